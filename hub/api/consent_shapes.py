@@ -91,7 +91,9 @@ class ConsentIn(Strict):
             " stored in E.164 form."
         )
     )
-    yes: StrictBool = Field(alias="given", description="True for yes.")
+    yes: StrictBool = Field(
+        alias="given", description=("True if the person consents, false if the person refuses.")
+    )
     channel: Channel | None = Field(default=None, description=EVERY)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
         default="",

@@ -90,8 +90,8 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "schema": {"type": "string", "maxLength": 255},
     "description": (
-        "A repeat with the same key and body gets the same answer for 7 days; with"
-        " another body it is refused."
+        "A repeat with the same key and body gets the same response for 7 days. A repeat"
+        " with another body is refused."
     ),
 }
 
@@ -129,7 +129,7 @@ def _describe(route: Route) -> dict[str, Any]:
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": f"{operation.description} Needs the scope `{operation.scope}`.",
+        "description": f"{operation.description} Requires the scope `{operation.scope}`.",
         "security": [{"key": [operation.scope.value]}],
         "parameters": [
             *_path_parameters(route.path),

@@ -48,11 +48,11 @@ EVENT_EXAMPLE = {
 @operation(
     id="postEvent",
     tag="Events",
-    summary="Tell Signpost what happened",
+    summary="Post an event",
     description=(
-        "Stores the event and the messages it causes in one transaction, then answers. A field"
-        " that is absent is unchanged, null clears it; events may come in any order,"
-        " `occurred_at` decides."
+        "Stores the event and its messages in one transaction, then responds. An absent"
+        " field stays unchanged, and null clears it. Events can arrive in any order,"
+        " because `occurred_at` decides."
     ),
     scope=Scope.EVENTS_WRITE,
     status=202,

@@ -86,7 +86,7 @@ def _key() -> api_keys.AuthenticatedKey:
 def _check_scope(key: api_keys.AuthenticatedKey) -> None:
     operation = find_operation(current_app, request.endpoint)
     if operation is None:
-        raise Problem(403, "forbidden", "No API key opens this address.")
+        raise Problem(403, "forbidden", "API keys have no access to this address.")
     needed = operation.scope
     if needed not in key.scopes:
         why = f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."

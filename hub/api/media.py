@@ -23,16 +23,16 @@ AROUND = 64 * 1024  # bytes of a form around its file
 @operation(
     id="postMedia",
     tag="Media",
-    summary="Give a file to go along",
+    summary="Upload a file",
     description=(
-        "Kept sealed for HUB_MEDIA_DAYS. Each time a message with it is sent, the provider gets a"
-        " link that lives 15 minutes."
+        "Stores the file encrypted for HUB_MEDIA_DAYS. At each attempt to send a message"
+        " with it, the provider gets a link that is valid for 15 minutes."
     ),
     scope=Scope.MESSAGES_WRITE,
     status=201,
     response=MediaOut,
     errors="401 413 415 422 503",
-    file="An image of at most 5 MB, or another file of at most 16 MB: a signed PDF, say.",
+    file="An image of at most 5 MB, or another file of at most 16 MB, such as a signed PDF.",
 )
 def post_media() -> tuple[dict[str, Any], int]:
     """Keep a file."""

@@ -36,8 +36,10 @@ blueprint = Blueprint("messages", __name__)
 @operation(
     id="postMessage",
     tag="Messages",
-    summary="Send one message",
-    description="Over a connection, or over the first enabled one of a channel.",
+    summary="Send a message",
+    description=(
+        "Sends over the given connection, or over the first enabled connection of the channel."
+    ),
     scope=Scope.MESSAGES_WRITE,
     status=202,
     response=MessageOut,
@@ -76,7 +78,7 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     id="listMessages",
     tag="Messages",
     summary="List messages",
-    description="Newest first, in pages; without timelines.",
+    description="Returns pages of messages without timelines, newest first.",
     scope=Scope.MESSAGES_READ,
     status=200,
     response=MessagesOut,
@@ -132,8 +134,8 @@ def _branches(wanted: MessageQuery) -> message_queries.Branches:
 @operation(
     id="getMessage",
     tag="Messages",
-    summary="Look at one message",
-    description="With its timeline.",
+    summary="Get a message",
+    description="Returns the message with its timeline.",
     scope=Scope.MESSAGES_READ,
     status=200,
     response=MessageOut,
@@ -148,8 +150,8 @@ def get_message(message_id: str) -> dict[str, Any]:
 @operation(
     id="cancelMessage",
     tag="Messages",
-    summary="Take a message back",
-    description="While it is queued.",
+    summary="Cancel a message",
+    description="Only queued messages can be canceled.",
     scope=Scope.MESSAGES_WRITE,
     status=200,
     response=MessageOut,
@@ -165,8 +167,10 @@ def cancel_message(message_id: str) -> dict[str, Any]:
 @operation(
     id="resendMessage",
     tag="Messages",
-    summary="Send a message again",
-    description="As a new message that follows this one; each has at most one that follows it.",
+    summary="Resend a message",
+    description=(
+        "Creates a new message that follows this one. Each message has at most one successor."
+    ),
     scope=Scope.MESSAGES_WRITE,
     status=202,
     response=MessageOut,

@@ -35,8 +35,8 @@ blueprint = Blueprint("requests", __name__)
 @operation(
     id="getRequest",
     tag="Requests",
-    summary="Look at a signing request",
-    description="By our id or yours.",
+    summary="Get a signing request",
+    description="Accepts the Signpost ID or your own ID.",
     scope=Scope.MESSAGES_READ,
     status=200,
     response=RequestOut,
@@ -51,10 +51,10 @@ def get_request(request_id: str) -> dict[str, Any]:
 @operation(
     id="remindRequest",
     tag="Requests",
-    summary="Remind those who have still to sign",
+    summary="Remind signers who have not signed",
     description=(
-        "Everybody, or the one signer that the body names. After `request.expires_at`, nobody:"
-        " 409 `request_expired`."
+        "Reminds all of them, or only the signer named in the body. After"
+        " `request.expires_at`, the response is 409 `request_expired`."
     ),
     scope=Scope.MESSAGES_WRITE,
     status=202,
@@ -84,11 +84,11 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
 @operation(
     id="snoozeRequest",
     tag="Requests",
-    summary="Put off reminders for a day",
+    summary="Snooze reminders for a day",
     description=(
-        "To everybody who has still to sign, or to the one signer that the body names. Nobody"
-        " reminds them meanwhile: neither your events, nor this API, nor people here. Reminders"
-        " that wait to be sent are taken back."
+        "Applies to every signer who has not signed, or only to the signer named in the"
+        " body. Until then, no event, API request or user can remind them. Queued"
+        " reminders are canceled."
     ),
     scope=Scope.MESSAGES_WRITE,
     status=200,
@@ -112,8 +112,8 @@ def snooze(request_id: str) -> dict[str, Any]:
 @operation(
     id="unsnoozeRequest",
     tag="Requests",
-    summary="Take up reminders again",
-    description="Before the day is over.",
+    summary="End the snooze",
+    description="Reminders can be sent again before the day is over.",
     scope=Scope.MESSAGES_WRITE,
     status=200,
     response=RequestOut,
@@ -138,9 +138,10 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     tag="Requests",
     summary="Invite a signer to a chat",
     description=(
-        "Makes a link that works once, for a week. Who opens it is written to in that chat"
-        " wherever `preference` names it, in later requests of yours too: hand it to the signer"
-        " alone. Texts can show one too: see Templates."
+        "Creates a link that works once, for a week. Whoever opens it receives the"
+        " signer's messages in that chat if `preference` names it, also for your later"
+        " requests. Give it to the signer only. Message texts can contain such a link."
+        " See Templates."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,

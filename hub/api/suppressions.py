@@ -41,9 +41,9 @@ blueprint = Blueprint("suppressions", __name__)
     tag="Opt-outs",
     summary="List opt-outs",
     description=(
-        "Those that keys of your source recorded, newest first, in pages. With `address`,"
-        " `blocked` says what blocks your messages to it, including opt-outs that hold for every"
-        " source."
+        "Returns pages of opt-outs that keys of your source recorded, newest first. With"
+        " `address`, `blocked` shows what blocks your messages to it, including opt-outs"
+        " that apply to every source."
     ),
     scope=Scope.CONTACTS_READ,
     status=200,
@@ -72,10 +72,10 @@ def list_suppressions() -> dict[str, Any]:
 @operation(
     id="addSuppression",
     tag="Opt-outs",
-    summary="Close an address",
+    summary="Add an opt-out",
     description=(
-        "Stops the messages of your source to it, those of all sources if an admin chose so for"
-        " yours. One that is closed already stays as it is."
+        "Stops messages of your source to the address, or of all sources if an admin"
+        " chose that for yours. An existing opt-out is not changed."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,
@@ -105,9 +105,9 @@ def add_suppression() -> tuple[dict[str, Any], int]:
 @operation(
     id="liftSuppression",
     tag="Opt-outs",
-    summary="Open an address again",
+    summary="Remove an opt-out",
     description=(
-        "With the reason. Opt-outs by keyword, provider or admin are lifted by admins only."
+        "Requires the reason. Only admins can remove opt-outs by keyword, provider or admin."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=200,
@@ -132,8 +132,8 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
 @operation(
     id="listConsents",
     tag="Opt-outs",
-    summary="List what an address said",
-    description="What keys of your source recorded, newest first, in pages.",
+    summary="List consents of an address",
+    description="Returns pages of consents that keys of your source recorded, newest first.",
     scope=Scope.EVIDENCE_READ,  # with the proofs: words, address, browser
     status=200,
     response=ConsentsOut,
@@ -156,11 +156,11 @@ def list_consents() -> dict[str, Any]:
 @operation(
     id="recordConsent",
     tag="Opt-outs",
-    summary="Record a yes or a no",
+    summary="Record a consent or a refusal",
     description=(
-        "A line of the ledger; lines are never changed. A consent ends an objection that keys of"
-        " your source recorded. An objection that an admin recorded, or another source for all,"
-        " applies until they record a consent."
+        "Adds an entry that never changes. A consent ends an objection that keys of your"
+        " source recorded. An objection by an admin, or by another source for all"
+        " sources, applies until they record a consent."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,

@@ -72,125 +72,128 @@ class Config:
     """The settings, checked."""
 
     data_dir: Path = setting(
-        "HUB_DATA_DIR", "data", "folder of the embedded database, keys and queue", Path
+        "HUB_DATA_DIR", "data", "Folder of the embedded database, keys and queue.", Path
     )
     database_url: str = setting(
         "HUB_DATABASE_URL",
         "",
-        "SQLAlchemy address; default: SQLite in the data folder",
+        "SQLAlchemy URL of the database. Default: SQLite in the data folder.",
         parse_database_url,
     )
     redis_url: str = setting(
         "HUB_REDIS_URL",
         "",
-        "Redis or Valkey; default: a private server that `hub up` starts",
+        "URL of a Redis or Valkey server. Default: a private server that `hub up` starts.",
         parse_redis_url,
     )
     bind: Bind = setting(
-        "HUB_BIND", "127.0.0.1:8000", "address the web server listens on", parse_bind
+        "HUB_BIND", "127.0.0.1:8000", "Address that the web server listens on.", parse_bind
     )
     public_url: str = setting(
         "HUB_PUBLIC_URL",
         "",
-        "address others reach the hub at, path prefix included; default: the bind address",
+        "Public address of the hub, including a path prefix. Default: the bind address.",
         parse_public_url,
     )
     secret_key: str = setting(
         "HUB_SECRET_KEY",
         "",
-        "signs cookies; default: made once in the data folder",
+        "Secret that signs cookies. Default: generated once in the data folder.",
         parse_secret_key,
         secret=True,
     )
     encryption_keys: Keys = setting(
         "HUB_ENCRYPTION_KEYS",
         "",
-        "`id:base64` keys of 32 bytes, newest first; default: made once in the data folder",
+        "Encryption keys of 32 bytes as `id:base64`, newest first. Default: generated"
+        " once in the data folder.",
         parse_keys,
         secret=True,
     )
     demo: bool = setting(
         "HUB_DEMO",
         "0",
-        "1: test connections talk to the simulator, a sample request is sent",
+        "1: test connections use the simulator, and a sample request is sent.",
         parse_switch,
     )
     simulator_bind: Bind = setting(
-        "HUB_SIMULATOR_BIND", "127.0.0.1:8001", "address the simulator listens on", parse_bind
+        "HUB_SIMULATOR_BIND", "127.0.0.1:8001", "Address that the simulator listens on.", parse_bind
     )
     ca_file: Path | None = setting(
         "HUB_CA_FILE",
         "",
-        "certificates to trust instead of the shipped ones, for outgoing https",
+        "File of certificates to trust for outgoing https, instead of the built-in ones.",
         parse_file,
     )
     trusted_proxies: int = setting(
         "HUB_TRUSTED_PROXIES",
         "0",
-        "how many proxies in front append to X-Forwarded-For",
+        "Number of proxies in front that append to X-Forwarded-For.",
         parse_count,
     )
     http_allow: frozenset[str] = setting(
         "HUB_HTTP_ALLOW",
         "",
-        "host:port list that outgoing requests may reach though private or plain http",
+        "List of host:port that outgoing requests may reach although private or plain http.",
         parse_hosts,
         empty=frozenset(),
     )
     locale: str = setting(
         "HUB_LOCALE",
         "en",
-        "language of messages to people whose own is not known, or has no text",
+        "Language of messages if the recipient's language is not known or has no text.",
         parse_locale,
     )
     media_image_limit: int = setting(  # bytes
         "HUB_MEDIA_IMAGE_MB",
         "5",
-        "the most megabytes of an image that goes along with a message",
+        "Largest image that can be attached to a message, in MB.",
         parse_megabytes,
     )
     media_limit: int = setting(  # bytes
-        "HUB_MEDIA_MB", "16", "the most megabytes of any other file", parse_megabytes
+        "HUB_MEDIA_MB", "16", "Largest other file that can be attached, in MB.", parse_megabytes
     )
     media_days: int = setting(
         "HUB_MEDIA_DAYS",
         "7",
-        "how long files are kept that were given to POST /api/v1/media",
+        "Days that files uploaded with POST /api/v1/media are kept.",
         parse_positive,
     )
     body_days: int = setting(
-        "HUB_BODY_DAYS", "30", "how long it is kept what messages said", parse_positive
+        "HUB_BODY_DAYS", "30", "Days that the texts of messages are kept.", parse_positive
     )
     metadata_days: int = setting(
         "HUB_METADATA_DAYS",
         "365",
-        "how long it is kept that messages were sent, to whom, and what became of them",
+        "Days that messages, their recipients and their results are kept.",
         parse_positive,
     )
     receipt_days: int = setting(
         "HUB_RECEIPT_DAYS",
         "30",
-        "how long providers' webhooks are kept as they came in",
+        "Days that webhooks of providers are kept as received.",
         parse_positive,
     )
     web_workers: int = setting(
-        "HUB_WEB_WORKERS", "2", "processes of the web server", parse_positive
+        "HUB_WEB_WORKERS", "2", "Number of web server processes.", parse_positive
     )
-    web_threads: int = setting("HUB_WEB_THREADS", "4", "threads of each of them", parse_positive)
+    web_threads: int = setting(
+        "HUB_WEB_THREADS", "4", "Number of threads in each web server process.", parse_positive
+    )
     api_per_minute: int = setting(
         "HUB_API_PER_MINUTE",
         "60000",
-        "the most API requests a minute with one key that has no limit of its own",
+        "API requests per minute for a key without its own limit.",
         parse_positive,
     )
     log_level: str = setting(
-        "HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", parse_log_level
+        "HUB_LOG_LEVEL", "INFO", "Level of the log: DEBUG, INFO, WARNING or ERROR.", parse_log_level
     )
     twilio_webhook_auth_token: str = setting(
         "TWILIO_WEBHOOK_AUTH_TOKEN",
         "",
-        "verifies Twilio's callbacks whose account belongs to no connection; a STOP among them"
-        " holds for its whole channel",
+        "Auth Token that verifies Twilio callbacks of accounts without a connection. A"
+        " STOP in such a callback applies to the whole channel.",
         secret=True,
         empty="",
     )
@@ -241,7 +244,7 @@ def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None)
     if problems:
         lines = [f"{name}: {problem}" for name, problem in problems.items()]
         raise ConfigError(
-            "\n  ".join(["Signpost does not start, because of these settings:", *lines])
+            "\n  ".join(["Signpost does not start because of these settings:", *lines])
         )
     _prepare_data_folder(values, verify)
     return Config(**values)
@@ -265,7 +268,7 @@ def _read_settings(environ: Mapping[str, str], problems: dict[str, str]) -> dict
 def _read_text(environ: Mapping[str, str], declared: Setting) -> str:
     path = environ.get(declared.name + "_FILE")
     if path and environ.get(declared.name):
-        raise ValueError(f"is given twice; remove it or {declared.name}_FILE")
+        raise ValueError(f"is set twice; remove it or {declared.name}_FILE")
     if not path:
         return environ.get(declared.name, "").strip() or declared.default
     try:
@@ -285,7 +288,7 @@ def _read_api_urls(environ: Mapping[str, str], problems: dict[str, str]) -> Mapp
     for name, url in environ.items():
         if url and (match := API_URL.fullmatch(name)):
             if urlsplit(url).scheme not in ("http", "https"):
-                problems[name] = "give an address such as https://api.example.com"
+                problems[name] = "use an address such as https://api.example.com"
             urls[match[1].lower()] = url.rstrip("/")
     return MappingProxyType(urls)
 
@@ -315,8 +318,8 @@ def _check_together(values: Mapping[str, Any], missing: set[str], problems: dict
     if values["demo"] and not (values["bind"].loopback and is_loopback(public_host)):
         problems.setdefault(
             "HUB_DEMO",
-            "the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or"
-            " set HUB_DEMO=0",
+            "the demo runs on this machine only; set HUB_BIND and HUB_PUBLIC_URL to"
+            " 127.0.0.1, or set HUB_DEMO=0",
         )
     # With a shared database each machine would otherwise make keys of its own, and none could read
     # what another sealed.
@@ -324,8 +327,8 @@ def _check_together(values: Mapping[str, Any], missing: set[str], problems: dict
         if not values["database_url"].startswith("sqlite:"):
             problems.setdefault(
                 DECLARED[name].name,
-                "is needed with a database of your own, the same on every machine; for instance the"
-                " one in data/ of an embedded hub",
+                "is required with your own database, and must be the same on every"
+                " machine; for example the one in data/ of an embedded hub",
             )
 
 

@@ -20,7 +20,7 @@ MEGABYTE = 1024 * 1024
 def parse_bind(text: str) -> Bind:
     match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})", text)
     if not match or not 0 < int(match[2]) < 65536:
-        raise ValueError("give HOST:PORT, such as 127.0.0.1:8000")
+        raise ValueError("use HOST:PORT, such as 127.0.0.1:8000")
     return Bind(match[1].strip("[]"), int(match[2]))
 
 
@@ -30,18 +30,18 @@ def parse_switch(text: str) -> bool:
         return True
     if word in ("0", "false", "no", "off", ""):
         return False
-    raise ValueError("give 1 or 0")
+    raise ValueError("use 1 or 0")
 
 
 def parse_count(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError("give a whole number")
+        raise ValueError("use a whole number")
     return int(text)
 
 
 def parse_positive(text: str) -> int:
     if not 1 <= (count := parse_count(text)) <= 1_000_000:
-        raise ValueError("give a whole number from 1 to 1000000")
+        raise ValueError("use a whole number from 1 to 1000000")
     return count
 
 
@@ -52,7 +52,7 @@ def parse_megabytes(text: str) -> int:
 
 def parse_file(text: str) -> Path:
     if not Path(text).is_file():
-        raise ValueError(f"there is no file {text}")
+        raise ValueError(f"the file {text} does not exist")
     return Path(text)
 
 
@@ -68,17 +68,17 @@ def parse_public_url(text: str) -> str:
     url = text.rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            "give the address others reach the hub at, such as https://hub.example.com"
-        )
+        raise ValueError("use the public address of the hub, such as https://hub.example.com")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("leave out user, query and fragment")
+        raise ValueError("remove user, query and fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("plain http is for this machine only (127.0.0.1); give an https address")
+        raise ValueError(
+            "plain http is allowed only for this machine (127.0.0.1); use an https address"
+        )
     if "_" in parts.hostname:
-        raise ValueError("providers refuse callback addresses with an underscore in the host name")
+        raise ValueError("providers reject callback addresses with an underscore in the host name")
     if (parts.path + "/").startswith("/api/"):
-        raise ValueError("choose another path: /api is the hub's own")
+        raise ValueError("choose another path: the hub uses /api itself")
     _ = parts.port  # raises ValueError when it is not a port
     return url
 
@@ -87,50 +87,50 @@ def parse_database_url(text: str) -> str:
     if text.startswith(("postgres://", "postgresql://")):  # drivers differ; ours is psycopg 3
         return "postgresql+psycopg://" + text.split("://", 1)[1]
     if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("give sqlite:///path or postgresql://user@host/name")
+        raise ValueError("use sqlite:///path or postgresql://user@host/name")
     return text
 
 
 def parse_redis_url(text: str) -> str:
     if not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("give redis://host:port/0, rediss://… or unix:///path")
+        raise ValueError("use redis://host:port/0, rediss://… or unix:///path")
     return text
 
 
 def parse_log_level(text: str) -> str:
     if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ValueError("give DEBUG, INFO, WARNING or ERROR")
+        raise ValueError("use DEBUG, INFO, WARNING or ERROR")
     return text.upper()
 
 
 def parse_keys(text: str) -> Keys:
     keys = tuple(_parse_key(entry) for entry in re.split(r"[\s,]+", text.strip()))
     if len(dict(keys)) < len(keys):
-        raise ValueError("two keys share an id")
+        raise ValueError("two keys have the same ID")
     return keys
 
 
 def _parse_key(entry: str) -> tuple[str, bytes]:
     key_id, separator, encoded = entry.partition(":")
     if not separator or not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id):
-        raise ValueError("give id:key pairs, newest first, such as k2:…,k1:…")
+        raise ValueError("use id:key pairs, newest first, such as k2:…,k1:…")
     standard = encoded.translate(str.maketrans("-_", "+/"))
     try:
         key = base64.b64decode(standard + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
         raise ValueError(f"key {key_id} is not base64") from None
     if len(key) != 32:
-        raise ValueError(f"key {key_id} has {len(key)} bytes; 32 are needed")
+        raise ValueError(f"key {key_id} has {len(key)} bytes, but 32 are required")
     return key_id, key
 
 
 def parse_locale(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", text):
-        raise ValueError("give a language such as en, de or pt-BR")
+        raise ValueError("use a language code such as en, de or pt-BR")
     return text
 
 
 def parse_secret_key(text: str) -> str:
     if len(text) < 32:
-        raise ValueError("give at least 32 random characters")
+        raise ValueError("use at least 32 random characters")
     return text

@@ -326,8 +326,8 @@ class ProviderHttpClient:
         parts = urlsplit(url)
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise AddressNotAllowed(
-                f"{parts.hostname} would be reached without encryption. Use its https address, or"
-                f" add {host_port(url)} to HUB_HTTP_ALLOW."
+                f"The address of {parts.hostname} is not encrypted. Use its https address,"
+                f" or add {host_port(url)} to HUB_HTTP_ALLOW."
             )
 
     @staticmethod
@@ -367,7 +367,7 @@ def _failure(host: str | None, problem: HTTPError) -> HubError:
     """Return the error that says whether this thread's request left, and what went wrong."""
     if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
         return ConnectFailed(f"{host} cannot be reached: {_sentence(problem)}.")
-    return ResponseLost(f"{host} did not answer completely: {_sentence(problem)}.")
+    return ResponseLost(f"{host} did not respond completely: {_sentence(problem)}.")
 
 
 def _sentence(problem: Exception) -> str:

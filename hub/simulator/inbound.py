@@ -104,7 +104,7 @@ def _check(reply: Reply) -> None:
             " US.13491208655302741918."
         )
     if not (reply.text or reply.button or reply.media):
-        raise ValueError("Write a text, press a button or attach the sample image.")
+        raise ValueError("Enter a text, press a button or attach the sample image.")
 
 
 def _message(reply: Reply, *, text: str, sender: str, recipient: str, service: str) -> Message:

@@ -311,10 +311,10 @@ def _(bare: Bare) -> None:
 @form("admin.change_posts")
 def _(bare: Bare) -> None:
     bare.page.goto("/connections/demo-telegram")
-    bare.page.get_by_label("Signers were reminded").check()
+    bare.page.get_by_label("Reminder sent to signers").check()
     press(bare.page, "Save events")
-    bare.says("Kept. It holds for every event from now on.")
-    expect(bare.page.get_by_label("Signers were reminded")).to_be_checked()
+    bare.says("Changes saved. They apply from the next event on.")
+    expect(bare.page.get_by_label("Reminder sent to signers")).to_be_checked()
 
 
 @form("admin.invite_team")

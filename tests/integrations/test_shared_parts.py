@@ -116,7 +116,7 @@ def test_call_tells_a_lost_response_from_a_refused_connection(wire: Wire) -> Non
     http = ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}", "127.0.0.1:1"])
     with pytest.raises(OutcomeUnknown, match="Pushfox closed the connection"):
         call(http, "Pushfox", "POST", wire.url)
-    with pytest.raises(Unreachable, match="Pushfox was not reached"):
+    with pytest.raises(Unreachable, match="Could not reach Pushfox"):
         call(http, "Pushfox", "POST", "http://127.0.0.1:1")
 
 

@@ -129,7 +129,7 @@ def _readable_settings(one: Connection) -> Mapping[str, Any]:
     stored, unreadable = connection_tests.readable_settings(one)
     if unreadable:
         flash(
-            f"The stored settings cannot be read. {unreadable} Or type them again and save.",
+            f"The stored settings cannot be read. {unreadable} Or enter them again and save.",
             "bad",
         )
     return stored

@@ -112,7 +112,7 @@ def _card(
         why = "warn", hindered[worst.id].text
     note = plural(len(mine), "connection") if len(mine) > 1 else ""
     if worst and len(mine) == 1 and state == DISABLED:
-        note = f"turned off {datetimes.ago(worst.state_at)}"
+        note = f"disabled {datetimes.ago(worst.state_at)}"
     can_add = mine and may(Role.ADMIN)
     return Card(
         integration=cls,
@@ -132,7 +132,7 @@ def _button(state: str | None) -> str:
         return "Open"
     if state is None:
         return "Set up"
-    return "Fix it" if state == BROKEN else "Open"
+    return "Fix connection" if state == BROKEN else "Open"
 
 
 def _why(connection: Connection) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from hub.db.types import is_id
 from hub.integrations.base import Integration
 from hub.models import Audit, Connection, Message, StatusEvent
 
-ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail address"}
+ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your email address"}
 
 
 def send_part(
@@ -44,9 +44,11 @@ def was_sent(last_send: Mapping[str, Any] | None) -> bool:
 
 
 def _labeled(cls: type[Integration], connection: Connection, form: forms.SendOne) -> forms.SendOne:
-    form.to.label.text = ADDRESSES.get(cls.address, "Where to")
+    form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
     if connection.place:
-        form.to.description = f"Left empty it goes to {connection.place}, where the team reads."
+        form.to.description = (
+            f"Leave empty to send to {connection.place}, the destination of the team."
+        )
         form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
 
@@ -87,6 +89,6 @@ def _why_not_send(connection: Connection) -> str:
     if connection.archived_at is not None or connection.enabled:
         return ""
     if connection.state == ConnectionState.BROKEN:
-        return "Waits until the test passes."
+        return "Available when the test has passed."
     first = "" if connection.ready else "the test passes and "
     return f"Waits until {first}the connection is enabled."

@@ -75,10 +75,10 @@ def _sent_again(situation: Situation) -> DeliverySummary | None:
         return None
     return DeliverySummary(
         "good",
-        "It arrived, sent again.",
+        "Delivered by a later message.",
         "Nothing is left to do.",
         url_for("admin.message", message_id=later.id),
-        "Open that one",
+        "View that message",
     )
 
 
@@ -100,10 +100,10 @@ def _connection_off(situation: Situation) -> DeliverySummary | None:
         return None
     return DeliverySummary(
         "warn",
-        f"It waits for the connection {connection.title}.",
-        connection.why or "The connection does not send now. Enable it, and the message goes out.",
+        f"Waiting for the connection {connection.title}.",
+        connection.why or "The connection is not enabled. Enable it to send the message.",
         url_for("admin.connection", slug=connection.slug),
-        "Open the connection",
+        "Open connection",
     )
 
 
@@ -112,11 +112,11 @@ def _destination_paused(situation: Situation) -> DeliverySummary | None:
         return None
     return DeliverySummary(
         "warn",
-        f"It waits: posts to {paused.address} are paused.",
-        f"{paused.why} Then choose Test connection on the connection’s page. The post is sent"
-        " once the test passes.",
+        f"Waiting: posts to {paused.address} are paused.",
+        f"{paused.why} Then choose Test connection on the connection’s page. Signpost"
+        " sends the post once the test passes.",
         url_for("admin.connection", slug=situation.connection.slug),
-        "Open the connection",
+        "Open connection",
     )
 
 
@@ -124,7 +124,7 @@ def _quiet_hours(situation: Situation) -> DeliverySummary | None:
     message = situation.message
     if situation.status != Status.QUEUED or message.code != policy.QUIET or not message.due_at:
         return None
-    title = f"It waits for the end of quiet hours: {exact(message.due_at)}."
+    title = f"Waiting for the end of quiet hours: {exact(message.due_at)}."
     return DeliverySummary("info", title, _problem_text(situation))
 
 
@@ -132,7 +132,7 @@ def _retry(situation: Situation) -> DeliverySummary | None:
     message = situation.message
     if situation.status != Status.QUEUED or not message.tries or not message.due_at:
         return None
-    title = f"It is tried again at {clock(message.due_at)[:8]}."
+    title = f"Next attempt at {clock(message.due_at)[:8]}."
     return DeliverySummary("info", title, _problem_text(situation))
 
 
@@ -142,11 +142,14 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
     connection = situation.connection
     summary = _by_status(situation)
     if not integrations.reports(connection.integration):
-        provider = integrations.provider_of(connection.integration, "The provider")
-        text = "Whether it was shown is never said. Look there, or send it again."
-        summary = replace(summary, title=f"{provider} took it.", text=text)
+        provider = integrations.provider_of(connection.integration, "the provider")
+        text = (
+            "This provider does not report delivery. Check the channel there, or resend the"
+            " message."
+        )
+        summary = replace(summary, title=f"Accepted by {provider}.", text=text)
     if (due_at := situation.message.due_at) and connection.enabled:
-        ask = f"Unless it says more before, we ask at {clock(due_at)[:5]}."
+        ask = f"If no report arrives, Signpost asks the provider at {clock(due_at)[:5]}."
         summary = replace(summary, text=f"{summary.text} {ask}")
     return summary
 
@@ -170,7 +173,10 @@ def _by_status(situation: Situation) -> DeliverySummary:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
     elif situation.status.arrived:
         took = duration((message.changed_at - message.created_at).total_seconds())
-        text = f"{took} after it was planned. Nothing is left to do."
+        if situation.status == Status.DELIVERED:
+            title = f"Delivered in {took}."
+        else:
+            text = f"Read {took} after it was queued."
     return DeliverySummary(tone, title, text)
 
 
@@ -179,20 +185,24 @@ def _problem_text(situation: Situation) -> str:
 
 
 BY_STATUS: dict[Status, tuple[str, str, str]] = {
-    Status.QUEUED: ("info", "It waits for its turn.", "It goes out as soon as a worker is free."),
-    Status.SENDING: ("info", "It is being handed over.", "The provider has not answered yet."),
-    Status.UNKNOWN: ("warn", "It is not known whether it was taken.", ""),
-    Status.SUPPRESSED: ("warn", "It was not sent, on purpose.", ""),
-    Status.CANCELED: ("info", "It was canceled.", "It was not sent."),
-    Status.EXPIRED: ("warn", "It expired before it could go.", ""),
-    Status.ACCEPTED: ("info", "The provider has it.", "It has not said yet that it handed it on."),
+    Status.QUEUED: ("info", "Queued.", "Signpost sends it as soon as a worker is free."),
+    Status.SENDING: ("info", "Sending to the provider.", "The provider has not responded yet."),
+    Status.UNKNOWN: ("warn", "The result is not known.", ""),
+    Status.SUPPRESSED: ("warn", "Not sent: blocked by a rule.", ""),
+    Status.CANCELED: ("info", "Canceled.", "It was not sent."),
+    Status.EXPIRED: ("warn", "Expired before it could be sent.", ""),
+    Status.ACCEPTED: (
+        "info",
+        "Accepted by the provider.",
+        "The provider has not reported yet that it was sent.",
+    ),
     Status.SENT: (
         "info",
-        "It is on its way.",
-        "The carrier has it. Some carriers never say more than that.",
+        "Sent by the provider.",
+        "The carrier has not reported delivery yet. Some carriers never do.",
     ),
-    Status.FAILED: ("bad", "It did not arrive.", ""),
-    Status.UNDELIVERED: ("bad", "It did not arrive.", ""),
-    Status.DELIVERED: ("good", "It arrived.", ""),
-    Status.READ: ("good", "It arrived and was read.", ""),
+    Status.FAILED: ("bad", "Not delivered.", ""),
+    Status.UNDELIVERED: ("bad", "Not delivered.", ""),
+    Status.DELIVERED: ("good", "Delivered.", ""),
+    Status.READ: ("good", "Delivered and read.", ""),
 }

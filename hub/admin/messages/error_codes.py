@@ -78,7 +78,10 @@ def _seen(integration: str, code: str, count: int, last: datetime, status: str) 
     known = problem is not None
     if problem is None:
         fallback = BY_STATUS.get(Status.read(status))
-        text = f"{provider} says more about it than we know. {fallback.text if fallback else ''}"
+        text = (
+            f"Signpost has no text for this code. See {provider}’s documentation."
+            f" {fallback.text if fallback else ''}"
+        )
         problem = Problem(code, text.strip(), fallback.remedy if fallback else "")
     return ErrorCodeCount(
         code,

@@ -22,13 +22,13 @@ def list_facts(message: Message) -> list[tuple[str, Any]]:
     connection_url = url_for("admin.connection", slug=message.connection.slug)
     return [
         ("To", _link(contact_url, message.contact.address, "sp-mono")),
-        ("Free text", _window(message)),
+        ("24-hour window", _window(message)),
         ("Event", _event(message)),
         ("Connection", _link(connection_url, message.connection.title)),
         ("Template", _template(message)),
-        ("Changes", _edited(message)),
-        ("Message id", _mono(message.id)),
-        (f"{provider}’s id", _mono(message.provider_id or "")),
+        ("Updates", _edited(message)),
+        ("Signpost ID", _mono(message.id)),
+        (f"{provider} ID", _mono(message.provider_id or "")),
         ("Segments", message.segments or ""),
         ("Price", f"{message.price:f}" if message.price is not None else ""),
         ("Attempts", message.tries or ""),

@@ -151,7 +151,10 @@ def callback_summary(report: Report) -> tuple[str, str]:
             " secret verified it."
         )
     if report.failed:
-        sentences.append(f"{report.failed} could not be applied. {next(iter(report.reasons))}")
+        sentences.append(
+            f"{plural(report.failed, 'callback')} could not be processed."
+            f" {next(iter(report.reasons))}"
+        )
         return " ".join(sentences), "warn"
     return " ".join(sentences), "good" if report.missed else "info"
 

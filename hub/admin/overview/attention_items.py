@@ -74,7 +74,8 @@ def _wrong_clock() -> Iterator[AttentionItem]:
             icon="clock-history",
             title="The clock may be wrong",
             text=(
-                f"{problem} Signpost deletes nothing by age until the clock is right or confirmed."
+                f"{problem} Signpost deletes no data by age until the clock is corrected"
+                " or confirmed."
             ),
             href=url_for("admin.clock"),
             button="Check the clock",
@@ -86,10 +87,10 @@ def _broken_connections(broken: list[Connection]) -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="bad",
             icon="exclamation-triangle-fill",
-            title=f"{connection.title} has stopped",
+            title=f"{connection.title} is broken",
             text=f"{connection.why} {_describe_waiting(_count_waiting(connection))}".strip(),
             href=url_for("admin.connection", slug=connection.slug),
-            button="Fix the connection",
+            button="Fix connection",
         )
 
 
@@ -99,10 +100,10 @@ def _disabled_connections(disabled: list[Connection]) -> Iterator[AttentionItem]
             yield AttentionItem(
                 tone="warn",
                 icon="toggle-off",
-                title=f"{connection.title} is disabled, and messages wait for it",
+                title=f"{connection.title} is disabled and has waiting messages",
                 text=_describe_waiting(waiting),
                 href=url_for("admin.connection", slug=connection.slug),
-                button="Open the connection",
+                button="Open connection",
             )
 
 
@@ -117,7 +118,7 @@ def _hindered_connections(sending: list[Connection]) -> Iterator[AttentionItem]:
                 title=f"{connection.title}: {problem.title}",
                 text=problem.text,
                 href=url_for("admin.connection", slug=connection.slug),
-                button="Open the connection",
+                button="Open connection",
             )
 
 
@@ -131,30 +132,30 @@ def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
             yield AttentionItem(
                 tone="bad" if share >= 1 else "warn",
                 icon="cash-coin",
-                title=f"{connection.title} has spent {share:.0%} of what its rules allow",
+                title=f"{connection.title} has used {share:.0%} of its spending limit",
                 text=(
-                    "What would pass the limit is not sent. Look at what went out before you"
-                    " raise it."
+                    "Messages beyond the limit are not sent. Check the sent messages"
+                    " before you raise it."
                 ),
                 href=url_for("admin.connection_rules", slug=connection.slug),
-                button="Open the rules",
+                button="Open rules",
             )
 
 
 def _lost_templates() -> Iterator[AttentionItem]:
     for template, connection in template_sync.mark_removed():
         state = template.state
-        change = "has other variables now" if state == "approved" else f"is {state}"
+        change = "now has other variables" if state == "approved" else f"is {state}"
         yield AttentionItem(
             tone="warn",
             icon="file-earmark-x",
-            title=f"{connection.title} may not send the template {template.name} any more",
+            title=f"{connection.title} can no longer send the template {template.name}",
             text=(
-                f"It {change}. Until one is mapped anew, only people who wrote"
-                " in the last 24 hours are told."
+                f"The template {change}. Until you map another one, only contacts who"
+                " wrote in the last 24 hours are notified."
             ),
             href=url_for("admin.templates"),
-            button="Open the templates",
+            button="Open templates",
         )
 
 
@@ -164,9 +165,9 @@ def _unknown_outcomes() -> Iterator[AttentionItem]:
             tone="warn",
             icon="question-diamond-fill",
             title=f"The outcome of {plural(unknown, 'message')} is not known",
-            text="We ask the provider. What stays unknown can be sent again by hand.",
+            text="Signpost asks the provider. You can resend messages that stay unknown.",
             href=url_for("admin.messages", show="unknown"),
-            button="Look at them",
+            button="View messages",
         )
 
 
@@ -175,10 +176,10 @@ def _failed_messages() -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="warn",
             icon="x-octagon",
-            title=f"{plural(failed, 'message')} of the last day did not arrive",
-            text="Each says why, and what can be done.",
+            title=f"{plural(failed, 'message')} failed in the last 24 hours",
+            text="Each message shows the reason and how to fix it.",
             href=url_for("admin.messages", show="lost"),
-            button="Look at them",
+            button="View messages",
         )
 
 
@@ -193,13 +194,13 @@ def _late_messages() -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="bad",
             icon="hourglass-split",
-            title=f"{plural(late, 'message')} should have gone out a minute ago",
+            title=f"{plural(late, 'message')} should have been sent a minute ago",
             text=(
-                "The workers may be stopped. Look at the terminal or the service that runs hub"
-                " worker."
+                "The workers may have stopped. Check the terminal or the service that"
+                " runs hub worker."
             ),
             href=url_for("admin.messages", status="queued"),
-            button="Look at them",
+            button="View messages",
         )
 
 
@@ -223,13 +224,12 @@ def _unsettled_callbacks() -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="warn",
             icon="inbox",
-            title=f"{plural(unsettled, 'callback')} could not be settled",
+            title=f"{plural(unsettled, 'callback')} could not be processed",
             text=(
-                f"Signpost tries each again for {minutes} minutes. The list says why it could not"
-                " apply them."
+                f"Signpost retries each callback for {minutes} minutes. The list shows the reasons."
             ),
             href=url_for("admin.receipts"),
-            button="Look at them",
+            button="View messages",
         )
 
 

@@ -47,22 +47,22 @@ def _tiles(day: DailyStats) -> list[dict[str, Any]]:
     arrived = day.count(ARRIVED)
     lost = day.count(LOST)
     kept = day.count((Status.SUPPRESSED,))
-    by_rules = f"; {number(kept)} kept back by rules" if kept else ""
+    by_rules = f"; {number(kept)} blocked by rules" if kept else ""
     return [
         _tile(
             "Messages in 24 hours",
             number(day.count(list(Status))),
-            f"{number(day.on_the_way())} on the way",
+            f"{number(day.on_the_way())} in progress",
             spark=day.hours,
-            told=f"Messages per hour over the last day, {day.hours[-1]} in the last hour",
+            told=f"Messages per hour in the last 24 hours, {day.hours[-1]} in the last hour",
         ),
         _tile(
-            "Arrived",
+            "Delivered",
             percent(arrived, arrived + lost),
-            f"{number(arrived)} of {number(arrived + lost)} settled",
+            f"{number(arrived)} of {number(arrived + lost)} with a final status",
         ),
         _median_tile(sorted(chain.from_iterable(day.seconds.values())), arrived),
-        _tile("Did not arrive", number(lost), f"Failed, undelivered or expired{by_rules}"),
+        _tile("Failed", number(lost), f"Failed, undelivered or expired{by_rules}"),
     ]
 
 
@@ -71,10 +71,10 @@ def _median_tile(seconds: list[float], arrived: int) -> dict[str, Any]:
     them than messages that arrived.
     """
     if not seconds:
-        return _tile("Median time", "–", "Nothing has arrived yet")
+        return _tile("Median time", "–", "Nothing delivered yet")
     most = seconds[int(len(seconds) * 0.95)] if len(seconds) > 1 else seconds[0]
     newest = f" (the newest {number(len(seconds))})" if len(seconds) < arrived else ""
-    text = f"From plan to handset; 95% under {duration(most)}{newest}"
+    text = f"Queued to delivered; 95% under {duration(most)}{newest}"
     return _tile("Median time", duration(median(seconds)), text)
 
 
@@ -108,7 +108,7 @@ def _start() -> dict[str, Any]:
     states = ["done" if connected else "here", "done" if enabled else "", "", ""]
     if "here" not in states:
         states[states.index("")] = "here"
-    titles = ("Connect a channel", "Enable it", "Make an API key", "Post an event")
+    titles = ("Connect a channel", "Enable the channel", "Create an API key", "Post an event")
     return {
         "curl": "",
         "steps": list(zip(titles, states, strict=True)),

@@ -44,7 +44,7 @@ def confirm_action(token: str) -> Any:
     if not form.validate():
         return _page(button, form, 422)
     named = " ".join((form.who.data or "").split())
-    who = f"{named} (by the link)" if named else "Somebody with the link"
+    who = f"{named} (through the link)" if named else "Someone with the link"
     if g.user is not None:
         who = g.user.name
     try:

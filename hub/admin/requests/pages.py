@@ -150,11 +150,11 @@ def _heading(row: SigningRequest, source: Source | None) -> dict[str, Any]:
 
 def _facts(row: SigningRequest, source: Source | None) -> list[tuple[str, str]]:
     return [
-        ("Its id in the app", row.external_id),
-        ("Our id", row.id),
-        ("From", source.name if source else ""),
-        ("Began", exact(row.created_at)),
-        ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
+        ("ID in your app", row.external_id),
+        ("Signpost ID", row.id),
+        ("Source", source.name if source else ""),
+        ("Created", exact(row.created_at)),
+        ("Expired" if row.expired else "Expires", exact(row.expires_at) if row.expires_at else ""),
     ]
 
 
@@ -209,11 +209,14 @@ def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
     """Say how many reminders are sent, and how many signers get none."""
     asleep = {item["signer"] for item in skipped if item["reason"] == "snoozed"}
     unreached = {item["signer"] for item in skipped} - asleep - {""}
-    told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
+    told = f"{plural(count, 'reminder')} queued." if count else "No reminder could be sent."
     if unreached:
-        told += f" {plural(len(unreached), 'signer')} could not be reached; the page says why."
+        told += (
+            f" {plural(len(unreached), 'signer')} could not be reached. The reasons are on"
+            " this page."
+        )
     if asleep:
-        told += f" Reminders to {plural(len(asleep), 'signer')} are put off."
+        told += f" Reminders to {plural(len(asleep), 'signer')} are snoozed."
     return told
 
 

@@ -11,10 +11,10 @@ from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
 
 ENDINGS = {
-    RequestState.COMPLETED: "Everybody has signed.",
+    RequestState.COMPLETED: "Everyone has signed.",
     RequestState.DECLINED: "A signer declined.",
-    RequestState.EXPIRED: "The time to sign ran out.",
-    RequestState.CANCELED: "The sender took it back.",
+    RequestState.EXPIRED: "The request expired.",
+    RequestState.CANCELED: "The sender canceled it.",
 }
 
 
@@ -34,12 +34,12 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
         return SigningSummary("good" if completed else "info", ENDINGS[RequestState(request.state)])
     owing = _owing(request)
     if not owing and request.signers:
-        text = "The app has not said yet that the document is complete."
-        return SigningSummary("good", "Everybody has signed.", text)
+        text = "The signing app has not reported yet that the document is complete."
+        return SigningSummary("good", "Everyone has signed.", text)
     missing = plural(len(owing), "signature is", "signatures are")
     if request.expired and owing:
-        text = f"{missing} missing. Nobody is reminded."
-        return SigningSummary("info", "The time to sign has ended.", text)
+        text = f"{missing} missing. No more reminders are sent."
+        return SigningSummary("info", "The request has expired.", text)
     return _summarize_reach(f"{missing} missing.", owing, messages)
 
 
@@ -51,10 +51,10 @@ def _summarize_reach(
     lost = sum(_was_lost(signer, messages) for signer in unreached)
     if lost:
         subject = "One of these signers was" if lost == 1 else f"{lost} of these signers were"
-        text = f"{subject} not reached. What stands with each below says why."
+        text = f"{subject} not reached. The reasons are below."
         return SigningSummary("bad", title, text)
     all_reached = owing and not unreached
-    text = "Everybody who owes one has been reached." if all_reached else ""
+    text = "Everyone who has not signed was reached." if all_reached else ""
     return SigningSummary("info", title, text)
 
 
@@ -78,7 +78,7 @@ def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:
 def why_not_remind(request: SigningRequest) -> str:
     """Return why nobody can be reminded now; '' if somebody can."""
     if request.state != RequestState.OPEN:
-        return "Nobody has anything left to sign."
+        return "No signatures are missing."
     if request.expired and request.expires_at is not None:
-        return f"The time to sign ended on {exact(request.expires_at)}."
-    return "" if _owing(request) else "Everybody has signed or declined."
+        return f"The request expired on {exact(request.expires_at)}."
+    return "" if _owing(request) else "Everyone has signed or declined."

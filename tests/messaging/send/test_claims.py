@@ -344,7 +344,7 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
     Dispatcher(ShutdownSignal(0.5)).run()
     [entry] = unreadable_rows.list_rows()
     assert (entry.kind, entry.row) == ("connections", connection.id)
-    assert entry.error.startswith("This value is not one that Signpost sealed")
+    assert entry.error.startswith("This value was not encrypted by Signpost")
     connections.save(connection.id, values)
     assert unreadable_rows.list_rows() == []
 
