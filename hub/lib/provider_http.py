@@ -345,9 +345,7 @@ class ProviderHttpClient:
                 response.close()  # never back into the pool half read
                 if count_to and not late:
                     break
-                raise HTTPError(
-                    "the response was too slow" if late else "the response is too large"
-                )
+                raise HTTPError("response too slow" if late else "response too large")
             if not count_to:
                 pieces.append(piece)
         return b"".join(pieces), size

@@ -76,7 +76,7 @@ def _sent_again(situation: Situation) -> DeliverySummary | None:
     return DeliverySummary(
         "good",
         "Delivered by a later message.",
-        "Nothing is left to do.",
+        "No action is needed.",
         url_for("admin.message", message_id=later.id),
         "View that message",
     )

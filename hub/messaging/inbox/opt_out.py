@@ -96,16 +96,11 @@ def _check(word: str, name: str, seen: dict[str, str]) -> None:
         why = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
         raise Refused("too_long", why, field=name)
     if not spellings(word):
-        raise Refused(
-            "no_letters", f"{word} contains no letter or digit. Enter a word.", field=name
-        )
+        raise Refused("no_letters", f"{word} has no letter or digit. Enter a word.", field=name)
     for form in spellings(word):
         other = seen.setdefault(form, name)
         if other != name:
-            why = (
-                f"{word.upper()} cannot stand for both {other.upper()} and {name.upper()}."
-                " Remove one."
-            )
+            why = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
             raise Refused("two_meanings", why, field=name)
 
 
