@@ -20,8 +20,7 @@ class Goal:
 
     def said(self, figure: float) -> str:
         """Put a figure into words."""
-        digits = 0 if abs(figure) >= 100 else 1 if abs(figure) >= 10 else 2
-        text = f"{figure:,.{digits}f}"
+        text = _three_digits(figure)
         return f"{text} {self.unit}" if self.unit.isalpha() else text + self.unit
 
     def met(self, figure: float) -> bool:
@@ -53,7 +52,9 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        return "not measured" if self.figure is None else "yes" if self.met else "SHORT"
+        if self.figure is None:
+            return "not measured"
+        return "yes" if self.met else "SHORT"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -101,7 +102,7 @@ def share(
         against,
         goal,
         statistics.median(ours) / whole,
-        f"{said(ours)} {per} of {_number(whole)} {per}",
+        f"{said(ours)} {per} of {_three_digits(whole)} {per}",
         note,
     )
 
@@ -115,20 +116,15 @@ def figure(what: str, against: str, goal: Goal, figures: Sequence[float], note: 
 
 def said(figures: Sequence[float]) -> str:
     """Put runs into words: the median, and from where to where they went."""
-    middle = _number(statistics.median(figures))
+    middle = _three_digits(statistics.median(figures))
     if len(figures) == 1:
         return f"{middle} (one run)"
-    return f"{middle} ({_number(min(figures))} to {_number(max(figures))})"
+    return f"{middle} ({_three_digits(min(figures))} to {_three_digits(max(figures))})"
 
 
-def _number(value: float) -> str:
-    return (
-        f"{value:,.0f}"
-        if abs(value) >= 100
-        else f"{value:,.1f}"
-        if abs(value) >= 10
-        else f"{value:,.2f}"
-    )
+def _three_digits(value: float) -> str:
+    decimals = sum(abs(value) < bound for bound in (10, 100))
+    return f"{value:,.{decimals}f}"
 
 
 def percentile(figures: Sequence[float], share: float) -> float:

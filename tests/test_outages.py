@@ -32,7 +32,8 @@ class Queue:
     """A queue server of this test's own, which may go and come back."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.url = folder, f"unix://{data_dir.socket_path(folder)}"
+        self.folder = folder
+        self.url = f"unix://{data_dir.socket_path(folder)}"
         self.client = redis.Redis.from_url(self.url)
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -4,20 +4,16 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 
-from hub.accounts import api_keys
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import now
-from hub.models import ApiKey, Attempt, Connection, Message
+from hub.models import Attempt, Connection, Message
 from tests.api.conftest import StrictApp
+from tests.api.message_steps import NOBODY, sent
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
@@ -32,14 +28,6 @@ from tests.hub_fixtures import (
     turn_connection,
 )
 
-NOBODY = "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
-
-
-def sent(app: SigningApp, **fields: Any) -> dict[str, Any]:
-    answer = app.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello.", **fields})
-    assert answer.status_code == 202, answer.text
-    return body(answer)  # type: ignore[no-any-return]
-
 
 @pytest.mark.parametrize("text", ["\u202e", "\u2066\u2069", "\x07", " \u202a\u202c\n", "\ufdd0"])
 def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
@@ -51,106 +39,6 @@ def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
         "empty_text",
         "text",
     )
-
-
-# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    "header",
-    ["", "Bearer", "Bearer ", "Bearer sp_test_nonsense", "Basic c3A6", "sp_test_x", "Bearer \x00"],
-)
-@pytest.mark.parametrize(
-    "path", ["/api/v1/messages", f"/api/v1/messages/{NOBODY}", "/api/v1/requests/x"]
-)
-def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) -> None:
-    if "\x00" in header:
-        header = "Bearer %00"
-    answer = hub_demo.test_client().get(path, headers={"Authorization": header} if header else {})
-    assert (answer.status_code, answer.mimetype, body(answer)["code"]) == (
-        401,
-        "application/problem+json",
-        "unauthorized",
-    )
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-
-
-def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
-    client = hub_demo.test_client()
-    for rule in hub_demo.url_map.iter_rules():
-        if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi":
-            for method in rule.methods or set():
-                if method not in ("HEAD", "OPTIONS"):
-                    path = rule.rule.replace("<message_id>", NOBODY).replace("<request_id>", "x")
-                    assert client.open(path, method=method).status_code == 401, (
-                        f"{method} {rule.rule}"
-                    )
-
-
-def test_a_session_cookie_opens_nothing(hub_demo: Flask, admin: Any) -> None:
-    assert admin.get("/api/v1/messages").status_code == 401
-
-
-def test_a_revoked_or_expired_key_opens_nothing(signing_app: StrictApp) -> None:
-    key = api_keys.find(signing_app.key)
-    assert key is not None
-
-    @transaction
-    def until(moment: Any) -> None:
-        db.session.get_one(ApiKey, key.id).expires_at = moment
-
-    until(now() - timedelta(seconds=1))
-    assert signing_app.get("/messages").status_code == 401
-    until(None)
-    assert signing_app.get("/messages").status_code == 200
-    api_keys.revoke(key.id)
-    assert signing_app.get("/messages").status_code == 401
-
-
-def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
-    signing_app: StrictApp, another: Callable[..., StrictApp], connection: Connection
-) -> None:
-    live = another(test=False)
-    mine = sent(signing_app)
-    for message in ({"channel": "sms"}, {"connection": connection.slug}):
-        answer = live.post("/messages", {"to": ERIC, "text": "Hello.", **message})
-        assert answer.status_code in (404, 422)
-    event = body(live.post("/events", an_event(signers=[a_signer("Eric")])))
-    assert (event["messages"], event["skipped"][0]["reason"]) == ([], "no_connection")
-    assert body(live.get("/messages"))["messages"] == []
-    assert live.get(f"/messages/{mine['id']}").status_code == 404
-    assert live.post(f"/messages/{mine['id']}/cancel").status_code == 404
-    assert live.post(f"/messages/{mine['id']}/resend").status_code == 404
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    assert body(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
-        "one of the same name, of its own"
-    )
-
-
-def test_another_sources_messages_and_requests_are_invisible(
-    signing_app: StrictApp, another: Callable[..., StrictApp]
-) -> None:
-    theirs = another("brand-two")
-    mine = sent(signing_app)
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    request_id = body(signing_app.get("/requests/agr-1001"))["id"]
-    assert body(theirs.get("/messages"))["messages"] == []
-    assert body(theirs.get("/messages", request=request_id))["messages"] == []
-    for method, path in (
-        ("get", f"/messages/{mine['id']}"),
-        ("post", f"/messages/{mine['id']}/cancel"),
-        ("post", f"/messages/{mine['id']}/resend"),
-        ("get", "/requests/agr-1001"),
-        ("get", f"/requests/{request_id}"),
-        ("post", f"/requests/{request_id}/remind"),
-    ):
-        assert getattr(theirs, method)(path).status_code == 404, path
-    assert body(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
-
-
-def test_two_keys_of_one_source_see_the_same(
-    signing_app: StrictApp, another: Callable[..., StrictApp]
-) -> None:
-    mine = sent(signing_app)
-    assert body(another().get(f"/messages/{mine['id']}"))["id"] == mine["id"]
 
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
@@ -357,68 +245,3 @@ def test_a_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulato
     handed = [entry for entry in message["timeline"] if entry["attempt"] == 1]
     assert handed[-1]["http_status"] == 400
     assert handed[-1]["provider_request"].startswith("RQ")
-
-
-# ── Requests ──────────────────────────────────────────────────────────────────────────────────────
-def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> None:
-    signing_app.post(
-        "/events", an_event(signers=[a_signer("Eric", order=2), a_signer("Anna", ANNA, order=1)])
-    )
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    request = body(signing_app.get("/requests/agr-1001"))
-    assert (request["external_id"], request["title"], request["state"]) == (
-        "agr-1001",
-        "Employment Agreement",
-        "open",
-    )
-    signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
-    assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
-    assert body(signing_app.get(f"/requests/{request['id']}")) == request
-
-
-@pytest.mark.parametrize("name", ["nothing", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY])
-def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: str) -> None:
-    assert signing_app.get(f"/requests/{name}").status_code == 404
-    assert signing_app.post(f"/requests/{name}/remind").status_code == 404
-
-
-def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
-    signing_app: StrictApp,
-) -> None:
-    signing_app.post(
-        "/events",
-        an_event(
-            signers=[a_signer("Eric"), a_signer("Anna", ANNA), a_signer("Ravi", "+919876543210")]
-        ),
-    )
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    everybody = signing_app.post("/requests/agr-1001/remind")
-    assert (everybody.status_code, len(body(everybody)["messages"])) == (202, 2)
-    one = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
-    assert [message["to"] for message in body(one)["messages"]] == [ANNA]
-    anna = next(
-        one for one in body(signing_app.get("/requests/agr-1001"))["signers"] if one["id"] == "anna"
-    )
-    assert anna["reminded_at"] is not None
-
-
-@pytest.mark.parametrize(
-    ("signer", "status", "code"),
-    [("eric", 409, "already_signed"), ("nobody", 404, "no_such_signer")],
-)
-def test_who_owes_nothing_is_not_reminded(
-    signing_app: StrictApp, signer: str, status: int, code: str
-) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    made = count(Message)
-    answer = signing_app.post("/requests/agr-1001/remind", {"signer": signer})
-    assert (answer.status_code, body(answer)["code"]) == (status, code)
-    assert count(Message) == made
-
-
-def test_a_closed_request_reminds_nobody(signing_app: StrictApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    signing_app.post("/events", an_event("request.canceled"))
-    answer = signing_app.post("/requests/agr-1001/remind")
-    assert (answer.status_code, body(answer)["code"]) == (409, "request_closed")

@@ -255,7 +255,7 @@ def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Pag
 @pytest.mark.parametrize(
     ("signed_in", "path"),
     PATHS,
-    ids=lambda value: value if isinstance(value, str) else "admin" if value else "open",
+    ids=lambda value: {True: "admin", False: "open"}.get(value, value),
 )
 def test_a_page_is_whole_and_readable(
     windows: dict[bool, Page], lived_in: dict[str, str], signed_in: bool, path: str

@@ -68,7 +68,8 @@ class Hub:
         provider_url: Callable[[str], str] = lambda address: f"http://{address}",
         ca_file: Path | None = None,
     ) -> None:
-        self.crew, self.data_dir = crew, crew.folder / "hub"
+        self.crew = crew
+        self.data_dir = crew.folder / "hub"
         self.bind, simulator_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.url = f"http://{self.bind}"
         self.ended: Counter[str] = Counter()  # parts that ended without being told to

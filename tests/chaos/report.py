@@ -33,7 +33,9 @@ class Line:
     skipped: bool = False
 
     def __str__(self) -> str:
-        outcome = "skipped" if self.skipped else "held" if self.held else "BROKEN"
+        outcome = "held" if self.held else "BROKEN"
+        if self.skipped:
+            outcome = "skipped"
         cells = "".join(f"{cell:>10}" for cell in self.cells or [""] * len(COLUMNS))
         return "\n".join(
             [f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.why)]

@@ -161,12 +161,9 @@ def test_an_opt_out_of_a_blank_sender_becomes_that_of_its_connection(empty: Flas
     made = fill()
     rerun("0010")
     db.session.rollback()
-    found = sorted(
-        (row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression))
-    )
-    assert found == sorted(
-        [(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"]), (b"3", ""), (b"4", "@bot")]
-    )
+    found = [(row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression))]
+    of_own = [(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"])]
+    assert sorted(found) == sorted([*of_own, (b"3", ""), (b"4", "@bot")])
 
 
 def test_what_closed_a_teams_destination_is_lifted_and_a_persons_chat_stays_closed(

@@ -33,7 +33,8 @@ from hub.models import Connection, Contact, Receipt
 from hub.shared.action_tokens import make_token
 from hub.signing import cards
 from tests.conftest import Browser, config_of, make_app
-from tests.fuzz.payloads import Payloads, Webhook
+from tests.fuzz.payloads import Payloads
+from tests.fuzz.random_values import Webhook
 from tests.hub_fixtures import (
     a_form,
     a_message,

@@ -22,7 +22,7 @@ from tests.hub_fixtures import SigningApp, a_signer, an_event
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.integrations.test_contract import good_address, instance, senders
+from tests.integrations.instances import good_address, instance, senders
 
 OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"

@@ -21,10 +21,8 @@ def reference(words: str) -> int:
     if not words:
         return 0
     gsm = all(char in BASIC + EXTENSION for char in words)
-    sizes = [
-        (2 if char in EXTENSION else 1) if gsm else (2 if ord(char) > 0xFFFF else 1)
-        for char in words
-    ]
+    doubles = [char in EXTENSION if gsm else ord(char) > 0xFFFF for char in words]
+    sizes = [2 if double else 1 for double in doubles]
     if sum(sizes) <= (160 if gsm else 70):
         return 1
     room = 153 if gsm else 67

@@ -49,8 +49,16 @@ from tests.hub_fixtures import (
     settle_receipts,
     status,
 )
-from tests.messaging.test_whatsapp import STATUS, TEMPLATE, accepted, came_in, drafted, forget, turn
-from tests.messaging.test_whatsapp import whatsapp as whatsapp
+from tests.messaging.whatsapp_steps import (
+    STATUS,
+    TEMPLATE,
+    accepted,
+    came_in,
+    drafted,
+    forget,
+    turn,
+)
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 SERVICE = "MG" + "c" * 32
 BRAZIL = "MG" + "b" * 32

@@ -36,7 +36,8 @@ class Demo:
     """A demo in a folder; `start()` may be called again after `interrupt()`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.printed = folder, folder / "printed"
+        self.folder = folder
+        self.printed = folder / "printed"
         self.bind = f"127.0.0.1:{free_port()}"
         self.simulator = f"127.0.0.1:{free_port()}"
         kept = {

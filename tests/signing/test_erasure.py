@@ -47,7 +47,7 @@ from tests.hub_fixtures import (
     status,
     turn_connection,
 )
-from tests.messaging.test_whatsapp import came_in
+from tests.messaging.whatsapp_steps import came_in
 
 MAIL = "eric@example.com"
 

@@ -174,48 +174,24 @@ class Receiver:
         self.files: dict[str, tuple[str, bytes]] = {}
         self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
-                url = f"http://{self.headers['Host']}{self.path}"
-                with receiver._news:
-                    fields = dict(parse_qsl(raw.decode(), keep_blank_values=True))
-                    answers = receiver.answers.get(fields.get("MessageStatus", "received"))
-                    status = answers.pop(0) if answers else 200 if receiver.twiml else 204
-                    receiver.received.append(Callback(url, dict(self.headers.items()), fields, raw))
-                    receiver._news.notify_all()
-                self.send_response(status)
-                if 300 <= status < 400:
-                    self.send_header("Location", "/elsewhere")
-                if receiver.kind:
-                    self.send_header("Content-Type", receiver.kind)
-                self.send_header("Content-Length", str(len(receiver.twiml)))
-                self.end_headers()
-                self.wfile.write(receiver.twiml)
-
-            def do_GET(self) -> None:
-                receiver.asked.append((self.command, self.path))
-                kind, content = receiver.files.get(self.path, ("text/plain", b""))
-                self.send_response(200 if self.path in receiver.files else 404)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(content)
-
-            do_HEAD = do_GET
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = Crowded(("127.0.0.1", 0), Handler)
+        self._server = Crowded(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
         self._thread.start()
+
+    def take(self, url: str, headers: dict[str, str], raw: bytes) -> int:
+        """Keep what was posted, and return the status of its answer."""
+        with self._news:
+            fields = dict(parse_qsl(raw.decode(), keep_blank_values=True))
+            answers = self.answers.get(fields.get("MessageStatus", "received"))
+            status = 200 if self.twiml else 204
+            if answers:
+                status = answers.pop(0)
+            self.received.append(Callback(url, headers, fields, raw))
+            self._news.notify_all()
+        return status
 
     def wait_for(self, count: int, seconds: float = 5) -> list[Callback]:
         with self._news:
@@ -227,6 +203,41 @@ class Receiver:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
+    """Return a handler of requests that gives them to `receiver`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            url = f"http://{self.headers['Host']}{self.path}"
+            status = receiver.take(url, dict(self.headers.items()), raw)
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "/elsewhere")
+            if receiver.kind:
+                self.send_header("Content-Type", receiver.kind)
+            self.send_header("Content-Length", str(len(receiver.twiml)))
+            self.end_headers()
+            self.wfile.write(receiver.twiml)
+
+        def do_GET(self) -> None:
+            receiver.asked.append((self.command, self.path))
+            kind, content = receiver.files.get(self.path, ("text/plain", b""))
+            self.send_response(200 if self.path in receiver.files else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    return Handler
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,11 @@
 """Twilio's SDK, and anything else that speaks its REST API, gets along with the simulator."""
 
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from twilio.base.exceptions import TwilioRestException
 
-FROM = "+15005550006"
+from tests.simulator.twilio_rest import FROM, account_path, get, refusal
+
 # the documented properties and their types, from Twilio's OpenAPI document twilio_api_v2010; all
 # may be null
 MESSAGE = {
@@ -114,22 +113,6 @@ SERVICE = (
     )
     | {"links": dict, "validity_period": int}
 )
-
-
-def get(simulator, path, method="GET", body=None):
-    known = simulator.credentials
-    basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
-    return simulator.call(method, path, body, Authorization=f"Basic {basic}")
-
-
-def account_path(simulator, rest=".json"):
-    return f"/2010-04-01/Accounts/{simulator.credentials.account_sid}{rest}"
-
-
-def refusal(ask):
-    with pytest.raises(TwilioRestException) as caught:
-        ask()
-    return caught.value
 
 
 def test_a_message_is_accepted_and_arrives(simulator, client, wait):
@@ -351,135 +334,3 @@ def test_a_scheduled_message_waits_and_can_be_canceled(simulator, client):
     assert message.update(status="canceled").status == "canceled"
     assert refusal(lambda: schedule(datetime.now(UTC) + timedelta(minutes=5))).code == 35114
     assert refusal(lambda: schedule(datetime.now(UTC) + timedelta(days=36))).code == 35114
-
-
-def test_the_account_its_number_and_its_balance_are_shown(simulator, client):
-    known = simulator.credentials
-    account = client.api.accounts(known.account_sid).fetch()
-    assert (account.sid, account.type, account.status, account.auth_token) == (
-        known.account_sid,
-        "Full",
-        "active",
-        known.auth_token,
-    )
-    assert [one.sid for one in client.api.accounts.list()] == [known.account_sid]
-    assert client.balance.fetch().currency == "USD"
-    (number,) = client.incoming_phone_numbers.list(phone_number=FROM)
-    assert number.capabilities == {"voice": True, "sms": True, "mms": True, "fax": False}
-    assert client.incoming_phone_numbers.list(phone_number="+13175551234") == []
-    service = client.messaging.v1.services(known.messaging_service_sid)
-    assert service.fetch().sid == known.messaging_service_sid
-    assert [one.phone_number for one in service.phone_numbers.list()] == [FROM]
-
-
-def test_an_api_key_signs_in_too(simulator):
-    known = simulator.credentials
-    client = simulator.client(user=known.api_key_sid, password=known.api_key_secret)
-    assert (
-        client.messages.create(to=simulator.number(), from_=FROM, body="Hello").status == "queued"
-    )
-
-
-@pytest.mark.parametrize("user", ["account_sid", "api_key_sid", "phone_number"])
-def test_a_wrong_secret_is_refused(simulator, user):
-    client = simulator.client(user=getattr(simulator.credentials, user), password="wrong")
-    problem = refusal(lambda: client.api.accounts(simulator.credentials.account_sid).fetch())
-    assert (problem.status, problem.code, problem.msg.endswith("Authenticate")) == (
-        401,
-        20003,
-        True,
-    )
-
-
-def test_nobody_gets_in_without_credentials(simulator):
-    answer = simulator.call("GET", account_path(simulator))
-    assert (answer.status, answer.json["code"]) == (401, 20003)
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/2010-04-01/Accounts/AC00000000000000000000000000000000.json", 404, 20404),
-        ("GET", "/Messages/SM0.json", 404, 20404),
-        ("GET", "/Fridges.json", 404, 20404),
-        ("PUT", "/Messages.json", 405, 20004),
-        ("DELETE", "/Balance.json", 405, 20004),
-        ("GET", "/v1/Services/MG0", 404, 20404),
-        ("GET", "/v1/Fridges", 404, 20404),
-    ],
-)
-def test_what_does_not_exist_is_refused_as_json(simulator, method, path, status, code):
-    answer = get(
-        simulator,
-        path if path.startswith(("/20", "/v1")) else account_path(simulator, path),
-        method,
-    )
-    assert (answer.status, answer.json["code"]) == (status, code)
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["Twilio-Request-Id"].startswith("RQ")
-
-
-def test_every_answer_carries_a_request_id_of_its_own(simulator):
-    ids = {get(simulator, account_path(simulator)).headers["Twilio-Request-Id"] for _ in range(3)}
-    assert len(ids) == 3
-    assert all(len(one) == 34 for one in ids)
-
-
-def test_a_suspended_account_shows_that_it_is_and_sends_nothing(simulator, client):
-    simulator.post_json("/simulator/account", status="suspended")
-    assert client.api.accounts(simulator.credentials.account_sid).fetch().status == "suspended"
-    problem = refusal(
-        lambda: client.messages.create(to=simulator.number(), from_=FROM, body="Hello")
-    )
-    assert (problem.status, problem.code) == (403, 20403)
-
-
-def test_a_trial_account_marks_its_texts(simulator, client):
-    simulator.post_json("/simulator/account", type="Trial")
-    assert client.api.accounts(simulator.credentials.account_sid).fetch().type == "Trial"
-    message = client.messages.create(to=simulator.number(), from_=FROM, body="Hello")
-    assert message.body == "Sent from your Twilio trial account - Hello"
-
-
-def test_a_rotated_token_opens_nothing_any_more(own_simulator):
-    old = own_simulator.client()
-    old.balance.fetch()
-    token = own_simulator.post_json("/simulator/account", rotate=True).json["auth_token"]
-
-    assert refusal(lambda: old.balance.fetch()).code == 20003
-    assert own_simulator.client(password=token).balance.fetch().balance == "20.00"
-    own_simulator.stop()
-    own_simulator.start()
-    assert own_simulator.credentials.auth_token == token
-    assert refusal(lambda: old.balance.fetch()).code == 20003
-
-
-def test_so_many_requests_as_asked_for_are_too_many(simulator, client):
-    simulator.post_json("/simulator/faults", refuse=2)
-    codes = [refusal(lambda: client.balance.fetch()).code for _ in range(2)]
-    assert codes == [20429, 20429]
-    assert client.balance.fetch().currency == "USD"
-
-
-def test_so_many_requests_as_asked_for_fail(simulator, client):
-    simulator.post_json("/simulator/faults", fail=1)
-    assert refusal(lambda: client.balance.fetch()).status == 500
-    assert client.balance.fetch().currency == "USD"
-
-
-def test_messages_beyond_the_rate_asked_for_are_too_many(simulator, client):
-    simulator.post_json("/simulator/faults", per_second=2)
-    number = simulator.number()
-    for text in ("one", "two"):
-        client.messages.create(to=number, from_=FROM, body=text)
-    assert (
-        refusal(lambda: client.messages.create(to=number, from_=FROM, body="three")).code == 20429
-    )
-
-
-def test_an_answer_takes_as_long_as_asked_for(simulator, client):
-    simulator.post_json("/simulator/faults", latency_ms=300)
-    began = datetime.now(UTC)
-    client.messages.create(to=simulator.number(), from_=FROM, body="Hello")
-    assert datetime.now(UTC) - began >= timedelta(milliseconds=300)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from twilio.request_validator import RequestValidator
 
 from hub.connections import connections
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import now
 from hub.intake.provider_callbacks import request_of
-from hub.integrations.base import Accepted
-from hub.messaging.send import calls, claims
-from hub.models import Connection, Inbound, PlatformEvent
-from tests.conftest import config_of, make_app
+from hub.models import Connection, Inbound
+from tests.conftest import make_app
 from tests.hub_fixtures import (
     CALLBACK,
     a_connection,
@@ -34,10 +28,8 @@ from tests.hub_fixtures import (
     receipts,
     settle_receipts,
     status,
-    told,
 )
-
-SID = "SM" + "0" * 32
+from tests.webhooks.webhook_steps import SID, sent_message
 
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────
@@ -159,216 +151,6 @@ def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
         "POST",
         b"",
     )
-
-
-# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    "path",
-    [
-        CALLBACK + "/",
-        "/" + CALLBACK,
-        "/api//rpc/webhooks/twilio/sms",
-        CALLBACK + "//",
-        "/api/rpc/webhooks",
-    ],
-)
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_no_webhook_address_redirects(hub_demo: Flask, path: str, method: str) -> None:
-    answer = hub_demo.test_client().open(path, method=method)
-    assert answer.status_code in (403, 404, 405)
-
-
-def test_a_trailing_slash_is_signed_and_taken(hub_demo: Flask) -> None:
-    assert (
-        call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=CALLBACK + "/").status_code == 200
-    )
-
-
-SPOOFED = {
-    "X-Forwarded-Host": "evil.example",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Port": "444",
-    "X-Forwarded-Prefix": "/x",
-    "X-Original-URL": "/y",
-    "Forwarded": "host=evil.example;proto=https",
-    "Host": "evil.example",
-}
-
-
-@pytest.mark.parametrize("header", list(SPOOFED))
-def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: str) -> None:
-    headers = {header: SPOOFED[header]}
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), headers=headers).status_code == 200
-    forged = "https://evil.example" + CALLBACK
-    assert (
-        call_back(
-            hub_demo, a_form(hub_demo, SID, "delivered"), url=forged, headers=headers
-        ).status_code
-        == 403
-    )
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        CALLBACK + "?a=%2B&b=%20c",
-        CALLBACK + "?message=msg_1&attempt=1&message=msg_2",
-        CALLBACK + "?",
-    ],
-)
-def test_the_query_is_signed_as_it_was_sent(hub_demo: Flask, target: str) -> None:
-    # werkzeug's client rewrites some targets, so the raw one is given as a server would
-    form = a_form(hub_demo, SID, "sent")
-    public = config_of(hub_demo).public_url
-    signature = RequestValidator(credentials(hub_demo).auth_token).compute_signature(
-        public + target, form
-    )
-    answer = hub_demo.test_client().post(
-        target,
-        data=urlencode(form),
-        content_type="application/x-www-form-urlencoded",
-        headers={"X-Twilio-Signature": signature},
-        environ_overrides={"RAW_URI": target, "REQUEST_URI": target},
-    )
-    assert answer.status_code == 200
-
-
-class TestUnderAPath:
-    """A hub whose public address has a path."""
-
-    @pytest.fixture
-    def settings(self) -> dict[str, str]:
-        return {"HUB_PUBLIC_URL": "http://127.0.0.1:9/signpost/eu"}
-
-    @pytest.mark.parametrize("arrives", ["/signpost/eu" + CALLBACK, CALLBACK])
-    def test_the_signature_covers_the_whole_address(self, hub_demo: Flask, arrives: str) -> None:
-        form = a_form(hub_demo, SID, "sent")
-        url = "http://127.0.0.1:9/signpost/eu" + CALLBACK
-        assert call_back(hub_demo, form, target=arrives, url=url).status_code == 200
-        assert (
-            call_back(
-                hub_demo, form, target=arrives, url="http://127.0.0.1:9" + CALLBACK
-            ).status_code
-            == 403
-        )
-
-    def test_the_provider_is_given_the_whole_address(
-        self, hub_demo: Flask, connection: Connection
-    ) -> None:
-        message_id = a_message()
-        [claim] = claims.record_and_claim([], {connection.id: 1})
-        assert (
-            claim.outbound.status_url
-            == f"http://127.0.0.1:9/signpost/eu{CALLBACK}?message={message_id}&attempt=1"
-        )
-
-
-# ── Whose it is ───────────────────────────────────────────────────────────────────────────────────
-def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
-    message_id = a_message(text=sid, channel="", connection_slug=connection.slug)
-    [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
-    return message_id
-
-
-def test_an_archived_connections_callbacks_still_verify(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    message_id = sent_message(hub_demo, connection)
-
-    @transaction
-    def archive() -> None:
-        db.session.get_one(Connection, connection.id).archived_at = now()
-
-    archive()
-    assert (
-        call_back(
-            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
-        ).status_code
-        == 200
-    )
-    settle_receipts()
-    assert status(message_id) == "delivered"
-
-
-def test_each_token_of_an_account_opens_its_own_messages_only(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    rolled = db.session.get_one(
-        Connection, a_connection("Rolled", like=connection, auth_token="f" * 32)
-    )
-    old = sent_message(hub_demo, connection)
-    new = sent_message(hub_demo, rolled, "SM" + "1" * 32)
-    for message_id, sid, token in ((new, "SM" + "1" * 32, None), (old, SID, "f" * 32)):
-        # signed with the other connection's token: genuine, and not about this one's message
-        assert (
-            call_back(
-                hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id), token=token
-            ).status_code
-            == 200
-        )
-    settle_receipts()
-    assert (status(old), status(new)) == ("accepted", "accepted")
-    assert (told(old), told(new)) == ([], [])
-
-
-def test_one_token_of_two_connections_opens_the_messages_of_both(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
-    ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
-    for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
-        call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id))
-    settle_receipts()
-    assert [status(one) for one in ids] == ["delivered", "delivered"]
-
-
-def test_an_account_cannot_speak_of_another_accounts_message(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    theirs = a_connection(
-        "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
-    )
-    message_id = sent_message(hub_demo, connection)
-    form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
-    assert theirs
-    assert call_back(hub_demo, form, target=about(message_id), token="e" * 32).status_code == 200
-    settle_receipts()
-    assert (status(message_id), told(message_id)) == ("accepted", [])
-
-
-class TestStray:
-    """A hub that knows a token for accounts which belong to no connection."""
-
-    @pytest.fixture
-    def settings(self) -> dict[str, str]:
-        return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
-
-    def test_a_strangers_callback_is_kept_and_changes_nothing(
-        self, hub_demo: Flask, connection: Connection
-    ) -> None:
-        message_id = sent_message(hub_demo, connection)
-        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
-        answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
-        assert (answer.status_code, body(answer)["processed"]) == (200, 1)
-        [row] = receipts()
-        assert row.connection_id is None
-        settle_receipts()
-        [row] = receipts()
-        assert (row.due_at, row.error) == (None, "")
-        assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
-
-    def test_the_token_does_not_open_an_account_that_has_a_connection(
-        self, hub_demo: Flask
-    ) -> None:
-        assert (
-            call_back(hub_demo, a_form(hub_demo, SID, "delivered"), token="stray-token").status_code
-            == 403
-        )
-
-    def test_a_forged_one_is_refused(self, hub_demo: Flask) -> None:
-        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
-        assert call_back(hub_demo, form, token="guessed").status_code == 403
 
 
 # ── When things are down ──────────────────────────────────────────────────────────────────────────

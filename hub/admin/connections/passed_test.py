@@ -17,7 +17,8 @@ from hub.connections.connection_tests import ConnectionTestResult, PassedTest
 from hub.core.errors import DecryptionError
 from hub.db.types import keyring
 
-TABLE, FIELD = "typed", "passed_test"  # what the encryption is bound to
+TABLE = "typed"  # what the encryption is bound to
+FIELD = "passed_test"
 LASTS = 3600  # seconds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,54 +9,26 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
-from hub import integrations
 from hub.connections import connections
 from hub.connections.connection_tests import set_state
-from hub.core import data_dir
 from hub.core.vocabulary import ConnectionState, Role
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.models import Audit, Connection, Message
-from tests.conftest import Browser, config_of, make_app
+from hub.models import Connection, Message
+from tests.admin.connections.connection_pages import (
+    NAME,
+    NEW,
+    OTHER_TOKEN,
+    PAGE,
+    hidden,
+    one,
+    words,
+)
+from tests.admin.connections.connection_pages import stored as stored
+from tests.admin.connections.connection_pages import values as values
+from tests.conftest import Browser
 from tests.hub_fixtures import change
-
-NAME = "twilio_sms"
-NEW = f"/integrations/{NAME}/new"
-PAGE = "/connections/acme-us"
-OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture
-def values(app: Flask) -> dict[str, str]:
-    """Return what an admin types to connect the simulator's account."""
-    found = integrations.get(NAME).demo_settings(
-        data_dir.simulator_credentials(config_of(app).data_dir)
-    )
-    assert found is not None
-    return {**found, "title": "Acme US", "test": "y"}
-
-
-@pytest.fixture
-def stored(app: Flask, values: dict[str, str]) -> str:
-    """Store the connection and return its id."""
-    with app.app_context():
-        return connections.add(NAME, "Acme US", True, values)
-
-
-def one(app: Flask) -> Connection:
-    return db.session.scalars(select(Connection)).one()
-
-
-def words(page: TestResponse) -> str:
-    """Return what a page says, without its markup."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
-
-
-def hidden(page: TestResponse, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
-    return found[1] if found else ""
 
 
 def test_what_a_test_replaces_is_everything_that_it_may_change(
@@ -210,95 +181,6 @@ def test_enabling_is_refused_without_a_passing_test(
         assert one(app).state == ConnectionState.NEW
 
 
-# ── Limits ────────────────────────────────────────────────────────────────────────────────────────
-def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
-    app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
-) -> None:
-    typed = {**values, "sender": "+13175550188", "do": "test"}
-    assert [admin.post(PAGE, typed).status_code for _ in range(5)] == [200] * 5
-    page = admin.post(PAGE, typed)
-    wait = int(page.headers["Retry-After"])
-    assert page.status_code == 429
-    assert 50 <= wait <= 60
-    assert (
-        f"You have tested the connection 5 times in a minute. Wait {wait} seconds and test"
-        " again. Your entries are still here." in words(page)
-    )
-    assert 'id="test-result"' in page.text
-    assert 'value="+13175550188"' in page.text
-    assert hidden(page, "auth_token-kept")
-    assert admin.post(NEW, typed).status_code == 429
-    assert admin.post(PAGE + "/enable").status_code == 429
-
-
-def test_the_eleventh_save_in_a_minute_waits(
-    app: Flask, admin: Browser, values: dict[str, str], stored: str
-) -> None:
-    codes = [
-        admin.post(PAGE, {**values, "sender": f"+1317555010{number}", "do": "save"}).status_code
-        for number in range(10)
-    ]
-    assert codes == [303] * 10
-    page = admin.post(PAGE, {**values, "sender": "+13175550188", "do": "save"})
-    assert page.status_code == 429
-    assert int(page.headers["Retry-After"]) <= 60
-    assert "You have saved the connection 10 times in a minute." in words(page)
-    assert 'value="+13175550188"' in page.text
-    with app.app_context():
-        assert one(app).sender == "+13175550109"
-
-
-def test_the_sixth_message_in_a_minute_waits(
-    app: Flask, person: Callable[..., Browser], values: dict[str, str], stored: str, simulator: Any
-) -> None:
-    operator = person(Role.OPERATOR)
-    with app.app_context():
-        connections.enable(stored)
-    assert [
-        operator.post(PAGE + "/send", {"to": "+13175551234"}).status_code for _ in range(5)
-    ] == [303] * 5
-    page = operator.post(PAGE + "/send", {"to": "+13175551234"})
-    assert page.status_code == 429
-    assert "Retry-After" in page.headers
-    assert "You have sent 5 test messages in a minute." in words(page)
-    assert 'value="+13175551234"' in page.text
-
-
-# ── Sending one ───────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    ("to", "why"),
-    [
-        ("5551234567", "The country code is missing."),
-        ("+1 317 555 12345", "too long"),
-        ("", "Enter the sender"),
-    ],
-)
-def test_a_number_that_is_none_is_told_why(
-    app: Flask,
-    admin: Browser,
-    values: dict[str, str],
-    stored: str,
-    simulator: Any,
-    to: str,
-    why: str,
-) -> None:
-    with app.app_context():
-        connections.enable(stored)
-    page = admin.post(PAGE + "/send", {"to": to})
-    assert (page.status_code, why in words(page)) == (422, True)
-    assert f'value="{to}"' in page.text
-
-
-def test_a_connection_that_is_off_sends_nothing(
-    app: Flask, admin: Browser, values: dict[str, str], stored: str
-) -> None:
-    page = admin.post(PAGE + "/send", {"to": "+13175551234"})
-    assert page.status_code == 409
-    assert "is not enabled" in words(page)
-    with app.app_context():
-        assert db.session.scalars(select(Message.id)).all() == []
-
-
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_viewer_reads_and_is_offered_nothing_to_change(
     app: Flask, person: Callable[..., Browser], values: dict[str, str], stored: str
@@ -346,67 +228,6 @@ def test_renaming_and_archiving_ask_first(
     archived = admin.get("/connections/acme-eu-archived")
     assert "This connection is archived." in words(archived)
     assert 'value="save"' not in archived.text
-
-
-# ── Secrets ───────────────────────────────────────────────────────────────────────────────────────
-def test_secrets_appear_in_no_page_log_or_audit_row(
-    app: Flask,
-    admin: Browser,
-    values: dict[str, str],
-    simulator: Any,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    secret = values["auth_token"]
-    answers = [admin.post(NEW, {**values, "do": what}) for what in ("test", "save")]
-    answers += [admin.post(PAGE, {**values, "do": what}) for what in ("test", "save")]
-    answers += [
-        admin.post(PAGE, {**values, "account_sid": "AC1", "do": what}) for what in ("test", "save")
-    ]
-    answers += [
-        admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"}),
-        admin.post(PAGE + "/enable"),
-    ]
-    places = ("/integrations", PAGE, PAGE + "/rename", NEW, "/activity", "/settings/users")
-    answers += [admin.get(place) for place in places]
-    for answer in answers:
-        assert answer.status_code < 500
-        assert secret not in answer.text
-        assert OTHER_TOKEN not in answer.text
-        assert secret not in str(answer.headers)
-    with app.app_context():
-        audit = " ".join(f"{row.title} {row.detail}" for row in db.session.scalars(select(Audit)))
-    out, err = capfd.readouterr()
-    for place in (audit, caplog.text, out, err):
-        assert secret not in place
-        assert OTHER_TOKEN not in place
-
-
-def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
-    environ: dict[str, str],
-    app: Flask,
-    admin: Browser,
-    values: dict[str, str],
-    stored: str,
-    simulator: Any,
-) -> None:
-    lost = make_app({**environ, "HUB_ENCRYPTION_KEYS": "k2:" + "A" * 43})
-    browser = Browser(lost, admin.email, admin.user_id)
-    browser.sign_in()
-    for place in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
-        assert browser.get(place).status_code == 200, place
-    page = browser.get(PAGE)
-    assert "encrypted with the key &#39;k1&#39;" in page.text
-    assert "cannot be read" in words(browser.post(PAGE + "/enable"))
-    assert browser.post(PAGE, {**values, "auth_token": "", "do": "save"}).status_code == 422
-    assert browser.post(PAGE, {**values, "do": "save"}).status_code == 303
-    assert "Twilio is ready" in words(
-        browser.post(PAGE, {**values, "auth_token": "", "do": "test"})
-    )
-    with lost.app_context():
-        db.session.remove()
-        db.engine.dispose()
 
 
 # ── A test that passed before its settings were saved ─────────────────────────────────────────────

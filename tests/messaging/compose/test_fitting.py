@@ -29,7 +29,7 @@ from tests.hub_fixtures import SigningApp, a_signer, an_event, body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.integrations.test_contract import good_address, instance, senders
+from tests.integrations.instances import good_address, instance, senders
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -28,8 +28,8 @@ from hub.signing import erasure, personal_data
 from tests.conftest import Browser
 from tests.hub_fixtures import count, source_id, status
 from tests.messaging.contacts.test_one_person import write
-from tests.messaging.test_whatsapp import forget, turn
-from tests.messaging.test_whatsapp import whatsapp as whatsapp
+from tests.messaging.whatsapp_steps import forget, turn
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 NUMBER = "+13175557788"
 ID = "US.13491208655302741918"

@@ -41,8 +41,8 @@ from hub.shared.address_keys import address_key
 from hub.shared.index_key import index_key
 from hub.signing import erasure
 from tests.hub_fixtures import count, receipts, settle_receipts, source_id, status
-from tests.messaging.test_whatsapp import came_in, turn
-from tests.messaging.test_whatsapp import whatsapp as whatsapp
+from tests.messaging.whatsapp_steps import came_in, turn
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 TRUNK = [
     ("+491701234567", "+4901701234567"),

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 
-from hub.accounts import api_keys
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.messaging.contacts import consents, opt_out_files, suppressions
-from hub.messaging.contacts.consents import ConsentEntry
+from hub.messaging.contacts import opt_out_files, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import conversations, opt_out
 from hub.messaging.inbox.inbound import received_content
-from hub.messaging.policy.policy import Carrier, Policy, PolicyQuestion
-from hub.messaging.policy.rules import Rules
 from hub.models import (
     Attempt,
     Connection,
-    Consent,
     Conversation,
     Inbound,
     PlatformEvent,
@@ -49,45 +41,18 @@ from tests.hub_fixtures import (
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.messaging.inbox.test_opt_out import say
-from tests.messaging.test_whatsapp import came_in
+from tests.messaging.contacts.source_steps import apply_to_all, send, sends
+from tests.messaging.contacts.source_steps import other as other
+from tests.messaging.inbox.opt_out_steps import say
+from tests.messaging.whatsapp_steps import came_in
 
 WHY = {"why": "The person asked for messages again."}
-
-
-@pytest.fixture
-def other(signing_app: SigningApp) -> SigningApp:
-    """Give the signing app of another source, Leases."""
-    a_source("leases")
-    return SigningApp(signing_app.client, api_keys.create("Leases", test=True, source="leases"))
-
-
-@transaction
-def a_source(slug: str) -> None:
-    db.session.add(Source(slug=slug, name=slug.title()))
-
-
-@transaction
-def apply_to_all(slug: str) -> None:
-    db.session.execute(update(Source).where(Source.slug == slug).values(applies_to_all=True))
 
 
 @transaction
 def hear(word: Keyword, connection: Connection) -> None:
     contact = contact_for("phone", ERIC, test=True)
     opt_out.process_keyword(word, word.value, connection, contact, now(), answered=True)
-
-
-def send(app: SigningApp, to: str = ERIC) -> str:
-    """Send a direct message as a signing app and return its id."""
-    answer = app.post("/messages", {"channel": "sms", "to": to, "text": "Your lease is ready."})
-    assert answer.status_code == 202
-    return str(body(answer)["id"])
-
-
-def sends(*apps: SigningApp) -> list[str]:
-    """Return the statuses of a message of each signing app."""
-    return [status(send(app)) for app in apps]
 
 
 # ── Opt-outs ────────────────────────────────────────────────────────────────────────────────────
@@ -296,154 +261,3 @@ def test_what_becomes_of_a_message_is_told_to_its_source(
 
 def id_of(slug: str) -> str:
     return db.session.scalars(select(Source.id).where(Source.slug == slug)).one()
-
-
-# ── Consents ────────────────────────────────────────────────────────────────────────────────────
-PROOF = {
-    "address": ERIC,
-    "given": True,
-    "channel": "sms",
-    "ip": "198.51.100.23",
-    "agent": "Firefox",
-    "proof": "I agree to messages of Leases.",
-}
-
-
-def test_a_consent_is_read_by_the_source_that_recorded_it(
-    signing_app: SigningApp, other: SigningApp
-) -> None:
-    other.post("/consents", PROOF)
-    consents.record_consent(
-        ConsentEntry(ERIC, True, proof="Told Dana."), source=consents.BY_ADMIN, test=True
-    )
-    assert body(signing_app.get("/consents", address=ERIC)) == {"consents": [], "next": None}
-    [own] = body(other.get("/consents", address=ERIC))["consents"]
-    assert {name: own[name] for name in PROOF} == PROOF
-
-
-def test_a_no_to_one_source_stops_that_one_alone(
-    signing_app: SigningApp, other: SigningApp
-) -> None:
-    other.post("/consents", {"address": ERIC, "given": False})
-    assert sends(signing_app, other) == ["queued", "suppressed"]
-    assert status(a_message()) == "suppressed", "an admin's message heeds every no"
-    other.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["queued", "queued"]
-    consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
-
-
-def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
-    signing_app: SigningApp, other: SigningApp
-) -> None:
-    consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
-    for app in (signing_app, other):
-        assert app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
-    consents.record_consent(ConsentEntry(ERIC, True), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other) == ["queued", "queued"]
-
-
-def test_a_yes_of_a_key_lifts_no_refusal_of_another_source_that_holds_for_all(
-    signing_app: SigningApp, other: SigningApp
-) -> None:
-    apply_to_all("default")
-    signing_app.post("/consents", {"address": ERIC, "given": False})
-    other.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
-    signing_app.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["queued", "queued"]
-
-
-SCOPES = (None, "default", "leases", "rents")
-
-
-def expected_words(words: list[tuple[str | None, bool]], holding: set[str | None]) -> list[bool]:
-    """Return the last word of each recorder that holds for a source; an admin's yes ends any no
-    before it.
-    """
-    last: dict[str | None, bool] = {}
-    for scope, given_ in words:
-        if scope is None and given_:
-            last = dict.fromkeys(last, True)
-        if scope is None or scope in holding:
-            last[scope] = given_
-    return list(last.values())
-
-
-WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
-
-
-@given(words=WORDS, shared=st.sets(st.sampled_from(SCOPES[1:])), asks=st.booleans())
-@examples(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_another(
-    connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
-) -> None:
-    ids = prepare(words, shared)
-    carrier = Carrier(
-        connection.id,
-        connection.integration,
-        connection.channel,
-        connection.sender,
-        True,
-        Rules(consent=asks).stored(),
-    )
-    contact = contact_for("phone", ERIC, test=True)
-    for slug in SCOPES[1:]:
-        counts = expected_words(words, {slug, *shared})
-        wanted = PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
-        code = Policy(carrier, [wanted]).decide(wanted).code
-        expected = (
-            ("consent_missing" if asks else "")
-            if not counts
-            else ""
-            if all(counts)
-            else "consent_no"
-        )
-        assert code == expected, (slug, words, shared)
-    db.session.expire_all()
-
-
-@given(closed=st.sets(st.sampled_from(SCOPES)), shared=st.sets(st.sampled_from(SCOPES[1:])))
-@examples(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_an_opt_out_stops_whom_it_holds_for(
-    connection: Connection, closed: set[str | None], shared: set[str]
-) -> None:
-    ids = prepare([], shared)
-    for scope in closed:
-        suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
-    contact = contact_for("phone", ERIC, test=True)
-    wanted = {
-        slug: PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
-        for slug in SCOPES[1:]
-    }
-    asked = Policy(connection, list(wanted.values()))
-    for slug, one in wanted.items():
-        stops = bool({None, slug} & closed or closed & shared)
-        assert bool(asked.decide(one).code) is stops, (slug, closed, shared)
-        assert bool(suppressions.blocks_of_address(ERIC, test=True, source_id=ids[slug])) is stops
-    db.session.rollback()
-
-
-@transaction
-def prepare(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
-    """Begin again: three sources, some of which apply to all, and what a person said."""
-    for model in (Consent, Suppression):
-        db.session.execute(delete(model))
-    for slug in SCOPES[2:]:
-        if db.session.scalar(select(Source.id).where(Source.slug == slug)) is None:
-            db.session.add(Source(slug=slug, name=slug))
-    db.session.flush()
-    ids = {one.slug: one.id for one in db.session.scalars(select(Source))}
-    for one in db.session.scalars(select(Source)):
-        one.applies_to_all = one.slug in shared
-    for scope, given_ in words:
-        source_id = ids[scope] if scope else None
-        consents.record_consent(
-            ConsentEntry(ERIC, given_), source="api", test=True, source_id=source_id
-        )
-    return ids

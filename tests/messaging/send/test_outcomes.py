@@ -13,7 +13,6 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.core.errors import (
-    ConnectionBroken,
     OutcomeUnknown,
     PermanentError,
     RecipientMoved,
@@ -24,16 +23,12 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
-from hub.core.vocabulary import ConnectionState, Status
+from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
-from hub.messaging.send import calls, claims
-from hub.messaging.send.dispatcher import call_provider
-from hub.messaging.track.statuses import expire_lease
-from hub.models import Connection, Message, Suppression
-from hub.shared import integration_instances
+from hub.models import Connection, Suppression
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import (
     a_message,
@@ -47,33 +42,9 @@ from tests.hub_fixtures import (
     message,
     status,
     told,
-    turn_connection,
     words,
 )
-
-
-def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
-    return a_message(to, text, channel="", connection_slug="pigeon")
-
-
-def failing(error: SendError | Exception) -> Any:
-    def fly(outbound: Outbound) -> Accepted:
-        raise error
-
-    return fly
-
-
-def claim(connection: Connection) -> calls.Claim:
-    [one] = claims.record_and_claim([], {connection.id: 1})
-    return one
-
-
-def ended(
-    one: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
-) -> None:
-    claims.record_and_claim(
-        [calls.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
-    )
+from tests.messaging.send.outcome_steps import by_pigeon, claim, ended, failing
 
 
 # ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
@@ -306,134 +277,3 @@ def test_a_server_error_after_the_request_left_is_unknown(
     deliver()
     assert message(message_id).status == Status.UNKNOWN
     assert attempts(message_id)[0].http_status == 500
-
-
-# ── Broken ────────────────────────────────────────────────────────────────────────────────────────
-def test_a_broken_connection_pauses_and_its_queue_waits(
-    hub_demo: Flask, connection: Connection, simulator: Any
-) -> None:
-    simulator.extensions["simulator"].account.rotate()
-    ids = [a_message(text=f"{n}") for n in range(3)]
-    deliver()
-    db.session.rollback()
-    row = db.session.get_one(Connection, connection.id)
-    assert row.state == ConnectionState.BROKEN
-    assert row.why
-    assert {status(one) for one in ids} == {"queued"}
-    assert {one.outcome for message_id in ids for one in attempts(message_id)} == {"broken"}
-    made = count(Message)
-    later = a_message_while_broken(connection)
-    assert status(later) == Status.QUEUED
-    assert count(Message) == made + 1
-    assert deliver() == 0
-
-
-def a_message_while_broken(connection: Connection) -> str:
-    turn_connection(connection.id, ConnectionState.ENABLED)
-    message_id = a_message(text="waits too")
-    turn_connection(connection.id, ConnectionState.BROKEN)
-    return message_id
-
-
-def test_what_waited_goes_out_when_the_connection_is_enabled_again(
-    pigeons: Connection, loft: Loft
-) -> None:
-    loft.fly = failing(ConnectionBroken("The loft burned down.", "fire"))
-    message_id = by_pigeon()
-    deliver()
-    assert (status(message_id), message(message_id).code) == ("queued", "fire")
-    assert told(message_id) == []
-    loft.fly = lambda outbound: Accepted("p1")
-    turn_connection(pigeons.id, ConnectionState.ENABLED)
-    deliver()
-    assert status(message_id) == Status.ACCEPTED
-    assert len(loft.flown) == 2
-
-
-# ── Late ──────────────────────────────────────────────────────────────────────────────────────────
-def second_attempt(connection: Connection, message_id: str) -> calls.Claim:
-    change(message_id, status=Status.QUEUED.value, due_at=now())
-    return claim(connection)
-
-
-def test_a_late_outcome_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    first = claim(pigeons)
-    second_attempt(pigeons, message_id)
-    ended(first, error=PermanentError("No.", "p7"))
-    row = message(message_id)
-    assert (row.status, row.tries, row.code) == ("sending", 2, "")
-    assert [one.outcome for one in attempts(message_id)] == ["failed", None]
-    assert told(message_id) == []
-
-
-def test_a_late_acceptance_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    first = claim(pigeons)
-    second = second_attempt(pigeons, message_id)
-    ended(first, accepted=Accepted("p1"))
-    assert message(message_id).provider_id is None
-    ended(second, accepted=Accepted("p2"))
-    assert message(message_id).provider_id == "p2"
-    assert [one.provider_id for one in attempts(message_id)] == ["p1", "p2"]
-
-
-def test_an_answer_that_comes_after_the_lease_is_still_taken(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    one = claim(pigeons)
-    with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
-        expire_lease(message_id)
-        assert status(message_id) == Status.UNKNOWN
-        ended(one, accepted=Accepted("p1"))
-    assert (status(message_id), message(message_id).due_at) == ("accepted", None)
-
-
-def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, loft: Loft) -> None:
-    ids = [by_pigeon(text=f"{n}") for n in range(2)]
-    first, second = claims.record_and_claim([], {pigeons.id: 2})
-    claims.record_and_claim(
-        [
-            calls.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
-            calls.Outcome(second, Accepted("p2"), None, now(), 1),
-        ],
-        {},
-    )
-    assert [status(one) for one in ids] == ["queued", "accepted"]
-
-
-def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) -> None:
-    by_pigeon()
-    one = claim(pigeons)
-    for error in (
-        TransientError("a"),
-        OutcomeUnknown("b"),
-        PermanentError("c"),
-        ConnectionBroken("d"),
-        KeyError("e"),
-    ):
-        loft.fly = failing(error)
-        outcome = call_provider(one)
-        assert outcome.accepted is None
-        assert isinstance(
-            outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown
-        )
-
-
-def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
-    pigeons: Connection, loft: Loft
-) -> None:
-    absurd = by_pigeon(text="absurd")
-    plain = by_pigeon(text="plain")
-    loft.fly = lambda outbound: Accepted(
-        outbound.id, segments=10**30 if outbound.id == absurd else 1
-    )
-    deliver()
-    assert (status(plain), status(absurd)) == ("accepted", "sending")
-
-
-def test_a_long_outage_does_not_fail_what_is_still_worth_sending(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    assert integration_instances.instance(connection).retries >= 100, (
-        "expiry ends retries, not their number"
-    )

@@ -20,7 +20,8 @@ from hub.models import Connection
 from tests.conftest import POSTGRES
 from tests.fake_provider import Loft
 from tests.hub_fixtures import a_message, attempts, change, make_due, message, status
-from tests.messaging.track.test_reconcile import lost, unknown
+from tests.messaging.track.reconcile_steps import unknown
+from tests.messaging.track.test_reconcile import lost
 
 TWO_HOURS = timedelta(hours=2)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

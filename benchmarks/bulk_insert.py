@@ -1,0 +1,96 @@
+"""Rows written with the driver itself: values are as it takes them."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Table
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from hub.db.engine import db
+from hub.db.types import keyring
+
+
+class Tables:
+    """Writes rows with the driver itself: values are as it takes them."""
+
+    def __init__(self, app: Flask) -> None:
+        self.ring = keyring()
+        self.postgres = db.engine.dialect.name == "postgresql"
+        self.raw: Any = db.engine.raw_connection()
+        if not self.postgres:
+            # the rows are made durable at the end, all at once
+            self.raw.driver_connection.execute("PRAGMA synchronous=OFF")
+            self.raw.driver_connection.execute("PRAGMA cache_size=-800000")
+
+    def id(self, number: int) -> Any:
+        return uuid.UUID(int=number) if self.postgres else number.to_bytes(16)
+
+    def known(self, public_id: str) -> Any:
+        return self.id(uuid.UUID(public_id.partition("_")[2]).int)
+
+    def time(self, milliseconds: int) -> Any:
+        return (
+            datetime.fromtimestamp(milliseconds / 1000, UTC)
+            if self.postgres
+            else milliseconds * 1000
+        )
+
+    def seal(self, model: Any, number: int, field: str, value: Any) -> bytes:
+        return self.ring.seal_json(model.__tablename__, str(uuid.UUID(int=number)), field, value)
+
+    def insert(self, model: Any, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert rows; columns that are not given get their default."""
+        table: Table = model.__table__
+        constant = {name: value for name, value in _defaults(table).items() if name not in columns}
+        names = (*columns, *constant)
+        tail = tuple(constant.values())
+        listed = ", ".join(f'"{name}"' for name in names)
+        cursor = self.raw.driver_connection.cursor()
+        if self.postgres:
+            with cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN".encode()) as copy:
+                for row in rows:
+                    copy.write_row((*row, *tail))
+        else:
+            cursor.execute("BEGIN IMMEDIATE")
+            marks = ", ".join("?" * len(names))
+            cursor.executemany(
+                f"INSERT INTO {table.name} ({listed}) VALUES ({marks})",
+                ((*row, *tail) for row in rows),
+            )
+        self.raw.driver_connection.commit()
+
+    def finish(self) -> None:
+        """Make what was written durable, and let the database know its size."""
+        if self.postgres:
+            self.raw.driver_connection.autocommit = True
+            self.raw.driver_connection.execute("VACUUM ANALYZE")
+        else:
+            self.raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            os.sync()
+        self.raw.close()
+
+
+def _defaults(table: Table) -> dict[str, Any]:
+    """Return what columns that must hold something hold by default."""
+    found: dict[str, Any] = {}
+    for column in table.columns:
+        if not column.nullable and isinstance(column.default, ScalarElementColumnDefault):
+            found[column.name] = column.default.arg
+    return found
+
+
+def ids(count: int, began: int, spread: int) -> Iterator[tuple[int, int]]:
+    """Yield (UUIDv7 as a number, its milliseconds), growing, from `began` over `spread`
+    milliseconds.
+    """
+    salt = random.getrandbits(30)
+    for n in range(count):
+        moment = began + n * spread // count
+        yield (moment << 80) | (7 << 76) | (2 << 62) | (salt << 32) | n, moment

@@ -1,0 +1,77 @@
+"""No secret of a connection appears on a page, in a log or in the audit."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.db.engine import db
+from hub.models import Audit
+from tests.admin.connections.connection_pages import NEW, OTHER_TOKEN, PAGE, words
+from tests.admin.connections.connection_pages import stored as stored
+from tests.admin.connections.connection_pages import values as values
+from tests.conftest import Browser, make_app
+
+
+def test_secrets_appear_in_no_page_log_or_audit_row(
+    app: Flask,
+    admin: Browser,
+    values: dict[str, str],
+    simulator: Any,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = values["auth_token"]
+    answers = [admin.post(NEW, {**values, "do": what}) for what in ("test", "save")]
+    answers += [admin.post(PAGE, {**values, "do": what}) for what in ("test", "save")]
+    answers += [
+        admin.post(PAGE, {**values, "account_sid": "AC1", "do": what}) for what in ("test", "save")
+    ]
+    answers += [
+        admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"}),
+        admin.post(PAGE + "/enable"),
+    ]
+    places = ("/integrations", PAGE, PAGE + "/rename", NEW, "/activity", "/settings/users")
+    answers += [admin.get(place) for place in places]
+    for answer in answers:
+        assert answer.status_code < 500
+        assert secret not in answer.text
+        assert OTHER_TOKEN not in answer.text
+        assert secret not in str(answer.headers)
+    with app.app_context():
+        audit = " ".join(f"{row.title} {row.detail}" for row in db.session.scalars(select(Audit)))
+    out, err = capfd.readouterr()
+    for place in (audit, caplog.text, out, err):
+        assert secret not in place
+        assert OTHER_TOKEN not in place
+
+
+def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
+    environ: dict[str, str],
+    app: Flask,
+    admin: Browser,
+    values: dict[str, str],
+    stored: str,
+    simulator: Any,
+) -> None:
+    lost = make_app({**environ, "HUB_ENCRYPTION_KEYS": "k2:" + "A" * 43})
+    browser = Browser(lost, admin.email, admin.user_id)
+    browser.sign_in()
+    for place in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
+        assert browser.get(place).status_code == 200, place
+    page = browser.get(PAGE)
+    assert "encrypted with the key &#39;k1&#39;" in page.text
+    assert "cannot be read" in words(browser.post(PAGE + "/enable"))
+    assert browser.post(PAGE, {**values, "auth_token": "", "do": "save"}).status_code == 422
+    assert browser.post(PAGE, {**values, "do": "save"}).status_code == 303
+    assert "Twilio is ready" in words(
+        browser.post(PAGE, {**values, "auth_token": "", "do": "test"})
+    )
+    with lost.app_context():
+        db.session.remove()
+        db.engine.dispose()

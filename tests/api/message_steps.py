@@ -1,0 +1,19 @@
+"""Steps that tests of the messages in the API share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.hub_fixtures import (
+    ERIC,
+    SigningApp,
+    body,
+)
+
+NOBODY = "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
+
+
+def sent(app: SigningApp, **fields: Any) -> dict[str, Any]:
+    answer = app.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello.", **fields})
+    assert answer.status_code == 202, answer.text
+    return body(answer)  # type: ignore[no-any-return]

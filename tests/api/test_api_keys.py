@@ -1,0 +1,123 @@
+"""API keys open their own source's messages and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from hub.accounts import api_keys
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.models import ApiKey, Connection
+from tests.api.conftest import StrictApp
+from tests.api.message_steps import NOBODY, sent
+from tests.hub_fixtures import (
+    ERIC,
+    a_signer,
+    an_event,
+    body,
+)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer sp_test_nonsense", "Basic c3A6", "sp_test_x", "Bearer \x00"],
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v1/messages", f"/api/v1/messages/{NOBODY}", "/api/v1/requests/x"]
+)
+def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) -> None:
+    if "\x00" in header:
+        header = "Bearer %00"
+    answer = hub_demo.test_client().get(path, headers={"Authorization": header} if header else {})
+    assert (answer.status_code, answer.mimetype, body(answer)["code"]) == (
+        401,
+        "application/problem+json",
+        "unauthorized",
+    )
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
+    client = hub_demo.test_client()
+    for rule in hub_demo.url_map.iter_rules():
+        if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi":
+            for method in rule.methods or set():
+                if method not in ("HEAD", "OPTIONS"):
+                    path = rule.rule.replace("<message_id>", NOBODY).replace("<request_id>", "x")
+                    assert client.open(path, method=method).status_code == 401, (
+                        f"{method} {rule.rule}"
+                    )
+
+
+def test_a_session_cookie_opens_nothing(hub_demo: Flask, admin: Any) -> None:
+    assert admin.get("/api/v1/messages").status_code == 401
+
+
+def test_a_revoked_or_expired_key_opens_nothing(signing_app: StrictApp) -> None:
+    key = api_keys.find(signing_app.key)
+    assert key is not None
+
+    @transaction
+    def until(moment: Any) -> None:
+        db.session.get_one(ApiKey, key.id).expires_at = moment
+
+    until(now() - timedelta(seconds=1))
+    assert signing_app.get("/messages").status_code == 401
+    until(None)
+    assert signing_app.get("/messages").status_code == 200
+    api_keys.revoke(key.id)
+    assert signing_app.get("/messages").status_code == 401
+
+
+def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
+    signing_app: StrictApp, another: Callable[..., StrictApp], connection: Connection
+) -> None:
+    live = another(test=False)
+    mine = sent(signing_app)
+    for message in ({"channel": "sms"}, {"connection": connection.slug}):
+        answer = live.post("/messages", {"to": ERIC, "text": "Hello.", **message})
+        assert answer.status_code in (404, 422)
+    event = body(live.post("/events", an_event(signers=[a_signer("Eric")])))
+    assert (event["messages"], event["skipped"][0]["reason"]) == ([], "no_connection")
+    assert body(live.get("/messages"))["messages"] == []
+    assert live.get(f"/messages/{mine['id']}").status_code == 404
+    assert live.post(f"/messages/{mine['id']}/cancel").status_code == 404
+    assert live.post(f"/messages/{mine['id']}/resend").status_code == 404
+    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    assert body(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
+        "one of the same name, of its own"
+    )
+
+
+def test_another_sources_messages_and_requests_are_invisible(
+    signing_app: StrictApp, another: Callable[..., StrictApp]
+) -> None:
+    theirs = another("brand-two")
+    mine = sent(signing_app)
+    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    request_id = body(signing_app.get("/requests/agr-1001"))["id"]
+    assert body(theirs.get("/messages"))["messages"] == []
+    assert body(theirs.get("/messages", request=request_id))["messages"] == []
+    for method, path in (
+        ("get", f"/messages/{mine['id']}"),
+        ("post", f"/messages/{mine['id']}/cancel"),
+        ("post", f"/messages/{mine['id']}/resend"),
+        ("get", "/requests/agr-1001"),
+        ("get", f"/requests/{request_id}"),
+        ("post", f"/requests/{request_id}/remind"),
+    ):
+        assert getattr(theirs, method)(path).status_code == 404, path
+    assert body(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
+
+
+def test_two_keys_of_one_source_see_the_same(
+    signing_app: StrictApp, another: Callable[..., StrictApp]
+) -> None:
+    mine = sent(signing_app)
+    assert body(another().get(f"/messages/{mine['id']}"))["id"] == mine["id"]

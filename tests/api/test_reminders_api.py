@@ -1,0 +1,80 @@
+"""Requests in the API: read and reminded."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.models import Message
+from tests.api.conftest import StrictApp
+from tests.api.message_steps import NOBODY
+from tests.hub_fixtures import (
+    ANNA,
+    a_signer,
+    an_event,
+    body,
+    count,
+)
+
+
+def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> None:
+    signing_app.post(
+        "/events", an_event(signers=[a_signer("Eric", order=2), a_signer("Anna", ANNA, order=1)])
+    )
+    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    request = body(signing_app.get("/requests/agr-1001"))
+    assert (request["external_id"], request["title"], request["state"]) == (
+        "agr-1001",
+        "Employment Agreement",
+        "open",
+    )
+    signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
+    assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
+    assert body(signing_app.get(f"/requests/{request['id']}")) == request
+
+
+@pytest.mark.parametrize("name", ["nothing", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY])
+def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: str) -> None:
+    assert signing_app.get(f"/requests/{name}").status_code == 404
+    assert signing_app.post(f"/requests/{name}/remind").status_code == 404
+
+
+def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
+    signing_app: StrictApp,
+) -> None:
+    signing_app.post(
+        "/events",
+        an_event(
+            signers=[a_signer("Eric"), a_signer("Anna", ANNA), a_signer("Ravi", "+919876543210")]
+        ),
+    )
+    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    everybody = signing_app.post("/requests/agr-1001/remind")
+    assert (everybody.status_code, len(body(everybody)["messages"])) == (202, 2)
+    one = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
+    assert [message["to"] for message in body(one)["messages"]] == [ANNA]
+    anna = next(
+        one for one in body(signing_app.get("/requests/agr-1001"))["signers"] if one["id"] == "anna"
+    )
+    assert anna["reminded_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("signer", "status", "code"),
+    [("eric", 409, "already_signed"), ("nobody", 404, "no_such_signer")],
+)
+def test_who_owes_nothing_is_not_reminded(
+    signing_app: StrictApp, signer: str, status: int, code: str
+) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    made = count(Message)
+    answer = signing_app.post("/requests/agr-1001/remind", {"signer": signer})
+    assert (answer.status_code, body(answer)["code"]) == (status, code)
+    assert count(Message) == made
+
+
+def test_a_closed_request_reminds_nobody(signing_app: StrictApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    signing_app.post("/events", an_event("request.canceled"))
+    answer = signing_app.post("/requests/agr-1001/remind")
+    assert (answer.status_code, body(answer)["code"]) == (409, "request_closed")

@@ -1,0 +1,93 @@
+"""A browser that runs no script, and the forms that are tried in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import State, Tabs
+from tests.browser.test_connecting import connect, press
+from tests.live_hub import Hub
+
+
+@dataclass
+class Bare:
+    """An admin's browser without script, and what else a form may need."""
+
+    page: Page
+    hub: Hub
+    tabs: Tabs
+    somebody: Callable[..., State]
+
+    def says(self, text: str) -> None:
+        expect(self.page.locator("#main")).to_contain_text(text)
+
+    def connection(self, title: str, *, enabled: bool = False) -> str:
+        address = connect(self.page, self.hub, title)
+        if enabled:
+            press(self.page, "Enable connection")
+        return address
+
+    def row(self, text: str) -> Locator:
+        return self.page.get_by_role("row").filter(has_text=text)
+
+    def new_user(self, name: str) -> None:
+        self.page.goto("/settings/users")
+        self.page.get_by_label("Name", exact=True).fill(name)
+        self.page.get_by_label("Email").fill(f"{name.replace(' ', '.').lower()}@acme.example")
+        press(self.page, "Add user")
+
+    def change(self, name: str, what: str) -> None:
+        self.page.goto("/settings/users")
+        self.row(name).get_by_text("Change", exact=True).click()
+        self.row(name).get_by_role("button", name=what).click()
+
+    def deactivate(self, name: str) -> None:
+        self.page.goto("/settings/users")
+        self.row(name).get_by_text("Change", exact=True).click()
+        self.row(name).get_by_role("link", name="Deactivate").click()
+        press(self.page, "Deactivate user")
+
+
+FORMS: dict[str, Callable[[Bare], None]] = {}
+
+
+def form(view: str) -> Callable[[Callable[[Bare], None]], Callable[[Bare], None]]:
+    """Say which view a function posts to."""
+
+    def declare(use: Callable[[Bare], None]) -> Callable[[Bare], None]:
+        FORMS[view] = use
+        return use
+
+    return declare
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[Tabs]:
+    tabs = Tabs(browser, hub)
+    yield tabs
+    tabs.close()
+
+
+@pytest.fixture(scope="module")
+def admins_windows(windows: Tabs, somebody: Callable[..., State]) -> Iterator[Page]:
+    """Take turns between two admins: one alone would save too often in a minute."""
+    return cycle([windows(somebody(), javascript=False), windows(somebody(), javascript=False)])
+
+
+@pytest.fixture
+def bare(
+    admins_windows: Iterator[Page], windows: Tabs, hub: Hub, somebody: Callable[..., State]
+) -> Bare:
+    return Bare(next(admins_windows), hub, windows, somebody)
+
+
+def newest_talk(bare: Bare, text: str) -> None:
+    """Let somebody write, and open the conversation."""
+    bare.hub.hear(bare.hub.number(), text)
+    bare.page.goto("/inbox")
+    bare.row(text).get_by_role("link").first.click()

@@ -1,0 +1,57 @@
+"""The connections of the demo."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import connection_tests, connections, demo
+from hub.db.engine import db
+from hub.models import Connection
+from tests.conftest import config_of
+
+
+def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Flask) -> None:
+    from hub.accounts import api_keys
+
+    folder = config_of(in_app).data_dir
+    for _ in range(2):
+        demo.prepare()
+    made = db.session.scalars(select(Connection).order_by(Connection.id)).all()
+    assert [(one.title, one.slug) for one in made] == [
+        ("Demo SMS", "demo-sms"),
+        ("Demo WhatsApp", "demo-whatsapp"),
+    ]
+    assert all(one.test and one.enabled and one.ready for one in made)
+    assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
+    first = (folder / "demo-key").read_text().strip()
+    key = api_keys.find(first)
+    assert key is not None
+    assert key.test
+    api_keys.revoke(key.id)
+    demo.prepare()
+    assert api_keys.find((folder / "demo-key").read_text().strip()) is not None
+
+
+@pytest.mark.parametrize("slug", ["demo-sms", "demo-whatsapp"])
+def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, slug: str) -> None:
+    demo.prepare()
+    connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
+    tested = connection_tests.run_test(connection_id)
+    assert tested.check.ok, asdict(tested.check)
+
+
+def test_what_an_admin_made_of_a_demos_connection_stays(in_app: Flask) -> None:
+    demo.prepare()
+    connection_id = db.session.scalars(
+        select(Connection.id).where(Connection.slug == "demo-sms")
+    ).one()
+    connections.archive(connection_id)
+    demo.prepare()
+    assert db.session.scalars(
+        select(Connection.id).where(Connection.integration == "twilio_sms")
+    ).all() == [connection_id]

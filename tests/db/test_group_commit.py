@@ -1,0 +1,95 @@
+"""Rows of many threads are stored in one commit."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import signing_app as signing_app
+
+INSERT = "INSERT INTO things VALUES (?) ON CONFLICT DO NOTHING"
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> str:
+    path = str(tmp_path / "things.db")
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
+    connection.close()
+    return path
+
+
+def inserted(group: GroupCommit, rows: list[str]) -> list[Any]:
+    """Insert rows at the same moment; return what each came to, in order."""
+    came: dict[int, Any] = {}
+    barrier = threading.Barrier(len(rows))
+
+    def work(n: int, row: str) -> None:
+        barrier.wait()
+        try:
+            unit = PendingWrite(writes=[(INSERT, [[row]])])
+            group.commit(unit)
+            came[n] = bool(unit.changed)
+        except WriteFailed as problem:
+            came[n] = problem
+
+    threads = [threading.Thread(target=work, args=item) for item in enumerate(rows)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [came[n] for n in range(len(rows))]
+
+
+@contextmanager
+def free() -> Iterator[None]:
+    yield
+
+
+def test_rows_of_many_threads_are_stored_and_repeats_are_told(things: str) -> None:
+    group = GroupCommit(things, free)
+    assert inserted(group, [f"{n}" for n in range(20)]) == [True] * 20
+    assert sorted(inserted(group, ["20", "20", "1", "21"])) == [False, False, True, True]
+    group.close()
+    with sqlite3.connect(things) as connection:
+        assert connection.execute("SELECT count(*) FROM things").fetchone() == (22,)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")],
+)
+def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
+    things: str, problem: Exception
+) -> None:
+    failing = True
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        time.sleep(0.05)  # so that others gather behind
+        if failing:
+            raise problem
+        yield
+
+    group = GroupCommit(things, lock)
+    came = inserted(group, [f"{n}" for n in range(8)])
+    assert [type(one) for one in came] == [WriteFailed] * 8
+    failing = False
+    assert inserted(group, ["0"]) == [True], "it goes on when it can"
+    group.close()
+
+
+def test_a_row_that_cannot_be_stored_is_told_so(things: str) -> None:
+    group = GroupCommit(things + "/nowhere.db", free)
+    with pytest.raises(WriteFailed):
+        group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))

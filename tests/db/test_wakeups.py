@@ -1,0 +1,150 @@
+"""Workers are woken after a commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+
+from hub.db import store, wakeups
+from hub.db.store import transaction
+from hub.jobs import cron
+from tests.db.rows import add
+from tests.hub_fixtures import SigningApp, a_message, a_signer, an_event, deliver, make_due, status
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+
+
+@contextmanager
+def queue(app: Flask) -> Iterator[redis.Redis]:
+    yield app.extensions["hub.waker"].redis
+
+
+def waiting(app: Flask, name: str = "deliver") -> int:
+    with queue(app) as client:
+        return int(client.llen(f"rq:queue:{name}"))
+
+
+def test_workers_are_woken_after_the_commit_and_only_then(in_app: Flask) -> None:
+    seen = []
+
+    @transaction
+    def change() -> None:
+        store.wake("deliver")
+        seen.append(waiting(in_app))
+
+    change()
+    assert (seen, waiting(in_app)) == ([0], 1)
+
+
+def test_a_failed_transaction_wakes_nobody(in_app: Flask) -> None:
+    @transaction
+    def fail() -> None:
+        store.wake("deliver")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+    add("a")  # and its wish does not linger
+    assert waiting(in_app) == 0
+
+
+@pytest.fixture
+def always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 0)
+
+
+@pytest.mark.usefixtures("always_asked")
+def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
+    for _ in range(5):
+        store.wake_now("deliver")
+    assert waiting(in_app) == 1
+    with queue(in_app) as client:
+        client.delete("wake:deliver")  # what the job does first
+        store.wake_now("deliver")
+        assert waiting(in_app) == 2
+        assert 0 < client.ttl("wake:deliver") <= wakeups.WAKE_SECONDS
+
+
+def test_who_lingers_is_not_asked_again_at_once(
+    in_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 60)
+    store.wake_now("deliver")
+    store.wake_now("chores")
+    with queue(in_app) as client:
+        client.flushall()
+        store.wake_now("deliver")
+        store.wake_now("chores")
+        assert not client.exists("wake:deliver"), "its job looks again and again"
+        assert client.exists("wake:chores")
+        monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 0)
+        store.wake_now("deliver")
+        assert client.exists("wake:deliver")
+
+
+def test_a_message_wakes_who_delivers(hub_demo: Flask) -> None:
+    a_message()
+    assert waiting(hub_demo, "deliver") == 1
+
+
+@pytest.mark.usefixtures("always_asked")
+def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
+    a_message()
+    with queue(hub_demo) as client:
+        client.flushall()
+    cron.sweep()
+    assert waiting(hub_demo, "deliver") == 1
+    with queue(hub_demo) as client:
+        client.flushall()
+    make_due(a_message(text="another"))
+    deliver()
+    with queue(hub_demo) as client:
+        client.flushall()
+    cron.sweep()
+    assert waiting(hub_demo, "deliver") == 0, "nothing is due"
+
+
+class TestWithoutAQueue:
+    """A hub whose queue server is gone."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> dict[str, str]:
+        return {"HUB_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
+
+    def test_events_are_accepted_and_the_sweep_finds_them(self, signing_app: SigningApp) -> None:
+        began = time.monotonic()
+        answers = [
+            signing_app.post("/events", an_event(signers=[a_signer("Eric")], id=f"e{n}"))
+            for n in range(10)
+        ]
+        assert [answer.status_code for answer in answers] == [202] * 10
+        assert time.monotonic() - began < 5
+        cron.sweep()
+        message_id = answers[0].json["messages"][0]["id"]
+        assert status(message_id) == "queued"
+        deliver()
+        assert status(message_id) in ("queued", "accepted")
+
+    def test_after_a_failure_the_queue_is_left_alone_for_a_second(self, in_app: Flask) -> None:
+        waker: Any = in_app.extensions["hub.waker"]
+        store.wake_now("deliver")
+        assert 0 < waker._silent_until - time.monotonic() <= 1
+
+
+def test_a_queue_that_hangs_does_not_hold_an_answer(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
+    signing_app.get("/messages")
+    with queue(hub_demo) as client:
+        client.client_pause(1500, all=True)
+    began = time.monotonic()
+    assert signing_app.post("/events", an_event(signers=[a_signer("Eric")])).status_code == 202
+    assert time.monotonic() - began < 1
+    time.sleep(max(0, began + 1.5 - time.monotonic()))  # the other tests share this queue

@@ -1,0 +1,203 @@
+"""Which receipts are replayed, and in which batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import NotFound, Refused
+from hub.db.engine import db
+from hub.db.types import new_id, now
+from hub.intake import process_callbacks, replay
+from hub.intake.replay import Report, Selection
+from hub.models import Audit, Connection, PlatformEvent, StatusEvent
+from tests.conftest import close, make_app
+from tests.hub_fixtures import (
+    a_form,
+    about,
+    call_back,
+    count,
+    receipts,
+    settle_receipts,
+    status,
+)
+from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
+from tests.intake.replay_steps import delivered as delivered
+from tests.intake.replay_steps import sent as sent
+
+
+# ── Which ─────────────────────────────────────────────────────────────────────────────────────────
+def test_only_those_about_one_message_are_replayed(
+    hub_demo: Flask, delivered: str, connection: Connection
+) -> None:
+    other = a_sent_message(connection, "SM" + "1" * 32)
+    call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "sent"))
+    settle_receipts()
+    for message_id in (delivered, other):
+        forget(message_id)
+    assert replay.replay(Selection(message="SM" + "1" * 32)).read == 1
+    assert (status(delivered), status(other)) == ("accepted", "sent")
+    assert replay.replay(Selection(message=delivered)).read == 3
+    assert replay.replay(Selection(receipt_id=receipts()[0].id)).read == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", ["SM" + "9" * 32, "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_nonsense", "%"]
+)
+def test_a_message_that_is_not_known_is_said_to_be(delivered: str, wrong: str) -> None:
+    with pytest.raises(NotFound, match=wrong):
+        replay.replay(Selection(message=wrong))
+
+
+def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> None:
+    call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=about(sent))
+    time.sleep(0.002)  # ids tell milliseconds
+    between = now()
+    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
+    assert replay.replay(Selection(since=between)).read == 1
+    assert replay.replay(Selection(since=replay.newer_than("1m"))).read == 2
+
+
+def test_times_are_read_as_people_write_them() -> None:
+    with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
+        assert replay.newer_than("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
+        assert replay.newer_than(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
+        for text in ("2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00"):
+            assert replay.newer_than(text) == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+        assert (
+            replay.newer_than("99999w")
+            == replay.newer_than("0001-01-01T00:00:00+14:00")
+            == replay.EPOCH
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2h30m",
+        "-2h",
+        "2026-11-21T09:30:00",
+        "2026-11-21",
+        "9999-01-01T00:00:00Z",
+        "１h",
+    ],
+)
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Give a time that is over"):
+        replay.newer_than(text)
+
+
+# ── Many, and workers beside ──────────────────────────────────────────────────────────────────────
+def test_many_are_replayed_in_batches_oldest_first(
+    hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(7)]
+    for n in range(7):
+        call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", "delivered"))
+    settle_receipts()
+    for message_id in ids:
+        forget(message_id)
+    monkeypatch.setattr(replay, "BATCH", 3)
+    heard: list[int] = []
+    report = replay.replay(EVERYTHING, lambda so_far: heard.append(so_far.read))
+    assert (heard, report.read, report.new, report.messages) == ([3, 6, 7], 7, 7, 7)
+    facts = list(
+        db.session.scalars(
+            select(StatusEvent.message_id)
+            .where(StatusEvent.source == "callback")
+            .order_by(StatusEvent.id)
+        )
+    )
+    assert facts == ids
+    assert db.session.query(Audit).filter_by(action="receipt.replayed").count() == 1
+
+
+def test_what_comes_in_meanwhile_is_left_to_the_workers(
+    hub_demo: Flask, delivered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "BATCH", 1)
+    later = new_id("rcp")
+
+    def busy(so_far: Report) -> None:
+        call_back(hub_demo, a_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
+
+    report = replay.replay(EVERYTHING, busy)
+    assert report.read == 3
+    assert receipts()[-1].id > later
+
+
+def test_workers_may_settle_the_same_receipts_meanwhile(
+    hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(12)]
+    for word in ("delivered", "sent", "queued"):
+        for n in range(12):
+            call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", word))
+    monkeypatch.setattr(replay, "BATCH", 4)
+    monkeypatch.setattr(
+        process_callbacks,
+        "_DUE",
+        process_callbacks.Statement(process_callbacks._DUE._core.limit(5)),
+    )
+    problems: list[Exception] = []
+
+    def beside(work: Callable[[], Any]) -> threading.Thread:
+        def run() -> None:
+            with hub_demo.app_context():
+                try:
+                    work()
+                except Exception as problem:
+                    problems.append(problem)
+
+        return threading.Thread(target=run)
+
+    threads = [
+        beside(work)
+        for work in (
+            settle_receipts,
+            settle_receipts,
+            lambda: replay.replay(EVERYTHING),
+            lambda: replay.replay(EVERYTHING),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert problems == []
+    assert {status(one) for one in ids} == {"delivered"}
+    assert (count(PlatformEvent), count(StatusEvent)) == (24, 36)
+    assert {(one.due_at, one.error) for one in receipts()} == {(None, "")}
+
+
+def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
+    replay.replay(Selection(message=delivered))
+    replay.replay(Selection(message=SID))
+    # nothing to do, and nothing done
+    replay.replay(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))
+    rows = [
+        (row.action, row.subject, row.title)
+        for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))
+    ]
+    assert rows == [("message.replayed", delivered, ""), ("receipt.replayed", "", f"about {SID}")]
+
+
+def test_receipts_of_test_connections_are_read_where_no_demo_runs(
+    delivered: str, environ: dict[str, str]
+) -> None:
+    forget(delivered)
+    plain = make_app({**environ, "HUB_DEMO": "0"})
+    with plain.app_context():
+        assert replay.replay(EVERYTHING).new == 3
+        close(plain)
+    assert status(delivered) == "delivered"

@@ -1,0 +1,96 @@
+"""Instances of every integration, and what tests give them to send."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import integrations
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.vocabulary import Address
+from hub.integrations.base import (
+    Integration,
+    WebhookRequest,
+)
+from hub.lib import provider_http
+
+CREDENTIALS = SimulatorCredentials(
+    "AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32
+)
+ALL = list(integrations.registry().values())
+
+
+every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.name)
+senders = pytest.mark.parametrize(
+    "cls", [cls for cls in ALL if cls.supports("send")], ids=lambda cls: cls.name
+)
+
+
+# literals of an integration's own test, which the tests below use
+SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES")
+
+
+@cache
+def example(cls: type[Integration]) -> Mapping[str, Any]:
+    """Return the samples of an integration: the demo's settings and recipient where it has them,
+    and SETTINGS, TO, SAMPLE_WEBHOOKS and SAMPLE_CODES of its own test.
+
+    SAMPLE_WEBHOOKS is a list of (path, headers, body), and SAMPLE_CODES a list of error codes.
+    """
+    found = {}
+    for path in own_tests(cls):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if names and names[0] in SAMPLES and (value := literal(node)) is not None:
+                found[names[0]] = value
+    settings = cls.demo_settings(CREDENTIALS)
+    if settings is not None:
+        found |= {"SETTINGS": settings, "TO": cls.destination_of(settings)}
+    if "SETTINGS" in found:
+        found.setdefault("TO", cls.destination_of(found["SETTINGS"]))
+    return found
+
+
+def own_tests(cls: type[Integration]) -> list[Path]:
+    names = {f"test_{cls.name}.py", f"test_{cls.__module__.split('.')[2]}.py"}
+    beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
+    folders = (Path(__file__).parent, beside)
+    paths = (folder / name for folder in folders for name in sorted(names))
+    return [path for path in paths if path.is_file()]
+
+
+def literal(node: ast.stmt) -> Any:
+    assert isinstance(node, ast.Assign)
+    try:
+        return ast.literal_eval(node.value)
+    except ValueError:  # made by code
+        return None
+
+
+def instance(cls: type[Integration]) -> Integration:
+    return cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+
+
+def good_address(cls: type[Integration]) -> str:
+    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(
+        cls.address, example(cls).get("TO") or "x"
+    )
+
+
+def a_webhook(
+    path: str, body: bytes = b"a=1", kind: str = "application/x-www-form-urlencoded", **headers: str
+) -> WebhookRequest:
+    return WebhookRequest(
+        "POST",
+        f"https://hub.example/api/rpc/webhooks/{path}",
+        path,
+        {"content-type": kind, **headers},
+        body,
+    )

@@ -1,0 +1,90 @@
+"""A server in the place of Slack that answers as it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hub.core.errors import (
+    SendError,
+)
+from hub.integrations.base import Outbound
+from hub.integrations.slack.integration import Slack
+from hub.lib.provider_http import ProviderHttpClient
+from tests.conftest import free_port, serving
+
+SECRET = "aSecretPartOfTheAddress1"
+HOOK = f"https://hooks.slack.com/services/T0123ABCD/B0123ABCD/{SECRET}"
+PLACE = "T0123ABCD/B0123ABCD"
+CHANNEL = "C0123456789"
+BY_HOOK = {"webhook_url": HOOK}
+BY_BOT = {"bot_token": "xoxb-1234-5678-abcd", "channel": CHANNEL}
+BUTTONS = {"app_id": "A0123456789", "signing_secret": "0123456789abcdef" * 2}
+
+
+def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
+    return Outbound("msg_1", 1, to, text, **more)
+
+
+class Desk:
+    """Stands where Slack would: keeps what it is asked, and answers the same until it is told
+    otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.answers: dict[str, tuple[int, str, dict[str, str]]] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
+        headers = {
+            name: str(environ.get(name, "")) for name in ("CONTENT_TYPE", "HTTP_AUTHORIZATION")
+        }
+        self.asked.append((environ["PATH_INFO"], body, headers))
+        status, text, more = self.answers[
+            max((path for path in self.answers if environ["PATH_INFO"].endswith(path)), key=len)
+        ]
+        start_response(f"{status} So", [*more.items(), ("Content-Length", str(len(text.encode())))])
+        return [text.encode()]
+
+    def says(self, what: Any, status: int = 200, at: str = "", **headers: str) -> None:
+        text = what if isinstance(what, str) else json.dumps(what)
+        self.answers[at] = (
+            status,
+            text,
+            {name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def served(port: int) -> Iterator[Desk]:
+    found = Desk()
+    with serving(found, port):
+        yield found
+
+
+@pytest.fixture
+def desk(served: Desk) -> Desk:
+    served.asked = []
+    served.answers = {}
+    return served
+
+
+@pytest.fixture
+def at_desk(desk: Desk, port: int) -> Any:
+    door = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
+    return lambda given: Slack(given, door, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
+
+
+def refusal(one: Slack, message: Outbound) -> SendError:
+    with pytest.raises(SendError) as caught:
+        one.send(message)
+    return caught.value

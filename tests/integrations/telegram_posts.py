@@ -1,0 +1,75 @@
+"""A Telegram bot and what tests let it post."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
+    SendError,
+)
+from hub.integrations.base import Card, Outbound
+from hub.integrations.telegram.integration import Telegram
+from hub.lib import provider_http
+from tests.integrations.http_recorder import Wire, listening
+
+CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
+SETTINGS = Telegram.demo_settings(CREDENTIALS) or {}
+TOKEN = SETTINGS["token"]
+
+
+TEAM = "-1001234567890"
+CARD = Card(
+    "Employment Agreement",
+    (("Sender", "Acme HR"), ("Waiting for", "Eric & Anna")),
+    ("Dana reminded Eric <now>.",),
+)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with listening() as here:
+        yield here
+
+
+@pytest.fixture
+def telegram(wire: Wire) -> Telegram:
+    return a_bot(wire)
+
+
+def a_bot(wire: Wire, **more: Any) -> Telegram:
+    return Telegram(
+        {**SETTINGS, **more},
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
+        dict.fromkeys(Telegram.api, wire.url),
+    )
+
+
+def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": TEAM, "text": text, **more})
+
+
+def refusal(status: int, description: str, **parameters: Any) -> dict[str, Any]:
+    return {
+        "ok": False,
+        "error_code": status,
+        "description": description,
+        **({"parameters": parameters} if parameters else {}),
+    }
+
+
+def refused(
+    telegram: Telegram,
+    wire: Wire,
+    status: int,
+    description: str,
+    message: Outbound | None = None,
+    **parameters: Any,
+) -> SendError:
+    wire.answer(status, refusal(status, description, **parameters))
+    with pytest.raises(SendError) as problem:
+        telegram.send(message or outbound())
+    return problem.value

@@ -1,0 +1,188 @@
+"""The registry of integrations."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub import integrations
+from hub.connections import connections
+from hub.core.errors import ConfigError, NotFound
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.integrations.base import (
+    WebhookRequest,
+)
+from hub.integrations.webhook_receiver import WebhookReceiver, webhook
+from hub.lib import provider_http
+from hub.messaging.compose import outbox
+from hub.messaging.contacts.contacts import contact_for
+from hub.models import Connection
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import close as close
+from tests.conftest import make_app
+from tests.fake_provider import Pigeon, install
+from tests.hub_fixtures import a_message, a_signer, an_event, deliver, source_id, status
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.integrations.instances import ALL, a_webhook
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    yield tmp_path / "site"
+    monkeypatch.undo()
+    integrations.registry.cache_clear()
+
+
+def test_twilio_is_there() -> None:
+    assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == ["twilio_sms"]
+    assert list(integrations.registry()) == [
+        cls.name for cls in sorted(ALL, key=lambda one: one.title.lower())
+    ]
+
+
+def test_a_package_adds_an_integration_by_naming_it(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, monkeypatch, {"pigeon": "tests.fake_provider:Pigeon"})
+    assert integrations.get("pigeon") is Pigeon
+    assert list(integrations.registry()) != [cls.name for cls in ALL]
+
+
+def test_an_added_integration_has_its_card_and_its_webhook(
+    site: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], keys: dict[str, str]
+) -> None:
+    site.mkdir()
+    (site / "carrier_pigeon.py").write_text(
+        "from hub.integrations.api import BadWebhook, WebhookReceiver, webhook\n"
+        "from tests.fake_provider import Pigeon\n\n\n"
+        "class CarrierPigeon(WebhookReceiver, Pigeon):\n"
+        "    name, title = 'carrier_pigeon', 'Carrier pigeons'\n\n"
+        "    def verify(self, request):\n"
+        "        raise BadWebhook('Nobody signs.')\n\n"
+        "    @webhook('pigeons/{connection}')\n"
+        "    def on_arrival(self, request):\n"
+        "        return []\n"
+    )
+    install(site, monkeypatch, {"carrier_pigeon": "carrier_pigeon:CarrierPigeon"})
+    app = make_app(environ)
+    answer = app.test_client().post("/api/rpc/webhooks/pigeons/roof", data=b"")
+    with app.app_context():
+        close(app)
+    assert answer.status_code == 403, "there, and unsigned"
+    assert "pigeons/{connection}" in integrations.webhook_paths()
+
+
+OLD = """
+from tests.fake_provider import Pigeon
+
+class Old(Pigeon):
+    name = "old_pigeon"
+    contract = 1
+"""
+OLDER = """
+from hub.integrations.base import Fact, Integration
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [(OLD, "was written for contract 1"), (OLDER, "cannot be loaded: cannot import name 'Fact'")],
+)
+def test_plug_in_of_an_older_contract_is_refused_by_name(
+    site: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
+) -> None:
+    site.mkdir()
+    module = f"old_pigeon_{len(code)}"
+    (site / f"{module}.py").write_text(code)
+    install(site, monkeypatch, {"old_pigeon": f"{module}:Old"})
+    with pytest.raises(ConfigError) as problem:
+        integrations.registry()
+    said = str(problem.value)
+    assert "The integration 'old_pigeon' of the package pigeon-post 1.0" in said
+    assert why in said
+    assert "docs/integration-names.md" in said
+    assert (Path(integrations.__file__).parents[2] / integrations.NAMES).is_file()
+
+
+def test_webhook_needs_a_receiver() -> None:
+    with pytest.raises(TypeError, match="has to be a WebhookReceiver"):
+
+        class Deaf(Pigeon):
+            name = "deaf"
+
+            @webhook("deaf")
+            def on_call(self, request: WebhookRequest) -> list[Any]:
+                return []
+
+
+def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.import_module("tests.fake_provider")
+    site.mkdir()
+    (site / "false_twilio.py").write_text(
+        "from tests.fake_provider import Pigeon\n\n\n"
+        "class False_(Pigeon):\n    name = 'twilio_sms'\n"
+    )
+    install(site, monkeypatch, {"false": "false_twilio:False_"})
+    with pytest.raises(ConfigError, match="twilio_sms"):
+        integrations.registry()
+
+
+def test_an_integration_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(NotFound, match="install"):
+        integrations.get("carrier_pigeon")
+
+
+def test_declarations_are_gathered_from_the_methods() -> None:
+    class Speaking(WebhookReceiver, Pigeon):
+        name = "speaking"
+
+        def verify(self, request: WebhookRequest) -> None:
+            """Trust everybody."""
+
+        @webhook("a")
+        def on_a(self, request: WebhookRequest) -> list[Any]:
+            return [1]
+
+    assert Speaking.webhooks == {"a": "on_a"}
+    assert Pigeon.webhooks == {}
+    assert Speaking({}, provider_http.ProviderHttpClient()).parse_events(a_webhook("a")) == [1]
+
+
+def test_a_package_that_is_gone_does_not_stop_the_hub(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    @transaction
+    def orphan() -> str:
+        made = db.session.get_one(
+            Connection, connections.create(connection.integration, "Orphan", test=True)
+        )
+        made.integration = "uninstalled"
+        made.state = "enabled"
+        made.settings_version = 1
+        made.settings = {}
+        contact = contact_for("phone", "+13175551234", test=True)
+        return outbox.add(
+            outbox.Draft(connection=made, contact=contact, text="Nobody carries this.")
+        ).id
+
+    left = orphan()
+    answer = accept.accept_event(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
+    assert len(answer["messages"]) == 1
+    message_id = a_message()
+    deliver()
+    assert (status(message_id), status(left)) == ("accepted", "queued")
+    db.session.rollback()
+    row = db.session.scalars(
+        select(Connection).where(Connection.integration == "uninstalled")
+    ).one()
+    assert (row.state, "install" in row.why) == ("broken", True)

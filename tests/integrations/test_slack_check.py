@@ -1,0 +1,224 @@
+"""The test of a Slack connection, and the demo's over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from hub.connections.connection_tests import try_settings
+from hub.core.errors import (
+    PermanentError,
+    RecipientRefused,
+    SendError,
+)
+from hub.core.vocabulary import Status
+from hub.integrations.base import Accepted, Button, Card
+from hub.integrations.slack.integration import Slack
+from hub.shared import integration_instances
+from tests.hub_fixtures import credentials
+from tests.integrations.slack_desk import (
+    BUTTONS,
+    BY_BOT,
+    BY_HOOK,
+    CHANNEL,
+    PLACE,
+    Desk,
+    outbound,
+    refusal,
+)
+from tests.integrations.slack_desk import at_desk as at_desk
+from tests.integrations.slack_desk import desk as desk
+from tests.integrations.slack_desk import port as port
+from tests.integrations.slack_desk import served as served
+
+# ── Testing ───────────────────────────────────────────────────────────────────────────────────────
+SIGNED_IN = {"ok": True, "user": "signpost", "team": "Acme"}
+
+
+def test_a_webhook_that_wants_a_text_is_alive(desk: Desk, at_desk: Any) -> None:
+    desk.says("no_text", 400)
+    found = at_desk({**BY_HOOK, **BUTTONS}).check()
+    assert (found.ok, found.title, found.warnings) == (True, "Slack is ready.", ())
+    assert found.text == f"The webhook {PLACE} accepts posts for its channel. Buttons act in Slack."
+    assert [json.loads(body) for _, body, _ in desk.asked] == [{"text": ""}], "nothing is posted"
+
+
+def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(desk: Desk, at_desk: Any) -> None:
+    desk.says("no_service", 404, X_Slack_Req_Id="r-1")
+    found = at_desk(BY_HOOK).check()
+    assert (found.ok, found.field, found.code) == (False, "webhook_url", "no_service")
+    assert "Add New Webhook" in found.steps[0]
+    assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.response
+
+
+def test_a_bot_is_named_with_its_team(desk: Desk, at_desk: Any) -> None:
+    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email")
+    found = at_desk({**BY_BOT, **BUTTONS}).check()
+    assert (found.ok, found.warnings) == (True, ())
+    assert found.text == f"Signed in as signpost in Acme. Posts to {CHANNEL}. Buttons act in Slack."
+
+
+def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk: Any) -> None:
+    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write")
+    found = at_desk(BY_BOT).check()
+    assert (found.ok, found.title, len(found.warnings)) == (
+        True,
+        "Slack is ready, with 2 limits.",
+        2,
+    )
+    assert "users:read.email" in found.warnings[0]
+    assert "App ID" in found.warnings[1]
+    desk.says(SIGNED_IN, X_Oauth_Scopes="users:read.email")
+    found = at_desk(BY_BOT).check()
+    assert (found.ok, found.field, found.code) == (False, "bot_token", "missing_scope")
+    assert "chat:write" in found.title
+
+
+@pytest.mark.parametrize(
+    ("said", "ok", "tells"),
+    [
+        (
+            {"ok": True, "channel": {"name": "signing", "is_member": True}},
+            True,
+            "Posts to #signing.",
+        ),
+        ({"ok": True, "channel": {"name": "signing", "is_member": False}}, False, "not a member"),
+        ({"ok": True, "channel": {"name": "signing", "is_archived": True}}, False, "archived"),
+        ({"ok": False, "error": "channel_not_found"}, False, "no such channel"),
+        ({"ok": False, "error": "missing_scope"}, True, f"Posts to {CHANNEL}."),
+        ({"ok": True}, True, f"Posts to {CHANNEL}."),
+    ],
+)
+def test_the_channel_is_looked_at_where_the_token_may(
+    desk: Desk, at_desk: Any, said: Any, ok: bool, tells: str
+) -> None:
+    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
+    desk.says(said, at="conversations.info")
+    found = at_desk({**BY_BOT, **BUTTONS}).check()
+    assert (found.ok, tells in found.title + found.text) == (ok, True)
+    assert found.ok or found.field == "channel"
+
+
+def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(
+    desk: Desk, at_desk: Any
+) -> None:
+    desk.says(
+        SIGNED_IN, X_Oauth_Scopes="chat:write,chat:write.public,users:read.email,channels:read"
+    )
+    desk.says(
+        {"ok": True, "channel": {"name": "signing", "is_member": False}}, at="conversations.info"
+    )
+    assert at_desk(BY_BOT).check().ok
+
+
+@pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
+@pytest.mark.parametrize("given", [BY_BOT, BY_HOOK])
+def test_whatever_answers_the_test_ends_in_words(
+    desk: Desk, at_desk: Any, what: tuple[str, int], given: dict[str, str]
+) -> None:
+    desk.says(*what)
+    found = at_desk(given).check()
+    assert not found.ok
+    assert found.title.endswith(".")
+    assert found.steps
+
+
+# ── Over HTTP, with the simulator ─────────────────────────────────────────────────────────────────
+def demo(app: Flask, **more: Any) -> dict[str, Any]:
+    return {**(Slack.demo_settings(credentials(app)) or {}), **more}
+
+
+def demo_hook(app: Flask) -> dict[str, Any]:
+    made_up = credentials(app).made_up
+    team = made_up("slack team", 10).upper()
+    name = made_up("slack webhook", 10).upper()
+    secret = made_up("slack webhook secret", 24)
+    return {
+        **demo(app, bot_token="", channel=""),
+        "webhook_url": f"https://hooks.slack.com/services/T{team}/B{name}/{secret}",
+    }
+
+
+def running(given: dict[str, Any]) -> Any:
+    return integration_instances.instances().make("slack", given, test=True)
+
+
+def posts(simulator: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        simulator.test_client().get("/simulator/slack.json").json["messages"]
+    )
+    return found
+
+
+def test_the_demos_ways_pass_their_tests_and_post_nothing(in_app: Flask, simulator: Any) -> None:
+    for given in (demo(in_app), demo_hook(in_app)):
+        tested = try_settings(
+            "slack", True, {name: value for name, value in given.items() if value}
+        )
+        assert tested.check.ok, tested.check
+        assert tested.check.warnings == ()
+    assert posts(simulator) == []
+
+
+def test_a_token_that_is_refused_says_so_at_its_field(in_app: Flask, simulator: Any) -> None:
+    found = running(demo(in_app, bot_token="xoxb-0-token-revoked")).check()
+    assert (found.ok, found.field, found.code) == (False, "bot_token", "token_revoked")
+    found = running(demo(in_app, bot_token="xoxb-0-missing-scope")).check()
+    assert (found.ok, found.code) == (False, "missing_scope")
+
+
+def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
+    in_app: Flask, simulator: Any
+) -> None:
+    one = running(demo(in_app))
+    channel = one.settings["channel"]
+    card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by Acme HR",))
+    first = one.send(
+        outbound(
+            channel,
+            "Sent <!channel>",
+            card=card,
+            buttons=(Button("Open", "https://sign.example/1"),),
+        )
+    )
+    assert first.status is Status.DELIVERED
+    reply = one.send(outbound(channel, "Eric signed", thread=first.thread))
+    changed = one.send(outbound(channel, "All signed", card=card, edits=first.provider_id))
+    assert (reply.thread, changed.provider_id) == ("", first.provider_id)
+    shown = posts(simulator)
+    assert sorted(one["ts"] for one in shown) == sorted(
+        [first.thread, reply.provider_id.partition("/")[2]]
+    )
+    text = json.dumps(shown)
+    assert "All signed" in text
+    assert "Eric signed" in text
+
+
+def test_a_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
+    one = running(demo_hook(in_app))
+    place = one.destination_of(one.settings)
+    assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted(
+        "", Status.DELIVERED
+    )
+    assert len(posts(simulator)) == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "error"),
+    [
+        ("eric@example.com", None),
+        ("nobody@acme.example", RecipientRefused),
+        ("unscoped@acme.example", PermanentError),
+    ],
+)
+def test_people_are_written_to_by_their_mail_address(
+    in_app: Flask, simulator: Any, to: str, error: type[SendError] | None
+) -> None:
+    one = running(demo(in_app))
+    if error is None:
+        assert one.send(outbound(to)).provider_id.startswith("D")
+    else:
+        assert type(refusal(one, outbound(to))) is error

@@ -1,0 +1,258 @@
+"""What Slack's answers and errors mean."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TransientError,
+    Unreachable,
+)
+from hub.integrations.slack.errors import CODES, METHODS, WEBHOOKS
+from hub.integrations.slack.integration import Slack
+from hub.lib.provider_http import ProviderHttpClient, record_exchanges
+from tests.conftest import free_port
+from tests.integrations.slack_desk import (
+    BY_BOT,
+    BY_HOOK,
+    CHANNEL,
+    HOOK,
+    PLACE,
+    SECRET,
+    Desk,
+    outbound,
+    refusal,
+)
+from tests.integrations.slack_desk import at_desk as at_desk
+from tests.integrations.slack_desk import desk as desk
+from tests.integrations.slack_desk import port as port
+from tests.integrations.slack_desk import served as served
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ("invalid_payload", 400, PermanentError),
+        ("no_text", 400, PermanentError),
+        ("invalid_blocks", 400, PermanentError),
+        ("too_many_attachments", 400, PermanentError),
+        ("missing_text_or_fallback_or_attachments", 400, PermanentError),
+        ("user_not_found", 400, DestinationUnavailable),
+        ("invalid_token", 400, ConnectionBroken),
+        ("action_prohibited", 403, ConnectionBroken),
+        ("posting_to_general_channel_denied", 403, DestinationUnavailable),
+        ("channel_not_found", 404, DestinationUnavailable),
+        ("no_service", 404, ConnectionBroken),
+        ("no_service", 200, ConnectionBroken),
+        ("no_active_hooks", 404, ConnectionBroken),
+        ("no_team", 404, ConnectionBroken),
+        ("team_disabled", 404, ConnectionBroken),
+        ("channel_is_archived", 410, DestinationUnavailable),
+        ("rollup_error", 500, TransientError),
+        ("rate_limited", 429, SlowDown),
+        ("", 429, SlowDown),
+        ("", 500, OutcomeUnknown),
+        ("<html>", 502, OutcomeUnknown),
+        ("never_heard_of", 500, OutcomeUnknown),
+        ("", 200, OutcomeUnknown),
+        ("<html>", 200, OutcomeUnknown),
+        ("", 301, OutcomeUnknown),
+        ("", 408, OutcomeUnknown),
+        ("<html>", 404, Unreachable),
+        ("", 410, Unreachable),
+        ("", 403, Unreachable),
+        ("<html>", 401, Unreachable),
+        ("never_heard_of", 400, DestinationUnavailable),
+        ("never_heard_of", 404, DestinationUnavailable),
+        ("<html>", 407, Unreachable),
+        ("", 413, PermanentError),
+    ],
+)
+def test_what_a_webhook_says_decides(
+    desk: Desk, at_desk: Any, body: str, status: int, error: type[SendError]
+) -> None:
+    desk.says(body, status, **({"Location": "https://slack.com/"} if status == 301 else {}))
+    problem = refusal(at_desk(BY_HOOK), outbound(PLACE))
+    assert type(problem) is error
+    assert problem.code
+    assert len(desk.asked) == 1, "nothing is followed, nothing is tried twice"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        *dict.fromkeys(
+            [
+                (code, ConnectionBroken)
+                for code in (
+                    "invalid_auth",
+                    "token_revoked",
+                    "account_inactive",
+                    "missing_scope",
+                    "no_permission",
+                    "org_login_required",
+                    "ekm_access_denied",
+                    "team_access_not_granted",
+                    "not_authed",
+                    "token_expired",
+                )
+            ]
+        ),
+        *[
+            (code, DestinationUnavailable)
+            for code in (
+                "not_in_channel",
+                "channel_not_found",
+                "is_archived",
+                "restricted_action",
+                "never_heard_of",
+            )
+        ],
+        *[
+            (code, PermanentError)
+            for code in (
+                "no_text",
+                "msg_too_long",
+                "invalid_blocks",
+                "invalid_blocks_format",
+                "invalid_arguments",
+                "too_many_attachments",
+                "msg_blocks_too_long",
+            )
+        ],
+        ("ratelimited", SlowDown),
+        ("rate_limited", SlowDown),
+        ("service_unavailable", TransientError),
+        ("request_timeout", TransientError),
+        ("internal_error", OutcomeUnknown),
+        ("fatal_error", OutcomeUnknown),
+    ],
+)
+def test_what_the_web_api_says_decides(
+    desk: Desk, at_desk: Any, code: str, error: type[SendError]
+) -> None:
+    desk.says({"ok": False, "error": code})
+    problem = refusal(at_desk(BY_BOT), outbound())
+    assert (type(problem), problem.code) == (error, code)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"ok": "true"}',
+        '{"ok": true}',
+        '{"ok": true, "channel": 5, "ts": []}',
+        "[" * 9999,
+    ],
+)
+def test_an_answer_that_cannot_be_read_leaves_it_open(desk: Desk, at_desk: Any, what: str) -> None:
+    desk.says(what)
+    assert type(refusal(at_desk(BY_BOT), outbound())) is OutcomeUnknown
+
+
+def test_the_pause_is_the_one_slack_asks_for(desk: Desk, at_desk: Any) -> None:
+    desk.says({"ok": False, "error": "ratelimited"}, 429, Retry_After="7")
+    problem = refusal(at_desk(BY_BOT), outbound())
+    assert isinstance(problem, SlowDown)
+    assert problem.retry_after == 7
+    desk.says({"ok": False, "error": "ratelimited"}, 429)
+    assert getattr(refusal(at_desk(BY_BOT), outbound()), "retry_after", 0) == 10
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found"],
+)
+def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(
+    desk: Desk, at_desk: Any, code: str
+) -> None:
+    desk.says({"ok": False, "error": code})
+    assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
+    assert type(refusal(at_desk(BY_BOT), outbound())) is DestinationUnavailable
+
+
+def test_unknown_words_about_an_edit_are_about_the_post(desk: Desk, at_desk: Any) -> None:
+    desk.says({"ok": False, "error": "never_heard_of"})
+    assert type(refusal(at_desk(BY_BOT), outbound(edits=f"{CHANNEL}/1.2"))) is PermanentError
+    assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("users_not_found", 200, RecipientRefused),
+        ("missing_scope", 200, PermanentError),
+        ("invalid_auth", 200, ConnectionBroken),
+        ("internal_error", 500, TransientError),
+        ("", 502, TransientError),
+        ("ratelimited", 429, SlowDown),
+    ],
+)
+def test_a_lookup_that_fails_has_sent_nothing(
+    desk: Desk, at_desk: Any, code: str, status: int, error: type[SendError]
+) -> None:
+    desk.says({"ok": False, "error": code}, status)
+    assert type(refusal(at_desk(BY_BOT), outbound("eric@example.com"))) is error
+    assert len(desk.asked) == 1
+
+
+def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> None:
+    gone = free_port()
+    one = Slack(
+        BY_BOT,
+        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+    )
+    assert type(refusal(one, outbound())) is Unreachable
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_is_explained_in_sentences(code: str) -> None:
+    problem = Slack.explain(code)
+    assert problem is not None
+    for sentence in (problem.text, problem.remedy):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert not [word for word in ("!", "  ", "'", "please", "—") if word in sentence.lower()]
+    assert problem.url in ("", METHODS, WEBHOOKS)
+
+
+def test_the_secret_in_the_address_is_told_by_nothing(
+    desk: Desk, at_desk: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    one = at_desk(BY_HOOK)
+    told = []
+    for body, status in (("ok", 200), ("no_service", 404), ("", 500), ("<html>", 404), (HOOK, 400)):
+        desk.says(body, status)
+        with record_exchanges() as exchanges:
+            try:
+                told.append(one.send(outbound(PLACE)))
+            except SendError as problem:
+                told += [problem, vars(problem), problem.__cause__, problem.__context__]
+            told += [exchanges, one.check(), one.render(outbound(PLACE))]
+    gone = free_port()
+    away = Slack(
+        BY_HOOK,
+        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+    )
+    told += [refusal(away, outbound(PLACE)), away.check()]
+    assert SECRET not in repr(told)
+    assert not [
+        line for line in caplog.records if SECRET in line.getMessage() and line.name != "werkzeug"
+    ]  # that one is the desk's

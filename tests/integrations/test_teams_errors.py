@@ -1,0 +1,118 @@
+"""What the refusals of a Teams workflow mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    SendError,
+    SlowDown,
+    Unreachable,
+)
+from hub.integrations.teams.errors import CODES
+from hub.integrations.teams.integration import Teams
+from hub.lib import provider_http
+from tests.integrations.http_recorder import Wire
+from tests.integrations.teams_cards import SETTINGS, SIG, URL, WORKFLOW, outbound
+from tests.integrations.teams_cards import teams as teams
+from tests.integrations.teams_cards import wire as wire
+
+
+# ── Refusals ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("status", "named", "error", "code"),
+    [
+        (400, "TriggerInputSchemaMismatch", PermanentError, "card_refused"),
+        (400, "WorkflowTriggerIsNotEnabled", DestinationUnavailable, "workflow_off"),
+        (409, "WorkflowTriggerIsNotEnabled", DestinationUnavailable, "workflow_off"),
+        (401, "DirectApiAuthorizationRequired", ConnectionBroken, "url_refused"),
+        (403, "", ConnectionBroken, "url_refused"),
+        (404, "WorkflowNotFound", DestinationUnavailable, "workflow_gone"),
+        (410, "", DestinationUnavailable, "workflow_gone"),
+        (413, "", PermanentError, "card_too_large"),
+        (418, "", DestinationUnavailable, "http_418"),
+        (407, "", Unreachable, "http_407"),
+        (302, "", OutcomeUnknown, "http_302"),
+        (429, "", SlowDown, "too_many"),
+        (408, "", OutcomeUnknown, "http_408"),
+        (500, "", OutcomeUnknown, "http_500"),
+        (502, "", OutcomeUnknown, "http_502"),
+        (503, "", OutcomeUnknown, "http_503"),
+        (504, "", OutcomeUnknown, "http_504"),
+    ],
+)
+def test_a_refusal_is_known_by_its_status(
+    teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str
+) -> None:
+    wire.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
+    with pytest.raises(SendError) as problem, provider_http.record_exchanges() as exchanges:
+        teams.send(outbound())
+    assert (type(problem.value), problem.value.code) == (error, code)
+    told = f"{problem.value} {vars(problem.value)} {problem.value.__cause__!r} {exchanges}"
+    assert not [secret for secret in (SIG, WORKFLOW, "has signed") if secret in told]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [(429, {"Retry-After": "7"}, 7), (429, {}, 10), (503, {"Retry-After": "3"}, 3)],
+)
+def test_a_workflow_that_wants_a_pause_gets_it(
+    teams: Teams, wire: Wire, status: int, headers: dict[str, str], pause: float
+) -> None:
+    wire.answer(status, "", **headers)
+    with pytest.raises(SlowDown) as problem:
+        teams.send(outbound())
+    assert problem.value.retry_after == pause
+
+
+def test_no_answer_leaves_it_open_and_nobody_there_does_not(teams: Teams) -> None:
+    with pytest.raises(OutcomeUnknown, match="closed the connection"):
+        teams.send(outbound())
+    with pytest.raises(Unreachable):
+        Teams(
+            SETTINGS,
+            provider_http.ProviderHttpClient(allow=["127.0.0.1:1"]),
+            {"teams": "http://127.0.0.1:1"},
+        ).send(outbound())
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
+    known = Teams.explain(code)
+    assert known is not None
+    for sentence in (known.text, known.remedy):
+        assert sentence.endswith(".")
+        assert sentence[0].isupper()
+        assert not [
+            unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
+        ]
+
+
+# ── The test of the settings ──────────────────────────────────────────────────────────────────────
+def test_the_test_posts_a_card_that_people_see(teams: Teams, wire: Wire) -> None:
+    wire.answer(202)
+    result = teams.check()
+    assert (result.ok, Teams.checks_visibly) == (True, True)
+    assert "Check the channel" in result.text
+    (payload,) = wire.bodies
+    assert "Signpost can post" in payload["attachments"][0]["content"]["body"][0]["text"]
+
+
+def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
+    teams: Teams, wire: Wire
+) -> None:
+    wire.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
+    result = teams.check()
+    assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
+    assert "Anyone to trigger" in result.steps[0]
+    assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
+
+
+def test_a_failure_that_passes_blames_no_setting(teams: Teams, wire: Wire) -> None:
+    wire.answer(502)
+    result = teams.check()
+    assert (result.ok, result.field, result.code) == (False, "", "http_502")

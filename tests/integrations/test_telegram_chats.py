@@ -1,0 +1,113 @@
+"""Telegram's updates about chats, and updates of any other kind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.core.vocabulary import Address
+from hub.integrations.base import (
+    ChatPermission,
+    Unrecognized,
+)
+from hub.integrations.telegram.integration import Telegram
+from tests.integrations.telegram_updates import AT, BOT, ERIC, GROUP, PRIVATE, facts, request
+
+
+# ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
+def membership(status: str, chat: dict[str, Any]) -> dict[str, Any]:
+    changed = {
+        "chat": chat,
+        "from": ERIC,
+        "date": int(AT.timestamp()),
+        "new_chat_member": {"status": status, "user": {"id": 1}},
+    }
+    return {"update_id": 11, "my_chat_member": changed}
+
+
+@pytest.mark.parametrize(
+    ("status", "chat", "wanted", "why"),
+    [
+        ("kicked", PRIVATE, False, "blocked"),
+        ("member", PRIVATE, True, "unblocked"),
+        ("kicked", GROUP, False, "removed"),
+        ("left", GROUP, False, "removed"),
+        ("member", GROUP, True, "added"),
+        ("administrator", GROUP, True, "added"),
+    ],
+)
+def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(
+    status: str, chat: dict[str, Any], wanted: bool, why: str
+) -> None:
+    (change,) = facts(membership(status, chat))
+    assert isinstance(change, ChatPermission)
+    assert (change.wanted, change.address, change.kind, change.at) == (
+        wanted,
+        str(chat["id"]),
+        Address.CHAT,
+        AT,
+    )
+    assert why in change.why
+    assert change.why.endswith(".")
+
+
+def test_a_membership_that_says_too_little_tells_nothing() -> None:
+    assert facts(membership("restricted", GROUP)) == []
+    assert facts(membership("", GROUP)) == []
+
+
+# ── Anything else ─────────────────────────────────────────────────────────────────────────────────
+NAMES = st.sampled_from(
+    [
+        "message",
+        "callback_query",
+        "my_chat_member",
+        "chat",
+        "from",
+        "id",
+        "type",
+        "text",
+        "date",
+        "data",
+        "update_id",
+        "new_chat_member",
+        "status",
+        "message_id",
+        "reply_to_message",
+    ]
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(["/start x", "private", "kicked"])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(update=JSON | st.dictionaries(NAMES, JSON))
+def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
+    strange = request(update)
+    assert BOT.parse_events(strange) == BOT.parse_events(strange)
+    assert all(Telegram.receipt_key(strange)[:1])
+    assert json.loads(Telegram.webhook_response(strange, True)[1]) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"],
+)
+def test_what_is_no_update_is_set_aside(body: bytes) -> None:
+    assert [type(fact) for fact in facts(body)] == [Unrecognized]
+    assert Telegram.webhook_response(request(body), True) == ("application/json", "{}")
+    assert Telegram.receipt_key(request(body))[0]

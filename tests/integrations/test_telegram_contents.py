@@ -1,0 +1,171 @@
+"""Contents other than text in Telegram's updates."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hub.integrations.base import (
+    Inbound,
+    Unrecognized,
+)
+from hub.integrations.telegram.integration import Telegram
+from tests.integrations.telegram_updates import (
+    AT,
+    BOT,
+    ERIC,
+    GROUP,
+    PRESS,
+    PRIVATE,
+    facts,
+    message,
+    request,
+)
+
+
+def holding(**content: Any) -> dict[str, Any]:
+    update = message("", **content)
+    del update["message"]["text"]
+    return update
+
+
+VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "fields"),
+    [
+        ({"location": VIENNA}, "location", {**VIENNA, "label": "", "address": ""}),
+        (
+            {
+                "venue": {"location": VIENNA, "title": "Hofburg", "address": "Heldenplatz"},
+                "location": VIENNA,
+            },
+            "location",
+            {**VIENNA, "label": "Hofburg", "address": "Heldenplatz"},
+        ),
+        (
+            {"contact": {"phone_number": "+43123456", "first_name": "Ann", "last_name": "Lee"}},
+            "contact",
+            {"name": "Ann Lee", "phones": ["+43123456"], "emails": []},
+        ),
+        ({"sticker": {"emoji": "🎉", "file_id": "x"}}, "sticker", {"emoji": "🎉"}),
+        ({"dice": {"emoji": "🎲", "value": 4}}, "dice", {"emoji": "🎲", "value": 4}),
+        (
+            {"poll": {"question": "When?", "options": [{"text": "Mon"}, {"text": "Tue"}]}},
+            "poll",
+            {"question": "When?", "options": ["Mon", "Tue"]},
+        ),
+        ({"location": {"latitude": None}}, "other", {"type": "location"}),
+        ({"venue": 5}, "other", {"type": "location"}),
+        ({"story": {"id": 1}}, "other", {"type": "story"}),
+        ({"a_kind_of_tomorrow": {}}, "other", {"type": "a_kind_of_tomorrow"}),
+    ],
+)
+def test_what_is_neither_text_nor_file_is_a_content(
+    content: dict[str, Any], kind: str, fields: dict[str, Any]
+) -> None:
+    (came,) = facts(holding(**content))
+    assert isinstance(came, Inbound)
+    assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == (
+        "",
+        [(kind, fields)],
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "new_chat_members",
+        "pinned_message",
+        "group_chat_created",
+        "video_chat_started",
+        "forum_topic_closed",
+    ],
+)
+def test_no_service_message_is_a_content(name: str) -> None:
+    assert facts(holding(**{name: True})) == []
+
+
+def test_an_edited_message_is_a_message_of_its_own_that_names_the_earlier_one() -> None:
+    update = message("Tuesday, please")
+    update["edited_message"] = {**update.pop("message"), "edit_date": int(AT.timestamp()) + 60}
+    (came,) = facts(update)
+    assert isinstance(came, Inbound)
+    assert (came.text, came.provider_id) == (
+        "Tuesday, please",
+        f"4711/5@{int(AT.timestamp()) + 60}",
+    )
+    assert [(one.kind.value, one.fields) for one in came.contents] == [
+        ("edit", {"message": "4711/5"})
+    ]
+
+
+def test_a_location_that_moves_says_nothing_new() -> None:
+    update = holding(location=VIENNA)
+    update["edited_message"] = update.pop("message")
+    assert facts(update) == []
+
+
+@pytest.mark.parametrize(
+    ("marks", "emoji"),
+    [([{"type": "emoji", "emoji": "👍"}], "👍"), ([], ""), ([{"type": "paid"}], "(paid)")],
+)
+def test_a_reaction_names_the_message_that_it_is_about(
+    marks: list[dict[str, str]], emoji: str
+) -> None:
+    change = {
+        "chat": PRIVATE,
+        "user": ERIC,
+        "message_id": 3,
+        "date": int(AT.timestamp()),
+        "old_reaction": [],
+        "new_reaction": marks,
+    }
+    (came,) = facts({"update_id": 12, "message_reaction": change})
+    assert isinstance(came, Inbound)
+    assert [(one.kind.value, one.fields) for one in came.contents] == [
+        ("reaction", {"emoji": emoji, "message": "4711/3"})
+    ]
+    assert facts({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
+
+
+def test_what_a_channel_posts_is_its_own_business() -> None:
+    for name in ("channel_post", "edited_channel_post"):
+        assert facts({"update_id": 13, name: message("Hi")["message"]}) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["inline_query", "poll_answer", "business_message", "a_kind_of_tomorrow"]
+)
+def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
+    (fact,) = facts({"update_id": 14, name: {"id": "1"}})
+    assert isinstance(fact, Unrecognized)
+    assert name in fact.what
+
+
+@pytest.mark.parametrize(
+    "chat", [None, {}, 5, {"id": 0}, {"id": "4711"}, {"id": True}, {"id": 2**70}]
+)
+@pytest.mark.parametrize(
+    "name", ["message", "edited_message", "message_reaction", "my_chat_member"]
+)
+def test_update_without_a_usable_chat_is_listed_and_makes_no_contact(name: str, chat: Any) -> None:
+    where = {**chat, "type": "private"} if isinstance(chat, dict) else chat
+    part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
+    [fact] = BOT.facts(request({"update_id": 9, name: part}))
+    assert isinstance(fact, Unrecognized)
+    assert fact.what == f"Telegram sent an update of the kind {name!r} that names no chat."
+
+
+@pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])
+def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
+    foreign = request(
+        {"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}}
+    )
+    assert Telegram.clicked_tokens(foreign) == (data,)
+    told = json.loads(Telegram.foreign_click_response(foreign)[1])
+    assert (told["method"], told["callback_query_id"]) == ("answerCallbackQuery", "99")
+    assert "does not belong to Signpost" in told["text"]

@@ -1,0 +1,209 @@
+"""What Telegram's refusals mean."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TransientError,
+    Unreachable,
+)
+from hub.integrations.telegram.errors import catalog
+from hub.integrations.telegram.integration import Telegram
+from hub.lib import provider_http
+from tests.integrations.http_recorder import Wire
+from tests.integrations.telegram_posts import (
+    SETTINGS,
+    TEAM,
+    TOKEN,
+    a_bot,
+    outbound,
+    refusal,
+    refused,
+)
+from tests.integrations.telegram_posts import telegram as telegram
+from tests.integrations.telegram_posts import wire as wire
+
+SECRET = TOKEN.partition(":")[2]
+
+
+# ── Refusals ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("status", "description", "error", "code"),
+    [
+        (401, "Unauthorized", ConnectionBroken, "token_refused"),
+        (404, "Not Found", ConnectionBroken, "token_unknown"),
+        (409, "Conflict: terminated by other getUpdates request", ConnectionBroken, "conflict"),
+        (
+            400,
+            "Bad Request: not enough rights to send text messages to the chat",
+            PermanentError,
+            "no_rights",
+        ),
+        (400, "Bad Request: chat not found", RecipientRefused, "chat_not_found"),
+        (400, "Bad Request: chat_id is empty", RecipientRefused, "chat_not_found"),
+        (400, "Bad Request: private chat not found", RecipientRefused, "chat_not_found"),
+        (403, "Forbidden: bot was blocked by the user", RecipientRefused, "bot_blocked"),
+        (403, "Forbidden: user is deactivated", RecipientRefused, "user_deactivated"),
+        (403, "Forbidden: bot was kicked from the group chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: bot was kicked from the channel chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: the group chat was deleted", PermanentError, "group_deleted"),
+        (
+            403,
+            "Forbidden: bot can't initiate conversation with a user",
+            RecipientRefused,
+            "not_started",
+        ),
+        (403, "Forbidden: something new", PermanentError, "forbidden"),
+        (400, "Bad Request: message text is empty", PermanentError, "text_empty"),
+        (400, "Bad Request: message is too long", PermanentError, "too_long"),
+        (400, "Bad Request: Wrong HTTP URL specified", PermanentError, "bad_link"),
+        (400, "Bad Request: reply markup is too long", PermanentError, "bad_buttons"),
+        (400, "Bad Request: BUTTON_DATA_INVALID", PermanentError, "bad_buttons"),
+        (400, "Bad Request: message to edit not found", PermanentError, "edit_gone"),
+        (400, "Bad Request: something new", PermanentError, "http_400"),
+        (500, "Internal Server Error", OutcomeUnknown, "http_500"),
+        (502, "Bad Gateway", OutcomeUnknown, "http_502"),
+        (504, "Gateway Timeout", OutcomeUnknown, "http_504"),
+    ],
+)
+def test_a_refusal_is_known_by_its_words(
+    telegram: Telegram, wire: Wire, status: int, description: str, error: type[SendError], code: str
+) -> None:
+    found = refused(telegram, wire, status, description, outbound(to="4711"))
+    assert isinstance(found, error)
+    assert found.code == code
+    assert not isinstance(found, DestinationUnavailable)
+
+
+ABOUT_A_CHAT = [
+    (400, "Bad Request: not enough rights to send text messages to the chat"),
+    (400, "Bad Request: chat not found"),
+    (400, "Bad Request: CHAT_WRITE_FORBIDDEN"),
+    (400, "Bad Request: TOPIC_CLOSED"),
+    (400, "Bad Request: message thread not found"),
+    (400, "Bad Request: CHANNEL_PRIVATE"),
+    (403, "Forbidden: bot was kicked from the group chat"),
+    (403, "Forbidden: something new"),
+    (403, "Forbidden: bot was kicked from the supergroup chat"),
+    (403, "Forbidden: bot is not a member of the channel chat"),
+    (403, "Forbidden: the group chat was deleted"),
+    (403, "Forbidden: user is deactivated"),
+    (400, "Bad Request: SOMETHING_NEW"),
+    (406, "Not Acceptable: SOMETHING_NEW"),
+]
+
+
+@pytest.mark.parametrize(("status", "description"), ABOUT_A_CHAT)
+def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(
+    wire: Wire, status: int, description: str
+) -> None:
+    own = refused(a_bot(wire, team_chat=TEAM), wire, status, description, outbound(to=TEAM))
+    assert isinstance(own, DestinationUnavailable)
+    assert own.sure == ("SOMETHING_NEW" not in description)
+    other = refused(a_bot(wire, team_chat="-1009"), wire, status, description, outbound(to=TEAM))
+    assert isinstance(other, PermanentError)
+    assert not isinstance(other, RecipientRefused)
+    assert own.code == other.code
+
+
+def test_an_edit_refused_in_unknown_words_fails_alone(wire: Wire) -> None:
+    found = refused(
+        a_bot(wire, team_chat=TEAM),
+        wire,
+        400,
+        "Bad Request: SOMETHING_NEW",
+        outbound(edits=f"{TEAM}/77"),
+    )
+    assert isinstance(found, PermanentError)
+
+
+def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, wire: Wire) -> None:
+    words = "Bad Request: group chat was upgraded to a supergroup chat"
+    found = refused(telegram, wire, 400, words, migrate_to_chat_id=-1009876543210)
+    assert isinstance(found, RecipientMoved)
+    assert Telegram.clean_address(found.new) == found.new == "-1009876543210"
+
+
+@pytest.mark.parametrize(("parameters", "seconds"), [({"retry_after": 35}, 35.0), ({}, 5.0)])
+def test_too_much_to_one_chat_lets_the_others_go_on(
+    telegram: Telegram, wire: Wire, parameters: dict[str, int], seconds: float
+) -> None:
+    found = refused(telegram, wire, 429, "Too Many Requests: retry after 35", **parameters)
+    assert isinstance(found, TransientError)
+    assert not isinstance(found, SlowDown | Unreachable)
+    assert found.retry_after == seconds
+
+
+def test_what_is_not_from_telegram_speaks_for_no_message(telegram: Telegram, wire: Wire) -> None:
+    for status in (401, 403, 404, 407):
+        wire.answer(status, "<html>nginx</html>")
+        with pytest.raises(Unreachable, match="HUB_TELEGRAM_API_URL"):
+            telegram.send(outbound())
+    wire.answer(408, "<html>nginx</html>")
+    wire.answer(302, "", Location="https://elsewhere.example")
+    wire.answer(200, "<html>welcome to our wi-fi</html>")
+    wire.answer(200, {"ok": True, "result": {}})
+    for _ in range(4):
+        with pytest.raises(OutcomeUnknown):
+            telegram.send(outbound())
+    wire.answer(503, "", Retry_After="3")
+    with pytest.raises(SlowDown):
+        telegram.send(outbound())
+
+
+def test_nobody_there_is_not_the_same_as_no_answer(telegram: Telegram, wire: Wire) -> None:
+    with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:
+        telegram.send(outbound())
+    assert problem.value.code == "no_answer"
+    away = Telegram(
+        SETTINGS,
+        provider_http.ProviderHttpClient(allow=["127.0.0.1:1"]),
+        {"telegram": "http://127.0.0.1:1"},
+    )
+    with pytest.raises(Unreachable) as unreached:
+        away.send(outbound())
+    assert unreached.value.code == "unreachable"
+
+
+@pytest.mark.parametrize("code", sorted(catalog()))
+def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
+    known = Telegram.explain(code)
+    assert known is not None
+    for sentence in (known.text, known.remedy):
+        assert sentence.endswith(".")
+        assert sentence[0].isupper()
+        assert not [
+            unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
+        ]
+    assert re.fullmatch("[a-z_]{4,20}", code)
+
+
+def test_neither_the_token_nor_the_message_is_told_by_an_error(
+    telegram: Telegram, wire: Wire
+) -> None:
+    for status in (200, 302, 400, 401, 403, 404, 429, 500, 503):
+        wire.answer(status, refusal(status, f"Bad Request: {SECRET} said Anna has signed."))
+    with provider_http.record_exchanges() as exchanges:
+        for _ in range(10):  # the last is dropped
+            with pytest.raises(SendError) as problem:
+                telegram.send(outbound())
+            told = (
+                f"{problem.value} {problem.value!r} {vars(problem.value)}"
+                f" {problem.value.__cause__!r}"
+            )
+            assert SECRET not in told
+            assert "has signed" not in told
+    assert SECRET not in repr(exchanges)
+    assert len(exchanges) == 10

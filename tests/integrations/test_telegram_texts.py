@@ -1,0 +1,148 @@
+"""Texts of any length and alphabet are written as Telegram reads them."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+
+from hub.integrations.base import Button, Card
+from hub.integrations.telegram.integration import Telegram
+from hub.lib import provider_http
+from tests.integrations.telegram_posts import CARD, SETTINGS, outbound
+
+
+class Reader(HTMLParser):
+    """Reads a text as Telegram does: these two tags, never one in the other, and five entities."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.text = ""
+        self.open = ""
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        assert (tag in ("b", "i"), self.open, attrs) == (True, "", [])
+        self.open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open
+        self.open = ""
+
+    def handle_data(self, data: str) -> None:
+        assert "<" not in data
+        assert "&" not in data
+        self.text += data
+
+    def handle_entityref(self, name: str) -> None:
+        self.text += {"amp": "&", "lt": "<", "gt": ">"}[name]
+
+
+def shown(html: str) -> str:
+    """Return the text that Telegram shows for some HTML; fails where Telegram would refuse it."""
+    assert re.fullmatch(r"(</?[bi]>|&(amp|lt|gt);|[^<>&])*", html, re.DOTALL)
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == ""
+    return reader.text
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+ANY = st.text(
+    st.one_of(
+        st.characters(), st.characters(categories=["Cs"]), st.sampled_from("<>&\"'\n\0 🎉̈#;\u200d")
+    ),
+    max_size=60,
+)
+LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([0, 1, 3, 400]))
+CARDS = st.builds(
+    lambda title, facts, notes: Card(title, tuple(facts), tuple(notes)),
+    LONG,
+    st.lists(st.tuples(LONG, LONG), max_size=70),
+    st.lists(LONG, max_size=30),
+)
+
+
+@given(text=LONG, card=st.none() | CARDS, label=LONG)
+@trying(max_examples=80, deadline=None)
+def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
+    text: str, card: Card | None, label: str
+) -> None:
+    bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
+    message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
+    payload = bot.render(message)
+    seen = shown(payload["text"])
+    assert 1 <= units(seen) <= 4096
+    assert seen.strip()
+    assert seen == bot.plain(message)["text"]
+    assert str(payload).encode(), "no half of a surrogate pair is left"
+    assert 1 <= len(payload["reply_markup"]["inline_keyboard"][0][0]["text"]) <= 64
+
+
+def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
+    payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound("🎉&" * 5000, card=CARD)
+    )
+    seen = shown(payload["text"])
+    assert seen.startswith("Employment Agreement\n\n🎉&🎉&")
+    assert (
+        "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in seen
+        or "🎉…\n\nSender" in seen
+    )
+    assert 4080 < units(seen) <= 4096
+
+
+def test_a_short_text_is_not_touched() -> None:
+    text = "Zeile 1\nZeile 2: „Vertrag“ <1> & 2 🎉"
+    assert (
+        shown(Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"])
+        == text
+    )
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b\u200d", "\0", "\n\n"])
+def test_nothing_to_show_is_not_sent_as_nothing(text: str) -> None:
+    assert (
+        Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"] == "…"
+    )
+
+
+def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
+    labels = [
+        "Open",
+        "Remind",
+        "Snooze a day",
+        "A label that is too long to stand beside another",
+        "Last",
+    ]
+    markup = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound(buttons=tuple(Button(one, "https://x.example") for one in labels))
+    )
+    assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
+        ["Open", "Remind"],
+        ["Snooze a day"],
+        ["A label that is too long to stand beside another"],
+        ["Last"],
+    ]
+    many = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound(buttons=(Button("x", "https://x.example"),) * 300)
+    )
+    assert sum(map(len, many["reply_markup"]["inline_keyboard"])) == 100
+
+
+def test_a_token_that_telegram_would_not_carry_becomes_a_link() -> None:
+    button = Button("Remind", "https://hub.example/a/x", token="t" * 65)
+    made = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound(buttons=(button,))
+    )
+    assert made["reply_markup"]["inline_keyboard"] == [
+        [{"text": "Remind", "url": "https://hub.example/a/x"}]
+    ]

@@ -1,0 +1,162 @@
+"""The contract of webhooks and of imports, held by every integration."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hub import integrations
+from hub.core.errors import BadWebhook
+from hub.core.vocabulary import Status
+from hub.integrations.base import (
+    Integration,
+    StatusUpdate,
+    Unrecognized,
+    WebhookEvent,
+    WebhookRequest,
+)
+from hub.integrations.webhook_receiver import WebhookReceiver
+from hub.lib import provider_http
+from tests.integrations.instances import ALL, a_webhook, every, example, instance
+
+receivers = pytest.mark.parametrize(
+    "cls", [cls for cls in ALL if issubclass(cls, WebhookReceiver)], ids=lambda cls: cls.name
+)
+
+
+def samples(cls: type[Integration]) -> list[WebhookRequest]:
+    """Return the sample webhooks of an integration."""
+    return [
+        WebhookRequest("POST", f"https://hub.example/{path}", path, dict(headers), body, "fox")
+        for path, headers, body in example(cls).get("SAMPLE_WEBHOOKS", [])
+        if path in cls.webhooks
+    ]
+
+
+# ── What it hears ─────────────────────────────────────────────────────────────────────────────────
+@every
+def test_it_is_written_for_this_contract(cls: type[Integration]) -> None:
+    assert cls.contract == integrations.CONTRACT
+
+
+@every
+def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> None:
+    for path, method in cls.webhooks.items():
+        assert re.fullmatch(r"[a-z0-9_-]+(/[a-z0-9_-]+)*(/\{connection\})?", path)
+        assert callable(getattr(cls, method))
+    if cls.status_path:
+        assert cls.status_path in cls.webhooks
+        assert "{" not in cls.status_path, "it goes along with messages as it is"
+
+
+@receivers
+def test_each_webhook_has_a_sample(cls: type[WebhookReceiver]) -> None:
+    assert set(cls.webhooks) == {request.path for request in samples(cls)}, (
+        "give a sample of each as SAMPLE_WEBHOOKS in its test: a list of (path, headers, body)"
+    )
+
+
+@receivers
+def test_unsigned_webhook_is_refused_whatever_it_holds(cls: type[WebhookReceiver]) -> None:
+    one = instance(cls)
+    blank = cls({}, provider_http.ProviderHttpClient())
+    kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
+    nonsense = (b"", b"a=1", b"{}", b"[]", b"null", b"\xff\xfe", b"a" * 10_000, b"%", b"&=&=")
+    bodies = (*nonsense, *(request.body for request in samples(cls)))
+    headers = {name for request in samples(cls) for name in request.headers} - {"content-type"}
+    proofs: tuple[dict[str, str], ...] = (
+        {},
+        {"authorization": "Bearer x"},
+        dict.fromkeys(headers, "AAAA"),
+    )
+    for path, kind, body, proof in product(cls.webhooks, kinds, bodies, proofs):
+        for anyone in (one, blank):
+            with pytest.raises(BadWebhook):
+                anyone.verify(a_webhook(path, body, kind, **proof))
+
+
+@receivers
+def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiver]) -> None:
+    bodies = ((b"", "text/plain"), (b"a=1", "application/x-www-form-urlencoded"))
+    anything = [
+        a_webhook(path, body, kind)
+        for path in cls.webhooks
+        for body, kind in (*bodies, (b"[]", "application/json"))
+    ]
+    for request in (*anything, *samples(cls)):
+        assert isinstance(cls.claimed_account(request), str)
+        subject, detail = cls.receipt_key(request)
+        assert isinstance(subject + detail, str)
+        assert subject
+        kind, text = cls.webhook_response(request, True)
+        assert "/" in kind
+        assert isinstance(text, str)
+
+
+@receivers
+def test_sample_webhooks_are_read_purely(cls: type[WebhookReceiver]) -> None:
+    one = cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+    events = []
+    for request in samples(cls):
+        found = one.parse_events(request)
+        assert found == one.parse_events(request)
+        events += found
+    assert events, "no sample holds anything"
+    for event in events:
+        assert isinstance(event, WebhookEvent)
+        assert not isinstance(event, Unrecognized), event
+        if isinstance(event, StatusUpdate):
+            assert event.provider_id or event.message_id
+            assert event.status is None or event.status in Status
+
+
+@every
+def test_reporting_is_declared_as_it_is(cls: type[Integration]) -> None:
+    updates = [
+        event
+        for request in samples(cls)
+        if issubclass(cls, WebhookReceiver)
+        for event in cls(
+            example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient()
+        ).parse_events(request)
+        if isinstance(event, StatusUpdate)
+    ]
+    told = bool(updates or cls.status_path or cls.supports("fetch_status"))
+    assert cls.reports is told, "reports says whether statuses change after send"
+
+
+# ── What it must not touch ────────────────────────────────────────────────────────────────────────
+FORBIDDEN = {
+    "flask",
+    "sqlalchemy",
+    "flask_sqlalchemy",
+    "redis",
+    "rq",
+    "requests",
+    "httpx",
+    "socket",
+    "subprocess",
+}
+
+
+@every
+def test_it_reaches_out_through_the_one_door_only(cls: type[Integration]) -> None:
+    module = inspect.getmodule(cls)
+    assert isinstance(module, ModuleType)
+    assert module.__file__
+    found = set()
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+            assert not node.module.startswith(
+                ("hub.models", "hub.db.store", "hub.messaging", "hub.accounts", "hub.db.engine")
+            )
+    assert not found & FORBIDDEN

@@ -1,0 +1,245 @@
+"""Requests reach public addresses only, however an address is written."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from hub.lib import provider_http
+from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderHttpClient
+from tests.lib.provider_pages import Page
+from tests.lib.provider_pages import http as http
+from tests.lib.provider_pages import port as port
+from tests.lib.provider_pages import url as url
+
+PRIVATE = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "192.0.0.1",
+    "198.18.0.1",
+    "240.0.0.1",
+    "::1",
+    "::",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "fd12::1",
+    "ff02::1",
+    "fec0::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::10.0.0.1",
+    "64:ff9b:1::10.0.0.1",
+    "2002:7f00:1::",
+    "2002:a00:1::",
+    "2001:0:0:0:0:0:80ff:fffe",
+    "2001:db8::1",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_that_is_not_public_is_seen_through(address: str) -> None:
+    assert not provider_http.is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "54.172.60.0",
+        "2600:1f18::1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::8.8.8.8",
+        "2002:808:808::",
+    ],
+)
+def test_a_public_address_is_public(address: str) -> None:
+    assert provider_http.is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0x7f.1",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[0:0:0:0:0:ffff:7f00:1]",
+        "0",
+        "0.0.0.0",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[fe80::1]",
+    ],
+)
+def test_a_private_address_is_refused_however_it_is_written(port: int, host: str) -> None:
+    Page.seen = []
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", f"https://{host}:{port}/", connect=1)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient(allow=[f"elsewhere:{port}"]).request(
+            "GET", f"http://{host}:{port}/", connect=1
+        )
+    assert Page.seen == []
+
+
+def test_a_public_name_that_leads_to_a_private_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))],
+    )
+    with pytest.raises(AddressNotAllowed, match="HUB_HTTP_ALLOW"):
+        ProviderHttpClient().request("GET", f"https://api.twilio.example:{port}/")
+
+
+Told = list[tuple[str, int]]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Return where connections are tried; none comes about."""
+    found: Told = []
+
+    def connect(self: socket.socket, address: tuple[str, int]) -> None:
+        found.append(address[:2])
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return found
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let a name lead to these addresses, one answer after the other and the last for ever; return
+    who asked.
+    """
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        addresses = answers[min(len(asked), len(answers)) - 1]
+        return [
+            (
+                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (one, port),
+            )
+            for one in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_counts(
+    monkeypatch: pytest.MonkeyPatch, tried: Told
+) -> None:
+    asked = resolves(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", "https://rebinding.example/")
+    assert (asked, tried) == (["rebinding.example"], [("93.184.216.34", 443)])
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient().request("GET", "https://rebinding.example/")
+    assert len(tried) == 1
+
+
+def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
+    monkeypatch: pytest.MonkeyPatch, tried: Told
+) -> None:
+    resolves(
+        monkeypatch,
+        [
+            "10.0.0.1",
+            "93.184.216.34",
+            "::1",
+            "::ffff:127.0.0.1",
+            "169.254.169.254",
+            "2606:2800:220:1::1",
+        ],
+    )
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", "https://mixed.example/")
+    assert tried == [("93.184.216.34", 443), ("2606:2800:220:1::1", 443)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com@127.0.0.1/",
+        "https://hooks.slack.com:443@[::1]/",
+        "https://127.0.0.1#@hooks.slack.com/",
+        "https://127。0。0。1/",
+        "https://①②⑦.0.0.1/",
+        "https://[::ffff:7f00:1]/",
+        "https://127.0.0.1\\@hooks.slack.com/",
+        "https://hooks.slack.com\t.127.0.0.1/",
+        "https://metadata.google.internal./",
+    ],
+)
+def test_no_way_of_writing_an_address_gets_past(tried: Told, url: str) -> None:
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", url)
+    assert tried == []
+
+
+def test_the_environments_proxies_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch, http: ProviderHttpClient, url: str
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert http.request("GET", f"{url}/").status == 200
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_only_the_very_address_that_is_allowed_is_reached(port: int, written: str) -> None:
+    entry = written.format(port=port)
+    assert ProviderHttpClient(allow=[entry]).request("GET", f"http://{entry}/").status == 200
+    other = "localhost" if "127" in written else "127.0.0.1"
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient(allow=[entry]).request("GET", f"http://{other}:{port}/")
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient(allow=[entry[:-1]]).request("GET", f"http://{entry}/")
+
+
+def test_an_allowed_address_may_be_written_without_its_usual_port() -> None:
+    with pytest.raises(ConnectFailed) as problem:
+        ProviderHttpClient(allow=["nobody.invalid:80"]).request("GET", "http://nobody.invalid/")
+    assert not isinstance(problem.value, AddressNotAllowed)
+
+
+def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
+    with pytest.raises(AddressNotAllowed, match=r"HUB_HTTP_ALLOW") as problem:
+        ProviderHttpClient().request("GET", "http://api.twilio.com/")
+    assert "api.twilio.com:80" in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.com/", "file:///etc/passwd", "gopher://x", "//example.com", "https://", "x"],
+)
+def test_what_is_no_web_address_is_not_sent(url: str) -> None:
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", url)

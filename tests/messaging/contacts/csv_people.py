@@ -1,0 +1,83 @@
+"""Opt-outs and consents of people, as tests export and import them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.lib.text import one_line
+from hub.messaging.contacts import suppressions
+from hub.models import Consent, Contact, Suppression
+
+STORABLE = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
+ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n a"), max_size=20) | st.text(
+    STORABLE, max_size=20
+)
+
+
+AGAIN = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def emptied(hub_demo: Flask) -> Callable[[], None]:
+    @transaction
+    def empty() -> None:
+        for model in (Consent, Suppression, Contact):
+            db.session.execute(delete(model))
+
+    return empty
+
+
+def closed() -> list[Any]:
+    db.session.rollback()
+    found = [
+        (suppressions.with_addresses([row])[0], row)
+        for row in db.session.scalars(select(Suppression))
+    ]
+    return sorted(
+        (
+            str(one.kind),
+            one.address,
+            row.channel,
+            row.sender,
+            row.reason,
+            row.code,
+            one_line(row.why),
+            row.since,
+            str(row.source_id),
+        )
+        for one, row in found
+    )
+
+
+def said() -> list[Any]:
+    db.session.rollback()
+    rows = db.session.execute(
+        select(Consent, Contact).join(Contact, Contact.id == Consent.contact_id)
+    )
+    return sorted(
+        (
+            one.kind,
+            one.address,
+            row.channel,
+            row.purpose,
+            row.given,
+            row.source,
+            row.at,
+            row.ip,
+            row.agent,
+            str(row.proof or ""),
+            str(row.source_id),
+        )
+        for row, one in rows
+    )

@@ -1,0 +1,49 @@
+"""Two sources, and steps that tests of their separation share."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from hub.accounts import api_keys
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.models import (
+    Source,
+)
+from tests.hub_fixtures import (
+    ERIC,
+    SigningApp,
+    body,
+    status,
+)
+from tests.hub_fixtures import signing_app as signing_app
+
+
+@pytest.fixture
+def other(signing_app: SigningApp) -> SigningApp:
+    """Give the signing app of another source, Leases."""
+    a_source("leases")
+    return SigningApp(signing_app.client, api_keys.create("Leases", test=True, source="leases"))
+
+
+@transaction
+def a_source(slug: str) -> None:
+    db.session.add(Source(slug=slug, name=slug.title()))
+
+
+@transaction
+def apply_to_all(slug: str) -> None:
+    db.session.execute(update(Source).where(Source.slug == slug).values(applies_to_all=True))
+
+
+def send(app: SigningApp, to: str = ERIC) -> str:
+    """Send a direct message as a signing app and return its id."""
+    answer = app.post("/messages", {"channel": "sms", "to": to, "text": "Your lease is ready."})
+    assert answer.status_code == 202
+    return str(body(answer)["id"])
+
+
+def sends(*apps: SigningApp) -> list[str]:
+    """Return the statuses of a message of each signing app."""
+    return [status(send(app)) for app in apps]

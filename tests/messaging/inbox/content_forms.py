@@ -1,0 +1,48 @@
+"""Webhooks with contents, and their payloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from hub.db.engine import db
+from hub.models import (
+    Inbound,
+    PlatformEvent,
+)
+from tests.hub_fixtures import ERIC, call_back, credentials, settle_receipts
+
+INBOUND = "/api/rpc/webhooks/twilio/inbound"
+
+
+def form(app: Flask, **fields: str) -> dict[str, str]:
+    """Return what Twilio posts for a WhatsApp message, without a text."""
+    account = credentials(app)
+    sid = "MM" + f"{abs(hash(tuple(sorted(fields.items())))):032x}"[:32]
+    known = {
+        "AccountSid": account.account_sid,
+        "From": "whatsapp:" + ERIC,
+        "To": "whatsapp:" + account.phone_number,
+        "MessageSid": sid,
+        "SmsMessageSid": sid,
+        "SmsSid": sid,
+        "SmsStatus": "received",
+        "ApiVersion": "2010-04-01",
+        "ReferralNumMedia": "0",
+    }
+    return {name: value for name, value in {**known, **fields}.items() if value != "-"}
+
+
+def sent(app: Flask, **fields: str) -> list[Inbound]:
+    answer = call_back(app, form(app, **fields), target=INBOUND)
+    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    settle_receipts()
+    return list(db.session.scalars(select(Inbound)))
+
+
+def payload() -> dict[str, Any]:
+    [event] = db.session.scalars(select(PlatformEvent))
+    found: dict[str, Any] = event.payload
+    return found

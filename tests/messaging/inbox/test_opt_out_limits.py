@@ -1,0 +1,150 @@
+"""What keywords may not do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.vocabulary import Channel
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Inbound
+from hub.messaging.contacts import opt_out_files, suppressions
+from hub.messaging.inbox import inbound, opt_out
+from hub.messaging.send import claims as delivery
+from hub.messaging.track import timeline
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Message, Suppression
+from tests.hub_fixtures import ERIC, a_message, count, settle_receipts
+from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
+from tests.messaging.whatsapp_steps import came_in, drafted, forget
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+
+
+def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
+    say(hub_demo, "Hello")
+    closed = suppressions.add_opt_out(ERIC, why="A court order.", test=True)
+    say(hub_demo, "STOP")
+    say(hub_demo, "START")
+    assert send("whatsapp") == "suppressed"
+    problem = timeline.problem_of(
+        db.session.scalars(select(Message).order_by(Message.id.desc())).first()
+    )  # type: ignore[arg-type]
+    assert problem is not None
+    assert "was opted out manually" in problem.text
+    suppressions.lift_opt_out(closed.id, why="It was overturned.")
+    assert send("whatsapp") == "queued"
+
+
+def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
+    suppressions.suppress(a_message(), reason="provider", code="21610")
+    assert send("sms") == "suppressed"
+    say(hub_demo, "START", "")
+    assert send("sms") == "queued"
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
+    hub_demo: Flask, everywhere: bool
+) -> None:
+    opt_out.save_rules({}, everywhere=everywhere)
+    forget()
+    if everywhere:
+        say(hub_demo, "STOP", "")
+        suppressions.add_opt_out(ERIC, why="By letter.", test=True)
+        say(hub_demo, "START", "")
+    else:
+        opt_out.process_unassigned_keyword(
+            Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now()
+        )
+        opt_out_files.import_opt_outs(f"address,channel\r\n{ERIC},sms\r\n", test=False)
+        opt_out.process_unassigned_keyword(
+            Inbound(channel=Channel.SMS, address=ERIC, text="START"), now()
+        )
+    assert send("sms") == "suppressed"
+    [row] = db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None)))
+    assert row.reason == ("admin" if everywhere else "import")
+
+
+def test_start_does_not_make_a_landline_a_mobile(hub_demo: Flask) -> None:
+    suppressions.suppress(a_message(), reason="provider", code="21614")
+    say(hub_demo, "START", "")
+    assert send("sms") == "suppressed"
+
+
+def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
+    from tests.hub_fixtures import credentials
+
+    account = credentials(hub_demo)
+    form = {
+        "AccountSid": account.account_sid,
+        "From": ERIC,
+        "To": account.phone_number,
+        "Body": "STOP",
+        "MessageSid": "SM" + "f" * 32,
+        "SmsStatus": "received",
+    }
+    answer = hub_demo.test_client().post(
+        "/api/rpc/webhooks/twilio/inbound", data=form, headers={"X-Twilio-Signature": "x" * 28}
+    )
+    assert answer.status_code == 403
+    settle_receipts()
+    assert send("sms") == "queued"
+
+
+def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
+    stop = f"SM{next(NEXT):032x}"
+    came_in(hub_demo, "STOP", sid=stop)
+    came_in(hub_demo, "STOP", sid=stop)
+    settle_receipts()
+    say(hub_demo, "START")
+    came_in(hub_demo, "STOP", sid=stop)
+    settle_receipts()
+    assert send("whatsapp") == "queued"
+    assert ledger() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
+
+
+def test_settled_in_the_wrong_order_the_last_word_counts(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    def told(text: str, ago: int) -> None:
+        came = Inbound(
+            provider_id=f"SM{next(NEXT):032x}",
+            channel=Channel.WHATSAPP,
+            senders=(whatsapp.sender,),
+            address=ERIC,
+            text=text,
+        )
+        inbound.store_inbound(
+            came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago)
+        )
+
+    told("START", 10)
+    told("STOP", 20)
+    forget()
+    assert send("whatsapp") == "queued"
+    told("STOP", 5)
+    told("START", 7)
+    assert send("whatsapp") == "suppressed"
+
+
+def test_nothing_goes_after_a_stop_however_much_is_queued(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    say(hub_demo, "Hello")
+    for _ in range(200):
+        drafted(whatsapp)
+    assert len(delivery.record_and_claim([], {whatsapp.id: 20})) == 20, (
+        "these are being handed over already"
+    )
+    say(hub_demo, "STOP")
+    claims = [
+        claim for _ in range(12) for claim in delivery.record_and_claim([], {whatsapp.id: 20})
+    ]
+    assert [claim.outbound.text for claim in claims] == [opt_out.CONFIRMATION]
+    assert count(Suppression) == 1
+    stopped = db.session.scalars(select(Message.status).where(Message.code == "keyword")).all()
+    assert (len(stopped), set(stopped)) == (180, {"suppressed"})

@@ -1,0 +1,304 @@
+"""Opt-outs of connections without a sender, and of accounts that belong to no connection."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+import hub
+from hub.connections import connections
+from hub.connections.connection_tests import lock_connection, set_state
+from hub.core.vocabulary import Address, Channel, ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.intake import replay
+from hub.integrations.base import Inbound
+from hub.messaging.compose import direct
+from hub.messaging.contacts import suppressions
+from hub.messaging.inbox import inbound, opt_out
+from hub.messaging.policy.policy import Policy, PolicyQuestion
+from hub.messaging.state import unreadable_rows
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Contact, Message, Receipt, Setting, Suppression
+from hub.models import Inbound as Came
+from hub.shared.address_keys import address_key
+from tests.conftest import Browser
+from tests.fake_provider import Loft, Pigeon
+from tests.hub_fixtures import ERIC, call_back, count, receipts, settle_receipts, status
+from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
+from tests.messaging.whatsapp_steps import forget
+
+
+# ── Connections without a sender ──────────────────────────────────────────────────────────────────
+def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
+    """Connect another product that has no sender, on the same channel."""
+
+    @transaction
+    def make() -> str:
+        made = lock_connection(connections.create(integration, slug, test=True))
+        made.settings = {}
+        made.settings_version = 1
+        set_state(made, ConnectionState.ENABLED)
+        return made.id
+
+    return db.session.get_one(Connection, make())
+
+
+def by(one: Connection, to: str = "roof") -> str:
+    return status(direct.send_message(to=to, text="Coo.", connection_slug=one.slug, test=True))
+
+
+def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
+    pigeons: Connection, loft: Loft
+) -> None:
+    other = a_pigeon_post("another loft", "many_pigeons")
+    refused = direct.send_message(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
+    suppressions.suppress(refused, reason="provider", code="p8")
+    assert (by(pigeons), by(other)) == ("suppressed", "queued")
+    suppressions.lift_for_sender(refused)
+    assert by(pigeons) == "queued"
+
+
+def test_a_stop_to_a_connection_without_sender_stays_with_it(
+    pigeons: Connection, loft: Loft
+) -> None:
+    other = a_pigeon_post("another loft", "many_pigeons")
+    told_pigeon(pigeons, "STOP", 30)
+    assert (by(pigeons), by(other)) == ("suppressed", "queued")
+    told_pigeon(other, "START", 20)
+    assert (by(pigeons), by(other)) == ("suppressed", "queued"), "it was said to another"
+    told_pigeon(pigeons, "START", 10)
+    assert by(pigeons) == "queued"
+    told_pigeon(pigeons, "STOP", 15)
+    assert by(pigeons) == "queued", "what came late undoes nothing"
+
+
+def told_pigeon(one: Connection, text: str, ago: int) -> None:
+    came = Inbound(
+        provider_id=f"p{next(NEXT)}",
+        channel=Channel.CHAT,
+        kind=Address.CHAT,
+        address="roof",
+        text=text,
+    )
+    inbound.store_inbound(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+
+
+def test_a_window_without_sender_is_open_for_its_connection_alone(
+    pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pigeon, "session_window", 24)
+    other = a_pigeon_post("another loft", "many_pigeons")
+    came = Inbound(
+        provider_id="p1",
+        channel=Channel.CHAT,
+        senders=("",),
+        kind=Address.CHAT,
+        address="roof",
+        text="Hello",
+    )
+    inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
+    contact = db.session.scalars(select(Contact)).one()
+    wanted = PolicyQuestion(contact.id, contact.address, contact.address_key)
+    free = [Policy(one, [wanted]).allows_free_text(contact.id) for one in (pigeons, other)]
+    assert free == [True, False]
+
+
+@pytest.mark.parametrize("reason", ["admin", "import", "api"])
+def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(
+    pigeons: Connection, loft: Loft, reason: str
+) -> None:
+    @transaction
+    def close() -> None:
+        key = address_key("chat", "roof")
+        db.session.add(
+            Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason)
+        )
+
+    close()
+    assert (by(pigeons), by(a_pigeon_post("another loft"))) == ("suppressed", "suppressed")
+
+
+# ── What the provider knows of ────────────────────────────────────────────────────────────────────
+def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
+    pigeons: Connection, loft: Loft
+) -> None:
+    Pigeon.stop_codes = frozenset({"shooed"})
+    try:
+        for code, then in (("shooed", "queued"), ("21610", "suppressed")):
+            refused = direct.send_message(
+                to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True
+            )
+            suppressions.suppress(refused, reason="provider", code=code)
+            came = Inbound(
+                provider_id=code,
+                channel=Channel.CHAT,
+                kind=Address.CHAT,
+                address=f"roof {code}",
+                text="START",
+            )
+            inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
+            assert by(pigeons, f"roof {code}") == then
+    finally:
+        Pigeon.stop_codes = frozenset()
+
+
+def test_the_core_names_no_code_of_a_provider() -> None:
+    rooms = [
+        path for path in Path(hub.__file__).parent.rglob("*.py") if "integrations" not in path.parts
+    ]
+    named = [
+        str(path)
+        for path in rooms
+        if "simulator" not in path.parts and "21610" in path.read_text("utf-8")
+    ]
+    assert named == []
+
+
+# ── For an account that belongs to no connection ──────────────────────────────────────────────────
+class TestElsewhere:
+    """A hub that knows a token for accounts which belong to no connection."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
+
+    def say(self, app: Flask, text: str, prefix: str = "", to: str = "+15005550099") -> None:
+        form = {
+            "AccountSid": "AC" + "d" * 32,
+            "From": prefix + ERIC,
+            "To": prefix + to,
+            "Body": text,
+            "NumMedia": "0",
+            "MessageSid": f"SM{next(NEXT):032x}",
+            "SmsStatus": "received",
+        }
+        assert (
+            call_back(
+                app, form, target="/api/rpc/webhooks/twilio/inbound", token="stray-token"
+            ).status_code
+            == 200
+        )
+        settle_receipts()
+        db.session.rollback()
+        assert [one.error for one in receipts()] == [""] * count(Receipt)
+
+    @pytest.mark.parametrize(
+        ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
+    )
+    def test_a_stop_holds_for_the_whole_channel(
+        self, hub_demo: Flask, channel: str, prefix: str, other: str
+    ) -> None:
+        say(hub_demo, "Hello")
+        self.say(hub_demo, "STOP", other)
+        assert send(channel) == "queued", "the other channel"
+        self.say(hub_demo, "Stop!", prefix)
+        assert send(channel) == "suppressed"
+        assert count(Message) == 2, "nobody can answer for an account that is not ours"
+        assert (False, channel, "keyword") in ledger()
+        self.say(hub_demo, "START", prefix)
+        assert send(channel) == "queued"
+
+    def test_a_start_lifts_no_stop_that_was_said_to_a_connection(self, hub_demo: Flask) -> None:
+        say(hub_demo, "STOP", "")
+        self.say(hub_demo, "STOP")
+        self.say(hub_demo, "START")
+        assert send("sms") == "suppressed"
+        say(hub_demo, "START", "")
+        assert send("sms") == "queued"
+
+    def test_a_start_said_to_a_live_connection_lifts_it(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
+        self.say(hub_demo, "STOP")
+        say(hub_demo, "START", "")
+        assert send("sms") == "suppressed", (
+            "what is said to a test connection changes nothing that is live"
+        )
+
+        @transaction
+        def make_live() -> None:
+            db.session.get_one(Connection, connection.id).test = False
+
+        make_live()
+        say(hub_demo, "START", "")
+        assert db.session.scalars(select(Suppression.lifted_at)).one() is not None
+
+    def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
+        def heard(text: str, ago: int) -> None:
+            opt_out.process_unassigned_keyword(
+                Inbound(channel=Channel.SMS, address=ERIC, text=text),
+                now() - timedelta(seconds=ago),
+            )
+
+        heard("START", 10)
+        heard("STOP", 20)
+        assert send("sms") == "queued"
+        heard("STOP", 5)
+        heard("START", 7)
+        assert send("sms") == "suppressed"
+
+    def test_a_start_there_lifts_no_stop_to_ours_that_holds_everywhere(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
+        @transaction
+        def make_live() -> None:
+            db.session.get_one(Connection, connection.id).test = False
+
+        make_live()
+        opt_out.save_rules({}, everywhere=True)
+        forget()
+        self.say(hub_demo, "STOP")
+        say(hub_demo, "STOP", "")
+        self.say(hub_demo, "START")
+        standing = select(Suppression.id).where(Suppression.lifted_at.is_(None))
+        assert len(db.session.scalars(standing).all()) == 1
+        say(hub_demo, "START", "")
+        assert not db.session.scalars(standing).all()
+
+    def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
+        self.say(hub_demo, "STOP")
+        [row] = db.session.scalars(select(Suppression)).all()
+        suppressions.lift_opt_out(row.id, why="They called us.")
+        replay.replay(replay.Selection(since=now() - timedelta(hours=1)))
+        assert send("sms") == "queued"
+        assert ledger() == [(False, "sms", "keyword")]
+
+    @pytest.mark.parametrize("text", ["Hello", "HELP", "Stop by at noon", ""])
+    def test_anything_else_is_kept_and_changes_nothing(self, hub_demo: Flask, text: str) -> None:
+        before = count(Contact)
+        self.say(hub_demo, text)
+        assert (count(Contact), count(Suppression), count(Came)) == (before, 0, 0)
+
+    def test_it_holds_everywhere_where_an_admin_says_so(self, hub_demo: Flask) -> None:
+        opt_out.save_rules({}, everywhere=True)
+        forget()
+        say(hub_demo, "Hello")
+        self.say(hub_demo, "STOP")
+        assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")
+
+
+def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: Browser) -> None:
+    words = {"stop": {"de": "ABMELDEN"}, "start": {}, "help": {}}
+    opt_out.save_rules(words, everywhere=False)
+
+    @transaction
+    def damage() -> None:
+        db.session.get_one(Setting, opt_out.SETTING)._value = b"\x00"
+
+    damage()
+    forget()
+    say(hub_demo, "Hello")
+    say(hub_demo, "STOP")
+    assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
+    say(hub_demo, "START")
+    assert ledger() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
+    assert [(one.kind, one.row) for one in unreadable_rows.list_rows()] == [("settings", "opt_out")]
+    assert admin.get("/settings/opt-out-words").status_code == 200
+    opt_out.save_rules(words, everywhere=False)
+    assert unreadable_rows.list_rows() == []

@@ -1,0 +1,126 @@
+"""Messages from senders without a usable address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import Conflict
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.types import now
+from hub.intake import process_callbacks
+from hub.integrations.base import ChatLinked, ChatPermission
+from hub.messaging.inbox import conversations
+from hub.messaging.track.statuses import Origin
+from hub.models import (
+    Contact,
+    Conversation,
+    Suppression,
+    Window,
+)
+from tests.conftest import Browser
+from tests.hub_fixtures import call_back, count, credentials, receipts, settle_receipts
+from tests.messaging.inbox.content_forms import INBOUND, form, payload, sent
+
+UNUSABLE = [
+    "",
+    "-",
+    "anonymous",
+    "Restricted",
+    "+266696687",
+    "+86282452253",
+    "AMAZON",
+    "22395",
+    "whatsapp:",
+    "whatsapp:anonymous",
+    " ",
+    "+",
+    "sip:ann@pbx.example",
+    "x" * 500,
+]
+
+
+@pytest.mark.parametrize("sender", UNUSABLE)
+def test_a_message_without_a_usable_sender_makes_no_contact(
+    hub_demo: Flask, admin: Browser, sender: str
+) -> None:
+    account = credentials(hub_demo)
+    fields = form(hub_demo, From=sender, To=account.phone_number, Body="Where do I sign?")
+    assert call_back(hub_demo, fields, target=INBOUND).status_code == 200
+    settle_receipts()
+    assert (count(Contact), count(Window), count(Suppression)) == (0, 0, 0)
+    if sender.startswith("sip:"):
+        assert "sip" in receipts()[0].error
+        return
+    [talk] = conversations.newest_conversations(9)
+    for path in ("/inbox", f"/inbox/{talk.row.id}"):
+        page = admin.get(path).text
+        assert "Unknown sender" in page
+        assert "Where do I sign?" in page
+        assert "Erased" not in page
+    assert payload()["from"] == ""
+    assert "You cannot reply to this message" in admin.get(f"/inbox/{talk.row.id}").text
+    with pytest.raises(Conflict, match="you cannot reply"):
+        conversations.send_reply(talk.row.id, "Here")
+    conversations.mark_read(talk.row.id)
+    assert conversations.count_unread() == 0
+
+
+def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Browser) -> None:
+    for n, text in enumerate(("First", "Second")):
+        account = credentials(hub_demo)
+        call_back(
+            hub_demo,
+            form(hub_demo, From="", To=account.phone_number, Body=text, MessageSid=f"SM{n:032x}"),
+            target=INBOUND,
+        )
+    settle_receipts()
+    talks = conversations.newest_conversations(9)
+    assert len(talks) == 2
+    for talk, (said, other) in zip(talks, (("Second", "First"), ("First", "Second")), strict=True):
+        page = admin.get(f"/inbox/{talk.row.id}").text
+        assert said in page
+        assert other not in page
+
+
+def test_a_stop_of_nobody_closes_nothing(hub_demo: Flask) -> None:
+    sent(hub_demo, From="anonymous", To=credentials(hub_demo).phone_number, Body="STOP")
+    assert (count(Suppression), count(Contact)) == (0, 0)
+
+
+def test_what_names_nobody_and_holds_nothing_is_set_aside(hub_demo: Flask) -> None:
+    call_back(
+        hub_demo,
+        form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),
+        target=INBOUND,
+    )
+    settle_receipts()
+    [row] = receipts()
+    assert (row.due_at, "no sender" in row.error, count(Conversation)) == (None, True, 0)
+
+
+def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> None:
+    sent(hub_demo, From="whatsapp:DE.4411223344", Body="Hello")
+    [one] = db.session.scalars(select(Contact))
+    assert (one.kind, one.address) == (Address.EXTERNAL, "DE.4411223344")
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ChatLinked(address="", token="x"),
+        ChatPermission(address=" "),
+        ChatLinked(address="", team=True),
+    ],
+)
+def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
+    held = process_callbacks.CallbackRow(
+        "rcp_x", None, b"", now(), now(), 0, "", came=[(fact, Origin("callback", ["con_x"]))]
+    )
+    process_callbacks._take_in(held)
+    assert (held.error, held.final) == ("This webhook contains no address.", True)
+    assert count(Contact) == 0

@@ -1,0 +1,242 @@
+"""Connections spend no more than their rules allow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import Refused, TransientError, Unreachable
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted, Price, StatusUpdate
+from hub.messaging.compose import cancellation
+from hub.messaging.policy import spending
+from hub.messaging.send import claims
+from hub.messaging.send.calls import Outcome
+from hub.messaging.track import price_polling, statuses
+from hub.messaging.track.statuses import Origin
+from hub.models import Audit, Connection, Usage
+from tests.hub_fixtures import (
+    ANNA,
+    SigningApp,
+    a_signer,
+    an_event,
+    change,
+    deliver,
+    eventually,
+    free,
+    make_due,
+    message,
+    settle_receipts,
+    status,
+)
+from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule
+
+
+def test_a_day_may_cost_no_more_than_its_limit(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.03"))
+    long_one = posted(text="a" * 200)  # two segments
+    assert [one.message_id for one in claim(connection)] == [long_one]
+    assert message(long_one).estimate == Decimal("0.02")
+    assert code(posted(text="b" * 200)) == ("suppressed", "spend_day")
+    assert code(posted(ANNA)) == (
+        "suppressed",
+        "spend_day",
+    ), "a country without a price of its own costs what others do"
+    assert code(posted(text="b")) == ("queued", "")
+    assert len(claim(connection)) == 1
+    assert code(posted(text="c")) == ("suppressed", "spend_day")
+    usage = db.session.scalars(select(Usage)).one()
+    assert (usage.messages, usage.segments, usage.estimate) == (2, 3, Decimal("0.03"))
+
+
+def test_a_month_counts_its_days(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_month=Decimal("0.02"))
+    assert spending.spending_of(connection.id, now()) == spending.Spending()
+    posted()
+    claim(connection)
+    posted(text="again")
+    claim(connection)
+    assert code(posted(text="third")) == ("suppressed", "spend_month")
+
+
+def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
+    for n in range(9):
+        posted(text=f"{n}")
+        claim(connection)
+    db.session.rollback()
+    told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
+    assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
+
+
+def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(
+    connection: Connection,
+) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
+    for n in range(8):
+        posted(text=f"{n}")
+        claim(connection)
+    db.session.rollback()
+    told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
+    assert sorted(one.detail["limit"] for one in told) == ["day", "month"]
+
+
+def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal(1))
+    posted()
+    [one] = claim(connection)
+    claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    update = StatusUpdate(
+        provider_id="SM" + "1" * 32,
+        status=Status.DELIVERED,
+        word="delivered",
+        price=Price(Decimal("0.0075"), "USD"),
+    )
+    for _ in range(2):
+        assert statuses.apply_status(update, Origin("poll", [connection.id]))
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.0075")
+    assert db.session.scalars(select(Usage)).one().price == Decimal("0.0075")
+
+
+def test_a_price_in_another_currency_corrects_nothing(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal(1))
+    posted()
+    [one] = claim(connection)
+    claims.record_and_claim(
+        [
+            Outcome(
+                one,
+                Accepted("SM" + "1" * 32, price=Price(Decimal("7"), "JPY")),
+                None,
+                now(),
+                5,
+                201,
+            )
+        ],
+        {},
+    )
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
+    assert message(one.message_id).price == 7
+
+
+def test_what_the_provider_refused_costs_nothing(connection: Connection, simulator: Any) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = posted("+15005550009")  # no mobile number
+    deliver()
+    assert status(found) == "failed"
+    assert spending.spending_of(connection.id, now()).day == 0
+    assert code(posted()) == ("queued", "")
+
+
+@pytest.mark.parametrize("how", ["expired", "canceled", "stopped", "failed"])
+def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: str) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = posted()
+    [one] = claim(connection)
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
+    if how == "failed":  # Twilio took it, and did not send it
+        claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+        statuses.apply_status(
+            StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"),
+            Origin("callback", [connection.id]),
+        )
+    else:
+        claims.record_and_claim(
+            [Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {}
+        )
+        db.session.rollback()
+        if how == "canceled":
+            cancellation.cancel(found)
+        elif how == "stopped":
+            cancellation.stop_contact(message(found).contact_id, "Asked.")
+        else:
+            change(
+                found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1)
+            )
+            free(db.session.get_one(Connection, connection.id))
+            assert claim(connection) == []
+    assert message(found).status in ("expired", "canceled", "failed")
+    assert spending.spending_of(connection.id, now()).day == 0
+    assert code(posted()) == ("queued", "")
+
+
+def test_prices_are_asked_for_once_a_message_has_arrived(
+    served: Flask, connection: Connection, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
+    found = posted()
+    deliver()
+    eventually(lambda: settle_receipts() >= 0 and status(found) == "delivered", 10)
+    monkeypatch.setattr(price_polling, "SETTLED", timedelta(seconds=-5))
+    eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
+    assert spending.spending_of(connection.id, now()).day == message(found).price
+    assert price_polling.poll_prices() == 0, "each is asked for until its price is known"
+
+
+def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
+    posted()
+    [one] = claim(connection)
+    claims.record_and_claim(
+        [
+            Outcome(
+                one,
+                Accepted("SM" + "1" * 32, price=Price(Decimal("0.085"), "USD")),
+                None,
+                now(),
+                5,
+                201,
+            )
+        ],
+        {},
+    )
+    db.session.rollback()
+    assert [
+        row.detail["share"]
+        for row in db.session.scalars(select(Audit).where(Audit.action == "connection.spending"))
+    ] == ["85%"]
+
+
+def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(
+    signing_app: SigningApp, connection: Connection
+) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.02"))
+    numbers = [f"+1317555{n:04d}" for n in range(4)]
+    answer = signing_app.post(
+        "/events", an_event(signers=[a_signer(f"S{n}", number) for n, number in enumerate(numbers)])
+    )
+    assert sorted(
+        one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms"
+    ) == ["", "", "spend_day", "spend_day"]
+
+
+def test_a_price_list_in_another_currency_waits_for_the_next_month(connection: Connection) -> None:
+    rule(connection, prices=CHEAP)
+    posted()
+    claim(connection)
+    with pytest.raises(Refused) as refused:
+        rule(connection, prices=CHEAP, currency="EUR")
+    assert refused.value.field == "currency"
+
+
+def test_a_message_that_is_tried_again_is_paid_for_once(
+    connection: Connection, simulator: Any
+) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = posted()
+    for _ in range(2):
+        [one] = claim(connection)
+        claims.record_and_claim(
+            [Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {}
+        )
+        make_due(found)
+    assert len(claim(connection)) == 1
+    assert message(found).tries == 3
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")

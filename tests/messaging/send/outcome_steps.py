@@ -1,0 +1,40 @@
+"""Calls that end in a given way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.errors import (
+    SendError,
+)
+from hub.db.types import now
+from hub.integrations.base import Accepted, Outbound
+from hub.messaging.send import calls, claims
+from hub.models import Connection
+from tests.hub_fixtures import (
+    a_message,
+)
+
+
+def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
+    return a_message(to, text, channel="", connection_slug="pigeon")
+
+
+def failing(error: SendError | Exception) -> Any:
+    def fly(outbound: Outbound) -> Accepted:
+        raise error
+
+    return fly
+
+
+def claim(connection: Connection) -> calls.Claim:
+    [one] = claims.record_and_claim([], {connection.id: 1})
+    return one
+
+
+def ended(
+    one: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
+) -> None:
+    claims.record_and_claim(
+        [calls.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
+    )

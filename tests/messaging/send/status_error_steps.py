@@ -1,0 +1,40 @@
+"""Messages of a line whose status holds an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted
+from hub.messaging.send import calls
+from hub.messaging.send import claims as delivery
+from hub.models import Connection, Throttle
+from tests.hub_fixtures import (
+    a_message,
+)
+
+
+def handed_over(connection: Connection, sid: str = "SM" + "1" * 32, **options: Any) -> str:
+    """Return a message that the provider has accepted."""
+    db.session.rollback()
+    message_id = a_message(channel="", connection_slug=connection.slug, **options)
+    [claim] = [
+        one
+        for one in delivery.record_and_claim([], {connection.id: 10})
+        if one.message_id == message_id
+    ]
+    delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
+    return message_id
+
+
+def connection_of(connection: Connection) -> Connection:
+    db.session.rollback()
+    return db.session.get_one(Connection, connection.id)
+
+
+def rests(connection_id: str) -> float:
+    """Return for how many seconds the sender of a connection is paused."""
+    db.session.rollback()
+    row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
+    return (row.held_until - now()).total_seconds() if row and row.held_until else 0

@@ -1,0 +1,203 @@
+"""A sender slows down when its provider says so, and recovers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import PermanentError, SlowDown, TransientError
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.base import Accepted
+from hub.lib import times
+from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.send import calls, rate_limit
+from hub.messaging.send import claims as delivery
+from hub.messaging.send.calls import Outcome
+from hub.messaging.send.dispatcher import Dispatcher
+from hub.messaging.send.rate_limit import RateState
+from hub.models import Attempt, Connection, Throttle
+from tests.hub_fixtures import (
+    a_connection,
+    a_message,
+    at_provider,
+    count,
+    free,
+    make_due,
+    status,
+)
+from tests.messaging.send.rate_limit_steps import by_pigeon, claim
+
+AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+def ended(one: calls.Claim, error: Exception | None = None) -> None:
+    accepted = None if error else Accepted(f"p{one.message_id}")
+    delivery.record_and_claim(
+        [Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {}
+    )  # type: ignore[arg-type]
+
+
+def row(connection: Connection) -> Throttle | None:
+    db.session.rollback()
+    return db.session.get(Throttle, connection.throttle)
+
+
+# ── Slower, says the provider ─────────────────────────────────────────────────────────────────────
+def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Connection) -> None:
+    refused = by_pigeon(text="refused")
+    other = by_pigeon(text="other")
+    [one] = claim(pigeons, 1)
+    ended(one, SlowDown("Slower.", "429", 30))
+    assert delivery.is_due() == []
+    assert claim(pigeons) == []
+    assert (status(refused), status(other)) == ("queued", "queued")
+    held = row(pigeons)
+    assert held is not None
+    assert held.held_until is not None
+    assert timedelta(seconds=25) < held.held_until - now() <= timedelta(seconds=31)
+    assert held.why == "Slower."
+
+
+def test_connections_of_a_sender_are_slowed_down_together(connection: Connection) -> None:
+    twin = a_connection("Twin", like=connection)
+    a_message(channel="", connection_slug=connection.slug)
+    a_message(channel="", connection_slug="twin")
+    [one] = claim(connection, 1)
+    ended(one, SlowDown("Slower.", "429", 30))
+    assert delivery.is_due() == []
+    assert delivery.record_and_claim([], {twin: 4}) == []
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("Not this one.", "p5", 30), PermanentError("Never.", "p6")]
+)
+def test_the_trouble_of_one_message_does_not_slow_its_sender(
+    pigeons: Connection, error: Exception
+) -> None:
+    by_pigeon(text="one")
+    other = by_pigeon(text="other")
+    [one] = claim(pigeons, 1)
+    ended(one, error)
+    assert [one.message_id for one in claim(pigeons)] == [other]
+    assert count(Throttle) == 0
+
+
+def test_a_burst_of_refusals_halves_the_rate_once(pigeons: Connection) -> None:
+    for n in range(8):
+        by_pigeon(text=f"{n}")
+    claims = claim(pigeons, 8)
+    for one in claims:
+        ended(one, SlowDown("Slower.", "429", 1))
+    slowed = row(pigeons)
+    assert slowed is not None
+    assert (slowed.epoch, slowed.full) == (1, 80), "eight under way, a tenth of a second each"
+    assert slowed.rate == 40
+
+
+def test_a_sender_that_has_recovered_is_forgotten(pigeons: Connection) -> None:
+    by_pigeon(text="refused")
+    [one] = claim(pigeons, 1)
+    ended(one, SlowDown("Slower.", "429", 0))
+
+    @transaction
+    def later() -> None:
+        slowed = db.session.get_one(Throttle, pigeons.throttle)
+        slowed.held_until = slowed.filled_at = now() - timedelta(seconds=rate_limit.DOUBLES_IN + 1)
+
+    later()
+    free(pigeons)
+    make_due(one.message_id)
+    [one] = claim(pigeons)
+    assert row(pigeons) is None
+
+
+def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    simulator.extensions["simulator"].faults.ask(per_second=25)
+    ids = [a_message(text=f"text {n}") for n in range(60)]
+    Dispatcher(ShutdownSignal(20)).run(linger=1.5)
+    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+    assert Counter(one.outcome for one in db.session.scalars(select(Attempt)))["slowed"] < 100
+
+
+# the arithmetic of it
+def slowed(had: float = 10, seconds: float = 1) -> RateState:
+    state = RateState("one")
+    rate_limit.slow_down(state, 0, had, seconds, AT)
+    return state
+
+
+def after(seconds: float) -> datetime:
+    return AT + timedelta(seconds=seconds)
+
+
+def test_the_rate_halves_and_comes_back_by_itself() -> None:
+    state = slowed(had=10, seconds=1)
+    assert rate_limit.current_limit(state, 0, after(1)) == 5
+    assert rate_limit.current_limit(
+        state, 0, after(1 + rate_limit.DOUBLES_IN / 2)
+    ) == pytest.approx(7.07, abs=0.01)
+    assert rate_limit.current_limit(state, 0, after(1.1 + rate_limit.DOUBLES_IN)) == 0, (
+        "no limit, as before"
+    )
+    assert rate_limit.current_limit(state, 3, after(1.1 + rate_limit.DOUBLES_IN)) == 3, (
+        "but an admin's"
+    )
+
+
+def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
+    state = slowed(had=10)
+    rate_limit.slow_down(state, 1, 10, 1, after(2))
+    assert (rate_limit.current_limit(state, 0, after(3)), state.full) == (
+        pytest.approx(2.68, abs=0.01),
+        10,
+    )
+
+
+def test_a_refusal_of_a_call_from_before_only_holds() -> None:
+    state = slowed()
+    rate_limit.slow_down(state, 0, 10, 60, after(0.5))
+    assert (state.rate, state.ready_at) == (5, after(60.5))
+
+
+def test_a_sender_is_never_brought_to_a_standstill() -> None:
+    state = slowed()
+    for n in range(50):
+        rate_limit.slow_down(state, state.epoch, 10, 0, after(1 + n / 1000))
+    assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.LOWEST
+
+
+@pytest.mark.parametrize(
+    ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)]
+)
+def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
+    state = RateState("one")
+    rate_limit.slow_down(state, 0, 10, asked, AT)
+    assert state.held_until == after(holds)
+
+
+def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
+    state = RateState("one")
+    rate_limit.refill(state, 10, AT)
+    rate_limit.consume(state, 10, 10, AT)
+    assert (rate_limit.available_tokens(state, 10), state.ready_at) == (0, after(0.1))
+    rate_limit.refill(state, 10, after(0.5))
+    assert rate_limit.available_tokens(state, 10) == 5
+    rate_limit.refill(state, 10, after(3600))
+    assert rate_limit.available_tokens(state, 10) == 10
+
+
+def test_a_clock_that_goes_back_takes_no_tokens() -> None:
+    state = RateState("one")
+    rate_limit.refill(state, 10, AT)
+    rate_limit.refill(state, 10, after(-60))
+    assert (rate_limit.available_tokens(state, 10), state.filled_at) == (10, AT)

@@ -1,0 +1,255 @@
+"""When a limit in a status begins and ends, and whom it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import event, select
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    RecipientRefused,
+    Scope,
+    SendError,
+    SlowDown,
+    TransientError,
+)
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.base import Accepted, StatusUpdate, WebhookRequest
+from hub.integrations.twilio.sms import TwilioSms
+from hub.lib import provider_http
+from hub.messaging.compose import direct
+from hub.messaging.contacts import suppressions
+from hub.messaging.send import calls, destinations
+from hub.messaging.send import claims as delivery
+from hub.messaging.track import statuses
+from hub.messaging.track.statuses import Origin
+from hub.models import Attempt, Connection, Pace, PausedDestination, Suppression, Throttle
+from tests.fake_provider import Loft, Pigeon
+from tests.hub_fixtures import (
+    a_message,
+    attempts,
+    count,
+    message,
+    status,
+)
+from tests.messaging.send.status_error_steps import connection_of, handed_over, rests
+from tests.team_connections import roof as roof
+
+
+# ── In time ───────────────────────────────────────────────────────────────────────────────────────
+def said(
+    connection: Connection,
+    error: SendError,
+    at: datetime | None,
+    sid: str = "SM" + "1" * 32,
+    **more: Any,
+) -> None:
+    update = StatusUpdate(
+        provider_id=sid, status=Status.FAILED, word="failed", code=error.code, error=error, **more
+    )
+    assert statuses.apply_status(update, Origin("callback", [connection.id], None, at))
+
+
+def test_a_pause_counts_from_when_the_provider_said_so(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    handed_over(connection)
+    said(connection, SlowDown("Wait.", "63018", 3600), now() - timedelta(minutes=40))
+    assert 1150 < rests(connection.id) <= 1200
+
+
+@pytest.mark.parametrize("scope", [Scope.SENDER, Scope.ACCOUNT])
+def test_a_limit_that_is_over_when_it_is_read_holds_nothing(
+    hub_demo: Flask, connection: Connection, scope: Scope
+) -> None:
+    handed_over(connection)
+    said(connection, SlowDown("Wait.", "63018", 3600, scope=scope), now() - timedelta(minutes=61))
+    assert rests(connection.id) == 0
+    assert count(Throttle) == 0, "no trace"
+
+
+def test_said_again_a_limit_is_not_longer(hub_demo: Flask, connection: Connection) -> None:
+    handed_over(connection)
+    error = SlowDown("Wait.", "63018", 600)
+    said(connection, error, now())
+    with time_machine.travel(now() + timedelta(minutes=5), tick=False):
+        said(connection, error, now())
+        assert rests(connection.id) == pytest.approx(300, abs=5)
+
+
+def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    handed_over(connection)
+
+    @transaction
+    def age() -> None:
+        db.session.scalars(select(Attempt)).one().started_at = now() - timedelta(minutes=50)
+
+    age()
+    said(connection, SlowDown("Wait.", "63018", 3600), None)
+    assert 550 < rests(connection.id) <= 600
+
+
+def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: Connection) -> None:
+    transaction(
+        lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0)
+    )()
+    for number in range(8):
+        a_message(text=f"{number}")
+    claims = delivery.record_and_claim([], {connection.id: 8})
+    delivery.record_and_claim(
+        [
+            calls.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
+            for n, one in enumerate(claims)
+        ],
+        {},
+    )
+    for number in range(8):
+        said(connection, SlowDown("Wait.", "30022", 10), now(), f"SM{number}")
+    row = db.session.scalars(select(Throttle)).one()
+    assert (row.rate, row.full, row.epoch) == (8, 16, 1)
+
+
+# ── Destinations and recipients ───────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error", [DestinationUnavailable("Closed.", "closed"), RecipientRefused("Removed.", "removed")]
+)
+def test_a_teams_destination_waits_when_a_status_says_so(
+    roof: Callable[[str], Connection], error: SendError
+) -> None:
+    flock = roof("Tower")
+    first = post(flock, "p1")
+    said(flock, error, now(), "p1")
+    assert count(Suppression) == 0
+    assert destinations.pauses_of([flock.id])[flock.id].code == error.code
+    late = post_queued(flock)
+    assert delivery.record_and_claim([], {flock.id: 10}) == []
+    destinations.reopen_destination(flock.id)
+    assert status(first) == Status.FAILED
+    [claim] = delivery.record_and_claim([], {flock.id: 10})
+    assert claim.message_id == late
+
+
+def test_a_status_from_before_a_reopening_pauses_no_destination(
+    roof: Callable[[str], Connection],
+) -> None:
+    flock = roof("Tower")
+    post(flock, "p1")
+    post(flock, "p2")
+    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p1")
+    destinations.reopen_destination(flock.id)
+    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p2")
+    assert destinations.pauses_of([flock.id]) == {}
+    post(flock, "p3")
+    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p3")
+    assert list(destinations.pauses_of([flock.id])) == [flock.id]
+
+
+def post_queued(flock: Connection) -> str:
+    return direct.send_message(to="Tower", text="Coo.", connection_slug=flock.slug, test=True)
+
+
+def post(flock: Connection, provider_id: str) -> str:
+    message_id = post_queued(flock)
+    [claim] = delivery.record_and_claim([], {flock.id: 10})
+    delivery.record_and_claim(
+        [calls.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
+    )
+    return message_id
+
+
+def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    first = handed_over(connection, "SM1")
+    handed_over(connection, "SM2")
+    refusal = RecipientRefused("They replied STOP.", "21610")
+    said(connection, refusal, now(), "SM1")
+    suppressions.lift_for_sender(first)
+    said(connection, refusal, now(), "SM2")
+    handed_over(connection, "SM3")
+    said(connection, refusal, now(), "SM3")
+    assert status(a_message()) == Status.SUPPRESSED
+
+
+def test_a_recipients_limit_in_a_status_holds_that_recipient(
+    pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pigeon, "per_recipient", 100.0)
+    handed_over(pigeons, "p1", to="roof")
+    said(pigeons, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
+    held, free = (a_message(to, channel="", connection_slug="pigeon") for to in ("roof", "attic"))
+    assert [one.message_id for one in delivery.record_and_claim([], {pigeons.id: 10})] == [free]
+    due = message(held).due_at
+    assert due is not None
+    assert due - now() > timedelta(seconds=50)
+    assert count(Pace) == 2
+
+
+def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
+    pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lambda outbound: Accepted(
+        "p1", Status.FAILED, code="gone", error=ConnectionBroken("The loft burnt.", "gone")
+    )
+    message_id = a_message("roof", channel="", connection_slug="pigeon")
+    [claim] = delivery.record_and_claim([], {pigeons.id: 1})
+    delivery.record_and_claim(
+        [calls.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
+    )
+    assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
+    assert (connection_of(pigeons).state, connection_of(pigeons).why) == (
+        "broken",
+        "The loft burnt.",
+    )
+
+
+# ── The cost ──────────────────────────────────────────────────────────────────────────────────────
+def test_an_ordinary_status_costs_no_statement_more(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    seen: list[str] = []
+    engine = db.engine
+    event.listen(engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    counts = []
+    for number, (word, code) in enumerate(
+        [("failed", "30003"), ("failed", ""), ("failed", "30007")]
+    ):
+        sid = f"SM{number:032x}"
+        handed_over(connection, sid)
+        seen.clear()
+        update = called_back_with(connection, sid, word, code)
+        statuses.apply_status(update, Origin("callback", [connection.id], None, now()))
+        counts.append(
+            [
+                line
+                for line in seen
+                if "throttles" in line or "paused" in line or "suppressions" in line
+            ]
+        )
+    assert counts == [[], [], []]
+    assert count(PausedDestination) == 0
+
+
+def called_back_with(connection: Connection, sid: str, word: str, code: str) -> StatusUpdate:
+    body = f"MessageSid={sid}&MessageStatus={word}&AccountSid=AC1" + (
+        f"&ErrorCode={code}" if code else ""
+    )
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode())
+    [fact] = TwilioSms(
+        connection.settings, provider_http.ProviderHttpClient(allow=[])
+    ).parse_events(request)
+    assert isinstance(fact, StatusUpdate)
+    return fact

@@ -1,0 +1,142 @@
+"""WhatsApp: approved templates outside the window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.db.engine import db
+from hub.integrations.base import FilledTemplate, TemplateInfo
+from hub.messaging.compose import provider_templates, template_sync
+from hub.models import (
+    Audit,
+    Connection,
+    ProviderTemplate,
+)
+from tests.hub_fixtures import (
+    ERIC,
+    SigningApp,
+    a_signer,
+    an_event,
+    body,
+)
+from tests.messaging.whatsapp_steps import forget, turn
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+
+
+class TestTemplates:
+    def found(self, state: str = "approved", **more: Any) -> list[TemplateInfo]:
+        samples = {"1": "A", "2": "B"}
+        return [
+            TemplateInfo(
+                "HX" + "a" * 32,
+                "signing_request",
+                "en_US",
+                state,
+                text="{{1}}: {{2}}",
+                variables=samples,
+                **more,
+            )
+        ]
+
+    def mapped(self, connection: Connection, locale: str = "en", **variables: str) -> None:
+        template_sync.store_templates(connection.id, self.found())
+        row = db.session.scalars(select(ProviderTemplate)).one()
+        chosen = {"1": "title", "2": "link"} | {name[1:]: ours for name, ours in variables.items()}
+        provider_templates.save_mapping(connection.id, "request_sent", locale, row.id, chosen)
+        forget()
+
+    def test_an_event_goes_out_as_its_approved_template(
+        self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
+    ) -> None:
+        self.mapped(whatsapp)
+        answer = body(
+            signing_app.post(
+                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+            )
+        )
+        assert [(one["channel"], one["status"]) for one in answer["messages"]] == [
+            ("whatsapp", "queued")
+        ]
+        claim = turn(whatsapp)
+        assert claim is not None
+        assert claim.outbound.template == FilledTemplate(
+            "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
+        )
+
+    def test_without_one_the_answer_says_so(
+        self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
+    ) -> None:
+        answer = body(
+            signing_app.post(
+                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+            )
+        )
+        assert [(one["channel"], one["status"], one["code"]) for one in answer["messages"]] == [
+            ("whatsapp", "suppressed", "window_closed")
+        ]
+
+    @pytest.mark.parametrize(
+        ("wanted", "mapped"),
+        [("pt-BR", "pt_BR"), ("pt-BR", "pt"), ("pt-BR", "en"), ("pt-BR", "en_US")],
+    )
+    def test_locales_fall_back(
+        self, hub_demo: Flask, whatsapp: Connection, wanted: str, mapped: str
+    ) -> None:
+        self.mapped(whatsapp, mapped)
+        assert (
+            provider_templates.fill_mapped(
+                whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}
+            )
+            is not None
+        )
+        assert provider_templates.fill_mapped(whatsapp.id, "request_reminder", wanted, {}) is None
+
+    def test_one_that_is_not_approved_cannot_be_mapped(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        template_sync.store_templates(whatsapp.id, self.found("pending"))
+        row = db.session.scalars(select(ProviderTemplate)).one()
+        with pytest.raises(provider_templates.Refused, match="pending"):
+            provider_templates.save_mapping(
+                whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "link"}
+            )
+
+    def test_every_variable_must_stand_for_something(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        template_sync.store_templates(whatsapp.id, self.found())
+        row = db.session.scalars(select(ProviderTemplate)).one()
+        with pytest.raises(provider_templates.Refused) as caught:
+            provider_templates.save_mapping(
+                whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "nonsense"}
+            )
+        assert caught.value.field == "variable-2"
+
+    @pytest.mark.parametrize("lost", ["paused", "gone"])
+    def test_one_that_is_lost_is_told_and_not_sent_any_more(
+        self, hub_demo: Flask, whatsapp: Connection, lost: str
+    ) -> None:
+        self.mapped(whatsapp)
+        template_sync.store_templates(whatsapp.id, [] if lost == "gone" else self.found(lost))
+        [row] = db.session.scalars(select(Audit).where(Audit.action == "template.lost"))
+        assert row.detail["state"] == lost
+        forget()
+        assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", {}) is None
+
+    @pytest.mark.parametrize(
+        ("value", "clean"),
+        [
+            ("two\nlines", "two lines"),
+            ("a\t\tb     c", "a b c"),
+            ("", "–"),
+            (None, "–"),
+            (2, "2"),
+            ("  x ", "x"),
+        ],
+    )
+    def test_values_are_cleaned_as_whatsapp_wants_them(self, value: Any, clean: str) -> None:
+        assert provider_templates.clean_values(value) == clean

@@ -1,0 +1,196 @@
+"""WhatsApp: free text is sent while a person's window is open, and expires with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import TemplateRequired
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import FilledTemplate
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy import session_windows
+from hub.messaging.send import calls
+from hub.messaging.send import claims as delivery
+from hub.models import (
+    Attempt,
+    Connection,
+    Message,
+    Window,
+)
+from tests.hub_fixtures import (
+    ERIC,
+    a_form,
+    a_message,
+    call_back,
+    message,
+    receipts,
+    settle_receipts,
+    status,
+)
+from tests.messaging.whatsapp_steps import HOUR, STATUS, TEMPLATE, accepted, came_in, drafted, turn
+from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+
+
+class TestWindow:
+    def test_a_person_s_message_opens_it_for_a_day(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        came_in(hub_demo)
+        settle_receipts()
+        [row] = db.session.scalars(select(Window))
+        assert row.sender == whatsapp.sender
+        assert row.closes_at - receipts()[0].received_at == 24 * HOUR
+
+    def test_the_latest_counts_in_whatever_order_they_are_told(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        contact = contact_for(Address.PHONE, ERIC, test=True)
+        moment = now()
+        for at in (moment, moment - 2 * HOUR, moment - HOUR):
+            session_windows.open_window(whatsapp.sender, contact.id, at, 24)
+        assert session_windows.closing_times(whatsapp.sender, [contact.id]) == {
+            contact.id: moment + 24 * HOUR
+        }
+
+    def test_free_text_goes_while_it_is_open(self, hub_demo: Flask, whatsapp: Connection) -> None:
+        came_in(hub_demo)
+        settle_receipts()
+        message_id = drafted(whatsapp, TEMPLATE)
+        claim = turn(whatsapp)
+        assert claim is not None
+        payload = claim.integration.render(claim.outbound)
+        assert (claim.message_id, payload["Body"], "ContentSid" in payload) == (
+            message_id,
+            "Please sign: https://sign.example/r/1",
+            False,
+        )
+
+    def test_outside_it_the_approved_template_goes(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        drafted(whatsapp, TEMPLATE)
+        claim = turn(whatsapp)
+        assert claim is not None
+        payload = claim.integration.render(claim.outbound)
+        assert payload["ContentSid"] == TEMPLATE.id
+        assert (
+            payload["ContentVariables"]
+            == '{"1": "Employment Agreement", "2": "https://sign.example/r/1"}'
+        )
+        assert not {"Body", "MediaUrl"} & payload.keys()
+        assert db.session.get_one(Attempt, (claim.message_id, 1)).template == TEMPLATE.id
+
+    def test_without_a_template_it_is_not_sent_and_says_why(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        message_id = drafted(whatsapp)
+        assert (status(message_id), message(message_id).code) == ("suppressed", "window_closed")
+        assert turn(whatsapp) is None
+
+    def test_a_window_that_closes_while_it_waits_is_seen(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
+        came_in(hub_demo)
+        settle_receipts()
+        message_id = drafted(whatsapp)
+        assert status(message_id) == "queued"
+        with time_machine.travel(now() + timedelta(hours=23, minutes=59), tick=False):
+            assert turn(whatsapp) is not None
+        late = drafted(whatsapp)
+        with time_machine.travel(now() + timedelta(hours=24, minutes=1), tick=False):
+            outcome = turn(whatsapp)
+        assert outcome is None
+        assert status(late) in ("suppressed", "expired")
+
+    def test_sms_has_none(self, hub_demo: Flask, connection: Connection) -> None:
+        a_message()
+        assert turn(connection) is not None
+
+
+class TestTooLate:
+    """Free text that the provider turns down because the window is closed all the same: 63016."""
+
+    @pytest.fixture
+    def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[FilledTemplate | None], str]:
+        def send(template: FilledTemplate | None) -> str:
+            came_in(hub_demo)
+            settle_receipts()
+            message_id = drafted(whatsapp, template)
+            claim = turn(whatsapp)
+            assert claim is not None
+            accepted(claim)
+            return message_id
+
+        return send
+
+    def failed(self, app: Flask, message_id: str) -> None:
+        form = a_form(
+            app,
+            "SM" + "2" * 32,
+            "failed",
+            ErrorCode="63016",
+            From="whatsapp:+15005550006",
+            To=f"whatsapp:{ERIC}",
+        )
+        assert (
+            call_back(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code
+            == 200
+        )
+        settle_receipts()
+
+    def successors(self, message_id: str) -> list[Message]:
+        db.session.rollback()
+        return list(db.session.scalars(select(Message).where(Message.after_id == message_id)))
+
+    def test_the_template_goes_out_instead_once(
+        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    ) -> None:
+        message_id = sent(TEMPLATE)
+        self.failed(hub_demo, message_id)
+        self.failed(hub_demo, message_id)
+        [again] = self.successors(message_id)
+        assert (status(message_id), again.status) == ("failed", "queued")
+        claim = turn(whatsapp)
+        assert claim is not None
+        assert (claim.message_id, claim.integration.render(claim.outbound)["ContentSid"]) == (
+            again.id,
+            TEMPLATE.id,
+        )
+        accepted(claim, "SM" + "4" * 32)
+        form = a_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
+        call_back(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
+        settle_receipts()
+        assert self.successors(again.id) == [], (
+            "a template that fails is not tried as a template again"
+        )
+
+    def test_without_a_template_it_stays_failed(
+        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    ) -> None:
+        message_id = sent(None)
+        self.failed(hub_demo, message_id)
+        assert (status(message_id), message(message_id).code, self.successors(message_id)) == (
+            "failed",
+            "63016",
+            [],
+        )
+
+    def test_an_answer_at_once_leads_there_too(self, hub_demo: Flask, whatsapp: Connection) -> None:
+        came_in(hub_demo)
+        settle_receipts()
+        message_id = drafted(whatsapp, TEMPLATE)
+        claim = turn(whatsapp)
+        assert claim is not None
+        delivery.record_and_claim(
+            [calls.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
+            {},
+        )
+        assert [one.status for one in self.successors(message_id)] == ["queued"]

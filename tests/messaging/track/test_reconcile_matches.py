@@ -1,0 +1,152 @@
+"""Which message at the provider is the one whose outcome is unknown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import time_machine
+from flask import Flask
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted
+from hub.messaging.send import claims
+from hub.messaging.track import reconcile
+from hub.models import Connection
+from tests.fake_provider import Loft, lost
+from tests.hub_fixtures import (
+    a_connection,
+    a_message,
+    at_provider,
+    attempts,
+    change,
+    deliver,
+    make_due,
+    message,
+    status,
+    words,
+)
+from tests.messaging.track.reconcile_steps import unknown
+
+
+def test_what_belongs_to_another_message_is_not_taken_for_this_one(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lambda outbound: Accepted("h1")
+    earlier = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    deliver()
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    reconcile.look_up_unknown()
+    assert (status(earlier), status(message_id)) == (
+        "accepted",
+        "queued",
+    ), "its own call never arrived"
+
+
+def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this_one(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
+    theirs = a_message(channel="", connection_slug=twin.slug)
+    deliver()
+    [taken] = attempts(theirs)
+    ours = a_message(channel="", connection_slug=connection.slug)
+    claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
+    change(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
+    assert taken.provider_id
+    reconcile.look_up_unknown()
+    assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
+    deliver()
+    assert len(at_provider(simulator)) == 2
+
+
+def test_two_equal_texts_of_which_both_arrived_are_both_found(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1"), Accepted("h2")]
+    ids = [unknown(), unknown()]
+    reconcile.look_up_unknown()
+    assert [status(one) for one in ids] == ["accepted", "accepted"]
+    assert {message(one).provider_id for one in ids} == {"h1", "h2"}
+
+
+def test_two_equal_texts_of_which_one_arrived_stay_unknown(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
+    ids = [unknown(), unknown()]
+    reconcile.look_up_unknown()
+    assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
+    assert [message(one).due_at for one in ids] == [None, None]
+    assert deliver() == 0
+
+
+def test_another_text_to_the_same_person_does_not_confuse(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
+    one = unknown("one")
+    two = unknown("two")
+    reconcile.look_up_unknown()
+    assert (status(one), status(two)) == ("accepted", "queued")
+
+
+def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    absent = unknown("absent")
+    taken = unknown("taken")
+    loft.look = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
+    reconcile.look_up_unknown()
+    row = message(absent)
+    assert (row.status, words(absent)) == ("unknown", [])
+    assert row.due_at is not None, (
+        "what the loft has may be the other's: asked again when that is known"
+    )
+    assert status(taken) == Status.ACCEPTED
+    make_due(absent)
+    reconcile.look_up_unknown()
+    assert (status(absent), words(absent)) == ("queued", ["proved absent"])
+
+
+def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    ids = [unknown("one"), unknown("two")]
+    loft.look = lambda outbound: [Accepted("somebody-elses", sure=False)]
+    with time_machine.travel(now() + reconcile.WAITS_FOR_OTHERS):
+        reconcile.look_up_unknown()
+        assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
+
+
+def test_while_an_equal_text_is_being_sent_nothing_is_decided(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    claims.record_and_claim([], {homing_pigeons.id: 1})
+    reconcile.look_up_unknown()
+    row = message(message_id)
+    assert row.status == Status.UNKNOWN
+    assert row.due_at is not None
+
+
+def test_a_callback_that_was_faster_than_the_search_wins(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    message_id = unknown()
+    change(message_id, status=Status.DELIVERED.value, due_at=None)
+    reconcile.decide_outcome(message_id, [])
+    assert status(message_id) == Status.DELIVERED

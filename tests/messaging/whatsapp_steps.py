@@ -1,0 +1,95 @@
+"""A WhatsApp connection, and messages to and from people over it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask, current_app
+from sqlalchemy import select
+
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted, FilledTemplate
+from hub.messaging.compose import outbox
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.send import calls
+from hub.messaging.send import claims as delivery
+from hub.models import (
+    Connection,
+)
+from tests.hub_fixtures import (
+    ERIC,
+    call_back,
+    credentials,
+)
+
+INBOUND = "/api/rpc/webhooks/twilio/inbound"
+STATUS = "/api/rpc/webhooks/twilio/whatsapp"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def whatsapp(hub_demo: Flask) -> Connection:
+    """Give the demo's WhatsApp connection."""
+    return db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
+
+
+def came_in(
+    app: Flask,
+    text: str = "Hello",
+    *,
+    sid: str = "SM" + "1" * 32,
+    channel: str = "whatsapp:",
+    target: str = INBOUND,
+    **more: str,
+) -> Any:
+    """Let a person write to us, as Twilio posts it."""
+    account = credentials(app)
+    form = {
+        "AccountSid": account.account_sid,
+        "ApiVersion": "2010-04-01",
+        "From": channel + ERIC,
+        "To": channel + account.phone_number,
+        "MessageSid": sid,
+        "SmsMessageSid": sid,
+        "SmsSid": sid,
+        "SmsStatus": "received",
+        "Body": text,
+        "NumMedia": "0",
+        "NumSegments": "1",
+        **({"ProfileName": "Ericsson", "WaId": ERIC[1:]} if channel else {}),
+        **more,
+    }
+    return call_back(app, form, target=target)
+
+
+def turn(connection: Connection) -> calls.Claim | None:
+    claims = delivery.record_and_claim([], {connection.id: 1})
+    return claims[0] if claims else None
+
+
+def accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
+    delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+
+
+def drafted(connection: Connection, template: FilledTemplate | None = None) -> str:
+    """Queue a message of an event over WhatsApp, with an approved template or without."""
+    contact = contact_for(Address.PHONE, ERIC, test=True)
+    text = "Please sign: https://sign.example/r/1"
+    return outbox.add(
+        outbox.Draft(connection=connection, contact=contact, text=text, template=template)
+    ).id
+
+
+def forget() -> None:
+    """Let what is remembered for a moment be read anew."""
+    db.session.rollback()
+    current_app.extensions.pop("hub.remembered", None)
+
+
+TEMPLATE = FilledTemplate(
+    "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/1"}
+)

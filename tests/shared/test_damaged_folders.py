@@ -1,0 +1,90 @@
+"""Start-up checks on folders that are damaged, in use, or left by a killed hub."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.core.errors import ConfigError
+from hub.shared import startup_checks
+from tests.conftest import POSTGRES
+from tests.shared.start_up import contents, run
+from tests.shared.start_up import folder as folder
+from tests.shared.start_up import whole as whole
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
+@pytest.mark.parametrize("name", ["secret-key", "encryption-keys"])
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_key_that_others_can_read_is_a_warning(folder: Path, name: str, mode: int) -> None:
+    (folder / name).chmod(mode)
+    ended = run("migrate", folder)
+    assert ended.code == 0, ended.said
+    assert f"Run: chmod 600 {folder / name}" in ended.said
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
+def test_log_of_a_killed_hub_is_read_and_left_alone(folder: Path) -> None:
+    """Read the log that nobody copied back, which holds the revision here."""
+    leave = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("UPDATE alembic_version SET version_num = '8888'")
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", leave, str(folder / "hub.db")], check=True)
+    assert (folder / "hub.db-wal").stat().st_size
+    before = contents(folder)
+    ended = run("cron", folder)
+    assert "revision 8888" in ended.said
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
+def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
+    user = sqlite3.connect(folder / "hub.db", isolation_level=None)
+    user.execute("CREATE TABLE t (x)")
+    user.execute("BEGIN IMMEDIATE")
+    user.execute("INSERT INTO t VALUES (1)")
+    found = startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
+    assert found.data_dir == folder
+    user.execute("COMMIT")
+    user.close()
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_damage_is_a_sentence_or_harmless_and_never_written_over(
+    whole: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    folder = tmp_path / secrets.token_hex(4)
+    shutil.copytree(whole, folder)
+    size = (folder / "hub.db").stat().st_size
+    name = data.draw(st.sampled_from(["hub.db", "secret-key", "encryption-keys"]))
+    where = data.draw(st.integers(0, min((folder / name).stat().st_size, size) - 1))
+    with (folder / name).open("r+b") as file:
+        if data.draw(st.booleans()):
+            file.truncate(where)
+        else:
+            file.seek(where)
+            file.write(data.draw(st.binary(min_size=1, max_size=600)))
+    before = contents(folder)
+    said = ""
+    try:
+        startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
+    except ConfigError as problem:
+        said = str(problem)
+    assert not said or "Restore" in said or "Install that version" in said
+    assert contents(folder) == before
+    shutil.rmtree(folder)

@@ -1,0 +1,84 @@
+"""Health checks while a hub runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from hub.db.engine import db
+from hub.lib import disk
+from hub.shared import startup_checks
+from tests.conftest import POSTGRES
+from tests.shared.start_up import ROOT
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [("9999", "newer than this version"), ("0001", "run hub migrate"), (None, "hub migrate")],
+)
+def test_readiness_names_a_database_of_another_version(
+    app: Any, client: FlaskClient, revision: str | None, said: str
+) -> None:
+    before = startup_checks._revisions()[-1]
+    set_revision(app, revision)
+    try:
+        found = client.get("/readyz")
+    finally:
+        set_revision(app, before)
+    assert found.status_code == 503
+    assert said in found.get_json()["database"]
+    assert client.get("/readyz").get_json()["database"] == "ok"
+
+
+def set_revision(app: Any, revision: str | None) -> None:
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        if revision:
+            connection.execute(
+                text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision}
+            )
+
+
+def test_newest_revision_is_the_last_migration() -> None:
+    numbers = [
+        re.match(r"\d+", path.name) for path in (ROOT / "migrations" / "versions").glob("*.py")
+    ]
+    assert startup_checks._revisions() == tuple(sorted(found[0] for found in numbers if found))
+
+
+def test_full_disk_is_degraded(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/readyz").get_json()["disk"] == "ok"
+    monkeypatch.setattr(disk, "LEAST_FREE", 1 << 62)  # more than any disk has
+    found = client.get("/readyz")
+    assert (found.status_code, found.get_json()["status"]) == (200, "degraded")
+    assert found.get_json()["disk"] == "almost full; free some space"
+
+
+def fill(create_user: Callable[[str, str], str]) -> None:
+    for number in range(10_000):
+        create_user(f"{number}@{'x' * 200}.example", "D" * 100)
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
+def test_write_that_failed_for_want_of_room_is_reported(
+    app: Any, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hub.accounts import users
+
+    monkeypatch.setattr(disk, "_failed_at", float("-inf"))
+    with app.app_context():
+        with db.engine.connect() as connection:
+            (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(OperationalError, match="full"):
+            fill(users.create_user)
+    assert (
+        client.get("/readyz").get_json()["disk"]
+        == "a write failed in the last minute; free some space"
+    )

@@ -1,0 +1,104 @@
+"""Signers who are snoozed get no reminders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import Conflict
+from hub.core.vocabulary import ConnectionState, EventType
+from hub.db.engine import db
+from hub.db.types import now
+from hub.models import Body, Connection, Contact
+from hub.signing import button_actions, erasure, reminders, team_subscriptions
+from tests.fake_provider import Loft
+from tests.hub_fixtures import (
+    ERIC,
+    SigningApp,
+    deliver,
+    status,
+    turn_connection,
+)
+from tests.signing.post_steps import Roof, flown, reminders_to_eric, request, tell, token
+
+
+def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
+    signing_app: SigningApp, roof: Roof, loft: Loft
+) -> None:
+    roof("E1")
+    tell()
+    deliver()
+    until = reminders.snooze(request().id, "eric")
+    assert abs(until - now() - timedelta(days=1)) < timedelta(minutes=1)
+    with pytest.raises(Conflict, match="snoozed until"):
+        reminders.remind(request().id, "eric")
+    answer = reminders.remind(request().id)
+    assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {
+        "+442071234567"
+    }
+    posted = tell("request.reminder", id="r1")
+    assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in posted["skipped"]}
+    assert reminders_to_eric() == 0
+    with time_machine.travel(now() + timedelta(days=1, minutes=1)):
+        assert {one["to"] for one in reminders.remind(request().id, "eric")["messages"]} == {
+            "+13175551234"
+        }
+
+
+def test_a_reminder_that_waits_is_taken_back_by_snooze(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    tell()
+    deliver()
+    turn_connection(connection.id, ConnectionState.BROKEN)
+    [waiting] = [one["id"] for one in reminders.remind(request().id, "eric")["messages"]]
+    reminders.snooze(request().id, "eric")
+    assert status(waiting) == "canceled"
+
+
+def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
+    tell()
+    reminders.snooze(request().id, "eric")
+    reminders.unsnooze(request().id, "eric")
+    assert len(reminders.remind(request().id, "eric")["messages"]) == 1
+    with pytest.raises(Conflict, match="not snoozed"):
+        reminders.unsnooze(request().id, "eric")
+
+
+def test_a_card_goes_with_the_signer_whom_it_names(roof: Roof, loft: Loft) -> None:
+    roof("E1")
+    tell()
+    [post] = flown(loft, "E1")
+    eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
+    erasure.erase_contact(eric, why="asked for it")
+    db.session.rollback()
+    assert db.session.get(Body, post.id.partition("_")[2]) is None
+    button_actions.perform_action(token(post, "Remind Anna"), "Dana")
+    assert flown(loft, "E1") == [], "there is no card to change any more"
+
+
+def test_everything_posts(roof: Roof, loft: Loft) -> None:
+    one = roof("W1")
+    team_subscriptions.save_subscriptions(one.id, [event_type.value for event_type in EventType])
+    said = []
+    for event_type in EventType:
+        tell(
+            event_type.value,
+            signer="eric",
+            id=f"e-{event_type}",
+            occurred_at=f"2026-11-{20 + len(said)}T09:00:00Z",
+        )
+        said += [post.text for post in flown(loft, "W1")]
+    assert said == [
+        'Acme HR sent "Employment Agreement" to Eric and Anna for signature.',
+        'Eric opened "Employment Agreement".',
+        'Eric has signed "Employment Agreement". 1 signature is missing.',
+        'Eric has declined to sign "Employment Agreement".',
+        '"Employment Agreement" has been accepted by all parties.',
+        'The time to sign "Employment Agreement" ran out. 1 signature was missing.',
+        'Acme HR took "Employment Agreement" back.',
+    ]

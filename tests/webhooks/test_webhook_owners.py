@@ -1,0 +1,124 @@
+"""Webhooks belong to the connection whose secret proves them."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.models import Connection, PlatformEvent
+from tests.hub_fixtures import (
+    a_connection,
+    a_form,
+    about,
+    body,
+    call_back,
+    count,
+    receipts,
+    settle_receipts,
+    status,
+    told,
+)
+from tests.webhooks.webhook_steps import SID, sent_message
+
+
+def test_an_archived_connections_callbacks_still_verify(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    message_id = sent_message(hub_demo, connection)
+
+    @transaction
+    def archive() -> None:
+        db.session.get_one(Connection, connection.id).archived_at = now()
+
+    archive()
+    assert (
+        call_back(
+            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
+        ).status_code
+        == 200
+    )
+    settle_receipts()
+    assert status(message_id) == "delivered"
+
+
+def test_each_token_of_an_account_opens_its_own_messages_only(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    rolled = db.session.get_one(
+        Connection, a_connection("Rolled", like=connection, auth_token="f" * 32)
+    )
+    old = sent_message(hub_demo, connection)
+    new = sent_message(hub_demo, rolled, "SM" + "1" * 32)
+    for message_id, sid, token in ((new, "SM" + "1" * 32, None), (old, SID, "f" * 32)):
+        # signed with the other connection's token: genuine, and not about this one's message
+        assert (
+            call_back(
+                hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id), token=token
+            ).status_code
+            == 200
+        )
+    settle_receipts()
+    assert (status(old), status(new)) == ("accepted", "accepted")
+    assert (told(old), told(new)) == ([], [])
+
+
+def test_one_token_of_two_connections_opens_the_messages_of_both(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
+    ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
+    for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
+        call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id))
+    settle_receipts()
+    assert [status(one) for one in ids] == ["delivered", "delivered"]
+
+
+def test_an_account_cannot_speak_of_another_accounts_message(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    theirs = a_connection(
+        "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
+    )
+    message_id = sent_message(hub_demo, connection)
+    form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
+    assert theirs
+    assert call_back(hub_demo, form, target=about(message_id), token="e" * 32).status_code == 200
+    settle_receipts()
+    assert (status(message_id), told(message_id)) == ("accepted", [])
+
+
+class TestStray:
+    """A hub that knows a token for accounts which belong to no connection."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
+
+    def test_a_strangers_callback_is_kept_and_changes_nothing(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
+        message_id = sent_message(hub_demo, connection)
+        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
+        answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
+        assert (answer.status_code, body(answer)["processed"]) == (200, 1)
+        [row] = receipts()
+        assert row.connection_id is None
+        settle_receipts()
+        [row] = receipts()
+        assert (row.due_at, row.error) == (None, "")
+        assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
+
+    def test_the_token_does_not_open_an_account_that_has_a_connection(
+        self, hub_demo: Flask
+    ) -> None:
+        assert (
+            call_back(hub_demo, a_form(hub_demo, SID, "delivered"), token="stray-token").status_code
+            == 403
+        )
+
+    def test_a_forged_one_is_refused(self, hub_demo: Flask) -> None:
+        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
+        assert call_back(hub_demo, form, token="guessed").status_code == 403
