@@ -87,7 +87,7 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
         ),
         ({"ok": True, "channel": {"name": "signing", "is_member": False}}, False, "not a member"),
         ({"ok": True, "channel": {"name": "signing", "is_archived": True}}, False, "archived"),
-        ({"ok": False, "error": "channel_not_found"}, False, "no such channel"),
+        ({"ok": False, "error": "channel_not_found"}, False, "did not find the channel"),
         ({"ok": False, "error": "missing_scope"}, True, f"Posts to {CHANNEL}."),
         ({"ok": True}, True, f"Posts to {CHANNEL}."),
     ],
