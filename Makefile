@@ -63,8 +63,8 @@ lock: .venv/.dev ## lock the requirements of pyproject.toml with hashes; ARGS=--
 	$(LOCK) $(ARGS) --group dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) $(ARGS) --group bench -c requirements.txt -o requirements-bench.txt
 
-docs: .venv/.run ## write the table of settings into README.md
-	@$(PYTHON_IN) bin/settings
+docs: .venv/.run ## write the tables of the documentation, and check its pages and links
+	@$(PYTHON_IN) bin/docs
 
 screenshots: .venv/.dev ## take the pictures of docs/screenshots with the browser tests
 	@CHROMIUM="$$(CI=true bin/chromium)" && export CHROMIUM && HUB_SCREENSHOTS=docs/screenshots exec $(PYTHON_IN) -m pytest tests/browser/test_screenshots.py $(ARGS)

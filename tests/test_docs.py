@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,28 +18,115 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt", ROOT / "requirements-bench.txt"]
 
 
+SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
+
+
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_the_readme_tells_of_each_setting_with_its_default(setting: Setting) -> None:
-    rows = [
-        line
-        for line in (ROOT / "README.md").read_text().splitlines()
-        if line.startswith(f"| `{setting.name}` |")
-    ]
+def test_documentation_lists_each_setting_with_its_default(setting: Setting) -> None:
+    rows = [line for line in SETTINGS_PAGE.splitlines() if line.startswith(f"| `{setting.name}` |")]
     assert len(rows) == 1, "run: make docs"
     _, _, default, meaning, _ = rows[0].split("|", 4)
     assert default.strip().strip("`") == setting.default
     assert setting.meaning in meaning
 
 
-def test_the_table_of_settings_is_made_from_the_settings() -> None:
+def test_generated_tables_are_current_and_all_links_work() -> None:
     made = subprocess.run(
-        [sys.executable, "bin/settings", "--check"],
+        [sys.executable, "bin/docs", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
+
+
+def test_outdated_table_is_reported_and_written_again(copy: Path) -> None:
+    page = copy / "docs" / "settings.md"
+    before = page.read_text()
+    page.write_text(before.replace("| `HUB_LOCALE` | `en`", "| `HUB_LOCALE` | `de`"))
+    assert "docs/settings.md has an outdated table. Run: make docs" in check(copy)
+    assert make_docs(copy).returncode == 0
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[rules](rulse.md)", "docs/times.md links to rulse.md, which does not exist."),
+        (
+            "[rules](rules.md#nothing)",
+            "docs/times.md links to rules.md#nothing, which has no such heading.",
+        ),
+        ("[here](#nothing)", "docs/times.md links to #nothing, which has no such heading."),
+        (
+            "![picture](screenshots/none.png)",
+            "docs/times.md links to screenshots/none.png, which does not exist.",
+        ),
+        (
+            "`messaging/nothing.py`",
+            "docs/times.md names messaging/nothing.py, which does not exist.",
+        ),
+        ("<b>bold</b>", "docs/times.md contains HTML. Write Markdown instead of <b>"),
+    ],
+)
+def test_broken_page_is_reported(copy: Path, text: str, why: str) -> None:
+    page = copy / "docs" / "times.md"
+    page.write_text(f"{page.read_text()}\n{text}\n")
+    assert why in check(copy)
+
+
+def test_page_without_a_title_is_reported(copy: Path) -> None:
+    (copy / "docs" / "times.md").write_text("Signpost stores times in UTC.\n")
+    assert "docs/times.md does not begin with a title" in check(copy)
+
+
+def test_page_missing_on_the_start_page_is_reported(copy: Path) -> None:
+    (copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
+    assert "docs/lost.md is missing on the start page" in check(copy)
+
+
+def test_broken_link_in_the_readme_is_reported(copy: Path) -> None:
+    (copy / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
+    assert "README.md links to docs/rulse.md, which does not exist." in check(copy)
+
+
+def test_documentation_lists_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)` \| \S", page, re.MULTILINE)) == required
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a copy of the files that the documentation is built from."""
+    for name in ("bin", "docs", "hub", "migrations", "benchmarks"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "wsgi.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("tests", ".ci"):  # links lead there; nothing in it is read
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def make_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(checkout)}
+    command = [sys.executable, str(checkout / "bin" / "docs"), *arguments]
+    return subprocess.run(
+        command, cwd=checkout, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def check(checkout: Path) -> str:
+    """Return the report of `bin/docs --check` for a checkout with a problem."""
+    made = make_docs(checkout, "--check")
+    assert made.returncode == 1
+    return made.stderr
 
 
 def make(*words: str) -> str:

@@ -12,6 +12,7 @@ from hub.admin.connections import integrations, rules, team_posts, templates
 from hub.admin.connections import pages as connection_pages
 from hub.admin.contacts import detail as contact_detail
 from hub.admin.contacts import privacy, suppressions
+from hub.admin.documentation import pages as documentation_pages
 from hub.admin.messages import detail as message_detail
 from hub.admin.messages import error_codes, inbox, opt_outs, provider_callbacks
 from hub.admin.messages import list as message_list
@@ -55,6 +56,7 @@ PAGES = (
     contact_detail,
     privacy,
     suppressions,
+    documentation_pages,
 )
 
 

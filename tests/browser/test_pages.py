@@ -30,6 +30,7 @@ NO_PAGES = (
     "api_document.openapi",
     "lending.",
     "admin.inbound_file",
+    "admin.docs_image",
     "admin.export_suppressions",
     "admin.contact_data",
     "admin.undo_link",  # asks as the other actions do, but only where two contacts are linked
@@ -80,6 +81,13 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.deactivate_user": ("/settings/users/{user}/deactivate",),
     "admin.sources": ("/settings/sources",),
     "admin.source": ("/settings/sources/default",),
+    "admin.docs": (
+        "/docs",
+        "/docs/whatsapp",
+        "/docs/settings",
+        "/docs/codes",
+        "/docs/integration-guide",
+    ),
     "api_document.docs": ("/api/docs",),
 }
 OPEN: dict[str, tuple[str, ...]] = {

@@ -31,6 +31,7 @@ def rail(admin: Browser, path: str = "/") -> dict[str, str]:
 
 def test_the_rail_leads_to_the_references_and_the_simulator(app: Flask, admin: Browser) -> None:
     found = rail(admin)
+    assert found["Documentation"] == "/docs"
     assert found["API reference"] == "/api/docs"
     assert found["Simulator"] == f"{config_of(app).simulator_url}/"
 

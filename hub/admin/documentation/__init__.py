@@ -1,0 +1,1 @@
+"""The documentation: Markdown files of `docs/`, rendered and served at `/docs`."""

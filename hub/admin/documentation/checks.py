@@ -1,0 +1,64 @@
+"""Checks of the documentation: links, anchors, paths of files, and the list of all pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from hub.admin.documentation.rendering import (
+    BadPage,
+    Page,
+    Rendered,
+    contents,
+    pages,
+    render_page,
+)
+
+# a file of the code that a text names, such as `hub/db/store.py` or `intake/replay.py`
+SOURCE_FILE = re.compile(r"(?:[\w.-]+/)+[\w-]+\.(?:py|md|html|css|txt)")
+SOURCE_FOLDERS = ("", "hub")  # in decision records, a path may begin inside `hub/`
+EXAMPLE = "pushfox"  # the integration that the guide begins, which exists nowhere
+
+
+def find_problems(root: Path, others: Iterable[str] = ()) -> Iterator[str]:
+    """Describe each broken link, anchor and path, and each page that the start page leaves out.
+
+    `root` is a checkout. `others` are more Markdown files in it.
+    """
+    rendered = {}
+    for page in (*pages().values(), *(Page(source, root / source) for source in others)):
+        try:
+            rendered[page.source] = render_page(page, "/docs")
+        except BadPage as error:
+            yield str(error)
+    yield from _unlisted_pages()
+    for source, content in rendered.items():
+        yield from _broken_links(root, source, content, rendered)
+        yield from _missing_files(root, source, content)
+
+
+def _unlisted_pages() -> Iterator[str]:
+    listed = {slug for section in contents() for slug, _ in section.pages}
+    for slug, page in pages().items():
+        if slug and "/" not in slug and slug not in listed:
+            yield f"{page.source} is missing on the start page, docs/README.md."
+
+
+def _broken_links(
+    root: Path, source: str, page: Rendered, rendered: Mapping[str, Rendered]
+) -> Iterator[str]:
+    for link in page.links:
+        target = rendered.get(link.source)
+        if link.source and not (root / link.source).exists():
+            yield f"{source} links to {link.target}, which does not exist."
+        elif target and link.anchor and link.anchor not in target.anchors:
+            yield f"{source} links to {link.target}, which has no such heading."
+
+
+def _missing_files(root: Path, source: str, page: Rendered) -> Iterator[str]:
+    for path in sorted(set(page.code)):
+        if not SOURCE_FILE.fullmatch(path) or EXAMPLE in path:
+            continue
+        if not any((root / folder / path).exists() for folder in SOURCE_FOLDERS):
+            yield f"{source} names {path}, which does not exist."

@@ -1,0 +1,31 @@
+"""Documentation: the pages of `docs/` of the version that runs, without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, render_template, url_for
+
+from hub.admin.auth.guard import admin, needs
+from hub.admin.documentation import rendering
+from hub.core.vocabulary import Role
+
+
+@admin.get("/docs", defaults={"slug": ""})
+@admin.get("/docs/<path:slug>")
+@needs(Role.VIEWER)
+def docs(slug: str) -> Any:
+    """Show a page of the documentation."""
+    return render_template(
+        "docs.html",
+        slug=slug,
+        page_content=rendering.render(slug, url_for("admin.docs")),
+        contents=rendering.contents(),
+    )
+
+
+@admin.get("/docs/images/<name>")
+@needs(Role.VIEWER)
+def docs_image(name: str) -> Any:
+    """Send an image of the documentation."""
+    return Response(rendering.find_image(name).read_bytes(), mimetype="image/png")

@@ -1,0 +1,263 @@
+"""Documentation pages: the Markdown files of `docs/`, rendered to HTML.
+
+A link between two files becomes a link between two pages. A link to a file that is no page, such
+as a module, keeps its text only: a running hub does not serve its source.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from markupsafe import Markup, escape
+
+from hub.core.errors import HubError, NotFound
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+PACKAGE = Path(__file__).resolve().parents[2]
+GUIDE = "hub/integrations/README.md"
+IMAGES = "docs/screenshots/"
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+class BadPage(HubError):
+    """A page cannot be rendered. The sentence names the file."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One file of the documentation."""
+
+    source: str  # its path in a checkout, such as docs/rules.md
+    path: Path
+
+    @property
+    def slug(self) -> str:
+        """Return what follows `/docs/` in the page's address. The start page has none."""
+        if self.source == GUIDE:
+            return "integration-guide"
+        name = self.source.removeprefix("docs/").removesuffix(".md")
+        return "" if name == "README" else name.removesuffix("/README")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link or an image: what its file says, and the file and the anchor that this leads to."""
+
+    target: str
+    source: str = ""  # "" for an address outside the documentation
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A page as HTML. `body` follows the title, `sections` are the anchors and texts of its h2,
+    `code` the words that it shows as code.
+    """
+
+    title: str
+    body: Markup
+    sections: tuple[tuple[str, str], ...]
+    anchors: frozenset[str]
+    links: tuple[Link, ...]
+    code: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the start page with the pages that it lists, as slug and title."""
+
+    title: str
+    pages: tuple[tuple[str, str], ...]
+
+
+def pages_folder() -> Path:
+    """Return the folder of the pages: in the installed package, else beside it in a checkout."""
+    installed = PACKAGE / "docs"
+    return installed if installed.is_dir() else PACKAGE.parent / "docs"
+
+
+@cache
+def pages() -> Mapping[str, Page]:
+    """Return every page by its slug."""
+    home = pages_folder()
+    found = [Page(f"docs/{path.relative_to(home).as_posix()}", path) for path in home.rglob("*.md")]
+    found.append(Page(GUIDE, PACKAGE / "integrations" / "README.md"))
+    return {page.slug: page for page in sorted(found, key=lambda page: page.source)}
+
+
+def find_page(slug: str) -> Page:
+    """Return a page by its slug. Raises NotFound."""
+    try:
+        return pages()[slug]
+    except KeyError:
+        raise NotFound("no_such_page", "The documentation has no such page.") from None
+
+
+def find_image(name: str) -> Path:
+    """Return the file of an image by its name. Raises NotFound."""
+    path = pages_folder() / "screenshots" / name
+    if path.parent != pages_folder() / "screenshots" or path.suffix != ".png" or not path.is_file():
+        raise NotFound("no_such_page", "The documentation has no such image.")
+    return path
+
+
+@cache
+def contents() -> tuple[Section, ...]:
+    """Return the sections of the start page, which order the pages."""
+    return tuple(_read_sections(_parser().parse(find_page("").path.read_text())))
+
+
+@lru_cache(maxsize=256)
+def render(slug: str, base: str) -> Rendered:
+    """Render the page of a slug. Its links begin with `base`. Raises NotFound and BadPage."""
+    return render_page(find_page(slug), base)
+
+
+def render_page(page: Page, base: str) -> Rendered:
+    """Render a page. Raises BadPage for raw HTML, and for a page without a title."""
+    tokens = _parser().parse(_COMMENT.sub("", page.path.read_text()))
+    if len(tokens) < 3 or tokens[0].tag != "h1":
+        raise BadPage(f"{page.source} does not begin with a title, such as: # Rules")
+    _refuse_html(page, tokens)
+    headings = list(_name_headings(tokens))
+    links = [_resolve_link(page, base, token) for token in _inline_tokens(tokens)]
+    code = [token.content for token in _inline_tokens(tokens) if token.type == "code_inline"]
+    parser = _parser()
+    return Rendered(
+        title=_plain_text(tokens[1]),
+        body=Markup(parser.renderer.render(tokens[3:], parser.options, {})),  # noqa: S704 - ours
+        sections=tuple((anchor, text) for tag, anchor, text in headings if tag == "h2"),
+        anchors=frozenset(anchor for _, anchor, _ in headings),
+        links=tuple(link for link in links if link is not None),
+        code=tuple(code),
+    )
+
+
+def _refuse_html(page: Page, tokens: Sequence[Token]) -> None:
+    for token in (*tokens, *_inline_tokens(tokens)):
+        if token.type in {"html_block", "html_inline"}:
+            tag = token.content.strip()[:60]
+            raise BadPage(f"{page.source} contains HTML. Write Markdown instead of {tag}")
+
+
+def _read_sections(tokens: Sequence[Token]) -> Iterator[Section]:
+    title = ""
+    listed: list[tuple[str, str]] = []
+    for before, token in pairwise(tokens):
+        if before.type == "heading_open" and before.tag == "h2":
+            if listed:
+                yield Section(title, tuple(listed))
+            title = _plain_text(token)
+            listed = []
+        elif token.type == "inline" and title:
+            listed += _linked_pages(token)
+    if listed:
+        yield Section(title, tuple(listed))
+
+
+def _linked_pages(token: Token) -> Iterator[tuple[str, str]]:
+    """Return the pages that a line of the start page links to."""
+    by_source = {page.source: slug for slug, page in pages().items()}
+    children = token.children or []
+    for child, label in pairwise(children):
+        if child.type == "link_open":
+            source, _ = _split_target(find_page(""), str(child.attrs["href"]))
+            if source in by_source:
+                yield by_source[source], label.content
+
+
+def _name_headings(tokens: Sequence[Token]) -> Iterator[tuple[str, str, str]]:
+    """Give each heading the anchor that GitHub gives it. Returns tag, anchor and text of each."""
+    seen: dict[str, int] = {}
+    for heading, content in pairwise(tokens):
+        if heading.type != "heading_open":
+            continue
+        text = _plain_text(content)
+        anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        count = seen.get(anchor, 0)
+        seen[anchor] = count + 1
+        anchor = f"{anchor}-{count}" if count else anchor
+        heading.attrSet("id", anchor)
+        yield heading.tag, anchor, text
+
+
+def _inline_tokens(tokens: Iterable[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield from token.children or ()
+
+
+def _plain_text(token: Token) -> str:
+    return "".join(child.content for child in token.children or ())
+
+
+def _split_target(page: Page, target: str) -> tuple[str, str]:
+    """Return the file, by its path in a checkout, and the anchor that a link leads to."""
+    name, _, anchor = target.partition("#")
+    if not name:
+        return page.source, anchor
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page.source), unquote(name))), anchor
+
+
+def _resolve_link(page: Page, base: str, token: Token) -> Link | None:
+    """Point a link or an image at what the hub serves."""
+    attribute = {"link_open": "href", "image": "src"}.get(token.type)
+    if attribute is None:
+        return None
+    target = str(token.attrs[attribute])
+    if re.match(r"[a-z]+:", target):
+        token.attrSet("rel", "noreferrer")
+        return Link(target)
+    source, anchor = _split_target(page, target)
+    slug = next((slug for slug, one in pages().items() if one.source == source), None)
+    if slug is not None:
+        address = f"{base}/{slug}".rstrip("/")
+        token.attrSet(attribute, address + (f"#{anchor}" if anchor else ""))
+    elif source.startswith(IMAGES):
+        token.attrSet(attribute, f"{base}/images/{source.removeprefix(IMAGES)}")
+    else:
+        del token.attrs[attribute]  # an `a` without an address is text
+    return Link(target, source, anchor)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # most workers never show a page, and save its memory
+
+    parser = MarkdownIt("commonmark").enable("table")
+    for kind, rule in RULES.items():
+        parser.add_render_rule(kind, rule)
+    return parser
+
+
+def _code(_self: Any, tokens: Sequence[Token], at: int, *_: Any) -> str:
+    code = escape(tokens[at].content.removesuffix("\n"))
+    return f'<div class="sp-code sp-doc-code"><pre tabindex="0"><code>{code}</code></pre></div>\n'
+
+
+def _open_table(*_: Any) -> str:
+    # a wide table scrolls inside its frame, which the keyboard has to reach
+    return '<div class="sp-doc-table" role="region" aria-label="Table" tabindex="0"><table>\n'
+
+
+def _close_table(*_: Any) -> str:
+    return "</table></div>\n"
+
+
+# kinds of tokens that the hub's pages write in a form of their own
+RULES = {
+    "fence": _code,
+    "code_block": _code,
+    "table_open": _open_table,
+    "table_close": _close_table,
+}

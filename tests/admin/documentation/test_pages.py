@@ -1,0 +1,99 @@
+"""The documentation that a running hub serves, and the links to it in the navigation."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hatchling import build
+
+from hub.admin.documentation import rendering
+from hub.app.factory import POLICY
+from hub.core.vocabulary import Role
+from tests.conftest import Browser
+
+ROOT = Path(__file__).resolve().parents[3]
+ADDRESSES = [f"/docs/{slug}".rstrip("/") for slug in rendering.pages()]
+
+
+@pytest.fixture
+def reader(person: Callable[..., Browser]) -> Browser:
+    return person(Role.VIEWER)
+
+
+@pytest.mark.parametrize("address", ["/docs", "/docs/rules", "/docs/images/message-1440.png"])
+def test_documentation_requires_sign_in(nobody: Browser, address: str) -> None:
+    answer = nobody.get(address)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sign-in")
+
+
+def test_every_page_is_shown_with_one_title_and_the_strict_policy(reader: Browser) -> None:
+    assert len(ADDRESSES) > 70
+    for address in ADDRESSES:
+        page = reader.get(address)
+        assert page.status_code == 200, address
+        assert page.text.count("<h1") == 1, address
+        assert page.headers["Content-Security-Policy"] == POLICY
+        assert not re.search(r"\sstyle=|<script>|\son\w+=", page.text), address
+        assert "<!--" not in page.text
+
+
+def test_everything_that_a_page_shows_comes_from_the_hub(reader: Browser) -> None:
+    for address in ADDRESSES:
+        for source in re.findall(r'<img[^>]* src="([^"]+)"', reader.get(address).text):
+            assert reader.get(source).content_type == "image/png", (address, source)
+
+
+def test_links_between_pages_and_to_images_work(reader: Browser) -> None:
+    followed: set[str] = set()
+    for address in ADDRESSES:
+        followed |= set(re.findall(r'href="(/docs[^"#]*)', reader.get(address).text))
+    assert {"/docs/api", "/docs/images/rules-1440.png", "/docs/integration-guide"} <= followed
+    assert not [link for link in followed if reader.get(link).status_code != 200]
+
+
+def test_link_to_a_file_that_is_no_page_is_text(reader: Browser) -> None:
+    page = reader.get("/docs/benchmarks").text
+    assert "<a>benchmarks</a>" in page
+    assert "benchmarks/README.md" not in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/docs/nothing",
+        "/docs/images/nothing.png",
+        "/docs/..%2f..%2fREADME",
+        "/docs/images/..%2fREADME.md",
+    ],
+)
+def test_unknown_page_is_not_found(reader: Browser, address: str) -> None:
+    assert reader.get(address).status_code == 404
+
+
+def test_wheel_contains_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with zipfile.ZipFile(tmp_path / build.build_wheel(str(tmp_path))) as wheel:
+        held = set(wheel.namelist())
+    wanted = {page.source for page in rendering.pages().values()}
+    assert {source if source.startswith("hub/") else f"hub/{source}" for source in wanted} <= held
+    assert "hub/docs/screenshots/message-1440.png" in held
+
+
+def test_navigation_marks_the_documentation_as_the_current_place(reader: Browser) -> None:
+    assert 'href="/docs" aria-current="page"' in reader.get("/docs/rules").text
+
+
+class TestUnderAPathPrefix:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_PUBLIC_URL": "http://127.0.0.1:8000/hub"}
+
+    def test_links_and_images_carry_the_prefix(self, reader: Browser) -> None:
+        page = reader.get("/docs/rules").text
+        assert 'href="/hub/docs/images/rules-1440.png"' in page
+        assert 'href="/hub/docs/codes"' in page

@@ -1,0 +1,92 @@
+"""The table of the API's error codes holds every code that the code behind the API can raise."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.api.error_codes import ERROR_CODES
+
+HUB = Path(__file__).resolve().parents[2] / "hub"
+BEHIND_THE_API = ("addresses.py", "idempotency.py", "times.py")
+STATUSES = {"Refused": 422, "NotFound": 404, "Conflict": 409}
+# raised for pages, imports and webhooks only
+NOT_IN_THE_API = {
+    "bad_amount",
+    "bad_currency",
+    "bad_encoding",
+    "bad_line",
+    "bad_locale",
+    "bad_period",
+    "bad_quote",
+    "bad_word",
+    "contradiction",
+    "duplicate_column",
+    "empty_message",
+    "erased",
+    "erased_already",
+    "missing_column",
+    "never_reached",
+    "no_letters",
+    "no_place",
+    "no_prices",
+    "no_such_button",
+    "no_such_contact",
+    "no_such_conversation",
+    "no_such_country",
+    "no_such_link",
+    "no_such_mapping",
+    "no_such_source",
+    "no_such_template",
+    "no_variable",
+    "not_approved",
+    "not_set_aside",
+    "twice",
+    "two_meanings",
+    "unknown_column",
+    "unknown_sender",
+    "window_closed",
+}
+# codes that pages raise with another status than the API
+OTHER_STATUS_ON_PAGES = {("too_large", 422), ("unreadable", 422)}
+
+
+def raised() -> Iterator[tuple[str, int]]:
+    """Return every literal code behind the API, with its status."""
+    folders = (HUB / "api", HUB / "signing", HUB / "messaging")
+    modules = [
+        path
+        for path in HUB.rglob("*.py")
+        if path.name in BEHIND_THE_API or any(folder in path.parents for folder in folders)
+    ]
+    for path in modules:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+                continue
+            values = [one.value for one in call.args if isinstance(one, ast.Constant)]
+            if call.func.id in STATUSES and values and isinstance(values[0], str):
+                yield values[0], STATUSES[call.func.id]
+            elif call.func.id == "Problem" and len(values) > 1 and isinstance(values[0], int):
+                yield str(values[1]), values[0]
+
+
+def test_every_code_behind_the_api_is_in_the_table_with_its_status() -> None:
+    found = {(code, status) for code, status in raised() if code not in NOT_IN_THE_API}
+    found -= OTHER_STATUS_ON_PAGES
+    assert len(found) > 50
+    missing = {code: status for code, status in found if code not in ERROR_CODES}
+    assert not missing
+    wrong = {(code, status) for code, status in found if ERROR_CODES[code].status != status}
+    assert not wrong
+
+
+def test_every_code_of_the_table_exists() -> None:
+    source = "\n".join(
+        path.read_text() for path in HUB.rglob("*.py") if path.name != "error_codes.py"
+    )
+    assert not [code for code in ERROR_CODES if f'"{code}"' not in source]
+
+
+def test_the_table_lists_no_code_that_is_excluded() -> None:
+    assert not NOT_IN_THE_API & ERROR_CODES.keys()
