@@ -46,9 +46,10 @@ fuzz: .venv/.dev ## throw hostile input at the API and the webhooks, 20 minutes;
 
 check: lint types test ## what a change must pass: lint, types, tests
 
-lint: .venv/.dev ## check form, likely mistakes, templates and spelling
+lint: .venv/.dev ## check form, likely mistakes, wording, templates and spelling
 	@$(PYTHON_IN) -m ruff format --check --quiet . || { echo "Not formatted. Run: make format"; exit 1; }
 	@$(PYTHON_IN) -m ruff check .
+	@$(PYTHON_IN) bin/wording
 	@.venv/bin/djlint --quiet --lint hub/templates
 	@.venv/bin/codespell hub tests benchmarks migrations bin docs README.md CHANGELOG.md Makefile wsgi.py
 

@@ -16,11 +16,10 @@ from benchmarks.table import Row
 FILE = ROOT / "benchmarks" / "RESULTS.md"
 METHOD = """\
 Everything ran side by side on the same two cores: the hub, its database and queue, what it is
-compared with, the load and the stand-in
-for the provider. All of it talks over loopback; the provider's stand-in speaks plain HTTP, so TLS
-is not in the figures. Ratios compare
-the medians of runs that took turns. Figures of another machine differ; the ratios should not, save
-for those that wait for the disk.
+compared with, the load and the stand-in for the provider. All of it talks over loopback; the
+provider's stand-in speaks plain HTTP, so TLS is not in the figures. Ratios compare the medians of
+runs that took turns. Figures of another machine differ; the ratios should not, except those that
+wait for the disk.
 """
 
 

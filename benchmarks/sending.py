@@ -126,7 +126,7 @@ def measure(
 
 
 def prove(hub: Hub, provider: Provider, others: int = 0) -> None:
-    """Compare what the provider received, save for what came from others, with what is recorded
+    """Compare what the provider received, except from other sources, with what is recorded
     once all workers have ended.
     """
     received = provider.counts().received - others

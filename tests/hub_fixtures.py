@@ -281,7 +281,7 @@ def about(message_id: str, attempt: int = 1) -> str:
 
 @transaction
 def a_connection(title: str, *, like: Connection, **settings: str) -> str:
-    """Add an enabled test connection with the settings of another, save for those given."""
+    """Add an enabled test connection with the settings of another, except those given."""
     made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
     made.settings_version = 1

@@ -168,7 +168,7 @@ class Hub:
         return dict(found)
 
     def give(self, content: bytes, name: str, kind: str) -> Any:
-        """Give the hub a file to go along with messages; raises HTTPError when it refuses."""
+        """Upload a file to attach to messages. Raises HTTPError when the hub refuses it."""
         form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": its_type}
         with urllib.request.urlopen(

@@ -145,7 +145,7 @@ def disable(user_id: str) -> None:
 
 @transaction
 def end_sign_ins(user_id: str, keep: str = "") -> None:
-    """End a user's sign-ins, save for the one with the token `keep`."""
+    """End a user's sign-ins, except the one with the token `keep`."""
     ending = delete(SignIn).where(SignIn.user_id == user_id)
     db.session.execute(ending.where(SignIn.digest != digest(keep)) if keep else ending)
 

@@ -1,4 +1,4 @@
-"""Files that go along with messages: given here, lent to the provider when a message is sent."""
+"""Files attached to messages: uploaded here, lent to the provider when a message is sent."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """How the OpenAPI document describes a view."""
+    """The description of a view in the OpenAPI document."""
 
     id: str
     tag: str

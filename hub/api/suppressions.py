@@ -175,7 +175,7 @@ def list_consents() -> dict[str, Any]:
     },
 )
 def record_consent() -> tuple[dict[str, Any], int]:
-    """Record a yes or a no."""
+    """Record a consent or an objection."""
     who = caller()
     given = body_of(ConsentIn)
     said = ConsentEntry(

@@ -222,9 +222,7 @@ def of_message(message_id: str) -> list[str]:
 def _batch(
     selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str
 ) -> tuple[Report, str]:
-    """Replay the receipts after one; return what came of it, and after which to go on, '' at the
-    end.
-    """
+    """Replay the receipts after one; return the report and the last receipt, '' at the end."""
     wanted = select(*COLUMNS).where(*conditions).order_by(Receipt.id).limit(BATCH)
     rows = db.session.execute(wanted.where(Receipt.id > after) if after else wanted).all()
     held = _locked([CallbackRow(*row) for row in rows])

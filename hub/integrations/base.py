@@ -137,7 +137,7 @@ class Integration:
     # the version of this contract that it was written for; see docs/integration-names.md
     contract: ClassVar[int]
 
-    # who it is: `name` is the module's name and stored for ever; the rest are the words on its card
+    # who it is: `name` is the module's name and never changes; the rest are the words on its card
     name: ClassVar[str]
     title: ClassVar[str]
     provider: ClassVar[str]  # the company, as the subject of sentences
@@ -178,7 +178,7 @@ class Integration:
     length_unit: ClassVar[str] = "characters"  # what `length_of` counts
     max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
-    # content type → the most bytes of a file that goes along; empty: none does
+    # content type → the most bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
     per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
     # the provider's usual limit; with it, or with per_second, the form asks for another

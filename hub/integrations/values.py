@@ -87,9 +87,9 @@ class Outbound:
     subject: str = ""
     html: str = ""
     template: FilledTemplate | None = None  # to be sent instead of text and media
-    media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
+    media: tuple[str, ...] = ()  # addresses where the provider fetches attached files
     files: tuple[str, ...] = ()  # which of our own files those are
-    # those of them that we do not serve: looked at before the message is handed over
+    # those of them that we do not serve: checked before the message is sent
     unseen: tuple[str, ...] = ()
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
@@ -165,7 +165,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class Senders:
-    """What a connection sends from: numbers, names or pools, as the provider writes them.
+    """The senders of a connection: numbers, names or pools, as the provider writes them.
 
     Connections with the same `default` share its rate limits and its opt-outs.
     """
@@ -192,7 +192,7 @@ class Senders:
 # ── What comes out ────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Price:
-    """What one message costs, in a currency named by its ISO 4217 code, such as USD."""
+    """The price of one message, in a currency named by its ISO 4217 code, such as USD."""
 
     amount: Decimal
     currency: str

@@ -290,7 +290,7 @@ class ProviderHttpClient:
 
         A body larger than `largest` bytes is not read. With `count_to` the body is not kept but
         counted, until it is larger than that. `hidden` is a part of the path that is a secret: the
-        exchange does not tell it, as errors tell of no URL more than its host.
+        exchange leaves it out, as errors name no more of a URL than its host.
         """
         exchange = _note_exchange(method, url, hidden)
         self._check_encryption(url)

@@ -92,8 +92,8 @@ def erase_contact(contact_id: str, *, why: str) -> ErasureResult:
     """Remove what was said to and by a contact, the address, and what their signing apps said of
     them. Raises NotFound, Refused.
 
-    What stays names nobody: that messages were sent and what became of them, that a yes or a no was
-    said, and the hash under which an opt-out is found again. What waits to be sent is not sent.
+    The records that stay name nobody: sent messages and their statuses, consents without proof,
+    and the hash under which an opt-out is found again. Waiting messages are not sent.
     """
     # read before the lock is taken, because the details of every signer are decrypted
     found = signers_of(find_contact(contact_id))

@@ -1,7 +1,6 @@
 """The storage of the simulated provider: a small SQLite file that outlives a restart.
 
-Were it lost, a hub that asks after a restart would learn that a message it handed over was never
-taken.
+Without it, a hub that asks after a restart would learn that an accepted message does not exist.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Every form there is, in a browser that runs no script: it posts, and its page says what came of
-it.
-"""
+"""Every form works in a browser without JavaScript: it posts, and its page reports the result."""
 
 from __future__ import annotations
 

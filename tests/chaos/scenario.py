@@ -1,6 +1,4 @@
-"""One fault from beginning to end: a hub, a load, the fault in the middle of it, and what came of
-it all.
-"""
+"""One fault from beginning to end: a hub, a load, the fault in the middle of it, and the result."""
 
 from __future__ import annotations
 

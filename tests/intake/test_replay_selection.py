@@ -1,4 +1,4 @@
-"""Which receipts are replayed, and in which batches."""
+"""A replay selects receipts, and reads them in batches."""
 
 from __future__ import annotations
 

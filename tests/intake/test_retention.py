@@ -228,7 +228,7 @@ def test_of_a_request_there_stays_that_it_was_there(
     assert purge.delete_old_rows(now() - days(1))["requests"] == 0
     forget_when()
     assert purge.delete_old_rows(now() + YEAR)["requests"] == 1, (
-        "open or not: nothing was heard of it for a year"
+        "open or not: there was no news of it for a year"
     )
     db.session.rollback()
     request = db.session.scalars(select(SigningRequest)).one()

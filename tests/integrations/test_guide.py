@@ -1,5 +1,5 @@
-"""The guide for who adds an integration: it tells of the whole contract, with its defaults, and
-what it shows works.
+"""The guide to adding an integration describes the whole contract with its defaults, and its
+examples work.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ WORDS = {"Address": Address, "ConfigForm": base.ConfigForm, "NO_ERRORS": base.NO
 
 
 def cells(name: str) -> list[str]:
-    assert name in ROWS, f"the guide does not tell of {name}"
+    assert name in ROWS, f"the guide does not describe {name}"
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", ROWS[name])[1:-1]]
 
 

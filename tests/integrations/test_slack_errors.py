@@ -1,4 +1,4 @@
-"""What Slack's answers and errors mean."""
+"""Slack's answers and errors are understood."""
 
 from __future__ import annotations
 

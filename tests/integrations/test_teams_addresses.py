@@ -1,4 +1,4 @@
-"""Which workflow URLs of Teams are taken."""
+"""Workflow URLs of Teams are accepted or refused."""
 
 from __future__ import annotations
 

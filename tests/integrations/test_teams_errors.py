@@ -1,4 +1,4 @@
-"""What the refusals of a Teams workflow mean."""
+"""Refusals of a Teams workflow are understood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Telegram's refusals mean."""
+"""Telegram's refusals are understood."""
 
 from __future__ import annotations
 

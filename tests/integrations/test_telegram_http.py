@@ -56,7 +56,7 @@ def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
 
 
 def there(simulator: Any) -> dict[str, Any]:
-    """Return what the simulator has to tell of Telegram."""
+    """Return the state of the simulated Telegram."""
     found: dict[str, Any] = simulator.test_client().get("/simulator/telegram.json").json
     return found
 

@@ -52,7 +52,7 @@ def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> No
         assert callable(getattr(cls, method))
     if cls.status_path:
         assert cls.status_path in cls.webhooks
-        assert "{" not in cls.status_path, "it goes along with messages as it is"
+        assert "{" not in cls.status_path, "it is sent with messages as it is"
 
 
 @receivers

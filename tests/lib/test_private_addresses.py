@@ -131,7 +131,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let a name lead to these addresses, one answer after the other and the last for ever; return
+    """Let a name lead to these addresses, one answer after the other then always the last; return
     who asked.
     """
     asked: list[str] = []

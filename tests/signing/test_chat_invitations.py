@@ -295,7 +295,7 @@ def spoil(connection_id: str) -> None:
     one.settings_version = one.settings_version + 1
 
 
-# ── Shut out ──────────────────────────────────────────────────────────────────────────────────────
+# ── Blocked ───────────────────────────────────────────────────────────────────────────────────────
 def says(flock: Connection, wanted: bool, seconds: float) -> None:
     came = ChatPermission(
         wanted=wanted,

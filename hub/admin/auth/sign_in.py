@@ -104,7 +104,7 @@ def first_admin(token: str) -> Any:
 @admin.route("/password/<token>", methods=["GET", "POST"])
 @public
 def set_password(token: str) -> Any:
-    """Choose a password, by the link that an admin handed over."""
+    """Choose a password, by the link that an admin passed on."""
     owner = links.password_owner(token)
     if owner is None:
         return render_template("set_password.html", form=None), 404

@@ -15,7 +15,7 @@ from hub.messaging.send.provider_health import ProviderProblem
 from hub.models import Connection
 
 PASSING = timedelta(minutes=1)
-PAUSED = "destination"  # the kind of what hinders one destination only
+PAUSED = "destination"  # the kind of a problem of one destination only
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class HealthNotice:
 
 
 def health_of(standing: list[Connection]) -> dict[str, HealthNotice]:
-    """Say what hinders each of these connections, as far as something does."""
+    """Describe the problem of each of these connections that has one."""
     found = provider_health.problem_of(one.id for one in standing)
     told = {one.id: _notice(one, found[one.id]) for one in standing if one.id in found}
     paused = destinations.pauses_of([one.id for one in standing if one.enabled])

@@ -145,8 +145,8 @@ def _mark_field(form: ConfigForm, result: ConnectionTestResult | None) -> None:
 def _head_part(one: Connection | None) -> dict[str, Any]:
     """Return what the head of the page and the notices under it show."""
     if one is None:
-        return {"lead": "", "hindered": None}
-    return {"lead": _lead(one), "hindered": connection_health.health_of([one]).get(one.id)}
+        return {"lead": "", "health_notice": None}
+    return {"lead": _lead(one), "health_notice": connection_health.health_of([one]).get(one.id)}
 
 
 def _posts_part(

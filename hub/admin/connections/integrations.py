@@ -60,11 +60,12 @@ def integrations() -> Any:
     wanted = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
     standing = connections.all_connections()
-    hindered = connection_health.health_of(standing)
+    health_notice = connection_health.health_of(standing)
     for connection in standing:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
-        _card(cls, by_name.get(name, []), hindered) for name, cls in registry.registry().items()
+        _card(cls, by_name.get(name, []), health_notice)
+        for name, cls in registry.registry().items()
     ]
     order = (*WORST_FIRST, None)
     cards.sort(key=lambda card: order.index(card.state) if card.state in order else len(order))
@@ -100,16 +101,18 @@ def _rank(state: str) -> int:
 
 
 def _card(
-    cls: type[Integration], mine: list[Connection], hindered: Mapping[str, HealthNotice]
+    cls: type[Integration], mine: list[Connection], health_notice: Mapping[str, HealthNotice]
 ) -> Card:
-    states = {one.id: hindered[one.id].kind if one.id in hindered else one.state for one in mine}
+    states = {
+        one.id: health_notice[one.id].kind if one.id in health_notice else one.state for one in mine
+    }
     worst = min(mine, key=lambda one: _rank(states[one.id]), default=None)
     state = states[worst.id] if worst else None
     why = None
     if worst and state == BROKEN:
         why = _why(worst)
-    elif worst and worst.id in hindered:
-        why = "warn", hindered[worst.id].text
+    elif worst and worst.id in health_notice:
+        why = "warn", health_notice[worst.id].text
     note = plural(len(mine), "connection") if len(mine) > 1 else ""
     if worst and len(mine) == 1 and state == DISABLED:
         note = f"disabled {datetimes.ago(worst.state_at)}"

@@ -1,5 +1,4 @@
-"""Typed secrets that go along with a page that is shown again, sealed: nothing typed is lost, and
-none is echoed.
+"""Typed secrets, sealed in a page that is shown again: nothing typed is lost, and none is echoed.
 
 Without script, a test answers with the whole page anew; the secret that was tested then rides in a
 hidden field that only this hub opens, for the same reader, the same integration, and as long as

@@ -35,7 +35,7 @@ class DeliverySummary:
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known of a message."""
+    """A message and the facts that its summary is written from."""
 
     message: Message
     connection: Connection

@@ -1,4 +1,4 @@
-"""What needs the reader's attention on the overview: one function for each kind of problem."""
+"""Items of the overview that need attention: one function for each kind of problem."""
 
 from __future__ import annotations
 

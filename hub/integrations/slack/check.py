@@ -23,7 +23,7 @@ ALIVE = ("no_text", "missing_text_or_fallback_or_attachments")
 POSTS = "chat:write"
 FINDS = "users:read.email"
 PUBLIC = "chat:write.public"  # posts to public channels of which the app is no member
-SEES = ("channels:read", "groups:read")  # with one of them Slack tells of the channel
+SEES = ("channels:read", "groups:read")  # with one of them Slack describes the channel
 NO_BUTTONS = (
     "Remind and Snooze open a confirmation page in Signpost. To act directly in Slack,"
     " enter App ID and Signing Secret, and set the Request URL in the Slack app."

@@ -31,7 +31,7 @@ PAUSE = 10.0  # seconds to leave a sender alone when Slack only says that it is 
 
 
 class Known(NamedTuple):
-    """A word of Slack's: what it comes to, what is so, what to do, and the setting at fault."""
+    """An error code of Slack: its effect, its cause, its remedy, and the setting at fault."""
 
     # of OUTCOMES; `slow`; or `place`: the connection's own channel is paused, a message to another
     # one fails

@@ -1,7 +1,7 @@
 """Twilio SMS: text messages from a number or a Messaging Service of the admin's Twilio account.
 
 The admin prepares an account, a number that can send SMS, and copies the Account SID and Auth
-Token. Twilio reports queued, sent, delivered, undelivered and failed to the address that goes along
+Token. Twilio reports queued, sent, delivered, undelivered and failed to the address that is sent
 with each message.
 """
 

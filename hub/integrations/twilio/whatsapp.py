@@ -3,7 +3,7 @@ time.
 
 The admin prepares a Twilio account with a WhatsApp sender (or the sandbox) and has templates
 approved in its Content Template Builder. Twilio reports queued, sent, delivered, read, undelivered
-and failed to the address that goes along with each message.
+and failed to the address that is sent with each message.
 https://www.twilio.com/docs/whatsapp/api
 """
 

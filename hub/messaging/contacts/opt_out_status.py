@@ -23,7 +23,7 @@ OBJECTION = "objection"
 
 @dataclass(frozen=True)
 class OptOut:
-    """Why a person receives no messages on a channel, '' for every channel.
+    """The reason why a person receives no messages on a channel, '' for every channel.
 
     `reason` is that of a suppression, or OBJECTION. `contact_id` may be '' where no contact is
     known under the address.

@@ -93,9 +93,7 @@ def spending_alert(connection_id: str, before: Spending, after: Spending, limits
 
 @dataclass(frozen=True)
 class PricedMessage:
-    """A message that was estimated, and what it came to: in a currency, '' where nothing was
-    charged.
-    """
+    """A message with an estimate, and its price: in a currency, '' where nothing was charged."""
 
     message_id: str
     connection_id: str

@@ -68,7 +68,7 @@ class Filters:
     """Filters of a list of messages; an empty or None filter narrows nothing. `slug` names a
     connection.
 
-    `expecting` leaves out what was handed over to who says no more than that.
+    `expecting` leaves out messages whose provider reports no statuses.
     """
 
     statuses: Collection[Status] = ()

@@ -1,5 +1,4 @@
-"""Lost callbacks: what the provider has, and nothing more was heard of, is asked for, a few at a
-time.
+"""Poll the statuses of messages whose callbacks are missing, a few at a time.
 
 `due_at` of an accepted or sent message is when it is asked for next; every news puts that off, and
 a final status ends it.

@@ -193,9 +193,7 @@ class Updates:
         return answer.taken, 0.0 if answer.taken else _pause(record["tries"], answer)
 
     def _answer(self, answer: posting.Answer) -> None:
-        """Do what the answer's body says, if it calls a method; what came of that is told to
-        nobody.
-        """
+        """Do what the answer's body says, if it calls a method; the result is not reported."""
         try:
             if "json" in answer.headers.get("content-type", ""):
                 params = json.loads(answer.body)

@@ -62,7 +62,7 @@ def page() -> str:
 
 @view.get("/simulator/telegram.json")
 def listed() -> Response:
-    """Tell of the bot and its webhook, and list chats, messages, presses and updates, each newest
+    """Describe the bot and its webhook, and list chats, messages, presses and updates, each newest
     last; `?chat=` narrows messages to one.
 
     A chat has `id`, `type`, `name`, `state` (none: never started; member; kicked: blocked the bot,

@@ -136,7 +136,7 @@ def say_elsewhere(text: str) -> Callable[[Apart], None]:
 
 
 def record(given: str) -> Callable[[Apart], None]:
-    """Return what writes a yes or a no on Eric's page."""
+    """Return a function that records a consent or an objection on Eric's page."""
 
     def write(admin: Apart) -> None:
         send()

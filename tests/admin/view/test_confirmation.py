@@ -1,4 +1,4 @@
-"""What cannot be taken back lightly asks first, and names the consequence."""
+"""Actions with lasting consequences ask first, and name the consequence."""
 
 from __future__ import annotations
 

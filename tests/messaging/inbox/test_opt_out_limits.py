@@ -1,4 +1,4 @@
-"""What keywords may not do."""
+"""Limits of keywords: who and what a STOP or START does not concern."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_nothing_goes_after_a_stop_however_much_is_queued(
     for _ in range(200):
         drafted(whatsapp)
     assert len(delivery.record_and_claim([], {whatsapp.id: 20})) == 20, (
-        "these are being handed over already"
+        "these are being sent already"
     )
     say(hub_demo, "STOP")
     claims = [

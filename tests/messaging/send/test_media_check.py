@@ -1,6 +1,4 @@
-"""Files that others serve, looked at before a message is handed over: real requests to a real
-server.
-"""
+"""Files that others serve are checked before a message is sent: real requests to a real server."""
 
 from __future__ import annotations
 

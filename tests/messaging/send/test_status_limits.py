@@ -1,4 +1,4 @@
-"""When a limit in a status begins and ends, and whom it holds."""
+"""Limits named in a status: their begin, their end, and the senders they hold."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.hub_fixtures import (
 
 
 def unknown(text: str = "Coo.", to: str = "roof", slug: str = "homing-pigeon") -> str:
-    """Return a message that was handed over, nobody knows whether with success."""
+    """Return a message that was sent, with an unknown outcome."""
     message_id = a_message(to, text, channel="", connection_slug=slug)
     deliver()
     assert status(message_id) == Status.UNKNOWN

@@ -1,4 +1,4 @@
-"""Which message at the provider is the one whose outcome is unknown."""
+"""Messages at the provider are matched with those of unknown outcome."""
 
 from __future__ import annotations
 

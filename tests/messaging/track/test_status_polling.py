@@ -1,4 +1,4 @@
-"""Lost callbacks: what nobody calls back about is asked for, seldom, and not for ever."""
+"""Statuses of messages without callbacks are polled, seldom, and not without end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ QUARTER = timedelta(minutes=15)
 
 
 def carried(text: str = "Coo.", to: str = "roof") -> str:
-    """Return a message that was handed over, and that nobody calls back about."""
+    """Return a message that was sent, and that gets no callbacks."""
     message_id = a_message(to, text, channel="", connection_slug="ringed-pigeon")
     deliver()
     assert status(message_id) == Status.ACCEPTED
