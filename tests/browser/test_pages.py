@@ -186,9 +186,11 @@ def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     """
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
     talk, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:3]
-    [who_stopped] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text())
+    [who_stopped, *_] = re.findall(
+        r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text()
+    )
     optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
-    [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
+    [contact, *_] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
     templates = boss.get("/templates").text()
     template = re.findall(r'href="/templates/(ptp_[^"]+)"', templates)[0]
     mapping = re.findall(r'href="/templates/mappings/([^"/]+)/remove"', templates)[0]

@@ -112,7 +112,7 @@ def test_a_result_repeats_no_secret(
 
     def tells_all(self: Any) -> connection_tests.CheckResult:
         return connection_tests.CheckResult(
-            False, f"No {self.settings['auth_token']}", answer=str(self.settings)
+            False, f"No {self.settings['auth_token']}", response=str(self.settings)
         )
 
     monkeypatch.setattr(cls, "check", tells_all)

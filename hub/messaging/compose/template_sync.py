@@ -74,7 +74,9 @@ def is_due() -> bool:
 
 
 def _late() -> Select[str]:
-    keepers = [name for name, cls in integrations.registry().items() if cls.supports("templates")]
+    keepers = [
+        name for name, cls in integrations.registry().items() if cls.supports("fetch_templates")
+    ]
     return select(Connection.id).where(
         Connection.state == ConnectionState.ENABLED,
         Connection.archived_at.is_(None),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from hub.admin.connections import connection_page
+from hub.admin.connections import webhook_urls
 from hub.connections import connections
 from hub.db.engine import db
 from hub.messaging.send.outbound import status_address
@@ -48,7 +48,7 @@ def test_page_says_what_the_sender_does(
         )
         [told] = [
             label
-            for label, url in connection_page._webhooks(type(instance), connection)
+            for label, url in webhook_urls._webhooks(type(instance), connection)
             if url.endswith(instance.status_path)
         ]
     assert told.startswith(f"Status callbacks. {case[1]}")
