@@ -54,10 +54,10 @@ from tests.hub_fixtures import (
 
 DRAIN = """
 import hub
-from hub.messaging.send.dispatcher import Drain
-from hub.lib.shutdown import Stopping
+from hub.messaging.send.dispatcher import Dispatcher
+from hub.lib.shutdown import ShutdownSignal
 with hub.create_app().app_context():
-    print(Drain(Stopping(20)).run(linger=0.3))
+    print(Dispatcher(ShutdownSignal(20)).run(linger=0.3))
 """
 
 
