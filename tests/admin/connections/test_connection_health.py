@@ -125,7 +125,7 @@ class TestNotReached:
             hub_fixtures.a_connection("Stranger", like=like, sender="+15005550099")
             title = like.title
         assert re.search(
-            rf"{re.escape(title)} Simulator Not reachable Stranger Simulator Enabled",
+            rf"{re.escape(title)} Simulator Unreachable Stranger Simulator Enabled",
             words(admin, "/integrations"),
         )
 
@@ -139,7 +139,7 @@ class TestNotReached:
         assert "Twilio is ready" in words_of(admin.post(PAGE, {**typed, "do": "test"}).text)
         assert deliver(app) > 0
         for path in ("/", "/integrations", PAGE):
-            assert "nreachable" not in words(admin, path)
+            assert "Unreachable" not in words(admin, path), words(admin, path)
 
     def test_the_activity_says_once_when_it_was_lost_and_found(
         self, app: Flask, admin: Browser, simulator: Any
