@@ -79,7 +79,7 @@ def test_the_sixth_message_in_a_minute_waits(
     [
         ("5551234567", "The country code is missing."),
         ("+1 317 555 12345", "too long"),
-        ("", "Enter the sender"),
+        ("", "Enter the phone number to send to"),
     ],
 )
 def test_a_number_that_is_none_is_told_why(
