@@ -84,7 +84,7 @@ class Hub:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, module: str, **words: Any) -> Any:
-        """Run a module of ours in a process with this hub's settings; it answers with its last
+        """Run one of our modules in a process with this hub's settings. It answers with its last
         line, JSON.
         """
         command = python(module, json.dumps(words))

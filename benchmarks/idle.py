@@ -3,7 +3,7 @@
 A whole hub (`hub up`, SQLite). A signing app posts one event, on a new connection, waits a moment
 of random length and posts the next. The time runs from before the app connects until the message's
 request has come in at the provider's stand-in. The first event of all, after a silence in which
-even a lingering worker has gone to rest, is told apart.
+even a lingering worker has stopped, is measured separately.
 """
 
 from __future__ import annotations

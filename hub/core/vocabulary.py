@@ -147,7 +147,7 @@ class EventType(Word):
     SIGNED = "request.signed", "a signer signed"
     DECLINED = "request.declined", "a signer refused to sign"
     COMPLETED = "request.completed", "everyone signed, and the document is ready"
-    REMINDER = "request.reminder", "signers who have not signed are due for a reminder"
+    REMINDER = "request.reminder", "it is time to remind the signers who have not signed"
     EXPIRED = "request.expired", "the request expired before everyone signed"
     CANCELED = "request.canceled", "the sender canceled the request"
 
