@@ -29,6 +29,7 @@ NOT_IN_THE_API = {
     "missing_column",
     "never_reached",
     "no_letters",
+    "no_opt_out",
     "no_place",
     "no_prices",
     "no_such_button",

@@ -88,7 +88,7 @@ def test_a_body_is_unfolded_with_its_kinds_and_limits() -> None:
     assert (limit.kind, limit.default, limit.limits) == (
         "whole number",
         "50",
-        "at least 1, at most 100",
+        "minimum 1, maximum 100",
     )
 
 

@@ -93,7 +93,7 @@ def test_times_are_read_as_people_write_them() -> None:
     ],
 )
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Give a time that is over"):
+    with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Enter a time in the past"):
         replay.newer_than(text)
 
 

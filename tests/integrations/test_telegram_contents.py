@@ -14,7 +14,6 @@ from hub.integrations.base import (
 from hub.integrations.telegram.integration import Telegram
 from tests.integrations.telegram_updates import (
     AT,
-    BOT,
     ERIC,
     GROUP,
     PRESS,
@@ -155,7 +154,7 @@ def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
 def test_update_without_a_usable_chat_is_listed_and_makes_no_contact(name: str, chat: Any) -> None:
     where = {**chat, "type": "private"} if isinstance(chat, dict) else chat
     part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
-    [fact] = BOT.facts(request({"update_id": 9, name: part}))
+    [fact] = facts({"update_id": 9, name: part})
     assert isinstance(fact, Unrecognized)
     assert fact.what == f"Telegram sent an update of the kind {name!r} that names no chat."
 
