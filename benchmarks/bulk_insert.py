@@ -15,6 +15,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from hub.db.engine import db
 from hub.db.types import keyring
+from hub.lib.crypto import EncryptedField
 
 
 class Tables:
@@ -42,8 +43,8 @@ class Tables:
             else milliseconds * 1000
         )
 
-    def seal(self, model: Any, number: int, field: str, value: Any) -> bytes:
-        return self.ring.seal_json(model.__tablename__, str(uuid.UUID(int=number)), field, value)
+    def seal(self, field: EncryptedField, number: int, value: Any) -> bytes:
+        return self.ring.seal_json(field, str(uuid.UUID(int=number)), value)
 
     def insert(self, model: Any, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert rows; columns that are not given get their default."""

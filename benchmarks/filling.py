@@ -22,14 +22,15 @@ from sqlalchemy import select
 from benchmarks.bulk_insert import Tables, ids
 from hub import create_app
 from hub.core import config
+from hub.db.encrypted_fields import MESSAGE_CONTENT, REQUEST_TITLE
 from hub.db.engine import db
 from hub.models import (
     Attempt,
-    Body,
     Contact,
     Event,
     Message,
-    Receipt,
+    MessageBody,
+    ProviderCallback,
     Signer,
     SigningRequest,
     Source,
@@ -65,7 +66,7 @@ MESSAGE = (
 )
 ATTEMPT = (
     "message_id",
-    "n",
+    "number",
     "connection_id",
     "started_at",
     "ended_at",
@@ -76,8 +77,8 @@ ATTEMPT = (
     "sender",
     "provider_id",
 )
-FACT = ("id", "message_id", "attempt", "at", "status", "word", "source")
-RECEIPT = (
+FACT = ("id", "message_id", "attempt", "at", "status", "provider_status", "source")
+CALLBACK = (
     "id",
     "subject",
     "detail",
@@ -96,7 +97,7 @@ REQUEST = (
     "title",
     "state",
     "state_at",
-    "told_at",
+    "reported_at",
     "created_at",
 )
 Made = list[tuple[int, int]]
@@ -156,7 +157,7 @@ def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     carrier = tables.known(connections[0])
     blob = os.urandom(600)  # sealed, and not opened any more
 
-    def receipt(n: int, number: int, moment: int) -> tuple[Any, ...]:
+    def callback(n: int, number: int, moment: int) -> tuple[Any, ...]:
         subject = _sid(made[n][0])
         at = tables.time(moment)
         return (
@@ -172,9 +173,9 @@ def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
         )
 
     tables.insert(
-        Receipt,
-        RECEIPT,
-        _rows(list(ids(count, _now() - 60 * DAY + 2000, 60 * DAY - HOUR)), receipt),
+        ProviderCallback,
+        CALLBACK,
+        _rows(list(ids(count, _now() - 60 * DAY + 2000, 60 * DAY - HOUR)), callback),
     )
     return [f"msg_{uuid.UUID(int=number)}" for number, _ in made[-READ :: READ // SHOWN]]
 
@@ -259,7 +260,7 @@ def _requests(tables: Tables, count: int) -> list[Any]:
     found = [tables.id(number) for number, _ in made]
 
     def request(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        title = tables.seal(SigningRequest, number, "title", f"Agreement {n}")
+        title = tables.seal(REQUEST_TITLE, number, f"Agreement {n}")
         at = tables.time(moment)
         return found[n], source, f"agr-{number:x}", False, title, "open", at, at, at
 
@@ -287,7 +288,7 @@ def _requests(tables: Tables, count: int) -> list[Any]:
     tables.insert(SigningRequest, REQUEST, _rows(made, request))
     tables.insert(
         Signer,
-        ("id", "request_id", "external_id", "state", "turn", "state_at", "told_at"),
+        ("id", "request_id", "external_id", "state", "turn", "state_at", "reported_at"),
         _rows(signers, signer),
     )
     tables.insert(
@@ -330,10 +331,10 @@ def bodies(tables: Tables, made: Made) -> None:
 
     def body(n: int, number: int, _: int) -> tuple[Any, ...]:
         return tables.id(number), tables.seal(
-            Body, number, "content", {"subject": "", "text": TEXT.format(n=n)}
+            MESSAGE_CONTENT, number, {"subject": "", "text": TEXT.format(n=n)}
         )
 
-    tables.insert(Body, ("owner_id", "content"), _rows(made, body))
+    tables.insert(MessageBody, ("owner_id", "content"), _rows(made, body))
 
 
 def _source(tables: Tables) -> Any:

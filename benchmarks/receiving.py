@@ -41,7 +41,7 @@ def run(plan: Plan, database: str) -> list[Row]:
             callbacks = partial(_callbacks, crew, hub, plan.seconds)
             for _ in plan.each_run(f"receiving, {database}"):
                 theirs.append(load.press(bare, port, callbacks, plan.seconds))
-                ours.append(pressed(hub, web, "receipts", callbacks, plan.seconds))
+                ours.append(pressed(hub, web, "provider_callbacks", callbacks, plan.seconds))
     note = (
         f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare"
         f" {said([one.p95 for one in theirs])} ms."

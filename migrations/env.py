@@ -8,7 +8,7 @@ from alembic import context
 
 from hub.db.engine import db
 from hub.db.store import writers_lock
-from hub.db.types import Id, Time
+from hub.db.types import Details, Id, Time
 
 
 def _render(kind: str, item: Any, _: Any) -> str | bool:
@@ -19,6 +19,8 @@ def _render(kind: str, item: Any, _: Any) -> str | bool:
         return "ID"
     if kind == "type" and isinstance(item, Time):
         return "TIME"
+    if kind == "type" and isinstance(item, Details):
+        return "sa.JSON()"
     return False
 
 

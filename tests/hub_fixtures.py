@@ -38,7 +38,7 @@ from hub.models import (
     Connection,
     Message,
     PlatformEvent,
-    Receipt,
+    ProviderCallback,
     Source,
     StatusEvent,
     Throttle,
@@ -156,7 +156,7 @@ def attempts(message_id: str) -> list[Attempt]:
     db.session.rollback()
     return list(
         db.session.scalars(
-            select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.n)
+            select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.number)
         )
     )
 
@@ -174,7 +174,7 @@ def words(message_id: str) -> list[str]:
     db.session.rollback()
     return list(
         db.session.scalars(
-            select(StatusEvent.word)
+            select(StatusEvent.provider_status)
             .where(StatusEvent.message_id == message_id)
             .order_by(StatusEvent.id)
         )
@@ -209,7 +209,7 @@ def free(connection: Connection) -> None:
     """Let a sender go on at once, whatever its provider asked for or its circuit waits for."""
     row = db.session.get(Throttle, connection.throttle, with_for_update=True)
     if row is not None:
-        row.ready_at = row.bulk_at = row.filled_at = None
+        row.ready_at = row.bulk_ready_at = row.refilled_at = None
 
 
 # ── Workers ───────────────────────────────────────────────────────────────────────────────────────
@@ -219,7 +219,7 @@ def deliver(seconds: float = 15) -> int:
     return Dispatcher(ShutdownSignal(seconds)).run(linger=0)
 
 
-def settle_receipts() -> int:
+def process_pending_callbacks() -> int:
     """Settle until nothing is left that is due."""
     db.session.rollback()
     return process_callbacks.process_due(ShutdownSignal(15), linger=0)
@@ -291,9 +291,9 @@ def a_connection(title: str, *, like: Connection, **settings: str) -> str:
     return made.id
 
 
-def receipts() -> list[Receipt]:
+def callbacks() -> list[ProviderCallback]:
     db.session.rollback()
-    return list(db.session.scalars(select(Receipt).order_by(Receipt.id)))
+    return list(db.session.scalars(select(ProviderCallback).order_by(ProviderCallback.id)))
 
 
 def body(response: TestResponse) -> Any:

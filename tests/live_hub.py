@@ -184,7 +184,7 @@ class Hub:
         with engine.connect() as connection:
             return bool(
                 connection.execute(
-                    text("SELECT 1 FROM inbound WHERE provider_id = :sid"), {"sid": sid}
+                    text("SELECT 1 FROM inbound_messages WHERE provider_id = :sid"), {"sid": sid}
                 ).all()
             )
 

@@ -45,7 +45,7 @@ def connect(place: str) -> str:
     made.settings = {"place": place}
     made.settings_version = 1
     made.sender = "flock"
-    made.place = place
+    made.destination = place
     team_subscriptions.subscribe_new(made)
     set_state(made, ConnectionState.ENABLED)
     return made.id

@@ -16,7 +16,14 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import a_form, a_message, about, call_back, settle_receipts, status
+from tests.hub_fixtures import (
+    a_form,
+    a_message,
+    about,
+    call_back,
+    process_pending_callbacks,
+    status,
+)
 from tests.hub_fixtures import hub_demo as hub_demo
 
 
@@ -168,7 +175,7 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
         ["0", "status events already known"],
     ]
     assert status(with_callbacks) == "delivered"
-    assert settle_receipts() == 0
+    assert process_pending_callbacks() == 0
     # as from another terminal than the demo's
     again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
     assert again.returncode == 0, again.stderr
@@ -200,7 +207,7 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
                 " period such as 2h or 3d."
             ),
         ),
-        (("--message", "SM123"), 1, "No callback about 'SM123' is kept."),
+        (("--message", "SM123"), 1, "No callback about 'SM123' is stored."),
     ],
 )
 def test_a_replay_of_nothing_that_exists_says_what_to_give(

@@ -14,7 +14,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.lib.crypto import digest
-from hub.models import Action, Source, User
+from hub.models import ActionToken, Source, User
 from hub.shared import action_tokens, audit
 
 FIRST_ADMIN = "first_admin"
@@ -38,8 +38,10 @@ def password_link(user_id: str) -> str:
     """
     user = users.get(user_id)
     db.session.execute(
-        delete(Action).where(
-            Action.kind == PASSWORD, Action.subject == user.id, Action.used_at.is_(None)
+        delete(ActionToken).where(
+            ActionToken.kind == PASSWORD,
+            ActionToken.subject == user.id,
+            ActionToken.used_at.is_(None),
         )
     )
     audit.record("user.link_made", user.id, user.name)
@@ -105,7 +107,7 @@ def choose_password(token: str, password: str) -> str:
 @transaction
 def _choose(token: str, password_hash: str) -> str:
     db.session.execute(
-        select(Action.digest).where(Action.digest == digest(token)).with_for_update()
+        select(ActionToken.digest).where(ActionToken.digest == digest(token)).with_for_update()
     )
     user = password_owner(token)
     if user is None:
@@ -116,11 +118,11 @@ def _choose(token: str, password_hash: str) -> str:
     return user.id
 
 
-def _find(token: str, kind: str) -> Action | None:
+def _find(token: str, kind: str) -> ActionToken | None:
     action = action_tokens.find_token(token, kind, proven=False)
     return action if action_tokens.is_open(action) else None
 
 
 def _use(token: str) -> None:
-    action = db.session.get_one(Action, digest(token))
+    action = db.session.get_one(ActionToken, digest(token))
     action.used_at = now()

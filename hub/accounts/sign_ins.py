@@ -13,7 +13,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.lib.crypto import digest
-from hub.models import SignIn, User
+from hub.models import User, UserSession
 from hub.shared import audit
 
 IDLE = timedelta(hours=12)
@@ -48,7 +48,7 @@ def sign_in(user_id: str) -> str:
     token = secrets.token_urlsafe(32)
     moment = now()
     user = users.get(user_id)
-    db.session.add(SignIn(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
+    db.session.add(UserSession(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
     user.signed_in_at = moment
     with users.acting_as(user):
         audit.record("user.signed_in", user.id, user.name)
@@ -58,10 +58,12 @@ def sign_in(user_id: str) -> str:
 def user_of_token(token: str) -> User | None:
     """Return who is signed in with this token, or None when that ended."""
     found = db.session.execute(
-        select(User, SignIn.seen_at)
-        .join(SignIn, SignIn.user_id == User.id)
+        select(User, UserSession.seen_at)
+        .join(UserSession, UserSession.user_id == User.id)
         .where(
-            SignIn.digest == digest(token), SignIn.expires_at > now(), SignIn.seen_at > now() - IDLE
+            UserSession.digest == digest(token),
+            UserSession.expires_at > now(),
+            UserSession.seen_at > now() - IDLE,
         )
         .where(User.disabled_at.is_(None))
     ).one_or_none()
@@ -76,7 +78,7 @@ def user_of_token(token: str) -> User | None:
 
 @transaction
 def _touch(token: str) -> None:
-    sign_in = db.session.get(SignIn, digest(token))
+    sign_in = db.session.get(UserSession, digest(token))
     if sign_in is not None:
         sign_in.seen_at = now()
 
@@ -84,7 +86,7 @@ def _touch(token: str) -> None:
 @transaction
 def sign_out(token: str) -> None:
     """End one sign-in."""
-    sign_in = db.session.get(SignIn, digest(token))
+    sign_in = db.session.get(UserSession, digest(token))
     if sign_in is not None:
         user = users.get(sign_in.user_id)
         db.session.delete(sign_in)

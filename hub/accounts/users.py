@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
 from hub.lib.crypto import digest
-from hub.models import SignIn, User
+from hub.models import User, UserSession
 from hub.shared import audit
 from hub.shared.audit import Actor
 
@@ -146,8 +146,8 @@ def disable(user_id: str) -> None:
 @transaction
 def end_sign_ins(user_id: str, keep: str = "") -> None:
     """End a user's sign-ins, except the one with the token `keep`."""
-    ending = delete(SignIn).where(SignIn.user_id == user_id)
-    db.session.execute(ending.where(SignIn.digest != digest(keep)) if keep else ending)
+    ending = delete(UserSession).where(UserSession.user_id == user_id)
+    db.session.execute(ending.where(UserSession.digest != digest(keep)) if keep else ending)
 
 
 @transaction

@@ -230,11 +230,11 @@ def _suppression(one: AddressOptOut) -> SuppressionOut:
         channel=_channel(row.channel),
         reason=row.reason,
         code=row.code or None,
-        why=row.why,
+        why=row.explanation,
         message=row.message_id,
         since=row.since,
         lifted_at=row.lifted_at,
-        lifted_why=row.lifted_why,
+        lifted_why=row.lift_reason,
         test=row.test,
     )
 
@@ -246,9 +246,9 @@ def _consent(row: Consent, address: str) -> ConsentOut:
         channel=_channel(row.channel),
         purpose=row.purpose,
         given=row.given,
-        source=row.source,
+        source=row.evidence,
         at=row.at,
         ip=row.ip,
-        agent=row.agent,
+        agent=row.user_agent,
         proof=str(row.proof or ""),
     )

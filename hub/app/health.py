@@ -18,7 +18,7 @@ from hub.db.types import now
 from hub.lib import disk
 from hub.messaging.send import provider_health
 from hub.messaging.state import job_failures
-from hub.models import Message, Receipt
+from hub.models import Message, ProviderCallback
 from hub.shared import clock_check, startup_checks
 
 LATE = timedelta(minutes=1)
@@ -87,7 +87,7 @@ def _lateness() -> str:
         )
         .limit(1)
     )
-    unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
+    unsettled = select(ProviderCallback.id).where(ProviderCallback.due_at < late).limit(1)
     try:
         if db.session.execute(unsettled).first():
             return "webhooks are waiting to be processed"

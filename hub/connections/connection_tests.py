@@ -221,5 +221,5 @@ def lock_connection(connection_id: str) -> Connection:
 def set_state(connection: Connection, state: ConnectionState, why: str = "") -> None:
     """Put a connection into a state, inside a transaction."""
     connection.state = state.value
-    connection.why = why
+    connection.state_reason = why
     connection.state_at = now()

@@ -92,7 +92,7 @@ def count_waiting(connection_id: str) -> int:
         Message.connection_id == connection_id,
         Message.status == Status.QUEUED,
         Message.due_at.is_not(None),
-        Message.stop.is_(None),
+        Message.stop_reason.is_(None),
     )
     return db.session.scalar(select(func.count()).select_from(rows.limit(COUNT_TO).subquery())) or 0
 
@@ -209,7 +209,7 @@ def _store(
     connection.per_second = after.get("per_second") or None
     # else it stays where a link or the provider has moved it
     if place != cls.destination_of(before) or account != was:
-        connection.place = place
+        connection.destination = place
     team_subscriptions.subscribe_new(connection)
     if unreadable is not None:
         unreadable_rows.recheck(Connection.__tablename__, connection.id)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import MappedColumn, mapped_column
 
-from hub.lib.crypto import Keyring
+from hub.lib.crypto import EncryptedField, Keyring
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -279,26 +279,20 @@ class EncryptedJson:
     Reading raises Unreadable where the value does not open.
     """
 
+    def __init__(self, field: EncryptedField) -> None:
+        self.field = field
+
     def __set_name__(self, owner: type, name: str) -> None:
-        self.field = name
         self.column = f"_{name}"
 
     def __get__(self, row: Any, owner: type | None = None) -> Any:
         if row is None:
             return self
         stored = getattr(row, self.column)
-        return (
-            None
-            if stored is None
-            else keyring().open_json(row.__tablename__, seal_id(row), self.field, stored)
-        )
+        return None if stored is None else keyring().open_json(self.field, seal_id(row), stored)
 
     def __set__(self, row: Any, value: Any) -> None:
-        stored = (
-            None
-            if value is None
-            else keyring().seal_json(row.__tablename__, seal_id(row), self.field, value)
-        )
+        stored = None if value is None else keyring().seal_json(self.field, seal_id(row), value)
         setattr(row, self.column, stored)
 
 

@@ -18,6 +18,7 @@ from hub import integrations
 from hub.core.errors import HubError, NotFound, Refused
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import is_retryable, list_param, savepoint
@@ -40,7 +41,7 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Receipt
+from hub.models import Connection, ProviderCallback
 from hub.shared import integration_instances
 from hub.signing import button_actions, chat_invitations
 
@@ -87,34 +88,36 @@ REMOVED = (
     "Its content was deleted at the end of its retention period, so it can no longer be processed."
 )
 
-receipts = table_of(Receipt)
+callbacks = table_of(ProviderCallback)
 connections = table_of(Connection)
 COLUMNS = [
-    receipts.c[name]
+    callbacks.c[name]
     for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")
 ]
-_IS_DUE = Statement(select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).limit(1))
+_IS_DUE = Statement(
+    select(callbacks.c.id).where(callbacks.c.due_at <= bindparam("moment")).limit(1)
+)
 _WAITING = (
     select(*COLUMNS)
-    .where(receipts.c.due_at <= bindparam("moment"))
-    .order_by(receipts.c.due_at)
+    .where(callbacks.c.due_at <= bindparam("moment"))
+    .order_by(callbacks.c.due_at)
     .limit(BATCH)
     .with_for_update(skip_locked=True)
 )
 _DUE = Statement(_WAITING)
-_ONE = Statement(_WAITING.where(receipts.c.id == bindparam("only")))
+_ONE = Statement(_WAITING.where(callbacks.c.id == bindparam("only")))
 _IDS = Statement(
-    select(receipts.c.id)
-    .where(receipts.c.due_at <= bindparam("moment"))
-    .order_by(receipts.c.due_at)
+    select(callbacks.c.id)
+    .where(callbacks.c.due_at <= bindparam("moment"))
+    .order_by(callbacks.c.due_at)
     .limit(BATCH)
 )
 _CONNECTIONS = Statement(
     select(Connection.id, Connection.settings_version).where(Connection.id.in_(list_param("ids")))
 )
 _SETTLED = Statement(
-    update(receipts)
-    .where(receipts.c.id == bindparam("key"))
+    update(callbacks)
+    .where(callbacks.c.id == bindparam("key"))
     .values(
         tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error")
     )
@@ -123,9 +126,12 @@ _CALLED = Statement(
     update(connections)
     .where(
         connections.c.id == bindparam("key"),
-        or_(connections.c.called_at.is_(None), connections.c.called_at < bindparam("long_ago")),
+        or_(
+            connections.c.last_callback_at.is_(None),
+            connections.c.last_callback_at < bindparam("long_ago"),
+        ),
     )
-    .values(called_at=bindparam("at"))
+    .values(last_callback_at=bindparam("at"))
 )
 
 
@@ -172,14 +178,14 @@ def _one_by_one(moment: datetime) -> int:
     """Settle receipts each in a transaction of its own, because together they failed; set aside
     those that fail alone.
     """
-    ids = [receipt_id for (receipt_id,) in store.read(_IDS, moment=moment)]
-    for receipt_id in ids:
+    ids = [callback_id for (callback_id,) in store.read(_IDS, moment=moment)]
+    for callback_id in ids:
         try:
-            _batch(moment, only=receipt_id)
+            _batch(moment, only=callback_id)
         except Exception as problem:
             if unreadable_rows.is_transient(problem):
                 raise
-            unreadable_rows.hold_receipt(receipt_id, problem)
+            unreadable_rows.hold_callback(callback_id, problem)
     return len(ids)
 
 
@@ -281,7 +287,7 @@ def _take(came: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
     at = times.clamp_reported(came.at, received_at)
     match came:
         case Inbound() if not origin.connection_ids:
-            opt_out.process_unassigned_keyword(came, at, origin.receipt_id)
+            opt_out.process_unassigned_keyword(came, at, origin.callback_id)
             return True
         case Inbound():
             return inbound.store_inbound(came, origin, received_at)
@@ -312,7 +318,7 @@ def _read(one: CallbackRow, version: int) -> None:
         one.fault = REMOVED
         return
     try:
-        content = keyring().open_json("receipts", one.id.partition("_")[2], "request", one.sealed)
+        content = keyring().open_json(CALLBACK_REQUEST, one.id.partition("_")[2], one.sealed)
         origin = Origin("callback", content["connections"], one.id, one.received_at)
         if one.connection_id is None:
             facts = _of_no_connection(content)
@@ -382,6 +388,6 @@ def _set_aside(one: CallbackRow, why: str) -> None:
 
 def _blame(one: CallbackRow, problem: Exception) -> None:
     if one.tries == 0:
-        log.error("receipt.failed", receipt=one.id, exc_info=problem)
+        log.error("receipt.failed", callback=one.id, exc_info=problem)
     own = f"Internal error: {type(problem).__name__}. The worker’s log has the details."
     one.fault = str(problem) if isinstance(problem, HubError) else own

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select
 
 from hub.core.errors import BadWebhook, DecryptionError, HubError
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import db
 from hub.db.group_commit import Storage, storage_of
 from hub.db.store import read, transaction
@@ -22,7 +23,7 @@ from hub.integrations.base import WebhookRequest
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib.crypto import digest
 from hub.lib.storable import make_storable
-from hub.models import Connection, Receipt
+from hub.models import Connection, ProviderCallback
 from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
@@ -162,8 +163,8 @@ def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
     Raises NotStored.
     """
     cls = type(proof.integration)
-    subject, detail = (_key(part) for part in cls.receipt_key(request))
-    receipt_id = new_id("rcp")
+    subject, detail = (_key(part) for part in cls.callback_key(request))
+    callback_id = new_id("rcp")
     moment = now()
     content = {
         "method": request.method,
@@ -180,15 +181,13 @@ def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
         "connections": proof.connection_ids,
     }
     row = {
-        "id": receipt_id,
+        "id": callback_id,
         "subject": subject,
         "detail": detail,
         "endpoint": request.path,
         "scope": _account(cls, request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
-        "request": (
-            keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content)
-        ),
+        "request": (keyring().seal_json(CALLBACK_REQUEST, callback_id.partition("_")[2], content)),
         "received_at": moment,
         "due_at": moment,
         "tries": 0,
@@ -206,10 +205,10 @@ def _missing(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
 
     Reads only: most repeats end here.
     """
-    for receipt_id, sealed in read(_KEPT, **{name: row[name] for name in UNIQUE}):
+    for callback_id, sealed in read(_KEPT, **{name: row[name] for name in UNIQUE}):
         try:
             kept = (
-                keyring().open_json("receipts", receipt_id.partition("_")[2], "request", sealed)[
+                keyring().open_json(CALLBACK_REQUEST, callback_id.partition("_")[2], sealed)[
                     "connections"
                 ]
                 if sealed
@@ -222,7 +221,7 @@ def _missing(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
 
 
 UNIQUE = ("subject", "detail", "endpoint", "scope")
-_table = table_of(Receipt)
+_table = table_of(ProviderCallback)
 _KEPT = Statement(
     select(_table.c.id, _table.c.request).where(
         *(_table.c[name] == bindparam(name) for name in UNIQUE)
@@ -237,10 +236,10 @@ def _widen(row: Mapping[str, Any], proof: VerifiedBy, came: Mapping[str, Any]) -
 
     Else somebody with another token of the same account could use up the place of the genuine one.
     """
-    unique = [getattr(Receipt, name) == row[name] for name in UNIQUE]
-    receipt = db.session.scalars(select(Receipt).where(*unique).with_for_update()).one()
+    unique = [getattr(ProviderCallback, name) == row[name] for name in UNIQUE]
+    callback = db.session.scalars(select(ProviderCallback).where(*unique).with_for_update()).one()
     try:
-        content = {**receipt.request, "connections": list(receipt.request["connections"])}
+        content = {**callback.request, "connections": list(callback.request["connections"])}
     except (
         DecryptionError,
         KeyError,
@@ -252,10 +251,10 @@ def _widen(row: Mapping[str, Any], proof: VerifiedBy, came: Mapping[str, Any]) -
         for connection_id in proof.connection_ids
         if connection_id not in content["connections"]
     ]:
-        receipt.request = {**content, "connections": [*content["connections"], *fresh]}
-        receipt.connection_id = receipt.connection_id or fresh[0]
-        receipt.due_at = now()
-        receipt.tries = 0
+        callback.request = {**content, "connections": [*content["connections"], *fresh]}
+        callback.connection_id = callback.connection_id or fresh[0]
+        callback.due_at = now()
+        callback.tries = 0
 
 
 def _storage() -> Storage:
@@ -263,7 +262,9 @@ def _storage() -> Storage:
     if found is None:
         # of threads that come first together one makes it; what another would keep its connections
         # in, nobody would close
-        found = current_app.extensions.setdefault("hub.receipts", storage_of(Receipt, db.engine))
+        found = current_app.extensions.setdefault(
+            "hub.receipts", storage_of(ProviderCallback, db.engine)
+        )
     return cast(Storage, found)
 
 

@@ -19,27 +19,27 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import id_at, now
 from hub.models import (
-    Action,
+    ActionToken,
     Attempt,
-    Body,
-    Chat,
     Consent,
     Contact,
     ContactLink,
     Conversation,
     Event,
-    Inbound,
+    InboundMessage,
+    LinkedChat,
     Message,
-    Pace,
+    MessageBody,
     PausedDestination,
     PlatformEvent,
+    RecipientPace,
+    SessionWindow,
     Setting,
     Signer,
     SigningRequest,
     StatusEvent,
     Suppression,
     Thread,
-    Window,
 )
 
 SETTING = "metadata_forgotten"
@@ -58,13 +58,13 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
     if done is not None and done.changed_at > now() - EVERY:
         return {}
     removed = {
-        "inbound": _each(Inbound.id, Inbound.id < id_at("inb", before), _inbound),
+        "inbound": _each(InboundMessage.id, InboundMessage.id < id_at("inb", before), _inbound),
         "messages": _each(Message.id, _over(before), _messages),
         "events": _each(
             Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events
         ),
         "requests": _each(SigningRequest.id, _closed(before), _requests),
-        "actions": _each(Action.digest, Action.expires_at < before, _actions),
+        "actions": _each(ActionToken.digest, ActionToken.expires_at < before, _actions),
         "contacts": _each(Contact.id, _unknown(before), _contacts),
     }
     if max(removed.values()) < AT_ONCE * BATCHES:
@@ -124,7 +124,7 @@ def _closed(before: datetime) -> ColumnElement[bool]:
             for column in (SigningRequest._title, SigningRequest._sender, SigningRequest._url)
         ),
     )
-    return and_(SigningRequest.id < id_at("req", before), SigningRequest.told_at < before, told)
+    return and_(SigningRequest.id < id_at("req", before), SigningRequest.reported_at < before, told)
 
 
 def _unknown(before: datetime) -> ColumnElement[bool]:
@@ -149,10 +149,10 @@ def _unknown(before: datetime) -> ColumnElement[bool]:
     return and_(
         Contact.id < id_at("ctc", before),
         ~exists().where(Message.contact_id == Contact.id),
-        ~exists().where(Inbound.contact_id == Contact.id),
+        ~exists().where(InboundMessage.contact_id == Contact.id),
         ~exists().where(Consent.contact_id == Contact.id),
         ~exists().where(Suppression.address_key == Contact.address_key),
-        ~exists().where(Chat.contact_id == Contact.id),
+        ~exists().where(LinkedChat.contact_id == Contact.id),
         ~linked,
     )
 
@@ -167,15 +167,15 @@ def _messages(ids: Sequence[str]) -> None:
         Thread.message_id,
     ):
         _delete(column, ids)
-    _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
+    _delete(MessageBody.owner_id, [one.partition("_")[2] for one in ids])
     _delete(Message.id, ids)
 
 
 @transaction
 def _inbound(ids: Sequence[str]) -> None:
-    _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
+    _delete(MessageBody.owner_id, [one.partition("_")[2] for one in ids])
     _delete(Conversation.last_id, ids)  # nothing newer was written
-    _delete(Inbound.id, ids)
+    _delete(InboundMessage.id, ids)
 
 
 @transaction
@@ -195,14 +195,14 @@ def _requests(ids: Sequence[str]) -> None:
 
 @transaction
 def _actions(ids: Sequence[bytes]) -> None:
-    _delete(Action.digest, ids)
+    _delete(ActionToken.digest, ids)
 
 
 @transaction
 def _contacts(ids: Sequence[str]) -> None:
     columns = (
-        Window.contact_id,
-        Pace.contact_id,
+        SessionWindow.contact_id,
+        RecipientPace.contact_id,
         PausedDestination.contact_id,
         Conversation.contact_id,
         ContactLink.contact_id,

@@ -24,7 +24,7 @@ from hub.db.types import id_at, is_id, now
 from hub.intake import process_callbacks
 from hub.intake.process_callbacks import COLUMNS, REMOVED, CallbackRow
 from hub.messaging.state.message_batch import MessageBatch, platform_events, status_events
-from hub.models import Attempt, Message, Receipt, StatusEvent
+from hub.models import Attempt, Message, ProviderCallback, StatusEvent
 from hub.shared import audit
 
 BATCH = 200
@@ -34,7 +34,10 @@ EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest that an id can say
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FACTS = Statement(
     select(
-        *(status_events.c[name] for name in ("message_id", "attempt", "source", "word", "code"))
+        *(
+            status_events.c[name]
+            for name in ("message_id", "attempt", "source", "provider_status", "code")
+        )
     ).where(status_events.c.message_id.in_(list_param("ids")))
 )
 _CAUSES = Statement(
@@ -47,7 +50,7 @@ class Selection:
     """The receipts to replay; where several conditions are given, all must hold."""
 
     message: str = ""  # the provider's id of a message, or ours
-    receipt_id: str = ""
+    callback_id: str = ""
     since: datetime | None = None
     # only those that keep an error: not settled, or about a message that is not known
     failed: bool = False
@@ -90,10 +93,10 @@ class Report:
         for why, reason in other.reasons.items():
             self._count(why, reason)
 
-    def blame(self, why: str, receipt_id: str) -> None:
+    def blame(self, why: str, callback_id: str) -> None:
         """Count a receipt that failed."""
         self.failed += 1
-        self._count(why, Reason(1, receipt_id))
+        self._count(why, Reason(1, callback_id))
 
     def _count(self, why: str, reason: Reason) -> None:
         if why not in self.reasons and len(self.reasons) >= MOST_REASONS:
@@ -109,7 +112,7 @@ class _Counting(MessageBatch):
 
     def write(self) -> None:
         facts = {
-            (one["message_id"], one["attempt"], one["source"], one["word"], one["code"])
+            (one["message_id"], one["attempt"], one["source"], one["provider_status"], one["code"])
             for one in self._facts
         }
         there = (
@@ -172,17 +175,17 @@ def newer_than(text: str) -> datetime:
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     # what comes in from here on is settled by the workers; else a busy hub's replay would never end
     conditions: list[ColumnElement[bool]] = [
-        Receipt.id < id_at("rcp", now() + timedelta(milliseconds=1))
+        ProviderCallback.id < id_at("rcp", now() + timedelta(milliseconds=1))
     ]
     if selection.message:
-        conditions.append(Receipt.id.in_(_about(selection.message)))
-    if selection.receipt_id:
-        conditions.append(Receipt.id == selection.receipt_id)
+        conditions.append(ProviderCallback.id.in_(_about(selection.message)))
+    if selection.callback_id:
+        conditions.append(ProviderCallback.id == selection.callback_id)
     if selection.since is not None:
-        conditions.append(Receipt.id >= id_at("rcp", selection.since))
+        conditions.append(ProviderCallback.id >= id_at("rcp", selection.since))
     if selection.failed:
         # said as its index says it, else that is not used
-        conditions.append(Receipt.error != literal_column("''"))
+        conditions.append(ProviderCallback.error != literal_column("''"))
     return conditions
 
 
@@ -191,7 +194,9 @@ def _about(message: str) -> list[str]:
         if db.session.get(Message, message) is None:
             raise NotFound("no_such_message", f"There is no message {message}.")
         return of_message(message)
-    found = list(db.session.scalars(select(Receipt.id).where(Receipt.subject == message)))
+    found = list(
+        db.session.scalars(select(ProviderCallback.id).where(ProviderCallback.subject == message))
+    )
     if not found:
         raise NotFound(
             "nothing_kept",
@@ -208,11 +213,13 @@ def of_message(message_id: str) -> list[str]:
     subjects = select(Attempt.provider_id).where(
         Attempt.message_id == message_id, Attempt.provider_id.is_not(None)
     )
-    told = select(StatusEvent.receipt_id).where(
-        StatusEvent.message_id == message_id, StatusEvent.receipt_id.is_not(None)
+    told = select(StatusEvent.callback_id).where(
+        StatusEvent.message_id == message_id, StatusEvent.callback_id.is_not(None)
     )
     ids = {
-        *db.session.scalars(select(Receipt.id).where(Receipt.subject.in_(subjects))),
+        *db.session.scalars(
+            select(ProviderCallback.id).where(ProviderCallback.subject.in_(subjects))
+        ),
         *db.session.scalars(told),
     }
     return sorted(one for one in ids if one is not None)
@@ -223,8 +230,8 @@ def _batch(
     selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str
 ) -> tuple[Report, str]:
     """Replay the receipts after one; return the report and the last receipt, '' at the end."""
-    wanted = select(*COLUMNS).where(*conditions).order_by(Receipt.id).limit(BATCH)
-    rows = db.session.execute(wanted.where(Receipt.id > after) if after else wanted).all()
+    wanted = select(*COLUMNS).where(*conditions).order_by(ProviderCallback.id).limit(BATCH)
+    rows = db.session.execute(wanted.where(ProviderCallback.id > after) if after else wanted).all()
     held = _locked([CallbackRow(*row) for row in rows])
     report = Report(read=len(held), unproven=sum(one.connection_id is None for one in held))
     if held and not after:
@@ -247,7 +254,10 @@ def _locked(held: list[CallbackRow]) -> list[CallbackRow]:
     if not unsettled:
         return held
     found = db.session.execute(
-        select(*COLUMNS).where(Receipt.id.in_(unsettled)).order_by(Receipt.id).with_for_update()
+        select(*COLUMNS)
+        .where(ProviderCallback.id.in_(unsettled))
+        .order_by(ProviderCallback.id)
+        .with_for_update()
     )
     fresh = {row[0]: CallbackRow(*row) for row in found}
     return [fresh.get(one.id, one) for one in held]
@@ -271,6 +281,6 @@ def _note(selection: Selection) -> None:
     words = [
         f"about {selection.message}" if selection.message else "",
         f"since {selection.since:%Y-%m-%dT%H:%M:%SZ}" if selection.since else "",
-        "that could not be processed" if selection.failed or selection.receipt_id else "",
+        "that could not be processed" if selection.failed or selection.callback_id else "",
     ]
-    audit.record("receipt.replayed", selection.receipt_id, " ".join(filter(None, words)))
+    audit.record("receipt.replayed", selection.callback_id, " ".join(filter(None, words)))

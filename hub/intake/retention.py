@@ -20,7 +20,7 @@ from hub.db.types import id_at, now
 from hub.intake import purge
 from hub.lib import times
 from hub.messaging.inbox.inbound import received_content
-from hub.models import Audit, Body, PlatformEvent, Receipt, SignIn
+from hub.models import AuditEntry, MessageBody, PlatformEvent, ProviderCallback, UserSession
 from hub.shared import clock_check, security_log
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,8 @@ def apply_retention() -> int:
     said = now() - times.days(config.body_days)
     came = now() - times.days(config.receipt_days)
     removed = {
-        "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
-        "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
+        "bodies": _remove(MessageBody.owner_id, id_at("msg", said), _words),
+        "receipts": _remove(ProviderCallback.id, id_at("rcp", came), _webhooks),
         "sign_ins": _sign_ins(),
         "refusals": _refusals(now() - times.days(config.metadata_days)),
     }
@@ -71,7 +71,7 @@ def _remove(column: Any, before: str, remove: Callable[[list[str]], None]) -> in
 @transaction
 def _sign_ins() -> int:
     """Remove sign-ins that have ended."""
-    ended = delete(SignIn).where(SignIn.expires_at < now())
+    ended = delete(UserSession).where(UserSession.expires_at < now())
     gone = db.session.execute(ended.execution_options(synchronize_session=False))
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
@@ -79,11 +79,16 @@ def _sign_ins() -> int:
 @transaction
 def _refusals(before: datetime) -> int:
     """Remove refused attempts from the activity; changes stay."""
-    refused = Audit.action.startswith(f"{security_log.KIND}."), Audit.id < id_at("aud", before)
-    old = select(Audit.id).where(*refused).order_by(Audit.id).limit(AT_ONCE)
+    refused = (
+        AuditEntry.action.startswith(f"{security_log.KIND}."),
+        AuditEntry.id < id_at("aud", before),
+    )
+    old = select(AuditEntry.id).where(*refused).order_by(AuditEntry.id).limit(AT_ONCE)
     ids = list(db.session.scalars(old))
     db.session.execute(
-        delete(Audit).where(Audit.id.in_(ids)).execution_options(synchronize_session=False)
+        delete(AuditEntry)
+        .where(AuditEntry.id.in_(ids))
+        .execution_options(synchronize_session=False)
     )
     return len(ids)
 
@@ -92,7 +97,9 @@ def _refusals(before: datetime) -> int:
 def _words(ids: list[str]) -> None:
     """Remove what messages said, and the platform events that tell what people wrote."""
     db.session.execute(
-        delete(Body).where(Body.owner_id.in_(ids)).execution_options(synchronize_session=False)
+        delete(MessageBody)
+        .where(MessageBody.owner_id.in_(ids))
+        .execution_options(synchronize_session=False)
     )
     told = PlatformEvent.cause.in_([received_content(f"inb_{uuid}") for uuid in ids])
     db.session.execute(
@@ -103,5 +110,7 @@ def _words(ids: list[str]) -> None:
 @transaction
 def _webhooks(ids: list[str]) -> None:
     db.session.execute(
-        delete(Receipt).where(Receipt.id.in_(ids)).execution_options(synchronize_session=False)
+        delete(ProviderCallback)
+        .where(ProviderCallback.id.in_(ids))
+        .execution_options(synchronize_session=False)
     )

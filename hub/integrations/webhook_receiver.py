@@ -69,7 +69,7 @@ class WebhookReceiver(Integration, ABC):
         return None
 
     @classmethod
-    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+    def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
         """Return the subject of a webhook and its detail. A second webhook with the same pair is a
         repeat.
         """

@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +22,13 @@ from hub.core.errors import DecryptionError
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 VERSION = 1
 NONCE = 12
+
+
+class EncryptedField(NamedTuple):
+    """The name that the encryption of a value is bound to: it never changes once values exist."""
+
+    table: str
+    name: str
 
 
 class Keyring:
@@ -35,19 +42,19 @@ class Keyring:
             key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
         }
 
-    def seal(self, table: str, row: str, field: str, plain: bytes) -> bytes:
+    def seal(self, field: EncryptedField, row: str, plain: bytes) -> bytes:
         """Seal `plain` for one field of one row."""
         key_id = self.newest.encode()
         nonce = os.urandom(NONCE)
-        cipher = AESGCM(self._row_key(self.newest, table, row))
+        cipher = AESGCM(self._row_key(self.newest, field.table, row))
         return (
             bytes((VERSION, len(key_id)))
             + key_id
             + nonce
-            + cipher.encrypt(nonce, plain, key_id + b"\0" + field.encode())
+            + cipher.encrypt(nonce, plain, key_id + b"\0" + field.name.encode())
         )
 
-    def open(self, table: str, row: str, field: str, sealed: bytes) -> bytes:
+    def open(self, field: EncryptedField, row: str, sealed: bytes) -> bytes:
         """Open what `seal` made for the same field of the same row.
 
         Raises Unreadable, which names the key.
@@ -63,8 +70,8 @@ class Keyring:
         nonce = sealed[start : start + NONCE]
         body = sealed[start + NONCE :]
         try:
-            cipher = AESGCM(self._row_key(key_id, table, row))
-            return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.encode())
+            cipher = AESGCM(self._row_key(key_id, field.table, row))
+            return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.name.encode())
         except (InvalidTag, ValueError):
             raise DecryptionError(
                 key_id,
@@ -73,13 +80,13 @@ class Keyring:
                 " was changed.",
             ) from None
 
-    def seal_json(self, table: str, row: str, field: str, value: Any) -> bytes:
-        return self.seal(table, row, field, _encode(value).encode())
+    def seal_json(self, field: EncryptedField, row: str, value: Any) -> bytes:
+        return self.seal(field, row, _encode(value).encode())
 
-    def open_json(self, table: str, row: str, field: str, sealed: bytes) -> Any:
+    def open_json(self, field: EncryptedField, row: str, sealed: bytes) -> Any:
         """Open what `seal_json` made. Raises Unreadable."""
         try:
-            return json.loads(self.open(table, row, field, sealed))
+            return json.loads(self.open(field, row, sealed))
         except (ValueError, RecursionError):
             raise DecryptionError(
                 key_id_of(sealed), "This value can be decrypted, but Signpost did not write it."

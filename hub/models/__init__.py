@@ -1,61 +1,65 @@
 """The tables: one file per noun. No provider's name, and nothing here sends."""
 
-from hub.models.action import Action
+from hub.models.action_token import ActionToken
 from hub.models.attempt import Attempt
-from hub.models.audit import Audit
-from hub.models.chat import Chat
+from hub.models.audit_entry import AuditEntry
 from hub.models.connection import Connection
-from hub.models.consent import Consent, Suppression, Window
+from hub.models.consent import Consent
 from hub.models.contact import Contact
 from hub.models.contact_link import ContactLink
-from hub.models.destination import PausedDestination
 from hub.models.event import Event
-from hub.models.idempotency import Idempotency
-from hub.models.inbound import Conversation, Inbound, Thread
+from hub.models.idempotency_key import IdempotencyKey
+from hub.models.inbound_message import Conversation, InboundMessage, Thread
 from hub.models.link import Link
-from hub.models.media import MediaFile
-from hub.models.message import Body, Message
+from hub.models.linked_chat import LinkedChat
+from hub.models.media_file import MediaFile
+from hub.models.message import Message
+from hub.models.message_body import MessageBody
+from hub.models.paused_destination import PausedDestination
 from hub.models.platform_event import PlatformEvent
-from hub.models.receipt import Receipt
+from hub.models.provider_callback import ProviderCallback
+from hub.models.quarantined_row import QuarantinedRow
+from hub.models.recipient_pace import RecipientPace
 from hub.models.request import Signer, SigningRequest
 from hub.models.route import Route, RouteStep
-from hub.models.set_aside import SetAside
+from hub.models.session_window import SessionWindow
 from hub.models.setting import Setting
 from hub.models.source import ApiKey, Source
 from hub.models.status_event import StatusEvent
+from hub.models.suppression import Suppression
 from hub.models.template import ProviderTemplate, Template, TemplateMapping, TemplateVersion
-from hub.models.throttle import Counter, Pace, Throttle, Usage
-from hub.models.user import SignIn, User
+from hub.models.throttle import Throttle
+from hub.models.usage import Usage
+from hub.models.user import User, UserSession
 
 __all__ = [
-    "Action",
+    "ActionToken",
     "ApiKey",
     "Attempt",
-    "Audit",
-    "Body",
-    "Chat",
+    "AuditEntry",
     "Connection",
     "Consent",
     "Contact",
     "ContactLink",
     "Conversation",
-    "Counter",
     "Event",
-    "Idempotency",
-    "Inbound",
+    "IdempotencyKey",
+    "InboundMessage",
     "Link",
+    "LinkedChat",
     "MediaFile",
     "Message",
-    "Pace",
+    "MessageBody",
     "PausedDestination",
     "PlatformEvent",
+    "ProviderCallback",
     "ProviderTemplate",
-    "Receipt",
+    "QuarantinedRow",
+    "RecipientPace",
     "Route",
     "RouteStep",
-    "SetAside",
+    "SessionWindow",
     "Setting",
-    "SignIn",
     "Signer",
     "SigningRequest",
     "Source",
@@ -68,5 +72,5 @@ __all__ = [
     "Throttle",
     "Usage",
     "User",
-    "Window",
+    "UserSession",
 ]

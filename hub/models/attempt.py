@@ -23,13 +23,13 @@ class Attempt(Base):
     __table_args__ = (UniqueConstraint("connection_id", "provider_id"),)
 
     message_id: Mapped[str] = foreign_key("msg", "messages.id", primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
     started_at: Mapped[datetime] = mapped_column(Time, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(Time)
     outcome: Mapped[str | None]
     code: Mapped[str] = mapped_column(default="")
-    why: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
     http_status: Mapped[int | None]
     request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
     milliseconds: Mapped[int | None]

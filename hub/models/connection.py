@@ -10,6 +10,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.core.vocabulary import ConnectionState
+from hub.db.encrypted_fields import CONNECTION_CHECK, CONNECTION_SETTINGS
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, now, primary_key
 
@@ -30,14 +31,14 @@ class Connection(Base):
     channel: Mapped[str]
     test: Mapped[bool]
     state: Mapped[str] = mapped_column(default=ConnectionState.NEW.value)
-    why: Mapped[str] = mapped_column(default="")
+    state_reason: Mapped[str] = mapped_column(default="")
     state_at: Mapped[datetime] = mapped_column(Time, default=now)
     _settings: Mapped[bytes | None] = mapped_column("settings")
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
     # where a team reads what it posts, as its integration writes that; '': nowhere
-    place: Mapped[str] = mapped_column(default="")
+    destination: Mapped[str] = mapped_column(default="")
     # the most messages a second that its admin allows; None: as the integration says
     per_second: Mapped[float | None]
     # what it may send (messaging/rules.py); '': as the integration says
@@ -45,7 +46,7 @@ class Connection(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
     # the last genuine callback, to the minute
-    called_at: Mapped[datetime | None] = mapped_column(Time)
+    last_callback_at: Mapped[datetime | None] = mapped_column(Time)
     # when its provider's templates are fetched next; NULL: now
     templates_due_at: Mapped[datetime | None] = mapped_column(Time)
     # the last check: of which settings, when, and what it found
@@ -54,8 +55,8 @@ class Connection(Base):
     checked_ok: Mapped[bool | None]
     _check: Mapped[bytes | None] = mapped_column("check_result")
 
-    settings = EncryptedJson()
-    check = EncryptedJson()
+    settings = EncryptedJson(CONNECTION_SETTINGS)
+    check = EncryptedJson(CONNECTION_CHECK)
 
     @hybrid_property
     def throttle(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import CONTACT_NAME
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, now, primary_key
 
@@ -30,4 +31,4 @@ class Contact(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     erased_at: Mapped[datetime | None] = mapped_column(Time)
 
-    name = EncryptedJson()
+    name = EncryptedJson(CONTACT_NAME)

@@ -24,6 +24,6 @@ class ContactLink(Base):
     contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the smaller id of the two
     other_id: Mapped[str] = foreign_key("ctc", "contacts.id")
     # the webhook that shows it; no foreign key: receipts go first
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))
+    callback_id: Mapped[str | None] = mapped_column(Id("rcp"))
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again

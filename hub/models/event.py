@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
@@ -27,5 +28,5 @@ class Event(Base):
     _payload: Mapped[bytes | None] = mapped_column("payload")
     _skipped: Mapped[bytes | None] = mapped_column("skipped")
 
-    payload = EncryptedJson()
-    skipped = EncryptedJson()  # [{"signer", "step", "reason"}]
+    payload = EncryptedJson(EVENT_PAYLOAD)
+    skipped = EncryptedJson(EVENT_SKIPPED)  # [{"signer", "step", "reason"}]

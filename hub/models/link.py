@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import LINK_URL
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
@@ -24,4 +25,4 @@ class Link(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     opened_at: Mapped[datetime | None] = mapped_column(Time)
 
-    url = EncryptedJson()
+    url = EncryptedJson(LINK_URL)

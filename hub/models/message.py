@@ -11,8 +11,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from hub.core.vocabulary import Lane, Status
 from hub.db.engine import Base
 from hub.db.types import (
-    EncryptedJson,
-    Id,
     Time,
     foreign_key,
     now,
@@ -37,7 +35,7 @@ class Message(Base):
 
     __tablename__ = "messages"
     __table_args__ = (
-        UniqueConstraint("once_key"),
+        UniqueConstraint("dedup_key"),
         UniqueConstraint("after_id"),
         partial_index(None, "connection_id", "status", "lane", "due_at", where=DUE),
         Index(None, "request_id", "id"),
@@ -63,7 +61,7 @@ class Message(Base):
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
-    # what it is about; of one thread they go one at a time, oldest first
+    # messages of one thread are sent one at a time, oldest first
     thread: Mapped[str] = mapped_column(default="")
     step_id: Mapped[str | None] = foreign_key("stp", "route_steps.id")
     template_version_id: Mapped[str | None] = foreign_key("tpv", "template_versions.id")
@@ -74,11 +72,11 @@ class Message(Base):
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
-    # goes to who wants none: the confirmation of that, or help
+    # sent in spite of an opt-out: the confirmation of the opt-out, or an answer to HELP
     exempt: Mapped[bool] = mapped_column(default=False)
-    by_hand: Mapped[bool] = mapped_column(default=False)  # somebody here chose to send it, now
-    stop: Mapped[str | None]  # why it must not be sent any more
-    once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now
+    stop_reason: Mapped[str | None]  # set when it must not be sent any more
+    dedup_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     # the message that this one takes over from
     after_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     edits_id: Mapped[str | None] = foreign_key("msg", "messages.id")
@@ -102,15 +100,3 @@ class Message(Base):
     @property
     def created_at(self) -> datetime:
         return time_of(self.id)
-
-
-class Body(Base):
-    """The content of a message, apart from its row so that it can be removed first."""
-
-    __tablename__ = "bodies"
-    __seal_by__ = "owner_id"
-
-    owner_id: Mapped[str] = mapped_column(Id("*"), primary_key=True)
-    _content: Mapped[bytes] = mapped_column("content")
-
-    content = EncryptedJson()  # {"subject", "text"}

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, primary_key
 
@@ -27,4 +28,4 @@ class PlatformEvent(Base):
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")
 
-    payload = EncryptedJson()
+    payload = EncryptedJson(PLATFORM_EVENT_PAYLOAD)

@@ -8,12 +8,19 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.core.vocabulary import RequestState, SignerState
+from hub.db.encrypted_fields import (
+    REQUEST_SENDER,
+    REQUEST_TITLE,
+    REQUEST_URL,
+    SIGNER_DETAILS,
+    SIGNER_SIGNING_URL,
+)
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, primary_key
 
 
 class SigningRequest(Base):
-    """A document out for signature. `told_at` is the time of the newest event that described it."""
+    """A document out for signature. `reported_at`: when the newest event about it happened."""
 
     __tablename__ = "requests"
     __table_args__ = (
@@ -30,13 +37,13 @@ class SigningRequest(Base):
     _url: Mapped[bytes | None] = mapped_column("url")
     state: Mapped[str] = mapped_column(default=RequestState.OPEN.value)
     state_at: Mapped[datetime] = mapped_column(Time, default=now)
-    told_at: Mapped[datetime] = mapped_column(Time, default=now)
+    reported_at: Mapped[datetime] = mapped_column(Time, default=now)
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
 
-    title = EncryptedJson()
-    sender = EncryptedJson()  # {"name", "email"}
-    url = EncryptedJson()  # where its sender's people see the document
+    title = EncryptedJson(REQUEST_TITLE)
+    sender = EncryptedJson(REQUEST_SENDER)  # {"name", "email"}
+    url = EncryptedJson(REQUEST_URL)  # where its sender's people see the document
     signers: Mapped[list[Signer]] = relationship(
         order_by="(Signer.turn, Signer.id)", back_populates="request"
     )
@@ -64,14 +71,14 @@ class Signer(Base):
     turn: Mapped[int] = mapped_column(default=1)
     state: Mapped[str] = mapped_column(default=SignerState.PENDING.value)
     state_at: Mapped[datetime] = mapped_column(Time, default=now)
-    told_at: Mapped[datetime] = mapped_column(Time, default=now)
+    reported_at: Mapped[datetime] = mapped_column(Time, default=now)
     remind_at: Mapped[datetime | None] = mapped_column(Time)
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # nobody reminds them before
 
     # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference",
-    # "download_url", "told_at": {field: time}}
-    details = EncryptedJson()
-    signing_url = EncryptedJson()
+    # "download_url", "reported_at": {field: time}}
+    details = EncryptedJson(SIGNER_DETAILS)
+    signing_url = EncryptedJson(SIGNER_SIGNING_URL)
     request: Mapped[SigningRequest] = relationship(back_populates="signers")

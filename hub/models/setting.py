@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import SETTING_VALUE
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, now
 
@@ -20,4 +21,4 @@ class Setting(Base):
     _value: Mapped[bytes] = mapped_column("value")
     changed_at: Mapped[datetime] = mapped_column(Time, default=now, onupdate=now)
 
-    value = EncryptedJson()
+    value = EncryptedJson(SETTING_VALUE)

@@ -17,16 +17,18 @@ class StatusEvent(Base):
     """
 
     __tablename__ = "status_events"
-    __table_args__ = (UniqueConstraint("message_id", "attempt", "source", "word", "code"),)
+    __table_args__ = (
+        UniqueConstraint("message_id", "attempt", "source", "provider_status", "code"),
+    )
 
     id: Mapped[str] = primary_key("sev")
     message_id: Mapped[str] = foreign_key("msg", "messages.id")
     attempt: Mapped[int] = mapped_column(default=0)
     at: Mapped[datetime] = mapped_column(Time, default=now)
     status: Mapped[str | None]
-    word: Mapped[str]  # the provider's own word, or ours
+    provider_status: Mapped[str]  # in the provider's own words, or the hub's
     code: Mapped[str] = mapped_column(default="")
-    why: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
     source: Mapped[str]
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
+    callback_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key
     provider_at: Mapped[datetime | None] = mapped_column(Time)

@@ -33,7 +33,7 @@ class User(Base):
         return Role(self.role)
 
 
-class SignIn(Base):
+class UserSession(Base):
     """One signed-in browser; its cookie holds the token whose digest this is."""
 
     __tablename__ = "sessions"

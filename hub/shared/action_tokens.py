@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.store import transaction, write
 from hub.db.types import now
 from hub.lib.crypto import blind_index, digest
-from hub.models import Action
+from hub.models import ActionToken
 from hub.shared.index_key import index_key
 
 RANDOM = 16  # bytes
@@ -55,10 +55,12 @@ def make_token(
     return token
 
 
-_ADD = Statement.insert(table_of(Action))
+_ADD = Statement.insert(table_of(ActionToken))
 
 
-def find_token(token: str, *kinds: str, lock: bool = False, proven: bool = True) -> Action | None:
+def find_token(
+    token: str, *kinds: str, lock: bool = False, proven: bool = True
+) -> ActionToken | None:
     """Return what a token stands for, used up and expired ones too; None for one that we did not
     make, or not for these kinds.
 
@@ -67,14 +69,14 @@ def find_token(token: str, *kinds: str, lock: bool = False, proven: bool = True)
     if proven and not is_genuine(token):
         return None
     query = (
-        select(Action)
-        .where(Action.digest == digest(token), Action.kind.in_(kinds))
+        select(ActionToken)
+        .where(ActionToken.digest == digest(token), ActionToken.kind.in_(kinds))
         .execution_options(populate_existing=True)
     )
     return db.session.scalar(query.with_for_update() if lock else query)
 
 
-def is_open(action: Action | None) -> bool:
+def is_open(action: ActionToken | None) -> bool:
     """Tell whether a token can still be used."""
     return action is not None and action.used_at is None and action.expires_at > now()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.db.engine import db
-from hub.models import Audit
+from hub.models import AuditEntry
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def record(action: str, subject: str = "", title: str = "", **detail: Any) -> No
     """
     who = _actor.get()
     db.session.add(
-        Audit(
+        AuditEntry(
             user_id=who.user_id,
-            who=who.who,
+            actor=who.who,
             action=action,
             subject=subject,
             title=title,

@@ -24,7 +24,7 @@ from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now, time_of
-from hub.models import Audit, Event, Inbound, Message, Receipt, Setting
+from hub.models import AuditEntry, Event, InboundMessage, Message, ProviderCallback, Setting
 from hub.shared import audit
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ STEADY = timedelta(days=7).total_seconds()
 LONGEST_BREAK = timedelta(days=60).total_seconds()  # of a hub; a clock further ahead is wrong
 WRITE_EVERY = timedelta(minutes=5).total_seconds()
 DAMAGED = "The stored time of the last check cannot be read."
-NEWEST_OF = (Message, Receipt, Event, Inbound, Audit)
+NEWEST_OF = (Message, ProviderCallback, Event, InboundMessage, AuditEntry)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from sqlalchemy import bindparam, delete, select
 from hub.core.errors import Conflict, Refused
 from hub.db import locks
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import IDEMPOTENT_ANSWER
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import read, transaction, write
 from hub.db.types import keyring, now
 from hub.lib.crypto import digest
-from hub.models import Idempotency
+from hub.models import IdempotencyKey
 from hub.shared import clock_check
 from hub.shared.index_key import index_key
 
@@ -86,11 +87,11 @@ def _once(
                 " for a new request.",
                 field="Idempotency-Key",
             )
-        return keyring().open_json(table.name, row, "answer", sealed), True
+        return keyring().open_json(IDEMPOTENT_ANSWER, row, sealed), True
     answer = run()
     if kept:
         write(_FORGET, name)
-    sealed = keyring().seal_json(table.name, row, "answer", answer)
+    sealed = keyring().seal_json(IDEMPOTENT_ANSWER, row, answer)
     write(
         _KEEP,
         {**name, "body_hmac": body_hmac, "status": status, "answer": sealed, "created_at": now()},
@@ -98,7 +99,7 @@ def _once(
     return answer, False
 
 
-table = table_of(Idempotency)
+table = table_of(IdempotencyKey)
 _THIS = [table.c[name] == bindparam(name) for name in ("api_key_id", "path", "key_digest")]
 _KEPT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).where(*_THIS))
 _FORGET = Statement(delete(table).where(*_THIS))
@@ -116,8 +117,8 @@ def delete_old_answers() -> int:
 def _forget() -> int:
     old = list(
         db.session.scalars(
-            select(Idempotency)
-            .where(Idempotency.created_at < now() - KEPT)
+            select(IdempotencyKey)
+            .where(IdempotencyKey.created_at < now() - KEPT)
             .limit(FORGOTTEN_AT_ONCE)
         )
     )

@@ -24,7 +24,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.models import Audit
+from hub.models import AuditEntry
 
 log = structlog.get_logger(__name__)
 
@@ -115,11 +115,11 @@ def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[st
     """Add to the row of this minute, which has the same id in every process."""
     action, address, subject = key
     row_id = _row_id(key, moment)
-    row = db.session.get(Audit, row_id, with_for_update=True, populate_existing=True)
+    row = db.session.get(AuditEntry, row_id, with_for_update=True, populate_existing=True)
     if row is None:
         detail = {"address": address, "count": count, **words["detail"]}
-        row = Audit(
-            id=row_id, action=action, subject=subject, who=words["who"], title=words["title"]
+        row = AuditEntry(
+            id=row_id, action=action, subject=subject, actor=words["who"], title=words["title"]
         )
         row.at = moment
         row.detail = detail

@@ -24,6 +24,7 @@ from hub.core.config import Config
 from hub.core.errors import ConfigError, DecryptionError
 from hub.core.setting_parsers import Keys
 from hub.db import sqlite_check
+from hub.db.encrypted_fields import SETTING_VALUE
 from hub.db.engine import MIGRATIONS, patience
 from hub.lib.crypto import Keyring
 
@@ -35,6 +36,7 @@ TABLES = "SELECT count(*) FROM (SELECT 1 FROM messages LIMIT 1) AS found"  # fai
 _NAMES = re.compile(
     r"^(revision|down_revision) *(?::[^=]+)?= *(?:['\"]([^'\"]*)['\"]|None)", re.MULTILINE
 )
+_BEFORE_0_2_0 = re.compile(r"00[0-9]{2}")  # revisions whose tables no migration leads on from
 QUERIES = (REVISION, SEALED, TABLES)
 RESTORE = "Restore the data folder from a backup. Nothing was changed."
 
@@ -84,6 +86,8 @@ def revision_problem(revision: str | None) -> str:
     known = _revisions()
     if revision == known[-1]:
         return ""
+    if revision is not None and _BEFORE_0_2_0.fullmatch(revision):
+        return "made by a version before 0.2.0; use a new data folder"
     if revision is None or revision in known:
         return "not migrated; run hub migrate"
     return "newer than this version of Signpost; install the newer version again"
@@ -115,6 +119,12 @@ def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: boo
             f" {found.revision}) created the database {what}. Install that version again,"
             " or restore an older backup. Nothing was changed."
         )
+    if found.revision is not None and _BEFORE_0_2_0.fullmatch(found.revision):
+        raise ConfigError(
+            f"Signpost does not start: a version before 0.2.0 created the database {what}, and"
+            " this version cannot read its tables. Set HUB_DATA_DIR (or HUB_DATABASE_URL) to a"
+            " new, empty place, or install the earlier version again. Nothing was changed."
+        )
     if found.revision is None and found.tables is not None:
         # migrations run in one transaction, so that none that was interrupted leaves this
         raise ConfigError(
@@ -140,7 +150,7 @@ def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
             " or set HUB_ENCRYPTION_KEYS. Nothing was changed."
         )
     try:
-        Keyring(keys).open("settings", "index_key", "value", sealed)
+        Keyring(keys).open(SETTING_VALUE, "index_key", sealed)
     except DecryptionError as problem:
         raise ConfigError(
             "Signpost does not start: the encryption keys do not decrypt the data in the"

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from hub import integrations
 from hub.core.vocabulary import EventType, Lane, RequestState
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
@@ -85,7 +86,7 @@ def notify(
     )
     new = [(posts[key], key, text) for key, text in posted.items()]
     drafts += team_posts.draft_posts(about, request, new, carriers)
-    added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
+    added = zip((draft.dedup_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
     team_posts.refresh_posts(request, carriers, told=about)
     briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
@@ -234,7 +235,7 @@ class _Writing:
                 template=one.template,
                 says=one.says,
                 lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
-                once_key=key,
+                dedup_key=key,
                 expires_at=_until(event, request),
             )
             for key, item, one in items
@@ -265,8 +266,8 @@ def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, A
             "type": event.type.value,
             "occurred_at": event.occurred_at,
             "received_at": now(),
-            "payload": keyring().seal_json("events", row, "payload", event.payload),
-            "skipped": keyring().seal_json("events", row, "skipped", skipped),
+            "payload": keyring().seal_json(EVENT_PAYLOAD, row, event.payload),
+            "skipped": keyring().seal_json(EVENT_SKIPPED, row, skipped),
         },
     )
 
@@ -303,10 +304,15 @@ def _told_before(keys: Collection[bytes]) -> dict[bytes, StoredMessage]:
 
 _TOLD = Statement(
     select(
-        Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code
+        Message.dedup_key,
+        Message.id,
+        Message.channel,
+        Contact.address,
+        Message.status,
+        Message.code,
     )
     .join(Contact, Contact.id == Message.contact_id)
-    .where(Message.once_key.in_(list_param("keys")))
+    .where(Message.dedup_key.in_(list_param("keys")))
 )
 
 

@@ -13,7 +13,7 @@ from hub.db.engine import db
 from hub.db.store import require_write_lock, savepoint, transaction
 from hub.db.types import now
 from hub.messaging.track.statuses import Origin
-from hub.models import Action, Event, Message
+from hub.models import ActionToken, Event, Message
 from hub.shared import action_tokens, audit
 from hub.shared.audit import Actor
 from hub.signing import cards, planning, reminders, signing_batch, team_posts
@@ -97,7 +97,7 @@ def _posted(request: RequestRecord, origin: Origin) -> bool:
     return db.session.scalar(mine.limit(1)) is not None
 
 
-def _act(action: Action, request: RequestRecord) -> str:
+def _act(action: ActionToken, request: RequestRecord) -> str:
     """Perform the action, and return its result in a word."""
     signer = action.subject if action.subject != request.id else None
     try:
@@ -114,7 +114,7 @@ def _act(action: Action, request: RequestRecord) -> str:
         return problem.code
 
 
-def _request(action: Action, *, lock: bool = True) -> RequestRecord | None:
+def _request(action: ActionToken, *, lock: bool = True) -> RequestRecord | None:
     event = db.session.get(Event, action.event_id) if action.event_id else None
     if event is None:
         return None

@@ -11,7 +11,7 @@ from hub.core.vocabulary import EventType, RequestState, SignerState
 from hub.db.types import now
 from hub.integrations.base import Button, Card
 from hub.lib.text import Joined, isolate, one_line, shorten
-from hub.models import Action
+from hub.models import ActionToken
 from hub.shared import action_tokens
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -185,7 +185,7 @@ def intended_reader(subject: str, request: RequestRecord) -> str:
     return EVERYBODY if subject == request.id else names_of(addressee_note(subject, request))
 
 
-def card_note(action: Action, request: RequestRecord) -> str:
+def card_note(action: ActionToken, request: RequestRecord) -> str:
     """Return the result of a pressed button in a sentence."""
     names = intended_reader(action.subject, request)
     at = card_time(action.used_at or now())

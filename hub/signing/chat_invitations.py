@@ -224,7 +224,7 @@ def _link_signer(
     """Link a signer's addresses to the chat, record the consent, and welcome them."""
     request = signer.request
     chats.link_chat(
-        connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id
+        connection.id, request.source_id, _addresses(signer), contact.id, origin.callback_id
     )
     opt_out.process_keyword(
         Keyword.START, "opened an invitation link", connection, contact, at, answered=True
@@ -239,7 +239,7 @@ def _link_signer(
             contact_id=contact.id,
             channel=connection.channel,
             given=True,
-            source=opt_out.BY_LINK,
+            evidence=opt_out.BY_LINK,
             source_id=request.source_id,
             at=at,
             proof=proof,
@@ -271,7 +271,7 @@ def _receiver(connection_ids: Collection[str]) -> Connection | None:
 
 
 def _take_place(connection: Connection, came: ChatLinked) -> None:
-    connection.place = came.address
+    connection.destination = came.address
     db.session.flush()
     team_subscriptions.subscribe_new(connection)
     audit.record("connection.placed", connection.id, connection.title, chat=came.name)

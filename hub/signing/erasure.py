@@ -20,23 +20,23 @@ from hub.messaging.compose import cancellation
 from hub.messaging.contacts import contact_links, suppressions
 from hub.messaging.inbox.inbound import received_content
 from hub.models import (
-    Audit,
-    Body,
-    Chat,
+    AuditEntry,
     Consent,
     Contact,
     Event,
-    Inbound,
+    InboundMessage,
+    LinkedChat,
     Message,
-    Pace,
+    MessageBody,
     PausedDestination,
     PlatformEvent,
-    Receipt,
+    ProviderCallback,
+    RecipientPace,
+    SessionWindow,
     Signer,
     SigningRequest,
     StatusEvent,
     Suppression,
-    Window,
 )
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
@@ -75,8 +75,8 @@ def other_contacts(contact: Contact) -> list[Contact]:
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
-    chats = select(Chat.contact_id).where(
-        Chat.address_key.in_(keys_of_contact(contact))
+    chats = select(LinkedChat.contact_id).where(
+        LinkedChat.address_key.in_(keys_of_contact(contact))
     )  # opened by who is known by this address
     twin = and_(
         Contact.kind == contact.kind, Contact.address_key.in_(keys_of_contact(contact))
@@ -114,9 +114,11 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
         )
     cancellation.stop_contact(contact.id, WHY)
     sent = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
-    received = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
+    received = list(
+        db.session.scalars(select(InboundMessage.id).where(InboundMessage.contact_id == contact.id))
+    )
     words = sum(
-        _delete(Body.owner_id, [row_id.partition("_")[2] for row_id in part])
+        _delete(MessageBody.owner_id, [row_id.partition("_")[2] for row_id in part])
         for part in _parts(sent + received)
     )
     webhooks = _told(contact.id, sent, received)
@@ -141,27 +143,31 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
 
 def _delete_chats(contact: Contact) -> int:
     """Delete a contact's chats, windows and pauses; return how many webhooks went with them."""
-    linked = select(Chat.receipt_id).where(
-        Chat.contact_id == contact.id, Chat.receipt_id.is_not(None)
+    linked = select(LinkedChat.callback_id).where(
+        LinkedChat.contact_id == contact.id, LinkedChat.callback_id.is_not(None)
     )
-    receipts = [row_id for row_id in db.session.scalars(linked) if row_id]
-    webhooks = _delete(Receipt.id, receipts)
-    for table in (Window, Pace, PausedDestination, Chat):
+    callbacks = [row_id for row_id in db.session.scalars(linked) if row_id]
+    webhooks = _delete(ProviderCallback.id, callbacks)
+    for table in (SessionWindow, RecipientPace, PausedDestination, LinkedChat):
         _delete(table.contact_id, [contact.id])
-    _run(delete(Chat).where(Chat.address_key.in_(keys_of_contact(contact))))
+    _run(delete(LinkedChat).where(LinkedChat.address_key.in_(keys_of_contact(contact))))
     return webhooks
 
 
 def _blank_records(contact: Contact) -> None:
     """Remove what identifies a contact from records that stay: consents, opt-outs, activity."""
     _run(
-        update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None)
+        update(Consent)
+        .where(Consent.contact_id == contact.id)
+        .values(ip="", user_agent="", _proof=None)
     )
     titles = addresses.written_forms(contact.kind, contact.address)
-    _run(update(Audit).where(Audit.title.in_(titles)).values(title="an erased address"))
+    _run(update(AuditEntry).where(AuditEntry.title.in_(titles)).values(title="an erased address"))
     closed = [row.id for row in suppressions.opt_outs_of_contact(contact)]
-    _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
-    _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
+    _run(
+        update(Suppression).where(Suppression.id.in_(closed)).values(explanation="", lift_reason="")
+    )
+    _run(update(AuditEntry).where(AuditEntry.subject.in_(closed)).values(detail={}))
 
 
 def clean_erased() -> int:
@@ -178,7 +184,9 @@ def clean_erased() -> int:
 @transaction
 def _clean(contact_id: str) -> int:
     went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact_id)))
-    came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact_id)))
+    came = list(
+        db.session.scalars(select(InboundMessage.id).where(InboundMessage.contact_id == contact_id))
+    )
     return _told(contact_id, went, came)
 
 
@@ -200,20 +208,20 @@ def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
 def _webhooks(contact_id: str, went: Sequence[str]) -> int:
     ids = set(
         db.session.scalars(
-            select(Inbound.receipt_id).where(
-                Inbound.contact_id == contact_id, Inbound.receipt_id.is_not(None)
+            select(InboundMessage.callback_id).where(
+                InboundMessage.contact_id == contact_id, InboundMessage.callback_id.is_not(None)
             )
         )
     )
     for part in _parts(went):
         ids |= set(
             db.session.scalars(
-                select(StatusEvent.receipt_id).where(
-                    StatusEvent.message_id.in_(part), StatusEvent.receipt_id.is_not(None)
+                select(StatusEvent.callback_id).where(
+                    StatusEvent.message_id.in_(part), StatusEvent.callback_id.is_not(None)
                 )
             )
         )
-    return sum(_delete(Receipt.id, part) for part in _parts(sorted(filter(None, ids))))
+    return sum(_delete(ProviderCallback.id, part) for part in _parts(sorted(filter(None, ids))))
 
 
 def signers_of(contact: Contact) -> list[str]:
@@ -265,7 +273,8 @@ def _signers(contact_id: str, also: Sequence[str]) -> int:
     # cards that name every signer
     posts = select(Message.id).where(Message.request_id.in_(list(named)), Message.thread != "")
     _delete(
-        Body.owner_id, [one.partition("_")[2] for one in db.session.scalars(posts)] if named else []
+        MessageBody.owner_id,
+        [one.partition("_")[2] for one in db.session.scalars(posts)] if named else [],
     )
     for request_id, ids in named.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):

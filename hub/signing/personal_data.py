@@ -17,14 +17,14 @@ from hub.messaging.contacts import contact_links, suppressions
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track.timeline import timeline
 from hub.models import (
-    Body,
-    Chat,
     Connection,
     Consent,
     Contact,
     ContactLink,
-    Inbound,
+    InboundMessage,
+    LinkedChat,
     Message,
+    MessageBody,
     Signer,
     Suppression,
 )
@@ -55,7 +55,7 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
         "chats": ("chats", _chats(contact), partial(_chat, titles=titles)),
         "received": (
             "inbound",
-            _rows_of(Inbound, Inbound.contact_id == contact.id),
+            _rows_of(InboundMessage, InboundMessage.contact_id == contact.id),
             partial(_inbound, titles=titles),
         ),
         "signer_of": ("signers", _rows_of(Signer, signs), _signer),
@@ -95,11 +95,11 @@ def _consent(row: Consent) -> dict[str, Any]:
         "given": row.given,
         "channel": row.channel or None,
         "purpose": row.purpose or None,
-        "source": row.source,
+        "source": row.evidence,
         "source_id": row.source_id,
         "at": _time(row.at),
         "ip": row.ip or None,
-        "agent": row.agent or None,
+        "agent": row.user_agent or None,
         "proof": row.proof,
     }
 
@@ -109,11 +109,11 @@ def _opt_out(row: Suppression) -> dict[str, Any]:
         "channel": row.channel or None,
         "reason": row.reason,
         "code": row.code or None,
-        "why": row.why or None,
+        "why": row.explanation or None,
         "source_id": row.source_id,
         "since": _time(row.since),
         "lifted_at": _time(row.lifted_at),
-        "lifted_why": row.lifted_why or None,
+        "lifted_why": row.lift_reason or None,
     }
 
 
@@ -138,7 +138,7 @@ def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _chat(row: Chat, titles: Mapping[str, str]) -> dict[str, Any]:
+def _chat(row: LinkedChat, titles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "connection": titles.get(row.connection_id),
         "source": row.source_id,
@@ -146,7 +146,7 @@ def _chat(row: Chat, titles: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _inbound(row: Inbound, titles: Mapping[str, str]) -> dict[str, Any]:
+def _inbound(row: InboundMessage, titles: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": row.id,
         "at": _time(row.at),
@@ -166,18 +166,21 @@ def _signer(row: Signer) -> dict[str, Any]:
     }
 
 
-def _chats(contact: Contact) -> Iterable[Chat]:
+def _chats(contact: Contact) -> Iterable[LinkedChat]:
     """Return the chats with a contact, one for each connection and source."""
     rows = db.session.scalars(
-        select(Chat).where(
-            or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of_contact(contact)))
+        select(LinkedChat).where(
+            or_(
+                LinkedChat.contact_id == contact.id,
+                LinkedChat.address_key.in_(keys_of_contact(contact)),
+            )
         )
     )
     return {(one.connection_id, one.source_id): one for one in rows}.values()
 
 
 def _said(public_id: str) -> Any:
-    body = db.session.get(Body, public_id.partition("_")[2])
+    body = db.session.get(MessageBody, public_id.partition("_")[2])
     return (
         None
         if body is None

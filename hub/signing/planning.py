@@ -44,7 +44,7 @@ _CARRIERS = Statement(
         Connection.sender,
         Connection.test,
         Connection.rules,
-        Connection.place,
+        Connection.destination,
         Connection.state,
     )
     .where(

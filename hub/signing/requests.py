@@ -26,7 +26,9 @@ ACTS = {
     EventType.SIGNED: SignerState.SIGNED,
     EventType.DECLINED: SignerState.DECLINED,
 }
-TOLD_AT = "told_at"  # in a signer's details: field → when the event happened that spoke of it last
+REPORTED_AT = (
+    "reported_at"  # in a signer's details: field → when the event happened that spoke of it last
+)
 
 
 @transaction
@@ -57,7 +59,7 @@ def apply_event(
 
 
 def _describe(request: RequestRecord, event: EventIn) -> None:
-    newer = event.occurred_at >= request.told_at
+    newer = event.occurred_at >= request.reported_at
     given = event.request.given()
     if "title" in given and (newer or request.title is None):
         request.title = given["title"]
@@ -67,7 +69,7 @@ def _describe(request: RequestRecord, event: EventIn) -> None:
         request.url = given["url"]
     if "expires_at" in given and (newer or request.expires_at is None):
         request.expires_at = event.request.expires_at
-    request.told_at = max(request.told_at, event.occurred_at)
+    request.reported_at = max(request.reported_at, event.occurred_at)
 
 
 def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecord:
@@ -77,7 +79,7 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
     signer = request.signer(told.id) or request.add_signer(told.id, at)
     moment = at.astimezone(UTC).isoformat(timespec="microseconds")
     # a new one, so that the change is noticed
-    times = signer.details[TOLD_AT] = dict(signer.details.get(TOLD_AT, {}))
+    times = signer.details[REPORTED_AT] = dict(signer.details.get(REPORTED_AT, {}))
     for field, value in told.given().items():
         if field == "id" or moment < times.get(field, ""):
             continue
@@ -88,7 +90,7 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
             signer.details[field] = value
         elif value is not None:
             signer.turn = value
-    signer.told_at = max(signer.told_at, at)
+    signer.reported_at = max(signer.reported_at, at)
     return signer
 
 

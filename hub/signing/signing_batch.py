@@ -4,6 +4,7 @@ written where they changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,17 +13,35 @@ from sqlalchemy import bindparam, select, update
 
 from hub.core.vocabulary import RequestState, SignerState
 from hub.db.compiled_sql import Row, Statement, table_of
+from hub.db.encrypted_fields import (
+    REQUEST_SENDER,
+    REQUEST_TITLE,
+    REQUEST_URL,
+    SIGNER_DETAILS,
+    SIGNER_SIGNING_URL,
+)
 from hub.db.store import read, write
 from hub.db.types import keyring, new_id, now
+from hub.lib.crypto import EncryptedField
 from hub.models import Signer, SigningRequest
 
 requests = table_of(SigningRequest)
 signers = table_of(Signer)
 
-REQUEST_PLAIN = ("state", "state_at", "told_at", "expires_at")
-REQUEST_SEALED = ("title", "sender", "url")
-SIGNER_PLAIN = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders", "snoozed_until")
-SIGNER_SEALED = ("details", "signing_url")
+REQUEST_PLAIN = ("state", "state_at", "reported_at", "expires_at")
+REQUEST_SEALED = {"title": REQUEST_TITLE, "sender": REQUEST_SENDER, "url": REQUEST_URL}
+REQUEST_COLUMNS = (*REQUEST_PLAIN, *REQUEST_SEALED)
+SIGNER_PLAIN = (
+    "turn",
+    "state",
+    "state_at",
+    "reported_at",
+    "reminded_at",
+    "reminders",
+    "snoozed_until",
+)
+SIGNER_SEALED = {"details": SIGNER_DETAILS, "signing_url": SIGNER_SIGNING_URL}
+SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
 
 
 @dataclass(slots=True)
@@ -34,7 +53,7 @@ class SignerRecord:
     turn: int
     state: str
     state_at: datetime
-    told_at: datetime
+    reported_at: datetime
     reminded_at: datetime | None
     reminders: int
     snoozed_until: datetime | None = None
@@ -56,7 +75,7 @@ class RequestRecord:
     test: bool
     state: str
     state_at: datetime
-    told_at: datetime
+    reported_at: datetime
     expires_at: datetime | None
     title: str | None = None
     sender: dict[str, Any] | None = None
@@ -95,9 +114,9 @@ class RequestRecord:
                 "test": self.test,
                 "created_at": now(),
             }
-            write(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
-        elif self._before[self.id] != _state(self, REQUEST_PLAIN + REQUEST_SEALED):
-            write(_CHANGE_REQUEST, _changes(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
+            write(_ADD_REQUEST, row | _sealed(self, REQUEST_PLAIN, REQUEST_SEALED))
+        elif self._before[self.id] != _state(self, REQUEST_COLUMNS):
+            write(_CHANGE_REQUEST, _changes(self, REQUEST_PLAIN, REQUEST_SEALED))
         added = []
         changed = []
         for signer in self.signers:
@@ -109,19 +128,17 @@ class RequestRecord:
                     "external_id": signer.external_id,
                     "remind_at": None,
                 }
-                added.append(row | _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
-            elif before != _state(signer, SIGNER_PLAIN + SIGNER_SEALED):
-                changed.append(_changes(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
+                added.append(row | _sealed(signer, SIGNER_PLAIN, SIGNER_SEALED))
+            elif before != _state(signer, SIGNER_COLUMNS):
+                changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
         self.new = False
         self._remember()
 
     def _remember(self) -> None:
-        self._before = {self.id: _state(self, REQUEST_PLAIN + REQUEST_SEALED)}
-        self._before |= {
-            signer.id: _state(signer, SIGNER_PLAIN + SIGNER_SEALED) for signer in self.signers
-        }
+        self._before = {self.id: _state(self, REQUEST_COLUMNS)}
+        self._before |= {signer.id: _state(signer, SIGNER_COLUMNS) for signer in self.signers}
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
@@ -134,8 +151,8 @@ def _change(table: Any, names: tuple[str, ...]) -> Statement:
 
 _ADD_REQUEST = Statement.insert(requests)
 _ADD_SIGNERS = Statement.insert(signers)
-_CHANGE_REQUEST = _change(requests, REQUEST_PLAIN + REQUEST_SEALED)
-_CHANGE_SIGNER = _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
+_CHANGE_REQUEST = _change(requests, REQUEST_COLUMNS)
+_CHANGE_SIGNER = _change(signers, SIGNER_COLUMNS)
 
 
 def find_request(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
@@ -160,8 +177,8 @@ def new_request(source_id: str, external_id: str, at: datetime, *, test: bool) -
     )
 
 
-_REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)
-_SIGNER = ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)
+_REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_COLUMNS)
+_SIGNER = ("id", "external_id", *SIGNER_COLUMNS)
 _ALL = select(*[requests.c[name] for name in _REQUEST])
 _BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(key_share=True))
 _BY_SOURCE = Statement(
@@ -185,13 +202,13 @@ def _record(found: list[Row], its_signers: Statement = _SIGNERS) -> RequestRecor
     if not found:
         return None
     values = dict(zip(_REQUEST, found[0], strict=True))
-    for name in REQUEST_SEALED:
-        values[name] = _open("requests", values["id"], name, values[name])
+    for name, encrypted in REQUEST_SEALED.items():
+        values[name] = _open(encrypted, values["id"], values[name])
     record = RequestRecord(**values, new=False)
     for row in read(its_signers, request=record.id):
         values = dict(zip(_SIGNER, row, strict=True))
-        for name in SIGNER_SEALED:
-            values[name] = _open("signers", values["id"], name, values[name])
+        for name, encrypted in SIGNER_SEALED.items():
+            values[name] = _open(encrypted, values["id"], values[name])
         values["details"] = values["details"] or {}
         record.signers.append(SignerRecord(**values))
     record._remember()
@@ -207,31 +224,29 @@ def _state(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tupl
 
 def _sealed(
     record: RequestRecord | SignerRecord,
-    table: str,
     plain: tuple[str, ...],
-    sealed: tuple[str, ...],
+    sealed: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
     row = record.id.partition("_")[2]
     values: dict[str, Any] = {name: getattr(record, name) for name in plain}
-    for name in sealed:
+    for name, encrypted in sealed.items():
         value = getattr(record, name)
-        values[name] = None if value is None else keyring().seal_json(table, row, name, value)
+        values[name] = None if value is None else keyring().seal_json(encrypted, row, value)
     return values
 
 
 def _changes(
     record: RequestRecord | SignerRecord,
-    table: str,
     plain: tuple[str, ...],
-    sealed: tuple[str, ...],
+    sealed: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
     return {
         "key": record.id,
-        **{f"new_{name}": value for name, value in _sealed(record, table, plain, sealed).items()},
+        **{f"new_{name}": value for name, value in _sealed(record, plain, sealed).items()},
     }
 
 
-def _open(table: str, row_id: str, name: str, value: bytes | None) -> Any:
-    return (
-        None if value is None else keyring().open_json(table, row_id.partition("_")[2], name, value)
-    )
+def _open(encrypted: EncryptedField, row_id: str, value: bytes | None) -> Any:
+    if value is None:
+        return None
+    return keyring().open_json(encrypted, row_id.partition("_")[2], value)

@@ -19,6 +19,7 @@ from hub import integrations
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address, EventType, Lane
 from hub.db.compiled_sql import Statement
+from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
 from hub.db.store import list_param, read, require_write_lock
 from hub.db.types import keyring
@@ -29,7 +30,7 @@ from hub.messaging.compose.content import buttons_of
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import ContactRef, contact_for
 from hub.messaging.send import thread_order
-from hub.models import Action, Body, Contact, Message
+from hub.models import ActionToken, Contact, Message, MessageBody
 from hub.signing import cards
 from hub.signing.planning import PlacedCarrier
 from hub.signing.signing_batch import RequestRecord
@@ -98,7 +99,7 @@ def draft_posts(
                 step_id=post.step.id,
                 template_version_id=said.version_id,
                 lane=Lane.NOW,
-                once_key=key,
+                dedup_key=key,
             )
         )
     return made
@@ -155,7 +156,7 @@ def refresh_posts(
         draft = _change(newest, request, carrier, told)
         if pressed is not None:
             reply_to = pressed.reply_to if answers else ""
-            draft = replace(draft, by_hand=True, reply_to=reply_to)
+            draft = replace(draft, manual=True, reply_to=reply_to)
         outbox.replace(draft)
 
 
@@ -212,7 +213,7 @@ def _newest(
         if not threaded and pressed is not None and event_id != pressed.event_id:
             continue
         try:
-            content = keyring().open_json("bodies", message_id.partition("_")[2], "content", sealed)
+            content = keyring().open_json(MESSAGE_CONTENT, message_id.partition("_")[2], sealed)
         except DecryptionError:
             continue
         if content.get("card"):
@@ -233,12 +234,12 @@ _POSTS = Statement(
         Message.id,
         Message.edits_id,
         Message.event_id,
-        Body._content,
+        MessageBody._content,
         Contact.id,
         Contact.address,
         Contact.address_key,
     )
-    .join(Body, Body.owner_id == Message.id)
+    .join(MessageBody, MessageBody.owner_id == Message.id)
     .join(Contact, Contact.id == Message.contact_id)
     .outerjoin(_changed, _changed.id == Message.edits_id)
     .where(
@@ -275,8 +276,8 @@ def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, .
 
 
 _STATE = Statement(
-    select(Action.digest, Action.subject, Action.used_at).where(
-        Action.digest.in_(list_param("digests"))
+    select(ActionToken.digest, ActionToken.subject, ActionToken.used_at).where(
+        ActionToken.digest.in_(list_param("digests"))
     )
 )
 
@@ -284,10 +285,10 @@ _STATE = Statement(
 def _notes(request: RequestRecord, most: int = 3) -> list[str]:
     """Say what was pressed under the posts of a request, the newest last."""
     mine = [request.id, *(one.id for one in request.signers)]
-    query = select(Action).where(
-        Action.subject.in_(mine),
-        Action.kind.in_([cards.REMIND, cards.SNOOZE]),
-        Action.used_at.is_not(None),
+    query = select(ActionToken).where(
+        ActionToken.subject.in_(mine),
+        ActionToken.kind.in_([cards.REMIND, cards.SNOOZE]),
+        ActionToken.used_at.is_not(None),
     )
-    found = db.session.scalars(query.order_by(Action.used_at.desc()).limit(most)).all()
+    found = db.session.scalars(query.order_by(ActionToken.used_at.desc()).limit(most)).all()
     return [cards.card_note(one, request) for one in reversed(found)]

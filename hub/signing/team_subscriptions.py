@@ -37,7 +37,7 @@ def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
     connection = db.session.scalars(
         select(Connection).where(Connection.id == connection_id).with_for_update()
     ).one()
-    if not connection.place:
+    if not connection.destination:
         raise Conflict(
             "no_place",
             "This connection sends direct messages only. Enter a destination for the team"
@@ -59,7 +59,7 @@ def subscribe_new(connection: Connection) -> None:
     """Let a connection that has a place now, and had none before, post what a team usually wants to
     hear.
     """
-    if connection.place and not _routes(connection.id):
+    if connection.destination and not _routes(connection.id):
         _set(connection, USUAL)
 
 

@@ -13,7 +13,7 @@ from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.models import ApiKey, Audit
+from hub.models import ApiKey, AuditEntry
 
 
 @pytest.mark.parametrize(("test", "begins"), [(True, "sp_test_"), (False, "sp_live_")])
@@ -30,7 +30,9 @@ def test_a_key_is_stored_as_a_digest_alone(in_app: Flask) -> None:
     text = api_keys.create("Contracts", test=False)
     key = db.session.scalars(select(ApiKey)).one()
     assert text.encode() not in key.digest
-    assert not any(text in f"{row.detail}{row.title}" for row in db.session.scalars(select(Audit)))
+    assert not any(
+        text in f"{row.detail}{row.title}" for row in db.session.scalars(select(AuditEntry))
+    )
 
 
 @pytest.mark.parametrize(

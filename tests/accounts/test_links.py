@@ -15,7 +15,7 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
-from hub.models import Action, Source
+from hub.models import ActionToken, Source
 
 PASSWORD = "four words nobody knows"
 
@@ -100,7 +100,7 @@ def test_one_kind_of_link_does_not_open_the_other(in_app: Flask) -> None:
 
 def test_only_digests_of_links_are_stored(in_app: Flask) -> None:
     token = token_of(setup.first_admin_link())
-    stored = db.session.scalars(select(Action)).one()
+    stored = db.session.scalars(select(ActionToken)).one()
     assert token.encode() not in stored.digest
     assert len(stored.digest) == 32
 

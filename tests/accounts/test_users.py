@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.lib.crypto import digest
-from hub.models import Audit, SignIn, User
+from hub.models import AuditEntry, User, UserSession
 
 PASSWORD = "four words nobody knows"
 
@@ -119,7 +119,7 @@ def test_a_password_is_hashed_anew_when_the_parameters_changed(
 
 def test_only_a_digest_of_the_token_is_stored(in_app: Flask) -> None:
     token = sign_ins.sign_in(add())
-    assert db.session.scalars(select(SignIn.digest)).all() == [digest(token)]
+    assert db.session.scalars(select(UserSession.digest)).all() == [digest(token)]
     assert len(token) >= 43
 
 
@@ -212,7 +212,7 @@ def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -
     sign_ins.change_password(user_id, PASSWORD, "another one, quite long")
     users.disable(user_id)
     rows = db.session.scalars(
-        select(Audit).where(Audit.subject == user_id).order_by(Audit.id)
+        select(AuditEntry).where(AuditEntry.subject == user_id).order_by(AuditEntry.id)
     ).all()
     assert [row.action.partition(".")[2] for row in rows] == [
         "added",

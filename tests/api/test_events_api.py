@@ -9,14 +9,17 @@ from sqlalchemy import select
 
 from hub.connections import connections
 from hub.db.engine import db
-from hub.models import Body, Connection, Event
+from hub.models import Connection, Event, MessageBody
 from tests.api.event_bodies import DESIGN
 from tests.hub_fixtures import ANNA, SigningApp, a_signer, an_event, body
 
 
 def texts() -> list[str]:
     db.session.rollback()
-    return [one.content["text"] for one in db.session.scalars(select(Body).order_by(Body.owner_id))]
+    return [
+        one.content["text"]
+        for one in db.session.scalars(select(MessageBody).order_by(MessageBody.owner_id))
+    ]
 
 
 # ── Taken ─────────────────────────────────────────────────────────────────────────────────────────

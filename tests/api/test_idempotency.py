@@ -16,7 +16,7 @@ from hub.db import locks
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.models import Event, Idempotency, Message
+from hub.models import Event, IdempotencyKey, Message
 from tests.api.conftest import StrictApp
 from tests.hub_fixtures import ANNA, ERIC, a_signer, an_event, body, count
 
@@ -56,13 +56,13 @@ def test_a_refused_request_may_be_corrected_under_its_key(signing_app: StrictApp
         == 422
     )
     assert signing_app.post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
-    assert count(Idempotency) == 1
+    assert count(IdempotencyKey) == 1
 
 
 def test_without_a_key_every_request_counts(signing_app: StrictApp) -> None:
     for _ in range(2):
         signing_app.post("/messages", MESSAGE)
-    assert (count(Message), count(Idempotency)) == (2, 0)
+    assert (count(Message), count(IdempotencyKey)) == (2, 0)
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "line\tbreak"])
@@ -73,7 +73,7 @@ def test_a_key_that_is_no_key_is_refused(signing_app: StrictApp, key: str) -> No
 
 def test_an_answer_is_kept_for_a_week_and_sealed(signing_app: StrictApp) -> None:
     first = body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))
-    row = db.session.query(Idempotency).one()
+    row = db.session.query(IdempotencyKey).one()
     assert row._answer is not None
     assert first["id"].encode() not in row._answer
     assert ERIC.encode() not in row._answer
@@ -165,7 +165,7 @@ def test_a_request_that_runs_for_longer_is_a_conflict(
     signing_app: StrictApp, hub_demo: Flask
 ) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
-    key_id = db.session.query(Idempotency).one().api_key_id
+    key_id = db.session.query(IdempotencyKey).one().api_key_id
     db.session.rollback()
     with locks.hold_lock(f"{key_id} /api/v1/messages k1") as got:
         assert got
@@ -182,7 +182,7 @@ def test_a_request_that_runs_for_longer_is_a_conflict(
 
 def test_two_keys_do_not_wait_for_each_other(signing_app: StrictApp, hub_demo: Flask) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
-    key_id = db.session.query(Idempotency).one().api_key_id
+    key_id = db.session.query(IdempotencyKey).one().api_key_id
     db.session.rollback()
     with locks.hold_lock(f"{key_id} /api/v1/messages k1"):
         began = time.monotonic()

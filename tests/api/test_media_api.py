@@ -21,7 +21,7 @@ from hub.db.types import now
 from hub.messaging.compose import media
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy import session_windows
-from hub.models import Body, Connection, MediaFile
+from hub.models import Connection, MediaFile, MessageBody
 from tests.conftest import config_of
 from tests.hub_fixtures import ERIC, SigningApp, body, message
 
@@ -252,7 +252,7 @@ def test_it_goes_along_again_when_the_message_is_sent_again(
     )["id"]
     assert signing_app.post(f"/messages/{sent}/cancel").status_code == 200
     again = body(signing_app.post(f"/messages/{sent}/resend"))["id"]
-    assert db.session.get_one(Body, again).content["media"] == [
+    assert db.session.get_one(MessageBody, again).content["media"] == [
         {"file": file_id, "name": "signed.pdf"}
     ]
 

@@ -134,7 +134,9 @@ def known_as(message_id: str, provider_id: str) -> None:
     """Let the provider have taken a message under an id of its own."""
     connection_id = db.session.get_one(Message, message_id).connection_id
     db.session.add(
-        Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=provider_id)
+        Attempt(
+            message_id=message_id, number=1, connection_id=connection_id, provider_id=provider_id
+        )
     )
 
 

@@ -141,5 +141,5 @@ def connect_hook() -> None:
     made.settings = {}
     made.settings_version = 1
     made.sender = "T1234567/B1234567"
-    made.place = "T1234567/B1234567"
+    made.destination = "T1234567/B1234567"
     set_state(made, ConnectionState.ENABLED)

@@ -50,10 +50,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     page = bare.tabs(bare.somebody(), javascript=False)
     page.goto("/account")
-    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    page.locator("#time_zone").select_option("Europe/Berlin")
     press(page, "Save changes")
     expect(page.get_by_text("Changes saved.")).to_be_visible()
-    expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
+    expect(page.locator("#time_zone")).to_have_value("Europe/Berlin")
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────

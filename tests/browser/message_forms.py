@@ -110,7 +110,7 @@ def _(bare: Bare) -> None:
     bare.says("Nothing was missed.")
 
 
-@form("admin.replay_receipt")
+@form("admin.replay_callback")
 def _(bare: Bare) -> None:
     sid = f"SM{secrets.token_hex(16)}"
     bare.hub.call_back(sid, "delivered")

@@ -148,7 +148,7 @@ def test_a_mistyped_field_says_so_beside_it(
     press(page, "Save connection")
     expect(page.locator("#account_sid-error")).to_contain_text("34 characters in total")
     expect(page.locator("#sender-error")).to_contain_text(
-        "Start with + and the country code, digits only"
+        "Enter + and the country code, followed by digits only"
     )
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("317 555 0123")
 

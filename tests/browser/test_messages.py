@@ -111,7 +111,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
 
     press(page, "Cancel message")
     expect(page.get_by_role("heading", name="Message canceled. It was not sent.")).to_be_visible()
-    expect(page.get_by_role("heading", name="Canceled.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Canceled.", exact=True)).to_be_visible()
 
 
 def search(page: Page, words: str) -> None:

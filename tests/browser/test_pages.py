@@ -42,7 +42,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.messages": ("/messages", "/messages?show=lost", "/messages?q=nothing"),
     "admin.message": ("/messages/{delivered}", "/messages/{undelivered}", "/messages/{suppressed}"),
     "admin.lift_suppression": ("/messages/{suppressed}/lift",),
-    "admin.receipts": ("/receipts",),
+    "admin.callbacks": ("/receipts",),
     "admin.codes": ("/codes",),
     "admin.requests": ("/requests", "/requests?state=declined"),
     "admin.request_page": ("/requests/{request}",),

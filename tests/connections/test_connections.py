@@ -13,7 +13,7 @@ from hub.connections.settings_form import InvalidSettings
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
-from hub.models import Audit
+from hub.models import AuditEntry
 from tests.connections.connection_steps import NAME, OTHER_TOKEN, add, row
 from tests.connections.connection_steps import values as values
 
@@ -130,7 +130,7 @@ def test_the_audit_names_the_fields_and_never_what_they_hold(values: dict[str, A
     connection_id = add(values)
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     last = db.session.scalars(
-        select(Audit).where(Audit.subject == connection_id).order_by(Audit.id.desc())
+        select(AuditEntry).where(AuditEntry.subject == connection_id).order_by(AuditEntry.id.desc())
     ).first()
     assert last is not None
     assert last.detail == {"fields": ["auth_token"]}

@@ -17,7 +17,7 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.models import Audit, Connection
+from hub.models import AuditEntry, Connection
 from tests.connections.connection_steps import NAME, OTHER_TOKEN, add, row
 from tests.connections.connection_steps import values as values
 from tests.hub_fixtures import a_message
@@ -31,7 +31,7 @@ def put(connection_id: str, state: ConnectionState, why: str = "") -> None:
 
 def actions(connection_id: str) -> list[str]:
     found = db.session.scalars(
-        select(Audit.action).where(Audit.subject == connection_id).order_by(Audit.id)
+        select(AuditEntry.action).where(AuditEntry.subject == connection_id).order_by(AuditEntry.id)
     )
     return [action.removeprefix("connection.") for action in found]
 
@@ -147,7 +147,7 @@ def test_a_broken_connection_goes_on_when_a_test_passes_and_what_waits_is_woken(
         connection_tests.run_test(connection_id)
         assert queue.exists("wake:deliver")
     one = row(connection_id)
-    assert (one.enabled, one.why) == (True, "")
+    assert (one.enabled, one.state_reason) == (True, "")
     assert actions(connection_id)[-2:] == ["tested", "resumed"]
 
 
@@ -159,7 +159,10 @@ def test_a_new_secret_of_a_sending_connection_is_tested_at_once_and_breaks_it_wh
     saved = connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     assert saved.tested is not None
     one = row(connection_id)
-    assert (one.state, one.why) == (ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
+    assert (one.state, one.state_reason) == (
+        ConnectionState.BROKEN,
+        "Twilio rejected the Auth Token.",
+    )
     mended = connections.save(connection_id, values)
     assert mended.tested is not None
     assert mended.tested.check.ok

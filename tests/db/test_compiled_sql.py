@@ -15,30 +15,32 @@ from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import new_id, now
-from hub.models import Counter, Usage
+from hub.models import Throttle, Usage
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 
-counters = table_of(Counter)
-ADD = Statement.insert(counters)
-ADD_ONCE = Statement.insert(counters, on_conflict_do_nothing=True)
+throttles = table_of(Throttle)
+ADD = Statement.insert(throttles)
+ADD_ONCE = Statement.insert(throttles, on_conflict_do_nothing=True)
 SET = Statement(
-    update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
+    update(throttles)
+    .where(throttles.c.name == bindparam("key"))
+    .values(epoch=bindparam("new_value"))
 )
-REMOVE = Statement(delete(counters).where(counters.c.name.in_(list_param("names"))))
+REMOVE = Statement(delete(throttles).where(throttles.c.name.in_(list_param("names"))))
 FIND = Statement(
-    select(counters.c.name, counters.c.value)
+    select(throttles.c.name, throttles.c.epoch)
     .where(
-        counters.c.bucket == bindparam("bucket"),
-        counters.c.name.in_(list_param("names")),
-        counters.c.value.in_([1, 2, 3]),
+        throttles.c.reason == bindparam("reason"),
+        throttles.c.name.in_(list_param("names")),
+        throttles.c.epoch.in_([1, 2, 3]),
     )
-    .order_by(counters.c.name)
+    .order_by(throttles.c.name)
 )
 
 
 def row(name: str, value: int = 1) -> dict[str, Any]:
-    return {"name": name, "bucket": "day", "value": value}
+    return {"name": name, "reason": "day", "epoch": value}
 
 
 add = transaction(lambda *rows: write(ADD, rows))
@@ -46,7 +48,7 @@ add = transaction(lambda *rows: write(ADD, rows))
 
 def found(*names: str) -> list[tuple[Any, ...]]:
     db.session.rollback()
-    return read(FIND, bucket="day", names=list(names))
+    return read(FIND, reason="day", names=list(names))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
@@ -93,12 +95,12 @@ def test_a_value_that_is_missing_is_a_mistake(in_app: Flask) -> None:
     with pytest.raises(KeyError):
         transaction(lambda: write(SET, {"key": "a"}))()
     with pytest.raises(IntegrityError):
-        add({"bucket": "day"})
+        add({"reason": "day"})
 
 
 def test_a_value_that_is_left_out_of_a_row_is_the_plain_default(in_app: Flask) -> None:
-    add({"name": "a", "bucket": "day"})
-    assert read(Statement(select(counters.c.value))) == [(0,)]
+    add({"name": "a", "reason": "day"})
+    assert read(Statement(select(throttles.c.epoch))) == [(0,)]
 
 
 def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> None:

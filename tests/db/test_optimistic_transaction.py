@@ -17,15 +17,17 @@ from hub.db.engine import db
 from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import read, transaction, wake, write
-from hub.models import Counter, Setting
+from hub.models import Setting, Throttle
 
-counters = table_of(Counter)
-ADD = Statement.insert(counters)
+throttles = table_of(Throttle)
+ADD = Statement.insert(throttles)
 SET = Statement(
-    update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
+    update(throttles)
+    .where(throttles.c.name == bindparam("key"))
+    .values(epoch=bindparam("new_value"))
 )
 FIND = Statement(
-    select(counters.c.value).where(counters.c.name == bindparam("name")).with_for_update()
+    select(throttles.c.epoch).where(throttles.c.name == bindparam("name")).with_for_update()
 )
 
 pytestmark = pytest.mark.usefixtures("in_app")
@@ -43,7 +45,7 @@ def increased(name: str = "n") -> int:
     if found:
         write(SET, {"key": name, "new_value": after})
     else:
-        write(ADD, {"name": name, "bucket": "", "value": after})
+        write(ADD, {"name": name, "reason": "", "epoch": after})
     return int(after)
 
 
@@ -178,7 +180,7 @@ def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
     def change() -> None:
         for name, fails in (("a", False), ("b", True), ("c", False)):
             with suppress(ZeroDivisionError), store.savepoint():
-                write(ADD, {"name": name, "bucket": "", "value": 1})
+                write(ADD, {"name": name, "reason": "", "epoch": 1})
                 if fails:
                     raise ZeroDivisionError
 
@@ -193,8 +195,8 @@ def test_what_cannot_be_bound_is_told_by_the_driver_and_leaves_nothing(in_app: F
             lambda: write(
                 ADD,
                 [
-                    {"name": "x", "bucket": "", "value": 1},
-                    {"name": "y", "bucket": "", "value": 10**30},
+                    {"name": "x", "reason": "", "epoch": 1},
+                    {"name": "y", "reason": "", "epoch": 10**30},
                 ],
             )
         )()
@@ -204,7 +206,7 @@ def test_what_cannot_be_bound_is_told_by_the_driver_and_leaves_nothing(in_app: F
 def test_a_row_that_conflicts_is_told_as_the_database_tells_it(in_app: Flask) -> None:
     increase()
     with pytest.raises(store.DBAPIError):
-        optimistic(lambda: write(ADD, {"name": "n", "bucket": "", "value": 1}))()
+        optimistic(lambda: write(ADD, {"name": "n", "reason": "", "epoch": 1}))()
 
 
 def test_when_it_cannot_be_stored_that_is_said(
@@ -222,7 +224,10 @@ def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("there each commits alone")
     group = GroupCommit(str(db.engine.url.database))
-    insert = "INSERT INTO counters (name, bucket, value) VALUES (?, '', ?)"
+    insert = (
+        "INSERT INTO throttles (name, epoch, tokens, failures, pauses, reason)"
+        " VALUES (?, ?, 0, 0, 0, '')"
+    )
     good, bad, other = (
         PendingWrite(writes=[(insert, [[name, number]])])
         for name, number in (("a", 1), ("b", None), ("c", 3))

@@ -33,7 +33,7 @@ from tests.hub_fixtures import (
     deliver,
     make_due,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.hub_fixtures import connection as connection
@@ -88,10 +88,10 @@ def growing(statements: list[str]) -> list[str]:
 
 def test_the_search_for_what_grows_finds_it(asked: Callable[[], list[str]]) -> None:
     of_connection = (
-        "SELECT n FROM attempts WHERE provider_id IS NOT NULL AND connection_id IN ('a') AND"
+        "SELECT number FROM attempts WHERE provider_id IS NOT NULL AND connection_id IN ('a') AND"
         " provider_id IN ('b', 'c', 'd')"
     )
-    assert len(growing([of_connection, "SELECT id FROM messages WHERE stop = 'x'"])) == 2
+    assert len(growing([of_connection, "SELECT id FROM messages WHERE stop_reason = 'x'"])) == 2
     assert growing(["SELECT id FROM messages WHERE id = 'x'"]) == []
 
 
@@ -110,7 +110,7 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
     for one in (*body(answer)["messages"], direct):
         sid = message(one["id"]).provider_id or ""
         call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(one["id"]))
-    settle_receipts()
+    process_pending_callbacks()
     assert status(direct["id"]) == Status.DELIVERED
     signing_app.post("/events", an_event("request.signed", signer={"id": "eric"}))
     statements = asked()

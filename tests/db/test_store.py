@@ -206,7 +206,7 @@ def test_sqlite_is_set_up_to_lose_nothing(in_app: Flask) -> None:
 def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
     @transaction
     def point() -> None:
-        db.session.add(Attempt(message_id=new_id("msg"), n=1, connection_id=new_id("con")))
+        db.session.add(Attempt(message_id=new_id("msg"), number=1, connection_id=new_id("con")))
 
     with pytest.raises(IntegrityError):
         point()

@@ -29,7 +29,7 @@ from hub.db.types import now
 from hub.integrations.slack.integration import Slack
 from hub.integrations.telegram.integration import Telegram
 from hub.messaging.inbox import conversations
-from hub.models import Connection, Contact, Receipt
+from hub.models import Connection, Contact, ProviderCallback
 from hub.shared.action_tokens import make_token
 from hub.signing import cards
 from tests.conftest import Browser, config_of, make_app
@@ -43,7 +43,7 @@ from tests.hub_fixtures import (
     call_back,
     credentials,
     deliver,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 
@@ -172,8 +172,8 @@ def look(admin: Browser) -> None:
     page.
     """
     moment = now()
-    settle_receipts()
-    for row in db.session.scalars(select(Receipt)):
+    process_pending_callbacks()
+    for row in db.session.scalars(select(ProviderCallback)):
         assert OWN_FAULT not in row.error, f"{row.subject}: {row.error}"
         assert row.due_at is None or (row.tries > 0 and row.due_at >= moment), (
             f"{row.subject} is stuck"
@@ -186,7 +186,9 @@ def look(admin: Browser) -> None:
 @transaction
 def give_up() -> None:
     """Let what waits for a message that will never come be over, so that the next look is quick."""
-    db.session.execute(update(Receipt).where(Receipt.due_at.is_not(None)).values(due_at=None))
+    db.session.execute(
+        update(ProviderCallback).where(ProviderCallback.due_at.is_not(None)).values(due_at=None)
+    )
 
 
 def pages() -> Iterator[str]:
@@ -209,7 +211,7 @@ def after_all(app: Flask, message_id: str) -> None:
     """See that statuses of our messages still arrive, and that no contact is without an address."""
     sid = attempts(message_id)[0].provider_id or ""
     assert call_back(app, a_form(app, sid, "read"), target=about(message_id)).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     assert status(message_id) == "read"
     assert not list(
         db.session.scalars(

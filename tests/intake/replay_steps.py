@@ -20,7 +20,7 @@ from tests.hub_fixtures import (
     a_message,
     about,
     call_back,
-    settle_receipts,
+    process_pending_callbacks,
 )
 
 SID = "SM" + "0" * 32
@@ -45,7 +45,7 @@ def delivered(hub_demo: Flask, sent: str) -> str:
     """Give a message whose three callbacks are settled."""
     for word in ("queued", "sent", "delivered"):
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
-    assert settle_receipts() == 3
+    assert process_pending_callbacks() == 3
     return sent
 
 
@@ -57,7 +57,7 @@ def forget(message_id: str, words: tuple[str, ...] = ()) -> None:
     facts = delete(StatusEvent).where(
         StatusEvent.message_id == message_id, StatusEvent.source == "callback"
     )
-    db.session.execute(facts.where(StatusEvent.word.in_(words)) if words else facts)
+    db.session.execute(facts.where(StatusEvent.provider_status.in_(words)) if words else facts)
     db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
     db.session.execute(
         update(Message).where(Message.id == message_id).values(status="accepted", code="")

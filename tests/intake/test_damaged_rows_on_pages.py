@@ -28,7 +28,7 @@ from tests.hub_fixtures import (
     an_event,
     body,
     call_back,
-    settle_receipts,
+    process_pending_callbacks,
 )
 
 
@@ -87,7 +87,8 @@ def test_the_activity_is_shown_though_the_detail_of_a_change_is_damaged(
 ) -> None:
     with app.app_context():
         run(
-            "UPDATE audit SET detail = :damaged WHERE id = (SELECT max(id) FROM audit)",
+            "UPDATE audit_entries SET detail = :damaged"
+            " WHERE id = (SELECT max(id) FROM audit_entries)",
             damaged=damaged,
         )
     page = admin.get("/activity")
@@ -139,7 +140,7 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
         assert (
             call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
         )
-    settle_receipts()
+    process_pending_callbacks()
     run(
         "UPDATE conversations SET connection_id = :damaged "
         "WHERE id = (SELECT max(id) FROM conversations)",

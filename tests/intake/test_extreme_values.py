@@ -22,7 +22,7 @@ from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.state import job_failures
 from tests import every_page
 from tests.conftest import Browser
-from tests.hub_fixtures import SigningApp, a_form, call_back, deliver, settle_receipts
+from tests.hub_fixtures import SigningApp, a_form, call_back, deliver, process_pending_callbacks
 
 TIMES = st.one_of(
     st.sampled_from(
@@ -219,7 +219,7 @@ def import_rows(import_file: Any, rows: list[dict[str, str]]) -> None:
 def work() -> None:
     """Do what the workers and cron do."""
     deliver()
-    settle_receipts()
+    process_pending_callbacks()
     chores.each(ShutdownSignal(20))
     cron.sweep()
 

@@ -13,12 +13,12 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import process_callbacks
-from hub.intake import provider_callbacks as intake_receipts
+from hub.intake import provider_callbacks as intake_callbacks
 from hub.integrations.base import Accepted, WebhookRequest
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
 from hub.messaging.send import calls, claims
-from hub.models import Connection, PlatformEvent, Receipt
+from hub.models import Connection, PlatformEvent, ProviderCallback
 from tests.fake_provider import Pigeon
 from tests.hub_fixtures import (
     a_form,
@@ -26,12 +26,12 @@ from tests.hub_fixtures import (
     about,
     attempts,
     call_back,
+    callbacks,
     count,
     deliver,
     eventually,
     message,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     told,
     words,
@@ -52,10 +52,10 @@ def sent(connection: Connection) -> str:
 def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     for word in ("queued", "sent", "delivered"):
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
-    assert settle_receipts() == 3
+    assert process_pending_callbacks() == 3
     assert (status(sent), told(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
-    assert {(one.due_at, one.error, one.tries) for one in receipts()} == {(None, "", 1)}
-    assert settle_receipts() == 0
+    assert {(one.due_at, one.error, one.tries) for one in callbacks()} == {(None, "", 1)}
+    assert process_pending_callbacks() == 0
 
 
 class Labeled(WebhookReceiver, Pigeon):
@@ -73,13 +73,13 @@ def test_headers_that_facts_read_are_kept_and_no_others(
 ) -> None:
     told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
     request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
-    assert intake_receipts.store(
+    assert intake_callbacks.store(
         request,
-        intake_receipts.VerifiedBy(
+        intake_callbacks.VerifiedBy(
             Labeled({}, provider_http.ProviderHttpClient()), (connection.id,)
         ),
     )
-    assert receipts()[0].request["headers"] == {
+    assert callbacks()[0].request["headers"] == {
         "content-type": "text/plain",
         "x-pigeon-label": "arrived",
     }
@@ -92,9 +92,9 @@ def test_words_that_mean_nothing_yield_no_platform_event(
     hub_demo: Flask, sent: str, word: str
 ) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(sent), count(PlatformEvent), words(sent)) == ("accepted", 0, [word])
-    assert receipts()[0].due_at is None
+    assert callbacks()[0].due_at is None
 
 
 @pytest.mark.parametrize("word", ["sent", "delivered", "failed", "undelivered"])
@@ -102,7 +102,7 @@ def test_the_four_words_each_yield_their_platform_event(
     hub_demo: Flask, sent: str, word: str
 ) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, word, NumSegments="3"), target=about(sent))
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(sent), told(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
     event = db.session.query(PlatformEvent).one()
     assert {"MessageSid", "AccountSid", "To", "From", "NumSegments"} <= event.payload.keys()
@@ -114,7 +114,7 @@ def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> 
         a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
         target=about(sent),
     )
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(sent), message(sent).code) == ("undelivered", "30003")
     assert db.session.query(PlatformEvent).one().payload["ErrorMessage"] == "Unreachable"
 
@@ -123,7 +123,7 @@ def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connect
     message_id = a_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id))
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert (status(message_id), attempts(message_id)[0].outcome) == ("delivered", "accepted")
@@ -131,7 +131,7 @@ def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connect
 
 def test_a_callback_without_our_names_is_found_by_twilios_id(hub_demo: Flask, sent: str) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
-    settle_receipts()
+    process_pending_callbacks()
     assert status(sent) == "delivered"
 
 
@@ -141,16 +141,16 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
     # without our names, before the provider's id is stored
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
     assert process_callbacks.process_batch() == 1
-    [row] = receipts()
+    [row] = callbacks()
     assert row.error
     assert row.due_at is not None
     message_id = a_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     with time_machine.travel(row.due_at + timedelta(seconds=1)):
-        settle_receipts()
+        process_pending_callbacks()
     assert status(message_id) == "delivered"
-    assert (receipts()[0].due_at, receipts()[0].error) == (None, "")
+    assert (callbacks()[0].due_at, callbacks()[0].error) == (None, "")
 
 
 def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: Flask) -> None:
@@ -161,13 +161,13 @@ def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: 
     )
     began = now()
     tries = 0
-    while (due := receipts()[0].due_at) is not None:
+    while (due := callbacks()[0].due_at) is not None:
         assert due < began + timedelta(minutes=12)
         with time_machine.travel(due + timedelta(milliseconds=1), tick=False):
             process_callbacks.process_batch()
         tries += 1
     assert 10 < tries < 30, "often at first, then rarely"
-    assert receipts()[0].error
+    assert callbacks()[0].error
     assert count(PlatformEvent) == 0
 
 
@@ -186,19 +186,19 @@ def test_odd_names_in_the_address_fall_back_to_twilios_id(
     call_back(
         hub_demo, a_form(hub_demo, SID, "delivered"), target="/api/rpc/webhooks/twilio/sms" + query
     )
-    settle_receipts()
+    process_pending_callbacks()
     assert status(sent) == "delivered"
 
 
 def test_an_absurd_attempt_number_is_somebody_elses(hub_demo: Flask, sent: str) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent, 10**25))
-    settle_receipts()
+    process_pending_callbacks()
     assert status(sent) == "delivered", "found by the provider's id"
 
 
 @transaction
-def spoil(receipt_id: str) -> None:
-    row = db.session.get_one(Receipt, receipt_id)
+def spoil(callback_id: str) -> None:
+    row = db.session.get_one(ProviderCallback, callback_id)
     assert row._request is not None
     row._request = row._request[:-1] + bytes([row._request[-1] ^ 1])
 
@@ -208,17 +208,17 @@ def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
 ) -> None:
     for word in ("queued", "sent", "delivered"):
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
-    first = receipts()[0]
+    first = callbacks()[0]
     spoil(first.id)
     assert process_callbacks.process_batch() == 3
     assert status(sent) == "delivered"
-    bad, *good = receipts()
+    bad, *good = callbacks()
     assert {one.due_at for one in good} == {None}
     assert "k1" in bad.error, "it names the key"
     assert bad.due_at is not None
     with time_machine.travel(now() + timedelta(minutes=11)):
         process_callbacks.process_batch()
-    assert (receipts()[0].due_at, bool(receipts()[0].error)) == (None, True)
+    assert (callbacks()[0].due_at, bool(callbacks()[0].error)) == (None, True)
 
 
 def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
@@ -250,10 +250,11 @@ def test_a_magic_number_ends_as_it_promises(
     deliver()
     eventually(
         lambda: (
-            settle_receipts() is None or (status(message_id) == ends and told(message_id) == events)
+            process_pending_callbacks() is None
+            or (status(message_id) == ends and told(message_id) == events)
         )
     )
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(message_id), told(message_id)) == (ends, events)
 
 
@@ -261,18 +262,18 @@ def test_a_magic_number_ends_as_it_promises(
 def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(
     hub_demo: Flask, connection: Connection, sent: str
 ) -> None:
-    def called_at(word: str) -> Any:
+    def last_callback_at(word: str) -> Any:
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
-        settle_receipts()
+        process_pending_callbacks()
         db.session.rollback()
-        return db.session.get_one(Connection, connection.id).called_at
+        return db.session.get_one(Connection, connection.id).last_callback_at
 
-    assert connection.called_at is None
-    first = called_at("queued")
-    assert first == receipts()[0].received_at
+    assert connection.last_callback_at is None
+    first = last_callback_at("queued")
+    assert first == callbacks()[0].received_at
     with time_machine.travel(first + timedelta(seconds=50), tick=False):
-        assert called_at("sent") == first, (
+        assert last_callback_at("sent") == first, (
             "a busy connection's row is not written for each callback"
         )
     with time_machine.travel(first + timedelta(seconds=70), tick=False):
-        assert called_at("delivered") == now()
+        assert last_callback_at("delivered") == now()

@@ -16,15 +16,23 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import process_callbacks, replay
 from hub.intake.replay import Report, Selection
-from hub.models import Attempt, Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
+from hub.models import (
+    Attempt,
+    AuditEntry,
+    Connection,
+    Message,
+    PlatformEvent,
+    ProviderCallback,
+    StatusEvent,
+)
 from tests.hub_fixtures import (
     a_connection,
     a_form,
     about,
     call_back,
+    callbacks,
     change,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     told,
     words,
@@ -41,17 +49,23 @@ def everything(*models: Any) -> dict[str, list[Any]]:
     db.session.rollback()
     return {
         model.__tablename__: [tuple(row) for row in db.session.execute(select(table_of(model)))]
-        for model in models or (Message, Attempt, StatusEvent, PlatformEvent, Receipt)
+        for model in models or (Message, Attempt, StatusEvent, PlatformEvent, ProviderCallback)
     }
 
 
 @transaction
-def put(receipt_id: str, **columns: Any) -> None:
-    db.session.execute(update(table_of(Receipt)).where(Receipt.id == receipt_id).values(**columns))
+def put(callback_id: str, **columns: Any) -> None:
+    db.session.execute(
+        update(table_of(ProviderCallback))
+        .where(ProviderCallback.id == callback_id)
+        .values(**columns)
+    )
 
 
-def sealed(receipt_id: str) -> bytes:
-    found = db.session.scalar(select(Receipt._request).where(Receipt.id == receipt_id))
+def sealed(callback_id: str) -> bytes:
+    found = db.session.scalar(
+        select(ProviderCallback._request).where(ProviderCallback.id == callback_id)
+    )
     assert found is not None
     return found
 
@@ -89,7 +103,9 @@ def test_what_was_already_better_known_is_not_taken_back(delivered: str) -> None
 
 def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
     assert replay.replay(EVERYTHING) == replay.replay(FAILED) == Report()
-    assert db.session.scalar(select(Audit.id).where(Audit.action.like("%.replayed"))) is None
+    assert (
+        db.session.scalar(select(AuditEntry.id).where(AuditEntry.action.like("%.replayed"))) is None
+    )
 
 
 # ── Something was ─────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +137,9 @@ def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None
     @transaction
     def misread() -> None:
         db.session.execute(
-            update(StatusEvent).where(StatusEvent.word == "delivered").values(status=None)
+            update(StatusEvent)
+            .where(StatusEvent.provider_status == "delivered")
+            .values(status=None)
         )
         db.session.execute(delete(PlatformEvent).where(PlatformEvent.type == "sms_delivered"))
 
@@ -141,12 +159,12 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
     hub_demo: Flask, delivered: str
 ) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "read"), target=about(delivered))
-    last = receipts()[-1].id
+    last = callbacks()[-1].id
     whole = sealed(last)
     put(last, request=whole[:-1] + bytes([whole[-1] ^ 1]))
     with time_passes():
-        settle_receipts()
-    assert "k1" in receipts()[-1].error
+        process_pending_callbacks()
+    assert "k1" in callbacks()[-1].error
     report = replay.replay(FAILED)
     assert (report.read, report.failed, status(delivered)) == (1, 1, "delivered")
     [why] = report.reasons
@@ -154,7 +172,7 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
     put(last, request=whole)
     report = replay.replay(FAILED)
     assert (report.read, report.new, report.failed, status(delivered)) == (1, 1, 0, "read")
-    assert (receipts()[-1].due_at, receipts()[-1].error) == (None, "")
+    assert (callbacks()[-1].due_at, callbacks()[-1].error) == (None, "")
     assert replay.replay(FAILED).read == 0
 
 
@@ -163,17 +181,17 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
 ) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
     with time_passes():
-        settle_receipts()
+        process_pending_callbacks()
     report = replay.replay(FAILED)
     assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (
         1,
         1,
         [1],
     )
-    assert report.reasons[process_callbacks.UNKNOWN].example == receipts()[0].id
+    assert report.reasons[process_callbacks.UNKNOWN].example == callbacks()[0].id
     message_id = a_sent_message(connection, SID)  # as from a backup
     assert replay.replay(FAILED).new == 1
-    assert (status(message_id), receipts()[0].error) == ("delivered", "")
+    assert (status(message_id), callbacks()[0].error) == ("delivered", "")
 
 
 def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
@@ -182,7 +200,7 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
     call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "delivered"))
     assert replay.replay(EVERYTHING).failed == 1
-    one, other = receipts()
+    one, other = callbacks()
     assert (one.due_at, status(sent)) == (None, "delivered")
     assert other.due_at is not None
     assert process_callbacks.process_batch() == 1
@@ -190,7 +208,7 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
 
 # ── What cannot be applied ────────────────────────────────────────────────────────────────────────
 def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
-    first, second, _ = receipts()
+    first, second, _ = callbacks()
     put(first.id, request=None)
     put(second.id, request=None, error="It was never read.")
     before = everything()
@@ -203,14 +221,14 @@ def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
 
 
 def test_one_that_fails_does_not_hold_the_others_and_stays_as_it_was(delivered: str) -> None:
-    first = receipts()[0].id
+    first = callbacks()[0].id
     whole = sealed(first)
     put(first, request=whole[:-1] + bytes([whole[-1] ^ 1]))
     forget(delivered, ("delivered",))
-    before = everything(Receipt)
+    before = everything(ProviderCallback)
     report = replay.replay(EVERYTHING)
     assert (report.failed, report.new, status(delivered)) == (1, 1, "delivered")
-    assert everything(Receipt) == before, "it was settled"
+    assert everything(ProviderCallback) == before, "it was settled"
 
 
 class TestStray:

@@ -18,15 +18,15 @@ from hub.db.engine import db
 from hub.db.types import new_id, now
 from hub.intake import process_callbacks, replay
 from hub.intake.replay import Report, Selection
-from hub.models import Audit, Connection, PlatformEvent, StatusEvent
+from hub.models import AuditEntry, Connection, PlatformEvent, StatusEvent
 from tests.conftest import close, make_app
 from tests.hub_fixtures import (
     a_form,
     about,
     call_back,
+    callbacks,
     count,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
@@ -40,13 +40,13 @@ def test_only_those_about_one_message_are_replayed(
 ) -> None:
     other = a_sent_message(connection, "SM" + "1" * 32)
     call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "sent"))
-    settle_receipts()
+    process_pending_callbacks()
     for message_id in (delivered, other):
         forget(message_id)
     assert replay.replay(Selection(message="SM" + "1" * 32)).read == 1
     assert (status(delivered), status(other)) == ("accepted", "sent")
     assert replay.replay(Selection(message=delivered)).read == 3
-    assert replay.replay(Selection(receipt_id=receipts()[0].id)).read == 1
+    assert replay.replay(Selection(callback_id=callbacks()[0].id)).read == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_many_are_replayed_in_batches_oldest_first(
     ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(7)]
     for n in range(7):
         call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", "delivered"))
-    settle_receipts()
+    process_pending_callbacks()
     for message_id in ids:
         forget(message_id)
     monkeypatch.setattr(replay, "BATCH", 3)
@@ -119,7 +119,7 @@ def test_many_are_replayed_in_batches_oldest_first(
         )
     )
     assert facts == ids
-    assert db.session.query(Audit).filter_by(action="receipt.replayed").count() == 1
+    assert db.session.query(AuditEntry).filter_by(action="receipt.replayed").count() == 1
 
 
 def test_what_comes_in_meanwhile_is_left_to_the_workers(
@@ -133,7 +133,7 @@ def test_what_comes_in_meanwhile_is_left_to_the_workers(
 
     report = replay.replay(EVERYTHING, busy)
     assert report.read == 3
-    assert receipts()[-1].id > later
+    assert callbacks()[-1].id > later
 
 
 def test_workers_may_settle_the_same_receipts_meanwhile(
@@ -164,8 +164,8 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
     threads = [
         beside(work)
         for work in (
-            settle_receipts,
-            settle_receipts,
+            process_pending_callbacks,
+            process_pending_callbacks,
             lambda: replay.replay(EVERYTHING),
             lambda: replay.replay(EVERYTHING),
         )
@@ -177,7 +177,7 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
     assert problems == []
     assert {status(one) for one in ids} == {"delivered"}
     assert (count(PlatformEvent), count(StatusEvent)) == (24, 36)
-    assert {(one.due_at, one.error) for one in receipts()} == {(None, "")}
+    assert {(one.due_at, one.error) for one in callbacks()} == {(None, "")}
 
 
 def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
@@ -187,7 +187,9 @@ def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
     replay.replay(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))
     rows = [
         (row.action, row.subject, row.title)
-        for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))
+        for row in db.session.scalars(
+            select(AuditEntry).where(AuditEntry.action.like("%.replayed"))
+        )
     ]
     assert rows == [("message.replayed", delivered, ""), ("receipt.replayed", "", f"about {SID}")]
 

@@ -18,16 +18,16 @@ from hub.messaging.compose import resend
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import (
-    Action,
+    ActionToken,
     Attempt,
-    Body,
     Connection,
     Consent,
     Contact,
     Event,
     Message,
+    MessageBody,
     PlatformEvent,
-    Receipt,
+    ProviderCallback,
     Setting,
     Signer,
     SigningRequest,
@@ -60,8 +60,8 @@ def days(count: float) -> timedelta:
 def age(message_id: str, past: timedelta) -> str:
     """Let a message have been made so long ago; return its id then."""
     old = id_at("msg", now() - past)[:-6] + new_id("msg")[-6:]
-    row = db.session.get_one(Body, message_id)
-    db.session.add(Body(owner_id=old, content=row.content))
+    row = db.session.get_one(MessageBody, message_id)
+    db.session.add(MessageBody(owner_id=old, content=row.content))
     db.session.delete(row)
     db.session.execute(
         update(Message)
@@ -72,10 +72,10 @@ def age(message_id: str, past: timedelta) -> str:
 
 
 @transaction
-def receipt(past: timedelta) -> str:
-    receipt_id = id_at("rcp", now() - past)[:-6] + new_id("rcp")[-6:]
-    one = Receipt(
-        id=receipt_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
+def callback(past: timedelta) -> str:
+    callback_id = id_at("rcp", now() - past)[:-6] + new_id("rcp")[-6:]
+    one = ProviderCallback(
+        id=callback_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
     )
     one.request = {"body": "", "headers": {}}
     db.session.add(one)
@@ -91,18 +91,18 @@ def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_dem
     old = age(a_message(), days(30.1))
     young = age(a_message(), days(29.9))
     assert retention.apply_retention() == 1
-    assert left(Body) == 1
+    assert left(MessageBody) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
     assert message(old).contact.address == ERIC
     assert retention.apply_retention() == 0
 
 
 def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
-    receipt(days(31))
-    kept = receipt(days(29))
+    callback(days(31))
+    kept = callback(days(29))
     retention.apply_retention()
     db.session.rollback()
-    assert db.session.scalars(select(Receipt.id)).all() == [kept]
+    assert db.session.scalars(select(ProviderCallback.id)).all() == [kept]
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -114,7 +114,7 @@ def test_what_people_wrote_goes_from_the_platform_events_too(
     @transaction
     def heard(past: timedelta) -> None:
         inbound = id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
-        db.session.add(Body(owner_id=inbound, content={"text": "Hello"}))
+        db.session.add(MessageBody(owner_id=inbound, content={"text": "Hello"}))
         db.session.add(
             PlatformEvent(
                 cause=f"{inbound}:received",
@@ -150,7 +150,7 @@ def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
     def many() -> None:
         for _ in range(retention.AT_ONCE + 5):
             db.session.add(
-                Body(
+                MessageBody(
                     owner_id=id_at("msg", now() - days(40))[:-8] + new_id("msg")[-8:],
                     content={"text": "x"},
                 )
@@ -158,7 +158,7 @@ def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
 
     many()
     assert retention.apply_retention() == retention.AT_ONCE + 5
-    assert left(Body) == 0
+    assert left(MessageBody) == 0
 
 
 class TestShorter:
@@ -170,9 +170,9 @@ class TestShorter:
 
     def test_its_settings_hold(self, hub_demo: Flask) -> None:
         age(a_message(), days(2))
-        receipt(days(80))
+        callback(days(80))
         retention.apply_retention()
-        assert (left(Body), left(Receipt)) == (0, 1)
+        assert (left(MessageBody), left(ProviderCallback)) == (0, 1)
 
 
 # ── After a year ──────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +191,13 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     change(old, due_at=None)
     removed = purge.delete_old_rows(later)
     assert removed["messages"] == 1
-    assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (
+    assert (
+        left(Message),
+        left(Attempt),
+        left(StatusEvent),
+        left(PlatformEvent),
+        left(MessageBody),
+    ) == (
         0,
         0,
         0,
@@ -250,11 +256,11 @@ def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
         EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True
     )
     deliver()
-    assert (left(Thread), left(Action)) == (1, 2)
+    assert (left(Thread), left(ActionToken)) == (1, 2)
     for _ in range(2):  # of two messages the one that took over goes first
         purge.delete_old_rows(now() + YEAR)
         forget_when()
-    assert (left(Message), left(Thread), left(Action)) == (0, 0, 0)
+    assert (left(Message), left(Thread), left(ActionToken)) == (0, 0, 0)
 
 
 def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:

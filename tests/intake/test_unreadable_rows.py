@@ -26,16 +26,16 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.policy.rules import Rules
 from hub.messaging.state import job_failures
 from hub.models import (
-    Chat,
     Connection,
     Contact,
+    LinkedChat,
     Message,
-    Pace,
+    RecipientPace,
+    SessionWindow,
     Source,
     Thread,
     Throttle,
     Usage,
-    Window,
 )
 from tests import every_page
 from tests.conftest import POSTGRES, Browser
@@ -48,7 +48,7 @@ from tests.hub_fixtures import (
     an_event,
     call_back,
     deliver,
-    settle_receipts,
+    process_pending_callbacks,
 )
 
 OTHERS = 100
@@ -57,25 +57,25 @@ TABLES = (
     "contacts",
     "consents",
     "suppressions",
-    "windows",
+    "session_windows",
     "messages",
-    "bodies",
+    "message_bodies",
     "attempts",
     "status_events",
     "platform_events",
     "requests",
     "signers",
     "events",
-    "inbound",
+    "inbound_messages",
     "conversations",
-    "receipts",
+    "provider_callbacks",
     "throttles",
-    "paces",
+    "recipient_paces",
     "usage",
     "connections",
-    "idempotency",
+    "idempotency_keys",
     "threads",
-    "chats",
+    "linked_chats",
 )
 HUGE = 2**62
 SPOILED: dict[str, Callable[[Column[Any]], Any]] = {
@@ -164,17 +164,17 @@ def fill() -> None:
         connection.per_second = 50.0
         db.session.add_all(
             [
-                Window(
+                SessionWindow(
                     sender=connection.sender,
                     contact_id=person.id,
                     opened_at=moment,
                     closes_at=moment,
                 ),
-                Throttle(name=connection.throttle, filled_at=moment),
-                Pace(name=connection.throttle, contact_id=person.id, next_at=moment),
+                Throttle(name=connection.throttle, refilled_at=moment),
+                RecipientPace(name=connection.throttle, contact_id=person.id, next_at=moment),
                 Usage(connection_id=connection.id, day=f"{moment:%Y-%m-%d}", messages=1),
                 Thread(connection_id=connection.id, subject="agr", provider_thread="1"),
-                Chat(
+                LinkedChat(
                     connection_id=connection.id,
                     source_id=source,
                     address_key=person.address_key,
@@ -258,7 +258,7 @@ def others_arrive(count: int = OTHERS) -> None:
     while set(states.values()) != {Status.DELIVERED}:
         assert time.monotonic() < deadline, states
         deliver(30)
-        settle_receipts()
+        process_pending_callbacks()
         db.session.rollback()
         found = select(Message.id, Message.status).where(Message.id.in_(ids))
         states = {row[0]: row[1] for row in db.session.execute(found)}
@@ -283,9 +283,9 @@ def prepare(stage: Stage, table: Table) -> list[str]:
     numbers = [stage.person(n) for n in range(len(table.columns))]
     for n, slug in enumerate(stage.slugs):
         a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
-    settle_receipts()
+    process_pending_callbacks()
     fill()
-    if table.name not in ("messages", "receipts", "signers", "requests"):
+    if table.name not in ("messages", "provider_callbacks", "signers", "requests"):
         deliver()
     return numbers
 

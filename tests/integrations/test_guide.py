@@ -189,10 +189,10 @@ def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
     assert one.parse_events(genuine) == [
         StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")
     ]
-    assert one.receipt_key(genuine) == ("7", "delivered")
+    assert one.callback_key(genuine) == ("7", "delivered")
     for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):
         assert one.parse_events(report(body)) == []
-        assert one.receipt_key(report(body))[0]
+        assert one.callback_key(report(body))[0]
 
 
 @pytest.mark.parametrize(

@@ -185,4 +185,4 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
     row = db.session.scalars(
         select(Connection).where(Connection.integration == "uninstalled")
     ).one()
-    assert (row.state, "install" in row.why) == ("broken", True)
+    assert (row.state, "install" in row.state_reason) == ("broken", True)

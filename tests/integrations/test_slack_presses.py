@@ -29,11 +29,11 @@ from hub.signing.events import EventIn
 from tests.hub_fixtures import (
     a_signer,
     an_event,
+    callbacks,
     credentials,
     deliver,
     eventually,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     source_id,
     turn_connection,
 )
@@ -266,7 +266,7 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
         .json
     )
     assert (pressed["status"], pressed["answer"]) == (200, "")
-    settle_receipts()
+    process_pending_callbacks()
     deliver()
 
     def answered() -> bool:
@@ -281,4 +281,4 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
 
 def test_an_unsigned_press_is_refused_at_the_door(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().post(TARGET, data={"payload": json.dumps(a_press("tok"))})
-    assert (answer.status_code, receipts()) == (403, [])
+    assert (answer.status_code, callbacks()) == (403, [])

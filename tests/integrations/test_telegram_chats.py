@@ -99,7 +99,7 @@ JSON = st.recursive(
 def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
     strange = request(update)
     assert BOT.parse_events(strange) == BOT.parse_events(strange)
-    assert all(Telegram.receipt_key(strange)[:1])
+    assert all(Telegram.callback_key(strange)[:1])
     assert json.loads(Telegram.webhook_response(strange, True)[1]) is not None
 
 
@@ -110,4 +110,4 @@ def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
 def test_what_is_no_update_is_set_aside(body: bytes) -> None:
     assert [type(fact) for fact in facts(body)] == [Unrecognized]
     assert Telegram.webhook_response(request(body), True) == ("application/json", "{}")
-    assert Telegram.receipt_key(request(body))[0]
+    assert Telegram.callback_key(request(body))[0]

@@ -36,7 +36,7 @@ from tests.hub_fixtures import (
     credentials,
     deliver,
     eventually,
-    settle_receipts,
+    process_pending_callbacks,
     source_id,
     turn_connection,
 )
@@ -197,7 +197,7 @@ def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
     act(simulator, "start", who="Eric Smith")
     told = one.look_at_webhook(address)
     assert "403 Forbidden. The secret in Telegram’s request does not match this connection." in told
-    assert "1 waits" in told
+    assert "1 update is waiting" in told
     one.subscribe(address)
     eventually(lambda: there(simulator)["webhook"]["pending"] == 0)
     assert one.look_at_webhook(address).endswith("No delivery failed.")
@@ -205,7 +205,7 @@ def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
 def settled() -> None:
-    settle_receipts()
+    process_pending_callbacks()
     deliver()
 
 
@@ -291,7 +291,7 @@ def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
         True,
         "Received. The message is updated in a moment.",
     )
-    settle_receipts()
+    process_pending_callbacks()
 
     def shown() -> bool:
         deliver()

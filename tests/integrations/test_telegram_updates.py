@@ -54,14 +54,14 @@ def test_another_bots_secret_token_proves_nothing() -> None:
 
 def test_an_update_is_told_from_its_repeat_by_its_number() -> None:
     assert (
-        Telegram.receipt_key(request(message("Hi")))
-        == Telegram.receipt_key(request(message("Hello")))
+        Telegram.callback_key(request(message("Hi")))
+        == Telegram.callback_key(request(message("Hello")))
         == ("9", "update")
     )
-    assert Telegram.receipt_key(
+    assert Telegram.callback_key(
         request({**message("Hi"), "update_id": 10})
-    ) != Telegram.receipt_key(request(message("Hi")))
-    assert Telegram.receipt_key(request(b"?"))[0]
+    ) != Telegram.callback_key(request(message("Hi")))
+    assert Telegram.callback_key(request(b"?"))[0]
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────

@@ -91,7 +91,7 @@ def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiv
     ]
     for request in (*anything, *samples(cls)):
         assert isinstance(cls.claimed_account(request), str)
-        subject, detail = cls.receipt_key(request)
+        subject, detail = cls.callback_key(request)
         assert isinstance(subject + detail, str)
         assert subject
         kind, text = cls.webhook_response(request, True)

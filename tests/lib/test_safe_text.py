@@ -17,7 +17,7 @@ from hub.db.types import new_id
 from hub.integrations.base import Button, Card, FilledTemplate, Integration, Outbound
 from hub.lib import text
 from hub.messaging.compose import media
-from hub.models import Body
+from hub.models import MessageBody
 from tests.hub_fixtures import SigningApp, a_signer, an_event
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -161,7 +161,7 @@ def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.D
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
 def said(message_id: str) -> str:
     db.session.rollback()
-    return str(db.session.get_one(Body, message_id.partition("_")[2]).content["text"])
+    return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
 
 
 @pytest.mark.parametrize("bad", list(OVERRIDES))

@@ -19,10 +19,10 @@ from hub.messaging.inbox import conversations
 from hub.models import (
     Connection,
     Conversation,
-    Inbound,
+    InboundMessage,
     PlatformEvent,
-    Receipt,
-    Window,
+    ProviderCallback,
+    SessionWindow,
 )
 from tests.hub_fixtures import (
     ERIC,
@@ -33,10 +33,10 @@ from tests.hub_fixtures import (
     an_event,
     body,
     call_back,
+    callbacks,
     count,
     message,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     told,
 )
@@ -67,15 +67,15 @@ class TestInbound:
             answer = came_in(hub_demo)
             assert (answer.status_code, answer.content_type) == (200, "text/xml")
             assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-        settle_receipts()
-        [row] = db.session.scalars(select(Inbound))
+        process_pending_callbacks()
+        [row] = db.session.scalars(select(InboundMessage))
         assert (row.connection_id, row.provider_id, row.kind) == (
             whatsapp.id,
             "SM" + "1" * 32,
             "text",
         )
-        assert count(Receipt) == 1
-        assert receipts()[0].detail == "received"
+        assert count(ProviderCallback) == 1
+        assert callbacks()[0].detail == "received"
         [event] = db.session.scalars(select(PlatformEvent))
         assert (event.type, event.payload["text"], event.payload["from"]) == (
             "whatsapp_received",
@@ -88,8 +88,10 @@ class TestInbound:
         self, hub_demo: Flask, whatsapp: Connection, target: str
     ) -> None:
         assert came_in(hub_demo, target=target).content_type == "text/xml"
-        settle_receipts()
-        assert [one.connection_id for one in db.session.scalars(select(Inbound))] == [whatsapp.id]
+        process_pending_callbacks()
+        assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
+            whatsapp.id
+        ]
 
     def test_a_status_at_the_inbound_address_is_a_status(
         self, hub_demo: Flask, connection: Connection
@@ -100,17 +102,19 @@ class TestInbound:
         accepted(claim)
         answer = call_back(hub_demo, a_form(hub_demo, "SM" + "2" * 32, "delivered"), target=INBOUND)
         assert body(answer) == {"success": True, "processed": 1}
-        settle_receipts()
+        process_pending_callbacks()
         assert status(message_id) == "delivered"
 
     def test_a_text_goes_to_the_connection_of_its_channel(
         self, hub_demo: Flask, connection: Connection, whatsapp: Connection
     ) -> None:
         came_in(hub_demo, channel="", sid="SM" + "3" * 32)
-        settle_receipts()
-        assert [one.connection_id for one in db.session.scalars(select(Inbound))] == [connection.id]
+        process_pending_callbacks()
+        assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
+            connection.id
+        ]
         assert [one.type for one in db.session.scalars(select(PlatformEvent))] == ["sms_received"]
-        assert count(Window) == 0, "SMS has no window"
+        assert count(SessionWindow) == 0, "SMS has no window"
 
     def test_files_and_buttons_are_kept(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(
@@ -124,7 +128,7 @@ class TestInbound:
             ButtonPayload="sign-later",
             ButtonText="Yes",
         )
-        settle_receipts()
+        process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         [line] = conversations.conversation_entries(talk)
         assert line.body is not None
@@ -138,7 +142,7 @@ class TestInbound:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
-        settle_receipts()
+        process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         assert (talk.contact.kind, talk.contact.address, talk.contact.name) == (
             "external",
@@ -155,7 +159,7 @@ class TestInbound:
     ) -> None:
         contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
         came_in(hub_demo)
-        settle_receipts()
+        process_pending_callbacks()
         assert conversations.newest_conversations(10)[0].contact.name == "Eric Smith"
 
     def test_a_sender_that_no_connection_has_stays_with_its_receipt(
@@ -163,9 +167,9 @@ class TestInbound:
     ) -> None:
         drop(whatsapp.id)  # there is only SMS
         came_in(hub_demo)
-        settle_receipts()
-        assert "no connection" in receipts()[0].error
-        assert count(Inbound) == 0
+        process_pending_callbacks()
+        assert "No connection of this account" in callbacks()[0].error
+        assert count(InboundMessage) == 0
 
     def test_an_answer_tells_of_which_request_it_is(
         self, hub_demo: Flask, signing_app: SigningApp, connection: Connection
@@ -175,7 +179,7 @@ class TestInbound:
         assert claim is not None
         accepted(claim)
         came_in(hub_demo, channel="", OriginalRepliedMessageSid="SM" + "2" * 32)
-        settle_receipts()
+        process_pending_callbacks()
         [event] = db.session.scalars(
             select(PlatformEvent).where(PlatformEvent.type == "sms_received")
         )
@@ -205,7 +209,7 @@ class TestStatuses:
                 a_form(hub_demo, "SM" + "2" * 32, word),
                 target=f"{STATUS}?message={message_id}&attempt=1",
             )
-        settle_receipts()
+        process_pending_callbacks()
         assert status(message_id) == "read"
         assert told(message_id) == ["whatsapp_delivered", "whatsapp_read", "whatsapp_sent"]
 
@@ -216,22 +220,22 @@ class TestConversations:
     ) -> None:
         for n in range(3):
             came_in(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
-        settle_receipts()
+        process_pending_callbacks()
         [talk] = conversations.newest_conversations(10, unread=True)
         assert (talk.row.unread, conversations.count_unread(), count(Conversation)) == (3, 1, 1)
         conversations.mark_read(talk.row.id)
         assert conversations.newest_conversations(10, unread=True) == []
-        assert all(one.read_at for one in db.session.scalars(select(Inbound)))
+        assert all(one.read_at for one in db.session.scalars(select(InboundMessage)))
 
     def test_an_answer_is_refused_once_the_window_is_closed(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo)
-        settle_receipts()
+        process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         with (
             time_machine.travel(now() + 25 * HOUR, tick=False),
-            pytest.raises(conversations.Conflict, match="24 hours"),
+            pytest.raises(conversations.Conflict, match="24-hour window is closed"),
         ):
             conversations.send_reply(talk.row.id, "Hello")
 
@@ -239,7 +243,7 @@ class TestConversations:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo, "Hello?")
-        settle_receipts()
+        process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         conversations.send_reply(talk.row.id, "Good morning")
         db.session.rollback()

@@ -28,11 +28,11 @@ from hub.models import (
     Attempt,
     Connection,
     Conversation,
-    Inbound,
+    InboundMessage,
     Message,
     PlatformEvent,
     ProviderTemplate,
-    Window,
+    SessionWindow,
 )
 from hub.shared.integration_instances import instance
 from tests.conftest import wait_until
@@ -46,7 +46,7 @@ from tests.hub_fixtures import (
     call_back,
     count,
     credentials,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.messaging.whatsapp_steps import (
@@ -86,7 +86,7 @@ def change(connection_id: str, **settings: Any) -> None:
 
 def kept_by() -> list[str]:
     db.session.rollback()
-    return list(db.session.scalars(select(Inbound.connection_id)))
+    return list(db.session.scalars(select(InboundMessage.connection_id)))
 
 
 # ── Who is written to ─────────────────────────────────────────────────────────────────────────────
@@ -96,9 +96,9 @@ def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_ser
     new = another(whatsapp, "With a service", sender=SERVICE)
     connections.archive(whatsapp.id)
     came_in(hub_demo, MessagingServiceSid=SERVICE)
-    settle_receipts()
+    process_pending_callbacks()
     assert kept_by() == [new]
-    assert db.session.scalars(select(Window.sender)).all() == [f"whatsapp:{SERVICE}"]
+    assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
 def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
@@ -106,18 +106,18 @@ def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
 ) -> None:
     second = another(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
     came_in(hub_demo, To="whatsapp:+5511900000000", MessagingServiceSid=BRAZIL)
-    settle_receipts()
+    process_pending_callbacks()
     assert kept_by() == [second]
-    assert db.session.scalars(select(Window.sender)).all() == ["whatsapp:+15005550099"]
+    assert db.session.scalars(select(SessionWindow.sender)).all() == ["whatsapp:+15005550099"]
 
 
 def test_what_is_written_to_a_number_of_nobodys_is_kept_and_opens_no_window(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     came_in(hub_demo, To="whatsapp:+15005550098")
-    settle_receipts()
+    process_pending_callbacks()
     assert kept_by() == [whatsapp.id]
-    assert count(Window) == 0
+    assert count(SessionWindow) == 0
 
 
 def test_a_service_opens_its_window_though_only_its_number_is_named(
@@ -135,15 +135,15 @@ def test_a_service_opens_its_window_though_only_its_number_is_named(
 
     rename()
     came_in(hub_demo)
-    settle_receipts()
-    assert db.session.scalars(select(Window.sender)).all() == [f"whatsapp:{SERVICE}"]
+    process_pending_callbacks()
+    assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
 def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     came_in(hub_demo)
-    settle_receipts()
+    process_pending_callbacks()
     another(whatsapp, "Later")
     connections.archive(whatsapp.id)
     replay.replay(Selection(since=now() - timedelta(hours=1)))
@@ -155,7 +155,7 @@ def test_somebody_known_by_an_id_alone_has_a_window_too(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
-    settle_receipts()
+    process_pending_callbacks()
     one = contact_for(Address.EXTERNAL, "US.1349", test=True)
     with hub_demo.test_request_context():
         from hub.models import Contact
@@ -169,7 +169,7 @@ def test_somebody_known_by_an_id_alone_has_a_window_too(
 def refused(hub_demo: Flask, whatsapp: Connection) -> str:
     """Give a text that went out while the window was open, and came back with 63016."""
     came_in(hub_demo)
-    settle_receipts()
+    process_pending_callbacks()
     message_id = drafted(whatsapp)
     claim = turn(whatsapp)
     assert claim is not None
@@ -183,7 +183,7 @@ def refused(hub_demo: Flask, whatsapp: Connection) -> str:
         To=f"whatsapp:{ERIC}",
     )
     call_back(hub_demo, form, target=f"{STATUS}?message={message_id}&attempt=1")
-    settle_receipts()
+    process_pending_callbacks()
     return message_id
 
 
@@ -201,7 +201,7 @@ def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
 ) -> None:
     assert not open_now(whatsapp)
     came_in(hub_demo, sid="SM" + "7" * 32)
-    settle_receipts()
+    process_pending_callbacks()
     assert open_now(whatsapp)
     replay.replay(Selection(message=refused))
     assert open_now(whatsapp)

@@ -11,11 +11,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.integrations.base import FilledTemplate, TemplateInfo
 from hub.messaging.compose import provider_templates, template_sync
-from hub.models import (
-    Audit,
-    Connection,
-    ProviderTemplate,
-)
+from hub.models import AuditEntry, Connection, ProviderTemplate
 from tests.hub_fixtures import (
     ERIC,
     SigningApp,
@@ -122,7 +118,7 @@ class TestTemplates:
     ) -> None:
         self.mapped(whatsapp)
         template_sync.store_templates(whatsapp.id, [] if lost == "gone" else self.found(lost))
-        [row] = db.session.scalars(select(Audit).where(Audit.action == "template.lost"))
+        [row] = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "template.lost"))
         assert row.detail["state"] == lost
         forget()
         assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", {}) is None

@@ -19,20 +19,15 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy import session_windows
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
-from hub.models import (
-    Attempt,
-    Connection,
-    Message,
-    Window,
-)
+from hub.models import Attempt, Connection, Message, SessionWindow
 from tests.hub_fixtures import (
     ERIC,
     a_form,
     a_message,
     call_back,
+    callbacks,
     message,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.messaging.whatsapp_steps import HOUR, STATUS, TEMPLATE, accepted, came_in, drafted, turn
@@ -44,10 +39,10 @@ class TestWindow:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo)
-        settle_receipts()
-        [row] = db.session.scalars(select(Window))
+        process_pending_callbacks()
+        [row] = db.session.scalars(select(SessionWindow))
         assert row.sender == whatsapp.sender
-        assert row.closes_at - receipts()[0].received_at == 24 * HOUR
+        assert row.closes_at - callbacks()[0].received_at == 24 * HOUR
 
     def test_the_latest_counts_in_whatever_order_they_are_told(
         self, hub_demo: Flask, whatsapp: Connection
@@ -62,7 +57,7 @@ class TestWindow:
 
     def test_free_text_goes_while_it_is_open(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(hub_demo)
-        settle_receipts()
+        process_pending_callbacks()
         message_id = drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None
@@ -99,7 +94,7 @@ class TestWindow:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo)
-        settle_receipts()
+        process_pending_callbacks()
         message_id = drafted(whatsapp)
         assert status(message_id) == "queued"
         with time_machine.travel(now() + timedelta(hours=23, minutes=59), tick=False):
@@ -122,7 +117,7 @@ class TestTooLate:
     def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[FilledTemplate | None], str]:
         def send(template: FilledTemplate | None) -> str:
             came_in(hub_demo)
-            settle_receipts()
+            process_pending_callbacks()
             message_id = drafted(whatsapp, template)
             claim = turn(whatsapp)
             assert claim is not None
@@ -144,7 +139,7 @@ class TestTooLate:
             call_back(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code
             == 200
         )
-        settle_receipts()
+        process_pending_callbacks()
 
     def successors(self, message_id: str) -> list[Message]:
         db.session.rollback()
@@ -167,7 +162,7 @@ class TestTooLate:
         accepted(claim, "SM" + "4" * 32)
         form = a_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
         call_back(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
-        settle_receipts()
+        process_pending_callbacks()
         assert self.successors(again.id) == [], (
             "a template that fails is not tried as a template again"
         )
@@ -185,7 +180,7 @@ class TestTooLate:
 
     def test_an_answer_at_once_leads_there_too(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(hub_demo)
-        settle_receipts()
+        process_pending_callbacks()
         message_id = drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None

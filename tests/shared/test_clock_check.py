@@ -23,16 +23,16 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import media
 from hub.messaging.send import recipient_pacing
 from hub.models import (
-    Audit,
-    Body,
+    AuditEntry,
     Event,
-    Idempotency,
+    IdempotencyKey,
     MediaFile,
     Message,
-    Pace,
-    Receipt,
+    MessageBody,
+    ProviderCallback,
+    RecipientPace,
     Setting,
-    SignIn,
+    UserSession,
 )
 from hub.shared import clock_check, idempotency
 from hub.shared.clock_check import Mark, State
@@ -40,7 +40,7 @@ from tests.conftest import Browser
 from tests.hub_fixtures import SigningApp, a_signer, an_event
 
 DAY = 86400.0
-KEPT = (Body, Event, Idempotency, MediaFile, Message, Receipt)
+KEPT = (MessageBody, Event, IdempotencyKey, MediaFile, Message, ProviderCallback)
 
 
 def rows() -> dict[str, int]:
@@ -58,11 +58,11 @@ def fill(signing_app: SigningApp) -> None:
 
 @transaction
 def add_rows() -> None:
-    receipt = Receipt(
+    callback = ProviderCallback(
         id=new_id("rcp"), subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
     )
-    receipt.request = {"body": "", "headers": {}}
-    db.session.add(receipt)
+    callback.request = {"body": "", "headers": {}}
+    db.session.add(callback)
 
 
 @pytest.mark.parametrize("days", [2, 8, 31, 366, 4000, -2, -366])
@@ -101,9 +101,11 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     @transaction
     def add_old() -> None:
         db.session.add(
-            Body(owner_id=id_at("msg", now() - timedelta(days=31)), content={"text": "x"})
+            MessageBody(owner_id=id_at("msg", now() - timedelta(days=31)), content={"text": "x"})
         )
-        user = SignIn(digest=b"x" * 32, user_id=user_id, expires_at=now() - timedelta(seconds=1))
+        user = UserSession(
+            digest=b"x" * 32, user_id=user_id, expires_at=now() - timedelta(seconds=1)
+        )
         db.session.add(user)
 
     from hub.accounts import users
@@ -113,7 +115,7 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     add_old()
     chores.each(ShutdownSignal(5))
     assert rows() == before
-    assert db.session.scalar(select(func.count()).select_from(SignIn)) == 0
+    assert db.session.scalar(select(func.count()).select_from(UserSession)) == 0
 
 
 def test_admin_confirms_the_clock_of_a_hub_that_was_off(
@@ -269,8 +271,8 @@ def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
 def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flask) -> None:
     with app.app_context():
         clock_check.is_right()
-        assert db.session.scalar(select(func.count()).select_from(Pace)) == 0
-        assert db.session.scalar(select(func.count()).select_from(Audit)) is not None
+        assert db.session.scalar(select(func.count()).select_from(RecipientPace)) == 0
+        assert db.session.scalar(select(func.count()).select_from(AuditEntry)) is not None
     with time_machine.travel(now() + timedelta(hours=10)):
         assert "may be wrong" not in admin.get("/").text
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -20,7 +20,7 @@ from tests.shared.start_up import ROOT
 
 @pytest.mark.parametrize(
     ("revision", "said"),
-    [("9999", "newer than this version"), ("0001", "run hub migrate"), (None, "hub migrate")],
+    [("9999", "newer than this version"), ("0015", "before 0.2.0"), (None, "hub migrate")],
 )
 def test_readiness_names_a_database_of_another_version(
     app: Any, client: FlaskClient, revision: str | None, said: str
@@ -46,10 +46,9 @@ def set_revision(app: Any, revision: str | None) -> None:
 
 
 def test_newest_revision_is_the_last_migration() -> None:
-    numbers = [
-        re.match(r"\d+", path.name) for path in (ROOT / "migrations" / "versions").glob("*.py")
-    ]
-    assert startup_checks._revisions() == tuple(sorted(found[0] for found in numbers if found))
+    script = ScriptDirectory(ROOT / "migrations")
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    assert startup_checks._revisions() == tuple(reversed(revisions))
 
 
 def test_full_disk_is_degraded(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

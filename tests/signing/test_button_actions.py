@@ -16,7 +16,7 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.types import now
 from hub.messaging.track.statuses import Origin
-from hub.models import Action, Audit, Connection
+from hub.models import ActionToken, AuditEntry, Connection
 from hub.signing import button_actions, reminders, team_subscriptions
 from tests.fake_provider import Loft
 from tests.hub_fixtures import (
@@ -42,8 +42,10 @@ def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> No
         "Remind Anna",
         "Snooze Anna a day",
     ]
-    row = db.session.scalars(select(Audit).where(Audit.action == "request.reminded")).one()
-    assert row.who == "Dana Whitfield"
+    row = db.session.scalars(
+        select(AuditEntry).where(AuditEntry.action == "request.reminded")
+    ).one()
+    assert row.actor == "Dana Whitfield"
 
 
 def test_a_press_that_reaches_nobody_says_so(
@@ -195,7 +197,9 @@ def test_a_press_that_comes_too_late_does_nothing_and_says_so(roof: Roof, loft: 
     with time_machine.travel(now() + timedelta(days=31)):
         button_actions.perform_action(token(post, "Remind Eric"), "Dana")
         assert (
-            db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
+            db.session.scalars(
+                select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))
+            ).one()
             == "expired"
         )
     assert reminders_to_eric() == 0

@@ -24,9 +24,9 @@ from hub.messaging.compose import render
 from hub.messaging.inbox import chat_membership, inbound
 from hub.messaging.track.statuses import Origin
 from hub.models import (
-    Chat,
     Connection,
     Consent,
+    LinkedChat,
     SigningRequest,
     Source,
     Suppression,
@@ -111,7 +111,7 @@ def test_the_consent_is_kept_with_its_proof(roof: Roof, loft: Loft) -> None:
     tell()
     opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
     row = db.session.scalars(select(Consent)).one()
-    assert (row.given, row.source, row.channel) == (True, "link", "chat")
+    assert (row.given, row.evidence, row.channel) == (True, "link", "chat")
     assert "signer eric of request agr-1" in row.proof
 
 
@@ -125,8 +125,8 @@ def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) 
     assert carried(loft, CHAT) == [], "the same tap, told twice"
     opened(flock, token, "666")
     assert carried(loft, "666") == [chat_invitations.VOID]
-    assert [row.contact_id for row in db.session.scalars(select(Chat))] == [
-        row.contact_id for row in db.session.scalars(select(Chat))
+    assert [row.contact_id for row in db.session.scalars(select(LinkedChat))] == [
+        row.contact_id for row in db.session.scalars(select(LinkedChat))
     ]
     assert tell("agr-2")["messages"][0]["to"] == CHAT
 
@@ -135,7 +135,7 @@ def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) 
 def test_what_is_made_up_links_nothing(roof: Roof, loft: Loft, made_up: str) -> None:
     opened(roof(""), made_up, "666")
     assert carried(loft, "666") == [chat_invitations.VOID]
-    assert db.session.scalars(select(Chat)).all() == []
+    assert db.session.scalars(select(LinkedChat)).all() == []
 
 
 def test_a_link_is_void_after_a_week(roof: Roof, loft: Loft) -> None:
@@ -144,7 +144,7 @@ def test_a_link_is_void_after_a_week(roof: Roof, loft: Loft) -> None:
     token = token_of(chat_invitations.invite(request().id, "eric"))
     with time_machine.travel(now() + timedelta(days=7, seconds=1)):
         opened(flock, token)
-        assert db.session.scalars(select(Chat)).all() == []
+        assert db.session.scalars(select(LinkedChat)).all() == []
 
 
 def test_a_link_of_one_connection_opens_no_other(roof: Roof, loft: Loft) -> None:
@@ -152,7 +152,7 @@ def test_a_link_of_one_connection_opens_no_other(roof: Roof, loft: Loft) -> None
     tell()
     token = token_of(chat_invitations.invite(request().id, "eric"))
     opened(roof("E9"), token)
-    assert db.session.scalars(select(Chat)).all() == []
+    assert db.session.scalars(select(LinkedChat)).all() == []
 
 
 def test_one_apps_signer_says_nothing_of_anothers(roof: Roof, loft: Loft) -> None:
@@ -173,7 +173,7 @@ def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> Non
     flock = roof("")
     token = chat_invitations.invite_team(flock.id).url.rpartition("/")[2]
     opened(flock, token, "-100", team=True)
-    assert by_slug(flock.slug).place == "-100"
+    assert by_slug(flock.slug).destination == "-100"
     assert carried(loft, "-100") == ["Roof posts here from now on."]
     assert team_subscriptions.posted_events(flock.id) == list(team_subscriptions.USUAL)
     tell()
@@ -184,7 +184,7 @@ def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
     flock = roof("")
     tell()
     opened(flock, token_of(chat_invitations.invite(request().id, "eric")), "-100", team=True)
-    assert by_slug(flock.slug).place == ""
+    assert by_slug(flock.slug).destination == ""
 
 
 def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
@@ -340,8 +340,8 @@ def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
     flock = roof("")
     tell()
     opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
-    contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
+    contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
     [told] = personal_data.collect_personal_data(contact_id)["chats"]
     assert told["connection"] == "Roof"
     erasure.erase_contact(contact_id, why="asked for it")
-    assert db.session.scalars(select(Chat)).all() == []
+    assert db.session.scalars(select(LinkedChat)).all() == []

@@ -19,16 +19,16 @@ from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import (
-    Audit,
-    Body,
+    AuditEntry,
     Connection,
     Consent,
     Contact,
     Event,
-    Inbound,
+    InboundMessage,
     Message,
+    MessageBody,
     PlatformEvent,
-    Receipt,
+    ProviderCallback,
     Signer,
     Suppression,
 )
@@ -42,7 +42,7 @@ from tests.hub_fixtures import (
     count,
     deliver,
     eventually,
-    settle_receipts,
+    process_pending_callbacks,
     source_id,
     status,
     turn_connection,
@@ -61,7 +61,7 @@ def told_everything(app: Flask, signing_app: SigningApp) -> str:
     signing_app.post("/events", an_event(signers=signers, signer=signers[0]))
     deliver()
     came_in(app, "Call me at the office, please.")
-    settle_receipts()
+    process_pending_callbacks()
     consents.record_consent(
         ConsentEntry(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"),
         source="api",
@@ -79,13 +79,13 @@ def everything() -> str:
         (Signer, ("details", "signing_url")),
         (Event, ("payload",)),
         (PlatformEvent, ("payload",)),
-        (Receipt, ("request",)),
-        (Audit, ("title", "detail")),
+        (ProviderCallback, ("request",)),
+        (AuditEntry, ("title", "detail")),
     ):
         found += [
             [getattr(row, name) for name in names] for row in db.session.scalars(select(model))
         ]
-    found += [row.content for row in db.session.scalars(select(Body))]
+    found += [row.content for row in db.session.scalars(select(MessageBody))]
     return json.dumps(found, default=str)
 
 
@@ -103,9 +103,9 @@ def test_nothing_that_names_an_erased_person_is_left(
         assert word not in left
     assert ANNA in left, "others are not concerned"
     assert count(Message) == messages, "that messages went stays"
-    assert count(Inbound) == 1
+    assert count(InboundMessage) == 1
     kept = db.session.scalars(select(Consent)).one()
-    assert (kept.given, kept.ip, kept.agent, kept.proof) == (True, "", "", None)
+    assert (kept.given, kept.ip, kept.user_agent, kept.proof) == (True, "", "", None)
 
 
 def test_what_waits_for_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
@@ -142,7 +142,7 @@ def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
-    eventually(lambda: settle_receipts() and ERIC[1:] in everything(), 10)
+    eventually(lambda: process_pending_callbacks() and ERIC[1:] in everything(), 10)
     assert erasure.clean_erased() >= 1
     assert ERIC[1:] not in everything()
 
@@ -168,7 +168,7 @@ def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
-    assert (row.why, row.lifted_why) == ("", "")
+    assert (row.explanation, row.lift_reason) == ("", "")
     assert "Eric Smith" not in everything()
 
 

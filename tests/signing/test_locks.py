@@ -22,7 +22,7 @@ from tests.hub_fixtures import (
     attempts,
     call_back,
     deliver,
-    settle_receipts,
+    process_pending_callbacks,
     source_id,
     told,
 )
@@ -58,7 +58,7 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
     holder.start()
     try:
         assert held.wait(5)
-        settle_receipts()
+        process_pending_callbacks()
         assert holder.is_alive(), "what is told names the request, and waited until nobody held it"
         assert "sms_delivered" in told(message_id)
     finally:

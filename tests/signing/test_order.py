@@ -48,7 +48,7 @@ def end_of(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[st
                 one.state,
                 one.turn,
                 one.signing_url,
-                {key: value for key, value in one.details.items() if key != "told_at"},
+                {key: value for key, value in one.details.items() if key != "reported_at"},
             )
             for one in db.session.scalars(select(Signer).where(Signer.request_id == row.id))
         },

@@ -13,7 +13,7 @@ from hub.core.errors import Conflict
 from hub.core.vocabulary import ConnectionState, EventType
 from hub.db.engine import db
 from hub.db.types import now
-from hub.models import Body, Connection, Contact
+from hub.models import Connection, Contact, MessageBody
 from hub.signing import button_actions, erasure, reminders, team_subscriptions
 from tests.fake_provider import Loft
 from tests.hub_fixtures import (
@@ -76,7 +76,7 @@ def test_a_card_goes_with_the_signer_whom_it_names(roof: Roof, loft: Loft) -> No
     eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
     erasure.erase_contact(eric, why="asked for it")
     db.session.rollback()
-    assert db.session.get(Body, post.id.partition("_")[2]) is None
+    assert db.session.get(MessageBody, post.id.partition("_")[2]) is None
     button_actions.perform_action(token(post, "Remind Anna"), "Dana")
     assert flown(loft, "E1") == [], "there is no card to change any more"
 

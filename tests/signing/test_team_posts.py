@@ -18,7 +18,7 @@ from hub.messaging.compose import cancellation, resend
 from hub.messaging.policy.rules import Rules
 from hub.messaging.send import claims
 from hub.messaging.track import statuses
-from hub.models import Body, Connection, Message
+from hub.models import Connection, Message, MessageBody
 from hub.signing import accept, team_subscriptions
 from hub.signing.events import EventIn
 from tests.fake_provider import Loft, lost
@@ -121,7 +121,7 @@ def test_what_was_turned_off_and_on_again_is_told_once(roof: Roof, loft: Loft) -
 
 def test_a_connection_for_people_only_posts_nothing_and_says_so(roof: Roof, loft: Loft) -> None:
     one = roof("")
-    with pytest.raises(Conflict, match="people only"):
+    with pytest.raises(Conflict, match="direct messages only"):
         team_subscriptions.save_subscriptions(one.id, ["request.sent"])
     tell()
     assert flown(loft) == []
@@ -274,7 +274,7 @@ def test_a_new_place_begins_a_thread_of_its_own(roof: Roof, loft: Loft) -> None:
 
 @transaction
 def move(connection_id: str, place: str) -> None:
-    db.session.get_one(Connection, connection_id).place = place
+    db.session.get_one(Connection, connection_id).destination = place
 
 
 def test_after_its_words_are_removed_the_next_post_is_a_card_again(roof: Roof, loft: Loft) -> None:
@@ -289,7 +289,7 @@ def test_after_its_words_are_removed_the_next_post_is_a_card_again(roof: Roof, l
 
 @transaction
 def forget(message_id: str) -> None:
-    db.session.delete(db.session.get_one(Body, message_id.partition("_")[2]))
+    db.session.delete(db.session.get_one(MessageBody, message_id.partition("_")[2]))
 
 
 def test_rules_about_people_do_not_silence_a_team(roof: Roof, loft: Loft) -> None:

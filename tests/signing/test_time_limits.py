@@ -18,7 +18,7 @@ from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.compose import resend
-from hub.models import Action, Message, SigningRequest, StatusEvent
+from hub.models import ActionToken, Message, SigningRequest, StatusEvent
 from hub.signing import button_actions, cards, reminders, signing_batch
 from tests.hub_fixtures import (
     SigningApp,
@@ -51,7 +51,7 @@ LIMITS = {
     "sessions.expires_at": "each page: test_sign_in",
     "api_keys.expires_at": "each call: test_messages_api",
     "links.expires_at": "no page leads there yet",
-    "throttles.held_until": "claim: test_rate_limit",
+    "throttles.paused_until": "claim: test_rate_limit",
 }
 
 
@@ -140,7 +140,9 @@ def test_buttons_of_posts_end_with_the_request(
     assert looked is not None
     assert looked.expired
     button_actions.perform_action(tokens[0], "Ann")
-    used = db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
+    used = db.session.scalars(
+        select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))
+    ).one()
     assert used == "request_expired"
     assert "the time to sign has ended" in button_actions.preview_action(tokens[0]).pressed  # type: ignore[union-attr]
 
@@ -182,7 +184,7 @@ def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningA
     first = sent(signing_app, now() + timedelta(hours=1))["messages"][0]["id"]
     change(first, status="failed", due_at=None)
     expire(now() - timedelta(seconds=1))
-    with pytest.raises(Conflict, match="time to sign") as refused:
+    with pytest.raises(Conflict, match="has expired") as refused:
         resend.resend(first)
     assert refused.value.code == "request_expired"
     answer = signing_app.post(f"/messages/{first}/resend")
@@ -225,6 +227,6 @@ def test_a_message_says_which_limit_ended_it(signing_app: SigningApp, simulator:
     deliver()
     assert (status(first), message(first).code) == ("expired", "")
     words = db.session.scalars(
-        select(StatusEvent.word).where(StatusEvent.message_id == first)
+        select(StatusEvent.provider_status).where(StatusEvent.message_id == first)
     ).all()
     assert "expired" in words

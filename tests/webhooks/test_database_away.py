@@ -14,7 +14,7 @@ from sqlalchemy import text
 from hub.db.engine import db, patience
 from hub.models import Connection
 from tests.conftest import POSTGRES, make_app
-from tests.hub_fixtures import a_form, call_back, receipts
+from tests.hub_fixtures import a_form, call_back, callbacks
 
 AT_ONCE = 6
 SID = "SM" + "0123456789abcdef" * 2
@@ -100,4 +100,4 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
         connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
     assert call_back(hub_demo, a_form(hub_demo, SID, "sent")).status_code == 200
     assert at_once(AT_ONCE) == [200] * AT_ONCE
-    assert len(receipts()) == 2 * AT_ONCE + 1
+    assert len(callbacks()) == 2 * AT_ONCE + 1

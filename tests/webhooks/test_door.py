@@ -10,7 +10,7 @@ from hub.connections import connections
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.intake.provider_callbacks import request_of
-from hub.models import Connection, Inbound
+from hub.models import Connection, InboundMessage
 from tests.conftest import make_app
 from tests.hub_fixtures import (
     CALLBACK,
@@ -21,12 +21,12 @@ from tests.hub_fixtures import (
     attempts,
     body,
     call_back,
+    callbacks,
     count,
     credentials,
     deliver,
     message,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.webhooks.webhook_steps import SID, sent_message
@@ -55,7 +55,7 @@ def test_a_status_is_answered_with_how_much_it_meant(
     answer = call_back(hub_demo, a_form(hub_demo, SID, word))
     assert (answer.status_code, body(answer)) == (200, {"success": True, "processed": processed})
     assert answer.mimetype == "application/json"
-    [row] = receipts()
+    [row] = callbacks()
     assert (row.subject, row.endpoint, row.scope) == (
         SID,
         "twilio/sms",
@@ -80,7 +80,7 @@ def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
         target=CALLBACK + "?message=msg_1&attempt=1",
         headers={"I-Twilio-Idempotency-Token": "tok"},
     )
-    [row] = receipts()
+    [row] = callbacks()
     request = request_of(row.request)
     assert request.form == form
     assert request.query == {"message": "msg_1", "attempt": "1"}
@@ -94,9 +94,9 @@ def test_a_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
             hub_demo, a_form(hub_demo, SID, "sent"), headers={"I-Twilio-Idempotency-Token": token}
         )
         assert answer.status_code == 200
-    assert len(receipts()) == 1
+    assert len(callbacks()) == 1
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
-    assert len(receipts()) == 2
+    assert len(callbacks()) == 2
 
 
 # ── What is refused ───────────────────────────────────────────────────────────────────────────────
@@ -104,7 +104,7 @@ def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().post(CALLBACK, data=a_form(hub_demo, SID, "sent"))
     assert answer.status_code == 403
     assert body(answer)["success"] is False
-    assert receipts() == []
+    assert callbacks() == []
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
 )
 def test_a_callback_of_an_unknown_account_is_refused(hub_demo: Flask, form: dict[str, str]) -> None:
     assert call_back(hub_demo, form, token="whatever").status_code == 403
-    assert receipts() == []
+    assert callbacks() == []
 
 
 def test_a_forged_callback_is_refused(hub_demo: Flask) -> None:
     assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), token="0" * 32).status_code == 403
-    assert receipts() == []
+    assert callbacks() == []
 
 
 def test_a_connection_that_was_never_set_up_lets_nobody_in(
@@ -136,12 +136,12 @@ def test_junk_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
         CALLBACK, data=junk, content_type="application/x-www-form-urlencoded", headers=headers
     )
     assert answer.status_code == 403
-    assert receipts() == []
+    assert callbacks() == []
 
 
 def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
     assert call_back(hub_demo, a_form(hub_demo, SID, "sent", Body="x" * 300_000)).status_code == 413
-    assert receipts() == []
+    assert callbacks() == []
 
 
 def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
@@ -200,7 +200,7 @@ class TestWithoutAQueue:
             ).status_code
             == 200
         )
-        settle_receipts()
+        process_pending_callbacks()
         assert status(message_id) == "delivered"
         assert deliver() == 0
         assert message(message_id).provider_id == SID
@@ -224,12 +224,12 @@ def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
     sid = attempts(message_id)[0].provider_id or ""
     form = a_form(hub_demo, sid, "delivered")
     assert call_back(hub_demo, form, target=about(message_id), token="f" * 32).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     assert status(message_id) != "delivered"
     assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     assert status(message_id) == "delivered"
-    assert len(receipts()) == 1
+    assert len(callbacks()) == 1
 
 
 def test_settings_that_do_not_open_ask_the_provider_to_come_again(
@@ -247,7 +247,7 @@ def test_settings_that_do_not_open_ask_the_provider_to_come_again(
     spoil()
     answer = call_back(hub_demo, a_form(hub_demo, SID, "sent"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert receipts() == []
+    assert callbacks() == []
 
 
 def test_a_persons_message_at_the_status_address_is_taken_as_one(hub_demo: Flask) -> None:
@@ -258,7 +258,7 @@ def test_a_persons_message_at_the_status_address_is_taken_as_one(hub_demo: Flask
     }
     del form["MessageStatus"]
     assert call_back(hub_demo, form).text.endswith("<Response></Response>")
-    settle_receipts()
-    [receipt] = receipts()
-    assert (receipt.detail, receipt.error, receipt.due_at) == ("received", "", None)
-    assert count(Inbound) == 1
+    process_pending_callbacks()
+    [callback] = callbacks()
+    assert (callback.detail, callback.error, callback.due_at) == ("received", "", None)
+    assert count(InboundMessage) == 1

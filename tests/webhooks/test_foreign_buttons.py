@@ -21,7 +21,7 @@ from hub.integrations.telegram.integration import PURPOSE, Telegram
 from hub.shared.action_tokens import RANDOM, is_genuine, make_token
 from hub.signing.cards import REMIND
 from tests.conftest import Browser
-from tests.hub_fixtures import body, credentials, receipts, settle_receipts
+from tests.hub_fixtures import body, callbacks, credentials, process_pending_callbacks
 
 SLACK = "/api/rpc/webhooks/slack/interactions"
 TELEGRAM = "/api/rpc/webhooks/telegram/demo-telegram"
@@ -65,8 +65,8 @@ def telegram(app: Flask, update: dict[str, Any]) -> TestResponse:
 
 def no_fault(capfd: pytest.CaptureFixture[str]) -> None:
     """See that what came is over, and that no traceback was logged."""
-    settle_receipts()
-    assert all(row.due_at is None and "fault" not in row.error for row in receipts())
+    process_pending_callbacks()
+    assert all(row.due_at is None and "fault" not in row.error for row in callbacks())
     said = capfd.readouterr()
     assert "Traceback" not in said.out + said.err
 
@@ -126,7 +126,7 @@ def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(
 ) -> None:
     pressed(hub_demo, "x" * 43)
     no_fault(capfd)
-    [row] = receipts()
+    [row] = callbacks()
     assert "button" in row.error
     assert "button" in admin.get("/receipts").text
 
@@ -145,7 +145,7 @@ def test_slack_s_look_at_the_certificate_is_answered_without_a_signature(
             SLACK + "?" + urlencode(fields),
             environ_overrides={"RAW_URI": SLACK + "?" + urlencode(fields)},
         )
-    assert (answer.status_code, receipts()) == (200, [])
+    assert (answer.status_code, callbacks()) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_nothing_else_is_let_in_for_it(hub_demo: Flask, fields: dict[str, str]) 
         .status_code
         == 403
     )
-    assert receipts() == []
+    assert callbacks() == []
 
 
 @pytest.mark.parametrize("kind", ["message", "app_mention", "team_join", "a_kind_of_tomorrow"])
@@ -180,8 +180,8 @@ def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(
         "event": {"type": kind, "user": "U1", "text": "Hi"},
     }
     assert slack(hub_demo, json.dumps(event).encode(), "application/json").status_code == 200
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert row.due_at is None
     assert repr(kind) in row.error
     assert kind in admin.get("/receipts").text
@@ -194,8 +194,8 @@ def test_an_interaction_that_is_no_button_is_shown_for_what_it_is(
     hub_demo: Flask, admin: Browser, kind: str
 ) -> None:
     assert pressed(hub_demo, None, type=kind).status_code == 200
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert (row.due_at, repr(kind) in row.error) == (None, True)
     assert kind in admin.get("/receipts").text
 
@@ -204,6 +204,6 @@ def test_a_slash_command_is_accepted_and_shown_for_what_it_is(hub_demo: Flask) -
     app_id = (Slack.demo_settings(credentials(hub_demo)) or {})["app_id"]
     fields = {"command": "/sign", "text": "now", "user_id": "U1", "api_app_id": app_id}
     assert slack(hub_demo, urlencode(fields).encode()).status_code == 200
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert (row.due_at, "'/sign'" in row.error) == (None, True)

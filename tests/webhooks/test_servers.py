@@ -25,7 +25,7 @@ from hub.shared import integration_instances
 from hub.webhooks import target
 from tests import servers
 from tests.conftest import config_of
-from tests.hub_fixtures import CALLBACK, a_form, body, credentials, receipts
+from tests.hub_fixtures import CALLBACK, a_form, body, callbacks, credentials
 
 FORM = "application/x-www-form-urlencoded"
 PUBLIC = "https://hub.example"
@@ -129,7 +129,7 @@ def test_genuine_webhooks_are_accepted_under_every_server(
             ).status
             == 403
         )
-    assert len(receipts()) == len(TARGETS) + len(others)
+    assert len(callbacks()) == len(TARGETS) + len(others)
 
 
 class TestUnderAPath:
@@ -152,7 +152,7 @@ class TestUnderAPath:
                     environ, servers.request_bytes(environ, "POST", before + at, headers, sent)
                 )
                 assert answer.status == 200, (before, at)
-        assert len(receipts()) == 16
+        assert len(callbacks()) == 16
 
 
 # ── What servers report ──────────────────────────────────────────────────────────────────────
@@ -275,4 +275,4 @@ def test_a_broken_body_is_the_callers_fault_under_every_server(
                     environ, servers.request_bytes(environ, "POST", at, headers) + sent
                 )
                 assert 400 <= answer.status < 500, (at, sent, answer.body)
-    assert receipts() == []
+    assert callbacks() == []

@@ -37,7 +37,7 @@ FIELDS = [
 TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, provider_http.ProviderHttpClient())
 
 
-def by_hand(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
+def manual(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
     """Sign as Twilio's documentation says, independently of its library and of ours."""
     text = url + "".join(name + value for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
@@ -63,7 +63,7 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
         "From": "+14158675310",
         "To": "+18005551212",
     }
-    assert by_hand(url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    assert manual(url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
     assert genuine(url, urlencode(fields).encode(), "L/OH5YylLD5NRKLltdqwSvS0BnU=")
 
 
@@ -84,9 +84,9 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
 )
 def test_whatever_the_form_holds_is_signed(fields: list[tuple[str, str]]) -> None:
     body = urlencode(fields).encode()
-    signature = by_hand(URL, fields)
+    signature = manual(URL, fields)
     assert genuine(URL, body, signature)
-    assert not genuine(URL, body, by_hand(URL, fields, "12346"))
+    assert not genuine(URL, body, manual(URL, fields, "12346"))
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,19 @@ def test_whatever_the_form_holds_is_signed(fields: list[tuple[str, str]]) -> Non
     "signed_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"]
 )
 def test_a_port_in_the_address_is_a_matter_of_taste(given_url: str, signed_url: str) -> None:
-    assert genuine(given_url, urlencode(FIELDS).encode(), by_hand(signed_url, FIELDS))
+    assert genuine(given_url, urlencode(FIELDS).encode(), manual(signed_url, FIELDS))
 
 
 def test_another_port_is_another_address() -> None:
     assert genuine(
         "https://hub.example:8443/x",
         urlencode(FIELDS).encode(),
-        by_hand("https://hub.example:8443/x", FIELDS),
+        manual("https://hub.example:8443/x", FIELDS),
     )
     assert not genuine(
         "https://hub.example:8443/x",
         urlencode(FIELDS).encode(),
-        by_hand("https://hub.example:9443/x", FIELDS),
+        manual("https://hub.example:9443/x", FIELDS),
     )
 
 
@@ -117,11 +117,11 @@ def test_another_port_is_another_address() -> None:
     [URL, URL + "&x=%2B%20a", "https://hub.example/hooks/x?", "https://hub.example/a%2Fb?c=d+e"],
 )
 def test_the_address_counts_as_it_was_written(url: str) -> None:
-    assert genuine(url, urlencode(FIELDS).encode(), by_hand(url, FIELDS))
+    assert genuine(url, urlencode(FIELDS).encode(), manual(url, FIELDS))
 
 
 BODY = urlencode(FIELDS).encode()
-SIGNATURE = by_hand(URL, FIELDS)
+SIGNATURE = manual(URL, FIELDS)
 
 
 @given(at=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
@@ -168,7 +168,7 @@ def test_what_is_no_signature_is_refused(signature: str) -> None:
 
 def test_an_empty_secret_proves_nothing() -> None:
     blank = TwilioSms({"auth_token": "", "sender": ""}, provider_http.ProviderHttpClient())
-    headers = {"content-type": FORM, "x-twilio-signature": by_hand(URL, FIELDS, "")}
+    headers = {"content-type": FORM, "x-twilio-signature": manual(URL, FIELDS, "")}
     with pytest.raises(BadWebhook):
         blank.verify(WebhookRequest("POST", URL, "twilio/sms", headers, BODY))
 
@@ -177,9 +177,9 @@ def test_an_empty_secret_proves_nothing() -> None:
 def test_a_json_body_is_covered_by_its_hash_in_the_address() -> None:
     body = json.dumps({"MessageSid": "SM1"}).encode()
     url = f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
-    assert genuine(url, body, by_hand(url, []), "application/json")
-    assert not genuine(url, body + b" ", by_hand(url, []), "application/json")
-    assert not genuine(URL, body, by_hand(URL, []), "application/json"), (
+    assert genuine(url, body, manual(url, []), "application/json")
+    assert not genuine(url, body + b" ", manual(url, []), "application/json")
+    assert not genuine(URL, body, manual(URL, []), "application/json"), (
         "without a hash anything could stand in the body"
     )
 
@@ -187,18 +187,18 @@ def test_a_json_body_is_covered_by_its_hash_in_the_address() -> None:
 @pytest.mark.parametrize("stated", ["", "x", "%C3%BC", "0" * 64])
 def test_a_hash_that_does_not_fit_is_refused(stated: str) -> None:
     url = f"{URL}&bodySHA256={stated}"
-    assert not genuine(url, b"{}", by_hand(url, []), "application/json")
+    assert not genuine(url, b"{}", manual(url, []), "application/json")
 
 
 def test_a_form_does_not_pass_as_something_else() -> None:
-    signature = by_hand(URL, [])
+    signature = manual(URL, [])
     assert genuine(URL, b"", signature)
     assert not genuine(URL, BODY, signature)
     assert not genuine(URL, BODY, signature, "text/plain")
 
 
 def test_twilios_own_library_agrees_with_the_independent_one() -> None:
-    assert RequestValidator(TOKEN).compute_signature(URL, dict(FIELDS)) == by_hand(URL, FIELDS)
+    assert RequestValidator(TOKEN).compute_signature(URL, dict(FIELDS)) == manual(URL, FIELDS)
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(
@@ -231,7 +231,7 @@ ADDRESSES = (
 def test_the_quick_way_agrees_with_twilios_library(
     fields: list[tuple[str, str]], given_url: str, signed_url: str, token: str, lost: bool
 ) -> None:
-    signature = by_hand(signed_url, fields[:-1] if lost else fields, token)
+    signature = manual(signed_url, fields[:-1] if lost else fields, token)
     theirs = RequestValidator(TOKEN).validate(given_url, MultiDict(fields), signature)
     assert genuine(given_url, urlencode(fields).encode(), signature) is theirs
 

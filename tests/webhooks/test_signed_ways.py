@@ -25,11 +25,11 @@ from tests.hub_fixtures import (
     a_message,
     about,
     attempts,
+    callbacks,
     credentials,
     deliver,
     eventually,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 
@@ -42,7 +42,7 @@ SHARED = "a shared secret"
 Fields = Iterable[tuple[str, str]]
 
 
-def by_hand(secret: str, url: str, fields: Fields = (), algorithm: str = "sha1") -> str:
+def manual(secret: str, url: str, fields: Fields = (), algorithm: str = "sha1") -> str:
     """Sign as Twilio's documentation says, independently of its library, of ours and of the
     simulator.
     """
@@ -81,7 +81,7 @@ def signed(
     return post(
         app,
         urlencode(fields).encode(),
-        by_hand(secret, address(app), fields.items(), algorithm),
+        manual(secret, address(app), fields.items(), algorithm),
         settings=settings,
     )
 
@@ -114,9 +114,9 @@ def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo:
         ("MediaUrl", "b"),
     ]
     token = credentials(hub_demo).auth_token
-    once = by_hand(token, address(hub_demo), fields)
+    once = manual(token, address(hub_demo), fields)
     assert post(hub_demo, urlencode(fields).encode(), once) == 200
-    last_only = by_hand(token, address(hub_demo), dict(fields).items())
+    last_only = manual(token, address(hub_demo), dict(fields).items())
     assert post(hub_demo, urlencode(fields).encode(), last_only) == 403
     assert post(hub_demo, urlencode([*fields, ("MediaUrl", "c")]).encode(), once) == 403
 
@@ -127,15 +127,15 @@ def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flas
         {**a_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
     ).encode()
     target = f"{about(message_id)}&bodySHA256={hashlib.sha256(body).hexdigest()}"
-    signature = by_hand(credentials(hub_demo).auth_token, address(hub_demo, target))
+    signature = manual(credentials(hub_demo).auth_token, address(hub_demo, target))
     for changed in (body + b" ", body.replace(b"delivered", b"failed"), b""):
         assert post(hub_demo, changed, signature, target=target, kind=JSON) == 403
     forged = f"{about(message_id)}&bodySHA256={hashlib.sha256(body + b' ').hexdigest()}"
     assert post(hub_demo, body + b" ", signature, target=forged, kind=JSON) == 403
-    assert receipts() == []
+    assert callbacks() == []
     assert post(hub_demo, body, signature, target=target, kind=JSON) == 200
-    [receipt] = receipts()
-    assert (receipt.subject, receipt.detail, receipt.scope) == (
+    [callback] = callbacks()
+    assert (callback.subject, callback.detail, callback.scope) == (
         SID,
         "delivered:",
         credentials(hub_demo).account_sid,
@@ -145,9 +145,7 @@ def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flas
 def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
     body = json.dumps(a_form(hub_demo, SID, "delivered")).encode()
     assert (
-        post(
-            hub_demo, body, by_hand(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON
-        )
+        post(hub_demo, body, manual(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON)
         == 403
     )
 
@@ -166,7 +164,7 @@ def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
 )
 def test_json_that_names_no_account_is_refused(hub_demo: Flask, junk: bytes) -> None:
     target = f"{CALLBACK}?bodySHA256={hashlib.sha256(junk).hexdigest()}"
-    signature = by_hand(credentials(hub_demo).auth_token, address(hub_demo, target))
+    signature = manual(credentials(hub_demo).auth_token, address(hub_demo, target))
     assert post(hub_demo, junk, signature, target=target, kind=JSON) == 403
 
 
@@ -190,7 +188,7 @@ class TestPorts:
             ("127.0.0.1:81", 403),
             ("127.0.0.2", 403),
         ):
-            signature = by_hand(token, f"http://{netloc}{CALLBACK}", fields.items())
+            signature = manual(token, f"http://{netloc}{CALLBACK}", fields.items())
             assert post(hub_demo, urlencode(fields).encode(), signature) == answer, netloc
 
 
@@ -204,9 +202,9 @@ def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Conne
         == 200
     )
     fields = a_form(hub_demo, SID, "delivered")
-    signature = by_hand(SECOND, address(hub_demo, about(message_id)), fields.items())
+    signature = manual(SECOND, address(hub_demo, about(message_id)), fields.items())
     assert post(hub_demo, urlencode(fields).encode(), signature, target=about(message_id)) == 200
-    assert {one.connection_id for one in receipts()} == {connection.id}, (
+    assert {one.connection_id for one in callbacks()} == {connection.id}, (
         "its facts are this connection's"
     )
     assert signed(hub_demo, "6" * 32) == 403
@@ -329,7 +327,7 @@ def test_the_simulators_callbacks_arrive(
         )
     message_id = a_message()
     deliver()
-    eventually(lambda: settle_receipts() is None or status(message_id) == "delivered")
+    eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
     assert len(attempts(message_id)) == 1
 
 
@@ -345,7 +343,7 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     message_id = a_message()
     deliver()
     account.promote()  # its callbacks are signed with the other token from here on
-    eventually(lambda: settle_receipts() is None or status(message_id) == "delivered")
+    eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
     found = connection_tests.run_test(connection.id).check
     assert (found.ok, found.title, found.field) == (
         False,

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.lib.storable import has_nul, is_storable, make_storable, make_storable_json
-from hub.models import Inbound
+from hub.models import InboundMessage
 from tests.conftest import Browser
 from tests.hub_fixtures import (
     CALLBACK,
@@ -23,10 +23,10 @@ from tests.hub_fixtures import (
     a_form,
     body,
     call_back,
+    callbacks,
     count,
     credentials,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
 )
 
 ROUTES = (
@@ -123,9 +123,9 @@ def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(
     }
     answer = call_back(hub_demo, form, target="/api/rpc/webhooks/twilio/inbound")
     assert answer.status_code == 200
-    settle_receipts()
-    assert count(Inbound) == 1
-    [row] = receipts()
+    process_pending_callbacks()
+    assert count(InboundMessage) == 1
+    [row] = callbacks()
     assert (row.error, row.due_at) == ("", None)
 
 
@@ -138,8 +138,8 @@ def test_a_signed_status_is_taken_whatever_names_it_gives(
         call_back(hub_demo, {**a_form(hub_demo, "SM" + "6" * 32, "sent"), field: value}).status_code
         == 200
     )
-    settle_receipts()
-    assert len(receipts()) == 1
+    process_pending_callbacks()
+    assert len(callbacks()) == 1
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────

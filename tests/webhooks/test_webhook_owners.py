@@ -15,9 +15,9 @@ from tests.hub_fixtures import (
     about,
     body,
     call_back,
+    callbacks,
     count,
-    receipts,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     told,
 )
@@ -40,7 +40,7 @@ def test_an_archived_connections_callbacks_still_verify(
         ).status_code
         == 200
     )
-    settle_receipts()
+    process_pending_callbacks()
     assert status(message_id) == "delivered"
 
 
@@ -60,7 +60,7 @@ def test_each_token_of_an_account_opens_its_own_messages_only(
             ).status_code
             == 200
         )
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(old), status(new)) == ("accepted", "accepted")
     assert (told(old), told(new)) == ([], [])
 
@@ -72,7 +72,7 @@ def test_one_token_of_two_connections_opens_the_messages_of_both(
     ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
     for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
         call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id))
-    settle_receipts()
+    process_pending_callbacks()
     assert [status(one) for one in ids] == ["delivered", "delivered"]
 
 
@@ -86,7 +86,7 @@ def test_an_account_cannot_speak_of_another_accounts_message(
     form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
     assert theirs
     assert call_back(hub_demo, form, target=about(message_id), token="e" * 32).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     assert (status(message_id), told(message_id)) == ("accepted", [])
 
 
@@ -104,10 +104,10 @@ class TestStray:
         form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
         assert (answer.status_code, body(answer)["processed"]) == (200, 1)
-        [row] = receipts()
+        [row] = callbacks()
         assert row.connection_id is None
-        settle_receipts()
-        [row] = receipts()
+        process_pending_callbacks()
+        [row] = callbacks()
         assert (row.due_at, row.error) == (None, "")
         assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
 

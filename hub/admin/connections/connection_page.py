@@ -156,11 +156,11 @@ def _posts_part(
     invitation: Invitation | None,
 ) -> dict[str, Any]:
     """Return what the panel about posts to a team shows."""
-    configured = cls.destination_of(stored) if one and one.place else ""
+    configured = cls.destination_of(stored) if one and one.destination else ""
     return {
         "events": [(event_type, POSTED[event_type]) for event_type in EventType],
         "posted": team_subscriptions.posted_events(one.id) if one else [],
-        "moved": bool(one and configured and configured != one.place),
+        "moved": bool(one and configured and configured != one.destination),
         "invites": cls.supports("invite") and may(Role.ADMIN),
         "invitation": invitation,
     }
@@ -188,10 +188,10 @@ def _lead(one: Connection) -> str:
     sender = one.sender.rpartition(":")[2]  # without whatsapp:
     what = (
         f"{status_badges.channel_title(one.channel)} from {filters.phone(sender)}."
-        if sender and sender != one.place
+        if sender and sender != one.destination
         else ""
     )
-    what += f" Posts to {one.place}." if one.place else ""
+    what += f" Posts to {one.destination}." if one.destination else ""
     if one.state == ConnectionState.BROKEN:
         waiting = integrations.waits(connections.count_waiting(one.id))
         return f"{what} Paused {datetimes.ago(one.state_at)}. {waiting}".strip()

@@ -140,7 +140,7 @@ def _button(state: str | None) -> str:
 
 def _why(connection: Connection) -> tuple[str, str]:
     count = connections.count_waiting(connection.id)
-    told = f"Since {datetimes.exact(connection.state_at)}: {connection.why}"
+    told = f"Since {datetimes.exact(connection.state_at)}: {connection.state_reason}"
     return "bad", f"{told} {waits(count)}".strip()
 
 

@@ -15,10 +15,9 @@ from typing import Any
 from hub.connections import connection_tests
 from hub.connections.connection_tests import ConnectionTestResult, PassedTest
 from hub.core.errors import DecryptionError
+from hub.db.encrypted_fields import PASSED_TEST
 from hub.db.types import keyring
 
-TABLE = "typed"  # what the encryption is bound to
-FIELD = "passed_test"
 LASTS = 3600  # seconds
 
 
@@ -28,14 +27,14 @@ def seal(tested: ConnectionTestResult | None, user_id: str) -> str:
         return ""
     kept = connection_tests.form_as_tested(tested.check, tested.took)
     value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), kept]
-    return base64.urlsafe_b64encode(keyring().seal_json(TABLE, user_id, FIELD, value)).decode()
+    return base64.urlsafe_b64encode(keyring().seal_json(PASSED_TEST, user_id, value)).decode()
 
 
 def read(posted: str, user_id: str) -> PassedTest | None:
     """Return the test that a hidden field holds; None for what this reader was not given lately."""
     try:
         sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
-        value: Any = keyring().open_json(TABLE, user_id, FIELD, sealed)
+        value: Any = keyring().open_json(PASSED_TEST, user_id, sealed)
     except (DecryptionError, binascii.Error):
         return None
     made_at, fingerprint, at, kept = value

@@ -16,6 +16,7 @@ from typing import Any
 from wtforms import FieldList
 
 from hub.core.errors import DecryptionError
+from hub.db.encrypted_fields import typed_secret
 from hub.db.types import keyring
 from hub.integrations.base import ConfigForm, Integration, SecretField
 
@@ -43,7 +44,7 @@ def keep(cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], use
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
             sealed = keyring().seal_json(
-                "typed", _bound(cls, field, typed, user_id), field.name, value
+                typed_secret(field.name), _bound(cls, field, typed, user_id), value
             )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
@@ -53,9 +54,8 @@ def _open(
 ) -> str:
     try:
         value: Any = keyring().open_json(
-            "typed",
+            typed_secret(field.name),
             _bound(cls, field, typed, user_id),
-            field.name,
             base64.urlsafe_b64decode(kept.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):

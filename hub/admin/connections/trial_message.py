@@ -14,7 +14,7 @@ from hub.core.vocabulary import Address, ConnectionState, Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.integrations.base import Integration
-from hub.models import Audit, Connection, Message, StatusEvent
+from hub.models import AuditEntry, Connection, Message, StatusEvent
 
 ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your email address"}
 
@@ -45,9 +45,9 @@ def was_sent(last_send: Mapping[str, Any] | None) -> bool:
 
 def _labeled(cls: type[Integration], connection: Connection, form: forms.SendOne) -> forms.SendOne:
     form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
-    if connection.place:
+    if connection.destination:
         form.to.description = (
-            f"Leave empty to send to {connection.place}, the destination of the team."
+            f"Leave empty to send to {connection.destination}, the destination of the team."
         )
         form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
@@ -71,8 +71,10 @@ def _last_send(connection: Connection) -> dict[str, Any] | None:
 
 
 def _last_message(connection: Connection) -> Message | None:
-    sent = select(Audit).where(Audit.subject == connection.id, Audit.action == "connection.tried")
-    entry = db.session.scalar(sent.order_by(Audit.id.desc()).limit(1))
+    sent = select(AuditEntry).where(
+        AuditEntry.subject == connection.id, AuditEntry.action == "connection.tried"
+    )
+    entry = db.session.scalar(sent.order_by(AuditEntry.id.desc()).limit(1))
     message_id = str(entry.detail.get("message", "")) if entry else ""
     return db.session.get(Message, message_id) if is_id("msg", message_id) else None
 

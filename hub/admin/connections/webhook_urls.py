@@ -19,7 +19,7 @@ def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict
     """Return what the panel of webhook addresses shows."""
     return {
         "webhooks": _webhooks(cls, connection),
-        "last_callback": connection.called_at if connection else None,
+        "last_callback": connection.last_callback_at if connection else None,
     }
 
 

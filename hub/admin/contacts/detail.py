@@ -200,7 +200,7 @@ def _closed(one: Contact) -> list[dict[str, Any]]:
         {
             "on": channel_title(row.channel) if row.channel else "every channel",
             "reason": REASONS.get(row.reason, row.reason),
-            "why": row.why,
+            "why": row.explanation,
             "code": row.code,
             "since": row.since,
             "id": row.id,
@@ -224,7 +224,7 @@ def _history(one: Contact) -> list[dict[str, Any]]:
             "what": "Consent given" if row.given else "Consent refused",
             "more": row.purpose,
             "channel": row.channel,
-            "by": SOURCES.get(row.source, row.source),
+            "by": SOURCES.get(row.evidence, row.evidence),
             "at": row.at,
             "source": of_sources.get(row.source_id or "", ""),
         }
@@ -236,13 +236,19 @@ def _history(one: Contact) -> list[dict[str, Any]]:
         by = REASONS.get(row.reason, row.reason)
         where = {"channel": row.channel, "source": of_sources.get(row.source_id or "", "")}
         found.append(
-            {"what": "Opted out", "more": row.why or row.code, "by": by, "at": row.since, **where}
+            {
+                "what": "Opted out",
+                "more": row.explanation or row.code,
+                "by": by,
+                "at": row.since,
+                **where,
+            }
         )
         if row.lifted_at is not None:
             found.append(
                 {
                     "what": "Opt-out removed",
-                    "more": row.lifted_why,
+                    "more": row.lift_reason,
                     "by": "",
                     "at": row.lifted_at,
                     **where,

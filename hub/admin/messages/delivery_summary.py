@@ -101,7 +101,7 @@ def _connection_off(situation: Situation) -> DeliverySummary | None:
     return DeliverySummary(
         "warn",
         f"Waiting for the connection {connection.title}.",
-        connection.why or "The connection is not enabled. Enable it to send the message.",
+        connection.state_reason or "The connection is not enabled. Enable it to send the message.",
         url_for("admin.connection", slug=connection.slug),
         "Open connection",
     )

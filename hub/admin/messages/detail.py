@@ -23,7 +23,7 @@ from hub.messaging.compose import cancellation, resend, sent_text
 from hub.messaging.contacts import suppressions
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
-from hub.models import Body, Message, SigningRequest
+from hub.models import Message, MessageBody, SigningRequest
 
 LONGEST_STORY = 8  # messages of one ladder that a page shows
 SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by itself
@@ -198,7 +198,7 @@ def _suppressed(one: Message) -> bool:
 
 def _says(one: Message) -> dict[str, Any] | None:
     """Return what the recipient reads: subject, text, files, and the template in use."""
-    body = db.session.get(Body, one.id)
+    body = db.session.get(MessageBody, one.id)
     if body is None:
         return None
     try:

@@ -24,7 +24,7 @@ from hub.messaging.compose import sent_text
 from hub.messaging.compose.sent_text import SentText
 from hub.messaging.inbox import contents, conversations
 from hub.messaging.inbox.conversations import ConversationEntry, ConversationSummary
-from hub.models import Body
+from hub.models import MessageBody
 
 
 class AnswerForm(FlaskForm):  # type: ignore[misc]
@@ -196,7 +196,7 @@ def _opt_out(talk: ConversationSummary) -> Note | None:
     return opt_out_notes.notes([found])[0] if found else None
 
 
-def _row(talk: ConversationSummary, body: Body | None) -> Row:
+def _row(talk: ConversationSummary, body: MessageBody | None) -> Row:
     return Row(
         id=talk.row.id,
         who=_who(talk, body),
@@ -211,7 +211,7 @@ def _row(talk: ConversationSummary, body: Body | None) -> Row:
     )
 
 
-def _who(talk: ConversationSummary, body: Body | None) -> str:
+def _who(talk: ConversationSummary, body: MessageBody | None) -> str:
     """Return the name of the other side; an unknown sender is shown with what the message says
     instead.
     """
@@ -221,7 +221,7 @@ def _who(talk: ConversationSummary, body: Body | None) -> str:
     return f"Unknown sender ({said})" if said else "Unknown sender"
 
 
-def _words(body: Body | None) -> str:
+def _words(body: MessageBody | None) -> str:
     """Return what a person wrote last, or what else they sent."""
     text = says(body)
     if body is None or text:
@@ -232,7 +232,7 @@ def _words(body: Body | None) -> str:
     return first_words(", ".join(shown + files) or content.get("button", "") or "Empty message")
 
 
-def _content(body: Body | None) -> dict[str, Any]:
+def _content(body: MessageBody | None) -> dict[str, Any]:
     try:
         found: dict[str, Any] = body.content if body is not None else {}
         return found

@@ -26,7 +26,7 @@ from hub.db.types import is_id
 from hub.intake import process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.messaging.state import unreadable_rows
-from hub.models import Message, Receipt
+from hub.models import Message, ProviderCallback
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class CallbackEntry:
 
 @admin.get("/receipts")
 @needs(Role.VIEWER)
-def receipts() -> Any:
+def callbacks() -> Any:
     """List the callbacks that could not be settled, newest first."""
     # said as its index says it
-    failed = select(Receipt).where(Receipt.error != literal_column("''"))
-    found = page(failed, Receipt.id, "rcp", {})
+    failed = select(ProviderCallback).where(ProviderCallback.error != literal_column("''"))
+    found = page(failed, ProviderCallback.id, "rcp", {})
     return render_template(
-        "receipts.html",
-        receipts=_kept(found.rows),
+        "provider_callbacks.html",
+        callbacks=_kept(found.rows),
         may_replay=may(Role.OPERATOR),
         minutes=process_callbacks.LOOK_FOR.seconds // 60,
         newer=found.newer,
@@ -63,14 +63,14 @@ def receipts() -> Any:
     )
 
 
-@admin.post("/receipts/<receipt_id>/replay")
+@admin.post("/receipts/<callback_id>/replay")
 @needs(Role.OPERATOR)
-def replay_receipt(receipt_id: str) -> Any:
+def replay_callback(callback_id: str) -> Any:
     """Apply one callback once more."""
-    if not is_id("rcp", receipt_id) or db.session.get(Receipt, receipt_id) is None:
+    if not is_id("rcp", callback_id) or db.session.get(ProviderCallback, callback_id) is None:
         abort(404)
-    flash(*callback_summary(replay.replay(Selection(receipt_id=receipt_id))))
-    return redirect(back_to(request.form.get("next") or url_for("admin.receipts")), 303)
+    flash(*callback_summary(replay.replay(Selection(callback_id=callback_id))))
+    return redirect(back_to(request.form.get("next") or url_for("admin.callbacks")), 303)
 
 
 @admin.post("/messages/<message_id>/replay")
@@ -87,14 +87,14 @@ def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
     """Return the callbacks about a message, oldest first."""
     return _kept(
         db.session.scalars(
-            select(Receipt)
-            .where(Receipt.id.in_(replay.of_message(message_id)))
-            .order_by(Receipt.id)
+            select(ProviderCallback)
+            .where(ProviderCallback.id.in_(replay.of_message(message_id)))
+            .order_by(ProviderCallback.id)
         )
     )
 
 
-def _kept(rows: Iterable[Receipt]) -> list[CallbackEntry]:
+def _kept(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
     return unreadable_rows.readable_rows(
         "receipts",
         rows,
@@ -113,7 +113,7 @@ def _kept(rows: Iterable[Receipt]) -> list[CallbackEntry]:
 _HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else
 
 
-def _text(row: Receipt) -> str:
+def _text(row: ProviderCallback) -> str:
     """Write what came, one field a line."""
     line = f"{clock(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
     try:

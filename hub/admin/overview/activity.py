@@ -12,7 +12,7 @@ from hub.admin.view.pagination import page
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.models import Audit, Connection, User
+from hub.models import AuditEntry, Connection, User
 
 
 class Entry(NamedTuple):
@@ -35,7 +35,7 @@ def activity() -> Any:
         for name in ("kind", "who", "subject", "q")
         if (value := request.args.get(name, "").strip())
     }
-    found = page(_wanted(keep), Audit.id, "aud", keep)
+    found = page(_wanted(keep), AuditEntry.id, "aud", keep)
     return render_template(
         "activity.html",
         entries=_entries(found.rows),
@@ -49,24 +49,27 @@ def activity() -> Any:
 
 
 def _wanted(keep: dict[str, str]) -> Select[Any]:
-    wanted = select(Audit)
+    wanted = select(AuditEntry)
     if "kind" in keep:
-        wanted = wanted.where(Audit.action.startswith(keep["kind"] + ".", autoescape=True))
+        wanted = wanted.where(AuditEntry.action.startswith(keep["kind"] + ".", autoescape=True))
     if "who" in keep:
         wanted = wanted.where(
-            Audit.user_id == keep["who"] if is_id("usr", keep["who"]) else Audit.who == keep["who"]
+            AuditEntry.user_id == keep["who"]
+            if is_id("usr", keep["who"])
+            else AuditEntry.actor == keep["who"]
         )
     if "subject" in keep:
-        wanted = wanted.where(Audit.subject == keep["subject"])
+        wanted = wanted.where(AuditEntry.subject == keep["subject"])
     if "q" in keep:
         named = (
-            column.icontains(keep["q"], autoescape=True) for column in (Audit.title, Audit.who)
+            column.icontains(keep["q"], autoescape=True)
+            for column in (AuditEntry.title, AuditEntry.actor)
         )
         wanted = wanted.where(or_(*named))
     return wanted
 
 
-def _entries(rows: list[Audit]) -> list[Entry]:
+def _entries(rows: list[AuditEntry]) -> list[Entry]:
     people = {row.user_id for row in rows if row.user_id}
     emails = {
         user.id: user.email for user in db.session.scalars(select(User).where(User.id.in_(people)))
@@ -79,7 +82,7 @@ def _entries(rows: list[Audit]) -> list[Entry]:
     return [
         Entry(
             row.at,
-            row.who,
+            row.actor,
             activity_sentence(row),
             _href(row, slugs),
             details(row),
@@ -89,7 +92,7 @@ def _entries(rows: list[Audit]) -> list[Entry]:
     ]
 
 
-def activity_sentence(row: Audit) -> str:
+def activity_sentence(row: AuditEntry) -> str:
     """Say what was done, as the rest of a sentence that begins with who did it."""
     if row.action == "user.signed_in" and row.subject == row.user_id:
         return "signed in"
@@ -106,7 +109,7 @@ def activity_sentence(row: Audit) -> str:
     )
 
 
-def details(row: Audit) -> str:
+def details(row: AuditEntry) -> str:
     """Write what else is known of a change: `before: Viewer · role: Admin`."""
     known = {
         name.replace("_", " "): value
@@ -122,7 +125,7 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _href(row: Audit, slugs: dict[str, str]) -> str:
+def _href(row: AuditEntry, slugs: dict[str, str]) -> str:
     if row.subject in slugs:
         return url_for("admin.connection", slug=slugs[row.subject])
     if is_id("msg", row.subject):

@@ -23,7 +23,7 @@ from hub.messaging.policy import policy, spending
 from hub.messaging.send import provider_health
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
-from hub.models import Connection, Message, Receipt
+from hub.models import Connection, Message, ProviderCallback
 from hub.shared import clock_check
 
 LATE = timedelta(minutes=1)
@@ -88,7 +88,12 @@ def _broken_connections(broken: list[Connection]) -> Iterator[AttentionItem]:
             tone="bad",
             icon="exclamation-triangle-fill",
             title=f"{connection.title} is broken",
-            text=f"{connection.why} {_describe_waiting(_count_waiting(connection))}".strip(),
+            text=" ".join(
+                filter(
+                    None,
+                    (connection.state_reason, _describe_waiting(_count_waiting(connection))),
+                )
+            ),
             href=url_for("admin.connection", slug=connection.slug),
             button="Fix connection",
         )
@@ -217,8 +222,12 @@ def _unreadable_rows() -> Iterator[AttentionItem]:
 
 
 def _unsettled_callbacks() -> Iterator[AttentionItem]:
-    recent = Receipt.id > id_at("rcp", now() - DAY)
-    callbacks = select(Receipt.id).where(Receipt.error != "", recent).limit(CALLBACK_LIMIT)
+    recent = ProviderCallback.id > id_at("rcp", now() - DAY)
+    callbacks = (
+        select(ProviderCallback.id)
+        .where(ProviderCallback.error != "", recent)
+        .limit(CALLBACK_LIMIT)
+    )
     if unsettled := _count(callbacks):
         minutes = process_callbacks.LOOK_FOR.seconds // 60
         yield AttentionItem(
@@ -228,7 +237,7 @@ def _unsettled_callbacks() -> Iterator[AttentionItem]:
             text=(
                 f"Signpost retries each callback for {minutes} minutes. The list shows the reasons."
             ),
-            href=url_for("admin.receipts"),
+            href=url_for("admin.callbacks"),
             button="View messages",
         )
 

@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.state.unreadable_rows import list_rows
 from hub.messaging.state.unreadable_rows import retry_row as try_again
-from hub.models import Connection, SetAside
+from hub.models import Connection, QuarantinedRow
 
 # what an admin calls a row of a table, and the page that shows it
 KINDS = {
@@ -23,7 +23,7 @@ KINDS = {
     "contacts": ("Contact", "ctc", "admin.contact", "contact_id"),
     "requests": ("Request", "req", "admin.request_page", "request_id"),
     "conversations": ("Conversation", "cnv", "admin.conversation", "conversation_id"),
-    "receipts": ("Webhook", "rcp", "", ""),
+    "provider_callbacks": ("Webhook", "rcp", "", ""),
     "connections": ("Connection", "con", "", ""),
     "consents": ("Consent", "cns", "", ""),
     "suppressions": ("Opt-out", "sup", "", ""),
@@ -67,19 +67,23 @@ def retry_row(entry_id: str) -> Any:
     return redirect(back_to(request.form.get("next") or url_for("admin.unreadable_rows")), 303)
 
 
-def _listed(entry: SetAside) -> Listed:
-    title = KINDS.get(entry.kind, (entry.kind.replace("_", " ").capitalize(), "", "", ""))[0]
-    return Listed(entry.id, title, entry.row, _href(entry), entry.error, entry.since, entry.next_at)
+def _listed(entry: QuarantinedRow) -> Listed:
+    title = KINDS.get(
+        entry.table_name, (entry.table_name.replace("_", " ").capitalize(), "", "", "")
+    )[0]
+    return Listed(
+        entry.id, title, entry.row_id, _href(entry), entry.error, entry.since, entry.retry_at
+    )
 
 
-def _href(entry: SetAside) -> str:
-    _, prefix, endpoint, argument = KINDS.get(entry.kind, ("", "", "", ""))
-    if not is_id(prefix, entry.row):
+def _href(entry: QuarantinedRow) -> str:
+    _, prefix, endpoint, argument = KINDS.get(entry.table_name, ("", "", "", ""))
+    if not is_id(prefix, entry.row_id):
         return ""
-    if entry.kind == "connections":
-        connection = db.session.get(Connection, entry.row)
+    if entry.table_name == "connections":
+        connection = db.session.get(Connection, entry.row_id)
         return url_for("admin.connection", slug=connection.slug) if connection else ""
-    if entry.kind == "receipts":
-        return url_for("admin.receipts")
-    names: dict[str, Any] = {argument: entry.row}
+    if entry.table_name == "provider_callbacks":
+        return url_for("admin.callbacks")
+    names: dict[str, Any] = {argument: entry.row_id}
     return url_for(endpoint, **names) if endpoint else ""

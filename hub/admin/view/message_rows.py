@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.integrations.base import Problem
 from hub.lib.redaction import mask
 from hub.messaging.track import timeline
-from hub.models import Body, Connection, Contact, Message
+from hub.models import Connection, Contact, Message, MessageBody
 
 SHOWN = 90  # characters of what a message says
 # which place that is, the connection tells better than the provider's name for it
@@ -50,7 +50,9 @@ def rows(messages: Sequence[Message]) -> list[Row]:
     bodies = {
         row[0].owner_id: row[0]
         for row in db.session.execute(
-            select(Body).where(Body.owner_id.in_([message.id for message in messages]))
+            select(MessageBody).where(
+                MessageBody.owner_id.in_([message.id for message in messages])
+            )
         )
     }
     contacts = _by_id(Contact, {message.contact_id for message in messages})
@@ -72,7 +74,7 @@ def _row(
     message: Message,
     contact: Contact | None,
     connection: Connection | None,
-    body: Body | None,
+    body: MessageBody | None,
     problem: Problem | None,
 ) -> Row:
     if contact is None or connection is None:  # what it refers to is damaged
@@ -120,10 +122,14 @@ def name_of(contact: Contact) -> str:
 def recipient(contact: Contact, connection: Connection) -> str:
     """Return whom a message is for: a person, or the team that reads where its connection posts."""
     named = name_of(contact)
-    return TEAM if named == contact.address != "" and contact.address == connection.place else named
+    return (
+        TEAM
+        if named == contact.address != "" and contact.address == connection.destination
+        else named
+    )
 
 
-def says(body: Body | None) -> str:
+def says(body: MessageBody | None) -> str:
     """Return the first words of a message."""
     if body is None:
         return "The text was deleted."

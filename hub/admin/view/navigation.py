@@ -112,7 +112,7 @@ PLACES = (
         "Messages",
         "chat-left-text",
         "admin.messages",
-        ("admin.message", "admin.receipts", "admin.codes"),
+        ("admin.message", "admin.callbacks", "admin.codes"),
     ),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
     Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),

@@ -405,9 +405,9 @@ class Telegram(WebhookReceiver):
         return facts_of(update_of(request), self.senders.default)
 
     @classmethod
-    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+    def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
         number = update_of(request).get("update_id")
-        return (str(number), "update") if isinstance(number, int) else super().receipt_key(request)
+        return (str(number), "update") if isinstance(number, int) else super().callback_key(request)
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:

@@ -401,12 +401,12 @@ class TwilioIntegration(WebhookReceiver):
         )
 
     @classmethod
-    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+    def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
         form = said(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
         kind = kind_of(form)
         if not sid or kind == Kind.OTHER:
-            return super().receipt_key(request)
+            return super().callback_key(request)
         if kind == Kind.INBOUND:
             return sid, "received"
         return (

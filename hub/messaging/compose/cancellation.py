@@ -96,7 +96,7 @@ _UNFINISHED = Statement(
     .where(
         # what is posted to a team tells what happened: it asks nobody for anything, and stays true
         message_table.c.request_id == bindparam("request"),
-        message_table.c.stop.is_(None),
+        message_table.c.stop_reason.is_(None),
         message_table.c.thread == "",
         message_table.c.status.in_(
             [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
@@ -114,7 +114,7 @@ _UNFINISHED_TO = Statement(
     select(*message_table.c["id", "status", "tries"])
     .where(
         message_table.c.contact_id == bindparam("contact"),
-        message_table.c.stop.is_(None),
+        message_table.c.stop_reason.is_(None),
         message_table.c.status.in_(
             [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
         ),
@@ -125,7 +125,7 @@ _UNFINISHED_TO = Statement(
 _STOP = Statement(
     update(message_table)
     .where(message_table.c.id == bindparam("key"))
-    .values(stop=bindparam("why"))
+    .values(stop_reason=bindparam("why"))
 )
 _CANCEL = Statement(
     update(message_table)

@@ -56,7 +56,7 @@ def send_message(
             text=text,
             media=files,
             source_id=source_id,
-            by_hand=source_id is None,
+            manual=source_id is None,
         )
     ).id
 
@@ -66,16 +66,16 @@ def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[s
 
     Raises Refused.
     """
-    if not to.strip() and not connection.place:
+    if not to.strip() and not connection.destination:
         phone = cls.address == Address.PHONE
         why = "Enter the phone number to send to." if phone else "Enter a recipient."
         raise Refused("no_address", why, field="to")
     try:
-        address = cls.clean_address(to.strip() or connection.place)
+        address = cls.clean_address(to.strip() or connection.destination)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
     kind = cls.kind_of(address)
-    if kind != cls.address and not cls.reaches_people(connection.place):
+    if kind != cls.address and not cls.reaches_people(connection.destination):
         why = f"{connection.title} posts to one destination only and cannot send direct messages."
         raise Refused("no_direct_messages", why, field="to")
     return kind, address
@@ -124,7 +124,7 @@ def _takes(connection: Connection, to: str) -> bool:
     """Tell whether a connection can write to a recipient, as far as the address tells."""
     try:
         cls = integrations.get(connection.integration)
-        kind = cls.kind_of(cls.clean_address(to.strip() or connection.place))
+        kind = cls.kind_of(cls.clean_address(to.strip() or connection.destination))
     except (NotFound, ValueError):
         return False
-    return kind == cls.address or cls.reaches_people(connection.place)
+    return kind == cls.address or cls.reaches_people(connection.destination)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from hub.core.vocabulary import Lane
 from hub.db.compiled_sql import Statement
+from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.store import read
 from hub.db.types import keyring
 from hub.messaging.compose import outbox
@@ -15,7 +16,7 @@ from hub.messaging.compose.content import template_of
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import Carrier, sender_key
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.models import Attempt, Body, Connection, Contact, Message
+from hub.models import Attempt, Connection, Contact, Message, MessageBody
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
             session_windows.closed_windows(sender_key(carrier), row.contact_id, began)
-    if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
+    if row.stop_reason or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for (
         *to,
@@ -46,10 +47,10 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
         step,
         version,
         lane,
-        by_hand,
+        manual,
         expires_at,
     ) in read(_SAID, id=row.id):
-        content = keyring().open_json("bodies", row.id.partition("_")[2], "content", sealed)
+        content = keyring().open_json(MESSAGE_CONTENT, row.id.partition("_")[2], sealed)
         template = template_of(content)
         if template is None:
             return
@@ -68,7 +69,7 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
                 template=template,
                 says=content.get("says"),
                 lane=Lane(lane),
-                by_hand=by_hand,
+                manual=manual,
                 after_id=row.id,
                 expires_at=expires_at,
             )
@@ -88,19 +89,19 @@ _CARRIER = Statement(
 )
 _TRY = Statement(
     select(Attempt.template, Attempt.started_at).where(
-        Attempt.message_id == bindparam("id"), Attempt.n == bindparam("n")
+        Attempt.message_id == bindparam("id"), Attempt.number == bindparam("n")
     )
 )
 _AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id")))
 _TRIED = Statement(
-    select(Attempt.n).where(Attempt.message_id == bindparam("id"), Attempt.template != "")
+    select(Attempt.number).where(Attempt.message_id == bindparam("id"), Attempt.template != "")
 )
 _SAID = Statement(
     select(
         Contact.address,
         Contact.address_key,
         Contact.time_zone,
-        Body._content,
+        MessageBody._content,
         Message.source_id,
         Message.event_id,
         Message.request_id,
@@ -108,10 +109,10 @@ _SAID = Statement(
         Message.step_id,
         Message.template_version_id,
         Message.lane,
-        Message.by_hand,
+        Message.manual,
         Message.expires_at,
     )
     .join(Contact, Contact.id == Message.contact_id)
-    .join(Body, Body.owner_id == Message.id)
+    .join(MessageBody, MessageBody.owner_id == Message.id)
     .where(Message.id == bindparam("id"))
 )

@@ -21,6 +21,7 @@ from hub import integrations
 from hub.core.bind_address import is_loopback
 from hub.core.config import Config
 from hub.core.errors import NotFound, Refused
+from hub.db.encrypted_fields import MEDIA_CONTENT
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, keyring, new_id, now
@@ -106,7 +107,7 @@ def _keep(
         name=name,
         content_type=content_type,
         size=len(content),
-        content=keyring().seal("media_files", file_id.partition("_")[2], "content", content),
+        content=keyring().seal(MEDIA_CONTENT, file_id.partition("_")[2], content),
         expires_at=now() + times.days(_settings().media_days),
     )
     db.session.add(row)
@@ -299,9 +300,7 @@ def open_lent_file(token: str) -> tuple[StoredFile, bytes]:
     row = db.session.get(MediaFile, file_id) if is_id("med", file_id) else None
     if row is None or row.expires_at <= now():
         raise NotFound("no_such_file", "The file was deleted at the end of its retention period.")
-    return _kept(row), keyring().open(
-        "media_files", row.id.partition("_")[2], "content", row.content
-    )
+    return _kept(row), keyring().open(MEDIA_CONTENT, row.id.partition("_")[2], row.content)
 
 
 def _signer() -> URLSafeTimedSerializer:

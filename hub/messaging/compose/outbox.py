@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
 from hub.db.store import transaction, wake, write
 from hub.db.types import keyring, new_id, now
@@ -23,7 +24,7 @@ from hub.messaging.policy.policy import QUIET, Carrying, Policy, PolicyDecision,
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state.message_batch import messages as message_table
 from hub.messaging.state.message_batch import status_events
-from hub.models import Body, Message, StatusEvent
+from hub.models import Message, MessageBody, StatusEvent
 from hub.shared.index_key import index_key
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -72,9 +73,9 @@ class Draft:
     # files attached to free text, as `media.attached_files` returns them
     media: Sequence[Mapping[str, Any]] = ()
     exempt: bool = False  # from what the contact does not want: it says that this is understood
-    by_hand: bool = False  # somebody here chose to send it, now
+    manual: bool = False  # somebody here chose to send it, now
     lane: Lane = Lane.NOW
-    once_key: bytes | None = None
+    dedup_key: bytes | None = None
     after_id: str | None = None
     expires_at: datetime | None = None
 
@@ -142,12 +143,12 @@ def replace(draft: Draft) -> None:
     if row is None:
         add(draft)
         return
-    body = db.session.get_one(Body, row.id.partition("_")[2])
+    body = db.session.get_one(MessageBody, row.id.partition("_")[2])
     answers = {name: value for name, value in body.content.items() if name == "reply_to"}
     body.content = answers | content_of(draft)
     row.body_hmac = blind_index(index_key(), "body", draft.subject, draft.text)
     row.event_id = draft.event_id
-    row.by_hand = row.by_hand or draft.by_hand
+    row.manual = row.manual or draft.manual
     row.due_at = now()
     row.code = ""
     db.session.flush()
@@ -176,7 +177,7 @@ def _wanted(draft: Draft, moment: datetime) -> PolicyQuestion:
         contact.time_zone,
         expires_at,
         exempt=draft.exempt,
-        by_hand=draft.by_hand,
+        manual=draft.manual,
         posted=bool(draft.thread),
         instead_of=draft.after_id,
         source_id=draft.source_id,
@@ -223,7 +224,7 @@ def _verdict(draft: Draft, one: PolicyQuestion, policy: Policy) -> PolicyDecisio
 
 
 _MESSAGES, _BODIES, FACTS = (
-    Statement.insert(table) for table in (message_table, table_of(Body), status_events)
+    Statement.insert(table) for table in (message_table, table_of(MessageBody), status_events)
 )
 
 
@@ -252,18 +253,16 @@ def _row(
         "status": (Status.SUPPRESSED if code else Status.QUEUED).value,
         "code": code or (QUIET if verdict.until else ""),
         "exempt": draft.exempt,
-        "by_hand": draft.by_hand,
+        "manual": draft.manual,
         "tries": 0,
         "due_at": None if code else verdict.until or moment,
         "expires_at": one.expires_at,
-        "once_key": draft.once_key,
+        "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
         "changed_at": moment,
         "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
     }
-    sealed = keyring().seal_json(
-        "bodies", message_id.partition("_")[2], "content", content_of(draft)
-    )
+    sealed = keyring().seal_json(MESSAGE_CONTENT, message_id.partition("_")[2], content_of(draft))
     return row, {"owner_id": message_id, "content": sealed}
 
 
@@ -283,9 +282,9 @@ def message_fact(
         "attempt": attempt,
         "at": now(),
         "status": status and status.value,
-        "word": word,
+        "provider_status": word,
         "code": code,
-        "why": why,
+        "reason": why,
         "source": "hub",
     }
 
@@ -305,9 +304,9 @@ def record_fact(
             message_id=message.id,
             attempt=message.tries if attempt is None else attempt,
             status=status and status.value,
-            word=word,
+            provider_status=word,
             code=code,
-            why=why,
+            reason=why,
             source="hub",
         )
     )

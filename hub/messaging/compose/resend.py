@@ -18,7 +18,7 @@ from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import buttons_of, card_of, template_of
 from hub.messaging.compose.outbox import ASKING, Draft, add, lock_message
 from hub.messaging.state import unreadable_rows
-from hub.models import Body, Connection, Event, Message, SigningRequest
+from hub.models import Connection, Event, Message, MessageBody, SigningRequest
 from hub.shared import audit
 
 DAMAGED = (
@@ -75,7 +75,7 @@ def _content(message: Message) -> dict[str, Any]:
             f"The connection {connection.title} is not enabled. Enable it, then resend the message."
         )
         raise Conflict("connection_off", why)
-    body = db.session.get(Body, message.id)
+    body = db.session.get(MessageBody, message.id)
     if body is None:
         why = (
             "The text was deleted at the end of its retention period, so the message cannot"
@@ -101,7 +101,7 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
         template=_current_template(message.connection, content),
         says=content.get("says"),
         media=content.get("media", ()),
-        by_hand=message.by_hand,
+        manual=message.manual,
         after_id=message.id,
         thread=message.thread,
         edits_id=message.edits_id,

@@ -41,7 +41,7 @@ def sent_text_of(messages: Collection[Message]) -> dict[str, SentText]:
             & (ProviderTemplate.external_id == Attempt.template),
         )
         .where(Attempt.message_id.in_([message.id for message in messages]))
-        .order_by(Attempt.message_id, Attempt.n)
+        .order_by(Attempt.message_id, Attempt.number)
     )
     latest = {message_id: (external, name, text) for message_id, external, name, text in found}
     return {

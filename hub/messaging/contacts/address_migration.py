@@ -14,7 +14,7 @@ from hub.db.store import is_database_failure, transaction
 from hub.lib.addresses import normalize
 from hub.lib.number_forms import SPELLINGS, TABLE
 from hub.messaging.contacts import merging
-from hub.models import Chat, Contact, Setting, Suppression
+from hub.models import Contact, LinkedChat, Setting, Suppression
 from hub.shared.address_keys import address_keys
 
 SETTING = "address_forms"
@@ -66,7 +66,7 @@ def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
     keys = list(others)
     for start in range(0, len(keys), AT_ONCE):
         part = keys[start : start + AT_ONCE]
-        for model in (Contact, Suppression, Chat):
+        for model in (Contact, Suppression, LinkedChat):
             stored = db.session.scalars(
                 select(model.address_key).where(model.address_key.in_(part))
             )

@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, select, update
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
-from hub.models import Chat, Contact
+from hub.models import Contact, LinkedChat
 from hub.shared.address_keys import address_key, address_keys
 
-_chats = table_of(Chat)
+_chats = table_of(LinkedChat)
 
 
 @transaction
@@ -23,7 +23,7 @@ def link_chat(
     source_id: str,
     addresses: Mapping[str, str],
     contact_id: str,
-    receipt_id: str | None = None,
+    callback_id: str | None = None,
 ) -> None:
     """Let a chat reach who has these addresses, kind to address, from now on instead of another
     one.
@@ -36,7 +36,7 @@ def link_chat(
             "address_key": key,
             "contact_id": contact_id,
             "linked_at": now(),
-            "receipt_id": receipt_id,
+            "callback_id": callback_id,
         }
         for key in keys
     ]
@@ -92,7 +92,7 @@ _CHANGE = Statement(
     .values(
         contact_id=bindparam("new_contact_id"),
         linked_at=bindparam("new_linked_at"),
-        receipt_id=bindparam("new_receipt_id"),
+        callback_id=bindparam("new_callback_id"),
     )
 )
 _FIND = Statement(

@@ -118,11 +118,11 @@ def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) 
         channel=said.channel,
         purpose=said.purpose,
         given=said.given,
-        source=source,
+        evidence=source,
         source_id=source_id,
         at=at,
         ip=text.one_line(said.ip),
-        agent=said.agent,
+        user_agent=said.agent,
         proof=said.proof or None,
     )
     db.session.add(row)
@@ -238,7 +238,7 @@ def _is_known(said: ConsentEntry, source: str, source_id: str | None, *, test: b
         Consent.given == said.given,
         Consent.channel == said.channel,
         Consent.purpose == said.purpose,
-        Consent.source == source,
+        Consent.evidence == source,
         Consent.source_id == source_id,
     )
     return db.session.scalar(same.limit(1)) is not None
@@ -272,10 +272,10 @@ def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
             row.channel,
             row.purpose,
             "yes" if row.given else "no",
-            row.source,
+            row.evidence,
             row.at.isoformat(),
             text.one_line(row.ip),  # earlier versions stored several lines, which no import reads
-            row.agent,
+            row.user_agent,
             str(row.proof or ""),
             kind,
             apps.get(row.source_id or "", ""),

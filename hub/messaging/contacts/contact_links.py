@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @transaction
-def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
+def link(contact_id: str, other_id: str, callback_id: str | None) -> None:
     """Store that two contacts are one person, as a genuine webhook shows.
 
     A link that an admin undid stays undone.
@@ -41,7 +41,7 @@ def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
             "id": link_id,
             "contact_id": first,
             "other_id": second,
-            "receipt_id": receipt_id,
+            "callback_id": callback_id,
             "linked_at": now(),
             "undone_at": None,
         },
@@ -50,11 +50,11 @@ def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
 
 
 def link_named_twice(
-    contact_id: str, address: str, external_id: str, receipt_id: str | None, *, test: bool
+    contact_id: str, address: str, external_id: str, callback_id: str | None, *, test: bool
 ) -> None:
     """Link a contact to the provider's id that the same webhook gives for the person, if any."""
     if external_id and external_id != address:
-        link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, receipt_id)
+        link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, callback_id)
 
 
 @transaction

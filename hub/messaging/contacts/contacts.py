@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 
 from hub.core.errors import DecryptionError
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import CONTACT_NAME
 from hub.db.store import list_param, read, require_write_lock, transaction, write
 from hub.db.types import keyring, new_id, now
 from hub.lib import addresses
@@ -156,14 +157,10 @@ def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known
 def _name(row: str, sealed: bytes | None) -> str | None:
     """Return the stored name of a contact, or None if there is none or it cannot be read."""
     try:
-        return None if sealed is None else str(keyring().open_json("contacts", row, "name", sealed))
+        return None if sealed is None else str(keyring().open_json(CONTACT_NAME, row, sealed))
     except DecryptionError:
         return None
 
 
 def _sealed(contact_id: str, name: str) -> bytes | None:
-    return (
-        keyring().seal_json("contacts", contact_id.partition("_")[2], "name", name)
-        if name
-        else None
-    )
+    return keyring().seal_json(CONTACT_NAME, contact_id.partition("_")[2], name) if name else None

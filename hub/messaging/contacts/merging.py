@@ -17,14 +17,14 @@ from hub.core.errors import DecryptionError
 from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.models import (
-    Chat,
     Contact,
     ContactLink,
     Conversation,
-    Pace,
+    LinkedChat,
     PausedDestination,
+    RecipientPace,
+    SessionWindow,
     Suppression,
-    Window,
 )
 
 AT_ONCE = 1000  # rows that one transaction moves
@@ -149,8 +149,8 @@ def _conversations(before: str, after: str) -> None:
 
 
 def _windows(before: str, after: str) -> None:
-    kept = {row.sender: row for row in _of(Window, after)}
-    for row in _of(Window, before):
+    kept = {row.sender: row for row in _of(SessionWindow, after)}
+    for row in _of(SessionWindow, before):
         if same := kept.get(row.sender):
             if row.opened_at > same.opened_at:
                 same.opened_at = row.opened_at
@@ -160,8 +160,8 @@ def _windows(before: str, after: str) -> None:
 
 
 def _paces(before: str, after: str) -> None:
-    kept = {row.name: row for row in _of(Pace, after)}
-    for row in _of(Pace, before):
+    kept = {row.name: row for row in _of(RecipientPace, after)}
+    for row in _of(RecipientPace, before):
         if same := kept.get(row.name):
             same.next_at = max(same.next_at, row.next_at)
             db.session.delete(row)
@@ -210,8 +210,8 @@ def _links(before: str, after: str) -> None:
 
 _SPECIAL: Mapping[str, Callable[[str, str], None]] = {
     "conversations": _conversations,
-    "windows": _windows,
-    "paces": _paces,
+    "session_windows": _windows,
+    "recipient_paces": _paces,
     "contact_links": _links,
     "paused_destinations": _destinations,
 }
@@ -228,7 +228,7 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
         same = kept.setdefault((row.channel, row.sender, row.test, row.source_id), row)
         if same is not row:
             same.since = max(same.since, row.since)
-            same.why = same.why or row.why
+            same.explanation = same.explanation or row.explanation
             db.session.delete(row)
     db.session.flush()
     db.session.execute(
@@ -247,21 +247,25 @@ def strictness_rank(reason: str) -> int:
 
 def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
     """Keep the newest chat link of one person over one connection and source."""
-    rows = db.session.scalars(select(Chat).where(Chat.address_key.in_([first, *others]))).all()
+    rows = db.session.scalars(
+        select(LinkedChat).where(LinkedChat.address_key.in_([first, *others]))
+    ).all()
     newest: dict[tuple[str, str], tuple[datetime, str, str | None]] = {}
     for row in rows:
         pair = (row.connection_id, row.source_id)
         newest[pair] = max(
-            newest.get(pair, (row.linked_at, row.contact_id, row.receipt_id)),
-            (row.linked_at, row.contact_id, row.receipt_id),
+            newest.get(pair, (row.linked_at, row.contact_id, row.callback_id)),
+            (row.linked_at, row.contact_id, row.callback_id),
             key=lambda one: one[0],
         )
-    db.session.execute(delete(Chat).where(Chat.address_key.in_(others)))
+    db.session.execute(delete(LinkedChat).where(LinkedChat.address_key.in_(others)))
     known = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
-    for pair, (linked_at, contact_id, receipt_id) in newest.items():
-        row = known.get(pair) or Chat(connection_id=pair[0], source_id=pair[1], address_key=first)
+    for pair, (linked_at, contact_id, callback_id) in newest.items():
+        row = known.get(pair) or LinkedChat(
+            connection_id=pair[0], source_id=pair[1], address_key=first
+        )
         row.linked_at = linked_at
         row.contact_id = contact_id
-        row.receipt_id = receipt_id
+        row.callback_id = callback_id
         db.session.add(row)
     db.session.flush()

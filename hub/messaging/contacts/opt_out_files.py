@@ -115,7 +115,7 @@ def _line(one: AddressOptOut, apps: dict[str, str]) -> str:
             one.address,
             row.channel,
             row.reason,
-            text.one_line(row.why),
+            text.one_line(row.explanation),
             since,
             row.sender,
             row.code,

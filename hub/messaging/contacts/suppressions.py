@@ -153,7 +153,7 @@ def _close(
         if merging.strictness_rank(reason) < merging.strictness_rank(row.reason):
             row.reason = reason
             row.code = code
-            row.why = why or row.why
+            row.explanation = why or row.explanation
             db.session.flush()
         return row, False
     row = Suppression(
@@ -165,7 +165,7 @@ def _close(
         reason=reason,
         code=code,
         message_id=message_id,
-        why=why,
+        explanation=why,
         since=since or now(),
     )
     db.session.add(row)
@@ -197,7 +197,7 @@ def lift_opt_out(
             "why_too_long", f"Enter a reason of at most {LONGEST_WHY} characters.", field="why"
         )
     row.lifted_at = now()
-    row.lifted_why = why.strip()
+    row.lift_reason = why.strip()
     [closed] = with_addresses([row])
     audit.record(
         "suppression.lifted",
@@ -205,7 +205,7 @@ def lift_opt_out(
         closed.address,
         reason=row.reason,
         code=row.code,
-        why=row.lifted_why,
+        why=row.lift_reason,
     )
     return row
 

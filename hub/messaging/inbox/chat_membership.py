@@ -65,9 +65,9 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
                 "code": CODE,
                 "message_id": None,
                 "since": at,
-                "why": came.why,
+                "explanation": came.why,
                 "lifted_at": at if came.wanted else None,
-                "lifted_why": came.why if came.wanted else "",
+                "lift_reason": came.why if came.wanted else "",
             },
         )
     return True
@@ -84,7 +84,7 @@ def _change_destination(
         destinations.reopen_for_member(receiver.id, contact_id, at)
     elif came.address == place:
         destinations.pause_destination(
-            receiver.id, contact_id, code=CODE, why=f"{came.why} {REMEDY}", at=at
+            receiver.id, contact_id, code=CODE, reason=f"{came.why} {REMEDY}", at=at
         )
 
 
@@ -97,7 +97,7 @@ _CONNECTIONS = Statement(
         Connection.sender,
         Connection.test,
         Connection.rules,
-        Connection.place,
+        Connection.destination,
     )
     .where(Connection.id.in_(list_param("ids")))
     .order_by(Connection.archived_at.is_not(None), Connection.id)
@@ -115,6 +115,6 @@ _KNOWN = Statement(
 _LIFT = Statement(
     update(_table)
     .where(_table.c.id == bindparam("row"))
-    .values(lifted_at=bindparam("when"), lifted_why=bindparam("why"))
+    .values(lifted_at=bindparam("when"), lift_reason=bindparam("why"))
 )
 _ADD = Statement.insert(_table, on_conflict_do_nothing=True)

@@ -24,7 +24,7 @@ from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
-from hub.models import Body, Connection, Contact, Conversation, Inbound, Message
+from hub.models import Connection, Contact, Conversation, InboundMessage, Message, MessageBody
 from hub.shared import audit, integration_instances
 
 SHOWN = 100  # of either side
@@ -55,7 +55,7 @@ class ConversationEntry:
 
     at: datetime
     theirs: bool
-    body: Body | None
+    body: MessageBody | None
     message: Message | None = None
     row_id: str | None = None  # of what they sent
     keyword: str = ""
@@ -108,7 +108,10 @@ def conversation_entries(talk: ConversationSummary) -> list[ConversationEntry]:
     pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
     came = list(
         db.session.scalars(
-            select(Inbound).where(*_theirs(talk.row)).order_by(Inbound.id.desc()).limit(SHOWN)
+            select(InboundMessage)
+            .where(*_theirs(talk.row))
+            .order_by(InboundMessage.id.desc())
+            .limit(SHOWN)
         )
     )
     query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
@@ -131,11 +134,14 @@ def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
     message.
     """
     if row.contact_id is None:
-        return [Inbound.id == row.last_id]
-    return [Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id]
+        return [InboundMessage.id == row.last_id]
+    return [
+        InboundMessage.contact_id == row.contact_id,
+        InboundMessage.connection_id == row.connection_id,
+    ]
 
 
-def last_words(talks: Collection[ConversationSummary]) -> dict[str, Body]:
+def last_words(talks: Collection[ConversationSummary]) -> dict[str, MessageBody]:
     """Return what each person wrote last, by conversation."""
     bodies = _bodies([talk.row.last_id for talk in talks])
     return {
@@ -150,7 +156,7 @@ def inbound_file(inbound_id: str, n: int) -> tuple[str, bytes]:
 
     Raises NotFound, SendError, Unreadable.
     """
-    row = db.session.get(Inbound, inbound_id) if is_id("inb", inbound_id) else None
+    row = db.session.get(InboundMessage, inbound_id) if is_id("inb", inbound_id) else None
     body = _bodies([inbound_id]).get(_number(inbound_id)) if row is not None else None
     files = body.content.get("media", ()) if body is not None else ()
     if row is None or n >= len(files):
@@ -171,7 +177,9 @@ def mark_read(conversation_id: str) -> None:
     db.session.refresh(row, with_for_update=True)
     row.unread = 0
     db.session.execute(
-        update(Inbound).where(*_theirs(row), Inbound.read_at.is_(None)).values(read_at=now())
+        update(InboundMessage)
+        .where(*_theirs(row), InboundMessage.read_at.is_(None))
+        .values(read_at=now())
     )
 
 
@@ -210,7 +218,7 @@ def send_reply(conversation_id: str, text: str) -> str:
             connection=connection,
             contact=talk.contact,
             text=said,
-            by_hand=True,
+            manual=True,
             source_id=_source_of(talk),
         )
     )
@@ -228,7 +236,7 @@ def opt_out(talk: ConversationSummary) -> OptOut | None:
 
 def _source_of(talk: ConversationSummary) -> str | None:
     """Return the source that the last message belongs to: an answer belongs to it too."""
-    asked = db.session.get(Inbound, talk.row.last_id)
+    asked = db.session.get(InboundMessage, talk.row.last_id)
     return asked.source_id if asked else None
 
 
@@ -269,11 +277,13 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
     return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)))}
 
 
-def _bodies(ids: Collection[str]) -> dict[str, Body]:
+def _bodies(ids: Collection[str]) -> dict[str, MessageBody]:
     """Return bodies by the number in their owner's id."""
     return {
         body.owner_id: body
-        for body in db.session.scalars(select(Body).where(Body.owner_id.in_(list(ids))))
+        for body in db.session.scalars(
+            select(MessageBody).where(MessageBody.owner_id.in_(list(ids)))
+        )
     }
 
 

@@ -13,6 +13,7 @@ from hub import integrations
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Address
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import keyring, new_id
@@ -26,7 +27,7 @@ from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import Carrier, sender_key
 from hub.messaging.state.message_batch import platform_events
 from hub.messaging.track.statuses import Origin
-from hub.models import Body, Connection, Conversation, Inbound
+from hub.models import Connection, Conversation, InboundMessage, MessageBody
 
 LONGEST_NAME = 200  # characters of a provider's name for a message
 
@@ -60,7 +61,7 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
         "connection_id": receiver.id,
         "contact_id": contact_id,
         "source_id": answered.source_id,
-        "receipt_id": origin.receipt_id,
+        "callback_id": origin.callback_id,
         "provider_id": name,
         "kind": _kind_of(came),
         "keyword": word or "",
@@ -72,7 +73,7 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     cls = integrations.get(receiver.integration)
     if contact:
         contact_links.link_named_twice(
-            contact.id, came.address, came.external_id, origin.receipt_id, test=receiver.test
+            contact.id, came.address, came.external_id, origin.callback_id, test=receiver.test
         )
     if contact and cls.session_window and meant:
         session_windows.open_window(sender_key(receiver), contact.id, at, cls.session_window)
@@ -94,7 +95,7 @@ def _write(row: dict[str, Any], content: Mapping[str, Any]) -> str:
     row_id = new_id("inb")
     write(_ADD, {"id": row_id, **row})
     sealed = keyring().seal_json(
-        "bodies", row_id.partition("_")[2], "content", {"subject": "", **content}
+        MESSAGE_CONTENT, row_id.partition("_")[2], {"subject": "", **content}
     )
     write(_BODY, {"owner_id": row_id, "content": sealed})
     return row_id
@@ -105,7 +106,7 @@ def _name_of(came: base.Inbound, origin: Origin) -> str:
 
     PostgreSQL's indexes take no long text, so that of a long one is its hash.
     """
-    name = came.provider_id or origin.receipt_id or ""
+    name = came.provider_id or origin.callback_id or ""
     return name if len(name) <= LONGEST_NAME else digest(name).hex()
 
 
@@ -229,15 +230,13 @@ def _tell(
             "source_id": answered.source_id,
             "at": at,
             "payload": (
-                keyring().seal_json(
-                    "platform_events", event_id.partition("_")[2], "payload", payload
-                )
+                keyring().seal_json(PLATFORM_EVENT_PAYLOAD, event_id.partition("_")[2], payload)
             ),
         },
     )
 
 
-_inbound = table_of(Inbound)
+_inbound = table_of(InboundMessage)
 _conversations = table_of(Conversation)
 _KNOWN = Statement(
     select(_inbound.c.id).where(
@@ -246,7 +245,7 @@ _KNOWN = Statement(
     )
 )
 _ADD = Statement.insert(_inbound)
-_BODY = Statement.insert(table_of(Body))
+_BODY = Statement.insert(table_of(MessageBody))
 _EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 _RECEIVERS = Statement(
     select(

@@ -25,7 +25,7 @@ from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import Carrying, sender_key
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Consent, Setting, Suppression
-from hub.models import Inbound as Came
+from hub.models import InboundMessage as Came
 from hub.shared import audit
 
 SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
@@ -189,8 +189,8 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
             "message_id": None,
             "since": at,
             "lifted_at": None,
-            "why": "",
-            "lifted_why": "",
+            "explanation": "",
+            "lift_reason": "",
         },
     )
     return True
@@ -250,7 +250,7 @@ _LINKED = Statement(
     select(Consent.id)
     .where(
         Consent.contact_id == bindparam("contact"),
-        Consent.source == BY_LINK,
+        Consent.evidence == BY_LINK,
         Consent.at > bindparam("at"),
     )
     .limit(1)
@@ -274,7 +274,7 @@ _LIFT = Statement(
 
 # ── For an account that belongs to no connection ──────────────────────────────────────────────────
 @transaction
-def process_unassigned_keyword(came: Inbound, at: datetime, receipt_id: str | None = None) -> None:
+def process_unassigned_keyword(came: Inbound, at: datetime, callback_id: str | None = None) -> None:
     """Do what a keyword asks for that was sent to an account which belongs to no connection: it
     holds for the whole channel.
 
@@ -287,7 +287,7 @@ def process_unassigned_keyword(came: Inbound, at: datetime, receipt_id: str | No
     require_write_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
     contact_links.link_named_twice(
-        contact.id, came.address, came.external_id, receipt_id, test=False
+        contact.id, came.address, came.external_id, callback_id, test=False
     )
     given = word == Keyword.START
     others = linked_contacts.linked_contacts([contact.id]).get(contact.id, ()) if given else ()
@@ -313,8 +313,8 @@ def process_unassigned_keyword(came: Inbound, at: datetime, receipt_id: str | No
                 "message_id": None,
                 "since": at,
                 "lifted_at": at if given else None,
-                "why": "",
-                "lifted_why": "",
+                "explanation": "",
+                "lift_reason": "",
             },
         )
     if given == bool(standing):
@@ -350,7 +350,7 @@ def _record_consent(
             contact_id=contact.id,
             channel=channel,
             given=given,
-            source=SAID_STOP,
+            evidence=SAID_STOP,
             at=at,
             proof=said,
         )

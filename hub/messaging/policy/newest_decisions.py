@@ -111,6 +111,6 @@ _SAID = Statement(
             _consents.c.channel.not_in(sorted(_CHANNELS)),
         ),
         _consents.c.purpose.in_(PURPOSES),
-        _consents.c.source != BY_KEYWORD,
+        _consents.c.evidence != BY_KEYWORD,
     )
 )

@@ -88,7 +88,7 @@ class PolicyQuestion:
     time_zone: str = ""
     expires_at: datetime | None = None
     exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
-    by_hand: bool = False  # somebody here chose to send it, now
+    manual: bool = False  # somebody here chose to send it, now
     posted: bool = False  # for a team, which asked for it: rules about people do not hold there
     instead_of: str | None = None  # the failed message that it takes over from
     source_id: str | None = None  # None: an admin sends it, and what any source recorded holds
@@ -174,14 +174,14 @@ class Policy:
         said = self._said(one)
         code = (
             self._stop(one)
-            or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
+            or self._consent(said, asks=self.rules.consent and not (answers or one.manual))
             or self._country(one)
             or self._cap(one)
         )
         if code:
             return PolicyDecision(code)
         consent_id = said.id if said and said.given else None
-        until = None if answers or one.by_hand else self._quiet(one)
+        until = None if answers or one.manual else self._quiet(one)
         if until is not None and one.expires_at is not None and until >= one.expires_at:
             return (
                 PolicyDecision(QUIET)
@@ -353,7 +353,7 @@ _SENT = Statement(
     select(_messages.c.id, _messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
     .outerjoin(
         _attempts,
-        and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries),
+        and_(_attempts.c.message_id == _messages.c.id, _attempts.c.number == _messages.c.tries),
     )
     .where(
         _messages.c.contact_id.in_(list_param("contacts")),

@@ -12,12 +12,12 @@ from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.linked_contacts import Linked
-from hub.models import Window
+from hub.models import SessionWindow
 
 # the code of a message that may not go as free text, and has no approved template
 WINDOW_CLOSED = "window_closed"
 
-_table = table_of(Window)
+_table = table_of(SessionWindow)
 
 
 @transaction

@@ -183,7 +183,7 @@ _ADD = Statement(
 )
 _BEGAN = Statement(
     select(_attempts.c.message_id, _attempts.c.started_at).where(
-        _attempts.c.message_id.in_(list_param("ids")), _attempts.c.n == 1
+        _attempts.c.message_id.in_(list_param("ids")), _attempts.c.number == 1
     )
 )
 _RULES = Statement(

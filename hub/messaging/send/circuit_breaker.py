@@ -33,13 +33,13 @@ def record_failure(state: RateState, epoch: int, why: str, moment: datetime) -> 
     if epoch != state.epoch:
         return False
     state.failures = state.failures + 1
-    state.why = why
+    state.reason = why
     if state.opened_at is None and state.failures < OPENS_AT:
         return False
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads the probes, protects nothing
     pause = min(FIRST_PAUSE * 2 ** min(state.pauses, 16), LONGEST_PAUSE) * jitter
-    state.ready_at = state.bulk_at = None  # the probe's
-    state.rest(max(moment + timedelta(seconds=pause), state.held_until or moment))
+    state.ready_at = state.bulk_ready_at = None  # the probe's
+    state.rest(max(moment + timedelta(seconds=pause), state.paused_until or moment))
     state.pauses += 1
     if state.opened_at is not None:
         return False
@@ -61,5 +61,5 @@ def record_answer(state: RateState, epoch: int) -> bool:
     # from here one outage opens it again, for longer; a second answer forgets them all
     state.opened_at = None
     state.failures = OPENS_AT - 1
-    state.ready_at = state.bulk_at = state.held_until
+    state.ready_at = state.bulk_ready_at = state.paused_until
     return True

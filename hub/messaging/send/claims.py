@@ -208,7 +208,7 @@ def _question(row: MessageRow, to: Addressee) -> PolicyQuestion:
         to.time_zone,
         min(limits, default=None),
         exempt=row.exempt,
-        by_hand=row.by_hand,
+        manual=row.manual,
         posted=bool(row.thread),
         source_id=row.source_id,
     )
@@ -269,8 +269,8 @@ def _end_of(
     row: MessageRow, to: Addressee, decision: PolicyDecision, moment: datetime
 ) -> _End | None:
     """Return how a message ends because of what is stored; None when it may be sent."""
-    if row.stop:
-        return _End(Status.CANCELED, "stopped", why=row.stop)
+    if row.stop_reason:
+        return _End(Status.CANCELED, "stopped", why=row.stop_reason)
     if to.asks_until is not None and to.asks_until <= moment:
         return _End(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:

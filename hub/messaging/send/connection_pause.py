@@ -42,7 +42,7 @@ _BREAK = (
     .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
     .values(
         state=ConnectionState.BROKEN.value,
-        why=bindparam("new_why"),
+        state_reason=bindparam("new_why"),
         state_at=bindparam("new_state_at"),
     )
 )

@@ -64,7 +64,11 @@ def hold_back(
     going = list[tuple[MessageRow, T]]()
     for row, more in found:
         code = paused.get((connection_id, row.contact_id))
-        if code is None or row.stop or (row.expires_at is not None and row.expires_at <= moment):
+        if (
+            code is None
+            or row.stop_reason
+            or (row.expires_at is not None and row.expires_at <= moment)
+        ):
             going.append((row, more))  # what was stopped or has expired ends as any other message
         else:
             ledger.hold(row)
@@ -85,7 +89,7 @@ def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
 
 
 def pause_destination(
-    connection_id: str, contact_id: str, *, code: str, why: str, at: datetime
+    connection_id: str, contact_id: str, *, code: str, reason: str, at: datetime
 ) -> None:
     """Let the posts to a destination wait from a moment on.
 
@@ -101,21 +105,21 @@ def pause_destination(
             "connection_id": connection_id,
             "contact_id": contact_id,
             "code": code,
-            "why": why,
+            "reason": reason,
             "since": at,
             "reopened_at": None,
         }
         write(_ADD, row)
     write(
         _PAUSE,
-        {**key, "new_code": code, "new_why": why, "new_since": at if is_new else known[0][1]},
+        {**key, "new_code": code, "new_reason": reason, "new_since": at if is_new else known[0][1]},
     )
     _forget()
     if is_new:
         title, slug = db.session.execute(
             select(Connection.title, Connection.slug).where(Connection.id == connection_id)
         ).one()
-        audit.record("connection.destination_paused", connection_id, title, code=code, why=why)
+        audit.record("connection.destination_paused", connection_id, title, code=code, why=reason)
         log.warning("destination.paused", connection=slug, code=code)
 
 
@@ -174,7 +178,7 @@ def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None
             "connection_id": connection_id,
             "contact_id": contact_id,
             "code": "",
-            "why": "",
+            "reason": "",
             "since": at,
             "reopened_at": at,
         }
@@ -189,7 +193,7 @@ def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
     if not connection_ids:
         return {}
     wanted = (
-        select(PausedDestination, Contact.address, Connection.place)
+        select(PausedDestination, Contact.address, Connection.destination)
         .join(Contact, Contact.id == PausedDestination.contact_id)
         .join(Connection, Connection.id == PausedDestination.connection_id)
         .where(
@@ -203,7 +207,7 @@ def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
         waiting = _count_waiting(one.connection_id, one.contact_id)
         if address == place or (waiting and one.connection_id not in found):
             found[one.connection_id] = DestinationPause(
-                address, one.code, one.why, one.since, waiting
+                address, one.code, one.reason, one.since, waiting
             )
     return found
 
@@ -218,7 +222,7 @@ def pause_of_message(message: Message) -> DestinationPause | None:
     return DestinationPause(
         message.contact.address,
         one.code,
-        one.why,
+        one.reason,
         one.since,
         _count_waiting(one.connection_id, one.contact_id),
     )
@@ -229,7 +233,7 @@ def _count_waiting(connection_id: str, contact_id: str) -> int:
         Message.contact_id == contact_id,
         Message.connection_id == connection_id,
         Message.status == Status.QUEUED,
-        Message.stop.is_(None),
+        Message.stop_reason.is_(None),
     )
     return db.session.scalar(select(func.count()).select_from(rows.limit(COUNT_TO).subquery())) or 0
 
@@ -258,17 +262,17 @@ _PAUSE = Statement(
     .where(*_MINE)
     .values(
         code=bindparam("new_code"),
-        why=bindparam("new_why"),
+        reason=bindparam("new_reason"),
         since=bindparam("new_since"),
         reopened_at=None,
     )
 )
 _PLACES = Statement(
     select(Connection.id)
-    .join(Contact, Contact.address == Connection.place)
+    .join(Contact, Contact.address == Connection.destination)
     .where(
         Connection.id == bindparam("connection"),
         Contact.id == bindparam("contact"),
-        Connection.place != "",
+        Connection.destination != "",
     )
 )

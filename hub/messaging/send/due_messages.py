@@ -19,7 +19,7 @@ from hub.messaging.send.throttle_gate import LONGEST_REST
 from hub.messaging.state.database_clock import CLOCK
 from hub.messaging.state.message_batch import COLUMNS, MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
-from hub.models import Body, Connection, Contact, Event, Message, SigningRequest, Throttle
+from hub.models import Connection, Contact, Event, Message, MessageBody, SigningRequest, Throttle
 from hub.shared import integration_instances
 
 
@@ -78,9 +78,9 @@ _DUE = Statement(
             _waits(Lane.NOW),
             and_(
                 or_(
-                    Throttle.bulk_at.is_(None),
-                    Throttle.bulk_at <= CLOCK,
-                    Throttle.bulk_at > bindparam("far"),
+                    Throttle.bulk_ready_at.is_(None),
+                    Throttle.bulk_ready_at <= CLOCK,
+                    Throttle.bulk_ready_at > bindparam("far"),
                 ),
                 _waits(Lane.BULK),
             ),
@@ -143,11 +143,11 @@ _WAITING = (
         Contact.address_key,
         Contact.time_zone,
         Contact.erased_at,
-        Body._content,
+        MessageBody._content,
         SigningRequest.expires_at.label("asks_until"),
     )
     .join(Contact, Contact.id == Message.contact_id)
-    .outerjoin(Body, Body.owner_id == Message.id)
+    .outerjoin(MessageBody, MessageBody.owner_id == Message.id)
     # the request's end may have changed since the message was planned; posts to a team ask nobody
     .outerjoin(
         Event,
@@ -177,4 +177,4 @@ def replaced_content(message_id: str) -> bytes | None:
     return next((content for (content,) in read(_BODY, id=message_id)), None)
 
 
-_BODY = Statement(select(Body._content).where(Body.owner_id == bindparam("id")))
+_BODY = Statement(select(MessageBody._content).where(MessageBody.owner_id == bindparam("id")))

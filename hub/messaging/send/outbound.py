@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from hub.core.bind_address import is_loopback
+from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.types import keyring
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import buttons_of, card_of, template_of
@@ -41,7 +42,7 @@ def outbound_of(
     Raises Unreadable.
     """
     content: dict[str, Any] = keyring().open_json(
-        "bodies", row.id.partition("_")[2], "content", to.content or b""
+        MESSAGE_CONTENT, row.id.partition("_")[2], to.content or b""
     )
     template = None if free else template_of(content)
     if not free and template is None:

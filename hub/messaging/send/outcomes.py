@@ -92,7 +92,7 @@ def _record(
         request_ref=outcome.request_ref,
         outcome="accepted" if accepted else _outcome(error),
         code=error.code if error else "",
-        why=str(error) if error else "",
+        reason=str(error) if error else "",
         sender=(accepted and accepted.sender) or claim.sender,
         provider_id=provider_id,
     )
@@ -214,7 +214,7 @@ def _wait_for_destination(
         return
     moment = now()
     destinations.pause_destination(
-        row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
+        row.connection_id, row.contact_id, code=error.code, reason=str(error), at=moment
     )
     requeue_message(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
 
@@ -255,7 +255,7 @@ def spread_retries(
         suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
     elif isinstance(error, DestinationUnavailable):
         destinations.pause_destination(
-            row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now()
+            row.connection_id, row.contact_id, code=error.code, reason=str(error), at=began or now()
         )
     elif isinstance(error, ConnectionBroken):
         pause_connection(row.connection_id, str(error), began=began)
@@ -289,8 +289,8 @@ def requeue_message(
     row: MessageRow, due_at: datetime, ledger: MessageBatch, code: str = ""
 ) -> None:
     """Let a message wait for another try, unless it was stopped meanwhile."""
-    if row.stop:
-        ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
+    if row.stop_reason:
+        ledger.end(row, Status.CANCELED, "stopped", why=row.stop_reason)
     else:
         row.status = Status.QUEUED.value
         row.due_at = due_at
@@ -324,8 +324,8 @@ def _follow(connection_id: str, before: str, place: str) -> None:
     """Post to where a team's chat has moved; its settings lead there from now on."""
     contact = db.session.get_one(Contact, before)
     connection = db.session.get_one(Connection, connection_id)
-    if connection.place and connection.place == contact.address:
-        connection.place = place
+    if connection.destination and connection.destination == contact.address:
+        connection.destination = place
 
 
 @transaction

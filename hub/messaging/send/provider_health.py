@@ -39,13 +39,13 @@ def problem_of(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
     if not (ids := list(connection_ids)):
         return {}
     found = {}
-    for connection_id, opened_at, ready_at, held_until, why, moment in db.session.execute(
+    for connection_id, opened_at, ready_at, paused_until, why, moment in db.session.execute(
         _FIND, {"ids": ids, "moment": now()}
     ):
         if opened_at is not None:
             found[connection_id] = ProviderProblem(UNREACHABLE, opened_at, ready_at or moment, why)
-        elif held_until is not None:
-            found[connection_id] = ProviderProblem(SLOWED, None, held_until, why)
+        elif paused_until is not None:
+            found[connection_id] = ProviderProblem(SLOWED, None, paused_until, why)
     return found
 
 
@@ -61,15 +61,15 @@ _FIND = (
         Connection.id,
         Throttle.opened_at,
         Throttle.ready_at,
-        Throttle.held_until,
-        Throttle.why,
+        Throttle.paused_until,
+        Throttle.reason,
         CLOCK,
     )
     .join(Throttle, _OF_SENDER)
     .where(
         *_ENABLED,
         Connection.id.in_(list_param("ids")),
-        or_(Throttle.opened_at.is_not(None), Throttle.held_until > CLOCK),
+        or_(Throttle.opened_at.is_not(None), Throttle.paused_until > CLOCK),
     )
 )
 _UNREACHABLE = (
@@ -84,7 +84,7 @@ def healthy_since(moment: datetime) -> Select[Any]:
     """Return a query for the ids of connections whose senders kept nothing waiting since then: what
     is late lacks a worker.
     """
-    free = or_(Throttle.bulk_at.is_(None), Throttle.bulk_at < moment)
+    free = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < moment)
     return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, free)
 
 
@@ -96,7 +96,7 @@ def try_now(connection: Connection) -> None:
     )
     db.session.execute(
         open_one.values(
-            ready_at=Throttle.held_until, bulk_at=Throttle.held_until
+            ready_at=Throttle.paused_until, bulk_ready_at=Throttle.paused_until
         ).execution_options(synchronize_session=False)
     )
     wake("deliver")

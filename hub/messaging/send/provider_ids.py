@@ -42,7 +42,7 @@ def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
     return known
 
 
-_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
+_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.number)
 # no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
 # connection ever sent
 _SAID = Statement(

@@ -32,30 +32,32 @@ class RateState:
     name: str
     epoch: int = 0
     ready_at: datetime | None = None
-    bulk_at: datetime | None = None
+    bulk_ready_at: datetime | None = None
     tokens: float = 0.0
-    filled_at: datetime | None = None
-    held_until: datetime | None = None
+    refilled_at: datetime | None = None
+    paused_until: datetime | None = None
     rate: float | None = None
-    full: float | None = None
+    full_rate: float | None = None
     failures: int = 0
     pauses: int = 0
     opened_at: datetime | None = None
-    why: str = ""
+    reason: str = ""
 
     def rest(self, until: datetime) -> None:
         """Claim nothing until a moment, nor sooner than was said before."""
         self.ready_at = until if self.ready_at is None else max(self.ready_at, until)
-        self.bulk_at = self.ready_at if self.bulk_at is None else max(self.bulk_at, self.ready_at)
+        self.bulk_ready_at = (
+            self.ready_at if self.bulk_ready_at is None else max(self.bulk_ready_at, self.ready_at)
+        )
 
 
 def slowed_rate(state: RateState, moment: datetime) -> float | None:
     """Return the rate that a sender was slowed down to, a second; None once recovered."""
-    if state.rate is None or state.full is None or state.held_until is None:
+    if state.rate is None or state.full_rate is None or state.paused_until is None:
         return None
-    passed = max(0.0, (moment - state.held_until).total_seconds())
+    passed = max(0.0, (moment - state.paused_until).total_seconds())
     rate = state.rate * 2 ** min(passed / DOUBLES_IN, 64)
-    return rate if rate < state.full else None
+    return rate if rate < state.full_rate else None
 
 
 def current_limit(state: RateState, per_second: float, moment: datetime) -> float:
@@ -66,13 +68,13 @@ def current_limit(state: RateState, per_second: float, moment: datetime) -> floa
 def refill(state: RateState, rate: float, moment: datetime) -> None:
     """Add the tokens that came since the last time."""
     most = _most(rate)
-    if state.filled_at is None:
+    if state.refilled_at is None:
         state.tokens = most
-        state.filled_at = moment
+        state.refilled_at = moment
     else:
-        passed = max(0.0, (moment - state.filled_at).total_seconds())
+        passed = max(0.0, (moment - state.refilled_at).total_seconds())
         state.tokens = min(most, state.tokens + passed * rate)
-        state.filled_at = max(moment, state.filled_at)
+        state.refilled_at = max(moment, state.refilled_at)
 
 
 def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
@@ -84,7 +86,7 @@ def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> in
 def consume(state: RateState, rate: float, count: int, moment: datetime) -> None:
     """Take tokens, and note when the next one comes for either lane."""
     state.tokens -= count
-    state.ready_at, state.bulk_at = (
+    state.ready_at, state.bulk_ready_at = (
         moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, LOOK_AGAIN))
         for wanted in (1.0, 1.0 + _most(rate) / RESERVED)
     )
@@ -97,8 +99,8 @@ def _most(rate: float) -> float:
 def hold_until(state: RateState, seconds: float | None, moment: datetime) -> None:
     """Leave a sender alone for so long as its provider asks; its rate stays."""
     until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
-    state.held_until = until if state.held_until is None else max(state.held_until, until)
-    state.rest(state.held_until)
+    state.paused_until = until if state.paused_until is None else max(state.paused_until, until)
+    state.rest(state.paused_until)
 
 
 def slow_down(
@@ -114,8 +116,8 @@ def slow_down(
     if epoch != state.epoch:
         return
     if rate is None:  # else the same bad time goes on
-        rate = state.full = had
+        rate = state.full_rate = had
     state.rate = max(rate / 2, min(LOWEST, had))
     state.epoch = state.epoch + 1
     state.tokens = 0.0
-    state.filled_at = state.held_until
+    state.refilled_at = state.paused_until

@@ -17,7 +17,7 @@ from hub.db.store import list_param, transaction, write
 from hub.db.types import now
 from hub.messaging.send.senders import Sender
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.models import Pace
+from hub.models import RecipientPace
 from hub.shared import clock_check
 
 T = TypeVar("T")
@@ -103,11 +103,11 @@ def delete_old_paces() -> int:
 
 @transaction
 def _forget() -> int:
-    gone = db.session.execute(delete(Pace).where(Pace.next_at < now() - KEPT))
+    gone = db.session.execute(delete(RecipientPace).where(RecipientPace.next_at < now() - KEPT))
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
-_table: Table = Pace.__table__  # type: ignore[assignment]
+_table: Table = RecipientPace.__table__  # type: ignore[assignment]
 _READ = select(_table.c.contact_id, _table.c.next_at).where(
     _table.c.name == bindparam("name"), _table.c.contact_id.in_(list_param("contacts"))
 )

@@ -215,7 +215,7 @@ class Gates:
             if scope == Scope.ACCOUNT and mine is not None:
                 for other in self._others(mine):
                     rate_limit.hold_until(self._states[other.name], error.retry_after, self.moment)
-                    self._states[other.name].why = str(error)
+                    self._states[other.name].reason = str(error)
 
     def _others(self, mine: Sender) -> list[Sender]:
         return [
@@ -239,11 +239,11 @@ class Gates:
             return
         state = self._states[mine.name]
         had = rate_limit.current_limit(state, mine.per_second, self.moment)
-        if had and (state.held_until is None or began >= state.held_until):
+        if had and (state.paused_until is None or began >= state.paused_until):
             rate_limit.slow_down(state, state.epoch, had, left, self.moment)
         for sender in [mine, *(self._others(mine) if error.scope == Scope.ACCOUNT else ())]:
             rate_limit.hold_until(self._states[sender.name], left, self.moment)
-            self._states[sender.name].why = str(error)
+            self._states[sender.name].reason = str(error)
 
     def _slow_down(
         self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
@@ -257,7 +257,7 @@ class Gates:
             ]
             had = max(_under_way(sender), 1) / max(fmean(mine) / 1000, 0.001)
         rate_limit.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
-        state.why = str(error)
+        state.reason = str(error)
 
     def write(self) -> None:
         """Write what changed, and remove what is not needed any more."""
@@ -278,7 +278,7 @@ class Gates:
             for sender in known
             if sender.name == state.name
         )
-        held = state.held_until is not None and state.held_until > self.moment
+        held = state.paused_until is not None and state.paused_until > self.moment
         return not (
             limited
             or held
@@ -293,7 +293,7 @@ class Gates:
             self._before[state.name] = RateState(*values)
             if any(
                 until is not None and until > moment + LONGEST_REST
-                for until in (state.ready_at, state.bulk_at, state.held_until)
+                for until in (state.ready_at, state.bulk_ready_at, state.paused_until)
             ):
                 state = RateState(
                     state.name

@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.store import list_param, transaction, wake
 from hub.db.types import now
 from hub.messaging.state.database_clock import CLOCK
-from hub.models import Connection, Message, Receipt
+from hub.models import Connection, Message, ProviderCallback
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ FAR = timedelta(minutes=15)  # longer than any pause of ours, so that few rows a
 MOST = 500  # at once
 
 _messages = cast(Table, Message.__table__)
-_receipts = cast(Table, Receipt.__table__)
+_callbacks = cast(Table, ProviderCallback.__table__)
 # not what is being sent: a lease that seems too long is better than one that ends under a call
 _LATE_MESSAGES = (
     select(_messages.c.id, _messages.c.due_at, _messages.c.changed_at)
@@ -41,13 +41,13 @@ _LATE_MESSAGES = (
     .order_by(_messages.c.id)
     .limit(bindparam("most"))
 )
-_LATE_RECEIPTS = (
-    select(_receipts.c.id, _receipts.c.due_at, _receipts.c.received_at)
+_LATE_CALLBACKS = (
+    select(_callbacks.c.id, _callbacks.c.due_at, _callbacks.c.received_at)
     .where(
-        _receipts.c.due_at > bindparam("far", type_=_receipts.c.due_at.type),
-        _receipts.c.received_at > bindparam("soon", type_=_receipts.c.received_at.type),
+        _callbacks.c.due_at > bindparam("far", type_=_callbacks.c.due_at.type),
+        _callbacks.c.received_at > bindparam("soon", type_=_callbacks.c.received_at.type),
     )
-    .order_by(_receipts.c.id)
+    .order_by(_callbacks.c.id)
     .limit(bindparam("most"))
 )
 _NEW: dict[str, Any] = {"due_at": bindparam("new_due_at")}
@@ -56,7 +56,7 @@ _MESSAGE = (
     .where(_messages.c.id == bindparam("key"))
     .values(**_NEW, changed_at=bindparam("moment"))
 )
-_RECEIPT = update(_receipts).where(_receipts.c.id == bindparam("key")).values(**_NEW)
+_CALLBACK = update(_callbacks).where(_callbacks.c.id == bindparam("key")).values(**_NEW)
 
 
 def is_due() -> bool:
@@ -64,7 +64,7 @@ def is_due() -> bool:
     moment = _moment()
     return any(
         db.session.execute(query, _wanted(moment, 1)).first()
-        for query in (_LATE_MESSAGES, _LATE_RECEIPTS)
+        for query in (_LATE_MESSAGES, _LATE_CALLBACKS)
     )
 
 
@@ -77,7 +77,7 @@ def correct_times() -> int:
     brought = 0
     for query, change, queue in (
         (_LATE_MESSAGES, _MESSAGE, "deliver"),
-        (_LATE_RECEIPTS, _RECEIPT, "settle"),
+        (_LATE_CALLBACKS, _CALLBACK, "settle"),
     ):
         late = db.session.execute(
             query.with_for_update(skip_locked=True), _wanted(moment, MOST)

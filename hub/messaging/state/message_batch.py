@@ -21,6 +21,7 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
 from hub.db.store import list_param
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Price
@@ -82,8 +83,8 @@ class MessageRow:
     due_at: datetime | None
     expires_at: datetime | None
     exempt: bool
-    by_hand: bool
-    stop: str | None
+    manual: bool
+    stop_reason: str | None
     thread: str
     edits_id: str | None
     provider_id: str | None
@@ -127,7 +128,7 @@ _OUTCOME = (
     "ended_at",
     "outcome",
     "code",
-    "why",
+    "reason",
     "http_status",
     "request_ref",
     "milliseconds",
@@ -136,12 +137,12 @@ _OUTCOME = (
 )
 _END = Statement(
     update(attempts)
-    .where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
+    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_n"))
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
 )
 _ADOPT = Statement(
     update(attempts)
-    .where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
+    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_n"))
     .values(provider_id=bindparam("new_provider_id"))
 )
 
@@ -197,7 +198,7 @@ class MessageBatch:
         self._begun.append(
             {
                 "message_id": row.id,
-                "n": row.tries,
+                "number": row.tries,
                 "connection_id": row.connection_id,
                 "started_at": moment,
                 "template": template,
@@ -249,7 +250,7 @@ class MessageBatch:
         why: str = "",
         attempt: int | None = None,
         source: str = "hub",
-        receipt_id: str | None = None,
+        callback_id: str | None = None,
         provider_at: datetime | None = None,
     ) -> None:
         """Keep a fact, once however often it comes."""
@@ -260,11 +261,11 @@ class MessageBatch:
                 "attempt": row.tries if attempt is None else attempt,
                 "at": now(),
                 "status": status and status.value,
-                "word": word,
+                "provider_status": word,
                 "code": code,
-                "why": why,
+                "reason": why,
                 "source": source,
-                "receipt_id": receipt_id,
+                "callback_id": callback_id,
                 "provider_at": provider_at,
             }
         )
@@ -353,9 +354,7 @@ def _event(
         "source_id": row.source_id,
         "at": now(),
         "payload": (
-            keyring().seal_json(
-                "platform_events", event_id.partition("_")[2], "payload", dict(details)
-            )
+            keyring().seal_json(PLATFORM_EVENT_PAYLOAD, event_id.partition("_")[2], dict(details))
         ),
     }
 

@@ -31,7 +31,7 @@ from hub.db.store import (
 )
 from hub.db.types import is_id, new_id, now
 from hub.messaging.state import row_check
-from hub.models import Connection, Message, Receipt, SetAside
+from hub.models import Connection, Message, ProviderCallback, QuarantinedRow
 
 T = TypeVar("T")
 
@@ -44,27 +44,27 @@ FAR = timedelta(days=7)  # Signpost postpones nothing for that long
 AT_ONCE = 100  # entries that one run of the chore tries again
 
 _messages = table_of(Message)
-_receipts = table_of(Receipt)
-_entries = table_of(SetAside)
+_callbacks = table_of(ProviderCallback)
+_entries = table_of(QuarantinedRow)
 _ADD = Statement.insert(_entries, on_conflict_do_nothing=True)
 _KNOWN = Statement(
-    select(_entries.c.id, _entries.c.times).where(
-        _entries.c.kind == bindparam("kind"), _entries.c.row == bindparam("row")
+    select(_entries.c.id, _entries.c.failures).where(
+        _entries.c.table_name == bindparam("table"), _entries.c.row_id == bindparam("row")
     )
 )
 _AGAIN = Statement(
     update(_entries)
     .where(_entries.c.id == bindparam("key"))
-    .values(error=bindparam("why"), times=bindparam("tried"), next_at=bindparam("next"))
+    .values(error=bindparam("error"), failures=bindparam("count"), retry_at=bindparam("retry"))
 )
 _HOLD_MESSAGE = Statement(
     update(_messages)
     .where(_messages.c.id == bindparam("key"))
     .values(due_at=None, code=bindparam("why"))
 )
-_HOLD_RECEIPT = Statement(
-    update(_receipts)
-    .where(_receipts.c.id == bindparam("key"))
+_HOLD_CALLBACK = Statement(
+    update(_callbacks)
+    .where(_callbacks.c.id == bindparam("key"))
     .values(due_at=None, error=bindparam("why"))
 )
 
@@ -85,15 +85,20 @@ def reason_of(problem: Exception) -> str:
 
 
 @transaction
-def note_row(kind: str, row: str, problem: Exception) -> None:
-    """Write down that a row could not be read or acted on, and when it is tried again."""
-    found = read(_KNOWN, kind=kind, row=row)
+def note_row(table: str, row: str, problem: Exception) -> None:
+    """Record that a row could not be read or processed, and when Signpost retries it."""
+    found = read(_KNOWN, table=table, row=row)
     if found:
-        entry, times = found[0]
-        pause = min(FIRST_PAUSE * 2 ** min(times, 10), LONGEST_PAUSE)
+        entry, failures = found[0]
+        pause = min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)
         write(
             _AGAIN,
-            {"key": entry, "why": reason_of(problem), "tried": times + 1, "next": now() + pause},
+            {
+                "key": entry,
+                "error": reason_of(problem),
+                "count": failures + 1,
+                "retry": now() + pause,
+            },
         )
     else:
         moment = now()
@@ -101,16 +106,20 @@ def note_row(kind: str, row: str, problem: Exception) -> None:
             _ADD,
             {
                 "id": new_id("sas"),
-                "kind": kind,
-                "row": row,
+                "table_name": table,
+                "row_id": row,
                 "error": reason_of(problem),
-                "times": 1,
+                "failures": 1,
                 "since": moment,
-                "next_at": moment + FIRST_PAUSE,
+                "retry_at": moment + FIRST_PAUSE,
             },
         )
     log.error(
-        "row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason_of(problem)
+        "row.set_aside",
+        table=table,
+        row=row,
+        problem=type(problem).__name__,
+        why=reason_of(problem),
     )
 
 
@@ -122,10 +131,10 @@ def hold_message(message_id: str, problem: Exception) -> None:
 
 
 @transaction
-def hold_receipt(receipt_id: str, problem: Exception) -> None:
+def hold_callback(callback_id: str, problem: Exception) -> None:
     """Set a webhook aside."""
-    write(_HOLD_RECEIPT, {"key": receipt_id, "why": reason_of(problem)})
-    note_row(_receipts.name, receipt_id, problem)
+    write(_HOLD_CALLBACK, {"key": callback_id, "why": reason_of(problem)})
+    note_row(_callbacks.name, callback_id, problem)
 
 
 def readable_rows(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
@@ -174,49 +183,59 @@ def _id_of(row: Any) -> str:
     return str(getattr(row, "id", None) or getattr(getattr(row, "row", None), "id", "?"))
 
 
-def note_row_seen(kind: str, row: str, problem: Exception) -> None:
+def note_row_seen(table: str, row: str, problem: Exception) -> None:
     """Note a row that a page or a file could not show, once; that must not fail what goes on."""
     try:
         if in_transaction(db.session()):
-            _note_once(kind, row, problem)
+            _note_once(table, row, problem)
         else:  # in a separate session, because a write would expire what the reader has loaded
             with current_app.app_context():
-                _note_once(kind, row, problem)
+                _note_once(table, row, problem)
     except Exception as fault:
-        log.error("row.not_noted", table=kind, row=row, problem=type(fault).__name__)
+        log.error("row.not_noted", table=table, row=row, problem=type(fault).__name__)
 
 
-def _note_once(kind: str, row: str, problem: Exception) -> None:
-    if not read(_KNOWN, kind=kind, row=row):
-        note_row(kind, row, problem)
+def _note_once(table: str, row: str, problem: Exception) -> None:
+    if not read(_KNOWN, table=table, row=row):
+        note_row(table, row, problem)
 
 
 # ── Looking, and trying again ─────────────────────────────────────────────────────────────────────
-def list_rows(limit: int = AT_ONCE) -> list[SetAside]:
+def list_rows(limit: int = AT_ONCE) -> list[QuarantinedRow]:
     """Return what is set aside, newest first; what moved on meanwhile is left out."""
-    entries = list(db.session.scalars(select(SetAside).order_by(SetAside.id.desc()).limit(limit)))
+    entries = list(
+        db.session.scalars(select(QuarantinedRow).order_by(QuarantinedRow.id.desc()).limit(limit))
+    )
     return [entry for entry in entries if not _moved_on(entry)]
 
 
-def row_of(kind: str, row: str) -> SetAside | None:
+def row_of(table: str, row: str) -> QuarantinedRow | None:
     """Return the entry of a row, if it is set aside."""
-    entry = db.session.scalar(select(SetAside).where(SetAside.kind == kind, SetAside.row == row))
+    entry = db.session.scalar(
+        select(QuarantinedRow).where(
+            QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
+        )
+    )
     return None if entry is None or _moved_on(entry) else entry
 
 
 @transaction
 def retry_row(entry_id: str) -> None:
     """Let a row be read again, now that it is repaired. Raises NotFound."""
-    entry = db.session.get(SetAside, entry_id) if is_id("sas", entry_id) else None
+    entry = db.session.get(QuarantinedRow, entry_id) if is_id("sas", entry_id) else None
     if entry is None:
         raise NotFound("not_set_aside", "This row is no longer set aside.")
     _release(entry)
 
 
 @transaction
-def recheck(kind: str, row: str) -> None:
+def recheck(table: str, row: str) -> None:
     """Read a row again that was changed; if it can be read now, it is listed no more."""
-    entry = db.session.scalar(select(SetAside).where(SetAside.kind == kind, SetAside.row == row))
+    entry = db.session.scalar(
+        select(QuarantinedRow).where(
+            QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
+        )
+    )
     if entry is not None:
         db.session.flush()
         _release(entry)
@@ -231,7 +250,10 @@ def retry_rows() -> int:
 @transaction
 def _retry() -> int:
     due = (
-        select(SetAside).where(SetAside.next_at <= now()).order_by(SetAside.next_at).limit(AT_ONCE)
+        select(QuarantinedRow)
+        .where(QuarantinedRow.retry_at <= now())
+        .order_by(QuarantinedRow.retry_at)
+        .limit(AT_ONCE)
     )
     entries = list(db.session.scalars(due))
     for entry in entries:
@@ -239,25 +261,25 @@ def _retry() -> int:
     return len(entries)
 
 
-def _release(entry: SetAside) -> None:
+def _release(entry: QuarantinedRow) -> None:
     """Let the workers act on a row again; where they fail again, they note it again."""
-    entry.next_at = now() + LONGEST_PAUSE
+    entry.retry_at = now() + LONGEST_PAUSE
     if _moved_on(entry):
         db.session.delete(entry)
-    elif entry.kind == _messages.name:
-        waiting = update(Message).where(Message.id == entry.row, Message.due_at.is_(None))
+    elif entry.table_name == _messages.name:
+        waiting = update(Message).where(Message.id == entry.row_id, Message.due_at.is_(None))
         _run(waiting.values(due_at=now(), code=""))
         wake("deliver")
-    elif entry.kind == _receipts.name:
+    elif entry.table_name == _callbacks.name:
         _run(
-            update(Receipt)
-            .where(Receipt.id == entry.row, Receipt.due_at.is_(None))
+            update(ProviderCallback)
+            .where(ProviderCallback.id == entry.row_id, ProviderCallback.due_at.is_(None))
             .values(due_at=now(), tries=0)
         )
         wake("settle")
-    elif (fault := row_check.fault_of(entry.kind, entry.row)) is not None:
+    elif (fault := row_check.fault_of(entry.table_name, entry.row_id)) is not None:
         entry.error = reason_of(fault)
-        entry.times = entry.times + 1
+        entry.failures = entry.failures + 1
     else:
         # if the row fails in another way, the next reader sets it aside again
         db.session.delete(entry)
@@ -267,17 +289,19 @@ def _run(statement: Any) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def _moved_on(entry: SetAside) -> bool:
+def _moved_on(entry: QuarantinedRow) -> bool:
     """Return whether a row that was set aside is acted on again, or gone."""
-    if entry.kind == _messages.name:
+    if entry.table_name == _messages.name:
         found = db.session.execute(
-            select(Message.status, Message.code).where(Message.id == entry.row)
+            select(Message.status, Message.code).where(Message.id == entry.row_id)
         ).first()
         return found is None or (
             found[0] in list(Status) and found[1] != CODE and found[0] != Status.QUEUED
         )
-    if entry.kind == _receipts.name:
-        waits = select(Receipt.id).where(Receipt.id == entry.row, Receipt.error != "")
+    if entry.table_name == _callbacks.name:
+        waits = select(ProviderCallback.id).where(
+            ProviderCallback.id == entry.row_id, ProviderCallback.error != ""
+        )
         return db.session.scalar(waits) is None
     return False
 
@@ -294,9 +318,9 @@ _STUCK = (
     )
     .limit(AT_ONCE)
 )
-_LATE_RECEIPTS = (
-    select(Receipt.id)
-    .where(Receipt.due_at > bindparam("far", type_=Receipt.due_at.type))
+_LATE_CALLBACKS = (
+    select(ProviderCallback.id)
+    .where(ProviderCallback.due_at > bindparam("far", type_=ProviderCallback.due_at.type))
     .limit(AT_ONCE)
 )
 
@@ -310,8 +334,8 @@ def _find_stuck() -> None:
         elif lane not in list(Lane):
             column = "lane"
         hold_message(message_id, UnreadableRow(f"messages.{column}"))
-    for (receipt_id,) in db.session.execute(_LATE_RECEIPTS, far).all():
-        hold_receipt(receipt_id, UnreadableRow("receipts.due_at"))
+    for (callback_id,) in db.session.execute(_LATE_CALLBACKS, far).all():
+        hold_callback(callback_id, UnreadableRow("receipts.due_at"))
     for (message_id,) in db.session.execute(_NOBODYS, {"late": now() - timedelta(minutes=1)}).all():
         hold_message(message_id, UnreadableRow("messages.contact_id"))
 
@@ -332,7 +356,11 @@ _NOBODYS = (
 @transaction
 def delete_resolved() -> int:
     """Remove entries of rows that moved on; return how many."""
-    gone = [entry for entry in db.session.scalars(select(SetAside).limit(1000)) if _moved_on(entry)]
+    gone = [
+        entry
+        for entry in db.session.scalars(select(QuarantinedRow).limit(1000))
+        if _moved_on(entry)
+    ]
     for entry in gone:
-        _run(delete(SetAside).where(SetAside.id == entry.id))
+        _run(delete(QuarantinedRow).where(QuarantinedRow.id == entry.id))
     return len(gone)

@@ -25,7 +25,7 @@ from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.database_clock import CLOCKS_APART
 from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track.statuses import expire_lease
-from hub.models import Attempt, Body, Connection, Message
+from hub.models import Attempt, Connection, Message, MessageBody
 from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
@@ -124,7 +124,7 @@ def settle_unknown(message_id: str) -> bool:
 def _ask(message_id: str) -> list[Accepted] | None:
     """Return what the provider has that may be a message; None where it was decided unasked."""
     message = db.session.get_one(Message, message_id)
-    body = db.session.get(Body, message_id)
+    body = db.session.get(MessageBody, message_id)
     attempt = db.session.get_one(Attempt, (message_id, message.tries))
     integration = integration_instances.instance(message.connection)
     if not integration.supports("find") or body is None:
@@ -216,7 +216,7 @@ def _claimed(connection_ids: Collection[str], candidates: list[Accepted]) -> set
     return set(db.session.scalars(query))
 
 
-_HELD = select(Attempt.n, Attempt.provider_id).where(
+_HELD = select(Attempt.number, Attempt.provider_id).where(
     Attempt.message_id == bindparam("message_id"), Attempt.provider_id.is_not(None)
 )
 

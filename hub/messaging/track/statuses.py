@@ -38,7 +38,7 @@ class Origin:
 
     source: str
     connection_ids: Collection[str]
-    receipt_id: str | None = None
+    callback_id: str | None = None
     received_at: datetime | None = None
 
 
@@ -116,7 +116,7 @@ def _apply(
         why=update.why,
         attempt=attempt.n,
         source=origin.source,
-        receipt_id=origin.receipt_id,
+        callback_id=origin.callback_id,
         provider_at=update.at if update.at and times.in_range(update.at) else None,
     )
     if update.segments:
@@ -187,7 +187,11 @@ def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | Non
 
 
 _COLUMNS = select(
-    Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at
+    Attempt.message_id,
+    Attempt.number,
+    Attempt.connection_id,
+    Attempt.provider_id,
+    Attempt.started_at,
 )
 _NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(list_param("ids"))))
 _KNOWN = Statement(
@@ -240,7 +244,7 @@ def expire_lease(message_id: str) -> None:
     if attempt is not None and attempt.outcome is None:
         attempt.outcome = "unknown"
         attempt.ended_at = now()
-        attempt.why = "The worker ended before the provider responded."
+        attempt.reason = "The worker ended before the provider responded."
     moment = now()
     # made twice it shows what it shows once; and it keeps its turn, before newer ones
     if row.edits_id is not None:

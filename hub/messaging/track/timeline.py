@@ -45,7 +45,7 @@ def timeline(message: Message) -> list[Entry]:
     """Return everything known about a message, oldest first."""
     provider = integrations.provider_of(message.connection.integration, message.connection.title)
     attempts = db.session.scalars(
-        select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.n)
+        select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.number)
     ).all()
     facts = db.session.scalars(
         select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)
@@ -76,15 +76,15 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
         attempt.started_at,
         "handed_over",
         f"Sent to {provider}",
-        f"Attempt {attempt.n}.",
-        attempt=attempt.n,
+        f"Attempt {attempt.number}.",
+        attempt=attempt.number,
     )
     if attempt.outcome is None or attempt.ended_at is None:
         return [began]
     took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
     answered = f" with HTTP {attempt.http_status}" if attempt.http_status else ""
     common: dict[str, Any] = {
-        "attempt": attempt.n,
+        "attempt": attempt.number,
         "code": attempt.code,
         "http_status": attempt.http_status,
         "provider_request": attempt.request_ref,
@@ -92,7 +92,7 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
     }
     if attempt.outcome == "accepted":
         sender = f" From {attempt.sender}." if attempt.sender else ""
-        text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
+        text = f"Attempt {attempt.number}, accepted{took}{answered}.{sender}"
         title = f"Sent to {provider}"
         status = Status.ACCEPTED
         return [Entry(attempt.started_at, "accepted", title, text, status=status, **common)]
@@ -101,7 +101,7 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
         attempt.ended_at,
         attempt.outcome,
         title.format(provider=provider),
-        f"{attempt.why} Attempt {attempt.n} ended{took}{answered}.",
+        f"{attempt.reason} Attempt {attempt.number} ended{took}{answered}.",
         status=status_,
         decisive=attempt.outcome in ("failed", "unknown"),
         event=told.get("failed", "") if status_ == Status.FAILED else "",
@@ -117,9 +117,9 @@ def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
         attempt.ended_at or attempt.started_at,
         str(attempt.outcome).replace(" ", "_"),
         "The file cannot be attached",
-        f"{attempt.why} {provider} was not called. Attempt {attempt.n}.",
+        f"{attempt.reason} {provider} was not called. Attempt {attempt.number}.",
         status=status,
-        attempt=attempt.n,
+        attempt=attempt.number,
         code=attempt.code,
         milliseconds=attempt.milliseconds,
         decisive=status is not None,
@@ -141,23 +141,23 @@ _OUTCOMES = {
 def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
     status = Status.read(fact.status) if fact.status else None
     if fact.source == "hub":
-        title, text = _OWN.get(fact.word, (fact.word.capitalize(), ""))
-        if fact.why:
-            text = f"{text} {fact.why[:1].upper()}{fact.why[1:].rstrip('.')}.".strip()
+        title, text = _OWN.get(fact.provider_status, (fact.provider_status.capitalize(), ""))
+        if fact.reason:
+            text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
         title = _REPORTED.get(status, "{provider} reports {word}").format(
-            provider=provider, word=fact.word or "nothing"
+            provider=provider, word=fact.provider_status or "nothing"
         )
-        text = " ".join(filter(None, (fact.why, _PROOF.get(fact.source, ""))))
+        text = " ".join(filter(None, (fact.reason, _PROOF.get(fact.source, ""))))
     return Entry(
         fact.at,
-        fact.word.replace(" ", "_"),
+        fact.provider_status.replace(" ", "_"),
         title,
         text,
         status=status,
         source=fact.source,
         attempt=fact.attempt or None,
-        word="" if fact.source == "hub" else fact.word,
+        word="" if fact.source == "hub" else fact.provider_status,
         code=fact.code,
         event=told.get(status, "") if status else "",
         decisive=bool(status and status.final),

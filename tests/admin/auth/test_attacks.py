@@ -20,7 +20,7 @@ from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
 from hub.intake import retention
-from hub.models import ApiKey, Audit
+from hub.models import ApiKey, AuditEntry
 from hub.shared import security_log
 from tests.conftest import PASSWORD, Browser
 
@@ -195,9 +195,13 @@ def test_page_says_why_a_password_is_refused(admin: Browser) -> None:
 
 
 # ── The activity ────────────────────────────────────────────────────────────────────────────────
-def refusals(app: Flask) -> list[Audit]:
+def refusals(app: Flask) -> list[AuditEntry]:
     with app.app_context():
-        wanted = select(Audit).where(Audit.action.startswith("security.")).order_by(Audit.id)
+        wanted = (
+            select(AuditEntry)
+            .where(AuditEntry.action.startswith("security."))
+            .order_by(AuditEntry.id)
+        )
         return list(db.session.scalars(wanted))
 
 
@@ -246,7 +250,7 @@ def test_forbidden_pages_are_recorded(app: Flask, person: Callable[..., Browser]
     admin = person(Role.ADMIN)
     assert viewer.post("/settings/api-keys", {"name": "x"}).status_code == 403
     (row,) = refusals(app)
-    assert (row.action, row.who, row.detail["page"]) == (
+    assert (row.action, row.actor, row.detail["page"]) == (
         "security.forbidden",
         "Vera Vale",
         "/settings/api-keys",
@@ -287,9 +291,9 @@ def test_old_refusals_are_removed_and_changes_stay(app: Flask, admin: Browser) -
     with app.app_context():
         with time_machine.travel(now() - timedelta(days=366)):
             security_log.record("forbidden", "192.0.2.1")
-            changes = db.session.scalar(select(func.count()).select_from(Audit)) or 0
+            changes = db.session.scalar(select(func.count()).select_from(AuditEntry)) or 0
         security_log.record("forbidden", "192.0.2.1")
         retention.apply_retention()
         db.session.rollback()
-        assert db.session.scalar(select(func.count()).select_from(Audit)) == changes
+        assert db.session.scalar(select(func.count()).select_from(AuditEntry)) == changes
         assert len(refusals(app)) == 1

@@ -9,7 +9,7 @@ from flask import Flask
 
 from hub.core.vocabulary import Role
 from hub.db.engine import db
-from hub.models import Audit
+from hub.models import AuditEntry
 from tests.conftest import Browser
 
 V = Role.VIEWER
@@ -89,7 +89,7 @@ LEAST = {
     ("GET", "/unreadable-rows"): V,
     ("POST", "/unreadable-rows/<entry_id>/retry"): A,
     ("GET", "/receipts"): V,
-    ("POST", "/receipts/<receipt_id>/replay"): O,
+    ("POST", "/receipts/<callback_id>/replay"): O,
     ("GET", "/inbox"): V,
     ("GET", "/inbox/<conversation_id>"): V,
     ("GET", "/codes"): V,
@@ -176,13 +176,13 @@ def test_every_post_without_its_token_is_refused_and_changes_nothing(
     app: Flask, admin: Browser
 ) -> None:
     with app.app_context():
-        before = db.session.query(Audit).count()
+        before = db.session.query(AuditEntry).count()
     for method, rule in sorted(routes(app)):
         if method == "POST":
             for data in ({}, {"csrf_token": "made-up"}):
                 assert admin.client.post(path(rule), data=data).status_code == 400, rule
     with app.app_context():
-        assert db.session.query(Audit).count() == before
+        assert db.session.query(AuditEntry).count() == before
 
 
 def test_a_token_of_another_browser_is_refused(

@@ -20,7 +20,7 @@ from hub.db.types import now
 from hub.messaging.send import circuit_breaker
 from hub.messaging.send import claims as delivery
 from hub.messaging.send.calls import Outcome
-from hub.models import Audit, Connection, Throttle
+from hub.models import AuditEntry, Connection, Throttle
 from tests import hub_fixtures
 from tests.conftest import Browser
 from tests.hub_fixtures import a_message, body, change, free, status
@@ -153,7 +153,7 @@ class TestNotReached:
             assert (
                 len(
                     db.session.scalars(
-                        select(Audit).where(Audit.action.contains("reachable"))
+                        select(AuditEntry).where(AuditEntry.action.contains("reachable"))
                     ).all()
                 )
                 == 2
@@ -216,7 +216,7 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 
     @transaction
     def later() -> None:
-        db.session.scalars(select(Throttle)).one().held_until = now() - timedelta(seconds=1)
+        db.session.scalars(select(Throttle)).one().paused_until = now() - timedelta(seconds=1)
 
     with app.app_context():
         later()

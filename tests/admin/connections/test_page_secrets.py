@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.db.engine import db
-from hub.models import Audit
+from hub.models import AuditEntry
 from tests.admin.connections.connection_pages import NEW, OTHER_TOKEN, PAGE, words
 from tests.admin.connections.connection_pages import stored as stored
 from tests.admin.connections.connection_pages import values as values
@@ -44,7 +44,9 @@ def test_secrets_appear_in_no_page_log_or_audit_row(
         assert OTHER_TOKEN not in answer.text
         assert secret not in str(answer.headers)
     with app.app_context():
-        audit = " ".join(f"{row.title} {row.detail}" for row in db.session.scalars(select(Audit)))
+        audit = " ".join(
+            f"{row.title} {row.detail}" for row in db.session.scalars(select(AuditEntry))
+        )
     out, err = capfd.readouterr()
     for place in (audit, caplog.text, out, err):
         assert secret not in place

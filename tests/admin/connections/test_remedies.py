@@ -231,13 +231,13 @@ def test_a_message_is_sent_again_once_its_remedy_was_followed(
     before, remedy = FOLLOWED[code]
     before(admin)
     # somebody who resends by hand answers for the consent
-    by_hand = code not in ("consent_missing", "consent_old")
-    kept = send() if by_hand else send_for_event()
+    manual = code not in ("consent_missing", "consent_old")
+    kept = send() if manual else send_for_event()
     assert (kept.status, kept.code) == ("suppressed", code)
     page = admin.get(f"/messages/{kept.id}").text
     assert CODES[code].text.partition(":")[0] in page
     last = kept.id
-    if by_hand:
+    if manual:
         last = resend(admin, kept.id).id
         assert db.session.get_one(Message, last).status == "suppressed", "nothing was done yet"
     with time_machine.travel(now() + timedelta(seconds=3), tick=True):

@@ -140,7 +140,8 @@ def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> Non
     def chats() -> dict[str, tuple[str, list[str]]]:
         found = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
         return {
-            one.slug: (one.place, list(team_subscriptions.posted_events(one.id))) for one in found
+            one.slug: (one.destination, list(team_subscriptions.posted_events(one.id)))
+            for one in found
         }
 
     assert sorted(look(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]

@@ -24,7 +24,7 @@ PAUSED = DestinationPause("#contracts", "channel_not_found", "The channel is gon
 def a_situation(status: Status, *, enabled: bool = True, **fields: object) -> Situation:
     state = ConnectionState.ENABLED if enabled else ConnectionState.DISABLED
     connection = Connection(
-        integration="twilio_sms", title="Texts", slug="texts", state=state, why=""
+        integration="twilio_sms", title="Texts", slug="texts", state=state, state_reason=""
     )
     message = Message(
         id=id_at("msg", PLANNED),

@@ -21,7 +21,7 @@ from hub.messaging.policy import session_windows
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message
 from tests.conftest import Browser, config_of, serving
-from tests.hub_fixtures import ERIC, settle_receipts
+from tests.hub_fixtures import ERIC, process_pending_callbacks
 
 
 def whatsapp() -> str:
@@ -122,7 +122,7 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
                 urllib.request.Request(where, body, {"Content-Type": "application/json"}),
                 timeout=10,
             ).close()
-        settle_receipts()
+        process_pending_callbacks()
         talk = conversations.newest_conversations(1)[0].row
         assert talk.connection_id == whatsapp_id
     page = admin.get(f"/inbox/{talk.id}").text

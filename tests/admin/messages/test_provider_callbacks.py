@@ -28,15 +28,15 @@ from hub.intake import process_callbacks
 from hub.intake.replay import Reason, Report
 from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
-from hub.models import Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
+from hub.models import AuditEntry, Connection, Message, PlatformEvent, ProviderCallback, StatusEvent
 from tests.conftest import Browser
 from tests.hub_fixtures import (
     a_form,
     a_message,
     about,
     call_back,
-    receipts,
-    settle_receipts,
+    callbacks,
+    process_pending_callbacks,
     status,
 )
 
@@ -74,7 +74,7 @@ def delivered(app: Flask) -> str:
         message_id = a_sent_message()
         for word in ("sent", "delivered"):
             call_back(app, a_form(app, SID, word), target=about(message_id))
-        settle_receipts()
+        process_pending_callbacks()
         return message_id
 
 
@@ -84,15 +84,15 @@ def given_up(app: Flask) -> str:
     with app.app_context():
         call_back(app, a_form(app, STRANGE, "delivered"))
         with time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1)):
-            settle_receipts()
-        return receipts()[-1].id
+            process_pending_callbacks()
+        return callbacks()[-1].id
 
 
 @transaction
 def forget(message_id: str) -> None:
     db.session.execute(
         delete(StatusEvent).where(
-            StatusEvent.message_id == message_id, StatusEvent.word == "delivered"
+            StatusEvent.message_id == message_id, StatusEvent.provider_status == "delivered"
         )
     )
     db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
@@ -100,8 +100,12 @@ def forget(message_id: str) -> None:
 
 
 @transaction
-def put(receipt_id: str, **columns: Any) -> None:
-    db.session.execute(update(table_of(Receipt)).where(Receipt.id == receipt_id).values(**columns))
+def put(callback_id: str, **columns: Any) -> None:
+    db.session.execute(
+        update(table_of(ProviderCallback))
+        .where(ProviderCallback.id == callback_id)
+        .values(**columns)
+    )
 
 
 def words(page: TestResponse) -> str:
@@ -129,9 +133,9 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
     with app.app_context():
         assert status(delivered) == "delivered"
         row = db.session.scalars(
-            select(Audit).where(Audit.action == "message.replayed").limit(1)
+            select(AuditEntry).where(AuditEntry.action == "message.replayed").limit(1)
         ).one()
-        assert (row.who, row.subject) == ("Dana Whitfield", delivered)
+        assert (row.actor, row.subject) == ("Dana Whitfield", delivered)
     assert "Replayed the callbacks of a message" in words(admin.get("/activity"))
 
 
@@ -161,11 +165,11 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
 ) -> None:
     with app.app_context():
         call_back(app, a_form(app, SID, "read"), target=about(delivered))
-        last = receipts()[-1]
+        last = callbacks()[-1]
         whole = last._request or b""
-        receipt_id = last.id
+        callback_id = last.id
         put(
-            receipt_id,
+            callback_id,
             request=whole[:-1] + bytes([whole[-1] ^ 1]),
             error="It does not open with the key k1.",
             due_at=None,
@@ -174,10 +178,10 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
     assert "Signpost could not process this callback. It does not open with the key k1." in words(
         page
     )
-    assert f"/receipts/{receipt_id}/replay" in buttons(page)
+    assert f"/receipts/{callback_id}/replay" in buttons(page)
     with app.app_context():
-        put(receipt_id, request=whole)
-    answer = admin.post(f"/receipts/{receipt_id}/replay", {"next": f"/messages/{delivered}"})
+        put(callback_id, request=whole)
+    answer = admin.post(f"/receipts/{callback_id}/replay", {"next": f"/messages/{delivered}"})
     assert answer.headers["Location"] == f"/messages/{delivered}"
     assert "Replayed 1 callback. 1 status event was missing and has been added." in words(
         admin.get(f"/messages/{delivered}")
@@ -209,7 +213,7 @@ def test_a_receipt_whose_body_was_removed_says_so(
     app: Flask, delivered: str, admin: Browser
 ) -> None:
     with app.app_context():
-        for one in receipts():
+        for one in callbacks():
             put(one.id, request=None)
     assert (
         words(admin.get(f"/messages/{delivered}")).count(

@@ -31,7 +31,7 @@ def happened(like: Message, status: str, ago: timedelta, took: float = 0) -> Non
         "changed_at": moment + timedelta(seconds=took),
         "due_at": None,
     }
-    db.session.execute(insert(table), [{**row, **made, "once_key": None, "after_id": None}])
+    db.session.execute(insert(table), [{**row, **made, "dedup_key": None, "after_id": None}])
 
 
 def words(page: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
-from hub.models import Action, Signer
+from hub.models import ActionToken, Signer
 from tests.admin.connections.team_pages import Look, words
 from tests.admin.connections.team_pages import link as link
 from tests.admin.connections.team_pages import look as look
@@ -60,7 +60,9 @@ def test_who_is_signed_in_need_not_say_who_they_are(
     assert "Your name" not in words(viewer.get(link))
     viewer.post(link)
     who = look(
-        lambda: db.session.scalars(select(Action.used_by).where(Action.used_at.is_not(None))).one()
+        lambda: db.session.scalars(
+            select(ActionToken.used_by).where(ActionToken.used_at.is_not(None))
+        ).one()
     )
     assert who == "Some Viewer"
 

@@ -144,7 +144,7 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
 
     def link() -> None:
         one = db.session.scalars(select(Signer)).one()
-        flock = db.session.scalars(select(Connection).where(Connection.place == "W1")).one()
+        flock = db.session.scalars(select(Connection).where(Connection.destination == "W1")).one()
         chats.link_chat(
             flock.id,
             one.request.source_id,

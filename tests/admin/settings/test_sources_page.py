@@ -18,7 +18,7 @@ from hub.accounts import api_keys, sources
 from hub.core.vocabulary import Role, Scope
 from hub.db.engine import db
 from hub.db.types import now
-from hub.models import ApiKey, Audit, Source, Suppression
+from hub.models import ApiKey, AuditEntry, Source, Suppression
 from tests.conftest import Browser
 
 
@@ -148,7 +148,7 @@ def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browse
     [changed] = rows(app, ApiKey)
     assert (changed.scopes, changed.per_minute) == ("messages:read", None)
     assert changed.expires_at == key.expires_at, "a day that was not changed keeps its time"
-    assert {"api_key.created", "api_key.changed"} <= {one.action for one in rows(app, Audit)}
+    assert {"api_key.created", "api_key.changed"} <= {one.action for one in rows(app, AuditEntry)}
 
 
 @pytest.mark.parametrize(

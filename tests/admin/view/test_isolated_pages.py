@@ -28,12 +28,12 @@ from hub.messaging.inbox import inbound
 from hub.messaging.track.statuses import Origin
 from hub.models import (
     ApiKey,
-    Body,
     Connection,
     Contact,
     Conversation,
-    Inbound,
+    InboundMessage,
     Message,
+    MessageBody,
     ProviderTemplate,
     Signer,
     SigningRequest,
@@ -164,7 +164,7 @@ def spoil() -> None:
         contact.name = EVIL
     for signer in db.session.scalars(select(Signer)):
         signer.details = {**(signer.details or {}), "name": EVIL, "email": f"{EVIL}@acme.example"}
-    for body in db.session.scalars(select(Body)):
+    for body in db.session.scalars(select(MessageBody)):
         body.content = {**body.content, "text": EVIL, "subject": EVIL, "name": EVIL}
     audit.record("connection.renamed", "con", EVIL, was=EVIL)
 
@@ -222,7 +222,7 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
             }
             known["slug"] = db.session.scalars(select(Connection.slug)).all()
             known["name"] = db.session.scalars(select(Connection.integration).distinct()).all()
-            assert db.session.scalars(select(Inbound.id)).all()
+            assert db.session.scalars(select(InboundMessage.id)).all()
         found = []
         for rule in app.url_map.iter_rules():
             if not rule.endpoint.startswith("admin.") or "GET" not in (rule.methods or ()):

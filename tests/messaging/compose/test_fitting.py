@@ -20,7 +20,7 @@ from hub.db.types import new_id
 from hub.integrations.base import Button, Card, Integration, Outbound
 from hub.lib.text import graphemes, in_gsm, utf16_length
 from hub.messaging.compose import fitting, provider_templates, render
-from hub.models import Body, Message, SigningRequest
+from hub.models import Message, MessageBody, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.signing.reminders import remind
@@ -41,7 +41,7 @@ links = st.integers(0, 1975).map(lambda n: "https://sign.example/" + "x" * n)
 
 def said(message_id: str) -> str:
     db.session.rollback()
-    return str(db.session.get_one(Body, message_id.partition("_")[2]).content["text"])
+    return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
 
 
 def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from hub.messaging.compose import cancellation, direct, outbox, resend
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts import suppressions
 from hub.messaging.contacts.contacts import contact_for
-from hub.models import Audit, Connection, Contact, Message
+from hub.models import AuditEntry, Connection, Contact, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.fake_provider import Loft
@@ -56,7 +56,7 @@ def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> 
     assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
     assert deliver() == 0
     assert (
-        db.session.scalars(select(Audit.action).order_by(Audit.id.desc())).first()
+        db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id.desc())).first()
         == "message.canceled"
     )
 
@@ -168,7 +168,7 @@ def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> No
     def twice() -> None:
         contact = contact_for("phone", ERIC, test=True)
         for _ in range(2):
-            outbox.add(Draft(connection=like, contact=contact, text="Once.", once_key=b"x" * 32))
+            outbox.add(Draft(connection=like, contact=contact, text="Once.", dedup_key=b"x" * 32))
 
     with pytest.raises(IntegrityError):
         twice()
@@ -204,7 +204,7 @@ def test_a_message_under_way_is_marked_and_not_touched(connection: Connection) -
     change(eric, status="sending")
     post("request.canceled")
     row = message(eric)
-    assert (row.status, row.stop) == ("sending", "canceled")
+    assert (row.status, row.stop_reason) == ("sending", "canceled")
 
 
 def test_another_request_goes_on(connection: Connection) -> None:

@@ -52,7 +52,7 @@ def closed() -> list[Any]:
             row.sender,
             row.reason,
             row.code,
-            one_line(row.why),
+            one_line(row.explanation),
             row.since,
             str(row.source_id),
         )
@@ -72,10 +72,10 @@ def said() -> list[Any]:
             row.channel,
             row.purpose,
             row.given,
-            row.source,
+            row.evidence,
             row.at,
             row.ip,
-            row.agent,
+            row.user_agent,
             str(row.proof or ""),
             str(row.source_id),
         )

@@ -67,7 +67,9 @@ def duplicates(connection: Connection) -> None:
                         channel="sms",
                         test=True,
                     ),
-                    Consent(contact_id=contact.id, channel="", given=bool(n), source="api", at=at),
+                    Consent(
+                        contact_id=contact.id, channel="", given=bool(n), evidence="api", at=at
+                    ),
                     Suppression(
                         address_key=key_before(form),
                         channel="sms",

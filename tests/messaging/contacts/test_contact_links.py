@@ -22,7 +22,7 @@ from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import opt_out
 from hub.messaging.policy import linked_contacts, session_windows
-from hub.models import Audit, Connection, Contact, ContactLink, Suppression
+from hub.models import AuditEntry, Connection, Contact, ContactLink, Suppression
 from hub.shared.address_keys import address_key, address_keys
 from hub.signing import erasure, personal_data
 from tests.conftest import Browser
@@ -132,7 +132,7 @@ def test_an_undone_link_holds_no_more_and_is_not_made_again(
     assert the_link().undone_at is not None
     with pytest.raises(NotFound):
         contact_links.unlink(the_link().id)
-    assert {row.action for row in db.session.scalars(select(Audit))} >= {
+    assert {row.action for row in db.session.scalars(select(AuditEntry))} >= {
         "contact.linked",
         "contact.unlinked",
     }
@@ -141,7 +141,7 @@ def test_an_undone_link_holds_no_more_and_is_not_made_again(
 def test_the_same_webhook_twice_makes_one_link(hub_demo: Flask) -> None:
     shown_as_one(hub_demo)
     shown_as_one(hub_demo)
-    assert (count(ContactLink), the_link().receipt_id is not None) == (1, True)
+    assert (count(ContactLink), the_link().callback_id is not None) == (1, True)
 
 
 @pytest.mark.parametrize("form", ["+5215512345678", "+525512345678"])

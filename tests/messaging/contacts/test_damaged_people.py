@@ -100,7 +100,7 @@ def test_an_event_reaches_the_other_signers(
     assert status(sent["anna"]) in SENT
     if column.startswith("consents"):
         assert status(sent["eric"]) == "queued"
-        assert [entry.row for entry in unreadable_rows.list_rows()] == [sent["eric"]]
+        assert [entry.row_id for entry in unreadable_rows.list_rows()] == [sent["eric"]]
     # the app can still record the person's objection
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
     assert signing_app.post("/consents", {**consent, "given": False}).status_code == 201

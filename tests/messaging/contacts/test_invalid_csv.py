@@ -103,7 +103,7 @@ def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, 
 def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter: str) -> None:
     names = ["address", "purpose", "proof", "given"]
     cells = [ERIC, cell.replace("|", delimiter), "yes", "no"]
-    with pytest.raises(Refused, match=r'Line 3: A quote stands inside a cell\..* write ""'):
+    with pytest.raises(Refused, match=r'Line 3: There is a quote inside a cell\..* write ""'):
         consents.import_consents(
             "\n".join([delimiter.join(names), "", delimiter.join(cells)]), test=True
         )
@@ -146,7 +146,7 @@ def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> 
 def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
-    with pytest.raises(Refused, match="Line 4: It contradicts line 2 about the same person"):
+    with pytest.raises(Refused, match="Line 4: It says the opposite of line 2"):
         consents.import_consents(
             f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True
         )

@@ -26,21 +26,21 @@ from hub.messaging.policy import session_windows
 from hub.messaging.send import claims
 from hub.messaging.track import message_queries
 from hub.models import (
-    Chat,
     Connection,
     Consent,
     Contact,
     Conversation,
-    Inbound,
+    InboundMessage,
+    LinkedChat,
     Message,
-    Pace,
+    RecipientPace,
+    SessionWindow,
     Suppression,
-    Window,
 )
 from hub.shared.address_keys import address_key
 from hub.shared.index_key import index_key
 from hub.signing import erasure
-from tests.hub_fixtures import count, receipts, settle_receipts, source_id, status
+from tests.hub_fixtures import callbacks, count, process_pending_callbacks, source_id, status
 from tests.messaging.whatsapp_steps import came_in, turn
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
@@ -63,7 +63,7 @@ def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more:
         **more,
     }
     assert came_in(app, text, **form).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     db.session.rollback()
 
 
@@ -187,7 +187,7 @@ def test_a_message_finds_its_connection_by_any_form_of_its_number(
     assert session_windows.closing_times(
         "whatsapp:+525512345678", [db.session.scalars(select(Contact.id)).one()]
     )
-    assert not receipts()[0].error
+    assert not callbacks()[0].error
 
 
 @EACH
@@ -219,7 +219,9 @@ def test_what_a_signing_app_posted_is_found_by_each_form(
     message_id = direct.send_message(to=normal, text="Hello.", channel="sms", test=True)
     for form in (normal, other):
         assert (
-            db.session.scalars(suppressions.list_opt_outs(address=form, test=True)).one().why
+            db.session.scalars(suppressions.list_opt_outs(address=form, test=True))
+            .one()
+            .explanation
             == "By letter."
         )
         assert (
@@ -274,17 +276,17 @@ def test_what_one_number_was_kept_as_twice_becomes_one(
         "Ana",
         "America/Mexico_City",
     )
-    for model in (Message, Consent, Inbound):
+    for model in (Message, Consent, InboundMessage):
         assert set(db.session.scalars(select(model.contact_id))) == {mine.id}  # type: ignore[attr-defined]
         assert count(model) == 2
     [talk] = db.session.scalars(select(Conversation))
     assert (talk.contact_id, talk.unread, talk.last_at) == (mine.id, 2, at)
-    [window] = db.session.scalars(select(Window))
+    [window] = db.session.scalars(select(SessionWindow))
     assert (window.contact_id, window.opened_at) == (mine.id, at)
-    [pace] = db.session.scalars(select(Pace))
+    [pace] = db.session.scalars(select(RecipientPace))
     assert (pace.contact_id, pace.next_at) == (mine.id, at)
     [open_] = db.session.scalars(select(Suppression))
-    assert (open_.id, open_.reason, open_.why) == (strict, "admin", "By letter.")
+    assert (open_.id, open_.reason, open_.explanation) == (strict, "admin", "By letter.")
     assert open_.id != weak
 
 
@@ -302,8 +304,8 @@ def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_
                 lane="urgent",
                 expires_at=at + timedelta(days=1),
             ),
-            Consent(contact_id=contact_id, channel="", given=False, source="api", at=at),
-            Inbound(
+            Consent(contact_id=contact_id, channel="", given=False, evidence="api", at=at),
+            InboundMessage(
                 id=f"inb_{id_of(provider_id)}",
                 connection_id=connection.id,
                 contact_id=contact_id,
@@ -318,10 +320,10 @@ def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_
                 last_at=at,
                 unread=1,
             ),
-            Window(
+            SessionWindow(
                 sender="+1", contact_id=contact_id, opened_at=at, closes_at=at + timedelta(days=1)
             ),
-            Pace(name="+1", contact_id=contact_id, next_at=at),
+            RecipientPace(name="+1", contact_id=contact_id, next_at=at),
         ]
     )
 
@@ -338,7 +340,7 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
     @transaction
     def before() -> None:
         db.session.add(
-            Chat(
+            LinkedChat(
                 connection_id=connection.id,
                 source_id=source_id(),
                 address_key=key_before("+5215512345678"),
@@ -352,7 +354,7 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
         assert found == {"ana": {connection.id: "4711"}}
     contact_for(Address.PHONE, "+525512345678", test=True)
     chats.link_chat(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
-    assert len(set(db.session.scalars(select(Chat.address_key)))) <= 2
+    assert len(set(db.session.scalars(select(LinkedChat.address_key)))) <= 2
 
 
 def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
@@ -360,7 +362,7 @@ def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> 
     contact = contact_for(Address.PHONE, "+525512345678", test=True)
     erasure.erase_contact(contact.id, why="By letter.")
     db.session.rollback()
-    assert db.session.get_one(Suppression, row.id).why == ""
+    assert db.session.get_one(Suppression, row.id).explanation == ""
     assert send("+5215512345678", "sms") == "suppressed"
 
 
@@ -368,11 +370,11 @@ def test_every_table_that_names_a_contact_is_thought_of() -> None:
     known = {
         "messages",
         "consents",
-        "inbound",
+        "inbound_messages",
         "conversations",
-        "windows",
-        "paces",
-        "chats",
+        "session_windows",
+        "recipient_paces",
+        "linked_chats",
         "contact_links",
         "paused_destinations",
     }

@@ -18,7 +18,7 @@ from hub.models import (
     Attempt,
     Connection,
     Conversation,
-    Inbound,
+    InboundMessage,
     PlatformEvent,
     Source,
     Suppression,
@@ -35,7 +35,7 @@ from tests.hub_fixtures import (
     change,
     deliver,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.hub_fixtures import connection as connection
@@ -169,14 +169,14 @@ def reach(message_id: str, sid: str = "", status_: str = "delivered") -> None:
 @transaction
 def add_attempt(message_id: str, connection_id: str, sid: str) -> None:
     db.session.add(
-        Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=sid)
+        Attempt(message_id=message_id, number=1, connection_id=connection_id, provider_id=sid)
     )
 
 
 def written(app: Flask, text: str = "Hello", **more: str) -> str | None:
     """Let Eric write by SMS; return the source that his message and its event belong to."""
     say(app, text, channel="", **more)
-    row = db.session.scalars(select(Inbound).order_by(Inbound.id.desc())).first()
+    row = db.session.scalars(select(InboundMessage).order_by(InboundMessage.id.desc())).first()
     assert row is not None
     event = db.session.scalars(
         select(PlatformEvent).where(PlatformEvent.cause == received_content(row.id))
@@ -218,8 +218,8 @@ def test_what_is_heard_of_late_belongs_to_who_wrote_before_it(
     reach(send(signing_app))
     assert came_in(hub_demo, "Late", sid="SM" + "8" * 32, channel="").status_code == 200
     reach(send(other))
-    settle_receipts()
-    row = db.session.scalars(select(Inbound)).one()
+    process_pending_callbacks()
+    row = db.session.scalars(select(InboundMessage)).one()
     assert row.source_id == id_of("default")
 
 
@@ -254,7 +254,7 @@ def test_what_becomes_of_a_message_is_told_to_its_source(
     sid = "SM" + "9" * 32
     reach(message_id, sid, status_="accepted")
     call_back(hub_demo, a_form(hub_demo, sid, "delivered"))
-    settle_receipts()
+    process_pending_callbacks()
     events = db.session.scalars(select(PlatformEvent).where(PlatformEvent.message_id == message_id))
     assert {event.source_id for event in events} == {id_of("leases")}
 

@@ -8,11 +8,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.db.engine import db
-from hub.models import (
-    Inbound,
-    PlatformEvent,
-)
-from tests.hub_fixtures import ERIC, call_back, credentials, settle_receipts
+from hub.models import InboundMessage, PlatformEvent
+from tests.hub_fixtures import ERIC, call_back, credentials, process_pending_callbacks
 
 INBOUND = "/api/rpc/webhooks/twilio/inbound"
 
@@ -35,11 +32,11 @@ def form(app: Flask, **fields: str) -> dict[str, str]:
     return {name: value for name, value in {**known, **fields}.items() if value != "-"}
 
 
-def sent(app: Flask, **fields: str) -> list[Inbound]:
+def sent(app: Flask, **fields: str) -> list[InboundMessage]:
     answer = call_back(app, form(app, **fields), target=INBOUND)
     assert (answer.status_code, answer.mimetype) == (200, "text/xml")
-    settle_receipts()
-    return list(db.session.scalars(select(Inbound)))
+    process_pending_callbacks()
+    return list(db.session.scalars(select(InboundMessage)))
 
 
 def payload() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.messaging.compose import direct
 from hub.models import Consent
-from tests.hub_fixtures import ERIC, settle_receipts, status
+from tests.hub_fixtures import ERIC, process_pending_callbacks, status
 from tests.messaging.whatsapp_steps import came_in
 
 NEXT = iter(range(10**9))
@@ -18,7 +18,7 @@ def say(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
     """Let Eric write, and let the hub hear it; return the message's SID."""
     sid = f"SM{next(NEXT):032x}"
     assert came_in(app, text, sid=sid, channel=channel, **more).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     db.session.rollback()
     return sid
 
@@ -31,6 +31,6 @@ def send(channel: str, text: str = "Your contract is ready.") -> str:
 def ledger() -> list[tuple[bool, str, str]]:
     db.session.rollback()
     return [
-        (one.given, one.channel, one.source)
+        (one.given, one.channel, one.evidence)
         for one in db.session.scalars(select(Consent).order_by(Consent.id))
     ]

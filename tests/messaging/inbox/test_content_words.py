@@ -18,11 +18,15 @@ from hub.integrations import inbound_contents
 from hub.integrations.base import Inbound as Came
 from hub.messaging.inbox import contents, inbound
 from hub.messaging.track.statuses import Origin
-from hub.models import (
-    Connection,
-    Inbound,
+from hub.models import Connection, InboundMessage
+from tests.hub_fixtures import (
+    ERIC,
+    call_back,
+    callbacks,
+    count,
+    credentials,
+    process_pending_callbacks,
 )
-from tests.hub_fixtures import ERIC, call_back, count, credentials, receipts, settle_receipts
 from tests.messaging.inbox.content_forms import INBOUND
 
 JSON = st.recursive(
@@ -81,7 +85,7 @@ def test_content_and_coordinates_of_a_package_are_stored_too(hub_demo: Flask) ->
     )
     for _ in range(2):
         assert inbound.store_inbound(came, Origin("callback", [one.id]), now())
-    assert count(Inbound) == 1
+    assert count(InboundMessage) == 1
 
 
 def test_an_unknown_kind_is_not_tried_again(hub_demo: Flask) -> None:
@@ -91,7 +95,7 @@ def test_an_unknown_kind_is_not_tried_again(hub_demo: Flask) -> None:
         target=INBOUND,
     )
     assert answer.status_code == 200
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert (row.tries, row.due_at) == (1, None)
     assert row.error == "This webhook is neither a message nor a message status."

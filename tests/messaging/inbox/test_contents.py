@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from hub.integrations.twilio.kinds import CONTENT, SIDS, STRANGERS, Kind, kind_of
 from hub.messaging.inbox import conversations
-from hub.models import (
-    Contact,
-    Inbound,
-    PlatformEvent,
-    Suppression,
-    Window,
-)
+from hub.models import Contact, InboundMessage, PlatformEvent, SessionWindow, Suppression
 from tests.conftest import Browser
-from tests.hub_fixtures import ERIC, call_back, count, credentials, receipts, settle_receipts
+from tests.hub_fixtures import (
+    ERIC,
+    call_back,
+    callbacks,
+    count,
+    credentials,
+    process_pending_callbacks,
+)
 from tests.messaging.inbox.content_forms import INBOUND, payload, sent
 
 FLOW = json.dumps(
@@ -146,14 +147,14 @@ def test_a_message_without_a_text_is_read_for_what_it_is(
 ) -> None:
     [row] = sent(hub_demo, **fields)
     assert row.kind == kind
-    assert (receipts()[0].error, receipts()[0].due_at) == ("", None)
+    assert (callbacks()[0].error, callbacks()[0].due_at) == ("", None)
     [talk] = conversations.newest_conversations(9)
     for path in ("/inbox", f"/inbox/{talk.row.id}"):
         page = html.unescape(admin.get(path).text)
         assert shown in page
         assert "File" not in page
     assert payload()["from"] == ERIC
-    assert count(Window) == 1
+    assert count(SessionWindow) == 1
 
 
 def test_what_was_sent_is_passed_on_with_its_fields(hub_demo: Flask, admin: Browser) -> None:
@@ -227,11 +228,11 @@ def test_a_webhook_of_another_product_is_set_aside_and_shown(
         "CallStatus": "ringing",
     }
     assert call_back(hub_demo, fields, target=INBOUND).status_code == 200
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert row.due_at is None
     assert STRANGERS[name] in row.error
     assert html.escape(row.error) in admin.get("/receipts").text or row.error in html.unescape(
         admin.get("/receipts").text
     )
-    assert (count(Inbound), count(PlatformEvent), count(Contact)) == (0, 0, 0)
+    assert (count(InboundMessage), count(PlatformEvent), count(Contact)) == (0, 0, 0)

@@ -15,7 +15,7 @@ from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.inbox import opt_out
-from hub.models import Body, Connection, Message
+from hub.models import Connection, Message, MessageBody
 from tests.messaging.inbox.opt_out_steps import ledger, say, send
 from tests.messaging.whatsapp_steps import forget, turn
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
@@ -27,7 +27,7 @@ def said() -> list[str]:
     """Return everything that we have queued, oldest first."""
     db.session.rollback()
     return [
-        db.session.get_one(Body, one.id).content["text"]
+        db.session.get_one(MessageBody, one.id).content["text"]
         for one in db.session.scalars(select(Message).order_by(Message.id))
     ]
 

@@ -18,7 +18,7 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, Suppression
-from tests.hub_fixtures import ERIC, a_message, count, settle_receipts
+from tests.hub_fixtures import ERIC, a_message, count, process_pending_callbacks
 from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
 from tests.messaging.whatsapp_steps import came_in, drafted, forget
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
@@ -91,7 +91,7 @@ def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
         "/api/rpc/webhooks/twilio/inbound", data=form, headers={"X-Twilio-Signature": "x" * 28}
     )
     assert answer.status_code == 403
-    settle_receipts()
+    process_pending_callbacks()
     assert send("sms") == "queued"
 
 
@@ -99,10 +99,10 @@ def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
     stop = f"SM{next(NEXT):032x}"
     came_in(hub_demo, "STOP", sid=stop)
     came_in(hub_demo, "STOP", sid=stop)
-    settle_receipts()
+    process_pending_callbacks()
     say(hub_demo, "START")
     came_in(hub_demo, "STOP", sid=stop)
-    settle_receipts()
+    process_pending_callbacks()
     assert send("whatsapp") == "queued"
     assert ledger() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
 

@@ -24,12 +24,12 @@ from hub.messaging.inbox import inbound, opt_out
 from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Contact, Message, Receipt, Setting, Suppression
-from hub.models import Inbound as Came
+from hub.models import Connection, Contact, Message, ProviderCallback, Setting, Suppression
+from hub.models import InboundMessage as Came
 from hub.shared.address_keys import address_key
 from tests.conftest import Browser
 from tests.fake_provider import Loft, Pigeon
-from tests.hub_fixtures import ERIC, call_back, count, receipts, settle_receipts, status
+from tests.hub_fixtures import ERIC, call_back, callbacks, count, process_pending_callbacks, status
 from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
 from tests.messaging.whatsapp_steps import forget
 
@@ -184,9 +184,9 @@ class TestElsewhere:
             ).status_code
             == 200
         )
-        settle_receipts()
+        process_pending_callbacks()
         db.session.rollback()
-        assert [one.error for one in receipts()] == [""] * count(Receipt)
+        assert [one.error for one in callbacks()] == [""] * count(ProviderCallback)
 
     @pytest.mark.parametrize(
         ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
@@ -298,7 +298,9 @@ def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: 
     assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
     say(hub_demo, "START")
     assert ledger() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
-    assert [(one.kind, one.row) for one in unreadable_rows.list_rows()] == [("settings", "opt_out")]
+    assert [(one.table_name, one.row_id) for one in unreadable_rows.list_rows()] == [
+        ("settings", "opt_out")
+    ]
     assert admin.get("/settings/opt-out-words").status_code == 200
     opt_out.save_rules(words, everywhere=False)
     assert unreadable_rows.list_rows() == []

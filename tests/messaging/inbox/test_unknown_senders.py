@@ -16,14 +16,9 @@ from hub.intake import process_callbacks
 from hub.integrations.base import ChatLinked, ChatPermission
 from hub.messaging.inbox import conversations
 from hub.messaging.track.statuses import Origin
-from hub.models import (
-    Contact,
-    Conversation,
-    Suppression,
-    Window,
-)
+from hub.models import Contact, Conversation, SessionWindow, Suppression
 from tests.conftest import Browser
-from tests.hub_fixtures import call_back, count, credentials, receipts, settle_receipts
+from tests.hub_fixtures import call_back, callbacks, count, credentials, process_pending_callbacks
 from tests.messaging.inbox.content_forms import INBOUND, form, payload, sent
 
 UNUSABLE = [
@@ -51,10 +46,10 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
     account = credentials(hub_demo)
     fields = form(hub_demo, From=sender, To=account.phone_number, Body="Where do I sign?")
     assert call_back(hub_demo, fields, target=INBOUND).status_code == 200
-    settle_receipts()
-    assert (count(Contact), count(Window), count(Suppression)) == (0, 0, 0)
+    process_pending_callbacks()
+    assert (count(Contact), count(SessionWindow), count(Suppression)) == (0, 0, 0)
     if sender.startswith("sip:"):
-        assert "sip" in receipts()[0].error
+        assert "sip" in callbacks()[0].error
         return
     [talk] = conversations.newest_conversations(9)
     for path in ("/inbox", f"/inbox/{talk.row.id}"):
@@ -78,7 +73,7 @@ def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Brows
             form(hub_demo, From="", To=account.phone_number, Body=text, MessageSid=f"SM{n:032x}"),
             target=INBOUND,
         )
-    settle_receipts()
+    process_pending_callbacks()
     talks = conversations.newest_conversations(9)
     assert len(talks) == 2
     for talk, (said, other) in zip(talks, (("Second", "First"), ("First", "Second")), strict=True):
@@ -98,8 +93,8 @@ def test_what_names_nobody_and_holds_nothing_is_set_aside(hub_demo: Flask) -> No
         form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),
         target=INBOUND,
     )
-    settle_receipts()
-    [row] = receipts()
+    process_pending_callbacks()
+    [row] = callbacks()
     assert (row.due_at, "no sender" in row.error, count(Conversation)) == (None, True, 0)
 
 

@@ -42,7 +42,7 @@ from tests.hub_fixtures import (
     change,
     deliver,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule, say
@@ -111,7 +111,7 @@ def test_who_wrote_to_us_is_answered_without_a_consent(
 ) -> None:
     rule(whatsapp, consent=True)
     came_in(hub_demo)
-    settle_receipts()
+    process_pending_callbacks()
     found = posted(channel="whatsapp")
     assert code(found) == ("queued", "")
     assert len(claim(whatsapp)) == 1
@@ -121,7 +121,7 @@ def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
     hub_demo: Flask, connection: Connection
 ) -> None:
     came_in(hub_demo, "STOP", channel="")
-    settle_receipts()
+    process_pending_callbacks()
     assert code(posted()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
     asked = policies.Policy(
@@ -148,7 +148,7 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
     rule(whatsapp, consent=True)
     for n, word in enumerate(("STOP", "START")):
         came_in(hub_demo, word, sid=f"SM{n:032x}")
-        settle_receipts()
+        process_pending_callbacks()
     session_windows.closed_windows(
         db.session.get_one(Connection, whatsapp.id).sender,
         contact_for(Address.PHONE, ERIC, test=True).id,
@@ -157,7 +157,7 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
     consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
     for n, word in enumerate(("STOP", "START")):
         came_in(hub_demo, word, sid=f"SM{n + 7:032x}")
-        settle_receipts()
+        process_pending_callbacks()
     assert code(templated(whatsapp)) == ("suppressed", "consent_no")
 
 
@@ -265,7 +265,7 @@ def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed
 ) -> None:
     for n in range(6):
         came_in(hub_demo, "HELP", sid=f"SM{n:032x}")
-        settle_receipts()
+        process_pending_callbacks()
     db.session.rollback()
     assert (
         db.session.scalar(

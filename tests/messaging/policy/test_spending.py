@@ -21,7 +21,7 @@ from hub.messaging.send import claims
 from hub.messaging.send.calls import Outcome
 from hub.messaging.track import price_polling, statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Audit, Connection, Usage
+from hub.models import AuditEntry, Connection, Usage
 from tests.hub_fixtures import (
     ANNA,
     SigningApp,
@@ -33,7 +33,7 @@ from tests.hub_fixtures import (
     free,
     make_due,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule
@@ -72,7 +72,9 @@ def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -
         posted(text=f"{n}")
         claim(connection)
     db.session.rollback()
-    told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
+    told = db.session.scalars(
+        select(AuditEntry).where(AuditEntry.action == "connection.spending")
+    ).all()
     assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
 
 
@@ -84,7 +86,9 @@ def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(
         posted(text=f"{n}")
         claim(connection)
     db.session.rollback()
-    told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
+    told = db.session.scalars(
+        select(AuditEntry).where(AuditEntry.action == "connection.spending")
+    ).all()
     assert sorted(one.detail["limit"] for one in told) == ["day", "month"]
 
 
@@ -173,7 +177,7 @@ def test_prices_are_asked_for_once_a_message_has_arrived(
     rule(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
     found = posted()
     deliver()
-    eventually(lambda: settle_receipts() >= 0 and status(found) == "delivered", 10)
+    eventually(lambda: process_pending_callbacks() >= 0 and status(found) == "delivered", 10)
     monkeypatch.setattr(price_polling, "SETTLED", timedelta(seconds=-5))
     eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
     assert spending.spending_of(connection.id, now()).day == message(found).price
@@ -200,7 +204,9 @@ def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) ->
     db.session.rollback()
     assert [
         row.detail["share"]
-        for row in db.session.scalars(select(Audit).where(Audit.action == "connection.spending"))
+        for row in db.session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "connection.spending")
+        )
     ] == ["85%"]
 
 

@@ -21,7 +21,7 @@ from hub.messaging.send import calls, rate_limit
 from hub.messaging.send import claims as delivery
 from hub.messaging.track import statuses, timeline
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Pace, Suppression, Throttle
+from hub.models import Connection, RecipientPace, Suppression, Throttle
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import (
     ERIC,
@@ -34,7 +34,7 @@ from tests.hub_fixtures import (
     deliver,
     make_due,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     told,
 )
@@ -59,7 +59,7 @@ def rested(connection_id: str) -> float:
     """Return for how many seconds a connection's sender is left alone."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
-    return (row.held_until - now()).total_seconds() if row and row.held_until else 0
+    return (row.paused_until - now()).total_seconds() if row and row.paused_until else 0
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_methods_limit_holds_one_message(paced: Connection, loft: Loft) -> Non
     other = by_pigeon("attic")
     claims = {one.message_id: one for one in claimed(paced)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
-    assert (rested(paced.id), count(Pace) > 0, status(first), status(other)) == (
+    assert (rested(paced.id), count(RecipientPace) > 0, status(first), status(other)) == (
         0,
         True,
         "queued",
@@ -187,7 +187,7 @@ def test_a_callback_opts_out_by_the_codes_of_an_answer(
     end(claim, accepted=Accepted("SM" + "1" * 32))
     for _ in range(2):
         call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
-        settle_receipts()
+        process_pending_callbacks()
     assert (status(message_id), message(message_id).code) == ("failed", code)
     assert (status(a_message()) == "suppressed") is closed
     assert count(Suppression) == int(closed)

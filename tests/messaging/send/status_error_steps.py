@@ -37,4 +37,4 @@ def rests(connection_id: str) -> float:
     """Return for how many seconds the sender of a connection is paused."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
-    return (row.held_until - now()).total_seconds() if row and row.held_until else 0
+    return (row.paused_until - now()).total_seconds() if row and row.paused_until else 0

@@ -27,7 +27,7 @@ from hub.messaging.send.calls import Outcome
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.outcomes import FAULT
 from hub.messaging.send.rate_limit import RateState
-from hub.models import Audit, Connection, Throttle
+from hub.models import AuditEntry, Connection, Throttle
 from hub.shared import integration_instances
 from hub.simulator import create_simulator
 from tests.conftest import config_of, serving
@@ -77,7 +77,9 @@ def known() -> list[str]:
     """Return what the audit trail says of providers that were lost and found, in order."""
     db.session.rollback()
     found = db.session.scalars(
-        select(Audit.action).where(Audit.action.contains("reachable")).order_by(Audit.id)
+        select(AuditEntry.action)
+        .where(AuditEntry.action.contains("reachable"))
+        .order_by(AuditEntry.id)
     )
     return [action.partition(".")[2] for action in found]
 
@@ -106,7 +108,7 @@ def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(
     state = row(pigeons)
     assert state is not None
     assert state.opened_at is not None
-    assert state.why == str(error)
+    assert state.reason == str(error)
     assert known() == ["unreachable"]
 
 

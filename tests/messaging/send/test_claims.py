@@ -24,7 +24,7 @@ from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.state import unreadable_rows
-from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
+from hub.models import Attempt, Connection, Contact, Message, MessageBody, Suppression
 from hub.shared import integration_instances
 from tests.fake_provider import Loft
 from tests.hub_fixtures import (
@@ -215,7 +215,7 @@ def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Lof
 
     @transaction
     def erase() -> None:
-        db.session.delete(db.session.get_one(Body, message_id))
+        db.session.delete(db.session.get_one(MessageBody, message_id))
 
     erase()
     assert deliver() == 0
@@ -241,7 +241,7 @@ def test_a_body_under_a_missing_key_waits_and_says_so(pigeons: Connection, loft:
 
     @transaction
     def reseal() -> None:
-        row = db.session.get_one(Body, message_id)
+        row = db.session.get_one(MessageBody, message_id)
         sealed = row._content
         row._content = sealed[:2] + b"zz" + sealed[4:]  # as if encrypted with the key "zz"
 
@@ -343,7 +343,7 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
     store(b"\x00")
     Dispatcher(ShutdownSignal(0.5)).run()
     [entry] = unreadable_rows.list_rows()
-    assert (entry.kind, entry.row) == ("connections", connection.id)
+    assert (entry.table_name, entry.row_id) == ("connections", connection.id)
     assert entry.error.startswith("This value was not encrypted by Signpost")
     connections.save(connection.id, values)
     assert unreadable_rows.list_rows() == []
@@ -391,4 +391,4 @@ def test_the_provider_is_told_which_message_and_attempt_it_reports_on(
         f"/api/rpc/webhooks/twilio/sms?message={message_id}&attempt=1"
     )
     row = db.session.scalars(select(Attempt)).one()
-    assert (row.message_id, row.n, row.outcome) == (message_id, 1, None)
+    assert (row.message_id, row.number, row.outcome) == (message_id, 1, None)

@@ -32,7 +32,15 @@ from hub.messaging.inbox import chat_membership
 from hub.messaging.send import destinations
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
-from hub.models import Attempt, Audit, Connection, Contact, Message, PausedDestination, Suppression
+from hub.models import (
+    Attempt,
+    AuditEntry,
+    Connection,
+    Contact,
+    Message,
+    PausedDestination,
+    Suppression,
+)
 from hub.signing import accept, erasure
 from hub.signing.events import EventIn
 from tests.fake_provider import FlockOfPigeons, Loft
@@ -250,7 +258,7 @@ def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
     db.session.rollback()
     found = [
         row.action
-        for row in db.session.scalars(select(Audit).where(Audit.subject == one.id))
+        for row in db.session.scalars(select(AuditEntry).where(AuditEntry.subject == one.id))
         if "destination" in row.action
     ]
     assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]

@@ -145,7 +145,7 @@ def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
         reconcile.look_up_unknown()
         deliver()
     assert len(at_provider(simulator)) == 1
-    assert [one.n for one in attempts(message_id)] == [1, 2]
+    assert [one.number for one in attempts(message_id)] == [1, 2]
 
 
 def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(

@@ -49,7 +49,7 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
     db.session.rollback()
     row = db.session.get_one(Connection, connection.id)
     assert row.state == ConnectionState.BROKEN
-    assert row.why
+    assert row.state_reason
     assert {status(one) for one in ids} == {"queued"}
     assert {one.outcome for message_id in ids for one in attempts(message_id)} == {"broken"}
     made = count(Message)

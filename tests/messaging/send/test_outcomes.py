@@ -266,8 +266,8 @@ def test_a_fault_does_not_put_the_text_into_the_attempt(pigeons: Connection, lof
     loft.fly = failing(RuntimeError("secret text of the message"))
     message_id = by_pigeon(text="secret text of the message")
     deliver()
-    assert "secret" not in attempts(message_id)[0].why
-    assert "RuntimeError" in attempts(message_id)[0].why
+    assert "secret" not in attempts(message_id)[0].reason
+    assert "RuntimeError" in attempts(message_id)[0].reason
 
 
 def test_a_server_error_after_the_request_left_is_unknown(

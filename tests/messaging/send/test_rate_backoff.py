@@ -60,9 +60,9 @@ def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Co
     assert (status(refused), status(other)) == ("queued", "queued")
     held = row(pigeons)
     assert held is not None
-    assert held.held_until is not None
-    assert timedelta(seconds=25) < held.held_until - now() <= timedelta(seconds=31)
-    assert held.why == "Slower."
+    assert held.paused_until is not None
+    assert timedelta(seconds=25) < held.paused_until - now() <= timedelta(seconds=31)
+    assert held.reason == "Slower."
 
 
 def test_connections_of_a_sender_are_slowed_down_together(connection: Connection) -> None:
@@ -97,7 +97,7 @@ def test_a_burst_of_refusals_halves_the_rate_once(pigeons: Connection) -> None:
         ended(one, SlowDown("Slower.", "429", 1))
     slowed = row(pigeons)
     assert slowed is not None
-    assert (slowed.epoch, slowed.full) == (1, 80), "eight under way, a tenth of a second each"
+    assert (slowed.epoch, slowed.full_rate) == (1, 80), "eight under way, a tenth of a second each"
     assert slowed.rate == 40
 
 
@@ -109,7 +109,9 @@ def test_a_sender_that_has_recovered_is_forgotten(pigeons: Connection) -> None:
     @transaction
     def later() -> None:
         slowed = db.session.get_one(Throttle, pigeons.throttle)
-        slowed.held_until = slowed.filled_at = now() - timedelta(seconds=rate_limit.DOUBLES_IN + 1)
+        slowed.paused_until = slowed.refilled_at = now() - timedelta(
+            seconds=rate_limit.DOUBLES_IN + 1
+        )
 
     later()
     free(pigeons)
@@ -182,7 +184,7 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
 def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
     state = RateState("one")
     rate_limit.slow_down(state, 0, 10, asked, AT)
-    assert state.held_until == after(holds)
+    assert state.paused_until == after(holds)
 
 
 def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
@@ -200,4 +202,4 @@ def test_a_clock_that_goes_back_takes_no_tokens() -> None:
     state = RateState("one")
     rate_limit.refill(state, 10, AT)
     rate_limit.refill(state, 10, after(-60))
-    assert (rate_limit.available_tokens(state, 10), state.filled_at) == (10, AT)
+    assert (rate_limit.available_tokens(state, 10), state.refilled_at) == (10, AT)

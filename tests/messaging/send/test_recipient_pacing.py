@@ -17,7 +17,7 @@ from hub.integrations.base import Accepted, Outbound
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import due_messages, recipient_pacing
 from hub.messaging.send.dispatcher import Dispatcher
-from hub.models import Connection, Pace
+from hub.models import Connection, RecipientPace
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import (
     change,
@@ -91,13 +91,13 @@ def test_both_lanes_share_a_recipients_pace(polite_pigeons: Connection) -> None:
 def test_paces_are_forgotten_when_they_are_over(polite_pigeons: Connection) -> None:
     by_pigeon()
     claim(polite_pigeons)
-    assert (recipient_pacing.delete_old_paces(), count(Pace)) == (0, 1)
+    assert (recipient_pacing.delete_old_paces(), count(RecipientPace)) == (0, 1)
 
     @transaction
     def later() -> None:
-        db.session.scalars(select(Pace)).one().next_at = (
+        db.session.scalars(select(RecipientPace)).one().next_at = (
             now() - recipient_pacing.KEPT - timedelta(seconds=1)
         )
 
     later()
-    assert (recipient_pacing.delete_old_paces(), count(Pace)) == (1, 0)
+    assert (recipient_pacing.delete_old_paces(), count(RecipientPace)) == (1, 0)

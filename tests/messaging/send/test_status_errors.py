@@ -36,7 +36,7 @@ from tests.hub_fixtures import (
     a_message,
     call_back,
     count,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 from tests.integrations.http_recorder import Wire, listening
@@ -82,11 +82,13 @@ class Line:
     def _of(self, connection_id: str) -> tuple[Any, ...]:
         connection = db.session.get_one(Connection, connection_id)
         row = db.session.get(Throttle, connection.throttle)
-        held = row is not None and row.held_until is not None
+        held = row is not None and row.paused_until is not None
         minutes = (
-            round((row.held_until - now()).total_seconds() / 60, 0) if row and row.held_until else 0
+            round((row.paused_until - now()).total_seconds() / 60, 0)
+            if row and row.paused_until
+            else 0
         )
-        return connection.state, connection.why, held, minutes, row.why if row else ""
+        return connection.state, connection.state_reason, held, minutes, row.reason if row else ""
 
 
 Ended = tuple[Accepted | None, SendError | None]
@@ -181,7 +183,7 @@ def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
 def called(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered") -> None:
     assert call_back(app, a_form(app, sid, word, ErrorCode=code)).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
     waiting = a_message()
     called(hub_demo, code)
     broken = connection_of(connection)
-    assert (broken.state, broken.why) == (ConnectionState.BROKEN, catalog()[code].sentence)
+    assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)
     assert delivery.is_due() == []
     assert connection_tests.run_test(connection.id).check.ok
     assert connection_of(connection).enabled

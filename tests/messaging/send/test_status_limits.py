@@ -33,7 +33,7 @@ from hub.messaging.send import calls, destinations
 from hub.messaging.send import claims as delivery
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Attempt, Connection, Pace, PausedDestination, Suppression, Throttle
+from hub.models import Attempt, Connection, PausedDestination, RecipientPace, Suppression, Throttle
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import (
     a_message,
@@ -118,7 +118,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
     for number in range(8):
         said(connection, SlowDown("Wait.", "30022", 10), now(), f"SM{number}")
     row = db.session.scalars(select(Throttle)).one()
-    assert (row.rate, row.full, row.epoch) == (8, 16, 1)
+    assert (row.rate, row.full_rate, row.epoch) == (8, 16, 1)
 
 
 # ── Destinations and recipients ───────────────────────────────────────────────────────────────────
@@ -194,7 +194,7 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
     due = message(held).due_at
     assert due is not None
     assert due - now() > timedelta(seconds=50)
-    assert count(Pace) == 2
+    assert count(RecipientPace) == 2
 
 
 def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
@@ -209,7 +209,7 @@ def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
         [calls.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
     )
     assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
-    assert (connection_of(pigeons).state, connection_of(pigeons).why) == (
+    assert (connection_of(pigeons).state, connection_of(pigeons).state_reason) == (
         "broken",
         "The loft burnt.",
     )

@@ -15,7 +15,7 @@ from hub.db.types import now
 from hub.jobs import chores, cron
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import clock_skew
-from hub.models import Connection, Receipt
+from hub.models import Connection, ProviderCallback
 from tests.hub_fixtures import (
     a_form,
     a_message,
@@ -25,7 +25,7 @@ from tests.hub_fixtures import (
     change,
     deliver,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
     turn_connection,
 )
@@ -110,11 +110,11 @@ def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
             hub_demo, a_form(hub_demo, attempt.provider_id, "delivered"), target=about(message_id)
         )
     assert answer.status_code == 200
-    assert settle_receipts() == 0
+    assert process_pending_callbacks() == 0
     assert clock_skew.correct_times() == 1
-    settle_receipts()
+    process_pending_callbacks()
     assert status(message_id) == Status.DELIVERED
-    assert db.session.scalars(select(Receipt.due_at)).all() == [None]
+    assert db.session.scalars(select(ProviderCallback.due_at)).all() == [None]
 
 
 def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(

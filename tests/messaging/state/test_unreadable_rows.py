@@ -28,7 +28,7 @@ from tests.hub_fixtures import (
     change,
     deliver,
     message,
-    settle_receipts,
+    process_pending_callbacks,
     status,
 )
 
@@ -66,7 +66,7 @@ def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin
     held = message(damaged)
     assert (held.status, held.code, held.due_at) == ("queued", "unreadable", None)
     [entry] = unreadable_rows.list_rows()
-    assert (entry.kind, entry.row) == ("messages", damaged)
+    assert (entry.table_name, entry.row_id) == ("messages", damaged)
     assert entry.error == "consents.at contains a value that cannot be read."
     assert "1 database row cannot be read" in admin.get("/").text
     assert entry.error in admin.get("/unreadable-rows").text
@@ -94,7 +94,10 @@ def test_once_repaired_it_is_sent_when_an_admin_says_so(
 def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) -> None:
     deliver()
     repair()
-    run("UPDATE set_aside SET next_at = :moment", moment="2020-01-01T00:00:00Z" if POSTGRES else 0)
+    run(
+        "UPDATE quarantined_rows SET retry_at = :moment",
+        moment="2020-01-01T00:00:00Z" if POSTGRES else 0,
+    )
     assert unreadable_rows.retry_rows() == 1
     deliver()
     assert status(damaged) in ("accepted", "sent", "delivered")
@@ -108,7 +111,7 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
     assert status(lost) == "queued"
     unreadable_rows.retry_rows()
     [entry] = unreadable_rows.list_rows()
-    assert (entry.row, entry.error) == (
+    assert (entry.row_id, entry.error) == (
         lost,
         "messages.due_at contains a value that cannot be read.",
     )
@@ -133,17 +136,17 @@ def test_rules_that_cannot_be_read_stop_their_connection_alone(
 def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    from tests.hub_fixtures import a_form, about, call_back, receipts
+    from tests.hub_fixtures import a_form, about, call_back, callbacks
 
     sent = a_message(ERIC)
     deliver()
     form = a_form(hub_demo, message(sent).provider_id or "", "delivered")
     assert call_back(hub_demo, form, target=about(sent)).status_code == 200
-    run("UPDATE receipts SET request = :damaged", damaged=b"damaged")
+    run("UPDATE provider_callbacks SET request = :damaged", damaged=b"damaged")
     assert call_back(hub_demo, form, target=about(sent)).status_code == 200
-    settle_receipts()
+    process_pending_callbacks()
     assert status(sent) == "delivered"
-    assert all(one.error == "" for one in receipts() if "delivered" in one.detail)
+    assert all(one.error == "" for one in callbacks() if "delivered" in one.detail)
 
 
 def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulator: Any) -> None:
@@ -171,7 +174,7 @@ def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
     run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
     first = a_message(ERIC)
     deliver()
-    run("UPDATE throttles SET ready_at = :moment, filled_at = :moment", moment=DAMAGED)
+    run("UPDATE throttles SET ready_at = :moment, refilled_at = :moment", moment=DAMAGED)
     second = a_message(ANNA)
     deliver()
     assert {status(first), status(second)} <= {"accepted", "sent", "delivered"}
@@ -181,6 +184,6 @@ def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser
     odd = a_message(ERIC)
     change(odd, status="elsewhere")
     unreadable_rows.retry_rows()
-    assert [entry.row for entry in unreadable_rows.list_rows()] == [odd]
+    assert [entry.row_id for entry in unreadable_rows.list_rows()] == [odd]
     assert admin.get(f"/messages/{odd}").status_code == 200
     assert admin.get("/messages").status_code == 200

@@ -41,7 +41,7 @@ def many(hub_demo: Flask, connection: Connection) -> list[Message]:
 def _fill(like: Message, carriers: list[str]) -> None:
     rng = random.Random(7)
     row = {column.name: getattr(like, column.name) for column in table.columns}
-    unique = {"once_key": None, "after_id": None, "due_at": None}
+    unique = {"dedup_key": None, "after_id": None, "due_at": None}
     rows = [
         {
             **row,
@@ -140,7 +140,9 @@ def test_a_search_is_narrowed_by_filters_too(many: list[Message]) -> None:
 @transaction
 def known_as(one: Message, provider_id: str) -> None:
     db.session.add(
-        Attempt(message_id=one.id, n=1, connection_id=one.connection_id, provider_id=provider_id)
+        Attempt(
+            message_id=one.id, number=1, connection_id=one.connection_id, provider_id=provider_id
+        )
     )
 
 

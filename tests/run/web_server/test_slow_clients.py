@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from twilio.request_validator import RequestValidator
 
-from hub.models import Receipt
+from hub.models import ProviderCallback
 from tests import servers
 from tests.conftest import config_of, wait_until
 from tests.hub_fixtures import CALLBACK, a_form, count, credentials
@@ -139,7 +139,7 @@ def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
         assert min(slow.lasted.values()) > 9
         assert max(slow.lasted.values()) < 13.5
         assert {answer[:12] for answer in slow.answers.values()} == {b"HTTP/1.1 408"}
-    assert count(Receipt) == sent
+    assert count(ProviderCallback) == sent
 
 
 def test_clients_that_do_not_read_delay_nobody_and_are_cut(web: dict[str, str]) -> None:

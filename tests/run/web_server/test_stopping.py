@@ -18,7 +18,7 @@ import pytest
 from flask import Flask
 from twilio.request_validator import RequestValidator
 
-from hub.models import Receipt
+from hub.models import ProviderCallback
 from tests import servers
 from tests.conftest import config_of, wait_until
 from tests.hub_fixtures import CALLBACK, a_form, count, credentials
@@ -71,7 +71,7 @@ class Client:
 def test_every_request_that_was_sent_is_answered_at_sigterm(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path, round_: int
 ) -> None:
-    before = count(Receipt)
+    before = count(ProviderCallback)
     made = iter([signed_callback(hub_app, web_environ) for _ in range(6000)])
     with servers.running_server("hub web", web_environ, tmp_path) as process:
         clients = [Client(web_environ, made, keep_alive=number % 2 == 0) for number in range(6)]
@@ -93,7 +93,7 @@ def test_every_request_that_was_sent_is_answered_at_sigterm(
     cut = [problem for client in clients for problem in client.cut]
     answered = sum(client.answered for client in clients) + 1
     assert cut == []
-    assert count(Receipt) - before == answered
+    assert count(ProviderCallback) - before == answered
 
 
 def test_idle_and_silent_connections_do_not_hold_up_the_end(

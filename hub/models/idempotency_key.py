@@ -7,16 +7,17 @@ from datetime import datetime
 from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import IDEMPOTENT_ANSWER
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Id, Time, now
 
 
-class Idempotency(Base):
+class IdempotencyKey(Base):
     """The answer to a request with an Idempotency-Key, written in the request's own transaction;
     kept for 7 days.
     """
 
-    __tablename__ = "idempotency"
+    __tablename__ = "idempotency_keys"
     __seal_by__ = "seal_by"
 
     api_key_id: Mapped[str] = mapped_column(Id("key"), primary_key=True)
@@ -27,7 +28,7 @@ class Idempotency(Base):
     _answer: Mapped[bytes | None] = mapped_column("answer")
     created_at: Mapped[datetime] = mapped_column(Time, default=now, index=True)
 
-    answer = EncryptedJson()
+    answer = EncryptedJson(IDEMPOTENT_ANSWER)
 
     @property
     def seal_by(self) -> str:

@@ -11,10 +11,10 @@ from hub.db.engine import Base
 from hub.db.types import Id, Time, foreign_key, now, partial_index, primary_key
 
 
-class Inbound(Base):
-    """A message from a person; what it says is in `bodies`."""
+class InboundMessage(Base):
+    """A message from a person; its content is in `message_bodies`."""
 
-    __tablename__ = "inbound"
+    __tablename__ = "inbound_messages"
     __table_args__ = (
         UniqueConstraint("connection_id", "provider_id"),
         Index(None, "contact_id", "id"),
@@ -25,7 +25,7 @@ class Inbound(Base):
     contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")  # NULL: an unknown sender
     # whose message it answers; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
+    callback_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key
     provider_id: Mapped[str]
     kind: Mapped[str] = mapped_column(default="text")
     keyword: Mapped[str] = mapped_column(default="")  # stop, start or help, where it is one

@@ -1,4 +1,4 @@
-"""Receipts: providers' webhooks as they arrived."""
+"""Provider callbacks: webhooks of providers as they were received."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, primary_key
 
 
-class Receipt(Base):
+class ProviderCallback(Base):
     """One genuine webhook.
 
     Unique over what it is about, so that a repeat stores nothing. `due_at` NULL: settled.
     """
 
-    __tablename__ = "receipts"
+    __tablename__ = "provider_callbacks"
     __table_args__ = (
         UniqueConstraint("subject", "detail", "endpoint", "scope"),
         partial_index(None, "due_at", where=text("due_at IS NOT NULL")),
-        partial_index("ix_receipts_error", "id", where=text("error <> ''")),
+        partial_index("ix_provider_callbacks_error", "id", where=text("error <> ''")),
     )
 
     id: Mapped[str] = primary_key("rcp")
@@ -37,4 +38,4 @@ class Receipt(Base):
     tries: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(default="")
 
-    request = EncryptedJson()
+    request = EncryptedJson(CALLBACK_REQUEST)

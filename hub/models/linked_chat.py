@@ -11,14 +11,14 @@ from hub.db.engine import Base
 from hub.db.types import Id, Time, foreign_key, now
 
 
-class Chat(Base):
+class LinkedChat(Base):
     """The chat that reaches an address over one connection, for one source.
 
     What one signing app's signer opened says nothing of another app's: else an app could have
     letters of others sent to itself.
     """
 
-    __tablename__ = "chats"
+    __tablename__ = "linked_chats"
     __table_args__ = (Index(None, "contact_id"),)
 
     connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
@@ -27,4 +27,4 @@ class Chat(Base):
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the chat
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
+    callback_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key

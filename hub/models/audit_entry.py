@@ -12,16 +12,16 @@ from hub.db.engine import Base
 from hub.db.types import Details, Time, foreign_key, now, primary_key
 
 
-class Audit(Base):
+class AuditEntry(Base):
     """One change, written in the change's own transaction. `detail` never holds a secret."""
 
-    __tablename__ = "audit"
+    __tablename__ = "audit_entries"
     __table_args__ = (Index(None, "subject", "id"),)
 
     id: Mapped[str] = primary_key("aud")
     at: Mapped[datetime] = mapped_column(Time, default=now)
     user_id: Mapped[str | None] = foreign_key("usr", "users.id")
-    who: Mapped[str]  # the name at that time, or "command line", or an API key's name
+    actor: Mapped[str]  # the user's name at that time, or "command line", or an API key's name
     action: Mapped[str]  # such as connection.enabled
     subject: Mapped[str] = mapped_column(default="")  # the id of what was changed
     title: Mapped[str] = mapped_column(default="")  # what it was called

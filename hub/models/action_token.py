@@ -13,13 +13,15 @@ from hub.db.engine import Base
 from hub.db.types import Time, foreign_key, now, partial_index
 
 
-class Action(Base):
+class ActionToken(Base):
     """A token that does one thing once; only its digest is stored."""
 
-    __tablename__ = "actions"
+    __tablename__ = "action_tokens"
     __table_args__ = (
-        partial_index("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),
-        partial_index("ix_actions_used", "subject", "used_at", where=text("used_at IS NOT NULL")),
+        partial_index("ix_action_tokens_event_id", "event_id", where=text("event_id IS NOT NULL")),
+        partial_index(
+            "ix_action_tokens_used", "subject", "used_at", where=text("used_at IS NOT NULL")
+        ),
     )
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)

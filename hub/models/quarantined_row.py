@@ -11,19 +11,19 @@ from hub.db.engine import Base
 from hub.db.types import Time, now, primary_key
 
 
-class SetAside(Base):
+class QuarantinedRow(Base):
     """One stored row that holds a value which cannot be read.
 
-    `next_at` is when it is tried again by itself.
+    `retry_at` is when it is tried again by itself.
     """
 
-    __tablename__ = "set_aside"
-    __table_args__ = (UniqueConstraint("kind", "row"),)
+    __tablename__ = "quarantined_rows"
+    __table_args__ = (UniqueConstraint("table_name", "row_id"),)
 
     id: Mapped[str] = primary_key("sas")
-    kind: Mapped[str]  # its table
-    row: Mapped[str]  # its id
+    table_name: Mapped[str]
+    row_id: Mapped[str]
     error: Mapped[str]
-    times: Mapped[int] = mapped_column(default=1)
+    failures: Mapped[int] = mapped_column(default=1)
     since: Mapped[datetime] = mapped_column(Time, default=now)
-    next_at: Mapped[datetime] = mapped_column(Time, default=now)
+    retry_at: Mapped[datetime] = mapped_column(Time, default=now)

@@ -20,6 +20,6 @@ class PausedDestination(Base):
     connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
     contact_id: Mapped[str] = foreign_key("ctc", "contacts.id", primary_key=True, index=True)
     code: Mapped[str]
-    why: Mapped[str]  # what is wrong and how to fix it, in sentences
+    reason: Mapped[str]  # what is wrong and how to fix it, in sentences
     since: Mapped[datetime] = mapped_column(Time)
     reopened_at: Mapped[datetime | None] = mapped_column(Time)  # NULL while posts wait

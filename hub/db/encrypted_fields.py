@@ -1,0 +1,34 @@
+"""Names of encrypted values, which their encryption is bound to.
+
+A table or a column may be renamed. A name here never changes, because the values that were
+encrypted under it could not be decrypted any more.
+"""
+
+from __future__ import annotations
+
+from hub.lib.crypto import EncryptedField
+
+CALLBACK_REQUEST = EncryptedField("provider_callbacks", "request")
+CONNECTION_CHECK = EncryptedField("connections", "check")
+CONNECTION_SETTINGS = EncryptedField("connections", "settings")
+CONSENT_PROOF = EncryptedField("consents", "proof")
+CONTACT_NAME = EncryptedField("contacts", "name")
+EVENT_PAYLOAD = EncryptedField("events", "payload")
+EVENT_SKIPPED = EncryptedField("events", "skipped")
+IDEMPOTENT_ANSWER = EncryptedField("idempotency_keys", "answer")
+LINK_URL = EncryptedField("links", "url")
+MEDIA_CONTENT = EncryptedField("media_files", "content")
+MESSAGE_CONTENT = EncryptedField("message_bodies", "content")
+PASSED_TEST = EncryptedField("forms", "passed_test")
+PLATFORM_EVENT_PAYLOAD = EncryptedField("platform_events", "payload")
+REQUEST_SENDER = EncryptedField("requests", "sender")
+REQUEST_TITLE = EncryptedField("requests", "title")
+REQUEST_URL = EncryptedField("requests", "url")
+SETTING_VALUE = EncryptedField("settings", "value")
+SIGNER_DETAILS = EncryptedField("signers", "details")
+SIGNER_SIGNING_URL = EncryptedField("signers", "signing_url")
+
+
+def typed_secret(field: str) -> EncryptedField:
+    """Return the name of a secret that a form sends back to its reader: `field` is the input's."""
+    return EncryptedField("forms", field)
