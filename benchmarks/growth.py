@@ -1,7 +1,7 @@
 """Sending, settling and the pages with a million messages in the database, against ten thousand.
 
 Two hubs on SQLite (FULL), one with 10,000 delivered messages and one with 1,000,000: requests,
-signers, events, contacts, attempts, status events and receipts in proportion (benchmarks.filling).
+signers, events, contacts, attempts, status events and callbacks in proportion (benchmarks.filling).
 Measured in turn. Sending: messages per second with a provider that answers after 5 ms, so that the
 engine is the bottleneck and not its threads. Settling: callbacks about messages that are on their
 way are taken in while no worker runs, then `hub worker settle` is started and timed from the first
@@ -142,7 +142,7 @@ def _settling(crew: Crew, one: Grown, count: int) -> None:
 
 
 def _waiting(hub: Hub) -> int:
-    return hub.count("receipts WHERE due_at IS NOT NULL")
+    return hub.count("provider_callbacks WHERE due_at IS NOT NULL")
 
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────

@@ -365,7 +365,7 @@ def _empty() -> None:
 def close(app: Flask) -> None:
     db.session.remove()
     db.engine.dispose()
-    for name in ("hub.group_commit", "hub.receipts"):
+    for name in ("hub.group_commit", "hub.callbacks"):
         if storage := app.extensions.get(name):
             storage.close()
     app.extensions["hub.waker"].redis.close()

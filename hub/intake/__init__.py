@@ -1,4 +1,4 @@
 """Webhooks of providers: stored as they arrive, then processed.
 
-receipts    verified and stored, once each       settle      facts read and applied, in batches
+callbacks    verified and stored, once each       settle      facts read and applied, in batches
 """

@@ -1,4 +1,4 @@
-"""Settling receipts: read, applied in batches, tried again for a while when what they are about is
+"""Settling callbacks: read, applied in batches, tried again for a while when what they are about is
 not known yet.
 """
 
@@ -61,7 +61,7 @@ LINGER_SECONDS = 20.0
 
 @dataclass(slots=True)
 class CallbackRow:
-    """A receipt in the hands of a batch: its row, the facts it holds, and how it ends."""
+    """A callback in the hands of a batch: its row, the facts it holds, and how it ends."""
 
     id: str
     connection_id: str | None
@@ -136,12 +136,12 @@ _CALLED = Statement(
 
 
 def is_due(moment: datetime | None = None) -> bool:
-    """Tell whether a receipt was due at a moment, else now. Reads only."""
+    """Tell whether a callback was due at a moment, else now. Reads only."""
     return bool(store.read(_IS_DUE, moment=moment or now()))
 
 
 def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int:
-    """Settle what is due until nothing comes for a while; return the number of receipts."""
+    """Settle what is due until nothing comes for a while; return the number of callbacks."""
     settled = 0
     idle_since = time.monotonic()
     while not stopping.now:
@@ -161,7 +161,7 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
 
 
 def process_batch(moment: datetime | None = None) -> int:
-    """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails
+    """Settle up to BATCH callbacks, due at a moment, else now, in one transaction; one that fails
     keeps its error and holds no other.
     """
     moment = moment or now()
@@ -175,7 +175,7 @@ def process_batch(moment: datetime | None = None) -> int:
 
 
 def _one_by_one(moment: datetime) -> int:
-    """Settle receipts each in a transaction of its own, because together they failed; set aside
+    """Settle callbacks each in a transaction of its own, because together they failed; set aside
     those that fail alone.
     """
     ids = [callback_id for (callback_id,) in store.read(_IDS, moment=moment)]
@@ -191,7 +191,7 @@ def _one_by_one(moment: datetime) -> int:
 
 @optimistic
 def _batch(moment: datetime, only: str = "") -> int:
-    """Settle what is due, or one receipt of it."""
+    """Settle what is due, or one callback of it."""
     rows = store.read(_ONE, moment=moment, only=only) if only else store.read(_DUE, moment=moment)
     held = [CallbackRow(*row) for row in rows]
     _note_calls(held)  # first: who claims locks connections before messages
@@ -215,7 +215,7 @@ def _note_calls(held: Sequence[CallbackRow]) -> None:
 
 
 def write_results(held: Sequence[CallbackRow]) -> None:
-    """Write on receipts how they ended: settled, due again, or given up with an error."""
+    """Write on callbacks how they ended: settled, due again, or given up with an error."""
     store.write(_SETTLED, [_ended(one) for one in held])
 
 
@@ -230,7 +230,7 @@ def _ended(one: CallbackRow) -> dict[str, Any]:
 
 
 def _next_try(one: CallbackRow, tries: int) -> datetime | None:
-    """Return when a receipt is tried again; None once it is settled or set aside."""
+    """Return when a callback is tried again; None once it is settled or set aside."""
     if not one.error or one.final or now() - one.received_at >= LOOK_FOR:
         return None
     return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
@@ -239,7 +239,7 @@ def _next_try(one: CallbackRow, tries: int) -> datetime | None:
 def apply_events(
     held: Sequence[CallbackRow], ledger_of: Callable[[], MessageBatch] = MessageBatch
 ) -> list[MessageBatch]:
-    """Read receipts and apply what they tell, inside a transaction; each then says what is wrong
+    """Read callbacks and apply what they tell, inside a transaction; each then says what is wrong
     with it.
 
     `ledger_of` makes the ledgers that the facts go through; those that were written are returned.
@@ -260,7 +260,7 @@ def apply_events(
 
 
 def _take_in(one: CallbackRow) -> None:
-    """Store what a person sent to us; whatever goes wrong stays with its receipt."""
+    """Store what a person sent to us; whatever goes wrong stays with its callback."""
     try:
         with savepoint():
             for came, origin in one.came:
@@ -313,7 +313,7 @@ def _connections(held: Sequence[CallbackRow]) -> list[str]:
 
 
 def _read(one: CallbackRow, version: int) -> None:
-    """Read the facts of a receipt; whatever goes wrong stays with it."""
+    """Read the facts of a callback; whatever goes wrong stays with it."""
     if one.sealed is None:
         one.fault = REMOVED
         return
@@ -354,7 +354,7 @@ def _reader(connection_id: str, version: int) -> WebhookReceiver:
 def _apply(
     held: list[CallbackRow], ledger_of: Callable[[], MessageBatch], ledgers: list[MessageBatch]
 ) -> None:
-    """Apply the facts of many receipts at once, or one by one where that fails."""
+    """Apply the facts of many callbacks at once, or one by one where that fails."""
     if not held:
         return
     ledger = ledger_of()
@@ -378,7 +378,7 @@ def _apply(
 
 
 def _set_aside(one: CallbackRow, why: str) -> None:
-    """Keep a receipt that means nothing to us, with a sentence that says what it is.
+    """Keep a callback that means nothing to us, with a sentence that says what it is.
 
     It is not tried again.
     """
@@ -388,6 +388,6 @@ def _set_aside(one: CallbackRow, why: str) -> None:
 
 def _blame(one: CallbackRow, problem: Exception) -> None:
     if one.tries == 0:
-        log.error("receipt.failed", callback=one.id, exc_info=problem)
+        log.error("callback.failed", callback=one.id, exc_info=problem)
     own = f"Internal error: {type(problem).__name__}. The worker’s log has the details."
     one.fault = str(problem) if isinstance(problem, HubError) else own

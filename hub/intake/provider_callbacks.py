@@ -1,4 +1,4 @@
-"""Receipts: a genuine webhook is stored once, before the provider is answered."""
+"""Callbacks: a genuine webhook is stored once, before the provider is answered."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RELOAD_AFTER = 2.0  # seconds that an account's connections are remembered
 # a signature that does not fit is tried again on what is stored now, unless that was read just now
 DOUBT_AFTER = 0.05
 MOST_ACCOUNTS = 1000
-LONGEST_KEY = 200  # characters of an account, and of each part of a receipt's key
+LONGEST_KEY = 200  # characters of an account, and of each part of a callback's key
 
 
 class CannotVerify(HubError):
@@ -149,7 +149,7 @@ def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
 
 
 def _key(text: str) -> str:
-    """Return a part of a receipt's key.
+    """Return a part of a callback's key.
 
     PostgreSQL's indexes take no long text, so that of a long one is its hash.
     """
@@ -258,18 +258,18 @@ def _widen(row: Mapping[str, Any], proof: VerifiedBy, came: Mapping[str, Any]) -
 
 
 def _storage() -> Storage:
-    found = current_app.extensions.get("hub.receipts")
+    found = current_app.extensions.get("hub.callbacks")
     if found is None:
         # of threads that come first together one makes it; what another would keep its connections
         # in, nobody would close
         found = current_app.extensions.setdefault(
-            "hub.receipts", storage_of(ProviderCallback, db.engine)
+            "hub.callbacks", storage_of(ProviderCallback, db.engine)
         )
     return cast(Storage, found)
 
 
 def request_of(content: Mapping[str, Any]) -> WebhookRequest:
-    """Return a webhook as it arrived, from its receipt."""
+    """Return a webhook as it arrived, from its callback."""
     return WebhookRequest(
         method=content["method"],
         url=content["url"],

@@ -1,4 +1,4 @@
-"""Replay: kept receipts are read again, and what they tell is applied as if it came now.
+"""Replay: kept callbacks are read again, and what they tell is applied as if it came now.
 
 Facts are kept once and statuses only rise, so what was applied before changes nothing; what was
 missed, because a key was not there, a message not yet restored or an older version read it wrongly,
@@ -47,7 +47,7 @@ _CAUSES = Statement(
 
 @dataclass(frozen=True)
 class Selection:
-    """The receipts to replay; where several conditions are given, all must hold."""
+    """The callbacks to replay; where several conditions are given, all must hold."""
 
     message: str = ""  # the provider's id of a message, or ours
     callback_id: str = ""
@@ -58,7 +58,7 @@ class Selection:
 
 @dataclass
 class Reason:
-    """A reason why receipts failed: how many, and one example."""
+    """A reason why callbacks failed: how many, and one example."""
 
     count: int
     example: str
@@ -68,7 +68,7 @@ class Reason:
 class Report:
     """The result of a replay.
 
-    `new` and `known` count facts; the others messages, platform events and receipts.
+    `new` and `known` count facts; the others messages, platform events and callbacks.
     """
 
     read: int = 0
@@ -94,7 +94,7 @@ class Report:
             self._count(why, reason)
 
     def blame(self, why: str, callback_id: str) -> None:
-        """Count a receipt that failed."""
+        """Count a callback that failed."""
         self.failed += 1
         self._count(why, Reason(1, callback_id))
 
@@ -130,11 +130,11 @@ class _Counting(MessageBatch):
 
 
 def replay(selection: Selection, progress: Callable[[Report], None] | None = None) -> Report:
-    """Replay receipts, oldest first, a batch in a transaction; `progress` hears of each.
+    """Replay callbacks, oldest first, a batch in a transaction; `progress` hears of each.
 
     Raises NotFound.
     """
-    db.session.rollback()  # what this session has read so far may be older than the newest receipt
+    db.session.rollback()  # what this session has read so far may be older than the newest callback
     conditions = _conditions(selection)
     report = Report()
     after = ""
@@ -207,7 +207,7 @@ def _about(message: str) -> list[str]:
 
 
 def of_message(message_id: str) -> list[str]:
-    """Return the receipts of a message of ours: those about an id that the provider gave it, and
+    """Return the callbacks of a message of ours: those about an id that the provider gave it, and
     those that reported it. By age.
     """
     subjects = select(Attempt.provider_id).where(
@@ -229,7 +229,7 @@ def of_message(message_id: str) -> list[str]:
 def _batch(
     selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str
 ) -> tuple[Report, str]:
-    """Replay the receipts after one; return the report and the last receipt, '' at the end."""
+    """Replay the callbacks after one; return the report and the last callback, '' at the end."""
     wanted = select(*COLUMNS).where(*conditions).order_by(ProviderCallback.id).limit(BATCH)
     rows = db.session.execute(wanted.where(ProviderCallback.id > after) if after else wanted).all()
     held = _locked([CallbackRow(*row) for row in rows])
@@ -249,7 +249,7 @@ def _batch(
 
 
 def _locked(held: list[CallbackRow]) -> list[CallbackRow]:
-    """Return receipts; those not settled are locked, because they are going to be written."""
+    """Return callbacks; those not settled are locked, because they are going to be written."""
     unsettled = [one.id for one in held if one.before or one.due_at is not None]
     if not unsettled:
         return held
@@ -264,7 +264,7 @@ def _locked(held: list[CallbackRow]) -> list[CallbackRow]:
 
 
 def _ended_otherwise(one: CallbackRow) -> bool:
-    """Tell whether a receipt is to be written: it is settled now, or fails for another reason.
+    """Tell whether a callback is to be written: it is settled now, or fails for another reason.
 
     What was settled stays so, and what is still tried is left to the workers.
     """
@@ -283,4 +283,4 @@ def _note(selection: Selection) -> None:
         f"since {selection.since:%Y-%m-%dT%H:%M:%SZ}" if selection.since else "",
         "that could not be processed" if selection.failed or selection.callback_id else "",
     ]
-    audit.record("receipt.replayed", selection.callback_id, " ".join(filter(None, words)))
+    audit.record("callback.replayed", selection.callback_id, " ".join(filter(None, words)))

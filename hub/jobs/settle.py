@@ -7,5 +7,5 @@ from hub.intake import process_callbacks
 
 
 def run() -> None:
-    """Settle receipts until none is due for a while."""
+    """Settle callbacks until none is due for a while."""
     jobs.run_job("settle", process_callbacks.process_due)

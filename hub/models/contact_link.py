@@ -23,7 +23,7 @@ class ContactLink(Base):
     id: Mapped[str] = primary_key("ctl")
     contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the smaller id of the two
     other_id: Mapped[str] = foreign_key("ctc", "contacts.id")
-    # the webhook that shows it; no foreign key: receipts go first
+    # the webhook that shows it; no foreign key, since callbacks are deleted first
     callback_id: Mapped[str | None] = mapped_column(Id("rcp"))
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again

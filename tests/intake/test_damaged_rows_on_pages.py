@@ -46,7 +46,13 @@ def run(statement: str, **values: Any) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["contacts.name", "consents.proof", "bodies.content", "requests.title", "signers.signing_url"],
+    [
+        "contacts.name",
+        "consents.proof",
+        "message_bodies.content",
+        "requests.title",
+        "signers.signing_url",
+    ],
 )
 def test_the_file_of_a_person_holds_all_but_what_is_damaged(
     hub_demo: Flask, signing_app: SigningApp, admin: Browser, column: str

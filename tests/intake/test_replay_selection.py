@@ -119,7 +119,7 @@ def test_many_are_replayed_in_batches_oldest_first(
         )
     )
     assert facts == ids
-    assert db.session.query(AuditEntry).filter_by(action="receipt.replayed").count() == 1
+    assert db.session.query(AuditEntry).filter_by(action="callback.replayed").count() == 1
 
 
 def test_what_comes_in_meanwhile_is_left_to_the_workers(
@@ -191,7 +191,7 @@ def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
             select(AuditEntry).where(AuditEntry.action.like("%.replayed"))
         )
     ]
-    assert rows == [("message.replayed", delivered, ""), ("receipt.replayed", "", f"about {SID}")]
+    assert rows == [("message.replayed", delivered, ""), ("callback.replayed", "", f"about {SID}")]
 
 
 def test_receipts_of_test_connections_are_read_where_no_demo_runs(

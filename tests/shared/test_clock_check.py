@@ -82,7 +82,7 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
         assert {**rows(), "Message": 1} == {**before, "Message": 1}
         add_rows()  # what is made meanwhile says nothing for the clock
         chores.each(ShutdownSignal(5))
-        assert rows()["Body"] == before["Body"]
+        assert rows()["MessageBody"] == before["MessageBody"]
     assert clock_check.is_right(), "it resumes when the clock is right again"
     assert rows()["Event"] == before["Event"]
 

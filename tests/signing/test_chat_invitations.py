@@ -266,12 +266,14 @@ def test_any_text_can_show_the_link_until_it_is_opened(
     text = render.render("request_sent", "sms", "en", {"title": "x", "flock_link": ""}).text
     assert text == "x."
     message_id = tell(preference=["sms"])["messages"][0]["id"]
-    said = str(db.session.get_one(erasure.Body, message_id.partition("_")[2]).content["text"])
+    said = str(
+        db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
+    )
     assert said.startswith("Employment Agreement. Or here: https://flock.example/nest/")
     opened(flock, said.rpartition("/")[2])
     second = tell("agr-2", preference=["sms"])["messages"][0]["id"]
     assert (
-        db.session.get_one(erasure.Body, second.partition("_")[2]).content["text"]
+        db.session.get_one(erasure.MessageBody, second.partition("_")[2]).content["text"]
         == "Employment Agreement."
     )
 
@@ -283,7 +285,7 @@ def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_dem
     spoil(flock.id)
     message_id = tell(preference=["sms"])["messages"][0]["id"]
     assert (
-        db.session.get_one(erasure.Body, message_id.partition("_")[2]).content["text"]
+        db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
         == "Employment Agreement."
     )
 

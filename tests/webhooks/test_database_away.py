@@ -88,7 +88,7 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
         return came
 
     assert at_once(0) == [200] * AT_ONCE
-    engine = hub_demo.extensions["hub.receipts"].engine
+    engine = hub_demo.extensions["hub.callbacks"].engine
     for pooled in [engine.raw_connection() for _ in range(AT_ONCE)]:
         pooled.close()
     assert engine.pool.checkedin() >= AT_ONCE

@@ -31,7 +31,7 @@ from hub.models import Message, ProviderCallback
 
 @dataclass(frozen=True)
 class CallbackEntry:
-    """A receipt as a page shows it.
+    """A callback as a page shows it.
 
     `about` is a provider's id or "", `text` what came, `error` why it could not be settled,
     `due_at` when it is tried again.
@@ -96,7 +96,7 @@ def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
 
 def _kept(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
     return unreadable_rows.readable_rows(
-        "receipts",
+        "provider_callbacks",
         rows,
         lambda row: CallbackEntry(
             row.id,

@@ -195,7 +195,7 @@ DONE = {
     "message.replayed": "replayed the callbacks of a message",
     "message.resent": "resent a message",
     "message.sent": "sent a message",
-    "receipt.replayed": "replayed callbacks {}",
+    "callback.replayed": "replayed callbacks {}",
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",

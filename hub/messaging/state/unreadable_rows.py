@@ -335,7 +335,7 @@ def _find_stuck() -> None:
             column = "lane"
         hold_message(message_id, UnreadableRow(f"messages.{column}"))
     for (callback_id,) in db.session.execute(_LATE_CALLBACKS, far).all():
-        hold_callback(callback_id, UnreadableRow("receipts.due_at"))
+        hold_callback(callback_id, UnreadableRow("provider_callbacks.due_at"))
     for (message_id,) in db.session.execute(_NOBODYS, {"late": now() - timedelta(minutes=1)}).all():
         hold_message(message_id, UnreadableRow("messages.contact_id"))
 

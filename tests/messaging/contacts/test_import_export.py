@@ -60,7 +60,7 @@ CLOSED = st.fixed_dictionaries(
     {
         "channel": CHANNELS,
         "reason": st.sampled_from(suppressions.REASONS),
-        "why": ODD,
+        "explanation": ODD,
         "since": TIMES,
         "sender": st.sampled_from(["", "+13175550100", "whatsapp:+13175550100"]),
         "code": st.sampled_from(["", "21610"]),
@@ -72,10 +72,10 @@ SAID = st.fixed_dictionaries(
         "channel": CHANNELS,
         "purpose": ODD,
         "given": st.booleans(),
-        "source": st.sampled_from(consents.SOURCES),
+        "evidence": st.sampled_from(consents.SOURCES),
         "at": TIMES,
         "ip": st.sampled_from(["", "203.0.113.7", "2001:db8::1"]),
-        "agent": ODD,
+        "user_agent": ODD,
         "proof": ODD,
         "app": st.booleans(),
     }

@@ -260,7 +260,7 @@ def test_what_one_number_was_kept_as_twice_becomes_one(
 ) -> None:
     mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
     theirs = stored_before("+5215512345678", time_zone="America/Mexico_City")
-    strict = suppressed_before("+5215512345678", reason="admin", why="By letter.")
+    strict = suppressed_before("+5215512345678", reason="admin", explanation="By letter.")
     weak = suppressed_before("+525512345678")
     at = now()
     everything_of(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")

@@ -134,7 +134,7 @@ def test_urgent_messages_go_before_older_bulk(pigeons: Connection) -> None:
 
 def test_a_stopped_message_ends_instead_of_being_sent(pigeons: Connection, loft: Loft) -> None:
     message_id = by_pigeon()
-    change(message_id, stop="signed")
+    change(message_id, stop_reason="signed")
     assert deliver() == 0
     assert (status(message_id), words(message_id), attempts(message_id)) == (
         "canceled",

@@ -238,7 +238,7 @@ def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(
 def test_a_stopped_message_that_would_be_tried_again_is_canceled(pigeons: Connection) -> None:
     message_id = by_pigeon()
     one = claim(pigeons)
-    change(message_id, stop="signed")
+    change(message_id, stop_reason="signed")
     ended(one, error=TransientError("Rain.", "rain"))
     assert (status(message_id), words(message_id)) == ("canceled", ["stopped"])
 

@@ -159,7 +159,7 @@ def test_the_rate_halves_and_comes_back_by_itself() -> None:
 def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
     state = slowed(had=10)
     rate_limit.slow_down(state, 1, 10, 1, after(2))
-    assert (rate_limit.current_limit(state, 0, after(3)), state.full) == (
+    assert (rate_limit.current_limit(state, 0, after(3)), state.full_rate) == (
         pytest.approx(2.68, abs=0.01),
         10,
     )

@@ -120,7 +120,7 @@ def test_a_stopped_message_that_is_proved_absent_is_canceled(
     loft.fly = lost
     loft.look = lambda outbound: []
     message_id = unknown()
-    change(message_id, stop="signed")
+    change(message_id, stop_reason="signed")
     reconcile.look_up_unknown()
     assert deliver() == 0
     assert status(message_id) == Status.CANCELED
