@@ -1,4 +1,7 @@
 """Webhooks of providers: stored as they arrive, then processed.
 
-callbacks    verified and stored, once each       settle      facts read and applied, in batches
+provider_callbacks  verify webhooks and store each once
+process_callbacks   read stored callbacks and apply their events, in batches
+replay              process stored callbacks again
+retention, purge    delete texts, callbacks and records after their time
 """

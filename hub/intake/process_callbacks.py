@@ -1,5 +1,6 @@
-"""Settling callbacks: read, applied in batches, tried again for a while when what they are about is
-not known yet.
+"""Process stored callbacks: read them and apply their events in batches.
+
+A callback about a message that is not known yet is retried for 10 minutes.
 """
 
 from __future__ import annotations
@@ -48,12 +49,12 @@ from hub.signing import button_actions, chat_invitations
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-# a callback may be faster than our own record, not by more than this
+# a callback may arrive before the message's own record, by no more than this
 LOOK_FOR = timedelta(minutes=10)
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 IDLE_PAUSE = 0.025
-# a webhook from just now may not be committed yet; read too early, it is read twice
+# a webhook of the last moments may not be committed yet; reading it now would read it twice
 ARRIVING = timedelta(milliseconds=20)
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
@@ -61,7 +62,7 @@ LINGER_SECONDS = 20.0
 
 @dataclass(slots=True)
 class CallbackRow:
-    """A callback in the hands of a batch: its row, the facts it holds, and how it ends."""
+    """A callback in a batch: its row, its events, and its result."""
 
     id: str
     connection_id: str | None
@@ -69,21 +70,21 @@ class CallbackRow:
     received_at: datetime
     due_at: datetime | None
     tries: int
-    before: str  # the error that the row holds
-    told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
-    came: list[tuple[WebhookEvent, Origin]] = field(default_factory=list)  # all others
+    stored_error: str  # as it was before this run
+    status_updates: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
+    other_events: list[tuple[WebhookEvent, Origin]] = field(default_factory=list)  # all others
     matched: bool = True
-    fault: str = ""
-    final: bool = False  # trying again would end the same
+    failure: str = ""
+    final: bool = False  # a retry would end the same
 
     @property
     def error(self) -> str:
-        """The error that keeps it from being settled; '' when there is none."""
-        return self.fault or ("" if self.matched else UNKNOWN)
+        """The error to store; '' once the callback is processed."""
+        return self.failure or ("" if self.matched else UNKNOWN)
 
 
 UNKNOWN = "This hub does not know the message."
-NOBODYS = "No connection of this account has the sender or destination."
+NO_CONNECTION = "No connection of this account has the sender or destination."
 REMOVED = (
     "Its content was deleted at the end of its retention period, so it can no longer be processed."
 )
@@ -115,14 +116,14 @@ _IDS = Statement(
 _CONNECTIONS = Statement(
     select(Connection.id, Connection.settings_version).where(Connection.id.in_(list_param("ids")))
 )
-_SETTLED = Statement(
+_STORE_RESULT = Statement(
     update(callbacks)
     .where(callbacks.c.id == bindparam("key"))
     .values(
         tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error")
     )
 )
-_CALLED = Statement(
+_NOTE_LAST_CALLBACK = Statement(
     update(connections)
     .where(
         connections.c.id == bindparam("key"),
@@ -136,52 +137,54 @@ _CALLED = Statement(
 
 
 def is_due(moment: datetime | None = None) -> bool:
-    """Tell whether a callback was due at a moment, else now. Reads only."""
+    """Return whether a callback is due at `moment`, by default now. Reads only."""
     return bool(store.read(_IS_DUE, moment=moment or now()))
 
 
 def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int:
-    """Settle what is due until nothing comes for a while; return the number of callbacks."""
-    settled = 0
+    """Process due callbacks until none arrives for `linger` seconds; return how many."""
+    processed = 0
     idle_since = time.monotonic()
     while not stopping.now:
-        ends = time.monotonic() - idle_since >= linger
-        moment = now() if ends else now() - ARRIVING
-        waiting = is_due(moment)
+        is_last_round = time.monotonic() - idle_since >= linger
+        moment = now() if is_last_round else now() - ARRIVING
+        has_work = is_due(moment)
         db.session.rollback()
-        count = process_batch(moment) if waiting else 0
-        settled += count
+        count = process_batch(moment) if has_work else 0
+        processed += count
         if count:
             idle_since = time.monotonic()
-        elif ends:
+        elif is_last_round:
             break
         if count < BATCH:
-            time.sleep(IDLE_PAUSE)  # what comes meanwhile is settled together
-    return settled
+            time.sleep(IDLE_PAUSE)  # callbacks that arrive meanwhile are processed together
+    return processed
 
 
 def process_batch(moment: datetime | None = None) -> int:
-    """Settle up to BATCH callbacks, due at a moment, else now, in one transaction; one that fails
-    keeps its error and holds no other.
+    """Process up to BATCH callbacks that are due at `moment`, by default now, in one transaction.
+
+    A callback that fails stores its error and delays no other one.
     """
     moment = moment or now()
     try:
-        return _batch(moment)
+        return _process_due_batch(moment)
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
         log.error("batch.failed", problem=type(problem).__name__)
-        return _one_by_one(moment)
+        return _process_separately(moment)
 
 
-def _one_by_one(moment: datetime) -> int:
-    """Settle callbacks each in a transaction of its own, because together they failed; set aside
-    those that fail alone.
+def _process_separately(moment: datetime) -> int:
+    """Process callbacks in separate transactions, because a common one failed.
+
+    Callbacks that fail alone are set aside.
     """
     ids = [callback_id for (callback_id,) in store.read(_IDS, moment=moment)]
     for callback_id in ids:
         try:
-            _batch(moment, only=callback_id)
+            _process_due_batch(moment, only=callback_id)
         except Exception as problem:
             if unreadable_rows.is_transient(problem):
                 raise
@@ -190,160 +193,181 @@ def _one_by_one(moment: datetime) -> int:
 
 
 @optimistic
-def _batch(moment: datetime, only: str = "") -> int:
-    """Settle what is due, or one callback of it."""
+def _process_due_batch(moment: datetime, only: str = "") -> int:
+    """Process the callbacks that are due, or only one of them."""
     rows = store.read(_ONE, moment=moment, only=only) if only else store.read(_DUE, moment=moment)
-    held = [CallbackRow(*row) for row in rows]
-    _note_calls(held)  # first: who claims locks connections before messages
-    apply_events(held)
-    write_results(held)
-    return len(held)
+    batch = [CallbackRow(*row) for row in rows]
+    _note_last_callbacks(batch)  # first, because claims lock connections before messages
+    apply_events(batch)
+    write_results(batch)
+    return len(batch)
 
 
-def _note_calls(held: Sequence[CallbackRow]) -> None:
-    """Note when each connection was called back last, once a minute: its page must not search a
-    large table.
+def _note_last_callbacks(batch: Sequence[CallbackRow]) -> None:
+    """Store when each connection received its last callback, at most once a minute.
+
+    The connection's page then need not search a large table.
     """
     newest: dict[str, datetime] = {}
-    for one in held:
-        if one.connection_id is not None:
-            newest[one.connection_id] = max(
-                one.received_at, newest.get(one.connection_id, one.received_at)
+    for callback in batch:
+        if callback.connection_id is not None:
+            newest[callback.connection_id] = max(
+                callback.received_at, newest.get(callback.connection_id, callback.received_at)
             )
     for connection_id, at in sorted(newest.items()):
-        store.write(_CALLED, {"key": connection_id, "at": at, "long_ago": at - NOTED_EVERY})
+        store.write(
+            _NOTE_LAST_CALLBACK, {"key": connection_id, "at": at, "long_ago": at - NOTED_EVERY}
+        )
 
 
-def write_results(held: Sequence[CallbackRow]) -> None:
-    """Write on callbacks how they ended: settled, due again, or given up with an error."""
-    store.write(_SETTLED, [_ended(one) for one in held])
+def write_results(batch: Sequence[CallbackRow]) -> None:
+    """Store the result of each callback: processed, due again, or failed with an error."""
+    store.write(_STORE_RESULT, [_result_row(callback) for callback in batch])
 
 
-def _ended(one: CallbackRow) -> dict[str, Any]:
-    tries = one.tries + 1
+def _result_row(callback: CallbackRow) -> dict[str, Any]:
+    tries = callback.tries + 1
     return {
-        "key": one.id,
+        "key": callback.id,
         "new_tries": tries,
-        "new_due_at": _next_try(one, tries),
-        "new_error": one.error,
+        "new_due_at": _next_try(callback, tries),
+        "new_error": callback.error,
     }
 
 
-def _next_try(one: CallbackRow, tries: int) -> datetime | None:
-    """Return when a callback is tried again; None once it is settled or set aside."""
-    if not one.error or one.final or now() - one.received_at >= LOOK_FOR:
+def _next_try(callback: CallbackRow, tries: int) -> datetime | None:
+    """Return the time of the next try; None once a callback is processed or set aside."""
+    if not callback.error or callback.final or now() - callback.received_at >= LOOK_FOR:
         return None
     return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
 def apply_events(
-    held: Sequence[CallbackRow], ledger_of: Callable[[], MessageBatch] = MessageBatch
+    batch: Sequence[CallbackRow], new_batch: Callable[[], MessageBatch] = MessageBatch
 ) -> list[MessageBatch]:
-    """Read callbacks and apply what they tell, inside a transaction; each then says what is wrong
-    with it.
+    """Read callbacks and apply their events, inside a transaction; each keeps its own error.
 
-    `ledger_of` makes the ledgers that the facts go through; those that were written are returned.
+    `new_batch` makes the batches that write the changes of messages; those written are returned.
     """
-    known = (
+    versions = (
         {row[0]: row[1] for row in store.read(_CONNECTIONS, ids=ids)}
-        if (ids := _connections(held))
+        if (ids := _connection_ids(batch))
         else {}
     )
-    for one in held:
-        _read(one, known.get(one.connection_id or "", 0))
-    ledgers: list[MessageBatch] = []
-    _apply([one for one in held if one.told and not one.fault], ledger_of, ledgers)
-    for one in held:
-        if one.came and not one.fault:
-            _take_in(one)
-    return ledgers
+    for callback in batch:
+        _read_events(callback, versions.get(callback.connection_id or "", 0))
+    written: list[MessageBatch] = []
+    _apply_statuses(
+        [callback for callback in batch if callback.status_updates and not callback.failure],
+        new_batch,
+        written,
+    )
+    for callback in batch:
+        if callback.other_events and not callback.failure:
+            _apply_other_events(callback)
+    return written
 
 
-def _take_in(one: CallbackRow) -> None:
-    """Store what a person sent to us; whatever goes wrong stays with its callback."""
+def _apply_other_events(callback: CallbackRow) -> None:
+    """Apply the events of a callback that are no statuses; an error stays with the callback."""
     try:
         with savepoint():
-            for came, origin in one.came:
-                if not _take(came, origin, one.received_at):
-                    one.fault = NOBODYS
+            for event, origin in callback.other_events:
+                if not _apply_event(event, origin, callback.received_at):
+                    callback.failure = NO_CONNECTION
     except Refused as refusal:
-        _set_aside(one, str(refusal))
+        _set_aside(callback, str(refusal))
     except Exception as problem:
         if is_retryable(problem):
             raise
-        _blame(one, problem)
+        _record_failure(callback, problem)
 
 
-def _take(came: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
-    """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns
-    no connection of ours.
+def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
+    """Apply a message, a button, a chat link or a change of membership.
+
+    Returns False if no connection of this hub has the event's destination.
     """
     if (
-        isinstance(came, Inbound | ChatLinked | ChatPermission)
-        and not came.address.strip()
-        and not _may_be_unknown(came, origin)
+        isinstance(event, Inbound | ChatLinked | ChatPermission)
+        and not event.address.strip()
+        and not _may_lack_sender(event, origin)
     ):
         raise Refused("no_address", "This webhook contains no address.")
-    at = times.clamp_reported(came.at, received_at)
-    match came:
+    at = times.clamp_reported(event.at, received_at)
+    match event:
         case Inbound() if not origin.connection_ids:
-            opt_out.process_unassigned_keyword(came, at, origin.callback_id)
+            opt_out.process_unassigned_keyword(event, at, origin.callback_id)
             return True
         case Inbound():
-            return inbound.store_inbound(came, origin, received_at)
+            return inbound.store_inbound(event, origin, received_at)
         case ButtonPress():
             button_actions.perform_action(
-                came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id
+                event.token,
+                event.who,
+                origin=origin,
+                reply_to=event.reply_to,
+                post=event.provider_id,
             )
             return True
         case ChatLinked():
-            return chat_invitations.link_chat(came, origin, at)
+            return chat_invitations.link_chat(event, origin, at)
         case ChatPermission():
-            return chat_membership.apply_membership(came, origin, at)
+            return chat_membership.apply_membership(event, origin, at)
     return True
 
 
-def _may_be_unknown(came: WebhookEvent, origin: Origin) -> bool:
-    """Tell whether a fact counts without a sender: a message to one of our connections does."""
-    return isinstance(came, Inbound) and bool(origin.connection_ids)
+def _may_lack_sender(event: WebhookEvent, origin: Origin) -> bool:
+    """Return whether an event counts without a sender, as a message to a connection does."""
+    return isinstance(event, Inbound) and bool(origin.connection_ids)
 
 
-def _connections(held: Sequence[CallbackRow]) -> list[str]:
-    return list({one.connection_id for one in held if one.connection_id is not None})
+def _connection_ids(batch: Sequence[CallbackRow]) -> list[str]:
+    return list(
+        {callback.connection_id for callback in batch if callback.connection_id is not None}
+    )
 
 
-def _read(one: CallbackRow, version: int) -> None:
-    """Read the facts of a callback; whatever goes wrong stays with it."""
-    if one.sealed is None:
-        one.fault = REMOVED
+def _read_events(callback: CallbackRow, version: int) -> None:
+    """Read the events of a callback; an error stays with the callback."""
+    if callback.sealed is None:
+        callback.failure = REMOVED
         return
     try:
-        content = keyring().open_json(CALLBACK_REQUEST, one.id.partition("_")[2], one.sealed)
-        origin = Origin("callback", content["connections"], one.id, one.received_at)
-        if one.connection_id is None:
-            facts = _of_no_connection(content)
+        content = keyring().open_json(
+            CALLBACK_REQUEST, callback.id.partition("_")[2], callback.sealed
+        )
+        origin = Origin("callback", content["connections"], callback.id, callback.received_at)
+        if callback.connection_id is None:
+            events = _unassigned_messages(content)
         else:
-            facts = _reader(one.connection_id, version).parse_events(request_of(content))
+            events = _reader(callback.connection_id, version).parse_events(request_of(content))
     except Exception as problem:
-        _blame(one, problem)
+        _record_failure(callback, problem)
     else:
-        _set_aside(one, next((fact.what for fact in facts if isinstance(fact, Unrecognized)), ""))
-        one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
-        one.came = [(fact, origin) for fact in facts if not isinstance(fact, StatusUpdate)]
+        _set_aside(
+            callback, next((event.what for event in events if isinstance(event, Unrecognized)), "")
+        )
+        callback.status_updates = [
+            (event, origin) for event in events if isinstance(event, StatusUpdate)
+        ]
+        callback.other_events = [
+            (event, origin) for event in events if not isinstance(event, StatusUpdate)
+        ]
 
 
-def _of_no_connection(content: Mapping[str, Any]) -> list[WebhookEvent]:
-    """Return the facts of a webhook for an unknown account that count: its messages."""
+def _unassigned_messages(content: Mapping[str, Any]) -> list[WebhookEvent]:
+    """Return the messages in a webhook for an account that no connection has."""
     reader = integration_instances.instances().unassigned_verifier(
         integrations.webhook_receiver(content["integration"])
     )
-    facts = reader.parse_events(request_of(content)) if reader is not None else []
-    return [fact for fact in facts if isinstance(fact, Inbound)]
+    events = reader.parse_events(request_of(content)) if reader is not None else []
+    return [event for event in events if isinstance(event, Inbound)]
 
 
 def _reader(connection_id: str, version: int) -> WebhookReceiver:
-    running = integration_instances.instances()
-    instance = running.kept(connection_id, version) or running.reader(
+    instances = integration_instances.instances()
+    instance = instances.kept(connection_id, version) or instances.reader(
         db.session.get_one(Connection, connection_id)
     )
     if not isinstance(instance, WebhookReceiver):
@@ -351,43 +375,42 @@ def _reader(connection_id: str, version: int) -> WebhookReceiver:
     return instance
 
 
-def _apply(
-    held: list[CallbackRow], ledger_of: Callable[[], MessageBatch], ledgers: list[MessageBatch]
+def _apply_statuses(
+    batch: list[CallbackRow], new_batch: Callable[[], MessageBatch], written: list[MessageBatch]
 ) -> None:
-    """Apply the facts of many callbacks at once, or one by one where that fails."""
-    if not held:
+    """Apply the statuses of many callbacks at once, or one by one if that fails."""
+    if not batch:
         return
-    ledger = ledger_of()
+    changes = new_batch()
     try:
         with savepoint():
             matches = iter(
-                statuses.apply_statuses([told for one in held for told in one.told], ledger)
+                statuses.apply_statuses(
+                    [update for callback in batch for update in callback.status_updates], changes
+                )
             )
     except Exception as problem:
         if is_retryable(problem):
             raise
-        if len(held) > 1:
-            for one in held:
-                _apply([one], ledger_of, ledgers)
+        if len(batch) > 1:
+            for callback in batch:
+                _apply_statuses([callback], new_batch, written)
         else:
-            _blame(held[0], problem)
+            _record_failure(batch[0], problem)
     else:
-        ledgers.append(ledger)
-        for one in held:
-            one.matched = all(list(islice(matches, len(one.told))))
+        written.append(changes)
+        for callback in batch:
+            callback.matched = all(list(islice(matches, len(callback.status_updates))))
 
 
-def _set_aside(one: CallbackRow, why: str) -> None:
-    """Keep a callback that means nothing to us, with a sentence that says what it is.
-
-    It is not tried again.
-    """
-    one.fault = why
-    one.final = bool(why)
+def _set_aside(callback: CallbackRow, reason: str) -> None:
+    """Keep a callback of an unknown kind, with a sentence that names it; it is not retried."""
+    callback.failure = reason
+    callback.final = bool(reason)
 
 
-def _blame(one: CallbackRow, problem: Exception) -> None:
-    if one.tries == 0:
-        log.error("callback.failed", callback=one.id, exc_info=problem)
-    own = f"Internal error: {type(problem).__name__}. The worker’s log has the details."
-    one.fault = str(problem) if isinstance(problem, HubError) else own
+def _record_failure(callback: CallbackRow, problem: Exception) -> None:
+    if callback.tries == 0:
+        log.error("callback.failed", callback=callback.id, exc_info=problem)
+    internal_error = f"Internal error: {type(problem).__name__}. The worker’s log has the details."
+    callback.failure = str(problem) if isinstance(problem, HubError) else internal_error

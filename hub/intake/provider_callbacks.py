@@ -1,4 +1,4 @@
-"""Callbacks: a genuine webhook is stored once, before the provider is answered."""
+"""Store each genuine webhook once, before the provider gets its response."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-# of a provider's headers, what is worth keeping: proofs of who sent it, and names for looking it up
+# headers to store beside those that an integration names
 KEPT_HEADERS = ("content-type", "user-agent")
-RELOAD_AFTER = 2.0  # seconds that an account's connections are remembered
-# a signature that does not fit is tried again on what is stored now, unless that was read just now
+RELOAD_AFTER = 2.0  # seconds that the connections of an account are cached
+# a signature that does not match is checked again with fresh connections, unless they are this new
 DOUBT_AFTER = 0.05
 MOST_ACCOUNTS = 1000
 LONGEST_KEY = 200  # characters of an account, and of each part of a callback's key
@@ -43,80 +43,82 @@ class CannotVerify(HubError):
 
 @dataclass(frozen=True)
 class VerifiedBy:
-    """The proof that a webhook is genuine: an instance that can read it, and every connection whose
-    secret it was.
+    """The proof that a webhook is genuine.
+
+    `integration` is an instance that can read it, `connection_ids` those whose secret verified it.
     """
 
     integration: WebhookReceiver
-    connection_ids: tuple[str, ...]  # empty: the secret for accounts that belong to no connection
+    connection_ids: tuple[str, ...]  # empty: verified for an account without a connection
 
 
 def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]]) -> VerifiedBy:
-    """Try the secrets of the account that the webhook claims, archived connections' too.
+    """Check a webhook against the secrets of the account that it claims, archived ones included.
 
-    Raises BadWebhook.
+    Raises BadWebhook, or CannotVerify.
     """
-    known = _known(request, integrations, RELOAD_AFTER)
-    proof = _prove(request, known)
-    if proof is None and time.monotonic() - known.read_at > DOUBT_AFTER:
-        known = _known(request, integrations, 0)  # the secret may have changed a moment ago
-        proof = _prove(request, known)
+    account = _account_of(request, integrations, RELOAD_AFTER)
+    proof = _prove(request, account)
+    if proof is None and time.monotonic() - account.read_at > DOUBT_AFTER:
+        account = _account_of(request, integrations, 0)  # the secret may have just changed
+        proof = _prove(request, account)
     if proof is not None:
         return proof
-    if any(instance is None for _, instance in known.connections):
+    if any(instance is None for _, instance in account.connections):
         raise CannotVerify(
             "The settings of a connection of this account cannot be decrypted, so the"
             " webhook cannot be verified."
         )
-    if not known.connections:
+    if not account.connections:
         for cls in integrations:
-            stray = integration_instances.instances().unassigned_verifier(cls)
-            if stray is not None:
-                stray.verify(request)
-                return VerifiedBy(stray, ())
+            verifier = integration_instances.instances().unassigned_verifier(cls)
+            if verifier is not None:
+                verifier.verify(request)
+                return VerifiedBy(verifier, ())
     raise BadWebhook("The signature matches no connection of this account.")
 
 
 @dataclass(frozen=True)
-class _Known:
-    """The connections of an account, as they were a moment ago; instances are None where settings
-    do not open.
+class _Account:
+    """The connections of an account when it was read; an instance is None if its settings cannot be
+    decrypted.
     """
 
     connections: tuple[tuple[str, WebhookReceiver | None], ...]
     read_at: float
 
 
-def _known(
+def _account_of(
     request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]], oldest: float
-) -> _Known:
-    kept: dict[tuple[str, str], _Known] = current_app.extensions.setdefault(
+) -> _Account:
+    cache: dict[tuple[str, str], _Account] = current_app.extensions.setdefault(
         "hub.webhook_accounts", {}
     )
     name = (request.path, request.connection or _account(integrations[0], request))
-    found = kept.get(name)
-    if found is None or time.monotonic() - found.read_at >= oldest:
-        if len(kept) > MOST_ACCOUNTS:  # accounts are what callers claim
-            kept.clear()
+    entry = cache.get(name)
+    if entry is None or time.monotonic() - entry.read_at >= oldest:
+        if len(cache) > MOST_ACCOUNTS:  # callers choose the account
+            cache.clear()
         rows = [
-            (connection.id, _instance(connection)) for connection in _claimed(request, integrations)
+            (connection.id, _instance_of(connection))
+            for connection in _claimed_connections(request, integrations)
         ]
-        found = kept[name] = _Known(tuple(rows), time.monotonic())
-    return found
+        entry = cache[name] = _Account(tuple(rows), time.monotonic())
+    return entry
 
 
-def _instance(connection: Connection) -> WebhookReceiver | None:
+def _instance_of(connection: Connection) -> WebhookReceiver | None:
     try:
-        made = integration_instances.instance(connection)
-        return made if isinstance(made, WebhookReceiver) else None
+        instance = integration_instances.instance(connection)
+        return instance if isinstance(instance, WebhookReceiver) else None
     except HubError as problem:
         log.error("connection.unreadable", connection=connection.slug, why=str(problem))
-        return None  # settings that do not open prove nothing
+        return None  # settings that cannot be decrypted prove nothing
 
 
-def _prove(request: WebhookRequest, known: _Known) -> VerifiedBy | None:
+def _prove(request: WebhookRequest, account: _Account) -> VerifiedBy | None:
     proven: dict[str, WebhookReceiver] = {}
-    for connection_id, instance in known.connections:
+    for connection_id, instance in account.connections:
         try:
             if instance is not None:
                 instance.verify(request)
@@ -126,23 +128,23 @@ def _prove(request: WebhookRequest, known: _Known) -> VerifiedBy | None:
     return VerifiedBy(next(iter(proven.values())), tuple(proven)) if proven else None
 
 
-def _claimed(
+def _claimed_connections(
     request: WebhookRequest, integrations: Iterable[type[WebhookReceiver]]
 ) -> list[Connection]:
-    found: list[Connection] = []
+    connections: list[Connection] = []
     for cls in integrations:
         query = select(Connection).where(Connection.integration == cls.name)
         by_slug = Connection.slug == request.connection
         by_account = Connection.account == _account(cls, request)
         query = query.where(by_slug if request.connection else by_account)
-        found += db.session.scalars(query.order_by(Connection.id))
-    return found
+        connections += db.session.scalars(query.order_by(Connection.id))
+    return connections
 
 
 def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
-    """Return whose webhook this claims to be.
+    """Return the account that a webhook claims.
 
-    Strangers choose the text, so it must not fail in the database nor fill the memory.
+    Strangers choose the text, so it must neither fail in the database nor fill the memory.
     """
     account = make_storable(cls.claimed_account(request))
     return account if len(account) <= LONGEST_KEY else ""
@@ -151,16 +153,16 @@ def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
 def _key(text: str) -> str:
     """Return a part of a callback's key.
 
-    PostgreSQL's indexes take no long text, so that of a long one is its hash.
+    PostgreSQL cannot index a long text, so a long text is replaced by its hash.
     """
     text = make_storable(text)
     return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY // 4]}…{digest(text).hex()}"
 
 
 def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
-    """Store a genuine webhook, durably, before it is answered; False when it was stored before.
+    """Store a genuine webhook durably; return False if it was stored before.
 
-    Raises NotStored.
+    Raises WriteFailed.
     """
     cls = type(proof.integration)
     subject, detail = (_key(part) for part in cls.callback_key(request))
@@ -195,19 +197,19 @@ def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
     }
     if _storage().insert(row):
         return True
-    if proof.connection_ids and _missing(row, proof):
-        _widen(row, proof, content)
+    if proof.connection_ids and _lacks_connections(row, proof):
+        _add_connections(row, proof, content)
     return False
 
 
-def _missing(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
-    """Tell whether what was kept before does not count for all whose secret proves it now.
+def _lacks_connections(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
+    """Return whether the stored webhook lacks a connection whose secret verifies it now.
 
-    Reads only: most repeats end here.
+    Reads only, because most repeats end here.
     """
-    for callback_id, sealed in read(_KEPT, **{name: row[name] for name in UNIQUE}):
+    for callback_id, sealed in read(_STORED, **{name: row[name] for name in UNIQUE}):
         try:
-            kept = (
+            connections = (
                 keyring().open_json(CALLBACK_REQUEST, callback_id.partition("_")[2], sealed)[
                     "connections"
                 ]
@@ -216,13 +218,13 @@ def _missing(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
             )
         except (DecryptionError, KeyError, TypeError):
             return True  # the webhook is stored again
-        return not set(proof.connection_ids) <= set(kept)
+        return not set(proof.connection_ids) <= set(connections)
     return False
 
 
 UNIQUE = ("subject", "detail", "endpoint", "scope")
 _table = table_of(ProviderCallback)
-_KEPT = Statement(
+_STORED = Statement(
     select(_table.c.id, _table.c.request).where(
         *(_table.c[name] == bindparam(name) for name in UNIQUE)
     )
@@ -230,46 +232,43 @@ _KEPT = Statement(
 
 
 @transaction
-def _widen(row: Mapping[str, Any], proof: VerifiedBy, came: Mapping[str, Any]) -> None:
-    """Let a webhook that was kept before count for the connections that prove it now, and settle it
-    again if that is news.
+def _add_connections(
+    row: Mapping[str, Any], proof: VerifiedBy, received: Mapping[str, Any]
+) -> None:
+    """Add the connections that verify a stored webhook now; process it again if any is new.
 
-    Else somebody with another token of the same account could use up the place of the genuine one.
+    Otherwise a caller with another token of the same account could block the genuine webhook.
     """
     unique = [getattr(ProviderCallback, name) == row[name] for name in UNIQUE]
     callback = db.session.scalars(select(ProviderCallback).where(*unique).with_for_update()).one()
     try:
         content = {**callback.request, "connections": list(callback.request["connections"])}
-    except (
-        DecryptionError,
-        KeyError,
-        TypeError,
-    ):  # its stored body was changed; the provider has just sent it again
-        content = {**came, "connections": []}
-    if fresh := [
+    except (DecryptionError, KeyError, TypeError):
+        # the stored body was damaged, and the provider has just sent it again
+        content = {**received, "connections": []}
+    if added := [
         connection_id
         for connection_id in proof.connection_ids
         if connection_id not in content["connections"]
     ]:
-        callback.request = {**content, "connections": [*content["connections"], *fresh]}
-        callback.connection_id = callback.connection_id or fresh[0]
+        callback.request = {**content, "connections": [*content["connections"], *added]}
+        callback.connection_id = callback.connection_id or added[0]
         callback.due_at = now()
         callback.tries = 0
 
 
 def _storage() -> Storage:
-    found = current_app.extensions.get("hub.callbacks")
-    if found is None:
-        # of threads that come first together one makes it; what another would keep its connections
-        # in, nobody would close
-        found = current_app.extensions.setdefault(
+    storage = current_app.extensions.get("hub.callbacks")
+    if storage is None:
+        # setdefault, because several threads may come here first, and only one storage is closed
+        storage = current_app.extensions.setdefault(
             "hub.callbacks", storage_of(ProviderCallback, db.engine)
         )
-    return cast(Storage, found)
+    return cast(Storage, storage)
 
 
 def request_of(content: Mapping[str, Any]) -> WebhookRequest:
-    """Return a webhook as it arrived, from its callback."""
+    """Return a webhook as it was received, from its stored content."""
     return WebhookRequest(
         method=content["method"],
         url=content["url"],

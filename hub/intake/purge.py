@@ -1,14 +1,12 @@
 """Delete the records of messages after their retention, a year by default.
 
-Then it goes, a few rows at a time.
-
-Opt-outs and consents are not touched, nor is a message that caused an opt-out. Of a signing
-request there stays that it was there.
+Rows are deleted in small batches. Opt-outs and consents are kept, and so is a message that caused
+an opt-out. Of a signing request, the row stays without its texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,43 +42,57 @@ from hub.models import (
 
 SETTING = "metadata_forgotten"
 EVERY = timedelta(days=1)
-AT_ONCE = 500  # rows of one transaction: sending and settling write in between
-BATCHES = 20  # of each kind in one run; the next goes on
+AT_ONCE = 500  # rows per transaction, so that sending and callbacks write in between
+BATCHES = 20  # of each kind in one run; the next run continues
 
 
 def delete_old_rows(before: datetime) -> dict[str, int]:
-    """Remove what was made before then; return how many rows of each kind.
+    """Delete the records made before `before`; return the number of rows of each kind.
 
-    Once a day, or again at once where more was old than one run takes: to find what is old it looks
-    through what is left of it.
+    Runs once a day, because finding old rows reads all that are left; it runs again at once if one
+    run could not delete them all.
     """
-    done = db.session.get(Setting, SETTING)
-    if done is not None and done.changed_at > now() - EVERY:
+    last_run = db.session.get(Setting, SETTING)
+    if last_run is not None and last_run.changed_at > now() - EVERY:
         return {}
     removed = {
-        "inbound": _each(InboundMessage.id, InboundMessage.id < id_at("inb", before), _inbound),
-        "messages": _each(Message.id, _over(before), _messages),
-        "events": _each(
-            Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events
+        "inbound": delete_in_batches(
+            InboundMessage.id, InboundMessage.id < id_at("inb", before), _delete_inbound
         ),
-        "requests": _each(SigningRequest.id, _closed(before), _requests),
-        "actions": _each(ActionToken.digest, ActionToken.expires_at < before, _actions),
-        "contacts": _each(Contact.id, _unknown(before), _contacts),
+        "messages": delete_in_batches(Message.id, _finished_messages(before), _delete_messages),
+        "events": delete_in_batches(
+            Event.id,
+            and_(Event.id < id_at("evt", before), Event._payload.is_not(None)),
+            _delete_events,
+        ),
+        "requests": delete_in_batches(
+            SigningRequest.id, _requests_with_texts(before), _delete_requests
+        ),
+        "actions": delete_in_batches(
+            ActionToken.digest, ActionToken.expires_at < before, _delete_tokens
+        ),
+        "contacts": delete_in_batches(Contact.id, _unused_contacts(before), _delete_contacts),
     }
     if max(removed.values()) < AT_ONCE * BATCHES:
-        _done()
+        _store_run()
     return removed
 
 
 @transaction
-def _done() -> None:
+def _store_run() -> None:
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
     row.value = "done"
     row.changed_at = now()
     db.session.add(row)
 
 
-def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
+def delete_in_batches(
+    column: Any, where: ColumnElement[bool], remove: Callable[[list[Any]], None]
+) -> int:
+    """Pass the values of `column` to `remove` in batches, smallest first; return how many.
+
+    IDs sort by time, so the oldest rows stand at the beginning of the primary key.
+    """
     removed = 0
     last = None
     for _ in range(BATCHES):
@@ -100,10 +112,11 @@ def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
     return removed
 
 
-# ── What is old enough ────────────────────────────────────────────────────────────────────────────
-def _over(before: datetime) -> ColumnElement[bool]:
-    """Select messages that nothing refers to and that expect no news; of two, the one that took
-    over goes first.
+# ── Old rows ────────────────────────────────────────────────────────────────────────────
+def _finished_messages(before: datetime) -> ColumnElement[bool]:
+    """Select messages that no row refers to and that expect no status.
+
+    A fallback is deleted before the message that it follows.
     """
     later = aliased(Message)
     return and_(
@@ -114,20 +127,24 @@ def _over(before: datetime) -> ColumnElement[bool]:
     )
 
 
-def _closed(before: datetime) -> ColumnElement[bool]:
-    """Requests without news since, which still hold texts."""
-    named = exists().where(Signer.request_id == SigningRequest.id, Signer._details.is_not(None))
-    told = or_(
-        named,
+def _requests_with_texts(before: datetime) -> ColumnElement[bool]:
+    """Select requests without a newer event that still hold texts."""
+    has_signer_details = exists().where(
+        Signer.request_id == SigningRequest.id, Signer._details.is_not(None)
+    )
+    has_texts = or_(
+        has_signer_details,
         *(
             column.is_not(None)
             for column in (SigningRequest._title, SigningRequest._sender, SigningRequest._url)
         ),
     )
-    return and_(SigningRequest.id < id_at("req", before), SigningRequest.reported_at < before, told)
+    return and_(
+        SigningRequest.id < id_at("req", before), SigningRequest.reported_at < before, has_texts
+    )
 
 
-def _unknown(before: datetime) -> ColumnElement[bool]:
+def _unused_contacts(before: datetime) -> ColumnElement[bool]:
     """Select contacts without messages, consents and opt-outs, linked contacts included."""
     other = aliased(Contact)
     refused = or_(
@@ -157,9 +174,9 @@ def _unknown(before: datetime) -> ColumnElement[bool]:
     )
 
 
-# ── Removing ──────────────────────────────────────────────────────────────────────────────────────
+# ── Deleting ──────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def _messages(ids: Sequence[str]) -> None:
+def _delete_messages(ids: Sequence[str]) -> None:
     for column in (
         Attempt.message_id,
         StatusEvent.message_id,
@@ -167,24 +184,24 @@ def _messages(ids: Sequence[str]) -> None:
         Thread.message_id,
     ):
         _delete(column, ids)
-    _delete(MessageBody.owner_id, [one.partition("_")[2] for one in ids])
+    _delete(MessageBody.owner_id, [message_id.partition("_")[2] for message_id in ids])
     _delete(Message.id, ids)
 
 
 @transaction
-def _inbound(ids: Sequence[str]) -> None:
-    _delete(MessageBody.owner_id, [one.partition("_")[2] for one in ids])
+def _delete_inbound(ids: Sequence[str]) -> None:
+    _delete(MessageBody.owner_id, [inbound_id.partition("_")[2] for inbound_id in ids])
     _delete(Conversation.last_id, ids)  # nothing newer was written
     _delete(InboundMessage.id, ids)
 
 
 @transaction
-def _events(ids: Sequence[str]) -> None:
+def _delete_events(ids: Sequence[str]) -> None:
     _run(update(Event).where(Event.id.in_(ids)).values(_payload=None, _skipped=None))
 
 
 @transaction
-def _requests(ids: Sequence[str]) -> None:
+def _delete_requests(ids: Sequence[str]) -> None:
     _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
     _run(
         update(SigningRequest)
@@ -194,12 +211,12 @@ def _requests(ids: Sequence[str]) -> None:
 
 
 @transaction
-def _actions(ids: Sequence[bytes]) -> None:
+def _delete_tokens(ids: Sequence[bytes]) -> None:
     _delete(ActionToken.digest, ids)
 
 
 @transaction
-def _contacts(ids: Sequence[str]) -> None:
+def _delete_contacts(ids: Sequence[str]) -> None:
     columns = (
         SessionWindow.contact_id,
         RecipientPace.contact_id,

@@ -1,8 +1,8 @@
-"""Replay: kept callbacks are read again, and what they tell is applied as if it came now.
+"""Replay stored callbacks: read them again and apply their events as if they arrived now.
 
-Facts are kept once and statuses only rise, so what was applied before changes nothing; what was
-missed, because a key was not there, a message not yet restored or an older version read it wrongly,
-is made up for. Any number of replays and workers may run.
+Each fact is stored once and a status never goes back, so an event that was applied before changes
+nothing. An event that was missed is applied: its key was missing, its message was not restored yet,
+or an older version read it wrongly. Replays and workers may run at the same time.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hub.models import Attempt, Message, ProviderCallback, StatusEvent
 from hub.shared import audit
 
 BATCH = 200
-LONGEST_REST = 0.25  # seconds between batches: half of the time belongs to the workers and the door
+LONGEST_REST = 0.25  # seconds between batches: the workers and the web server get half of the time
 MOST_REASONS = 20
-EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest that an id can say
+EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest time that an ID can contain
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FACTS = Statement(
     select(
@@ -49,10 +49,10 @@ _CAUSES = Statement(
 class Selection:
     """The callbacks to replay; where several conditions are given, all must hold."""
 
-    message: str = ""  # the provider's id of a message, or ours
+    message: str = ""  # the provider's ID of a message, or the hub's
     callback_id: str = ""
     since: datetime | None = None
-    # only those that keep an error: not settled, or about a message that is not known
+    # only callbacks with an error: not processed, or about an unknown message
     failed: bool = False
 
 
@@ -68,7 +68,7 @@ class Reason:
 class Report:
     """The result of a replay.
 
-    `new` and `known` count facts; the others messages, platform events and callbacks.
+    `new` and `known` count facts; the other fields count messages, platform events and callbacks.
     """
 
     read: int = 0
@@ -76,77 +76,77 @@ class Report:
     known: int = 0
     messages: int = 0
     events: int = 0
-    unproven: int = 0  # verified by no connection: only an opt-out or opt-in in them counts
-    removed: int = 0  # whose body is no longer kept, though all was well with it
+    unproven: int = 0  # verified by no connection: only their opt-outs and opt-ins count
+    removed: int = 0  # processed before, and their content has been deleted since
     failed: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)
 
     @property
     def missed(self) -> bool:
-        """True when something had been missed, and is made up for."""
+        """True if an event that was missed has been applied."""
         return bool(self.new or self.messages or self.events)
 
     def add(self, other: Report) -> None:
-        """Take in what one more batch did."""
+        """Add the counts of one more batch."""
         for name in ("read", "new", "known", "messages", "events", "unproven", "removed", "failed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for why, reason in other.reasons.items():
-            self._count(why, reason)
+        for text, reason in other.reasons.items():
+            self._count(text, reason)
 
-    def blame(self, why: str, callback_id: str) -> None:
+    def count_failure(self, text: str, callback_id: str) -> None:
         """Count a callback that failed."""
         self.failed += 1
-        self._count(why, Reason(1, callback_id))
+        self._count(text, Reason(1, callback_id))
 
-    def _count(self, why: str, reason: Reason) -> None:
-        if why not in self.reasons and len(self.reasons) >= MOST_REASONS:
-            why = "Other reasons."
-        self.reasons.setdefault(why, Reason(0, reason.example)).count += reason.count
+    def _count(self, text: str, reason: Reason) -> None:
+        if text not in self.reasons and len(self.reasons) >= MOST_REASONS:
+            text = "Other reasons."
+        self.reasons.setdefault(text, Reason(0, reason.example)).count += reason.count
 
 
 @dataclass
-class _Counting(MessageBatch):
-    """A ledger that looks, before it writes, at how much of it is news."""
+class _CountingBatch(MessageBatch):
+    """A batch that counts, before it writes, how many of its facts are new."""
 
     report: Report = field(default_factory=Report)
 
     def write(self) -> None:
         facts = {
-            (one["message_id"], one["attempt"], one["source"], one["provider_status"], one["code"])
-            for one in self._facts
+            (row["message_id"], row["attempt"], row["source"], row["provider_status"], row["code"])
+            for row in self._facts
         }
-        there = (
+        stored = (
             {tuple(row) for row in store.read(_FACTS, ids=list({fact[0] for fact in facts}))}
             if facts
             else set()
         )
         causes = {f"{row.id}:{status.value}" for row, status, _ in self._told}
-        told = {row[0] for row in store.read(_CAUSES, causes=list(causes))} if causes else set()
-        self.report.new = len(facts - there)
-        self.report.events = len(causes - told)
+        reported = {row[0] for row in store.read(_CAUSES, causes=list(causes))} if causes else set()
+        self.report.new = len(facts - stored)
+        self.report.events = len(causes - reported)
         self.report.known = len(self._facts) - self.report.new
         self.report.messages = len(self.changed())
         super().write()
 
 
 def replay(selection: Selection, progress: Callable[[Report], None] | None = None) -> Report:
-    """Replay callbacks, oldest first, a batch in a transaction; `progress` hears of each.
+    """Replay callbacks, oldest first, one transaction per batch; call `progress` after each batch.
 
     Raises NotFound.
     """
-    db.session.rollback()  # what this session has read so far may be older than the newest callback
+    db.session.rollback()  # what this session has read may be older than the newest callback
     conditions = _conditions(selection)
     report = Report()
     after = ""
     while True:
-        began = time.monotonic()
-        part, after = _batch(selection, conditions, after)
+        started = time.monotonic()
+        part, after = _replay_batch(selection, conditions, after)
         report.add(part)
         if progress is not None:
             progress(report)
         if not after:
             return report
-        time.sleep(min(time.monotonic() - began, LONGEST_REST))
+        time.sleep(min(time.monotonic() - started, LONGEST_REST))
 
 
 def newer_than(text: str) -> datetime:
@@ -173,108 +173,116 @@ def newer_than(text: str) -> datetime:
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    # what comes in from here on is settled by the workers; else a busy hub's replay would never end
+    # workers process what arrives from now on; otherwise the replay of a busy hub would never end
     conditions: list[ColumnElement[bool]] = [
         ProviderCallback.id < id_at("rcp", now() + timedelta(milliseconds=1))
     ]
     if selection.message:
-        conditions.append(ProviderCallback.id.in_(_about(selection.message)))
+        conditions.append(ProviderCallback.id.in_(_callbacks_about(selection.message)))
     if selection.callback_id:
         conditions.append(ProviderCallback.id == selection.callback_id)
     if selection.since is not None:
         conditions.append(ProviderCallback.id >= id_at("rcp", selection.since))
     if selection.failed:
-        # said as its index says it, else that is not used
+        # written as its index is, because the database would not use the index otherwise
         conditions.append(ProviderCallback.error != literal_column("''"))
     return conditions
 
 
-def _about(message: str) -> list[str]:
+def _callbacks_about(message: str) -> list[str]:
     if is_id("msg", message):
         if db.session.get(Message, message) is None:
             raise NotFound("no_such_message", f"There is no message {message}.")
-        return of_message(message)
-    found = list(
+        return callbacks_of_message(message)
+    callback_ids = list(
         db.session.scalars(select(ProviderCallback.id).where(ProviderCallback.subject == message))
     )
-    if not found:
+    if not callback_ids:
         raise NotFound(
             "nothing_kept",
             f"No callback about {message!r} is stored. Enter the provider’s ID of a"
             " message, or the Signpost ID msg_….",
         )
-    return found
+    return callback_ids
 
 
-def of_message(message_id: str) -> list[str]:
-    """Return the callbacks of a message of ours: those about an id that the provider gave it, and
-    those that reported it. By age.
+def callbacks_of_message(message_id: str) -> list[str]:
+    """Return the callbacks of a message, oldest first: those about an ID that the provider gave it,
+    and those that reported a status of it.
     """
     subjects = select(Attempt.provider_id).where(
         Attempt.message_id == message_id, Attempt.provider_id.is_not(None)
     )
-    told = select(StatusEvent.callback_id).where(
+    reported = select(StatusEvent.callback_id).where(
         StatusEvent.message_id == message_id, StatusEvent.callback_id.is_not(None)
     )
     ids = {
         *db.session.scalars(
             select(ProviderCallback.id).where(ProviderCallback.subject.in_(subjects))
         ),
-        *db.session.scalars(told),
+        *db.session.scalars(reported),
     }
-    return sorted(one for one in ids if one is not None)
+    return sorted(filter(None, ids))
 
 
 @transaction
-def _batch(
+def _replay_batch(
     selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str
 ) -> tuple[Report, str]:
-    """Replay the callbacks after one; return the report and the last callback, '' at the end."""
-    wanted = select(*COLUMNS).where(*conditions).order_by(ProviderCallback.id).limit(BATCH)
-    rows = db.session.execute(wanted.where(ProviderCallback.id > after) if after else wanted).all()
-    held = _locked([CallbackRow(*row) for row in rows])
-    report = Report(read=len(held), unproven=sum(one.connection_id is None for one in held))
-    if held and not after:
-        _note(selection)
-    for ledger in process_callbacks.apply_events(held, _Counting):
-        if isinstance(ledger, _Counting):
-            report.add(ledger.report)
-    for one in held:
-        if one.error == REMOVED and not one.before and one.due_at is None:
+    """Replay the callbacks after `after`; return the report and the last ID, '' at the end."""
+    query = select(*COLUMNS).where(*conditions).order_by(ProviderCallback.id).limit(BATCH)
+    rows = db.session.execute(query.where(ProviderCallback.id > after) if after else query).all()
+    batch = _lock_unprocessed([CallbackRow(*row) for row in rows])
+    report = Report(
+        read=len(batch), unproven=sum(callback.connection_id is None for callback in batch)
+    )
+    if batch and not after:
+        _audit(selection)
+    for changes in process_callbacks.apply_events(batch, _CountingBatch):
+        if isinstance(changes, _CountingBatch):
+            report.add(changes.report)
+    for callback in batch:
+        if callback.error == REMOVED and not callback.stored_error and callback.due_at is None:
             report.removed += 1
-        elif one.error:
-            report.blame(one.error, one.id)
-    process_callbacks.write_results([one for one in held if _ended_otherwise(one)])
-    return report, held[-1].id if len(held) == BATCH else ""
+        elif callback.error:
+            report.count_failure(callback.error, callback.id)
+    process_callbacks.write_results([callback for callback in batch if _has_new_result(callback)])
+    return report, batch[-1].id if len(batch) == BATCH else ""
 
 
-def _locked(held: list[CallbackRow]) -> list[CallbackRow]:
-    """Return callbacks; those not settled are locked, because they are going to be written."""
-    unsettled = [one.id for one in held if one.before or one.due_at is not None]
-    if not unsettled:
-        return held
-    found = db.session.execute(
+def _lock_unprocessed(batch: list[CallbackRow]) -> list[CallbackRow]:
+    """Return callbacks; lock those not processed yet, because they will be written."""
+    unprocessed = [
+        callback.id for callback in batch if callback.stored_error or callback.due_at is not None
+    ]
+    if not unprocessed:
+        return batch
+    locked_rows = db.session.execute(
         select(*COLUMNS)
-        .where(ProviderCallback.id.in_(unsettled))
+        .where(ProviderCallback.id.in_(unprocessed))
         .order_by(ProviderCallback.id)
         .with_for_update()
     )
-    fresh = {row[0]: CallbackRow(*row) for row in found}
-    return [fresh.get(one.id, one) for one in held]
+    locked = {row[0]: CallbackRow(*row) for row in locked_rows}
+    return [locked.get(callback.id, callback) for callback in batch]
 
 
-def _ended_otherwise(one: CallbackRow) -> bool:
-    """Tell whether a callback is to be written: it is settled now, or fails for another reason.
+def _has_new_result(callback: CallbackRow) -> bool:
+    """Return whether to store a result: processed now, or failed for another reason.
 
-    What was settled stays so, and what is still tried is left to the workers.
+    A processed callback stays so, and workers go on retrying those that are due.
     """
-    if not one.error:
-        return bool(one.before) or one.due_at is not None
-    return one.due_at is None and one.before not in ("", one.error) and one.error != REMOVED
+    if not callback.error:
+        return bool(callback.stored_error) or callback.due_at is not None
+    return (
+        callback.due_at is None
+        and callback.stored_error not in ("", callback.error)
+        and callback.error != REMOVED
+    )
 
 
-def _note(selection: Selection) -> None:
-    """Write down, in the first batch's transaction, who replays what."""
+def _audit(selection: Selection) -> None:
+    """Record in the activity, in the first batch's transaction, which callbacks are replayed."""
     if is_id("msg", selection.message):
         audit.record("message.replayed", selection.message)
         return

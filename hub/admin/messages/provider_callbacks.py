@@ -88,7 +88,7 @@ def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
     return _kept(
         db.session.scalars(
             select(ProviderCallback)
-            .where(ProviderCallback.id.in_(replay.of_message(message_id)))
+            .where(ProviderCallback.id.in_(replay.callbacks_of_message(message_id)))
             .order_by(ProviderCallback.id)
         )
     )

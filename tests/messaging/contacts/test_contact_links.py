@@ -180,7 +180,7 @@ def test_who_opted_out_under_another_identity_is_not_forgotten(
     assert db.session.get(Contact, number)
     unknown = contact(Address.PHONE, "+13175550001")
     contact_links.link(unknown, contact(Address.EXTERNAL, "US.2"), None)
-    purge._contacts([unknown])
+    purge._delete_contacts([unknown])
     db.session.rollback()
     assert db.session.get(Contact, unknown) is None
 

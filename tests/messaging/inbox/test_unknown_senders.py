@@ -114,8 +114,15 @@ def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> 
 )
 def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
     held = process_callbacks.CallbackRow(
-        "rcp_x", None, b"", now(), now(), 0, "", came=[(fact, Origin("callback", ["con_x"]))]
+        "rcp_x",
+        None,
+        b"",
+        now(),
+        now(),
+        0,
+        "",
+        other_events=[(fact, Origin("callback", ["con_x"]))],
     )
-    process_callbacks._take_in(held)
+    process_callbacks._apply_other_events(held)
     assert (held.error, held.final) == ("This webhook contains no address.", True)
     assert count(Contact) == 0
