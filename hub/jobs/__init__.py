@@ -1,8 +1,7 @@
 """Jobs of workers and cron.
 
-Jobs hold no truth: each looks into the database for what there is to do.
-
-Each job is a module of its own, so that a worker loads what its own job needs and no more.
+A job stores no state: each reads from the database what is due. Each job is a module of its own, so
+that a worker loads only what its job needs.
 """
 
 from __future__ import annotations
@@ -20,29 +19,28 @@ from hub.messaging.state import job_failures
 
 log = structlog.get_logger(__name__)
 
-RUN_SECONDS = 40.0  # then the next job goes on
+RUN_SECONDS = 40.0  # the next job continues after that
 
 
 def run_job(queue: str, job: Callable[[ShutdownSignal], int]) -> None:
-    """Run a queue's job until there is nothing left for a while. Needs an application context."""
-    db.engine.dispose(close=False)  # connections of the parent process are not ours
-    # first the key, then the look: whoever adds work from here on wakes the next job. A key that
-    # stays, because Redis is away for a moment, ends by itself; until then this job is the one that
-    # looks
+    """Run the job of a queue until nothing is due for a while. Needs an application context."""
+    db.engine.dispose(close=False)  # connections of the parent process must not be used here
+    # the key is deleted first, so that work added from now on wakes the next job. A key that stays
+    # because Redis is unavailable expires by itself; until then this job finds the work
     with suppress(redis.RedisError):
         current_app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
-    done = _watched(queue, job)
-    log.debug("job.done", queue=queue, done=done)
+    count = _run_recorded(queue, job)
+    log.debug("job.done", queue=queue, done=count)
 
 
-def _watched(queue: str, job: Callable[[ShutdownSignal], int]) -> int:
-    """Run a job and note whether it fails as a whole: `/readyz` reports one that keeps failing."""
+def _run_recorded(queue: str, job: Callable[[ShutdownSignal], int]) -> int:
+    """Run a job and record a failure, because `/readyz` reports a job that keeps failing."""
     try:
-        done = job(ShutdownSignal(RUN_SECONDS))
+        count = job(ShutdownSignal(RUN_SECONDS))
         job_failures.clear_failure(queue)
     except Exception as problem:
-        with suppress(Exception):  # without the database that is what shows
+        with suppress(Exception):  # if the database is unavailable, that error is the one to report
             db.session.rollback()
             job_failures.note_failure(queue, problem)
         raise
-    return done
+    return count

@@ -1,6 +1,4 @@
-"""Queue `chores`: look after leases, unknown outcomes and lost callbacks, and forget what need not
-be kept.
-"""
+"""Queue `chores`: resolve unknown outcomes and lost callbacks, and delete expired data."""
 
 from __future__ import annotations
 
@@ -26,13 +24,13 @@ log = structlog.get_logger(__name__)
 
 
 def run() -> None:
-    """Do each chore once."""
-    jobs.run_job("chores", each)
+    """Run each chore once."""
+    jobs.run_job("chores", run_chores)
 
 
-def each(stopping: ShutdownSignal) -> int:
-    """Do each chore once; return how many things were looked after."""
-    looked_after = 0
+def run_chores(stopping: ShutdownSignal) -> int:
+    """Run each chore once; return the number of rows that they handled."""
+    handled = 0
     for chore in (
         clock_skew.correct_times,
         unreadable_rows.retry_rows,
@@ -50,17 +48,17 @@ def each(stopping: ShutdownSignal) -> int:
     ):
         name = _name(chore)
         try:
-            looked_after += chore()
+            handled += chore()
             job_failures.clear_failure(f"{job_failures.CHORES}{name}")
         except BaseTimeoutException:
-            raise  # the job's time is over
-        except Exception as problem:  # one that fails must not keep the others from being done
+            raise  # the time of the job is over
+        except Exception as problem:  # a failing chore must not stop the others
             log.exception("chore.failed", chore=name)
             db.session.rollback()
             if not unreadable_rows.is_transient(problem):
-                with suppress(Exception):  # a failure to note it must not stop the other chores
+                with suppress(Exception):  # failing to record it must not stop the others either
                     job_failures.note_failure(f"{job_failures.CHORES}{name}", problem)
-    return looked_after
+    return handled
 
 
 def _name(chore: Any) -> str:
@@ -68,8 +66,8 @@ def _name(chore: Any) -> str:
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
 
-def due() -> bool:
-    """Tell whether a chore is due that should not wait for the next round of all. Reads only."""
+def is_due() -> bool:
+    """Return whether a chore is due that cannot wait for the next round. Reads only."""
     return (
         reconcile.is_due()
         or status_polling.is_due()

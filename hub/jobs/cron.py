@@ -1,4 +1,4 @@
-"""Cron: find work whose wake-up was lost, every second. Any number of these may run."""
+"""Cron: every second, wake queues whose wake-up was lost. Several of these may run."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ log = structlog.get_logger(__name__)
 
 TICK = 1.0
 CHORES_EVERY = 600.0
-CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
+CLEAN_UP_EVERY = 15.0  # RQ itself looks for jobs of dead workers only every 10 minutes
 
 
 def run(app: Flask) -> None:
-    """Wake whoever has work, every second, until a signal asks to stop."""
-    ending = ShutdownSignal(float("inf"))
-    signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
+    """Wake queues that have work, every second, until a stop signal."""
+    shutdown = ShutdownSignal(float("inf"))
+    signal.signal(signal.SIGINT, lambda *_: shutdown.asked.set())
     clean_up_at = chores_at = 0.0
-    while not ending.now:
+    while not shutdown.now:
         with app.app_context():
             try:
-                sweep()
+                wake_queues()
             except SQLAlchemyError as problem:
                 log.error("database.unreachable", problem=type(problem).__name__)
             if time.monotonic() >= clean_up_at:
@@ -44,33 +44,32 @@ def run(app: Flask) -> None:
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + CHORES_EVERY
                 wake_now("chores")
-        ending.asked.wait(TICK)
+        shutdown.asked.wait(TICK)
 
 
-def sweep() -> None:
-    """Wake the queues that have something to do."""
-    looks: dict[str, Callable[[], object]] = {
+def wake_queues() -> None:
+    """Wake the queues that have work."""
+    checks: dict[str, Callable[[], object]] = {
         "deliver": claims.is_due,
         "settle": process_callbacks.is_due,
-        "chores": chores.due,
+        "chores": chores.is_due,
     }
-    for queue, look in looks.items():
+    for queue, check in checks.items():
         try:
-            has_work = look()
+            has_work = check()
         except SQLAlchemyError:
             raise
-        except (
-            Exception
-        ):  # whatever cannot be read for one queue must not keep the others from being woken
+        except Exception:
+            # unreadable rows of one queue must not keep the others from being woken
             log.exception("sweep.failed", queue=queue)
-            has_work = True  # its job finds out, and sets aside what it cannot read
+            has_work = True  # its job sets aside the rows that it cannot read
         db.session.rollback()
         if has_work:
             wake_now(queue)
 
 
 def clean_up(app: Flask) -> None:
-    """Let RQ forget the jobs of workers that died."""
+    """Remove jobs of workers that died from RQ."""
     connection = app.extensions["hub.waker"].redis
     try:
         for queue in QUEUES:

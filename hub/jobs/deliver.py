@@ -1,4 +1,4 @@
-"""Queue `deliver`: send what is due, for every connection."""
+"""Queue `deliver`: send due messages over every connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queue `settle`: settle webhooks."""
+"""Queue `settle`: process provider callbacks."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from hub.intake import process_callbacks
 
 
 def run() -> None:
-    """Settle callbacks until none is due for a while."""
+    """Process callbacks until none is due for a while."""
     jobs.run_job("settle", process_callbacks.process_due)

@@ -1,4 +1,4 @@
-"""The worker of one queue: RQ's, in a process that loaded what the job needs before it forks."""
+"""The worker of one queue: an RQ worker that loads the modules of its job before it forks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hub.db.store import wake_now
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
-COMPLAIN_EVERY = 30.0  # of a queue server that is away
+LOG_EVERY = 30.0  # while the queue server is unavailable
 LOST = (
     "The queue server is gone or refuses to write, so the worker ended. The next worker"
     " waits until it is back."
@@ -30,25 +30,23 @@ LOST = (
 
 
 class QueueLost(HubError):
-    """The queue server went away under a worker, or refused to write."""
+    """The queue server became unavailable during a job, or refused to write."""
 
 
 class HubWorker(Worker):
-    """An RQ worker that lets its child end by itself: RQ would wait for the child without telling
-    it.
-    """
+    """An RQ worker that asks its child process to stop; RQ itself only waits for the child."""
 
     # RQ's own pauses grow to a minute, in which nothing would be sent
     max_connection_wait_time = 2.0
-    told = False  # to stop
-    app: Flask  # what the jobs run in
+    stop_requested = False
+    app: Flask  # the application whose context the jobs run in
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
         with self.app.app_context():
             return super().perform_job(job, queue)
 
     def request_stop(self, signum: int, frame: Any) -> None:
-        self.told = True
+        self.stop_requested = True
         if self.horse_pid:
             try:
                 os.kill(self.horse_pid, signal.SIGTERM)
@@ -57,17 +55,16 @@ class HubWorker(Worker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def teardown(self) -> None:
-        with suppress(redis.RedisError):  # a server that is away needs no farewell
+        with suppress(redis.RedisError):  # a server that is unavailable need not be told
             super().teardown()  # type: ignore[no-untyped-call]
 
 
 def work(queue: str, app: Flask) -> None:
     """Run the worker of one queue of an application until a signal asks to stop.
 
-    One queue each: only then RQ keeps a job that it is just taking.
+    One queue per worker: only then does RQ not lose a job that it is just fetching.
 
-    Raises QueueLost when RQ gives up because of Redis, as it does under a job; another worker then
-    waits until Redis is back.
+    Raises QueueLost if RQ ends because of Redis; the next worker then waits until Redis is back.
     """
     importlib.import_module(f"hub.jobs.{queue}")
     _wait_for_redis(app.extensions["hub.waker"].redis, queue)
@@ -78,32 +75,31 @@ def work(queue: str, app: Flask) -> None:
         )
         worker.app = app
         with app.app_context():
-            wake_now(queue)  # what was left when the last worker ended
-        # what is loaded stays: the collector need not look at it, and so does not copy its pages in
-        # every child
+            wake_now(queue)  # for work that was left when the last worker ended
+        # loaded objects stay, so the collector can skip them and copies no pages in children
         gc.collect()
         gc.freeze()
         worker.work(logging_level="WARNING", with_scheduler=False)
-    except redis.RedisError as problem:  # RQ does not even get to look for jobs
+    except redis.RedisError as problem:  # RQ could not look for jobs
         raise QueueLost(f"{LOST} It says: {problem}") from None
-    if not worker.told:
+    if not worker.stop_requested:
         raise QueueLost(LOST)
 
 
 def _wait_for_redis(client: redis.Redis, queue: str) -> None:
-    """Return when Redis takes writes.
+    """Wait until Redis accepts writes.
 
-    It may be away, or have a full disk: that ends nothing, and delays sending.
+    If it is unavailable or its disk is full, sending is delayed and the worker keeps running.
     """
-    complained_at = float("-inf")
+    logged_at = float("-inf")
     while True:
         try:
-            # a write; and a lost wake-up must not hold back the next
+            # tests writing, and removes a lost wake-up that would block the next one
             client.delete(f"wake:{queue}")
             return
         except redis.RedisError as problem:
-            if time.monotonic() - complained_at >= COMPLAIN_EVERY:
-                complained_at = time.monotonic()
+            if time.monotonic() - logged_at >= LOG_EVERY:
+                logged_at = time.monotonic()
                 log.error(
                     "queue.unreachable",
                     queue=queue,

@@ -1,4 +1,4 @@
-"""The tables: one file per noun. No provider's name, and nothing here sends."""
+"""Tables: one module per noun, without names of providers."""
 
 from hub.models.action_token import ActionToken
 from hub.models.attempt import Attempt

@@ -1,6 +1,4 @@
-"""Single-use links and buttons: the first admin's, a new user's, those in messages, and those that
-let us write to a chat.
-"""
+"""Action tokens: single-use links for new users, buttons, and links that open a chat."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from hub.db.types import Time, foreign_key, now, partial_index
 
 
 class ActionToken(Base):
-    """A token that does one thing once; only its digest is stored."""
+    """A token that performs one action once; only its digest is stored."""
 
     __tablename__ = "action_tokens"
     __table_args__ = (
@@ -26,14 +24,14 @@ class ActionToken(Base):
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]
-    subject: Mapped[str] = mapped_column(default="")  # the id of what it acts on
-    # the one that it is for, where it is for one
+    subject: Mapped[str] = mapped_column(default="")  # the ID of the object that it acts on
+    # the connection that it is limited to, if any
     connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
-    # of a button: the event whose posts carry it
+    # of a button: the event whose posts contain it
     event_id: Mapped[str | None] = foreign_key("evt", "events.id")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)
     used_at: Mapped[datetime | None] = mapped_column(Time)
-    # who pressed the button, as the provider calls them
+    # the person who used the button, by the provider's name
     used_by: Mapped[str] = mapped_column(default="")
-    outcome: Mapped[str] = mapped_column(default="")  # its result: `done`, or the reason why not
+    outcome: Mapped[str] = mapped_column(default="")  # `done`, or the reason why not

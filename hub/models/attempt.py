@@ -12,8 +12,9 @@ from hub.db.types import Time, foreign_key, now
 
 
 class Attempt(Base):
-    """One call to a provider for one message, written before the call begins: no row means provably
-    not sent.
+    """One call to a provider for one message, stored before the call begins.
+
+    Without a row, the message was provably not sent.
 
     `outcome` is NULL while the call runs, then accepted, transient, unreachable, slowed, unknown,
     failed or broken.
@@ -31,12 +32,12 @@ class Attempt(Base):
     code: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(default="")
     http_status: Mapped[int | None]
-    request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
+    request_ref: Mapped[str] = mapped_column(default="")  # the provider's ID of the HTTP request
     milliseconds: Mapped[int | None]
-    # whose the call was, of the connection as it was set up then; None: not written down
+    # the account of the connection at that time; None: not recorded
     account: Mapped[str | None]
-    # the number or service the provider was asked to send from
+    # the number or service that the provider was asked to send from
     sender: Mapped[str] = mapped_column(default="")
     provider_id: Mapped[str | None]
-    # the provider's approved one that was sent; '' for the text itself
+    # the approved template that was sent; '' for free text
     template: Mapped[str] = mapped_column(default="")

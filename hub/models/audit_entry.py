@@ -1,4 +1,4 @@
-"""The audit trail: who changed what."""
+"""Audit entries: changes, with the user who made them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.db.types import Details, Time, foreign_key, now, primary_key
 
 
 class AuditEntry(Base):
-    """One change, written in the change's own transaction. `detail` never holds a secret."""
+    """One change, stored in the transaction of the change. `detail` never holds a secret."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (Index(None, "subject", "id"),)
@@ -23,6 +23,6 @@ class AuditEntry(Base):
     user_id: Mapped[str | None] = foreign_key("usr", "users.id")
     actor: Mapped[str]  # the user's name at that time, or "command line", or an API key's name
     action: Mapped[str]  # such as connection.enabled
-    subject: Mapped[str] = mapped_column(default="")  # the id of what was changed
-    title: Mapped[str] = mapped_column(default="")  # what it was called
+    subject: Mapped[str] = mapped_column(default="")  # the ID of the changed object
+    title: Mapped[str] = mapped_column(default="")  # the name of the changed object at that time
     detail: Mapped[dict[str, Any]] = mapped_column(Details, default=dict)

@@ -37,19 +37,19 @@ class Connection(Base):
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
-    # where a team reads what it posts, as its integration writes that; '': nowhere
+    # the team's channel or chat, in the integration's notation; '': none
     destination: Mapped[str] = mapped_column(default="")
-    # the most messages a second that its admin allows; None: as the integration says
+    # messages per second that the admin allows; None: the integration's rate
     per_second: Mapped[float | None]
-    # what it may send (messaging/rules.py); '': as the integration says
+    # its sending rules (messaging/policy/rules.py); '': the integration's defaults
     rules: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
-    # the last genuine callback, to the minute
+    # the last verified callback, to the minute
     last_callback_at: Mapped[datetime | None] = mapped_column(Time)
-    # when its provider's templates are fetched next; NULL: now
+    # the next time to fetch the provider's templates; NULL: now
     templates_due_at: Mapped[datetime | None] = mapped_column(Time)
-    # the last check: of which settings, when, and what it found
+    # the last check: the version of the settings, the time, and the result
     checked_version: Mapped[int | None]
     checked_at: Mapped[datetime | None] = mapped_column(Time)
     checked_ok: Mapped[bool | None]
@@ -60,20 +60,21 @@ class Connection(Base):
 
     @hybrid_property
     def throttle(self) -> str:
-        """The name of its throttle, shared by the connections of one sender; one without a sender
-        has its own.
+        """The name of its throttle, which connections of one sender share.
+
+        A connection without a sender has a throttle of its own.
         """
-        whose = f"{self.account} {self.sender}" if self.account or self.sender else self.slug
-        return f"{self.integration} {whose} {'test' if self.test else 'live'}"
+        owner = f"{self.account} {self.sender}" if self.account or self.sender else self.slug
+        return f"{self.integration} {owner} {'test' if self.test else 'live'}"
 
     @throttle.inplace.expression
     @classmethod
     def _throttle(cls) -> ColumnElement[str]:
-        whose = case(
+        owner = case(
             (and_(cls.account == "", cls.sender == ""), cls.slug),
             else_=cls.account + " " + cls.sender,
         )
-        return cls.integration + " " + whose + " " + case((cls.test, "test"), else_="live")
+        return cls.integration + " " + owner + " " + case((cls.test, "test"), else_="live")
 
     @property
     def enabled(self) -> bool:
@@ -81,9 +82,9 @@ class Connection(Base):
 
     @property
     def ready(self) -> bool:
-        """True when the settings as they are now passed their check."""
+        """True if the present settings passed their check."""
         return bool(self.checked_ok) and self.checked_version == self.settings_version
 
     def settings_or_none(self) -> dict[str, Any] | None:
-        """Return the settings, or None when nothing was stored yet. Raises Unreadable."""
+        """Return the settings, or None if none were stored yet. Raises DecryptionError."""
         return None if self._settings is None else self.settings

@@ -13,7 +13,7 @@ from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, primary_key
 
 
 class Consent(Base):
-    """A recorded yes or no; append-only."""
+    """A recorded opt-in or objection; append-only."""
 
     __tablename__ = "consents"
     __table_args__ = (Index(None, "contact_id", "id"),)
@@ -24,7 +24,7 @@ class Consent(Base):
     purpose: Mapped[str] = mapped_column(default="")
     given: Mapped[bool]
     evidence: Mapped[str]  # api, import, keyword, admin or link
-    # whose messages it holds for; NULL: every source's. No foreign key, as in Suppression
+    # the source that it applies to; NULL: every source. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     ip: Mapped[str] = mapped_column(default="")

@@ -15,7 +15,7 @@ from hub.db.types import EncryptedJson, Time, now, primary_key
 class Contact(Base):
     """One address; SMS, WhatsApp and voice share one phone contact.
 
-    `address_key` finds it after erasure too.
+    `address_key` identifies the address even after erasure.
     """
 
     __tablename__ = "contacts"

@@ -1,4 +1,4 @@
-"""Contact links: two contacts that a provider showed to be one person."""
+"""Contact links: pairs of contacts that are one person, as a provider showed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ContactLink(Base):
     __table_args__ = (UniqueConstraint("contact_id", "other_id"), Index(None, "other_id"))
 
     id: Mapped[str] = primary_key("ctl")
-    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the smaller id of the two
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the smaller ID of the two
     other_id: Mapped[str] = foreign_key("ctc", "contacts.id")
-    # the webhook that shows it; no foreign key, since callbacks are deleted first
+    # the webhook that shows the link; no foreign key, since callbacks are deleted first
     callback_id: Mapped[str | None] = mapped_column(Id("rcp"))
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
-    undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again
+    undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link stays undone

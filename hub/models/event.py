@@ -1,4 +1,4 @@
-"""Events: what sources posted to us."""
+"""Events that sources posted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 
 class Event(Base):
-    """An event of a source, as it was posted, and the steps that could not be planned."""
+    """An event of a source as it was posted, and the steps that could not be planned."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "request_id", "id"),)

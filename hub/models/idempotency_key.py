@@ -1,4 +1,4 @@
-"""Stored answers, so that a repeated request gets the same one."""
+"""Idempotency keys: stored responses, so that a repeated request gets the same response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inbound: messages that people sent to us."""
+"""Inbound messages, and the conversations and threads that they belong to."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class InboundMessage(Base):
     id: Mapped[str] = primary_key("inb")
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
     contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")  # NULL: an unknown sender
-    # whose message it answers; NULL: admins only. No foreign key, as in Suppression
+    # the source whose message it answers; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     callback_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key
     provider_id: Mapped[str]
     kind: Mapped[str] = mapped_column(default="text")
-    keyword: Mapped[str] = mapped_column(default="")  # stop, start or help, where it is one
+    keyword: Mapped[str] = mapped_column(default="")  # stop, start, help or empty
     at: Mapped[datetime] = mapped_column(Time, default=now)
     read_at: Mapped[datetime | None] = mapped_column(Time)
 
@@ -46,10 +46,10 @@ class Conversation(Base):
 
     id: Mapped[str] = primary_key("cnv")
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
-    # NULL: an unknown sender's one message
+    # NULL: one message of an unknown sender
     contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")
     test: Mapped[bool]
-    last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
+    last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest inbound message
     last_at: Mapped[datetime] = mapped_column(Time)
     unread: Mapped[int]
 

@@ -13,7 +13,7 @@ from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 
 class Link(Base):
-    """A short code that leads to a signing link; the code is stored as its digest."""
+    """A short code for a signing link; only the digest of the code is stored."""
 
     __tablename__ = "links"
 

@@ -1,4 +1,4 @@
-"""Chats: where people who opened a link of ours can be written to."""
+"""Linked chats: chats of people who opened an invitation link."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hub.db.types import Id, Time, foreign_key, now
 class LinkedChat(Base):
     """The chat that reaches an address over one connection, for one source.
 
-    What one signing app's signer opened says nothing of another app's: else an app could have
-    letters of others sent to itself.
+    A link that a signer of one signing app opened is valid for that app only. Otherwise an app
+    could have messages of other apps sent to itself.
     """
 
     __tablename__ = "linked_chats"

@@ -1,4 +1,4 @@
-"""Files that were uploaded, to be attached to messages."""
+"""Media files that were uploaded to be attached to messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class MediaFile(Base):
-    """A file, sealed; removed when it expires."""
+    """An encrypted file, deleted when it expires."""
 
     __tablename__ = "media_files"
     __table_args__ = (Index(None, "expires_at"),)
 
     id: Mapped[str] = primary_key("med")
-    source_id: Mapped[str | None] = foreign_key("src", "sources.id")  # who may send it
+    source_id: Mapped[str | None] = foreign_key("src", "sources.id")  # the source that may send it
     test: Mapped[bool]
     name: Mapped[str]
     content_type: Mapped[str]

@@ -42,8 +42,7 @@ class Message(Base):
         Index(None, "contact_id", "id"),
         partial_index("ix_messages_edits_id", "edits_id", where=EDITS),
         partial_index("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
-        # lists, whose branches these find (messaging/listing.py); a channel is that of its
-        # connections
+        # for lists (messaging/track/message_queries.py), whose branches use one index each
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),
         partial_index(None, "code", "id", where=FAILED),
@@ -57,7 +56,7 @@ class Message(Base):
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
     source_id: Mapped[str | None] = foreign_key(
         "src", "sources.id"
-    )  # who may read it through the API
+    )  # the source that may read it through the API
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
@@ -77,7 +76,7 @@ class Message(Base):
     manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now
     stop_reason: Mapped[str | None]  # set when it must not be sent any more
     dedup_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    # the message that this one takes over from
+    # the message that this one follows, as a fallback or a new try
     after_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     edits_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     provider_id: Mapped[str | None]
@@ -93,7 +92,7 @@ class Message(Base):
 
     @property
     def settled(self) -> bool:
-        """True when no more news is expected: it ended, or its provider reports no statuses."""
+        """True if no more status is expected: it is final, or the provider reports none."""
         status = Status.read(self.status)
         return status.final or (status.handed_over and self.due_at is None)
 

@@ -1,4 +1,4 @@
-"""Destinations where a team reads that take no posts."""
+"""Paused destinations: channels and chats of a team that accept no posts."""
 
 from __future__ import annotations
 

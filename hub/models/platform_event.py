@@ -13,7 +13,7 @@ from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, primary_key
 
 
 class PlatformEvent(Base):
-    """Such as sms_delivered; `cause` is unique, so each fact is reported once."""
+    """An event such as sms_delivered; `cause` is unique, so each fact is reported once."""
 
     __tablename__ = "platform_events"
     __table_args__ = (UniqueConstraint("cause"), Index(None, "message_id"))
@@ -23,7 +23,7 @@ class PlatformEvent(Base):
     type: Mapped[str]
     message_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     request_id: Mapped[str | None] = foreign_key("req", "requests.id")
-    # the source that is notified; NULL: admins only. No foreign key, as in Suppression
+    # the source to notify; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")

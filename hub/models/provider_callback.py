@@ -13,9 +13,9 @@ from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, p
 
 
 class ProviderCallback(Base):
-    """One genuine webhook.
+    """One verified webhook.
 
-    Unique over what it is about, so that a repeat stores nothing. `due_at` NULL: settled.
+    Unique by its subject, so that a repeat stores nothing. `due_at` NULL: processed.
     """
 
     __tablename__ = "provider_callbacks"
@@ -30,7 +30,7 @@ class ProviderCallback(Base):
     detail: Mapped[str]
     endpoint: Mapped[str]
     scope: Mapped[str]
-    # NULL: verified by no connection's secret
+    # NULL: not verified by a connection's secret
     connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
     _request: Mapped[bytes | None] = mapped_column("request")
     received_at: Mapped[datetime] = mapped_column(Time, default=now)

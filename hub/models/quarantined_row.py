@@ -1,4 +1,4 @@
-"""Rows that are set aside: what could not be read or acted on, and why."""
+"""Quarantined rows: rows that could not be read or processed, with their errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from hub.db.types import Time, now, primary_key
 
 
 class QuarantinedRow(Base):
-    """One stored row that holds a value which cannot be read.
-
-    `retry_at` is when it is tried again by itself.
-    """
+    """One stored row with a value that cannot be read. `retry_at` is the next automatic retry."""
 
     __tablename__ = "quarantined_rows"
     __table_args__ = (UniqueConstraint("table_name", "row_id"),)

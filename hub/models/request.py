@@ -43,14 +43,14 @@ class SigningRequest(Base):
 
     title = EncryptedJson(REQUEST_TITLE)
     sender = EncryptedJson(REQUEST_SENDER)  # {"name", "email"}
-    url = EncryptedJson(REQUEST_URL)  # where its sender's people see the document
+    url = EncryptedJson(REQUEST_URL)  # the page where the sender sees the document
     signers: Mapped[list[Signer]] = relationship(
         order_by="(Signer.turn, Signer.id)", back_populates="request"
     )
 
     @property
     def expired(self) -> bool:
-        """Tell whether the time to sign has ended, so that nobody is asked to sign."""
+        """Return whether the time to sign has ended, after which no signer is asked."""
         return self.expires_at is not None and self.expires_at <= now()
 
 
@@ -75,7 +75,7 @@ class Signer(Base):
     remind_at: Mapped[datetime | None] = mapped_column(Time)
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
-    snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # nobody reminds them before
+    snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # no reminders before
 
     # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference",
     # "download_url", "reported_at": {field: time}}

@@ -1,4 +1,4 @@
-"""Routes: the people that an event notifies, and over which channels."""
+"""Routes: the recipients of each event, and the channels to reach them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Route(Base):
 
 
 class RouteStep(Base):
-    """A channel, or one connection, and the template to say it with."""
+    """A channel or one connection, and the template to use."""
 
     __tablename__ = "route_steps"
     __table_args__ = (UniqueConstraint("route_id", "position"),)
@@ -35,8 +35,8 @@ class RouteStep(Base):
     route_id: Mapped[str] = foreign_key("rte", "routes.id")
     position: Mapped[int]
     channel: Mapped[str]
-    # NULL: the first enabled one of the channel
+    # NULL: the first enabled connection of the channel
     connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
-    template: Mapped[str]  # the name that the template's channels and locales share
+    template: Mapped[str]  # the name that all channels and locales of the template share
 
     route: Mapped[Route] = relationship(back_populates="steps")

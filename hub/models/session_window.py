@@ -11,7 +11,7 @@ from hub.db.types import Time, foreign_key
 
 
 class SessionWindow(Base):
-    """Until when a contact's last message to a sender allows free text."""
+    """The time until which a contact's last message to a sender allows free text."""
 
     __tablename__ = "session_windows"
 

@@ -1,4 +1,4 @@
-"""Settings that the hub keeps for itself."""
+"""Settings that the hub stores in its database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.types import EncryptedJson, Time, now
 
 
 class Setting(Base):
-    """A named value, sealed."""
+    """A named, encrypted value."""
 
     __tablename__ = "settings"
     __seal_by__ = "name"

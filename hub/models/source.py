@@ -1,4 +1,4 @@
-"""Sources, the apps that post to us, and their API keys."""
+"""Sources, which are the apps that post events, and their API keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class Source(Base):
-    """A signing app or brand that posts to us."""
+    """A signing app or brand that posts events."""
 
     __tablename__ = "sources"
     __table_args__ = (UniqueConstraint("slug"),)
@@ -20,7 +20,7 @@ class Source(Base):
     id: Mapped[str] = primary_key("src")
     slug: Mapped[str]
     name: Mapped[str]
-    # opt-outs and consents that its keys record hold for the messages of every source
+    # opt-outs and consents that its keys record apply to the messages of every source
     applies_to_all: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
@@ -36,8 +36,8 @@ class ApiKey(Base):
     name: Mapped[str]
     digest: Mapped[bytes]
     test: Mapped[bool]
-    scopes: Mapped[str] = mapped_column(default="*")  # names with spaces between; *: all of them
-    per_minute: Mapped[int | None]  # the most requests; None: as HUB_API_PER_MINUTE says
+    scopes: Mapped[str] = mapped_column(default="*")  # separated by spaces; *: all scopes
+    per_minute: Mapped[int | None]  # requests; None: HUB_API_PER_MINUTE
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     revoked_at: Mapped[datetime | None] = mapped_column(Time)

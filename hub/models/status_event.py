@@ -1,4 +1,4 @@
-"""Status events: facts learnt about messages."""
+"""Status events: facts about messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.types import Id, Time, foreign_key, now, primary_key
 
 
 class StatusEvent(Base):
-    """One fact about a message, ours (`source` hub) or the provider's (callback, poll, find);
+    """One fact about a message, the hub's (`source` hub) or the provider's (callback, poll, find);
     append-only.
     """
 

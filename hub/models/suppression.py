@@ -12,17 +12,17 @@ from hub.db.types import Id, Time, foreign_key, now, partial_index, primary_key
 
 
 class Suppression(Base):
-    """An address we must not send to, on a channel and sender or everywhere ('' = all).
+    """An address that receives no messages, on one channel and sender or on all ('').
 
-    It never expires by itself. `source_id` says whose messages it stops; NULL: every source's.
+    It never expires. `source_id` names the source whose messages it stops; NULL: every source.
     It is no foreign key: sources are never deleted, and SQLite would have to copy whole tables
     to add one.
     """
 
     __tablename__ = "suppressions"
     __table_args__ = (
-        # one open suppression for each; lifted ones stay as history. Two indexes, since one
-        # would not take two NULLs for equal
+        # one open suppression each; lifted ones stay as history. Two indexes, because NULLs are
+        # never equal in one
         partial_index(
             "uq_suppressions_open",
             "address_key",

@@ -1,4 +1,4 @@
-"""Templates: what messages say."""
+"""Templates: the texts of messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class Template(Base):
-    """A text's place: name × channel × locale. Its versions hold the words."""
+    """A template by name, channel and locale. Its versions hold the texts."""
 
     __tablename__ = "templates"
     __table_args__ = (UniqueConstraint("name", "channel", "locale"),)
@@ -25,7 +25,7 @@ class Template(Base):
 
 
 class TemplateVersion(Base):
-    """One wording; never changed, so that a message can show what it was made from."""
+    """One version of a text; never changed, so that a message can show its origin."""
 
     __tablename__ = "template_versions"
     __table_args__ = (UniqueConstraint("template_id", "number"),)
@@ -39,7 +39,7 @@ class TemplateVersion(Base):
 
 
 class ProviderTemplate(Base):
-    """A provider's template, as it was when we last asked."""
+    """A provider's template when it was last fetched."""
 
     __tablename__ = "provider_templates"
     __table_args__ = (UniqueConstraint("connection_id", "external_id"),)
@@ -50,8 +50,8 @@ class ProviderTemplate(Base):
     name: Mapped[str]
     locale: Mapped[str]
     category: Mapped[str] = mapped_column(default="")
-    kind: Mapped[str] = mapped_column(default="")  # the provider's name for its form
-    # the provider's word; only `approved` may be sent; `gone` once the provider dropped it
+    kind: Mapped[str] = mapped_column(default="")  # the provider's name for the format
+    # the provider's state; only `approved` may be sent; `gone`: deleted at the provider
     state: Mapped[str]
     reason: Mapped[str] = mapped_column(default="")  # why it was rejected
     text: Mapped[str] = mapped_column(default="")
@@ -60,14 +60,14 @@ class ProviderTemplate(Base):
 
 
 class TemplateMapping(Base):
-    """The provider's template that stands for one of ours, in one locale, over one connection."""
+    """The provider's template to use for a template, in one locale, over one connection."""
 
     __tablename__ = "template_mappings"
     __table_args__ = (UniqueConstraint("connection_id", "name", "locale"),)
 
     id: Mapped[str] = primary_key("tpm")
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
-    name: Mapped[str]  # of our template, such as request_sent
+    name: Mapped[str]  # of the template, such as request_sent
     locale: Mapped[str]  # lower case, with a hyphen
     provider_template_id: Mapped[str] = foreign_key("ptp", "provider_templates.id")
-    variables: Mapped[str] = mapped_column(default="{}")  # JSON: the provider's variable to ours
+    variables: Mapped[str] = mapped_column(default="{}")  # JSON: provider's variable to own

@@ -20,20 +20,20 @@ class Throttle(Base):
     __tablename__ = "throttles"
 
     name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
-    # grows when it is slowed or its circuit opens: what began before says nothing new
+    # increases when the rate drops or the circuit opens: older attempts then change nothing
     epoch: Mapped[int] = mapped_column(default=0)
-    ready_at: Mapped[datetime | None] = mapped_column(Time)  # until then nothing is claimed
+    ready_at: Mapped[datetime | None] = mapped_column(Time)  # no claims until then
     bulk_ready_at: Mapped[datetime | None] = mapped_column(Time)  # nor of the bulk lane until then
-    # the rate
+    # rate
     tokens: Mapped[float] = mapped_column(default=0.0)
     refilled_at: Mapped[datetime | None] = mapped_column(Time)
-    # the provider asked for this pause; the rate rises from its end on
+    # end of the pause that the provider asked for; the rate rises from then on
     paused_until: Mapped[datetime | None] = mapped_column(Time)
-    rate: Mapped[float | None]  # messages a second at that moment
-    full_rate: Mapped[float | None]  # and the rate at which nothing of it is left
-    # the circuit
+    rate: Mapped[float | None]  # messages per second at that time
+    full_rate: Mapped[float | None]  # the rate at which the slowdown is over
+    # circuit breaker
     failures: Mapped[int] = mapped_column(default=0)  # outages in a row
-    pauses: Mapped[int] = mapped_column(default=0)  # between probes, since it last worked
+    pauses: Mapped[int] = mapped_column(default=0)  # between probes, since the last success
     opened_at: Mapped[datetime | None] = mapped_column(Time)
-    # the last outage, or what the provider said when it asked for less
+    # the last outage, or the provider's reason for the lower rate
     reason: Mapped[str] = mapped_column(default="")

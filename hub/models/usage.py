@@ -20,7 +20,7 @@ class Usage(Base):
     day: Mapped[str] = mapped_column(primary_key=True)
     messages: Mapped[int] = mapped_column(default=0)
     segments: Mapped[int] = mapped_column(default=0)
-    # what they cost, corrected by what the provider says
+    # estimated cost, corrected by the provider's prices
     estimate: Mapped[Decimal] = mapped_column(Numeric(14, 5), default=0)
-    # as far as the provider has said
+    # cost as far as the provider reported it
     price: Mapped[Decimal] = mapped_column(Numeric(14, 5), default=0)

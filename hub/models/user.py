@@ -1,4 +1,4 @@
-"""Users of the admin pages and their sign-ins."""
+"""Users of the admin pages and their sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class User(Base):
-    """A person who may sign in."""
+    """A person who can sign in."""
 
     __tablename__ = "users"
     __table_args__ = (UniqueConstraint("email"),)
@@ -22,7 +22,7 @@ class User(Base):
     email: Mapped[str]  # lower case
     name: Mapped[str]
     role: Mapped[int]
-    password_hash: Mapped[str] = mapped_column(default="")  # empty: not set yet, nobody can sign in
+    password_hash: Mapped[str] = mapped_column(default="")  # empty: not set yet, so no sign-in
     time_zone: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     signed_in_at: Mapped[datetime | None] = mapped_column(Time)

@@ -134,7 +134,7 @@ def test_what_was_lost_is_found_by_indexes_alone(
     deliver()
     make_due(silent)
     make_due(broken)
-    cron.sweep()
+    cron.wake_queues()
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.give_up_waiting()
     assert growing(asked()) == []

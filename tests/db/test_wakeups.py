@@ -99,7 +99,7 @@ def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
     a_message()
     with queue(hub_demo) as client:
         client.flushall()
-    cron.sweep()
+    cron.wake_queues()
     assert waiting(hub_demo, "deliver") == 1
     with queue(hub_demo) as client:
         client.flushall()
@@ -107,7 +107,7 @@ def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
     deliver()
     with queue(hub_demo) as client:
         client.flushall()
-    cron.sweep()
+    cron.wake_queues()
     assert waiting(hub_demo, "deliver") == 0, "nothing is due"
 
 
@@ -126,7 +126,7 @@ class TestWithoutAQueue:
         ]
         assert [answer.status_code for answer in answers] == [202] * 10
         assert time.monotonic() - began < 5
-        cron.sweep()
+        cron.wake_queues()
         message_id = answers[0].json["messages"][0]["id"]
         assert status(message_id) == "queued"
         deliver()

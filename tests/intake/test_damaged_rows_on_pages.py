@@ -105,12 +105,12 @@ def test_the_activity_is_shown_though_the_detail_of_a_change_is_damaged(
 def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
     right = hub_demo.extensions["hub.config"]
     hub_demo.extensions["hub.config"] = replace(right, body_days="thirty")
-    chores.each(ShutdownSignal(20))
+    chores.run_chores(ShutdownSignal(20))
     ready = body(hub_demo.test_client().get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("chores.retention.apply_retention fails (TypeError)")
     hub_demo.extensions["hub.config"] = right
-    chores.each(ShutdownSignal(20))
+    chores.run_chores(ShutdownSignal(20))
     assert job_failures.recent_failures() == {}
 
 

@@ -220,8 +220,8 @@ def work() -> None:
     """Do what the workers and cron do."""
     deliver()
     process_pending_callbacks()
-    chores.each(ShutdownSignal(20))
-    cron.sweep()
+    chores.run_chores(ShutdownSignal(20))
+    cron.wake_queues()
 
 
 @pytest.mark.parametrize("at", ["2000-01-01T00:00:00Z", "2000-01-01T14:00:00+14:00"])

@@ -299,8 +299,8 @@ def test_a_spoiled_table_holds_back_nobody(
     if not spoil_all(table):
         pytest.skip("nothing of this table is there")
     others_arrive()
-    chores.each(ShutdownSignal(20))
-    cron.sweep()
+    chores.run_chores(ShutdownSignal(20))
+    cron.wake_queues()
     others_arrive(3)
     every_page.answer(admin, zone)
     api_answers(stage, numbers)
@@ -317,7 +317,7 @@ def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -
         pytest.skip("nothing of this table is there")
     keep_for_no_time(stage.app)
     for _ in range(3):
-        chores.each(ShutdownSignal(20))
+        chores.run_chores(ShutdownSignal(20))
     assert job_failures.recent_failures() == {}
 
 

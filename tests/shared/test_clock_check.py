@@ -71,7 +71,7 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
     before = rows()
     with time_machine.travel(now() + timedelta(days=days)):
         for _ in range(3):
-            chores.each(ShutdownSignal(5))
+            chores.run_chores(ShutdownSignal(5))
         assert (
             idempotency.delete_old_answers()
             + recipient_pacing.delete_old_paces()
@@ -81,7 +81,7 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
         )
         assert {**rows(), "Message": 1} == {**before, "Message": 1}
         add_rows()  # what is made meanwhile says nothing for the clock
-        chores.each(ShutdownSignal(5))
+        chores.run_chores(ShutdownSignal(5))
         assert rows()["MessageBody"] == before["MessageBody"]
     assert clock_check.is_right(), "it resumes when the clock is right again"
     assert rows()["Event"] == before["Event"]
@@ -113,7 +113,7 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     user_id = users.create_user("dana@acme.example", "Dana")
     before = rows()
     add_old()
-    chores.each(ShutdownSignal(5))
+    chores.run_chores(ShutdownSignal(5))
     assert rows() == before
     assert db.session.scalar(select(func.count()).select_from(UserSession)) == 0
 

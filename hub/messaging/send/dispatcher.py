@@ -82,7 +82,7 @@ class Dispatcher:
             return self._work()
         except (SQLAlchemyError, WriteFailed, OSError) as problem:
             if not self._ended and not self._flying.total():
-                raise  # nothing is lost: the sweep wakes the next run
+                raise  # nothing is lost: cron wakes the next run
             self._hold(problem)
             return True
 

@@ -58,9 +58,9 @@ def test_cron_has_the_chores_look(
         message_id = a_message()
     woken: list[str] = []
     monkeypatch.setattr(cron, "wake_now", woken.append)
-    cron.sweep()
+    cron.wake_queues()
     assert woken == ["chores"]
-    chores.each(ShutdownSignal(5))
+    chores.run_chores(ShutdownSignal(5))
     assert message(message_id).due_at <= now()  # type: ignore[operator]
 
 

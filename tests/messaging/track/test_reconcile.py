@@ -272,7 +272,7 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
     message_id = unknown()
     for chore in (clock_skew, cancellation, idempotency, recipient_pacing):
         monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
-    assert chores.each(ShutdownSignal(15)) == 1
+    assert chores.run_chores(ShutdownSignal(15)) == 1
     assert status(message_id) == Status.ACCEPTED
 
 

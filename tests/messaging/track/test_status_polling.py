@@ -353,7 +353,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
 
     make_due(message_id)  # a quarter of an hour later
-    cron.sweep()
+    cron.wake_queues()
     assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
     status_polling.poll_statuses()
 
