@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -24,6 +23,7 @@ from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
+from hub.intake.callback_rows import COLUMNS, NO_CONNECTION, REMOVED, CallbackRow, callbacks
 from hub.intake.provider_callbacks import request_of
 from hub.integrations.base import (
     ButtonPress,
@@ -42,7 +42,7 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, ProviderCallback
+from hub.models import Connection
 from hub.shared import integration_instances
 from hub.signing import button_actions, chat_invitations
 
@@ -59,42 +59,7 @@ ARRIVING = timedelta(milliseconds=20)
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
 
-
-@dataclass(slots=True)
-class CallbackRow:
-    """A callback in a batch: its row, its events, and its result."""
-
-    id: str
-    connection_id: str | None
-    sealed: bytes | None
-    received_at: datetime
-    due_at: datetime | None
-    tries: int
-    stored_error: str  # as it was before this run
-    status_updates: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
-    other_events: list[tuple[WebhookEvent, Origin]] = field(default_factory=list)  # all others
-    matched: bool = True
-    failure: str = ""
-    final: bool = False  # a retry would end the same
-
-    @property
-    def error(self) -> str:
-        """The error to store; '' once the callback is processed."""
-        return self.failure or ("" if self.matched else UNKNOWN)
-
-
-UNKNOWN = "This hub does not know the message."
-NO_CONNECTION = "No connection of this account has the sender or destination."
-REMOVED = (
-    "Its content was deleted at the end of its retention period, so it can no longer be processed."
-)
-
-callbacks = table_of(ProviderCallback)
 connections = table_of(Connection)
-COLUMNS = [
-    callbacks.c[name]
-    for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")
-]
 _IS_DUE = Statement(
     select(callbacks.c.id).where(callbacks.c.due_at <= bindparam("moment")).limit(1)
 )

@@ -22,7 +22,7 @@ from hub.db.engine import db
 from hub.db.store import list_param, transaction
 from hub.db.types import id_at, is_id, now
 from hub.intake import process_callbacks
-from hub.intake.process_callbacks import COLUMNS, REMOVED, CallbackRow
+from hub.intake.callback_rows import COLUMNS, REMOVED, CallbackRow
 from hub.messaging.state.message_batch import MessageBatch, platform_events, status_events
 from hub.models import Attempt, Message, ProviderCallback, StatusEvent
 from hub.shared import audit

@@ -14,7 +14,7 @@ from hub.db.compiled_sql import table_of
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.intake import process_callbacks, replay
+from hub.intake import callback_rows, process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.models import (
     Attempt,
@@ -188,7 +188,7 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
         1,
         [1],
     )
-    assert report.reasons[process_callbacks.UNKNOWN].example == callbacks()[0].id
+    assert report.reasons[callback_rows.UNKNOWN].example == callbacks()[0].id
     message_id = a_sent_message(connection, SID)  # as from a backup
     assert replay.replay(FAILED).new == 1
     assert (status(message_id), callbacks()[0].error) == ("delivered", "")
@@ -214,7 +214,7 @@ def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
     before = everything()
     report = replay.replay(EVERYTHING)
     assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
-    assert list(report.reasons) == [process_callbacks.REMOVED], (
+    assert list(report.reasons) == [callback_rows.REMOVED], (
         "what failed before its body went can never be made up for"
     )
     assert everything() == before, "why it failed then stays"

@@ -42,12 +42,12 @@ LIMITS = {
         "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages"
     ),
     "messages.expires_at": "claim, giving up: here, test_claims, test_giving_up",
-    "actions.expires_at": (
+    "action_tokens.expires_at": (
         "the link's page and the button: here; invitations: test_chat_invitations, test_users"
     ),
     "signers.snoozed_until": "planning, remind: here, test_requests_api",
     "media_files.expires_at": "sending, claim, lending, resend: here, test_media_api",
-    "windows.closes_at": "planning, claim, answers from the inbox: test_whatsapp",
+    "session_windows.closes_at": "planning, claim, answers from the inbox: test_whatsapp",
     "sessions.expires_at": "each page: test_sign_in",
     "api_keys.expires_at": "each call: test_messages_api",
     "links.expires_at": "no page leads there yet",

@@ -23,7 +23,7 @@ from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.intake import process_callbacks, replay
+from hub.intake import callback_rows, process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.messaging.state import unreadable_rows
 from hub.models import Message, ProviderCallback
@@ -121,7 +121,7 @@ def _text(row: ProviderCallback) -> str:
     except DecryptionError as problem:
         return line + str(problem)
     if content is None:
-        return line + process_callbacks.REMOVED
+        return line + callback_rows.REMOVED
     body = base64.b64decode(content["body"]).decode(errors="replace")
     if (
         not content["headers"]

@@ -58,7 +58,7 @@ def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
     one = roof("W1")
     boss = person(Role.ADMIN)
     assert "The destination changed" not in words(boss.get(f"/connections/{one.slug}"))
-    look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "place", "W2")))
+    look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "destination", "W2")))
     page = words(boss.get(f"/connections/{one.slug}"))
     assert "to W2" in page
     assert "The destination changed after the settings were saved" in page

@@ -24,7 +24,7 @@ from hub.db.compiled_sql import table_of
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
-from hub.intake import process_callbacks
+from hub.intake import callback_rows, process_callbacks
 from hub.intake.replay import Reason, Report
 from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
@@ -195,11 +195,11 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
 ) -> None:
     assert 'href="/receipts"' in admin.get("/").text
     page = words(admin.get("/receipts"))
-    for part in (STRANGE, "delivered", process_callbacks.UNKNOWN, f"MessageSid={STRANGE}"):
+    for part in (STRANGE, "delivered", callback_rows.UNKNOWN, f"MessageSid={STRANGE}"):
         assert part in page
     admin.post(f"/receipts/{given_up}/replay")
     assert (
-        f"Replayed 1 callback. 1 callback could not be processed. {process_callbacks.UNKNOWN}"
+        f"Replayed 1 callback. 1 callback could not be processed. {callback_rows.UNKNOWN}"
         in words(admin.get("/receipts"))
     )
     with app.app_context():

@@ -151,8 +151,8 @@ def spoil() -> None:
         (Source, ("name",)),
         (ApiKey, ("name",)),
         (User, ("name",)),
-        (Suppression, ("why", "lifted_why")),
-        (StatusEvent, ("why",)),
+        (Suppression, ("explanation", "lift_reason")),
+        (StatusEvent, ("reason",)),
         (ProviderTemplate, ("name", "reason", "text", "kind")),
     ):
         db.session.execute(update(model).values(dict.fromkeys(names, EVIL)))

@@ -12,7 +12,7 @@ from hub.core.errors import Conflict
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
-from hub.intake import process_callbacks
+from hub.intake import callback_rows, process_callbacks
 from hub.integrations.base import ChatLinked, ChatPermission
 from hub.messaging.inbox import conversations
 from hub.messaging.track.statuses import Origin
@@ -113,7 +113,7 @@ def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> 
     ],
 )
 def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
-    held = process_callbacks.CallbackRow(
+    held = callback_rows.CallbackRow(
         "rcp_x",
         None,
         b"",
