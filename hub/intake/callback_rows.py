@@ -1,0 +1,47 @@
+"""Rows of callbacks while a batch processes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hub.db.compiled_sql import table_of
+from hub.integrations.base import StatusUpdate, WebhookEvent
+from hub.messaging.track.statuses import Origin
+from hub.models import ProviderCallback
+
+
+@dataclass(slots=True)
+class CallbackRow:
+    """A callback in a batch: its row, its events, and its result."""
+
+    id: str
+    connection_id: str | None
+    sealed: bytes | None
+    received_at: datetime
+    due_at: datetime | None
+    tries: int
+    stored_error: str  # as it was before this run
+    status_updates: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
+    other_events: list[tuple[WebhookEvent, Origin]] = field(default_factory=list)  # all others
+    matched: bool = True
+    failure: str = ""
+    final: bool = False  # a retry would end the same
+
+    @property
+    def error(self) -> str:
+        """The error to store; '' once the callback is processed."""
+        return self.failure or ("" if self.matched else UNKNOWN)
+
+
+UNKNOWN = "This hub does not know the message."
+NO_CONNECTION = "No connection of this account has the sender or destination."
+REMOVED = (
+    "Its content was deleted at the end of its retention period, so it can no longer be processed."
+)
+
+callbacks = table_of(ProviderCallback)
+COLUMNS = [
+    callbacks.c[name]
+    for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")
+]
