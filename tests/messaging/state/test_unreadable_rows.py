@@ -158,13 +158,13 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
 
     run("ALTER TABLE throttles RENAME TO elsewhere")
     with pytest.raises(Exception, match="throttles"):
-        jobs._watched("deliver", dispatch)
+        jobs._run_recorded("deliver", dispatch)
     run("ALTER TABLE elsewhere RENAME TO throttles")
     ready = body(client.get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("sending fails (")
     db.session.rollback()
-    jobs._watched("deliver", dispatch)
+    jobs._run_recorded("deliver", dispatch)
     assert body(client.get("/readyz"))["jobs"] == "ok"
 
 
