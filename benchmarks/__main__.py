@@ -2,7 +2,8 @@
 
 A run of everything writes benchmarks/RESULTS.md. The exit code is 0 when every line reaches its
 goal. BENCH_RUNS and BENCH_SECONDS say how often and for how long each line is measured. `python -m
-benchmarks profile receiving|accepting|sending` shows where the time goes.
+benchmarks profile receiving|accepting|sending` shows where the time goes, and `trace
+accepting|receiving` the files that one request passes through.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks import (
     results,
     sending,
     table,
+    tracing,
     workers,
 )
 from benchmarks.plan import Plan
@@ -74,8 +76,10 @@ SCENARIOS: dict[str, Scenario] = {
 
 def main() -> int:
     wanted = _wanted()
-    if "profile" in wanted.names:
+    if wanted.names[:1] == ["profile"]:
         return profiling.main(wanted.names[1:])
+    if wanted.names[:1] == ["trace"]:
+        return tracing.main(wanted.names[1:])
     names = wanted.names or list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
         print(
@@ -117,7 +121,7 @@ def _wanted() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="SCENARIO",
-        help=f"{', '.join(SCENARIOS)}; default: all. Or: profile PATH",
+        help=f"{', '.join(SCENARIOS)}; default: all. Or: profile PATH, trace PATH",
     )
     parser.add_argument(
         "--quick",

@@ -37,7 +37,12 @@ def main(words: list[str]) -> int:
         print(f"Give a path to profile: {', '.join(COUNTS)}.", file=sys.stderr)
         return 2
     path = words[0]
-    count = int(words[1]) if len(words) > 1 else COUNTS[words[0]]
+    count = int(words[1]) if len(words) > 1 else COUNTS[path]
+    return run_in_hub("benchmarks.profiling", path, count)
+
+
+def run_in_hub(module: str, path: str, count: int) -> int:
+    """Prepare a hub with work for `path`, and run a module in a process with its settings."""
     with tempfile.TemporaryDirectory(prefix="hub-profile-") as name, Crew(Path(name)) as crew:
         provider = Provider(crew, 100)
         hub = Hub(crew, provider.url)
@@ -49,16 +54,14 @@ def main(words: list[str]) -> int:
             posts.write(file, posts.strangers(hub, 3 * count))
         else:
             posts.write(file, (posts.event(hub)[1] for _ in range(3 * count)))
-        told = json.dumps({"path": path, "count": count, "file": str(file)})
-        return subprocess.call(
-            python("benchmarks.profiling", told), cwd=ROOT, env=clean(hub.environ)
-        )
+        arguments = json.dumps({"path": path, "count": count, "file": str(file)})
+        return subprocess.call(python(module, arguments), cwd=ROOT, env=clean(hub.environ))
 
 
 # ── In the hub's process ──────────────────────────────────────────────────────────────────────────
 def show(path: str, count: int, file: str) -> None:
     """Profile a path and print where its time goes."""
-    work = _sending(count) if path == "sending" else _requests(Path(file), count)
+    work = _sending(count) if path == "sending" else requests_work(Path(file), count)
     work()  # what is made once is made now
     used = time.process_time()
     work()
@@ -102,7 +105,7 @@ def _profile_threads(profiles: list[cProfile.Profile]) -> None:
     threading.Thread.run = run  # type: ignore[method-assign]
 
 
-def _requests(file: Path, count: int) -> Any:
+def requests_work(file: Path, count: int) -> Any:
     """Return the work of answering requests in this process, through the WSGI application alone."""
     from hub import create_app
     from hub.core import config
