@@ -120,12 +120,12 @@ class _CountingBatch(MessageBatch):
             if facts
             else set()
         )
-        causes = {f"{row.id}:{status.value}" for row, status, _ in self._told}
+        causes = {f"{row.id}:{status.value}" for row, status, _ in self._reported}
         reported = {row[0] for row in store.read(_CAUSES, causes=list(causes))} if causes else set()
         self.report.new = len(facts - stored)
         self.report.events = len(causes - reported)
         self.report.known = len(self._facts) - self.report.new
-        self.report.messages = len(self.changed())
+        self.report.messages = len(self.changed_rows())
         super().write()
 
 

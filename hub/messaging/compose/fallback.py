@@ -74,7 +74,7 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
                 expires_at=expires_at,
             )
         )
-        ledger.note(row, "taken over", why=f"by {again.id}")
+        ledger.record_fact(row, "taken over", reason=f"by {again.id}")
 
 
 _CARRIER = Statement(

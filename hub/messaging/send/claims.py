@@ -175,7 +175,7 @@ def _claim(
     policy = Policy(carrier, questions)
     claiming = _Claiming(carrier, account, integration, policy, batch, gate.epoch, at)
     begun = [
-        _begin(batch.hold(row), to, question, claiming)
+        _begin(batch.add_row(row), to, question, claiming)
         for (row, to), question in zip(chosen, questions, strict=True)
     ]
     claims = [claim for claim in begun if claim is not None]
@@ -235,7 +235,7 @@ def _begin(
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
     if end := _end_of(row, to, decision, moment):
-        claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
+        claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     if decision.until is not None:
         _wait(row, QUIET, "quiet hours", decision.until, claiming.batch)
@@ -247,10 +247,10 @@ def _begin(
         _wait(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
         return None
     if outbound is None:
-        claiming.batch.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
+        claiming.batch.end_message(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
         return None
     if end := _end_without_call(row, outbound, question, claiming.policy):
-        claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
+        claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     claiming.policy.count_sent(question)
     return _write_begin(row, to, outbound, claiming)
@@ -287,7 +287,7 @@ def _wait(
 ) -> None:
     """Let a message wait, and say so once."""
     if row.code != code:
-        batch.note(row, word, why=why)
+        batch.record_fact(row, word, reason=why)
     row.due_at = until
     row.code = code
 
@@ -325,7 +325,7 @@ def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _
     integration = claiming.integration
     sender = claiming.carrier.sender
     begins = not_before(row.id, claiming.at)
-    claiming.batch.begin(
+    claiming.batch.begin_attempt(
         row,
         begins,
         begins + LEASE,

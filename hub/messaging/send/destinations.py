@@ -71,7 +71,7 @@ def hold_back(
         ):
             going.append((row, more))  # what was stopped or has expired ends as any other message
         else:
-            ledger.hold(row)
+            ledger.add_row(row)
             row.code = code
             row.due_at = row.expires_at or moment + NO_EXPIRY
     return going

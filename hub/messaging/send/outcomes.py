@@ -99,7 +99,7 @@ def _record(
     if claim.n != row.tries:
         return
     if accepted is not None:
-        record_accepted(row, accepted, ledger, asks=claim.integration.supports("fetch_status"))
+        record_accepted(row, accepted, ledger, can_poll=claim.integration.supports("fetch_status"))
     elif error is not None and row.status in (
         Status.SENDING,
         Status.UNKNOWN,
@@ -130,32 +130,35 @@ _TIMES = Statement(
 
 
 def record_accepted(
-    row: MessageRow, accepted: Accepted, ledger: MessageBatch, *, asks: bool
+    row: MessageRow, accepted: Accepted, ledger: MessageBatch, *, can_poll: bool
 ) -> None:
-    """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
+    """Record that the provider accepted a message.
+
+    `can_poll`: the provider can be asked for its status.
+    """
     row.provider_id = accepted.provider_id or None
     row.segments = row.segments or accepted.segments
-    ledger.priced(row, accepted.price)
-    ledger.opened(row, accepted.thread)
+    ledger.record_price(row, accepted.price)
+    ledger.record_thread(row, accepted.thread)
     if accepted.code:
-        ledger.note(
+        ledger.record_fact(
             row,
             accepted.status.value,
             accepted.status,
             code=accepted.code,
-            why=accepted.why,
+            reason=accepted.why,
             source="answer",
         )
     if (
-        raise_status(row, accepted.status, code=accepted.code, asks=asks)
+        raise_status(row, accepted.status, code=accepted.code, can_poll=can_poll)
         and accepted.status == Status.FAILED
     ):
-        ledger.free_of_charge(row)
+        ledger.cancel_estimate(row)
     if accepted.outside_window:
         fallback.by_template(row, row.tries, ledger)
     if accepted.error is not None:
         spread_retries(row, accepted.error)
-    ledger.tell(row, accepted.status, {"code": accepted.code} if accepted.code else {})
+    ledger.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
 def _fail(
@@ -290,7 +293,7 @@ def requeue_message(
 ) -> None:
     """Let a message wait for another try, unless it was stopped meanwhile."""
     if row.stop_reason:
-        ledger.end(row, Status.CANCELED, "stopped", why=row.stop_reason)
+        ledger.end_message(row, Status.CANCELED, "stopped", reason=row.stop_reason)
     else:
         row.status = Status.QUEUED.value
         row.due_at = due_at
@@ -300,8 +303,8 @@ def requeue_message(
 
 def _give_up(row: MessageRow, code: str, ledger: MessageBatch) -> None:
     if raise_status(row, Status.FAILED, code=code):
-        ledger.free_of_charge(row)
-    ledger.tell(row, Status.FAILED, {"code": code})
+        ledger.cancel_estimate(row)
+    ledger.record_event(row, Status.FAILED, {"code": code})
 
 
 def _outcome(error: SendError | None) -> str:
@@ -336,6 +339,6 @@ def requeue_absent(message_id: str) -> None:
     row = ledger.rows[message_id]
     if row.status == Status.UNKNOWN:
         requeue_message(row, now(), ledger)
-        ledger.note(row, "proved absent", Status.QUEUED)
+        ledger.record_fact(row, "proved absent", Status.QUEUED)
         ledger.write()
         wake("deliver")

@@ -51,7 +51,7 @@ class RecipientPacing:
         for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
             free = self._next.get(row.contact_id, self._moment)
             if free > self._moment:
-                ledger.hold(row).due_at = free + clocks
+                ledger.add_row(row).due_at = free + clocks
             elif len(going) < most:
                 going.append((row, more))
                 self._gone.add(row.contact_id)

@@ -53,7 +53,7 @@ def is_next_in_thread(
             moment = now() + AGAIN
             # a call that is under way may end at any moment
             later = ahead[2] if ahead[1] == Status.QUEUED else None
-            ledger.hold(row).due_at = max(moment, later) if later else moment
+            ledger.add_row(row).due_at = max(moment, later) if later else moment
     return going
 
 

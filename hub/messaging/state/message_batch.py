@@ -1,8 +1,7 @@
-"""Messages in the hands of one transaction: read together, changed in memory, written together.
+"""Read many messages, change them in memory and write them, in one transaction.
 
-Sending and settling touch many messages at once. A ledger reads them with one statement and writes
-each kind of change with one more, however many there are. Rows are read for update, in the order of
-their ids.
+Sending and processing callbacks change many messages at once. A batch reads them with one
+statement and writes each kind of change with one more. It locks the rows in the order of their IDs.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from hub.messaging.policy import spending
 from hub.messaging.policy.spending import PricedMessage
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
 
-# events that are reported to the signing app; the name begins with the integration's event prefix
-TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
-# statuses that are not final are polled when no callback comes
-ASK_AFTER = timedelta(minutes=15)
+# reported to the signing app as events; the name of an event begins with the integration's prefix
+REPORTED_STATUSES = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
+# without a callback for this long, the hub polls the status of a message
+POLL_AFTER = timedelta(minutes=15)
 
 messages = table_of(Message)
 attempts = table_of(Attempt)
@@ -40,8 +39,8 @@ status_events = table_of(StatusEvent)
 platform_events = table_of(PlatformEvent)
 
 
-class MessageStanding(Protocol):
-    """A status that facts raise: that of a batch's row, or of a message."""
+class StatusFields(Protocol):
+    """The columns of a status: those of a `MessageRow` or of a `Message`."""
 
     status: str
     code: str
@@ -50,11 +49,11 @@ class MessageStanding(Protocol):
 
 
 def raise_status(
-    row: MessageStanding, status: Status, *, code: str = "", asks: bool = True
+    row: StatusFields, status: Status, *, code: str = "", can_poll: bool = True
 ) -> bool:
-    """Raise a status if the new one ranks higher; an equal rank keeps the first.
+    """Set a status if it ranks higher than the stored one; return whether it does.
 
-    `asks`: the provider can be asked for the next.
+    `can_poll`: the provider can be asked for the next status.
     """
     if status.rank <= Status.read(row.status).rank:
         return False
@@ -62,13 +61,13 @@ def raise_status(
     row.status = status.value
     row.code = code
     row.changed_at = moment
-    row.due_at = moment + ASK_AFTER if asks and not status.final else None
+    row.due_at = moment + POLL_AFTER if can_poll and not status.final else None
     return True
 
 
 @dataclass(slots=True)
 class MessageRow:
-    """A message, as far as sending and settling change it."""
+    """The columns of a message that sending and processing callbacks need."""
 
     id: str
     connection_id: str
@@ -95,7 +94,7 @@ class MessageRow:
 
 
 COLUMNS = [messages.c[name] for name in MessageRow.__slots__]
-CHANGING = (
+CHANGED_COLUMNS = (
     "status",
     "code",
     "tries",
@@ -106,25 +105,25 @@ CHANGING = (
     "price",
     "changed_at",
 )
-_READ = Statement(
+_READ_ROWS = Statement(
     select(*COLUMNS)
     .where(messages.c.id.in_(list_param("ids")))
     .order_by(messages.c.id)
     .with_for_update()
 )
-_UPDATE = Statement(
+_UPDATE_ROWS = Statement(
     update(messages)
     .where(messages.c.id == bindparam("key"))
-    .values({name: bindparam(f"new_{name}") for name in CHANGING})
+    .values({name: bindparam(f"new_{name}") for name in CHANGED_COLUMNS})
 )
-# apart, since it is rare: SQLite writes the index of a column that is named, changed or not, and
-# contacts lie all over theirs
-_MOVE = Statement(
+# a statement of its own, because it is rare: SQLite writes the index of each column that an UPDATE
+# names, changed or not, and the contacts of a batch are spread over the whole index
+_CHANGE_CONTACT = Statement(
     update(messages)
     .where(messages.c.id == bindparam("key"))
     .values(contact_id=bindparam("new_contact_id"))
 )
-_OUTCOME = (
+_OUTCOME_COLUMNS = (
     "ended_at",
     "outcome",
     "code",
@@ -135,46 +134,45 @@ _OUTCOME = (
     "sender",
     "provider_id",
 )
-_END = Statement(
+_END_ATTEMPT = Statement(
     update(attempts)
-    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_n"))
-    .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
+    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_number"))
+    .values({name: bindparam(f"new_{name}") for name in _OUTCOME_COLUMNS})
 )
-_ADOPT = Statement(
+_STORE_PROVIDER_ID = Statement(
     update(attempts)
-    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_n"))
+    .where(attempts.c.message_id == bindparam("key"), attempts.c.number == bindparam("key_number"))
     .values(provider_id=bindparam("new_provider_id"))
 )
 
 
 @dataclass
 class MessageBatch:
-    """The messages of a transaction and what is to be written of them."""
+    """The messages of a transaction, and the changes to write."""
 
     rows: dict[str, MessageRow] = field(default_factory=dict)
-    _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    _begun: list[dict[str, Any]] = field(default_factory=list)
-    _ended: list[dict[str, Any]] = field(default_factory=list)
-    _adopted: list[dict[str, Any]] = field(default_factory=list)
+    _stored_values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    _new_attempts: list[dict[str, Any]] = field(default_factory=list)
+    _ended_attempts: list[dict[str, Any]] = field(default_factory=list)
+    _provider_ids: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
-    _opened: list[dict[str, Any]] = field(default_factory=list)
-    _told: list[tuple[MessageRow, Status, Mapping[str, str]]] = field(default_factory=list)
-    _priced: list[PricedMessage] = field(default_factory=list)
+    _threads_to_store: list[dict[str, Any]] = field(default_factory=list)
+    _reported: list[tuple[MessageRow, Status, Mapping[str, str]]] = field(default_factory=list)
+    _prices: list[PricedMessage] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
-        """Read messages, locked, in the order of their ids."""
+        """Read messages and lock them in the order of their IDs."""
         if ids:
-            for found in store.read(_READ, ids=list(ids)):
-                self.hold(MessageRow(*found))
+            for values in store.read(_READ_ROWS, ids=list(ids)):
+                self.add_row(MessageRow(*values))
 
-    def hold(self, row: MessageRow) -> MessageRow:
-        """Take in a row that was read, locked, by a statement of its own."""
+    def add_row(self, row: MessageRow) -> MessageRow:
+        """Add a row that another statement has read and locked."""
         self.rows[row.id] = row
-        self._before[row.id] = _changing(row)
+        self._stored_values[row.id] = _values_of(row)
         return row
 
-    # changes
-    def begin(
+    def begin_attempt(
         self,
         row: MessageRow,
         moment: datetime,
@@ -184,18 +182,17 @@ class MessageBatch:
         account: str,
         sender: str,
     ) -> None:
-        """Write that a call begins, and as whom: the attempt's row is what proves that it may have
-        been made.
+        """Record an attempt before the provider is called, so that a crash leaves proof of it.
 
-        `moment` is when, by the database's clock; `template` the provider's id of what goes instead
-        of the text.
+        `moment` is the time of the database's clock. `template` is the provider's ID of a template
+        that is sent instead of the text.
         """
         row.status = Status.SENDING.value
-        row.tries = row.tries + 1
+        row.tries += 1
         row.due_at = due_at
         row.changed_at = moment
         row.code = ""
-        self._begun.append(
+        self._new_attempts.append(
             {
                 "message_id": row.id,
                 "number": row.tries,
@@ -207,20 +204,26 @@ class MessageBatch:
             }
         )
 
-    def end_attempt(self, message_id: str, n: int, **what: Any) -> None:
-        """Write the outcome of a call."""
-        self._ended.append(
-            {"key": message_id, "key_n": n, **{f"new_{name}": what.get(name) for name in _OUTCOME}}
+    def end_attempt(self, message_id: str, number: int, **values: Any) -> None:
+        """Record the outcome of an attempt."""
+        self._ended_attempts.append(
+            {
+                "key": message_id,
+                "key_number": number,
+                **{f"new_{name}": values.get(name) for name in _OUTCOME_COLUMNS},
+            }
         )
 
-    def adopt(self, message_id: str, n: int, provider_id: str) -> None:
-        """Write the provider's id on an attempt."""
-        self._adopted.append({"key": message_id, "key_n": n, "new_provider_id": provider_id})
+    def store_provider_id(self, message_id: str, number: int, provider_id: str) -> None:
+        """Record the provider's ID of an attempt."""
+        self._provider_ids.append(
+            {"key": message_id, "key_number": number, "new_provider_id": provider_id}
+        )
 
-    def opened(self, row: MessageRow, provider_thread: str) -> None:
-        """Write what the provider calls the conversation that a message began."""
+    def record_thread(self, row: MessageRow, provider_thread: str) -> None:
+        """Record the provider's ID of the thread that a message started."""
         if row.thread and provider_thread:
-            self._opened.append(
+            self._threads_to_store.append(
                 {
                     "connection_id": row.connection_id,
                     "subject": row.thread,
@@ -229,31 +232,31 @@ class MessageBatch:
                 }
             )
 
-    def end(
-        self, row: MessageRow, status: Status, word: str, *, code: str = "", why: str = ""
+    def end_message(
+        self, row: MessageRow, status: Status, label: str, *, code: str = "", reason: str = ""
     ) -> None:
-        """End a message that is not sent, and say so."""
+        """Give a message that is not sent its final status, and record why under a `label`."""
         row.status = status.value
         row.code = code
         row.due_at = None
         row.changed_at = now()
-        self.free_of_charge(row)
-        self.note(row, word, status, code=code, why=why)
+        self.cancel_estimate(row)
+        self.record_fact(row, label, status, code=code, reason=reason)
 
-    def note(
+    def record_fact(
         self,
         row: MessageRow,
-        word: str,
+        provider_status: str,
         status: Status | None = None,
         *,
         code: str = "",
-        why: str = "",
+        reason: str = "",
         attempt: int | None = None,
         source: str = "hub",
         callback_id: str | None = None,
         provider_at: datetime | None = None,
     ) -> None:
-        """Keep a fact, once however often it comes."""
+        """Record a fact about a message. A fact that is stored already is ignored."""
         self._facts.append(
             {
                 "id": new_id("sev"),
@@ -261,87 +264,88 @@ class MessageBatch:
                 "attempt": row.tries if attempt is None else attempt,
                 "at": now(),
                 "status": status and status.value,
-                "provider_status": word,
+                "provider_status": provider_status,
                 "code": code,
-                "reason": why,
+                "reason": reason,
                 "source": source,
                 "callback_id": callback_id,
                 "provider_at": provider_at,
             }
         )
 
-    def tell(self, row: MessageRow, status: Status, details: Mapping[str, str]) -> None:
-        """Write the platform event of a fact, once however often the fact comes."""
-        if status in TOLD:
-            self._told.append((row, status, details))
+    def record_event(self, row: MessageRow, status: Status, details: Mapping[str, str]) -> None:
+        """Record the platform event of a status, if it has one. It is stored once per message."""
+        if status in REPORTED_STATUSES:
+            self._reported.append((row, status, details))
 
-    def priced(self, row: MessageRow, price: Price | None) -> None:
-        """Keep the provider's price, once, in the place of our estimate."""
+    def record_price(self, row: MessageRow, price: Price | None) -> None:
+        """Replace the estimate with the provider's price, unless a price is stored already."""
         if price is None or row.price is not None:
             return
         row.price = price.amount
         if row.estimate is not None:
-            self._priced.append(
+            self._prices.append(
                 PricedMessage(row.id, row.connection_id, row.estimate, price.amount, price.currency)
             )
 
-    def free_of_charge(self, row: MessageRow) -> None:
-        """Take back the estimate of a message that its provider did not take, or did not send."""
+    def cancel_estimate(self, row: MessageRow) -> None:
+        """Set the estimate to zero for a message that the provider did not accept or send."""
         if row.estimate is not None and row.price is None:
-            self._priced.append(
+            self._prices.append(
                 PricedMessage(row.id, row.connection_id, row.estimate, Decimal(0), "")
             )
             row.estimate = Decimal(0)
 
-    # writing
-    def changed(self) -> list[MessageRow]:
-        """Return the messages that are no longer as they were read."""
-        return [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
+    def changed_rows(self) -> list[MessageRow]:
+        """Return the messages that have changed since they were read."""
+        return [row for row in self.rows.values() if _values_of(row) != self._stored_values[row.id]]
 
     def write(self) -> None:
-        """Write every change, a statement for each kind."""
-        changed = self.changed()
-        moved = [row for row in changed if row.contact_id != self._before[row.id][0]]
+        """Write all changes, with one statement for each kind."""
+        changed = self.changed_rows()
+        moved = [row for row in changed if row.contact_id != self._stored_values[row.id][0]]
         store.write(
-            _UPDATE,
+            _UPDATE_ROWS,
             [
-                {"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}}
+                {"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGED_COLUMNS}}
                 for row in changed
             ],
         )
-        store.write(_MOVE, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved])
+        store.write(
+            _CHANGE_CONTACT, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved]
+        )
         for statement, rows in (
-            (_BEGIN, self._begun),
-            (_END, self._ended),
-            (_ADOPT, self._adopted),
-            (_NOTE, self._facts),
-            (_OPEN, self._opened),
-            (_OPEN_ANEW, self._opened),
-            (_TELL, self._events()),
+            (_ADD_ATTEMPT, self._new_attempts),
+            (_END_ATTEMPT, self._ended_attempts),
+            (_STORE_PROVIDER_ID, self._provider_ids),
+            (_ADD_FACT, self._facts),
+            (_ADD_THREAD, self._threads_to_store),
+            (_UPDATE_THREAD, self._threads_to_store),
+            (_ADD_EVENT, self._event_rows()),
         ):
             store.write(statement, rows)
-        spending.correct_price(self._priced)
-        self._before = {row.id: _changing(row) for row in self.rows.values()}
-        self._begun = []
-        self._ended = []
-        self._adopted = []
+        spending.correct_price(self._prices)
+        self._stored_values = {row.id: _values_of(row) for row in self.rows.values()}
+        self._new_attempts = []
+        self._ended_attempts = []
+        self._provider_ids = []
         self._facts = []
-        self._told = []
-        self._priced = []
-        self._opened = []
+        self._reported = []
+        self._prices = []
+        self._threads_to_store = []
 
-    def _events(self) -> list[dict[str, Any]]:
-        prefixes = _prefixes({row.connection_id for row, _, _ in self._told})
+    def _event_rows(self) -> list[dict[str, Any]]:
+        prefixes = _event_prefixes({row.connection_id for row, _, _ in self._reported})
         return [
-            _event(row, status, details, prefixes[row.connection_id])
-            for row, status, details in self._told
+            _event_row(row, status, details, prefixes[row.connection_id])
+            for row, status, details in self._reported
         ]
 
 
-_changing = attrgetter("contact_id", *CHANGING)
+_values_of = attrgetter("contact_id", *CHANGED_COLUMNS)
 
 
-def _event(
+def _event_row(
     row: MessageRow, status: Status, details: Mapping[str, str], prefix: str
 ) -> dict[str, Any]:
     event_id = new_id("pev")
@@ -360,9 +364,9 @@ def _event(
 
 
 _threads = table_of(Thread)
-_BEGIN = Statement.insert(attempts)
-_OPEN = Statement.insert(_threads, on_conflict_do_nothing=True)
-_OPEN_ANEW = Statement(  # the place may be another one than before
+_ADD_ATTEMPT = Statement.insert(attempts)
+_ADD_THREAD = Statement.insert(_threads, on_conflict_do_nothing=True)
+_UPDATE_THREAD = Statement(  # the thread may have moved to another destination
     update(_threads)
     .where(
         _threads.c.connection_id == bindparam("connection_id"),
@@ -370,24 +374,27 @@ _OPEN_ANEW = Statement(  # the place may be another one than before
     )
     .values(provider_thread=bindparam("provider_thread"), message_id=bindparam("message_id"))
 )
-_NOTE = Statement.insert(status_events, on_conflict_do_nothing=True)
-_TELL = Statement.insert(platform_events, on_conflict_do_nothing=True)
+_ADD_FACT = Statement.insert(status_events, on_conflict_do_nothing=True)
+_ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 
 
-def _prefixes(connection_ids: Collection[str]) -> dict[str, str]:
-    found = store.read(_CONNECTIONS, ids=list(connection_ids)) if connection_ids else []
-    return {connection_id: _prefix(name, channel) for connection_id, name, channel in found}
+def _event_prefixes(connection_ids: Collection[str]) -> dict[str, str]:
+    rows = store.read(_CONNECTION_KINDS, ids=list(connection_ids)) if connection_ids else []
+    return {
+        connection_id: _event_prefix(integration, channel)
+        for connection_id, integration, channel in rows
+    }
 
 
-_CONNECTIONS = Statement(
+_CONNECTION_KINDS = Statement(
     select(Connection.id, Connection.integration, Connection.channel).where(
         Connection.id.in_(list_param("ids"))
     )
 )
 
 
-def _prefix(name: str, channel: str) -> str:
+def _event_prefix(integration: str, channel: str) -> str:
     try:
-        return integrations.get(name).event_prefix
+        return integrations.get(integration).event_prefix
     except NotFound:
-        return channel  # the package is gone; its messages are still reported
+        return channel  # the package was removed; its messages are still reported

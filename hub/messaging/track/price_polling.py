@@ -92,7 +92,7 @@ def _keep_or_note(message_id: str, price: Price) -> None:
 def _keep(message_id: str, price: Price) -> None:
     ledger = MessageBatch()
     ledger.read([message_id])
-    ledger.priced(ledger.rows[message_id], price)
+    ledger.record_price(ledger.rows[message_id], price)
     ledger.write()
 
 

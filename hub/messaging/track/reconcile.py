@@ -163,19 +163,19 @@ def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
     ).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
-    asks = integrations.get(message.connection.integration).supports("fetch_status")
+    can_poll = integrations.get(message.connection.integration).supports("fetch_status")
     held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
     own = _own(message, held, candidates)
     if own is not None:
-        _found(message_id, *own, asks=asks)
+        _found(message_id, *own, can_poll=can_poll)
     elif message.tries in held:
         # a callback named it, so the provider has it, whatever its list says
         postpone_lookup(message_id)
     else:
-        _match(message, candidates, asks=asks)
+        _match(message, candidates, can_poll=can_poll)
 
 
-def _match(message: Message, candidates: list[Accepted], *, asks: bool) -> None:
+def _match(message: Message, candidates: list[Accepted], *, can_poll: bool) -> None:
     """Decide for a message of which the provider has named no id yet."""
     twins = _twins(message.connection)
     claimed = _claimed(twins, candidates)
@@ -202,7 +202,7 @@ def _match(message: Message, candidates: list[Accepted], *, asks: bool) -> None:
         postpone_lookup(message.id)
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        _found(message.id, free[0], message.tries, asks=asks)
+        _found(message.id, free[0], message.tries, can_poll=can_poll)
     else:
         leave_unknown(message.id)
 
@@ -265,15 +265,15 @@ def _others_are_open(message: Message, twins: list[str]) -> bool:
     return db.session.scalar(others.limit(1)) is not None
 
 
-def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
+def _found(message_id: str, accepted: Accepted, n: int, *, can_poll: bool) -> None:
     ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     attempt = db.session.get_one(Attempt, (row.id, n))
     attempt.sender = accepted.sender or attempt.sender
-    ledger.adopt(row.id, n, accepted.provider_id)
-    record_accepted(row, accepted, ledger, asks=asks)
-    ledger.note(row, "found", accepted.status, attempt=n)
+    ledger.store_provider_id(row.id, n, accepted.provider_id)
+    record_accepted(row, accepted, ledger, can_poll=can_poll)
+    ledger.record_fact(row, "found", accepted.status, attempt=n)
     ledger.write()
 
 

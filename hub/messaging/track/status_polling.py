@@ -22,7 +22,7 @@ from hub.integrations.base import Integration, StatusUpdate
 from hub.lib import times
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import overdue, unreadable_rows
-from hub.messaging.state.message_batch import ASK_AFTER, MessageBatch, messages
+from hub.messaging.state.message_batch import POLL_AFTER, MessageBatch, messages
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection
@@ -31,7 +31,7 @@ from hub.shared import integration_instances
 log = structlog.get_logger(__name__)
 
 # after the last news; some carriers never say more than "sent", so that asking has to end
-PAUSES = (ASK_AFTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
+PAUSES = (POLL_AFTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 # of one connection in one run, one after the other: asking takes from what the account may call
 FEW = 10
 LATER = timedelta(minutes=10)  # when the provider cannot be asked now
@@ -181,7 +181,7 @@ def delete_old_lookups(message_id: str, code: str) -> None:
     row = ledger.rows[message_id]
     if row.status in ASKED_FOR:
         row.due_at = None
-        ledger.note(row, "gone", code=code)
+        ledger.record_fact(row, "gone", code=code)
         ledger.write()
 
 

@@ -107,13 +107,13 @@ def _apply(
     row = ledger.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
         attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
-        ledger.adopt(attempt.message_id, attempt.n, update.provider_id)
-    ledger.note(
+        ledger.store_provider_id(attempt.message_id, attempt.n, update.provider_id)
+    ledger.record_fact(
         row,
         update.word,
         update.status,
         code=update.code,
-        why=update.why,
+        reason=update.why,
         attempt=attempt.n,
         source=origin.source,
         callback_id=origin.callback_id,
@@ -122,13 +122,13 @@ def _apply(
     if update.segments:
         # in any order, and said again, it ends the same
         row.segments = max(row.segments or 0, update.segments)
-    ledger.priced(row, update.price)
+    ledger.record_price(row, update.price)
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return
     raised = raise_status(row, update.status, code=update.code)
     if raised and update.status == Status.FAILED:
-        ledger.free_of_charge(row)
+        ledger.cancel_estimate(row)
     # only a status that changes the message: a repeated one pauses nothing again
     if raised and update.error is not None and update.status in LOST:
         _spread(row, update, update.error, origin, attempt, gates)
@@ -136,7 +136,7 @@ def _apply(
         row.provider_id = attempt.provider_id
     if update.outside_window:
         fallback.by_template(row, attempt.n, ledger)
-    ledger.tell(
+    ledger.record_event(
         row,
         update.status,
         {**update.details, "code": update.code} if update.code else update.details,
@@ -252,7 +252,7 @@ def expire_lease(message_id: str) -> None:
         row.code = "lease_expired"
         row.changed_at = moment
         row.due_at = moment
-        ledger.note(row, "made again", Status.QUEUED)
+        ledger.record_fact(row, "made again", Status.QUEUED)
         ledger.write()
         wake("deliver")
         return
@@ -262,5 +262,5 @@ def expire_lease(message_id: str) -> None:
     row.code = "lease_expired"
     row.changed_at = moment
     row.due_at = moment + FIND_AFTER
-    ledger.note(row, "lease expired", Status.UNKNOWN)
+    ledger.record_fact(row, "lease expired", Status.UNKNOWN)
     ledger.write()

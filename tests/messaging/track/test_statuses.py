@@ -16,7 +16,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.integrations.twilio.integration import STATUSES
 from hub.messaging.send import calls, claims
-from hub.messaging.state.message_batch import ASK_AFTER, raise_status
+from hub.messaging.state.message_batch import POLL_AFTER, raise_status
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
@@ -203,7 +203,7 @@ def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: O
     row = message(message_id)
     assert (row.status, row.due_at) == (
         "sent",
-        row.changed_at + ASK_AFTER,
+        row.changed_at + POLL_AFTER,
     ), "what is left to do is to ask, should no more be heard"
 
 
