@@ -21,26 +21,7 @@ SOURCES = sorted(
     path for folder in ("hub", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
 LONGEST = 400
-# modules over the limit that still have to be divided; only ever shorten this list
-TOO_LONG = {
-    "hub/integrations/twilio/integration.py",
-    "hub/integrations/slack/integration.py",
-    "hub/integrations/telegram/integration.py",
-}
 LONGEST_FUNCTION = 50
-# functions over the limit that still have to be divided; only ever shorten this list
-LONG_FUNCTIONS = {
-    "hub/integrations/twilio/check.py:_check",
-    "hub/integrations/twilio/check.py:_refused",
-    "hub/integrations/twilio/whatsapp.py:_check_sender",
-}
-# modules in which a conditional expression stands within another; only ever shorten this list
-CHAINED_CONDITIONS = {
-    "hub/integrations/slack/errors.py",
-    "hub/integrations/telegram/updates.py",
-    "hub/messaging/compose/plan.py",
-    "hub/messaging/track/message_queries.py",
-}
 
 # from the bottom to the top: a layer imports only itself and what stands before it
 LAYERS = (
@@ -244,23 +225,18 @@ def test_no_integration_is_named_outside_its_module(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_module_is_short(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    if name_of(path) in TOO_LONG:
-        assert lines > LONGEST, "it is short enough now: take it off the list"
-    else:
-        assert lines <= LONGEST, f"{lines} lines: divide it"
+    assert lines <= LONGEST, f"{lines} lines: divide it"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_functions_are_short(path: Path) -> None:
     lengths = {
-        f"{name_of(path)}:{node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        node.name: (node.end_lineno or node.lineno) - node.lineno + 1
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     long = {name for name, lines in lengths.items() if lines > LONGEST_FUNCTION}
-    listed = {name for name in LONG_FUNCTIONS if name.startswith(f"{name_of(path)}:")}
-    assert long - listed == set(), "divide it into parts with names of their own"
-    assert listed - long == set(), "it is short enough now: take it off the list"
+    assert not long, "divide it into parts with names of their own"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
@@ -271,15 +247,7 @@ def test_conditional_expressions_are_not_chained(path: Path) -> None:
         if isinstance(node, ast.IfExp)
         and any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
     ]
-    if name_of(path) in CHAINED_CONDITIONS:
-        assert chained, "there is none any more: take it off the list"
-    else:
-        assert not chained, f"write them with if statements: lines {chained}"
-
-
-def test_what_is_listed_exists() -> None:
-    files = {name.partition(":")[0] for name in (*TOO_LONG, *LONG_FUNCTIONS, *CHAINED_CONDITIONS)}
-    assert files <= {name_of(path) for path in SOURCES}
+    assert not chained, f"write them with if statements: lines {chained}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

@@ -46,7 +46,9 @@ def explain(code: str) -> Problem | None:
     known = CODES.get(code)
     if known is None:
         return None
-    page = "" if code in OURS else WEBHOOKS if known.field == HOOK else METHODS
+    if code in OURS:
+        return Problem(code, known.says, known.do)
+    page = WEBHOOKS if known.field == HOOK else METHODS
     return Problem(code, known.says, known.do, page)
 
 

@@ -18,8 +18,6 @@ from typing import Any
 from hub.integrations.api import (
     Accepted,
     Address,
-    BadWebhook,
-    ButtonPress,
     Channel,
     CheckResult,
     ConnectionBroken,
@@ -33,20 +31,18 @@ from hub.integrations.api import (
     SimulatorCredentials,
     Status,
     TransientError,
-    Unrecognized,
     WebhookEvent,
     WebhookReceiver,
     WebhookRequest,
-    json_object,
     webhook,
 )
+from hub.integrations.slack import interactions
 from hub.integrations.slack.calls import OFFICIAL, REFERENCE, Calls
 from hub.integrations.slack.check import of_bot, of_webhook
 from hub.integrations.slack.errors import error, explain
 from hub.integrations.slack.form import CHANNEL, SlackForm, hook_path, hook_place
 from hub.integrations.slack.text import mrkdwn, units
 
-LONGEST_NAME = 100  # characters of a person's
 FOREIGN = "This button does not belong to Signpost. Nothing was changed."
 
 
@@ -283,68 +279,19 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
-        app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
-        return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
+        return interactions.app_id_of(request)
 
     def verify(self, request: WebhookRequest) -> None:
-        secret = str(self.settings.get("signing_secret") or "")
-        sent_at = request.headers.get("x-slack-request-timestamp", "")
-        signature = request.headers.get("x-slack-signature", "")
-        # what the verifier would stumble over
-        if not (
-            secret
-            and re.fullmatch(r"[0-9]{1,12}", sent_at)
-            and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
-        ):
-            raise BadWebhook("The request has no signature of this Slack app.")
-        # it loads all of slack_sdk, which is large
-        from slack_sdk.signature import SignatureVerifier
-
-        try:
-            genuine = SignatureVerifier(secret).is_valid(request.body, sent_at, signature)
-        except ValueError:  # a body that is no text
-            genuine = False
-        if not genuine:
-            raise BadWebhook(
-                "The signature does not match this app’s Signing Secret, or is more than"
-                " 5 minutes old."
-            )
+        interactions.verify(request, str(self.settings.get("signing_secret") or ""))
 
     @webhook("slack/interactions")
     def on_interaction(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
-        said = _payload(request)
-        actions = said.get("actions")
-        if said.get("type") != "block_actions":
-            return [Unrecognized(what=_described(request))]
-        if not isinstance(actions, list):
-            return []
-        reply_to = said.get("response_url")
-        if not isinstance(reply_to, str) or not self._calls.reply_path(reply_to):
-            reply_to = ""
-        # a link has none, and is pressed all the same
-        tokens = (one.get("value") for one in actions if isinstance(one, dict))
-        return [
-            ButtonPress(
-                token=token, who=_name(said.get("user")), reply_to=reply_to, provider_id=_post(said)
-            )
-            for token in tokens
-            if isinstance(token, str) and _TOKEN.fullmatch(token)
-        ]
+        return interactions.read(request, can_reply=self._calls.reply_path)
 
     @classmethod
     def probe_response(cls, request: WebhookRequest) -> tuple[str, str] | None:
-        # Slack looks at the certificate now and then, without a signature
-        # https://docs.slack.dev/interactivity/implementing-slash-commands
-        try:
-            fields = {**request.query, **request.form}
-        except BadWebhook:
-            return None
-        return (
-            ("text/plain", "")
-            if fields.get("ssl_check") == "1" and "payload" not in fields
-            else None
-        )
+        return ("text/plain", "") if interactions.checks_certificate(request) else None
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
@@ -352,14 +299,7 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
-        said = _payload(request)
-        actions = said.get("actions")
-        values = (
-            [one.get("value") for one in actions if isinstance(one, dict)]
-            if isinstance(actions, list)
-            else []
-        )
-        return tuple(value for value in values if isinstance(value, str) and value)
+        return interactions.button_values(request)
 
     @classmethod
     def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
@@ -372,57 +312,7 @@ def _is_hook(place: str) -> bool:
     return "/" in place
 
 
-def _payload(request: WebhookRequest) -> Mapping[str, Any]:
-    """Return the JSON that a press comes as, in a form's one field, or an event as the body; {} for
-    whatever else.
-    """
-    if request.json:
-        return request.json
-    try:
-        return json_object(request.form.get("payload", ""))
-    except BadWebhook:
-        return {}
-
-
-def _field(request: WebhookRequest, name: str) -> str:
-    """Return a field of a form, such as that of a slash command; '' where there is none."""
-    try:
-        return request.form.get(name, "")
-    except BadWebhook:
-        return ""
-
-
-def _described(request: WebhookRequest) -> str:
-    """Say in a sentence what a request of Slack is that is no click of a button."""
-    said = _payload(request)
-    inner = said.get("event")
-    kinds = (inner.get("type") if isinstance(inner, dict) else None, said.get("type"))
-    kind = next((kind[:60] for kind in kinds if kind and isinstance(kind, str)), "")
-    named = f"the kind {kind!r}" if kind else "no kind"
-    what = f"an event of {named}" if request.json else f"an interaction of {named}"
-    if not said and (command := _field(request, "command")):
-        what = f"the slash command {command[:60]!r}"
-    return f"Slack sent {what}. Signpost processes only clicks of its buttons."
-
-
-def _post(said: Mapping[str, Any]) -> str:
-    """Return the post that was pressed, as `send` names it; '' where that is not said."""
-    found = said.get("container")
-    known = found if isinstance(found, dict) else {}
-    channel = known.get("channel_id")
-    ts = known.get("message_ts")
-    return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""
-
-
-def _name(user: Any) -> str:
-    known = user if isinstance(user, dict) else {}
-    names = (known.get(key) for key in ("name", "username", "id"))
-    found = next((name for name in names if isinstance(name, str) and name.strip()), "")
-    return found[:LONGEST_NAME]
-
-
 _ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{8,20}}")
 _HOOK = re.compile(r"[TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20}")
 _MAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
 _TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,10}")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -16,16 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from wtforms import StringField
-from wtforms.validators import InputRequired, Optional, Regexp
-
 from hub.integrations.api import (
     Accepted,
     Address,
     BadWebhook,
     Channel,
     CheckResult,
-    ConfigForm,
     DestinationUnavailable,
     Outbound,
     OutcomeUnknown,
@@ -33,7 +29,6 @@ from hub.integrations.api import (
     Problem,
     RecipientMoved,
     RecipientRefused,
-    SecretField,
     SendError,
     Senders,
     SimulatorCredentials,
@@ -49,7 +44,7 @@ from hub.integrations.api import (
 )
 from hub.integrations.telegram import text as written
 from hub.integrations.telegram import webhook as webhook_words
-from hub.integrations.telegram.address import clean, valid_team
+from hub.integrations.telegram.address import clean
 from hub.integrations.telegram.check import failed, no_team
 from hub.integrations.telegram.errors import (
     NotHere,
@@ -61,6 +56,7 @@ from hub.integrations.telegram.errors import (
     refuses_posts,
     result_of,
 )
+from hub.integrations.telegram.form import TelegramForm
 from hub.integrations.telegram.updates import WANTED, data_of, facts_of, post_id, pressed, update_of
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
@@ -126,52 +122,7 @@ class Telegram(WebhookReceiver):
     )
     api = {"telegram": "https://api.telegram.org", "telegramlinks": "https://t.me"}
 
-    class Form(ConfigForm):
-        token = SecretField(
-            "Bot token",
-            [
-                InputRequired("Enter the bot’s token."),
-                Regexp(
-                    r"[0-9]{5,16}:[A-Za-z0-9_-]{35}\Z",
-                    message=(
-                        "A token has digits, a colon and 35 more characters. Copy all of"
-                        " it from @BotFather."
-                    ),
-                ),
-            ],
-            description=(
-                "Copy it from **@BotFather**. It looks like `123456789:AA…`. Stored"
-                " encrypted and never shown again."
-            ),
-            render_kw={"legend": "Bot"},
-        )
-        bot_username = StringField(
-            "Bot username",
-            [
-                InputRequired("Enter the bot’s username."),
-                Regexp(
-                    r"(?i)(?=.{5,32}\Z)[a-z][a-z0-9_]*bot\Z",
-                    message=(
-                        "The username of a bot has 5 to 32 letters, digits and _, and ends in bot."
-                    ),
-                ),
-            ],
-            filters=[lambda text: text.strip().removeprefix("@") if text else text],
-            description=(
-                "Enter it as **@BotFather** shows it, with or without the `@`. Invitation"
-                " links contain it."
-            ),
-            render_kw={"mono": True},
-        )
-        team_chat = StringField(
-            "Team chat",
-            [Optional(), valid_team],
-            description=(
-                "Enter the ID of a group, which starts with a minus, or the `@name` of a"
-                " public channel. Leave empty to write to people only."
-            ),
-            render_kw={"legend": "Team", "optional": "optional", "mono": True},
-        )
+    Form = TelegramForm
 
     # what is filled at save
     @classmethod

@@ -94,11 +94,7 @@ def _message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     text = _text(message, "text")
     address = _id(chat)
     kind = _text(chat, "type")
-    said = _COMMAND.fullmatch(text.strip())
-    # in a group other bots may be meant, unless one is named, as a link into a group does
-    named = f"@{said[2]}".lower() if said and said[2] else bot if kind == PRIVATE else ""
-    command = said[1].lower() if said and named == bot else ""
-    payload = (said[3] or "").strip() if said and command else ""
+    command, payload = _command(text, bot, named=kind != PRIVATE)
     at = _moment(message)
     if not address or (kind in GROUPS and command != "start"):
         return None  # what people in a group say to each other is not for us
@@ -129,6 +125,23 @@ def _message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         contents=contents,
         in_reply_to=post_id(_part(message, "reply_to_message")),
     )
+
+
+def _command(text: str, bot: str, *, named: bool) -> tuple[str, str]:
+    """Return a command for the bot and what follows it; "" and "" where the text is none.
+
+    `named`: only a command that names the bot counts. In a group, others may be meant for other
+    bots; the link that adds the bot to a group names it.
+    """
+    match = _COMMAND.fullmatch(text.strip())
+    if match is None:
+        return "", ""
+    command, addressee, rest = match.groups()
+    if addressee:
+        meant = f"@{addressee}".lower() == bot
+    else:
+        meant = not named
+    return (command.lower(), (rest or "").strip()) if meant else ("", "")
 
 
 def _edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:

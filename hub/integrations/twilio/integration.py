@@ -5,21 +5,14 @@ https://www.twilio.com/docs/messaging/api/message-resource
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from logging import getLogger
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode, urlsplit
 
 from twilio.base.exceptions import TwilioException
-from twilio.http import HttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
 
 from hub.integrations.api import (
@@ -28,10 +21,8 @@ from hub.integrations.api import (
     ConnectionBroken,
     Outbound,
     OutcomeUnknown,
-    Price,
     Problem,
     ProviderHttpClient,
-    ProviderResponse,
     SendError,
     Senders,
     SimulatorCredentials,
@@ -49,7 +40,16 @@ from hub.integrations.api import (
 from hub.integrations.twilio.errors import error_of, explain, raise_for
 from hub.integrations.twilio.inbound import fetch_file, read_inbound, said
 from hub.integrations.twilio.kinds import Kind, described, kind_of
+from hub.integrations.twilio.sdk import SdkHttpClient, error_code
 from hub.integrations.twilio.signature import SIGNATURE, signed_by, ways
+from hub.integrations.twilio.statuses import (
+    OUTSIDE_WINDOW,
+    STATUSES,
+    meaning_of,
+    price_of,
+    read_status,
+    segment_count,
+)
 
 T = TypeVar("T")
 
@@ -61,52 +61,9 @@ FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
 # how far ahead ours may have been: the same text is looked for that much earlier
 CLOCKS_APART = timedelta(days=1)
 FIND_LIMIT = 100
-OUTSIDE_WINDOW = "63016"
 LOST = (Status.FAILED, Status.UNDELIVERED)
 # nothing to be said back
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
-
-
-class _Sdk(HttpClient):  # type: ignore[misc]
-    """Twilio's SDK speaks through our door, to the address that is set up; remembers each thread's
-    last answer.
-    """
-
-    def __init__(self, http: ProviderHttpClient, base: str) -> None:
-        super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
-        self.http = http
-        self._base = base
-        self._local = threading.local()
-
-    @property
-    def last(self) -> ProviderResponse | None:
-        found: ProviderResponse | None = getattr(self._local, "response", None)
-        return found
-
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        self._local.response = None
-        host = urlsplit(uri).netloc
-        # a proxy or the simulator serves all of Twilio's hosts
-        if self._base != "https://api.twilio.com":
-            uri = self._base + uri.split(host, 1)[1]
-        if params:
-            uri += f"?{urlencode(params, doseq=True)}"
-        sent = dict(headers or {})
-        if auth:
-            sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
-        body = urlencode(data, doseq=True) if data else None
-        self._local.response = response = self.http.request(method, uri, headers=sent, body=body)
-        return Response(response.status, response.text, response.headers)
 
 
 class TwilioIntegration(WebhookReceiver):
@@ -136,7 +93,7 @@ class TwilioIntegration(WebhookReceiver):
         api: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(settings, http, api)
-        self._sdk = _Sdk(http, self.api_urls["twilio"])
+        self._sdk = SdkHttpClient(http, self.api_urls["twilio"])
         account = settings.get("account_sid", "")
         self._with_token = self._client(account, settings.get("auth_token", ""))
         key = settings.get("api_key_sid")
@@ -238,9 +195,9 @@ class TwilioIntegration(WebhookReceiver):
             status=STATUSES.get(m.status),
             word=m.status,
             code=code,
-            why=_meaning(code),
-            segments=_count(m.num_segments),
-            price=_price(m.price, m.price_unit),
+            why=meaning_of(code),
+            segments=segment_count(m.num_segments),
+            price=price_of(m.price, m.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
         )
@@ -261,11 +218,11 @@ class TwilioIntegration(WebhookReceiver):
         return Accepted(
             provider_id=m.sid,
             status=status,
-            segments=_count(m.num_segments),
-            price=_price(m.price, m.price_unit),
+            segments=segment_count(m.num_segments),
+            price=price_of(m.price, m.price_unit),
             sender=m.messaging_service_sid or m.from_ or "",
             code=code,
-            why=_meaning(code),
+            why=meaning_of(code),
             outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
         )
@@ -282,7 +239,7 @@ class TwilioIntegration(WebhookReceiver):
                 raise OutcomeUnknown(
                     "Twilio’s response could not be read.", "bad_answer"
                 ) from problem
-            raise_for(response.status, _code(response), "", response.retry_after)
+            raise_for(response.status, error_code(response), "", response.retry_after)
 
     # receiving
     @classmethod
@@ -371,34 +328,13 @@ class TwilioIntegration(WebhookReceiver):
             case Kind.INBOUND:
                 return [read_inbound(form)]
             case Kind.STATUS:
-                return [self.read_status(request)]
+                return [read_status(request)]
         return [Unrecognized(what=described(form))]
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Incoming messages, to paste at the number or sender in the Console"""
         return self.parse_events(request)
-
-    def read_status(self, request: WebhookRequest) -> StatusUpdate:
-        """Read a message's status callback."""
-        form = said(request)
-        query = request.query
-        word = form.get("MessageStatus") or form.get("SmsStatus", "")
-        code = form.get("ErrorCode", "")
-        attempt = query.get("attempt", "")
-        return StatusUpdate(
-            message_id=query.get("message", ""),
-            attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
-            provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
-            status=STATUSES.get(word),
-            word=word,
-            code=code,
-            why=_meaning(code),  # Twilio's own text may hold the number
-            segments=_count(form.get("NumSegments")),
-            outside_window=code == OUTSIDE_WINDOW,
-            error=error_of(code),
-            details={name: form[name] for name in KEPT if name in form},
-        )
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
@@ -424,61 +360,6 @@ class TwilioIntegration(WebhookReceiver):
         return "application/json", json.dumps({"success": True, "processed": int(told)})
 
 
-def _code(response: ProviderResponse) -> str:
-    """Return Twilio's code of a refusal.
-
-    It is '' if a gateway answered instead, in HTML or with HTTP's status as the code.
-    """
-    try:
-        code = json.loads(response.body).get("code")
-    except (ValueError, AttributeError, RecursionError):
-        return ""
-    return str(code) if re.fullmatch("[1-9][0-9]{4,5}", str(code)) else ""
-
-
-def _meaning(code: str) -> str:
-    known = explain(code) if code else None
-    return known.text if known else ""
-
-
-def _count(text: Any) -> int | None:
-    number = str(text or "")
-    return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None  # "0": not known yet
-
-
-def _price(amount: Any, currency: Any) -> Price | None:
-    number = str(amount)
-    known = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
-    if not known or not re.fullmatch("[A-Z]{3}", str(currency)):
-        return None
-    return Price(Decimal(number.lstrip("-")), currency)
-
-
-# Twilio's words; what is missing here is kept and changes nothing
-STATUSES = {
-    "accepted": Status.ACCEPTED,
-    "scheduled": Status.ACCEPTED,
-    "queued": Status.ACCEPTED,
-    "sending": Status.ACCEPTED,
-    "sent": Status.SENT,
-    "delivered": Status.DELIVERED,
-    "partially_delivered": Status.DELIVERED,
-    "read": Status.READ,
-    "undelivered": Status.UNDELIVERED,
-    "failed": Status.FAILED,
-}
-# of a callback's fields, what platform events carry; the whole form stays on the receipt
-KEPT = (
-    "MessageSid",
-    "AccountSid",
-    "To",
-    "From",
-    "ErrorCode",
-    "ErrorMessage",
-    "NumSegments",
-    "MessageStatus",
-    "MessagingServiceSid",
-)
 _ARGUMENTS = {
     "To": "to",
     "From": "from_",

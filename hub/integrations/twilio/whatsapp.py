@@ -24,13 +24,18 @@ from hub.integrations.api import (
     to_other,
     webhook,
 )
-from hub.integrations.twilio import content
+from hub.integrations.twilio import content, refusals
 from hub.integrations.twilio.account import AccountForm, services
 from hub.integrations.twilio.check import CheckedTwilio
 from hub.integrations.twilio.inbound import bare
 from hub.integrations.twilio.media import ON_WHATSAPP
 
 SANDBOX = "+14155238886"
+SANDBOX_NEEDS_JOIN = (
+    "The sandbox can send only to phones that texted its join words in the last 72 hours. For other"
+    " phones Twilio returns 63015."
+)
+NOT_LISTED = "Twilio did not list the WhatsApp senders of this account."
 
 
 class WhatsApp(CheckedTwilio):
@@ -113,15 +118,7 @@ class WhatsApp(CheckedTwilio):
         number = self.settings["sender"]
         if number == SANDBOX:
             return CheckResult(
-                True,
-                "",
-                "Sends from Twilio’s sandbox.",
-                warnings=(
-                    (
-                        "The sandbox can send only to phones that texted its join words"
-                        " in the last 72 hours. For other phones Twilio returns 63015."
-                    ),
-                ),
+                True, "", "Sends from Twilio’s sandbox.", warnings=(SANDBOX_NEEDS_JOIN,)
             )
         try:
             senders = self._call(
@@ -129,45 +126,15 @@ class WhatsApp(CheckedTwilio):
                     channel="whatsapp", limit=200
                 )
             )
-        except (
-            SendError
-        ):  # newer than many accounts: what cannot be listed is shown by the first message
-            return CheckResult(
-                True,
-                "",
-                f"Sends from {number}.",
-                warnings=("Twilio did not list the WhatsApp senders of this account.",),
-            )
-        match = next((one for one in senders if one.sender_id == self.sender_prefix + number), None)
-        if match is None:
-            return CheckResult(
-                False,
-                f"{number} is not a WhatsApp sender of this Twilio account.",
-                "Twilio would reject every message from it (63007).",
-                (
-                    "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**.",
-                    (
-                        "Copy a sender that is online into the field below, or register"
-                        " this number. Then test again."
-                    ),
-                ),
-                field="sender",
-                code="63007",
-            )
-        if not str(match.status).upper().startswith("ONLINE"):
-            return CheckResult(
-                False,
-                f"The WhatsApp sender {number} is {str(match.status).lower()}.",
-                "WhatsApp sends no messages from it until it is online.",
-                (
-                    (
-                        "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp"
-                        " senders**, and finish its registration."
-                    ),
-                    "Choose **Test connection**.",
-                ),
-                field="sender",
-            )
+        except SendError:  # many accounts cannot list their senders; the first message decides
+            return CheckResult(True, "", f"Sends from {number}.", warnings=(NOT_LISTED,))
+        sender_id = self.sender_prefix + number
+        sender = next((sender for sender in senders if sender.sender_id == sender_id), None)
+        if sender is None:
+            return refusals.unknown_whatsapp_sender(number)
+        status = str(sender.status).lower()
+        if not status.startswith("online"):
+            return refusals.offline_whatsapp_sender(number, status)
         return CheckResult(True, "", f"{number} is registered for WhatsApp.")
 
     def fetch_templates(self) -> list[TemplateInfo]:

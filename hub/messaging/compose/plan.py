@@ -204,17 +204,16 @@ def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> PlannedMes
     """
     candidates = _carriers(person, step, carriers)
     if not candidates:
-        kind, address = _usual(person, step.channel)
-        reason = (
-            "no_address"
-            if not address
-            else "no_connection"
-            if person.wants.get(kind, True)
-            else "not_wanted"
-        )
-        return SkippedStep(person.external_id, step.channel, reason)
+        return SkippedStep(person.external_id, step.channel, _unreachable_because(person, step))
     tried = [_over(person, step, carrier) for carrier in candidates]
     return next((one for one in tried if isinstance(one, PlannedMessage)), tried[0])
+
+
+def _unreachable_because(person: Person, step: Step) -> str:
+    kind, address = _usual(person, step.channel)
+    if not address:
+        return "no_address"
+    return "no_connection" if person.wants.get(kind, True) else "not_wanted"
 
 
 def _over(person: Person, step: Step, carrier: Carrier) -> PlannedMessage | SkippedStep:

@@ -138,9 +138,12 @@ def newest_messages(
     """Return messages of these branches, at most `limit`: the newest, those right before an id, or,
     oldest first, those after one.
     """
-    bound = Message.id < before if before else Message.id > after if after else true()
     order = Message.id.asc() if after else Message.id.desc()
-    wanted = [true() if also is None else also, bound]
+    wanted = [true() if also is None else also]
+    if before:
+        wanted.append(Message.id < before)
+    elif after:
+        wanted.append(Message.id > after)
     ids: set[str] = set()
     for start in range(0, len(branches), AT_ONCE):
         parts = [

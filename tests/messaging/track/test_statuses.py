@@ -14,7 +14,7 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
-from hub.integrations.twilio.integration import STATUSES
+from hub.integrations.twilio.statuses import STATUSES
 from hub.messaging.send import calls, claims
 from hub.messaging.state.message_batch import POLL_AFTER, raise_status
 from hub.messaging.track import statuses
