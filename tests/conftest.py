@@ -63,14 +63,14 @@ def queue_url() -> Iterator[str]:
         server = subprocess.Popen(queue_server.command(folder), stdout=subprocess.DEVNULL)
         url = f"unix://{folder / 'queue.sock'}"
         with redis.Redis.from_url(url) as client:
-            _wait_for(client.ping)
+            _wait_until_it_answers(client.ping)
         yield url
         server.terminate()
         server.wait(10)
 
 
 @pytest.fixture(scope="session")
-def keys() -> dict[str, str]:
+def secret_keys() -> dict[str, str]:
     """Return the keys of all applications of this run, which share databases."""
     return {
         "HUB_SECRET_KEY": secrets.token_urlsafe(48),
@@ -104,11 +104,11 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated(
+def migrated_database(
     tmp_path_factory: pytest.TempPathFactory,
     queue_url: str,
     postgres_url: str,
-    keys: dict[str, str],
+    secret_keys: dict[str, str],
 ) -> Path:
     """Migrate once: the database that each test begins with, a file to copy unless it is
     PostgreSQL.
@@ -118,7 +118,7 @@ def migrated(
         "HUB_DATA_DIR": str(folder),
         "HUB_REDIS_URL": queue_url,
         "HUB_DATABASE_URL": postgres_url,
-        **keys,
+        **secret_keys,
     }
     app = hub.create_app(config.load(environ))
     with app.app_context():
@@ -144,15 +144,15 @@ def environ(
     tmp_path: Path,
     queue_url: str,
     postgres_url: str,
-    migrated: Path,
-    keys: dict[str, str],
+    migrated_database: Path,
+    secret_keys: dict[str, str],
     settings: dict[str, str],
 ) -> dict[str, str]:
     """Return the environment of this test's application, for processes of its own too."""
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     if not postgres_url:
-        shutil.copyfile(migrated, folder / "hub.db")
+        shutil.copyfile(migrated_database, folder / "hub.db")
     with redis.Redis.from_url(queue_url) as client:
         client.flushall()
     return {
@@ -162,7 +162,7 @@ def environ(
         "HUB_BIND": f"127.0.0.1:{free_port()}",
         "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
         "HUB_DEMO": "1",
-        **keys,
+        **secret_keys,
         **settings,
     }
 
@@ -177,7 +177,7 @@ def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
     app = make_app(environ)
     with app.app_context():
         if postgres_url:
-            _empty()
+            _clear_database()
     yield app
     with app.app_context():
         close(app)
@@ -264,7 +264,7 @@ def token_in(page: TestResponse) -> str:
 
 
 @pytest.fixture
-def person(app: Flask) -> Callable[..., Browser]:
+def browser_for(app: Flask) -> Callable[..., Browser]:
     """Give a function that adds a user and returns their browser, signed in by default."""
 
     def make(role: Role = Role.ADMIN, *, name: str = "", signed_in: bool = True) -> Browser:
@@ -283,13 +283,13 @@ def person(app: Flask) -> Callable[..., Browser]:
 
 
 @pytest.fixture
-def admin(person: Callable[..., Browser]) -> Browser:
+def admin(browser_for: Callable[..., Browser]) -> Browser:
     """Give an admin's browser."""
-    return person(Role.ADMIN, name="Dana Whitfield")
+    return browser_for(Role.ADMIN, name="Dana Whitfield")
 
 
 @pytest.fixture
-def nobody(app: Flask) -> Browser:
+def anonymous(app: Flask) -> Browser:
     """Give the browser of somebody who is not signed in."""
     return Browser(app)
 
@@ -339,7 +339,7 @@ def wait_until(true: Callable[[], Any], seconds: float = 10) -> Any:
     return found
 
 
-def _wait_for(answers: Callable[[], Any]) -> None:
+def _wait_until_it_answers(answers: Callable[[], Any]) -> None:
     for _ in range(250):
         try:
             answers()
@@ -349,7 +349,7 @@ def _wait_for(answers: Callable[[], Any]) -> None:
     answers()
 
 
-def _empty() -> None:
+def _clear_database() -> None:
     """Empty every table of PostgreSQL and prepare them again."""
     from hub.connections import setup
     from hub.signing import defaults

@@ -1,6 +1,4 @@
-"""A provider of the tests' own, made as a package of somebody else would be: it does what the loft
-says.
-"""
+"""An integration that only the tests have, installed as a package of a third party would be."""
 
 from __future__ import annotations
 
@@ -29,57 +27,60 @@ from hub.integrations.api import (
 
 
 @dataclass
-class Loft:
-    """Messages that the pigeons carried, the next outcomes, and the loft's answers."""
+class FakeProvider:
+    """The messages that the provider received, and how it answers the next calls."""
 
-    flown: list[Outbound] = field(default_factory=list)
-    most_at_once: int = 0
-    fly: Callable[[Outbound], Accepted] = lambda outbound: Accepted(
+    sent: list[Outbound] = field(default_factory=list)
+    max_concurrent: int = 0
+    on_send: Callable[[Outbound], Accepted] = lambda outbound: Accepted(
         f"{outbound.id}-{outbound.attempt}"
     )
-    look: Callable[[Outbound], list[Accepted]] = lambda outbound: []
-    ask: Callable[[str], StatusUpdate] = lambda provider_id: StatusUpdate(word="flying")
-    asked: list[str] = field(default_factory=list)
-    _flying: int = 0
+    on_find: Callable[[Outbound], list[Accepted]] = lambda outbound: []
+    on_fetch_status: Callable[[str], StatusUpdate] = lambda provider_id: StatusUpdate(
+        word="pending"
+    )
+    status_queries: list[str] = field(default_factory=list)
+    _in_progress: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, outbound: Outbound) -> Accepted:
+        """Record a message and answer as the test wants it."""
         with self._lock:
-            self.flown.append(outbound)
-            self._flying += 1
-            self.most_at_once = max(self.most_at_once, self._flying)
+            self.sent.append(outbound)
+            self._in_progress += 1
+            self.max_concurrent = max(self.max_concurrent, self._in_progress)
         try:
-            return self.fly(outbound)
+            return self.on_send(outbound)
         finally:
             with self._lock:
-                self._flying -= 1
+                self._in_progress -= 1
 
 
-class Pigeon(Integration):
-    """Carry a message by pigeon; nobody can tell afterwards what arrived."""
+class FakeChat(Integration):
+    """A chat that cannot tell afterwards what it received."""
 
     contract = 2
-    name = "pigeon"
-    title = "Pigeon post"
-    provider = "The pigeon post"
+    name = "fake_chat"
+    title = "Fake chat"
+    provider = "Fake Chat"
     summary = "Short messages over short distances."
-    docs_url = "https://pigeons.example"
-    reach = "Any roof"
-    cost = "Corn"
-    setup = "A loft"
+    docs_url = "https://fake-chat.example"
+    reach = "Any chat"
+    cost = "Nothing"
+    setup = "An account"
     channel = Channel.CHAT
     address = Address.CHAT
-    event_prefix = "pigeon"
+    event_prefix = "fake_chat"
     reports = False
     concurrency = 4
     retries = 3
-    loft = Loft()
+    fake_provider = FakeProvider()
 
     def check(self) -> CheckResult:
-        return CheckResult(True, "The loft is open.")
+        return CheckResult(True, "The account is active.")
 
     def send(self, message: Outbound) -> Accepted:
-        return Pigeon.loft.send(message)
+        return FakeChat.fake_provider.send(message)
 
     def render(self, message: Outbound) -> dict[str, Any]:
         return {"to": message.to, "text": message.text}
@@ -89,45 +90,41 @@ class Pigeon(Integration):
         return address.strip()
 
 
-class HomingPigeon(Pigeon):
-    """Carry a message by a pigeon that comes back: the loft knows what was carried."""
+class SearchableChat(FakeChat):
+    """A chat whose provider finds the messages that it received."""
 
-    name = "homing_pigeon"
-    title = "Homing pigeons"
+    name = "searchable_chat"
+    title = "Searchable chat"
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
-        return Pigeon.loft.look(message)
+        return FakeChat.fake_provider.on_find(message)
 
 
-class RingedPigeon(Pigeon):
-    """Carry a message by a pigeon with a number on its ring: the loft can be asked where that one
-    is.
-    """
+class PollableChat(FakeChat):
+    """A chat whose provider returns the status of a message."""
 
-    name = "ringed_pigeon"
+    name = "pollable_chat"
     reports = True
-    title = "Ringed pigeons"
+    title = "Pollable chat"
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
-        Pigeon.loft.asked.append(provider_id)
-        return Pigeon.loft.ask(provider_id)
+        FakeChat.fake_provider.status_queries.append(provider_id)
+        return FakeChat.fake_provider.on_fetch_status(provider_id)
 
 
-class ManyPigeons(Pigeon):
-    """Carry a message again when in doubt."""
+class ResendingChat(FakeChat):
+    """A chat that sends a message again when the outcome is unknown."""
 
-    name = "many_pigeons"
-    title = "Many pigeons"
+    name = "resending_chat"
+    title = "Resending chat"
     resend_unknown = True
 
 
-class FlockOfPigeons(Pigeon):
-    """Post to a roof where many look: one whose place begins with T keeps threads, one with W
-    changes nothing afterwards.
-    """
+class TeamChat(FakeChat):
+    """A chat with team channels: `T…` keeps threads, and posts in `W…` cannot be edited."""
 
-    name = "flock"
-    title = "Flock of pigeons"
+    name = "team_chat"
+    title = "Team chat"
     direct_address_kind = Address.CHAT
 
     @classmethod
@@ -136,7 +133,7 @@ class FlockOfPigeons(Pigeon):
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
-        return Senders("flock")
+        return Senders("team_chat")
 
     @classmethod
     def keeps_threads(cls, place: str) -> bool:
@@ -147,34 +144,32 @@ class FlockOfPigeons(Pigeon):
         return not place.startswith("W")
 
     def invite(self, token: str, *, team: bool = False) -> str:
-        return f"https://flock.example/{'roof' if team else 'nest'}/{token}"
+        return f"https://team-chat.example/{'group' if team else 'chat'}/{token}"
 
 
-def lost(outbound: Outbound) -> Accepted:
-    """Fly away, and not be seen again."""
-    raise OutcomeUnknown("The pigeon is not back.", "not_back")
+def lose_response(outbound: Outbound) -> Accepted:
+    """Receive a message and lose the response."""
+    raise OutcomeUnknown("The response was lost.", "response_lost")
 
 
 @pytest.fixture
-def loft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loft]:
-    """Install the pigeons as a package that names them in the entry-point group; give their loft,
-    empty.
-    """
-    kinds = (Pigeon, HomingPigeon, RingedPigeon, ManyPigeons, FlockOfPigeons)
+def fake_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
+    """Install the package with the fake integrations, and return the provider behind them."""
+    kinds = (FakeChat, SearchableChat, PollableChat, ResendingChat, TeamChat)
     install(
         tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds}
     )
-    Pigeon.loft = Loft()
-    yield Pigeon.loft
+    FakeChat.fake_provider = FakeProvider()
+    yield FakeChat.fake_provider
     monkeypatch.undo()
     integrations.registry.cache_clear()
 
 
 def install(site: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, str]) -> None:
     """Put a distribution with these entry points on the path, as pip would."""
-    info = site / "pigeon_post-1.0.dist-info"
+    info = site / "fake_chat-1.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pigeon-post\nVersion: 1.0\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-chat\nVersion: 1.0\n")
     lines = [f"{name} = {target}" for name, target in points.items()]
     (info / "entry_points.txt").write_text("\n".join(["[hub.integrations]", *lines, ""]))
     monkeypatch.syspath_prepend(str(site))

@@ -111,7 +111,7 @@ def signing_app(hub_demo: Flask) -> SigningApp:
     )
 
 
-def an_event(
+def event_body(
     kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **more: Any
 ) -> dict[str, Any]:
     """Return an event as a signing app posts it."""
@@ -122,7 +122,7 @@ def an_event(
     return event
 
 
-def a_signer(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any]:
+def signer_body(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any]:
     return {
         "id": name.lower(),
         "name": name,
@@ -133,7 +133,9 @@ def a_signer(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any
 
 
 # ── Messages ──────────────────────────────────────────────────────────────────────────────────────
-def a_message(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
+def queue_direct_message(
+    to: str = ERIC, text: str = "Your contract is ready.", **options: Any
+) -> str:
     """Queue a direct message over the demo's connection and return its id."""
     return direct.send_message(to=to, text=text, test=True, **({"channel": "sms"} | options))
 
@@ -161,7 +163,7 @@ def attempts(message_id: str) -> list[Attempt]:
     )
 
 
-def told(message_id: str) -> list[str]:
+def event_types(message_id: str) -> list[str]:
     """Return the platform events of a message, sorted."""
     db.session.rollback()
     return sorted(
@@ -169,7 +171,7 @@ def told(message_id: str) -> list[str]:
     )
 
 
-def words(message_id: str) -> list[str]:
+def status_words(message_id: str) -> list[str]:
     """Return what is known of a message, in the order in which it was learnt."""
     db.session.rollback()
     return list(
@@ -187,7 +189,7 @@ def count(model: Any) -> int:
 
 
 @transaction
-def change(message_id: str, **columns: Any) -> None:
+def update_message(message_id: str, **columns: Any) -> None:
     """Put a message's row into a state that takes long to come about."""
     row = db.session.get_one(Message, message_id)
     for name, value in columns.items():
@@ -195,17 +197,17 @@ def change(message_id: str, **columns: Any) -> None:
 
 
 @transaction
-def turn_connection(connection_id: str, state: ConnectionState) -> None:
+def set_connection_state(connection_id: str, state: ConnectionState) -> None:
     set_state(lock_connection(connection_id), state)
 
 
 def make_due(message_id: str) -> None:
     """Let it be time to act on a message."""
-    change(message_id, due_at=now() - timedelta(seconds=1))
+    update_message(message_id, due_at=now() - timedelta(seconds=1))
 
 
 @transaction
-def free(connection: Connection) -> None:
+def clear_throttle(connection: Connection) -> None:
     """Let a sender go on at once, whatever its provider asked for or its circuit waits for."""
     row = db.session.get(Throttle, connection.throttle, with_for_update=True)
     if row is not None:
@@ -230,12 +232,12 @@ def credentials(app: Flask) -> SimulatorCredentials:
     return data_dir.simulator_credentials(Path(config_of(app).data_dir))
 
 
-def at_provider(simulator: Any, to: str = "") -> list[str]:
+def texts_at_provider(simulator: Any, to: str = "") -> list[str]:
     """Return the texts that the provider took, oldest first."""
     return [one.body for one in simulator.extensions["simulator"].store.on_phone(to)]
 
 
-def a_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
+def status_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
     """Return the fields of a status callback as Twilio posts them."""
     account = credentials(app)
     return {
@@ -251,7 +253,7 @@ def a_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
     }
 
 
-def call_back(
+def post_callback(
     app: Flask,
     form: dict[str, str] | list[tuple[str, str]],
     *,
@@ -274,13 +276,13 @@ def call_back(
     )
 
 
-def about(message_id: str, attempt: int = 1) -> str:
+def status_target(message_id: str, attempt: int = 1) -> str:
     """Return the request target that a message's status callback is given."""
     return f"{CALLBACK}?message={message_id}&attempt={attempt}"
 
 
 @transaction
-def a_connection(title: str, *, like: Connection, **settings: str) -> str:
+def copy_connection(title: str, *, like: Connection, **settings: str) -> str:
     """Add an enabled test connection with the settings of another, except those given."""
     made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
@@ -296,7 +298,7 @@ def callbacks() -> list[ProviderCallback]:
     return list(db.session.scalars(select(ProviderCallback).order_by(ProviderCallback.id)))
 
 
-def body(response: TestResponse) -> Any:
+def json_of(response: TestResponse) -> Any:
     return json.loads(response.data)
 
 

@@ -120,7 +120,7 @@ class Hub:
         """Post an event about a request; the answer lists the messages to its signers, and apart
         the `posts` for the demo's team.
         """
-        return apart(
+        return split_posts(
             self.call(
                 "POST",
                 "/events",
@@ -152,7 +152,7 @@ class Hub:
             )["id"]
         )
 
-    def settled(self, message_id: str, *statuses: str) -> dict[str, Any]:
+    def wait_for_status(self, message_id: str, *statuses: str) -> dict[str, Any]:
         """Wait until a message has one of the statuses, delivered unless told otherwise, and return
         it.
         """
@@ -167,7 +167,7 @@ class Hub:
             time.sleep(0.05)
         return dict(found)
 
-    def give(self, content: bytes, name: str, kind: str) -> Any:
+    def upload(self, content: bytes, name: str, kind: str) -> Any:
         """Upload a file to attach to messages. Raises HTTPError when the hub refuses it."""
         form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": its_type}
@@ -176,7 +176,7 @@ class Hub:
         ) as answer:
             return json.load(answer)
 
-    def knows(self, sid: str) -> bool:
+    def has_inbound(self, sid: str) -> bool:
         """Tell whether the hub's database has a person's message, by the provider's id of it."""
         engine = create_engine(
             self.database_url or f"sqlite:///{self.folder / 'data' / 'hub.db'}", poolclass=NullPool
@@ -193,7 +193,7 @@ class Hub:
         """Return a phone that nobody has written to."""
         return f"+1317{next(self.numbers)}"
 
-    def at_the_phone(self, number: str, what: str, **body: Any) -> Any:
+    def use_phone(self, number: str, what: str, **body: Any) -> Any:
         """Do something at a phone, `-` for that of a person without number: write a `reply`, or
         open its `window`.
         """
@@ -204,13 +204,13 @@ class Hub:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
-    def hear(
+    def receive_text(
         self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any
     ) -> None:
         """Let a person write, and wait until the hub knows."""
-        answer = self.at_the_phone(number, "reply", channel=channel, text=text, **more)
+        answer = self.use_phone(number, "reply", channel=channel, text=text, **more)
         assert answer["answer"] == "200", answer
-        wait_until(lambda: self.knows(answer["sid"]), 10)
+        wait_until(lambda: self.has_inbound(answer["sid"]), 10)
 
     def phone_url(self, number: str) -> str:
         return f"{self.simulator_url}/?phone=%2B{number[1:]}"
@@ -232,7 +232,7 @@ class Hub:
             urllib.request.Request(url, urllib.parse.urlencode(form).encode(), headers), timeout=10
         ).close()
 
-    def make_trouble(self, **faults: int) -> None:
+    def set_faults(self, **faults: int) -> None:
         body = json.dumps(faults).encode()
         request = urllib.request.Request(
             f"{self.simulator_url}/simulator/faults", body, {"Content-Type": "application/json"}
@@ -240,7 +240,7 @@ class Hub:
         urllib.request.urlopen(request, timeout=10).close()
 
 
-def apart(answer: dict[str, Any]) -> dict[str, Any]:
+def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
     """Part what an event told its signers from what was posted for the demo's team."""
     told = answer["messages"]
     return {
@@ -251,7 +251,7 @@ def apart(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Hub]:
+def live_hub(folder: Path) -> Iterator[Hub]:
     """Run a hub in a folder, on PostgreSQL where the tests are; nothing of it is left."""
     with database() as url:
         hub = Hub(folder, url)

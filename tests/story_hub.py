@@ -22,7 +22,7 @@ import pytest
 
 from hub.core import data_dir
 from tests.conftest import free_port
-from tests.live_hub import apart
+from tests.live_hub import split_posts
 
 ERIC = "+13175551234"
 ANNA = "+442071234567"
@@ -97,7 +97,7 @@ class Hub:
             return json.load(answer)
 
     def post(self, event: dict[str, Any]) -> Any:
-        return apart(self.call("/events", event))
+        return split_posts(self.call("/events", event))
 
     def message(self, message_id: str) -> Any:
         return self.call(f"/messages/{message_id}")

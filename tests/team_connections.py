@@ -1,4 +1,4 @@
-"""Connections that post where a team looks, for tests of any room."""
+"""Connections to a team's channels, for all folders of tests."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from hub.db.store import transaction
 from hub.integrations.base import Accepted, Outbound
 from hub.models import Connection
 from hub.signing import team_subscriptions
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 
 
 @pytest.fixture
-def roof(loft: Loft, hub_demo: Flask) -> Callable[[str], Connection]:
-    """Connect a place where a team looks: `T…` keeps threads, `W…` changes nothing afterwards; ''
-    is for people only.
+def connect_team(fake_provider: FakeProvider, hub_demo: Flask) -> Callable[[str], Connection]:
+    """Return a function that connects a channel of a team, or people alone for ''.
+
+    `T…` keeps threads, and posts in `W…` cannot be edited.
     """
-    loft.fly = fly
-    return lambda place: db.session.get_one(Connection, connect(place))
+    fake_provider.on_send = accept_post
+    return lambda place: db.session.get_one(Connection, add_team_connection(place))
 
 
-def fly(outbound: Outbound) -> Accepted:
-    """Carry a post as the place it goes to does."""
+def accept_post(outbound: Outbound) -> Accepted:
+    """Answer a post as the kind of its channel does."""
     if outbound.edits:
         return Accepted(outbound.edits)
     begins = outbound.to.startswith("T") and not outbound.thread
@@ -39,12 +40,12 @@ def fly(outbound: Outbound) -> Accepted:
 
 
 @transaction
-def connect(place: str) -> str:
-    """Add an enabled connection that posts to a place; return its id."""
-    made = lock_connection(connections.create("flock", f"Roof {place}", test=True))
+def add_team_connection(place: str) -> str:
+    """Add an enabled connection that posts to a channel; return its id."""
+    made = lock_connection(connections.create("team_chat", f"Team {place}", test=True))
     made.settings = {"place": place}
     made.settings_version = 1
-    made.sender = "flock"
+    made.sender = "team_chat"
     made.destination = place
     team_subscriptions.subscribe_new(made)
     set_state(made, ConnectionState.ENABLED)

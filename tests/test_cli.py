@@ -16,15 +16,15 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
-    call_back,
-    process_pending_callbacks,
-    status,
-)
 from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import (
+    post_callback,
+    process_pending_callbacks,
+    queue_direct_message,
+    status,
+    status_form,
+    status_target,
+)
 
 
 def hub(
@@ -148,9 +148,9 @@ SID = "SM" + "0" * 32
 
 
 @pytest.fixture
-def with_callbacks(hub_demo: Flask) -> str:
+def message_with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
@@ -158,14 +158,16 @@ def with_callbacks(hub_demo: Flask) -> str:
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
         assert (
-            call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code
+            post_callback(
+                hub_demo, status_form(hub_demo, SID, word), target=status_target(message_id)
+            ).status_code
             == 200
         )
     return message_id
 
 
 def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
-    tmp_path: Path, with_callbacks: str, environ: dict[str, str]
+    tmp_path: Path, message_with_callbacks: str, environ: dict[str, str]
 ) -> None:
     first = hub(tmp_path, "replay", "--message", SID, **environ)
     assert (first.returncode, first.stderr) == (0, "")
@@ -174,7 +176,7 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
         ["2", "new status events; messages changed: 1, platform events: 2"],
         ["0", "status events already known"],
     ]
-    assert status(with_callbacks) == "delivered"
+    assert status(message_with_callbacks) == "delivered"
     assert process_pending_callbacks() == 0
     # as from another terminal than the demo's
     again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
@@ -184,9 +186,9 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
 
 
 def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
-    tmp_path: Path, with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
+    tmp_path: Path, message_with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "sent"))
+    post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "sent"))
     told = hub(tmp_path, "replay", "--since", "1h", **environ)
     assert told.returncode == 1
     assert "2 new status events" in told.stdout
@@ -212,7 +214,7 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
 )
 def test_a_replay_of_nothing_that_exists_says_what_to_give(
     tmp_path: Path,
-    with_callbacks: str,
+    message_with_callbacks: str,
     environ: dict[str, str],
     words: tuple[str, ...],
     code: int,

@@ -41,12 +41,12 @@ def test_generated_tables_are_current_and_all_links_work() -> None:
     assert made.returncode == 0, made.stderr
 
 
-def test_outdated_table_is_reported_and_written_again(copy: Path) -> None:
-    page = copy / "docs" / "settings.md"
+def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
+    page = docs_copy / "docs" / "settings.md"
     before = page.read_text()
     page.write_text(before.replace("| `HUB_LOCALE` | `en`", "| `HUB_LOCALE` | `de`"))
-    assert "docs/settings.md has an outdated table. Run: make docs" in check(copy)
-    assert make_docs(copy).returncode == 0
+    assert "docs/settings.md has an outdated table. Run: make docs" in check(docs_copy)
+    assert make_docs(docs_copy).returncode == 0
     assert page.read_text() == before
 
 
@@ -70,25 +70,25 @@ def test_outdated_table_is_reported_and_written_again(copy: Path) -> None:
         ("<b>bold</b>", "docs/times.md contains HTML. Write Markdown instead of <b>"),
     ],
 )
-def test_broken_page_is_reported(copy: Path, text: str, why: str) -> None:
-    page = copy / "docs" / "times.md"
+def test_broken_page_is_reported(docs_copy: Path, text: str, why: str) -> None:
+    page = docs_copy / "docs" / "times.md"
     page.write_text(f"{page.read_text()}\n{text}\n")
-    assert why in check(copy)
+    assert why in check(docs_copy)
 
 
-def test_page_without_a_title_is_reported(copy: Path) -> None:
-    (copy / "docs" / "times.md").write_text("Signpost stores times in UTC.\n")
-    assert "docs/times.md does not begin with a title" in check(copy)
+def test_page_without_a_title_is_reported(docs_copy: Path) -> None:
+    (docs_copy / "docs" / "times.md").write_text("Signpost stores times in UTC.\n")
+    assert "docs/times.md does not begin with a title" in check(docs_copy)
 
 
-def test_page_missing_on_the_start_page_is_reported(copy: Path) -> None:
-    (copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
-    assert "docs/lost.md is missing on the start page" in check(copy)
+def test_page_missing_on_the_start_page_is_reported(docs_copy: Path) -> None:
+    (docs_copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
+    assert "docs/lost.md is missing on the start page" in check(docs_copy)
 
 
-def test_broken_link_in_the_readme_is_reported(copy: Path) -> None:
-    (copy / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
-    assert "README.md links to docs/rulse.md, which does not exist." in check(copy)
+def test_broken_link_in_the_readme_is_reported(docs_copy: Path) -> None:
+    (docs_copy / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
+    assert "README.md links to docs/rulse.md, which does not exist." in check(docs_copy)
 
 
 def test_documentation_lists_every_dependency() -> None:
@@ -103,7 +103,7 @@ def test_readme_is_short() -> None:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
+def docs_copy(tmp_path: Path) -> Path:
     """Return a copy of the files that the documentation is built from."""
     for name in ("bin", "docs", "hub", "migrations", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -23,7 +23,7 @@ from hub.db.types import now
 from hub.jobs import chores
 from hub.run import queue_server
 from tests.conftest import close, wait_until
-from tests.hub_fixtures import a_message, change, hub_demo, message, status
+from tests.hub_fixtures import hub_demo, message, queue_direct_message, status, update_message
 
 __all__ = ["hub_demo"]
 
@@ -99,7 +99,9 @@ class Workers:
 
 
 @pytest.fixture
-def work(environ: dict[str, str], tmp_path: Path, queue: Queue) -> Iterator[Callable[..., Workers]]:
+def run_workers(
+    environ: dict[str, str], tmp_path: Path, queue: Queue
+) -> Iterator[Callable[..., Workers]]:
     """Give a function that starts `hub worker` with some queues, and returns it when all of them
     are worked off.
     """
@@ -118,9 +120,9 @@ def work(environ: dict[str, str], tmp_path: Path, queue: Queue) -> Iterator[Call
 
 @pytest.mark.parametrize("away", [True, False], ids=["stopped", "refuses writes"])
 def test_workers_wait_for_their_queue_server_however_long_it_is_away(
-    away: bool, queue: Queue, work: Callable[..., Workers], hub_demo: Flask
+    away: bool, queue: Queue, run_workers: Callable[..., Workers], hub_demo: Flask
 ) -> None:
-    workers = work("deliver", "chores")
+    workers = run_workers("deliver", "chores")
     if away:
         queue.stop()
     else:
@@ -132,7 +134,7 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
     with suppress(subprocess.TimeoutExpired):
         workers.process.wait(4)  # long enough for each to end five times
     assert workers.process.poll() is None, workers.text
-    message_id = a_message()
+    message_id = queue_direct_message()
     if away:
         queue.start()
     else:
@@ -141,18 +143,18 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
 
 
 def test_the_worker_of_a_single_queue_is_started_again_too(
-    queue: Queue, work: Callable[..., Workers]
+    queue: Queue, run_workers: Callable[..., Workers]
 ) -> None:
-    workers = work("deliver")
+    workers = run_workers("deliver")
     workers.kill_all()
     wait_until(lambda: "worker deliver ended: signal SIGKILL. Restarting" in workers.text)
     assert workers.process.poll() is None
 
 
 def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(
-    queue: Queue, work: Callable[..., Workers]
+    queue: Queue, run_workers: Callable[..., Workers]
 ) -> None:
-    workers = work("chores")
+    workers = run_workers("chores")
     with queue.client.pipeline() as pipeline:  # a job whose end cannot be written down
         pipeline.rpush("rq:queue:chores", "no-such-job")
         pipeline.config_set("min-replicas-to-write", 1)
@@ -167,8 +169,8 @@ def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(
 def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     queue: Queue, environ: dict[str, str], hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message_id = a_message()
-    change(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
+    message_id = queue_direct_message()
+    update_message(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     own = create_app(doors=False)

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from hub.core import data_dir
-from tests.live_hub import apart
+from tests.live_hub import split_posts
 from tests.story_hub import ANNA, ERIC, RAVI, Agreement, Hub
 from tests.story_hub import agreement as agreement
 from tests.story_hub import hub as hub
@@ -54,7 +54,7 @@ def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(
         ["sh", "-c", command], cwd=hub.folder, capture_output=True, text=True, check=False
     )
     began = time.monotonic()
-    [brief] = apart(json.loads(ran.stdout))["messages"]
+    [brief] = split_posts(json.loads(ran.stdout))["messages"]
     message = hub.delivered(brief["id"])
     assert time.monotonic() - began < 3
     link = body["signers"][0]["signing_url"]

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_until
-from tests.live_hub import Hub, running
+from tests.live_hub import Hub, live_hub
 
 TEXT = "Your contract is ready."
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running(tmp_path_factory.mktemp("whatsapp")) as hub:
+    with live_hub(tmp_path_factory.mktemp("whatsapp")) as hub:
         # the demo's templates are mapped by then
         wait_until(lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10)
         yield hub
@@ -65,7 +65,7 @@ def event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dic
 # ── The window ────────────────────────────────────────────────────────────────────────────────────
 def test_who_has_never_written_is_sent_the_template(hub: Hub) -> None:
     number = hub.number()
-    message = hub.settled(event(hub, number)["id"], "read")
+    message = hub.wait_for_status(event(hub, number)["id"], "read")
     [sent] = on_phone(hub, number)
     assert (
         sent["body"]
@@ -89,14 +89,14 @@ def test_the_template_is_that_of_the_signers_language_or_english(
     hub: Hub, locale: str, says: str
 ) -> None:
     number = hub.number()
-    hub.settled(event(hub, number, locale=locale)["id"], "read")
+    hub.wait_for_status(event(hub, number, locale=locale)["id"], "read")
     assert on_phone(hub, number)[0]["body"].startswith(says)
 
 
 def test_who_has_just_written_is_sent_our_own_words(hub: Hub) -> None:
     number = hub.number()
-    hub.hear(number)
-    hub.settled(event(hub, number)["id"], "read")
+    hub.receive_text(number)
+    hub.wait_for_status(event(hub, number)["id"], "read")
     assert on_phone(hub, number)[-1]["body"].startswith(
         'You\'ve been sent "Lease" by Acme HR. Please review & sign: https://'
     )
@@ -116,9 +116,9 @@ def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -
 
 def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hub: Hub) -> None:
     number = "+15005550021"  # 63016 for every text
-    hub.hear(number)
+    hub.receive_text(number)
     first = event(hub, number)["id"]
-    hub.settled(first, "undelivered", "failed")
+    hub.wait_for_status(first, "undelivered", "failed")
     bodies = wait_until(
         lambda: [
             one["body"] for one in on_phone(hub, number) if "Open it with the button" in one["body"]
@@ -143,14 +143,14 @@ def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hu
     [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")],
 )
 def test_what_whatsapp_refuses_is_explained(hub: Hub, number: str, ends: str) -> None:
-    message = hub.settled(event(hub, number)["id"], "undelivered", "failed")
+    message = hub.wait_for_status(event(hub, number)["id"], "undelivered", "failed")
     assert message["error"]["code"] == ends
     assert message["error"]["remedy"]
 
 
 def test_read_before_delivered_stays_read(hub: Hub) -> None:
     message_id = event(hub, "+15005550027")["id"]
-    hub.settled(message_id, "read")
+    hub.wait_for_status(message_id, "read")
 
     def all_told() -> Any:
         found = hub.call("GET", f"/messages/{message_id}")
@@ -175,33 +175,35 @@ def test_a_button_of_a_template_comes_back(hub: Hub) -> None:
         "signing_url": "https://sign.example/r/1",
     }
     request = {"id": request_id, "title": "Lease"}
-    hub.settled(hub.event("request.sent", request, signers=[signer])["messages"][0]["id"], "read")
-    hub.settled(hub.event("request.reminder", request)["messages"][0]["id"], "read")
-    answer = hub.at_the_phone(number, "reply", channel="whatsapp", button="resend")
+    hub.wait_for_status(
+        hub.event("request.sent", request, signers=[signer])["messages"][0]["id"], "read"
+    )
+    hub.wait_for_status(hub.event("request.reminder", request)["messages"][0]["id"], "read")
+    answer = hub.use_phone(number, "reply", channel="whatsapp", button="resend")
     assert answer["answer"] == "200"
-    hub.hear(number)  # and the window is open
+    hub.receive_text(number)  # and the window is open
 
 
 def test_somebody_known_by_an_id_alone_is_heard(hub: Hub) -> None:
-    answer = hub.at_the_phone(
+    answer = hub.use_phone(
         "-", "reply", channel="whatsapp", text="Hello", external_id="US.13491208655302741918"
     )
     assert answer["answer"] == "200"
-    assert hub.at_the_phone(hub.number(), "reply", channel="sms", text="Hello")["answer"] == "200"
+    assert hub.use_phone(hub.number(), "reply", channel="sms", text="Hello")["answer"] == "200"
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_signed_document_reaches_the_phone(hub: Hub) -> None:
     number = hub.number()
     pdf = b"%PDF-1.7 " + secrets.token_bytes(300_000)
-    hub.hear(number)
-    file = hub.give(pdf, "lease-signed.pdf", "application/pdf")
+    hub.receive_text(number)
+    file = hub.upload(pdf, "lease-signed.pdf", "application/pdf")
     sent = hub.call(
         "POST",
         "/messages",
         {"connection": "demo-whatsapp", "to": number, "text": TEXT, "media": file["id"]},
     )
-    message = hub.settled(sent["id"], "read", "failed", "undelivered")
+    message = hub.wait_for_status(sent["id"], "read", "failed", "undelivered")
     assert message["status"] == "read", message
     assert on_phone(hub, number)[-1]["num_media"] == "1"
     with urllib.request.urlopen(
@@ -212,13 +214,13 @@ def test_a_signed_document_reaches_the_phone(hub: Hub) -> None:
 
 def test_a_file_in_a_private_network_is_not_passed_on(hub: Hub) -> None:
     number = hub.number()
-    hub.hear(number)
+    hub.receive_text(number)
     sent = hub.call(
         "POST",
         "/messages",
         {"connection": "demo-whatsapp", "to": number, "media_url": "https://10.0.0.7/lease.pdf"},
     )
-    message = hub.settled(sent["id"], "failed")
+    message = hub.wait_for_status(sent["id"], "failed")
     assert message["code"] == "media_not_allowed"
     assert message["error"]["remedy"]
     assert on_phone(hub, number) == []
@@ -226,7 +228,7 @@ def test_a_file_in_a_private_network_is_not_passed_on(hub: Hub) -> None:
 
 def test_a_file_that_no_channel_takes_is_refused(hub: Hub) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        hub.give(b"MZ", "setup.exe", "application/x-msdownload")
+        hub.upload(b"MZ", "setup.exe", "application/x-msdownload")
     assert refused.value.code == 422
     assert json.load(refused.value)["code"] == "media_type"
     refused.value.close()

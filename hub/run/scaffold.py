@@ -67,7 +67,9 @@ def in_checkout(name: str, here: Path, kind: str = "team") -> Scaffold:
             " integration’s own module may contain it (tests/test_architecture.py checks"
             f" this). Choose another name, such as {name}_chat.",
         )
-    words = _words(name, module=f"hub.integrations.{name}", wire="tests.integrations.http_recorder")
+    words = _words(
+        name, module=f"hub.integrations.{name}", http_recorder="tests.integrations.http_recorder"
+    )
     return _write(
         root,
         words,
@@ -87,7 +89,7 @@ def in_package(name: str, folder: Path, kind: str = "team") -> Scaffold:
     """
     _check(name, kind)
     package = f"hub_{name}"
-    words = _words(name, module=f"{package}.{name}", wire="wire") | {
+    words = _words(name, module=f"{package}.{name}", http_recorder="http_recorder") | {
         "package": package,
         "dist": package.replace("_", "-"),
     }
@@ -100,7 +102,7 @@ def in_package(name: str, folder: Path, kind: str = "team") -> Scaffold:
             f"{package}/__init__.py": "init",
             f"{package}/{name}.py": _template(kind, "module"),
             f"tests/test_{name}.py": _template(kind, "test"),
-            "tests/wire.py": "wire",
+            "tests/http_recorder.py": "http_recorder",
         },
     )
 
@@ -141,7 +143,7 @@ def _check(name: str, kind: str) -> None:
             f"An integration named {name} already exists in {known.__module__}. Choose"
             " another name.",
         )
-    words = _words(name, module="", wire="")
+    words = _words(name, module="", http_recorder="")
     if _bound(TEMPLATES / f"{_template(kind, 'module')}.txt", words)[words["class_name"]] > 1:
         why = (
             f"A class {words['class_name']} would hide a name that integrations import."
@@ -161,7 +163,7 @@ def _bound(template: Path, words: dict[str, str]) -> Counter[str]:
     return found
 
 
-def _words(name: str, *, module: str, wire: str) -> dict[str, str]:
+def _words(name: str, *, module: str, http_recorder: str) -> dict[str, str]:
     """Return what stands for what in the templates."""
     title = " ".join(word.capitalize() for word in name.split("_"))
     api = name.replace("_", "")  # as the names of settings are, see config.API_URL
@@ -174,7 +176,7 @@ def _words(name: str, *, module: str, wire: str) -> dict[str, str]:
         "api": api,
         "api_upper": api.upper(),
         "module": module,
-        "wire": wire,
+        "http_recorder": http_recorder,
     }
 
 

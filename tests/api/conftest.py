@@ -73,7 +73,7 @@ def signing_app(hub_demo: Flask) -> StrictApp:
 
 
 @pytest.fixture
-def another(hub_demo: Flask) -> Callable[..., StrictApp]:
+def add_signing_app(hub_demo: Flask) -> Callable[..., StrictApp]:
     """Give a function that makes another signing app: a key of its own, of another source where one
     is named.
     """

@@ -15,13 +15,8 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.models import ApiKey, Connection
 from tests.api.conftest import StrictApp
-from tests.api.message_steps import NOBODY, sent
-from tests.hub_fixtures import (
-    ERIC,
-    a_signer,
-    an_event,
-    body,
-)
+from tests.api.message_steps import UNKNOWN_ID, send_message
+from tests.hub_fixtures import ERIC, event_body, json_of, signer_body
 
 
 @pytest.mark.parametrize(
@@ -29,13 +24,13 @@ from tests.hub_fixtures import (
     ["", "Bearer", "Bearer ", "Bearer sp_test_nonsense", "Basic c3A6", "sp_test_x", "Bearer \x00"],
 )
 @pytest.mark.parametrize(
-    "path", ["/api/v1/messages", f"/api/v1/messages/{NOBODY}", "/api/v1/requests/x"]
+    "path", ["/api/v1/messages", f"/api/v1/messages/{UNKNOWN_ID}", "/api/v1/requests/x"]
 )
 def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) -> None:
     if "\x00" in header:
         header = "Bearer %00"
     answer = hub_demo.test_client().get(path, headers={"Authorization": header} if header else {})
-    assert (answer.status_code, answer.mimetype, body(answer)["code"]) == (
+    assert (answer.status_code, answer.mimetype, json_of(answer)["code"]) == (
         401,
         "application/problem+json",
         "unauthorized",
@@ -49,7 +44,9 @@ def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
         if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi":
             for method in rule.methods or set():
                 if method not in ("HEAD", "OPTIONS"):
-                    path = rule.rule.replace("<message_id>", NOBODY).replace("<request_id>", "x")
+                    path = rule.rule.replace("<message_id>", UNKNOWN_ID).replace(
+                        "<request_id>", "x"
+                    )
                     assert client.open(path, method=method).status_code == 401, (
                         f"{method} {rule.rule}"
                     )
@@ -76,34 +73,34 @@ def test_a_revoked_or_expired_key_opens_nothing(signing_app: StrictApp) -> None:
 
 
 def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
-    signing_app: StrictApp, another: Callable[..., StrictApp], connection: Connection
+    signing_app: StrictApp, add_signing_app: Callable[..., StrictApp], connection: Connection
 ) -> None:
-    live = another(test=False)
-    mine = sent(signing_app)
+    live = add_signing_app(test=False)
+    mine = send_message(signing_app)
     for message in ({"channel": "sms"}, {"connection": connection.slug}):
         answer = live.post("/messages", {"to": ERIC, "text": "Hello.", **message})
         assert answer.status_code in (404, 422)
-    event = body(live.post("/events", an_event(signers=[a_signer("Eric")])))
+    event = json_of(live.post("/events", event_body(signers=[signer_body("Eric")])))
     assert (event["messages"], event["skipped"][0]["reason"]) == ([], "no_connection")
-    assert body(live.get("/messages"))["messages"] == []
+    assert json_of(live.get("/messages"))["messages"] == []
     assert live.get(f"/messages/{mine['id']}").status_code == 404
     assert live.post(f"/messages/{mine['id']}/cancel").status_code == 404
     assert live.post(f"/messages/{mine['id']}/resend").status_code == 404
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    assert body(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    assert json_of(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
         "one of the same name, of its own"
     )
 
 
 def test_another_sources_messages_and_requests_are_invisible(
-    signing_app: StrictApp, another: Callable[..., StrictApp]
+    signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
-    theirs = another("brand-two")
-    mine = sent(signing_app)
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    request_id = body(signing_app.get("/requests/agr-1001"))["id"]
-    assert body(theirs.get("/messages"))["messages"] == []
-    assert body(theirs.get("/messages", request=request_id))["messages"] == []
+    theirs = add_signing_app("brand-two")
+    mine = send_message(signing_app)
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    request_id = json_of(signing_app.get("/requests/agr-1001"))["id"]
+    assert json_of(theirs.get("/messages"))["messages"] == []
+    assert json_of(theirs.get("/messages", request=request_id))["messages"] == []
     for method, path in (
         ("get", f"/messages/{mine['id']}"),
         ("post", f"/messages/{mine['id']}/cancel"),
@@ -113,11 +110,11 @@ def test_another_sources_messages_and_requests_are_invisible(
         ("post", f"/requests/{request_id}/remind"),
     ):
         assert getattr(theirs, method)(path).status_code == 404, path
-    assert body(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
+    assert json_of(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
 
 
 def test_two_keys_of_one_source_see_the_same(
-    signing_app: StrictApp, another: Callable[..., StrictApp]
+    signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
-    mine = sent(signing_app)
-    assert body(another().get(f"/messages/{mine['id']}"))["id"] == mine["id"]
+    mine = send_message(signing_app)
+    assert json_of(add_signing_app().get(f"/messages/{mine['id']}"))["id"] == mine["id"]

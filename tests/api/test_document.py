@@ -12,12 +12,12 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.api.operations import list_routes
-from tests.hub_fixtures import SigningApp, body
+from tests.hub_fixtures import SigningApp, json_of
 
 
 @pytest.fixture
 def document(app: Flask) -> dict[str, Any]:
-    return body(app.test_client().get("/api/v1/openapi.json"))  # type: ignore[no-any-return]
+    return json_of(app.test_client().get("/api/v1/openapi.json"))  # type: ignore[no-any-return]
 
 
 def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def test_where_nothing_is_a_problem_is_answered(
 ) -> None:
     answer = app.test_client().open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
-    assert body(answer)["status"] == status
+    assert json_of(answer)["status"] == status
 
 
 def test_the_page_works_under_the_policy(app: Flask) -> None:

@@ -11,7 +11,7 @@ from hub.connections import connections
 from hub.db.engine import db
 from hub.models import Connection, Event, MessageBody
 from tests.api.event_bodies import DESIGN
-from tests.hub_fixtures import ANNA, SigningApp, a_signer, an_event, body
+from tests.hub_fixtures import ANNA, SigningApp, event_body, json_of, signer_body
 
 
 def texts() -> list[str]:
@@ -29,15 +29,15 @@ def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp)
     )
     answer = signing_app.post("/events", DESIGN)
     assert answer.status_code == 202
-    assert body(answer)["event"]["id"].startswith("evt_")
-    [one] = body(answer)["messages"]
+    assert json_of(answer)["event"]["id"].startswith("evt_")
+    [one] = json_of(answer)["messages"]
     assert (one["channel"], one["to"], one["status"], one["code"]) == (
         "sms",
         "+13175551234",
         "queued",
         None,
     )
-    assert body(answer)["skipped"] == []
+    assert json_of(answer)["skipped"] == []
     assert texts() == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
         " https://sign.example/r/agr-1001/eric"
@@ -47,7 +47,7 @@ def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp)
 def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(
     signing_app: SigningApp,
 ) -> None:
-    [one] = body(signing_app.post("/events", DESIGN))["messages"]
+    [one] = json_of(signing_app.post("/events", DESIGN))["messages"]
     assert (one["channel"], one["status"], one["code"]) == (
         "whatsapp",
         "suppressed",
@@ -77,27 +77,31 @@ def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(
 def test_the_others_hear_how_many_signatures_are_missing(
     signing_app: SigningApp, signers: tuple[str, ...], says: str
 ) -> None:
-    people = [a_signer(name, f"+1317555100{n}") for n, name in enumerate(signers)]
-    signing_app.post("/events", an_event(signers=people))
-    answer = body(signing_app.post("/events", an_event("request.signed", signer="eric")))
+    people = [signer_body(name, f"+1317555100{n}") for n, name in enumerate(signers)]
+    signing_app.post("/events", event_body(signers=people))
+    answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     assert len(answer["messages"]) == len(signers)
     assert texts()[len(signers) :].count(says) == len(signers) - 1
     assert texts().count('Your signature on "Employment Agreement" has been recorded.') == 1
 
 
 def test_the_last_signature_is_the_last(signing_app: SigningApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    signing_app.post("/events", an_event("request.signed", signer="anna"))
+    signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
+    )
+    signing_app.post("/events", event_body("request.signed", signer="eric"))
+    signing_app.post("/events", event_body("request.signed", signer="anna"))
     assert 'Anna has signed "Employment Agreement".' in texts()
 
 
 def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
+    )
     own = {"id": "anna", "download_url": "https://sign.example/d/anna"}
     signing_app.post(
         "/events",
-        an_event("request.completed", download_url="https://sign.example/d/1", signers=[own]),
+        event_body("request.completed", download_url="https://sign.example/d/1", signers=[own]),
     )
     assert texts()[2:] == [
         '"Employment Agreement" has been accepted by all parties. Download your document here:'
@@ -107,9 +111,11 @@ def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None
 
 
 def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    answer = body(signing_app.post("/events", an_event("request.reminder", id="r1")))
+    signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
+    )
+    signing_app.post("/events", event_body("request.signed", signer="eric"))
+    answer = json_of(signing_app.post("/events", event_body("request.reminder", id="r1")))
     assert [one["to"] for one in answer["messages"]] == [ANNA]
     assert (
         texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature:'
@@ -121,13 +127,20 @@ def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -
     "kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"]
 )
 def test_an_event_that_tells_nobody_is_taken_too(signing_app: SigningApp, kind: str) -> None:
-    answer = signing_app.post("/events", an_event(kind, signers=[a_signer("Eric")]))
-    assert (answer.status_code, body(answer)["messages"], body(answer)["skipped"]) == (202, [], [])
+    answer = signing_app.post("/events", event_body(kind, signers=[signer_body("Eric")]))
+    assert (answer.status_code, json_of(answer)["messages"], json_of(answer)["skipped"]) == (
+        202,
+        [],
+        [],
+    )
 
 
 def test_who_cannot_be_told_is_listed(signing_app: SigningApp) -> None:
-    people = [a_signer("Eric", None), a_signer("Anna", ANNA, send_to={"mobile_number": False})]
-    answer = body(signing_app.post("/events", an_event(signers=people)))
+    people = [
+        signer_body("Eric", None),
+        signer_body("Anna", ANNA, send_to={"mobile_number": False}),
+    ]
+    answer = json_of(signing_app.post("/events", event_body(signers=people)))
     assert answer["messages"] == []
     assert [(one["signer"], one["step"], one["reason"]) for one in answer["skipped"]] == [
         ("eric", "sms", "no_address"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.live_hub import Hub, running
+from tests.live_hub import Hub, live_hub
 
 BIN = Path(sys.executable).parent
 PACKAGE = "signpost_generated"
@@ -22,7 +22,7 @@ PACKAGE = "signpost_generated"
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with running(tmp_path_factory.mktemp("hub")) as live:
+    with live_hub(tmp_path_factory.mktemp("hub")) as live:
         yield live
 
 
@@ -114,14 +114,14 @@ def test_file_is_uploaded_and_sent(client: Any, generated: str, hub: Hub) -> Non
     assert answer.status_code == 201, answer.content
     assert answer.parsed.size == len(content)
     number = hub.number()
-    hub.at_the_phone(number, "window", channel="whatsapp")
-    hub.hear(number)
+    hub.use_phone(number, "window", channel="whatsapp")
+    hub.receive_text(number)
     message = models.MessageIn(
         to=number, text="Here it is", channel=models.Channel.WHATSAPP, media=answer.parsed.id
     )
     sent = part(generated, "api.messages.post_message").sync_detailed(client=client, body=message)
     assert sent.status_code == 202, sent.content
-    hub.settled(sent.parsed.id, "delivered", "read")
+    hub.wait_for_status(sent.parsed.id, "delivered", "read")
 
 
 def test_refusal_is_a_problem_with_its_field(client: Any, generated: str) -> None:

@@ -18,7 +18,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.models import Event, IdempotencyKey, Message
 from tests.api.conftest import StrictApp
-from tests.hub_fixtures import ANNA, ERIC, a_signer, an_event, body, count
+from tests.hub_fixtures import ANNA, ERIC, count, event_body, json_of, signer_body
 
 MESSAGE = {"channel": "sms", "to": ERIC, "text": "Once."}
 
@@ -26,7 +26,7 @@ MESSAGE = {"channel": "sms", "to": ERIC, "text": "Once."}
 def test_a_repeat_gets_the_same_answer_and_does_nothing(signing_app: StrictApp) -> None:
     first = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
     again = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
-    assert body(again) == body(first)
+    assert json_of(again) == json_of(first)
     assert (first.status_code, again.status_code) == (202, 202)
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
@@ -36,17 +36,17 @@ def test_a_repeat_gets_the_same_answer_and_does_nothing(signing_app: StrictApp) 
 def test_another_body_under_the_same_key_is_refused(signing_app: StrictApp) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
     answer = signing_app.post("/messages", {**MESSAGE, "text": "Twice."}, Idempotency_Key="k1")
-    assert (answer.status_code, body(answer)["code"]) == (422, "idempotency_mismatch")
+    assert (answer.status_code, json_of(answer)["code"]) == (422, "idempotency_mismatch")
     assert count(Message) == 1
 
 
 def test_a_key_belongs_to_a_path_and_to_an_api_key(
-    signing_app: StrictApp, another: Callable[..., StrictApp]
+    signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
-    event = an_event(signers=[a_signer("Eric")])
+    event = event_body(signers=[signer_body("Eric")])
     assert signing_app.post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
     assert signing_app.post("/events", event, Idempotency_Key="k1").status_code == 202
-    assert another().post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
+    assert add_signing_app().post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
     assert count(Message) == 3
 
 
@@ -68,29 +68,31 @@ def test_without_a_key_every_request_counts(signing_app: StrictApp) -> None:
 @pytest.mark.parametrize("key", ["x" * 256, "line\tbreak"])
 def test_a_key_that_is_no_key_is_refused(signing_app: StrictApp, key: str) -> None:
     answer = signing_app.post("/messages", MESSAGE, Idempotency_Key=key)
-    assert (answer.status_code, body(answer)["field"]) == (422, "Idempotency-Key")
+    assert (answer.status_code, json_of(answer)["field"]) == (422, "Idempotency-Key")
 
 
 def test_an_answer_is_kept_for_a_week_and_sealed(signing_app: StrictApp) -> None:
-    first = body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))
+    first = json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))
     row = db.session.query(IdempotencyKey).one()
     assert row._answer is not None
     assert first["id"].encode() not in row._answer
     assert ERIC.encode() not in row._answer
     with time_machine.travel(now() + timedelta(days=6, hours=23)):
         assert (
-            body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] == first["id"]
+            json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"]
+            == first["id"]
         )
     with time_machine.travel(now() + timedelta(days=8)):
         assert (
-            body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] != first["id"]
+            json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"]
+            != first["id"]
         )
 
 
 def test_reminding_twice_under_one_key_reminds_once(signing_app: StrictApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     answers = [
-        body(signing_app.post("/requests/agr-1001/remind", {}, Idempotency_Key="k1"))
+        json_of(signing_app.post("/requests/agr-1001/remind", {}, Idempotency_Key="k1"))
         for _ in range(2)
     ]
     assert answers[0] == answers[1]
@@ -126,7 +128,7 @@ def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_d
             [lambda m=message, n=n: signing_app.post("/messages", m, Idempotency_Key=f"k{n}")] * 4,
         )  # type: ignore[misc]
         assert [answer.status_code for answer in answers] == [202] * 4
-        assert len({body(answer)["id"] for answer in answers}) == 1
+        assert len({json_of(answer)["id"] for answer in answers}) == 1
     assert count(Message) == 4
 
 
@@ -157,7 +159,7 @@ def test_a_request_that_still_runs_is_waited_for(signing_app: StrictApp, hub_dem
     answers = together(hub_demo, calls)
     holder.join()
     assert [answer.status_code for answer in answers] == [202, 202]
-    assert body(answers[0]) == body(answers[1])
+    assert json_of(answers[0]) == json_of(answers[1])
     assert count(Message) == 1
 
 
@@ -174,7 +176,7 @@ def test_a_request_that_runs_for_longer_is_a_conflict(
             hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")]
         )
         waited = time.monotonic() - began
-    assert (answer.status_code, body(answer)["code"]) == (409, "still_running")
+    assert (answer.status_code, json_of(answer)["code"]) == (409, "still_running")
     assert 1.9 < waited < 4
     assert signing_app.post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
     assert count(Message) == 2
@@ -199,7 +201,9 @@ def test_first_events_about_one_person_at_the_same_moment_are_all_taken(
     signing_app.get("/messages")
     db.session.rollback()
     events = [
-        an_event(signers=[a_signer("Anna", ANNA)], request={"id": f"agr-{n // 2}", "title": "T"})
+        event_body(
+            signers=[signer_body("Anna", ANNA)], request={"id": f"agr-{n // 2}", "title": "T"}
+        )
         for n in range(8)
     ]
     answers = together(

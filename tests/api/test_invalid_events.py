@@ -10,7 +10,7 @@ from flask import Flask
 
 from hub.models import Event, Message
 from tests.api.event_bodies import DESIGN
-from tests.hub_fixtures import ERIC, SigningApp, body, count
+from tests.hub_fixtures import ERIC, SigningApp, count, json_of
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ def test_a_body_with_a_byte_order_mark_is_refused_in_words(
 ) -> None:
     for path in ("/events", "/messages", "/suppressions", "/consents"):
         answer = signing_app.raw(path, mark + json.dumps(DESIGN).encode(), "application/json")
-        assert (answer.status_code, body(answer)["code"]) == (400, "bad_json")
-        assert "byte order mark (BOM)" in body(answer)["detail"]
+        assert (answer.status_code, json_of(answer)["code"]) == (400, "bad_json")
+        assert "byte order mark (BOM)" in json_of(answer)["detail"]
 
 
 def without(name: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def with_signer(**fields: Any) -> dict[str, Any]:
         (with_signer(locale="english please"), "invalid_field", "signers[0].locale"),
         (with_signer(order=0), "invalid_field", "signers[0].order"),
         (with_signer(signing_url="sign.example"), "invalid_field", "signers[0].signing_url"),
-        (with_signer(preference=["pigeon"]), "invalid_field", "signers[0].preference[0]"),
+        (with_signer(preference=["fake_chat"]), "invalid_field", "signers[0].preference[0]"),
         (with_signer(send_to={"fax": True}), "unknown_field", "signers[0].send_to.fax"),
         (with_signer(send_to={"email": "no"}), "invalid_field", "signers[0].send_to.email"),
         (with_signer(send_to={"email": 0}), "invalid_field", "signers[0].send_to.email"),
@@ -88,8 +88,12 @@ def test_what_is_wrong_is_named(
     signing_app: SigningApp, event: dict[str, Any], code: str, field: str
 ) -> None:
     answer = signing_app.post("/events", event)
-    assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == (422, code, field)
-    assert body(answer)["detail"].startswith(field)
+    assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == (
+        422,
+        code,
+        field,
+    )
+    assert json_of(answer)["detail"].startswith(field)
     assert count(Event) == count(Message) == 0
 
 
@@ -105,8 +109,8 @@ def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
         "at": signing_app.post("/consents", {"address": ERIC, "given": True, "at": time}),
     }
     for field, answer in posted.items():
-        assert (answer.status_code, body(answer)["field"]) == (422, field)
-        assert "2026-11-21T09:30:00Z" in body(answer)["detail"]
+        assert (answer.status_code, json_of(answer)["field"]) == (422, field)
+        assert "2026-11-21T09:30:00Z" in json_of(answer)["detail"]
     assert count(Event) == 0
 
 
@@ -137,8 +141,8 @@ def test_a_bad_number_is_refused_with_the_reason(
 ) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
     assert answer.status_code == 422
-    assert body(answer)["field"] == "signers[0].mobile_number"
-    assert because in body(answer)["detail"]
+    assert json_of(answer)["field"] == "signers[0].mobile_number"
+    assert because in json_of(answer)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_a_bad_number_is_refused_with_the_reason(
 def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
     assert answer.status_code == 202
-    assert body(answer)["messages"][0]["to"] == number.strip()
+    assert json_of(answer)["messages"][0]["to"] == number.strip()
 
 
 @pytest.mark.parametrize("path", ["/events", "/messages", "/suppressions", "/consents"])
@@ -177,13 +181,13 @@ def test_json_that_can_be_read_in_two_ways_is_refused(
     signing_app: SigningApp, path: str, content: str, status: int, field: str, words: str
 ) -> None:
     answer = signing_app.raw(path, content, "application/json")
-    assert (answer.status_code, body(answer).get("field", "")) == (status, field)
-    assert words in body(answer)["detail"]
+    assert (answer.status_code, json_of(answer).get("field", "")) == (status, field)
+    assert words in json_of(answer)["detail"]
 
 
 def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
     people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
-    answer = body(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
+    answer = json_of(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
     assert {one["field"] for one in answer["errors"]} == {
         "typo",
         "signers[0].mobile_number",
@@ -212,8 +216,8 @@ def test_what_is_no_event_at_all_is_refused(
     signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str
 ) -> None:
     answer = signing_app.raw("/events", content, kind)
-    assert (answer.status_code, body(answer)["code"]) == (status, code)
-    assert not body(answer)["detail"].startswith(":"), "a sentence, not what is left of one"
+    assert (answer.status_code, json_of(answer)["code"]) == (status, code)
+    assert not json_of(answer)["detail"].startswith(":"), "a sentence, not what is left of one"
     assert count(Event) == 0
 
 
@@ -246,4 +250,4 @@ def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo:
 )
 def test_dates_that_no_document_has_are_refused(signing_app: SigningApp, date: str) -> None:
     answer = signing_app.post("/events", {**DESIGN, "occurred_at": date})
-    assert (answer.status_code, body(answer)["field"]) == (422, "occurred_at")
+    assert (answer.status_code, json_of(answer)["field"]) == (422, "occurred_at")

@@ -23,7 +23,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy import session_windows
 from hub.models import Connection, MediaFile, MessageBody
 from tests.conftest import config_of
-from tests.hub_fixtures import ERIC, SigningApp, body, message
+from tests.hub_fixtures import ERIC, SigningApp, json_of, message
 
 PDF = b"%PDF-1.7 signed by Eric Smith"
 
@@ -48,7 +48,7 @@ def path_of(app: Flask, file_id: str) -> str:
 def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningApp) -> None:
     answer = give(signing_app)
     assert answer.status_code == 201
-    taken = body(answer)
+    taken = json_of(answer)
     assert (taken["id"][:4], taken["name"], taken["content_type"], taken["size"]) == (
         "med_",
         "signed.pdf",
@@ -76,7 +76,7 @@ def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningAp
 def test_a_name_is_kept_without_its_folders(
     signing_app: SigningApp, name: str, kind: str, taken_as: Any
 ) -> None:
-    taken = body(give(signing_app, name=name, kind=kind))
+    taken = json_of(give(signing_app, name=name, kind=kind))
     if taken_as:
         assert (taken["name"], taken["content_type"]) == taken_as
     else:
@@ -102,7 +102,7 @@ def test_a_file_that_no_channel_passes_on_is_refused(
     signing_app: SigningApp, content: bytes, name: str, kind: str, says: tuple[int, str, str]
 ) -> None:
     answer = give(signing_app, content, name, kind)
-    assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == says
+    assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == says
     assert db.session.scalars(select(MediaFile.id)).all() == []
 
 
@@ -114,7 +114,7 @@ def test_what_is_not_a_form_with_a_file_is_refused(signing_app: SigningApp) -> N
         content_type="multipart/form-data",
         headers={"Authorization": f"Bearer {signing_app.key}"},
     )
-    assert (empty.status_code, body(empty)["field"]) == (422, "file")
+    assert (empty.status_code, json_of(empty)["field"]) == (422, "file")
     assert (
         signing_app.client.post("/api/v1/media", data={"file": (BytesIO(PDF), "x.pdf")}).status_code
         == 401
@@ -129,9 +129,9 @@ class TestLowerLimits:
         return {"HUB_MEDIA_MB": "1", "HUB_MEDIA_IMAGE_MB": "1", "HUB_MEDIA_DAYS": "2"}
 
     def test_they_hold(self, signing_app: SigningApp) -> None:
-        assert body(give(signing_app, b" " * (1024 * 1024 + 1)))["code"] == "media_too_large"
+        assert json_of(give(signing_app, b" " * (1024 * 1024 + 1)))["code"] == "media_too_large"
         assert (
-            body(give(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"]
+            json_of(give(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"]
             == "media_too_large"
         )
         assert give(signing_app, b" " * 1024 * 1024).status_code == 201
@@ -144,7 +144,7 @@ class TestLowerLimits:
 def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(
     hub_demo: Flask, signing_app: SigningApp, method: str
 ) -> None:
-    path = path_of(hub_demo, body(give(signing_app))["id"])
+    path = path_of(hub_demo, json_of(give(signing_app))["id"])
     answer = hub_demo.test_client().open(path, method=method)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/pdf"
@@ -159,13 +159,13 @@ def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(
 def test_a_link_ends_after_a_quarter_of_an_hour(
     hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = path_of(hub_demo, body(give(signing_app))["id"])
+    path = path_of(hub_demo, json_of(give(signing_app))["id"])
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + 890)
     assert hub_demo.test_client().get(path).status_code == 200
     monkeypatch.setattr(time, "time", lambda: clock() + 905)
     late = hub_demo.test_client().get(path)
-    assert (late.status_code, body(late)["code"]) == (404, "link_expired")
+    assert (late.status_code, json_of(late)["code"]) == (404, "link_expired")
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_a_link_ends_after_a_quarter_of_an_hour(
 def test_a_link_that_was_never_made_gives_nothing(
     hub_demo: Flask, signing_app: SigningApp, spoil: Any
 ) -> None:
-    path = path_of(hub_demo, body(give(signing_app))["id"])
+    path = path_of(hub_demo, json_of(give(signing_app))["id"])
     assert hub_demo.test_client().get(spoil(path)).status_code == 404
 
 
 def test_a_file_is_removed_when_its_time_has_ended(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
-    gone, stays = (body(give(signing_app))["id"] for _ in range(2))
+    gone, stays = (json_of(give(signing_app))["id"] for _ in range(2))
     path = path_of(hub_demo, gone)
 
     @transaction
@@ -225,11 +225,11 @@ def open_window(hub_demo: Flask) -> None:
 
 
 def test_a_file_goes_along_with_a_message(open_window: None, signing_app: SigningApp) -> None:
-    file_id = body(give(signing_app))["id"]
+    file_id = json_of(give(signing_app))["id"]
     answer = signing_app.post(
         "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id}
     )
-    assert (answer.status_code, body(answer)["status"]) == (202, "queued")
+    assert (answer.status_code, json_of(answer)["status"]) == (202, "queued")
     link = signing_app.post(
         "/messages",
         {
@@ -240,18 +240,18 @@ def test_a_file_goes_along_with_a_message(open_window: None, signing_app: Signin
         },
     )
     assert link.status_code == 202
-    assert message(body(link)["id"]).status == "queued"
+    assert message(json_of(link)["id"]).status == "queued"
 
 
 def test_it_goes_along_again_when_the_message_is_sent_again(
     open_window: None, signing_app: SigningApp
 ) -> None:
-    file_id = body(give(signing_app))["id"]
-    sent = body(
+    file_id = json_of(give(signing_app))["id"]
+    sent = json_of(
         signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id})
     )["id"]
     assert signing_app.post(f"/messages/{sent}/cancel").status_code == 200
-    again = body(signing_app.post(f"/messages/{sent}/resend"))["id"]
+    again = json_of(signing_app.post(f"/messages/{sent}/resend"))["id"]
     assert db.session.get_one(MessageBody, again).content["media"] == [
         {"file": file_id, "name": "signed.pdf"}
     ]
@@ -272,24 +272,25 @@ def test_a_file_that_cannot_go_along_is_refused(
     open_window: None, signing_app: SigningApp, what: dict[str, str], status: int, field: str
 ) -> None:
     answer = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, **what})
-    assert (answer.status_code, body(answer)["field"]) == (status, field)
+    assert (answer.status_code, json_of(answer)["field"]) == (status, field)
 
 
 def test_a_type_that_this_channel_does_not_take_is_refused_at_once(
     open_window: None, signing_app: SigningApp
 ) -> None:
-    webp = body(give(signing_app, b"RIFF", "a.webp", "image/webp"))["id"]
+    webp = json_of(give(signing_app, b"RIFF", "a.webp", "image/webp"))["id"]
     answer = signing_app.post("/messages", {"connection": "demo-sms", "to": ERIC, "media": webp})
-    assert (answer.status_code, body(answer)["code"]) == (422, "media_type")
+    assert (answer.status_code, json_of(answer)["code"]) == (422, "media_type")
 
 
 def test_a_live_key_has_no_part_in_test_files(signing_app: SigningApp) -> None:
     live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
     source = db.session.scalars(
-        select(MediaFile.source_id).where(MediaFile.id == body(give(signing_app))["id"])
+        select(MediaFile.source_id).where(MediaFile.id == json_of(give(signing_app))["id"])
     ).one()
     with pytest.raises(NotFound):
-        media.find_files(body(give(signing_app))["id"], source_id=source, test=False)
+        media.find_files(json_of(give(signing_app))["id"], source_id=source, test=False)
     assert (
-        media.find_files(body(give(live))["id"], source_id=source, test=False).name == "signed.pdf"
+        media.find_files(json_of(give(live))["id"], source_id=source, test=False).name
+        == "signed.pdf"
     )

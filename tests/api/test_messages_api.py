@@ -13,19 +13,19 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.models import Attempt, Connection, Message
 from tests.api.conftest import StrictApp
-from tests.api.message_steps import NOBODY, sent
+from tests.api.message_steps import UNKNOWN_ID, send_message
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_connection,
-    a_signer,
-    an_event,
-    body,
-    change,
+    copy_connection,
     count,
     deliver,
-    turn_connection,
+    event_body,
+    json_of,
+    set_connection_state,
+    signer_body,
+    update_message,
 )
 
 
@@ -34,7 +34,7 @@ def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
     signing_app: SigningApp, text: str
 ) -> None:
     answer = signing_app.post("/messages", {"channel": "sms", "to": ERIC, "text": text})
-    assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == (
+    assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == (
         422,
         "empty_text",
         "text",
@@ -45,7 +45,7 @@ def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
 def test_a_message_is_answered_as_it_is_stored(
     signing_app: StrictApp, connection: Connection
 ) -> None:
-    message = sent(signing_app, to=ANNA)
+    message = send_message(signing_app, to=ANNA)
     assert (message["status"], message["to"], message["channel"], message["connection"]) == (
         "queued",
         ANNA,
@@ -55,7 +55,7 @@ def test_a_message_is_answered_as_it_is_stored(
     assert message["created_at"].endswith("Z")
     assert message["test"] is True
     assert [entry["what"] for entry in message["timeline"]] == ["planned"]
-    assert body(signing_app.get(f"/messages/{message['id']}")) == message
+    assert json_of(signing_app.get(f"/messages/{message['id']}")) == message
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_message_is_answered_as_it_is_stored(
         ({"channel": "sms", "text": "x"}, 422, "to"),
         ({"to": ERIC, "text": "x"}, 422, "channel"),
         ({"channel": "sms", "connection": "demo-sms", "to": ERIC, "text": "x"}, 422, "channel"),
-        ({"channel": "pigeon", "to": ERIC, "text": "x"}, 422, "channel"),
+        ({"channel": "fake_chat", "to": ERIC, "text": "x"}, 422, "channel"),
         ({"channel": "telegram", "to": ERIC, "text": "x"}, 422, "channel"),
         ({"connection": "nobody", "to": ERIC, "text": "x"}, 404, "connection"),
         ({"channel": "sms", "to": "5551234567", "text": "x"}, 422, "to"),
@@ -93,12 +93,12 @@ def test_a_bad_message_is_refused_with_its_field(
     field: str | None,
 ) -> None:
     answer = signing_app.post("/messages", message)
-    assert (answer.status_code, body(answer).get("field")) == (status, field)
+    assert (answer.status_code, json_of(answer).get("field")) == (status, field)
     assert count(Message) == 0
 
 
 def test_a_connection_that_is_off_refuses(signing_app: StrictApp, connection: Connection) -> None:
-    turn_connection(connection.id, ConnectionState.DISABLED)
+    set_connection_state(connection.id, ConnectionState.DISABLED)
     by_name = signing_app.post(
         "/messages", {"connection": connection.slug, "to": ERIC, "text": "x"}
     )
@@ -108,14 +108,14 @@ def test_a_connection_that_is_off_refuses(signing_app: StrictApp, connection: Co
 
 # ── Listing ───────────────────────────────────────────────────────────────────────────────────────
 def test_pages_are_complete_newest_first_and_without_repeats(signing_app: StrictApp) -> None:
-    ids = [sent(signing_app, text=f"{n}")["id"] for n in range(7)]
+    ids = [send_message(signing_app, text=f"{n}")["id"] for n in range(7)]
     found = []
     after = None
     while True:
-        page = body(signing_app.get("/messages", limit=3, **({"after": after} if after else {})))
+        page = json_of(signing_app.get("/messages", limit=3, **({"after": after} if after else {})))
         found += [one["id"] for one in page["messages"]]
         if found == ids[:3:-1]:
-            sent(signing_app, text="comes in between")
+            send_message(signing_app, text="comes in between")
         after = page["next"]
         if after is None:
             break
@@ -124,9 +124,9 @@ def test_pages_are_complete_newest_first_and_without_repeats(signing_app: Strict
 
 def test_the_last_page_has_no_next_even_when_full(signing_app: StrictApp) -> None:
     for n in range(3):
-        sent(signing_app, text=f"{n}")
-    assert body(signing_app.get("/messages", limit=3))["next"] is None
-    assert body(signing_app.get("/messages", limit=2))["next"] is not None
+        send_message(signing_app, text=f"{n}")
+    assert json_of(signing_app.get("/messages", limit=3))["next"] is None
+    assert json_of(signing_app.get("/messages", limit=2))["next"] is not None
 
 
 @transaction
@@ -141,17 +141,19 @@ def known_as(message_id: str, provider_id: str) -> None:
 
 
 def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection) -> None:
-    a_connection("Second", like=connection)
-    eric = sent(signing_app)
-    anna = sent(signing_app, to=ANNA)
-    other = sent(signing_app, channel=None, connection="second")
-    signing_app.post("/events", an_event(signers=[a_signer("Ravi", "+919876543210")]))
-    change(anna["id"], status="delivered")
+    copy_connection("Second", like=connection)
+    eric = send_message(signing_app)
+    anna = send_message(signing_app, to=ANNA)
+    other = send_message(signing_app, channel=None, connection="second")
+    signing_app.post("/events", event_body(signers=[signer_body("Ravi", "+919876543210")]))
+    update_message(anna["id"], status="delivered")
     known_as(anna["id"], "SM1")
-    request_id = body(signing_app.get("/requests/agr-1001"))["id"]
+    request_id = json_of(signing_app.get("/requests/agr-1001"))["id"]
 
     def listed(**query: Any) -> list[str]:
-        return sorted(one["id"] for one in body(signing_app.get("/messages", **query))["messages"])
+        return sorted(
+            one["id"] for one in json_of(signing_app.get("/messages", **query))["messages"]
+        )
 
     assert listed(status="delivered") == [anna["id"]]
     assert listed(provider_id="SM1") == [anna["id"]]
@@ -182,7 +184,7 @@ def test_a_bad_query_is_refused_with_its_field(
     signing_app: StrictApp, query: dict[str, Any], field: str
 ) -> None:
     answer = signing_app.get("/messages", **query)
-    assert (answer.status_code, body(answer)["field"]) == (422, field)
+    assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
 def test_a_name_that_cannot_be_looked_for_is_no_fault_of_the_database(
@@ -204,7 +206,14 @@ def test_a_query_for_what_cannot_be_stored_is_no_fault_of_the_database(
 # ── One message ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "name",
-    [NOBODY, "nonsense", "msg_", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY.upper(), "%00"],
+    [
+        UNKNOWN_ID,
+        "nonsense",
+        "msg_",
+        "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+        UNKNOWN_ID.upper(),
+        "%00",
+    ],
 )
 @pytest.mark.parametrize("way", ["", "/cancel", "/resend"])
 def test_a_message_that_is_not_there_is_not_found(
@@ -213,34 +222,34 @@ def test_a_message_that_is_not_there_is_not_found(
     answer = (
         signing_app.post(f"/messages/{name}{way}") if way else signing_app.get(f"/messages/{name}")
     )
-    assert (answer.status_code, body(answer)["code"]) == (404, "no_such_message")
+    assert (answer.status_code, json_of(answer)["code"]) == (404, "no_such_message")
 
 
 def test_a_message_can_be_taken_back_once(signing_app: StrictApp) -> None:
-    message_id = sent(signing_app)["id"]
+    message_id = send_message(signing_app)["id"]
     answer = signing_app.post(f"/messages/{message_id}/cancel")
-    assert (answer.status_code, body(answer)["status"]) == (200, "canceled")
-    assert body(answer)["timeline"][-1]["what"] == "canceled"
+    assert (answer.status_code, json_of(answer)["status"]) == (200, "canceled")
+    assert json_of(answer)["timeline"][-1]["what"] == "canceled"
     again = signing_app.post(f"/messages/{message_id}/cancel")
-    assert (again.status_code, body(again)["code"]) == (409, "not_queued")
+    assert (again.status_code, json_of(again)["code"]) == (409, "not_queued")
 
 
 def test_a_message_can_be_sent_again_once(signing_app: StrictApp) -> None:
-    message_id = sent(signing_app)["id"]
+    message_id = send_message(signing_app)["id"]
     early = signing_app.post(f"/messages/{message_id}/resend")
-    assert (early.status_code, body(early)["code"]) == (409, "under_way")
+    assert (early.status_code, json_of(early)["code"]) == (409, "under_way")
     signing_app.post(f"/messages/{message_id}/cancel")
     again = signing_app.post(f"/messages/{message_id}/resend")
-    assert (again.status_code, body(again)["status"]) == (202, "queued")
-    assert body(again)["id"] != message_id
+    assert (again.status_code, json_of(again)["status"]) == (202, "queued")
+    assert json_of(again)["id"] != message_id
     twice = signing_app.post(f"/messages/{message_id}/resend")
-    assert (twice.status_code, body(twice)["code"]) == (409, "resent_already")
+    assert (twice.status_code, json_of(twice)["code"]) == (409, "resent_already")
 
 
 def test_a_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulator: Any) -> None:
-    message_id = sent(signing_app, to="+15005550010")["id"]
+    message_id = send_message(signing_app, to="+15005550010")["id"]
     deliver()
-    message = body(signing_app.get(f"/messages/{message_id}"))
+    message = json_of(signing_app.get(f"/messages/{message_id}"))
     assert (message["status"], message["code"]) == ("failed", "21608")
     assert message["error"]["code"] == "21608"
     assert "verif" in (message["error"]["text"] + message["error"]["remedy"]).lower()

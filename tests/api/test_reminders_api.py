@@ -6,22 +6,17 @@ import pytest
 
 from hub.models import Message
 from tests.api.conftest import StrictApp
-from tests.api.message_steps import NOBODY
-from tests.hub_fixtures import (
-    ANNA,
-    a_signer,
-    an_event,
-    body,
-    count,
-)
+from tests.api.message_steps import UNKNOWN_ID
+from tests.hub_fixtures import ANNA, count, event_body, json_of, signer_body
 
 
 def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> None:
     signing_app.post(
-        "/events", an_event(signers=[a_signer("Eric", order=2), a_signer("Anna", ANNA, order=1)])
+        "/events",
+        event_body(signers=[signer_body("Eric", order=2), signer_body("Anna", ANNA, order=1)]),
     )
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
-    request = body(signing_app.get("/requests/agr-1001"))
+    signing_app.post("/events", event_body("request.signed", signer="eric"))
+    request = json_of(signing_app.get("/requests/agr-1001"))
     assert (request["external_id"], request["title"], request["state"]) == (
         "agr-1001",
         "Employment Agreement",
@@ -29,10 +24,12 @@ def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> No
     )
     signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
     assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
-    assert body(signing_app.get(f"/requests/{request['id']}")) == request
+    assert json_of(signing_app.get(f"/requests/{request['id']}")) == request
 
 
-@pytest.mark.parametrize("name", ["nothing", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY])
+@pytest.mark.parametrize(
+    "name", ["nothing", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", UNKNOWN_ID]
+)
 def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: str) -> None:
     assert signing_app.get(f"/requests/{name}").status_code == 404
     assert signing_app.post(f"/requests/{name}/remind").status_code == 404
@@ -43,17 +40,23 @@ def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
 ) -> None:
     signing_app.post(
         "/events",
-        an_event(
-            signers=[a_signer("Eric"), a_signer("Anna", ANNA), a_signer("Ravi", "+919876543210")]
+        event_body(
+            signers=[
+                signer_body("Eric"),
+                signer_body("Anna", ANNA),
+                signer_body("Ravi", "+919876543210"),
+            ]
         ),
     )
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    signing_app.post("/events", event_body("request.signed", signer="eric"))
     everybody = signing_app.post("/requests/agr-1001/remind")
-    assert (everybody.status_code, len(body(everybody)["messages"])) == (202, 2)
+    assert (everybody.status_code, len(json_of(everybody)["messages"])) == (202, 2)
     one = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
-    assert [message["to"] for message in body(one)["messages"]] == [ANNA]
+    assert [message["to"] for message in json_of(one)["messages"]] == [ANNA]
     anna = next(
-        one for one in body(signing_app.get("/requests/agr-1001"))["signers"] if one["id"] == "anna"
+        one
+        for one in json_of(signing_app.get("/requests/agr-1001"))["signers"]
+        if one["id"] == "anna"
     )
     assert anna["reminded_at"] is not None
 
@@ -65,16 +68,18 @@ def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
 def test_who_owes_nothing_is_not_reminded(
     signing_app: StrictApp, signer: str, status: int, code: str
 ) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
-    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
+    )
+    signing_app.post("/events", event_body("request.signed", signer="eric"))
     made = count(Message)
     answer = signing_app.post("/requests/agr-1001/remind", {"signer": signer})
-    assert (answer.status_code, body(answer)["code"]) == (status, code)
+    assert (answer.status_code, json_of(answer)["code"]) == (status, code)
     assert count(Message) == made
 
 
 def test_a_closed_request_reminds_nobody(signing_app: StrictApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    signing_app.post("/events", an_event("request.canceled"))
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    signing_app.post("/events", event_body("request.canceled"))
     answer = signing_app.post("/requests/agr-1001/remind")
-    assert (answer.status_code, body(answer)["code"]) == (409, "request_closed")
+    assert (answer.status_code, json_of(answer)["code"]) == (409, "request_closed")

@@ -22,7 +22,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.models import ApiKey
 from tests.api.conftest import StrictApp
-from tests.hub_fixtures import SigningApp, body
+from tests.hub_fixtures import SigningApp, json_of
 from tests.hub_fixtures import hub_demo as hub_demo
 
 
@@ -75,7 +75,7 @@ def test_the_answer_names_the_missing_scope(app: Flask, signing_app: StrictApp) 
     caller = StrictApp(signing_app.client, key_with(signing_app, Scope.EVENTS_WRITE).key)
     answer = caller.get("/messages")
     assert answer.status_code == 403
-    problem = body(answer)
+    problem = json_of(answer)
     assert (problem["code"], problem["scope"]) == ("missing_scope", "messages:read")
     assert "messages:read" in problem["detail"]
     assert 'scope="messages:read"' in answer.headers["WWW-Authenticate"]
@@ -120,7 +120,7 @@ def test_an_expired_key_is_told_so_on_every_route_and_nothing_else(
         if rule.endpoint not in PUBLIC:
             assert ask(caller, rule) == 401
     answer = caller.get("/messages")
-    assert body(answer)["code"] == "key_expired"
+    assert json_of(answer)["code"] == "key_expired"
     assert "Brief" not in answer.text
     assert "RateLimit" not in answer.headers
 
@@ -132,7 +132,7 @@ def test_a_key_that_expired_and_is_revoked_is_unknown(signing_app: StrictApp) ->
     api_keys.revoke(key.id)
     expire("Brief")
     answer = StrictApp(signing_app.client, text).get("/messages")
-    assert (answer.status_code, body(answer)["code"]) == (401, "unauthorized")
+    assert (answer.status_code, json_of(answer)["code"]) == (401, "unauthorized")
 
 
 @transaction
@@ -189,9 +189,9 @@ def test_a_key_over_its_limit_is_told_when_to_come_again(
     assert left == [2, 1, 0]
     answer = caller.post("/events", {"type": "request.sent"})
     assert answer.status_code == 429
-    assert body(answer)["code"] == "too_many_requests"
+    assert json_of(answer)["code"] == "too_many_requests"
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert f"Wait {answer.headers['Retry-After']} seconds" in body(answer)["detail"]
+    assert f"Wait {answer.headers['Retry-After']} seconds" in json_of(answer)["detail"]
     assert answer.headers["RateLimit"].startswith('"key";r=0;t=')
     assert signing_app.get("/messages").status_code == 200, "each key has a limit of its own"
 

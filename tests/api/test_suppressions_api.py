@@ -15,29 +15,34 @@ from hub.db.types import now
 from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Consent, Suppression
-from tests.hub_fixtures import ANNA, ERIC, SigningApp, a_message, body, status
+from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, queue_direct_message, status
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
 def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -> None:
     made = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
-    assert (made.status_code, body(made)["reason"], body(made)["channel"]) == (201, "api", None)
-    assert status(a_message()) == "suppressed"
-    again = body(signing_app.post("/suppressions", {"address": ERIC}))
-    assert again["id"] == body(made)["id"], "what is closed stays as it is"
-    [listed] = body(signing_app.get("/suppressions", address=ERIC))["suppressions"]
+    assert (made.status_code, json_of(made)["reason"], json_of(made)["channel"]) == (
+        201,
+        "api",
+        None,
+    )
+    assert status(queue_direct_message()) == "suppressed"
+    again = json_of(signing_app.post("/suppressions", {"address": ERIC}))
+    assert again["id"] == json_of(made)["id"], "what is closed stays as it is"
+    [listed] = json_of(signing_app.get("/suppressions", address=ERIC))["suppressions"]
     assert (listed["address"], listed["why"]) == (ERIC, "Asked us.")
-    assert body(signing_app.get("/suppressions", address=ANNA))["suppressions"] == []
+    assert json_of(signing_app.get("/suppressions", address=ANNA))["suppressions"] == []
     refused = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": ""})
     assert refused.status_code == 422
     lifted = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Wants them again."})
-    assert (lifted.status_code, body(lifted)["lifted_why"]) == (200, "Wants them again.")
-    assert status(a_message()) == "queued"
+    assert (lifted.status_code, json_of(lifted)["lifted_why"]) == (200, "Wants them again.")
+    assert status(queue_direct_message()) == "queued"
     assert (
         signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
     )
     assert [
-        one["id"] for one in body(signing_app.get("/suppressions", opened="true"))["suppressions"]
+        one["id"]
+        for one in json_of(signing_app.get("/suppressions", opened="true"))["suppressions"]
     ] == [listed["id"]]
 
 
@@ -46,7 +51,7 @@ def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -
     [
         ({"address": "317 555 1234"}, "address"),
         ({"address": "a@@b"}, "address"),
-        ({"address": ERIC, "channel": "pigeon"}, "channel"),
+        ({"address": ERIC, "channel": "fake_chat"}, "channel"),
         ({}, "address"),
     ],
 )
@@ -54,14 +59,14 @@ def test_a_bad_opt_out_is_refused_with_its_field(
     signing_app: SigningApp, what: dict[str, str], field: str
 ) -> None:
     answer = signing_app.post("/suppressions", what)
-    assert (answer.status_code, body(answer)["field"]) == (422, field)
+    assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
 def test_a_list_goes_on_where_it_ended(signing_app: SigningApp) -> None:
     for n in range(5):
         signing_app.post("/suppressions", {"address": f"+131755510{n:02d}"})
-    first = body(signing_app.get("/suppressions", limit=3))
-    rest = body(signing_app.get("/suppressions", limit=3, after=first["next"]))
+    first = json_of(signing_app.get("/suppressions", limit=3))
+    rest = json_of(signing_app.get("/suppressions", limit=3, after=first["next"]))
     assert (len(first["suppressions"]), len(rest["suppressions"]), rest["next"]) == (3, 2, None)
     assert signing_app.get("/suppressions", after="nothing").status_code == 422
 
@@ -71,9 +76,9 @@ def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(
 ) -> None:
     from hub.accounts import api_keys
 
-    row = body(signing_app.post("/suppressions", {"address": ERIC}))
+    row = json_of(signing_app.post("/suppressions", {"address": ERIC}))
     live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
-    assert body(live.get("/suppressions"))["suppressions"] == []
+    assert json_of(live.get("/suppressions"))["suppressions"] == []
     assert live.post(f"/suppressions/{row['id']}/lift", {"why": "Mine"}).status_code == 404
 
 
@@ -82,11 +87,11 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
 ) -> None:
     lines = (
         f"\ufeffaddress,channel,why\n{ERIC},,Old"
-        f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
+        f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},fake_chat,\n{ERIC},,again\n"
     )
     report = opt_out_files.import_opt_outs(lines, test=True)
     assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
-    assert "pigeon" in report.refused[1][1]
+    assert "fake_chat" in report.refused[1][1]
     out = "".join(opt_out_files.export_opt_outs(test=True)).splitlines()
     assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
     assert sorted(line.split(",")[0] for line in out[1:]) == sorted([f"'{ERIC}", f"'{ANNA}"])
@@ -125,7 +130,7 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
     made = signing_app.post("/consents", YES)
     assert made.status_code == 201
     signing_app.post("/consents", {"address": ERIC, "given": False})
-    listed = body(signing_app.get("/consents", address=ERIC))["consents"]
+    listed = json_of(signing_app.get("/consents", address=ERIC))["consents"]
     assert [one["given"] for one in listed] == [False, True]
     assert {name: listed[1][name] for name in YES} == YES
     assert b"WhatsApp" not in (
@@ -143,7 +148,7 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
     [
         ({"address": "nobody"}, "address"),
         ({"given": "perhaps"}, "given"),
-        ({"channel": "pigeon"}, "channel"),
+        ({"channel": "fake_chat"}, "channel"),
         ({"at": "2199-01-01T00:00:00Z"}, "at"),
         ({"at": "2026-01-01T00:00:00"}, "at"),
         ({"purpose": "x" * 101}, "purpose"),
@@ -153,13 +158,13 @@ def test_a_bad_consent_is_refused_with_its_field(
     signing_app: SigningApp, what: dict[str, Any], field: str
 ) -> None:
     answer = signing_app.post("/consents", {**YES, **what})
-    assert (answer.status_code, body(answer)["field"]) == (422, field)
+    assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
 @pytest.mark.parametrize("given", ["off", "no", "false", "yes", 0, 1, 1.0, "", None, []])
 def test_consent_is_true_or_false_and_nothing_like_it(signing_app: SigningApp, given: Any) -> None:
     answer = signing_app.post("/consents", {"address": ERIC, "given": given})
-    assert (answer.status_code, body(answer)["field"]) == (422, "given")
+    assert (answer.status_code, json_of(answer)["field"]) == (422, "given")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\u2028"])
@@ -167,7 +172,7 @@ def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
     signing_app: SigningApp, line_end: str
 ) -> None:
     given = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
-    assert body(signing_app.post("/consents", given))["ip"] == "203.0.113.7, 10.0.0.1"
+    assert json_of(signing_app.post("/consents", given))["ip"] == "203.0.113.7, 10.0.0.1"
     transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", given["ip"]))()
     exported = "".join(consents.export_consents(test=True))
     report = consents.import_consents(exported, test=True)

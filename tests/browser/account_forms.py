@@ -5,16 +5,16 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from hub.core.vocabulary import Role
-from tests.browser.script_free import Bare, form, newest_talk
+from tests.browser.no_script_browser import NoScriptBrowser, form, open_newest_conversation
 from tests.browser.test_connecting import press
-from tests.browser.test_entrance import sign_in
+from tests.browser.test_sign_in_page import sign_in
 from tests.conftest import PASSWORD
 
 
 # ── Oneself ───────────────────────────────────────────────────────────────────────────────────────
 @form("admin.sign_in")
-def _(bare: Bare) -> None:
-    page = bare.tabs(javascript=False)
+def _(no_script: NoScriptBrowser) -> None:
+    page = no_script.tabs(javascript=False)
     page.goto("/")
     sign_in(page, "dana@acme.example", "a wrong one")
     expect(page.get_by_role("alert")).to_contain_text(
@@ -25,16 +25,16 @@ def _(bare: Bare) -> None:
 
 
 @form("admin.sign_out")
-def _(bare: Bare) -> None:
-    page = bare.tabs(bare.somebody(), javascript=False)
+def _(no_script: NoScriptBrowser) -> None:
+    page = no_script.tabs(no_script.somebody(), javascript=False)
     page.goto("/")
     press(page, "Sign out")
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
 @form("admin.account")
-def _(bare: Bare) -> None:
-    page = bare.tabs(bare.somebody(Role.VIEWER), javascript=False)
+def _(no_script: NoScriptBrowser) -> None:
+    page = no_script.tabs(no_script.somebody(Role.VIEWER), javascript=False)
     page.goto("/account")
     page.get_by_label("Current password").fill("a wrong one")
     page.get_by_label("New password").fill("four other words entirely")
@@ -47,8 +47,8 @@ def _(bare: Bare) -> None:
 
 
 @form("admin.set_time_zone")
-def _(bare: Bare) -> None:
-    page = bare.tabs(bare.somebody(), javascript=False)
+def _(no_script: NoScriptBrowser) -> None:
+    page = no_script.tabs(no_script.somebody(), javascript=False)
     page.goto("/account")
     page.locator("#time_zone").select_option("Europe/Berlin")
     press(page, "Save changes")
@@ -58,101 +58,101 @@ def _(bare: Bare) -> None:
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 @form("admin.add_api_key")
-def _(bare: Bare) -> None:
-    bare.page.goto("/settings/api-keys")
-    bare.page.get_by_label("Name", exact=True).fill("Contracts, bare")
-    press(bare.page, "Create API key")
-    bare.says("API key for Contracts, bare created.")
-    bare.says("sp_test_")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/api-keys")
+    no_script.page.get_by_label("Name", exact=True).fill("Contracts, bare")
+    press(no_script.page, "Create API key")
+    no_script.says("API key for Contracts, bare created.")
+    no_script.says("sp_test_")
 
 
 @form("admin.edit_api_key")
-def _(bare: Bare) -> None:
-    bare.page.goto("/settings/api-keys")
-    bare.page.get_by_label("Name", exact=True).fill("Narrow, bare")
-    press(bare.page, "Create API key")
-    bare.row("Narrow, bare").get_by_role("link", name="Edit").click()
-    bare.page.get_by_label("messages:write").uncheck()
-    press(bare.page, "Save changes")
-    bare.says("Changes saved.")
-    expect(bare.row("Narrow, bare")).to_contain_text("messages:read")
-    expect(bare.row("Narrow, bare")).not_to_contain_text("messages:write")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/api-keys")
+    no_script.page.get_by_label("Name", exact=True).fill("Narrow, bare")
+    press(no_script.page, "Create API key")
+    no_script.row("Narrow, bare").get_by_role("link", name="Edit").click()
+    no_script.page.get_by_label("messages:write").uncheck()
+    press(no_script.page, "Save changes")
+    no_script.says("Changes saved.")
+    expect(no_script.row("Narrow, bare")).to_contain_text("messages:read")
+    expect(no_script.row("Narrow, bare")).not_to_contain_text("messages:write")
 
 
 @form("admin.add_source")
-def _(bare: Bare) -> None:
-    bare.page.goto("/settings/sources")
-    bare.page.get_by_label("Name", exact=True).fill("Leases, bare")
-    press(bare.page, "Add source")
-    bare.says("Source added.")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/sources")
+    no_script.page.get_by_label("Name", exact=True).fill("Leases, bare")
+    press(no_script.page, "Add source")
+    no_script.says("Source added.")
 
 
 @form("admin.change_source")
-def _(bare: Bare) -> None:
-    bare.page.goto("/settings/sources")
-    bare.page.get_by_label("Name", exact=True).fill("Rents, bare")
-    press(bare.page, "Add source")
-    bare.page.get_by_label("Name", exact=True).fill("Rents and more")
-    bare.page.get_by_label("apply to every source").check()
-    press(bare.page, "Save changes")
-    bare.says("Changes saved.")
-    bare.page.goto("/settings/sources")
-    expect(bare.row("Rents and more")).to_contain_text("Every source")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/sources")
+    no_script.page.get_by_label("Name", exact=True).fill("Rents, bare")
+    press(no_script.page, "Add source")
+    no_script.page.get_by_label("Name", exact=True).fill("Rents and more")
+    no_script.page.get_by_label("apply to every source").check()
+    press(no_script.page, "Save changes")
+    no_script.says("Changes saved.")
+    no_script.page.goto("/settings/sources")
+    expect(no_script.row("Rents and more")).to_contain_text("Every source")
 
 
 @form("admin.revoke_api_key")
-def _(bare: Bare) -> None:
-    bare.page.goto("/settings/api-keys")
-    bare.page.get_by_label("Name", exact=True).fill("Leaked, bare")
-    press(bare.page, "Create API key")
-    bare.row("Leaked, bare").get_by_role("link", name="Revoke").click()
-    bare.says("You cannot undo this.")
-    press(bare.page, "Revoke API key")
-    bare.says("Key revoked.")
-    expect(bare.row("Leaked, bare")).to_contain_text("Revoked")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/api-keys")
+    no_script.page.get_by_label("Name", exact=True).fill("Leaked, bare")
+    press(no_script.page, "Create API key")
+    no_script.row("Leaked, bare").get_by_role("link", name="Revoke").click()
+    no_script.says("You cannot undo this.")
+    press(no_script.page, "Revoke API key")
+    no_script.says("Key revoked.")
+    expect(no_script.row("Leaked, bare")).to_contain_text("Revoked")
 
 
 @form("admin.add_user")
-def _(bare: Bare) -> None:
-    bare.new_user("Ada Bare")
-    bare.says("Ada Bare can now choose a password.")
-    bare.says("/password/")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Ada Bare")
+    no_script.says("Ada Bare can now choose a password.")
+    no_script.says("/password/")
 
 
 @form("admin.change_role")
-def _(bare: Bare) -> None:
-    bare.new_user("Bo Bare")
-    bare.change("Bo Bare", "Change role to operator")
-    bare.says("Bo Bare is now an operator.")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Bo Bare")
+    no_script.change("Bo Bare", "Change role to operator")
+    no_script.says("Bo Bare is now an operator.")
 
 
 @form("admin.deactivate_user")
-def _(bare: Bare) -> None:
-    bare.new_user("Cy Bare")
-    bare.deactivate("Cy Bare")
-    bare.says("Cy Bare is signed out and can no longer sign in.")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Cy Bare")
+    no_script.deactivate("Cy Bare")
+    no_script.says("Cy Bare is signed out and can no longer sign in.")
 
 
 @form("admin.reactivate_user")
-def _(bare: Bare) -> None:
-    bare.new_user("Di Bare")
-    bare.deactivate("Di Bare")
-    bare.change("Di Bare", "Reactivate")
-    bare.says("Di Bare can sign in again.")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Di Bare")
+    no_script.deactivate("Di Bare")
+    no_script.change("Di Bare", "Reactivate")
+    no_script.says("Di Bare can sign in again.")
 
 
 @form("admin.new_password_link")
-def _(bare: Bare) -> None:
-    bare.new_user("Ed Bare")
-    bare.change("Ed Bare", "Create password link")
-    bare.says("Ed Bare can now choose a password.")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Ed Bare")
+    no_script.change("Ed Bare", "Create password link")
+    no_script.says("Ed Bare can now choose a password.")
 
 
 @form("admin.set_password")
-def _(bare: Bare) -> None:
-    bare.new_user("Flo Bare")
-    page = bare.tabs(javascript=False)
-    page.goto(bare.page.locator(".sp-copyline code").inner_text())
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.new_user("Flo Bare")
+    page = no_script.tabs(javascript=False)
+    page.goto(no_script.page.locator(".sp-copyline code").inner_text())
     page.get_by_label("Password").fill("short")
     press(page, "Set password and sign in")
     expect(page.locator("#password-error, :invalid").first).to_be_visible()
@@ -162,27 +162,27 @@ def _(bare: Bare) -> None:
 
 
 @form("admin.change_connection_rules")
-def _(bare: Bare) -> None:
-    bare.page.goto(bare.connection("Ruled bare") + "/rules")
-    bare.page.get_by_label("Allowed countries").fill("US, UK")
-    press(bare.page, "Save changes")
-    expect(bare.page.locator("#countries-error")).to_contain_text("'UK' is not a country")
-    expect(bare.page.get_by_label("Allowed countries")).to_have_value("US, UK")
-    bare.page.get_by_label("Allowed countries").fill("us, gb")
-    bare.page.get_by_label("Per hour").fill("5")
-    press(bare.page, "Save changes")
-    bare.says("Changes saved.")
-    expect(bare.page.get_by_label("Allowed countries")).to_have_value("GB, US")
+def _(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto(no_script.connection("Ruled bare") + "/rules")
+    no_script.page.get_by_label("Allowed countries").fill("US, UK")
+    press(no_script.page, "Save changes")
+    expect(no_script.page.locator("#countries-error")).to_contain_text("'UK' is not a country")
+    expect(no_script.page.get_by_label("Allowed countries")).to_have_value("US, UK")
+    no_script.page.get_by_label("Allowed countries").fill("us, gb")
+    no_script.page.get_by_label("Per hour").fill("5")
+    press(no_script.page, "Save changes")
+    no_script.says("Changes saved.")
+    expect(no_script.page.get_by_label("Allowed countries")).to_have_value("GB, US")
 
 
 @form("admin.erase_contact")
-def _(bare: Bare) -> None:
-    newest_talk(bare, "Forget me, bare.")
-    bare.page.get_by_role("link", name="View contact").click()
-    bare.page.goto(bare.page.url + "/erase")
-    press(bare.page, "Erase permanently")
-    expect(bare.page.locator("#why-error, :invalid").first).to_be_visible()
-    bare.page.get_by_label("Request for erasure").fill("The person, on the phone.")
-    press(bare.page, "Erase permanently")
-    bare.says("Erased")
-    bare.says("The remaining records identify no one.")
+def _(no_script: NoScriptBrowser) -> None:
+    open_newest_conversation(no_script, "Forget me, bare.")
+    no_script.page.get_by_role("link", name="View contact").click()
+    no_script.page.goto(no_script.page.url + "/erase")
+    press(no_script.page, "Erase permanently")
+    expect(no_script.page.locator("#why-error, :invalid").first).to_be_visible()
+    no_script.page.get_by_label("Request for erasure").fill("The person, on the phone.")
+    press(no_script.page, "Erase permanently")
+    no_script.says("Erased")
+    no_script.says("The remaining records identify no one.")

@@ -26,7 +26,7 @@ from playwright.sync_api import (
 
 from hub.core.vocabulary import Role
 from tests.conftest import PASSWORD
-from tests.live_hub import Hub, running
+from tests.live_hub import Hub, live_hub
 
 HERE = Path(__file__).parent
 WIDE = {"width": 1440, "height": 900}
@@ -103,7 +103,7 @@ def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Run a whole hub: web server, workers, cron, queue server and simulator, in a folder of its
     own.
     """
-    with running(tmp_path_factory.mktemp("hub")) as started:
+    with live_hub(tmp_path_factory.mktemp("hub")) as started:
         yield started
 
 
@@ -165,7 +165,7 @@ class Tabs:
 
 
 @pytest.fixture
-def tab(browser: Browser, hub: Hub) -> Iterator[Tabs]:
+def open_page(browser: Browser, hub: Hub) -> Iterator[Tabs]:
     """Give a function that opens windows.
 
     An error in a console, a script that fails, a weak policy fail the test.
@@ -219,9 +219,9 @@ def weaknesses(response: Response) -> list[str]:
 
 
 @pytest.fixture
-def admin_page(tab: Tabs, admin: State) -> Page:
+def admin_page(open_page: Tabs, admin: State) -> Page:
     """Give the first admin's browser."""
-    return tab(admin)
+    return open_page(admin)
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
@@ -231,7 +231,7 @@ def javascript(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def somebody(playwright: Playwright, hub: Hub, admin: State) -> Callable[..., State]:
+def sign_in_user(playwright: Playwright, hub: Hub, admin: State) -> Callable[..., State]:
     """Give a function that adds a user with a role and returns their signed-in cookies; limits
     count for each user alone.
     """

@@ -20,7 +20,7 @@ def sent(hub: Hub, title: str) -> tuple[str, str]:
         {"id": "eric", "name": "Eric Smith", "mobile_number": number}, title=title
     )
     for message in answer["messages"] + answer["posts"]:
-        hub.settled(message["id"], "delivered", "sent")
+        hub.wait_for_status(message["id"], "delivered", "sent")
     return number, request_id
 
 
@@ -33,11 +33,11 @@ def reminded(page: Page, hub: Hub, number: str, title: str) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(
-    tab: Tabs, hub: Hub, javascript: bool
+    open_page: Tabs, hub: Hub, javascript: bool
 ) -> None:
     title = f"Slack Lease {javascript}"
     number, _ = sent(hub, title)
-    page = tab(javascript=javascript)
+    page = open_page(javascript=javascript)
     page.goto(f"{hub.simulator_url}/simulator/slack")
     post = page.locator("article, li, .sp-post").filter(has_text=title).first
     post.get_by_role("button", name="Remind Eric Smith").click()
@@ -49,9 +49,9 @@ def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(
     expect(post.get_by_role("button", name="Snooze a day")).to_have_count(1)
 
 
-def test_a_button_in_telegram_puts_reminders_off(tab: Tabs, admin: State, hub: Hub) -> None:
+def test_a_button_in_telegram_puts_reminders_off(open_page: Tabs, admin: State, hub: Hub) -> None:
     _, request_id = sent(hub, "Telegram Lease")
-    page = tab(admin)
+    page = open_page(admin)
     page.goto(f"{hub.simulator_url}/simulator/telegram")
     page.get_by_role("button", name="Snooze a day").last.click()
     page.goto(f"{hub.simulator_url}/simulator/telegram")
@@ -62,9 +62,9 @@ def test_a_button_in_telegram_puts_reminders_off(tab: Tabs, admin: State, hub: H
     assert found["signers"][0]["snoozed_until"]
 
 
-def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
+def test_a_link_in_teams_asks_before_it_reminds(open_page: Tabs, hub: Hub) -> None:
     number, request_id = sent(hub, "Teams Lease")
-    page = tab()
+    page = open_page()
     page.goto(f"{hub.simulator_url}/simulator/teams")
     card = page.locator("article, li, .sp-post").filter(has_text="Teams Lease").last
     link = card.get_by_role("link", name="Remind Eric Smith").get_attribute("href")
@@ -85,11 +85,11 @@ def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
 
 
 def test_a_signer_links_telegram_in_one_tap_and_is_told_there(
-    tab: Tabs, admin: State, hub: Hub
+    open_page: Tabs, admin: State, hub: Hub
 ) -> None:
     number, request_id = sent(hub, "Linked Lease")
     link = hub.call("POST", f"/requests/{request_id}/invite", {"signer": "eric"})["url"]
-    page = tab()
+    page = open_page()
     page.goto(link)
     page.get_by_role("button", name="Start").first.click()
     expect(
@@ -103,6 +103,6 @@ def test_a_signer_links_telegram_in_one_tap_and_is_told_there(
     }
     _, answer = hub.request(signer, title="Second Lease")
     [own] = answer["messages"]
-    assert hub.settled(own["id"])["connection"] == "demo-telegram"
+    assert hub.wait_for_status(own["id"])["connection"] == "demo-telegram"
     page.reload()
     expect(page.get_by_text("Second Lease")).to_be_visible()

@@ -51,9 +51,9 @@ def result(page: Page) -> Locator:
 
 
 def test_an_admin_connects_twilio_and_a_text_arrives(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     to = hub.number()
     page.goto("/integrations")
     page.get_by_role("link", name="Add another Twilio SMS").click()
@@ -90,9 +90,9 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
 
 
 def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     page.goto(NEW)
     fill_in(page, hub, "Mistyped", token="f" * 32)
     page.get_by_label("From number or Messaging Service").fill("+15005550099")
@@ -118,9 +118,9 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
 
 
 def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody())
+    page = open_page(sign_in_user())
     connect(page, hub, "Kept secret")
     assert hub.credentials.auth_token not in page.content()
     expect(page.get_by_label("Auth Token", exact=True)).to_have_value("")
@@ -138,9 +138,9 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
 
 
 def test_a_mistyped_field_says_so_beside_it(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody())
+    page = open_page(sign_in_user())
     page.goto(NEW)
     fill_in(page, hub, "Mistyped")
     page.get_by_label("Account SID").fill("AC123")
@@ -154,9 +154,9 @@ def test_a_mistyped_field_says_so_beside_it(
 
 
 def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     page.goto(NEW)
     fill_in(page, hub, "Tried often")
     for _ in range(5):
@@ -176,9 +176,9 @@ def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
 
 
 def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody(), javascript=False)
+    page = open_page(sign_in_user(), javascript=False)
     connect(page, hub, "Saved often")
     for _ in range(9):
         press(page, "Save changes")
@@ -194,9 +194,9 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
 
 
 def test_the_sixth_text_to_oneself_in_a_minute_waits(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody(Role.OPERATOR))
+    page = open_page(sign_in_user(Role.OPERATOR))
     page.goto("/connections/demo-sms")
     page.get_by_label("Your mobile number").fill(hub.number())
     for status in (303, 303, 303, 303, 303, 429):
@@ -210,9 +210,9 @@ def test_the_sixth_text_to_oneself_in_a_minute_waits(
 
 
 def test_a_connection_is_renamed_disabled_and_archived(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody())
+    page = open_page(sign_in_user())
     connect(page, hub, "Acme old")
     press(page, "Enable connection")
     page.get_by_text("More", exact=True).click()
@@ -247,9 +247,9 @@ def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) 
 
 
 def test_the_simulator_is_filled_in_and_needs_no_typing(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     page.goto(NEW)
     page.get_by_role("link", name="Use the simulator").click()
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
@@ -269,9 +269,9 @@ def test_the_simulator_is_filled_in_and_needs_no_typing(
 
 
 def test_a_broken_connection_is_tested_again_and_enabled_from_its_banner(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     connect(page, hub, f"Breaks {javascript}")
     press(page, "Enable connection")
     page.get_by_label("Auth Token", exact=True).fill("f" * 32)

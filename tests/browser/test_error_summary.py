@@ -18,9 +18,9 @@ def mistype(page: Page, hub: Hub) -> None:
 
 
 def test_a_refused_save_shows_and_focuses_the_summary(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page = tab(somebody(), javascript=javascript)
+    page = open_page(sign_in_user(), javascript=javascript)
     mistype(page, hub)
     press(page, "Save connection")
     summary = page.locator(".sp-error-summary")
@@ -33,9 +33,9 @@ def test_a_refused_save_shows_and_focuses_the_summary(
 
 
 def test_a_refused_test_in_place_shows_and_focuses_the_summary(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody())
+    page = open_page(sign_in_user())
     mistype(page, hub)
     press(page, "Test connection")
     expect(page.locator(".sp-error-summary")).to_be_focused()

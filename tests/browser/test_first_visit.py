@@ -40,15 +40,15 @@ def measure(page: Page, path: str) -> Traffic:
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["the overview", "the sign-in page"])
-def test_a_first_visit_is_light(tab: Tabs, admin: State, signed_in: bool) -> None:
-    page = tab(admin if signed_in else None)
+def test_a_first_visit_is_light(open_page: Tabs, admin: State, signed_in: bool) -> None:
+    page = open_page(admin if signed_in else None)
     first = measure(page, "/" if signed_in else "/sign-in")
     assert 0 < first.size <= HEAVIEST
     assert first.requests <= 10
 
 
-def test_a_second_page_loads_no_file_again(tab: Tabs, admin: State) -> None:
-    page = tab(admin)
+def test_a_second_page_loads_no_file_again(open_page: Tabs, admin: State) -> None:
+    page = open_page(admin)
     measure(page, "/")
     later = measure(page, "/messages")
     assert later.requests == 1

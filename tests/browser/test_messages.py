@@ -18,17 +18,17 @@ from tests.live_hub import Hub
 
 
 @pytest.fixture
-def trouble(hub: Hub) -> Iterator[Callable[..., None]]:
+def set_faults(hub: Hub) -> Iterator[Callable[..., None]]:
     """Give a function that makes the provider refuse or linger, until this test is over."""
-    yield hub.make_trouble
-    hub.make_trouble(refuse=0, latency_ms=0)
+    yield hub.set_faults
+    hub.set_faults(refuse=0, latency_ms=0)
 
 
 def test_a_page_that_is_open_shows_its_message_arrive(
-    admin_page: Page, hub: Hub, trouble: Callable[..., None]
+    admin_page: Page, hub: Hub, set_faults: Callable[..., None]
 ) -> None:
     to = hub.number()
-    trouble(latency_ms=1500)
+    set_faults(latency_ms=1500)
     request_id, answer = hub.request(
         {"id": "anna", "name": "Anna Berg", "mobile_number": to}, title="Lease, 12 Harbour Street"
     )
@@ -57,17 +57,17 @@ def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> N
     admin_page.clock.install()
     admin_page.goto("/messages")
     to = hub.number()
-    hub.settled(hub.message(to, "Your documents are ready."))
+    hub.wait_for_status(hub.message(to, "Your documents are ready."))
     admin_page.clock.fast_forward(6_000)
     expect(admin_page.get_by_role("row").filter(has_text=to[-4:])).to_contain_text("Delivered")
 
 
 def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
-    tab: Tabs, admin: State, hub: Hub, javascript: bool
+    open_page: Tabs, admin: State, hub: Hub, javascript: bool
 ) -> None:
     message_id = hub.message("+15005550011", f"Are you there? {javascript}")
-    hub.settled(message_id, "undelivered")
-    page = tab(admin, javascript=javascript)
+    hub.wait_for_status(message_id, "undelivered")
+    page = open_page(admin, javascript=javascript)
     page.goto("/messages?show=lost")
     page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role(
         "link"
@@ -88,13 +88,13 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
 
 
 def test_a_message_that_waits_says_for_what_and_is_canceled(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, set_faults: Callable[..., None]
 ) -> None:
-    page = tab(somebody())
+    page = open_page(sign_in_user())
     slug = connect(page, hub, "Busy").rpartition("/")[2]
     press(page, "Enable connection")
     expect(page.locator("#connection-state")).to_have_text("Enabled")
-    trouble(refuse=10_000)
+    set_faults(refuse=10_000)
     message_id = hub.message(hub.number(), "Never mind", connection=slug)
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_role("heading", name="Next attempt at")).to_be_visible()
@@ -126,8 +126,8 @@ def test_a_message_is_found_by_number_provider_id_request_and_status(
     to = hub.number()
     other = hub.number()
     request_id, answer = hub.request({"id": "tom", "name": f"Tom {to[-4:]}", "mobile_number": to})
-    message = hub.settled(answer["messages"][0]["id"])
-    hub.settled(hub.message(other))
+    message = hub.wait_for_status(answer["messages"][0]["id"])
+    hub.wait_for_status(hub.message(other))
     admin_page.goto("/messages")
     row = (
         admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}").filter(has_text="Demo SMS")
@@ -157,7 +157,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
     ]
     request_id, answer = hub.request(*people, title="Board Resolution")
     for message in answer["messages"]:
-        hub.settled(message["id"])
+        hub.wait_for_status(message["id"])
     hub.event("request.signed", {"id": request_id}, signer="eric")
     admin_page.goto("/requests")
     search(admin_page, request_id)
@@ -185,9 +185,9 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
     admin_page: Page, hub: Hub
 ) -> None:
     first = hub.message("+15005550004", "First")
-    hub.settled(first, "failed")
+    hub.wait_for_status(first, "failed")
     second = hub.message("+15005550004", "Second")
-    assert hub.settled(second, "suppressed")["status"] == "suppressed"
+    assert hub.wait_for_status(second, "suppressed")["status"] == "suppressed"
     admin_page.goto(f"/messages/{second}")
     expect(admin_page.get_by_role("heading", name="Not sent: blocked by a rule.")).to_be_visible()
     admin_page.get_by_role("link", name="Allow messages to this recipient again").click()
@@ -200,12 +200,12 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
 
 # ── Who may do what, and who did ──────────────────────────────────────────────────────────────────
 def test_a_viewer_reads_everything_and_is_offered_no_button(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
     message_id = answer["messages"][0]["id"]
-    message = hub.settled(message_id, "undelivered")
-    page = tab(somebody(Role.VIEWER))
+    message = hub.wait_for_status(message_id, "undelivered")
+    page = open_page(sign_in_user(Role.VIEWER))
     for path in (
         f"/messages/{message_id}",
         f"/requests/{message['request']}",
@@ -229,11 +229,11 @@ def test_a_viewer_reads_everything_and_is_offered_no_button(
 
 
 def test_an_operator_resends_and_reminds_but_changes_no_connection(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
-    message = hub.settled(answer["messages"][0]["id"], "undelivered")
-    page = tab(somebody(Role.OPERATOR))
+    message = hub.wait_for_status(answer["messages"][0]["id"], "undelivered")
+    page = open_page(sign_in_user(Role.OPERATOR))
     page.goto(f"/messages/{message['id']}")
     expect(page.get_by_role("button", name="Resend message")).to_be_visible()
     page.goto(f"/requests/{message['request']}")
@@ -245,9 +245,9 @@ def test_an_operator_resends_and_reminds_but_changes_no_connection(
 
 
 def test_the_activity_tells_who_changed_what(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub
+    open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
-    page = tab(somebody(Role.ADMIN, "Ines Duarte"))
+    page = open_page(sign_in_user(Role.ADMIN, "Ines Duarte"))
     connect(page, hub, "Traced")
     press(page, "Enable connection")
     expect(page.locator("#connection-state")).to_have_text("Enabled")

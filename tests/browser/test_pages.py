@@ -116,7 +116,7 @@ def test_every_page_is_walked(app: Flask) -> None:
 
 
 @pytest.fixture(scope="module")
-def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
+def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
     """Let a few things happen in the hub, so that its pages have something to show; return what
     fills the addresses.
     """
@@ -139,28 +139,28 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
         title="Master Services Agreement between Acme Holdings International and its subsidiaries",
     )
     delivered, undelivered = (message["id"] for message in answer["messages"])
-    hub.settled(hub.message("+15005550004"), "failed", "suppressed")
-    suppressed = hub.settled(hub.message("+15005550004"), "suppressed")["id"]
-    hub.settled(undelivered, "undelivered")
+    hub.wait_for_status(hub.message("+15005550004"), "failed", "suppressed")
+    suppressed = hub.wait_for_status(hub.message("+15005550004"), "suppressed")["id"]
+    hub.wait_for_status(undelivered, "undelivered")
     closed = hub.number()
     talks = hub.number()
-    hub.hear(
+    hub.receive_text(
         closed,
         "Please call me about page three, before Friday if you can; I shall be travelling after"
         " that.",
     )
-    hub.at_the_phone(closed, "window", hours_ago=30)
+    hub.use_phone(closed, "window", hours_ago=30)
     # and the hub knows that it is closed
-    hub.settled(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")
+    hub.wait_for_status(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")
     stops = hub.number()
-    hub.hear(stops, "STOP")
-    hub.hear(talks, "Is this the final version?", media=True)
+    hub.receive_text(stops, "STOP")
+    hub.receive_text(talks, "Is this the final version?", media=True)
     strange_callback(hub)
     return {
         "delivered": delivered,
         "undelivered": undelivered,
         "suppressed": suppressed,
-        "request": hub.settled(delivered)["request"],
+        "request": hub.wait_for_status(delivered)["request"],
         "button": button(hub),
         **made_by_admin(playwright, hub, admin),
         **heard(playwright, hub, admin),
@@ -255,7 +255,7 @@ def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, s
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Page]]:
+def pages_by_sign_in(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Page]]:
     """Keep two windows open for the walk: one of the admin's, one of nobody's."""
     tabs = Tabs(browser, hub)
     yield {True: tabs(admin), False: tabs()}
@@ -268,35 +268,35 @@ def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Pag
     ids=lambda value: {True: "admin", False: "open"}.get(value, value),
 )
 def test_a_page_is_whole_and_readable(
-    windows: dict[bool, Page], lived_in: dict[str, str], signed_in: bool, path: str
+    pages_by_sign_in: dict[bool, Page], sample_data: dict[str, str], signed_in: bool, path: str
 ) -> None:
-    page = windows[signed_in]
+    page = pages_by_sign_in[signed_in]
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="light")
-    answer = page.goto(path.format(**lived_in))
+    answer = page.goto(path.format(**sample_data))
     assert answer
     assert answer.status == WRONG.get(path, 200)
     looks_right(page)
 
 
 def test_the_simulators_page_is_whole_and_readable(
-    tab: Tabs, hub: Hub, lived_in: dict[str, str]
+    open_page: Tabs, hub: Hub, sample_data: dict[str, str]
 ) -> None:
-    page = tab()
+    page = open_page()
     page.goto(hub.simulator_url)
     looks_right(page, title="Simulator · Signpost")
 
 
 def test_the_pages_are_whole_without_javascript(
-    tab: Tabs, admin: State, lived_in: dict[str, str]
+    open_page: Tabs, admin: State, sample_data: dict[str, str]
 ) -> None:
     pages = {
-        True: tab(admin, javascript=False, size=NARROW),
-        False: tab(javascript=False, size=NARROW),
+        True: open_page(admin, javascript=False, size=NARROW),
+        False: open_page(javascript=False, size=NARROW),
     }
     for signed_in, path in PATHS:
         page = pages[signed_in]
-        page.goto(path.format(**lived_in))
+        page.goto(path.format(**sample_data))
         assert page.title().endswith(" · Signpost"), path
         assert too_wide(page) == "", path
         assert page.locator("h1").count() == 1, path

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, Tabs, become_first_admin
-from tests.live_hub import Hub, running
+from tests.live_hub import Hub, live_hub
 
 KEPT = os.environ.get("HUB_SCREENSHOTS", "")
 LARGEST = 250_000  # bytes
@@ -29,7 +29,7 @@ OMAR = {"id": "omar", "name": "Omar Haddad", "mobile_number": REPLIED_STOP}
 
 
 @pytest.fixture(scope="module")
-def own_hub(
+def screenshot_hub(
     request: pytest.FixtureRequest, chromium_path: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hub]:
     """Run a hub in which nothing happened but what the pictures show; where they are not kept, any
@@ -38,14 +38,14 @@ def own_hub(
     if not KEPT:
         yield request.getfixturevalue("hub")
         return
-    with running(tmp_path_factory.mktemp("pictures")) as started:
+    with live_hub(tmp_path_factory.mktemp("pictures")) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def addresses(own_hub: Hub) -> dict[str, str]:
+def addresses(screenshot_hub: Hub) -> dict[str, str]:
     """Let signing requests take their course through the API; return what each picture shows."""
-    hub = own_hub
+    hub = screenshot_hub
     lease, told = hub.request(
         ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings"
     )
@@ -69,10 +69,12 @@ def addresses(own_hub: Hub) -> dict[str, str]:
     settle(hub, told)
     _, told = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
     settle(hub, told)
-    hub.hear(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
-    hub.hear(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
-    hub.hear("+33612345678", "STOP")
-    hub.hear(str(TOM["mobile_number"]), "My phone was off, please try again.", channel="sms")
+    hub.receive_text(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
+    hub.receive_text(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
+    hub.receive_text("+33612345678", "STOP")
+    hub.receive_text(
+        str(TOM["mobile_number"]), "My phone was off, please try again.", channel="sms"
+    )
     _, last = hub.request(ERIC, title="Offer Letter", sender="Acme HR")
     settle(hub, last)
     return {
@@ -93,13 +95,17 @@ def addresses(own_hub: Hub) -> dict[str, str]:
 
 def settle(hub: Hub, told: dict[str, list[dict[str, str]]]) -> None:
     for message in told["messages"]:
-        hub.settled(message["id"], "delivered", "undelivered", "failed", "suppressed")
+        hub.wait_for_status(message["id"], "delivered", "undelivered", "failed", "suppressed")
 
 
 @pytest.fixture(scope="module")
-def window(request: pytest.FixtureRequest, browser: Browser, own_hub: Hub) -> Iterator[Page]:
-    tabs = Tabs(browser, own_hub)
-    yield tabs(become_first_admin(browser, own_hub) if KEPT else request.getfixturevalue("admin"))
+def screenshot_page(
+    request: pytest.FixtureRequest, browser: Browser, screenshot_hub: Hub
+) -> Iterator[Page]:
+    tabs = Tabs(browser, screenshot_hub)
+    yield tabs(
+        become_first_admin(browser, screenshot_hub) if KEPT else request.getfixturevalue("admin")
+    )
     tabs.close()
 
 
@@ -127,14 +133,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_page_has_its_pictures(
-    window: Page, addresses: dict[str, str], folder: Path, name: str
+    screenshot_page: Page, addresses: dict[str, str], folder: Path, name: str
 ) -> None:
     for width, size in SIZES.items():
-        window.set_viewport_size(size)  # type: ignore[arg-type]
-        window.goto(addresses[name])
-        prepare(window, name)
+        screenshot_page.set_viewport_size(size)  # type: ignore[arg-type]
+        screenshot_page.goto(addresses[name])
+        prepare(screenshot_page, name)
         path = folder / f"{name}-{width}.png"
-        window.screenshot(path=path, animations="disabled", caret="hide")
+        screenshot_page.screenshot(path=path, animations="disabled", caret="hide")
         assert 5_000 < path.stat().st_size < LARGEST
 
 

@@ -14,7 +14,7 @@ from tests.browser.test_pages import looks_right
 from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
 from tests.simulator.test_slack_api import section, slack
-from tests.simulator.test_slack_presses import ACTIONS
+from tests.simulator.test_slack_button_actions import ACTIONS
 from tests.simulator.test_teams_workflow import card, path, text
 from tests.simulator.test_telegram_api import done, keys, person, team
 
@@ -26,7 +26,7 @@ def simulator(hub: Hub) -> Simulator:
 
 
 def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
-    tab: Tabs, simulator: Simulator
+    open_page: Tabs, simulator: Simulator
 ) -> None:
     client = slack(simulator)
     ada = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
@@ -55,7 +55,7 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
         ],
     )
     client.chat_postMessage(channel=ada, text="Priya has signed", thread_ts=posted["ts"])
-    page = tab()
+    page = open_page()
     page.goto(f"{simulator.url}/simulator/slack?channel={posted['channel']}")
     simulator.post_json(
         "/simulator/slack/press", ts=posted["ts"], button="Remind signer", who="Priya Nair"
@@ -70,7 +70,7 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
 
 
 def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one_acts(
-    tab: Tabs, simulator: Simulator
+    open_page: Tabs, simulator: Simulator
 ) -> None:
     simulator.post_json("/simulator/telegram/empty")
     person(simulator, "Tom Okafor")
@@ -85,7 +85,7 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
             {"text": "Remind", "callback_data": "r:1"},
         ),
     )
-    page = tab(javascript=False)
+    page = open_page(javascript=False)
     page.goto(f"{simulator.url}/SignpostDemoBot?start=abc")
     page.get_by_label("Your name").fill("Ada Byron")
     page.get_by_role("button", name="Start").click()
@@ -103,12 +103,12 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
         ("simulator/telegram", "Telegram"),
         ("SignpostDemoBot?startgroup=abc", "Add the bot to a group"),
     ):
-        looked_at = tab()
+        looked_at = open_page()
         looked_at.goto(f"{simulator.url}/{address}")
         looks_right(looked_at, title=f"{title} · Signpost")
 
 
-def test_teams_view_is_readable(tab: Tabs, simulator: Simulator) -> None:
+def test_teams_view_is_readable(open_page: Tabs, simulator: Simulator) -> None:
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     link = {"type": "Action.OpenUrl", "title": "Open", "url": "https://hub.example/a"}
     colors = [text(color, color=color) for color in ("Good", "Warning", "Attention", "Accent")]
@@ -122,7 +122,7 @@ def test_teams_view_is_readable(tab: Tabs, simulator: Simulator) -> None:
         ),
     )
     simulator.post_json(path(simulator), text="bare")
-    page = tab()
+    page = open_page()
     page.goto(f"{simulator.url}/simulator/teams")
     looks_right(page, title="Teams · Signpost")
 

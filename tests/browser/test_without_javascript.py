@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 
 from tests.browser import account_forms, connection_forms, message_forms
-from tests.browser.script_free import FORMS, Bare
-from tests.browser.script_free import admins_windows as admins_windows
-from tests.browser.script_free import bare as bare
-from tests.browser.script_free import windows as windows
+from tests.browser.no_script_browser import FORMS, NoScriptBrowser
+from tests.browser.no_script_browser import admin_pages as admin_pages
+from tests.browser.no_script_browser import no_script as no_script
+from tests.browser.no_script_browser import tabs as tabs
 
 # imported, they declare the forms
 FORM_MODULES = (account_forms, connection_forms, message_forms)
@@ -26,8 +26,8 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("view", FORMS)
-def test_a_form_works_without_javascript(view: str, bare: Bare) -> None:
-    FORMS[view](bare)
+def test_a_form_works_without_javascript(view: str, no_script: NoScriptBrowser) -> None:
+    FORMS[view](no_script)
 
 
 def test_every_form_is_tried(app: Flask) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos import proxy
-from tests.chaos.hubs import Impossible
+from tests.chaos.hubs import CannotRun
 from tests.chaos.setting import Setting
 
 HOURS = 2
@@ -55,7 +55,7 @@ def library() -> str:
     """Return the path of libfaketime's library, as bin/libfaketime found it. Raises Impossible."""
     path = os.environ.get("LIBFAKETIME", "")
     if not Path(path).is_file():
-        raise Impossible(
+        raise CannotRun(
             "libfaketime was not found (Debian: apt-get install libfaketime); `make chaos` looks"
             " for it with bin/libfaketime"
         )

@@ -35,7 +35,7 @@ PROVIDER_TAKES = 200  # milliseconds, so that messages are on their way when som
 PARTS = ("queue", "web", "worker", "cron")
 
 
-class Impossible(Exception):
+class CannotRun(Exception):
     """A fault cannot be brought about on this machine; the text says why, and what would help."""
 
 

@@ -8,7 +8,7 @@ import signal
 import psutil
 
 from hub.jobs import RUN_SECONDS
-from tests.chaos.hubs import Impossible, kill
+from tests.chaos.hubs import CannotRun, kill
 from tests.chaos.setting import Setting
 
 LONGER_THAN_A_JOB = RUN_SECONDS + 5.0
@@ -72,7 +72,7 @@ def disk_full(setting: Setting, seconds: float) -> None:
     whatever it was writing.
     """
     if not hasattr(psutil.Process, "rlimit"):
-        raise Impossible("only Linux lets a limit be set on a process that runs")
+        raise CannotRun("only Linux lets a limit be set on a process that runs")
     _limit(setting, (setting.hub.data_dir / "hub.db-wal").stat().st_size)
     until = 10
     for _ in range(

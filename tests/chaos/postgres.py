@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.postgres import programs
-from tests.chaos.hubs import Impossible
+from tests.chaos.hubs import CannotRun
 
 
 class Postgres:
@@ -58,9 +58,7 @@ def server() -> Iterator[Postgres]:
     """
     bin = programs().find()
     if bin is None:
-        raise Impossible(
-            "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
-        )
+        raise CannotRun("PostgreSQL's programs were not found (Debian: apt-get install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="hub-chaos-postgres-"))
     running = None
     try:

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.running import Crew
 from tests.chaos import certificates, postgres, report
 from tests.chaos.faults import Fault
-from tests.chaos.hubs import Hub, Impossible
+from tests.chaos.hubs import CannotRun, Hub
 from tests.chaos.load import Load
 from tests.chaos.oracle import Verdict, judge
 from tests.chaos.proxy import Proxy
@@ -78,7 +78,7 @@ def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = Non
                 wrong=wrong,
                 notes=_notes(setting.hub, load, verdict, folder if plan.keep else None),
             )
-    except Impossible as problem:
+    except CannotRun as problem:
         return report.skipped(name, str(problem))
     except Exception as problem:
         return report.failed(name, f"the run did not come to its end: {problem!r}")

@@ -192,7 +192,7 @@ def test_a_strange_name_is_not_found(in_app: Flask) -> None:
     with pytest.raises(NotFound):
         connections.by_slug("nothing")
     with pytest.raises(NotFound):
-        connections.create("carrier_pigeon", "Acme", False)
+        connections.create("webhook_chat", "Acme", False)
 
 
 class TestOutsideTheDemo:

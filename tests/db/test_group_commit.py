@@ -20,7 +20,7 @@ INSERT = "INSERT INTO things VALUES (?) ON CONFLICT DO NOTHING"
 
 
 @pytest.fixture
-def things(tmp_path: Path) -> str:
+def database_path(tmp_path: Path) -> str:
     path = str(tmp_path / "things.db")
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
@@ -55,12 +55,12 @@ def free() -> Iterator[None]:
     yield
 
 
-def test_rows_of_many_threads_are_stored_and_repeats_are_told(things: str) -> None:
-    group = GroupCommit(things, free)
+def test_rows_of_many_threads_are_stored_and_repeats_are_told(database_path: str) -> None:
+    group = GroupCommit(database_path, free)
     assert inserted(group, [f"{n}" for n in range(20)]) == [True] * 20
     assert sorted(inserted(group, ["20", "20", "1", "21"])) == [False, False, True, True]
     group.close()
-    with sqlite3.connect(things) as connection:
+    with sqlite3.connect(database_path) as connection:
         assert connection.execute("SELECT count(*) FROM things").fetchone() == (22,)
     connection.close()
 
@@ -70,7 +70,7 @@ def test_rows_of_many_threads_are_stored_and_repeats_are_told(things: str) -> No
     [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")],
 )
 def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
-    things: str, problem: Exception
+    database_path: str, problem: Exception
 ) -> None:
     failing = True
 
@@ -81,7 +81,7 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
             raise problem
         yield
 
-    group = GroupCommit(things, lock)
+    group = GroupCommit(database_path, lock)
     came = inserted(group, [f"{n}" for n in range(8)])
     assert [type(one) for one in came] == [WriteFailed] * 8
     failing = False
@@ -89,7 +89,7 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
     group.close()
 
 
-def test_a_row_that_cannot_be_stored_is_told_so(things: str) -> None:
-    group = GroupCommit(things + "/nowhere.db", free)
+def test_a_row_that_cannot_be_stored_is_told_so(database_path: str) -> None:
+    group = GroupCommit(database_path + "/nowhere.db", free)
     with pytest.raises(WriteFailed):
         group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))

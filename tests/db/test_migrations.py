@@ -29,9 +29,9 @@ from tests.conftest import POSTGRES, make_app
 
 
 @pytest.fixture
-def empty(tmp_path: Path, keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
+def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
     """Give an application on a database in which nothing is."""
-    environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **keys}
+    environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **secret_keys}
     if not POSTGRES:
         app = make_app(environ)
         with app.app_context():
@@ -62,7 +62,7 @@ def _close(app: Flask) -> None:
     app.extensions["hub.waker"].redis.close()
 
 
-def test_an_empty_database_becomes_what_the_models_say(empty: Flask) -> None:
+def test_an_empty_database_becomes_what_the_models_say(empty_app: Flask) -> None:
     assert inspect(db.engine).get_table_names() == []
     up.migrate()
     db.session.rollback()
@@ -72,7 +72,7 @@ def test_an_empty_database_becomes_what_the_models_say(empty: Flask) -> None:
     assert {*Base.metadata.tables} <= {*inspect(db.engine).get_table_names()}
 
 
-def test_migrating_again_changes_nothing(empty: Flask) -> None:
+def test_migrating_again_changes_nothing(empty_app: Flask) -> None:
     up.migrate()
     before = counts()
     up.migrate()
@@ -88,7 +88,7 @@ def counts() -> tuple[int, ...]:
     )
 
 
-def test_every_foreign_key_and_index_has_a_name(empty: Flask) -> None:
+def test_every_foreign_key_and_index_has_a_name(empty_app: Flask) -> None:
     up.migrate()
     found = inspect(db.engine)
     for table in Base.metadata.tables:
@@ -96,15 +96,15 @@ def test_every_foreign_key_and_index_has_a_name(empty: Flask) -> None:
         assert all(index["name"] for index in found.get_indexes(table)), table
 
 
-def test_a_hub_that_is_not_migrated_is_not_ready(empty: Flask) -> None:
-    answer = empty.test_client().get("/readyz")
+def test_a_hub_that_is_not_migrated_is_not_ready(empty_app: Flask) -> None:
+    answer = empty_app.test_client().get("/readyz")
     assert answer.status_code == 503
     assert "migrate" in answer.text
     up.migrate()
-    assert empty.test_client().get("/readyz").status_code == 200
+    assert empty_app.test_client().get("/readyz").status_code == 200
 
 
-def test_postgresql_indexes_have_the_conditions_of_the_models(empty: Flask) -> None:
+def test_postgresql_indexes_have_the_conditions_of_the_models(empty_app: Flask) -> None:
     """Models name a condition once, for SQLite; the migration must repeat it for PostgreSQL."""
     up.migrate()
     conditions = {
@@ -123,10 +123,10 @@ def test_postgresql_indexes_have_the_conditions_of_the_models(empty: Flask) -> N
     assert partial == {name for name, where in conditions.items() if where is not None}
 
 
-def test_rows_of_0_2_0_survive_the_newest_migration(empty: Flask) -> None:
+def test_rows_of_0_2_0_survive_the_newest_migration(empty_app: Flask) -> None:
     """Every change of tables from 0.2.0 on keeps the rows that are there."""
     directory = engine.MIGRATIONS
-    flask_migrate.Migrate(empty, db, directory=directory)
+    flask_migrate.Migrate(empty_app, db, directory=directory)
     flask_migrate.upgrade(revision="0.2.0")
     with db.engine.begin() as connection:
         tables = reflect(connection)

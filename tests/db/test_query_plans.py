@@ -22,19 +22,19 @@ from hub.messaging.track import reconcile, status_polling
 from hub.models import Connection
 from tests.hub_fixtures import (
     SigningApp,
-    a_form,
-    a_message,
-    a_signer,
-    about,
-    an_event,
-    body,
-    call_back,
-    change,
     deliver,
+    event_body,
+    json_of,
     make_due,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    signer_body,
     status,
+    status_form,
+    status_target,
+    update_message,
 )
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -52,7 +52,7 @@ ASKED = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)", re.IGNORECASE)
 
 
 @pytest.fixture
-def asked(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
+def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
     """Give a function that returns every statement since, with its values."""
     if db.engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL plans by what the tables hold")
@@ -86,7 +86,7 @@ def growing(statements: list[str]) -> list[str]:
     ]
 
 
-def test_the_search_for_what_grows_finds_it(asked: Callable[[], list[str]]) -> None:
+def test_the_search_for_what_grows_finds_it(executed_statements: Callable[[], list[str]]) -> None:
     of_connection = (
         "SELECT number FROM attempts WHERE provider_id IS NOT NULL AND connection_id IN ('a') AND"
         " provider_id IN ('b', 'c', 'd')"
@@ -96,24 +96,29 @@ def test_the_search_for_what_grows_finds_it(asked: Callable[[], list[str]]) -> N
 
 
 def test_an_event_is_sent_and_settled_by_indexes_alone(
-    hub_demo: Flask, signing_app: SigningApp, simulator: Any, asked: Callable[[], list[str]]
+    hub_demo: Flask,
+    signing_app: SigningApp,
+    simulator: Any,
+    executed_statements: Callable[[], list[str]],
 ) -> None:
     answer = signing_app.post(
         "/events",
-        an_event(signers=[a_signer("Eric"), a_signer("Anna", "+442071234567")]),
+        event_body(signers=[signer_body("Eric"), signer_body("Anna", "+442071234567")]),
         Idempotency_Key="k1",
     )
-    direct = body(
+    direct = json_of(
         signing_app.post("/messages", {"channel": "sms", "to": "+13175551234", "text": "Hello"})
     )
     assert deliver() == 3
-    for one in (*body(answer)["messages"], direct):
+    for one in (*json_of(answer)["messages"], direct):
         sid = message(one["id"]).provider_id or ""
-        call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(one["id"]))
+        post_callback(
+            hub_demo, status_form(hub_demo, sid, "delivered"), target=status_target(one["id"])
+        )
     process_pending_callbacks()
     assert status(direct["id"]) == Status.DELIVERED
-    signing_app.post("/events", an_event("request.signed", signer={"id": "eric"}))
-    statements = asked()
+    signing_app.post("/events", event_body("request.signed", signer={"id": "eric"}))
+    statements = executed_statements()
     assert len(statements) > 50
     assert growing(statements) == []
     named = [
@@ -125,16 +130,19 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
 
 
 def test_what_was_lost_is_found_by_indexes_alone(
-    hub_demo: Flask, connection: Connection, simulator: Any, asked: Callable[[], list[str]]
+    hub_demo: Flask,
+    connection: Connection,
+    simulator: Any,
+    executed_statements: Callable[[], list[str]],
 ) -> None:
-    silent = a_message("+15005550016")
-    broken = a_message("+15005550014")
-    waiting = a_message()
-    change(waiting, due_at=None)
+    silent = queue_direct_message("+15005550016")
+    broken = queue_direct_message("+15005550014")
+    waiting = queue_direct_message()
+    update_message(waiting, due_at=None)
     deliver()
     make_due(silent)
     make_due(broken)
     cron.wake_queues()
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.give_up_waiting()
-    assert growing(asked()) == []
+    assert growing(executed_statements()) == []

@@ -16,7 +16,15 @@ from hub.db import store, wakeups
 from hub.db.store import transaction
 from hub.jobs import cron
 from tests.db.rows import add
-from tests.hub_fixtures import SigningApp, a_message, a_signer, an_event, deliver, make_due, status
+from tests.hub_fixtures import (
+    SigningApp,
+    deliver,
+    event_body,
+    make_due,
+    queue_direct_message,
+    signer_body,
+    status,
+)
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
 
@@ -56,11 +64,11 @@ def test_a_failed_transaction_wakes_nobody(in_app: Flask) -> None:
 
 
 @pytest.fixture
-def always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_enqueue_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 0)
 
 
-@pytest.mark.usefixtures("always_asked")
+@pytest.mark.usefixtures("no_enqueue_limit")
 def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
     for _ in range(5):
         store.wake_now("deliver")
@@ -90,20 +98,20 @@ def test_who_lingers_is_not_asked_again_at_once(
 
 
 def test_a_message_wakes_who_delivers(hub_demo: Flask) -> None:
-    a_message()
+    queue_direct_message()
     assert waiting(hub_demo, "deliver") == 1
 
 
-@pytest.mark.usefixtures("always_asked")
+@pytest.mark.usefixtures("no_enqueue_limit")
 def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
-    a_message()
+    queue_direct_message()
     with queue(hub_demo) as client:
         client.flushall()
     cron.wake_queues()
     assert waiting(hub_demo, "deliver") == 1
     with queue(hub_demo) as client:
         client.flushall()
-    make_due(a_message(text="another"))
+    make_due(queue_direct_message(text="another"))
     deliver()
     with queue(hub_demo) as client:
         client.flushall()
@@ -121,7 +129,7 @@ class TestWithoutAQueue:
     def test_events_are_accepted_and_the_sweep_finds_them(self, signing_app: SigningApp) -> None:
         began = time.monotonic()
         answers = [
-            signing_app.post("/events", an_event(signers=[a_signer("Eric")], id=f"e{n}"))
+            signing_app.post("/events", event_body(signers=[signer_body("Eric")], id=f"e{n}"))
             for n in range(10)
         ]
         assert [answer.status_code for answer in answers] == [202] * 10
@@ -145,6 +153,6 @@ def test_a_queue_that_hangs_does_not_hold_an_answer(
     with queue(hub_demo) as client:
         client.client_pause(1500, all=True)
     began = time.monotonic()
-    assert signing_app.post("/events", an_event(signers=[a_signer("Eric")])).status_code == 202
+    assert signing_app.post("/events", event_body(signers=[signer_body("Eric")])).status_code == 202
     assert time.monotonic() - began < 1
     time.sleep(max(0, began + 1.5 - time.monotonic()))  # the other tests share this queue

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.live_hub import Hub, running
+from tests.live_hub import Hub, live_hub
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
@@ -33,7 +33,7 @@ def command(hub: Hub, seconds: int, seed: int | None) -> list[str]:
 
 def run(seconds: int, seed: int | None = None) -> int:
     """Try the API for a time; return 0 when every answer was as documented."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as hub:
+    with tempfile.TemporaryDirectory() as folder, live_hub(Path(folder)) as hub:
         environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), "HUB_API_KEY": hub.key}
         call = command(hub, seconds, seed)
         return subprocess.run(call, cwd=folder, env=environ, check=False).returncode

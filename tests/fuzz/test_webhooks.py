@@ -36,15 +36,15 @@ from tests.conftest import Browser, config_of, make_app
 from tests.fuzz.payloads import Payloads
 from tests.fuzz.random_values import Webhook
 from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
     attempts,
-    call_back,
     credentials,
     deliver,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
+    status_target,
 )
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
@@ -113,7 +113,7 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
     admin: Browser,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     payloads.messages.append(message_id)
     payloads.buttons += [
@@ -210,7 +210,12 @@ def pages() -> Iterator[str]:
 def after_all(app: Flask, message_id: str) -> None:
     """See that statuses of our messages still arrive, and that no contact is without an address."""
     sid = attempts(message_id)[0].provider_id or ""
-    assert call_back(app, a_form(app, sid, "read"), target=about(message_id)).status_code == 200
+    assert (
+        post_callback(
+            app, status_form(app, sid, "read"), target=status_target(message_id)
+        ).status_code
+        == 200
+    )
     process_pending_callbacks()
     assert status(message_id) == "read"
     assert not list(

@@ -16,11 +16,11 @@ from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
-    call_back,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    status_form,
+    status_target,
 )
 
 SID = "SM" + "0" * 32
@@ -34,7 +34,7 @@ def sent(connection: Connection) -> str:
 
 
 def a_sent_message(connection: Connection, sid: str) -> str:
-    message_id = a_message(text=sid)
+    message_id = queue_direct_message(text=sid)
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
@@ -44,7 +44,7 @@ def a_sent_message(connection: Connection, sid: str) -> str:
 def delivered(hub_demo: Flask, sent: str) -> str:
     """Give a message whose three callbacks are settled."""
     for word in ("queued", "sent", "delivered"):
-        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     assert process_pending_callbacks() == 3
     return sent
 

@@ -22,13 +22,13 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_form,
-    a_message,
-    a_signer,
-    an_event,
-    body,
-    call_back,
+    event_body,
+    json_of,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    signer_body,
+    status_form,
 )
 
 
@@ -61,9 +61,10 @@ def test_the_file_of_a_person_holds_all_but_what_is_damaged(
     consent = {"address": ERIC, "given": True, "proof": "A form"}
     assert signing_app.post("/consents", consent).status_code == 201
     assert (
-        signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)])).status_code == 202
+        signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)])).status_code
+        == 202
     )
-    a_message(ERIC, "Hello")
+    queue_direct_message(ERIC, "Hello")
     run(f"UPDATE {table} SET {name} = :damaged", damaged=b"damaged")  # noqa: S608 - our own tables
     contact = contact_for(Address.PHONE, ERIC, test=True)
     answer = admin.get(f"/contacts/{contact.id}/data")
@@ -81,9 +82,9 @@ def test_a_damaged_connection_keeps_no_event_from_being_accepted(
 ) -> None:
     others = "slug <> 'demo-sms'"
     run(f"UPDATE connections SET {column} = 'garbage' WHERE {others}")  # noqa: S608 - our own table
-    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
+    answer = signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
     assert answer.status_code == 202
-    assert [one["channel"] for one in body(answer)["messages"]] == ["sms"]
+    assert [one["channel"] for one in json_of(answer)["messages"]] == ["sms"]
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores nothing but JSON there")
@@ -106,7 +107,7 @@ def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
     right = hub_demo.extensions["hub.config"]
     hub_demo.extensions["hub.config"] = replace(right, body_days="thirty")
     chores.run_chores(ShutdownSignal(20))
-    ready = body(hub_demo.test_client().get("/readyz"))
+    ready = json_of(hub_demo.test_client().get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("chores.retention.apply_retention fails (TypeError)")
     hub_demo.extensions["hub.config"] = right
@@ -128,8 +129,8 @@ def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
     run(f"UPDATE {table} SET variables = :damaged", damaged=damaged)  # noqa: S608 - our own tables
     for page in ("/", "/templates"):
         assert admin.get(page).status_code == 200
-    signer = a_signer("Eric", ERIC, preference=["whatsapp"])
-    assert signing_app.post("/events", an_event(signers=[signer])).status_code == 202
+    signer = signer_body("Eric", ERIC, preference=["whatsapp"])
+    assert signing_app.post("/events", event_body(signers=[signer])).status_code == 202
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores no such id")
@@ -140,11 +141,12 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
     hub_demo: Flask, served: Flask, simulator: Any, admin: Browser, damaged: Any
 ) -> None:
     for n, number in enumerate((ERIC, ANNA, "+13175550199")):
-        came = a_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
-        came["To"] = a_form(hub_demo, "SM", "x")["From"]
+        came = status_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
+        came["To"] = status_form(hub_demo, "SM", "x")["From"]
         came.pop("MessageStatus")
         assert (
-            call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+            post_callback(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code
+            == 200
         )
     process_pending_callbacks()
     run(

@@ -22,7 +22,13 @@ from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.state import job_failures
 from tests import every_page
 from tests.conftest import Browser
-from tests.hub_fixtures import SigningApp, a_form, call_back, deliver, process_pending_callbacks
+from tests.hub_fixtures import (
+    SigningApp,
+    deliver,
+    post_callback,
+    process_pending_callbacks,
+    status_form,
+)
 
 TIMES = st.one_of(
     st.sampled_from(
@@ -186,12 +192,14 @@ def test_what_is_accepted_can_be_used(
     ):
         import_rows(import_file, rows)
     for n, text in enumerate(said):
-        came = a_form(
+        came = status_form(
             hub_demo, f"SM{n:032x}", "received", Body=text, From="+13175550001", ProfileName=text
         )
-        came["To"] = a_form(hub_demo, "SM", "x")["From"]
+        came["To"] = status_form(hub_demo, "SM", "x")["From"]
         came.pop("MessageStatus")
-        assert call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code in (
+        assert post_callback(
+            hub_demo, came, target="/api/rpc/webhooks/twilio/inbound"
+        ).status_code in (
             200,
             403,
         )

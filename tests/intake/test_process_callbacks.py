@@ -19,22 +19,22 @@ from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
 from hub.messaging.send import calls, claims
 from hub.models import Connection, PlatformEvent, ProviderCallback
-from tests.fake_provider import Pigeon
+from tests.fake_provider import FakeChat
 from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
     attempts,
-    call_back,
     callbacks,
     count,
     deliver,
+    event_types,
     eventually,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
-    told,
-    words,
+    status_form,
+    status_target,
+    status_words,
 )
 
 SID = "SM" + "0" * 32
@@ -43,7 +43,7 @@ SID = "SM" + "0" * 32
 @pytest.fixture
 def sent(connection: Connection) -> str:
     """Give a message that Twilio has accepted as SID."""
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     return message_id
@@ -51,18 +51,18 @@ def sent(connection: Connection) -> str:
 
 def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     for word in ("queued", "sent", "delivered"):
-        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     assert process_pending_callbacks() == 3
-    assert (status(sent), told(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
+    assert (status(sent), event_types(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert {(one.due_at, one.error, one.tries) for one in callbacks()} == {(None, "", 1)}
     assert process_pending_callbacks() == 0
 
 
-class Labeled(WebhookReceiver, Pigeon):
+class Labeled(WebhookReceiver, FakeChat):
     """Says in a header what a webhook is about."""
 
     name = "labeled"
-    stored_headers = ("x-pigeon-label",)
+    stored_headers = ("x-fake-chat-label",)
 
     def verify(self, request: WebhookRequest) -> None:
         """Accept every request."""
@@ -71,8 +71,8 @@ class Labeled(WebhookReceiver, Pigeon):
 def test_headers_that_facts_read_are_kept_and_no_others(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
-    request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
+    told = {"content-type": "text/plain", "x-fake-chat-label": "arrived", "authorization": "secret"}
+    request = WebhookRequest("POST", "https://hub.example/x", "fake_chat", told, b"hello")
     assert intake_callbacks.store(
         request,
         intake_callbacks.VerifiedBy(
@@ -81,7 +81,7 @@ def test_headers_that_facts_read_are_kept_and_no_others(
     )
     assert callbacks()[0].request["headers"] == {
         "content-type": "text/plain",
-        "x-pigeon-label": "arrived",
+        "x-fake-chat-label": "arrived",
     }
 
 
@@ -91,9 +91,9 @@ def test_headers_that_facts_read_are_kept_and_no_others(
 def test_words_that_mean_nothing_yield_no_platform_event(
     hub_demo: Flask, sent: str, word: str
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+    post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     process_pending_callbacks()
-    assert (status(sent), count(PlatformEvent), words(sent)) == ("accepted", 0, [word])
+    assert (status(sent), count(PlatformEvent), status_words(sent)) == ("accepted", 0, [word])
     assert callbacks()[0].due_at is None
 
 
@@ -101,18 +101,20 @@ def test_words_that_mean_nothing_yield_no_platform_event(
 def test_the_four_words_each_yield_their_platform_event(
     hub_demo: Flask, sent: str, word: str
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, word, NumSegments="3"), target=about(sent))
+    post_callback(
+        hub_demo, status_form(hub_demo, SID, word, NumSegments="3"), target=status_target(sent)
+    )
     process_pending_callbacks()
-    assert (status(sent), told(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
+    assert (status(sent), event_types(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
     event = db.session.query(PlatformEvent).one()
     assert {"MessageSid", "AccountSid", "To", "From", "NumSegments"} <= event.payload.keys()
 
 
 def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> None:
-    call_back(
+    post_callback(
         hub_demo,
-        a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
-        target=about(sent),
+        status_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
+        target=status_target(sent),
     )
     process_pending_callbacks()
     assert (status(sent), message(sent).code) == ("undelivered", "30003")
@@ -120,9 +122,11 @@ def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> 
 
 
 def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id))
+    post_callback(
+        hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(message_id)
+    )
     process_pending_callbacks()
     assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
@@ -130,7 +134,7 @@ def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connect
 
 
 def test_a_callback_without_our_names_is_found_by_twilios_id(hub_demo: Flask, sent: str) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
     process_pending_callbacks()
     assert status(sent) == "delivered"
 
@@ -139,12 +143,12 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
     hub_demo: Flask, connection: Connection
 ) -> None:
     # without our names, before the provider's id is stored
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
     assert process_callbacks.process_batch() == 1
     [row] = callbacks()
     assert row.error
     assert row.due_at is not None
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     with time_machine.travel(row.due_at + timedelta(seconds=1)):
@@ -154,10 +158,10 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
 
 
 def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: Flask) -> None:
-    call_back(
+    post_callback(
         hub_demo,
-        a_form(hub_demo, SID, "delivered"),
-        target=about("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"),
+        status_form(hub_demo, SID, "delivered"),
+        target=status_target("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"),
     )
     began = now()
     tries = 0
@@ -183,15 +187,19 @@ def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: 
 def test_odd_names_in_the_address_fall_back_to_twilios_id(
     hub_demo: Flask, sent: str, query: str
 ) -> None:
-    call_back(
-        hub_demo, a_form(hub_demo, SID, "delivered"), target="/api/rpc/webhooks/twilio/sms" + query
+    post_callback(
+        hub_demo,
+        status_form(hub_demo, SID, "delivered"),
+        target="/api/rpc/webhooks/twilio/sms" + query,
     )
     process_pending_callbacks()
     assert status(sent) == "delivered"
 
 
 def test_an_absurd_attempt_number_is_somebody_elses(hub_demo: Flask, sent: str) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent, 10**25))
+    post_callback(
+        hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent, 10**25)
+    )
     process_pending_callbacks()
     assert status(sent) == "delivered", "found by the provider's id"
 
@@ -207,7 +215,7 @@ def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
     hub_demo: Flask, sent: str
 ) -> None:
     for word in ("queued", "sent", "delivered"):
-        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     first = callbacks()[0]
     spoil(first.id)
     assert process_callbacks.process_batch() == 3
@@ -246,16 +254,16 @@ def test_a_magic_number_ends_as_it_promises(
     ends: str,
     events: list[str],
 ) -> None:
-    message_id = a_message(number)
+    message_id = queue_direct_message(number)
     deliver()
     eventually(
         lambda: (
             process_pending_callbacks() is None
-            or (status(message_id) == ends and told(message_id) == events)
+            or (status(message_id) == ends and event_types(message_id) == events)
         )
     )
     process_pending_callbacks()
-    assert (status(message_id), told(message_id)) == (ends, events)
+    assert (status(message_id), event_types(message_id)) == (ends, events)
 
 
 # ── The connection ────────────────────────────────────────────────────────────────────────────────
@@ -263,7 +271,7 @@ def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(
     hub_demo: Flask, connection: Connection, sent: str
 ) -> None:
     def last_callback_at(word: str) -> Any:
-        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
         process_pending_callbacks()
         db.session.rollback()
         return db.session.get_one(Connection, connection.id).last_callback_at

@@ -26,16 +26,16 @@ from hub.models import (
     StatusEvent,
 )
 from tests.hub_fixtures import (
-    a_connection,
-    a_form,
-    about,
-    call_back,
     callbacks,
-    change,
+    copy_connection,
+    event_types,
+    post_callback,
     process_pending_callbacks,
     status,
-    told,
-    words,
+    status_form,
+    status_target,
+    status_words,
+    update_message,
 )
 from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
 from tests.intake.replay_steps import delivered as delivered
@@ -96,7 +96,7 @@ def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Sel
 
 
 def test_what_was_already_better_known_is_not_taken_back(delivered: str) -> None:
-    change(delivered, status="read")
+    update_message(delivered, status="read")
     assert not replay.replay(EVERYTHING).missed
     assert status(delivered) == "read"
 
@@ -112,8 +112,11 @@ def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
 def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) -> None:
     forget(delivered)
     report = replay.replay(EVERYTHING)
-    assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
-    assert words(delivered) == ["queued", "sent", "delivered"]
+    assert (status(delivered), event_types(delivered)) == (
+        "delivered",
+        ["sms_delivered", "sms_sent"],
+    )
+    assert status_words(delivered) == ["queued", "sent", "delivered"]
     assert (
         report.read,
         report.new,
@@ -144,9 +147,12 @@ def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None
         db.session.execute(delete(PlatformEvent).where(PlatformEvent.type == "sms_delivered"))
 
     misread()
-    change(delivered, status="sent")
+    update_message(delivered, status="sent")
     report = replay.replay(EVERYTHING)
-    assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
+    assert (status(delivered), event_types(delivered)) == (
+        "delivered",
+        ["sms_delivered", "sms_sent"],
+    )
     assert (report.new, report.messages, report.events, report.missed) == (
         0,
         1,
@@ -158,7 +164,7 @@ def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None
 def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
     hub_demo: Flask, delivered: str
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "read"), target=about(delivered))
+    post_callback(hub_demo, status_form(hub_demo, SID, "read"), target=status_target(delivered))
     last = callbacks()[-1].id
     whole = sealed(last)
     put(last, request=whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -179,7 +185,7 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
 def test_what_matched_nothing_is_applied_once_its_message_is_there(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
     with time_passes():
         process_pending_callbacks()
     report = replay.replay(FAILED)
@@ -197,8 +203,8 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
 def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
     hub_demo: Flask, sent: str
 ) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
-    call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "delivered"))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
+    post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "delivered"))
     assert replay.replay(EVERYTHING).failed == 1
     one, other = callbacks()
     assert (one.due_at, status(sent)) == (None, "delivered")
@@ -239,8 +245,13 @@ class TestStray:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
     def test_what_no_connection_verified_is_not_applied(self, hub_demo: Flask, sent: str) -> None:
-        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
-        assert call_back(hub_demo, form, target=about(sent), token="stray-token").status_code == 200
+        form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
+        assert (
+            post_callback(
+                hub_demo, form, target=status_target(sent), token="stray-token"
+            ).status_code
+            == 200
+        )
         report = replay.replay(EVERYTHING)
         assert (report.read, report.unproven, report.failed, report.missed, status(sent)) == (
             1,
@@ -254,10 +265,13 @@ class TestStray:
 def test_what_another_connection_verified_is_not_applied(
     hub_demo: Flask, sent: str, connection: Connection
 ) -> None:
-    a_connection("Rolled", like=connection, auth_token="f" * 32)
+    copy_connection("Rolled", like=connection, auth_token="f" * 32)
     assert (
-        call_back(
-            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent), token="f" * 32
+        post_callback(
+            hub_demo,
+            status_form(hub_demo, SID, "delivered"),
+            target=status_target(sent),
+            token="f" * 32,
         ).status_code
         == 200
     )

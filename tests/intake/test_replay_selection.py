@@ -21,13 +21,13 @@ from hub.intake.replay import Report, Selection
 from hub.models import AuditEntry, Connection, PlatformEvent, StatusEvent
 from tests.conftest import close, make_app
 from tests.hub_fixtures import (
-    a_form,
-    about,
-    call_back,
     callbacks,
     count,
+    post_callback,
     process_pending_callbacks,
     status,
+    status_form,
+    status_target,
 )
 from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
 from tests.intake.replay_steps import delivered as delivered
@@ -39,7 +39,7 @@ def test_only_those_about_one_message_are_replayed(
     hub_demo: Flask, delivered: str, connection: Connection
 ) -> None:
     other = a_sent_message(connection, "SM" + "1" * 32)
-    call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "sent"))
+    post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "sent"))
     process_pending_callbacks()
     for message_id in (delivered, other):
         forget(message_id)
@@ -58,10 +58,10 @@ def test_a_message_that_is_not_known_is_said_to_be(delivered: str, wrong: str) -
 
 
 def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=about(sent))
+    post_callback(hub_demo, status_form(hub_demo, SID, "sent"), target=status_target(sent))
     time.sleep(0.002)  # ids tell milliseconds
     between = now()
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
     assert replay.replay(Selection(since=between)).read == 1
     assert replay.replay(Selection(since=replay.newer_than("1m"))).read == 2
 
@@ -103,7 +103,7 @@ def test_many_are_replayed_in_batches_oldest_first(
 ) -> None:
     ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(7)]
     for n in range(7):
-        call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", "delivered"))
+        post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", "delivered"))
     process_pending_callbacks()
     for message_id in ids:
         forget(message_id)
@@ -129,7 +129,7 @@ def test_what_comes_in_meanwhile_is_left_to_the_workers(
     later = new_id("rcp")
 
     def busy(so_far: Report) -> None:
-        call_back(hub_demo, a_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
+        post_callback(hub_demo, status_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
 
     report = replay.replay(EVERYTHING, busy)
     assert report.read == 3
@@ -142,7 +142,7 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
     ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(12)]
     for word in ("delivered", "sent", "queued"):
         for n in range(12):
-            call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", word))
+            post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", word))
     monkeypatch.setattr(replay, "BATCH", 4)
     monkeypatch.setattr(
         process_callbacks,

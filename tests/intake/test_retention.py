@@ -37,18 +37,18 @@ from hub.models import (
 )
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
     ERIC,
     SigningApp,
-    a_message,
-    a_signer,
-    an_event,
-    change,
     deliver,
+    event_body,
     message,
+    queue_direct_message,
+    signer_body,
     source_id,
     status,
+    update_message,
 )
 
 
@@ -88,8 +88,8 @@ def left(model: type) -> int:
 
 
 def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_demo: Flask) -> None:
-    old = age(a_message(), days(30.1))
-    young = age(a_message(), days(29.9))
+    old = age(queue_direct_message(), days(30.1))
+    young = age(queue_direct_message(), days(29.9))
     assert retention.apply_retention() == 1
     assert left(MessageBody) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
@@ -109,7 +109,7 @@ def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
 def test_what_people_wrote_goes_from_the_platform_events_too(
     hub_demo: Flask, answers: bool
 ) -> None:
-    about = a_message() if answers else None
+    about = queue_direct_message() if answers else None
 
     @transaction
     def heard(past: timedelta) -> None:
@@ -169,7 +169,7 @@ class TestShorter:
         return {"HUB_BODY_DAYS": "1", "HUB_RECEIPT_DAYS": "90"}
 
     def test_its_settings_hold(self, hub_demo: Flask) -> None:
-        age(a_message(), days(2))
+        age(queue_direct_message(), days(2))
         callback(days(80))
         retention.apply_retention()
         assert (left(MessageBody), left(ProviderCallback)) == (0, 1)
@@ -182,13 +182,13 @@ YEAR = days(366)
 def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     hub_demo: Flask, simulator: Any
 ) -> None:
-    old = a_message()
+    old = queue_direct_message()
     deliver()
     later = now() + YEAR
     removed = purge.delete_old_rows(later)
     assert removed["messages"] == 0, "something more is expected of it"
     forget_when()
-    change(old, due_at=None)
+    update_message(old, due_at=None)
     removed = purge.delete_old_rows(later)
     assert removed["messages"] == 1
     assert (
@@ -208,7 +208,7 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
 
 
 def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
-    a_message()
+    queue_direct_message()
     deliver()
     before = left(StatusEvent)
     assert sum(purge.delete_old_rows(now() - days(365)).values()) == 0
@@ -216,7 +216,7 @@ def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
 
 
 def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> None:
-    gone = a_message("+15005550004")  # who replied STOP
+    gone = queue_direct_message("+15005550004")  # who replied STOP
     deliver()
     consents.record_consent(ConsentEntry(ERIC, True), source="api", test=True)
     assert status(gone) == "failed"
@@ -229,7 +229,7 @@ def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> 
 def test_of_a_request_there_stays_that_it_was_there(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     db.session.rollback()
     assert purge.delete_old_rows(now() - days(1))["requests"] == 0
     forget_when()
@@ -249,11 +249,13 @@ def test_of_a_request_there_stays_that_it_was_there(
 
 
 def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
-    roof: Callable[[str], Connection], loft: Loft
+    connect_team: Callable[[str], Connection], fake_provider: FakeProvider
 ) -> None:
-    roof("T1")
+    connect_team("T1")
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric", None)])),
+        source_id(),
+        test=True,
     )
     deliver()
     assert (left(Thread), left(ActionToken)) == (1, 2)
@@ -264,10 +266,10 @@ def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
 
 
 def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:
-    first = a_message()
-    change(first, status="failed", due_at=None)
+    first = queue_direct_message()
+    update_message(first, status="failed", due_at=None)
     second = resend.resend(first).id
-    change(second, status="failed", due_at=None)
+    update_message(second, status="failed", due_at=None)
     for _ in range(2):
         purge.delete_old_rows(now() + YEAR)
         forget_when()

@@ -41,17 +41,17 @@ from tests import every_page
 from tests.conftest import POSTGRES, Browser
 from tests.hub_fixtures import (
     SigningApp,
-    a_connection,
-    a_form,
-    a_message,
-    a_signer,
-    an_event,
-    call_back,
+    copy_connection,
     deliver,
+    event_body,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    signer_body,
+    status_form,
 )
 
-OTHERS = 100
+OTHER_MESSAGES = 100
 CONNECTIONS = 30
 TABLES = (
     "contacts",
@@ -78,7 +78,7 @@ TABLES = (
     "linked_chats",
 )
 HUGE = 2**62
-SPOILED: dict[str, Callable[[Column[Any]], Any]] = {
+DAMAGED: dict[str, Callable[[Column[Any]], Any]] = {
     "huge": lambda column: HUGE if isinstance(column.type, Time) else b"\xff" * 40,
     "text": lambda _: "garbage",
     "cut": lambda column: -(2**60) if isinstance(column.type, Time) else b"",
@@ -106,7 +106,7 @@ def _for_postgresql(column: Column[Any], moment: str) -> Any:
 
 # ── People whose rows are going to be spoiled ─────────────────────────────────────────────────────
 @dataclass
-class Stage:
+class PopulatedHub:
     """A hub with people, each of whom everything is stored of, over a connection of their own."""
 
     app: Flask
@@ -119,34 +119,35 @@ class Stage:
         assert self.signing_app.post("/consents", consent).status_code == 201
         closed = {"address": number, "channel": "voice", "why": "asked"}
         assert self.signing_app.post("/suppressions", closed).status_code == 201
-        event = an_event(signers=[a_signer(f"Signer{n}", number)], id=f"evt-{n}")
+        event = event_body(signers=[signer_body(f"Signer{n}", number)], id=f"evt-{n}")
         event["request"] = {**event["request"], "id": f"agr-{n}"}
         assert (
             self.signing_app.post("/events", event, Idempotency_Key=f"key-{n}").status_code == 202
         )
-        came = a_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
+        came = status_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
         for name in ("MessageStatus", "SmsStatus"):
             came.pop(name)
-        came["To"] = a_form(self.app, "SM", "x")["From"]
+        came["To"] = status_form(self.app, "SM", "x")["From"]
         came["SmsStatus"] = "received"
         assert (
-            call_back(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+            post_callback(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code
+            == 200
         )
         return number
 
 
 @pytest.fixture
-def stage(
+def populated_hub(
     hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, connection: Any
-) -> Stage:
+) -> PopulatedHub:
     made = [
-        a_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}")
+        copy_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}")
         for n in range(CONNECTIONS)
     ]
     db.session.rollback()
     slugs = [db.session.get_one(Connection, one).slug for one in made]
     db.session.rollback()  # what this session has read would be older than the user who signs in
-    return Stage(hub_demo, signing_app, slugs)
+    return PopulatedHub(hub_demo, signing_app, slugs)
 
 
 @transaction
@@ -184,7 +185,7 @@ def fill() -> None:
         )
 
 
-def spoil(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
+def damage(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
     """Write a value past every check; False where the database itself refuses it."""
     where = " AND ".join(f"{name} = :key_{name}" for name in key)
     statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608 - our own tables
@@ -228,7 +229,7 @@ def keys_of(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def spoil_all(table: Table) -> int:
+def damage_all(table: Table) -> int:
     """Spoil every column of a table in every way, each in a row of its own while there are rows;
     return how many values.
     """
@@ -236,22 +237,23 @@ def spoil_all(table: Table) -> int:
     spoiled = 0
     if table.name == "connections":  # the oldest is the others'
         rows = rows[-CONNECTIONS:]
-    ways = (IN_POSTGRESQL if POSTGRES else SPOILED).values()
+    ways = (IN_POSTGRESQL if POSTGRES else DAMAGED).values()
     place = 0
     for way in ways:
         for column in table.columns:
             value = way(column)
             place += 1
             if rows and value is not None:
-                spoiled += spoil(table, rows[place % len(rows)], column, value)
+                spoiled += damage(table, rows[place % len(rows)], column, value)
     return spoiled
 
 
 # ── What has to go on ─────────────────────────────────────────────────────────────────────────────
-def others_arrive(count: int = OTHERS) -> None:
+def others_arrive(count: int = OTHER_MESSAGES) -> None:
     """Send messages to other people, and see that each arrives."""
     ids = [
-        a_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)
+        queue_direct_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="")
+        for n in range(count)
     ]
     states: dict[str, str] = {}
     deadline = time.monotonic() + 30
@@ -265,24 +267,24 @@ def others_arrive(count: int = OTHERS) -> None:
         time.sleep(0.1)
 
 
-def api_answers(stage: Stage, numbers: list[str]) -> None:
+def api_answers(populated_hub: PopulatedHub, numbers: list[str]) -> None:
     for path, query in [
         ("/messages", {}),
         ("/suppressions", {}),
         ("/messages", {"status": "queued"}),
         *(("/consents", {"address": number}) for number in numbers),
     ]:
-        assert stage.signing_app.get(path, **query).status_code == 200, (path, query)
+        assert populated_hub.signing_app.get(path, **query).status_code == 200, (path, query)
 
 
-def prepare(stage: Stage, table: Table) -> list[str]:
+def prepare(populated_hub: PopulatedHub, table: Table) -> list[str]:
     """Store rows in every table and return the numbers of the people they are about.
 
     Messages are sent, unless that would leave no row of the table to damage.
     """
-    numbers = [stage.person(n) for n in range(len(table.columns))]
-    for n, slug in enumerate(stage.slugs):
-        a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
+    numbers = [populated_hub.person(n) for n in range(len(table.columns))]
+    for n, slug in enumerate(populated_hub.slugs):
+        queue_direct_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
     process_pending_callbacks()
     fill()
     if table.name not in ("messages", "provider_callbacks", "signers", "requests"):
@@ -292,30 +294,32 @@ def prepare(stage: Stage, table: Table) -> list[str]:
 
 @pytest.mark.parametrize(("name", "zone"), list(zip(TABLES, cycle(every_page.ZONES), strict=False)))
 def test_a_spoiled_table_holds_back_nobody(
-    stage: Stage, admin: Browser, name: str, zone: str
+    populated_hub: PopulatedHub, admin: Browser, name: str, zone: str
 ) -> None:
     table = Base.metadata.tables[name]
-    numbers = prepare(stage, table)
-    if not spoil_all(table):
+    numbers = prepare(populated_hub, table)
+    if not damage_all(table):
         pytest.skip("nothing of this table is there")
     others_arrive()
     chores.run_chores(ShutdownSignal(20))
     cron.wake_queues()
     others_arrive(3)
     every_page.answer(admin, zone)
-    api_answers(stage, numbers)
+    api_answers(populated_hub, numbers)
     assert job_failures.recent_failures() == {}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -> None:
+def test_old_spoiled_rows_keep_no_chore_from_its_work(
+    populated_hub: PopulatedHub, name: str
+) -> None:
     """Give each chore work: old rows, connections that are off or archived, expired messages."""
     table = Base.metadata.tables[name]
-    prepare(stage, table)
+    prepare(populated_hub, table)
     make_old()
-    if not spoil_all(table):
+    if not damage_all(table):
         pytest.skip("nothing of this table is there")
-    keep_for_no_time(stage.app)
+    expire_everything(populated_hub.app)
     for _ in range(3):
         chores.run_chores(ShutdownSignal(20))
     assert job_failures.recent_failures() == {}
@@ -336,7 +340,7 @@ def make_old() -> None:
             message.due_at = moment - timedelta(hours=1)
 
 
-def keep_for_no_time(app: Flask) -> None:
+def expire_everything(app: Flask) -> None:
     """Make every stored row old enough to be removed."""
     app.extensions["hub.config"] = replace(
         app.extensions["hub.config"],

@@ -1,8 +1,7 @@
-"""A provider's end of the wire: a server on this machine that keeps what arrives and answers what a
-test tells it to.
+"""A local HTTP server in place of a provider: records requests and answers as a test tells it to.
 
-By hand, it answers each request with the same JSON, and prints what arrives: python wire.py 9100
-'{"id": "1"}'
+To run it by hand, with one JSON answer for every request:
+python http_recorder.py 9100 '{"id": "1"}'
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from typing import Any
 
 
 @dataclass
-class Wire:
-    """Requests that came in, oldest first, and the next answers: status, body, headers.
+class HttpRecorder:
+    """The received requests, oldest first, and the next answers: status, body, headers.
 
-    Without one the connection is dropped.
+    Without an answer, the recorder closes the connection.
     """
 
     port: int = 0
     seen: list[tuple[str, bytes]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)  # of each, names in lower case
     answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
-    usual: str = ""  # what is answered when nothing else is
+    usual: str = ""  # the answer when `answers` is empty
 
     @property
     def url(self) -> str:
@@ -44,30 +43,30 @@ class Wire:
         return [json.loads(body) for _, body in self.seen]
 
     def answer(self, status: int = 200, content: Any = "", **headers: str) -> None:
-        """Let the next request be answered so: `content` as JSON, or a text as it is."""
+        """Set the answer to the next request: `content` as JSON, or a text unchanged."""
         self.answers.append(
             (status, content, {name.replace("_", "-"): value for name, value in headers.items()})
         )
 
 
 @contextmanager
-def listening(port: int = 0) -> Iterator[Wire]:
-    """Listen on a port of this machine, on any that is free unless one is named."""
-    wire = Wire()
+def record_requests(port: int = 0) -> Iterator[HttpRecorder]:
+    """Record requests to a port of this machine, any free one by default."""
+    recorder = HttpRecorder()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            wire.headers.append({name.lower(): value for name, value in self.headers.items()})
-            wire.seen.append(
+            recorder.headers.append({name.lower(): value for name, value in self.headers.items()})
+            recorder.seen.append(
                 (self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
             )
-            if not wire.answers and not wire.usual:
+            if not recorder.answers and not recorder.usual:
                 self.close_connection = True
                 return
             status, content, headers = (
-                wire.answers.pop(0) if wire.answers else (200, wire.usual, {})
+                recorder.answers.pop(0) if recorder.answers else (200, recorder.usual, {})
             )
             body = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
@@ -84,11 +83,11 @@ def listening(port: int = 0) -> Iterator[Wire]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
-    wire.port = server.server_port
+    recorder.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield wire
+        yield recorder
     finally:
         server.shutdown()
         server.server_close()
@@ -97,14 +96,14 @@ def listening(port: int = 0) -> Iterator[Wire]:
 
 def main(port: int, usual: str) -> None:
     """Answer every request with the same text, and print what arrives, until interrupted."""
-    with listening(port) as wire:
-        wire.usual = usual
-        told = 0
-        print(f"Listening at {wire.url}", flush=True)
+    with record_requests(port) as recorder:
+        recorder.usual = usual
+        printed = 0
+        print(f"Listening at {recorder.url}", flush=True)
         while True:
-            for path, body in wire.seen[told:]:
+            for path, body in recorder.seen[printed:]:
                 print(path, body.decode(errors="replace"), flush=True)
-                told += 1
+                printed += 1
             time.sleep(0.1)
 
 

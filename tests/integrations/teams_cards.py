@@ -14,7 +14,7 @@ from hub.core.data_dir import SimulatorCredentials
 from hub.integrations.base import Button, Card, Outbound
 from hub.integrations.teams.integration import Teams
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire, listening
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Teams.demo_settings(CREDENTIALS) or {}
@@ -38,17 +38,17 @@ SCHEMA = jsonschema.Draft6Validator(
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.fixture
-def teams(wire: Wire) -> Teams:
+def teams(http_recorder: HttpRecorder) -> Teams:
     return Teams(
         SETTINGS,
-        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
-        {"teams": wire.url},
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
+        {"teams": http_recorder.url},
     )
 
 

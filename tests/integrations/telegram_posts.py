@@ -14,7 +14,7 @@ from hub.core.errors import (
 from hub.integrations.base import Card, Outbound
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire, listening
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Telegram.demo_settings(CREDENTIALS) or {}
@@ -30,21 +30,21 @@ CARD = Card(
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.fixture
-def telegram(wire: Wire) -> Telegram:
-    return a_bot(wire)
+def telegram(http_recorder: HttpRecorder) -> Telegram:
+    return a_bot(http_recorder)
 
 
-def a_bot(wire: Wire, **more: Any) -> Telegram:
+def a_bot(http_recorder: HttpRecorder, **more: Any) -> Telegram:
     return Telegram(
         {**SETTINGS, **more},
-        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
-        dict.fromkeys(Telegram.api, wire.url),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
+        dict.fromkeys(Telegram.api, http_recorder.url),
     )
 
 
@@ -63,13 +63,13 @@ def refusal(status: int, description: str, **parameters: Any) -> dict[str, Any]:
 
 def refused(
     telegram: Telegram,
-    wire: Wire,
+    http_recorder: HttpRecorder,
     status: int,
     description: str,
     message: Outbound | None = None,
     **parameters: Any,
 ) -> SendError:
-    wire.answer(status, refusal(status, description, **parameters))
+    http_recorder.answer(status, refusal(status, description, **parameters))
     with pytest.raises(SendError) as problem:
         telegram.send(message or outbound())
     return problem.value

@@ -27,9 +27,16 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import close as close
 from tests.conftest import make_app
-from tests.fake_provider import Pigeon, install
-from tests.hub_fixtures import a_message, a_signer, an_event, deliver, source_id, status
+from tests.fake_provider import FakeChat, install
 from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import (
+    deliver,
+    event_body,
+    queue_direct_message,
+    signer_body,
+    source_id,
+    status,
+)
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.integrations.instances import ALL, a_webhook
 
@@ -51,40 +58,43 @@ def test_twilio_is_there() -> None:
 def test_a_package_adds_an_integration_by_naming_it(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(site, monkeypatch, {"pigeon": "tests.fake_provider:Pigeon"})
-    assert integrations.get("pigeon") is Pigeon
+    install(site, monkeypatch, {"fake_chat": "tests.fake_provider:FakeChat"})
+    assert integrations.get("fake_chat") is FakeChat
     assert list(integrations.registry()) != [cls.name for cls in ALL]
 
 
 def test_an_added_integration_has_its_card_and_its_webhook(
-    site: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], keys: dict[str, str]
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    secret_keys: dict[str, str],
 ) -> None:
     site.mkdir()
-    (site / "carrier_pigeon.py").write_text(
+    (site / "webhook_chat.py").write_text(
         "from hub.integrations.api import BadWebhook, WebhookReceiver, webhook\n"
-        "from tests.fake_provider import Pigeon\n\n\n"
-        "class CarrierPigeon(WebhookReceiver, Pigeon):\n"
-        "    name, title = 'carrier_pigeon', 'Carrier pigeons'\n\n"
+        "from tests.fake_provider import FakeChat\n\n\n"
+        "class WebhookChat(WebhookReceiver, FakeChat):\n"
+        "    name, title = 'webhook_chat', 'Webhook chat'\n\n"
         "    def verify(self, request):\n"
         "        raise BadWebhook('Nobody signs.')\n\n"
-        "    @webhook('pigeons/{connection}')\n"
+        "    @webhook('webhook-chat/{connection}')\n"
         "    def on_arrival(self, request):\n"
         "        return []\n"
     )
-    install(site, monkeypatch, {"carrier_pigeon": "carrier_pigeon:CarrierPigeon"})
+    install(site, monkeypatch, {"webhook_chat": "webhook_chat:WebhookChat"})
     app = make_app(environ)
-    answer = app.test_client().post("/api/rpc/webhooks/pigeons/roof", data=b"")
+    answer = app.test_client().post("/api/rpc/webhooks/webhook-chat/room", data=b"")
     with app.app_context():
         close(app)
     assert answer.status_code == 403, "there, and unsigned"
-    assert "pigeons/{connection}" in integrations.webhook_paths()
+    assert "webhook-chat/{connection}" in integrations.webhook_paths()
 
 
 OLD = """
-from tests.fake_provider import Pigeon
+from tests.fake_provider import FakeChat
 
-class Old(Pigeon):
-    name = "old_pigeon"
+class Old(FakeChat):
+    name = "old_chat"
     contract = 1
 """
 OLDER = """
@@ -100,13 +110,13 @@ def test_plug_in_of_an_older_contract_is_refused_by_name(
     site: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
 ) -> None:
     site.mkdir()
-    module = f"old_pigeon_{len(code)}"
+    module = f"old_chat_{len(code)}"
     (site / f"{module}.py").write_text(code)
-    install(site, monkeypatch, {"old_pigeon": f"{module}:Old"})
+    install(site, monkeypatch, {"old_chat": f"{module}:Old"})
     with pytest.raises(ConfigError) as problem:
         integrations.registry()
     said = str(problem.value)
-    assert "The integration 'old_pigeon' of the package pigeon-post 1.0" in said
+    assert "The integration 'old_chat' of the package fake-chat 1.0" in said
     assert why in said
     assert "docs/integration-names.md" in said
     assert (Path(integrations.__file__).parents[2] / integrations.NAMES).is_file()
@@ -115,7 +125,7 @@ def test_plug_in_of_an_older_contract_is_refused_by_name(
 def test_webhook_needs_a_receiver() -> None:
     with pytest.raises(TypeError, match="has to be a WebhookReceiver"):
 
-        class Deaf(Pigeon):
+        class Deaf(FakeChat):
             name = "deaf"
 
             @webhook("deaf")
@@ -127,8 +137,8 @@ def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch
     importlib.import_module("tests.fake_provider")
     site.mkdir()
     (site / "false_twilio.py").write_text(
-        "from tests.fake_provider import Pigeon\n\n\n"
-        "class False_(Pigeon):\n    name = 'twilio_sms'\n"
+        "from tests.fake_provider import FakeChat\n\n\n"
+        "class False_(FakeChat):\n    name = 'twilio_sms'\n"
     )
     install(site, monkeypatch, {"false": "false_twilio:False_"})
     with pytest.raises(ConfigError, match="twilio_sms"):
@@ -137,11 +147,11 @@ def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_integration_that_is_not_there_is_said_to_be_missing() -> None:
     with pytest.raises(NotFound, match="install"):
-        integrations.get("carrier_pigeon")
+        integrations.get("webhook_chat")
 
 
 def test_declarations_are_gathered_from_the_methods() -> None:
-    class Speaking(WebhookReceiver, Pigeon):
+    class Speaking(WebhookReceiver, FakeChat):
         name = "speaking"
 
         def verify(self, request: WebhookRequest) -> None:
@@ -152,7 +162,7 @@ def test_declarations_are_gathered_from_the_methods() -> None:
             return [1]
 
     assert Speaking.webhooks == {"a": "on_a"}
-    assert Pigeon.webhooks == {}
+    assert FakeChat.webhooks == {}
     assert Speaking({}, provider_http.ProviderHttpClient()).parse_events(a_webhook("a")) == [1]
 
 
@@ -175,10 +185,10 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
 
     left = orphan()
     answer = accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     assert len(answer["messages"]) == 1
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     assert (status(message_id), status(left)) == ("accepted", "queued")
     db.session.rollback()

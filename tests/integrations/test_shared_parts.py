@@ -32,7 +32,7 @@ from hub.integrations.api import (
     plain_text,
     record_exchanges,
 )
-from tests.integrations.http_recorder import Wire, listening
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 TABLE = ErrorTable(
     "Pushfox",
@@ -44,8 +44,8 @@ TABLE = ErrorTable(
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
@@ -98,24 +98,29 @@ def test_failed_check_names_the_setting_or_asks_to_wait() -> None:
 
 
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
-def test_call_sends_json_and_returns_every_status(wire: Wire) -> None:
-    http = ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"])
-    wire.answer(404, {"error": "gone"})
+def test_call_sends_json_and_returns_every_status(http_recorder: HttpRecorder) -> None:
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
+    http_recorder.answer(404, {"error": "gone"})
     with record_exchanges() as exchanges:
         found = call(
-            http, "Pushfox", "POST", f"{wire.url}/a/secret", content={"b": 1}, hidden="secret"
+            http,
+            "Pushfox",
+            "POST",
+            f"{http_recorder.url}/a/secret",
+            content={"b": 1},
+            hidden="secret",
         )
     assert (found.status, found.json) == (404, {"error": "gone"})
-    assert wire.bodies == [{"b": 1}]
-    assert wire.headers[0]["content-type"] == "application/json"
+    assert http_recorder.bodies == [{"b": 1}]
+    assert http_recorder.headers[0]["content-type"] == "application/json"
     described = describe_last(exchanges, "gone")
     assert described.splitlines() == ["POST http://127.0.0.1/a/•••", "HTTP 404", "code gone"]
 
 
-def test_call_tells_a_lost_response_from_a_refused_connection(wire: Wire) -> None:
-    http = ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}", "127.0.0.1:1"])
+def test_call_tells_a_lost_response_from_a_refused_connection(http_recorder: HttpRecorder) -> None:
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}", "127.0.0.1:1"])
     with pytest.raises(OutcomeUnknown, match="Pushfox closed the connection"):
-        call(http, "Pushfox", "POST", wire.url)
+        call(http, "Pushfox", "POST", http_recorder.url)
     with pytest.raises(Unreachable, match="Could not reach Pushfox"):
         call(http, "Pushfox", "POST", "http://127.0.0.1:1")
 

@@ -10,7 +10,7 @@ from hub.connections import settings_form
 from hub.connections.settings_form import InvalidSettings
 from hub.core.vocabulary import Address
 from hub.integrations.slack.integration import Slack
-from tests.integrations.slack_desk import BUTTONS, BY_BOT, BY_HOOK, CHANNEL, HOOK, PLACE, SECRET
+from tests.integrations.slack_server import BUTTONS, BY_BOT, BY_HOOK, CHANNEL, HOOK, PLACE, SECRET
 
 # the test of the contract reads these two
 SAMPLE_CODES = ["channel_not_found", "token_revoked", "is_archived"]

@@ -19,51 +19,57 @@ from hub.integrations.base import Accepted, Button, Card
 from hub.integrations.slack.integration import Slack
 from hub.shared import integration_instances
 from tests.hub_fixtures import credentials
-from tests.integrations.slack_desk import (
+from tests.integrations.slack_server import (
     BUTTONS,
     BY_BOT,
     BY_HOOK,
     CHANNEL,
     PLACE,
-    Desk,
+    SlackServer,
     outbound,
-    refusal,
+    send_error,
 )
-from tests.integrations.slack_desk import at_desk as at_desk
-from tests.integrations.slack_desk import desk as desk
-from tests.integrations.slack_desk import port as port
-from tests.integrations.slack_desk import served as served
+from tests.integrations.slack_server import port as port
+from tests.integrations.slack_server import running_slack_server as running_slack_server
+from tests.integrations.slack_server import slack_for as slack_for
+from tests.integrations.slack_server import slack_server as slack_server
 
 # ── Testing ───────────────────────────────────────────────────────────────────────────────────────
 SIGNED_IN = {"ok": True, "user": "signpost", "team": "Acme"}
 
 
-def test_a_webhook_that_wants_a_text_is_alive(desk: Desk, at_desk: Any) -> None:
-    desk.says("no_text", 400)
-    found = at_desk({**BY_HOOK, **BUTTONS}).check()
+def test_a_webhook_that_wants_a_text_is_alive(slack_server: SlackServer, slack_for: Any) -> None:
+    slack_server.respond("no_text", 400)
+    found = slack_for({**BY_HOOK, **BUTTONS}).check()
     assert (found.ok, found.title, found.warnings) == (True, "Slack is ready.", ())
     assert found.text == f"The webhook {PLACE} accepts posts for its channel. Buttons act in Slack."
-    assert [json.loads(body) for _, body, _ in desk.asked] == [{"text": ""}], "nothing is posted"
+    assert [json.loads(body) for _, body, _ in slack_server.requests] == [{"text": ""}], (
+        "nothing is posted"
+    )
 
 
-def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(desk: Desk, at_desk: Any) -> None:
-    desk.says("no_service", 404, X_Slack_Req_Id="r-1")
-    found = at_desk(BY_HOOK).check()
+def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond("no_service", 404, X_Slack_Req_Id="r-1")
+    found = slack_for(BY_HOOK).check()
     assert (found.ok, found.field, found.code) == (False, "webhook_url", "no_service")
     assert "Add New Webhook" in found.steps[0]
     assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.response
 
 
-def test_a_bot_is_named_with_its_team(desk: Desk, at_desk: Any) -> None:
-    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email")
-    found = at_desk({**BY_BOT, **BUTTONS}).check()
+def test_a_bot_is_named_with_its_team(slack_server: SlackServer, slack_for: Any) -> None:
+    slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email")
+    found = slack_for({**BY_BOT, **BUTTONS}).check()
     assert (found.ok, found.warnings) == (True, ())
     assert found.text == f"Signed in as signpost in Acme. Posts to {CHANNEL}. Buttons act in Slack."
 
 
-def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk: Any) -> None:
-    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write")
-    found = at_desk(BY_BOT).check()
+def test_missing_scopes_and_buttons_that_do_not_act_are_told(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write")
+    found = slack_for(BY_BOT).check()
     assert (found.ok, found.title, len(found.warnings)) == (
         True,
         "Slack is ready, with 2 limits.",
@@ -71,8 +77,8 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
     )
     assert "users:read.email" in found.warnings[0]
     assert "App ID" in found.warnings[1]
-    desk.says(SIGNED_IN, X_Oauth_Scopes="users:read.email")
-    found = at_desk(BY_BOT).check()
+    slack_server.respond(SIGNED_IN, X_Oauth_Scopes="users:read.email")
+    found = slack_for(BY_BOT).check()
     assert (found.ok, found.field, found.code) == (False, "bot_token", "missing_scope")
     assert "chat:write" in found.title
 
@@ -93,34 +99,34 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
     ],
 )
 def test_the_channel_is_looked_at_where_the_token_may(
-    desk: Desk, at_desk: Any, said: Any, ok: bool, tells: str
+    slack_server: SlackServer, slack_for: Any, said: Any, ok: bool, tells: str
 ) -> None:
-    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
-    desk.says(said, at="conversations.info")
-    found = at_desk({**BY_BOT, **BUTTONS}).check()
+    slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
+    slack_server.respond(said, at="conversations.info")
+    found = slack_for({**BY_BOT, **BUTTONS}).check()
     assert (found.ok, tells in found.title + found.text) == (ok, True)
     assert found.ok or found.field == "channel"
 
 
 def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(
-    desk: Desk, at_desk: Any
+    slack_server: SlackServer, slack_for: Any
 ) -> None:
-    desk.says(
+    slack_server.respond(
         SIGNED_IN, X_Oauth_Scopes="chat:write,chat:write.public,users:read.email,channels:read"
     )
-    desk.says(
+    slack_server.respond(
         {"ok": True, "channel": {"name": "signing", "is_member": False}}, at="conversations.info"
     )
-    assert at_desk(BY_BOT).check().ok
+    assert slack_for(BY_BOT).check().ok
 
 
 @pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
 @pytest.mark.parametrize("given", [BY_BOT, BY_HOOK])
 def test_whatever_answers_the_test_ends_in_words(
-    desk: Desk, at_desk: Any, what: tuple[str, int], given: dict[str, str]
+    slack_server: SlackServer, slack_for: Any, what: tuple[str, int], given: dict[str, str]
 ) -> None:
-    desk.says(*what)
-    found = at_desk(given).check()
+    slack_server.respond(*what)
+    found = slack_for(given).check()
     assert not found.ok
     assert found.title.endswith(".")
     assert found.steps
@@ -221,4 +227,4 @@ def test_people_are_written_to_by_their_mail_address(
     if error is None:
         assert one.send(outbound(to)).provider_id.startswith("D")
     else:
-        assert type(refusal(one, outbound(to))) is error
+        assert type(send_error(one, outbound(to))) is error

@@ -22,21 +22,21 @@ from hub.integrations.slack.errors import CODES, METHODS, WEBHOOKS
 from hub.integrations.slack.integration import Slack
 from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 from tests.conftest import free_port
-from tests.integrations.slack_desk import (
+from tests.integrations.slack_server import (
     BY_BOT,
     BY_HOOK,
     CHANNEL,
     HOOK,
     PLACE,
     SECRET,
-    Desk,
+    SlackServer,
     outbound,
-    refusal,
+    send_error,
 )
-from tests.integrations.slack_desk import at_desk as at_desk
-from tests.integrations.slack_desk import desk as desk
-from tests.integrations.slack_desk import port as port
-from tests.integrations.slack_desk import served as served
+from tests.integrations.slack_server import port as port
+from tests.integrations.slack_server import running_slack_server as running_slack_server
+from tests.integrations.slack_server import slack_for as slack_for
+from tests.integrations.slack_server import slack_server as slack_server
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,15 @@ from tests.integrations.slack_desk import served as served
     ],
 )
 def test_what_a_webhook_says_decides(
-    desk: Desk, at_desk: Any, body: str, status: int, error: type[SendError]
+    slack_server: SlackServer, slack_for: Any, body: str, status: int, error: type[SendError]
 ) -> None:
-    desk.says(body, status, **({"Location": "https://slack.com/"} if status == 301 else {}))
-    problem = refusal(at_desk(BY_HOOK), outbound(PLACE))
+    slack_server.respond(
+        body, status, **({"Location": "https://slack.com/"} if status == 301 else {})
+    )
+    problem = send_error(slack_for(BY_HOOK), outbound(PLACE))
     assert type(problem) is error
     assert problem.code
-    assert len(desk.asked) == 1, "nothing is followed, nothing is tried twice"
+    assert len(slack_server.requests) == 1, "nothing is followed, nothing is tried twice"
 
 
 @pytest.mark.parametrize(
@@ -139,10 +141,10 @@ def test_what_a_webhook_says_decides(
     ],
 )
 def test_what_the_web_api_says_decides(
-    desk: Desk, at_desk: Any, code: str, error: type[SendError]
+    slack_server: SlackServer, slack_for: Any, code: str, error: type[SendError]
 ) -> None:
-    desk.says({"ok": False, "error": code})
-    problem = refusal(at_desk(BY_BOT), outbound())
+    slack_server.respond({"ok": False, "error": code})
+    problem = send_error(slack_for(BY_BOT), outbound())
     assert (type(problem), problem.code) == (error, code)
 
 
@@ -159,18 +161,20 @@ def test_what_the_web_api_says_decides(
         "[" * 9999,
     ],
 )
-def test_an_answer_that_cannot_be_read_leaves_it_open(desk: Desk, at_desk: Any, what: str) -> None:
-    desk.says(what)
-    assert type(refusal(at_desk(BY_BOT), outbound())) is OutcomeUnknown
+def test_an_answer_that_cannot_be_read_leaves_it_open(
+    slack_server: SlackServer, slack_for: Any, what: str
+) -> None:
+    slack_server.respond(what)
+    assert type(send_error(slack_for(BY_BOT), outbound())) is OutcomeUnknown
 
 
-def test_the_pause_is_the_one_slack_asks_for(desk: Desk, at_desk: Any) -> None:
-    desk.says({"ok": False, "error": "ratelimited"}, 429, Retry_After="7")
-    problem = refusal(at_desk(BY_BOT), outbound())
+def test_the_pause_is_the_one_slack_asks_for(slack_server: SlackServer, slack_for: Any) -> None:
+    slack_server.respond({"ok": False, "error": "ratelimited"}, 429, Retry_After="7")
+    problem = send_error(slack_for(BY_BOT), outbound())
     assert isinstance(problem, SlowDown)
     assert problem.retry_after == 7
-    desk.says({"ok": False, "error": "ratelimited"}, 429)
-    assert getattr(refusal(at_desk(BY_BOT), outbound()), "retry_after", 0) == 10
+    slack_server.respond({"ok": False, "error": "ratelimited"}, 429)
+    assert getattr(send_error(slack_for(BY_BOT), outbound()), "retry_after", 0) == 10
 
 
 @pytest.mark.parametrize(
@@ -178,17 +182,19 @@ def test_the_pause_is_the_one_slack_asks_for(desk: Desk, at_desk: Any) -> None:
     ["channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found"],
 )
 def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(
-    desk: Desk, at_desk: Any, code: str
+    slack_server: SlackServer, slack_for: Any, code: str
 ) -> None:
-    desk.says({"ok": False, "error": code})
-    assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
-    assert type(refusal(at_desk(BY_BOT), outbound())) is DestinationUnavailable
+    slack_server.respond({"ok": False, "error": code})
+    assert type(send_error(slack_for(BY_BOT), outbound("U0123456789"))) is PermanentError
+    assert type(send_error(slack_for(BY_BOT), outbound())) is DestinationUnavailable
 
 
-def test_unknown_words_about_an_edit_are_about_the_post(desk: Desk, at_desk: Any) -> None:
-    desk.says({"ok": False, "error": "never_heard_of"})
-    assert type(refusal(at_desk(BY_BOT), outbound(edits=f"{CHANNEL}/1.2"))) is PermanentError
-    assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
+def test_unknown_words_about_an_edit_are_about_the_post(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond({"ok": False, "error": "never_heard_of"})
+    assert type(send_error(slack_for(BY_BOT), outbound(edits=f"{CHANNEL}/1.2"))) is PermanentError
+    assert type(send_error(slack_for(BY_BOT), outbound("U0123456789"))) is PermanentError
 
 
 @pytest.mark.parametrize(
@@ -203,11 +209,11 @@ def test_unknown_words_about_an_edit_are_about_the_post(desk: Desk, at_desk: Any
     ],
 )
 def test_a_lookup_that_fails_has_sent_nothing(
-    desk: Desk, at_desk: Any, code: str, status: int, error: type[SendError]
+    slack_server: SlackServer, slack_for: Any, code: str, status: int, error: type[SendError]
 ) -> None:
-    desk.says({"ok": False, "error": code}, status)
-    assert type(refusal(at_desk(BY_BOT), outbound("eric@example.com"))) is error
-    assert len(desk.asked) == 1
+    slack_server.respond({"ok": False, "error": code}, status)
+    assert type(send_error(slack_for(BY_BOT), outbound("eric@example.com"))) is error
+    assert len(slack_server.requests) == 1
 
 
 def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> None:
@@ -217,7 +223,7 @@ def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> 
         ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
         dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
     )
-    assert type(refusal(one, outbound())) is Unreachable
+    assert type(send_error(one, outbound())) is Unreachable
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
@@ -232,13 +238,13 @@ def test_every_code_is_explained_in_sentences(code: str) -> None:
 
 
 def test_the_secret_in_the_address_is_told_by_nothing(
-    desk: Desk, at_desk: Any, caplog: pytest.LogCaptureFixture
+    slack_server: SlackServer, slack_for: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    one = at_desk(BY_HOOK)
+    one = slack_for(BY_HOOK)
     told = []
     for body, status in (("ok", 200), ("no_service", 404), ("", 500), ("<html>", 404), (HOOK, 400)):
-        desk.says(body, status)
+        slack_server.respond(body, status)
         with record_exchanges() as exchanges:
             try:
                 told.append(one.send(outbound(PLACE)))
@@ -251,7 +257,7 @@ def test_the_secret_in_the_address_is_told_by_nothing(
         ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
         dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
     )
-    told += [refusal(away, outbound(PLACE)), away.check()]
+    told += [send_error(away, outbound(PLACE)), away.check()]
     assert SECRET not in repr(told)
     assert not [
         line for line in caplog.records if SECRET in line.getMessage() and line.name != "werkzeug"

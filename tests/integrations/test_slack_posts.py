@@ -13,33 +13,43 @@ from hub.core.errors import (
 )
 from hub.core.vocabulary import Status
 from hub.integrations.base import Accepted, Outbound
-from tests.integrations.slack_desk import BY_BOT, BY_HOOK, CHANNEL, PLACE, SECRET, Desk, outbound
-from tests.integrations.slack_desk import at_desk as at_desk
-from tests.integrations.slack_desk import desk as desk
-from tests.integrations.slack_desk import port as port
-from tests.integrations.slack_desk import served as served
+from tests.integrations.slack_server import (
+    BY_BOT,
+    BY_HOOK,
+    CHANNEL,
+    PLACE,
+    SECRET,
+    SlackServer,
+    outbound,
+)
+from tests.integrations.slack_server import port as port
+from tests.integrations.slack_server import running_slack_server as running_slack_server
+from tests.integrations.slack_server import slack_for as slack_for
+from tests.integrations.slack_server import slack_server as slack_server
 
 POSTED = {"ok": True, "channel": CHANNEL, "ts": "1700000000.000100"}
 
 
-def test_a_webhook_takes_the_post_at_its_own_path(desk: Desk, at_desk: Any) -> None:
-    desk.says("ok")
-    assert at_desk(BY_HOOK).send(outbound(PLACE)) == Accepted("", Status.DELIVERED)
-    [(path, body, headers)] = desk.asked
+def test_a_webhook_takes_the_post_at_its_own_path(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond("ok")
+    assert slack_for(BY_HOOK).send(outbound(PLACE)) == Accepted("", Status.DELIVERED)
+    [(path, body, headers)] = slack_server.requests
     assert path == f"/services/{PLACE}/{SECRET}"
     assert headers == {"CONTENT_TYPE": "application/json; charset=utf-8", "HTTP_AUTHORIZATION": ""}
     assert (json.loads(body)["text"], json.loads(body)["unfurl_links"]) == ("Hello", False)
 
 
 def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(
-    desk: Desk, at_desk: Any
+    slack_server: SlackServer, slack_for: Any
 ) -> None:
-    desk.says(POSTED)
+    slack_server.respond(POSTED)
     ts = POSTED["ts"]
     name = f"{CHANNEL}/{POSTED['ts']}"
-    assert at_desk(BY_BOT).send(outbound()) == Accepted(name, Status.DELIVERED, thread=str(ts))
-    assert at_desk(BY_BOT).send(outbound(thread="1.2")) == Accepted(name, Status.DELIVERED)
-    (path, first, headers), (_, second, _) = desk.asked
+    assert slack_for(BY_BOT).send(outbound()) == Accepted(name, Status.DELIVERED, thread=str(ts))
+    assert slack_for(BY_BOT).send(outbound(thread="1.2")) == Accepted(name, Status.DELIVERED)
+    (path, first, headers), (_, second, _) = slack_server.requests
     assert (path, headers["HTTP_AUTHORIZATION"]) == (
         "/api/chat.postMessage",
         f"Bearer {BY_BOT['bot_token']}",
@@ -47,32 +57,36 @@ def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(
     assert ("thread_ts" in json.loads(first), json.loads(second)["thread_ts"]) == (False, "1.2")
 
 
-def test_an_edit_changes_the_message_that_stands_there(desk: Desk, at_desk: Any) -> None:
-    desk.says(POSTED)
-    assert at_desk(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2")) == Accepted(
+def test_an_edit_changes_the_message_that_stands_there(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond(POSTED)
+    assert slack_for(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2")) == Accepted(
         f"{CHANNEL}/1.2", Status.DELIVERED
     )
-    [(path, body, _)] = desk.asked
+    [(path, body, _)] = slack_server.requests
     said = json.loads(body)
     assert (path, said["channel"], said["ts"]) == ("/api/chat.update", CHANNEL, "1.2")
 
 
-def test_a_bot_answers_a_press_by_an_edit_which_is_never_too_late(desk: Desk, at_desk: Any) -> None:
-    desk.says(POSTED)
-    at_desk(BY_BOT).send(
+def test_a_bot_answers_a_press_by_an_edit_which_is_never_too_late(
+    slack_server: SlackServer, slack_for: Any
+) -> None:
+    slack_server.respond(POSTED)
+    slack_for(BY_BOT).send(
         outbound(edits=f"{CHANNEL}/1.2", reply_to="https://hooks.slack.com/actions/T/1/x")
     )
-    assert [path for path, _, _ in desk.asked] == ["/api/chat.update"]
+    assert [path for path, _, _ in slack_server.requests] == ["/api/chat.update"]
 
 
-def test_a_mail_address_is_looked_up_first(desk: Desk, at_desk: Any) -> None:
-    desk.says({"ok": True, "user": {"id": "U0123456789"}}, at="users.lookupByEmail")
-    desk.says({**POSTED, "channel": "D0123456789"})
+def test_a_mail_address_is_looked_up_first(slack_server: SlackServer, slack_for: Any) -> None:
+    slack_server.respond({"ok": True, "user": {"id": "U0123456789"}}, at="users.lookupByEmail")
+    slack_server.respond({**POSTED, "channel": "D0123456789"})
     assert (
-        at_desk(BY_BOT).send(outbound("eric@example.com")).provider_id
+        slack_for(BY_BOT).send(outbound("eric@example.com")).provider_id
         == "D0123456789/1700000000.000100"
     )
-    (path, body, headers), (_, posted, _) = desk.asked
+    (path, body, headers), (_, posted, _) = slack_server.requests
     assert (path, parse_qs(body)) == ("/api/users.lookupByEmail", {"email": ["eric@example.com"]})
     assert headers["CONTENT_TYPE"] == "application/x-www-form-urlencoded", "it reads no JSON"
     assert json.loads(posted)["channel"] == "U0123456789"
@@ -80,12 +94,12 @@ def test_a_mail_address_is_looked_up_first(desk: Desk, at_desk: Any) -> None:
 
 @pytest.mark.parametrize("base", ["https://hooks.slack.com", "here"])
 def test_a_press_is_answered_at_its_own_address(
-    desk: Desk, at_desk: Any, port: int, base: str
+    slack_server: SlackServer, slack_for: Any, port: int, base: str
 ) -> None:
-    desk.says("ok")
+    slack_server.respond("ok")
     url = f"{base.replace('here', f'http://127.0.0.1:{port}')}/actions/T0123ABCD/12/{SECRET}"
-    assert at_desk(BY_HOOK).send(outbound(PLACE, reply_to=url)) == Accepted("", Status.DELIVERED)
-    [(path, body, _)] = desk.asked
+    assert slack_for(BY_HOOK).send(outbound(PLACE, reply_to=url)) == Accepted("", Status.DELIVERED)
+    [(path, body, _)] = slack_server.requests
     assert (path, json.loads(body)["replace_original"]) == (f"/actions/T0123ABCD/12/{SECRET}", True)
 
 
@@ -103,19 +117,23 @@ def test_a_press_is_answered_at_its_own_address(
         "/actions/x",
     ],
 )
-def test_no_other_address_is_answered_at(desk: Desk, at_desk: Any, url: str) -> None:
+def test_no_other_address_is_answered_at(
+    slack_server: SlackServer, slack_for: Any, url: str
+) -> None:
     with pytest.raises(PermanentError) as refused:
-        at_desk(BY_BOT).send(outbound(reply_to=url))
-    assert (refused.value.code, desk.asked) == ("bad_reply_address", [])
+        slack_for(BY_BOT).send(outbound(reply_to=url))
+    assert (refused.value.code, slack_server.requests) == ("bad_reply_address", [])
 
 
 @pytest.mark.parametrize(
     "code", ["expired_url", "used_url", "channel_not_found", "invalid_url", "no_service", ""]
 )
-def test_an_answer_that_comes_too_late_breaks_nothing(desk: Desk, at_desk: Any, code: str) -> None:
-    desk.says({"ok": False, "error": code} if code else "<html>", 404)
+def test_an_answer_that_comes_too_late_breaks_nothing(
+    slack_server: SlackServer, slack_for: Any, code: str
+) -> None:
+    slack_server.respond({"ok": False, "error": code} if code else "<html>", 404)
     with pytest.raises(PermanentError):
-        at_desk(BY_HOOK).send(outbound(PLACE, reply_to="https://hooks.slack.com/actions/T/1/x"))
+        slack_for(BY_HOOK).send(outbound(PLACE, reply_to="https://hooks.slack.com/actions/T/1/x"))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +148,8 @@ def test_an_answer_that_comes_too_late_breaks_nothing(desk: Desk, at_desk: Any, 
     ],
 )
 def test_what_a_way_cannot_do_is_refused_with_the_reason_and_without_a_call(
-    desk: Desk, at_desk: Any, given: dict[str, str], message: Outbound, code: str
+    slack_server: SlackServer, slack_for: Any, given: dict[str, str], message: Outbound, code: str
 ) -> None:
     with pytest.raises(PermanentError) as refused:
-        at_desk(given).send(message)
-    assert (refused.value.code, desk.asked) == (code, [])
+        slack_for(given).send(message)
+    assert (refused.value.code, slack_server.requests) == (code, [])

@@ -23,7 +23,7 @@ from hub.integrations.teams.integration import Teams
 from hub.integrations.teams.text import cost, neutral, size
 from hub.lib import provider_http
 from hub.simulator.teams import markdown
-from tests.integrations.http_recorder import Wire
+from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.teams_cards import (
     BUTTONS,
     CARD,
@@ -34,8 +34,8 @@ from tests.integrations.teams_cards import (
     outbound,
     rendered,
 )
+from tests.integrations.teams_cards import http_recorder as http_recorder
 from tests.integrations.teams_cards import teams as teams
-from tests.integrations.teams_cards import wire as wire
 
 SAMPLE_CODES = ["url_refused", "workflow_gone"]  # the test of the contract reads them
 
@@ -95,15 +95,17 @@ def test_a_card_says_what_is_so_and_links_to_what_can_be_done() -> None:
 
 @pytest.mark.parametrize("status", [202, 200])
 def test_a_card_that_was_taken_is_sent_and_never_called_delivered(
-    teams: Teams, wire: Wire, status: int
+    teams: Teams, http_recorder: HttpRecorder, status: int
 ) -> None:
-    wire.answer(status)
+    http_recorder.answer(status)
     message = outbound(card=CARD, buttons=BUTTONS)
     assert teams.send(message) == Accepted("", Status.SENT)
-    assert (wire.paths, wire.bodies) == ([TARGET], [teams.render(message)])
+    assert (http_recorder.paths, http_recorder.bodies) == ([TARGET], [teams.render(message)])
 
 
-def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> None:
+def test_a_workflow_posts_to_its_own_channel_only(
+    teams: Teams, http_recorder: HttpRecorder
+) -> None:
     assert (
         Teams.clean_address(f" {WORKFLOW.upper()} ") == WORKFLOW == Teams.destination_of(SETTINGS)
     )
@@ -112,7 +114,7 @@ def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> N
             Teams.clean_address(address)
     with pytest.raises(PermanentError, match="its workflow only"):
         teams.send(outbound(to="0" * 32))
-    assert wire.seen == []
+    assert http_recorder.seen == []
 
 
 def test_a_workflow_is_called_at_its_own_host() -> None:

@@ -16,10 +16,10 @@ from hub.core.errors import (
 from hub.integrations.teams.errors import CODES
 from hub.integrations.teams.integration import Teams
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire
+from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.teams_cards import SETTINGS, SIG, URL, WORKFLOW, outbound
+from tests.integrations.teams_cards import http_recorder as http_recorder
 from tests.integrations.teams_cards import teams as teams
-from tests.integrations.teams_cards import wire as wire
 
 
 # ── Refusals ──────────────────────────────────────────────────────────────────────────────────────
@@ -46,9 +46,14 @@ from tests.integrations.teams_cards import wire as wire
     ],
 )
 def test_a_refusal_is_known_by_its_status(
-    teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str
+    teams: Teams,
+    http_recorder: HttpRecorder,
+    status: int,
+    named: str,
+    error: type[SendError],
+    code: str,
 ) -> None:
-    wire.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
+    http_recorder.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
     with pytest.raises(SendError) as problem, provider_http.record_exchanges() as exchanges:
         teams.send(outbound())
     assert (type(problem.value), problem.value.code) == (error, code)
@@ -61,9 +66,9 @@ def test_a_refusal_is_known_by_its_status(
     [(429, {"Retry-After": "7"}, 7), (429, {}, 10), (503, {"Retry-After": "3"}, 3)],
 )
 def test_a_workflow_that_wants_a_pause_gets_it(
-    teams: Teams, wire: Wire, status: int, headers: dict[str, str], pause: float
+    teams: Teams, http_recorder: HttpRecorder, status: int, headers: dict[str, str], pause: float
 ) -> None:
-    wire.answer(status, "", **headers)
+    http_recorder.answer(status, "", **headers)
     with pytest.raises(SlowDown) as problem:
         teams.send(outbound())
     assert problem.value.retry_after == pause
@@ -93,26 +98,26 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
 
 
 # ── The test of the settings ──────────────────────────────────────────────────────────────────────
-def test_the_test_posts_a_card_that_people_see(teams: Teams, wire: Wire) -> None:
-    wire.answer(202)
+def test_the_test_posts_a_card_that_people_see(teams: Teams, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(202)
     result = teams.check()
     assert (result.ok, Teams.checks_visibly) == (True, True)
     assert "Check the channel" in result.text
-    (payload,) = wire.bodies
+    (payload,) = http_recorder.bodies
     assert "Signpost can post" in payload["attachments"][0]["content"]["body"][0]["text"]
 
 
 def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
-    teams: Teams, wire: Wire
+    teams: Teams, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
+    http_recorder.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
     assert "Anyone to trigger" in result.steps[0]
     assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
 
 
-def test_a_failure_that_passes_blames_no_setting(teams: Teams, wire: Wire) -> None:
-    wire.answer(502)
+def test_a_failure_that_passes_blames_no_setting(teams: Teams, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(502)
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "", "http_502")

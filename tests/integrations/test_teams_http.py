@@ -28,7 +28,14 @@ from hub.models import Connection, Message
 from hub.shared import integration_instances
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.hub_fixtures import a_signer, an_event, credentials, deliver, source_id, turn_connection
+from tests.hub_fixtures import (
+    credentials,
+    deliver,
+    event_body,
+    set_connection_state,
+    signer_body,
+    source_id,
+)
 
 
 def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
@@ -143,10 +150,10 @@ def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(
     hub_demo: Flask, simulator: Any
 ) -> None:
     for one in db.session.scalars(select(Connection).where(Connection.channel == "chat")).all():
-        turn_connection(one.id, ConnectionState.DISABLED)
+        set_connection_state(one.id, ConnectionState.DISABLED)
     connections.enable(connections.add("teams", "Team", True, demo(hub_demo)))
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
     told = posts(simulator)[1:]  # the first is the test's

@@ -8,10 +8,10 @@ from hub.core.errors import (
 from hub.core.vocabulary import Status
 from hub.integrations.base import Accepted, Button
 from hub.integrations.telegram.integration import Telegram
-from tests.integrations.http_recorder import Wire
+from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.telegram_posts import CARD, TEAM, TOKEN, outbound, refusal, refused
+from tests.integrations.telegram_posts import http_recorder as http_recorder
 from tests.integrations.telegram_posts import telegram as telegram
-from tests.integrations.telegram_posts import wire as wire
 
 # the test of the contract reads these two
 SAMPLE_CODES = ["token_refused", "bot_removed"]
@@ -35,14 +35,14 @@ POSTED = {"ok": True, "result": {"message_id": 77, "chat": {"id": int(TEAM), "ty
 
 # ── Posting ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_post_says_what_the_card_says_and_is_delivered_at_once(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(200, POSTED)
+    http_recorder.answer(200, POSTED)
     assert telegram.send(outbound(card=CARD, buttons=BUTTONS)) == Accepted(
         f"{TEAM}/77", Status.DELIVERED
     )
-    assert wire.paths == [f"/bot{TOKEN}/sendMessage"]
-    assert wire.bodies == [
+    assert http_recorder.paths == [f"/bot{TOKEN}/sendMessage"]
+    assert http_recorder.bodies == [
         {
             "chat_id": TEAM,
             "parse_mode": "HTML",
@@ -64,39 +64,47 @@ def test_a_post_says_what_the_card_says_and_is_delivered_at_once(
 
 
 def test_an_edit_changes_the_post_and_takes_its_buttons_away(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(200, POSTED)
+    http_recorder.answer(200, POSTED)
     assert telegram.send(outbound("All signed.", edits=f"{TEAM}/77")) == Accepted(
         f"{TEAM}/77", Status.DELIVERED
     )
-    assert wire.paths == [f"/bot{TOKEN}/editMessageText"]
-    assert (wire.bodies[0]["message_id"], wire.bodies[0]["chat_id"]) == (77, TEAM)
-    assert "reply_markup" not in wire.bodies[0]
+    assert http_recorder.paths == [f"/bot{TOKEN}/editMessageText"]
+    assert (http_recorder.bodies[0]["message_id"], http_recorder.bodies[0]["chat_id"]) == (77, TEAM)
+    assert "reply_markup" not in http_recorder.bodies[0]
 
 
-def test_an_edit_that_changes_nothing_is_done(telegram: Telegram, wire: Wire) -> None:
+def test_an_edit_that_changes_nothing_is_done(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
     words = (
         "Bad Request: message is not modified: specified new message content and reply markup are"
         " exactly the same"
     )
-    wire.answer(400, refusal(400, words))
+    http_recorder.answer(400, refusal(400, words))
     assert telegram.send(outbound(edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
 
 
-def test_what_cannot_be_parsed_goes_once_more_as_plain_text(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(400, refusal(400, "Bad Request: can't parse entities: Unsupported start tag"))
-    wire.answer(200, POSTED)
+def test_what_cannot_be_parsed_goes_once_more_as_plain_text(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
+    http_recorder.answer(
+        400, refusal(400, "Bad Request: can't parse entities: Unsupported start tag")
+    )
+    http_recorder.answer(200, POSTED)
     telegram.send(outbound("1 < 2 & 3", card=CARD, buttons=BUTTONS))
-    assert "parse_mode" not in wire.bodies[1]
-    assert "1 < 2 & 3" in wire.bodies[1]["text"]
-    assert wire.bodies[1]["reply_markup"] == wire.bodies[0]["reply_markup"]
+    assert "parse_mode" not in http_recorder.bodies[1]
+    assert "1 < 2 & 3" in http_recorder.bodies[1]["text"]
+    assert http_recorder.bodies[1]["reply_markup"] == http_recorder.bodies[0]["reply_markup"]
 
 
-def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(400, refusal(400, "Bad Request: can't parse entities: x"))
-    error = refused(telegram, wire, 400, "Bad Request: can't parse entities: x")
-    assert (isinstance(error, PermanentError), error.code, len(wire.seen)) == (
+def test_what_cannot_be_parsed_twice_is_given_up(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
+    http_recorder.answer(400, refusal(400, "Bad Request: can't parse entities: x"))
+    error = refused(telegram, http_recorder, 400, "Bad Request: can't parse entities: x")
+    assert (isinstance(error, PermanentError), error.code, len(http_recorder.seen)) == (
         True,
         "bad_markup",
         2,

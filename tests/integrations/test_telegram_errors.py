@@ -21,7 +21,7 @@ from hub.core.errors import (
 from hub.integrations.telegram.errors import catalog
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire
+from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.telegram_posts import (
     SETTINGS,
     TEAM,
@@ -31,8 +31,8 @@ from tests.integrations.telegram_posts import (
     refusal,
     refused,
 )
+from tests.integrations.telegram_posts import http_recorder as http_recorder
 from tests.integrations.telegram_posts import telegram as telegram
-from tests.integrations.telegram_posts import wire as wire
 
 SECRET = TOKEN.partition(":")[2]
 
@@ -79,9 +79,14 @@ SECRET = TOKEN.partition(":")[2]
     ],
 )
 def test_a_refusal_is_known_by_its_words(
-    telegram: Telegram, wire: Wire, status: int, description: str, error: type[SendError], code: str
+    telegram: Telegram,
+    http_recorder: HttpRecorder,
+    status: int,
+    description: str,
+    error: type[SendError],
+    code: str,
 ) -> None:
-    found = refused(telegram, wire, status, description, outbound(to="4711"))
+    found = refused(telegram, http_recorder, status, description, outbound(to="4711"))
     assert isinstance(found, error)
     assert found.code == code
     assert not isinstance(found, DestinationUnavailable)
@@ -107,21 +112,29 @@ ABOUT_A_CHAT = [
 
 @pytest.mark.parametrize(("status", "description"), ABOUT_A_CHAT)
 def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(
-    wire: Wire, status: int, description: str
+    http_recorder: HttpRecorder, status: int, description: str
 ) -> None:
-    own = refused(a_bot(wire, team_chat=TEAM), wire, status, description, outbound(to=TEAM))
+    own = refused(
+        a_bot(http_recorder, team_chat=TEAM), http_recorder, status, description, outbound(to=TEAM)
+    )
     assert isinstance(own, DestinationUnavailable)
     assert own.sure == ("SOMETHING_NEW" not in description)
-    other = refused(a_bot(wire, team_chat="-1009"), wire, status, description, outbound(to=TEAM))
+    other = refused(
+        a_bot(http_recorder, team_chat="-1009"),
+        http_recorder,
+        status,
+        description,
+        outbound(to=TEAM),
+    )
     assert isinstance(other, PermanentError)
     assert not isinstance(other, RecipientRefused)
     assert own.code == other.code
 
 
-def test_an_edit_refused_in_unknown_words_fails_alone(wire: Wire) -> None:
+def test_an_edit_refused_in_unknown_words_fails_alone(http_recorder: HttpRecorder) -> None:
     found = refused(
-        a_bot(wire, team_chat=TEAM),
-        wire,
+        a_bot(http_recorder, team_chat=TEAM),
+        http_recorder,
         400,
         "Bad Request: SOMETHING_NEW",
         outbound(edits=f"{TEAM}/77"),
@@ -129,41 +142,47 @@ def test_an_edit_refused_in_unknown_words_fails_alone(wire: Wire) -> None:
     assert isinstance(found, PermanentError)
 
 
-def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, wire: Wire) -> None:
+def test_a_group_that_became_a_supergroup_names_its_new_id(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
     words = "Bad Request: group chat was upgraded to a supergroup chat"
-    found = refused(telegram, wire, 400, words, migrate_to_chat_id=-1009876543210)
+    found = refused(telegram, http_recorder, 400, words, migrate_to_chat_id=-1009876543210)
     assert isinstance(found, RecipientMoved)
     assert Telegram.clean_address(found.new) == found.new == "-1009876543210"
 
 
 @pytest.mark.parametrize(("parameters", "seconds"), [({"retry_after": 35}, 35.0), ({}, 5.0)])
 def test_too_much_to_one_chat_lets_the_others_go_on(
-    telegram: Telegram, wire: Wire, parameters: dict[str, int], seconds: float
+    telegram: Telegram, http_recorder: HttpRecorder, parameters: dict[str, int], seconds: float
 ) -> None:
-    found = refused(telegram, wire, 429, "Too Many Requests: retry after 35", **parameters)
+    found = refused(telegram, http_recorder, 429, "Too Many Requests: retry after 35", **parameters)
     assert isinstance(found, TransientError)
     assert not isinstance(found, SlowDown | Unreachable)
     assert found.retry_after == seconds
 
 
-def test_what_is_not_from_telegram_speaks_for_no_message(telegram: Telegram, wire: Wire) -> None:
+def test_what_is_not_from_telegram_speaks_for_no_message(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
     for status in (401, 403, 404, 407):
-        wire.answer(status, "<html>nginx</html>")
+        http_recorder.answer(status, "<html>nginx</html>")
         with pytest.raises(Unreachable, match="HUB_TELEGRAM_API_URL"):
             telegram.send(outbound())
-    wire.answer(408, "<html>nginx</html>")
-    wire.answer(302, "", Location="https://elsewhere.example")
-    wire.answer(200, "<html>welcome to our wi-fi</html>")
-    wire.answer(200, {"ok": True, "result": {}})
+    http_recorder.answer(408, "<html>nginx</html>")
+    http_recorder.answer(302, "", Location="https://elsewhere.example")
+    http_recorder.answer(200, "<html>welcome to our wi-fi</html>")
+    http_recorder.answer(200, {"ok": True, "result": {}})
     for _ in range(4):
         with pytest.raises(OutcomeUnknown):
             telegram.send(outbound())
-    wire.answer(503, "", Retry_After="3")
+    http_recorder.answer(503, "", Retry_After="3")
     with pytest.raises(SlowDown):
         telegram.send(outbound())
 
 
-def test_nobody_there_is_not_the_same_as_no_answer(telegram: Telegram, wire: Wire) -> None:
+def test_nobody_there_is_not_the_same_as_no_answer(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
     with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:
         telegram.send(outbound())
     assert problem.value.code == "no_answer"
@@ -191,10 +210,12 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
 
 
 def test_neither_the_token_nor_the_message_is_told_by_an_error(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     for status in (200, 302, 400, 401, 403, 404, 429, 500, 503):
-        wire.answer(status, refusal(status, f"Bad Request: {SECRET} said Anna has signed."))
+        http_recorder.answer(
+            status, refusal(status, f"Bad Request: {SECRET} said Anna has signed.")
+        )
     with provider_http.record_exchanges() as exchanges:
         for _ in range(10):  # the last is dropped
             with pytest.raises(SendError) as problem:

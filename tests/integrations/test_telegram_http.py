@@ -31,14 +31,14 @@ from hub.signing import accept, chat_invitations
 from hub.signing.events import EventIn
 from tests.conftest import config_of
 from tests.hub_fixtures import (
-    a_signer,
-    an_event,
     credentials,
     deliver,
+    event_body,
     eventually,
     process_pending_callbacks,
+    set_connection_state,
+    signer_body,
     source_id,
-    turn_connection,
 )
 from tests.hub_fixtures import served as served
 
@@ -160,7 +160,7 @@ def a_bot(app: Flask) -> str:
     for one in db.session.scalars(
         select(Connection).where(Connection.integration == "telegram")
     ).all():
-        turn_connection(one.id, ConnectionState.DISABLED)
+        set_connection_state(one.id, ConnectionState.DISABLED)
     made = connections.add("telegram", "Our bot", True, demo(app))
     connections.enable(made)
     running(app).subscribe(here(app, made))
@@ -238,7 +238,7 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
 ) -> None:
     made = a_bot(hub_demo)
     accepted = accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     request_id = db.session.scalars(
         select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])
@@ -275,7 +275,7 @@ def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
 ) -> None:
     a_bot(hub_demo)
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
     [post] = [one for one in there(simulator)["messages"] if one["keyboard"]]

@@ -15,7 +15,7 @@ from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import ConnectionBroken, PermanentError
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire, listening
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 SETTINGS = (
     Telegram.demo_settings(
@@ -38,17 +38,17 @@ GOOD = {
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.fixture
-def telegram(wire: Wire) -> Telegram:
+def telegram(http_recorder: HttpRecorder) -> Telegram:
     return Telegram(
         SETTINGS,
-        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
-        dict.fromkeys(Telegram.api, wire.url),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
+        dict.fromkeys(Telegram.api, http_recorder.url),
     )
 
 
@@ -126,19 +126,21 @@ def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> Non
 
 
 # ── The test of the settings ──────────────────────────────────────────────────────────────────────
-def test_a_token_that_opens_the_bot_passes(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(200, ME)
-    wire.answer(200, info())
-    wire.answer(200, CHAT)
+def test_a_token_that_opens_the_bot_passes(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(200, ME)
+    http_recorder.answer(200, info())
+    http_recorder.answer(200, CHAT)
     result = telegram.check()
     assert (result.ok, result.title, result.warnings) == (True, "Telegram is ready.", ())
-    assert wire.paths == [
+    assert http_recorder.paths == [
         f"/bot{TOKEN}/{method}" for method in ("getMe", "getWebhookInfo", "getChat")
     ]
 
 
-def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(200, {"ok": True, "result": {"username": "OtherBot"}})
+def test_another_bots_token_is_told_by_its_name(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
+    http_recorder.answer(200, {"ok": True, "result": {"username": "OtherBot"}})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "bot_username")
     assert "@OtherBot" in result.title
@@ -146,9 +148,9 @@ def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) 
 
 @pytest.mark.parametrize(("status", "description"), [(401, "Unauthorized"), (404, "Not Found")])
 def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
-    telegram: Telegram, wire: Wire, status: int, description: str
+    telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str
 ) -> None:
-    wire.answer(status, {"ok": False, "error_code": status, "description": description})
+    http_recorder.answer(status, {"ok": False, "error_code": status, "description": description})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "token")
     assert f"HTTP {status}" in result.response
@@ -156,7 +158,7 @@ def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
     assert TOKEN.partition(":")[2] not in str(result)
 
 
-def test_telegram_out_of_reach_is_said(telegram: Telegram, wire: Wire) -> None:
+def test_telegram_out_of_reach_is_said(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     result = telegram.check()
     assert (result.ok, result.field, result.code) == (False, "", "no_answer")
 
@@ -176,11 +178,11 @@ def test_telegram_out_of_reach_is_said(telegram: Telegram, wire: Wire) -> None:
     ],
 )
 def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
-    telegram: Telegram, wire: Wire, said: dict[str, Any], warning: str
+    telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], warning: str
 ) -> None:
-    wire.answer(200, ME)
-    wire.answer(200, info(**said))
-    wire.answer(200, CHAT)
+    http_recorder.answer(200, ME)
+    http_recorder.answer(200, info(**said))
+    http_recorder.answer(200, CHAT)
     result = telegram.check()
     assert result.ok
     assert len(result.warnings) == 1
@@ -189,10 +191,10 @@ def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
 
 
 def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
-    wire.answer(200, info())
+    http_recorder.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
+    http_recorder.answer(200, info())
     assert "/setjoingroups" in telegram.check().warnings[0]
 
 
@@ -206,11 +208,11 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
     ],
 )
 def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
-    telegram: Telegram, wire: Wire, status: int, description: str, said: str
+    telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str, said: str
 ) -> None:
-    wire.answer(200, ME)
-    wire.answer(200, info())
-    wire.answer(status, {"ok": False, "error_code": status, "description": description})
+    http_recorder.answer(200, ME)
+    http_recorder.answer(200, info())
+    http_recorder.answer(status, {"ok": False, "error_code": status, "description": description})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "team_chat")
     assert SETTINGS["team_chat"] in result.title
@@ -219,12 +221,12 @@ def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
 
 
 def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(200, ME)
-    wire.answer(200, info())
+    http_recorder.answer(200, ME)
+    http_recorder.answer(200, info())
     words = "Bad Request: group chat was upgraded to a supergroup chat"
-    wire.answer(
+    http_recorder.answer(
         400,
         {
             "ok": False,
@@ -251,26 +253,28 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
     ],
 )
 def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
-    wire: Wire, member: dict[str, Any], code: str
+    http_recorder: HttpRecorder, member: dict[str, Any], code: str
 ) -> None:
-    door = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"])
+    door = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
     telegram = Telegram(
-        {**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url)
+        {**SETTINGS, "team_chat": "@acmesigning"},
+        door,
+        dict.fromkeys(Telegram.api, http_recorder.url),
     )
     for answer in (ME, info(), CHAT, {"ok": True, "result": member}):
-        wire.answer(200, answer)
+        http_recorder.answer(200, answer)
     result = telegram.check()
     assert (result.ok, result.code) == (not code, code)
 
 
 # ── The webhook ───────────────────────────────────────────────────────────────────────────────────
 def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
-    telegram: Telegram, wire: Wire
+    telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    wire.answer(200, {"ok": True, "result": True})
+    http_recorder.answer(200, {"ok": True, "result": True})
     said = telegram.subscribe(HERE)
-    (asked,) = wire.bodies
-    assert wire.paths == [f"/bot{TOKEN}/setWebhook"]
+    (asked,) = http_recorder.bodies
+    assert http_recorder.paths == [f"/bot{TOKEN}/setWebhook"]
     assert (asked["url"], asked["allowed_updates"]) == (
         HERE,
         ["message", "callback_query", "my_chat_member", "edited_message", "message_reaction"],
@@ -298,21 +302,25 @@ def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(he
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
-def test_the_ports_that_telegram_calls_are_taken(telegram: Telegram, wire: Wire, port: int) -> None:
-    wire.answer(200, {"ok": True, "result": True})
+def test_the_ports_that_telegram_calls_are_taken(
+    telegram: Telegram, http_recorder: HttpRecorder, port: int
+) -> None:
+    http_recorder.answer(200, {"ok": True, "result": True})
     telegram.subscribe(f"https://hub.example:{port}/x")
-    assert len(wire.seen) == 1
+    assert len(http_recorder.seen) == 1
 
 
-def test_a_stand_in_may_call_this_machine(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(200, {"ok": True, "result": True})
+def test_a_stand_in_may_call_this_machine(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(200, {"ok": True, "result": True})
     telegram.subscribe("http://127.0.0.1:8000/api/rpc/webhooks/telegram/demo")
     with pytest.raises(PermanentError):
         telegram.subscribe("http://hub.example/x")
 
 
-def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(
+def test_an_address_that_telegram_refuses_is_explained(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
+    http_recorder.answer(
         400,
         {
             "ok": False,
@@ -351,23 +359,25 @@ def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire:
     ],
 )
 def test_looking_at_the_webhook_says_what_is_so_and_what_to_do(
-    telegram: Telegram, wire: Wire, said: dict[str, Any], words: tuple[str, ...]
+    telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    wire.answer(200, info(**said))
+    http_recorder.answer(200, info(**said))
     told = telegram.look_at_webhook(HERE)
     for expected in words:
         assert expected in told
     assert told.endswith(".")
 
 
-def test_the_webhook_is_removed(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(200, {"ok": True, "result": True})
+def test_the_webhook_is_removed(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(200, {"ok": True, "result": True})
     assert "no longer sends updates" in telegram.remove_webhook(HERE)
-    assert wire.paths == [f"/bot{TOKEN}/deleteWebhook"]
+    assert http_recorder.paths == [f"/bot{TOKEN}/deleteWebhook"]
 
 
-def test_a_button_that_telegram_refuses_says_why(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+def test_a_button_that_telegram_refuses_says_why(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
+    http_recorder.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
     with pytest.raises(ConnectionBroken, match="BotFather"):
         telegram.look_at_webhook(HERE)
 

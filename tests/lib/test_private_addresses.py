@@ -114,13 +114,13 @@ def test_a_public_name_that_leads_to_a_private_address_is_refused(
         ProviderHttpClient().request("GET", f"https://api.twilio.example:{port}/")
 
 
-Told = list[tuple[str, int]]
+Addresses = list[tuple[str, int]]
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> Told:
+def connect_attempts(monkeypatch: pytest.MonkeyPatch) -> Addresses:
     """Return where connections are tried; none comes about."""
-    found: Told = []
+    found: Addresses = []
 
     def connect(self: socket.socket, address: tuple[str, int]) -> None:
         found.append(address[:2])
@@ -155,19 +155,19 @@ def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 
 
 def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_counts(
-    monkeypatch: pytest.MonkeyPatch, tried: Told
+    monkeypatch: pytest.MonkeyPatch, connect_attempts: Addresses
 ) -> None:
     asked = resolves(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", "https://rebinding.example/")
-    assert (asked, tried) == (["rebinding.example"], [("93.184.216.34", 443)])
+    assert (asked, connect_attempts) == (["rebinding.example"], [("93.184.216.34", 443)])
     with pytest.raises(AddressNotAllowed):
         ProviderHttpClient().request("GET", "https://rebinding.example/")
-    assert len(tried) == 1
+    assert len(connect_attempts) == 1
 
 
 def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
-    monkeypatch: pytest.MonkeyPatch, tried: Told
+    monkeypatch: pytest.MonkeyPatch, connect_attempts: Addresses
 ) -> None:
     resolves(
         monkeypatch,
@@ -182,7 +182,7 @@ def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
     )
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", "https://mixed.example/")
-    assert tried == [("93.184.216.34", 443), ("2606:2800:220:1::1", 443)]
+    assert connect_attempts == [("93.184.216.34", 443), ("2606:2800:220:1::1", 443)]
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
         "https://metadata.google.internal./",
     ],
 )
-def test_no_way_of_writing_an_address_gets_past(tried: Told, url: str) -> None:
+def test_no_way_of_writing_an_address_gets_past(connect_attempts: Addresses, url: str) -> None:
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", url)
-    assert tried == []
+    assert connect_attempts == []
 
 
 def test_the_environments_proxies_are_not_taken(

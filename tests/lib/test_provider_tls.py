@@ -54,7 +54,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def secure(certificate: Path) -> Iterator[Callable[..., int]]:
+def serve_tls(certificate: Path) -> Iterator[Callable[..., int]]:
     """Give a function that serves over TLS and returns the port."""
     running = []
 
@@ -70,9 +70,9 @@ def secure(certificate: Path) -> Iterator[Callable[..., int]]:
         manager.__exit__(None, None, None)
 
 
-def test_a_certificate_that_nobody_signed_is_refused(secure: Callable[..., int]) -> None:
+def test_a_certificate_that_nobody_signed_is_refused(serve_tls: Callable[..., int]) -> None:
     Page.seen = []
-    number = secure()
+    number = serve_tls()
     with pytest.raises(ConnectFailed, match="certificate is not trusted"):
         ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
             "POST", f"https://127.0.0.1:{number}/", body=b"data"
@@ -81,9 +81,9 @@ def test_a_certificate_that_nobody_signed_is_refused(secure: Callable[..., int])
 
 
 def test_certificates_of_ones_own_are_trusted_when_told(
-    secure: Callable[..., int], certificate: Path
+    serve_tls: Callable[..., int], certificate: Path
 ) -> None:
-    number = secure()
+    number = serve_tls()
     own = ProviderHttpClient(
         allow=[f"127.0.0.1:{number}", f"localhost:{number}"], ca_file=str(certificate)
     )
@@ -92,25 +92,25 @@ def test_certificates_of_ones_own_are_trusted_when_told(
         own.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
 
 
-def test_old_tls_is_refused(secure: Callable[..., int], certificate: Path) -> None:
+def test_old_tls_is_refused(serve_tls: Callable[..., int], certificate: Path) -> None:
     def only_old(context: ssl.SSLContext) -> None:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("DEFAULT@SECLEVEL=0")
 
-    number = secure(only_old)
+    number = serve_tls(only_old)
     with pytest.raises(ConnectFailed, match="TLS"):
         ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate)).request(
             "GET", f"https://127.0.0.1:{number}/"
         )
 
 
-def test_tls_1_2_is_enough(secure: Callable[..., int], certificate: Path) -> None:
+def test_tls_1_2_is_enough(serve_tls: Callable[..., int], certificate: Path) -> None:
     def only_1_2(context: ssl.SSLContext) -> None:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 
-    number = secure(only_1_2)
+    number = serve_tls(only_1_2)
     http = ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
     assert http.request("GET", f"https://127.0.0.1:{number}/").status == 200
 

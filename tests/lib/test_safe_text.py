@@ -18,7 +18,7 @@ from hub.integrations.base import Button, Card, FilledTemplate, Integration, Out
 from hub.lib import text
 from hub.messaging.compose import media
 from hub.models import MessageBody
-from tests.hub_fixtures import SigningApp, a_signer, an_event
+from tests.hub_fixtures import SigningApp, event_body, signer_body
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
@@ -166,7 +166,7 @@ def said(message_id: str) -> str:
 
 @pytest.mark.parametrize("bad", list(OVERRIDES))
 def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -> None:
-    event = an_event(signers=[a_signer("Eric") | {"name": f"{bad}Eric"}])
+    event = event_body(signers=[signer_body("Eric") | {"name": f"{bad}Eric"}])
     event["request"] |= {
         "title": f"{bad}Lease{bad}\r\nevil",
         "sender": {"name": f"Acme\u2029{bad}"},
@@ -183,7 +183,7 @@ def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -
 def test_a_right_to_left_name_costs_an_sms_no_character(
     signing_app: SigningApp, hub_demo: Flask
 ) -> None:
-    event = an_event(signers=[a_signer("Eric")])
+    event = event_body(signers=[signer_body("Eric")])
     event["request"]["sender"] = {"name": "דנה לוי"}
     sent = said(signing_app.post("/events", event).json["messages"][0]["id"])
     assert "by דנה לוי. Please" in sent
@@ -240,7 +240,7 @@ GOOD_LINKS = [
 def test_a_link_that_could_deceive_is_refused_with_its_field(
     signing_app: SigningApp, field: str, link: str
 ) -> None:
-    event = an_event(signers=[a_signer("Eric")])
+    event = event_body(signers=[signer_body("Eric")])
     place = {"request": event["request"], "signers[0]": event["signers"][0], "": event}[
         field.rpartition(".")[0]
     ]
@@ -259,7 +259,9 @@ def test_a_file_at_a_deceiving_address_is_refused(signing_app: SigningApp, link:
 
 @pytest.mark.parametrize("link", GOOD_LINKS)
 def test_an_honest_link_goes_out_as_it_was_given(signing_app: SigningApp, link: str) -> None:
-    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric", signing_url=link)]))
+    answer = signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric", signing_url=link)])
+    )
     assert said(answer.json["messages"][0]["id"]).endswith(link)
 
 

@@ -11,8 +11,8 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.models import Connection
-from tests.fake_provider import Loft
-from tests.fake_provider import loft as loft
+from tests.fake_provider import FakeProvider
+from tests.fake_provider import fake_provider as fake_provider
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
@@ -29,24 +29,24 @@ def _connect(integration: str) -> str:
 
 
 @pytest.fixture
-def pigeons(loft: Loft, hub_demo: Flask) -> Connection:
-    """Connect a provider that cannot be asked afterwards; its slug is `pigeon`."""
-    return db.session.get_one(Connection, _connect("pigeon"))
+def fake_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
+    """Connect a provider that cannot be asked afterwards; its slug is `fake-chat`."""
+    return db.session.get_one(Connection, _connect("fake_chat"))
 
 
 @pytest.fixture
-def homing_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
+def searchable_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
     """Connect a provider that can be asked what it has."""
-    return db.session.get_one(Connection, _connect("homing_pigeon"))
+    return db.session.get_one(Connection, _connect("searchable_chat"))
 
 
 @pytest.fixture
-def ringed_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
-    """Connect a provider that can be asked for outcomes; its slug is `ringed-pigeon`."""
-    return db.session.get_one(Connection, _connect("ringed_pigeon"))
+def pollable_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
+    """Connect a provider that can be asked for outcomes; its slug is `pollable-chat`."""
+    return db.session.get_one(Connection, _connect("pollable_chat"))
 
 
 @pytest.fixture
-def many_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
+def resending_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
     """Connect a provider for whom twice is better than not at all."""
-    return db.session.get_one(Connection, _connect("many_pigeons"))
+    return db.session.get_one(Connection, _connect("resending_chat"))

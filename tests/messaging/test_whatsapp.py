@@ -27,28 +27,28 @@ from hub.models import (
 from tests.hub_fixtures import (
     ERIC,
     SigningApp,
-    a_form,
-    a_message,
-    a_signer,
-    an_event,
-    body,
-    call_back,
     callbacks,
     count,
+    event_body,
+    event_types,
+    json_of,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    signer_body,
     status,
-    told,
+    status_form,
 )
 from tests.messaging.whatsapp_steps import (
     HOUR,
     INBOUND,
     STATUS,
     TEMPLATE,
-    accepted,
-    came_in,
-    drafted,
-    turn,
+    claim_one,
+    queue_draft,
+    receive_whatsapp,
+    record_accepted,
 )
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
@@ -64,7 +64,7 @@ class TestInbound:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         for _ in range(2):
-            answer = came_in(hub_demo)
+            answer = receive_whatsapp(hub_demo)
             assert (answer.status_code, answer.content_type) == (200, "text/xml")
             assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
         process_pending_callbacks()
@@ -87,7 +87,7 @@ class TestInbound:
     def test_it_is_treated_as_what_it_is_wherever_it_arrives(
         self, hub_demo: Flask, whatsapp: Connection, target: str
     ) -> None:
-        assert came_in(hub_demo, target=target).content_type == "text/xml"
+        assert receive_whatsapp(hub_demo, target=target).content_type == "text/xml"
         process_pending_callbacks()
         assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
             whatsapp.id
@@ -96,19 +96,21 @@ class TestInbound:
     def test_a_status_at_the_inbound_address_is_a_status(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = a_message()
-        claim = turn(connection)
+        message_id = queue_direct_message()
+        claim = claim_one(connection)
         assert claim is not None
-        accepted(claim)
-        answer = call_back(hub_demo, a_form(hub_demo, "SM" + "2" * 32, "delivered"), target=INBOUND)
-        assert body(answer) == {"success": True, "processed": 1}
+        record_accepted(claim)
+        answer = post_callback(
+            hub_demo, status_form(hub_demo, "SM" + "2" * 32, "delivered"), target=INBOUND
+        )
+        assert json_of(answer) == {"success": True, "processed": 1}
         process_pending_callbacks()
         assert status(message_id) == "delivered"
 
     def test_a_text_goes_to_the_connection_of_its_channel(
         self, hub_demo: Flask, connection: Connection, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo, channel="", sid="SM" + "3" * 32)
+        receive_whatsapp(hub_demo, channel="", sid="SM" + "3" * 32)
         process_pending_callbacks()
         assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
             connection.id
@@ -117,7 +119,7 @@ class TestInbound:
         assert count(SessionWindow) == 0, "SMS has no window"
 
     def test_files_and_buttons_are_kept(self, hub_demo: Flask, whatsapp: Connection) -> None:
-        came_in(
+        receive_whatsapp(
             hub_demo,
             "Yes",
             NumMedia="2",
@@ -141,7 +143,9 @@ class TestInbound:
     def test_a_person_without_a_number_is_known_by_their_id(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
+        receive_whatsapp(
+            hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId=""
+        )
         process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         assert (talk.contact.kind, talk.contact.address, talk.contact.name) == (
@@ -150,7 +154,7 @@ class TestInbound:
             "Ericsson",
         )
         conversations.send_reply(talk.row.id, "Good morning")
-        claim = turn(whatsapp)
+        claim = claim_one(whatsapp)
         assert claim is not None
         assert claim.integration.render(claim.outbound)["To"] == "whatsapp:US.1349"
 
@@ -158,7 +162,7 @@ class TestInbound:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
         assert conversations.newest_conversations(10)[0].contact.name == "Eric Smith"
 
@@ -166,7 +170,7 @@ class TestInbound:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         drop(whatsapp.id)  # there is only SMS
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
         assert "No connection of this account" in callbacks()[0].error
         assert count(InboundMessage) == 0
@@ -174,11 +178,11 @@ class TestInbound:
     def test_an_answer_tells_of_which_request_it_is(
         self, hub_demo: Flask, signing_app: SigningApp, connection: Connection
     ) -> None:
-        signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
-        claim = turn(connection)
+        signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
+        claim = claim_one(connection)
         assert claim is not None
-        accepted(claim)
-        came_in(hub_demo, channel="", OriginalRepliedMessageSid="SM" + "2" * 32)
+        record_accepted(claim)
+        receive_whatsapp(hub_demo, channel="", OriginalRepliedMessageSid="SM" + "2" * 32)
         process_pending_callbacks()
         [event] = db.session.scalars(
             select(PlatformEvent).where(PlatformEvent.type == "sms_received")
@@ -199,19 +203,19 @@ class TestStatuses:
     def test_read_receipts_in_any_order(
         self, hub_demo: Flask, whatsapp: Connection, words: tuple[str, ...]
     ) -> None:
-        message_id = drafted(whatsapp, TEMPLATE)
-        claim = turn(whatsapp)
+        message_id = queue_draft(whatsapp, TEMPLATE)
+        claim = claim_one(whatsapp)
         assert claim is not None
-        accepted(claim)
+        record_accepted(claim)
         for word in words:
-            call_back(
+            post_callback(
                 hub_demo,
-                a_form(hub_demo, "SM" + "2" * 32, word),
+                status_form(hub_demo, "SM" + "2" * 32, word),
                 target=f"{STATUS}?message={message_id}&attempt=1",
             )
         process_pending_callbacks()
         assert status(message_id) == "read"
-        assert told(message_id) == ["whatsapp_delivered", "whatsapp_read", "whatsapp_sent"]
+        assert event_types(message_id) == ["whatsapp_delivered", "whatsapp_read", "whatsapp_sent"]
 
 
 class TestConversations:
@@ -219,7 +223,7 @@ class TestConversations:
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         for n in range(3):
-            came_in(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
+            receive_whatsapp(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
         process_pending_callbacks()
         [talk] = conversations.newest_conversations(10, unread=True)
         assert (talk.row.unread, conversations.count_unread(), count(Conversation)) == (3, 1, 1)
@@ -230,7 +234,7 @@ class TestConversations:
     def test_an_answer_is_refused_once_the_window_is_closed(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         with (
@@ -242,7 +246,7 @@ class TestConversations:
     def test_both_sides_stand_in_the_order_in_which_they_were_said(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo, "Hello?")
+        receive_whatsapp(hub_demo, "Hello?")
         process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
         conversations.send_reply(talk.row.id, "Good morning")

@@ -39,24 +39,24 @@ from tests.conftest import wait_until
 from tests.hub_fixtures import (
     ERIC,
     SigningApp,
-    a_form,
-    a_signer,
-    an_event,
-    body,
-    call_back,
     count,
     credentials,
+    event_body,
+    json_of,
+    post_callback,
     process_pending_callbacks,
+    signer_body,
     status,
+    status_form,
 )
 from tests.messaging.whatsapp_steps import (
     STATUS,
     TEMPLATE,
-    accepted,
-    came_in,
-    drafted,
-    forget,
-    turn,
+    claim_one,
+    forget_window,
+    queue_draft,
+    receive_whatsapp,
+    record_accepted,
 )
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
@@ -95,7 +95,7 @@ def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_ser
 ) -> None:
     new = another(whatsapp, "With a service", sender=SERVICE)
     connections.archive(whatsapp.id)
-    came_in(hub_demo, MessagingServiceSid=SERVICE)
+    receive_whatsapp(hub_demo, MessagingServiceSid=SERVICE)
     process_pending_callbacks()
     assert kept_by() == [new]
     assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
@@ -105,7 +105,7 @@ def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     second = another(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
-    came_in(hub_demo, To="whatsapp:+5511900000000", MessagingServiceSid=BRAZIL)
+    receive_whatsapp(hub_demo, To="whatsapp:+5511900000000", MessagingServiceSid=BRAZIL)
     process_pending_callbacks()
     assert kept_by() == [second]
     assert db.session.scalars(select(SessionWindow.sender)).all() == ["whatsapp:+15005550099"]
@@ -114,7 +114,7 @@ def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
 def test_what_is_written_to_a_number_of_nobodys_is_kept_and_opens_no_window(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    came_in(hub_demo, To="whatsapp:+15005550098")
+    receive_whatsapp(hub_demo, To="whatsapp:+15005550098")
     process_pending_callbacks()
     assert kept_by() == [whatsapp.id]
     assert count(SessionWindow) == 0
@@ -134,7 +134,7 @@ def test_a_service_opens_its_window_though_only_its_number_is_named(
         )
 
     rename()
-    came_in(hub_demo)
+    receive_whatsapp(hub_demo)
     process_pending_callbacks()
     assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
@@ -142,7 +142,7 @@ def test_a_service_opens_its_window_though_only_its_number_is_named(
 def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    came_in(hub_demo)
+    receive_whatsapp(hub_demo)
     process_pending_callbacks()
     another(whatsapp, "Later")
     connections.archive(whatsapp.id)
@@ -154,7 +154,7 @@ def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
 def test_somebody_known_by_an_id_alone_has_a_window_too(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
+    receive_whatsapp(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
     process_pending_callbacks()
     one = contact_for(Address.EXTERNAL, "US.1349", test=True)
     with hub_demo.test_request_context():
@@ -166,15 +166,15 @@ def test_somebody_known_by_an_id_alone_has_a_window_too(
 
 # ── The window ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def refused(hub_demo: Flask, whatsapp: Connection) -> str:
+def refused_text(hub_demo: Flask, whatsapp: Connection) -> str:
     """Give a text that went out while the window was open, and came back with 63016."""
-    came_in(hub_demo)
+    receive_whatsapp(hub_demo)
     process_pending_callbacks()
-    message_id = drafted(whatsapp)
-    claim = turn(whatsapp)
+    message_id = queue_draft(whatsapp)
+    claim = claim_one(whatsapp)
     assert claim is not None
-    accepted(claim)
-    form = a_form(
+    record_accepted(claim)
+    form = status_form(
         hub_demo,
         SENT,
         "failed",
@@ -182,7 +182,7 @@ def refused(hub_demo: Flask, whatsapp: Connection) -> str:
         From="whatsapp:+15005550006",
         To=f"whatsapp:{ERIC}",
     )
-    call_back(hub_demo, form, target=f"{STATUS}?message={message_id}&attempt=1")
+    post_callback(hub_demo, form, target=f"{STATUS}?message={message_id}&attempt=1")
     process_pending_callbacks()
     return message_id
 
@@ -197,13 +197,13 @@ def open_now(whatsapp: Connection) -> bool:
 
 
 def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
-    hub_demo: Flask, whatsapp: Connection, refused: str
+    hub_demo: Flask, whatsapp: Connection, refused_text: str
 ) -> None:
     assert not open_now(whatsapp)
-    came_in(hub_demo, sid="SM" + "7" * 32)
+    receive_whatsapp(hub_demo, sid="SM" + "7" * 32)
     process_pending_callbacks()
     assert open_now(whatsapp)
-    replay.replay(Selection(message=refused))
+    replay.replay(Selection(message=refused_text))
     assert open_now(whatsapp)
 
 
@@ -216,7 +216,7 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)
     ).id
-    claim = turn(whatsapp)
+    claim = claim_one(whatsapp)
     assert claim is not None
     sent = claim.integration.send(claim.outbound)
     provider = instance(whatsapp)
@@ -233,7 +233,7 @@ def mapped(whatsapp: Connection, **variables: str) -> None:
     template_sync.store_templates(whatsapp.id, [found(*variables)])
     row = db.session.scalars(select(ProviderTemplate)).one()
     provider_templates.save_mapping(whatsapp.id, "request_sent", "en", row.id, variables)
-    forget()
+    forget_window()
 
 
 def found(*variables: str) -> TemplateInfo:
@@ -251,17 +251,17 @@ def found(*variables: str) -> TemplateInfo:
 def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_mapped_since(
     hub_demo: Flask, whatsapp: Connection, signing_app: SigningApp
 ) -> None:
-    answer = body(
+    answer = json_of(
         signing_app.post(
-            "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+            "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
         )
     )
     [message] = answer["messages"]
     assert message["code"] == "window_closed"
     mapped(whatsapp, **{"1": "title"})
-    again = body(signing_app.post(f"/messages/{message['id']}/resend"))
+    again = json_of(signing_app.post(f"/messages/{message['id']}/resend"))
     assert again["status"] == "queued"
-    claim = turn(whatsapp)
+    claim = claim_one(whatsapp)
     assert claim is not None
     assert claim.outbound.template is not None
     assert dict(claim.outbound.template.variables) == {"1": "Employment Agreement"}
@@ -287,7 +287,7 @@ def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_sampl
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is not None
     assert template_sync.mark_removed() == []
     template_sync.store_templates(whatsapp.id, [found("1", "2")])
-    forget()
+    forget_window()
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is None
     assert [template.name for template, _ in template_sync.mark_removed()] == ["ask"]
 
@@ -320,7 +320,7 @@ def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_a
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")
     ).id
-    assert turn(whatsapp) is not None
+    assert claim_one(whatsapp) is not None
     assert db.session.scalars(select(Attempt.sender)).all() == [sender]
 
     @transaction
@@ -345,7 +345,7 @@ def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):
         outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text=text, media=media))
-    claims = [claim for claim in (turn(whatsapp), turn(whatsapp)) if claim is not None]
+    claims = [claim for claim in (claim_one(whatsapp), claim_one(whatsapp)) if claim is not None]
     send: Callable[[Any], Any] = claims[0].integration.send
     send(claims[0].outbound)
     found_ = claims[1].integration.find(claims[1].outbound, now() - timedelta(minutes=1))

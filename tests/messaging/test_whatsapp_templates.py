@@ -12,14 +12,8 @@ from hub.db.engine import db
 from hub.integrations.base import FilledTemplate, TemplateInfo
 from hub.messaging.compose import provider_templates, template_sync
 from hub.models import AuditEntry, Connection, ProviderTemplate
-from tests.hub_fixtures import (
-    ERIC,
-    SigningApp,
-    a_signer,
-    an_event,
-    body,
-)
-from tests.messaging.whatsapp_steps import forget, turn
+from tests.hub_fixtures import ERIC, SigningApp, event_body, json_of, signer_body
+from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
@@ -43,21 +37,21 @@ class TestTemplates:
         row = db.session.scalars(select(ProviderTemplate)).one()
         chosen = {"1": "title", "2": "link"} | {name[1:]: ours for name, ours in variables.items()}
         provider_templates.save_mapping(connection.id, "request_sent", locale, row.id, chosen)
-        forget()
+        forget_window()
 
     def test_an_event_goes_out_as_its_approved_template(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
         self.mapped(whatsapp)
-        answer = body(
+        answer = json_of(
             signing_app.post(
-                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+                "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
             )
         )
         assert [(one["channel"], one["status"]) for one in answer["messages"]] == [
             ("whatsapp", "queued")
         ]
-        claim = turn(whatsapp)
+        claim = claim_one(whatsapp)
         assert claim is not None
         assert claim.outbound.template == FilledTemplate(
             "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
@@ -66,9 +60,9 @@ class TestTemplates:
     def test_without_one_the_answer_says_so(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
-        answer = body(
+        answer = json_of(
             signing_app.post(
-                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+                "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
             )
         )
         assert [(one["channel"], one["status"], one["code"]) for one in answer["messages"]] == [
@@ -120,7 +114,7 @@ class TestTemplates:
         template_sync.store_templates(whatsapp.id, [] if lost == "gone" else self.found(lost))
         [row] = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "template.lost"))
         assert row.detail["state"] == lost
-        forget()
+        forget_window()
         assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", {}) is None
 
     @pytest.mark.parametrize(

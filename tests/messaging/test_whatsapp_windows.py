@@ -22,15 +22,23 @@ from hub.messaging.send import claims as delivery
 from hub.models import Attempt, Connection, Message, SessionWindow
 from tests.hub_fixtures import (
     ERIC,
-    a_form,
-    a_message,
-    call_back,
     callbacks,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
 )
-from tests.messaging.whatsapp_steps import HOUR, STATUS, TEMPLATE, accepted, came_in, drafted, turn
+from tests.messaging.whatsapp_steps import (
+    HOUR,
+    STATUS,
+    TEMPLATE,
+    claim_one,
+    queue_draft,
+    receive_whatsapp,
+    record_accepted,
+)
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
@@ -38,7 +46,7 @@ class TestWindow:
     def test_a_person_s_message_opens_it_for_a_day(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
         [row] = db.session.scalars(select(SessionWindow))
         assert row.sender == whatsapp.sender
@@ -56,10 +64,10 @@ class TestWindow:
         }
 
     def test_free_text_goes_while_it_is_open(self, hub_demo: Flask, whatsapp: Connection) -> None:
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
-        message_id = drafted(whatsapp, TEMPLATE)
-        claim = turn(whatsapp)
+        message_id = queue_draft(whatsapp, TEMPLATE)
+        claim = claim_one(whatsapp)
         assert claim is not None
         payload = claim.integration.render(claim.outbound)
         assert (claim.message_id, payload["Body"], "ContentSid" in payload) == (
@@ -71,8 +79,8 @@ class TestWindow:
     def test_outside_it_the_approved_template_goes(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        drafted(whatsapp, TEMPLATE)
-        claim = turn(whatsapp)
+        queue_draft(whatsapp, TEMPLATE)
+        claim = claim_one(whatsapp)
         assert claim is not None
         payload = claim.integration.render(claim.outbound)
         assert payload["ContentSid"] == TEMPLATE.id
@@ -86,28 +94,28 @@ class TestWindow:
     def test_without_a_template_it_is_not_sent_and_says_why(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        message_id = drafted(whatsapp)
+        message_id = queue_draft(whatsapp)
         assert (status(message_id), message(message_id).code) == ("suppressed", "window_closed")
-        assert turn(whatsapp) is None
+        assert claim_one(whatsapp) is None
 
     def test_a_window_that_closes_while_it_waits_is_seen(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
-        message_id = drafted(whatsapp)
+        message_id = queue_draft(whatsapp)
         assert status(message_id) == "queued"
         with time_machine.travel(now() + timedelta(hours=23, minutes=59), tick=False):
-            assert turn(whatsapp) is not None
-        late = drafted(whatsapp)
+            assert claim_one(whatsapp) is not None
+        late = queue_draft(whatsapp)
         with time_machine.travel(now() + timedelta(hours=24, minutes=1), tick=False):
-            outcome = turn(whatsapp)
+            outcome = claim_one(whatsapp)
         assert outcome is None
         assert status(late) in ("suppressed", "expired")
 
     def test_sms_has_none(self, hub_demo: Flask, connection: Connection) -> None:
-        a_message()
-        assert turn(connection) is not None
+        queue_direct_message()
+        assert claim_one(connection) is not None
 
 
 class TestTooLate:
@@ -116,18 +124,18 @@ class TestTooLate:
     @pytest.fixture
     def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[FilledTemplate | None], str]:
         def send(template: FilledTemplate | None) -> str:
-            came_in(hub_demo)
+            receive_whatsapp(hub_demo)
             process_pending_callbacks()
-            message_id = drafted(whatsapp, template)
-            claim = turn(whatsapp)
+            message_id = queue_draft(whatsapp, template)
+            claim = claim_one(whatsapp)
             assert claim is not None
-            accepted(claim)
+            record_accepted(claim)
             return message_id
 
         return send
 
     def failed(self, app: Flask, message_id: str) -> None:
-        form = a_form(
+        form = status_form(
             app,
             "SM" + "2" * 32,
             "failed",
@@ -136,7 +144,7 @@ class TestTooLate:
             To=f"whatsapp:{ERIC}",
         )
         assert (
-            call_back(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code
+            post_callback(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code
             == 200
         )
         process_pending_callbacks()
@@ -153,15 +161,15 @@ class TestTooLate:
         self.failed(hub_demo, message_id)
         [again] = self.successors(message_id)
         assert (status(message_id), again.status) == ("failed", "queued")
-        claim = turn(whatsapp)
+        claim = claim_one(whatsapp)
         assert claim is not None
         assert (claim.message_id, claim.integration.render(claim.outbound)["ContentSid"]) == (
             again.id,
             TEMPLATE.id,
         )
-        accepted(claim, "SM" + "4" * 32)
-        form = a_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
-        call_back(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
+        record_accepted(claim, "SM" + "4" * 32)
+        form = status_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
+        post_callback(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
         process_pending_callbacks()
         assert self.successors(again.id) == [], (
             "a template that fails is not tried as a template again"
@@ -179,10 +187,10 @@ class TestTooLate:
         )
 
     def test_an_answer_at_once_leads_there_too(self, hub_demo: Flask, whatsapp: Connection) -> None:
-        came_in(hub_demo)
+        receive_whatsapp(hub_demo)
         process_pending_callbacks()
-        message_id = drafted(whatsapp, TEMPLATE)
-        claim = turn(whatsapp)
+        message_id = queue_draft(whatsapp, TEMPLATE)
+        claim = claim_one(whatsapp)
         assert claim is not None
         delivery.record_and_claim(
             [calls.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],

@@ -20,11 +20,7 @@ from hub.messaging.send import claims as delivery
 from hub.models import (
     Connection,
 )
-from tests.hub_fixtures import (
-    ERIC,
-    call_back,
-    credentials,
-)
+from tests.hub_fixtures import ERIC, credentials, post_callback
 
 INBOUND = "/api/rpc/webhooks/twilio/inbound"
 STATUS = "/api/rpc/webhooks/twilio/whatsapp"
@@ -37,7 +33,7 @@ def whatsapp(hub_demo: Flask) -> Connection:
     return db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
 
 
-def came_in(
+def receive_whatsapp(
     app: Flask,
     text: str = "Hello",
     *,
@@ -63,19 +59,19 @@ def came_in(
         **({"ProfileName": "Ericsson", "WaId": ERIC[1:]} if channel else {}),
         **more,
     }
-    return call_back(app, form, target=target)
+    return post_callback(app, form, target=target)
 
 
-def turn(connection: Connection) -> calls.Claim | None:
+def claim_one(connection: Connection) -> calls.Claim | None:
     claims = delivery.record_and_claim([], {connection.id: 1})
     return claims[0] if claims else None
 
 
-def accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
+def record_accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
     delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
 
 
-def drafted(connection: Connection, template: FilledTemplate | None = None) -> str:
+def queue_draft(connection: Connection, template: FilledTemplate | None = None) -> str:
     """Queue a message of an event over WhatsApp, with an approved template or without."""
     contact = contact_for(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
@@ -84,7 +80,7 @@ def drafted(connection: Connection, template: FilledTemplate | None = None) -> s
     ).id
 
 
-def forget() -> None:
+def forget_window() -> None:
     """Let what is remembered for a moment be read anew."""
     db.session.rollback()
     current_app.extensions.pop("hub.remembered", None)

@@ -17,7 +17,7 @@ from hub.run import ports
 
 
 @pytest.fixture
-def taken() -> Iterator[socket.socket]:
+def listening_socket() -> Iterator[socket.socket]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -28,8 +28,10 @@ def bind_of(listener: socket.socket) -> Bind:
     return Bind("127.0.0.1", listener.getsockname()[1])
 
 
-def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(taken: socket.socket) -> None:
-    bind = bind_of(taken)
+def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(
+    listening_socket: socket.socket,
+) -> None:
+    bind = bind_of(listening_socket)
     with pytest.raises(ConfigError) as refused:
         ports.claim(bind, "HUB_BIND")
     said = str(refused.value)
@@ -38,17 +40,17 @@ def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(taken: socket
     assert said.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
 
 
-def test_a_free_address_stays_free(taken: socket.socket) -> None:
-    bind = bind_of(taken)
-    taken.close()
+def test_a_free_address_stays_free(listening_socket: socket.socket) -> None:
+    bind = bind_of(listening_socket)
+    listening_socket.close()
     ports.claim(bind, "HUB_BIND")
     ports.claim(bind, "HUB_BIND")
 
 
-def test_an_address_that_gets_free_in_time_is_waited_for(taken: socket.socket) -> None:
-    threading.Timer(0.3, taken.close).start()
+def test_an_address_that_gets_free_in_time_is_waited_for(listening_socket: socket.socket) -> None:
+    threading.Timer(0.3, listening_socket.close).start()
     began = time.monotonic()
-    ports.claim(bind_of(taken), "HUB_BIND", wait=5)
+    ports.claim(bind_of(listening_socket), "HUB_BIND", wait=5)
     assert 0.2 < time.monotonic() - began < 4
 
 
@@ -79,9 +81,9 @@ def test_a_web_server_is_ready_when_it_says_so(status: int, ready: bool) -> None
     assert asked == [("/sign/readyz", "hub.example.com")]
 
 
-def test_a_server_that_does_not_run_is_not_ready(taken: socket.socket) -> None:
-    bind = bind_of(taken)
+def test_a_server_that_does_not_run_is_not_ready(listening_socket: socket.socket) -> None:
+    bind = bind_of(listening_socket)
     assert ports.accepts(bind)
-    taken.close()
+    listening_socket.close()
     assert not ports.accepts(bind)
     assert not ports.answers_ready(bind, f"http://{bind}")

@@ -23,8 +23,8 @@ from hub.run import scaffold
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import Browser, close, make_app
-from tests.hub_fixtures import a_signer, an_event, deliver, source_id, status
-from tests.integrations.http_recorder import Wire, listening
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id, status
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("hub", "tests", "pyproject.toml", "README.md")
@@ -87,14 +87,14 @@ def named(kind: str) -> str:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Path:
+def minimal_checkout(tmp_path: Path) -> Path:
     """Give what the command takes for a checkout, and little more."""
     root = tmp_path / "checkout"
     (root / "hub/core").mkdir(parents=True)
     (root / "hub/integrations").mkdir()
     (root / "tests/integrations").mkdir(parents=True)
     (root / "hub/integrations/base.py").write_text("")
-    (root / "hub/core/errors.py").write_text("pigeon = 1\n")
+    (root / "hub/core/errors.py").write_text("pager = 1\n")
     shutil.copy(ROOT / "pyproject.toml", root)
     return root
 
@@ -120,10 +120,10 @@ def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
 
 @pytest.mark.parametrize("kind", scaffold.KINDS)
 @pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
-def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> None:
-    begun = scaffold.in_checkout(name, bare, kind)
-    passes(bare, "-m", "ruff", "check", *map(str, begun.files))
-    passes(bare, "-m", "ruff", "format", "--check", *map(str, begun.files))
+def test_any_name_passes_lint_and_format(minimal_checkout: Path, name: str, kind: str) -> None:
+    begun = scaffold.in_checkout(name, minimal_checkout, kind)
+    passes(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
+    passes(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
     if name == "ab" and kind == "webhook-url":
         assert len(begun.files[0].read_text().splitlines()) <= 120
@@ -152,28 +152,30 @@ def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> No
             Conflict,
             "An integration named twilio_sms already exists in hub.integrations.twilio.sms",
         ),
-        ("pigeon", Conflict, "The word “pigeon” occurs in hub/core/errors.py"),
+        ("pager", Conflict, "The word “pager” occurs in hub/core/errors.py"),
         ("base", Conflict, "base.py already exists and is not overwritten"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused_with_what_to_do(
-    bare: Path, name: str, error: type[Refused], sentence: str
+    minimal_checkout: Path, name: str, error: type[Refused], sentence: str
 ) -> None:
-    before = sorted(bare.rglob("*"))
+    before = sorted(minimal_checkout.rglob("*"))
     with pytest.raises(error) as problem:
-        scaffold.in_checkout(name, bare)
+        scaffold.in_checkout(name, minimal_checkout)
     assert sentence in str(problem.value)
-    assert sorted(bare.rglob("*")) == before
+    assert sorted(minimal_checkout.rglob("*")) == before
 
 
 @pytest.mark.parametrize("there", ["hub/integrations/fox.py", "tests/integrations/test_fox.py"])
-def test_nothing_is_overwritten_and_nothing_written_beside(bare: Path, there: str) -> None:
-    (bare / there).write_text("mine")
-    before = sorted(bare.rglob("*"))
+def test_nothing_is_overwritten_and_nothing_written_beside(
+    minimal_checkout: Path, there: str
+) -> None:
+    (minimal_checkout / there).write_text("mine")
+    before = sorted(minimal_checkout.rglob("*"))
     with pytest.raises(Conflict, match="already exists"):
-        scaffold.in_checkout("fox", bare)
-    assert (bare / there).read_text() == "mine"
-    assert sorted(bare.rglob("*")) == before
+        scaffold.in_checkout("fox", minimal_checkout)
+    assert (minimal_checkout / there).read_text() == "mine"
+    assert sorted(minimal_checkout.rglob("*")) == before
 
 
 def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
@@ -213,14 +215,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.fixture
-def settings(wire: Wire) -> dict[str, str]:
-    return {"HUB_PUSHFOX_API_URL": wire.url}
+def settings(http_recorder: HttpRecorder) -> dict[str, str]:
+    return {"HUB_PUSHFOX_API_URL": http_recorder.url}
 
 
 @pytest.fixture
@@ -241,7 +243,7 @@ def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> No
     passes(package, "-m", "ruff", "check", ".", path=ROOT)
     passes(package, "-m", "ruff", "format", "--check", ".", path=ROOT)
     assert (
-        scaffold.TEMPLATES.joinpath("wire.txt").read_text()
+        scaffold.TEMPLATES.joinpath("http_recorder.txt").read_text()
         == (ROOT / "tests/integrations/http_recorder.py").read_text()
     )
 
@@ -255,33 +257,33 @@ def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
 
 
 def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
-    installed: None, environ: dict[str, str], wire: Wire
+    installed: None, environ: dict[str, str], http_recorder: HttpRecorder
 ) -> None:
     app = make_app(environ)
     with app.app_context():
-        wire.answer(200, {"name": "contracts"})
+        http_recorder.answer(200, {"name": "contracts"})
         values = {"token": "tok_0123456789", "team_channel": "#contracts"}
         connection_id = connections.add("push_fox", "Foxes", False, values)
         connections.enable(connection_id)
-        wire.answer(201, {"id": 7})
+        http_recorder.answer(201, {"id": 7})
         answer = accept.accept_event(
-            EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
+            EventIn.model_validate(event_body(signers=[signer_body("Eric", None)])),
             source_id(),
             test=False,
         )
         deliver()
         assert [status(one["id"]) for one in answer["messages"]] == ["sent"]
-        assert wire.paths == ["/v1/channels/contracts", "/v1/messages"]
-        post = json.loads(wire.seen[1][1])
+        assert http_recorder.paths == ["/v1/channels/contracts", "/v1/messages"]
+        post = json.loads(http_recorder.seen[1][1])
         assert post["channel"] == "contracts"
         assert "Employment Agreement" in post["text"]
         close(app)
 
 
 def test_an_installed_package_has_its_card(
-    installed: None, app: Flask, person: Callable[..., Browser]
+    installed: None, app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
-    assert "Push Fox" in person().get("/integrations").text
+    assert "Push Fox" in browser_for().get("/integrations").text
 
 
 def test_the_wheel_of_the_hub_brings_the_templates(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.fake_provider import loft as loft
+from tests.fake_provider import fake_provider as fake_provider
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
 from tests.hub_fixtures import signing_app as signing_app
-from tests.team_connections import roof as roof
+from tests.team_connections import connect_team as connect_team

@@ -194,7 +194,7 @@ def database_without_the_table_of_its_revision(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def intact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the data folder of an embedded hub that was stopped in order; tests copy it."""
     folder = tmp_path_factory.mktemp("whole") / "data"
     app = hub.create_app(config.load({"HUB_DATA_DIR": str(folder)}))
@@ -211,9 +211,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Iterator[Path]:
+def folder(intact_folder: Path, tmp_path: Path) -> Iterator[Path]:
     copy = tmp_path / "data"
-    shutil.copytree(whole, copy)
+    shutil.copytree(intact_folder, copy)
     yield copy
     copy.chmod(0o700)
 

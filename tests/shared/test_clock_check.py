@@ -37,7 +37,7 @@ from hub.models import (
 from hub.shared import clock_check, idempotency
 from hub.shared.clock_check import Mark, State
 from tests.conftest import Browser
-from tests.hub_fixtures import SigningApp, a_signer, an_event
+from tests.hub_fixtures import SigningApp, event_body, signer_body
 
 DAY = 86400.0
 KEPT = (MessageBody, Event, IdempotencyKey, MediaFile, Message, ProviderCallback)
@@ -52,7 +52,7 @@ def rows() -> dict[str, int]:
 
 
 def fill(signing_app: SigningApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric")]), Idempotency_Key="k1")
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]), Idempotency_Key="k1")
     add_rows()
 
 
@@ -119,10 +119,10 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
 
 
 def test_admin_confirms_the_clock_of_a_hub_that_was_off(
-    app: Flask, person: Callable[..., Browser]
+    app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
-    admin = person(Role.ADMIN)
-    viewer = person(Role.VIEWER)
+    admin = browser_for(Role.ADMIN)
+    viewer = browser_for(Role.VIEWER)
     with app.app_context():
         assert clock_check.is_right()
     assert "The clock" not in admin.get("/").text

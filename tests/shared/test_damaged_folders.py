@@ -18,7 +18,7 @@ from hub.shared import startup_checks
 from tests.conftest import POSTGRES
 from tests.shared.start_up import contents, run
 from tests.shared.start_up import folder as folder
-from tests.shared.start_up import whole as whole
+from tests.shared.start_up import intact_folder as intact_folder
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
@@ -66,10 +66,10 @@ def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
 )
 @given(data=st.data())
 def test_any_damage_is_a_sentence_or_harmless_and_never_written_over(
-    whole: Path, tmp_path: Path, data: st.DataObject
+    intact_folder: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     folder = tmp_path / secrets.token_hex(4)
-    shutil.copytree(whole, folder)
+    shutil.copytree(intact_folder, folder)
     size = (folder / "hub.db").stat().st_size
     name = data.draw(st.sampled_from(["hub.db", "secret-key", "encryption-keys"]))
     where = data.draw(st.integers(0, min((folder / name).stat().st_size, size) - 1))

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import POSTGRES, free_port, wait_until
 from tests.shared.start_up import COMMANDS, PROBLEMS, ROOT, contents, environ_of, run
 from tests.shared.start_up import folder as folder
-from tests.shared.start_up import whole as whole
+from tests.shared.start_up import intact_folder as intact_folder
 
 
 def cases() -> Iterator[Any]:

@@ -13,27 +13,22 @@ from hub.integrations.base import Outbound
 from hub.models import Connection, Message, Signer, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.fake_provider import Loft
-from tests.hub_fixtures import (
-    a_signer,
-    an_event,
-    deliver,
-    source_id,
-)
+from tests.fake_provider import FakeProvider
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 
-Roof = Callable[[str], Connection]
+ConnectTeam = Callable[[str], Connection]
 
 
-def tell(kind: str = "request.sent", **more: Any) -> dict[str, Any]:
-    more.setdefault("signers", [a_signer("Eric"), a_signer("Anna", "+442071234567")])
+def post_event(kind: str = "request.sent", **more: Any) -> dict[str, Any]:
+    more.setdefault("signers", [signer_body("Eric"), signer_body("Anna", "+442071234567")])
     return accept.accept_event(
-        EventIn.model_validate(an_event(kind, **more)), source_id(), test=True
+        EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
     )
 
 
-def flown(loft: Loft, to: str = "") -> list[Outbound]:
+def deliver_posts(fake_provider: FakeProvider, to: str = "") -> list[Outbound]:
     """Deliver what waits, a second for each of a thread, and return what was carried."""
-    before = len(loft.flown)
+    before = len(fake_provider.sent)
     deliver()
     while db.session.scalar(
         select(func.count())
@@ -42,7 +37,7 @@ def flown(loft: Loft, to: str = "") -> list[Outbound]:
     ):
         time.sleep(0.1)
         deliver()
-    return [one for one in loft.flown[before:] if not to or one.to == to]
+    return [one for one in fake_provider.sent[before:] if not to or one.to == to]
 
 
 def request() -> SigningRequest:
@@ -50,11 +45,11 @@ def request() -> SigningRequest:
     return db.session.scalars(select(SigningRequest)).one()
 
 
-def token(one: Outbound, text: str) -> str:
+def button_token(one: Outbound, text: str) -> str:
     return next(button.token for button in one.buttons if button.text.startswith(text))
 
 
-def facts(one: Outbound) -> dict[str, str]:
+def card_facts(one: Outbound) -> dict[str, str]:
     assert one.card is not None
     return dict(one.card.facts)
 

@@ -18,24 +18,33 @@ from hub.db.types import now
 from hub.messaging.track.statuses import Origin
 from hub.models import ActionToken, AuditEntry, Connection
 from hub.signing import button_actions, reminders, team_subscriptions
-from tests.fake_provider import Loft
-from tests.hub_fixtures import (
-    a_signer,
-    turn_connection,
+from tests.fake_provider import FakeProvider
+from tests.hub_fixtures import set_connection_state, signer_body
+from tests.signing.post_steps import (
+    ConnectTeam,
+    button_token,
+    card_facts,
+    deliver_posts,
+    post_event,
+    reminders_to_eric,
+    request,
 )
-from tests.signing.post_steps import Roof, facts, flown, reminders_to_eric, request, tell, token
 
 
-def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
-    assert button_actions.perform_action(token(post, "Remind Eric"), "Dana Whitfield") is True
-    edit = flown(loft, "E1")[-1]
+def test_a_press_reminds_and_the_post_says_who_did(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    assert (
+        button_actions.perform_action(button_token(post, "Remind Eric"), "Dana Whitfield") is True
+    )
+    edit = deliver_posts(fake_provider, "E1")[-1]
     assert edit.edits == post.id
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana Whitfield reminded Eric · ")
-    assert facts(edit)["Eric"] == "Has not signed, reminded once"
+    assert card_facts(edit)["Eric"] == "Has not signed, reminded once"
     assert [button.text for button in edit.buttons] == [
         "Open in Signpost",
         "Snooze Eric a day",
@@ -49,25 +58,27 @@ def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> No
 
 
 def test_a_press_that_reaches_nobody_says_so(
-    roof: Roof, loft: Loft, connection: Connection
+    connect_team: ConnectTeam, fake_provider: FakeProvider, connection: Connection
 ) -> None:
-    one = roof("E1")
+    one = connect_team("E1")
     team_subscriptions.save_subscriptions(one.id, ["request.sent", "request.reminder"])
-    tell()
-    [post] = flown(loft, "E1")
-    turn_connection(connection.id, ConnectionState.DISABLED)
-    turn_connection(by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
-    button_actions.perform_action(token(post, "Remind Eric"), "Dana")
-    edit = next(one for one in flown(loft, "E1") if one.edits)
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    set_connection_state(connection.id, ConnectionState.DISABLED)
+    set_connection_state(by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
+    button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
+    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana wanted to remind Eric, who could not be reached · ")
 
 
-def test_fifty_presses_at_once_act_once(app: Flask, roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
-    pressed = token(post, "Remind Eric")
+def test_fifty_presses_at_once_act_once(
+    app: Flask, connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    pressed = button_token(post, "Remind Eric")
     results = list[bool]()
     together = threading.Barrier(50)
 
@@ -84,118 +95,136 @@ def test_fifty_presses_at_once_act_once(app: Flask, roof: Roof, loft: Loft) -> N
     assert (sorted(results), reminders_to_eric()) == ([False] * 49 + [True], 1)
 
 
-def test_a_button_pressed_in_one_place_is_gone_in_the_others(roof: Roof, loft: Loft) -> None:
+def test_a_button_pressed_in_one_place_is_gone_in_the_others(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
     for place in ("E1", "E2", "T1", "W1"):
-        roof(place)
-    tell()
-    first = {one.to: one for one in flown(loft)}
-    assert len({token(first[place], "Remind Eric") for place in ("E1", "E2", "T1", "W1")}) == 1
-    button_actions.perform_action(token(first["E1"], "Remind Eric"), "Dana")
-    edits = {one.to: one for one in flown(loft) if one.edits}
+        connect_team(place)
+    post_event()
+    first = {one.to: one for one in deliver_posts(fake_provider)}
+    assert (
+        len({button_token(first[place], "Remind Eric") for place in ("E1", "E2", "T1", "W1")}) == 1
+    )
+    button_actions.perform_action(button_token(first["E1"], "Remind Eric"), "Dana")
+    edits = {one.to: one for one in deliver_posts(fake_provider) if one.edits}
     assert sorted(edits) == ["E1", "E2", "T1"], "what cannot be changed is left as it is"
     assert all(
         "Remind Eric" not in [button.text for button in one.buttons] for one in edits.values()
     )
-    assert button_actions.perform_action(token(first["W1"], "Remind Eric"), "Tom") is False
+    assert button_actions.perform_action(button_token(first["W1"], "Remind Eric"), "Tom") is False
 
 
 def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
-    roof: Roof, loft: Loft
+    connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = roof("W1")
-    tell()
-    [post] = flown(loft, "W1")
+    one = connect_team("W1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "W1")
     button_actions.perform_action(
-        token(post, "Snooze Eric"),
+        button_token(post, "Snooze Eric"),
         "Dana",
         origin=Origin("callback", [one.id]),
         reply_to="https://answer.example/1",
     )
-    [edit] = flown(loft, "W1")
+    [edit] = deliver_posts(fake_provider, "W1")
     assert (edit.reply_to, edit.edits) == ("https://answer.example/1", "")
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana put off reminders to Eric for a day · ")
 
 
-def test_an_event_has_one_button_of_each_kind_wherever_it_stands(roof: Roof, loft: Loft) -> None:
+def test_an_event_has_one_button_of_each_kind_wherever_it_stands(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
     for place in ("T1", "T2", "E1"):
-        roof(place)
-    tell()
-    flown(loft)
-    tell("request.signed", signer="anna", signers=[])
-    shown = {token(one, "Remind Eric") for one in flown(loft) if one.buttons}
+        connect_team(place)
+    post_event()
+    deliver_posts(fake_provider)
+    post_event("request.signed", signer="anna", signers=[])
+    shown = {
+        button_token(one, "Remind Eric") for one in deliver_posts(fake_provider) if one.buttons
+    }
     assert len(shown) == 1
 
 
-def test_one_of_several_that_share_a_proof_answers_a_press(roof: Roof, loft: Loft) -> None:
-    ids = [roof(place).id for place in ("W1", "W2", "W3")]
-    tell()
-    post = flown(loft)[0]
+def test_one_of_several_that_share_a_proof_answers_a_press(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    ids = [connect_team(place).id for place in ("W1", "W2", "W3")]
+    post_event()
+    post = deliver_posts(fake_provider)[0]
     button_actions.perform_action(
-        token(post, "Snooze Eric"),
+        button_token(post, "Snooze Eric"),
         "Dana",
         origin=Origin("callback", ids),
         reply_to="https://answer.example/1",
     )
-    assert len(flown(loft)) == 1
+    assert len(deliver_posts(fake_provider)) == 1
 
 
 def test_a_press_that_another_connection_proved_does_nothing(
-    roof: Roof, loft: Loft, connection: Connection
+    connect_team: ConnectTeam, fake_provider: FakeProvider, connection: Connection
 ) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
     with pytest.raises(NotFound):
         button_actions.perform_action(
-            token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id])
+            button_token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id])
         )
     assert reminders_to_eric() == 0
 
 
-def test_a_group_is_named_as_what_it_was(roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell(signers=[a_signer(name) for name in ("Eric", "Anna", "Ravi", "Tom")])
-    tell("request.signed", signer="tom", signers=[])
-    post = next(one for one in reversed(flown(loft, "E1")) if one.buttons)
-    button_actions.perform_action(token(post, "Remind all 3"), "Dana")
-    edit = next(one for one in flown(loft, "E1") if one.edits)
+def test_a_group_is_named_as_what_it_was(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event(signers=[signer_body(name) for name in ("Eric", "Anna", "Ravi", "Tom")])
+    post_event("request.signed", signer="tom", signers=[])
+    post = next(one for one in reversed(deliver_posts(fake_provider, "E1")) if one.buttons)
+    button_actions.perform_action(button_token(post, "Remind all 3"), "Dana")
+    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
 
 
-def test_a_team_hears_of_no_reminder_that_nobody_got(roof: Roof, loft: Loft) -> None:
-    one = roof("W1")
+def test_a_team_hears_of_no_reminder_that_nobody_got(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("W1")
     team_subscriptions.save_subscriptions(one.id, ["request.reminder"])
-    tell()
+    post_event()
     reminders.snooze(request().id, "eric")
-    tell("request.reminder", id="r1")
-    [post] = flown(loft, "W1")
+    post_event("request.reminder", id="r1")
+    [post] = deliver_posts(fake_provider, "W1")
     assert post.text == 'Anna was reminded of "Employment Agreement".'
     reminders.snooze(request().id)
-    tell("request.reminder", id="r2")
-    assert flown(loft, "W1") == []
+    post_event("request.reminder", id="r2")
+    assert deliver_posts(fake_provider, "W1") == []
 
 
-def test_a_press_for_who_has_signed_meanwhile_says_so(roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
-    tell("request.signed", signer="eric", signers=[])
-    flown(loft)
-    button_actions.perform_action(token(post, "Remind Eric"), "Dana")
-    edit = next(one for one in flown(loft, "E1") if one.edits)
+def test_a_press_for_who_has_signed_meanwhile_says_so(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    post_event("request.signed", signer="eric", signers=[])
+    deliver_posts(fake_provider)
+    button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
+    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana wanted to remind Eric: nothing is left to sign · ")
     assert reminders_to_eric() == 0
 
 
-def test_a_press_that_comes_too_late_does_nothing_and_says_so(roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
+def test_a_press_that_comes_too_late_does_nothing_and_says_so(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
     with time_machine.travel(now() + timedelta(days=31)):
-        button_actions.perform_action(token(post, "Remind Eric"), "Dana")
+        button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
         assert (
             db.session.scalars(
                 select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))

@@ -35,22 +35,22 @@ from hub.models import (
 )
 from hub.signing import accept, chat_invitations, erasure, personal_data, team_subscriptions
 from hub.signing.events import EventIn
-from tests.fake_provider import Loft
-from tests.hub_fixtures import a_signer, an_event, deliver, source_id, status
+from tests.fake_provider import FakeProvider
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id, status
 
-Roof = Callable[[str], Connection]
+ConnectTeam = Callable[[str], Connection]
 CHAT = "778899"
 
 
-def tell(
+def post_event(
     external_id: str = "agr-1", *, source: str = "", preference: list[str] | None = None
 ) -> dict[str, Any]:
-    event = an_event(
+    event = event_body(
         signers=[
-            a_signer(
+            signer_body(
                 "Eric",
                 email="eric@example.com",
-                preference=preference or ["flock", "sms"],
+                preference=preference or ["team_chat", "sms"],
                 signing_url="https://sign.example/r/eric",
             )
         ]
@@ -68,94 +68,108 @@ def token_of(invitation: chat_invitations.Invitation) -> str:
     return invitation.url.rpartition("/")[2]
 
 
-def opened(
+def open_link(
     connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
 ) -> bool:
-    came = ChatLinked(token=token, address=chat, name="Eric on the roof", team=team)
+    came = ChatLinked(token=token, address=chat, name="Eric in the chat", team=team)
     return chat_invitations.link_chat(
         came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
     )
 
 
-def carried(loft: Loft, to: str) -> list[str]:
-    before = len(loft.flown)
+def deliver_texts(fake_provider: FakeProvider, to: str) -> list[str]:
+    before = len(fake_provider.sent)
     deliver()
-    return [one.text for one in loft.flown[before:] if one.to == to]
+    return [one.text for one in fake_provider.sent[before:] if one.to == to]
 
 
 def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
-    roof: Roof, loft: Loft
+    connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    flock = roof("")
-    assert [one["channel"] for one in tell()["messages"]] == ["sms"]
+    team_chat = connect_team("")
+    assert [one["channel"] for one in post_event()["messages"]] == ["sms"]
     invitation = chat_invitations.invite(request().id, "eric")
-    assert invitation.url.startswith("https://flock.example/nest/")
-    assert opened(flock, token_of(invitation))
-    [welcome] = carried(loft, CHAT)
+    assert invitation.url.startswith("https://team-chat.example/chat/")
+    assert open_link(team_chat, token_of(invitation))
+    [welcome] = deliver_texts(fake_provider, CHAT)
     assert (
         welcome
         == "You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
         "“Employment Agreement” waits for your signature: https://sign.example/r/eric"
     )
-    [second] = tell("agr-2")["messages"]
+    [second] = post_event("agr-2")["messages"]
     assert (second["channel"], second["to"]) == ("chat", CHAT)
-    assert carried(loft, CHAT) == [
+    assert deliver_texts(fake_provider, CHAT) == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
         " https://sign.example/r/eric"
     ]
-    assert [one["channel"] for one in tell("agr-3", preference=["sms"])["messages"]] == ["sms"]
+    assert [one["channel"] for one in post_event("agr-3", preference=["sms"])["messages"]] == [
+        "sms"
+    ]
 
 
-def test_the_consent_is_kept_with_its_proof(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+def test_the_consent_is_kept_with_its_proof(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
     row = db.session.scalars(select(Consent)).one()
     assert (row.given, row.evidence, row.channel) == (True, "link", "chat")
     assert "signer eric of request agr-1" in row.proof
 
 
-def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
+def test_a_link_works_once_and_a_second_one_is_told_why(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
     token = token_of(chat_invitations.invite(request().id, "eric"))
-    opened(flock, token)
-    carried(loft, CHAT)
-    opened(flock, token)
-    assert carried(loft, CHAT) == [], "the same tap, told twice"
-    opened(flock, token, "666")
-    assert carried(loft, "666") == [chat_invitations.VOID]
+    open_link(team_chat, token)
+    deliver_texts(fake_provider, CHAT)
+    open_link(team_chat, token)
+    assert deliver_texts(fake_provider, CHAT) == [], "the same tap, told twice"
+    open_link(team_chat, token, "666")
+    assert deliver_texts(fake_provider, "666") == [chat_invitations.VOID]
     assert [row.contact_id for row in db.session.scalars(select(LinkedChat))] == [
         row.contact_id for row in db.session.scalars(select(LinkedChat))
     ]
-    assert tell("agr-2")["messages"][0]["to"] == CHAT
+    assert post_event("agr-2")["messages"][0]["to"] == CHAT
 
 
 @pytest.mark.parametrize("made_up", ["", "nothing", "A" * 43])
-def test_what_is_made_up_links_nothing(roof: Roof, loft: Loft, made_up: str) -> None:
-    opened(roof(""), made_up, "666")
-    assert carried(loft, "666") == [chat_invitations.VOID]
+def test_what_is_made_up_links_nothing(
+    connect_team: ConnectTeam, fake_provider: FakeProvider, made_up: str
+) -> None:
+    open_link(connect_team(""), made_up, "666")
+    assert deliver_texts(fake_provider, "666") == [chat_invitations.VOID]
     assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_a_link_is_void_after_a_week(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
+def test_a_link_is_void_after_a_week(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
     token = token_of(chat_invitations.invite(request().id, "eric"))
     with time_machine.travel(now() + timedelta(days=7, seconds=1)):
-        opened(flock, token)
+        open_link(team_chat, token)
         assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_a_link_of_one_connection_opens_no_other(roof: Roof, loft: Loft) -> None:
-    roof("")
-    tell()
+def test_a_link_of_one_connection_opens_no_other(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("")
+    post_event()
     token = token_of(chat_invitations.invite(request().id, "eric"))
-    opened(roof("E9"), token)
+    open_link(connect_team("E9"), token)
     assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_one_apps_signer_says_nothing_of_anothers(roof: Roof, loft: Loft) -> None:
+def test_one_apps_signer_says_nothing_of_anothers(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
     @transaction
     def another() -> str:
         row = Source(slug="other", name="Another app")
@@ -163,32 +177,38 @@ def test_one_apps_signer_says_nothing_of_anothers(roof: Roof, loft: Loft) -> Non
         db.session.flush()
         return row.id
 
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
-    assert tell("agr-2", source=another())["messages"][0]["channel"] == "sms"
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    assert post_event("agr-2", source=another())["messages"][0]["channel"] == "sms"
 
 
-def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    token = chat_invitations.invite_team(flock.id).url.rpartition("/")[2]
-    opened(flock, token, "-100", team=True)
-    assert by_slug(flock.slug).destination == "-100"
-    assert carried(loft, "-100") == ["Roof posts here from now on."]
-    assert team_subscriptions.posted_events(flock.id) == list(team_subscriptions.USUAL)
-    tell()
-    assert carried(loft, "-100") == ['Acme HR sent "Employment Agreement" to Eric for signature.']
+def test_a_team_link_gives_a_connection_its_place(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    token = chat_invitations.invite_team(team_chat.id).url.rpartition("/")[2]
+    open_link(team_chat, token, "-100", team=True)
+    assert by_slug(team_chat.slug).destination == "-100"
+    assert deliver_texts(fake_provider, "-100") == ["Team posts here from now on."]
+    assert team_subscriptions.posted_events(team_chat.id) == list(team_subscriptions.USUAL)
+    post_event()
+    assert deliver_texts(fake_provider, "-100") == [
+        'Acme HR sent "Employment Agreement" to Eric for signature.'
+    ]
 
 
-def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")), "-100", team=True)
-    assert by_slug(flock.slug).destination == ""
+def test_a_persons_link_makes_no_place(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")), "-100", team=True)
+    assert by_slug(team_chat.slug).destination == ""
 
 
 def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
-    tell(preference=["sms"])
+    post_event(preference=["sms"])
     with pytest.raises(
         Refused, match="not an enabled connection that supports invitations"
     ) as refusal:
@@ -198,59 +218,72 @@ def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) ->
         chat_invitations.invite_team(by_slug("demo-sms").id)
 
 
-def two_who_share_an_address(flock: Connection, *linked: str) -> list[str]:
+def addresses_of_two_who_share_mail(team_chat: Connection, *linked: str) -> list[str]:
     """Let some of two signers of one office link; return where a second request's go."""
     people_ = [
-        a_signer("Ann", "+442071234567", email="office@example.com", preference=["flock", "sms"]),
-        a_signer("Bob", "+13175551234", email="office@example.com", preference=["flock", "sms"]),
+        signer_body(
+            "Ann", "+442071234567", email="office@example.com", preference=["team_chat", "sms"]
+        ),
+        signer_body(
+            "Bob", "+13175551234", email="office@example.com", preference=["team_chat", "sms"]
+        ),
     ]
-    accept.accept_event(EventIn.model_validate(an_event(signers=people_)), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(event_body(signers=people_)), source_id(), test=True)
     for name in linked:
-        opened(flock, token_of(chat_invitations.invite(request().id, name)), f"77{name}")
-    event = an_event(signers=people_)
+        open_link(team_chat, token_of(chat_invitations.invite(request().id, name)), f"77{name}")
+    event = event_body(signers=people_)
     event["request"]["id"] = "agr-2"
     answer = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     return [one["to"] for one in answer["messages"] if one["signer"]]
 
 
-def test_who_shares_an_address_gets_nobody_elses_letters(roof: Roof, loft: Loft) -> None:
-    assert two_who_share_an_address(roof(""), "ann", "bob") == ["+442071234567", "77bob"]
+def test_who_shares_an_address_gets_nobody_elses_letters(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    assert addresses_of_two_who_share_mail(connect_team(""), "ann", "bob") == [
+        "+442071234567",
+        "77bob",
+    ]
 
 
-def test_one_who_linked_gets_no_letters_of_who_did_not(roof: Roof, loft: Loft) -> None:
-    assert two_who_share_an_address(roof(""), "ann") == ["77ann", "+13175551234"]
+def test_one_who_linked_gets_no_letters_of_who_did_not(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    assert addresses_of_two_who_share_mail(connect_team(""), "ann") == ["77ann", "+13175551234"]
 
 
-def test_a_stop_that_is_older_than_the_link_closes_nothing(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+def test_a_stop_that_is_older_than_the_link_closes_nothing(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
     came = Inbound(
         channel=Channel.CHAT,
-        senders=("flock",),
+        senders=("team_chat",),
         kind=Address.CHAT,
         address=CHAT,
         text="STOP",
         provider_id="77/1",
     )
-    inbound.store_inbound(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
-    assert tell("agr-2")["messages"][0]["status"] == "queued"
+    inbound.store_inbound(came, Origin("callback", [team_chat.id]), now() - timedelta(minutes=1))
+    assert post_event("agr-2")["messages"][0]["status"] == "queued"
 
 
 def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(
-    roof: Roof, loft: Loft
+    connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    flock = roof("")
-    tell()
-    says(flock, False, 0)
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
-    says(flock, True, 3600)
-    assert len(carried(loft, CHAT)) == 1
+    team_chat = connect_team("")
+    post_event()
+    apply_membership_change(team_chat, False, 0)
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    apply_membership_change(team_chat, True, 3600)
+    assert len(deliver_texts(fake_provider, CHAT)) == 1
 
 
 # ── In a text ─────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def reword(text: str) -> None:
+def change_template(text: str) -> None:
     template = db.session.scalars(
         select(Template).where(Template.name == "request_sent", Template.channel == "sms")
     ).one()
@@ -258,32 +291,34 @@ def reword(text: str) -> None:
 
 
 def test_any_text_can_show_the_link_until_it_is_opened(
-    roof: Roof, loft: Loft, hub_demo: Flask
+    connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
-    flock = roof("")
-    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+    team_chat = connect_team("")
+    change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
     hub_demo.extensions.pop("hub.remembered", None)
-    text = render.render("request_sent", "sms", "en", {"title": "x", "flock_link": ""}).text
+    text = render.render("request_sent", "sms", "en", {"title": "x", "team_chat_link": ""}).text
     assert text == "x."
-    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    message_id = post_event(preference=["sms"])["messages"][0]["id"]
     said = str(
         db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
     )
-    assert said.startswith("Employment Agreement. Or here: https://flock.example/nest/")
-    opened(flock, said.rpartition("/")[2])
-    second = tell("agr-2", preference=["sms"])["messages"][0]["id"]
+    assert said.startswith("Employment Agreement. Or here: https://team-chat.example/chat/")
+    open_link(team_chat, said.rpartition("/")[2])
+    second = post_event("agr-2", preference=["sms"])["messages"][0]["id"]
     assert (
         db.session.get_one(erasure.MessageBody, second.partition("_")[2]).content["text"]
         == "Employment Agreement."
     )
 
 
-def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
-    flock = roof("")
-    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+def test_a_bot_that_does_not_open_spoils_no_text(
+    connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
+) -> None:
+    team_chat = connect_team("")
+    change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
     hub_demo.extensions.pop("hub.remembered", None)
-    spoil(flock.id)
-    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    damage_settings(team_chat.id)
+    message_id = post_event(preference=["sms"])["messages"][0]["id"]
     assert (
         db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
         == "Employment Agreement."
@@ -291,46 +326,50 @@ def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_dem
 
 
 @transaction
-def spoil(connection_id: str) -> None:
+def damage_settings(connection_id: str) -> None:
     one = db.session.get_one(Connection, connection_id)
     one._settings = b"k9:nothing that opens"
     one.settings_version = one.settings_version + 1
 
 
 # ── Blocked ───────────────────────────────────────────────────────────────────────────────────────
-def says(flock: Connection, wanted: bool, seconds: float) -> None:
+def apply_membership_change(team_chat: Connection, wanted: bool, seconds: float) -> None:
     came = ChatPermission(
         wanted=wanted,
         address=CHAT,
         why="The person blocked the bot." if not wanted else "The person let it in again.",
     )
     assert chat_membership.apply_membership(
-        came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds)
+        came, Origin("callback", [team_chat.id]), START + timedelta(seconds=seconds)
     )
 
 
 START = now() - timedelta(hours=1)
 
 
-def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
-    says(flock, False, 7200)
-    refused = tell("agr-2")["messages"][0]
+def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    apply_membership_change(team_chat, False, 7200)
+    refused = post_event("agr-2")["messages"][0]
     assert (refused["status"], refused["code"]) == ("suppressed", "shut_out")
-    says(flock, True, 7260)
-    assert status(tell("agr-3")["messages"][0]["id"]) == "queued"
+    apply_membership_change(team_chat, True, 7260)
+    assert status(post_event("agr-3")["messages"][0]["id"]) == "queued"
 
 
-def test_the_newest_word_counts_in_whatever_order_they_come(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    says(flock, True, 60)
-    says(flock, False, 0)
+def test_the_newest_word_counts_in_whatever_order_they_come(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    apply_membership_change(team_chat, True, 60)
+    apply_membership_change(team_chat, False, 0)
     assert (
         db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all() == []
     )
-    says(flock, False, 120)
+    apply_membership_change(team_chat, False, 120)
     assert (
         len(db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all())
         == 1
@@ -338,12 +377,14 @@ def test_the_newest_word_counts_in_whatever_order_they_come(roof: Roof, loft: Lo
 
 
 # ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
-def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
-    flock = roof("")
-    tell()
-    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+def test_who_is_erased_has_no_chat_any_more(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    team_chat = connect_team("")
+    post_event()
+    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
     contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
     [told] = personal_data.collect_personal_data(contact_id)["chats"]
-    assert told["connection"] == "Roof"
+    assert told["connection"] == "Team"
     erasure.erase_contact(contact_id, why="asked for it")
     assert db.session.scalars(select(LinkedChat)).all() == []

@@ -37,17 +37,17 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_signer,
-    an_event,
     count,
     deliver,
+    event_body,
     eventually,
     process_pending_callbacks,
+    set_connection_state,
+    signer_body,
     source_id,
     status,
-    turn_connection,
 )
-from tests.messaging.whatsapp_steps import came_in
+from tests.messaging.whatsapp_steps import receive_whatsapp
 
 MAIL = "eric@example.com"
 
@@ -55,12 +55,12 @@ MAIL = "eric@example.com"
 def told_everything(app: Flask, signing_app: SigningApp) -> str:
     """Let Eric be told, write, consent and complain; return his contact."""
     signers = [
-        a_signer("Eric", ERIC, email=MAIL, time_zone="America/New_York"),
-        a_signer("Anna", ANNA),
+        signer_body("Eric", ERIC, email=MAIL, time_zone="America/New_York"),
+        signer_body("Anna", ANNA),
     ]
-    signing_app.post("/events", an_event(signers=signers, signer=signers[0]))
+    signing_app.post("/events", event_body(signers=signers, signer=signers[0]))
     deliver()
-    came_in(app, "Call me at the office, please.")
+    receive_whatsapp(app, "Call me at the office, please.")
     process_pending_callbacks()
     consents.record_consent(
         ConsentEntry(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"),
@@ -152,8 +152,8 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
 ) -> None:
     for slug in ("demo-sms", "demo-whatsapp"):
         one = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
-        turn_connection(one, ConnectionState.DISABLED)
-    signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, email=MAIL)]))
+        set_connection_state(one, ConnectionState.DISABLED)
+    signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC, email=MAIL)]))
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     assert (
         personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
@@ -208,10 +208,12 @@ def test_everything_that_is_kept_is_told(
 def test_other_addresses_of_the_same_signer_are_named(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
+    signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
     signing_app.post(
         "/events",
-        an_event("request.reminder", id="evt-2", signers=[a_signer("Eric", ANNA)], signer="eric"),
+        event_body(
+            "request.reminder", id="evt-2", signers=[signer_body("Eric", ANNA)], signer="eric"
+        ),
     )
     db.session.rollback()
     one = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)

@@ -20,7 +20,7 @@ from hub.messaging.track import message_queries
 from hub.models import SigningRequest
 from hub.signing import identifiers
 from tests.conftest import Browser, config_of
-from tests.hub_fixtures import SigningApp, a_signer, an_event, body
+from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
 from tests.hub_fixtures import signing_app as signing_app
@@ -119,7 +119,7 @@ many = settings(
 
 
 def post(app: SigningApp, name: str) -> Any:
-    event = an_event(signers=[a_signer("Eric")])
+    event = event_body(signers=[signer_body("Eric")])
     event["request"]["id"] = name
     return app.post("/events", event)
 
@@ -134,16 +134,19 @@ def check_everywhere(app: SigningApp, name: str) -> None:
     """
     for way in (quote(name, safe=""), quote(name, safe="/")):
         found = app.get(f"/requests/{way}")
-        assert (found.status_code, body(found)["external_id"]) == (200, name)
-        own = body(found)["id"]
-        assert body(app.get(f"/requests/{own}"))["external_id"] == name
+        assert (found.status_code, json_of(found)["external_id"]) == (200, name)
+        own = json_of(found)["id"]
+        assert json_of(app.get(f"/requests/{own}"))["external_id"] == name
         for what, answers in (("snooze", 200), ("unsnooze", 200), ("remind", 202)):
             assert app.post(f"/requests/{way}/{what}").status_code == answers, what
         refused = app.post(f"/requests/{way}/invite", {"signer": "eric"})
-        assert (refused.status_code, body(refused)["code"]) in ((201, None), (422, "no_connection"))
-    reminded = body(app.get(f"/requests/{own}"))["signers"][0]["messages"]
+        assert (refused.status_code, json_of(refused)["code"]) in (
+            (201, None),
+            (422, "no_connection"),
+        )
+    reminded = json_of(app.get(f"/requests/{own}"))["signers"][0]["messages"]
     assert len(reminded) == 3
-    listed = body(app.get("/messages", request=name))["messages"]
+    listed = json_of(app.get("/messages", request=name))["messages"]
     assert {one["request"] for one in listed} == {own}
     assert list(db.session.scalars(message_queries.requests_named(name))) == [own]
 
@@ -163,7 +166,7 @@ def test_every_accepted_id_finds_exactly_its_request(signing_app: SigningApp, na
         assert (answer.status_code, answer.json["field"]) == (422, "request.id")
         return
     assert answer.status_code == 202
-    if len(body(signing_app.get(f"/requests/{quote(name)}"))["signers"][0]["messages"]) == 1:
+    if len(json_of(signing_app.get(f"/requests/{quote(name)}"))["signers"][0]["messages"]) == 1:
         check_everywhere(signing_app, name)
 
 
@@ -186,7 +189,7 @@ def test_no_two_ids_are_one(signing_app: SigningApp) -> None:
     for name in USED:
         assert post(signing_app, name).status_code == 202
     found = {
-        name: body(signing_app.get(f"/requests/{quote(name, safe='')}"))["id"] for name in USED
+        name: json_of(signing_app.get(f"/requests/{quote(name, safe='')}"))["id"] for name in USED
     }
     assert len(set(found.values())) == len(set(USED))
     answer = signing_app.post("/requests/a/remind/remind")
@@ -202,22 +205,22 @@ def test_no_two_ids_are_one(signing_app: SigningApp) -> None:
 def test_an_id_of_signposts_own_is_not_taken_for_the_apps(signing_app: SigningApp) -> None:
     answer = post(signing_app, new_id("req"))
     assert (answer.status_code, answer.json["field"]) == (422, "request.id")
-    event = an_event(signers=[a_signer("Eric") | {"id": new_id("sgn")}])
+    event = event_body(signers=[signer_body("Eric") | {"id": new_id("sgn")}])
     answer = signing_app.post("/events", event)
     assert (answer.status_code, answer.json["field"]) == (422, "signers[0].id")
 
 
 @pytest.mark.parametrize("name", [" eric", "eric\n", "\u202eeric", "", "x" * 201])
 def test_ids_of_signers_and_events_are_held_to_the_same(signing_app: SigningApp, name: str) -> None:
-    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric") | {"id": name}]))
+    answer = signing_app.post("/events", event_body(signers=[signer_body("Eric") | {"id": name}]))
     assert (answer.status_code, answer.json["field"]) == (422, "signers[0].id")
-    answer = signing_app.post("/events", an_event(id=name))
+    answer = signing_app.post("/events", event_body(id=name))
     assert (answer.status_code, answer.json["field"]) == (422, "id")
 
 
 @pytest.mark.parametrize("signer", ["eric/1", "..", "a b", "%2F", "ü?#"])
 def test_a_signer_is_reminded_by_any_id(signing_app: SigningApp, signer: str) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric") | {"id": signer}]))
+    signing_app.post("/events", event_body(signers=[signer_body("Eric") | {"id": signer}]))
     assert signing_app.post("/requests/agr-1001/remind", {"signer": signer}).status_code == 202
 
 
@@ -236,7 +239,7 @@ def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> No
 
 
 @pytest.fixture
-def posted(app: Flask) -> Callable[[str], str]:
+def store_request(app: Flask) -> Callable[[str], str]:
     """Give a function that stores a request under an id without the pages; returns our id."""
     from hub.connections import demo
     from hub.signing.accept import accept_event
@@ -247,7 +250,7 @@ def posted(app: Flask) -> Callable[[str], str]:
         demo.prepare()
 
     def store(name: str) -> str:
-        event = an_event(signers=[a_signer("Eric")])
+        event = event_body(signers=[signer_body("Eric")])
         event["request"]["id"] = name
         with app.app_context():
             accept_event(EventIn.model_validate(event), source_id(), test=True)
@@ -257,8 +260,10 @@ def posted(app: Flask) -> Callable[[str], str]:
     return store
 
 
-def test_pages_find_a_request_by_its_id(posted: Callable[[str], str], admin: Browser) -> None:
-    ids = {name: posted(name) for name in USED}
+def test_pages_find_a_request_by_its_id(
+    store_request: Callable[[str], str], admin: Browser
+) -> None:
+    ids = {name: store_request(name) for name in USED}
     for name, own in ids.items():
         page = admin.get("/requests", query_string={"q": name}).text
         assert [one for one in ids.values() if f"/requests/{one}" in page] == [own], name

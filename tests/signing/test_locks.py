@@ -15,16 +15,16 @@ from hub.signing import accept, signing_batch
 from hub.signing.events import EventIn
 from tests.conftest import POSTGRES
 from tests.hub_fixtures import (
-    a_form,
-    a_signer,
-    about,
-    an_event,
     attempts,
-    call_back,
     deliver,
+    event_body,
+    event_types,
+    post_callback,
     process_pending_callbacks,
+    signer_body,
     source_id,
-    told,
+    status_form,
+    status_target,
 )
 
 
@@ -33,14 +33,14 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
     simulator: object, hub_demo: Flask, connection: Connection
 ) -> None:
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
     sent = db.session.scalars(select(Message)).one()
     message_id = sent.id
     request_id = sent.request_id or ""
-    form = a_form(hub_demo, attempts(message_id)[0].provider_id or "", "delivered")
-    assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
+    form = status_form(hub_demo, attempts(message_id)[0].provider_id or "", "delivered")
+    assert post_callback(hub_demo, form, target=status_target(message_id)).status_code == 200
     held = threading.Event()
     settled = threading.Event()
 
@@ -60,7 +60,7 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
         assert held.wait(5)
         process_pending_callbacks()
         assert holder.is_alive(), "what is told names the request, and waited until nobody held it"
-        assert "sms_delivered" in told(message_id)
+        assert "sms_delivered" in event_types(message_id)
     finally:
         settled.set()
         holder.join()

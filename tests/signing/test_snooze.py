@@ -15,22 +15,23 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.models import Connection, Contact, MessageBody
 from hub.signing import button_actions, erasure, reminders, team_subscriptions
-from tests.fake_provider import Loft
-from tests.hub_fixtures import (
-    ERIC,
-    SigningApp,
-    deliver,
-    status,
-    turn_connection,
+from tests.fake_provider import FakeProvider
+from tests.hub_fixtures import ERIC, SigningApp, deliver, set_connection_state, status
+from tests.signing.post_steps import (
+    ConnectTeam,
+    button_token,
+    deliver_posts,
+    post_event,
+    reminders_to_eric,
+    request,
 )
-from tests.signing.post_steps import Roof, flown, reminders_to_eric, request, tell, token
 
 
 def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
-    signing_app: SigningApp, roof: Roof, loft: Loft
+    signing_app: SigningApp, connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    roof("E1")
-    tell()
+    connect_team("E1")
+    post_event()
     deliver()
     until = reminders.snooze(request().id, "eric")
     assert abs(until - now() - timedelta(days=1)) < timedelta(minutes=1)
@@ -40,7 +41,7 @@ def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
     assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {
         "+442071234567"
     }
-    posted = tell("request.reminder", id="r1")
+    posted = post_event("request.reminder", id="r1")
     assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in posted["skipped"]}
     assert reminders_to_eric() == 0
     with time_machine.travel(now() + timedelta(days=1, minutes=1)):
@@ -52,16 +53,16 @@ def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
 def test_a_reminder_that_waits_is_taken_back_by_snooze(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    tell()
+    post_event()
     deliver()
-    turn_connection(connection.id, ConnectionState.BROKEN)
+    set_connection_state(connection.id, ConnectionState.BROKEN)
     [waiting] = [one["id"] for one in reminders.remind(request().id, "eric")["messages"]]
     reminders.snooze(request().id, "eric")
     assert status(waiting) == "canceled"
 
 
 def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
-    tell()
+    post_event()
     reminders.snooze(request().id, "eric")
     reminders.unsnooze(request().id, "eric")
     assert len(reminders.remind(request().id, "eric")["messages"]) == 1
@@ -69,30 +70,32 @@ def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
         reminders.unsnooze(request().id, "eric")
 
 
-def test_a_card_goes_with_the_signer_whom_it_names(roof: Roof, loft: Loft) -> None:
-    roof("E1")
-    tell()
-    [post] = flown(loft, "E1")
+def test_a_card_goes_with_the_signer_whom_it_names(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
     eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
     erasure.erase_contact(eric, why="asked for it")
     db.session.rollback()
     assert db.session.get(MessageBody, post.id.partition("_")[2]) is None
-    button_actions.perform_action(token(post, "Remind Anna"), "Dana")
-    assert flown(loft, "E1") == [], "there is no card to change any more"
+    button_actions.perform_action(button_token(post, "Remind Anna"), "Dana")
+    assert deliver_posts(fake_provider, "E1") == [], "there is no card to change any more"
 
 
-def test_everything_posts(roof: Roof, loft: Loft) -> None:
-    one = roof("W1")
+def test_everything_posts(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
+    one = connect_team("W1")
     team_subscriptions.save_subscriptions(one.id, [event_type.value for event_type in EventType])
     said = []
     for event_type in EventType:
-        tell(
+        post_event(
             event_type.value,
             signer="eric",
             id=f"e-{event_type}",
             occurred_at=f"2026-11-{20 + len(said)}T09:00:00Z",
         )
-        said += [post.text for post in flown(loft, "W1")]
+        said += [post.text for post in deliver_posts(fake_provider, "W1")]
     assert said == [
         'Acme HR sent "Employment Agreement" to Eric and Anna for signature.',
         'Eric opened "Employment Agreement".',

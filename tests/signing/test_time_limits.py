@@ -22,18 +22,18 @@ from hub.models import ActionToken, Message, SigningRequest, StatusEvent
 from hub.signing import button_actions, cards, reminders, signing_batch
 from tests.hub_fixtures import (
     SigningApp,
-    a_signer,
-    an_event,
-    body,
-    change,
     deliver,
+    event_body,
+    json_of,
     message,
+    signer_body,
     status,
+    update_message,
 )
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.team_connections import roof as roof
+from tests.team_connections import connect_team as connect_team
 
 HERE = "/requests/agr-1001"
 # where each stored limit is asked; a column that is new here needs its doors, and a test of each
@@ -63,12 +63,14 @@ def expire(at: Any) -> None:
 def sent(
     app: SigningApp, expires_at: Any = None, kind: str = "request.sent", **more: Any
 ) -> dict[str, Any]:
-    event = an_event(kind, signers=[a_signer("Eric"), a_signer("Anna", "+442071234567")], **more)
+    event = event_body(
+        kind, signers=[signer_body("Eric"), signer_body("Anna", "+442071234567")], **more
+    )
     if expires_at is not None:
         event["request"]["expires_at"] = expires_at.isoformat()
     answer = app.post("/events", event)
     assert answer.status_code == 202
-    return body(answer)  # type: ignore[no-any-return]
+    return json_of(answer)  # type: ignore[no-any-return]
 
 
 def reasons(answer: dict[str, Any]) -> set[str]:
@@ -103,8 +105,8 @@ def test_nobody_is_asked_to_sign_what_has_ended(
 def test_what_happened_is_still_reported_after_the_end(signing_app: SigningApp) -> None:
     sent(signing_app, now() + timedelta(hours=1))
     expire(now() - timedelta(minutes=1))
-    answer = signing_app.post("/events", an_event("request.signed", signer="eric"))
-    assert [one["signer"] for one in body(answer)["messages"]] == ["anna", "eric"]
+    answer = signing_app.post("/events", event_body("request.signed", signer="eric"))
+    assert [one["signer"] for one in json_of(answer)["messages"]] == ["anna", "eric"]
 
 
 # ── Requests: API, pages, buttons ─────────────────────────────────────────────────────────────────
@@ -113,14 +115,14 @@ def test_the_api_refuses_with_the_limit(signing_app: SigningApp, what: str) -> N
     sent(signing_app, now() + timedelta(hours=1))
     with time_machine.travel(now() + timedelta(hours=2)):
         answer = signing_app.post(f"{HERE}/{what}")
-        assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")
-        assert "The request expired on " in body(answer)["detail"]
+        assert (answer.status_code, json_of(answer)["code"]) == (409, "request_expired")
+        assert "The request expired on " in json_of(answer)["detail"]
 
 
 def test_buttons_of_posts_end_with_the_request(
-    roof: Callable[..., Any], signing_app: SigningApp
+    connect_team: Callable[..., Any], signing_app: SigningApp
 ) -> None:
-    roof("W1")
+    connect_team("W1")
     sent(signing_app, now() + timedelta(hours=1))
     record = signing_batch.read_request(db.session.scalars(select(SigningRequest.id)).one())
     assert record is not None
@@ -156,7 +158,7 @@ def test_a_message_that_waits_is_not_sent_after_the_end(
     deliver()
     assert {status(one) for one in ids} == {"expired"}
     assert {message(one).code for one in ids} == {"request_expired"}
-    page = body(signing_app.get(f"/messages/{ids[0]}"))
+    page = json_of(signing_app.get(f"/messages/{ids[0]}"))
     assert page["error"]["text"].startswith("The signing request expired")
 
 
@@ -164,7 +166,7 @@ def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
     signing_app: SigningApp, simulator: Any
 ) -> None:
     ids = [one["id"] for one in sent(signing_app, now() + timedelta(days=3))["messages"]]
-    event = an_event("request.viewed", signer="eric")
+    event = event_body("request.viewed", signer="eric")
     event["request"]["expires_at"] = (now() - timedelta(seconds=5)).isoformat()
     assert signing_app.post("/events", event).status_code == 202
     deliver()
@@ -173,7 +175,7 @@ def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
 
 def test_what_asks_nobody_goes_out_after_the_end(signing_app: SigningApp, simulator: Any) -> None:
     sent(signing_app, now() + timedelta(hours=1))
-    answer = body(signing_app.post("/events", an_event("request.signed", signer="eric")))
+    answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     expire(now() - timedelta(seconds=1))
     deliver()
     assert {status(one["id"]) for one in answer["messages"]} & {"accepted", "sent", "delivered"}
@@ -182,13 +184,13 @@ def test_what_asks_nobody_goes_out_after_the_end(signing_app: SigningApp, simula
 
 def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningApp) -> None:
     first = sent(signing_app, now() + timedelta(hours=1))["messages"][0]["id"]
-    change(first, status="failed", due_at=None)
+    update_message(first, status="failed", due_at=None)
     expire(now() - timedelta(seconds=1))
     with pytest.raises(Conflict, match="has expired") as refused:
         resend.resend(first)
     assert refused.value.code == "request_expired"
     answer = signing_app.post(f"/messages/{first}/resend")
-    assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")
+    assert (answer.status_code, json_of(answer)["code"]) == (409, "request_expired")
 
 
 @settings(
@@ -198,12 +200,12 @@ def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningA
 def test_the_end_alone_decides_whether_somebody_is_asked(
     signing_app: SigningApp, minutes: int, kind: str
 ) -> None:
-    event = an_event(kind, signers=[a_signer("Eric")], id=f"e{minutes}{kind}")
+    event = event_body(kind, signers=[signer_body("Eric")], id=f"e{minutes}{kind}")
     event["request"] |= {
         "id": f"r{minutes}{kind}",
         "expires_at": (now() + timedelta(minutes=minutes)).isoformat(),
     }
-    answer = body(signing_app.post("/events", event))
+    answer = json_of(signing_app.post("/events", event))
     assert bool(answer["messages"]) == (minutes > 0)
     assert ("request_expired" in reasons(answer)) == (minutes < 0)
     reminded = signing_app.post(f"/requests/r{minutes}{kind}/remind")
@@ -223,7 +225,7 @@ def test_a_snooze_ends_by_itself(signing_app: SigningApp) -> None:
 
 def test_a_message_says_which_limit_ended_it(signing_app: SigningApp, simulator: Any) -> None:
     first = sent(signing_app)["messages"][0]["id"]
-    change(first, expires_at=now() - timedelta(seconds=1))
+    update_message(first, expires_at=now() - timedelta(seconds=1))
     deliver()
     assert (status(first), message(first).code) == ("expired", "")
     words = db.session.scalars(

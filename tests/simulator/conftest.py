@@ -260,7 +260,7 @@ def simulator(_running: Simulator) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def own_simulator(tmp_path: Path) -> Iterator[Simulator]:
+def restartable_simulator(tmp_path: Path) -> Iterator[Simulator]:
     """A simulator for one test alone, that it may stop and start again."""
     simulator = Simulator(tmp_path / "data")
     simulator.start()

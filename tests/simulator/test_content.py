@@ -204,14 +204,18 @@ def test_a_template_goes_out_as_an_sms_too(simulator, client, wait):
     assert [one["body"][:3] for one in simulator.received(to)] == ["Ada"]
 
 
-def test_templates_outlive_a_restart_and_are_made_once(own_simulator):
-    client = own_simulator.client()
+def test_templates_outlive_a_restart_and_are_made_once(restartable_simulator):
+    client = restartable_simulator.client()
     first = template(client, "request_signed_others_de").sid
     client.content.v1.contents(first).delete()
     kept = {one.sid for one in client.content.v1.contents.list()}
-    own_simulator.stop()
-    own_simulator.start()
-    assert {one.sid for one in own_simulator.client().content.v1.contents.list()} == kept != set()
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert (
+        {one.sid for one in restartable_simulator.client().content.v1.contents.list()}
+        == kept
+        != set()
+    )
 
 
 def test_the_whatsapp_sender_is_listed_as_online(client):

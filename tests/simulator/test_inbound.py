@@ -100,24 +100,26 @@ def test_a_person_without_a_number_is_known_by_an_external_id(simulator, client,
     wait(lambda: message.fetch().status == "read")
 
 
-def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(own_simulator, receiver):
+def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(
+    restartable_simulator, receiver
+):
     assert (
-        own_simulator.call("GET", "/simulator/inbound.json").json["url"]
+        restartable_simulator.call("GET", "/simulator/inbound.json").json["url"]
         == "http://127.0.0.1:8000/api/rpc/webhooks/twilio/inbound"
     )
-    phone = own_simulator.number()
-    service = own_simulator.credentials.messaging_service_sid
-    own_simulator.client().messages.create(
+    phone = restartable_simulator.number()
+    service = restartable_simulator.credentials.messaging_service_sid
+    restartable_simulator.client().messages.create(
         to=phone,
         messaging_service_sid=service,
         body="Hi",
         status_callback=f"{receiver.url}/hooks/twilio/sms?message=1#rc=5",
     )
     receiver.wait_for(3)
-    own_simulator.stop()
-    own_simulator.start()
+    restartable_simulator.stop()
+    restartable_simulator.start()
 
-    answer = write(own_simulator, phone, text="Hello")
+    answer = write(restartable_simulator, phone, text="Hello")
 
     assert answer.json["url"] == f"{receiver.url}/hooks/twilio/inbound#rc=5"
     post = receiver.wait_for(4)[3]

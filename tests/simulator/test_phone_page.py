@@ -61,24 +61,30 @@ def test_the_page_knows_when_something_arrived(simulator, wait):
     assert f'data-version="{after}"' in page(simulator)
 
 
-def test_emptying_the_phones_hides_messages_but_the_provider_still_has_them(own_simulator, wait):
-    deliver(own_simulator, wait, "Hello")
-    answer = own_simulator.call(
-        "POST", "/simulator/empty", {}, Origin=own_simulator.url, Sec_Fetch_Site="same-origin"
+def test_emptying_the_phones_hides_messages_but_the_provider_still_has_them(
+    restartable_simulator, wait
+):
+    deliver(restartable_simulator, wait, "Hello")
+    answer = restartable_simulator.call(
+        "POST",
+        "/simulator/empty",
+        {},
+        Origin=restartable_simulator.url,
+        Sec_Fetch_Site="same-origin",
     )
     assert (answer.status, answer.headers["Location"]) == (303, "/")
-    assert own_simulator.received() == []
-    assert "No messages yet" in page(own_simulator)
-    assert [message.body for message in own_simulator.client().messages.list()] == ["Hello"]
+    assert restartable_simulator.received() == []
+    assert "No messages yet" in page(restartable_simulator)
+    assert [message.body for message in restartable_simulator.client().messages.list()] == ["Hello"]
 
 
-def test_emptying_the_phones_lets_numbers_stumble_again(own_simulator):
-    client = own_simulator.client()
+def test_emptying_the_phones_lets_numbers_stumble_again(restartable_simulator):
+    client = restartable_simulator.client()
     for _ in range(2):
         with pytest.raises(TwilioRestException):
             client.messages.create(to="+15005550012", from_=FROM, body="Hello")
         client.messages.create(to="+15005550012", from_=FROM, body="Hello")
-        own_simulator.call("POST", "/simulator/empty", {})
+        restartable_simulator.call("POST", "/simulator/empty", {})
 
 
 @pytest.mark.parametrize("path", ["/simulator/empty", "/simulator/account", "/simulator/faults"])
@@ -103,14 +109,16 @@ def test_a_name_that_only_points_at_this_machine_is_not_answered(simulator):
     assert simulator.call("GET", "/", Host=f"localhost:{simulator.port}").status == 200
 
 
-def test_the_form_switches_the_account(own_simulator):
-    own_simulator.call("POST", "/simulator/account", {"type": "Trial", "status": "suspended"})
-    shown = page(own_simulator)
+def test_the_form_switches_the_account(restartable_simulator):
+    restartable_simulator.call(
+        "POST", "/simulator/account", {"type": "Trial", "status": "suspended"}
+    )
+    shown = page(restartable_simulator)
     assert "<option selected>Trial</option>" in shown
     assert '<option value="suspended" selected>Suspended</option>' in shown
-    own_simulator.stop()
-    own_simulator.start()
-    assert "<option selected>Trial</option>" in page(own_simulator)
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert "<option selected>Trial</option>" in page(restartable_simulator)
 
 
 @pytest.mark.parametrize(

@@ -111,46 +111,54 @@ def test_connection_overrides_are_read_from_the_fragment(fragment, expected):
     assert overrides(f"http://127.0.0.1/x#{fragment}") == expected
 
 
-def test_no_other_machine_is_called_back(own_simulator, capfd, wait):
-    own_simulator.stop()
-    own_simulator.start()
-    client = own_simulator.client()
+def test_no_other_machine_is_called_back(restartable_simulator, capfd, wait):
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    client = restartable_simulator.client()
     message = client.messages.create(
-        to=own_simulator.number(), from_=FROM, body="x", status_callback="http://192.0.2.1/x?secret"
+        to=restartable_simulator.number(),
+        from_=FROM,
+        body="x",
+        status_callback="http://192.0.2.1/x?secret",
     )
     wait(lambda: message.fetch().status == "delivered")
-    own_simulator.stop()
+    restartable_simulator.stop()
     said = capfd.readouterr().err
     assert "192.0.2.1 is not on this machine" in said
     assert "secret" not in said
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_what_was_not_told_before_a_restart_is_told_after_it(own_simulator, receiver, how):
+def test_what_was_not_told_before_a_restart_is_told_after_it(restartable_simulator, receiver, how):
     receiver.answers = {"sent": [503] * 9, "delivered": [503] * 9}
     url = f"{receiver.url}/#rc=5&rp=all"
-    message = own_simulator.client().messages.create(
-        to=own_simulator.number(), from_=FROM, body="Hello", status_callback=url
+    message = restartable_simulator.client().messages.create(
+        to=restartable_simulator.number(), from_=FROM, body="Hello", status_callback=url
     )
     receiver.wait_for(1)
-    own_simulator.stop(how)
+    restartable_simulator.stop(how)
     receiver.received.clear()
     receiver.answers.clear()
 
-    own_simulator.start()
+    restartable_simulator.start()
     callbacks = receiver.wait_for(2)
     assert {(callback.fields["MessageSid"], callback.status) for callback in callbacks} == {
         (message.sid, "sent"),
         (message.sid, "delivered"),
     }
-    assert all(genuine(callback, own_simulator.credentials.auth_token) for callback in callbacks)
-    assert own_simulator.client().messages(message.sid).fetch().status == "delivered"
+    assert all(
+        genuine(callback, restartable_simulator.credentials.auth_token) for callback in callbacks
+    )
+    assert restartable_simulator.client().messages(message.sid).fetch().status == "delivered"
 
 
-def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(own_simulator, receiver):
-    known = own_simulator.post_json("/simulator/account", signing="SharedKey").json
-    own_simulator.client().messages.create(
-        to=own_simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/x?a=1"
+def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(restartable_simulator, receiver):
+    known = restartable_simulator.post_json("/simulator/account", signing="SharedKey").json
+    restartable_simulator.client().messages.create(
+        to=restartable_simulator.number(),
+        from_=FROM,
+        body="Hello",
+        status_callback=f"{receiver.url}/x?a=1",
     )
     for callback in receiver.wait_for(2):
         said = callback.headers["X-Twilio-Webhooks-Signature-Settings"]
@@ -159,20 +167,25 @@ def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(own_simulator,
         assert RequestValidator(known["shared_key"]).validate(
             callback.url, callback.fields, signature, get_signature_algorithm(said)
         )
-        assert not genuine(callback, own_simulator.credentials.auth_token)
+        assert not genuine(callback, restartable_simulator.credentials.auth_token)
 
 
-def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(own_simulator, receiver):
-    first = own_simulator.credentials.auth_token
-    assert own_simulator.post_json("/simulator/account", promote=True).status == 400
-    second = own_simulator.post_json("/simulator/account", secondary=True).json["secondary"]
+def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(
+    restartable_simulator, receiver
+):
+    first = restartable_simulator.credentials.auth_token
+    assert restartable_simulator.post_json("/simulator/account", promote=True).status == 400
+    second = restartable_simulator.post_json("/simulator/account", secondary=True).json["secondary"]
     for token in (first, second):
-        own_simulator.client(password=token).balance.fetch()
+        restartable_simulator.client(password=token).balance.fetch()
     send = {"from_": FROM, "body": "Hello", "status_callback": f"{receiver.url}/x"}
-    own_simulator.client().messages.create(to=own_simulator.number(), **send)
+    restartable_simulator.client().messages.create(to=restartable_simulator.number(), **send)
     assert all(genuine(callback, first) for callback in receiver.wait_for(2))
-    assert own_simulator.post_json("/simulator/account", promote=True).json["auth_token"] == second
-    own_simulator.client().messages.create(to=own_simulator.number(), **send)
+    assert (
+        restartable_simulator.post_json("/simulator/account", promote=True).json["auth_token"]
+        == second
+    )
+    restartable_simulator.client().messages.create(to=restartable_simulator.number(), **send)
     assert [genuine(callback, second) for callback in receiver.wait_for(4)] == [
         False,
         False,
@@ -180,7 +193,7 @@ def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(own_s
         True,
     ]
     with pytest.raises(TwilioRestException, match="401"):
-        own_simulator.client(password=first).balance.fetch()
+        restartable_simulator.client(password=first).balance.fetch()
 
 
 @pytest.mark.parametrize(

@@ -11,62 +11,62 @@ import requests
 FROM = "+15005550006"
 
 
-def test_a_restart_keeps_messages(own_simulator, wait):
-    client = own_simulator.client()
-    to = own_simulator.number()
+def test_a_restart_keeps_messages(restartable_simulator, wait):
+    client = restartable_simulator.client()
+    to = restartable_simulator.number()
     message = client.messages.create(to=to, from_=FROM, body="Hello")
     wait(lambda: message.fetch().status == "delivered")
-    own_simulator.stop()
-    own_simulator.start()
+    restartable_simulator.stop()
+    restartable_simulator.start()
 
     assert message.fetch().body == "Hello"
     assert [one.sid for one in client.messages.list(to=to)] == [message.sid]
-    assert [one["sid"] for one in own_simulator.received()] == [message.sid]
+    assert [one["sid"] for one in restartable_simulator.received()] == [message.sid]
 
 
-def test_a_message_taken_just_before_the_end_is_delivered_after_it(own_simulator, wait):
-    message = own_simulator.client().messages.create(
-        to=own_simulator.number(), from_=FROM, body="Hello"
+def test_a_message_taken_just_before_the_end_is_delivered_after_it(restartable_simulator, wait):
+    message = restartable_simulator.client().messages.create(
+        to=restartable_simulator.number(), from_=FROM, body="Hello"
     )
-    own_simulator.stop()
-    own_simulator.start()
+    restartable_simulator.stop()
+    restartable_simulator.start()
     wait(lambda: message.fetch().status == "delivered")
 
 
-def test_it_ends_at_once_while_a_request_hangs_and_a_callback_waits(own_simulator, wait):
+def test_it_ends_at_once_while_a_request_hangs_and_a_callback_waits(restartable_simulator, wait):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
 
         def hang():
             # at the end it may still be answered, in part or not at all
             with suppress(requests.exceptions.RequestException):
-                own_simulator.client(timeout=20).messages.create(
+                restartable_simulator.client(timeout=20).messages.create(
                     to="+15005550015", from_=FROM, body="Hello", status_callback=url
                 )
 
         thread = threading.Thread(target=hang)
         thread.start()
-        wait(lambda: own_simulator.received())
+        wait(lambda: restartable_simulator.received())
         with silent.accept()[0]:
-            assert own_simulator.stop() < 5
+            assert restartable_simulator.stop() < 5
         thread.join(5)
-    assert own_simulator.process.returncode == 0
+    assert restartable_simulator.process.returncode == 0
 
 
-def test_a_request_that_hangs_holds_up_no_other(own_simulator, wait):
+def test_a_request_that_hangs_holds_up_no_other(restartable_simulator, wait):
     def hang():
         with pytest.raises(requests.exceptions.RequestException):
-            own_simulator.client(timeout=1).messages.create(
+            restartable_simulator.client(timeout=1).messages.create(
                 to="+15005550015", from_=FROM, body="Hello"
             )
 
     threads = [threading.Thread(target=hang) for _ in range(10)]
     for thread in threads:
         thread.start()
-    wait(lambda: len(own_simulator.received()) == 10)
+    wait(lambda: len(restartable_simulator.received()) == 10)
     assert (
-        own_simulator.client()
-        .messages.create(to=own_simulator.number(), from_=FROM, body="Hello")
+        restartable_simulator.client()
+        .messages.create(to=restartable_simulator.number(), from_=FROM, body="Hello")
         .status
         == "queued"
     )
@@ -74,8 +74,12 @@ def test_a_request_that_hangs_holds_up_no_other(own_simulator, wait):
         thread.join(5)
 
 
-def test_what_it_stores_is_its_owners_alone(own_simulator):
-    own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello")
-    files = [path for path in own_simulator.folder.iterdir() if path.name.startswith("simulator")]
+def test_what_it_stores_is_its_owners_alone(restartable_simulator):
+    restartable_simulator.client().messages.create(
+        to=restartable_simulator.number(), from_=FROM, body="Hello"
+    )
+    files = [
+        path for path in restartable_simulator.folder.iterdir() if path.name.startswith("simulator")
+    ]
     assert {"simulator.db", "simulator.json"} <= {path.name for path in files}
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in files)

@@ -337,11 +337,11 @@ def test_the_faults_of_the_bench_are_slacks_too(simulator):
     assert (answer.status_code, answer.body) == (500, "rollup_error")
 
 
-def test_a_restart_keeps_what_arrived(own_simulator):
-    posted = slack(own_simulator).chat_postMessage(channel="signing", text="Kept")
-    own_simulator.stop()
-    own_simulator.start()
-    slack(own_simulator).chat_update(
+def test_a_restart_keeps_what_arrived(restartable_simulator):
+    posted = slack(restartable_simulator).chat_postMessage(channel="signing", text="Kept")
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    slack(restartable_simulator).chat_update(
         channel=posted["channel"], ts=posted["ts"], text="Kept and edited"
     )
-    assert [one["text"] for one in arrived(own_simulator)] == ["Kept and edited"]
+    assert [one["text"] for one in arrived(restartable_simulator)] == ["Kept and edited"]

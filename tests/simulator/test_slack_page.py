@@ -7,7 +7,7 @@ import pytest
 from hub.simulator.slack.mrkdwn import render
 from tests.conftest import tags_on_one_line
 from tests.simulator.test_slack_api import button, channel, section, slack
-from tests.simulator.test_slack_presses import ACTIONS
+from tests.simulator.test_slack_button_actions import ACTIONS
 
 
 def page(simulator, query=""):

@@ -9,9 +9,9 @@ from slack_sdk import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from tests.simulator.test_slack_api import channel, refusal, slack
-from tests.simulator.test_slack_presses import press, pressable
+from tests.simulator.test_slack_button_actions import message_with_buttons, press
 
-__all__ = ["pressable"]
+__all__ = ["message_with_buttons"]
 
 
 def token(simulator):
@@ -76,8 +76,9 @@ def test_look_ups_need_their_scope(simulator, method):
     )
 
 
-def test_response_url_reaches_the_simulator_five_times(simulator, receiver, pressable):
-    answers = WebhookClient(press(simulator, pressable["ts"])["response_url"], retry_handlers=[])
+def test_response_url_reaches_the_simulator_five_times(simulator, receiver, message_with_buttons):
+    url = press(simulator, message_with_buttons["ts"])["response_url"]
+    answers = WebhookClient(url, retry_handlers=[])
     assert answers.send(text="Done", replace_original=True).body == "ok"
     sent = [answers.send(text=f"Answer {number}") for number in range(5)]
     assert [one.status_code for one in sent] == [200] * 4 + [404]

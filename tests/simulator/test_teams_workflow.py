@@ -203,11 +203,11 @@ def test_the_faults_of_the_bench_are_teams_too(simulator):
     assert simulator.post_json(path(simulator), **card(text("x"))).status == 500
 
 
-def test_a_restart_keeps_what_arrived(own_simulator):
-    own_simulator.post_json(path(own_simulator), **card(text("Kept")))
-    own_simulator.stop()
-    own_simulator.start()
-    assert [one["texts"] for one in posts(own_simulator)] == [["Kept"]]
+def test_a_restart_keeps_what_arrived(restartable_simulator):
+    restartable_simulator.post_json(path(restartable_simulator), **card(text("Kept")))
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert [one["texts"] for one in posts(restartable_simulator)] == [["Kept"]]
 
 
 @pytest.mark.parametrize(

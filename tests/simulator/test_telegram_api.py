@@ -335,32 +335,32 @@ def test_a_webhook_is_checked(simulator, params, problem):
     assert refusal(simulator, "setWebhook", **params) == (400, f"Bad Request: {problem}")
 
 
-def test_a_webhook_is_set_inspected_and_removed(own_simulator):
-    assert done(own_simulator, "getWebhookInfo")["url"] == ""
+def test_a_webhook_is_set_inspected_and_removed(restartable_simulator):
+    assert done(restartable_simulator, "getWebhookInfo")["url"] == ""
     kinds = ["message", "callback_query"]
     done(
-        own_simulator,
+        restartable_simulator,
         "setWebhook",
         url="https://hub.example.com/x",
         secret_token="s-_1",
         allowed_updates=kinds,
         max_connections=3,
     )
-    info = done(own_simulator, "getWebhookInfo")
+    info = done(restartable_simulator, "getWebhookInfo")
     assert (info["url"], info["allowed_updates"], info["max_connections"]) == (
         "https://hub.example.com/x",
         kinds,
         3,
     )
-    assert refusal(own_simulator, "getUpdates")[0] == 409
-    done(own_simulator, "setWebhook", url="https://hub.example.com/y")
-    assert done(own_simulator, "getWebhookInfo")["allowed_updates"] == kinds
-    own_simulator.stop()
-    own_simulator.start()
-    assert done(own_simulator, "getWebhookInfo")["url"] == "https://hub.example.com/y"
-    done(own_simulator, "deleteWebhook")
-    assert done(own_simulator, "getWebhookInfo")["url"] == ""
-    assert done(own_simulator, "getUpdates") == []
+    assert refusal(restartable_simulator, "getUpdates")[0] == 409
+    done(restartable_simulator, "setWebhook", url="https://hub.example.com/y")
+    assert done(restartable_simulator, "getWebhookInfo")["allowed_updates"] == kinds
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert done(restartable_simulator, "getWebhookInfo")["url"] == "https://hub.example.com/y"
+    done(restartable_simulator, "deleteWebhook")
+    assert done(restartable_simulator, "getWebhookInfo")["url"] == ""
+    assert done(restartable_simulator, "getUpdates") == []
 
 
 def test_the_faults_of_the_bench_are_telegrams_too(simulator):

@@ -80,20 +80,20 @@ def test_the_forms_write_press_stop_block_and_unblock(simulator):
     assert "Block the bot" in shown
 
 
-def test_who_never_started_the_bot_can_start_it_here(own_simulator):
+def test_who_never_started_the_bot_can_start_it_here(restartable_simulator):
     link = r'href="/simulator/telegram\?chat=(\d+)"[^>]*>(.*?)</a>'
-    links = re.findall(link, page(own_simulator), re.DOTALL)
+    links = re.findall(link, page(restartable_simulator), re.DOTALL)
     [chat] = [number for number, text in links if "Priya Nair" in text]
-    shown = page(own_simulator, f"?chat={chat}")
+    shown = page(restartable_simulator, f"?chat={chat}")
     assert "Has not started the bot" in shown
     assert 'formaction="/simulator/telegram/start">Start</button>' in shown
-    own_simulator.call(
+    restartable_simulator.call(
         "POST",
         "/simulator/telegram/start",
         {"who": "Priya Nair", "chat": chat},
-        Origin=own_simulator.url,
+        Origin=restartable_simulator.url,
     )
-    assert 'sp-bubble-mine">/start<' in page(own_simulator, f"?chat={chat}")
+    assert 'sp-bubble-mine">/start<' in page(restartable_simulator, f"?chat={chat}")
 
 
 @pytest.mark.parametrize(

@@ -255,16 +255,16 @@ def test_kinds_that_are_not_wanted_are_not_told(simulator, webhook):
     assert len(told(webhook, 1)) == 1
 
 
-def test_updates_wait_for_a_webhook_and_a_restart_loses_none(own_simulator, receiver):
-    person(own_simulator, "Tom Okafor")
+def test_updates_wait_for_a_webhook_and_a_restart_loses_none(restartable_simulator, receiver):
+    person(restartable_simulator, "Tom Okafor")
     assert (
-        act(own_simulator, "write", who="Tom Okafor", text="Later")["answer"]
+        act(restartable_simulator, "write", who="Tom Okafor", text="Later")["answer"]
         == "waiting, because no webhook is set"
     )
-    own_simulator.stop()
-    own_simulator.start()
-    assert done(own_simulator, "getWebhookInfo")["pending_update_count"] == 2
-    done(own_simulator, "setWebhook", url=receiver.url)
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert done(restartable_simulator, "getWebhookInfo")["pending_update_count"] == 2
+    done(restartable_simulator, "setWebhook", url=receiver.url)
     assert [one["message"]["text"] for one in told(receiver, 2)] == ["/start", "Later"]
 
 
@@ -275,23 +275,27 @@ def test_pending_updates_can_be_dropped(simulator, webhook):
     assert done(simulator, "getWebhookInfo")["pending_update_count"] == 0
 
 
-def test_a_group_that_was_upgraded_has_another_id(own_simulator, receiver):
-    old = act(own_simulator, "start", group="Beta deals", who="Tom Okafor")["chat"]
-    done(own_simulator, "setWebhook", url=receiver.url, drop_pending_updates=True)
-    new = act(own_simulator, "upgrade", chat=old)["chat"]
+def test_a_group_that_was_upgraded_has_another_id(restartable_simulator, receiver):
+    old = act(restartable_simulator, "start", group="Beta deals", who="Tom Okafor")["chat"]
+    done(restartable_simulator, "setWebhook", url=receiver.url, drop_pending_updates=True)
+    new = act(restartable_simulator, "upgrade", chat=old)["chat"]
     assert str(new).startswith("-100")
-    answer = call(own_simulator, "sendMessage", chat_id=old, text="Hi")
+    answer = call(restartable_simulator, "sendMessage", chat_id=old, text="Hi")
     assert (answer.status, answer.json["parameters"]) == (400, {"migrate_to_chat_id": new})
     assert (
-        done(own_simulator, "sendMessage", chat_id=new, text="Hi")["chat"]["type"] == "supergroup"
+        done(restartable_simulator, "sendMessage", chat_id=new, text="Hi")["chat"]["type"]
+        == "supergroup"
     )
     notes = {
         one["message"].get("migrate_to_chat_id") or one["message"]["migrate_from_chat_id"]
         for one in told(receiver, 2)
     }
     assert notes == {old, new}
-    for supergroup in (new, team(own_simulator)):
-        assert own_simulator.post_json("/simulator/telegram/upgrade", chat=supergroup).status == 400
+    for supergroup in (new, team(restartable_simulator)):
+        assert (
+            restartable_simulator.post_json("/simulator/telegram/upgrade", chat=supergroup).status
+            == 400
+        )
 
 
 def test_in_a_group_the_bot_hears_commands_only(simulator, webhook):

@@ -96,16 +96,16 @@ def test_a_trial_account_marks_its_texts(simulator, client):
     assert message.body == "Sent from your Twilio trial account - Hello"
 
 
-def test_a_rotated_token_opens_nothing_any_more(own_simulator):
-    old = own_simulator.client()
+def test_a_rotated_token_opens_nothing_any_more(restartable_simulator):
+    old = restartable_simulator.client()
     old.balance.fetch()
-    token = own_simulator.post_json("/simulator/account", rotate=True).json["auth_token"]
+    token = restartable_simulator.post_json("/simulator/account", rotate=True).json["auth_token"]
 
     assert refusal(lambda: old.balance.fetch()).code == 20003
-    assert own_simulator.client(password=token).balance.fetch().balance == "20.00"
-    own_simulator.stop()
-    own_simulator.start()
-    assert own_simulator.credentials.auth_token == token
+    assert restartable_simulator.client(password=token).balance.fetch().balance == "20.00"
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    assert restartable_simulator.credentials.auth_token == token
     assert refusal(lambda: old.balance.fetch()).code == 20003
 
 

@@ -67,11 +67,11 @@ def test_a_window_is_open_for_24_hours(simulator):
     assert 3590 < left <= 3600
 
 
-def test_a_window_outlives_a_restart(own_simulator, receiver):
-    number = opened(own_simulator, own_simulator.number())
-    own_simulator.stop()
-    own_simulator.start()
-    send(own_simulator, number, receiver)
+def test_a_window_outlives_a_restart(restartable_simulator, receiver):
+    number = opened(restartable_simulator, restartable_simulator.number())
+    restartable_simulator.stop()
+    restartable_simulator.start()
+    send(restartable_simulator, number, receiver)
     assert receiver.wait_for(1)[0].status == "sent"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from hub.db.engine import db, patience
 from hub.models import Connection
 from tests.conftest import POSTGRES, make_app
-from tests.hub_fixtures import a_form, call_back, callbacks
+from tests.hub_fixtures import callbacks, post_callback, status_form
 
 AT_ONCE = 6
 SID = "SM" + "0123456789abcdef" * 2
@@ -46,7 +46,9 @@ class TestWithAServerThatSaysNothing:
         self, environ: dict[str, str]
     ) -> None:
         app = make_app(environ)
-        assert within(6, lambda: call_back(app, a_form(app, SID, "sent"))).status_code == 503
+        assert (
+            within(6, lambda: post_callback(app, status_form(app, SID, "sent"))).status_code == 503
+        )
 
     def test_an_event_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
         client = make_app(environ).test_client()
@@ -73,7 +75,9 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
 
     def post(number: int) -> int:
         met.wait(10)
-        return call_back(hub_demo, a_form(hub_demo, f"SM{number:032x}", "sent")).status_code
+        return post_callback(
+            hub_demo, status_form(hub_demo, f"SM{number:032x}", "sent")
+        ).status_code
 
     def at_once(first: int) -> list[int]:
         came: list[int] = []
@@ -98,6 +102,6 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
             "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent")).status_code == 200
+    assert post_callback(hub_demo, status_form(hub_demo, SID, "sent")).status_code == 200
     assert at_once(AT_ONCE) == [200] * AT_ONCE
     assert len(callbacks()) == 2 * AT_ONCE + 1

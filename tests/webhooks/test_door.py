@@ -14,20 +14,20 @@ from hub.models import Connection, InboundMessage
 from tests.conftest import make_app
 from tests.hub_fixtures import (
     CALLBACK,
-    a_connection,
-    a_form,
-    a_message,
-    about,
     attempts,
-    body,
-    call_back,
     callbacks,
+    copy_connection,
     count,
     credentials,
     deliver,
+    json_of,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
+    status_target,
 )
 from tests.webhooks.webhook_steps import SID, sent_message
 
@@ -52,8 +52,8 @@ from tests.webhooks.webhook_steps import SID, sent_message
 def test_a_status_is_answered_with_how_much_it_meant(
     hub_demo: Flask, word: str, processed: int
 ) -> None:
-    answer = call_back(hub_demo, a_form(hub_demo, SID, word))
-    assert (answer.status_code, body(answer)) == (200, {"success": True, "processed": processed})
+    answer = post_callback(hub_demo, status_form(hub_demo, SID, word))
+    assert (answer.status_code, json_of(answer)) == (200, {"success": True, "processed": processed})
     assert answer.mimetype == "application/json"
     [row] = callbacks()
     assert (row.subject, row.endpoint, row.scope) == (
@@ -64,7 +64,7 @@ def test_a_status_is_answered_with_how_much_it_meant(
 
 
 def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
-    form = a_form(
+    form = status_form(
         hub_demo,
         SID,
         "undelivered",
@@ -74,7 +74,7 @@ def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
         Tomorrow="x",
         Blank="",
     )
-    call_back(
+    post_callback(
         hub_demo,
         form,
         target=CALLBACK + "?message=msg_1&attempt=1",
@@ -90,20 +90,22 @@ def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
 
 def test_a_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
     for token in ("one", "two"):  # Twilio's token is not signed, so it is no key
-        answer = call_back(
-            hub_demo, a_form(hub_demo, SID, "sent"), headers={"I-Twilio-Idempotency-Token": token}
+        answer = post_callback(
+            hub_demo,
+            status_form(hub_demo, SID, "sent"),
+            headers={"I-Twilio-Idempotency-Token": token},
         )
         assert answer.status_code == 200
     assert len(callbacks()) == 1
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
     assert len(callbacks()) == 2
 
 
 # ── What is refused ───────────────────────────────────────────────────────────────────────────────
 def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
-    answer = hub_demo.test_client().post(CALLBACK, data=a_form(hub_demo, SID, "sent"))
+    answer = hub_demo.test_client().post(CALLBACK, data=status_form(hub_demo, SID, "sent"))
     assert answer.status_code == 403
-    assert body(answer)["success"] is False
+    assert json_of(answer)["success"] is False
     assert callbacks() == []
 
 
@@ -112,12 +114,15 @@ def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
     [{}, {"AccountSid": "AC" + "f" * 32}, {"AccountSid": ""}, {"MessageSid": SID}],
 )
 def test_a_callback_of_an_unknown_account_is_refused(hub_demo: Flask, form: dict[str, str]) -> None:
-    assert call_back(hub_demo, form, token="whatever").status_code == 403
+    assert post_callback(hub_demo, form, token="whatever").status_code == 403
     assert callbacks() == []
 
 
 def test_a_forged_callback_is_refused(hub_demo: Flask) -> None:
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), token="0" * 32).status_code == 403
+    assert (
+        post_callback(hub_demo, status_form(hub_demo, SID, "sent"), token="0" * 32).status_code
+        == 403
+    )
     assert callbacks() == []
 
 
@@ -125,7 +130,9 @@ def test_a_connection_that_was_never_set_up_lets_nobody_in(
     hub_demo: Flask, connection: Connection
 ) -> None:
     connections.create(connection.integration, "Empty", test=True)
-    assert call_back(hub_demo, {"AccountSid": "", "MessageSid": SID}, token="x").status_code == 403
+    assert (
+        post_callback(hub_demo, {"AccountSid": "", "MessageSid": SID}, token="x").status_code == 403
+    )
     assert hub_demo.test_client().post(CALLBACK, data={"MessageSid": SID}).status_code == 403
 
 
@@ -140,7 +147,10 @@ def test_junk_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent", Body="x" * 300_000)).status_code == 413
+    assert (
+        post_callback(hub_demo, status_form(hub_demo, SID, "sent", Body="x" * 300_000)).status_code
+        == 413
+    )
     assert callbacks() == []
 
 
@@ -163,10 +173,10 @@ class TestWithoutADatabase:
 
     def test_a_callback_is_asked_to_come_again(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
-        answer = call_back(app, a_form(app, SID, "sent"))
+        answer = post_callback(app, status_form(app, SID, "sent"))
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-        assert body(answer)["success"] is False
+        assert json_of(answer)["success"] is False
 
     def test_an_event_is_asked_to_come_again(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
@@ -195,8 +205,8 @@ class TestWithoutAQueue:
     ) -> None:
         message_id = sent_message(hub_demo, connection)
         assert (
-            call_back(
-                hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
+            post_callback(
+                hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(message_id)
             ).status_code
             == 200
         )
@@ -207,7 +217,7 @@ class TestWithoutAQueue:
 
     def test_it_is_degraded_and_ready(self, hub_demo: Flask) -> None:
         answer = hub_demo.test_client().get("/readyz")
-        assert (answer.status_code, body(answer)["status"], body(answer)["queue"]) == (
+        assert (answer.status_code, json_of(answer)["status"], json_of(answer)["queue"]) == (
             200,
             "degraded",
             "cannot be reached",
@@ -217,16 +227,19 @@ class TestWithoutAQueue:
 def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    other = a_connection("Second", like=connection, auth_token="f" * 32)
+    other = copy_connection("Second", like=connection, auth_token="f" * 32)
     assert other
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     sid = attempts(message_id)[0].provider_id or ""
-    form = a_form(hub_demo, sid, "delivered")
-    assert call_back(hub_demo, form, target=about(message_id), token="f" * 32).status_code == 200
+    form = status_form(hub_demo, sid, "delivered")
+    assert (
+        post_callback(hub_demo, form, target=status_target(message_id), token="f" * 32).status_code
+        == 200
+    )
     process_pending_callbacks()
     assert status(message_id) != "delivered"
-    assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
+    assert post_callback(hub_demo, form, target=status_target(message_id)).status_code == 200
     process_pending_callbacks()
     assert status(message_id) == "delivered"
     assert len(callbacks()) == 1
@@ -245,19 +258,19 @@ def test_settings_that_do_not_open_ask_the_provider_to_come_again(
             row.settings_version += 1
 
     spoil()
-    answer = call_back(hub_demo, a_form(hub_demo, SID, "sent"))
+    answer = post_callback(hub_demo, status_form(hub_demo, SID, "sent"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert callbacks() == []
 
 
 def test_a_persons_message_at_the_status_address_is_taken_as_one(hub_demo: Flask) -> None:
     form = {
-        **a_form(hub_demo, SID, "received"),
+        **status_form(hub_demo, SID, "received"),
         "Body": "Is this the final version?",
         "NumMedia": "0",
     }
     del form["MessageStatus"]
-    assert call_back(hub_demo, form).text.endswith("<Response></Response>")
+    assert post_callback(hub_demo, form).text.endswith("<Response></Response>")
     process_pending_callbacks()
     [callback] = callbacks()
     assert (callback.detail, callback.error, callback.due_at) == ("received", "", None)

@@ -21,7 +21,7 @@ from hub.integrations.telegram.integration import PURPOSE, Telegram
 from hub.shared.action_tokens import RANDOM, is_genuine, make_token
 from hub.signing.cards import REMIND
 from tests.conftest import Browser
-from tests.hub_fixtures import body, callbacks, credentials, process_pending_callbacks
+from tests.hub_fixtures import callbacks, credentials, json_of, process_pending_callbacks
 
 SLACK = "/api/rpc/webhooks/slack/interactions"
 TELEGRAM = "/api/rpc/webhooks/telegram/demo-telegram"
@@ -30,7 +30,7 @@ FOREIGN = ["yes", "menu:1", "x" * 43, "x" * 64, "approve request", "é"]
 
 
 @pytest.fixture(autouse=True)
-def chats(hub_demo: Flask) -> None:
+def demo_chats(hub_demo: Flask) -> None:
     demo.connect_chats()
 
 
@@ -77,7 +77,7 @@ def test_a_foreign_button_in_slack_is_answered_and_not_tried_again(
 ) -> None:
     answer = pressed(hub_demo, value)
     assert answer.status_code == 200
-    assert body(answer) == {
+    assert json_of(answer) == {
         "response_type": "ephemeral",
         "replace_original": False,
         "text": "This button does not belong to Signpost. Nothing was changed.",
@@ -101,7 +101,7 @@ def test_a_foreign_button_in_telegram_is_answered_and_not_tried_again(
     answer = telegram(
         hub_demo, {"update_id": 1, "callback_query": {"id": "7", "from": {"id": 1}, "data": data}}
     )
-    told = body(answer)
+    told = json_of(answer)
     assert (answer.status_code, told["method"], told["callback_query_id"]) == (
         200,
         "answerCallbackQuery",
@@ -118,7 +118,7 @@ def test_a_button_of_ours_is_told_apart_by_its_token_alone(hub_demo: Flask) -> N
     assert len(token) > RANDOM
     assert pressed(hub_demo, token).data == b""
     update = {"update_id": 2, "callback_query": {"id": "8", "from": {"id": 1}, "data": token}}
-    assert "Received" in body(telegram(hub_demo, update))["text"]
+    assert "Received" in json_of(telegram(hub_demo, update))["text"]
 
 
 def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(

@@ -25,7 +25,7 @@ from hub.shared import integration_instances
 from hub.webhooks import target
 from tests import servers
 from tests.conftest import config_of
-from tests.hub_fixtures import CALLBACK, a_form, body, callbacks, credentials
+from tests.hub_fixtures import CALLBACK, callbacks, credentials, json_of, status_form
 
 FORM = "application/x-www-form-urlencoded"
 PUBLIC = "https://hub.example"
@@ -52,7 +52,7 @@ def connections(integration: str) -> Connection:
 
 def twilio(app: Flask, at: str, sid: str, base: str = "") -> tuple[dict[str, str], bytes]:
     """Return headers and body of a callback that Twilio's own library signed for the target."""
-    form = a_form(app, sid, "delivered")
+    form = status_form(app, sid, "delivered")
     url = (base or config_of(app).public_url) + at
     signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
     return {"Content-Type": FORM, "X-Twilio-Signature": signature}, urlencode(form).encode()
@@ -251,7 +251,7 @@ def test_a_forged_signature_fits_no_spelling(hub_demo: Flask, at: str) -> None:
         environ_overrides={"RAW_URI": "", "REQUEST_URI": ""},
     )
     assert answer.status_code == 403
-    assert body(answer)["success"] is False
+    assert json_of(answer)["success"] is False
 
 
 # ── Bodies that cannot be read ───────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """Twilio's signature: what it signed is taken, one changed byte is refused.
 
-See test_signed_ways.py for which secret may sign.
+See test_signature_forms.py for which secret may sign.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from hub.models import Connection
 from tests.conftest import config_of
 from tests.hub_fixtures import (
     CALLBACK,
-    a_form,
-    a_message,
-    call_back,
     credentials,
+    post_callback,
+    queue_direct_message,
+    status_form,
 )
 from tests.webhooks.webhook_steps import SID
 
@@ -39,7 +39,10 @@ def test_no_webhook_address_redirects(hub_demo: Flask, path: str, method: str) -
 
 def test_a_trailing_slash_is_signed_and_taken(hub_demo: Flask) -> None:
     assert (
-        call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=CALLBACK + "/").status_code == 200
+        post_callback(
+            hub_demo, status_form(hub_demo, SID, "sent"), target=CALLBACK + "/"
+        ).status_code
+        == 200
     )
 
 
@@ -57,11 +60,14 @@ SPOOFED = {
 @pytest.mark.parametrize("header", list(SPOOFED))
 def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: str) -> None:
     headers = {header: SPOOFED[header]}
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), headers=headers).status_code == 200
+    assert (
+        post_callback(hub_demo, status_form(hub_demo, SID, "sent"), headers=headers).status_code
+        == 200
+    )
     forged = "https://evil.example" + CALLBACK
     assert (
-        call_back(
-            hub_demo, a_form(hub_demo, SID, "delivered"), url=forged, headers=headers
+        post_callback(
+            hub_demo, status_form(hub_demo, SID, "delivered"), url=forged, headers=headers
         ).status_code
         == 403
     )
@@ -77,7 +83,7 @@ def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: st
 )
 def test_the_query_is_signed_as_it_was_sent(hub_demo: Flask, target: str) -> None:
     # werkzeug's client rewrites some targets, so the raw one is given as a server would
-    form = a_form(hub_demo, SID, "sent")
+    form = status_form(hub_demo, SID, "sent")
     public = config_of(hub_demo).public_url
     signature = RequestValidator(credentials(hub_demo).auth_token).compute_signature(
         public + target, form
@@ -101,11 +107,11 @@ class TestUnderAPath:
 
     @pytest.mark.parametrize("arrives", ["/signpost/eu" + CALLBACK, CALLBACK])
     def test_the_signature_covers_the_whole_address(self, hub_demo: Flask, arrives: str) -> None:
-        form = a_form(hub_demo, SID, "sent")
+        form = status_form(hub_demo, SID, "sent")
         url = "http://127.0.0.1:9/signpost/eu" + CALLBACK
-        assert call_back(hub_demo, form, target=arrives, url=url).status_code == 200
+        assert post_callback(hub_demo, form, target=arrives, url=url).status_code == 200
         assert (
-            call_back(
+            post_callback(
                 hub_demo, form, target=arrives, url="http://127.0.0.1:9" + CALLBACK
             ).status_code
             == 403
@@ -114,7 +120,7 @@ class TestUnderAPath:
     def test_the_provider_is_given_the_whole_address(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = a_message()
+        message_id = queue_direct_message()
         [claim] = claims.record_and_claim([], {connection.id: 1})
         assert (
             claim.outbound.status_url

@@ -10,16 +10,16 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.models import Connection, PlatformEvent
 from tests.hub_fixtures import (
-    a_connection,
-    a_form,
-    about,
-    body,
-    call_back,
     callbacks,
+    copy_connection,
     count,
+    event_types,
+    json_of,
+    post_callback,
     process_pending_callbacks,
     status,
-    told,
+    status_form,
+    status_target,
 )
 from tests.webhooks.webhook_steps import SID, sent_message
 
@@ -35,8 +35,8 @@ def test_an_archived_connections_callbacks_still_verify(
 
     archive()
     assert (
-        call_back(
-            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
+        post_callback(
+            hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(message_id)
         ).status_code
         == 200
     )
@@ -48,30 +48,35 @@ def test_each_token_of_an_account_opens_its_own_messages_only(
     hub_demo: Flask, connection: Connection
 ) -> None:
     rolled = db.session.get_one(
-        Connection, a_connection("Rolled", like=connection, auth_token="f" * 32)
+        Connection, copy_connection("Rolled", like=connection, auth_token="f" * 32)
     )
     old = sent_message(hub_demo, connection)
     new = sent_message(hub_demo, rolled, "SM" + "1" * 32)
     for message_id, sid, token in ((new, "SM" + "1" * 32, None), (old, SID, "f" * 32)):
         # signed with the other connection's token: genuine, and not about this one's message
         assert (
-            call_back(
-                hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id), token=token
+            post_callback(
+                hub_demo,
+                status_form(hub_demo, sid, "delivered"),
+                target=status_target(message_id),
+                token=token,
             ).status_code
             == 200
         )
     process_pending_callbacks()
     assert (status(old), status(new)) == ("accepted", "accepted")
-    assert (told(old), told(new)) == ([], [])
+    assert (event_types(old), event_types(new)) == ([], [])
 
 
 def test_one_token_of_two_connections_opens_the_messages_of_both(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
+    twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
     ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
     for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
-        call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id))
+        post_callback(
+            hub_demo, status_form(hub_demo, sid, "delivered"), target=status_target(message_id)
+        )
     process_pending_callbacks()
     assert [status(one) for one in ids] == ["delivered", "delivered"]
 
@@ -79,15 +84,18 @@ def test_one_token_of_two_connections_opens_the_messages_of_both(
 def test_an_account_cannot_speak_of_another_accounts_message(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    theirs = a_connection(
+    theirs = copy_connection(
         "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
     )
     message_id = sent_message(hub_demo, connection)
-    form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
+    form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
     assert theirs
-    assert call_back(hub_demo, form, target=about(message_id), token="e" * 32).status_code == 200
+    assert (
+        post_callback(hub_demo, form, target=status_target(message_id), token="e" * 32).status_code
+        == 200
+    )
     process_pending_callbacks()
-    assert (status(message_id), told(message_id)) == ("accepted", [])
+    assert (status(message_id), event_types(message_id)) == ("accepted", [])
 
 
 class TestStray:
@@ -101,9 +109,11 @@ class TestStray:
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         message_id = sent_message(hub_demo, connection)
-        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
-        answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
-        assert (answer.status_code, body(answer)["processed"]) == (200, 1)
+        form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
+        answer = post_callback(
+            hub_demo, form, target=status_target(message_id), token="stray-token"
+        )
+        assert (answer.status_code, json_of(answer)["processed"]) == (200, 1)
         [row] = callbacks()
         assert row.connection_id is None
         process_pending_callbacks()
@@ -115,10 +125,12 @@ class TestStray:
         self, hub_demo: Flask
     ) -> None:
         assert (
-            call_back(hub_demo, a_form(hub_demo, SID, "delivered"), token="stray-token").status_code
+            post_callback(
+                hub_demo, status_form(hub_demo, SID, "delivered"), token="stray-token"
+            ).status_code
             == 403
         )
 
     def test_a_forged_one_is_refused(self, hub_demo: Flask) -> None:
-        form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
-        assert call_back(hub_demo, form, token="guessed").status_code == 403
+        form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
+        assert post_callback(hub_demo, form, token="guessed").status_code == 403

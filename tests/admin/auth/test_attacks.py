@@ -40,9 +40,9 @@ def guess(app: Flask, email: str, address: str, password: str = WRONG) -> TestRe
 
 # ── Sign-ins ────────────────────────────────────────────────────────────────────────────────────
 def test_stranger_does_not_lock_out_an_admin_elsewhere(
-    app: Flask, person: Callable[..., Browser]
+    app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
-    admin = person(Role.ADMIN, signed_in=False)
+    admin = browser_for(Role.ADMIN, signed_in=False)
     codes = [guess(app, admin.email, "203.0.113.7").status_code for _ in range(8)]
     assert codes == [422] * 5 + [429] * 3
     assert guess(app, admin.email, "192.0.2.1", PASSWORD).status_code == 303
@@ -51,9 +51,9 @@ def test_stranger_does_not_lock_out_an_admin_elsewhere(
 
 @pytest.mark.parametrize("spread", ["one network", "many addresses"])
 def test_known_browser_gets_in_whatever_others_do(
-    app: Flask, person: Callable[..., Browser], spread: str, monkeypatch: pytest.MonkeyPatch
+    app: Flask, browser_for: Callable[..., Browser], spread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin = person(Role.ADMIN)
+    admin = browser_for(Role.ADMIN)
     admin.post("/sign-out")
     monkeypatch.setattr(limits, "ACCOUNT", limits.RateLimitItemPerHour(40))
     for number in range(45):
@@ -67,18 +67,18 @@ def test_known_browser_gets_in_whatever_others_do(
     assert admin.get("/account").status_code == 200
 
 
-def test_known_browser_has_a_limit_of_its_own(person: Callable[..., Browser]) -> None:
-    admin = person(Role.ADMIN)
+def test_known_browser_has_a_limit_of_its_own(browser_for: Callable[..., Browser]) -> None:
+    admin = browser_for(Role.ADMIN)
     admin.post("/sign-out")
     assert [admin.sign_in("wrong, all wrong").status_code for _ in range(6)] == [422] * 5 + [429]
     assert admin.sign_in().status_code == 429
 
 
 def test_browser_is_known_for_its_own_accounts_only(
-    app: Flask, person: Callable[..., Browser]
+    app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
-    first = person(Role.ADMIN, name="First One")
-    second = person(Role.VIEWER, name="Second One")
+    first = browser_for(Role.ADMIN, name="First One")
+    second = browser_for(Role.VIEWER, name="Second One")
     cookie = first.client.get_cookie(browsers.COOKIE, "127.0.0.1")
     assert cookie is not None
     assert cookie.http_only
@@ -245,9 +245,9 @@ def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -
         assert "hunter2" not in shown
 
 
-def test_forbidden_pages_are_recorded(app: Flask, person: Callable[..., Browser]) -> None:
-    viewer = person(Role.VIEWER, name="Vera Vale")
-    admin = person(Role.ADMIN)
+def test_forbidden_pages_are_recorded(app: Flask, browser_for: Callable[..., Browser]) -> None:
+    viewer = browser_for(Role.VIEWER, name="Vera Vale")
+    admin = browser_for(Role.ADMIN)
     assert viewer.post("/settings/api-keys", {"name": "x"}).status_code == 403
     (row,) = refusals(app)
     assert (row.action, row.actor, row.detail["page"]) == (

@@ -147,9 +147,9 @@ def test_the_table_lists_every_route(app: Flask) -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_opens_what_it_may_and_nothing_else(
-    app: Flask, person: Callable[..., Browser], role: Role
+    app: Flask, browser_for: Callable[..., Browser], role: Role
 ) -> None:
-    browser = person(role)
+    browser = browser_for(role)
     wrong = []
     for method, rule in sorted(routes(app)):
         status, location = call(browser, method, rule)
@@ -162,10 +162,10 @@ def test_a_role_opens_what_it_may_and_nothing_else(
     assert not wrong
 
 
-def test_nobody_opens_only_what_is_public(app: Flask, nobody: Browser) -> None:
+def test_nobody_opens_only_what_is_public(app: Flask, anonymous: Browser) -> None:
     wrong = []
     for method, rule in sorted(routes(app)):
-        status, location = call(nobody, method, rule)
+        status, location = call(anonymous, method, rule)
         sent_away = status == 303 and location.startswith("/sign-in")
         if sent_away == (LEAST[method, rule] is None):
             wrong.append((method, rule, status))
@@ -186,9 +186,9 @@ def test_every_post_without_its_token_is_refused_and_changes_nothing(
 
 
 def test_a_token_of_another_browser_is_refused(
-    admin: Browser, person: Callable[..., Browser]
+    admin: Browser, browser_for: Callable[..., Browser]
 ) -> None:
-    stranger = person(Role.VIEWER)
+    stranger = browser_for(Role.VIEWER)
     assert admin.client.post("/sign-out", data={"csrf_token": stranger.token()}).status_code == 400
 
 

@@ -13,28 +13,28 @@ from hub.core.vocabulary import Role
 from tests.conftest import PASSWORD, Browser
 
 
-def path_of(link: str | None) -> str:
-    assert link
-    return "/" + link.split("/", 3)[3]
+def path_of(action_link: str | None) -> str:
+    assert action_link
+    return "/" + action_link.split("/", 3)[3]
 
 
-def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, nobody: Browser) -> None:
+def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, anonymous: Browser) -> None:
     with app.app_context():
         link = path_of(setup.first_admin_link())
-    assert "Set up Signpost" in nobody.get(link).text
+    assert "Set up Signpost" in anonymous.get(link).text
     person = {"name": "Dana", "email": "dana@acme.example", "password": PASSWORD}
-    assert nobody.post(link, person).headers["Location"] == "/"
-    assert "Dana" in nobody.get("/account").text
-    again = nobody.get(link)
+    assert anonymous.post(link, person).headers["Location"] == "/"
+    assert "Dana" in anonymous.get("/account").text
+    again = anonymous.get(link)
     assert (again.status_code, "This link is no longer valid." in again.text) == (404, True)
 
 
 def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
-    app: Flask, nobody: Browser
+    app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
         link = path_of(setup.first_admin_link())
-    answer = nobody.post(
+    answer = anonymous.post(
         link, {"name": "Dana", "email": "dana@acme.example", "password": "too short"}
     )
     assert answer.status_code == 422
@@ -43,22 +43,24 @@ def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
     assert "too short" not in answer.text
 
 
-def test_an_open_first_admin_link_is_void_once_a_user_exists(app: Flask, nobody: Browser) -> None:
+def test_an_open_first_admin_link_is_void_once_a_user_exists(
+    app: Flask, anonymous: Browser
+) -> None:
     with app.app_context():
         link = path_of(setup.first_admin_link())
         users.create_user("root@acme.example", "Root", PASSWORD, Role.ADMIN)
     for answer in (
-        nobody.get(link),
-        nobody.post(link, {"name": "Eve", "email": "eve@x.example", "password": PASSWORD}),
+        anonymous.get(link),
+        anonymous.post(link, {"name": "Eve", "email": "eve@x.example", "password": PASSWORD}),
     ):
         assert answer.status_code == 404
         assert "This link is no longer valid." in answer.text
 
 
 def test_whoever_is_sent_to_sign_in_comes_back_to_where_they_were(
-    person: Callable[..., Browser],
+    browser_for: Callable[..., Browser],
 ) -> None:
-    browser = person(Role.VIEWER, signed_in=False)
+    browser = browser_for(Role.VIEWER, signed_in=False)
     sent = browser.get("/activity?kind=user")
     assert sent.headers["Location"] == "/sign-in?next=/activity?kind%3Duser"
     there = browser.post(sent.headers["Location"], {"email": browser.email, "password": PASSWORD})
@@ -77,8 +79,10 @@ def test_whoever_is_sent_to_sign_in_comes_back_to_where_they_were(
         "javascript:alert(1)",
     ],
 )
-def test_signing_in_leads_to_no_other_site(person: Callable[..., Browser], target: str) -> None:
-    browser = person(Role.VIEWER, signed_in=False)
+def test_signing_in_leads_to_no_other_site(
+    browser_for: Callable[..., Browser], target: str
+) -> None:
+    browser = browser_for(Role.VIEWER, signed_in=False)
     answer = browser.post(
         "/sign-in", {"email": browser.email, "password": PASSWORD}, query_string={"next": target}
     )
@@ -86,9 +90,9 @@ def test_signing_in_leads_to_no_other_site(person: Callable[..., Browser], targe
 
 
 def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
-    person: Callable[..., Browser],
+    browser_for: Callable[..., Browser],
 ) -> None:
-    browser = person(Role.VIEWER, signed_in=False)
+    browser = browser_for(Role.VIEWER, signed_in=False)
     told = [browser.sign_in("a wrong password").text for _ in range(5)]
     assert all("The email address and password do not match." in page for page in told)
     assert "You have 3 attempts left. After that, wait 5 minutes." in told[1]
@@ -100,8 +104,8 @@ def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
     assert browser.get("/account").status_code == 303
 
 
-def test_an_unknown_e_mail_is_told_the_same(nobody: Browser) -> None:
-    answer = nobody.post("/sign-in", {"email": "nobody@acme.example", "password": PASSWORD})
+def test_an_unknown_e_mail_is_told_the_same(anonymous: Browser) -> None:
+    answer = anonymous.post("/sign-in", {"email": "nobody@acme.example", "password": PASSWORD})
     assert (answer.status_code, "The email address and password do not match." in answer.text) == (
         422,
         True,
@@ -148,7 +152,7 @@ def test_times_are_shown_in_the_chosen_zone(admin: Browser) -> None:
 
 
 def test_a_user_is_added_and_chooses_a_password_by_the_link(
-    admin: Browser, nobody: Browser
+    admin: Browser, anonymous: Browser
 ) -> None:
     page = admin.post(
         "/settings/users",
@@ -157,17 +161,17 @@ def test_a_user_is_added_and_chooses_a_password_by_the_link(
     link = page.partition("/password/")[2].partition("<")[0]
     assert link
     assert link not in admin.get("/settings/users").text
-    assert "Olaf" in nobody.get(f"/password/{link}").text
-    assert nobody.post(f"/password/{link}", {"password": "short"}).status_code == 422
-    assert nobody.post(f"/password/{link}", {"password": PASSWORD}).status_code == 303
-    assert "Operator" in nobody.get("/account").text
-    assert nobody.get(f"/password/{link}").status_code == 404
+    assert "Olaf" in anonymous.get(f"/password/{link}").text
+    assert anonymous.post(f"/password/{link}", {"password": "short"}).status_code == 422
+    assert anonymous.post(f"/password/{link}", {"password": PASSWORD}).status_code == 303
+    assert "Operator" in anonymous.get("/account").text
+    assert anonymous.get(f"/password/{link}").status_code == 404
 
 
 def test_an_admin_changes_roles_and_lets_people_out_and_in(
-    person: Callable[..., Browser], admin: Browser
+    browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
-    other = person(Role.VIEWER)
+    other = browser_for(Role.VIEWER)
     admin.post(f"/settings/users/{other.user_id}/role", {"role": str(Role.OPERATOR.value)})
     assert "operator" in other.get("/account").text
     admin.post(f"/settings/users/{other.user_id}/deactivate")
@@ -183,9 +187,9 @@ def test_the_last_admin_is_told_why_they_stay(admin: Browser) -> None:
 
 
 def test_a_new_link_for_a_user_voids_nothing_but_the_earlier_link(
-    app: Flask, person: Callable[..., Browser], admin: Browser
+    app: Flask, browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
-    other = person(Role.VIEWER)
+    other = browser_for(Role.VIEWER)
     assert "/password/" in admin.post(f"/settings/users/{other.user_id}/link").text
     assert other.get("/account").status_code == 200
     with app.app_context():
@@ -238,9 +242,9 @@ class TestUnderAPathPrefix:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:8765/hub"}
 
     def test_signing_in_stays_below_the_prefix(
-        self, app: Flask, person: Callable[..., Browser]
+        self, app: Flask, browser_for: Callable[..., Browser]
     ) -> None:
-        browser = person(Role.VIEWER, signed_in=False)
+        browser = browser_for(Role.VIEWER, signed_in=False)
         sent = browser.get("/activity")
         assert sent.headers["Location"] == "/hub/sign-in?next=/activity"
         there = browser.post(

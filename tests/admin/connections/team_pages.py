@@ -18,33 +18,33 @@ from hub.db.engine import db
 from hub.models import Connection, Signer, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.fake_provider import Loft
-from tests.fake_provider import loft as loft
-from tests.hub_fixtures import a_signer, an_event, deliver, source_id
-from tests.team_connections import connect, fly
+from tests.fake_provider import FakeProvider
+from tests.fake_provider import fake_provider as fake_provider
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
+from tests.team_connections import accept_post, add_team_connection
 
 T = TypeVar("T")
-Look = Callable[[Callable[[], T]], T]
+RunInApp = Callable[[Callable[[], T]], T]
 
 
-def words(page: TestResponse) -> str:
+def text_of(page: TestResponse) -> str:
     """Return what a page says, without its marks."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 @dataclass
-class Place:
+class TeamConnection:
     """A connection, as far as these tests need it."""
 
     id: str
     slug: str
 
 
-Roof = Callable[[str], Place]
+ConnectTeam = Callable[[str], TeamConnection]
 
 
 @pytest.fixture
-def look(app: Flask) -> Look[Any]:
+def run_in_app(app: Flask) -> RunInApp[Any]:
     """Give a function that asks the hub something apart from every request."""
 
     def ask(question: Callable[[], T]) -> T:
@@ -55,41 +55,47 @@ def look(app: Flask) -> Look[Any]:
 
 
 @pytest.fixture
-def roof(app: Flask, loft: Loft, look: Look[Any]) -> Roof:
+def connect_team(app: Flask, fake_provider: FakeProvider, run_in_app: RunInApp[Any]) -> ConnectTeam:
     """Connect a place where a team looks, beside the demo's phones."""
-    loft.fly = fly
-    look(demo.prepare)
+    fake_provider.on_send = accept_post
+    run_in_app(demo.prepare)
 
-    def made(place: str) -> Place:
-        one = db.session.get_one(Connection, connect(place))
-        return Place(one.id, one.slug)
+    def made(place: str) -> TeamConnection:
+        one = db.session.get_one(Connection, add_team_connection(place))
+        return TeamConnection(one.id, one.slug)
 
-    return lambda place: look(lambda: made(place))
+    return lambda place: run_in_app(lambda: made(place))
 
 
 @pytest.fixture
-def request_id(roof: Roof, look: Look[Any], monkeypatch: pytest.MonkeyPatch) -> str:
+def request_id(
+    connect_team: ConnectTeam, run_in_app: RunInApp[Any], monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Send a document to Eric, and let the team read it."""
-    roof("W1")
+    connect_team("W1")
 
     def send() -> str:
         accept.accept_event(
-            EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+            EventIn.model_validate(event_body(signers=[signer_body("Eric")])),
+            source_id(),
+            test=True,
         )
         deliver()
         return db.session.scalars(select(SigningRequest.id)).one()
 
-    return str(look(send))
+    return str(run_in_app(send))
 
 
 @pytest.fixture
-def signer(request_id: str, look: Look[Any]) -> Callable[[], Signer]:
+def signer(request_id: str, run_in_app: RunInApp[Any]) -> Callable[[], Signer]:
     """Give a function that reads the one signer."""
-    return lambda: look(lambda: db.session.scalars(select(Signer)).one())
+    return lambda: run_in_app(lambda: db.session.scalars(select(Signer)).one())
 
 
 @pytest.fixture
-def link(request_id: str, loft: Loft) -> str:
+def action_link(request_id: str, fake_provider: FakeProvider) -> str:
     """Return the address behind the Remind button."""
-    url = next(button.url for button in loft.flown[-1].buttons if button.text == "Remind Eric")
+    url = next(
+        button.url for button in fake_provider.sent[-1].buttons if button.text == "Remind Eric"
+    )
     return "/a/" + url.rpartition("/")[2]

@@ -23,22 +23,24 @@ from hub.messaging.send.calls import Outcome
 from hub.models import AuditEntry, Connection, Throttle
 from tests import hub_fixtures
 from tests.conftest import Browser
-from tests.hub_fixtures import a_message, body, change, free, status
+from tests.hub_fixtures import clear_throttle, json_of, queue_direct_message, status, update_message
 
-P = ParamSpec("P")
-T = TypeVar("T")
+PROVIDER = ParamSpec("P")
+TITLE = TypeVar("T")
 
 PAGE = "/connections/demo-sms"
-AWAY = Unreachable("Could not reach Twilio: its name does not resolve.", "unreachable")
+UNREACHABLE = Unreachable("Could not reach Twilio: its name does not resolve.", "unreachable")
 
 
-def in_app(what: Callable[P, T]) -> Callable[Concatenate[Flask, P], T]:
+def with_app_context(
+    what: Callable[PROVIDER, TITLE],
+) -> Callable[Concatenate[Flask, PROVIDER], TITLE]:
     """Let a function work in the application that is given first; pages are asked for outside of
     it.
     """
 
     @wraps(what)
-    def run(app: Flask, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(app: Flask, /, *args: PROVIDER.args, **kwargs: PROVIDER.kwargs) -> TITLE:
         with app.app_context():
             return what(*args, **kwargs)
 
@@ -50,25 +52,25 @@ def demo_connection() -> Connection:
     return db.session.scalars(select(Connection).order_by(Connection.id)).first()  # type: ignore[return-value]
 
 
-@in_app
+@with_app_context
 def fail(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
     """Let so many calls end so; return messages that wait behind them."""
     for n in range(times):
-        a_message(text=f"{n}")
+        queue_direct_message(text=f"{n}")
     claims = delivery.record_and_claim([], {demo_connection().id: times})
     delivery.record_and_claim([Outcome(one, None, error, now(), 10) for one in claims], {})
-    return [a_message(text=f"waits {n}") for n in range(3)]
+    return [queue_direct_message(text=f"waits {n}") for n in range(3)]
 
 
-@in_app
+@with_app_context
 def deliver() -> int:
     return hub_fixtures.deliver()
 
 
-@in_app
+@with_app_context
 def make_late(ids: list[str]) -> None:
     for one in ids:
-        change(one, due_at=now() - timedelta(minutes=5))
+        update_message(one, due_at=now() - timedelta(minutes=5))
 
 
 @pytest.fixture
@@ -80,22 +82,22 @@ def app(app: Flask) -> Flask:
 
 
 @pytest.fixture
-def lost(app: Flask) -> list[str]:
+def untried_messages(app: Flask) -> list[str]:
     """Lose the provider while eight messages wait; return those that were never tried."""
-    return fail(app, AWAY)
+    return fail(app, UNREACHABLE)
 
 
-def words(admin: Browser, path: str) -> str:
+def text_of(admin: Browser, path: str) -> str:
     """Return what a page says, without its markup."""
-    return words_of(admin.get(path).text)
+    return text_of_page(admin.get(path).text)
 
 
-def words_of(page: str) -> str:
+def text_of_page(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 # ── Not reached ───────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.usefixtures("lost")
+@pytest.mark.usefixtures("untried_messages")
 class TestNotReached:
     """A connection whose provider is not reached."""
 
@@ -103,30 +105,30 @@ class TestNotReached:
         self, admin: Browser
     ) -> None:
         for path in ("/", "/integrations", PAGE):
-            said = words(admin, path)
+            said = text_of(admin, path)
             assert "Could not reach Twilio: its name does not resolve. Since " in said, path
             assert (
                 "8 messages are waiting. Signpost sends them automatically. Signpost tries again in"
             ) in said, path
-        assert "Twilio cannot be reached" in words(admin, "/")
+        assert "Twilio cannot be reached" in text_of(admin, "/")
         for path in ("/integrations", PAGE):
-            assert "Unreachable" in words(admin, path)
-        assert "Test again" in words(admin, PAGE)
+            assert "Unreachable" in text_of(admin, path)
+        assert "Test again" in text_of(admin, PAGE)
 
     def test_it_is_listed_with_what_needs_attention(self, admin: Browser) -> None:
-        assert "Unreachable" in words(admin, "/integrations?state=broken")
-        assert "Unreachable" not in words(admin, "/integrations?state=enabled")
+        assert "Unreachable" in text_of(admin, "/integrations?state=broken")
+        assert "Unreachable" not in text_of(admin, "/integrations?state=enabled")
 
     def test_one_of_two_connections_says_it_where_both_are_listed(
         self, app: Flask, admin: Browser
     ) -> None:
         with app.app_context():
             like = demo_connection()
-            hub_fixtures.a_connection("Stranger", like=like, sender="+15005550099")
+            hub_fixtures.copy_connection("Stranger", like=like, sender="+15005550099")
             title = like.title
         assert re.search(
             rf"{re.escape(title)} Simulator Unreachable Stranger Simulator Enabled",
-            words(admin, "/integrations"),
+            text_of(admin, "/integrations"),
         )
 
     def test_a_passing_test_tries_at_once_and_all_is_well_again(
@@ -136,17 +138,17 @@ class TestNotReached:
         with app.app_context():
             settings = demo_connection().settings
         typed = {name: "" if value is False else str(value) for name, value in settings.items()}
-        assert "Twilio is ready" in words_of(admin.post(PAGE, {**typed, "do": "test"}).text)
+        assert "Twilio is ready" in text_of_page(admin.post(PAGE, {**typed, "do": "test"}).text)
         assert deliver(app) > 0
         for path in ("/", "/integrations", PAGE):
-            assert "Unreachable" not in words(admin, path), words(admin, path)
+            assert "Unreachable" not in text_of(admin, path), text_of(admin, path)
 
     def test_the_activity_says_once_when_it_was_lost_and_found(
         self, app: Flask, admin: Browser, simulator: Any
     ) -> None:
         for _ in range(2):
             with app.app_context():
-                free(demo_connection())
+                clear_throttle(demo_connection())
             deliver(app)
         with app.app_context():
             title = demo_connection().title
@@ -158,7 +160,7 @@ class TestNotReached:
                 )
                 == 2
             )
-        said = words(admin, "/activity")
+        said = text_of(admin, "/activity")
         assert (
             f"Signpost Could not reach the provider of {title} why: Could not reach Twilio" in said
         )
@@ -167,14 +169,14 @@ class TestNotReached:
     def test_a_disabled_connection_says_nothing_of_it(self, app: Flask, admin: Browser) -> None:
         with app.app_context():
             connections.disable(demo_connection().id)
-        assert "nreachable" not in words(admin, "/integrations")
+        assert "nreachable" not in text_of(admin, "/integrations")
 
     def test_what_waits_is_not_blamed_on_the_workers(
-        self, app: Flask, admin: Browser, lost: list[str]
+        self, app: Flask, admin: Browser, untried_messages: list[str]
     ) -> None:
-        make_late(app, lost)
-        assert "should have been sent a minute ago" not in words(admin, "/")
-        answer = body(admin.get("/readyz"))
+        make_late(app, untried_messages)
+        assert "should have been sent a minute ago" not in text_of(admin, "/")
+        answer = json_of(admin.get("/readyz"))
         assert (answer["status"], answer["lateness"]) == ("degraded", "ok")
         assert answer["providers"] == "a provider cannot be reached; its messages are sent later"
 
@@ -188,8 +190,8 @@ def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
             "Twilio failed before it reported whether it accepted the message.", "http_500"
         ),
     )
-    assert "Twilio cannot be reached" in words(admin, "/")
-    assert "Twilio failed before it reported whether it accepted the message. Since" in words(
+    assert "Twilio cannot be reached" in text_of(admin, "/")
+    assert "Twilio failed before it reported whether it accepted the message. Since" in text_of(
         admin, "/"
     )
 
@@ -198,17 +200,17 @@ def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
 def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admin: Browser) -> None:
     fail(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
     for path in ("/", "/integrations", PAGE):
-        said = words(admin, path)
+        said = text_of(admin, path)
         assert "Too many messages wait at Twilio. Signpost sends nothing until " in said, path
         assert "4 messages are waiting. Signpost sends them automatically." in said, path
-    assert "Rate limited by Twilio" in words(admin, "/")
-    assert "Rate limited" in words(admin, PAGE)
+    assert "Rate limited by Twilio" in text_of(admin, "/")
+    assert "Rate limited" in text_of(admin, PAGE)
 
 
 def test_a_pause_of_seconds_needs_nobody(app: Flask, admin: Browser) -> None:
     fail(app, SlowDown("Slower.", "20429", 20), 1)
-    assert "Rate limited by" not in words(admin, "/")
-    assert "Rate limited by Twilio" in words(admin, PAGE)
+    assert "Rate limited by" not in text_of(admin, "/")
+    assert "Rate limited by Twilio" in text_of(admin, PAGE)
 
 
 def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser) -> None:
@@ -220,16 +222,16 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 
     with app.app_context():
         later()
-    assert "Rate limited" not in words(admin, "/integrations")
+    assert "Rate limited" not in text_of(admin, "/integrations")
 
 
 # ── Late, and why ─────────────────────────────────────────────────────────────────────────────────
 def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        message_id = a_message()
+        message_id = queue_direct_message()
     make_late(app, [message_id])
-    assert "1 message should have been sent a minute ago" in words(admin, "/")
-    answer = body(admin.get("/readyz"))
+    assert "1 message should have been sent a minute ago" in text_of(admin, "/")
+    answer = json_of(admin.get("/readyz"))
     assert (answer["lateness"], answer["providers"]) == ("messages are waiting", "ok")
 
 
@@ -242,10 +244,10 @@ def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
 
     with app.app_context():
         limit(demo_connection().id)
-        ids = [a_message(text=f"{n}") for n in range(8)]
+        ids = [queue_direct_message(text=f"{n}") for n in range(8)]
     make_late(app, ids)
-    assert "8 messages should have been sent" in words(admin, "/")
+    assert "8 messages should have been sent" in text_of(admin, "/")
     with app.app_context():
         delivery.record_and_claim([], {demo_connection().id: 64})
         assert [status(one) for one in ids].count("queued") == 4
-    assert "should have been sent" not in words(admin, "/")
+    assert "should have been sent" not in text_of(admin, "/")

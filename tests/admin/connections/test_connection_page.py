@@ -28,7 +28,7 @@ from tests.admin.connections.connection_pages import (
 from tests.admin.connections.connection_pages import stored as stored
 from tests.admin.connections.connection_pages import values as values
 from tests.conftest import Browser
-from tests.hub_fixtures import change
+from tests.hub_fixtures import update_message
 
 
 def test_what_a_test_replaces_is_everything_that_it_may_change(
@@ -102,13 +102,13 @@ def test_a_secret_typed_before_a_test_without_script_is_saved_afterwards(
 def test_a_kept_secret_opens_for_nothing_else(
     app: Flask,
     admin: Browser,
-    person: Callable[..., Browser],
+    browser_for: Callable[..., Browser],
     values: dict[str, str],
     other: str,
     simulator: Any,
 ) -> None:
     kept = hidden(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
-    browser = person(Role.ADMIN) if other == "somebody else" else admin
+    browser = browser_for(Role.ADMIN) if other == "somebody else" else admin
     changed = {**values, "auth_token": "", "auth_token-kept": kept, "do": "save"}
     if other == "another account":
         changed["account_sid"] = "AC" + "f" * 32
@@ -166,7 +166,7 @@ def test_another_account_is_told_what_becomes_of_messages_under_way(
     admin.post(PAGE, {**values, "do": "save"})
     assert warning not in words(admin.get(PAGE))
     with app.app_context():
-        change(db.session.scalars(select(Message.id)).one(), status="accepted")
+        update_message(db.session.scalars(select(Message.id)).one(), status="accepted")
     admin.post(PAGE, {**values, "account_sid": "AC" + "f" * 32, "do": "save"})
     assert warning in words(admin.get(PAGE))
 
@@ -183,9 +183,9 @@ def test_enabling_is_refused_without_a_passing_test(
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_viewer_reads_and_is_offered_nothing_to_change(
-    app: Flask, person: Callable[..., Browser], values: dict[str, str], stored: str
+    app: Flask, browser_for: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
-    page = person(Role.VIEWER).get(PAGE)
+    page = browser_for(Role.VIEWER).get(PAGE)
     assert values["account_sid"] in page.text
     assert "Only admins can change settings" in words(page)
     assert 'value="save"' not in page.text
@@ -257,12 +257,12 @@ def test_a_passed_test_counts_for_its_own_settings_only(
 def test_a_passed_test_counts_for_its_reader_only(
     app: Flask,
     admin: Browser,
-    person: Callable[..., Browser],
+    browser_for: Callable[..., Browser],
     values: dict[str, str],
     simulator: Any,
 ) -> None:
     passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
-    other = person(Role.ADMIN, name="Ines Duarte")
+    other = browser_for(Role.ADMIN, name="Ines Duarte")
     other.post(NEW, {**values, "do": "save", "passed": passed})
     with app.app_context():
         one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()

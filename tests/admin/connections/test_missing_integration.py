@@ -16,7 +16,7 @@ from tests.conftest import Browser
 
 
 @pytest.fixture
-def orphan(app: Flask) -> str:
+def uninstalled_connection(app: Flask) -> str:
     """Add a connection of an integration that is not installed; give its id."""
 
     @transaction
@@ -32,9 +32,9 @@ def orphan(app: Flask) -> str:
 
 
 def test_connection_without_its_integration_has_a_page(
-    app: Flask, orphan: str, person: Callable[..., Browser]
+    app: Flask, uninstalled_connection: str, browser_for: Callable[..., Browser]
 ) -> None:
-    admin = person(Role.ADMIN)
+    admin = browser_for(Role.ADMIN)
     page = admin.get("/connections/old-pager")
     assert page.status_code == 200
     assert "The integration “uninstalled” is not installed." in page.text
@@ -43,22 +43,22 @@ def test_connection_without_its_integration_has_a_page(
 
 
 def test_it_is_listed_among_the_integrations(
-    app: Flask, orphan: str, person: Callable[..., Browser]
+    app: Flask, uninstalled_connection: str, browser_for: Callable[..., Browser]
 ) -> None:
-    page = person().get("/integrations").text
+    page = browser_for().get("/integrations").text
     assert "Integrations that are not installed" in page
     assert "/connections/old-pager" in page
 
 
 def test_it_can_be_archived_and_viewers_see_no_such_link(
-    app: Flask, orphan: str, person: Callable[..., Browser]
+    app: Flask, uninstalled_connection: str, browser_for: Callable[..., Browser]
 ) -> None:
-    admin = person(Role.ADMIN)
-    assert "/archive" not in person(Role.VIEWER).get("/connections/old-pager").text
+    admin = browser_for(Role.ADMIN)
+    assert "/archive" not in browser_for(Role.VIEWER).get("/connections/old-pager").text
     assert admin.get("/connections/old-pager/archive").status_code == 200
     assert admin.post("/connections/old-pager/archive", {}).status_code == 303
     with app.app_context():
-        archived = db.session.get_one(Connection, orphan)
+        archived = db.session.get_one(Connection, uninstalled_connection)
         slug = archived.slug
         assert archived.archived_at is not None
     page = admin.get(f"/connections/{slug}")

@@ -58,9 +58,13 @@ def test_the_eleventh_save_in_a_minute_waits(
 
 
 def test_the_sixth_message_in_a_minute_waits(
-    app: Flask, person: Callable[..., Browser], values: dict[str, str], stored: str, simulator: Any
+    app: Flask,
+    browser_for: Callable[..., Browser],
+    values: dict[str, str],
+    stored: str,
+    simulator: Any,
 ) -> None:
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     with app.app_context():
         connections.enable(stored)
     assert [

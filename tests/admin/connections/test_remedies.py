@@ -30,19 +30,27 @@ from hub.models import Connection, Contact, Message, Suppression
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import Browser
-from tests.fake_provider import Loft
-from tests.fake_provider import loft as loft
-from tests.hub_fixtures import ERIC, a_signer, an_event, change, deliver, source_id, turn_connection
+from tests.fake_provider import FakeProvider
+from tests.fake_provider import fake_provider as fake_provider
+from tests.hub_fixtures import (
+    ERIC,
+    deliver,
+    event_body,
+    set_connection_state,
+    signer_body,
+    source_id,
+    update_message,
+)
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
-from tests.team_connections import connect, fly
+from tests.team_connections import accept_post, add_team_connection
 
 RULES = "/connections/demo-sms/rules"
-BARE = {"currency": "USD"}
+MINIMAL_RULES = {"currency": "USD"}
 
 
 @dataclass
-class Apart:
+class ThreadedBrowser:
     """A browser whose requests are made in a thread of its own, apart from the application context
     of the test.
     """
@@ -64,10 +72,12 @@ class Apart:
 
 
 @pytest.fixture
-def admin(hub_demo: Flask, person: Callable[..., Browser]) -> Apart:
+def admin(hub_demo: Flask, browser_for: Callable[..., Browser]) -> ThreadedBrowser:
     """Give an admin's browser."""
     with ThreadPoolExecutor(1) as pool:
-        return Apart(pool.submit(lambda: person(Role.ADMIN, name="Dana Whitfield")).result())
+        return ThreadedBrowser(
+            pool.submit(lambda: browser_for(Role.ADMIN, name="Dana Whitfield")).result()
+        )
 
 
 def send() -> Message:
@@ -82,13 +92,13 @@ def send_for_event() -> Message:
     here.
     """
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     db.session.rollback()
     return db.session.scalars(select(Message).order_by(Message.id.desc())).first()  # type: ignore[return-value]
 
 
-def resend(admin: Apart, message_id: str) -> Message:
+def resend(admin: ThreadedBrowser, message_id: str) -> Message:
     """Press Resend on the page of a message and return the new one."""
     answer = admin.post(f"/messages/{message_id}/resend")
     assert answer.status_code == 303
@@ -98,28 +108,28 @@ def resend(admin: Apart, message_id: str) -> Message:
     return again
 
 
-def close(reason: str) -> Callable[[Apart], None]:
+def suppress(reason: str) -> Callable[[ThreadedBrowser], None]:
     """Return what closes Eric's number for a reason."""
 
-    def closing(admin: Apart) -> None:
+    def closing(admin: ThreadedBrowser) -> None:
         suppressions.add_opt_out(ERIC, channel="sms", why="For a reason.", test=True, reason=reason)
 
     return closing
 
 
-def rule(**fields: str) -> Callable[[Apart], None]:
+def rule(**fields: str) -> Callable[[ThreadedBrowser], None]:
     """Return what sets a rule on its page."""
-    return lambda admin: _ok(admin.post(RULES, {**BARE, **fields}))
+    return lambda admin: _assert_ok(admin.post(RULES, {**MINIMAL_RULES, **fields}))
 
 
-def _ok(answer: Any) -> None:
+def _assert_ok(answer: Any) -> None:
     assert answer.status_code == 303, answer.text
 
 
-def say(text: str) -> Callable[[Apart], None]:
+def receive_text(text: str) -> Callable[[ThreadedBrowser], None]:
     """Return what lets Eric write."""
 
-    def write(admin: Apart) -> None:
+    def write(admin: ThreadedBrowser) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
         came = Inbound(
             provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text
@@ -129,19 +139,19 @@ def say(text: str) -> Callable[[Apart], None]:
     return write
 
 
-def say_elsewhere(text: str) -> Callable[[Apart], None]:
+def receive_text_elsewhere(text: str) -> Callable[[ThreadedBrowser], None]:
     return lambda admin: opt_out.process_unassigned_keyword(
         Inbound(channel=Channel.SMS, address=ERIC, text=text), now()
     )
 
 
-def record(given: str) -> Callable[[Apart], None]:
+def record_consent(given: str) -> Callable[[ThreadedBrowser], None]:
     """Return a function that records a consent or an objection on Eric's page."""
 
-    def write(admin: Apart) -> None:
+    def write(admin: ThreadedBrowser) -> None:
         send()
         [eric] = db.session.scalars(select(Contact.id).where(Contact.address == ERIC))
-        _ok(
+        _assert_ok(
             admin.post(
                 f"/contacts/{eric}", {"given": given, "channel": "", "proof": "On the phone."}
             )
@@ -151,22 +161,22 @@ def record(given: str) -> Callable[[Apart], None]:
     return write
 
 
-def old_consent(admin: Apart) -> None:
+def record_old_consent(admin: ThreadedBrowser) -> None:
     consents.record_consent(
         ConsentEntry(ERIC, True, "", at=now() - timedelta(days=30)), source="admin", test=True
     )
     rule(consent="y", consent_days="7")(admin)
 
 
-def reopen(admin: Apart) -> None:
+def lift_suppression(admin: ThreadedBrowser) -> None:
     """Open what is closed under Opt-outs, with a reason."""
     db.session.rollback()
     [row] = db.session.scalars(select(Suppression.id).where(Suppression.lifted_at.is_(None)))
-    _ok(admin.post(f"/opt-outs/{row}", {"why": "They asked for messages."}))
+    _assert_ok(admin.post(f"/opt-outs/{row}", {"why": "They asked for messages."}))
 
 
-def shut_out(wanted: bool) -> Callable[[Apart], None]:
-    def tell(admin: Apart) -> None:
+def block_recipient(wanted: bool) -> Callable[[ThreadedBrowser], None]:
+    def tell(admin: ThreadedBrowser) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
         came = ChatPermission(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
         chat_membership.apply_membership(
@@ -181,23 +191,23 @@ def one_kind() -> Any:
 
 
 # code → what brings it about, and what its remedy says to do; then the message is sent again
-FOLLOWED: dict[str, tuple[Callable[[Apart], None], Callable[[Apart], None]]] = {
-    "keyword": (say("STOP"), say("START")),
-    "keyword_elsewhere": (say_elsewhere("STOP"), say_elsewhere("START")),
-    "admin": (close("admin"), reopen),
-    "import": (close("import"), reopen),
-    "api": (close("api"), reopen),
-    "complaint": (close("complaint"), reopen),
-    "shut_out": (shut_out(False), shut_out(True)),
-    "consent_missing": (rule(consent="y"), record("yes")),
-    "consent_old": (old_consent, record("yes")),
-    "consent_no": (record("no"), record("yes")),
+FOLLOWED: dict[str, tuple[Callable[[ThreadedBrowser], None], Callable[[ThreadedBrowser], None]]] = {
+    "keyword": (receive_text("STOP"), receive_text("START")),
+    "keyword_elsewhere": (receive_text_elsewhere("STOP"), receive_text_elsewhere("START")),
+    "admin": (suppress("admin"), lift_suppression),
+    "import": (suppress("import"), lift_suppression),
+    "api": (suppress("api"), lift_suppression),
+    "complaint": (suppress("complaint"), lift_suppression),
+    "shut_out": (block_recipient(False), block_recipient(True)),
+    "consent_missing": (rule(consent="y"), record_consent("yes")),
+    "consent_old": (record_old_consent, record_consent("yes")),
+    "consent_no": (record_consent("no"), record_consent("yes")),
     "country_not_allowed": (rule(countries="DE"), rule(countries="DE, US")),
     "cap_hour": (lambda admin: (rule(per_hour="1")(admin), send(), None)[-1], rule(per_hour="9")),
     "cap_day": (lambda admin: (rule(per_day="1")(admin), send(), None)[-1], rule(per_day="9")),
 }
 # what a person elsewhere does, or what passes by itself, and where that is tested
-ELSEWHERE = {
+OTHER_SENDER = {
     "unreachable": "tests/messaging/send/test_circuit_breaker.py",
     "bad_answer": "tests/messaging/track/test_reconcile.py",
     "no_answer": "tests/messaging/track/test_reconcile.py",
@@ -220,13 +230,13 @@ ELSEWHERE = {
 
 
 def test_every_code_of_ours_is_followed_here_or_tested_elsewhere() -> None:
-    assert set(CODES) == FOLLOWED.keys() | ELSEWHERE.keys()
+    assert set(CODES) == FOLLOWED.keys() | OTHER_SENDER.keys()
     assert all(problem.remedy for problem in (*CODES.values(), *BY_STATUS.values()))
 
 
 @pytest.mark.parametrize("code", FOLLOWED)
 def test_a_message_is_sent_again_once_its_remedy_was_followed(
-    hub_demo: Flask, admin: Apart, code: str
+    hub_demo: Flask, admin: ThreadedBrowser, code: str
 ) -> None:
     before, remedy = FOLLOWED[code]
     before(admin)
@@ -248,9 +258,9 @@ def test_a_message_is_sent_again_once_its_remedy_was_followed(
 
 # ── What the pages' own buttons do ────────────────────────────────────────────────────────────────
 @pytest.fixture
-def roofs(hub_demo: Flask, loft: Loft) -> Connection:
-    loft.fly = fly
-    one = db.session.get_one(Connection, connect("T1"))
+def team_connection(hub_demo: Flask, fake_provider: FakeProvider) -> Connection:
+    fake_provider.on_send = accept_post
+    one = db.session.get_one(Connection, add_team_connection("T1"))
 
     @transaction
     def fill_in() -> None:  # what its form, which asks for nothing, would store
@@ -268,25 +278,27 @@ def refusing(error: Exception) -> Any:
 
 
 def test_allow_again_lets_messages_go_where_a_provider_refused(
-    hub_demo: Flask, admin: Apart
+    hub_demo: Flask, admin: ThreadedBrowser
 ) -> None:
     first = send()
     suppressions.suppress(first.id, reason="provider", code="21610")
-    change(first.id, status="failed", code="21610", due_at=None)
+    update_message(first.id, status="failed", code="21610", due_at=None)
     assert "START" in admin.get(f"/messages/{first.id}").text
-    _ok(admin.post(f"/messages/{first.id}/lift"))
+    _assert_ok(admin.post(f"/messages/{first.id}/lift"))
     assert resend(admin, first.id).status == "queued"
 
 
 def test_a_broken_connection_goes_on_once_its_test_passes(
-    roofs: Connection, loft: Loft, admin: Apart
+    team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser
 ) -> None:
-    loft.fly = refusing(ConnectionBroken("The key was revoked. Make another one.", "key"))
-    waiting = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
+    fake_provider.on_send = refusing(
+        ConnectionBroken("The key was revoked. Make another one.", "key")
+    )
+    waiting = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
     deliver()
     assert "The key was revoked. Make another one." in admin.get("/").text
-    loft.fly = fly
-    assert admin.post(f"/connections/{roofs.slug}", {"do": "test"}).status_code == 200
+    fake_provider.on_send = accept_post
+    assert admin.post(f"/connections/{team_connection.slug}", {"do": "test"}).status_code == 200
     deliver()
     db.session.rollback()
     assert db.session.get_one(Message, waiting).status == "accepted"
@@ -294,12 +306,12 @@ def test_a_broken_connection_goes_on_once_its_test_passes(
 
 
 def test_a_disabled_connection_sends_once_it_is_enabled(
-    roofs: Connection, loft: Loft, admin: Apart
+    team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser
 ) -> None:
-    waiting = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
-    turn_connection(roofs.id, ConnectionState.DISABLED)
+    waiting = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
+    set_connection_state(team_connection.id, ConnectionState.DISABLED)
     assert "Waiting for the connection" in admin.get(f"/messages/{waiting}").text
-    _ok(admin.post(f"/connections/{roofs.slug}/enable"))
+    _assert_ok(admin.post(f"/connections/{team_connection.slug}/enable"))
     deliver()
     db.session.rollback()
     assert db.session.get_one(Message, waiting).status == "accepted"
@@ -307,13 +319,13 @@ def test_a_disabled_connection_sends_once_it_is_enabled(
 
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
 def test_what_did_not_arrive_can_be_sent_again(
-    roofs: Connection, loft: Loft, admin: Apart, given: Status
+    team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser, given: Status
 ) -> None:
-    loft.fly = refusing(PermanentError("No.", "p7"))
-    first = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
+    fake_provider.on_send = refusing(PermanentError("No.", "p7"))
+    first = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
     deliver()
-    change(first, status=given.value, due_at=None)
-    loft.fly = fly
+    update_message(first, status=given.value, due_at=None)
+    fake_provider.on_send = accept_post
     again = resend(admin, first)
     deliver()
     db.session.rollback()

@@ -112,8 +112,8 @@ def test_what_cannot_be_meant_is_said_at_its_field_and_nothing_is_kept(
     assert held(app) == policy.Rules()
 
 
-def test_only_an_admin_changes_rules(person: Callable[[Role], Browser]) -> None:
-    operator = person(Role.OPERATOR)
+def test_only_an_admin_changes_rules(browser_for: Callable[[Role], Browser]) -> None:
+    operator = browser_for(Role.OPERATOR)
     assert "Only admins can change rules" in operator.get(PATH).text
     assert operator.post(PATH, FULL).status_code == 403
 

@@ -35,7 +35,7 @@ def settings(case: Any) -> dict[str, str]:
 
 
 def test_page_says_what_the_sender_does(
-    case: Any, app: Flask, person: Callable[..., Browser]
+    case: Any, app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     with app.app_context():
         connection_id = connections.create("twilio_sms", "Text messages", test=False)
@@ -54,4 +54,4 @@ def test_page_says_what_the_sender_does(
     assert told.startswith(f"Status callbacks. {case[1]}")
     assert bool(sent) is (case[1] == SENT)
     if app.extensions["hub.config"].demo:  # elsewhere pages are at the public address only
-        assert case[1] in person().get("/connections/text-messages").text
+        assert case[1] in browser_for().get("/connections/text-messages").text

@@ -65,8 +65,8 @@ def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser
     assert "country code is missing" in admin.get("/opt-outs?q=3175551234").text
 
 
-def test_an_operator_closes_and_only_an_admin_opens(app: Flask, person: object) -> None:
-    operator = person(Role.OPERATOR)  # type: ignore[operator]
+def test_an_operator_closes_and_only_an_admin_opens(app: Flask, browser_for: object) -> None:
+    operator = browser_for(Role.OPERATOR)  # type: ignore[operator]
     assert (
         operator.post(
             "/opt-outs", {"address": ERIC, "channel": "", "why": "Asked us.", "test": "y"}

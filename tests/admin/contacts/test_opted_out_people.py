@@ -23,7 +23,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.admin.messages.test_inbox import whatsapp, wrote
 from tests.conftest import Browser
-from tests.hub_fixtures import ERIC, a_signer, an_event, source_id
+from tests.hub_fixtures import ERIC, event_body, signer_body, source_id
 
 ANNA = "+442071234567"
 
@@ -33,7 +33,7 @@ def words(page: str) -> str:
 
 
 @pytest.fixture
-def in_hub(app: Flask) -> Callable[[Callable[[], Any]], Any]:
+def run_in_app(app: Flask) -> Callable[[Callable[[], Any]], Any]:
     """Give a function that runs something in the application, apart from every request."""
 
     def run(action: Callable[[], Any]) -> Any:
@@ -46,15 +46,15 @@ def in_hub(app: Flask) -> Callable[[Callable[[], Any]], Any]:
 
 
 @pytest.fixture
-def request_path(in_hub: Callable[[Callable[[], Any]], Any]) -> str:
+def request_path(run_in_app: Callable[[Callable[[], Any]], Any]) -> str:
     """Send a document to Eric and Anna, and give the path of the request's page."""
 
     def send() -> str:
-        event = an_event(signers=[a_signer("Eric", ERIC), a_signer("Anna", ANNA)])
+        event = event_body(signers=[signer_body("Eric", ERIC), signer_body("Anna", ANNA)])
         accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
         return db.session.scalars(select(SigningRequest.id)).one()
 
-    return f"/requests/{in_hub(send)}"
+    return f"/requests/{run_in_app(send)}"
 
 
 def panel(admin: Browser, path: str, name: str) -> str:
@@ -65,20 +65,20 @@ def panel(admin: Browser, path: str, name: str) -> str:
 
 
 def test_a_signer_who_replied_stop_is_marked_on_the_request(
-    in_hub: Any, request_path: str, admin: Browser
+    run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
     assert "Opted out" not in words(admin.get(request_path).text)
-    in_hub(lambda: wrote(whatsapp(), "STOP"))
+    run_in_app(lambda: wrote(whatsapp(), "STOP"))
     assert "Eric Opted out" in panel(admin, request_path, "Eric")
     assert "Opted out of WhatsApp just now" in panel(admin, request_path, "Eric")
     assert "Opted out" not in panel(admin, request_path, "Anna")
-    in_hub(lambda: wrote(whatsapp(), "START", 2))
+    run_in_app(lambda: wrote(whatsapp(), "START", 2))
     assert "Opted out" not in panel(admin, request_path, "Eric")
 
 
 @pytest.mark.parametrize("by_link", [False, True])
 def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
-    in_hub: Any, request_path: str, admin: Browser, by_link: bool
+    run_in_app: Any, request_path: str, admin: Browser, by_link: bool
 ) -> None:
     def block() -> None:
         if by_link:
@@ -89,41 +89,41 @@ def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
         else:
             suppressions.add_opt_out(ANNA, channel="sms", test=True)
 
-    in_hub(block)
+    run_in_app(block)
     assert "Opted out of SMS" in panel(admin, request_path, "Anna")
     assert "Opted out" not in panel(admin, request_path, "Eric")
 
 
 def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
-    in_hub: Any, request_path: str, admin: Browser
+    run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
     def record(given: bool) -> None:
         said = ConsentEntry(ANNA, given, "sms", proof="On the phone.")
         consents.record_consent(said, source=consents.BY_ADMIN, test=True)
 
-    in_hub(lambda: record(False))
+    run_in_app(lambda: record(False))
     assert "Opted out of SMS just now : Refused messages." in panel(admin, request_path, "Anna")
-    in_hub(lambda: record(True))
+    run_in_app(lambda: record(True))
     assert "Opted out" not in panel(admin, request_path, "Anna")
 
 
 def test_a_conversation_after_stop_has_a_reason_instead_of_a_composer(
-    in_hub: Any, admin: Browser
+    run_in_app: Any, admin: Browser
 ) -> None:
-    in_hub(lambda: wrote(whatsapp(), "Is this final?"))
-    path = f"/inbox/{in_hub(lambda: conversations.newest_conversations(1)[0].row.id)}"
+    run_in_app(lambda: wrote(whatsapp(), "Is this final?"))
+    path = f"/inbox/{run_in_app(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text
-    in_hub(lambda: wrote(whatsapp(), "STOP", 2))
+    run_in_app(lambda: wrote(whatsapp(), "STOP", 2))
     page = admin.get(path).text
     assert "<textarea" not in page
     assert "You cannot reply: " in words(page)
     assert "No messages are sent on WhatsApp until the person opts in again" in words(page)
-    in_hub(lambda: wrote(whatsapp(), "START", 3))
+    run_in_app(lambda: wrote(whatsapp(), "START", 3))
     assert "<textarea" in admin.get(path).text
 
 
-def test_an_opt_out_of_another_channel_leaves_the_composer(in_hub: Any, admin: Browser) -> None:
-    in_hub(lambda: wrote(whatsapp(), "Is this final?"))
-    in_hub(lambda: suppressions.add_opt_out(ERIC, channel="sms", test=True))
-    path = f"/inbox/{in_hub(lambda: conversations.newest_conversations(1)[0].row.id)}"
+def test_an_opt_out_of_another_channel_leaves_the_composer(run_in_app: Any, admin: Browser) -> None:
+    run_in_app(lambda: wrote(whatsapp(), "Is this final?"))
+    run_in_app(lambda: suppressions.add_opt_out(ERIC, channel="sms", test=True))
+    path = f"/inbox/{run_in_app(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text

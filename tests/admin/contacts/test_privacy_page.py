@@ -17,29 +17,29 @@ from tests.hub_fixtures import ERIC
 
 
 @pytest.fixture
-def eric(app: Flask) -> str:
+def contact_id(app: Flask) -> str:
     with app.app_context():
         demo.prepare()
         direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
         return contact_for(Address.PHONE, ERIC, test=True).id
 
 
-def test_a_person_is_given_what_is_kept_of_them(admin: Browser, eric: str) -> None:
-    answer = admin.get(f"/contacts/{eric}/data")
-    assert answer.headers["Content-Disposition"] == f"attachment; filename={eric}.json"
+def test_a_person_is_given_what_is_kept_of_them(admin: Browser, contact_id: str) -> None:
+    answer = admin.get(f"/contacts/{contact_id}/data")
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={contact_id}.json"
     assert json.loads(answer.text)["messages"][0]["says"]["text"] == "Your contract is ready."
     assert "Downloaded a person’s data" in admin.get("/activity").text
 
 
-def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) -> None:
-    assert "the text of 1 message" in admin.get(f"/contacts/{eric}/erase").text
-    assert admin.post(f"/contacts/{eric}/erase", {"why": ""}).status_code == 422
-    assert admin.post(f"/contacts/{eric}/erase", {"why": "By letter."}).status_code == 303
-    page = admin.get(f"/contacts/{eric}").text
+def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, contact_id: str) -> None:
+    assert "the text of 1 message" in admin.get(f"/contacts/{contact_id}/erase").text
+    assert admin.post(f"/contacts/{contact_id}/erase", {"why": ""}).status_code == 422
+    assert admin.post(f"/contacts/{contact_id}/erase", {"why": "By letter."}).status_code == 303
+    page = admin.get(f"/contacts/{contact_id}").text
     assert "The remaining records identify no one." in page
     assert ERIC not in page
     assert "Your contract is ready." not in page
-    assert "This person has been erased." in admin.get(f"/contacts/{eric}/erase").text
+    assert "This person has been erased." in admin.get(f"/contacts/{contact_id}/erase").text
     for path in ("/messages", "/", "/activity", "/inbox", "/opt-outs"):
         assert ERIC not in admin.get(path).text.replace(f'placeholder="{ERIC}"', "")
 
@@ -52,8 +52,8 @@ def test_what_nobody_has_is_not_found(admin: Browser) -> None:
         )
 
 
-def test_only_admins_may(person: Callable[[Role], Browser], eric: str) -> None:
-    operator = person(Role.OPERATOR)
-    assert "Erase this person" not in operator.get(f"/contacts/{eric}").text
-    assert operator.get(f"/contacts/{eric}/data").status_code == 403
-    assert operator.post(f"/contacts/{eric}/erase", {"why": "Mine."}).status_code == 403
+def test_only_admins_may(browser_for: Callable[[Role], Browser], contact_id: str) -> None:
+    operator = browser_for(Role.OPERATOR)
+    assert "Erase this person" not in operator.get(f"/contacts/{contact_id}").text
+    assert operator.get(f"/contacts/{contact_id}/data").status_code == 403
+    assert operator.post(f"/contacts/{contact_id}/erase", {"why": "Mine."}).status_code == 403

@@ -20,21 +20,21 @@ ADDRESSES = [f"/docs/{slug}".rstrip("/") for slug in rendering.pages()]
 
 
 @pytest.fixture
-def reader(person: Callable[..., Browser]) -> Browser:
-    return person(Role.VIEWER)
+def viewer(browser_for: Callable[..., Browser]) -> Browser:
+    return browser_for(Role.VIEWER)
 
 
 @pytest.mark.parametrize("address", ["/docs", "/docs/rules", "/docs/images/message-1440.png"])
-def test_documentation_requires_sign_in(nobody: Browser, address: str) -> None:
-    answer = nobody.get(address)
+def test_documentation_requires_sign_in(anonymous: Browser, address: str) -> None:
+    answer = anonymous.get(address)
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/sign-in")
 
 
-def test_every_page_is_shown_with_one_title_and_the_strict_policy(reader: Browser) -> None:
+def test_every_page_is_shown_with_one_title_and_the_strict_policy(viewer: Browser) -> None:
     assert len(ADDRESSES) > 70
     for address in ADDRESSES:
-        page = reader.get(address)
+        page = viewer.get(address)
         assert page.status_code == 200, address
         assert page.text.count("<h1") == 1, address
         assert page.headers["Content-Security-Policy"] == POLICY
@@ -42,22 +42,22 @@ def test_every_page_is_shown_with_one_title_and_the_strict_policy(reader: Browse
         assert "<!--" not in page.text
 
 
-def test_everything_that_a_page_shows_comes_from_the_hub(reader: Browser) -> None:
+def test_everything_that_a_page_shows_comes_from_the_hub(viewer: Browser) -> None:
     for address in ADDRESSES:
-        for source in re.findall(r'<img[^>]* src="([^"]+)"', reader.get(address).text):
-            assert reader.get(source).content_type == "image/png", (address, source)
+        for source in re.findall(r'<img[^>]* src="([^"]+)"', viewer.get(address).text):
+            assert viewer.get(source).content_type == "image/png", (address, source)
 
 
-def test_links_between_pages_and_to_images_work(reader: Browser) -> None:
+def test_links_between_pages_and_to_images_work(viewer: Browser) -> None:
     followed: set[str] = set()
     for address in ADDRESSES:
-        followed |= set(re.findall(r'href="(/docs[^"#]*)', reader.get(address).text))
+        followed |= set(re.findall(r'href="(/docs[^"#]*)', viewer.get(address).text))
     assert {"/docs/api", "/docs/images/rules-1440.png", "/docs/integration-guide"} <= followed
-    assert not [link for link in followed if reader.get(link).status_code != 200]
+    assert not [link for link in followed if viewer.get(link).status_code != 200]
 
 
-def test_link_to_a_file_that_is_no_page_is_text(reader: Browser) -> None:
-    page = reader.get("/docs/benchmarks").text
+def test_link_to_a_file_that_is_no_page_is_text(viewer: Browser) -> None:
+    page = viewer.get("/docs/benchmarks").text
     assert "<a>benchmarks</a>" in page
     assert "benchmarks/README.md" not in page
 
@@ -71,8 +71,8 @@ def test_link_to_a_file_that_is_no_page_is_text(reader: Browser) -> None:
         "/docs/images/..%2fREADME.md",
     ],
 )
-def test_unknown_page_is_not_found(reader: Browser, address: str) -> None:
-    assert reader.get(address).status_code == 404
+def test_unknown_page_is_not_found(viewer: Browser, address: str) -> None:
+    assert viewer.get(address).status_code == 404
 
 
 def test_wheel_contains_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +84,8 @@ def test_wheel_contains_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
     assert "hub/docs/screenshots/message-1440.png" in held
 
 
-def test_navigation_marks_the_documentation_as_the_current_place(reader: Browser) -> None:
-    assert 'href="/docs" aria-current="page"' in reader.get("/docs/rules").text
+def test_navigation_marks_the_documentation_as_the_current_place(viewer: Browser) -> None:
+    assert 'href="/docs" aria-current="page"' in viewer.get("/docs/rules").text
 
 
 class TestUnderAPathPrefix:
@@ -93,7 +93,7 @@ class TestUnderAPathPrefix:
     def settings(self) -> dict[str, str]:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:8000/hub"}
 
-    def test_links_and_images_carry_the_prefix(self, reader: Browser) -> None:
-        page = reader.get("/docs/rules").text
+    def test_links_and_images_carry_the_prefix(self, viewer: Browser) -> None:
+        page = viewer.get("/docs/rules").text
         assert 'href="/hub/docs/images/rules-1440.png"' in page
         assert 'href="/hub/docs/codes"' in page

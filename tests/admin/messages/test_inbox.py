@@ -65,9 +65,9 @@ def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: 
     assert "No unread messages" in admin.get("/inbox?show=unread").text
 
 
-def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -> None:
+def test_an_operator_answers_while_the_window_is_open(app: Flask, browser_for: Any) -> None:
     conversation_id = prepared(app)
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     assert "open for 23 h 59 min" in operator.get(f"/inbox/{conversation_id}").text
     assert operator.post(f"/inbox/{conversation_id}", {"text": "Yes, it is."}).status_code == 303
     page = operator.get(f"/inbox/{conversation_id}").text
@@ -95,9 +95,9 @@ def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Bro
     assert admin.post(f"/inbox/{conversation_id}", {"text": "Too late"}).status_code == 409
 
 
-def test_a_viewer_reads_and_does_not_answer(app: Flask, person: Any) -> None:
+def test_a_viewer_reads_and_does_not_answer(app: Flask, browser_for: Any) -> None:
     conversation_id = prepared(app)
-    viewer = person(Role.VIEWER)
+    viewer = browser_for(Role.VIEWER)
     page = viewer.get(f"/inbox/{conversation_id}").text
     assert "Is this the final version?" in page
     assert "<textarea" not in page
@@ -109,7 +109,7 @@ def test_an_unknown_conversation_is_not_found(admin: Browser) -> None:
 
 
 def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
-    app: Flask, admin: Browser, simulator: Any, nobody: Browser
+    app: Flask, admin: Browser, simulator: Any, anonymous: Browser
 ) -> None:
     with app.app_context():
         demo.prepare()
@@ -136,4 +136,4 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
     )
     assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
     assert admin.get(href[:-1] + "1").status_code == 404
-    assert nobody.get(href).status_code in (302, 303)
+    assert anonymous.get(href).status_code in (302, 303)

@@ -20,13 +20,13 @@ from hub.models import Connection
 from tests.conftest import Browser
 from tests.hub_fixtures import (
     ERIC,
-    a_message,
-    change,
     deliver,
     eventually,
     make_due,
     message,
+    queue_direct_message,
     source_id,
+    update_message,
 )
 
 ASKED = "Signpost asked the provider because no callback had arrived."
@@ -37,7 +37,7 @@ def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = a_message("+15005550016")
+        message_id = queue_direct_message("+15005550016")
         deliver()
         eventually(
             lambda: (
@@ -64,9 +64,9 @@ def test_what_is_not_asked_for_any_more_promises_no_question(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = a_message("+15005550016")
+        message_id = queue_direct_message("+15005550016")
         deliver()
-        change(message_id, due_at=None, changed_at=now() - timedelta(days=2))
+        update_message(message_id, due_at=None, changed_at=now() - timedelta(days=2))
     page = admin.get(f"/messages/{message_id}").text
     assert "Accepted by the provider." in page
     assert "Signpost asks the provider at" not in page
@@ -81,7 +81,7 @@ def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) 
         clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
         rules.save(connection_id, Rules(quiet=QuietHours(*(f"{at:%H:%M}" for at in clock))))
         contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
-        message_id = a_message(source_id=source_id())
+        message_id = queue_direct_message(source_id=source_id())
         until = message(message_id).due_at
         assert until
     page = admin.get(f"/messages/{message_id}").text
@@ -95,8 +95,8 @@ def test_a_canceled_message_gives_no_advice_about_an_earlier_attempt(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = a_message()
-        change(message_id, code="no_answer", tries=1)
+        message_id = queue_direct_message()
+        update_message(message_id, code="no_answer", tries=1)
     assert admin.post(f"/messages/{message_id}/cancel").status_code == 303
     page = admin.get(f"/messages/{message_id}").text
     assert "Canceled." in page

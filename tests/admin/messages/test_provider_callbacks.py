@@ -31,13 +31,13 @@ from hub.messaging.send import calls, claims
 from hub.models import AuditEntry, Connection, Message, PlatformEvent, ProviderCallback, StatusEvent
 from tests.conftest import Browser
 from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
-    call_back,
     callbacks,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
+    status_target,
 )
 
 SID = "SM" + "0" * 32
@@ -58,7 +58,7 @@ def demo_hub(app: Flask) -> Iterator[None]:
 
 
 def a_sent_message(sid: str = SID) -> str:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
@@ -73,16 +73,16 @@ def delivered(app: Flask) -> str:
     with app.app_context():
         message_id = a_sent_message()
         for word in ("sent", "delivered"):
-            call_back(app, a_form(app, SID, word), target=about(message_id))
+            post_callback(app, status_form(app, SID, word), target=status_target(message_id))
         process_pending_callbacks()
         return message_id
 
 
 @pytest.fixture
-def given_up(app: Flask) -> str:
+def unmatched_callback(app: Flask) -> str:
     """Give a receipt about a message that is not known."""
     with app.app_context():
-        call_back(app, a_form(app, STRANGE, "delivered"))
+        post_callback(app, status_form(app, STRANGE, "delivered"))
         with time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1)):
             process_pending_callbacks()
         return callbacks()[-1].id
@@ -141,18 +141,20 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_only_who_may_replay_sees_the_buttons(
-    delivered: str, given_up: str, person: Callable[..., Browser], role: Role
+    delivered: str, unmatched_callback: str, browser_for: Callable[..., Browser], role: Role
 ) -> None:
-    browser = person(role)
+    browser = browser_for(role)
     may = role >= Role.OPERATOR
     assert bool(buttons(browser.get(f"/messages/{delivered}"))) is may
     assert bool(buttons(browser.get("/receipts"))) is may
-    assert browser.post(f"/receipts/{given_up}/replay").status_code == (303 if may else 403)
+    assert browser.post(f"/receipts/{unmatched_callback}/replay").status_code == (
+        303 if may else 403
+    )
 
 
 def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        message_id = a_message()
+        message_id = queue_direct_message()
     assert buttons(admin.get(f"/messages/{message_id}")) == []
     admin.post(f"/messages/{message_id}/replay")
     assert "No stored callback matches, so nothing was replayed." in words(
@@ -164,7 +166,7 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
     app: Flask, delivered: str, admin: Browser
 ) -> None:
     with app.app_context():
-        call_back(app, a_form(app, SID, "read"), target=about(delivered))
+        post_callback(app, status_form(app, SID, "read"), target=status_target(delivered))
         last = callbacks()[-1]
         whole = last._request or b""
         callback_id = last.id
@@ -191,20 +193,20 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
 
 
 def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_are(
-    app: Flask, given_up: str, admin: Browser
+    app: Flask, unmatched_callback: str, admin: Browser
 ) -> None:
     assert 'href="/receipts"' in admin.get("/").text
     page = words(admin.get("/receipts"))
     for part in (STRANGE, "delivered", callback_rows.UNKNOWN, f"MessageSid={STRANGE}"):
         assert part in page
-    admin.post(f"/receipts/{given_up}/replay")
+    admin.post(f"/receipts/{unmatched_callback}/replay")
     assert (
         f"Replayed 1 callback. 1 callback could not be processed. {callback_rows.UNKNOWN}"
         in words(admin.get("/receipts"))
     )
     with app.app_context():
         a_sent_message(STRANGE)
-    admin.post(f"/receipts/{given_up}/replay")
+    admin.post(f"/receipts/{unmatched_callback}/replay")
     assert "All callbacks processed" in words(admin.get("/receipts"))
     assert "could not be processed" not in words(admin.get("/"))
 
@@ -241,8 +243,13 @@ def test_what_does_not_exist_is_not_replayed(admin: Browser, target: str) -> Non
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example"])
-def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: str) -> None:
-    assert admin.post(f"/receipts/{given_up}/replay", {"next": target}).headers["Location"] == "/"
+def test_a_replay_leads_to_no_other_site(
+    unmatched_callback: str, admin: Browser, target: str
+) -> None:
+    assert (
+        admin.post(f"/receipts/{unmatched_callback}/replay", {"next": target}).headers["Location"]
+        == "/"
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hub.messaging.compose import direct, resend
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.state import unreadable_rows
 from tests.conftest import Browser
-from tests.hub_fixtures import change
+from tests.hub_fixtures import update_message
 
 
 def noted(app: Flask) -> str:
@@ -84,8 +84,10 @@ def test_a_row_that_is_still_damaged_stays_listed(
     assert "No unreadable rows" in retry()
 
 
-def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Browser]) -> None:
-    viewer = person(Role.VIEWER)
+def test_a_viewer_reads_and_changes_nothing(
+    app: Flask, browser_for: Callable[..., Browser]
+) -> None:
+    viewer = browser_for(Role.VIEWER)
     entry = noted(app)
     page = viewer.get("/unreadable-rows").text
     assert "contacts.created_at" in page
@@ -98,7 +100,7 @@ def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
 ) -> None:
     demo.prepare()
     message_id = direct.send_message(to="+13175551234", text="Hello", channel="sms", test=True)
-    change(message_id, status="flub")
+    update_message(message_id, status="flub")
     unreadable_rows.hold_message(message_id, UnreadableRow("messages.status"))
     page = admin.get(f"/messages/{message_id}").text
     assert "messages.status contains a value that cannot be read." in page

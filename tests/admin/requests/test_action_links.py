@@ -14,24 +14,24 @@ from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
 from hub.models import ActionToken, Signer
-from tests.admin.connections.team_pages import Look, words
-from tests.admin.connections.team_pages import link as link
-from tests.admin.connections.team_pages import look as look
+from tests.admin.connections.team_pages import RunInApp, text_of
+from tests.admin.connections.team_pages import action_link as action_link
+from tests.admin.connections.team_pages import connect_team as connect_team
 from tests.admin.connections.team_pages import request_id as request_id
-from tests.admin.connections.team_pages import roof as roof
+from tests.admin.connections.team_pages import run_in_app as run_in_app
 from tests.admin.connections.team_pages import signer as signer
 from tests.conftest import Browser
-from tests.fake_provider import loft as loft
+from tests.fake_provider import fake_provider as fake_provider
 
 
 def test_to_look_at_a_link_does_nothing(
-    link: str, client: Any, signer: Callable[[], Signer]
+    action_link: str, client: Any, signer: Callable[[], Signer]
 ) -> None:
     for _ in range(3):
-        page = client.get(link)
+        page = client.get(action_link)
         assert page.status_code == 200
-        assert client.head(link).status_code == 200
-    assert "Remind Eric?" in words(page)
+        assert client.head(action_link).status_code == 200
+    assert "Remind Eric?" in text_of(page)
     assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == (
         "noindex",
         "same-origin",
@@ -40,26 +40,26 @@ def test_to_look_at_a_link_does_nothing(
 
 
 def test_it_acts_when_it_is_asked_to_and_once(
-    link: str, app: Flask, signer: Callable[[], Signer]
+    action_link: str, app: Flask, signer: Callable[[], Signer]
 ) -> None:
     nobody = Browser(app)
-    done = nobody.post(link, {"who": "  Dana   Whitfield "})
-    assert "Dana Whitfield (through the link) reminded Eric" in words(done)
-    assert "Done." in words(done)
+    done = nobody.post(action_link, {"who": "  Dana   Whitfield "})
+    assert "Dana Whitfield (through the link) reminded Eric" in text_of(done)
+    assert "Done." in text_of(done)
     assert signer().reminders == 1
-    again = nobody.post(link, {"who": "Tom"})
-    assert "Already done." in words(again)
-    assert "Dana Whitfield (through the link) reminded Eric" in words(again)
+    again = nobody.post(action_link, {"who": "Tom"})
+    assert "Already done." in text_of(again)
+    assert "Dana Whitfield (through the link) reminded Eric" in text_of(again)
     assert signer().reminders == 1
 
 
 def test_who_is_signed_in_need_not_say_who_they_are(
-    link: str, look: Look[Any], person: Callable[..., Browser]
+    action_link: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
-    viewer = person(Role.VIEWER)
-    assert "Your name" not in words(viewer.get(link))
-    viewer.post(link)
-    who = look(
+    viewer = browser_for(Role.VIEWER)
+    assert "Your name" not in text_of(viewer.get(action_link))
+    viewer.post(action_link)
+    who = run_in_app(
         lambda: db.session.scalars(
             select(ActionToken.used_by).where(ActionToken.used_at.is_not(None))
         ).one()
@@ -68,21 +68,21 @@ def test_who_is_signed_in_need_not_say_who_they_are(
 
 
 def test_a_post_without_its_token_is_refused(
-    link: str, client: Any, signer: Callable[[], Signer]
+    action_link: str, client: Any, signer: Callable[[], Signer]
 ) -> None:
-    assert client.post(link, data={"who": "x"}).status_code == 400
+    assert client.post(action_link, data={"who": "x"}).status_code == 400
     assert signer().reminders == 0
 
 
-def test_an_old_link_says_so(link: str, client: Any) -> None:
+def test_an_old_link_says_so(action_link: str, client: Any) -> None:
     with time_machine.travel(now() + timedelta(days=31)):
-        page = client.get(link)
+        page = client.get(action_link)
     assert page.status_code == 410
-    assert "This link has expired." in words(page)
+    assert "This link has expired." in text_of(page)
 
 
 def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
     for path in ("/a/x", "/a/" + "A" * 43):
         page = client.get(path)
         assert page.status_code == 404
-        assert "This link is not valid." in words(page)
+        assert "This link is not valid." in text_of(page)

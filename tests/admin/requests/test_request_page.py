@@ -20,41 +20,41 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Message, Signer, SigningRequest
 from hub.signing import accept, chat_invitations
 from hub.signing.events import EventIn
-from tests.admin.connections.team_pages import Look, Roof, words
-from tests.admin.connections.team_pages import link as link
-from tests.admin.connections.team_pages import look as look
+from tests.admin.connections.team_pages import ConnectTeam, RunInApp, text_of
+from tests.admin.connections.team_pages import action_link as action_link
+from tests.admin.connections.team_pages import connect_team as connect_team
 from tests.admin.connections.team_pages import request_id as request_id
-from tests.admin.connections.team_pages import roof as roof
+from tests.admin.connections.team_pages import run_in_app as run_in_app
 from tests.admin.connections.team_pages import signer as signer
 from tests.conftest import Browser
-from tests.fake_provider import Loft
-from tests.fake_provider import loft as loft
-from tests.hub_fixtures import a_signer, an_event, deliver, source_id
-from tests.team_connections import fly
+from tests.fake_provider import FakeProvider
+from tests.fake_provider import fake_provider as fake_provider
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
+from tests.team_connections import accept_post
 
 
 def test_the_request_shows_what_was_posted(
-    request_id: str, loft: Loft, person: Callable[..., Browser]
+    request_id: str, fake_provider: FakeProvider, browser_for: Callable[..., Browser]
 ) -> None:
-    page = words(person(Role.VIEWER).get(f"/requests/{request_id}"))
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
     assert "Posted to the team" in page
     assert 'Acme HR sent "Employment Agreement" to Eric for signature.' in page
 
 
 def test_a_signer_is_reminded_snoozed_and_woken(
-    request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]
+    request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     here = f"/requests/{request_id}/signers/{signer().id}"
     operator.post(f"{here}/remind")
     assert signer().reminders == 1
     operator.post(f"{here}/snooze")
     assert signer().snoozed_until is not None
-    page = words(operator.get(f"/requests/{request_id}"))
+    page = text_of(operator.get(f"/requests/{request_id}"))
     assert "Reminders snoozed until" in page
     assert "Reminders snoozed until" in page
     operator.post(f"{here}/remind")
-    assert "snoozed until" in words(operator.get(f"/requests/{request_id}"))
+    assert "snoozed until" in text_of(operator.get(f"/requests/{request_id}"))
     assert signer().reminders == 1
     operator.post(f"{here}/unsnooze")
     assert signer().snoozed_until is None
@@ -62,64 +62,69 @@ def test_a_signer_is_reminded_snoozed_and_woken(
 
 
 def test_a_signers_link_is_shown_to_who_made_it(
-    request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]
+    request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
-    assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
-    assert "Give this link only to Eric" in words(made)
-    assert "Created a link that invites a signer of Employment Agreement to a chat" in words(
+    assert re.search(r"https://team-chat\.example/chat/[A-Za-z0-9_-]{43}", made.text)
+    assert "Give this link only to Eric" in text_of(made)
+    assert "Created a link that invites a signer of Employment Agreement to a chat" in text_of(
         operator.get("/activity")
     )
 
 
 def test_the_message_shows_its_card_and_what_it_changes(
-    request_id: str, look: Look[Any], person: Callable[..., Browser]
+    request_id: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
-    message_id = look(
+    message_id = run_in_app(
         lambda: db.session.scalars(select(Message.id).where(Message.thread != "")).one()
     )
-    page = words(person(Role.VIEWER).get(f"/messages/{message_id}"))
+    page = text_of(browser_for(Role.VIEWER).get(f"/messages/{message_id}"))
     assert "Message to the team" in page
     assert "0 of 1 signed" in page
     assert "Buttons: Open in Signpost Remind Eric Snooze a day" in page
 
 
 def test_what_nobody_reports_on_is_not_on_the_way(
-    request_id: str, look: Look[Any], person: Callable[..., Browser]
+    request_id: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     post, sms = (
-        look(lambda kind=kind: db.session.scalars(select(Message.id).where(kind)).one())
+        run_in_app(lambda kind=kind: db.session.scalars(select(Message.id).where(kind)).one())
         for kind in (Message.thread != "", Message.thread == "")
     )
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     listed = operator.get("/messages?show=way").text
     assert (sms in listed, post in listed) == (True, False)
     assert (
         sms in (found := operator.get(f"/messages?show=way&q={request_id}").text),
         post in found,
     ) == (True, False)
-    overview = words(operator.get("/"))
+    overview = text_of(operator.get("/"))
     assert "2 1 in progress" in overview
     assert "No delivery reports" in overview
     page = operator.get(f"/messages/{post}")
-    assert "This provider does not report delivery." in words(page)
+    assert "This provider does not report delivery." in text_of(page)
     assert operator.post(f"/messages/{post}/resend").status_code == 303
-    assert look(
+    assert run_in_app(
         lambda: db.session.scalars(select(Message.id).where(Message.after_id == post)).one()
     )
 
 
 def test_changes_of_a_post_are_told_apart_from_posts(
-    roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]
+    connect_team: ConnectTeam,
+    fake_provider: FakeProvider,
+    run_in_app: RunInApp[Any],
+    browser_for: Callable[..., Browser],
 ) -> None:
-    roof("T1")
-    loft.fly = lambda outbound: replace(fly(outbound), status=Status.DELIVERED)
+    connect_team("T1")
+    fake_provider.on_send = lambda outbound: replace(accept_post(outbound), status=Status.DELIVERED)
 
     def happen(kind: str) -> str:
-        signers = [a_signer("Eric"), a_signer("Anna", "+442071234567")]
+        signers = [signer_body("Eric"), signer_body("Anna", "+442071234567")]
         more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
-        accept.accept_event(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
+        accept.accept_event(
+            EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
+        )
         deliver()
         while db.session.scalar(
             select(Message.id).where(Message.status == Status.QUEUED, Message.thread != "").limit(1)
@@ -128,42 +133,49 @@ def test_changes_of_a_post_are_told_apart_from_posts(
             deliver()
         return db.session.scalars(select(SigningRequest.id)).one()
 
-    look(lambda: happen("request.sent"))
-    here = f"/requests/{look(lambda: happen('request.signed'))}"
-    viewer = person(Role.VIEWER)
-    assert words(viewer.get("/messages?channel=chat")).count(" Change ") == 1
-    assert "Post updated once, last" in words(viewer.get(here))
+    run_in_app(lambda: happen("request.sent"))
+    here = f"/requests/{run_in_app(lambda: happen('request.signed'))}"
+    viewer = browser_for(Role.VIEWER)
+    assert text_of(viewer.get("/messages?channel=chat")).count(" Change ") == 1
+    assert "Post updated once, last" in text_of(viewer.get(here))
     assert "Updates an earlier post" not in viewer.get(here).text
 
 
 def test_a_signer_whose_chat_is_known_is_shown_so(
-    request_id: str, signer: Callable[[], Signer], look: Look[Any], person: Callable[..., Browser]
+    request_id: str,
+    signer: Callable[[], Signer],
+    run_in_app: RunInApp[Any],
+    browser_for: Callable[..., Browser],
 ) -> None:
-    operator = person(Role.OPERATOR)
-    assert "Invite to a chat" in words(operator.get(f"/requests/{request_id}"))
+    operator = browser_for(Role.OPERATOR)
+    assert "Invite to a chat" in text_of(operator.get(f"/requests/{request_id}"))
 
     def link() -> None:
         one = db.session.scalars(select(Signer)).one()
-        flock = db.session.scalars(select(Connection).where(Connection.destination == "W1")).one()
+        team_chat = db.session.scalars(
+            select(Connection).where(Connection.destination == "W1")
+        ).one()
         chats.link_chat(
-            flock.id,
+            team_chat.id,
             one.request.source_id,
             chat_invitations._addresses(one),
             contact_for("chat", "778899", test=True).id,
         )
 
-    look(link)
-    page = words(operator.get(f"/requests/{request_id}"))
-    assert "Roof W1 sends messages to their chat." in page
+    run_in_app(link)
+    page = text_of(operator.get(f"/requests/{request_id}"))
+    assert "Team W1 sends messages to their chat." in page
     assert "Invite to another chat" in page
 
 
 def test_why_a_signer_was_not_reached_stands_with_the_request(
-    roof: Roof, look: Look[Any], person: Callable[..., Browser]
+    connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     def send() -> str:
         accept.accept_event(
-            EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+            EventIn.model_validate(event_body(signers=[signer_body("Eric")])),
+            source_id(),
+            test=True,
         )
         transaction(
             lambda: db.session.execute(
@@ -172,24 +184,28 @@ def test_why_a_signer_was_not_reached_stands_with_the_request(
         )()
         return db.session.scalars(select(SigningRequest.id)).one()
 
-    page = words(person(Role.VIEWER).get(f"/requests/{look(send)}"))
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
     assert re.search(r"Undelivered .* \(30005\)", page)
 
 
 def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
-    request_id: str, signer: Callable[[], Signer], look: Look[Any], person: Callable[..., Browser]
+    request_id: str,
+    signer: Callable[[], Signer],
+    run_in_app: RunInApp[Any],
+    browser_for: Callable[..., Browser],
 ) -> None:
     end = update(SigningRequest).values(expires_at=now() - timedelta(minutes=1))
-    look(transaction(lambda: db.session.execute(end)))
-    operator = person(Role.OPERATOR)
+    run_in_app(transaction(lambda: db.session.execute(end)))
+    operator = browser_for(Role.OPERATOR)
     here = f"/requests/{request_id}"
     page = operator.get(here)
-    assert "The request has expired. 1 signature is missing. No more reminders are sent." in words(
-        page
+    assert (
+        "The request has expired. 1 signature is missing. No more reminders are sent."
+        in text_of(page)
     )
     assert f"{here}/remind" not in page.text
     assert "/snooze" not in page.text
-    assert "Invite to a chat" in words(page), "that asks nobody to sign"
+    assert "Invite to a chat" in text_of(page), "that asks nobody to sign"
     for path in ("remind", f"signers/{signer().id}/remind", f"signers/{signer().id}/snooze"):
         assert operator.post(f"{here}/{path}").status_code == 303
-        assert "The request expired on " in words(operator.get(here))
+        assert "The request expired on " in text_of(operator.get(here))

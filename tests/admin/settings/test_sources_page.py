@@ -107,9 +107,9 @@ def test_a_source_that_is_not_there_is_not_found(admin: Browser) -> None:
 
 
 def test_a_viewer_reads_sources_and_changes_none(
-    app: Flask, person: Callable[..., Browser]
+    app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
-    viewer = person(Role.VIEWER)
+    viewer = browser_for(Role.VIEWER)
     assert "Save changes" not in viewer.get("/settings/sources/default").text
     assert viewer.post("/settings/sources/default", {"name": "Mine"}).status_code == 403
     assert rows(app, Source)[0].name == "Default"
@@ -186,7 +186,7 @@ def test_pages_with_keys_and_files_of_people_are_not_stored(admin: Browser) -> N
 
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def run(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
+def run_command(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
     """Give a function that runs a command with this test's settings; return what it printed."""
     named = {name: value for name, value in {**os.environ, **environ}.items() if value}
 
@@ -204,24 +204,24 @@ def run(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
     return command
 
 
-def test_commands_add_rename_and_list_sources(app: Flask, run: Callable[..., str]) -> None:
-    assert run("source", "create", "Acme Leases") == "acme-leases"
-    assert run("source", "create", "Rents", "--slug", "acme-rents") == "acme-rents"
-    run("source", "rename", "acme-rents", "Acme Rents")
-    run("source", "opt-outs", "acme-rents", "--every-source")
-    listed = run("source", "list").splitlines()
+def test_commands_add_rename_and_list_sources(app: Flask, run_command: Callable[..., str]) -> None:
+    assert run_command("source", "create", "Acme Leases") == "acme-leases"
+    assert run_command("source", "create", "Rents", "--slug", "acme-rents") == "acme-rents"
+    run_command("source", "rename", "acme-rents", "Acme Rents")
+    run_command("source", "opt-outs", "acme-rents", "--every-source")
+    listed = run_command("source", "list").splitlines()
     assert [line.split()[0] for line in listed] == ["default", "acme-leases", "acme-rents"]
     assert "every source" in listed[2]
     assert listed[2].endswith("Acme Rents")
     assert "own messages" in listed[1]
-    assert "There is no source" in run("source", "rename", "nothing", "X", ends=1)
+    assert "There is no source" in run_command("source", "rename", "nothing", "X", ends=1)
 
 
 def test_a_command_makes_a_key_with_scopes_and_an_expiry(
-    app: Flask, run: Callable[..., str]
+    app: Flask, run_command: Callable[..., str]
 ) -> None:
-    run("source", "create", "Leases")
-    text = run(
+    run_command("source", "create", "Leases")
+    text = run_command(
         "api-key",
         "create",
         "Narrow",
@@ -250,7 +250,7 @@ def test_a_command_makes_a_key_with_scopes_and_an_expiry(
     "when", ["soon", "2020-01-01", "2027-01-31T09:30:00", "99999d", "9999-12-31"]
 )
 def test_an_expiry_that_cannot_be_is_refused(
-    app: Flask, run: Callable[..., str], when: str
+    app: Flask, run_command: Callable[..., str], when: str
 ) -> None:
-    run("api-key", "create", "Odd", "--expires", when, ends=1)
+    run_command("api-key", "create", "Odd", "--expires", when, ends=1)
     assert rows(app, ApiKey) == []

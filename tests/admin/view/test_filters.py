@@ -141,4 +141,4 @@ def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_color(
 
 
 def test_a_picture_that_does_not_exist_is_a_chat_bubble() -> None:
-    assert filters.icon("../../../etc/passwd") == filters.icon("chat") == filters.icon("pigeon")
+    assert filters.icon("../../../etc/passwd") == filters.icon("chat") == filters.icon("fake_chat")

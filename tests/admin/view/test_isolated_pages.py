@@ -46,7 +46,7 @@ from hub.shared import audit
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import Browser
-from tests.hub_fixtures import a_signer, an_event, deliver, source_id
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 from tests.lib.test_safe_text import acting
 
 OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067")
@@ -172,7 +172,7 @@ def spoil() -> None:
 def fill() -> None:
     demo.prepare()
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
     own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
@@ -241,9 +241,9 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
 
 
 def test_no_field_reorders_a_page(
-    pages: Callable[[], list[str]], person: Callable[..., Browser]
+    pages: Callable[[], list[str]], browser_for: Callable[..., Browser]
 ) -> None:
-    admin = person(Role.ADMIN)
+    admin = browser_for(Role.ADMIN)
     addresses = pages()
     assert len(addresses) > 30
     enclosed = {}

@@ -15,7 +15,7 @@ from hub.core.vocabulary import Role
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from tests.conftest import Browser, config_of
-from tests.hub_fixtures import a_message
+from tests.hub_fixtures import queue_direct_message
 
 
 def words(page: str) -> str:
@@ -55,7 +55,7 @@ def test_settings_lists_its_pages(admin: Browser) -> None:
         assert re.search(r'href="/settings" aria-current="page"', answer.text), href
 
 
-def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, person: Any) -> None:
+def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, browser_for: Any) -> None:
     with app.app_context():
         demo.prepare()
     page = words(admin.get("/connections/demo-sms").text)
@@ -71,13 +71,13 @@ def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, person:
     assert "Countries CA, US" in page
     assert "Messages to one recipient At most 5 a day" in page
     assert "Quiet hours 22:00 to 08:00" in page
-    assert "View rules" in words(person(Role.VIEWER).get("/connections/demo-sms").text)
+    assert "View rules" in words(browser_for(Role.VIEWER).get("/connections/demo-sms").text)
 
 
 def test_a_row_has_one_main_link(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = a_message()
+        message_id = queue_direct_message()
     for path, href in (("/messages", f"/messages/{message_id}"), ("/", f"/messages/{message_id}")):
         rows = re.findall(r"<tr>.*?</tr>", admin.get(path).text, re.DOTALL)
         mine = [row for row in rows if message_id in row]

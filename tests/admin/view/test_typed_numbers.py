@@ -27,7 +27,7 @@ REFUSED = ["317 555 7788", "+1 317 555 7788 x12", "nobody", "+1 (317) 555-7788 o
 
 
 @pytest.fixture
-def sms(app: Flask) -> str:
+def sms_slug(app: Flask) -> str:
     """Give the slug of the demo's SMS connection."""
     with app.app_context():
         demo.prepare()
@@ -41,7 +41,7 @@ def stored(app: Flask, column: Any) -> list[Any]:
 
 @pytest.mark.parametrize("text", TYPED)
 def test_an_opt_out_is_recorded_for_the_number_that_was_typed(
-    app: Flask, sms: str, admin: Browser, text: str
+    app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     assert (
         admin.post(
@@ -58,7 +58,7 @@ def test_an_opt_out_is_recorded_for_the_number_that_was_typed(
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_ambiguous_is_refused_with_the_remedy(
-    app: Flask, sms: str, admin: Browser, text: str
+    app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     answer = admin.post("/opt-outs", {"address": text, "channel": "", "test": "y"})
     assert answer.status_code == 422
@@ -69,9 +69,9 @@ def test_what_is_ambiguous_is_refused_with_the_remedy(
 
 @pytest.mark.parametrize("text", TYPED)
 def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
-    app: Flask, sms: str, admin: Browser, text: str
+    app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
-    assert admin.post(f"/connections/{sms}/send", {"to": text}).status_code == 303
+    assert admin.post(f"/connections/{sms_slug}/send", {"to": text}).status_code == 303
     [message_id] = stored(app, Message.id)
     with app.app_context():
         other = direct.send_message(to="+13175550000", text="Another.", channel="sms", test=True)
@@ -83,9 +83,9 @@ def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(
-    app: Flask, sms: str, admin: Browser, text: str
+    app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
-    answer = admin.post(f"/connections/{sms}/send", {"to": text})
+    answer = admin.post(f"/connections/{sms_slug}/send", {"to": text})
     assert answer.status_code == 422
     assert "country code" in answer.text
     assert "Remove spaces" not in answer.text

@@ -19,21 +19,21 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import AuditEntry, Connection, Contact, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
-    a_message,
-    a_signer,
-    an_event,
-    change,
     count,
     deliver,
+    event_body,
     message,
+    queue_direct_message,
+    set_connection_state,
+    signer_body,
     source_id,
     status,
-    turn_connection,
-    words,
+    status_words,
+    update_message,
 )
 
 ALL = [status.value for status in Status]
@@ -41,7 +41,7 @@ ALL = [status.value for status in Status]
 
 def post(kind: str = "request.sent", **more: object) -> dict[str, object]:
     return accept.accept_event(
-        EventIn.model_validate(an_event(kind, **more)), source_id(), test=True
+        EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
     )  # type: ignore[arg-type]
 
 
@@ -50,10 +50,12 @@ def ids(answer: dict[str, object]) -> list[str]:
 
 
 # ── Taking back ───────────────────────────────────────────────────────────────────────────────────
-def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> None:
-    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+def test_a_queued_message_can_be_taken_back(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
     cancellation.cancel(message_id)
-    assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
+    assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
     assert deliver() == 0
     assert (
         db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id.desc())).first()
@@ -63,8 +65,8 @@ def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> 
 
 @pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
 def test_what_is_not_queued_cannot_be_taken_back(connection: Connection, state: str) -> None:
-    message_id = a_message()
-    change(message_id, status=state)
+    message_id = queue_direct_message()
+    update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
         cancellation.cancel(message_id)
     assert refused.value.code == "not_queued"
@@ -81,8 +83,8 @@ def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> 
     "state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"]
 )
 def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
-    message_id = a_message()
-    change(message_id, status=state, due_at=None)
+    message_id = queue_direct_message()
+    update_message(message_id, status=state, due_at=None)
     again = resend.resend(message_id).id
     row = message(again)
     assert (row.after_id, row.status, row.contact.address) == (message_id, "queued", ERIC)
@@ -91,8 +93,8 @@ def test_a_message_is_sent_again_as_its_successor(connection: Connection, state:
 
 @pytest.mark.parametrize("state", ["queued", "sending", "accepted", "sent"])
 def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str) -> None:
-    message_id = a_message()
-    change(message_id, status=state)
+    message_id = queue_direct_message()
+    update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
         resend.resend(message_id)
     assert refused.value.code == "under_way"
@@ -100,8 +102,8 @@ def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str)
 
 
 def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
-    message_id = a_message()
-    change(message_id, status="failed", due_at=None)
+    message_id = queue_direct_message()
+    update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id).id
     with pytest.raises(Conflict, match=again):
         resend.resend(message_id)
@@ -118,28 +120,28 @@ def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
 
 
 def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connection) -> None:
-    message_id = a_message()
-    change(message_id, status="failed", due_at=None)
-    turn_connection(connection.id, ConnectionState.DISABLED)
+    message_id = queue_direct_message()
+    update_message(message_id, status="failed", due_at=None)
+    set_connection_state(connection.id, ConnectionState.DISABLED)
     with pytest.raises(Conflict) as refused:
         resend.resend(message_id)
     assert refused.value.code == "connection_off"
 
 
 def test_sending_again_obeys_suppressions(connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     suppressions.suppress(message_id, reason="provider", code="21610")
-    change(message_id, status="failed", due_at=None)
+    update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")
     suppressions.lift_for_sender(message_id)
-    change(again.id, due_at=None)
+    update_message(again.id, due_at=None)
     assert resend.resend(again.id).status == Status.QUEUED
 
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
 def test_a_repeated_event_tells_nobody_twice(connection: Connection) -> None:
-    signers = [a_signer("Eric"), a_signer("Anna", ANNA)]
+    signers = [signer_body("Eric"), signer_body("Anna", ANNA)]
     first = ids(post(signers=signers))
     second = ids(post(signers=signers))
     assert len(first) == 2
@@ -148,16 +150,16 @@ def test_a_repeated_event_tells_nobody_twice(connection: Connection) -> None:
 
 
 def test_a_signer_added_later_is_told_alone(connection: Connection) -> None:
-    [eric] = ids(post(signers=[a_signer("Eric")]))
-    both = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    [eric] = ids(post(signers=[signer_body("Eric")]))
+    both = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     assert both[0] == eric
     assert count(Message) == 2
     assert message(both[1]).contact.address == ANNA
 
 
 def test_a_new_number_of_a_signer_is_told(connection: Connection) -> None:
-    post(signers=[a_signer("Eric")])
-    post(signers=[a_signer("Eric", "+13175559876")])
+    post(signers=[signer_body("Eric")])
+    post(signers=[signer_body("Eric", "+13175559876")])
     assert count(Message) == 2
 
 
@@ -176,7 +178,7 @@ def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> No
 
 
 def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Connection) -> None:
-    post(signers=[a_signer("Eric")])
+    post(signers=[signer_body("Eric")])
     for name in ("r1", "r1", "r2"):
         post("request.reminder", id=name)
     assert count(Message) == 3
@@ -184,9 +186,9 @@ def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Conn
 
 # ── Stopped ───────────────────────────────────────────────────────────────────────────────────────
 def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None:
-    eric, anna = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    eric, anna = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post("request.signed", signer="eric")
-    assert (status(eric), words(eric)) == ("canceled", ["stopped"])
+    assert (status(eric), status_words(eric)) == ("canceled", ["stopped"])
     assert status(anna) == Status.QUEUED
 
 
@@ -194,22 +196,22 @@ def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None
     "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
 )
 def test_a_closed_request_stops_what_asks_to_sign(connection: Connection, kind: str) -> None:
-    both = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    both = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post(kind)
     assert [status(one) for one in both] == ["canceled", "canceled"]
 
 
 def test_a_message_under_way_is_marked_and_not_touched(connection: Connection) -> None:
-    [eric] = ids(post(signers=[a_signer("Eric")]))
-    change(eric, status="sending")
+    [eric] = ids(post(signers=[signer_body("Eric")]))
+    update_message(eric, status="sending")
     post("request.canceled")
     row = message(eric)
     assert (row.status, row.stop_reason) == ("sending", "canceled")
 
 
 def test_another_request_goes_on(connection: Connection) -> None:
-    [eric] = ids(post(signers=[a_signer("Eric")]))
-    other = an_event(signers=[a_signer("Eric")])
+    [eric] = ids(post(signers=[signer_body("Eric")]))
+    other = event_body(signers=[signer_body("Eric")])
     other["request"]["id"] = "agr-2"
     [again] = [
         one["id"]
@@ -222,14 +224,14 @@ def test_another_request_goes_on(connection: Connection) -> None:
 
 
 def test_that_somebody_signed_is_still_told_when_all_have(connection: Connection) -> None:
-    post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)])
+    post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     told = ids(post("request.signed", signer="eric"))
     post("request.completed")
     assert [status(one) for one in told] == ["queued", "queued"]
 
 
 def test_no_message_outlives_its_request(connection: Connection) -> None:
-    event = an_event(signers=[a_signer("Eric")])
+    event = event_body(signers=[signer_body("Eric")])
     event["request"]["expires_at"] = (
         (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
     )

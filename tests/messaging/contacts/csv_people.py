@@ -29,7 +29,7 @@ AGAIN = settings(
 
 
 @pytest.fixture
-def emptied(hub_demo: Flask) -> Callable[[], None]:
+def empty_tables(hub_demo: Flask) -> Callable[[], None]:
     @transaction
     def empty() -> None:
         for model in (Consent, Suppression, Contact):

@@ -11,17 +11,12 @@ from hub.db.store import transaction
 from hub.models import (
     Source,
 )
-from tests.hub_fixtures import (
-    ERIC,
-    SigningApp,
-    body,
-    status,
-)
+from tests.hub_fixtures import ERIC, SigningApp, json_of, status
 from tests.hub_fixtures import signing_app as signing_app
 
 
 @pytest.fixture
-def other(signing_app: SigningApp) -> SigningApp:
+def other_source(signing_app: SigningApp) -> SigningApp:
     """Give the signing app of another source, Leases."""
     a_source("leases")
     return SigningApp(signing_app.client, api_keys.create("Leases", test=True, source="leases"))
@@ -41,7 +36,7 @@ def send(app: SigningApp, to: str = ERIC) -> str:
     """Send a direct message as a signing app and return its id."""
     answer = app.post("/messages", {"channel": "sms", "to": to, "text": "Your lease is ready."})
     assert answer.status_code == 202
-    return str(body(answer)["id"])
+    return str(json_of(answer)["id"])
 
 
 def sends(*apps: SigningApp) -> list[str]:

@@ -25,7 +25,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Consent, Contact, Message, Setting, Suppression
 from hub.shared.address_keys import address_key
 from tests.hub_fixtures import count
-from tests.messaging.contacts.test_one_person import (
+from tests.messaging.contacts.test_address_forms import (
     key_before,
     send,
     stored_before,

@@ -20,17 +20,11 @@ from hub.models import (
     Source,
     Suppression,
 )
-from tests.hub_fixtures import (
-    ERIC,
-    SigningApp,
-    a_message,
-    body,
-    status,
-)
+from tests.hub_fixtures import ERIC, SigningApp, json_of, queue_direct_message, status
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
 from tests.messaging.contacts.source_steps import apply_to_all, sends
-from tests.messaging.contacts.source_steps import other as other
+from tests.messaging.contacts.source_steps import other_source as other_source
 
 PROOF = {
     "address": ERIC,
@@ -43,49 +37,49 @@ PROOF = {
 
 
 def test_a_consent_is_read_by_the_source_that_recorded_it(
-    signing_app: SigningApp, other: SigningApp
+    signing_app: SigningApp, other_source: SigningApp
 ) -> None:
-    other.post("/consents", PROOF)
+    other_source.post("/consents", PROOF)
     consents.record_consent(
         ConsentEntry(ERIC, True, proof="Told Dana."), source=consents.BY_ADMIN, test=True
     )
-    assert body(signing_app.get("/consents", address=ERIC)) == {"consents": [], "next": None}
-    [own] = body(other.get("/consents", address=ERIC))["consents"]
+    assert json_of(signing_app.get("/consents", address=ERIC)) == {"consents": [], "next": None}
+    [own] = json_of(other_source.get("/consents", address=ERIC))["consents"]
     assert {name: own[name] for name in PROOF} == PROOF
 
 
 def test_a_no_to_one_source_stops_that_one_alone(
-    signing_app: SigningApp, other: SigningApp
+    signing_app: SigningApp, other_source: SigningApp
 ) -> None:
-    other.post("/consents", {"address": ERIC, "given": False})
-    assert sends(signing_app, other) == ["queued", "suppressed"]
-    assert status(a_message()) == "suppressed", "an admin's message heeds every no"
-    other.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["queued", "queued"]
+    other_source.post("/consents", {"address": ERIC, "given": False})
+    assert sends(signing_app, other_source) == ["queued", "suppressed"]
+    assert status(queue_direct_message()) == "suppressed", "an admin's message heeds every no"
+    other_source.post("/consents", {"address": ERIC, "given": True})
+    assert sends(signing_app, other_source) == ["queued", "queued"]
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
+    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
 
 
 def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
-    signing_app: SigningApp, other: SigningApp
+    signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
-    for app in (signing_app, other):
+    for app in (signing_app, other_source):
         assert app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
+    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
     consents.record_consent(ConsentEntry(ERIC, True), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other) == ["queued", "queued"]
+    assert sends(signing_app, other_source) == ["queued", "queued"]
 
 
 def test_a_yes_of_a_key_lifts_no_refusal_of_another_source_that_holds_for_all(
-    signing_app: SigningApp, other: SigningApp
+    signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     apply_to_all("default")
     signing_app.post("/consents", {"address": ERIC, "given": False})
-    other.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["suppressed", "suppressed"]
+    other_source.post("/consents", {"address": ERIC, "given": True})
+    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
     signing_app.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other) == ["queued", "queued"]
+    assert sends(signing_app, other_source) == ["queued", "queued"]
 
 
 SCOPES = (None, "default", "leases", "rents")

@@ -27,8 +27,8 @@ from hub.shared.address_keys import address_key, address_keys
 from hub.signing import erasure, personal_data
 from tests.conftest import Browser
 from tests.hub_fixtures import count, source_id, status
-from tests.messaging.contacts.test_one_person import write
-from tests.messaging.whatsapp_steps import forget, turn
+from tests.messaging.contacts.test_address_forms import write
+from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 NUMBER = "+13175557788"
@@ -45,7 +45,7 @@ def by_id_alone(app: Flask, text: str) -> None:
 
 
 def send(number: str = NUMBER) -> str:
-    forget()
+    forget_window()
     return status(
         direct.send_message(
             to=number, text="Your contract is ready.", channel="whatsapp", test=True
@@ -85,7 +85,7 @@ def test_what_is_queued_when_they_become_one_is_not_sent(
     )
     shown_as_one(hub_demo)
     for _ in range(3):
-        claim = turn(whatsapp)
+        claim = claim_one(whatsapp)
         assert claim is None or claim.outbound.id != message_id
     assert status(message_id) == "suppressed"
 
@@ -154,7 +154,7 @@ def test_a_link_holds_for_every_form_of_the_number(
 
 
 def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connection) -> None:
-    from tests.messaging.contacts.test_one_person import stored_before
+    from tests.messaging.contacts.test_address_forms import stored_before
 
     before = stored_before("+5215512345678")
     external = contact(Address.EXTERNAL, ID)
@@ -195,7 +195,7 @@ def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) ->
 
 
 def test_an_admin_sees_the_link_and_undoes_it(
-    app: Flask, admin: Browser, person: Callable[[Role], Browser]
+    app: Flask, admin: Browser, browser_for: Callable[[Role], Browser]
 ) -> None:
     from hub.connections import demo
 
@@ -211,7 +211,7 @@ def test_an_admin_sees_the_link_and_undoes_it(
     assert "+1 317-555-7788" in page
     assert "Opted out of SMS" in " ".join(page.split())
     path = f"/contacts/{external}/links/{link_id}/undo"
-    operator = person(Role.OPERATOR)
+    operator = browser_for(Role.OPERATOR)
     assert "Undo link" not in operator.get(f"/contacts/{external}").text
     assert operator.post(path, {}).status_code == 403
     assert admin.post(path.replace(external, number), {}).status_code == 303

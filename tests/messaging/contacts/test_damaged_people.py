@@ -15,12 +15,12 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_message,
-    a_signer,
-    an_event,
-    body,
     deliver,
+    event_body,
+    json_of,
     message,
+    queue_direct_message,
+    signer_body,
     status,
 )
 
@@ -64,8 +64,8 @@ def test_a_damaged_opt_out_opens_no_address(
 ) -> None:
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
     spoil(column, value)
-    damaged = a_message(ERIC)
-    other = a_message(ANNA)
+    damaged = queue_direct_message(ERIC)
+    other = queue_direct_message(ANNA)
     deliver()
     assert status(other) in SENT
     assert (status(damaged), message(damaged).code) == ("queued", "unreadable")
@@ -92,10 +92,10 @@ def test_an_event_reaches_the_other_signers(
     consent = {"address": ERIC, "given": True, "channel": "sms"}
     assert signing_app.post("/consents", consent).status_code == 201
     spoil(column, value)
-    signers = [a_signer("Eric", ERIC), a_signer("Anna", ANNA)]
-    answer = signing_app.post("/events", an_event(signers=signers))
+    signers = [signer_body("Eric", ERIC), signer_body("Anna", ANNA)]
+    answer = signing_app.post("/events", event_body(signers=signers))
     assert answer.status_code == 202
-    sent = {one["signer"]: one["id"] for one in body(answer)["messages"] if one["signer"]}
+    sent = {one["signer"]: one["id"] for one in json_of(answer)["messages"] if one["signer"]}
     deliver()
     assert status(sent["anna"]) in SENT
     if column.startswith("consents"):

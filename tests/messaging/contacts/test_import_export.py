@@ -24,7 +24,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Consent, Source, Suppression
 from tests.hub_fixtures import ERIC
 from tests.messaging.contacts.csv_people import AGAIN, ODD, closed, said
-from tests.messaging.contacts.csv_people import emptied as emptied
+from tests.messaging.contacts.csv_people import empty_tables as empty_tables
 
 PHONES = st.sampled_from(
     [
@@ -87,8 +87,10 @@ def app_id(asked: bool) -> str | None:
 
 
 @transaction
-def close(person: tuple[Address, str], app: bool, channel: str, sender: str, **more: Any) -> None:
-    key = contact_for(*person, test=False).address_key
+def close(
+    browser_for: tuple[Address, str], app: bool, channel: str, sender: str, **more: Any
+) -> None:
+    key = contact_for(*browser_for, test=False).address_key
     same = (
         Suppression.address_key == key,
         Suppression.channel == channel,
@@ -108,8 +110,10 @@ def close(person: tuple[Address, str], app: bool, channel: str, sender: str, **m
 
 
 @transaction
-def say(person: tuple[Address, str], app: bool, proof: str, **more: Any) -> None:
-    row = Consent(contact_id=contact_for(*person, test=False).id, source_id=app_id(app), **more)
+def say(browser_for: tuple[Address, str], app: bool, proof: str, **more: Any) -> None:
+    row = Consent(
+        contact_id=contact_for(*browser_for, test=False).id, source_id=app_id(app), **more
+    )
     row.proof = proof or None
     db.session.add(row)
 
@@ -117,9 +121,9 @@ def say(person: tuple[Address, str], app: bool, proof: str, **more: Any) -> None
 @AGAIN
 @given(rows=st.lists(st.tuples(PEOPLE, CLOSED), max_size=6))
 def test_exported_opt_outs_come_back_as_they_were(
-    emptied: Callable[[], None], rows: list[Any]
+    empty_tables: Callable[[], None], rows: list[Any]
 ) -> None:
-    emptied()
+    empty_tables()
     for person, row in rows:
         close(person, **row)
     before = closed()
@@ -128,7 +132,7 @@ def test_exported_opt_outs_come_back_as_they_were(
         "what is there stays as it is"
     )
     assert closed() == before
-    emptied()
+    empty_tables()
     report = opt_out_files.import_opt_outs(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert closed() == before
@@ -153,9 +157,9 @@ def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_dem
 @AGAIN
 @given(rows=st.lists(st.tuples(PEOPLE, SAID), max_size=6, unique_by=lambda one: one[1]["at"]))
 def test_exported_consents_come_back_as_they_were(
-    emptied: Callable[[], None], rows: list[Any]
+    empty_tables: Callable[[], None], rows: list[Any]
 ) -> None:
-    emptied()
+    empty_tables()
     for person, row in rows:
         say(person, **row)
     before = said()
@@ -163,7 +167,7 @@ def test_exported_consents_come_back_as_they_were(
     assert consents.import_consents(file, test=False).known == len(before), (
         "the ledger does not grow by what it holds"
     )
-    emptied()
+    empty_tables()
     report = consents.import_consents(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert said() == before
@@ -187,7 +191,7 @@ def test_yes_and_no_at_the_same_moment_are_refused(
 
 
 def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
-    emptied: Callable[[], None],
+    empty_tables: Callable[[], None],
 ) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     for answer in (True, False):
@@ -195,7 +199,7 @@ def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
             consents.ConsentEntry(ERIC, answer, at=at), source=consents.BY_API, test=True
         )
     file = "".join(consents.export_consents(test=True))
-    emptied()
+    empty_tables()
     assert consents.import_consents(file, test=True).kept == 2
     in_order = select(Consent.given).order_by(Consent.id)
     assert db.session.scalars(in_order).all() == [True, False]

@@ -19,7 +19,7 @@ from hub.messaging.contacts import consents, opt_out_files, suppressions
 from hub.models import Contact
 from tests.hub_fixtures import ERIC
 from tests.messaging.contacts.csv_people import AGAIN, ODD, closed, said
-from tests.messaging.contacts.csv_people import emptied as emptied
+from tests.messaging.contacts.csv_people import empty_tables as empty_tables
 
 MODULES = pytest.mark.parametrize(
     "import_file", [opt_out_files.import_opt_outs, consents.import_consents]
@@ -33,7 +33,7 @@ MODULES = pytest.mark.parametrize(
     header=st.sampled_from([b"", b"address,given\n", b"Address;given;why\r"]),
 )
 def test_no_file_fails_in_another_way_than_with_a_refusal(
-    emptied: Callable[[], None], import_file: Any, header: bytes, tail: bytes
+    empty_tables: Callable[[], None], import_file: Any, header: bytes, tail: bytes
 ) -> None:
     try:
         report = import_file(header + tail, test=True)

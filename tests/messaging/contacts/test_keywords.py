@@ -250,18 +250,18 @@ def test_a_sentence_with_another_word_is_none(
 @given(
     st.sampled_from(CLOSING), st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 )
-def test_any_other_word_makes_it_a_sentence(word: str, other: str) -> None:
+def test_any_other_word_makes_it_a_sentence(word: str, other_source: str) -> None:
     assume(
-        not spellings(other)
+        not spellings(other_source)
         & {
             form
             for phrase in (*CLOSING, *keywords.POLITE, "all", "me", "sms", "texts")
             for form in spellings(phrase)
         }
     )
-    assume(keywords.fold_text(other))
-    assert keyword_of(f"{word} {other}") is None
-    assert keyword_of(f"{other} {word}") is None
+    assume(keywords.fold_text(other_source))
+    assert keyword_of(f"{word} {other_source}") is None
+    assert keyword_of(f"{other_source} {word}") is None
 
 
 # ── Opening is strict ─────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from hub.db.engine import db
 from hub.models import InboundMessage, PlatformEvent
-from tests.hub_fixtures import ERIC, call_back, credentials, process_pending_callbacks
+from tests.hub_fixtures import ERIC, credentials, post_callback, process_pending_callbacks
 
 INBOUND = "/api/rpc/webhooks/twilio/inbound"
 
@@ -33,7 +33,7 @@ def form(app: Flask, **fields: str) -> dict[str, str]:
 
 
 def sent(app: Flask, **fields: str) -> list[InboundMessage]:
-    answer = call_back(app, form(app, **fields), target=INBOUND)
+    answer = post_callback(app, form(app, **fields), target=INBOUND)
     assert (answer.status_code, answer.mimetype) == (200, "text/xml")
     process_pending_callbacks()
     return list(db.session.scalars(select(InboundMessage)))

@@ -9,15 +9,15 @@ from hub.db.engine import db
 from hub.messaging.compose import direct
 from hub.models import Consent
 from tests.hub_fixtures import ERIC, process_pending_callbacks, status
-from tests.messaging.whatsapp_steps import came_in
+from tests.messaging.whatsapp_steps import receive_whatsapp
 
 NEXT = iter(range(10**9))
 
 
-def say(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
+def receive_text(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
     """Let Eric write, and let the hub hear it; return the message's SID."""
     sid = f"SM{next(NEXT):032x}"
-    assert came_in(app, text, sid=sid, channel=channel, **more).status_code == 200
+    assert receive_whatsapp(app, text, sid=sid, channel=channel, **more).status_code == 200
     process_pending_callbacks()
     db.session.rollback()
     return sid

@@ -21,10 +21,10 @@ from hub.messaging.track.statuses import Origin
 from hub.models import Connection, InboundMessage
 from tests.hub_fixtures import (
     ERIC,
-    call_back,
     callbacks,
     count,
     credentials,
+    post_callback,
     process_pending_callbacks,
 )
 from tests.messaging.inbox.content_forms import INBOUND
@@ -89,7 +89,7 @@ def test_content_and_coordinates_of_a_package_are_stored_too(hub_demo: Flask) ->
 
 
 def test_an_unknown_kind_is_not_tried_again(hub_demo: Flask) -> None:
-    answer = call_back(
+    answer = post_callback(
         hub_demo,
         {"AccountSid": credentials(hub_demo).account_sid, "Hello": "there"},
         target=INBOUND,

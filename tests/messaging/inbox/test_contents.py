@@ -16,10 +16,10 @@ from hub.models import Contact, InboundMessage, PlatformEvent, SessionWindow, Su
 from tests.conftest import Browser
 from tests.hub_fixtures import (
     ERIC,
-    call_back,
     callbacks,
     count,
     credentials,
+    post_callback,
     process_pending_callbacks,
 )
 from tests.messaging.inbox.content_forms import INBOUND, payload, sent
@@ -227,7 +227,7 @@ def test_a_webhook_of_another_product_is_set_aside_and_shown(
         "To": "+13175550100",
         "CallStatus": "ringing",
     }
-    assert call_back(hub_demo, fields, target=INBOUND).status_code == 200
+    assert post_callback(hub_demo, fields, target=INBOUND).status_code == 200
     process_pending_callbacks()
     [row] = callbacks()
     assert row.due_at is None

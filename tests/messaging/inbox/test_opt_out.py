@@ -16,8 +16,8 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.inbox import opt_out
 from hub.models import Connection, Message, MessageBody
-from tests.messaging.inbox.opt_out_steps import ledger, say, send
-from tests.messaging.whatsapp_steps import forget, turn
+from tests.messaging.inbox.opt_out_steps import ledger, receive_text, send
+from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 CHANNELS = [("sms", ""), ("whatsapp", "whatsapp:")]
@@ -34,11 +34,11 @@ def said() -> list[str]:
 
 @pytest.mark.parametrize(("channel", "prefix"), CHANNELS)
 def test_stop_closes_and_start_opens(hub_demo: Flask, channel: str, prefix: str) -> None:
-    say(hub_demo, "Hello", prefix)
+    receive_text(hub_demo, "Hello", prefix)
     assert send(channel) == "queued"
-    say(hub_demo, " stop ", prefix)
+    receive_text(hub_demo, " stop ", prefix)
     assert send(channel) == "suppressed"
-    say(hub_demo, "Start", prefix)
+    receive_text(hub_demo, "Start", prefix)
     assert send(channel) == "queued"
     assert ledger() == [(False, channel, "keyword"), (True, channel, "keyword")]
 
@@ -48,22 +48,22 @@ def test_a_stop_is_confirmed_once_where_the_provider_does_not(
     hub_demo: Flask, whatsapp: Connection, prefix: str, answers: list[str]
 ) -> None:
     for _ in range(3):
-        say(hub_demo, "STOP", prefix)
+        receive_text(hub_demo, "STOP", prefix)
     assert said() == answers
     if answers:
-        claim = turn(whatsapp)
+        claim = claim_one(whatsapp)
         assert claim is not None, "the confirmation goes to who wants nothing else"
         assert claim.outbound.text == opt_out.CONFIRMATION
-        say(hub_demo, "START", prefix)
-        say(hub_demo, "STOP", prefix)
+        receive_text(hub_demo, "START", prefix)
+        receive_text(hub_demo, "STOP", prefix)
         assert said() == answers * 2
 
 
 def test_what_the_provider_has_read_and_answered_wins_over_the_words(hub_demo: Flask) -> None:
-    say(hub_demo, "Lasst mich in Ruhe", "", OptOutType="STOP")
+    receive_text(hub_demo, "Lasst mich in Ruhe", "", OptOutType="STOP")
     assert send("sms") == "suppressed"
-    say(hub_demo, "STOP", "", OptOutType="HELP")
-    say(hub_demo, "Gerne wieder", "", OptOutType="START")
+    receive_text(hub_demo, "STOP", "", OptOutType="HELP")
+    receive_text(hub_demo, "Gerne wieder", "", OptOutType="START")
     assert send("sms") == "queued"
     assert len(said()) == 2, "only what we sent ourselves"
 
@@ -72,30 +72,30 @@ def test_what_the_provider_has_read_and_answered_wins_over_the_words(hub_demo: F
     "text", ["Stop.", "please stop", "Opt-out", "STOP 🛑", "unsubscribe me", "“stop all”"]
 )
 def test_an_opt_out_may_be_decorated(hub_demo: Flask, text: str) -> None:
-    say(hub_demo, text, "")
+    receive_text(hub_demo, text, "")
     assert send("sms") == "suppressed"
 
 
 @pytest.mark.parametrize("text", ["Stop by at noon?", "STOP it", "Can you stop by?", ""])
 def test_a_sentence_closes_nothing(hub_demo: Flask, text: str) -> None:
-    say(hub_demo, text)
+    receive_text(hub_demo, text)
     assert send("whatsapp") == "queued"
     assert ledger() == []
 
 
 def test_a_stop_holds_for_the_channel_it_was_written_on(hub_demo: Flask) -> None:
-    say(hub_demo, "Hello")
-    say(hub_demo, "STOP", "")
+    receive_text(hub_demo, "Hello")
+    receive_text(hub_demo, "STOP", "")
     assert (send("sms"), send("whatsapp")) == ("suppressed", "queued")
 
 
 def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None:
     opt_out.save_rules({}, everywhere=True)
-    forget()
-    say(hub_demo, "Hello")
-    say(hub_demo, "STOP", "")
+    forget_window()
+    receive_text(hub_demo, "Hello")
+    receive_text(hub_demo, "STOP", "")
     assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")
-    say(hub_demo, "START", "whatsapp:")
+    receive_text(hub_demo, "START", "whatsapp:")
     assert (send("sms"), send("whatsapp")) == ("queued", "queued")
 
 
@@ -104,8 +104,8 @@ def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None
 )
 def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> None:
     opt_out.save_rules({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
-    forget()
-    say(hub_demo, words[1])
+    forget_window()
+    receive_text(hub_demo, words[1])
     assert send("whatsapp") == "suppressed"
 
 
@@ -134,7 +134,7 @@ def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
 
 
 def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connection) -> None:
-    say(hub_demo, "help")
+    receive_text(hub_demo, "help")
     assert said() == [
         "Demo WhatsApp: messages about documents for you to sign. Reply STOP to opt out."
     ]
@@ -146,8 +146,8 @@ def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connec
         row.settings_version += 1
 
     change()
-    say(hub_demo, "STOP")
-    say(hub_demo, "INFO")
+    receive_text(hub_demo, "STOP")
+    receive_text(hub_demo, "INFO")
     assert said()[1:] == [opt_out.CONFIRMATION, "Acme HR, hr@acme.example. STOP ends it."]
-    say(hub_demo, "HELP", "")
+    receive_text(hub_demo, "HELP", "")
     assert len(said()) == 3, "over SMS the provider answers"

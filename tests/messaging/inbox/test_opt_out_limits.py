@@ -18,17 +18,17 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, Suppression
-from tests.hub_fixtures import ERIC, a_message, count, process_pending_callbacks
-from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
-from tests.messaging.whatsapp_steps import came_in, drafted, forget
+from tests.hub_fixtures import ERIC, count, process_pending_callbacks, queue_direct_message
+from tests.messaging.inbox.opt_out_steps import NEXT, ledger, receive_text, send
+from tests.messaging.whatsapp_steps import forget_window, queue_draft, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
 def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
-    say(hub_demo, "Hello")
+    receive_text(hub_demo, "Hello")
     closed = suppressions.add_opt_out(ERIC, why="A court order.", test=True)
-    say(hub_demo, "STOP")
-    say(hub_demo, "START")
+    receive_text(hub_demo, "STOP")
+    receive_text(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
     problem = timeline.problem_of(
         db.session.scalars(select(Message).order_by(Message.id.desc())).first()
@@ -40,9 +40,9 @@ def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
 
 
 def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
-    suppressions.suppress(a_message(), reason="provider", code="21610")
+    suppressions.suppress(queue_direct_message(), reason="provider", code="21610")
     assert send("sms") == "suppressed"
-    say(hub_demo, "START", "")
+    receive_text(hub_demo, "START", "")
     assert send("sms") == "queued"
 
 
@@ -51,11 +51,11 @@ def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
     hub_demo: Flask, everywhere: bool
 ) -> None:
     opt_out.save_rules({}, everywhere=everywhere)
-    forget()
+    forget_window()
     if everywhere:
-        say(hub_demo, "STOP", "")
+        receive_text(hub_demo, "STOP", "")
         suppressions.add_opt_out(ERIC, why="By letter.", test=True)
-        say(hub_demo, "START", "")
+        receive_text(hub_demo, "START", "")
     else:
         opt_out.process_unassigned_keyword(
             Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now()
@@ -70,8 +70,8 @@ def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
 
 
 def test_start_does_not_make_a_landline_a_mobile(hub_demo: Flask) -> None:
-    suppressions.suppress(a_message(), reason="provider", code="21614")
-    say(hub_demo, "START", "")
+    suppressions.suppress(queue_direct_message(), reason="provider", code="21614")
+    receive_text(hub_demo, "START", "")
     assert send("sms") == "suppressed"
 
 
@@ -97,11 +97,11 @@ def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
 
 def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
     stop = f"SM{next(NEXT):032x}"
-    came_in(hub_demo, "STOP", sid=stop)
-    came_in(hub_demo, "STOP", sid=stop)
+    receive_whatsapp(hub_demo, "STOP", sid=stop)
+    receive_whatsapp(hub_demo, "STOP", sid=stop)
     process_pending_callbacks()
-    say(hub_demo, "START")
-    came_in(hub_demo, "STOP", sid=stop)
+    receive_text(hub_demo, "START")
+    receive_whatsapp(hub_demo, "STOP", sid=stop)
     process_pending_callbacks()
     assert send("whatsapp") == "queued"
     assert ledger() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
@@ -124,7 +124,7 @@ def test_settled_in_the_wrong_order_the_last_word_counts(
 
     told("START", 10)
     told("STOP", 20)
-    forget()
+    forget_window()
     assert send("whatsapp") == "queued"
     told("STOP", 5)
     told("START", 7)
@@ -134,13 +134,13 @@ def test_settled_in_the_wrong_order_the_last_word_counts(
 def test_nothing_goes_after_a_stop_however_much_is_queued(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    say(hub_demo, "Hello")
+    receive_text(hub_demo, "Hello")
     for _ in range(200):
-        drafted(whatsapp)
+        queue_draft(whatsapp)
     assert len(delivery.record_and_claim([], {whatsapp.id: 20})) == 20, (
         "these are being sent already"
     )
-    say(hub_demo, "STOP")
+    receive_text(hub_demo, "STOP")
     claims = [
         claim for _ in range(12) for claim in delivery.record_and_claim([], {whatsapp.id: 20})
     ]

@@ -28,14 +28,21 @@ from hub.models import Connection, Contact, Message, ProviderCallback, Setting, 
 from hub.models import InboundMessage as Came
 from hub.shared.address_keys import address_key
 from tests.conftest import Browser
-from tests.fake_provider import Loft, Pigeon
-from tests.hub_fixtures import ERIC, call_back, callbacks, count, process_pending_callbacks, status
-from tests.messaging.inbox.opt_out_steps import NEXT, ledger, say, send
-from tests.messaging.whatsapp_steps import forget
+from tests.fake_provider import FakeChat, FakeProvider
+from tests.hub_fixtures import (
+    ERIC,
+    callbacks,
+    count,
+    post_callback,
+    process_pending_callbacks,
+    status,
+)
+from tests.messaging.inbox.opt_out_steps import NEXT, ledger, receive_text, send
+from tests.messaging.whatsapp_steps import forget_window
 
 
 # ── Connections without a sender ──────────────────────────────────────────────────────────────────
-def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
+def connect_fake_chat(slug: str, integration: str = "fake_chat") -> Connection:
     """Connect another product that has no sender, on the same channel."""
 
     @transaction
@@ -49,103 +56,117 @@ def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
     return db.session.get_one(Connection, make())
 
 
-def by(one: Connection, to: str = "roof") -> str:
-    return status(direct.send_message(to=to, text="Coo.", connection_slug=one.slug, test=True))
+def status_of_message_by(one: Connection, to: str = "room") -> str:
+    return status(direct.send_message(to=to, text="Hello.", connection_slug=one.slug, test=True))
 
 
 def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    other = a_pigeon_post("another loft", "many_pigeons")
-    refused = direct.send_message(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
+    other = connect_fake_chat("another account", "resending_chat")
+    refused = direct.send_message(
+        to="room", text="Hello.", connection_slug=fake_chat.slug, test=True
+    )
     suppressions.suppress(refused, reason="provider", code="p8")
-    assert (by(pigeons), by(other)) == ("suppressed", "queued")
+    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+        "suppressed",
+        "queued",
+    )
     suppressions.lift_for_sender(refused)
-    assert by(pigeons) == "queued"
+    assert status_of_message_by(fake_chat) == "queued"
 
 
 def test_a_stop_to_a_connection_without_sender_stays_with_it(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    other = a_pigeon_post("another loft", "many_pigeons")
-    told_pigeon(pigeons, "STOP", 30)
-    assert (by(pigeons), by(other)) == ("suppressed", "queued")
-    told_pigeon(other, "START", 20)
-    assert (by(pigeons), by(other)) == ("suppressed", "queued"), "it was said to another"
-    told_pigeon(pigeons, "START", 10)
-    assert by(pigeons) == "queued"
-    told_pigeon(pigeons, "STOP", 15)
-    assert by(pigeons) == "queued", "what came late undoes nothing"
+    other = connect_fake_chat("another account", "resending_chat")
+    receive_chat_text(fake_chat, "STOP", 30)
+    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+        "suppressed",
+        "queued",
+    )
+    receive_chat_text(other, "START", 20)
+    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+        "suppressed",
+        "queued",
+    ), "it was said to another"
+    receive_chat_text(fake_chat, "START", 10)
+    assert status_of_message_by(fake_chat) == "queued"
+    receive_chat_text(fake_chat, "STOP", 15)
+    assert status_of_message_by(fake_chat) == "queued", "what came late undoes nothing"
 
 
-def told_pigeon(one: Connection, text: str, ago: int) -> None:
+def receive_chat_text(one: Connection, text: str, ago: int) -> None:
     came = Inbound(
         provider_id=f"p{next(NEXT)}",
         channel=Channel.CHAT,
         kind=Address.CHAT,
-        address="roof",
+        address="room",
         text=text,
     )
     inbound.store_inbound(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
 
 
 def test_a_window_without_sender_is_open_for_its_connection_alone(
-    pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    fake_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pigeon, "session_window", 24)
-    other = a_pigeon_post("another loft", "many_pigeons")
+    monkeypatch.setattr(FakeChat, "session_window", 24)
+    other = connect_fake_chat("another account", "resending_chat")
     came = Inbound(
         provider_id="p1",
         channel=Channel.CHAT,
         senders=("",),
         kind=Address.CHAT,
-        address="roof",
+        address="room",
         text="Hello",
     )
-    inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
+    inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
     contact = db.session.scalars(select(Contact)).one()
     wanted = PolicyQuestion(contact.id, contact.address, contact.address_key)
-    free = [Policy(one, [wanted]).allows_free_text(contact.id) for one in (pigeons, other)]
+    free = [Policy(one, [wanted]).allows_free_text(contact.id) for one in (fake_chat, other)]
     assert free == [True, False]
 
 
 @pytest.mark.parametrize("reason", ["admin", "import", "api"])
 def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(
-    pigeons: Connection, loft: Loft, reason: str
+    fake_chat: Connection, fake_provider: FakeProvider, reason: str
 ) -> None:
     @transaction
     def close() -> None:
-        key = address_key("chat", "roof")
+        key = address_key("chat", "room")
         db.session.add(
             Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason)
         )
 
     close()
-    assert (by(pigeons), by(a_pigeon_post("another loft"))) == ("suppressed", "suppressed")
+    assert (
+        status_of_message_by(fake_chat),
+        status_of_message_by(connect_fake_chat("another account")),
+    ) == ("suppressed", "suppressed")
 
 
 # ── What the provider knows of ────────────────────────────────────────────────────────────────────
 def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    Pigeon.stop_codes = frozenset({"shooed"})
+    FakeChat.stop_codes = frozenset({"refused"})
     try:
-        for code, then in (("shooed", "queued"), ("21610", "suppressed")):
+        for code, then in (("refused", "queued"), ("21610", "suppressed")):
             refused = direct.send_message(
-                to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True
+                to=f"room {code}", text="Hello.", connection_slug=fake_chat.slug, test=True
             )
             suppressions.suppress(refused, reason="provider", code=code)
             came = Inbound(
                 provider_id=code,
                 channel=Channel.CHAT,
                 kind=Address.CHAT,
-                address=f"roof {code}",
+                address=f"room {code}",
                 text="START",
             )
-            inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
-            assert by(pigeons, f"roof {code}") == then
+            inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
+            assert status_of_message_by(fake_chat, f"room {code}") == then
     finally:
-        Pigeon.stop_codes = frozenset()
+        FakeChat.stop_codes = frozenset()
 
 
 def test_the_core_names_no_code_of_a_provider() -> None:
@@ -179,7 +200,7 @@ class TestElsewhere:
             "SmsStatus": "received",
         }
         assert (
-            call_back(
+            post_callback(
                 app, form, target="/api/rpc/webhooks/twilio/inbound", token="stray-token"
             ).status_code
             == 200
@@ -194,7 +215,7 @@ class TestElsewhere:
     def test_a_stop_holds_for_the_whole_channel(
         self, hub_demo: Flask, channel: str, prefix: str, other: str
     ) -> None:
-        say(hub_demo, "Hello")
+        receive_text(hub_demo, "Hello")
         self.say(hub_demo, "STOP", other)
         assert send(channel) == "queued", "the other channel"
         self.say(hub_demo, "Stop!", prefix)
@@ -205,18 +226,18 @@ class TestElsewhere:
         assert send(channel) == "queued"
 
     def test_a_start_lifts_no_stop_that_was_said_to_a_connection(self, hub_demo: Flask) -> None:
-        say(hub_demo, "STOP", "")
+        receive_text(hub_demo, "STOP", "")
         self.say(hub_demo, "STOP")
         self.say(hub_demo, "START")
         assert send("sms") == "suppressed"
-        say(hub_demo, "START", "")
+        receive_text(hub_demo, "START", "")
         assert send("sms") == "queued"
 
     def test_a_start_said_to_a_live_connection_lifts_it(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         self.say(hub_demo, "STOP")
-        say(hub_demo, "START", "")
+        receive_text(hub_demo, "START", "")
         assert send("sms") == "suppressed", (
             "what is said to a test connection changes nothing that is live"
         )
@@ -226,7 +247,7 @@ class TestElsewhere:
             db.session.get_one(Connection, connection.id).test = False
 
         make_live()
-        say(hub_demo, "START", "")
+        receive_text(hub_demo, "START", "")
         assert db.session.scalars(select(Suppression.lifted_at)).one() is not None
 
     def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
@@ -252,13 +273,13 @@ class TestElsewhere:
 
         make_live()
         opt_out.save_rules({}, everywhere=True)
-        forget()
+        forget_window()
         self.say(hub_demo, "STOP")
-        say(hub_demo, "STOP", "")
+        receive_text(hub_demo, "STOP", "")
         self.say(hub_demo, "START")
         standing = select(Suppression.id).where(Suppression.lifted_at.is_(None))
         assert len(db.session.scalars(standing).all()) == 1
-        say(hub_demo, "START", "")
+        receive_text(hub_demo, "START", "")
         assert not db.session.scalars(standing).all()
 
     def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
@@ -277,8 +298,8 @@ class TestElsewhere:
 
     def test_it_holds_everywhere_where_an_admin_says_so(self, hub_demo: Flask) -> None:
         opt_out.save_rules({}, everywhere=True)
-        forget()
-        say(hub_demo, "Hello")
+        forget_window()
+        receive_text(hub_demo, "Hello")
         self.say(hub_demo, "STOP")
         assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")
 
@@ -292,11 +313,11 @@ def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: 
         db.session.get_one(Setting, opt_out.SETTING)._value = b"\x00"
 
     damage()
-    forget()
-    say(hub_demo, "Hello")
-    say(hub_demo, "STOP")
+    forget_window()
+    receive_text(hub_demo, "Hello")
+    receive_text(hub_demo, "STOP")
     assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
-    say(hub_demo, "START")
+    receive_text(hub_demo, "START")
     assert ledger() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
     assert [(one.table_name, one.row_id) for one in unreadable_rows.list_rows()] == [
         ("settings", "opt_out")

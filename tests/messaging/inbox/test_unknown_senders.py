@@ -18,7 +18,13 @@ from hub.messaging.inbox import conversations
 from hub.messaging.track.statuses import Origin
 from hub.models import Contact, Conversation, SessionWindow, Suppression
 from tests.conftest import Browser
-from tests.hub_fixtures import call_back, callbacks, count, credentials, process_pending_callbacks
+from tests.hub_fixtures import (
+    callbacks,
+    count,
+    credentials,
+    post_callback,
+    process_pending_callbacks,
+)
 from tests.messaging.inbox.content_forms import INBOUND, form, payload, sent
 
 UNUSABLE = [
@@ -45,7 +51,7 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
 ) -> None:
     account = credentials(hub_demo)
     fields = form(hub_demo, From=sender, To=account.phone_number, Body="Where do I sign?")
-    assert call_back(hub_demo, fields, target=INBOUND).status_code == 200
+    assert post_callback(hub_demo, fields, target=INBOUND).status_code == 200
     process_pending_callbacks()
     assert (count(Contact), count(SessionWindow), count(Suppression)) == (0, 0, 0)
     if sender.startswith("sip:"):
@@ -68,7 +74,7 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
 def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Browser) -> None:
     for n, text in enumerate(("First", "Second")):
         account = credentials(hub_demo)
-        call_back(
+        post_callback(
             hub_demo,
             form(hub_demo, From="", To=account.phone_number, Body=text, MessageSid=f"SM{n:032x}"),
             target=INBOUND,
@@ -88,7 +94,7 @@ def test_a_stop_of_nobody_closes_nothing(hub_demo: Flask) -> None:
 
 
 def test_what_names_nobody_and_holds_nothing_is_set_aside(hub_demo: Flask) -> None:
-    call_back(
+    post_callback(
         hub_demo,
         form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),
         target=INBOUND,

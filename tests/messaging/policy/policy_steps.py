@@ -12,19 +12,14 @@ from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.policy.rules import Rules
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import (
-    ERIC,
-    a_message,
-    message,
-    source_id,
-)
+from tests.hub_fixtures import ERIC, message, queue_direct_message, source_id
 
 CHEAP = {"US": Decimal("0.01"), "": Decimal("0.5")}
 
 
 def posted(to: str = ERIC, text: str = "Your contract is ready.", **more: Any) -> str:
     """Queue a message as a signing app posts it."""
-    return a_message(to, text, source_id=source_id(), **more)
+    return queue_direct_message(to, text, source_id=source_id(), **more)
 
 
 def rule(connection: Connection, **what: Any) -> None:
@@ -41,5 +36,5 @@ def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
     return claims.record_and_claim([], {connection.id: threads})
 
 
-def say(given: bool, channel: str = "whatsapp", **more: Any) -> None:
+def receive_text(given: bool, channel: str = "whatsapp", **more: Any) -> None:
     consents.record_consent(ConsentEntry(ERIC, given, channel, **more), source="api", test=True)

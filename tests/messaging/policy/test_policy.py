@@ -36,17 +36,17 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_signer,
-    an_event,
-    at_provider,
-    change,
     deliver,
+    event_body,
     message,
     process_pending_callbacks,
+    signer_body,
     status,
+    texts_at_provider,
+    update_message,
 )
-from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule, say
-from tests.messaging.whatsapp_steps import TEMPLATE, came_in
+from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, receive_text, rule
+from tests.messaging.whatsapp_steps import TEMPLATE, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
@@ -62,12 +62,12 @@ def templated(connection: Connection, to: str = ERIC) -> str:
 def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connection) -> None:
     rule(whatsapp, consent=True)
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
-    say(True, "sms")
+    receive_text(True, "sms")
     assert code(templated(whatsapp)) == (
         "suppressed",
         "consent_missing",
     ), "a yes to texts is none to WhatsApp"
-    say(True)
+    receive_text(True)
     found = templated(whatsapp)
     assert code(found) == ("queued", "")
     assert message(found).consent_id is not None, "the message names the yes that it rests upon"
@@ -78,19 +78,19 @@ def test_a_no_is_heeded_whether_or_not_consent_is_asked_for_and_right_before_sen
     connection: Connection,
 ) -> None:
     waits = posted()
-    say(False, "")
+    receive_text(False, "")
     assert code(posted()) == ("suppressed", "consent_no")
     assert claim(connection) == []
     assert code(waits) == ("suppressed", "consent_no")
-    say(True, "sms")
+    receive_text(True, "sms")
     assert code(posted()) == ("queued", ""), "what was said last counts"
 
 
 def test_a_yes_grows_old_where_the_rules_say_so(whatsapp: Connection) -> None:
     rule(whatsapp, consent=True, consent_days=30)
-    say(True, at=now() - timedelta(days=31))
+    receive_text(True, at=now() - timedelta(days=31))
     assert code(templated(whatsapp)) == ("suppressed", "consent_old")
-    say(True, at=now() - timedelta(days=29))
+    receive_text(True, at=now() - timedelta(days=29))
     assert code(templated(whatsapp)) == ("queued", "")
 
 
@@ -98,11 +98,11 @@ def test_words_about_other_purposes_are_no_words_about_signing(
     whatsapp: Connection, connection: Connection
 ) -> None:
     rule(whatsapp, consent=True)
-    say(True, purpose="marketing")
+    receive_text(True, purpose="marketing")
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
-    say(False, "sms", purpose="marketing")
+    receive_text(False, "sms", purpose="marketing")
     assert code(posted()) == ("queued", "")
-    say(True, purpose="signing")
+    receive_text(True, purpose="signing")
     assert code(templated(whatsapp)) == ("queued", "")
 
 
@@ -110,7 +110,7 @@ def test_who_wrote_to_us_is_answered_without_a_consent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     rule(whatsapp, consent=True)
-    came_in(hub_demo)
+    receive_whatsapp(hub_demo)
     process_pending_callbacks()
     found = posted(channel="whatsapp")
     assert code(found) == ("queued", "")
@@ -120,7 +120,7 @@ def test_who_wrote_to_us_is_answered_without_a_consent(
 def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    came_in(hub_demo, "STOP", channel="")
+    receive_whatsapp(hub_demo, "STOP", channel="")
     process_pending_callbacks()
     assert code(posted()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
@@ -147,7 +147,7 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
 ) -> None:
     rule(whatsapp, consent=True)
     for n, word in enumerate(("STOP", "START")):
-        came_in(hub_demo, word, sid=f"SM{n:032x}")
+        receive_whatsapp(hub_demo, word, sid=f"SM{n:032x}")
         process_pending_callbacks()
     session_windows.closed_windows(
         db.session.get_one(Connection, whatsapp.id).sender,
@@ -156,7 +156,7 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
     consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
     for n, word in enumerate(("STOP", "START")):
-        came_in(hub_demo, word, sid=f"SM{n + 7:032x}")
+        receive_whatsapp(hub_demo, word, sid=f"SM{n + 7:032x}")
         process_pending_callbacks()
     assert code(templated(whatsapp)) == ("suppressed", "consent_no")
 
@@ -193,7 +193,7 @@ def test_the_answer_to_an_event_names_the_rule(
 ) -> None:
     rule(connection, countries=frozenset({"US"}))
     answer = signing_app.post(
-        "/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)])
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
     assert answer.status_code == 202
     told = {
@@ -256,7 +256,7 @@ def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connect
     first = templated(whatsapp)
     [one] = claim(whatsapp)
     claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
-    change(first, status="failed", due_at=None)
+    update_message(first, status="failed", due_at=None)
     assert code(resend.resend(first).id) == ("queued", "")
 
 
@@ -264,7 +264,7 @@ def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     for n in range(6):
-        came_in(hub_demo, "HELP", sid=f"SM{n:032x}")
+        receive_whatsapp(hub_demo, "HELP", sid=f"SM{n:032x}")
         process_pending_callbacks()
     db.session.rollback()
     assert (
@@ -299,7 +299,7 @@ def test_a_race_of_64_senders_never_passes_a_limit(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(at_provider(simulator)) == 17
+    assert len(texts_at_provider(simulator)) == 17
     db.session.rollback()
     refused = db.session.scalar(
         select(func.count()).select_from(Message).where(Message.status == "suppressed")

@@ -14,30 +14,24 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
 from hub.models import Connection
-from tests.hub_fixtures import (
-    ERIC,
-    a_message,
-    change,
-    message,
-    words,
-)
-from tests.messaging.policy.policy_steps import claim, code, posted, rule, say
+from tests.hub_fixtures import ERIC, message, queue_direct_message, status_words, update_message
+from tests.messaging.policy.policy_steps import claim, code, posted, receive_text, rule
 
 
 @pytest.fixture
-def night() -> QuietHours:
+def current_quiet_hours() -> QuietHours:
     """Give quiet hours that hold now in New York, and until an hour from now."""
     here = now().astimezone(ZoneInfo("America/New_York"))
     return QuietHours(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
 
 
 def test_what_comes_at_night_waits_for_the_morning(
-    connection: Connection, night: QuietHours
+    connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=night)
+    rule(connection, quiet=current_quiet_hours)
     found = posted()
     assert code(found) == ("queued", "quiet_hours")
-    assert words(found) == ["quiet hours"], "its page says what it waits for"
+    assert status_words(found) == ["quiet hours"], "its page says what it waits for"
     due_at = message(found).due_at
     assert due_at is not None
     assert timedelta(minutes=55) < due_at - now() <= timedelta(hours=1)
@@ -46,17 +40,17 @@ def test_what_comes_at_night_waits_for_the_morning(
 
 
 def test_a_night_that_begins_while_a_message_waits_holds_it_too(
-    connection: Connection, night: QuietHours
+    connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     found = posted()
-    rule(connection, quiet=night)
+    rule(connection, quiet=current_quiet_hours)
     assert claim(connection) == []
     assert code(found) == ("queued", "quiet_hours")
-    assert words(found) == ["quiet hours"]
-    change(found, due_at=now() - timedelta(seconds=1))
+    assert status_words(found) == ["quiet hours"]
+    update_message(found, due_at=now() - timedelta(seconds=1))
     assert claim(connection) == []
-    assert words(found) == ["quiet hours"], "it is said once"
-    rule(connection, quiet=night, per_day=9)
+    assert status_words(found) == ["quiet hours"], "it is said once"
+    rule(connection, quiet=current_quiet_hours, per_day=9)
     assert claims.is_due() == [], "what waits goes on waiting"
     rule(connection)
     assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
@@ -66,9 +60,9 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(
     ("waits", "becomes"), [(False, ("queued", "")), (True, ("suppressed", "quiet_hours"))]
 )
 def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
-    connection: Connection, night: QuietHours, waits: bool, becomes: tuple[str, str]
+    connection: Connection, current_quiet_hours: QuietHours, waits: bool, becomes: tuple[str, str]
 ) -> None:
-    rule(connection, quiet=night, quiet_waits=waits)
+    rule(connection, quiet=current_quiet_hours, quiet_waits=waits)
     contact = contact_for(Address.PHONE, ERIC, test=True)
     soon = now() + timedelta(minutes=30)
     assert (
@@ -82,9 +76,9 @@ def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
 
 
 def test_the_zone_that_was_given_counts_for_more_than_the_number(
-    connection: Connection, night: QuietHours
+    connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=night)
+    rule(connection, quiet=current_quiet_hours)
     contact_for(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
     found = posted()
     assert code(found) == ("queued", "")
@@ -92,11 +86,11 @@ def test_the_zone_that_was_given_counts_for_more_than_the_number(
 
 
 def test_what_somebody_sends_by_hand_goes_at_once(
-    connection: Connection, night: QuietHours
+    connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=night, consent=True)
-    found = a_message()
+    rule(connection, quiet=current_quiet_hours, consent=True)
+    found = queue_direct_message()
     assert code(found) == ("queued", "")
     assert [one.message_id for one in claim(connection)] == [found]
-    say(False, "")
-    assert code(a_message()) == ("suppressed", "consent_no"), "a no holds for everybody"
+    receive_text(False, "")
+    assert code(queue_direct_message()) == ("suppressed", "consent_no"), "a no holds for everybody"

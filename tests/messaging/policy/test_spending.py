@@ -25,16 +25,16 @@ from hub.models import AuditEntry, Connection, Usage
 from tests.hub_fixtures import (
     ANNA,
     SigningApp,
-    a_signer,
-    an_event,
-    change,
+    clear_throttle,
     deliver,
+    event_body,
     eventually,
-    free,
     make_due,
     message,
     process_pending_callbacks,
+    signer_body,
     status,
+    update_message,
 )
 from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule
 
@@ -161,10 +161,10 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
         elif how == "stopped":
             cancellation.stop_contact(message(found).contact_id, "Asked.")
         else:
-            change(
+            update_message(
                 found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1)
             )
-            free(db.session.get_one(Connection, connection.id))
+            clear_throttle(db.session.get_one(Connection, connection.id))
             assert claim(connection) == []
     assert message(found).status in ("expired", "canceled", "failed")
     assert spending.spending_of(connection.id, now()).day == 0
@@ -216,7 +216,8 @@ def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(
     rule(connection, prices=CHEAP, spend_day=Decimal("0.02"))
     numbers = [f"+1317555{n:04d}" for n in range(4)]
     answer = signing_app.post(
-        "/events", an_event(signers=[a_signer(f"S{n}", number) for n, number in enumerate(numbers)])
+        "/events",
+        event_body(signers=[signer_body(f"S{n}", number) for n, number in enumerate(numbers)]),
     )
     assert sorted(
         one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms"

@@ -22,26 +22,26 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import statuses, timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, RecipientPace, Suppression, Throttle
-from tests.fake_provider import Loft, Pigeon
+from tests.fake_provider import FakeChat, FakeProvider
 from tests.hub_fixtures import (
     ERIC,
-    a_connection,
-    a_form,
-    a_message,
     attempts,
-    call_back,
+    copy_connection,
     count,
     deliver,
+    event_types,
     make_due,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
-    told,
+    status_form,
 )
 
 
-def by_pigeon(to: str = "roof") -> str:
-    return direct.send_message(to=to, text="Coo.", connection_slug="pigeon", test=True)
+def queue_message(to: str = "room") -> str:
+    return direct.send_message(to=to, text="Hello.", connection_slug="fake-chat", test=True)
 
 
 def end(
@@ -63,62 +63,71 @@ def rested(connection_id: str) -> float:
 
 
 @pytest.fixture
-def paced(monkeypatch: pytest.MonkeyPatch, pigeons: Connection) -> Connection:
+def paced_connection(monkeypatch: pytest.MonkeyPatch, fake_chat: Connection) -> Connection:
     """Give a connection whose provider limits messages to one recipient."""
-    monkeypatch.setattr(Pigeon, "per_recipient", 100.0)
-    return pigeons
+    monkeypatch.setattr(FakeChat, "per_recipient", 100.0)
+    return fake_chat
 
 
 # ── Recipients ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("kind", [SlowDown, TransientError])
 def test_a_recipients_limit_holds_everything_to_them_and_nothing_else(
-    paced: Connection, loft: Loft, kind: type[TransientError]
+    paced_connection: Connection, fake_provider: FakeProvider, kind: type[TransientError]
 ) -> None:
-    first = by_pigeon()
-    second = by_pigeon()
-    other = by_pigeon("attic")
-    [claim] = [one for one in claimed(paced) if one.message_id == first]
+    first = queue_message()
+    second = queue_message()
+    other = queue_message("room-2")
+    [claim] = [one for one in claimed(paced_connection) if one.message_id == first]
     end(claim, error=kind("Slower.", "busy", 60, scope=Scope.RECIPIENT))
-    assert rested(paced.id) == 0
-    later = by_pigeon()
+    assert rested(paced_connection.id) == 0
+    later = queue_message()
     make_due(second)  # it stood back for a moment while the first one was sent
-    claims = claimed(paced)
+    claims = claimed(paced_connection)
     assert {one.message_id for one in claims} & {first, second, later} == set()
     assert status(other) == "sending"
     for one in (first, second, later):
         due = message(one).due_at
         assert due is not None
         assert due - now() > timedelta(seconds=50)
-    assert by_pigeon("chimney") in {one.message_id for one in claimed(paced)}
+    assert queue_message("room-3") in {one.message_id for one in claimed(paced_connection)}
 
 
-def test_several_recipients_at_once_are_the_sender(paced: Connection, loft: Loft) -> None:
+def test_several_recipients_at_once_are_the_sender(
+    paced_connection: Connection, fake_provider: FakeProvider
+) -> None:
     for place in ("a", "b", "c"):
-        by_pigeon(place)
+        queue_message(place)
     ended = [
         calls.Outcome(
             one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429
         )
-        for one in claimed(paced)
+        for one in claimed(paced_connection)
     ]
     delivery.record_and_claim(ended, {})
-    assert 50 < rested(paced.id) <= 60
-    by_pigeon("d")
-    assert claimed(paced) == []
+    assert 50 < rested(paced_connection.id) <= 60
+    queue_message("d")
+    assert claimed(paced_connection) == []
 
 
-def test_a_methods_limit_holds_one_message(paced: Connection, loft: Loft) -> None:
-    first = by_pigeon()
-    other = by_pigeon("attic")
-    claims = {one.message_id: one for one in claimed(paced)}
+def test_a_methods_limit_holds_one_message(
+    paced_connection: Connection, fake_provider: FakeProvider
+) -> None:
+    first = queue_message()
+    other = queue_message("room-2")
+    claims = {one.message_id: one for one in claimed(paced_connection)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
-    assert (rested(paced.id), count(RecipientPace) > 0, status(first), status(other)) == (
+    assert (
+        rested(paced_connection.id),
+        count(RecipientPace) > 0,
+        status(first),
+        status(other),
+    ) == (
         0,
         True,
         "queued",
         "sending",
     )
-    assert by_pigeon("chimney") in {one.message_id for one in claimed(paced)}
+    assert queue_message("room-3") in {one.message_id for one in claimed(paced_connection)}
 
 
 # ── Senders and accounts ──────────────────────────────────────────────────────────────────────────
@@ -126,14 +135,14 @@ def test_a_methods_limit_holds_one_message(paced: Connection, loft: Loft) -> Non
 def test_an_accounts_limit_holds_every_sender_of_it(
     hub_demo: Flask, connection: Connection, scope: Scope, others: bool
 ) -> None:
-    second = a_connection("Second", like=connection, sender="+15005550007")
-    stranger = a_connection(
+    second = copy_connection("Second", like=connection, sender="+15005550007")
+    stranger = copy_connection(
         "Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008"
     )
     whatsapp = db.session.scalars(
         select(Connection).where(Connection.channel == "whatsapp")
     ).first()
-    a_message()
+    queue_direct_message()
     [claim] = claimed(connection)
     end(claim, error=SlowDown("Too many.", "20429", 60, scope=scope))
     assert 50 < rested(connection.id) <= 60
@@ -154,26 +163,30 @@ def test_an_accounts_limit_holds_every_sender_of_it(
 # ── An error inside a success ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED])
 def test_what_is_taken_and_cannot_be_sent_ends_with_its_code(
-    pigeons: Connection, loft: Loft, given: Status
+    fake_chat: Connection, fake_provider: FakeProvider, given: Status
 ) -> None:
-    loft.fly = lambda outbound: Accepted("p1", given, code="30003", why="The phone is off.")
-    message_id = by_pigeon()
+    fake_provider.on_send = lambda outbound: Accepted(
+        "p1", given, code="30003", why="The phone is off."
+    )
+    message_id = queue_message()
     deliver()
     row = message(message_id)
     assert (row.status, row.code, row.provider_id, row.due_at) == (given.value, "30003", "p1", None)
-    assert told(message_id) == [f"pigeon_{given.value}"]
+    assert event_types(message_id) == [f"fake_chat_{given.value}"]
     assert len(attempts(message_id)) == 1
     assert any("The phone is off." in entry.text for entry in timeline.timeline(row))
     assert count(Suppression) == 0
 
 
-def test_a_stop_inside_a_success_opts_out(pigeons: Connection, loft: Loft) -> None:
-    loft.fly = lambda outbound: Accepted(
-        "p1", Status.FAILED, code="shooed", error=RecipientRefused("Shooed.", "shooed")
+def test_a_stop_inside_a_success_opts_out(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    fake_provider.on_send = lambda outbound: Accepted(
+        "p1", Status.FAILED, code="refused", error=RecipientRefused("Shooed.", "refused")
     )
-    by_pigeon()
+    queue_message()
     deliver()
-    assert message(by_pigeon()).code == "shooed"
+    assert message(queue_message()).code == "refused"
 
 
 @pytest.mark.parametrize(
@@ -182,21 +195,21 @@ def test_a_stop_inside_a_success_opts_out(pigeons: Connection, loft: Loft) -> No
 def test_a_callback_opts_out_by_the_codes_of_an_answer(
     hub_demo: Flask, connection: Connection, code: str, closed: bool
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     for _ in range(2):
-        call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
+        post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
         process_pending_callbacks()
     assert (status(message_id), message(message_id).code) == ("failed", code)
-    assert (status(a_message()) == "suppressed") is closed
+    assert (status(queue_direct_message()) == "suppressed") is closed
     assert count(Suppression) == int(closed)
 
 
 def test_said_again_it_opts_out_nobody_who_came_back(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     refusal = RecipientRefused("They replied STOP.", "21610")
@@ -210,4 +223,4 @@ def test_said_again_it_opts_out_nobody_who_came_back(
     statuses.apply_status(update, Origin("callback", [connection.id]))
     suppressions.lift_for_sender(message_id)
     statuses.apply_status(update, Origin("callback", [connection.id]))
-    assert status(a_message(ERIC)) == "queued"
+    assert status(queue_direct_message(ERIC)) == "queued"

@@ -11,16 +11,14 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import (
-    a_message,
-)
+from tests.hub_fixtures import queue_direct_message
 
 
-def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
-    return a_message(to, text, channel="", connection_slug="pigeon")
+def queue_message(to: str = "room", text: str = "Hello.") -> str:
+    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
 
 
-def failing(error: SendError | Exception) -> Any:
+def raise_error(error: SendError | Exception) -> Any:
     def fly(outbound: Outbound) -> Accepted:
         raise error
 
@@ -32,7 +30,7 @@ def claim(connection: Connection) -> calls.Claim:
     return one
 
 
-def ended(
+def record_outcome(
     one: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
 ) -> None:
     claims.record_and_claim(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import Connection
-from tests.hub_fixtures import (
-    a_message,
-)
+from tests.hub_fixtures import queue_direct_message
 
 
-def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
-    return a_message(to, text, channel="", connection_slug="pigeon")
+def queue_message(to: str = "room", text: str = "Hello.") -> str:
+    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
 
 
 def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:

@@ -10,15 +10,13 @@ from hub.integrations.base import Accepted
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import Connection, Throttle
-from tests.hub_fixtures import (
-    a_message,
-)
+from tests.hub_fixtures import queue_direct_message
 
 
-def handed_over(connection: Connection, sid: str = "SM" + "1" * 32, **options: Any) -> str:
+def queue_and_accept(connection: Connection, sid: str = "SM" + "1" * 32, **options: Any) -> str:
     """Return a message that the provider has accepted."""
     db.session.rollback()
-    message_id = a_message(channel="", connection_slug=connection.slug, **options)
+    message_id = queue_direct_message(channel="", connection_slug=connection.slug, **options)
     [claim] = [
         one
         for one in delivery.record_and_claim([], {connection.id: 10})
@@ -33,7 +31,7 @@ def connection_of(connection: Connection) -> Connection:
     return db.session.get_one(Connection, connection.id)
 
 
-def rests(connection_id: str) -> float:
+def paused_until(connection_id: str) -> float:
     """Return for how many seconds the sender of a connection is paused."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)

@@ -26,18 +26,18 @@ from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.state import unreadable_rows
 from hub.models import Attempt, Connection, Contact, Message, MessageBody, Suppression
 from hub.shared import integration_instances
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
-    a_connection,
-    a_message,
     attempts,
-    change,
+    copy_connection,
     count,
     deliver,
     message,
+    queue_direct_message,
+    set_connection_state,
     status,
-    turn_connection,
-    words,
+    status_words,
+    update_message,
 )
 
 
@@ -45,11 +45,13 @@ def claim(connection: Connection, threads: int) -> list[calls.Claim]:
     return delivery.record_and_claim([], {connection.id: threads})
 
 
-def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
-    return a_message(to, text, channel="", connection_slug="pigeon")
+def queue_message(to: str = "room", text: str = "Hello.") -> str:
+    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
 
 
-def test_a_claim_is_written_down_before_the_call_begins(pigeons: Connection, loft: Loft) -> None:
+def test_a_claim_is_written_down_before_the_call_begins(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
     found = {}
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
@@ -63,99 +65,110 @@ def test_a_claim_is_written_down_before_the_call_begins(pigeons: Connection, lof
             db.session.remove()
         return Accepted("p1")
 
-    loft.fly = fly
-    message_id = by_pigeon()
+    fake_provider.on_send = fly
+    message_id = queue_message()
     assert attempts(message_id) == []
     deliver()
     assert (found["status"], found["tries"], found["attempts"]) == ("sending", 1, 1)
     assert now() < found["lease"] <= now() + delivery.LEASE
 
 
-def test_no_more_is_claimed_than_threads_are_free(pigeons: Connection) -> None:
-    ids = [by_pigeon(text=f"{n}") for n in range(5)]
-    claims = claim(pigeons, 3)
+def test_no_more_is_claimed_than_threads_are_free(fake_chat: Connection) -> None:
+    ids = [queue_message(text=f"{n}") for n in range(5)]
+    claims = claim(fake_chat, 3)
     assert [one.message_id for one in claims] == ids[:3], "the oldest first"
     assert [status(one) for one in ids] == ["sending"] * 3 + ["queued"] * 2
-    assert claim(pigeons, 0) == []
+    assert claim(fake_chat, 0) == []
 
 
 def test_a_drain_has_no_more_calls_under_way_than_the_integration_allows(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     def slowly(outbound: Outbound) -> Accepted:
         time.sleep(0.05)
         return Accepted(outbound.id)
 
-    loft.fly = slowly
+    fake_provider.on_send = slowly
     for n in range(12):
-        by_pigeon(text=f"{n}")
+        queue_message(text=f"{n}")
     assert deliver() == 12
-    assert loft.most_at_once == 4
-    assert sorted({one.attempt for one in loft.flown}) == [1]
+    assert fake_provider.max_concurrent == 4
+    assert sorted({one.attempt for one in fake_provider.sent}) == [1]
 
 
-def test_what_is_claimed_is_not_claimed_again(pigeons: Connection) -> None:
-    by_pigeon()
-    assert len(claim(pigeons, 4)) == 1
-    assert claim(pigeons, 4) == []
+def test_what_is_claimed_is_not_claimed_again(fake_chat: Connection) -> None:
+    queue_message()
+    assert len(claim(fake_chat, 4)) == 1
+    assert claim(fake_chat, 4) == []
 
 
-def test_what_is_not_due_waits(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    change(message_id, due_at=now() + timedelta(seconds=30))
+def test_what_is_not_due_waits(fake_chat: Connection) -> None:
+    message_id = queue_message()
+    update_message(message_id, due_at=now() + timedelta(seconds=30))
     assert delivery.is_due() == []
-    assert claim(pigeons, 4) == []
+    assert claim(fake_chat, 4) == []
     with time_machine.travel(now() + timedelta(seconds=31)):
-        assert delivery.is_due() == [pigeons.id]
-        assert len(claim(pigeons, 4)) == 1
+        assert delivery.is_due() == [fake_chat.id]
+        assert len(claim(fake_chat, 4)) == 1
 
 
-def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(pigeons: Connection) -> None:
-    bulk = [by_pigeon(text=f"{n}") for n in range(10)]
+def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(fake_chat: Connection) -> None:
+    bulk = [queue_message(text=f"{n}") for n in range(10)]
     for one in bulk:
-        change(one, lane=Lane.BULK.value)
-    assert integrations.get(pigeons.integration).concurrency == 4
-    first = claim(pigeons, 4)
+        update_message(one, lane=Lane.BULK.value)
+    assert integrations.get(fake_chat.integration).concurrency == 4
+    first = claim(fake_chat, 4)
     assert (len(first), all(one.bulk for one in first)) == (3, True)
-    assert delivery.record_and_claim([], {pigeons.id: 1}, {pigeons.id: 3}) == [], (
+    assert delivery.record_and_claim([], {fake_chat.id: 1}, {fake_chat.id: 3}) == [], (
         "the last thread is the other lane's, however often bulk asks"
     )
-    urgent = by_pigeon(text="now")
+    urgent = queue_message(text="now")
     assert [
-        one.message_id for one in delivery.record_and_claim([], {pigeons.id: 1}, {pigeons.id: 3})
+        one.message_id
+        for one in delivery.record_and_claim([], {fake_chat.id: 1}, {fake_chat.id: 3})
     ] == [urgent]
 
 
-def test_urgent_messages_go_before_older_bulk(pigeons: Connection) -> None:
-    change(by_pigeon(text="reminder"), lane=Lane.BULK.value)
-    urgent = by_pigeon(text="now")
-    assert [one.message_id for one in claim(pigeons, 1)] == [urgent]
+def test_urgent_messages_go_before_older_bulk(fake_chat: Connection) -> None:
+    update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
+    urgent = queue_message(text="now")
+    assert [one.message_id for one in claim(fake_chat, 1)] == [urgent]
 
 
-def test_a_stopped_message_ends_instead_of_being_sent(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
-    change(message_id, stop_reason="signed")
+def test_a_stopped_message_ends_instead_of_being_sent(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
+    update_message(message_id, stop_reason="signed")
     assert deliver() == 0
-    assert (status(message_id), words(message_id), attempts(message_id)) == (
+    assert (status(message_id), status_words(message_id), attempts(message_id)) == (
         "canceled",
         ["stopped"],
         [],
     )
-    assert loft.flown == []
+    assert fake_provider.sent == []
 
 
-def test_a_message_that_is_no_longer_worth_sending_expires(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
-    change(message_id, expires_at=now() - timedelta(seconds=1))
+def test_a_message_that_is_no_longer_worth_sending_expires(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
+    update_message(message_id, expires_at=now() - timedelta(seconds=1))
     assert deliver() == 0
-    assert (status(message_id), words(message_id), loft.flown) == ("expired", ["expired"], [])
+    assert (status(message_id), status_words(message_id), fake_provider.sent) == (
+        "expired",
+        ["expired"],
+        [],
+    )
 
 
-def test_every_message_expires_after_a_day(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
+def test_every_message_expires_after_a_day(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
     with time_machine.travel(now() + outbox.WORTH_SENDING + timedelta(seconds=1)):
         deliver()
-    assert (status(message_id), loft.flown) == ("expired", [])
+    assert (status(message_id), fake_provider.sent) == ("expired", [])
 
 
 @transaction
@@ -174,12 +187,19 @@ def _suppress(
     )
 
 
-def test_a_suppression_that_came_since_planning_is_obeyed(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
+def test_a_suppression_that_came_since_planning_is_obeyed(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
     _suppress(message(message_id).contact.address_key, test=True)
     assert deliver() == 0
     row = message(message_id)
-    assert (row.status, row.code, row.due_at, loft.flown) == ("suppressed", "21610", None, [])
+    assert (row.status, row.code, row.due_at, fake_provider.sent) == (
+        "suppressed",
+        "21610",
+        None,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,25 +213,27 @@ def test_a_suppression_that_came_since_planning_is_obeyed(pigeons: Connection, l
     ],
 )
 def test_a_suppression_holds_where_it_is_meant_to(
-    pigeons: Connection, where: dict[str, str], refused: bool
+    fake_chat: Connection, where: dict[str, str], refused: bool
 ) -> None:
-    message_id = by_pigeon()
+    message_id = queue_message()
     _suppress(message(message_id).contact.address_key, **{"test": True, **where})  # type: ignore[arg-type]
-    assert bool(claim(pigeons, 1)) is not refused
-    again = by_pigeon(text="and at planning too")
+    assert bool(claim(fake_chat, 1)) is not refused
+    again = queue_message(text="and at planning too")
     assert (status(again) == "suppressed") is refused
 
 
-def test_a_suppression_of_a_test_does_not_reach_live_messages(pigeons: Connection) -> None:
-    message_id = by_pigeon()
+def test_a_suppression_of_a_test_does_not_reach_live_messages(fake_chat: Connection) -> None:
+    message_id = queue_message()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
     assert opt_outs.opt_outs_of([key], "chat", "", test=True).get(key) == {None: "21610"}
     assert opt_outs.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
 
 
-def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
+def test_a_message_whose_body_is_gone_is_not_sent(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
 
     @transaction
     def erase() -> None:
@@ -219,11 +241,13 @@ def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Lof
 
     erase()
     assert deliver() == 0
-    assert (status(message_id), loft.flown) == ("canceled", [])
+    assert (status(message_id), fake_provider.sent) == ("canceled", [])
 
 
-def test_an_erased_contact_is_not_written_to(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
+def test_an_erased_contact_is_not_written_to(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
 
     @transaction
     def erase() -> None:
@@ -233,11 +257,13 @@ def test_an_erased_contact_is_not_written_to(pigeons: Connection, loft: Loft) ->
 
     erase()
     assert deliver() == 0
-    assert (status(message_id), loft.flown) == ("canceled", [])
+    assert (status(message_id), fake_provider.sent) == ("canceled", [])
 
 
-def test_a_body_under_a_missing_key_waits_and_says_so(pigeons: Connection, loft: Loft) -> None:
-    message_id = by_pigeon()
+def test_a_body_under_a_missing_key_waits_and_says_so(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_message()
 
     @transaction
     def reseal() -> None:
@@ -249,43 +275,43 @@ def test_a_body_under_a_missing_key_waits_and_says_so(pigeons: Connection, loft:
     reseal()
     assert deliver() == 0
     row = message(message_id)
-    assert (row.status, row.code, loft.flown) == ("queued", "unreadable", [])
+    assert (row.status, row.code, fake_provider.sent) == ("queued", "unreadable", [])
     assert row.due_at is not None
     assert row.due_at > now()
-    assert words(message_id) == ["unreadable"]
+    assert status_words(message_id) == ["unreadable"]
 
 
 @pytest.mark.parametrize(
     "state", [ConnectionState.DISABLED, ConnectionState.BROKEN, ConnectionState.NEW]
 )
 def test_a_connection_that_is_off_keeps_what_waits(
-    pigeons: Connection, loft: Loft, state: ConnectionState
+    fake_chat: Connection, fake_provider: FakeProvider, state: ConnectionState
 ) -> None:
-    message_id = by_pigeon()
-    turn_connection(pigeons.id, state)
+    message_id = queue_message()
+    set_connection_state(fake_chat.id, state)
     assert delivery.is_due() == []
-    assert claim(pigeons, 4) == []
+    assert claim(fake_chat, 4) == []
     assert status(message_id) == Status.QUEUED
-    turn_connection(pigeons.id, ConnectionState.ENABLED)
+    set_connection_state(fake_chat.id, ConnectionState.ENABLED)
     assert deliver() == 1
 
 
-def test_an_archived_connection_sends_nothing(pigeons: Connection) -> None:
-    by_pigeon()
+def test_an_archived_connection_sends_nothing(fake_chat: Connection) -> None:
+    queue_message()
 
     @transaction
     def archive() -> None:
-        db.session.get_one(Connection, pigeons.id).archived_at = now()
+        db.session.get_one(Connection, fake_chat.id).archived_at = now()
 
     archive()
     assert delivery.is_due() == []
-    assert claim(pigeons, 4) == []
+    assert claim(fake_chat, 4) == []
 
 
 def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(
     connection: Connection,
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
 
     @transaction
     def spoil() -> None:
@@ -306,8 +332,8 @@ def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(
 def test_a_key_that_is_missing_is_looked_for_now_and_then(
     connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = a_connection("Other", like=connection)
-    a_message(connection_slug=connection.slug, channel="")
+    other = copy_connection("Other", like=connection)
+    queue_direct_message(connection_slug=connection.slug, channel="")
 
     @transaction
     def spoil() -> None:
@@ -319,7 +345,7 @@ def test_a_key_that_is_missing_is_looked_for_now_and_then(
     spoil()
     assert delivery.is_due() == [connection.id]
     Dispatcher(ShutdownSignal(0.5)).run()
-    a_message(connection_slug="other", channel="")
+    queue_direct_message(connection_slug="other", channel="")
     assert capsys.readouterr().out.count("connection.unreadable") == 1, (
         "not in every turn of a drain"
     )
@@ -339,7 +365,7 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
         row._settings = settings
         row.settings_version += 1
 
-    a_message(connection_slug=connection.slug, channel="")
+    queue_direct_message(connection_slug=connection.slug, channel="")
     store(b"\x00")
     Dispatcher(ShutdownSignal(0.5)).run()
     [entry] = unreadable_rows.list_rows()
@@ -350,12 +376,15 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
 
 
 def test_who_waits_longest_is_served_first(simulator: object, connection: Connection) -> None:
-    ids = [connection.id, *(a_connection(f"No {place}", like=connection) for place in range(1, 6))]
+    ids = [
+        connection.id,
+        *(copy_connection(f"No {place}", like=connection) for place in range(1, 6)),
+    ]
     waiting = {}
     for place, connection_id in enumerate(ids):
         slug = db.session.get_one(Connection, connection_id).slug
-        message_id = a_message(connection_slug=slug, channel="")
-        change(message_id, due_at=now() - timedelta(minutes=1 + place))
+        message_id = queue_direct_message(connection_slug=slug, channel="")
+        update_message(message_id, due_at=now() - timedelta(minutes=1 + place))
         waiting[connection_id] = message_id
     longest_first = list(reversed(ids))
     assert delivery.is_due() == longest_first
@@ -377,7 +406,7 @@ def test_new_settings_are_used_from_the_next_claim_on(
             row.settings_version = row.settings_version + 1
 
         save()
-        a_message(text=f"from {sender}")
+        queue_direct_message(text=f"from {sender}")
         [one] = claim(connection, 1)
         assert one.integration.render(one.outbound)["From"] == sender
 
@@ -385,7 +414,7 @@ def test_new_settings_are_used_from_the_next_claim_on(
 def test_the_provider_is_told_which_message_and_attempt_it_reports_on(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [one] = claim(connection, 1)
     assert one.outbound.status_url.endswith(
         f"/api/rpc/webhooks/twilio/sms?message={message_id}&attempt=1"

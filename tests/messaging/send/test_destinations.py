@@ -43,12 +43,12 @@ from hub.models import (
 )
 from hub.signing import accept, erasure
 from hub.signing.events import EventIn
-from tests.fake_provider import FlockOfPigeons, Loft
-from tests.hub_fixtures import a_signer, an_event, count, deliver, message, source_id, status
-from tests.team_connections import fly
-from tests.team_connections import roof as roof
+from tests.fake_provider import FakeProvider, TeamChat
+from tests.hub_fixtures import count, deliver, event_body, message, signer_body, source_id, status
+from tests.team_connections import accept_post
+from tests.team_connections import connect_team as connect_team
 
-Roof = Callable[[str], Connection]
+ConnectTeam = Callable[[str], Connection]
 GONE = "The app was removed from the channel. Add it again in the channel’s settings."
 
 
@@ -58,14 +58,14 @@ def refuse(error: SendError, place: str) -> Callable[[Outbound], Accepted]:
     def carry(outbound: Outbound) -> Accepted:
         if outbound.to == place:
             raise error
-        return fly(outbound)
+        return accept_post(outbound)
 
     return carry
 
 
 def post(number: str = "agr-1001") -> str:
     """Let a document be sent out, of which the team reads; return the post."""
-    event = an_event(signers=[a_signer("Eric", None)])
+    event = event_body(signers=[signer_body("Eric", None)])
     event["request"]["id"] = number
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     db.session.rollback()
@@ -94,13 +94,13 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("place", ["T1", "W1", "roof"])
+@pytest.mark.parametrize("place", ["T1", "W1", "room"])
 @pytest.mark.parametrize("error", ERRORS)
 def test_posts_wait_and_a_passing_test_sends_them(
-    roof: Roof, loft: Loft, place: str, error: SendError
+    connect_team: ConnectTeam, fake_provider: FakeProvider, place: str, error: SendError
 ) -> None:
-    one = roof(place)
-    loft.fly = refuse(error, place)
+    one = connect_team(place)
+    fake_provider.on_send = refuse(error, place)
     first = post("a")
     second = post("b")
     deliver()
@@ -110,11 +110,11 @@ def test_posts_wait_and_a_passing_test_sends_them(
     assert paused(one) == GONE
     assert count(Suppression) == 0
     assert db.session.get_one(Connection, one.id).state == ConnectionState.ENABLED
-    calls = len(loft.flown)
+    calls = len(fake_provider.sent)
     post("d")
     deliver()
-    assert len(loft.flown) == calls, "nothing is tried while it is paused"
-    loft.fly = fly
+    assert len(fake_provider.sent) == calls, "nothing is tried while it is paused"
+    fake_provider.on_send = accept_post
     assert connection_tests.run_test(one.id).check.ok
     assert paused(one) == ""
     deliver()
@@ -122,37 +122,39 @@ def test_posts_wait_and_a_passing_test_sends_them(
 
 
 def test_a_test_that_fails_leaves_it_paused(
-    roof: Roof, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    connect_team: ConnectTeam, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
-    monkeypatch.setattr(
-        FlockOfPigeons, "check", lambda self: CheckResult(False, "The roof is gone.")
-    )
+    monkeypatch.setattr(TeamChat, "check", lambda self: CheckResult(False, "The channel is gone."))
     connection_tests.run_test(one.id)
     assert (paused(one), status(first)) == (GONE, "queued")
 
 
-def test_enabling_asks_the_provider_while_a_destination_is_paused(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
+def test_enabling_asks_the_provider_while_a_destination_is_paused(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
     connection_tests.run_test(one.id)
-    loft.fly = refuse(ERRORS[0], "T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
     connections.disable(one.id)
-    loft.fly = fly
+    fake_provider.on_send = accept_post
     assert connections.needs_test(db.session.get_one(Connection, one.id))
     connections.enable(one.id)
     deliver()
     assert status(first) == "accepted"
 
 
-def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
-    other = roof("T2")
-    loft.fly = refuse(ERRORS[0], "T1")
+def test_people_and_other_destinations_are_not_concerned(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
+    other = connect_team("T2")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     post()
     deliver()
     by_place = dict(
@@ -161,31 +163,37 @@ def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft)
         ).all()
     )
     assert by_place == {one.id: "queued", other.id: "accepted"}
-    person = direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+    person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
     deliver()
     assert status(person) == "accepted"
     assert paused(other) == ""
 
 
-def test_a_person_who_refuses_is_still_closed(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
-    loft.fly = refuse(ERRORS[1], "a nest")
-    person = direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+def test_a_person_who_refuses_is_still_closed(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[1], "chat-1")
+    person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
     deliver()
     assert (status(person), count(Suppression), paused(one)) == ("failed", 1, "")
 
 
-def test_a_message_sent_by_hand_to_the_teams_place_waits_too(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
-    loft.fly = refuse(ERRORS[1], "T1")
-    sent = direct.send_message(connection_id=one.id, to="T1", text="Coo.")
+def test_a_message_sent_by_hand_to_the_teams_place_waits_too(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[1], "T1")
+    sent = direct.send_message(connection_id=one.id, to="T1", text="Hello.")
     deliver()
     assert (status(sent), count(Suppression), paused(one)) == ("queued", 0, GONE)
 
 
-def test_posts_expire_with_the_reason(roof: Roof, loft: Loft) -> None:
-    roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+def test_posts_expire_with_the_reason(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post("a")
     deliver()
     second = post("b")
@@ -200,17 +208,17 @@ def test_posts_expire_with_the_reason(roof: Roof, loft: Loft) -> None:
 
 
 def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
-    roof: Roof, loft: Loft
+    connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = roof("T1")
+    one = connect_team("T1")
     poison = post("a")
 
     def carry(outbound: Outbound) -> Accepted:
         if outbound.id == poison:
             raise DestinationUnavailable("Words that nobody knows.", "new_words", sure=False)
-        return fly(outbound)
+        return accept_post(outbound)
 
-    loft.fly = carry
+    fake_provider.on_send = carry
     deliver()
     other = post("b")
     assert status(poison) == "queued"
@@ -225,10 +233,10 @@ def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
 
 
 def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
-    roof: Roof, loft: Loft
+    connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     for _ in range(3):
         deliver()
@@ -237,20 +245,22 @@ def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
     assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
 
 
-def test_what_waits_can_be_canceled(roof: Roof, loft: Loft) -> None:
+def test_what_waits_can_be_canceled(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     from hub.messaging.compose import cancellation
 
-    roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+    connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
     cancellation.cancel(first)
     assert status(first) == "canceled"
 
 
-def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+def test_the_pause_is_written_down_once(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     for number in "abc":
         post(number)
     deliver()
@@ -264,8 +274,10 @@ def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
     assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]
 
 
-def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None:
-    roof("T1")
+def test_a_suppression_from_before_holds_no_post(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("T1")
 
     @transaction
     def close() -> None:
@@ -274,7 +286,7 @@ def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None
             Suppression(
                 address_key=key,
                 channel="chat",
-                sender="flock",
+                sender="team_chat",
                 test=True,
                 reason="provider",
                 code="kicked",
@@ -301,9 +313,9 @@ def told(
 
 @pytest.mark.parametrize("team", [True, False])
 def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
-    roof: Roof, loft: Loft, team: bool
+    connect_team: ConnectTeam, fake_provider: FakeProvider, team: bool
 ) -> None:
-    one = roof("T1")
+    one = connect_team("T1")
     told(one, wanted=False, ago=20, team=team)
     assert "removed from the chat" in paused(one)
     assert "Add the app there again" in paused(one)
@@ -317,37 +329,45 @@ def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
     assert paused(one) == "", "an older word came late"
 
 
-def test_a_late_removal_pauses_nothing(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
+def test_a_late_removal_pauses_nothing(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
     told(one, wanted=True, ago=10)
     told(one, wanted=False, ago=20)
     assert paused(one) == ""
 
 
-def test_other_groups_concern_nobody(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
+def test_other_groups_concern_nobody(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
     told(one, wanted=False, address="T9")
     assert (paused(one), count(Suppression)) == ("", 0)
 
 
-def test_a_person_who_blocks_is_closed_and_lets_us_in_again(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
-    told(one, wanted=False, address="a nest", ago=10, team=False)
+def test_a_person_who_blocks_is_closed_and_lets_us_in_again(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
+    told(one, wanted=False, address="chat-1", ago=10, team=False)
     assert (
-        status(direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
         == "suppressed"
     )
-    told(one, wanted=True, address="a nest", team=False)
+    told(one, wanted=True, address="chat-1", team=False)
     assert (
-        status(direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
         == "queued"
     )
 
 
 # ── What people read ──────────────────────────────────────────────────────────────────────────────
-def test_the_timeline_says_why_a_post_waits(roof: Roof, loft: Loft) -> None:
-    roof("T1")
-    loft.fly = refuse(ERRORS[0], "T1")
+def test_the_timeline_says_why_a_post_waits(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("T1")
+    fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
     entries = timeline.timeline(message(first))
@@ -357,9 +377,11 @@ def test_the_timeline_says_why_a_post_waits(roof: Roof, loft: Loft) -> None:
 
 
 @pytest.mark.parametrize("error", [PermanentError("No.", "p7"), TransientError("Rain.", "rain")])
-def test_other_errors_pause_nothing(roof: Roof, loft: Loft, error: SendError) -> None:
-    one = roof("T1")
-    loft.fly = refuse(error, "T1")
+def test_other_errors_pause_nothing(
+    connect_team: ConnectTeam, fake_provider: FakeProvider, error: SendError
+) -> None:
+    one = connect_team("T1")
+    fake_provider.on_send = refuse(error, "T1")
     post()
     deliver()
     assert paused(one) == ""
@@ -368,9 +390,9 @@ def test_other_errors_pause_nothing(roof: Roof, loft: Loft, error: SendError) ->
 # ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("reopened", [True, False])
 def test_an_old_destination_is_forgotten_with_its_contact(
-    roof: Roof, loft: Loft, reopened: bool
+    connect_team: ConnectTeam, fake_provider: FakeProvider, reopened: bool
 ) -> None:
-    one = roof("T1")
+    one = connect_team("T1")
     told(one, wanted=False, ago=20)
     if reopened:
         told(one, wanted=True, ago=10)
@@ -379,8 +401,10 @@ def test_an_old_destination_is_forgotten_with_its_contact(
     assert (count(PausedDestination), count(Contact)) == (0, 0)
 
 
-def test_a_destination_that_is_erased_leaves_no_pause(roof: Roof, loft: Loft) -> None:
-    one = roof("T1")
+def test_a_destination_that_is_erased_leaves_no_pause(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    one = connect_team("T1")
     told(one, wanted=False)
     erasure.erase_contact(contact_for("chat", "T1", test=True).id, why="By letter.")
     assert (count(PausedDestination), paused(one)) == (0, "")

@@ -37,19 +37,19 @@ from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.track import reconcile
 from hub.models import Connection, Throttle
 from tests.conftest import POSTGRES
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
-    a_message,
-    at_provider,
     attempts,
-    change,
     count,
     deliver,
     eventually,
     make_due,
     message,
+    queue_direct_message,
     status,
-    words,
+    status_words,
+    texts_at_provider,
+    update_message,
 )
 
 DRAIN = """
@@ -87,7 +87,7 @@ def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[s
 def test_two_drains_in_two_threads_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    ids = [a_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
 
     def work() -> None:
         with hub_demo.app_context():
@@ -99,27 +99,27 @@ def test_two_drains_in_two_threads_send_nothing_twice(
     for thread in threads:
         thread.join()
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
-    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+    assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
 def test_two_drains_in_two_processes_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
-    ids = [a_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
     with running(environ, "-c", DRAIN) as first, running(environ, "-c", DRAIN) as second:
         sent = [int(process.communicate(timeout=40)[0]) for process in (first, second)]
     assert sum(sent) == 60
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
-    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+    assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
 def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
-    message_id = a_message("+15005550015")  # Twilio takes it, and does not answer
+    message_id = queue_direct_message("+15005550015")  # Twilio takes it, and does not answer
     with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
-        eventually(lambda: at_provider(simulator), 20)
+        eventually(lambda: texts_at_provider(simulator), 20)
         [horse] = psutil.Process(worker.pid).children()
         os.kill(horse.pid, signal.SIGKILL)
         horse.wait(5)
@@ -132,19 +132,19 @@ def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
         assert attempts(message_id)[0].outcome == "unknown"
         deliver()
         assert worker.poll() is None, "the worker itself goes on"
-    assert len(at_provider(simulator)) == 1
+    assert len(texts_at_provider(simulator)) == 1
 
 
 def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     delivery.record_and_claim([], {connection.id: 1})
     for _ in ("the lease is over", "a minute later", "again"):
-        change(message_id, due_at=now() - timedelta(seconds=1))
+        update_message(message_id, due_at=now() - timedelta(seconds=1))
         reconcile.look_up_unknown()
         deliver()
-    assert len(at_provider(simulator)) == 1
+    assert len(texts_at_provider(simulator)) == 1
     assert [one.number for one in attempts(message_id)] == [1, 2]
 
 
@@ -152,11 +152,11 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
     simulator.extensions["simulator"].faults.ask(latency_ms=1000)
-    message_id = a_message()
+    message_id = queue_direct_message()
     with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
         eventually(lambda: message(message_id).status == Status.SENDING, 20)
-        waiting = a_message(text="for the next worker")
+        waiting = queue_direct_message(text="for the next worker")
         worker.send_signal(signal.SIGTERM)
         began = now()
         worker.wait(10)
@@ -165,7 +165,7 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
     assert status(waiting) in ("queued", "accepted", "sent", "delivered")
     simulator.extensions["simulator"].faults.ask(latency_ms=0)
     deliver()
-    assert Counter(at_provider(simulator)) == Counter(
+    assert Counter(texts_at_provider(simulator)) == Counter(
         ["Your contract is ready.", "for the next worker"]
     )
 
@@ -180,34 +180,34 @@ def test_a_drain_with_nothing_to_do_ends(
 
 
 def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
 
     def slow(outbound: Outbound) -> Accepted:
         time.sleep(dispatcher.LAST_WAIT + 1)
         return Accepted("late")
 
-    loft.fly = slow
+    fake_provider.on_send = slow
     assert Dispatcher(ShutdownSignal(0.5)).run(linger=0) == 1
     assert status(message_id) == Status.ACCEPTED
 
 
 # ── A worker that stands still ────────────────────────────────────────────────────────────────────
-def by_pigeon() -> str:
-    return a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+def queue_message() -> str:
+    return queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
 
 
 def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    ids = [by_pigeon() for _ in range(6)]
-    claims = delivery.record_and_claim([], {pigeons.id: 6})
+    ids = [queue_message() for _ in range(6)]
+    claims = delivery.record_and_claim([], {fake_chat.id: 6})
     late = [
         dispatcher.call_provider(replace(one, begun=one.begun - dispatcher.BEGINS_WITHIN - 1))
         for one in claims
     ]  # it was suspended meanwhile
-    assert loft.flown == []
+    assert fake_provider.sent == []
     delivery.record_and_claim(late, {})
     assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, (
         "surely not sent: tried again"
@@ -252,10 +252,10 @@ def away(app: Flask) -> Iterator[None]:
 
 @pytest.mark.parametrize("run_seconds", [15, 0.3])
 def test_what_calls_came_to_is_written_when_the_database_is_back(
-    pigeons: Connection, loft: Loft, hub_demo: Flask, run_seconds: float
+    fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask, run_seconds: float
 ) -> None:
-    taken = by_pigeon()
-    slowed = by_pigeon()
+    taken = queue_message()
+    slowed = queue_message()
     together = threading.Barrier(3, timeout=10)
     gone = threading.Event()
 
@@ -264,7 +264,7 @@ def test_what_calls_came_to_is_written_when_the_database_is_back(
             together.wait()
             gone.wait(10)
             if outbound.id == slowed:
-                raise SlowDown("Too many pigeons.", "crowded", 0.1)
+                raise SlowDown("Too many fake_chat.", "crowded", 0.1)
         return Accepted(f"{outbound.id}-{outbound.attempt}")
 
     def go() -> None:
@@ -273,7 +273,7 @@ def test_what_calls_came_to_is_written_when_the_database_is_back(
             gone.set()
             time.sleep(1)
 
-    loft.fly = fly
+    fake_provider.on_send = fly
     outage = threading.Thread(target=go)
     outage.start()
     Dispatcher(ShutdownSignal(run_seconds)).run(linger=0.3)
@@ -281,25 +281,25 @@ def test_what_calls_came_to_is_written_when_the_database_is_back(
     assert [one.outcome for one in attempts(taken)] == ["accepted"]
     assert attempts(slowed)[0].outcome == "slowed"
     assert {status(taken), status(slowed)} <= {"accepted", "queued"}
-    assert words(taken) == words(slowed) == [], "no lease had to expire"
+    assert status_words(taken) == status_words(slowed) == [], "no lease had to expire"
 
 
 def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_next_run(
-    pigeons: Connection, loft: Loft, hub_demo: Flask
+    fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
-    message_id = by_pigeon()
+    message_id = queue_message()
     with away(hub_demo), pytest.raises(Exception, match=r"(?i)directory|connection"):
         Dispatcher(ShutdownSignal(15)).run()
-    assert loft.flown == []
+    assert fake_provider.sent == []
     deliver()
     assert status(message_id) == Status.ACCEPTED
 
 
 def test_an_outcome_is_not_given_up_because_the_database_failed(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = by_pigeon()
-    [claim] = delivery.record_and_claim([], {pigeons.id: 1})
+    message_id = queue_message()
+    [claim] = delivery.record_and_claim([], {fake_chat.id: 1})
     with db.engine.connect() as other:
         if POSTGRES:  # somebody else holds the message
             other.execute(text("SELECT 1 FROM messages FOR UPDATE"))

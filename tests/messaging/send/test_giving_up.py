@@ -15,40 +15,51 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.compose import cancellation
 from hub.models import Connection, Throttle
-from tests.hub_fixtures import a_message, change, message, status, turn_connection, words
+from tests.hub_fixtures import (
+    message,
+    queue_direct_message,
+    set_connection_state,
+    status,
+    status_words,
+    update_message,
+)
 
 
 def test_what_waited_for_too_long_expires_and_says_so(connection: Connection) -> None:
-    late = a_message()
-    fresh = a_message()
-    change(late, expires_at=now() - timedelta(seconds=1))
-    turn_connection(connection.id, ConnectionState.DISABLED)
+    late = queue_direct_message()
+    fresh = queue_direct_message()
+    update_message(late, expires_at=now() - timedelta(seconds=1))
+    set_connection_state(connection.id, ConnectionState.DISABLED)
     assert cancellation.give_up_waiting() == 1
-    assert (status(late), message(late).due_at, words(late)) == ("expired", None, ["expired"])
+    assert (status(late), message(late).due_at, status_words(late)) == (
+        "expired",
+        None,
+        ["expired"],
+    )
     assert status(fresh) == "queued"
     assert cancellation.give_up_waiting() == 0
 
 
 def test_what_waits_for_a_connection_that_sends_is_left_to_it(connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     with time_machine.travel(now() + timedelta(days=2)):
         assert cancellation.give_up_waiting() == 0
     assert status(message_id) == "queued"
 
 
 def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     connections.archive(connection.id)
     assert cancellation.give_up_waiting() == 1
-    assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
+    assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
 
 
 def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(
     connection: Connection,
 ) -> None:
-    late = a_message()
-    fresh = a_message()
-    change(late, expires_at=now() - timedelta(seconds=1))
+    late = queue_direct_message()
+    fresh = queue_direct_message()
+    update_message(late, expires_at=now() - timedelta(seconds=1))
 
     @transaction
     def hold(pause: timedelta) -> None:
@@ -62,8 +73,8 @@ def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_p
 
 
 def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
-    ids = [a_message() for _ in range(3)]
-    turn_connection(connection.id, ConnectionState.BROKEN)
+    ids = [queue_direct_message() for _ in range(3)]
+    set_connection_state(connection.id, ConnectionState.BROKEN)
     with time_machine.travel(now() + timedelta(days=2)):
         assert cancellation.give_up_waiting(2) == 2
         assert sorted(map(status, ids)) == ["expired", "expired", "queued"]
@@ -71,6 +82,6 @@ def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
 
 
 def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     assert cancellation._give_up([message_id]) == 0
     assert status(message_id) == "queued"

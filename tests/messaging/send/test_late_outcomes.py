@@ -24,19 +24,19 @@ from hub.messaging.send.dispatcher import call_provider
 from hub.messaging.track.statuses import expire_lease
 from hub.models import Connection, Message
 from hub.shared import integration_instances
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
-    a_message,
     attempts,
-    change,
     count,
     deliver,
+    event_types,
     message,
+    queue_direct_message,
+    set_connection_state,
     status,
-    told,
-    turn_connection,
+    update_message,
 )
-from tests.messaging.send.outcome_steps import by_pigeon, claim, ended, failing
+from tests.messaging.send.outcome_steps import claim, queue_message, raise_error, record_outcome
 
 
 # ── Broken ────────────────────────────────────────────────────────────────────────────────────────
@@ -44,7 +44,7 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].account.rotate()
-    ids = [a_message(text=f"{n}") for n in range(3)]
+    ids = [queue_direct_message(text=f"{n}") for n in range(3)]
     deliver()
     db.session.rollback()
     row = db.session.get_one(Connection, connection.id)
@@ -60,68 +60,70 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
 
 
 def a_message_while_broken(connection: Connection) -> str:
-    turn_connection(connection.id, ConnectionState.ENABLED)
-    message_id = a_message(text="waits too")
-    turn_connection(connection.id, ConnectionState.BROKEN)
+    set_connection_state(connection.id, ConnectionState.ENABLED)
+    message_id = queue_direct_message(text="waits too")
+    set_connection_state(connection.id, ConnectionState.BROKEN)
     return message_id
 
 
 def test_what_waited_goes_out_when_the_connection_is_enabled_again(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = failing(ConnectionBroken("The loft burned down.", "fire"))
-    message_id = by_pigeon()
+    fake_provider.on_send = raise_error(ConnectionBroken("The fake_provider burned down.", "fire"))
+    message_id = queue_message()
     deliver()
     assert (status(message_id), message(message_id).code) == ("queued", "fire")
-    assert told(message_id) == []
-    loft.fly = lambda outbound: Accepted("p1")
-    turn_connection(pigeons.id, ConnectionState.ENABLED)
+    assert event_types(message_id) == []
+    fake_provider.on_send = lambda outbound: Accepted("p1")
+    set_connection_state(fake_chat.id, ConnectionState.ENABLED)
     deliver()
     assert status(message_id) == Status.ACCEPTED
-    assert len(loft.flown) == 2
+    assert len(fake_provider.sent) == 2
 
 
 # ── Late ──────────────────────────────────────────────────────────────────────────────────────────
 def second_attempt(connection: Connection, message_id: str) -> calls.Claim:
-    change(message_id, status=Status.QUEUED.value, due_at=now())
+    update_message(message_id, status=Status.QUEUED.value, due_at=now())
     return claim(connection)
 
 
-def test_a_late_outcome_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    first = claim(pigeons)
-    second_attempt(pigeons, message_id)
-    ended(first, error=PermanentError("No.", "p7"))
+def test_a_late_outcome_of_an_older_attempt_stays_on_it(fake_chat: Connection) -> None:
+    message_id = queue_message()
+    first = claim(fake_chat)
+    second_attempt(fake_chat, message_id)
+    record_outcome(first, error=PermanentError("No.", "p7"))
     row = message(message_id)
     assert (row.status, row.tries, row.code) == ("sending", 2, "")
     assert [one.outcome for one in attempts(message_id)] == ["failed", None]
-    assert told(message_id) == []
+    assert event_types(message_id) == []
 
 
-def test_a_late_acceptance_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    first = claim(pigeons)
-    second = second_attempt(pigeons, message_id)
-    ended(first, accepted=Accepted("p1"))
+def test_a_late_acceptance_of_an_older_attempt_stays_on_it(fake_chat: Connection) -> None:
+    message_id = queue_message()
+    first = claim(fake_chat)
+    second = second_attempt(fake_chat, message_id)
+    record_outcome(first, accepted=Accepted("p1"))
     assert message(message_id).provider_id is None
-    ended(second, accepted=Accepted("p2"))
+    record_outcome(second, accepted=Accepted("p2"))
     assert message(message_id).provider_id == "p2"
     assert [one.provider_id for one in attempts(message_id)] == ["p1", "p2"]
 
 
-def test_an_answer_that_comes_after_the_lease_is_still_taken(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    one = claim(pigeons)
+def test_an_answer_that_comes_after_the_lease_is_still_taken(fake_chat: Connection) -> None:
+    message_id = queue_message()
+    one = claim(fake_chat)
     with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
         expire_lease(message_id)
         assert status(message_id) == Status.UNKNOWN
-        ended(one, accepted=Accepted("p1"))
+        record_outcome(one, accepted=Accepted("p1"))
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, loft: Loft) -> None:
-    ids = [by_pigeon(text=f"{n}") for n in range(2)]
-    first, second = claims.record_and_claim([], {pigeons.id: 2})
+def test_an_absurd_pause_does_not_hold_the_other_outcomes(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    ids = [queue_message(text=f"{n}") for n in range(2)]
+    first, second = claims.record_and_claim([], {fake_chat.id: 2})
     claims.record_and_claim(
         [
             calls.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
@@ -132,9 +134,11 @@ def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, l
     assert [status(one) for one in ids] == ["queued", "accepted"]
 
 
-def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) -> None:
-    by_pigeon()
-    one = claim(pigeons)
+def test_every_way_a_call_ends_is_an_outcome(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    queue_message()
+    one = claim(fake_chat)
     for error in (
         TransientError("a"),
         OutcomeUnknown("b"),
@@ -142,7 +146,7 @@ def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) ->
         ConnectionBroken("d"),
         KeyError("e"),
     ):
-        loft.fly = failing(error)
+        fake_provider.on_send = raise_error(error)
         outcome = call_provider(one)
         assert outcome.accepted is None
         assert isinstance(
@@ -151,11 +155,11 @@ def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) ->
 
 
 def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    absurd = by_pigeon(text="absurd")
-    plain = by_pigeon(text="plain")
-    loft.fly = lambda outbound: Accepted(
+    absurd = queue_message(text="absurd")
+    plain = queue_message(text="plain")
+    fake_provider.on_send = lambda outbound: Accepted(
         outbound.id, segments=10**30 if outbound.id == absurd else 1
     )
     deliver()

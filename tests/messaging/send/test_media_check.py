@@ -29,7 +29,7 @@ class Page:
 
 
 @dataclass
-class Files:
+class FileServer:
     """A server of files: pages by path, and what was asked of it."""
 
     pages: dict[str, Page] = field(default_factory=dict)
@@ -42,8 +42,8 @@ class Files:
 
 
 @pytest.fixture
-def files() -> Iterator[Files]:
-    found = Files()
+def file_server() -> Iterator[FileServer]:
+    found = FileServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -74,14 +74,14 @@ def files() -> Iterator[Files]:
 
 
 @pytest.fixture
-def look(files: Files) -> Callable[[str], None]:
-    http = ProviderHttpClient(allow=[f"127.0.0.1:{files.port}"])
+def check_file(file_server: FileServer) -> Callable[[str], None]:
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{file_server.port}"])
     return lambda url: check_links([url], LIMITS, http)
 
 
-def code(look: Callable[[str], None], url: str) -> tuple[type[SendError], str]:
+def error_code(check_file: Callable[[str], None], url: str) -> tuple[type[SendError], str]:
     with pytest.raises(SendError) as refused:
-        look(url)
+        check_file(url)
     assert "secret" not in str(refused.value)
     return type(refused.value), refused.value.code
 
@@ -98,10 +98,10 @@ def code(look: Callable[[str], None], url: str) -> tuple[type[SendError], str]:
     ],
 )
 def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
-    files: Files, look: Callable[[str], None], page: Page, asked: list[str]
+    file_server: FileServer, check_file: Callable[[str], None], page: Page, asked: list[str]
 ) -> None:
-    look(files.url("/a", page))
-    assert files.asked == asked
+    check_file(file_server.url("/a", page))
+    assert file_server.asked == asked
 
 
 @pytest.mark.parametrize(
@@ -121,16 +121,21 @@ def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
     ],
 )
 def test_what_the_provider_would_stumble_over_is_said_first(
-    files: Files, look: Callable[[str], None], page: Page, says: tuple[type[SendError], str]
+    file_server: FileServer,
+    check_file: Callable[[str], None],
+    page: Page,
+    says: tuple[type[SendError], str],
 ) -> None:
-    assert code(look, files.url("/a?key=secret", page)) == says
+    assert error_code(check_file, file_server.url("/a?key=secret", page)) == says
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_followed(files: Files, look: Callable[[str], None], status: int) -> None:
-    files.url("/b/file", Page())
-    look(files.url("/b/a", Page(status=status, to="file")))
-    assert files.asked == ["HEAD /b/a", "HEAD /b/file"]
+def test_a_redirect_is_followed(
+    file_server: FileServer, check_file: Callable[[str], None], status: int
+) -> None:
+    file_server.url("/b/file", Page())
+    check_file(file_server.url("/b/a", Page(status=status, to="file")))
+    assert file_server.asked == ["HEAD /b/a", "HEAD /b/file"]
 
 
 @pytest.mark.parametrize(
@@ -147,18 +152,20 @@ def test_a_redirect_is_followed(files: Files, look: Callable[[str], None], statu
     ],
 )
 def test_a_redirect_leads_nobody_into_a_private_network(
-    files: Files, look: Callable[[str], None], to: str
+    file_server: FileServer, check_file: Callable[[str], None], to: str
 ) -> None:
-    kind, said = code(look, files.url("/a", Page(status=302, to=to)))
+    kind, said = error_code(check_file, file_server.url("/a", Page(status=302, to=to)))
     assert (kind, said) == (FileRefused, "media_not_allowed")
 
 
-def test_redirects_come_to_an_end(files: Files, look: Callable[[str], None]) -> None:
-    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (
+def test_redirects_come_to_an_end(
+    file_server: FileServer, check_file: Callable[[str], None]
+) -> None:
+    assert error_code(check_file, file_server.url("/a", Page(status=302, to="/a"))) == (
         FileRefused,
         "media_unreachable",
     )
-    assert len(files.asked) == 4
+    assert len(file_server.asked) == 4
 
 
 @pytest.mark.parametrize(
@@ -166,10 +173,10 @@ def test_redirects_come_to_an_end(files: Files, look: Callable[[str], None]) -> 
     ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"],
 )
 def test_a_private_or_plain_address_is_refused_without_being_asked(
-    look: Callable[[str], None], url: str
+    check_file: Callable[[str], None], url: str
 ) -> None:
-    assert code(look, url) == (FileRefused, "media_not_allowed")
+    assert error_code(check_file, url) == (FileRefused, "media_not_allowed")
 
 
-def test_an_address_that_does_not_answer_is_tried_again(look: Callable[[str], None]) -> None:
-    assert code(look, "https://files.invalid/a") == (FileMissing, "media_unreachable")
+def test_an_address_that_does_not_answer_is_tried_again(check_file: Callable[[str], None]) -> None:
+    assert error_code(check_file, "https://files.invalid/a") == (FileMissing, "media_unreachable")

@@ -29,30 +29,30 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.models import Connection, Suppression
-from tests.fake_provider import Loft, Pigeon
+from tests.fake_provider import FakeChat, FakeProvider
 from tests.hub_fixtures import (
-    a_message,
     attempts,
-    change,
+    clear_throttle,
     count,
     deliver,
+    event_types,
     eventually,
-    free,
     make_due,
     message,
+    queue_direct_message,
     status,
-    told,
-    words,
+    status_words,
+    update_message,
 )
-from tests.messaging.send.outcome_steps import by_pigeon, claim, ended, failing
+from tests.messaging.send.outcome_steps import claim, queue_message, raise_error, record_outcome
 
 
 # ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
 def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lambda outbound: Accepted("p1", segments=2, sender="loft 7")
-    message_id = by_pigeon()
+    fake_provider.on_send = lambda outbound: Accepted("p1", segments=2, sender="sender 7")
+    message_id = queue_message()
     assert deliver() == 1
     row = message(message_id)
     [attempt] = attempts(message_id)
@@ -63,16 +63,16 @@ def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
         None,
         "",
     )
-    assert (attempt.outcome, attempt.provider_id, attempt.sender) == ("accepted", "p1", "loft 7")
+    assert (attempt.outcome, attempt.provider_id, attempt.sender) == ("accepted", "p1", "sender 7")
     assert attempt.ended_at is not None
-    assert told(message_id) == []
+    assert event_types(message_id) == []
     assert deliver() == 0
 
 
 def test_an_attempt_keeps_how_the_exchange_went(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.http_status == 201
@@ -94,7 +94,7 @@ def test_the_messaging_service_is_kept_as_the_sender(
         row.settings_version = row.settings_version + 1
 
     save()
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     assert attempts(message_id)[0].sender == service
 
@@ -109,53 +109,57 @@ def test_the_messaging_service_is_kept_as_the_sender(
     ],
 )
 def test_what_is_refused_for_good_is_not_tried_again(
-    pigeons: Connection, loft: Loft, error: SendError
+    fake_chat: Connection, fake_provider: FakeProvider, error: SendError
 ) -> None:
-    loft.fly = failing(error)
-    message_id = by_pigeon()
+    fake_provider.on_send = raise_error(error)
+    message_id = queue_message()
     assert deliver() == 1
     row = message(message_id)
     assert (row.status, row.code, row.due_at) == ("failed", "p7", None)
-    assert told(message_id) == ["pigeon_failed"]
+    assert event_types(message_id) == ["fake_chat_failed"]
     assert [(one.outcome, one.code) for one in attempts(message_id)] == [("failed", "p7")]
 
 
-def test_only_a_refused_recipient_is_suppressed(pigeons: Connection, loft: Loft) -> None:
-    loft.fly = failing(PermanentError("No.", "p7"))
-    by_pigeon()
+def test_only_a_refused_recipient_is_suppressed(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    fake_provider.on_send = raise_error(PermanentError("No.", "p7"))
+    queue_message()
     deliver()
     assert count(Suppression) == 0
-    loft.fly = failing(RecipientRefused("Never.", "p8"))
+    fake_provider.on_send = raise_error(RecipientRefused("Never.", "p8"))
     for text in ("one", "two"):
-        by_pigeon(text=text)
+        queue_message(text=text)
     deliver()
     [row] = db.session.scalars(select(Suppression)).all()
     assert (row.channel, row.code, row.reason, row.test) == ("chat", "p8", "provider", True)
-    assert status(by_pigeon(text="three")) == Status.SUPPRESSED
-    assert message(by_pigeon(text="four")).code == "p8"
-    assert status(by_pigeon("another roof")) == Status.QUEUED
+    assert status(queue_message(text="three")) == Status.SUPPRESSED
+    assert message(queue_message(text="four")).code == "p8"
+    assert status(queue_message("another room")) == Status.QUEUED
 
 
-def test_a_recipient_who_moved_is_followed(pigeons: Connection, loft: Loft) -> None:
+def test_a_recipient_who_moved_is_followed(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
     def fly(outbound: Outbound) -> Accepted:
-        if outbound.to == "roof":
-            raise RecipientMoved("They moved.", "p9", new="attic")
+        if outbound.to == "room":
+            raise RecipientMoved("They moved.", "p9", new="room-2")
         return Accepted("p1")
 
-    loft.fly = fly
-    message_id = by_pigeon()
+    fake_provider.on_send = fly
+    message_id = queue_message()
     deliver()
     row = message(message_id)
-    assert (row.status, row.contact.address) == ("accepted", "attic")
-    assert [one.to for one in loft.flown] == ["roof", "attic"]
+    assert (row.status, row.contact.address) == ("accepted", "room-2")
+    assert [one.to for one in fake_provider.sent] == ["room", "room-2"]
 
 
 # ── Later ─────────────────────────────────────────────────────────────────────────────────────────
 def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = failing(TransientError("Rain.", "rain"))
-    message_id = by_pigeon()
+    fake_provider.on_send = raise_error(TransientError("Rain.", "rain"))
+    message_id = queue_message()
     pauses = []
     for _ in range(2):  # retries = 3
         before = now()
@@ -171,14 +175,14 @@ def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(
     row = message(message_id)
     assert (row.status, row.code, row.due_at) == ("failed", "rain", None)
     assert [one.outcome for one in attempts(message_id)] == ["transient"] * 3
-    assert told(message_id) == ["pigeon_failed"]
+    assert event_types(message_id) == ["fake_chat_failed"]
 
 
-def test_pauses_are_not_all_alike(pigeons: Connection) -> None:
+def test_pauses_are_not_all_alike(fake_chat: Connection) -> None:
     pauses = set()
     for n in range(8):
-        message_id = by_pigeon(text=f"{n}")
-        ended(claim(pigeons), error=TransientError("Rain.", "rain"))
+        message_id = queue_message(text=f"{n}")
+        record_outcome(claim(fake_chat), error=TransientError("Rain.", "rain"))
         due = message(message_id).due_at
         assert due is not None
         pauses.add(round((due - now()).total_seconds(), 1))
@@ -187,10 +191,10 @@ def test_pauses_are_not_all_alike(pigeons: Connection) -> None:
 
 @pytest.mark.parametrize(("asked", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
 def test_a_pause_that_the_provider_asks_for_is_kept(
-    pigeons: Connection, asked: float | None, waits: float
+    fake_chat: Connection, asked: float | None, waits: float
 ) -> None:
-    message_id = by_pigeon()
-    ended(claim(pigeons), error=TransientError("Rain.", "rain", asked))
+    message_id = queue_message()
+    record_outcome(claim(fake_chat), error=TransientError("Rain.", "rain", asked))
     due = message(message_id).due_at
     assert due is not None
     assert waits - 1 < (due - now()).total_seconds() < waits + 1
@@ -199,7 +203,7 @@ def test_a_pause_that_the_provider_asks_for_is_kept(
 def test_too_busy_then_fine_arrives(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550012")
+    message_id = queue_direct_message("+15005550012")
     deliver()
     first = message(message_id)
     assert (first.status, first.code) == ("queued", "20429")
@@ -214,7 +218,7 @@ def test_too_busy_then_fine_arrives(
 def test_a_provider_that_is_not_reached_is_tried_again(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = a_message()  # no simulator runs
+    message_id = queue_direct_message()  # no simulator runs
     deliver()
     row = message(message_id)
     assert (row.status, row.code) == ("queued", "unreachable")
@@ -225,22 +229,22 @@ def test_a_provider_that_is_not_reached_is_tried_again(
     "error", [Unreachable("No way.", "unreachable"), SlowDown("Slower.", "slow", 0)]
 )
 def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(
-    pigeons: Connection, error: TransientError
+    fake_chat: Connection, error: TransientError
 ) -> None:
-    message_id = by_pigeon()
-    for _ in range(Pigeon.retries + 1):
-        free(pigeons)
+    message_id = queue_message()
+    for _ in range(FakeChat.retries + 1):
+        clear_throttle(fake_chat)
         make_due(message_id)
-        ended(claim(pigeons), error=error)
+        record_outcome(claim(fake_chat), error=error)
     assert (status(message_id), message(message_id).code) == ("queued", error.code)
 
 
-def test_a_stopped_message_that_would_be_tried_again_is_canceled(pigeons: Connection) -> None:
-    message_id = by_pigeon()
-    one = claim(pigeons)
-    change(message_id, stop_reason="signed")
-    ended(one, error=TransientError("Rain.", "rain"))
-    assert (status(message_id), words(message_id)) == ("canceled", ["stopped"])
+def test_a_stopped_message_that_would_be_tried_again_is_canceled(fake_chat: Connection) -> None:
+    message_id = queue_message()
+    one = claim(fake_chat)
+    update_message(message_id, stop_reason="signed")
+    record_outcome(one, error=TransientError("Rain.", "rain"))
+    assert (status(message_id), status_words(message_id)) == ("canceled", ["stopped"])
 
 
 # ── Unknown ───────────────────────────────────────────────────────────────────────────────────────
@@ -248,10 +252,10 @@ def test_a_stopped_message_that_would_be_tried_again_is_canceled(pigeons: Connec
     "error", [OutcomeUnknown("Fog.", "fog"), RuntimeError("a fault of the integration's own")]
 )
 def test_what_may_have_arrived_is_unknown_and_not_sent_again(
-    pigeons: Connection, loft: Loft, error: Exception
+    fake_chat: Connection, fake_provider: FakeProvider, error: Exception
 ) -> None:
-    loft.fly = failing(error)
-    message_id = by_pigeon()
+    fake_provider.on_send = raise_error(error)
+    message_id = queue_message()
     deliver()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
@@ -262,9 +266,11 @@ def test_what_may_have_arrived_is_unknown_and_not_sent_again(
         assert deliver() == 0
 
 
-def test_a_fault_does_not_put_the_text_into_the_attempt(pigeons: Connection, loft: Loft) -> None:
-    loft.fly = failing(RuntimeError("secret text of the message"))
-    message_id = by_pigeon(text="secret text of the message")
+def test_a_fault_does_not_put_the_text_into_the_attempt(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    fake_provider.on_send = raise_error(RuntimeError("secret text of the message"))
+    message_id = queue_message(text="secret text of the message")
     deliver()
     assert "secret" not in attempts(message_id)[0].reason
     assert "RuntimeError" in attempts(message_id)[0].reason
@@ -273,7 +279,7 @@ def test_a_fault_does_not_put_the_text_into_the_attempt(pigeons: Connection, lof
 def test_a_server_error_after_the_request_left_is_unknown(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550014")
+    message_id = queue_direct_message("+15005550014")
     deliver()
     assert message(message_id).status == Status.UNKNOWN
     assert attempts(message_id)[0].http_status == 500

@@ -24,41 +24,41 @@ from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.rate_limit import RateState
 from hub.models import Attempt, Connection, Throttle
 from tests.hub_fixtures import (
-    a_connection,
-    a_message,
-    at_provider,
+    clear_throttle,
+    copy_connection,
     count,
-    free,
     make_due,
+    queue_direct_message,
     status,
+    texts_at_provider,
 )
-from tests.messaging.send.rate_limit_steps import by_pigeon, claim
+from tests.messaging.send.rate_limit_steps import claim, queue_message
 
-AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-def ended(one: calls.Claim, error: Exception | None = None) -> None:
+def record_outcome(one: calls.Claim, error: Exception | None = None) -> None:
     accepted = None if error else Accepted(f"p{one.message_id}")
     delivery.record_and_claim(
         [Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {}
     )  # type: ignore[arg-type]
 
 
-def row(connection: Connection) -> Throttle | None:
+def throttle_row(connection: Connection) -> Throttle | None:
     db.session.rollback()
     return db.session.get(Throttle, connection.throttle)
 
 
 # ── Slower, says the provider ─────────────────────────────────────────────────────────────────────
-def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Connection) -> None:
-    refused = by_pigeon(text="refused")
-    other = by_pigeon(text="other")
-    [one] = claim(pigeons, 1)
-    ended(one, SlowDown("Slower.", "429", 30))
+def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(fake_chat: Connection) -> None:
+    refused = queue_message(text="refused")
+    other = queue_message(text="other")
+    [one] = claim(fake_chat, 1)
+    record_outcome(one, SlowDown("Slower.", "429", 30))
     assert delivery.is_due() == []
-    assert claim(pigeons) == []
+    assert claim(fake_chat) == []
     assert (status(refused), status(other)) == ("queued", "queued")
-    held = row(pigeons)
+    held = throttle_row(fake_chat)
     assert held is not None
     assert held.paused_until is not None
     assert timedelta(seconds=25) < held.paused_until - now() <= timedelta(seconds=31)
@@ -66,11 +66,11 @@ def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Co
 
 
 def test_connections_of_a_sender_are_slowed_down_together(connection: Connection) -> None:
-    twin = a_connection("Twin", like=connection)
-    a_message(channel="", connection_slug=connection.slug)
-    a_message(channel="", connection_slug="twin")
+    twin = copy_connection("Twin", like=connection)
+    queue_direct_message(channel="", connection_slug=connection.slug)
+    queue_direct_message(channel="", connection_slug="twin")
     [one] = claim(connection, 1)
-    ended(one, SlowDown("Slower.", "429", 30))
+    record_outcome(one, SlowDown("Slower.", "429", 30))
     assert delivery.is_due() == []
     assert delivery.record_and_claim([], {twin: 4}) == []
 
@@ -79,71 +79,71 @@ def test_connections_of_a_sender_are_slowed_down_together(connection: Connection
     "error", [TransientError("Not this one.", "p5", 30), PermanentError("Never.", "p6")]
 )
 def test_the_trouble_of_one_message_does_not_slow_its_sender(
-    pigeons: Connection, error: Exception
+    fake_chat: Connection, error: Exception
 ) -> None:
-    by_pigeon(text="one")
-    other = by_pigeon(text="other")
-    [one] = claim(pigeons, 1)
-    ended(one, error)
-    assert [one.message_id for one in claim(pigeons)] == [other]
+    queue_message(text="one")
+    other = queue_message(text="other")
+    [one] = claim(fake_chat, 1)
+    record_outcome(one, error)
+    assert [one.message_id for one in claim(fake_chat)] == [other]
     assert count(Throttle) == 0
 
 
-def test_a_burst_of_refusals_halves_the_rate_once(pigeons: Connection) -> None:
+def test_a_burst_of_refusals_halves_the_rate_once(fake_chat: Connection) -> None:
     for n in range(8):
-        by_pigeon(text=f"{n}")
-    claims = claim(pigeons, 8)
+        queue_message(text=f"{n}")
+    claims = claim(fake_chat, 8)
     for one in claims:
-        ended(one, SlowDown("Slower.", "429", 1))
-    slowed = row(pigeons)
+        record_outcome(one, SlowDown("Slower.", "429", 1))
+    slowed = throttle_row(fake_chat)
     assert slowed is not None
     assert (slowed.epoch, slowed.full_rate) == (1, 80), "eight under way, a tenth of a second each"
     assert slowed.rate == 40
 
 
-def test_a_sender_that_has_recovered_is_forgotten(pigeons: Connection) -> None:
-    by_pigeon(text="refused")
-    [one] = claim(pigeons, 1)
-    ended(one, SlowDown("Slower.", "429", 0))
+def test_a_sender_that_has_recovered_is_forgotten(fake_chat: Connection) -> None:
+    queue_message(text="refused")
+    [one] = claim(fake_chat, 1)
+    record_outcome(one, SlowDown("Slower.", "429", 0))
 
     @transaction
     def later() -> None:
-        slowed = db.session.get_one(Throttle, pigeons.throttle)
+        slowed = db.session.get_one(Throttle, fake_chat.throttle)
         slowed.paused_until = slowed.refilled_at = now() - timedelta(
             seconds=rate_limit.DOUBLES_IN + 1
         )
 
     later()
-    free(pigeons)
+    clear_throttle(fake_chat)
     make_due(one.message_id)
-    [one] = claim(pigeons)
-    assert row(pigeons) is None
+    [one] = claim(fake_chat)
+    assert throttle_row(fake_chat) is None
 
 
 def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].faults.ask(per_second=25)
-    ids = [a_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
     Dispatcher(ShutdownSignal(20)).run(linger=1.5)
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
-    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+    assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
     assert Counter(one.outcome for one in db.session.scalars(select(Attempt)))["slowed"] < 100
 
 
 # the arithmetic of it
-def slowed(had: float = 10, seconds: float = 1) -> RateState:
+def slow_down(had: float = 10, seconds: float = 1) -> RateState:
     state = RateState("one")
-    rate_limit.slow_down(state, 0, had, seconds, AT)
+    rate_limit.slow_down(state, 0, had, seconds, NOW)
     return state
 
 
 def after(seconds: float) -> datetime:
-    return AT + timedelta(seconds=seconds)
+    return NOW + timedelta(seconds=seconds)
 
 
 def test_the_rate_halves_and_comes_back_by_itself() -> None:
-    state = slowed(had=10, seconds=1)
+    state = slow_down(had=10, seconds=1)
     assert rate_limit.current_limit(state, 0, after(1)) == 5
     assert rate_limit.current_limit(
         state, 0, after(1 + rate_limit.DOUBLES_IN / 2)
@@ -157,7 +157,7 @@ def test_the_rate_halves_and_comes_back_by_itself() -> None:
 
 
 def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
-    state = slowed(had=10)
+    state = slow_down(had=10)
     rate_limit.slow_down(state, 1, 10, 1, after(2))
     assert (rate_limit.current_limit(state, 0, after(3)), state.full_rate) == (
         pytest.approx(2.68, abs=0.01),
@@ -166,13 +166,13 @@ def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
 
 
 def test_a_refusal_of_a_call_from_before_only_holds() -> None:
-    state = slowed()
+    state = slow_down()
     rate_limit.slow_down(state, 0, 10, 60, after(0.5))
     assert (state.rate, state.ready_at) == (5, after(60.5))
 
 
 def test_a_sender_is_never_brought_to_a_standstill() -> None:
-    state = slowed()
+    state = slow_down()
     for n in range(50):
         rate_limit.slow_down(state, state.epoch, 10, 0, after(1 + n / 1000))
     assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.LOWEST
@@ -183,14 +183,14 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
 )
 def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
     state = RateState("one")
-    rate_limit.slow_down(state, 0, 10, asked, AT)
+    rate_limit.slow_down(state, 0, 10, asked, NOW)
     assert state.paused_until == after(holds)
 
 
 def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
     state = RateState("one")
-    rate_limit.refill(state, 10, AT)
-    rate_limit.consume(state, 10, 10, AT)
+    rate_limit.refill(state, 10, NOW)
+    rate_limit.consume(state, 10, 10, NOW)
     assert (rate_limit.available_tokens(state, 10), state.ready_at) == (0, after(0.1))
     rate_limit.refill(state, 10, after(0.5))
     assert rate_limit.available_tokens(state, 10) == 5
@@ -200,6 +200,6 @@ def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
 
 def test_a_clock_that_goes_back_takes_no_tokens() -> None:
     state = RateState("one")
-    rate_limit.refill(state, 10, AT)
+    rate_limit.refill(state, 10, NOW)
     rate_limit.refill(state, 10, after(-60))
-    assert (rate_limit.available_tokens(state, 10), state.refilled_at) == (10, AT)
+    assert (rate_limit.available_tokens(state, 10), state.refilled_at) == (10, NOW)

@@ -20,19 +20,19 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.send import dispatcher
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.models import Attempt, Connection, Throttle
-from tests.fake_provider import Loft, Pigeon
+from tests.fake_provider import FakeChat, FakeProvider
 from tests.hub_fixtures import (
-    a_connection,
-    a_message,
-    at_provider,
-    change,
+    copy_connection,
     count,
     deliver,
     eventually,
     message,
+    queue_direct_message,
     status,
+    texts_at_provider,
+    update_message,
 )
-from tests.messaging.send.rate_limit_steps import by_pigeon, claim
+from tests.messaging.send.rate_limit_steps import claim, queue_message
 
 
 @transaction
@@ -42,51 +42,53 @@ def limit(connection_id: str, per_second: float | None) -> None:
 
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def slow_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    """Connect pigeons of which two a second may leave."""
-    monkeypatch.setattr(Pigeon, "per_second", 2.0)
-    monkeypatch.setattr(Pigeon, "concurrency", 64)
-    return pigeons
+def rate_limited_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """Limit the fake chat to two messages a second."""
+    monkeypatch.setattr(FakeChat, "per_second", 2.0)
+    monkeypatch.setattr(FakeChat, "concurrency", 64)
+    return fake_chat
 
 
-def test_no_more_is_claimed_than_there_are_tokens(slow_pigeons: Connection) -> None:
-    ids = [by_pigeon(text=f"{n}") for n in range(8)]
-    assert [one.message_id for one in claim(slow_pigeons)] == ids[:4], (
+def test_no_more_is_claimed_than_there_are_tokens(rate_limited_chat: Connection) -> None:
+    ids = [queue_message(text=f"{n}") for n in range(8)]
+    assert [one.message_id for one in claim(rate_limited_chat)] == ids[:4], (
         "what an idle sender saved up"
     )
-    assert claim(slow_pigeons) == []
+    assert claim(rate_limited_chat) == []
     assert delivery.is_due() == [], "nothing to do before the next token"
     assert {(status(one), message(one).tries) for one in ids[4:]} == {("queued", 0)}
     eventually(delivery.is_due, 2)
-    assert [one.message_id for one in claim(slow_pigeons)] == ids[4:5]
+    assert [one.message_id for one in claim(rate_limited_chat)] == ids[4:5]
 
 
-def test_an_admins_limit_counts_for_more_than_the_integrations(slow_pigeons: Connection) -> None:
-    limit(slow_pigeons.id, 8)
+def test_an_admins_limit_counts_for_more_than_the_integrations(
+    rate_limited_chat: Connection,
+) -> None:
+    limit(rate_limited_chat.id, 8)
     for n in range(12):
-        by_pigeon(text=f"{n}")
-    assert len(claim(slow_pigeons)) == 8
+        queue_message(text=f"{n}")
+    assert len(claim(rate_limited_chat)) == 8
 
 
-def test_bulk_never_takes_the_last_quarter_of_the_tokens(slow_pigeons: Connection) -> None:
+def test_bulk_never_takes_the_last_quarter_of_the_tokens(rate_limited_chat: Connection) -> None:
     for n in range(8):
-        change(by_pigeon(text=f"reminder {n}"), lane=Lane.BULK.value)
-    assert len(claim(slow_pigeons)) == 3
+        update_message(queue_message(text=f"reminder {n}"), lane=Lane.BULK.value)
+    assert len(claim(rate_limited_chat)) == 3
     assert delivery.is_due() == []
-    urgent = by_pigeon(text="sign here")
-    assert delivery.is_due() == [slow_pigeons.id]
-    assert [one.message_id for one in claim(slow_pigeons)] == [urgent], (
+    urgent = queue_message(text="sign here")
+    assert delivery.is_due() == [rate_limited_chat.id]
+    assert [one.message_id for one in claim(rate_limited_chat)] == [urgent], (
         "it does not wait behind reminders"
     )
 
 
 def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> None:
-    twin = a_connection("Twin", like=connection)
-    stranger = a_connection("Stranger", like=connection, sender="+15005550099")
+    twin = copy_connection("Twin", like=connection)
+    stranger = copy_connection("Stranger", like=connection, sender="+15005550099")
     limit(twin, 4)
     for slug in (connection.slug, "twin", "stranger"):
         for n in range(8):
-            a_message(text=f"{slug} {n}", channel="", connection_slug=slug)
+            queue_direct_message(text=f"{slug} {n}", channel="", connection_slug=slug)
     taken = Counter(
         one.connection_id
         for one in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
@@ -96,7 +98,7 @@ def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> N
 
 
 def test_an_archived_connection_limits_its_sender_no_more(connection: Connection) -> None:
-    twin = a_connection("Twin", like=connection)
+    twin = copy_connection("Twin", like=connection)
     limit(twin, 1)
 
     @transaction
@@ -105,15 +107,17 @@ def test_an_archived_connection_limits_its_sender_no_more(connection: Connection
 
     archive()
     for n in range(8):
-        a_message(text=f"{n}", channel="", connection_slug=connection.slug)
+        queue_direct_message(text=f"{n}", channel="", connection_slug=connection.slug)
     assert len(claim(connection)) == 8
 
 
-def test_a_sender_without_a_limit_leaves_no_trace(pigeons: Connection, loft: Loft) -> None:
+def test_a_sender_without_a_limit_leaves_no_trace(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
     for n in range(8):
-        by_pigeon(text=f"{n}")
+        queue_message(text=f"{n}")
     deliver()
-    assert len(loft.flown) == 8
+    assert len(fake_provider.sent) == 8
     assert count(Throttle) == 0
 
 
@@ -122,7 +126,7 @@ def test_two_drains_at_once_keep_to_the_rate(
 ) -> None:
     limit(connection.id, 20)
     for n in range(120):
-        a_message(text=f"text {n}")
+        queue_direct_message(text=f"text {n}")
     began = now()
 
     def work() -> None:
@@ -141,14 +145,16 @@ def test_two_drains_at_once_keep_to_the_rate(
             "what was saved up, and what came since"
         )
     assert len(started) >= 30, "and it does use what it may"
-    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(len(started)))
+    assert Counter(texts_at_provider(simulator)) == Counter(
+        f"text {n}" for n in range(len(started))
+    )
 
 
 def test_a_drain_that_lacks_tokens_does_not_spin(
-    slow_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    rate_limited_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(6):
-        by_pigeon(text=f"{n}")
+        queue_message(text=f"{n}")
     turns = []
     claim = dispatcher.record_and_claim
     monkeypatch.setattr(
@@ -156,23 +162,23 @@ def test_a_drain_that_lacks_tokens_does_not_spin(
     )
     began = time.monotonic()
     Dispatcher(ShutdownSignal(5)).run(linger=0.8)
-    assert len(loft.flown) == 6
+    assert len(fake_provider.sent) == 6
     assert time.monotonic() - began > 1, "the fifth and the sixth waited for their tokens"
     assert len(turns) < 20
 
 
 def test_a_sender_that_waits_for_tokens_does_not_hold_another(
-    slow_pigeons: Connection,
-    homing_pigeons: Connection,
-    loft: Loft,
+    rate_limited_chat: Connection,
+    searchable_chat: Connection,
+    fake_provider: FakeProvider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limit(homing_pigeons.id, 1000)
+    limit(searchable_chat.id, 1000)
     for n in range(30):
-        by_pigeon(text=f"slow {n}")
-        a_message("roof", f"quick {n}", channel="", connection_slug="homing-pigeon")
+        queue_message(text=f"slow {n}")
+        queue_direct_message("room", f"quick {n}", channel="", connection_slug="searchable-chat")
     began = time.monotonic()
     Dispatcher(ShutdownSignal(1.5)).run()
-    flown = Counter(one.text.split()[0] for one in loft.flown)
-    assert flown["quick"] == 30
-    assert 4 <= flown["slow"] <= 5 + 2 * (time.monotonic() - began)
+    deliver_posts = Counter(one.text.split()[0] for one in fake_provider.sent)
+    assert deliver_posts["quick"] == 30
+    assert 4 <= deliver_posts["slow"] <= 5 + 2 * (time.monotonic() - began)

@@ -18,52 +18,48 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import due_messages, recipient_pacing
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.models import Connection, RecipientPace
-from tests.fake_provider import Loft, Pigeon
-from tests.hub_fixtures import (
-    change,
-    count,
-    message,
-)
-from tests.messaging.send.rate_limit_steps import by_pigeon, claim
+from tests.fake_provider import FakeChat, FakeProvider
+from tests.hub_fixtures import count, message, update_message
+from tests.messaging.send.rate_limit_steps import claim, queue_message
 
 
 @pytest.fixture
-def polite_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    """Connect pigeons of which one in ten seconds may come to one roof."""
-    monkeypatch.setattr(Pigeon, "per_recipient", 0.1)
-    return pigeons
+def paced_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """Limit the fake chat to one message in ten seconds to a recipient."""
+    monkeypatch.setattr(FakeChat, "per_recipient", 0.1)
+    return fake_chat
 
 
 def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
-    polite_pigeons: Connection,
+    paced_chat: Connection,
 ) -> None:
-    roof = [by_pigeon(text=f"{n}") for n in range(4)]
-    attic = by_pigeon("attic")
+    room = [queue_message(text=f"{n}") for n in range(4)]
+    room_2 = queue_message("room-2")
     before = now()
-    assert [one.message_id for one in claim(polite_pigeons)] == [roof[0], attic]
-    first, *others = [at for at in (message(one).due_at for one in roof[1:]) if at]
+    assert [one.message_id for one in claim(paced_chat)] == [room[0], room_2]
+    first, *others = [at for at in (message(one).due_at for one in room[1:]) if at]
     assert first >= before + timedelta(seconds=9.9)
     assert [round((at - first).total_seconds(), 3) for at in others] == [10, 20]
-    assert {message(one).tries for one in roof[1:]} == {0}
-    late = by_pigeon(text="late")
-    assert claim(polite_pigeons) == []
+    assert {message(one).tries for one in room[1:]} == {0}
+    late = queue_message(text="late")
+    assert claim(paced_chat) == []
     assert message(late).due_at is not None
     assert message(late).due_at > now()  # type: ignore[operator]
 
 
 def test_spaced_messages_go_one_after_the_other_in_their_order(
-    polite_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    paced_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pigeon, "per_recipient", 5.0)
+    monkeypatch.setattr(FakeChat, "per_recipient", 5.0)
     moments: list[tuple[str, float]] = []
 
     def fly(outbound: Outbound) -> Accepted:
         moments.append((outbound.text, time.monotonic()))
         return Accepted(outbound.id)
 
-    loft.fly = fly
+    fake_provider.on_send = fly
     for n in range(5):
-        by_pigeon(text=f"{n}")
+        queue_message(text=f"{n}")
     Dispatcher(ShutdownSignal(5)).run(linger=0.5)
     assert [text for text, _ in moments] == ["0", "1", "2", "3", "4"]
     gaps = [later - sooner for (_, sooner), (_, later) in pairwise(moments)]
@@ -71,26 +67,26 @@ def test_spaced_messages_go_one_after_the_other_in_their_order(
 
 
 def test_many_messages_to_one_recipient_do_not_hide_one_to_another(
-    polite_pigeons: Connection, monkeypatch: pytest.MonkeyPatch
+    paced_chat: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(due_messages, "LOOKED_AT", 20)
     for n in range(45):
-        by_pigeon(text=f"{n}")
-    hidden = by_pigeon("attic")
-    turns = [claim(polite_pigeons, 2) for _ in range(3)]
+        queue_message(text=f"{n}")
+    hidden = queue_message("room-2")
+    turns = [claim(paced_chat, 2) for _ in range(3)]
     assert hidden in {one.message_id for claims in turns for one in claims}
     assert sum(map(len, turns)) == 2
 
 
-def test_both_lanes_share_a_recipients_pace(polite_pigeons: Connection) -> None:
-    change(by_pigeon(text="reminder"), lane=Lane.BULK.value)
-    urgent = by_pigeon(text="now")
-    assert [one.message_id for one in claim(polite_pigeons)] == [urgent]
+def test_both_lanes_share_a_recipients_pace(paced_chat: Connection) -> None:
+    update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
+    urgent = queue_message(text="now")
+    assert [one.message_id for one in claim(paced_chat)] == [urgent]
 
 
-def test_paces_are_forgotten_when_they_are_over(polite_pigeons: Connection) -> None:
-    by_pigeon()
-    claim(polite_pigeons)
+def test_paces_are_forgotten_when_they_are_over(paced_chat: Connection) -> None:
+    queue_message()
+    claim(paced_chat)
     assert (recipient_pacing.delete_old_paces(), count(RecipientPace)) == (0, 1)
 
     @transaction

@@ -31,16 +31,16 @@ from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Suppression, Throttle
 from tests.hub_fixtures import (
-    a_connection,
-    a_form,
-    a_message,
-    call_back,
+    copy_connection,
     count,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
 )
-from tests.integrations.http_recorder import Wire, listening
-from tests.messaging.send.status_error_steps import connection_of, handed_over, rests
+from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.messaging.send.status_error_steps import connection_of, paused_until, queue_and_accept
 
 WIDE = {
     code for code, entry in catalog().items() if entry.kind in ("throttle", "broken", "suppress")
@@ -57,10 +57,10 @@ class Line:
         self.code = code
         self.number = number
         self.sid = f"SM{number:032x}"
-        self.id = a_connection(
+        self.id = copy_connection(
             f"Line {number}", like=like, account_sid=account, sender=f"+1500{number:07d}"
         )
-        self.sibling = a_connection(
+        self.sibling = copy_connection(
             f"Beside {number}", like=like, account_sid=account, sender=f"+1501{number:07d}"
         )
         self.message_id = direct.send_message(
@@ -94,14 +94,14 @@ class Line:
 Ended = tuple[Accepted | None, SendError | None]
 
 
-def refused(line: Line, wire: Wire, twilio: TwilioIntegration) -> Ended:
+def refused(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
     with pytest.raises(SendError) as caught:
         raise_for(400, line.code, "", None)
     return None, caught.value
 
 
-def failed_at_once(line: Line, wire: Wire, twilio: TwilioIntegration) -> Ended:
-    wire.answer(201, made(line))
+def failed_at_once(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
+    http_recorder.answer(201, made(line))
     return twilio.send(Outbound("msg_1", 1, "+13175551234", "Sign.")), None
 
 
@@ -115,7 +115,7 @@ def made(line: Line) -> dict[str, Any]:
     }
 
 
-def called_back(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpdate:
+def called_back(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> StatusUpdate:
     body = f"MessageSid={line.sid}&MessageStatus=undelivered&ErrorCode={line.code}&AccountSid=AC1"
     headers = {"content-type": "application/x-www-form-urlencoded"}
     [fact] = twilio.parse_events(
@@ -125,31 +125,31 @@ def called_back(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpda
     return fact
 
 
-def looked_up(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpdate:
-    wire.answer(200, made(line))
+def looked_up(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> StatusUpdate:
+    http_recorder.answer(200, made(line))
     return twilio.fetch_status(line.sid)
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.mark.parametrize("way", [failed_at_once, called_back, looked_up])
 def test_every_code_means_the_same_as_in_the_answer(
-    hub_demo: Flask, connection: Connection, wire: Wire, way: Any
+    hub_demo: Flask, connection: Connection, http_recorder: HttpRecorder, way: Any
 ) -> None:
     twilio = TwilioSms(
         connection.settings,
-        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
-        {"twilio": wire.url},
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
+        {"twilio": http_recorder.url},
     )
     codes = list(catalog())
-    [lines, others] = begun(connection, [*codes, *codes], 2)
+    [lines, others] = claim_message(connection, [*codes, *codes], 2)
     untouched = lines[0].came_of_it()
-    end(lines, [refused(line, wire, twilio) for line in lines])
-    found = [way(line, wire, twilio) for line in others]
+    end(lines, [refused(line, http_recorder, twilio) for line in lines])
+    found = [way(line, http_recorder, twilio) for line in others]
     if isinstance(found[0], StatusUpdate):
         end(others, [(Accepted(line.sid), None) for line in others])
         told = [(fact, Origin("poll", [line.id])) for fact, line in zip(found, others, strict=True)]
@@ -161,7 +161,7 @@ def test_every_code_means_the_same_as_in_the_answer(
     assert {code for code, result in results.items() if result != untouched} == WIDE
 
 
-def begun(like: Connection, codes: Sequence[str], groups: int) -> list[list[Line]]:
+def claim_message(like: Connection, codes: Sequence[str], groups: int) -> list[list[Line]]:
     """Return lines for codes, in groups. The message of each is in progress."""
     lines = transaction(lambda: [Line(like, number, code) for number, code in enumerate(codes)])()
     size = len(lines) // groups
@@ -181,8 +181,8 @@ def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
 
 
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
-def called(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered") -> None:
-    assert call_back(app, a_form(app, sid, word, ErrorCode=code)).status_code == 200
+def log_lines(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered") -> None:
+    assert post_callback(app, status_form(app, sid, word, ErrorCode=code)).status_code == 200
     process_pending_callbacks()
 
 
@@ -192,16 +192,16 @@ def called(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undel
 def test_a_limit_in_a_callback_holds_what_it_names(
     hub_demo: Flask, connection: Connection, code: str, others: bool
 ) -> None:
-    second = a_connection("Second", like=connection, sender="+15005550007")
-    stranger = a_connection(
+    second = copy_connection("Second", like=connection, sender="+15005550007")
+    stranger = copy_connection(
         "Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008"
     )
-    handed_over(connection)
-    called(hub_demo, code)
-    assert rests(connection.id) > 5
-    assert (rests(second) > 5) is others
-    assert rests(stranger) == 0
-    waiting = a_message()
+    queue_and_accept(connection)
+    log_lines(hub_demo, code)
+    assert paused_until(connection.id) > 5
+    assert (paused_until(second) > 5) is others
+    assert paused_until(stranger) == 0
+    waiting = queue_direct_message()
     assert delivery.record_and_claim([], {connection.id: 10}) == []
     assert status(waiting) == Status.QUEUED
 
@@ -210,9 +210,9 @@ def test_a_limit_in_a_callback_holds_what_it_names(
 def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_test_passes(
     hub_demo: Flask, connection: Connection, simulator: Any, code: str
 ) -> None:
-    handed_over(connection)
-    waiting = a_message()
-    called(hub_demo, code)
+    queue_and_accept(connection)
+    waiting = queue_direct_message()
+    log_lines(hub_demo, code)
     broken = connection_of(connection)
     assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)
     assert delivery.is_due() == []
@@ -228,12 +228,12 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
 def test_a_callback_about_an_attempt_from_before_a_passed_test_breaks_nothing(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    handed_over(connection, "SM" + "1" * 32)
+    queue_and_accept(connection, "SM" + "1" * 32)
     assert connection_tests.run_test(connection.id).check.ok
-    called(hub_demo, "30032", "SM" + "1" * 32)
+    log_lines(hub_demo, "30032", "SM" + "1" * 32)
     assert connection_of(connection).enabled
-    handed_over(connection, "SM" + "2" * 32)
-    called(hub_demo, "30032", "SM" + "2" * 32)
+    queue_and_accept(connection, "SM" + "2" * 32)
+    log_lines(hub_demo, "30032", "SM" + "2" * 32)
     assert connection_of(connection).state == ConnectionState.BROKEN
 
 
@@ -243,7 +243,7 @@ def test_a_code_beside_good_news_pauses_nothing(
 ) -> None:
     for number, code in enumerate(["30032", "63038", "30005"]):
         sid = f"SM{number:032x}"
-        handed_over(connection, sid)
-        called(hub_demo, code, sid, word)
+        queue_and_accept(connection, sid)
+        log_lines(hub_demo, code, sid, word)
     assert connection_of(connection).enabled
-    assert rests(connection.id) == count(Suppression) == 0
+    assert paused_until(connection.id) == count(Suppression) == 0

@@ -34,16 +34,10 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Attempt, Connection, PausedDestination, RecipientPace, Suppression, Throttle
-from tests.fake_provider import Loft, Pigeon
-from tests.hub_fixtures import (
-    a_message,
-    attempts,
-    count,
-    message,
-    status,
-)
-from tests.messaging.send.status_error_steps import connection_of, handed_over, rests
-from tests.team_connections import roof as roof
+from tests.fake_provider import FakeChat, FakeProvider
+from tests.hub_fixtures import attempts, count, message, queue_direct_message, status
+from tests.messaging.send.status_error_steps import connection_of, paused_until, queue_and_accept
+from tests.team_connections import connect_team as connect_team
 
 
 # ── In time ───────────────────────────────────────────────────────────────────────────────────────
@@ -63,34 +57,34 @@ def said(
 def test_a_pause_counts_from_when_the_provider_said_so(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    handed_over(connection)
+    queue_and_accept(connection)
     said(connection, SlowDown("Wait.", "63018", 3600), now() - timedelta(minutes=40))
-    assert 1150 < rests(connection.id) <= 1200
+    assert 1150 < paused_until(connection.id) <= 1200
 
 
 @pytest.mark.parametrize("scope", [Scope.SENDER, Scope.ACCOUNT])
 def test_a_limit_that_is_over_when_it_is_read_holds_nothing(
     hub_demo: Flask, connection: Connection, scope: Scope
 ) -> None:
-    handed_over(connection)
+    queue_and_accept(connection)
     said(connection, SlowDown("Wait.", "63018", 3600, scope=scope), now() - timedelta(minutes=61))
-    assert rests(connection.id) == 0
+    assert paused_until(connection.id) == 0
     assert count(Throttle) == 0, "no trace"
 
 
 def test_said_again_a_limit_is_not_longer(hub_demo: Flask, connection: Connection) -> None:
-    handed_over(connection)
+    queue_and_accept(connection)
     error = SlowDown("Wait.", "63018", 600)
     said(connection, error, now())
     with time_machine.travel(now() + timedelta(minutes=5), tick=False):
         said(connection, error, now())
-        assert rests(connection.id) == pytest.approx(300, abs=5)
+        assert paused_until(connection.id) == pytest.approx(300, abs=5)
 
 
 def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    handed_over(connection)
+    queue_and_accept(connection)
 
     @transaction
     def age() -> None:
@@ -98,7 +92,7 @@ def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
 
     age()
     said(connection, SlowDown("Wait.", "63018", 3600), None)
-    assert 550 < rests(connection.id) <= 600
+    assert 550 < paused_until(connection.id) <= 600
 
 
 def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: Connection) -> None:
@@ -106,7 +100,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
         lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0)
     )()
     for number in range(8):
-        a_message(text=f"{number}")
+        queue_direct_message(text=f"{number}")
     claims = delivery.record_and_claim([], {connection.id: 8})
     delivery.record_and_claim(
         [
@@ -126,43 +120,43 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
     "error", [DestinationUnavailable("Closed.", "closed"), RecipientRefused("Removed.", "removed")]
 )
 def test_a_teams_destination_waits_when_a_status_says_so(
-    roof: Callable[[str], Connection], error: SendError
+    connect_team: Callable[[str], Connection], error: SendError
 ) -> None:
-    flock = roof("Tower")
-    first = post(flock, "p1")
-    said(flock, error, now(), "p1")
+    team_chat = connect_team("Tower")
+    first = post(team_chat, "p1")
+    said(team_chat, error, now(), "p1")
     assert count(Suppression) == 0
-    assert destinations.pauses_of([flock.id])[flock.id].code == error.code
-    late = post_queued(flock)
-    assert delivery.record_and_claim([], {flock.id: 10}) == []
-    destinations.reopen_destination(flock.id)
+    assert destinations.pauses_of([team_chat.id])[team_chat.id].code == error.code
+    late = post_queued(team_chat)
+    assert delivery.record_and_claim([], {team_chat.id: 10}) == []
+    destinations.reopen_destination(team_chat.id)
     assert status(first) == Status.FAILED
-    [claim] = delivery.record_and_claim([], {flock.id: 10})
+    [claim] = delivery.record_and_claim([], {team_chat.id: 10})
     assert claim.message_id == late
 
 
 def test_a_status_from_before_a_reopening_pauses_no_destination(
-    roof: Callable[[str], Connection],
+    connect_team: Callable[[str], Connection],
 ) -> None:
-    flock = roof("Tower")
-    post(flock, "p1")
-    post(flock, "p2")
-    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p1")
-    destinations.reopen_destination(flock.id)
-    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p2")
-    assert destinations.pauses_of([flock.id]) == {}
-    post(flock, "p3")
-    said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p3")
-    assert list(destinations.pauses_of([flock.id])) == [flock.id]
+    team_chat = connect_team("Tower")
+    post(team_chat, "p1")
+    post(team_chat, "p2")
+    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p1")
+    destinations.reopen_destination(team_chat.id)
+    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p2")
+    assert destinations.pauses_of([team_chat.id]) == {}
+    post(team_chat, "p3")
+    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p3")
+    assert list(destinations.pauses_of([team_chat.id])) == [team_chat.id]
 
 
-def post_queued(flock: Connection) -> str:
-    return direct.send_message(to="Tower", text="Coo.", connection_slug=flock.slug, test=True)
+def post_queued(team_chat: Connection) -> str:
+    return direct.send_message(to="Tower", text="Hello.", connection_slug=team_chat.slug, test=True)
 
 
-def post(flock: Connection, provider_id: str) -> str:
-    message_id = post_queued(flock)
-    [claim] = delivery.record_and_claim([], {flock.id: 10})
+def post(team_chat: Connection, provider_id: str) -> str:
+    message_id = post_queued(team_chat)
+    [claim] = delivery.record_and_claim([], {team_chat.id: 10})
     delivery.record_and_claim(
         [calls.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
     )
@@ -172,25 +166,28 @@ def post(flock: Connection, provider_id: str) -> str:
 def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    first = handed_over(connection, "SM1")
-    handed_over(connection, "SM2")
+    first = queue_and_accept(connection, "SM1")
+    queue_and_accept(connection, "SM2")
     refusal = RecipientRefused("They replied STOP.", "21610")
     said(connection, refusal, now(), "SM1")
     suppressions.lift_for_sender(first)
     said(connection, refusal, now(), "SM2")
-    handed_over(connection, "SM3")
+    queue_and_accept(connection, "SM3")
     said(connection, refusal, now(), "SM3")
-    assert status(a_message()) == Status.SUPPRESSED
+    assert status(queue_direct_message()) == Status.SUPPRESSED
 
 
 def test_a_recipients_limit_in_a_status_holds_that_recipient(
-    pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    fake_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pigeon, "per_recipient", 100.0)
-    handed_over(pigeons, "p1", to="roof")
-    said(pigeons, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
-    held, free = (a_message(to, channel="", connection_slug="pigeon") for to in ("roof", "attic"))
-    assert [one.message_id for one in delivery.record_and_claim([], {pigeons.id: 10})] == [free]
+    monkeypatch.setattr(FakeChat, "per_recipient", 100.0)
+    queue_and_accept(fake_chat, "p1", to="room")
+    said(fake_chat, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
+    held, free = (
+        queue_direct_message(to, channel="", connection_slug="fake-chat")
+        for to in ("room", "room-2")
+    )
+    assert [one.message_id for one in delivery.record_and_claim([], {fake_chat.id: 10})] == [free]
     due = message(held).due_at
     assert due is not None
     assert due - now() > timedelta(seconds=50)
@@ -198,20 +195,20 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
 
 
 def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
-    pigeons: Connection, loft: Loft
+    fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lambda outbound: Accepted(
-        "p1", Status.FAILED, code="gone", error=ConnectionBroken("The loft burnt.", "gone")
+    fake_provider.on_send = lambda outbound: Accepted(
+        "p1", Status.FAILED, code="gone", error=ConnectionBroken("The fake_provider burnt.", "gone")
     )
-    message_id = a_message("roof", channel="", connection_slug="pigeon")
-    [claim] = delivery.record_and_claim([], {pigeons.id: 1})
+    message_id = queue_direct_message("room", channel="", connection_slug="fake-chat")
+    [claim] = delivery.record_and_claim([], {fake_chat.id: 1})
     delivery.record_and_claim(
-        [calls.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
+        [calls.Outcome(claim, fake_provider.on_send(claim.outbound), None, now(), 12, 201)], {}
     )
     assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
-    assert (connection_of(pigeons).state, connection_of(pigeons).state_reason) == (
+    assert (connection_of(fake_chat).state, connection_of(fake_chat).state_reason) == (
         "broken",
-        "The loft burnt.",
+        "The fake_provider burnt.",
     )
 
 
@@ -227,7 +224,7 @@ def test_an_ordinary_status_costs_no_statement_more(
         [("failed", "30003"), ("failed", ""), ("failed", "30007")]
     ):
         sid = f"SM{number:032x}"
-        handed_over(connection, sid)
+        queue_and_accept(connection, sid)
         seen.clear()
         update = called_back_with(connection, sid, word, code)
         statuses.apply_status(update, Origin("callback", [connection.id], None, now()))

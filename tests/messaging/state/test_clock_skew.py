@@ -17,17 +17,17 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import clock_skew
 from hub.models import Connection, ProviderCallback
 from tests.hub_fixtures import (
-    a_form,
-    a_message,
-    about,
     attempts,
-    call_back,
-    change,
     deliver,
     message,
+    post_callback,
     process_pending_callbacks,
+    queue_direct_message,
+    set_connection_state,
     status,
-    turn_connection,
+    status_form,
+    status_target,
+    update_message,
 )
 
 TWO_HOURS = timedelta(hours=2)
@@ -42,7 +42,7 @@ def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
     with ahead():
-        message_id = a_message()
+        message_id = queue_direct_message()
     assert deliver() == 0
     assert clock_skew.is_due()
     assert clock_skew.correct_times() == 1
@@ -55,7 +55,7 @@ def test_cron_has_the_chores_look(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ahead():
-        message_id = a_message()
+        message_id = queue_direct_message()
     woken: list[str] = []
     monkeypatch.setattr(cron, "wake_now", woken.append)
     cron.wake_queues()
@@ -65,9 +65,9 @@ def test_cron_has_the_chores_look(
 
 
 def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     written = now() + TWO_HOURS
-    change(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
+    update_message(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
     clock_skew.correct_times()
     row = message(message_id)
     assert row.due_at is not None
@@ -78,8 +78,8 @@ def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connecti
 def test_a_pause_that_the_provider_asked_for_is_left_alone(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = a_message()
-    change(message_id, due_at=now() + TWO_HOURS)
+    message_id = queue_direct_message()
+    update_message(message_id, due_at=now() + TWO_HOURS)
     due_at = message(message_id).due_at
     assert not clock_skew.is_due()
     assert clock_skew.correct_times() == 0
@@ -87,9 +87,9 @@ def test_a_pause_that_the_provider_asked_for_is_left_alone(
 
 
 def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     written = now() + TWO_HOURS
-    change(
+    update_message(
         message_id,
         status=Status.SENDING.value,
         changed_at=written,
@@ -101,13 +101,15 @@ def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connectio
 def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
-    message_id = a_message("+15005550016")  # calls back about nothing by itself
+    message_id = queue_direct_message("+15005550016")  # calls back about nothing by itself
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.provider_id
     with ahead():
-        answer = call_back(
-            hub_demo, a_form(hub_demo, attempt.provider_id, "delivered"), target=about(message_id)
+        answer = post_callback(
+            hub_demo,
+            status_form(hub_demo, attempt.provider_id, "delivered"),
+            target=status_target(message_id),
         )
     assert answer.status_code == 200
     assert process_pending_callbacks() == 0
@@ -121,7 +123,7 @@ def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(
     hub_demo: Flask, connection: Connection
 ) -> None:
     with ahead():
-        message_id = a_message()
-    turn_connection(connection.id, ConnectionState.DISABLED)
+        message_id = queue_direct_message()
+    set_connection_state(connection.id, ConnectionState.DISABLED)
     assert clock_skew.correct_times() == 1
     assert message(message_id).due_at <= now()  # type: ignore[operator]

@@ -18,10 +18,17 @@ from hub.messaging.state.database_clock import CLOCKS_APART, not_before
 from hub.messaging.track import reconcile
 from hub.models import Connection
 from tests.conftest import POSTGRES
-from tests.fake_provider import Loft
-from tests.hub_fixtures import a_message, attempts, change, make_due, message, status
+from tests.fake_provider import FakeProvider
+from tests.hub_fixtures import (
+    attempts,
+    make_due,
+    message,
+    queue_direct_message,
+    status,
+    update_message,
+)
 from tests.messaging.track.reconcile_steps import unknown
-from tests.messaging.track.test_reconcile import lost
+from tests.messaging.track.test_reconcile import lose_response
 
 TWO_HOURS = timedelta(hours=2)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -41,8 +48,8 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     before = now()
-    message_id = a_message()
-    change(message_id, due_at=now() - 2 * TWO_HOURS)
+    message_id = queue_direct_message()
+    update_message(message_id, due_at=now() - 2 * TWO_HOURS)
     with time_machine.travel(before - TWO_HOURS, tick=True):
         [claim] = claims.record_and_claim([], {connection.id: 1})
     [attempt] = attempts(message_id)
@@ -57,7 +64,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
 def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_says(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     real = now()
     with time_machine.travel(real + TWO_HOURS, tick=True):
         claims.record_and_claim([], {connection.id: 1})
@@ -66,15 +73,15 @@ def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_sa
 
 
 def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    first = unknown("Coo.")
+    fake_provider.on_send = lose_response
+    first = unknown("Hello.")
     second = unknown("Grr.")
     for message_id in (first, second):
-        change(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
+        update_message(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
         make_due(message_id)
-    loft.look = lambda outbound: [Accepted("one-of-them", sure=False)]
+    fake_provider.on_find = lambda outbound: [Accepted("one-of-them", sure=False)]
     reconcile.settle_unknown(first)
     row = message(first)
     assert status(first) == "unknown"

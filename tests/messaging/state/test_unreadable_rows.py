@@ -23,13 +23,13 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
-    a_message,
-    body,
-    change,
     deliver,
+    json_of,
     message,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    update_message,
 )
 
 DAMAGED = "infinity" if POSTGRES else 2**62
@@ -54,13 +54,13 @@ def repair() -> None:
 def damaged(hub_demo: Flask, signing_app: SigningApp) -> str:
     """Give a message to somebody whose consent holds a time that Python cannot hold."""
     assert signing_app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
-    message_id = a_message(ERIC)
+    message_id = queue_direct_message(ERIC)
     run("UPDATE consents SET at = :moment", moment=DAMAGED)
     return message_id
 
 
 def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin: Browser) -> None:
-    other = a_message(ANNA)
+    other = queue_direct_message(ANNA)
     deliver()
     assert status(other) in ("accepted", "sent", "delivered")
     held = message(damaged)
@@ -105,7 +105,7 @@ def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) ->
 
 
 def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
-    lost = a_message(ERIC)
+    lost = queue_direct_message(ERIC)
     run("UPDATE messages SET due_at = :moment", moment=DAMAGED)
     deliver()
     assert status(lost) == "queued"
@@ -123,7 +123,7 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
 def test_rules_that_cannot_be_read_stop_their_connection_alone(
     hub_demo: Flask, simulator: Any, admin: Browser, connection: Connection
 ) -> None:
-    waiting = a_message(ERIC)
+    waiting = queue_direct_message(ERIC)
     run("UPDATE connections SET rules = 'not json' WHERE slug = 'demo-sms'")
     deliver()
     assert status(waiting) == "queued"
@@ -136,21 +136,21 @@ def test_rules_that_cannot_be_read_stop_their_connection_alone(
 def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    from tests.hub_fixtures import a_form, about, call_back, callbacks
+    from tests.hub_fixtures import callbacks, post_callback, status_form, status_target
 
-    sent = a_message(ERIC)
+    sent = queue_direct_message(ERIC)
     deliver()
-    form = a_form(hub_demo, message(sent).provider_id or "", "delivered")
-    assert call_back(hub_demo, form, target=about(sent)).status_code == 200
+    form = status_form(hub_demo, message(sent).provider_id or "", "delivered")
+    assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
     run("UPDATE provider_callbacks SET request = :damaged", damaged=b"damaged")
-    assert call_back(hub_demo, form, target=about(sent)).status_code == 200
+    assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
     process_pending_callbacks()
     assert status(sent) == "delivered"
     assert all(one.error == "" for one in callbacks() if "delivered" in one.detail)
 
 
 def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulator: Any) -> None:
-    a_message(ERIC)
+    queue_direct_message(ERIC)
     client = hub_demo.test_client()
 
     def dispatch(stopping: ShutdownSignal) -> int:
@@ -160,29 +160,29 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     with pytest.raises(Exception, match="throttles"):
         jobs._run_recorded("deliver", dispatch)
     run("ALTER TABLE elsewhere RENAME TO throttles")
-    ready = body(client.get("/readyz"))
+    ready = json_of(client.get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("sending fails (")
     db.session.rollback()
     jobs._run_recorded("deliver", dispatch)
-    assert body(client.get("/readyz"))["jobs"] == "ok"
+    assert json_of(client.get("/readyz"))["jobs"] == "ok"
 
 
 def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
     hub_demo: Flask, simulator: Any, connection: Connection
 ) -> None:
     run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
-    first = a_message(ERIC)
+    first = queue_direct_message(ERIC)
     deliver()
     run("UPDATE throttles SET ready_at = :moment, refilled_at = :moment", moment=DAMAGED)
-    second = a_message(ANNA)
+    second = queue_direct_message(ANNA)
     deliver()
     assert {status(first), status(second)} <= {"accepted", "sent", "delivered"}
 
 
 def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
-    odd = a_message(ERIC)
-    change(odd, status="elsewhere")
+    odd = queue_direct_message(ERIC)
+    update_message(odd, status="elsewhere")
     unreadable_rows.retry_rows()
     assert [entry.row_id for entry in unreadable_rows.list_rows()] == [odd]
     assert admin.get(f"/messages/{odd}").status_code == 200

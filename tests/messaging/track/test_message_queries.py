@@ -21,18 +21,25 @@ from hub.messaging.state.message_batch import messages as table
 from hub.messaging.track import message_queries
 from hub.messaging.track.message_queries import Filters
 from hub.models import Attempt, Connection, Message
-from tests.hub_fixtures import ERIC, a_connection, a_message, change, message, source_id
+from tests.hub_fixtures import (
+    ERIC,
+    copy_connection,
+    message,
+    queue_direct_message,
+    source_id,
+    update_message,
+)
 
 WORDS = list(Status)
 
 
 @pytest.fixture
-def many(hub_demo: Flask, connection: Connection) -> list[Message]:
+def many_messages(hub_demo: Flask, connection: Connection) -> list[Message]:
     """Give messages of every status over three connections, one of them of another channel, newest
     first.
     """
-    others = [a_connection(title, like=connection) for title in ("Second", "Third")]
-    first = message(a_message())
+    others = [copy_connection(title, like=connection) for title in ("Second", "Third")]
+    first = message(queue_direct_message())
     _fill(first, [connection.id, *others])
     return list(db.session.scalars(select(Message).order_by(Message.id.desc())))
 
@@ -68,7 +75,7 @@ def slug_of(one: Message) -> str:
     return one.connection.slug
 
 
-def test_a_list_holds_what_its_filters_say(many: list[Message]) -> None:
+def test_a_list_holds_what_its_filters_say(many_messages: list[Message]) -> None:
     status_sets: list[tuple[Status, ...]] = [
         (),
         (Status.DELIVERED,),
@@ -80,7 +87,7 @@ def test_a_list_holds_what_its_filters_say(many: list[Message]) -> None:
     ):
         meant = [
             one.id
-            for one in many
+            for one in many_messages
             if (not statuses or one.status in statuses)
             and channel in ("", one.channel)
             and slug in ("", slug_of(one))
@@ -96,7 +103,7 @@ def test_a_list_holds_what_its_filters_say(many: list[Message]) -> None:
         assert [one.id for one in message_queries.newest_messages(branches, 7)] == meant[:7]
 
 
-def test_pages_follow_one_another_in_both_directions(many: list[Message]) -> None:
+def test_pages_follow_one_another_in_both_directions(many_messages: list[Message]) -> None:
     branches = Filters((Status.DELIVERED, Status.SENT, Status.FAILED)).branches()
     meant = [one.id for one in message_queries.newest_messages(branches, 1000)]
     for here in range(len(meant)):
@@ -109,7 +116,7 @@ def test_pages_follow_one_another_in_both_directions(many: list[Message]) -> Non
 
 
 def test_more_branches_than_a_statement_takes_make_one_list(
-    many: list[Message], monkeypatch: pytest.MonkeyPatch
+    many_messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branches = Filters(channel="sms").branches()
     meant = [one.id for one in message_queries.newest_messages(branches, 20)]
@@ -117,20 +124,20 @@ def test_more_branches_than_a_statement_takes_make_one_list(
     assert [one.id for one in message_queries.newest_messages(branches, 20)] == meant
 
 
-def test_a_search_is_narrowed_by_filters_too(many: list[Message]) -> None:
+def test_a_search_is_narrowed_by_filters_too(many_messages: list[Message]) -> None:
     found = message_queries.newest_messages(
         Filters((Status.FAILED,), slug="second").among(message_queries.count_by_code("30003")), 1000
     )
     assert [one.id for one in found] == [
         one.id
-        for one in many
+        for one in many_messages
         if (one.code, one.status, slug_of(one)) == ("30003", "failed", "second")
     ]
     assert len(
         message_queries.newest_messages(
             message_queries.by_address([("phone", ERIC), ("email", ERIC)]), 1000
         )
-    ) == len(many)
+    ) == len(many_messages)
     assert (
         message_queries.newest_messages(message_queries.by_address([("phone", "+15550000000")]), 10)
         == []
@@ -147,18 +154,18 @@ def known_as(one: Message, provider_id: str) -> None:
 
 
 def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
-    many: list[Message],
+    many_messages: list[Message],
 ) -> None:
-    known_as(many[3], "SM1")
-    change(many[3].id, provider_id="SM2", tries=2)
+    known_as(many_messages[3], "SM1")
+    update_message(many_messages[3].id, provider_id="SM2", tries=2)
     assert [
         one.id for one in message_queries.newest_messages(message_queries.by_provider_id("SM1"), 10)
-    ] == [many[3].id]
+    ] == [many_messages[3].id]
     assert message_queries.newest_messages(message_queries.by_provider_id("SM3"), 10) == []
 
 
-def test_messages_of_a_day_are_counted_no_further_than_asked(many: list[Message]) -> None:
-    lost = sum(one.status == "failed" for one in many)
+def test_messages_of_a_day_are_counted_no_further_than_asked(many_messages: list[Message]) -> None:
+    lost = sum(one.status == "failed" for one in many_messages)
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 2) == 2
     assert message_queries.count_messages((Status.FAILED,), now(), 1000) == 0
@@ -175,7 +182,12 @@ def plans(run: Any) -> list[str]:
     asked: list[tuple[str, Any]] = []
 
     def keep(
-        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+        connection: Any,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        many_messages: bool,
     ) -> None:
         asked.append((statement, parameters))
 
@@ -201,14 +213,16 @@ def plans(run: Any) -> list[str]:
         Filters((Status.SENT,), slug="second"),
     ],
 )
-def test_a_narrowed_list_reads_one_index_a_branch(many: list[Message], filters: Filters) -> None:
+def test_a_narrowed_list_reads_one_index_a_branch(
+    many_messages: list[Message], filters: Filters
+) -> None:
     own = (
         message_queries.BesideIndex(Message.source_id) == source_id()
     ) & message_queries.BesideIndex(Message.test)
     for also in (None, own):
         found = plans(
             lambda also=also: message_queries.newest_messages(
-                filters.branches(), 5, before=many[0].id, also=also
+                filters.branches(), 5, before=many_messages[0].id, also=also
             )
         )  # type: ignore[misc]
         assert any("ix_messages_connection_id_status_id" in step for step in found), found
@@ -226,7 +240,7 @@ def test_a_narrowed_list_reads_one_index_a_branch(many: list[Message], filters: 
     ids=["code", "address"],
 )
 def test_a_search_reads_the_index_of_what_it_searches(
-    many: list[Message], branches: Any, index: str
+    many_messages: list[Message], branches: Any, index: str
 ) -> None:
     narrowed = Filters((Status.FAILED,), slug="second").among(branches())
     found = plans(lambda: message_queries.newest_messages(narrowed, 5))

@@ -15,30 +15,30 @@ from hub.integrations.base import Accepted
 from hub.messaging.send import claims
 from hub.messaging.track import reconcile
 from hub.models import Connection
-from tests.fake_provider import Loft, lost
+from tests.fake_provider import FakeProvider, lose_response
 from tests.hub_fixtures import (
-    a_connection,
-    a_message,
-    at_provider,
     attempts,
-    change,
+    copy_connection,
     deliver,
     make_due,
     message,
+    queue_direct_message,
     status,
-    words,
+    status_words,
+    texts_at_provider,
+    update_message,
 )
 from tests.messaging.track.reconcile_steps import unknown
 
 
 def test_what_belongs_to_another_message_is_not_taken_for_this_one(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lambda outbound: Accepted("h1")
-    earlier = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    fake_provider.on_send = lambda outbound: Accepted("h1")
+    earlier = queue_direct_message("room", "Hello.", channel="", connection_slug="searchable-chat")
     deliver()
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted("h1")]
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     reconcile.look_up_unknown()
     assert (status(earlier), status(message_id)) == (
@@ -50,25 +50,25 @@ def test_what_belongs_to_another_message_is_not_taken_for_this_one(
 def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this_one(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
-    theirs = a_message(channel="", connection_slug=twin.slug)
+    twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
+    theirs = queue_direct_message(channel="", connection_slug=twin.slug)
     deliver()
     [taken] = attempts(theirs)
-    ours = a_message(channel="", connection_slug=connection.slug)
+    ours = queue_direct_message(channel="", connection_slug=connection.slug)
     claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
-    change(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
+    update_message(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
     assert taken.provider_id
     reconcile.look_up_unknown()
     assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
     deliver()
-    assert len(at_provider(simulator)) == 2
+    assert len(texts_at_provider(simulator)) == 2
 
 
 def test_two_equal_texts_of_which_both_arrived_are_both_found(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted("h1"), Accepted("h2")]
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: [Accepted("h1"), Accepted("h2")]
     ids = [unknown(), unknown()]
     reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["accepted", "accepted"]
@@ -76,10 +76,10 @@ def test_two_equal_texts_of_which_both_arrived_are_both_found(
 
 
 def test_two_equal_texts_of_which_one_arrived_stay_unknown(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted("h1")]
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: [Accepted("h1")]
     ids = [unknown(), unknown()]
     reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
@@ -88,10 +88,12 @@ def test_two_equal_texts_of_which_one_arrived_stay_unknown(
 
 
 def test_another_text_to_the_same_person_does_not_confuse(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: (
+        [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
+    )
     one = unknown("one")
     two = unknown("two")
     reconcile.look_up_unknown()
@@ -99,43 +101,43 @@ def test_another_text_to_the_same_person_does_not_confuse(
 
 
 def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
+    fake_provider.on_send = lose_response
     absent = unknown("absent")
     taken = unknown("taken")
-    loft.look = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
+    fake_provider.on_find = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
     reconcile.look_up_unknown()
     row = message(absent)
-    assert (row.status, words(absent)) == ("unknown", [])
+    assert (row.status, status_words(absent)) == ("unknown", [])
     assert row.due_at is not None, (
-        "what the loft has may be the other's: asked again when that is known"
+        "what the provider has may be the other's: asked again when that is known"
     )
     assert status(taken) == Status.ACCEPTED
     make_due(absent)
     reconcile.look_up_unknown()
-    assert (status(absent), words(absent)) == ("queued", ["proved absent"])
+    assert (status(absent), status_words(absent)) == ("queued", ["proved absent"])
 
 
 def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
+    fake_provider.on_send = lose_response
     ids = [unknown("one"), unknown("two")]
-    loft.look = lambda outbound: [Accepted("somebody-elses", sure=False)]
+    fake_provider.on_find = lambda outbound: [Accepted("somebody-elses", sure=False)]
     with time_machine.travel(now() + reconcile.WAITS_FOR_OTHERS):
         reconcile.look_up_unknown()
         assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
 
 
 def test_while_an_equal_text_is_being_sent_nothing_is_decided(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted("h1")]
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: [Accepted("h1")]
     message_id = unknown()
-    a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
-    claims.record_and_claim([], {homing_pigeons.id: 1})
+    queue_direct_message("room", "Hello.", channel="", connection_slug="searchable-chat")
+    claims.record_and_claim([], {searchable_chat.id: 1})
     reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
@@ -143,10 +145,10 @@ def test_while_an_equal_text_is_being_sent_nothing_is_decided(
 
 
 def test_a_callback_that_was_faster_than_the_search_wins(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
+    fake_provider.on_send = lose_response
     message_id = unknown()
-    change(message_id, status=Status.DELIVERED.value, due_at=None)
+    update_message(message_id, status=Status.DELIVERED.value, due_at=None)
     reconcile.decide_outcome(message_id, [])
     assert status(message_id) == Status.DELIVERED

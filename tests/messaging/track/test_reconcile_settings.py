@@ -16,24 +16,24 @@ from hub.integrations.base import Accepted, Outbound
 from hub.messaging.send import claims
 from hub.messaging.track import reconcile
 from hub.models import Attempt, Connection
-from tests.fake_provider import Loft, lost
+from tests.fake_provider import FakeProvider, lose_response
 from tests.hub_fixtures import (
-    a_message,
-    at_provider,
     attempts,
     deliver,
     make_due,
     message,
+    queue_direct_message,
     status,
-    words,
+    status_words,
+    texts_at_provider,
 )
 from tests.messaging.track.reconcile_steps import unknown
 
 
 # ── Settings that change meanwhile ────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("changed", [{"account": "another loft"}, {"sender": "loft 8"}])
+@pytest.mark.parametrize("changed", [{"account": "another account"}, {"sender": "sender 8"}])
 def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
-    homing_pigeons: Connection, loft: Loft, changed: dict[str, str]
+    searchable_chat: Connection, fake_provider: FakeProvider, changed: dict[str, str]
 ) -> None:
     asked: list[str] = []
 
@@ -41,31 +41,31 @@ def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
         asked.append(outbound.id)
         return []
 
-    loft.fly = lost
-    loft.look = look
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = look
     message_id = unknown()
-    set_up(homing_pigeons.id, **changed)
+    set_up(searchable_chat.id, **changed)
     reconcile.look_up_unknown()
     row = message(message_id)
-    assert (row.status, row.due_at, words(message_id)) == ("unknown", None, ["set up anew"])
+    assert (row.status, row.due_at, status_words(message_id)) == ("unknown", None, ["set up anew"])
     assert deliver() == 0
     assert asked == []
 
 
 def test_what_goes_out_after_the_change_is_looked_up(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
-    loft.look = lambda outbound: [Accepted("h1")]
-    set_up(homing_pigeons.id, account="another loft", sender="loft 8")
+    fake_provider.on_send = lose_response
+    fake_provider.on_find = lambda outbound: [Accepted("h1")]
+    set_up(searchable_chat.id, account="another account", sender="sender 8")
     message_id = unknown()
     [attempt] = attempts(message_id)
     assert (attempt.account, attempt.sender) == (
-        "another loft",
-        "loft 8",
-    ), "known before the loft has answered"
+        "another account",
+        "sender 8",
+    ), "known before the provider has answered"
     reconcile.look_up_unknown()
-    assert (status(message_id), attempts(message_id)[0].sender) == ("accepted", "loft 8")
+    assert (status(message_id), attempts(message_id)[0].sender) == ("accepted", "sender 8")
 
 
 @transaction
@@ -77,7 +77,7 @@ def set_up(connection_id: str, **columns: str) -> None:
 def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_twice(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550014")  # taken, and answered with 500
+    message_id = queue_direct_message("+15005550014")  # taken, and answered with 500
     deliver()
     assert status(message_id) == Status.UNKNOWN
     connections.save(
@@ -86,34 +86,34 @@ def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_
     make_due(message_id)
     reconcile.look_up_unknown()
     deliver()
-    assert (status(message_id), len(at_provider(simulator, "+15005550014"))) == ("unknown", 1)
+    assert (status(message_id), len(texts_at_provider(simulator, "+15005550014"))) == ("unknown", 1)
 
 
 # ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
 def test_a_message_that_broke_after_accepting_is_found_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550014")
+    message_id = queue_direct_message("+15005550014")
     deliver()
     make_due(message_id)
     reconcile.look_up_unknown()
     assert status(message_id) in ("accepted", "sent", "delivered")
     assert message(message_id).provider_id
     deliver()
-    assert at_provider(simulator, "+15005550014") == ["Your contract is ready."]
+    assert texts_at_provider(simulator, "+15005550014") == ["Your contract is ready."]
 
 
 def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_ahead(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550014")
+    message_id = queue_direct_message("+15005550014")
     deliver()
     begin_later(message_id, timedelta(hours=2))
     make_due(message_id)
     reconcile.look_up_unknown()
     assert status(message_id) in ("accepted", "sent", "delivered")
     deliver()
-    assert len(at_provider(simulator, "+15005550014")) == 1, (
+    assert len(texts_at_provider(simulator, "+15005550014")) == 1, (
         "not sent again for being older than its attempt"
     )
 
@@ -127,25 +127,25 @@ def begin_later(message_id: str, by: timedelta) -> None:
 def test_a_call_that_never_left_is_proved_absent_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     claims.record_and_claim([], {connection.id: 1})  # the worker dies here
     for _ in ("the lease is over", "a minute later"):
         make_due(message_id)
         reconcile.look_up_unknown()
     assert status(message_id) == Status.QUEUED
     deliver()
-    assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
+    assert (status(message_id), len(texts_at_provider(simulator))) == ("accepted", 1)
 
 
 def test_something_that_may_be_the_message_keeps_it_unknown(
-    homing_pigeons: Connection, loft: Loft
+    searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    loft.fly = lost
+    fake_provider.on_send = lose_response
     message_id = unknown()
-    loft.look = lambda outbound: [Accepted("another-text", sure=False)]
+    fake_provider.on_find = lambda outbound: [Accepted("another-text", sure=False)]
     reconcile.look_up_unknown()
     assert (status(message_id), message(message_id).due_at) == ("unknown", None)
-    assert len(loft.flown) == 1, "an unlike text may be ours, changed on the way"
+    assert len(fake_provider.sent) == 1, "an unlike text may be ours, changed on the way"
 
 
 def test_the_notice_of_a_trial_account_does_not_hide_a_message(
@@ -155,12 +155,12 @@ def test_the_notice_of_a_trial_account_does_not_hide_a_message(
         "/simulator/account", json={"type": "Trial"}, headers={"Sec-Fetch-Site": "same-origin"}
     )
     # taken, and answered with 500
-    message_id = a_message("+15005550014", "Your contract is ready.")
+    message_id = queue_direct_message("+15005550014", "Your contract is ready.")
     deliver()
     assert status(message_id) == Status.UNKNOWN
     make_due(message_id)
     reconcile.look_up_unknown()
     assert status(message_id) not in ("unknown", "queued")
-    [text] = at_provider(simulator, "+15005550014")
+    [text] = texts_at_provider(simulator, "+15005550014")
     assert text.endswith("Your contract is ready.")
     assert text != "Your contract is ready.", "the simulator puts the notice before it"

@@ -20,29 +20,29 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.track import reconcile, status_polling, statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, StatusEvent
-from tests.fake_provider import Loft
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
     SigningApp,
-    a_message,
-    body,
-    change,
     deliver,
+    event_types,
     eventually,
+    json_of,
     make_due,
     message,
+    queue_direct_message,
+    set_connection_state,
     status,
-    told,
-    turn_connection,
-    words,
+    status_words,
+    update_message,
 )
 from tests.hub_fixtures import signing_app as signing_app
 
 QUARTER = timedelta(minutes=15)
 
 
-def carried(text: str = "Coo.", to: str = "roof") -> str:
+def carried(text: str = "Hello.", to: str = "room") -> str:
     """Return a message that was sent, and that gets no callbacks."""
-    message_id = a_message(to, text, channel="", connection_slug="ringed-pigeon")
+    message_id = queue_direct_message(to, text, channel="", connection_slug="pollable-chat")
     deliver()
     assert status(message_id) == Status.ACCEPTED
     return message_id
@@ -77,28 +77,28 @@ def sources(message_id: str) -> list[str]:
 
 # ── When ──────────────────────────────────────────────────────────────────────────────────────────
 def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
     assert pause_of(message_id) == QUARTER
     assert not status_polling.is_due()
     assert status_polling.poll_statuses() == 0
-    loft.ask = arrived
+    fake_provider.on_fetch_status = arrived
     with later(minutes=16):
         assert status_polling.is_due()
         assert status_polling.poll_statuses() == 1
         assert not status_polling.is_due()
     assert (status(message_id), message(message_id).due_at) == ("delivered", None)
-    assert (words(message_id), sources(message_id), told(message_id)) == (
+    assert (status_words(message_id), sources(message_id), event_types(message_id)) == (
         ["home"],
         ["poll"],
-        ["pigeon_delivered"],
+        ["fake_chat_delivered"],
     )
-    assert loft.asked == [message(message_id).provider_id]
+    assert fake_provider.status_queries == [message(message_id).provider_id]
 
 
 def test_the_pauses_grow_and_then_nobody_asks_any_more(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
     pauses = []
@@ -109,17 +109,17 @@ def test_the_pauses_grow_and_then_nobody_asks_any_more(
         ):
             assert status_polling.poll_statuses() == 1
     assert pauses == [QUARTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)]
-    assert (status(message_id), words(message_id)) == (
+    assert (status(message_id), status_words(message_id)) == (
         "accepted",
-        ["flying"],
+        ["pending"],
     ), "a word that is repeated is kept once"
 
 
 def test_news_put_the_question_off_and_the_end_needs_none(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
-    origin = Origin("callback", [ringed_pigeons.id])
+    origin = Origin("callback", [pollable_chat.id])
     ring = message(message_id).provider_id or ""
     with later(minutes=10):
         statuses.apply_status(
@@ -133,20 +133,24 @@ def test_news_put_the_question_off_and_the_end_needs_none(
     assert message(message_id).due_at is None
 
 
-def test_what_is_on_its_way_is_asked_for_again(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_what_is_on_its_way_is_asked_for_again(
+    pollable_chat: Connection, fake_provider: FakeProvider
+) -> None:
     message_id = carried()
-    loft.ask = sent
+    fake_provider.on_fetch_status = sent
     with later(minutes=16):
         status_polling.poll_statuses()
         assert (status(message_id), pause_of(message_id)) == ("sent", QUARTER)
-    loft.ask = arrived
+    fake_provider.on_fetch_status = arrived
     with later(minutes=32):
         status_polling.poll_statuses()
-    assert told(message_id) == ["pigeon_delivered", "pigeon_sent"]
+    assert event_types(message_id) == ["fake_chat_delivered", "fake_chat_sent"]
 
 
-def test_what_cannot_be_asked_for_is_left_alone(pigeons: Connection, loft: Loft) -> None:
-    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+def test_what_cannot_be_asked_for_is_left_alone(
+    fake_chat: Connection, fake_provider: FakeProvider
+) -> None:
+    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
     deliver()
     assert message(message_id).due_at is None
     make_due(message_id)  # as a callback would leave it, which does not know what the provider can
@@ -154,51 +158,53 @@ def test_what_cannot_be_asked_for_is_left_alone(pigeons: Connection, loft: Loft)
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_a_message_of_each_lane_is_asked_for(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_a_message_of_each_lane_is_asked_for(
+    pollable_chat: Connection, fake_provider: FakeProvider
+) -> None:
     for lane in Lane:
         message_id = carried()
-        change(message_id, lane=lane.value)
+        update_message(message_id, lane=lane.value)
         make_due(message_id)
     assert status_polling.poll_statuses() == 2
 
 
 # ── How much ──────────────────────────────────────────────────────────────────────────────────────
 def test_few_are_asked_for_at_once_the_longest_silent_first(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     ids = [carried() for _ in range(status_polling.FEW + 2)]
     for place, message_id in enumerate(ids):
-        change(message_id, due_at=now() - timedelta(minutes=place + 1))
+        update_message(message_id, due_at=now() - timedelta(minutes=place + 1))
     assert status_polling.poll_statuses() == status_polling.FEW
     assert status_polling.is_due()
     assert status_polling.poll_statuses() == 2
-    assert loft.asked == [message(one).provider_id for one in sorted(ids[2:])] + [
+    assert fake_provider.status_queries == [message(one).provider_id for one in sorted(ids[2:])] + [
         message(one).provider_id for one in ids[:2]
     ]
 
 
 @pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN])
 def test_over_a_connection_that_does_not_send_nobody_asks(
-    ringed_pigeons: Connection, loft: Loft, state: ConnectionState
+    pollable_chat: Connection, fake_provider: FakeProvider, state: ConnectionState
 ) -> None:
     make_due(carried())
-    turn_connection(ringed_pigeons.id, state)
+    set_connection_state(pollable_chat.id, state)
     assert not status_polling.is_due()
     assert status_polling.poll_statuses() == 0
-    turn_connection(ringed_pigeons.id, ConnectionState.ENABLED)
+    set_connection_state(pollable_chat.id, ConnectionState.ENABLED)
     assert status_polling.poll_statuses() == 1
 
 
 def test_two_that_ask_at_once_ask_for_different_ones(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     make_due(carried())
-    assert len(status_polling.claim_lookups(ringed_pigeons.id)) == 1
-    assert status_polling.claim_lookups(ringed_pigeons.id) == []
+    assert len(status_polling.claim_lookups(pollable_chat.id)) == 1
+    assert status_polling.claim_lookups(pollable_chat.id) == []
 
 
 def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     make_due(carried())
     assert status_polling.poll_statuses(ShutdownSignal(-1)) == 0
@@ -224,39 +230,39 @@ def failing(error: Exception) -> Any:
     ids=["no answer", "too busy", "not allowed"],
 )
 def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
-    ringed_pigeons: Connection, loft: Loft, error: Exception, minutes: int
+    pollable_chat: Connection, fake_provider: FakeProvider, error: Exception, minutes: int
 ) -> None:
     ids = [carried() for _ in range(status_polling.FEW + 2)]
     for message_id in ids:
         make_due(message_id)
-    loft.ask = failing(error)
+    fake_provider.on_fetch_status = failing(error)
     with later(seconds=0):
         status_polling.poll_statuses()
-        assert len(loft.asked) == 1, "one question tells it for all"
+        assert len(fake_provider.status_queries) == 1, "one question tells it for all"
         assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
 
 
 def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
-    loft.ask = failing(OutcomeUnknown("Fog.", "fog"))
+    fake_provider.on_fetch_status = failing(OutcomeUnknown("Fog.", "fog"))
     with later(hours=49):
         status_polling.poll_statuses()
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
 def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
     other = carried()
     make_due(message_id)
     make_due(other)
-    loft.ask = failing(PermanentError("Nothing there.", "404"))
+    fake_provider.on_fetch_status = failing(PermanentError("Nothing there.", "404"))
     assert status_polling.poll_statuses() == 2, "it says nothing of the others"
-    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+    assert (status(message_id), message(message_id).due_at, status_words(message_id)) == (
         "accepted",
         None,
         ["gone"],
@@ -264,7 +270,7 @@ def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
 
 
 def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
-    connection: Connection, ringed_pigeons: Connection, loft: Loft, simulator: Any
+    connection: Connection, pollable_chat: Connection, fake_provider: FakeProvider, simulator: Any
 ) -> None:
     def stumble(provider_id: str) -> StatusUpdate:
         if provider_id == message(first).provider_id:
@@ -273,7 +279,7 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
 
     first = carried()
     second = carried()
-    elsewhere = a_message("+15005550016")
+    elsewhere = queue_direct_message("+15005550016")
     deliver()
     eventually(
         lambda: (
@@ -283,7 +289,7 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
     )
     for message_id in (first, second, elsewhere):
         make_due(message_id)
-    loft.ask = stumble
+    fake_provider.on_fetch_status = stumble
     assert status_polling.poll_statuses() == 3
     assert [status(one) for one in (first, second, elsewhere)] == [
         "accepted",
@@ -294,16 +300,16 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
 
 
 def test_a_callback_that_is_faster_than_the_answer_wins(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     def meanwhile(provider_id: str) -> StatusUpdate:
         update = StatusUpdate(provider_id=provider_id, status=Status.READ, word="read")
-        statuses.apply_status(update, Origin("callback", [ringed_pigeons.id]))
+        statuses.apply_status(update, Origin("callback", [pollable_chat.id]))
         return sent(provider_id)
 
     message_id = carried()
     make_due(message_id)
-    loft.ask = meanwhile
+    fake_provider.on_fetch_status = meanwhile
     status_polling.poll_statuses()
     assert (status(message_id), message(message_id).due_at, sources(message_id)) == (
         "read",
@@ -313,23 +319,25 @@ def test_a_callback_that_is_faster_than_the_answer_wins(
 
 
 def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(
-    ringed_pigeons: Connection, loft: Loft
+    pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
-    change(message_id, provider_id=None)
+    update_message(message_id, provider_id=None)
     make_due(message_id)
     assert status_polling.poll_statuses() == 0
     assert message(message_id).due_at is None
 
 
-def test_nothing_is_open_while_the_provider_thinks(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_nothing_is_open_while_the_provider_thinks(
+    pollable_chat: Connection, fake_provider: FakeProvider
+) -> None:
     def look(provider_id: str) -> StatusUpdate:
         assert not db.session().in_transaction()
         return arrived(provider_id)
 
     message_id = carried()
     make_due(message_id)
-    loft.ask = look
+    fake_provider.on_fetch_status = look
     status_polling.poll_statuses()
     assert status(message_id) == Status.DELIVERED
 
@@ -338,7 +346,7 @@ def test_nothing_is_open_while_the_provider_thinks(ringed_pigeons: Connection, l
 def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any, served: Flask
 ) -> None:
-    message_id = body(
+    message_id = json_of(
         signing_app.post(
             "/messages", {"channel": "sms", "to": "+15005550016", "text": "Sign here."}
         )
@@ -357,7 +365,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
     status_polling.poll_statuses()
 
-    shown = body(signing_app.get(f"/messages/{message_id}"))
+    shown = json_of(signing_app.get(f"/messages/{message_id}"))
     [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
     assert (shown["status"], fact["source"], fact["word"], fact["event"]) == (
         "delivered",
@@ -371,14 +379,14 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
 def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = a_message("+15005550016")
+    message_id = queue_direct_message("+15005550016")
     deliver()
     store = simulator.extensions["simulator"].store
     eventually(lambda: store.on_phone("+15005550016")[0].status == "delivered")
     store.change(message(message_id).provider_id, deleted=1)
     make_due(message_id)
     assert status_polling.poll_statuses() == 1
-    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+    assert (status(message_id), message(message_id).due_at, status_words(message_id)) == (
         "accepted",
         None,
         ["gone"],
@@ -389,7 +397,7 @@ def test_a_message_that_was_found_is_asked_for_later(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     # taken, and answered with 500; no callbacks reach a hub that is not served
-    message_id = a_message("+15005550014")
+    message_id = queue_direct_message("+15005550014")
     deliver()
     make_due(message_id)
     reconcile.look_up_unknown()

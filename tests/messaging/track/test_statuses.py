@@ -21,15 +21,15 @@ from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from tests.hub_fixtures import (
-    a_connection,
-    a_message,
     attempts,
-    change,
+    copy_connection,
     count,
+    event_types,
     message,
+    queue_direct_message,
     status,
-    told,
-    words,
+    status_words,
+    update_message,
 )
 
 SID = "SM" + "0" * 32
@@ -44,7 +44,7 @@ def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
 
 def sent_out(connection: Connection, sid: str = SID) -> str:
     """Return a message that the provider has accepted under `sid`."""
-    message_id = a_message(text=f"text {sid}")
+    message_id = queue_direct_message(text=f"text {sid}")
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
@@ -60,8 +60,8 @@ def test_a_delivered_message_has_been_told_of_twice(connection: Connection, orig
     for word in GOOD[:4]:
         assert statuses.apply_status(fact(word), origin)
     assert status(message_id) == Status.DELIVERED
-    assert told(message_id) == ["sms_delivered", "sms_sent"]
-    assert words(message_id) == list(GOOD[:4]), "all are kept"
+    assert event_types(message_id) == ["sms_delivered", "sms_sent"]
+    assert status_words(message_id) == list(GOOD[:4]), "all are kept"
 
 
 def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin) -> None:
@@ -71,8 +71,8 @@ def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin)
     changed = message(message_id).changed_at
     statuses.apply_status(fact("sent"), origin)
     assert message(message_id).changed_at == changed
-    assert words(message_id) == ["sent"]
-    assert told(message_id) == ["sms_sent"]
+    assert status_words(message_id) == ["sent"]
+    assert event_types(message_id) == ["sms_sent"]
 
 
 def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin: Origin) -> None:
@@ -80,7 +80,7 @@ def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin
     for word in ("delivered", "sent", "queued"):
         statuses.apply_status(fact(word), origin)
     assert status(message_id) == Status.DELIVERED
-    assert told(message_id) == ["sms_delivered", "sms_sent"]
+    assert event_types(message_id) == ["sms_delivered", "sms_sent"]
 
 
 @pytest.mark.parametrize("told_of", [(1, 3, None), (3, 1, None), (None, 3, 1)])
@@ -114,7 +114,11 @@ def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
 ) -> None:
     message_id = sent_out(connection)
     assert statuses.apply_status(fact(word), origin)
-    assert (status(message_id), words(message_id), told(message_id)) == ("accepted", [word], [])
+    assert (status(message_id), status_words(message_id), event_types(message_id)) == (
+        "accepted",
+        [word],
+        [],
+    )
 
 
 @settings(
@@ -141,8 +145,8 @@ def test_any_order_and_repetition_ends_the_same(
         for word in order:
             assert statuses.apply_status(fact(word, sid), origin)
     assert status(shuffled) == status(straight)
-    assert told(shuffled) == told(straight)
-    assert sorted(words(shuffled)) == sorted(words(straight))
+    assert event_types(shuffled) == event_types(straight)
+    assert sorted(status_words(shuffled)) == sorted(status_words(straight))
 
 
 @pytest.mark.parametrize("start", list(Status))
@@ -185,20 +189,20 @@ def test_the_ranks_are_those_of_the_design() -> None:
 def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
     connection: Connection, origin: Origin
 ) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert status(message_id) == Status.SENT, "the slower answer does not take it back"
     assert attempts(message_id)[0].outcome == "accepted"
-    assert told(message_id) == ["sms_sent"]
+    assert event_types(message_id) == ["sms_sent"]
 
 
 def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     claims.record_and_claim([], {connection.id: 1})
-    change(message_id, status=Status.UNKNOWN.value, due_at=now())
+    update_message(message_id, status=Status.UNKNOWN.value, due_at=now())
     assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     row = message(message_id)
     assert (row.status, row.due_at) == (
@@ -209,11 +213,11 @@ def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: O
 
 def test_a_fact_of_another_connection_changes_nothing(connection: Connection) -> None:
     message_id = sent_out(connection)
-    other = a_connection("Another", like=connection)
+    other = copy_connection("Another", like=connection)
     for claimed in ({}, {"message_id": message_id, "attempt": 1}):
         assert not statuses.apply_status(fact("delivered", **claimed), Origin("callback", [other]))
     assert not statuses.apply_status(fact("delivered"), Origin("callback", []))
-    assert (status(message_id), words(message_id)) == ("accepted", [])
+    assert (status(message_id), status_words(message_id)) == ("accepted", [])
 
 
 def test_an_address_that_names_another_message_does_not_count_against_the_providers_id(
@@ -237,42 +241,46 @@ def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, n
 def test_a_fact_without_an_id_is_nobodys(
     connection: Connection, origin: Origin, hub_demo: Flask
 ) -> None:
-    a_message()
+    queue_direct_message()
     claims.record_and_claim([], {connection.id: 1})  # an attempt without a provider id is there
     assert not statuses.apply_status(fact("delivered", ""), origin)
 
 
 # ── Which attempt ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def tried_twice(connection: Connection) -> str:
+def message_tried_twice(connection: Connection) -> str:
     """Give a message whose second attempt is under way; the first may have arrived after all, as
     SID.
     """
-    message_id = a_message()
+    message_id = queue_direct_message()
     claims.record_and_claim([], {connection.id: 1})
-    change(message_id, status=Status.QUEUED.value, due_at=now())
+    update_message(message_id, status=Status.QUEUED.value, due_at=now())
     claims.record_and_claim([], {connection.id: 1})
     return message_id
 
 
 @pytest.mark.parametrize("word", ["failed", "undelivered"])
 def test_what_an_older_attempt_failed_at_stays_with_it(
-    tried_twice: str, origin: Origin, word: str
+    message_tried_twice: str, origin: Origin, word: str
 ) -> None:
     assert statuses.apply_status(
-        fact(word, message_id=tried_twice, attempt=1, code="30003"), origin
+        fact(word, message_id=message_tried_twice, attempt=1, code="30003"), origin
     )
-    assert status(tried_twice) == Status.SENDING
-    assert told(tried_twice) == [], (
+    assert status(message_tried_twice) == Status.SENDING
+    assert event_types(message_tried_twice) == [], (
         "the signing app is told of a failure only if nothing is under way any more"
     )
-    assert words(tried_twice) == [word]
+    assert status_words(message_tried_twice) == [word]
 
 
-def test_an_older_attempt_that_arrived_is_good_news(tried_twice: str, origin: Origin) -> None:
-    assert statuses.apply_status(fact("delivered", message_id=tried_twice, attempt=1), origin)
-    assert status(tried_twice) == Status.DELIVERED
-    assert told(tried_twice) == ["sms_delivered"]
+def test_an_older_attempt_that_arrived_is_good_news(
+    message_tried_twice: str, origin: Origin
+) -> None:
+    assert statuses.apply_status(
+        fact("delivered", message_id=message_tried_twice, attempt=1), origin
+    )
+    assert status(message_tried_twice) == Status.DELIVERED
+    assert event_types(message_tried_twice) == ["sms_delivered"]
 
 
 # ── Platform events ───────────────────────────────────────────────────────────────────────────────

@@ -18,14 +18,17 @@ from tests.conftest import close, config_of, database, free_port, make_app
 
 @pytest.fixture(scope="module")
 def web_environ(
-    tmp_path_factory: pytest.TempPathFactory, queue_url: str, migrated: Path, keys: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory,
+    queue_url: str,
+    migrated_database: Path,
+    secret_keys: dict[str, str],
 ) -> Iterator[dict[str, str]]:
     """Return the environment of a hub that the tests of a module share."""
     folder = tmp_path_factory.mktemp("web") / "data"
     folder.mkdir(mode=0o700)
     with database() as url:
         if not url:
-            shutil.copyfile(migrated, folder / "hub.db")
+            shutil.copyfile(migrated_database, folder / "hub.db")
         yield {
             "HUB_DATA_DIR": str(folder),
             "HUB_DATABASE_URL": url,
@@ -33,7 +36,7 @@ def web_environ(
             "HUB_BIND": f"127.0.0.1:{free_port()}",
             "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
             "HUB_DEMO": "1",
-            **keys,
+            **secret_keys,
         }
 
 

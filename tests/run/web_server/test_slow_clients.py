@@ -19,7 +19,7 @@ from twilio.request_validator import RequestValidator
 from hub.models import ProviderCallback
 from tests import servers
 from tests.conftest import config_of, wait_until
-from tests.hub_fixtures import CALLBACK, a_form, count, credentials
+from tests.hub_fixtures import CALLBACK, count, credentials, status_form
 
 EACH = 1000  # sockets of each kind
 POST = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -107,7 +107,7 @@ def crowd(environ: dict[str, str], *kinds: str, each: int = EACH) -> Iterator[Cr
 
 
 def callback(app: Flask, number: int) -> tuple[dict[str, str], bytes]:
-    form = a_form(app, f"SM{number:032}", "delivered")
+    form = status_form(app, f"SM{number:032}", "delivered")
     url = config_of(app).public_url + CALLBACK
     signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}

@@ -21,14 +21,14 @@ from twilio.request_validator import RequestValidator
 from hub.models import ProviderCallback
 from tests import servers
 from tests.conftest import config_of, wait_until
-from tests.hub_fixtures import CALLBACK, a_form, count, credentials
+from tests.hub_fixtures import CALLBACK, count, credentials, status_form
 
 numbers = counter()
 
 
 def signed_callback(app: Flask, environ: dict[str, str]) -> bytes:
     """Return a genuine callback that no hub has seen."""
-    form = a_form(app, f"SM{next(numbers):032}", "delivered")
+    form = status_form(app, f"SM{next(numbers):032}", "delivered")
     url = config_of(app).public_url + CALLBACK
     signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
     kind = "application/x-www-form-urlencoded"

@@ -21,16 +21,16 @@ from hub.models import Connection
 from tests.conftest import config_of
 from tests.hub_fixtures import (
     CALLBACK,
-    a_form,
-    a_message,
-    about,
     attempts,
     callbacks,
     credentials,
     deliver,
     eventually,
     process_pending_callbacks,
+    queue_direct_message,
     status,
+    status_form,
+    status_target,
 )
 
 SID = "SM" + "0" * 32
@@ -77,7 +77,7 @@ def signed(
     word: str = "sent",
 ) -> int:
     """Post a status that is signed with a secret."""
-    fields = a_form(app, SID, word)
+    fields = status_form(app, SID, word)
     return post(
         app,
         urlencode(fields).encode(),
@@ -108,7 +108,7 @@ def shared_key_header(algorithm: str = "HMAC_SHA256") -> str:
 # ── What is signed ────────────────────────────────────────────────────────────────────────────────
 def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo: Flask) -> None:
     fields = [
-        *a_form(hub_demo, SID, "sent").items(),
+        *status_form(hub_demo, SID, "sent").items(),
         ("MediaUrl", "b"),
         ("MediaUrl", "a"),
         ("MediaUrl", "b"),
@@ -122,15 +122,15 @@ def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo:
 
 
 def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
-    message_id = a_message()
+    message_id = queue_direct_message()
     body = json.dumps(
-        {**a_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
+        {**status_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
     ).encode()
-    target = f"{about(message_id)}&bodySHA256={hashlib.sha256(body).hexdigest()}"
+    target = f"{status_target(message_id)}&bodySHA256={hashlib.sha256(body).hexdigest()}"
     signature = manual(credentials(hub_demo).auth_token, address(hub_demo, target))
     for changed in (body + b" ", body.replace(b"delivered", b"failed"), b""):
         assert post(hub_demo, changed, signature, target=target, kind=JSON) == 403
-    forged = f"{about(message_id)}&bodySHA256={hashlib.sha256(body + b' ').hexdigest()}"
+    forged = f"{status_target(message_id)}&bodySHA256={hashlib.sha256(body + b' ').hexdigest()}"
     assert post(hub_demo, body + b" ", signature, target=forged, kind=JSON) == 403
     assert callbacks() == []
     assert post(hub_demo, body, signature, target=target, kind=JSON) == 200
@@ -143,7 +143,7 @@ def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flas
 
 
 def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
-    body = json.dumps(a_form(hub_demo, SID, "delivered")).encode()
+    body = json.dumps(status_form(hub_demo, SID, "delivered")).encode()
     assert (
         post(hub_demo, body, manual(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON)
         == 403
@@ -178,7 +178,7 @@ class TestPorts:
     def test_the_signed_address_has_its_port_or_none(
         self, hub_demo: Flask, settings: dict[str, str]
     ) -> None:
-        fields = a_form(hub_demo, SID, "sent")
+        fields = status_form(hub_demo, SID, "sent")
         token = credentials(hub_demo).auth_token
         port = settings["HUB_PUBLIC_URL"].rpartition(":")[2]
         own = port if port.isdecimal() else "80"
@@ -195,15 +195,18 @@ class TestPorts:
 # ── Two tokens during a rotation ──────────────────────────────────────────────────────────────────
 def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Connection) -> None:
     set_up(connection.id, secondary_auth_token=SECOND)
-    message_id = a_message()
+    message_id = queue_direct_message()
     assert (
         signed(hub_demo, SECOND)
         == signed(hub_demo, credentials(hub_demo).auth_token, word="queued")
         == 200
     )
-    fields = a_form(hub_demo, SID, "delivered")
-    signature = manual(SECOND, address(hub_demo, about(message_id)), fields.items())
-    assert post(hub_demo, urlencode(fields).encode(), signature, target=about(message_id)) == 200
+    fields = status_form(hub_demo, SID, "delivered")
+    signature = manual(SECOND, address(hub_demo, status_target(message_id)), fields.items())
+    assert (
+        post(hub_demo, urlencode(fields).encode(), signature, target=status_target(message_id))
+        == 200
+    )
     assert {one.connection_id for one in callbacks()} == {connection.id}, (
         "its facts are this connection's"
     )
@@ -325,7 +328,7 @@ def test_the_simulators_callbacks_arrive(
             shared_key_id=account.shared_key.shared_id,
             shared_key=account.shared_key.secret,
         )
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
     assert len(attempts(message_id)) == 1
@@ -340,7 +343,7 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     stored = {**connection.settings, "secondary_auth_token": second}
     connections.save(connection.id, stored)
     assert connection_tests.run_test(connection.id).check.warnings == ()
-    message_id = a_message()
+    message_id = queue_direct_message()
     deliver()
     account.promote()  # its callbacks are signed with the other token from here on
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")

@@ -25,7 +25,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.signing.reminders import remind
 from tests.conftest import Browser
-from tests.hub_fixtures import SigningApp, a_signer, an_event, body, source_id
+from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
@@ -45,7 +45,7 @@ def said(message_id: str) -> str:
 
 
 def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:
-    event = an_event(signers=[a_signer("Eric", signing_url=link)])
+    event = event_body(signers=[signer_body("Eric", signing_url=link)])
     event["request"] = {"id": name, "title": title, "sender": {"name": sender}}
     return event
 
@@ -56,7 +56,7 @@ def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[
 def test_an_sms_holds_its_whole_link_or_is_skipped(
     signing_app: SigningApp, title: str, sender: str, link: str
 ) -> None:
-    answer = body(signing_app.post("/events", event_with(title, sender, link, new_id("x"))))
+    answer = json_of(signing_app.post("/events", event_with(title, sender, link, new_id("x"))))
     if answer["messages"]:
         sent = said(answer["messages"][0]["id"])
         assert utf16_length(sent) <= 1600
@@ -82,7 +82,7 @@ def test_the_title_is_cut_between_characters_and_no_more_than_needed(
     signing_app: SigningApp,
 ) -> None:
     link = "https://sign.example/" + "x" * 1379
-    answer = body(signing_app.post("/events", event_with("👨‍👩‍👧" * 100, "Acme", link)))
+    answer = json_of(signing_app.post("/events", event_with("👨‍👩‍👧" * 100, "Acme", link)))
     sent = said(answer["messages"][0]["id"])
     kept = sent.partition('"')[2].partition('"')[0]
     assert kept == "👨‍👩‍👧" * (len(kept) // 5) + "…"
@@ -92,7 +92,7 @@ def test_the_title_is_cut_between_characters_and_no_more_than_needed(
 
 def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -> None:
     link = "https://sign.example/" + "x" * 1400
-    answer = body(
+    answer = json_of(
         signing_app.post("/events", event_with("Employment agreement " * 20, "Acme", link))
     )
     sent = said(answer["messages"][0]["id"])
@@ -102,18 +102,20 @@ def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -
 
 def test_what_fits_is_not_touched(signing_app: SigningApp) -> None:
     title = "T" * 200
-    answer = body(signing_app.post("/events", event_with(title, "Acme", "https://sign.example/1")))
+    answer = json_of(
+        signing_app.post("/events", event_with(title, "Acme", "https://sign.example/1"))
+    )
     assert f'"{title}"' in said(answer["messages"][0]["id"])
 
 
 def test_a_reminder_too_long_to_send_is_reported_and_tells_no_team(signing_app: SigningApp) -> None:
     link = "https://sign.example/" + "x" * 1979
-    first = body(signing_app.post("/events", event_with("Title", "Acme", link)))
+    first = json_of(signing_app.post("/events", event_with("Title", "Acme", link)))
     assert first["messages"] == []
     answer = remind(db.session.scalars(select(SigningRequest.id)).one())
     assert answer["messages"] == []
     assert {one["reason"] for one in answer["skipped"]} == {"too_long"}
-    again = body(signing_app.post("/events", event_with("Title", "Acme", link)))
+    again = json_of(signing_app.post("/events", event_with("Title", "Acme", link)))
     assert again["skipped"][0]["reason"] == "too_long"
     assert db.session.scalars(select(Message)).all() == []
 

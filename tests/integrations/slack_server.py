@@ -29,13 +29,13 @@ def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
     return Outbound("msg_1", 1, to, text, **more)
 
 
-class Desk:
+class SlackServer:
     """Stands where Slack would: keeps what it is asked, and answers the same until it is told
     otherwise.
     """
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.answers: dict[str, tuple[int, str, dict[str, str]]] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -43,14 +43,14 @@ class Desk:
         headers = {
             name: str(environ.get(name, "")) for name in ("CONTENT_TYPE", "HTTP_AUTHORIZATION")
         }
-        self.asked.append((environ["PATH_INFO"], body, headers))
+        self.requests.append((environ["PATH_INFO"], body, headers))
         status, text, more = self.answers[
             max((path for path in self.answers if environ["PATH_INFO"].endswith(path)), key=len)
         ]
         start_response(f"{status} So", [*more.items(), ("Content-Length", str(len(text.encode())))])
         return [text.encode()]
 
-    def says(self, what: Any, status: int = 200, at: str = "", **headers: str) -> None:
+    def respond(self, what: Any, status: int = 200, at: str = "", **headers: str) -> None:
         text = what if isinstance(what, str) else json.dumps(what)
         self.answers[at] = (
             status,
@@ -65,26 +65,26 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def served(port: int) -> Iterator[Desk]:
-    found = Desk()
+def running_slack_server(port: int) -> Iterator[SlackServer]:
+    found = SlackServer()
     with serving(found, port):
         yield found
 
 
 @pytest.fixture
-def desk(served: Desk) -> Desk:
-    served.asked = []
-    served.answers = {}
-    return served
+def slack_server(running_slack_server: SlackServer) -> SlackServer:
+    running_slack_server.requests = []
+    running_slack_server.answers = {}
+    return running_slack_server
 
 
 @pytest.fixture
-def at_desk(desk: Desk, port: int) -> Any:
+def slack_for(slack_server: SlackServer, port: int) -> Any:
     door = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
     return lambda given: Slack(given, door, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
 
 
-def refusal(one: Slack, message: Outbound) -> SendError:
+def send_error(one: Slack, message: Outbound) -> SendError:
     with pytest.raises(SendError) as caught:
         one.send(message)
     return caught.value

@@ -20,13 +20,13 @@ from tests.hub_fixtures import (
     CALLBACK,
     ERIC,
     SigningApp,
-    a_form,
-    body,
-    call_back,
     callbacks,
     count,
     credentials,
+    json_of,
+    post_callback,
     process_pending_callbacks,
+    status_form,
 )
 
 ROUTES = (
@@ -102,7 +102,7 @@ def test_an_unsigned_webhook_is_refused_whatever_it_holds(
     )
     assert answer.status_code in (400, 403, 404)
     assert answer.mimetype == "application/problem+json"
-    assert body(answer)["success"] is False
+    assert json_of(answer)["success"] is False
 
 
 # ── Webhooks that are genuine ─────────────────────────────────────────────────────────────────────
@@ -121,7 +121,7 @@ def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(
         "NumMedia": "0",
         "Na\0me": "x",
     }
-    answer = call_back(hub_demo, form, target="/api/rpc/webhooks/twilio/inbound")
+    answer = post_callback(hub_demo, form, target="/api/rpc/webhooks/twilio/inbound")
     assert answer.status_code == 200
     process_pending_callbacks()
     assert count(InboundMessage) == 1
@@ -135,7 +135,9 @@ def test_a_signed_status_is_taken_whatever_names_it_gives(
     hub_demo: Flask, field: str, value: str
 ) -> None:
     assert (
-        call_back(hub_demo, {**a_form(hub_demo, "SM" + "6" * 32, "sent"), field: value}).status_code
+        post_callback(
+            hub_demo, {**status_form(hub_demo, "SM" + "6" * 32, "sent"), field: value}
+        ).status_code
         == 200
     )
     process_pending_callbacks()
@@ -170,7 +172,7 @@ def test_a_body_that_cannot_be_stored_is_refused(
 
 def test_the_field_with_the_nul_is_named(signing_app: SigningApp) -> None:
     answer = signing_app.raw("/events", '{"signers": [{"name": "x"}, {"name": "Er\\u0000ic"}]}')
-    assert (answer.status_code, body(answer)["field"]) == (422, "signers[1].name")
+    assert (answer.status_code, json_of(answer)["field"]) == (422, "signers[1].name")
 
 
 def test_a_backslash_before_the_letters_is_no_nul(signing_app: SigningApp) -> None:

@@ -25,7 +25,7 @@ ACTIONS = {
 
 
 @pytest.fixture
-def pressable(simulator: Simulator, receiver: Receiver):
+def message_with_buttons(simulator: Simulator, receiver: Receiver):
     """A message with buttons, whose presses go to the receiver."""
     simulator.post_json("/simulator/slack/app", request_url=receiver.url + "/slack")
     yield slack(simulator).chat_postMessage(
@@ -50,9 +50,9 @@ def respond(simulator: Simulator, pressed: dict[str, Any], **said: Any) -> Answe
 
 
 def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
-    simulator, receiver, pressable
+    simulator, receiver, message_with_buttons
 ):
-    press(simulator, pressable["ts"])
+    press(simulator, message_with_buttons["ts"])
     sent = receiver.wait_for(1)[0]
     verifier = SignatureVerifier(simulator.credentials.made_up("slack signing secret", 32))
     assert verifier.is_valid_request(sent.raw, sent.headers)
@@ -60,8 +60,8 @@ def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
     assert not SignatureVerifier("another", Clock()).is_valid_request(sent.raw, sent.headers)
 
 
-def test_a_press_says_who_pressed_what_where(simulator, receiver, pressable):
-    press(simulator, pressable["ts"], who="Priya Nair")
+def test_a_press_says_who_pressed_what_where(simulator, receiver, message_with_buttons):
+    press(simulator, message_with_buttons["ts"], who="Priya Nair")
     sent = receiver.wait_for(1)[0]
     assert sent.url.endswith("/slack")
     assert list(parse_qs(sent.raw.decode())) == ["payload"]
@@ -69,11 +69,11 @@ def test_a_press_says_who_pressed_what_where(simulator, receiver, pressable):
     assert (payload["type"], payload["user"]["username"]) == ("block_actions", "priya.nair")
     assert payload["container"] | {"is_ephemeral": False} == payload["container"]
     assert (payload["container"]["message_ts"], payload["channel"]["id"]) == (
-        pressable["ts"],
+        message_with_buttons["ts"],
         channel(simulator),
     )
     assert (payload["message"]["ts"], payload["message"]["blocks"][1]["block_id"]) == (
-        pressable["ts"],
+        message_with_buttons["ts"],
         "acts",
     )
     assert {"token", "api_app_id", "team", "trigger_id", "state", "response_url"} <= set(payload)
@@ -87,12 +87,14 @@ def test_a_press_says_who_pressed_what_where(simulator, receiver, pressable):
     assert action["action_ts"]
 
 
-def test_what_the_app_answered_is_told_and_shown(simulator, receiver, pressable):
+def test_what_the_app_answered_is_told_and_shown(simulator, receiver, message_with_buttons):
     receiver.answers["received"] = [403]
-    assert press(simulator, pressable["ts"])["status"] == 403
-    assert press(simulator, pressable["ts"], button="token-2")["status"] == 204
+    assert press(simulator, message_with_buttons["ts"])["status"] == 403
+    assert press(simulator, message_with_buttons["ts"], button="token-2")["status"] == 204
     simulator.post_json("/simulator/slack/app", request_url="http://127.0.0.1:9/")
-    assert press(simulator, pressable["ts"], button="snooze")["failure"] == "no connection"
+    assert (
+        press(simulator, message_with_buttons["ts"], button="snooze")["failure"] == "no connection"
+    )
     shown = simulator.call("GET", "/simulator/slack").text
     assert "Dana Whitfield pressed Remind signer: answered 403" in shown
     assert "Dana Whitfield pressed Snooze a day: no connection" in shown
@@ -103,13 +105,15 @@ def test_presses_go_to_the_hub_unless_another_address_is_set(simulator):
     assert told == "http://127.0.0.1:8000/api/rpc/webhooks/slack/interactions"
 
 
-def test_nothing_is_posted_off_this_machine(simulator, pressable):
+def test_nothing_is_posted_off_this_machine(simulator, message_with_buttons):
     simulator.post_json("/simulator/slack/app", request_url="https://hub.example.com/slack")
-    assert "not on this machine" in press(simulator, pressable["ts"])["failure"]
+    assert "not on this machine" in press(simulator, message_with_buttons["ts"])["failure"]
 
 
-def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(simulator, receiver, pressable):
-    pressed = press(simulator, pressable["ts"], who="Tom Okafor")
+def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(
+    simulator, receiver, message_with_buttons
+):
+    pressed = press(simulator, message_with_buttons["ts"], who="Tom Okafor")
     assert respond(simulator, pressed, text="Only for Tom").text == "ok"
     respond(simulator, pressed, text="For all", response_type="in_channel")
     respond(
@@ -128,17 +132,19 @@ def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(simulator, recei
         None,
     )
     assert (
-        now[pressable["ts"]]["text"],
-        now[pressable["ts"]]["buttons"],
-        now[pressable["ts"]]["edits"],
+        now[message_with_buttons["ts"]]["text"],
+        now[message_with_buttons["ts"]]["buttons"],
+        now[message_with_buttons["ts"]]["edits"],
     ) == ("Tom reminded", [], 1)
     respond(simulator, pressed, delete_original=True)
     assert next(
-        one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"]
+        one
+        for one in arrived(simulator, channel(simulator))
+        if one["ts"] == message_with_buttons["ts"]
     )["deleted"]
 
 
-def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, pressable):
+def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, message_with_buttons):
     hook(simulator).send(text="By webhook", blocks=[ACTIONS])
     ts = arrived(simulator, channel(simulator))[-1]["ts"]
     pressed = press(simulator, ts)
@@ -149,16 +155,16 @@ def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, press
     assert arrived(simulator, channel(simulator))[-1]["text"] == "Done"
 
 
-def test_a_response_address_takes_five_posts(simulator, pressable, receiver):
-    pressed = press(simulator, pressable["ts"])
+def test_a_response_address_takes_five_posts(simulator, message_with_buttons, receiver):
+    pressed = press(simulator, message_with_buttons["ts"])
     # what is refused counts for nothing
     assert respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
     assert [respond(simulator, pressed, text="Again").status for _ in range(6)] == [200] * 5 + [404]
     assert respond(simulator, pressed, text="Again").text == "used_url"
 
 
-def test_a_response_address_lasts_half_an_hour(simulator, pressable, receiver):
-    pressed = press(simulator, pressable["ts"])
+def test_a_response_address_lasts_half_an_hour(simulator, message_with_buttons, receiver):
+    pressed = press(simulator, message_with_buttons["ts"])
     simulator.post_json("/simulator/slack/responses", minutes=29)
     assert respond(simulator, pressed, text="In time").text == "ok"
     simulator.post_json("/simulator/slack/responses", minutes=2)
@@ -166,29 +172,44 @@ def test_a_response_address_lasts_half_an_hour(simulator, pressable, receiver):
 
 
 def test_a_button_that_was_edited_away_can_still_be_pressed_by_who_sees_it(
-    simulator, receiver, pressable
+    simulator, receiver, message_with_buttons
 ):
-    respond(simulator, press(simulator, pressable["ts"]), replace_original=True, text="Reminded")
-    assert press(simulator, pressable["ts"], who="Tom Okafor")["status"] == 204
-    answer = simulator.post_json("/simulator/slack/press", ts=pressable["ts"], button="Never there")
+    respond(
+        simulator,
+        press(simulator, message_with_buttons["ts"]),
+        replace_original=True,
+        text="Reminded",
+    )
+    assert press(simulator, message_with_buttons["ts"], who="Tom Okafor")["status"] == 204
+    answer = simulator.post_json(
+        "/simulator/slack/press", ts=message_with_buttons["ts"], button="Never there"
+    )
     assert answer.status == 400
 
 
-def test_many_people_press_at_once(simulator, receiver, pressable):
+def test_many_people_press_at_once(simulator, receiver, message_with_buttons):
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda n: press(simulator, pressable["ts"], who=f"Person {n}"), range(20)))
+        list(
+            pool.map(
+                lambda n: press(simulator, message_with_buttons["ts"], who=f"Person {n}"), range(20)
+            )
+        )
     users = {json.loads(one.fields["payload"])["user"]["id"] for one in receiver.wait_for(20)}
     assert len(users) == 20
     shown = next(
-        one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"]
+        one
+        for one in arrived(simulator, channel(simulator))
+        if one["ts"] == message_with_buttons["ts"]
     )
     assert len(shown["presses"]) == 20
 
 
 def test_following_a_link_button_tells_the_app_and_opens_the_address(
-    simulator, receiver, pressable
+    simulator, receiver, message_with_buttons
 ):
-    answer = simulator.call("GET", f"/simulator/slack/open?ts={pressable['ts']}&action_id=open")
+    answer = simulator.call(
+        "GET", f"/simulator/slack/open?ts={message_with_buttons['ts']}&action_id=open"
+    )
     assert (answer.status, answer.headers["Location"]) == (303, "https://sign.example/d/1")
     assert (
         json.loads(receiver.wait_for(1)[0].fields["payload"])["actions"][0]["url"]

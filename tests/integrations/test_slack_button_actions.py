@@ -27,15 +27,15 @@ from hub.models import Connection, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.hub_fixtures import (
-    a_signer,
-    an_event,
     callbacks,
     credentials,
     deliver,
+    event_body,
     eventually,
     process_pending_callbacks,
+    set_connection_state,
+    signer_body,
     source_id,
-    turn_connection,
 )
 from tests.hub_fixtures import served as served
 
@@ -231,7 +231,7 @@ def a_team(app: Flask, *, by_webhook: bool) -> None:
     for one in db.session.scalars(
         select(Connection).where(Connection.integration == "slack")
     ).all():
-        turn_connection(one.id, ConnectionState.DISABLED)
+        set_connection_state(one.id, ConnectionState.DISABLED)
     made_up = credentials(app).made_up
     given_settings = Slack.demo_settings(credentials(app)) or {}
     if by_webhook:
@@ -255,7 +255,7 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
 ) -> None:
     a_team(hub_demo, by_webhook=by_webhook)
     accept.accept_event(
-        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
     [post] = posted(simulator)

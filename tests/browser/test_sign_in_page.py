@@ -18,9 +18,9 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 def test_the_printed_link_is_void_once_it_made_the_first_admin(
-    tab: Tabs, hub: Hub, admin: State
+    open_page: Tabs, hub: Hub, admin: State
 ) -> None:
-    page = tab()
+    page = open_page()
     page.goto(hub.first_admin_link)
     expect(page.get_by_role("heading", name="This link is no longer valid.")).to_be_visible()
     page.get_by_role("link", name="Sign in").click()
@@ -28,9 +28,9 @@ def test_the_printed_link_is_void_once_it_made_the_first_admin(
 
 
 def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
-    tab: Tabs, hub: Hub, admin: State, javascript: bool
+    open_page: Tabs, hub: Hub, admin: State, javascript: bool
 ) -> None:
-    page = tab(javascript=javascript)
+    page = open_page(javascript=javascript)
     page.goto("/messages?show=lost")
     sign_in(page, "dana@acme.example")
     expect(page).to_have_url(f"{hub.url}/messages?show=lost")
@@ -40,8 +40,10 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: State) -> None:
-    page = tab()
+def test_a_wrong_password_is_told_with_what_is_left(
+    open_page: Tabs, hub: Hub, admin: State
+) -> None:
+    page = open_page()
     page.goto("/sign-in")
     for left in ("do not match", "3 attempts", "2 attempts", "1 attempt"):
         sign_in(page, "nobody@acme.example", "not the password")
@@ -53,11 +55,11 @@ def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: 
 
 
 def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
-    tab: Tabs, somebody: Callable[..., State]
+    open_page: Tabs, sign_in_user: Callable[..., State]
 ) -> None:
-    state = somebody()
-    page = tab(state)
-    elsewhere = tab(state)
+    state = sign_in_user()
+    page = open_page(state)
+    elsewhere = open_page(state)
     page.goto("/settings/api-keys")
     elsewhere.goto("/")
     elsewhere.get_by_role("button", name="Sign out").click()

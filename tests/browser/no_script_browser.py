@@ -15,7 +15,7 @@ from tests.live_hub import Hub
 
 
 @dataclass
-class Bare:
+class NoScriptBrowser:
     """An admin's browser without script, and what else a form may need."""
 
     page: Page
@@ -53,13 +53,15 @@ class Bare:
         press(self.page, "Deactivate user")
 
 
-FORMS: dict[str, Callable[[Bare], None]] = {}
+FORMS: dict[str, Callable[[NoScriptBrowser], None]] = {}
 
 
-def form(view: str) -> Callable[[Callable[[Bare], None]], Callable[[Bare], None]]:
+def form(
+    view: str,
+) -> Callable[[Callable[[NoScriptBrowser], None]], Callable[[NoScriptBrowser], None]]:
     """Say which view a function posts to."""
 
-    def declare(use: Callable[[Bare], None]) -> Callable[[Bare], None]:
+    def declare(use: Callable[[NoScriptBrowser], None]) -> Callable[[NoScriptBrowser], None]:
         FORMS[view] = use
         return use
 
@@ -67,27 +69,27 @@ def form(view: str) -> Callable[[Callable[[Bare], None]], Callable[[Bare], None]
 
 
 @pytest.fixture(scope="module")
-def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[Tabs]:
+def tabs(browser: Browser, hub: Hub, admin: State) -> Iterator[Tabs]:
     tabs = Tabs(browser, hub)
     yield tabs
     tabs.close()
 
 
 @pytest.fixture(scope="module")
-def admins_windows(windows: Tabs, somebody: Callable[..., State]) -> Iterator[Page]:
+def admin_pages(tabs: Tabs, sign_in_user: Callable[..., State]) -> Iterator[Page]:
     """Take turns between two admins: one alone would save too often in a minute."""
-    return cycle([windows(somebody(), javascript=False), windows(somebody(), javascript=False)])
+    return cycle([tabs(sign_in_user(), javascript=False), tabs(sign_in_user(), javascript=False)])
 
 
 @pytest.fixture
-def bare(
-    admins_windows: Iterator[Page], windows: Tabs, hub: Hub, somebody: Callable[..., State]
-) -> Bare:
-    return Bare(next(admins_windows), hub, windows, somebody)
+def no_script(
+    admin_pages: Iterator[Page], tabs: Tabs, hub: Hub, sign_in_user: Callable[..., State]
+) -> NoScriptBrowser:
+    return NoScriptBrowser(next(admin_pages), hub, tabs, sign_in_user)
 
 
-def newest_talk(bare: Bare, text: str) -> None:
+def open_newest_conversation(no_script: NoScriptBrowser, text: str) -> None:
     """Let somebody write, and open the conversation."""
-    bare.hub.hear(bare.hub.number(), text)
-    bare.page.goto("/inbox")
-    bare.row(text).get_by_role("link").first.click()
+    no_script.hub.receive_text(no_script.hub.number(), text)
+    no_script.page.goto("/inbox")
+    no_script.row(text).get_by_role("link").first.click()

@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.models import Message, Signer, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.hub_fixtures import ANNA, ERIC, a_signer, source_id
+from tests.hub_fixtures import ANNA, ERIC, signer_body, source_id
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 NUMBERS = count()
@@ -66,7 +66,7 @@ def same_in_any_order(*events: dict[str, Any]) -> dict[str, Any]:
 )
 def test_a_closed_request_stays_closed(connection: object, kind: str) -> None:
     end = same_in_any_order(
-        event(0, "request.sent", signers=[a_signer("Eric")]),
+        event(0, "request.sent", signers=[signer_body("Eric")]),
         event(5, kind),
         event(3, "request.viewed", signer="eric"),
     )
@@ -84,7 +84,7 @@ def test_of_two_ends_the_later_counts(connection: object) -> None:
 
 def test_a_signature_is_not_taken_back(connection: object) -> None:
     end = same_in_any_order(
-        event(0, "request.sent", signers=[a_signer("Eric")]),
+        event(0, "request.sent", signers=[signer_body("Eric")]),
         event(2, "request.signed", signer="eric"),
         event(3, "request.viewed", signer="eric"),
     )
@@ -113,7 +113,7 @@ def test_a_number_that_was_cleared_stays_cleared(connection: object) -> None:
     more.
     """
     end = same_in_any_order(
-        event(0, "request.sent", signers=[a_signer("Eric", ERIC)]),
+        event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
         event(
             5,
             "request.viewed",
@@ -125,7 +125,7 @@ def test_a_number_that_was_cleared_stays_cleared(connection: object) -> None:
 
 def test_each_field_is_what_was_said_of_it_last(connection: object) -> None:
     end = same_in_any_order(
-        event(0, "request.sent", signers=[a_signer("Eric", ERIC)]),
+        event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
         event(3, "request.viewed", signers=[{"id": "eric", "mobile_number": ANNA}]),
         event(6, "request.viewed", signers=[{"id": "eric", "name": "Eric Smith", "order": 2}]),
     )
@@ -145,7 +145,7 @@ def test_what_is_not_mentioned_stays(connection: object) -> None:
                 0,
                 "request.sent",
                 request={"title": "T", "sender": {"name": "Acme"}},
-                signers=[a_signer("Eric")],
+                signers=[signer_body("Eric")],
             ),
             event(1, "request.viewed", signer="eric"),
         ]
@@ -229,7 +229,7 @@ def test_messages_say_what_was_known_when_they_were_planned(
 ) -> None:
     end_of(
         [
-            event(0, "request.sent", signers=[a_signer("Eric")]),
+            event(0, "request.sent", signers=[signer_body("Eric")]),
             event(1, "request.viewed", request={"title": "Renamed"}),
         ]
     )

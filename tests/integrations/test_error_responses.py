@@ -30,7 +30,7 @@ from hub.integrations.telegram.integration import Telegram
 from hub.integrations.twilio.sms import TwilioSms
 from hub.integrations.twilio.whatsapp import WhatsApp
 from hub.lib import provider_http
-from tests.integrations.http_recorder import Wire, listening
+from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 CREDENTIALS = SimulatorCredentials(
     "AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32
@@ -50,35 +50,35 @@ PROVIDERS: dict[str, tuple[type[Integration], dict[str, Any]]] = {
 }
 HTML = "<html><head><title>403 Forbidden</title></head><body>nginx</body></html>"
 
-Asked = Callable[[str, int, Any], SendError]
+SendAndFail = Callable[[str, int, Any], SendError]
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with listening() as here:
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as here:
         yield here
 
 
 @pytest.fixture
-def asked(wire: Wire) -> Asked:
+def send_error(http_recorder: HttpRecorder) -> SendAndFail:
     """Give a function that has a provider answer so, and returns the error of sending."""
 
     def ask(name: str, status: int, content: Any, **headers: str) -> SendError:
-        wire.answer(status, content, **headers)
+        http_recorder.answer(status, content, **headers)
         with pytest.raises(SendError) as problem:
-            instance(wire, name).send(outbound(name))
+            instance(http_recorder, name).send(outbound(name))
         return problem.value
 
     return ask
 
 
-def instance(wire: Wire, name: str) -> Integration:
+def instance(http_recorder: HttpRecorder, name: str) -> Integration:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
     return cls(
         settings,
-        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
-        dict.fromkeys(cls.api, wire.url),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
+        dict.fromkeys(cls.api, http_recorder.url),
     )
 
 
@@ -98,9 +98,9 @@ every = pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("content", [HTML, "", "{}", "[]", "null", "upstream connect error"])
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410, 451])
 def test_a_gateway_that_lets_nothing_through_breaks_nothing(
-    asked: Asked, name: str, status: int, content: str
+    send_error: SendAndFail, name: str, status: int, content: str
 ) -> None:
-    found = asked(name, status, content)
+    found = send_error(name, status, content)
     assert type(found) is Unreachable, "the message waits, surely not accepted"
     assert found.code == f"http_{status}"
     assert "proxy or gateway" in str(found)
@@ -111,26 +111,26 @@ def test_a_gateway_that_lets_nothing_through_breaks_nothing(
 )
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_gateway_that_answers_in_json_breaks_nothing(
-    asked: Asked, status: int, code: Any
+    send_error: SendAndFail, status: int, code: Any
 ) -> None:
-    found = asked("twilio", status, {"code": code, "message": "Forbidden"})
+    found = send_error("twilio", status, {"code": code, "message": "Forbidden"})
     assert (type(found), found.code) == (Unreachable, f"http_{status}")
 
 
 @every
 @pytest.mark.parametrize("status", [400, 413, 414, 431])
 def test_a_gateway_that_refuses_one_request_fails_one_message(
-    asked: Asked, name: str, status: int
+    send_error: SendAndFail, name: str, status: int
 ) -> None:
-    assert type(asked(name, status, HTML)) is PermanentError
+    assert type(send_error(name, status, HTML)) is PermanentError
 
 
 @every
 @pytest.mark.parametrize("status", [302, 307, 408, 425, 500, 502, 503, 504, 520])
 def test_a_gateway_that_does_not_tell_leaves_it_unknown(
-    asked: Asked, name: str, status: int
+    send_error: SendAndFail, name: str, status: int
 ) -> None:
-    assert type(asked(name, status, HTML)) is OutcomeUnknown, (
+    assert type(send_error(name, status, HTML)) is OutcomeUnknown, (
         "it may have been accepted, so it is never sent again blindly"
     )
 
@@ -138,11 +138,11 @@ def test_a_gateway_that_does_not_tell_leaves_it_unknown(
 @every
 @pytest.mark.parametrize("content", [HTML, "", "[]", '{"ok": "maybe"}'])
 def test_a_success_that_cannot_be_read_leaves_it_unknown(
-    asked: Asked, wire: Wire, name: str, content: str
+    send_error: SendAndFail, http_recorder: HttpRecorder, name: str, content: str
 ) -> None:
     if name == "teams":
         pytest.skip("a workflow says nothing but its status")
-    assert type(asked(name, 200, content)) is OutcomeUnknown
+    assert type(send_error(name, 200, content)) is OutcomeUnknown
 
 
 # ── Limits ────────────────────────────────────────────────────────────────────────────────────────
@@ -168,9 +168,9 @@ def test_a_success_that_cannot_be_read_leaves_it_unknown(
     ],
 )
 def test_a_limit_names_what_it_concerns(
-    asked: Asked, name: str, status: int, content: Any, scope: Scope
+    send_error: SendAndFail, name: str, status: int, content: Any, scope: Scope
 ) -> None:
-    found = asked(name, status, content)
+    found = send_error(name, status, content)
     assert isinstance(found, TransientError)
     assert found.scope == scope
     assert found.retry_after
@@ -179,10 +179,10 @@ def test_a_limit_names_what_it_concerns(
 @pytest.mark.parametrize(
     "name", ["twilio", "whatsapp", "slack", "slack webhook", "telegram", "teams"]
 )
-def test_a_pause_of_a_503_is_taken(wire: Wire, name: str) -> None:
-    wire.answer(503, HTML, Retry_After="9")
+def test_a_pause_of_a_503_is_taken(http_recorder: HttpRecorder, name: str) -> None:
+    http_recorder.answer(503, HTML, Retry_After="9")
     with pytest.raises(SlowDown) as problem:
-        instance(wire, name).send(outbound(name))
+        instance(http_recorder, name).send(outbound(name))
     assert problem.value.retry_after == 9
 
 
@@ -200,9 +200,14 @@ def test_a_pause_of_a_503_is_taken(wire: Wire, name: str) -> None:
     ],
 )
 def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
-    wire: Wire, name: str, word: str, code: int | None, status: Status, refused: bool
+    http_recorder: HttpRecorder,
+    name: str,
+    word: str,
+    code: int | None,
+    status: Status,
+    refused: bool,
 ) -> None:
-    wire.answer(
+    http_recorder.answer(
         201,
         {
             "sid": "SM" + "1" * 32,
@@ -212,7 +217,7 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
             "num_segments": "1",
         },
     )
-    found = instance(wire, name).send(outbound(name))
+    found = instance(http_recorder, name).send(outbound(name))
     assert isinstance(found, Accepted)
     assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (
         status,
@@ -247,9 +252,9 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
     ],
 )
 def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_connections(
-    asked: Asked, name: str, status: int, content: Any
+    send_error: SendAndFail, name: str, status: int, content: Any
 ) -> None:
-    found = asked(name, status, content)
+    found = send_error(name, status, content)
     assert type(found) is DestinationUnavailable
     assert found.sure is not ("brand" in str(content).lower())
 
@@ -265,10 +270,10 @@ def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_conne
     ],
 )
 def test_the_provider_itself_still_breaks_the_connection(
-    asked: Asked, name: str, status: int, content: Any
+    send_error: SendAndFail, name: str, status: int, content: Any
 ) -> None:
-    assert type(asked(name, status, content)) is ConnectionBroken
+    assert type(send_error(name, status, content)) is ConnectionBroken
 
 
-def test_a_person_still_refuses(asked: Asked) -> None:
-    assert type(asked("twilio", 400, {"code": 21610})) is RecipientRefused
+def test_a_person_still_refuses(send_error: SendAndFail) -> None:
+    assert type(send_error("twilio", 400, {"code": 21610})) is RecipientRefused

@@ -8,28 +8,28 @@ from tests.browser.conftest import State, Tabs
 from tests.live_hub import Hub
 
 
-def test_a_whole_row_is_a_link(tab: Tabs, admin: State, hub: Hub, javascript: bool) -> None:
+def test_a_whole_row_is_a_link(open_page: Tabs, admin: State, hub: Hub, javascript: bool) -> None:
     to = hub.number()
     message_id = hub.message(to, "Row to click")
-    hub.settled(message_id)
-    page = tab(admin, javascript=javascript)
+    hub.wait_for_status(message_id)
+    page = open_page(admin, javascript=javascript)
     page.goto("/messages")
     row = page.get_by_role("row").filter(has=page.locator(f'a[href$="{message_id}"]'))
     row.locator("td").nth(2).click(position={"x": 5, "y": 5}, force=True)  # the link covers it
     expect(page).to_have_url(f"{hub.url}/messages/{message_id}")
 
 
-def test_a_button_in_a_row_keeps_its_own_action(tab: Tabs, admin: State, hub: Hub) -> None:
-    page = tab(admin)
+def test_a_button_in_a_row_keeps_its_own_action(open_page: Tabs, admin: State, hub: Hub) -> None:
+    page = open_page(admin)
     page.goto("/settings/api-keys")
     page.get_by_role("row").filter(has_text="Demo").get_by_role("link", name="Revoke").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Revoke Demo")
 
 
-def test_a_click_on_a_time_follows_the_row(tab: Tabs, admin: State, hub: Hub) -> None:
+def test_a_click_on_a_time_follows_the_row(open_page: Tabs, admin: State, hub: Hub) -> None:
     message_id = hub.message(hub.number(), "Time to click")
-    hub.settled(message_id)
-    page = tab(admin)
+    hub.wait_for_status(message_id)
+    page = open_page(admin)
     page.goto("/messages")
     row = page.get_by_role("row").filter(has=page.locator(f'a[href$="{message_id}"]'))
     row.locator("time").click()

@@ -12,7 +12,7 @@ from hub.simulator.page import LOOKS
 FROM = "+15005550006"
 REFUSED = [one for one in scripted_numbers.RECIPIENTS if one.refuses]
 STUMBLING = [one for one in scripted_numbers.RECIPIENTS if one.stumbles]
-TAKEN = [
+ACCEPTED = [
     one
     for one in scripted_numbers.RECIPIENTS
     if not (one.refuses or one.stumbles or one.breaks or one.hangs)
@@ -63,7 +63,7 @@ def test_being_too_busy_says_when_to_come_back(simulator):
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
 
 
-@pytest.mark.parametrize("one", TAKEN, ids=number)
+@pytest.mark.parametrize("one", ACCEPTED, ids=number)
 def test_a_message_ends_as_the_table_says(simulator, one, receiver, wait):
     message = create(simulator, one.number, "Hello", status_callback=receiver.url)
     final = one.steps[-1].status or one.steps[-2].status

@@ -41,7 +41,7 @@ from hub.shared.address_keys import address_key
 from hub.shared.index_key import index_key
 from hub.signing import erasure
 from tests.hub_fixtures import callbacks, count, process_pending_callbacks, source_id, status
-from tests.messaging.whatsapp_steps import came_in, turn
+from tests.messaging.whatsapp_steps import claim_one, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 TRUNK = [
@@ -51,7 +51,7 @@ TRUNK = [
     ("+46701234567", "+460701234567"),
 ]
 PAIRS = [row.examples for row in TABLE] + TRUNK
-EACH = pytest.mark.parametrize(("normal", "other"), PAIRS, ids=[pair[1] for pair in PAIRS])
+EACH = pytest.mark.parametrize(("normal", "other_form"), PAIRS, ids=[pair[1] for pair in PAIRS])
 NEXT = iter(range(10**6, 10**9))
 
 
@@ -62,7 +62,7 @@ def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more:
         "channel": "whatsapp:" if prefix == "whatsapp:" else "",
         **more,
     }
-    assert came_in(app, text, **form).status_code == 200
+    assert receive_whatsapp(app, text, **form).status_code == 200
     process_pending_callbacks()
     db.session.rollback()
 
@@ -107,15 +107,15 @@ def suppressed_before(number: str, **more: Any) -> str:
 @EACH
 @pytest.mark.parametrize("prefix", ["", "whatsapp:"])
 def test_a_stop_from_one_form_closes_the_other(
-    hub_demo: Flask, normal: str, other: str, prefix: str
+    hub_demo: Flask, normal: str, other_form: str, prefix: str
 ) -> None:
     channel = "whatsapp" if prefix else "sms"
-    write(hub_demo, other, "Hello", prefix)
-    assert (send(normal, channel), send(other, channel)) == ("queued", "queued")
+    write(hub_demo, other_form, "Hello", prefix)
+    assert (send(normal, channel), send(other_form, channel)) == ("queued", "queued")
     write(hub_demo, normal, "STOP", prefix)
-    assert (send(normal, channel), send(other, channel)) == ("suppressed", "suppressed")
-    write(hub_demo, other, "START", prefix)
-    assert (send(normal, channel), send(other, channel)) == ("queued", "queued")
+    assert (send(normal, channel), send(other_form, channel)) == ("suppressed", "suppressed")
+    write(hub_demo, other_form, "START", prefix)
+    assert (send(normal, channel), send(other_form, channel)) == ("queued", "queued")
     assert (count(Contact), count(Conversation)) == (1, 1)
     assert db.session.scalars(select(Contact.address)).one() == normal
 
@@ -192,16 +192,16 @@ def test_a_message_finds_its_connection_by_any_form_of_its_number(
 
 @EACH
 def test_what_is_sent_has_the_form_that_its_provider_wants(
-    hub_demo: Flask, whatsapp: Connection, normal: str, other: str
+    hub_demo: Flask, whatsapp: Connection, normal: str, other_form: str
 ) -> None:
     sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
     write(hub_demo, normal, "Hello")
     for connection, wanted in (
-        (whatsapp, other if normal.startswith("+52") else normal),
+        (whatsapp, other_form if normal.startswith("+52") else normal),
         (sms, normal),
     ):
-        direct.send_message(to=other, text="Hello.", connection_id=connection.id, test=True)
-        claim = turn(connection)
+        direct.send_message(to=other_form, text="Hello.", connection_id=connection.id, test=True)
+        claim = claim_one(connection)
         assert claim is not None
         assert claim.outbound.to == wanted
         assert claim.outbound.country == phones.region(normal)
@@ -210,14 +210,14 @@ def test_what_is_sent_has_the_form_that_its_provider_wants(
 
 @EACH
 def test_what_a_signing_app_posted_is_found_by_each_form(
-    hub_demo: Flask, normal: str, other: str
+    hub_demo: Flask, normal: str, other_form: str
 ) -> None:
-    suppressions.add_opt_out(other, test=True, why="By letter.")
+    suppressions.add_opt_out(other_form, test=True, why="By letter.")
     consents.record_consent(
         ConsentEntry(normal, given=False), source="api", test=True, source_id=source_id()
     )
     message_id = direct.send_message(to=normal, text="Hello.", channel="sms", test=True)
-    for form in (normal, other):
+    for form in (normal, other_form):
         assert (
             db.session.scalars(suppressions.list_opt_outs(address=form, test=True))
             .one()
@@ -238,14 +238,14 @@ def test_what_a_signing_app_posted_is_found_by_each_form(
 
 @EACH
 def test_who_was_erased_under_one_form_is_known_by_the_other(
-    hub_demo: Flask, normal: str, other: str
+    hub_demo: Flask, normal: str, other_form: str
 ) -> None:
-    erased = stored_before(other, erased=True)
-    suppressed_before(other)
+    erased = stored_before(other_form, erased=True)
+    suppressed_before(other_form)
     assert send(normal, "sms") == "suppressed"
     assert [one.id for one in db.session.scalars(select(Contact))] == [erased]
     assert [one.address_key for one in db.session.scalars(select(Suppression))] == [
-        address_key(Address.PHONE, other)
+        address_key(Address.PHONE, other_form)
     ]
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from hub.api.operations import find_operation, list_routes
 from hub.api.scopes import PUBLIC
 from tests.api.conftest import StrictApp
-from tests.hub_fixtures import ERIC, SigningApp, a_signer, an_event, body
+from tests.hub_fixtures import ERIC, SigningApp, event_body, json_of, signer_body
 from tests.hub_fixtures import hub_demo as hub_demo
 
 WHY = "Called Dana at noon."
@@ -51,24 +51,26 @@ def alpha(signing_app: StrictApp) -> SigningApp:
 
 
 @pytest.fixture
-def beta(another: Callable[..., StrictApp]) -> SigningApp:
+def beta(add_signing_app: Callable[..., StrictApp]) -> SigningApp:
     """Give a signing app of source B, which has nothing yet."""
-    made = another("beta")
+    made = add_signing_app("beta")
     return SigningApp(made.client, made.key)
 
 
 @pytest.fixture
-def theirs(alpha: SigningApp) -> Rows:
+def rows_of_alpha(alpha: SigningApp) -> Rows:
     """Let A have a row of every kind."""
-    event = body(alpha.post("/events", an_event(signers=[a_signer("Eric", ERIC)])))
-    direct = body(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
-    held = body(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
-    blocked = body(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    event = json_of(alpha.post("/events", event_body(signers=[signer_body("Eric", ERIC)])))
+    direct = json_of(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    held = json_of(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
+    blocked = json_of(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
     assert blocked["status"] == "suppressed"
-    lifted = body(alpha.post("/suppressions", {"address": ERIC, "channel": "whatsapp", "why": WHY}))
+    lifted = json_of(
+        alpha.post("/suppressions", {"address": ERIC, "channel": "whatsapp", "why": WHY})
+    )
     alpha.post(f"/suppressions/{lifted['id']}/lift", {"why": WHY})
     alpha.post("/consents", {"address": ERIC, "given": False, "proof": PROOF, "ip": IP})
-    request = body(alpha.get("/requests/agr-1001"))["id"]
+    request = json_of(alpha.get("/requests/agr-1001"))["id"]
     messages = [*(one["id"] for one in event["messages"]), direct["id"], blocked["id"]]
     return Rows(messages, [held["id"], lifted["id"]], [request, "agr-1001"], upload(alpha))
 
@@ -79,7 +81,7 @@ def upload(app: SigningApp) -> str:
         data={"file": (BytesIO(b"%PDF-1.4 signed"), "signed.pdf", "application/pdf")},
         headers={"Authorization": f"Bearer {app.key}"},
     )
-    return str(body(answer)["id"])
+    return str(json_of(answer)["id"])
 
 
 # ── Every route ─────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +116,7 @@ QUERIES: dict[str, list[dict[str, str]]] = {
 }
 
 
-def ask(
+def responses(
     app: SigningApp, rule: Rule, path: str, query: dict[str, str] | None = None
 ) -> TestResponse:
     method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -135,31 +137,31 @@ def paths(rule: Rule, ids: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
         yield re.sub(r"<[^>]+>", one, rule.rule), one
 
 
-def told(answer: TestResponse) -> tuple[int, dict[str, Any]]:
+def visible_texts(answer: TestResponse) -> tuple[int, dict[str, Any]]:
     """Return what an answer says, apart from where the next minute stands."""
-    return answer.status_code, body(answer)
+    return answer.status_code, json_of(answer)
 
 
 def test_a_row_of_another_source_is_as_if_it_were_not_there(
-    app: Flask, alpha: SigningApp, beta: SigningApp, theirs: Rows
+    app: Flask, alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     asked = set()
-    ids = {name: getattr(theirs, name) for name in MISSING}
+    ids = {name: getattr(rows_of_alpha, name) for name in MISSING}
     for rule in rules(app):
         if not rule.arguments:
             continue
         asked.add(rule.endpoint)
         missing, _ = next(paths(rule, {name: [one] for name, one in MISSING.items()}))
-        nothing = told(ask(beta, rule, missing))
+        nothing = visible_texts(responses(beta, rule, missing))
         assert nothing[0] == 404
         for path, _ in paths(rule, ids):
-            assert told(ask(beta, rule, path)) == nothing, path
+            assert visible_texts(responses(beta, rule, path)) == nothing, path
     assert len(asked) >= 9
-    assert_whole(alpha, theirs)
+    assert_unchanged(alpha, rows_of_alpha)
 
 
 def test_no_list_shows_or_counts_what_another_source_has(
-    app: Flask, alpha: SigningApp, beta: SigningApp, theirs: Rows
+    app: Flask, alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     lists = {
         rule.endpoint: rule
@@ -168,7 +170,10 @@ def test_no_list_shows_or_counts_what_another_source_has(
     }
     assert lists.keys() == QUERIES.keys(), "say how each list is asked for"
     with_rows = {
-        name: [told(ask(beta, lists[name], lists[name].rule, query)) for query in queries]
+        name: [
+            visible_texts(responses(beta, lists[name], lists[name].rule, query))
+            for query in queries
+        ]
         for name, queries in QUERIES.items()
     }
     for name, answers in with_rows.items():
@@ -181,27 +186,29 @@ def test_no_list_shows_or_counts_what_another_source_has(
             ]
             assert (rows, found["next"]) == ([], None), (name, query)
             assert found.get("blocked") in (None, []), "what A recorded does not block B"
-            assert not [word for word in theirs.words if word in str(found)]
+            assert not [word for word in rows_of_alpha.words if word in str(found)]
     for query in QUERIES["api.messages.list_messages"][:4]:
-        assert body(alpha.get("/messages", **query))["messages"], "A sees its own"
+        assert json_of(alpha.get("/messages", **query))["messages"], "A sees its own"
 
 
-def test_a_place_in_a_list_of_another_source_leads_nowhere(beta: SigningApp, theirs: Rows) -> None:
-    mine = body(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
-    for after in theirs.message_id:
-        assert body(beta.get("/messages", after=after))["messages"] == []
-    for after in theirs.suppression_id:
-        assert body(beta.get("/suppressions", after=after))["suppressions"] == []
-    assert [one["id"] for one in body(beta.get("/messages"))["messages"]] == [mine["id"]]
+def test_a_place_in_a_list_of_another_source_leads_nowhere(
+    beta: SigningApp, rows_of_alpha: Rows
+) -> None:
+    mine = json_of(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    for after in rows_of_alpha.message_id:
+        assert json_of(beta.get("/messages", after=after))["messages"] == []
+    for after in rows_of_alpha.suppression_id:
+        assert json_of(beta.get("/suppressions", after=after))["suppressions"] == []
+    assert [one["id"] for one in json_of(beta.get("/messages"))["messages"]] == [mine["id"]]
 
 
 def test_a_file_of_another_source_is_as_if_it_were_not_there(
-    beta: SigningApp, theirs: Rows
+    beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     send = {"connection": "demo-whatsapp", "to": ERIC, "text": "Hello."}
     missing = "med_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
     answers = []
-    for one in (theirs.media, missing):
+    for one in (rows_of_alpha.media, missing):
         answer = beta.post("/messages", {**send, "media": one})
         assert answer.status_code == 404
         answers.append(answer.text.replace(one, "the id that was asked for"))
@@ -209,46 +216,50 @@ def test_a_file_of_another_source_is_as_if_it_were_not_there(
 
 
 def test_the_same_words_of_two_sources_meet_nowhere(
-    alpha: SigningApp, beta: SigningApp, theirs: Rows
+    alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     """The ids that apps give, and their Idempotency-Keys, belong to each app alone."""
-    event = an_event(signers=[a_signer("Eric", ERIC)], id="evt-1")
+    event = event_body(signers=[signer_body("Eric", ERIC)], id="evt-1")
     first = alpha.post("/events", event, Idempotency_Key="one")
     second = beta.post("/events", event, Idempotency_Key="one")
     assert (first.status_code, second.status_code) == (202, 202)
     assert "Idempotency-Replayed" not in second.headers
-    mine = body(beta.get("/requests/agr-1001"))
-    assert mine["id"] not in theirs.request_id
-    assert [one["status"] for one in body(second)["messages"]] == ["queued"], (
+    mine = json_of(beta.get("/requests/agr-1001"))
+    assert mine["id"] not in rows_of_alpha.request_id
+    assert [one["status"] for one in json_of(second)["messages"]] == ["queued"], (
         "A's opt-out is not B's"
     )
     assert not [
-        word for word in {*theirs.message_id, *theirs.request_id[:1]} if word in second.text
+        word
+        for word in {*rows_of_alpha.message_id, *rows_of_alpha.request_id[:1]}
+        if word in second.text
     ]
-    made = body(beta.post("/suppressions", {"address": ERIC}))
+    made = json_of(beta.post("/suppressions", {"address": ERIC}))
     assert (made["why"], made["lifted_at"]) == ("", None)
-    assert_whole(alpha, theirs)
+    assert_unchanged(alpha, rows_of_alpha)
 
 
 def test_what_b_does_changes_nothing_of_a(
-    alpha: SigningApp, beta: SigningApp, theirs: Rows
+    alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
-    before = [told(alpha.get(path, **query)) for path, query in shown(theirs)]
-    own = body(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
+    before = [visible_texts(alpha.get(path, **query)) for path, query in shown(rows_of_alpha)]
+    own = json_of(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
     beta.post("/consents", {"address": ERIC, "given": True, "proof": "Mine."})
     beta.post(f"/suppressions/{own['id']}/lift", {"why": "Mine."})
-    beta.post("/events", an_event("request.canceled"))
+    beta.post("/events", event_body("request.canceled"))
     beta.post(
         "/events",
-        an_event("request.declined", signers=[a_signer("Eric", ERIC)], actor={"id": "eric"}),
+        event_body("request.declined", signers=[signer_body("Eric", ERIC)], actor={"id": "eric"}),
     )
-    assert [told(alpha.get(path, **query)) for path, query in shown(theirs)] == before
-    assert_whole(alpha, theirs)
+    assert [
+        visible_texts(alpha.get(path, **query)) for path, query in shown(rows_of_alpha)
+    ] == before
+    assert_unchanged(alpha, rows_of_alpha)
 
 
-def shown(theirs: Rows) -> list[tuple[str, dict[str, str]]]:
+def shown(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
     """Return everything that A can look at."""
-    messages = [(f"/messages/{one}", {}) for one in theirs.message_id]
+    messages = [(f"/messages/{one}", {}) for one in rows_of_alpha.message_id]
     lists = [
         ("/messages", {}),
         *((path, {"address": ERIC}) for path in ("/suppressions", "/consents")),
@@ -256,18 +267,22 @@ def shown(theirs: Rows) -> list[tuple[str, dict[str, str]]]:
     return [*messages, ("/requests/agr-1001", {}), *lists]
 
 
-def assert_whole(alpha: SigningApp, theirs: Rows) -> None:
+def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
     """See that A still has all that it had."""
-    assert {one["id"] for one in body(alpha.get("/messages"))["messages"]} >= set(theirs.message_id)
-    assert {body(alpha.get(f"/messages/{one}"))["status"] for one in theirs.message_id} == {
+    assert {one["id"] for one in json_of(alpha.get("/messages"))["messages"]} >= set(
+        rows_of_alpha.message_id
+    )
+    assert {
+        json_of(alpha.get(f"/messages/{one}"))["status"] for one in rows_of_alpha.message_id
+    } == {
         "queued",
         "suppressed",
     }
-    [held] = body(alpha.get("/suppressions"))["suppressions"]
-    assert (held["id"], held["why"]) == (theirs.suppression_id[0], WHY)
-    [line] = body(alpha.get("/consents", address=ERIC))["consents"]
+    [held] = json_of(alpha.get("/suppressions"))["suppressions"]
+    assert (held["id"], held["why"]) == (rows_of_alpha.suppression_id[0], WHY)
+    [line] = json_of(alpha.get("/consents", address=ERIC))["consents"]
     assert (line["proof"], line["ip"]) == (PROOF, IP)
-    assert body(alpha.get("/requests/agr-1001"))["id"] == theirs.request_id[0]
+    assert json_of(alpha.get("/requests/agr-1001"))["id"] == rows_of_alpha.request_id[0]
 
 
 def test_every_route_is_walked(app: Flask) -> None:
