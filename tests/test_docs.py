@@ -155,7 +155,7 @@ def test_a_lock_pins_every_package_by_hash_and_names_no_place(lock: Path) -> Non
     assert not re.search(r"://|--index|--find-links|--extra| @ |file:|\s\.?/", text)
 
 
-def test_what_the_tests_need_includes_what_the_hub_needs_in_the_same_versions() -> None:
+def test_dev_lock_includes_the_runtime_lock_in_the_same_versions() -> None:
     def pins(lock: Path) -> set[str]:
         return set(re.findall(r"^[a-z0-9._-]+==[^\s;]+", lock.read_text(), re.MULTILINE))
 

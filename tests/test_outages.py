@@ -151,7 +151,7 @@ def test_the_worker_of_a_single_queue_is_started_again_too(
     assert workers.process.poll() is None
 
 
-def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(
+def test_worker_that_gives_up_logs_its_queue_server(
     queue: Queue, run_workers: Callable[..., Workers]
 ) -> None:
     workers = run_workers("chores")

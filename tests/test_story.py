@@ -123,7 +123,7 @@ def test_from_the_first_text_to_the_document(agreement: Agreement) -> None:
     } == {"delivered"}
 
 
-def test_a_repeated_event_tells_nobody_twice(agreement: Agreement) -> None:
+def test_repeated_event_sends_no_second_message(agreement: Agreement) -> None:
     people = [agreement.signer("Eric", ERIC), agreement.signer("Anna", ANNA)]
     answers = [agreement.tell("request.sent", signers=people) for _ in range(3)]
     assert answers[0]["messages"] != []
@@ -230,7 +230,7 @@ def test_a_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> No
     assert hub.message(message_id)["status"] == "accepted"
 
 
-def test_what_a_killed_worker_was_doing_is_not_lost(hub: Hub, agreement: Agreement) -> None:
+def test_job_of_a_killed_worker_is_not_lost(hub: Hub, agreement: Agreement) -> None:
     workers = [process for process in hub.family() if "worker" in process.name()]
     assert workers, [process.name() for process in hub.family()]
     for process in workers:

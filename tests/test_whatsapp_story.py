@@ -63,7 +63,7 @@ def event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dic
 
 
 # ── The window ────────────────────────────────────────────────────────────────────────────────────
-def test_who_has_never_written_is_sent_the_template(hub: Hub) -> None:
+def test_person_without_a_window_receives_the_template(hub: Hub) -> None:
     number = hub.number()
     message = hub.wait_for_status(event(hub, number)["id"], "read")
     [sent] = on_phone(hub, number)
@@ -93,7 +93,7 @@ def test_the_template_is_that_of_the_signers_language_or_english(
     assert on_phone(hub, number)[0]["body"].startswith(says)
 
 
-def test_who_has_just_written_is_sent_our_own_words(hub: Hub) -> None:
+def test_person_with_an_open_window_receives_free_text(hub: Hub) -> None:
     number = hub.number()
     hub.receive_text(number)
     hub.wait_for_status(event(hub, number)["id"], "read")
@@ -142,7 +142,7 @@ def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hu
     ("number", "ends"),
     [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")],
 )
-def test_what_whatsapp_refuses_is_explained(hub: Hub, number: str, ends: str) -> None:
+def test_whatsapp_refusals_are_explained(hub: Hub, number: str, ends: str) -> None:
     message = hub.wait_for_status(event(hub, number)["id"], "undelivered", "failed")
     assert message["error"]["code"] == ends
     assert message["error"]["remedy"]
@@ -184,7 +184,7 @@ def test_a_button_of_a_template_comes_back(hub: Hub) -> None:
     hub.receive_text(number)  # and the window is open
 
 
-def test_somebody_known_by_an_id_alone_is_heard(hub: Hub) -> None:
+def test_message_of_a_person_known_by_id_alone_is_stored(hub: Hub) -> None:
     answer = hub.use_phone(
         "-", "reply", channel="whatsapp", text="Hello", external_id="US.13491208655302741918"
     )

@@ -82,7 +82,7 @@ def test_far_from_its_limit_a_key_costs_no_call_each_time(queue: redis.Redis) ->
     assert calls < 30
 
 
-def test_a_redis_that_stalls_holds_nobody_up_and_forgets_nothing(
+def test_stalled_redis_delays_no_request_and_loses_no_count(
     queue: redis.Redis, queue_url: str
 ) -> None:
     limits = KeyLimits(queue)

@@ -35,7 +35,7 @@ def test_a_user_signs_in_with_the_e_mail_in_any_case(in_app: Flask) -> None:
 @pytest.mark.parametrize(
     "password", ["", "four words nobody know", PASSWORD.upper(), PASSWORD + " "]
 )
-def test_any_other_password_lets_nobody_in(in_app: Flask, password: str) -> None:
+def test_any_other_password_is_refused(in_app: Flask, password: str) -> None:
     add()
     assert sign_ins.authenticate("dana@acme.example", password) is None
 
@@ -89,7 +89,7 @@ def test_ten_random_letters_are_a_password(in_app: Flask) -> None:
     "email",
     ["", "dana", "dana@", "@acme.example", "da na@acme.example", "a@b@c", "x" * 250 + "@a.de"],
 )
-def test_what_is_no_e_mail_address_is_refused(in_app: Flask, email: str) -> None:
+def test_invalid_email_address_is_refused(in_app: Flask, email: str) -> None:
     with pytest.raises(Refused) as refusal:
         users.create_user(email, "Dana", PASSWORD)
     assert refusal.value.field == "email"
@@ -226,7 +226,7 @@ def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -
     assert not any(secret in written for secret in (PASSWORD, "another one", token, "$argon2"))
 
 
-def test_two_who_deactivate_each_other_leave_one_admin(in_app: Flask) -> None:
+def test_concurrent_deactivation_leaves_one_admin(in_app: Flask) -> None:
     one = add("One")
     other = add("Other")
     users.disable(one)

@@ -44,7 +44,7 @@ def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp)
     ]
 
 
-def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(
+def test_free_text_outside_the_window_without_a_template_is_not_sent(
     signing_app: SigningApp,
 ) -> None:
     [one] = json_of(signing_app.post("/events", DESIGN))["messages"]
@@ -126,7 +126,7 @@ def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -
 @pytest.mark.parametrize(
     "kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"]
 )
-def test_an_event_that_tells_nobody_is_taken_too(signing_app: SigningApp, kind: str) -> None:
+def test_event_without_recipients_is_accepted(signing_app: SigningApp, kind: str) -> None:
     answer = signing_app.post("/events", event_body(kind, signers=[signer_body("Eric")]))
     assert (answer.status_code, json_of(answer)["messages"], json_of(answer)["skipped"]) == (
         202,
@@ -135,7 +135,7 @@ def test_an_event_that_tells_nobody_is_taken_too(signing_app: SigningApp, kind: 
     )
 
 
-def test_who_cannot_be_told_is_listed(signing_app: SigningApp) -> None:
+def test_unreachable_signer_is_listed(signing_app: SigningApp) -> None:
     people = [
         signer_body("Eric", None),
         signer_body("Anna", ANNA, send_to={"mobile_number": False}),

@@ -84,7 +84,7 @@ def with_signer(**fields: Any) -> dict[str, Any]:
         (with_signer(send_to={"email": 0}), "invalid_field", "signers[0].send_to.email"),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_invalid_field_is_named(
     signing_app: SigningApp, event: dict[str, Any], code: str, field: str
 ) -> None:
     answer = signing_app.post("/events", event)
@@ -212,7 +212,7 @@ def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
         ("3", "application/json", 422, "invalid_field"),
     ],
 )
-def test_what_is_no_event_at_all_is_refused(
+def test_body_that_is_no_event_is_refused(
     signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str
 ) -> None:
     answer = signing_app.raw("/events", content, kind)

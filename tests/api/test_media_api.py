@@ -106,7 +106,7 @@ def test_a_file_that_no_channel_passes_on_is_refused(
     assert db.session.scalars(select(MediaFile.id)).all() == []
 
 
-def test_what_is_not_a_form_with_a_file_is_refused(signing_app: SigningApp) -> None:
+def test_upload_without_a_file_is_refused(signing_app: SigningApp) -> None:
     assert signing_app.raw("/media", PDF, "application/pdf").status_code == 415
     empty = signing_app.client.post(
         "/api/v1/media",

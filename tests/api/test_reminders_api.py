@@ -35,7 +35,7 @@ def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: 
     assert signing_app.post(f"/requests/{name}/remind").status_code == 404
 
 
-def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
+def test_reminder_reaches_unsigned_or_named_signers(
     signing_app: StrictApp,
 ) -> None:
     signing_app.post(
@@ -65,7 +65,7 @@ def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
     ("signer", "status", "code"),
     [("eric", 409, "already_signed"), ("nobody", 404, "no_such_signer")],
 )
-def test_who_owes_nothing_is_not_reminded(
+def test_signer_without_open_action_is_not_reminded(
     signing_app: StrictApp, signer: str, status: int, code: str
 ) -> None:
     signing_app.post(
@@ -78,7 +78,7 @@ def test_who_owes_nothing_is_not_reminded(
     assert count(Message) == made
 
 
-def test_a_closed_request_reminds_nobody(signing_app: StrictApp) -> None:
+def test_closed_request_sends_no_reminder(signing_app: StrictApp) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     signing_app.post("/events", event_body("request.canceled"))
     answer = signing_app.post("/requests/agr-1001/remind")

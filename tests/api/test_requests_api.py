@@ -58,7 +58,7 @@ def test_reminders_to_one_signer_are_put_off_and_taken_up_again(
     ] == [ERIC]
 
 
-def test_without_a_name_everybody_who_owes_one_is_meant(app_with_request: StrictApp) -> None:
+def test_reminder_without_a_name_reaches_all_unsigned_signers(app_with_request: StrictApp) -> None:
     app_with_request.post(f"{HERE}/snooze")
     assert snoozed(app_with_request) == ["eric", "anna"]
     again = app_with_request.post("/events", event_body("request.reminder", id="r1"))
@@ -72,7 +72,7 @@ def test_without_a_name_everybody_who_owes_one_is_meant(app_with_request: Strict
 
 
 @pytest.mark.parametrize("do", ["snooze", "unsnooze"])
-def test_nobody_else_is_put_off(
+def test_snooze_affects_only_the_named_signer(
     app_with_request: StrictApp, add_signing_app: Callable[..., StrictApp], do: str
 ) -> None:
     assert app_with_request.post(f"{HERE}/{do}", {"signer": "nobody"}).status_code == 404
@@ -91,7 +91,7 @@ def test_a_signer_is_invited_to_a_chat(app_with_request: StrictApp) -> None:
     assert app_with_request.post(f"{HERE}/invite", {}).status_code == 422
 
 
-def test_what_was_posted_stands_with_the_request(app_with_request: StrictApp) -> None:
+def test_team_posts_are_listed_on_the_request(app_with_request: StrictApp) -> None:
     deliver()
     found = json_of(app_with_request.get(HERE))
     assert found["url"] == "https://sign.example/documents/agr-1001"

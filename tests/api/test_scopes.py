@@ -172,9 +172,7 @@ def key_row(key_id: str) -> ApiKey:
 
 
 # ── The limit ───────────────────────────────────────────────────────────────────────────────────
-def test_a_key_over_its_limit_is_told_when_to_come_again(
-    app: Flask, signing_app: StrictApp
-) -> None:
+def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictApp) -> None:
     text = api_keys.create("Slow", test=True, grant=Grant(per_minute=3))
     caller = StrictApp(signing_app.client, text)
     left = []

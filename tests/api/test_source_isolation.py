@@ -239,7 +239,7 @@ def test_the_same_words_of_two_sources_meet_nowhere(
     assert_unchanged(alpha, rows_of_alpha)
 
 
-def test_what_b_does_changes_nothing_of_a(
+def test_writes_of_one_source_do_not_change_rows_of_another(
     alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     before = [visible_texts(alpha.get(path, **query)) for path, query in shown(rows_of_alpha)]

@@ -108,7 +108,7 @@ def test_a_file_without_addresses_is_refused_whole(signing_app: SigningApp, cont
     assert db.session.scalars(select(Suppression)).all() == []
 
 
-def test_what_looks_like_a_formula_is_none_in_a_file(signing_app: SigningApp) -> None:
+def test_formula_like_cell_is_escaped(signing_app: SigningApp) -> None:
     signing_app.post("/suppressions", {"address": ERIC, "why": "=HYPERLINK(1)"})
     assert ",'=HYPERLINK(1)," in "".join(opt_out_files.export_opt_outs(test=True))
 
@@ -192,7 +192,7 @@ def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
     assert consents.import_consents("\n".join(out), test=True).refused == []
 
 
-def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(
+def test_latest_consent_counts_in_any_order_of_recording(
     signing_app: SigningApp,
 ) -> None:
     from datetime import timedelta
@@ -250,7 +250,7 @@ def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(
     assert refused.status_code == 422
 
 
-def test_what_cannot_be_answered_is_not_stored(
+def test_idempotent_response_that_cannot_be_stored_is_not_kept(
     signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:

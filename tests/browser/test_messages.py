@@ -181,7 +181,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
     expect(admin_page.locator("#phone")).not_to_contain_text("Reminder")
 
 
-def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
+def test_person_who_replied_stop_receives_nothing_until_allowed_again(
     admin_page: Page, hub: Hub
 ) -> None:
     first = hub.message("+15005550004", "First")

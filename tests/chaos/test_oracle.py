@@ -18,7 +18,7 @@ def line(verdict: Verdict, **wrong: int) -> report.Line:
     )
 
 
-def test_what_was_accepted_and_received_once_holds() -> None:
+def test_stored_value_of_an_older_version_stays_valid() -> None:
     verdict = judge(ACCEPTED, Counter(["1-0", "1-1"]), BOTH)
     assert (
         verdict.accepted,
@@ -51,7 +51,7 @@ def test_a_message_without_an_end_is_stuck_even_if_it_arrived() -> None:
     )
 
 
-def test_what_was_never_accepted_must_not_be_there() -> None:
+def test_unaccepted_message_must_not_exist_at_the_provider() -> None:
     assert judge(ACCEPTED, Counter(["1-0", "1-1", "9-9"]), BOTH).unasked == ("9-9",)
     half_done = judge(ACCEPTED, Counter(["1-0", "1-1"]), {**BOTH, "msg_c": "queued"})
     assert half_done.unasked == ("msg_c",)

@@ -45,7 +45,7 @@ def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, sl
     assert tested.check.ok, asdict(tested.check)
 
 
-def test_what_an_admin_made_of_a_demos_connection_stays(in_app: Flask) -> None:
+def test_changes_of_an_admin_to_a_demo_connection_are_kept(in_app: Flask) -> None:
     demo.prepare()
     connection_id = db.session.scalars(
         select(Connection.id).where(Connection.slug == "demo-sms")

@@ -178,7 +178,7 @@ def test_a_new_secret_of_a_sending_connection_is_tested_at_once_and_breaks_it_wh
         ("accepted", {"sender": "+13175550199"}, False),
     ],
 )
-def test_another_account_deserts_messages_of_which_more_is_to_be_heard(
+def test_changing_the_account_leaves_pending_messages_without_status(
     values: dict[str, Any], simulator: Any, state: str, changed: dict[str, str], deserted: bool
 ) -> None:
     connection_id = add(values)

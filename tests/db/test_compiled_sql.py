@@ -111,7 +111,7 @@ def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> Non
     assert isinstance(caught.value, DBAPIError)
 
 
-def test_what_fails_inside_a_savepoint_takes_back_only_that(in_app: Flask) -> None:
+def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
     @transaction
     def change() -> None:
         write(ADD, row("a"))

@@ -69,7 +69,7 @@ def test_rows_of_many_threads_are_stored_and_repeats_are_told(database_path: str
     "problem",
     [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")],
 )
-def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
+def test_failed_group_commit_reports_no_row_as_stored(
     database_path: str, problem: Exception
 ) -> None:
     failing = True
@@ -89,7 +89,7 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
     group.close()
 
 
-def test_a_row_that_cannot_be_stored_is_told_so(database_path: str) -> None:
+def test_unstorable_row_is_reported(database_path: str) -> None:
     group = GroupCommit(database_path + "/nowhere.db", free)
     with pytest.raises(WriteFailed):
         group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))

@@ -68,7 +68,7 @@ def test_a_change_is_written(in_app: Flask) -> None:
     assert value() == 2
 
 
-def test_what_was_changed_by_another_meanwhile_is_worked_out_again(in_app: Flask) -> None:
+def test_transaction_reruns_after_a_concurrent_change(in_app: Flask) -> None:
     runs = []
 
     @optimistic
@@ -160,9 +160,7 @@ def add(name: str, *, flush: bool = False) -> None:
 
 
 @pytest.mark.parametrize("flush", [False, True])
-def test_what_is_written_through_the_session_is_written_under_the_lock(
-    in_app: Flask, flush: bool
-) -> None:
+def test_session_writes_hold_the_write_lock(in_app: Flask, flush: bool) -> None:
     times = []
 
     @optimistic
@@ -188,7 +186,7 @@ def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
     assert [value(name) for name in "abc"] == [1, None, 1]
 
 
-def test_what_cannot_be_bound_is_told_by_the_driver_and_leaves_nothing(in_app: Flask) -> None:
+def test_unbindable_value_is_a_driver_error_and_stores_nothing(in_app: Flask) -> None:
     increase()
     with pytest.raises(Exception, match=r"too large|out of range"):
         optimistic(

@@ -129,7 +129,7 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
     )
 
 
-def test_what_was_lost_is_found_by_indexes_alone(
+def test_lost_messages_are_found_by_indexes_alone(
     hub_demo: Flask,
     connection: Connection,
     simulator: Any,

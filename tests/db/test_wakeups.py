@@ -51,7 +51,7 @@ def test_workers_are_woken_after_the_commit_and_only_then(in_app: Flask) -> None
     assert (seen, waiting(in_app)) == ([0], 1)
 
 
-def test_a_failed_transaction_wakes_nobody(in_app: Flask) -> None:
+def test_failed_transaction_wakes_no_worker(in_app: Flask) -> None:
     @transaction
     def fail() -> None:
         store.wake("deliver")
@@ -80,7 +80,7 @@ def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
         assert 0 < client.ttl("wake:deliver") <= wakeups.WAKE_SECONDS
 
 
-def test_who_lingers_is_not_asked_again_at_once(
+def test_slow_provider_is_not_polled_again_at_once(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 60)
@@ -97,7 +97,7 @@ def test_who_lingers_is_not_asked_again_at_once(
         assert client.exists("wake:deliver")
 
 
-def test_a_message_wakes_who_delivers(hub_demo: Flask) -> None:
+def test_queued_message_wakes_a_worker(hub_demo: Flask) -> None:
     queue_direct_message()
     assert waiting(hub_demo, "deliver") == 1
 

@@ -171,7 +171,7 @@ FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthC
     closed=st.lists(OPT_OUT, max_size=5),
     said=st.lists(TEXTS, max_size=3),
 )
-def test_what_is_accepted_can_be_used(
+def test_accepted_url_can_be_used(
     hub_demo: Flask,
     served: Flask,
     simulator: Any,

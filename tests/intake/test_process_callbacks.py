@@ -157,7 +157,7 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
     assert (callbacks()[0].due_at, callbacks()[0].error) == (None, "")
 
 
-def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: Flask) -> None:
+def test_unmatched_callback_is_retried_for_ten_minutes_and_then_listed(hub_demo: Flask) -> None:
     post_callback(
         hub_demo,
         status_form(hub_demo, SID, "delivered"),
@@ -196,7 +196,7 @@ def test_odd_names_in_the_address_fall_back_to_twilios_id(
     assert status(sent) == "delivered"
 
 
-def test_an_absurd_attempt_number_is_somebody_elses(hub_demo: Flask, sent: str) -> None:
+def test_absurd_attempt_number_matches_no_message(hub_demo: Flask, sent: str) -> None:
     post_callback(
         hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent, 10**25)
     )
@@ -245,7 +245,7 @@ def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
         ("+15005550004", "failed", ["sms_failed"]),
     ],
 )
-def test_a_magic_number_ends_as_it_promises(
+def test_scripted_number_has_the_promised_outcome(
     hub_demo: Flask,
     connection: Connection,
     simulator: Any,

@@ -95,7 +95,7 @@ def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Sel
     assert not report.missed
 
 
-def test_what_was_already_better_known_is_not_taken_back(delivered: str) -> None:
+def test_newer_status_is_not_overwritten(delivered: str) -> None:
     update_message(delivered, status="read")
     assert not replay.replay(EVERYTHING).missed
     assert status(delivered) == "read"
@@ -136,7 +136,7 @@ def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(
     assert (report.new, report.known, report.messages, status(delivered)) == (1, 2, 1, "delivered")
 
 
-def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None:
+def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
     @transaction
     def misread() -> None:
         db.session.execute(
@@ -182,7 +182,7 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
     assert replay.replay(FAILED).read == 0
 
 
-def test_what_matched_nothing_is_applied_once_its_message_is_there(
+def test_unmatched_callback_is_applied_once_its_message_exists(
     hub_demo: Flask, connection: Connection
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
@@ -200,7 +200,7 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
     assert (status(message_id), callbacks()[0].error) == ("delivered", "")
 
 
-def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
+def test_pending_callback_is_processed_at_once_or_by_the_workers(
     hub_demo: Flask, sent: str
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
@@ -213,7 +213,7 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
 
 
 # ── What cannot be applied ────────────────────────────────────────────────────────────────────────
-def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
+def test_callback_with_a_removed_body_shows_it(delivered: str) -> None:
     first, second, _ = callbacks()
     put(first.id, request=None)
     put(second.id, request=None, error="It was never read.")
@@ -244,7 +244,7 @@ class TestStray:
     def settings(self) -> dict[str, str]:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
-    def test_what_no_connection_verified_is_not_applied(self, hub_demo: Flask, sent: str) -> None:
+    def test_unverified_callback_is_not_applied(self, hub_demo: Flask, sent: str) -> None:
         form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         assert (
             post_callback(
@@ -262,7 +262,7 @@ class TestStray:
         )
 
 
-def test_what_another_connection_verified_is_not_applied(
+def test_callback_verified_by_another_connection_is_not_applied(
     hub_demo: Flask, sent: str, connection: Connection
 ) -> None:
     copy_connection("Rolled", like=connection, auth_token="f" * 32)

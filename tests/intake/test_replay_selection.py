@@ -92,7 +92,7 @@ def test_times_are_read_as_people_write_them() -> None:
         "１h",
     ],
 )
-def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+def test_invalid_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Enter a time in the past"):
         replay.newer_than(text)
 
@@ -122,7 +122,7 @@ def test_many_are_replayed_in_batches_oldest_first(
     assert db.session.query(AuditEntry).filter_by(action="callback.replayed").count() == 1
 
 
-def test_what_comes_in_meanwhile_is_left_to_the_workers(
+def test_callbacks_received_meanwhile_are_left_to_the_workers(
     hub_demo: Flask, delivered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "BATCH", 1)

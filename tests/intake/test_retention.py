@@ -87,7 +87,7 @@ def left(model: type) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_demo: Flask) -> None:
+def test_texts_are_removed_after_their_retention_and_facts_stay(hub_demo: Flask) -> None:
     old = age(queue_direct_message(), days(30.1))
     young = age(queue_direct_message(), days(29.9))
     assert retention.apply_retention() == 1
@@ -106,9 +106,7 @@ def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_what_people_wrote_goes_from_the_platform_events_too(
-    hub_demo: Flask, answers: bool
-) -> None:
+def test_inbound_text_is_removed_from_platform_events_too(hub_demo: Flask, answers: bool) -> None:
     about = queue_direct_message() if answers else None
 
     @transaction
@@ -131,7 +129,7 @@ def test_what_people_wrote_goes_from_the_platform_events_too(
     assert left(PlatformEvent) == 1
 
 
-def test_no_retention_touches_who_wants_no_messages(hub_demo: Flask) -> None:
+def test_retention_keeps_opt_outs(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out(ERIC, test=True)
 
     @transaction
@@ -207,7 +205,7 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     assert left(Contact) == 0, "nobody knows the address any more"
 
 
-def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
+def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:
     queue_direct_message()
     deliver()
     before = left(StatusEvent)
@@ -248,7 +246,7 @@ def test_of_a_request_there_stays_that_it_was_there(
     assert {one.payload for one in db.session.scalars(select(Event))} == {None}
 
 
-def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
+def test_erasing_a_team_post_erases_its_thread_and_buttons(
     connect_team: Callable[[str], Connection], fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")

@@ -293,7 +293,7 @@ def prepare(populated_hub: PopulatedHub, table: Table) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "zone"), list(zip(TABLES, cycle(every_page.ZONES), strict=False)))
-def test_a_spoiled_table_holds_back_nobody(
+def test_damaged_rows_of_a_table_block_no_other_rows(
     populated_hub: PopulatedHub, admin: Browser, name: str, zone: str
 ) -> None:
     table = Base.metadata.tables[name]

@@ -201,7 +201,7 @@ def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(
 
 
 @every
-def test_what_it_cannot_do_it_does_not_claim(cls: type[Integration]) -> None:
+def test_capabilities_are_declared_truthfully(cls: type[Integration]) -> None:
     for power in ("find", "fetch_status"):
         assert cls.supports(power) is (getattr(cls, power) is not getattr(Integration, power))
     for method in cls.actions:

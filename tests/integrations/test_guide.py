@@ -120,7 +120,7 @@ def test_the_guide_tells_of_nothing_that_is_not_there() -> None:
     assert set(ROWS) <= known
 
 
-def test_what_the_guide_leads_to_is_there() -> None:
+def test_links_of_the_guide_exist() -> None:
     headings = {
         title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)
     }

@@ -55,7 +55,7 @@ def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> No
         ({**BY_HOOK, **BUTTONS, "app_id": "T0123456789"}, "app_id", "App ID is A"),
     ],
 )
-def test_what_does_not_fit_is_said_where_it_stands(
+def test_mismatched_variables_are_reported_at_their_place(
     typed: dict[str, str], field: str, says: str
 ) -> None:
     with pytest.raises(InvalidSettings) as refused:
@@ -109,7 +109,7 @@ def test_another_app_has_other_secrets() -> None:
     assert "changed" in str(refused.value)
 
 
-def test_who_types_the_other_way_gives_up_the_stored_one() -> None:
+def test_switching_the_method_replaces_the_stored_secret() -> None:
     assert {k: v for k, v in read(BY_BOT, BY_HOOK).items() if v} == BY_BOT
     assert {k: v for k, v in read({**BY_HOOK, "channel": CHANNEL}, BY_BOT).items() if v} == BY_HOOK
 

@@ -205,7 +205,7 @@ def test_a_cut_leaves_an_accent_on_its_letter_and_a_family_together() -> None:
     assert plain("ab👩\u200d👧 and more", 7) == "ab…"
 
 
-def test_data_mentions_nobody() -> None:
+def test_data_triggers_no_mention() -> None:
     shown = mrkdwn("<!channel> <@U123> <#C1|x> @here & <https://evil.example|bank>", 3000)
     safe(shown)
     assert shown.startswith("&lt;!channel&gt; &lt;@U123&gt;")
@@ -228,7 +228,7 @@ def test_data_formats_nothing_and_reads_the_same(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["a_b_c", "5 * 3", "~10 days", "first_last@x_y.example", "f(x) -> y"]
 )
-def test_what_formats_nothing_anyway_stays_as_it_is(text: str) -> None:
+def test_characters_without_a_formatting_meaning_are_unchanged(text: str) -> None:
     assert mrkdwn(text, 3000) == text.replace(">", "&gt;")
 
 

@@ -97,7 +97,7 @@ def signed(
 
 # ── The signature ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("late", [-290, 0, 290])
-def test_what_slack_signed_within_five_minutes_is_genuine(late: int) -> None:
+def test_slack_signature_within_five_minutes_is_genuine(late: int) -> None:
     ONE.verify(a_request(a_press("tok"), at=str(int(time.time()) + late)))
 
 
@@ -140,7 +140,7 @@ def test_without_a_signing_secret_nothing_is_genuine() -> None:
 
 
 # ── What is read ──────────────────────────────────────────────────────────────────────────────────
-def test_a_press_says_which_token_who_and_where_it_is_answered() -> None:
+def test_button_action_has_token_user_and_response_address() -> None:
     request = a_request(a_press("tok-1", "tok_2"))
     assert ONE.claimed_account(request) == APP
     assert ONE.parse_events(request) == [
@@ -182,7 +182,7 @@ def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
         ({"name": "x" * 999}, "x" * 100),
     ],
 )
-def test_who_pressed_is_called_what_slack_calls_them(user: Any, who: str) -> None:
+def test_button_user_has_the_slack_display_name(user: Any, who: str) -> None:
     assert [
         fact.who
         for fact in ONE.parse_events(a_request(a_press("tok", user=user)))
@@ -250,7 +250,7 @@ def posted(simulator: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("by_webhook", [False, True])
-def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
+def test_button_in_slack_reminds_the_signer_and_the_post_names_the_user(
     hub_demo: Flask, served: Flask, simulator: Any, by_webhook: bool
 ) -> None:
     a_team(hub_demo, by_webhook=by_webhook)

@@ -122,7 +122,7 @@ def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(
 
 @pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
 @pytest.mark.parametrize("given", [BY_BOT, BY_HOOK])
-def test_whatever_answers_the_test_ends_in_words(
+def test_every_test_result_is_explained(
     slack_server: SlackServer, slack_for: Any, what: tuple[str, int], given: dict[str, str]
 ) -> None:
     slack_server.respond(*what)
@@ -169,7 +169,7 @@ def test_the_demos_ways_pass_their_tests_and_post_nothing(in_app: Flask, simulat
     assert posts(simulator) == []
 
 
-def test_a_token_that_is_refused_says_so_at_its_field(in_app: Flask, simulator: Any) -> None:
+def test_refused_token_is_reported_at_its_field(in_app: Flask, simulator: Any) -> None:
     found = running(demo(in_app, bot_token="xoxb-0-token-revoked")).check()
     assert (found.ok, found.field, found.code) == (False, "bot_token", "token_revoked")
     found = running(demo(in_app, bot_token="xoxb-0-missing-scope")).check()

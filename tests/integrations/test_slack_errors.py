@@ -78,7 +78,7 @@ from tests.integrations.slack_server import slack_server as slack_server
         ("", 413, PermanentError),
     ],
 )
-def test_what_a_webhook_says_decides(
+def test_webhook_response_decides_the_outcome(
     slack_server: SlackServer, slack_for: Any, body: str, status: int, error: type[SendError]
 ) -> None:
     slack_server.respond(
@@ -140,7 +140,7 @@ def test_what_a_webhook_says_decides(
         ("fatal_error", OutcomeUnknown),
     ],
 )
-def test_what_the_web_api_says_decides(
+def test_web_api_response_decides_the_outcome(
     slack_server: SlackServer, slack_for: Any, code: str, error: type[SendError]
 ) -> None:
     slack_server.respond({"ok": False, "error": code})
@@ -181,7 +181,7 @@ def test_the_pause_is_the_one_slack_asks_for(slack_server: SlackServer, slack_fo
     "code",
     ["channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found"],
 )
-def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(
+def test_error_of_another_recipient_does_not_pause_the_teams_channel(
     slack_server: SlackServer, slack_for: Any, code: str
 ) -> None:
     slack_server.respond({"ok": False, "error": code})
@@ -216,7 +216,7 @@ def test_a_lookup_that_fails_has_sent_nothing(
     assert len(slack_server.requests) == 1
 
 
-def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> None:
+def test_refused_connection_is_unreachable_and_a_timeout_is_unknown(port: int) -> None:
     gone = free_port()
     one = Slack(
         BY_BOT,
@@ -237,7 +237,7 @@ def test_every_code_is_explained_in_sentences(code: str) -> None:
     assert problem.url in ("", METHODS, WEBHOOKS)
 
 
-def test_the_secret_in_the_address_is_told_by_nothing(
+def test_secret_in_the_url_is_never_revealed(
     slack_server: SlackServer, slack_for: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

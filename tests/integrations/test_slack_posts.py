@@ -147,7 +147,7 @@ def test_an_answer_that_comes_too_late_breaks_nothing(
         (BY_BOT, outbound(PLACE), "not_a_channel"),
     ],
 )
-def test_what_a_way_cannot_do_is_refused_with_the_reason_and_without_a_call(
+def test_unsupported_action_is_refused_without_a_call(
     slack_server: SlackServer, slack_for: Any, given: dict[str, str], message: Outbound, code: str
 ) -> None:
     with pytest.raises(PermanentError) as refused:

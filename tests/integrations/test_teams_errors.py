@@ -74,7 +74,7 @@ def test_a_workflow_that_wants_a_pause_gets_it(
     assert problem.value.retry_after == pause
 
 
-def test_no_answer_leaves_it_open_and_nobody_there_does_not(teams: Teams) -> None:
+def test_timeout_is_an_unknown_outcome_and_a_refused_connection_is_not(teams: Teams) -> None:
     with pytest.raises(OutcomeUnknown, match="closed the connection"):
         teams.send(outbound())
     with pytest.raises(Unreachable):

@@ -90,9 +90,7 @@ def test_every_workflow_that_fails_on_purpose_is_understood(
 
 
 @pytest.mark.parametrize("number", [2000, 2020])
-def test_what_was_taken_is_sent_whatever_becomes_of_it(
-    in_app: Flask, simulator: Any, number: int
-) -> None:
+def test_accepted_message_is_sent_in_every_case(in_app: Flask, simulator: Any, number: int) -> None:
     workflow = f"{number:032}"
     assert running(in_app, workflow).send(outbound(workflow)) == Accepted("", Status.SENT)
 

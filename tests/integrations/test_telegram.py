@@ -86,7 +86,7 @@ def test_an_edit_that_changes_nothing_is_done(
     assert telegram.send(outbound(edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
 
 
-def test_what_cannot_be_parsed_goes_once_more_as_plain_text(
+def test_unparsable_text_is_resent_as_plain_text(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(
@@ -99,7 +99,7 @@ def test_what_cannot_be_parsed_goes_once_more_as_plain_text(
     assert http_recorder.bodies[1]["reply_markup"] == http_recorder.bodies[0]["reply_markup"]
 
 
-def test_what_cannot_be_parsed_twice_is_given_up(
+def test_text_that_is_unparsable_twice_fails(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(400, refusal(400, "Bad Request: can't parse entities: x"))

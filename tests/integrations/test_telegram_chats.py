@@ -40,7 +40,7 @@ def membership(status: str, chat: dict[str, Any]) -> dict[str, Any]:
         ("administrator", GROUP, True, "added"),
     ],
 )
-def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(
+def test_chat_membership_change_is_read(
     status: str, chat: dict[str, Any], wanted: bool, why: str
 ) -> None:
     (change,) = facts(membership(status, chat))
@@ -107,7 +107,7 @@ def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
     "body",
     [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"],
 )
-def test_what_is_no_update_is_set_aside(body: bytes) -> None:
+def test_body_that_is_no_update_is_set_aside(body: bytes) -> None:
     assert [type(fact) for fact in facts(body)] == [Unrecognized]
     assert Telegram.webhook_response(request(body), True) == ("application/json", "{}")
     assert Telegram.callback_key(request(body))[0]

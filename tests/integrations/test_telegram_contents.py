@@ -63,7 +63,7 @@ VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
         ({"a_kind_of_tomorrow": {}}, "other", {"type": "a_kind_of_tomorrow"}),
     ],
 )
-def test_what_is_neither_text_nor_file_is_a_content(
+def test_message_without_text_or_file_is_a_content(
     content: dict[str, Any], kind: str, fields: dict[str, Any]
 ) -> None:
     (came,) = facts(holding(**content))
@@ -131,7 +131,7 @@ def test_a_reaction_names_the_message_that_it_is_about(
     assert facts({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
 
 
-def test_what_a_channel_posts_is_its_own_business() -> None:
+def test_channel_posts_are_ignored() -> None:
     for name in ("channel_post", "edited_channel_post"):
         assert facts({"update_id": 13, name: message("Hi")["message"]}) == []
 

@@ -161,7 +161,7 @@ def test_too_much_to_one_chat_lets_the_others_go_on(
     assert found.retry_after == seconds
 
 
-def test_what_is_not_from_telegram_speaks_for_no_message(
+def test_unsigned_update_changes_no_message(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     for status in (401, 403, 404, 407):
@@ -180,7 +180,7 @@ def test_what_is_not_from_telegram_speaks_for_no_message(
         telegram.send(outbound())
 
 
-def test_nobody_there_is_not_the_same_as_no_answer(
+def test_refused_connection_differs_from_no_answer(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:

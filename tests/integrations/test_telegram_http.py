@@ -270,7 +270,7 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
     assert closed() == []
 
 
-def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
+def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     a_bot(hub_demo)

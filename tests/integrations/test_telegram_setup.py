@@ -86,7 +86,7 @@ def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> Non
         ("team_chat", "0", "@name"),
     ],
 )
-def test_what_is_filled_in_wrong_is_said_in_a_sentence(field: str, value: str, said: str) -> None:
+def test_invalid_setting_is_reported_in_a_sentence(field: str, value: str, said: str) -> None:
     found = errors(**{field: value})
     assert list(found) == [field]
     assert said in found[field]
@@ -115,7 +115,7 @@ def test_a_chat_has_one_normal_form(written: str, normal: str) -> None:
 @pytest.mark.parametrize(
     "written", ["", "0", "+13175551234", "eric@example.com", "@ab", "12.5", "٣٤", "9" * 40]
 )
-def test_what_is_no_chat_is_refused(written: str) -> None:
+def test_invalid_chat_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"-100"):
         Telegram.clean_address(written)
 
@@ -177,7 +177,7 @@ def test_telegram_out_of_reach_is_said(telegram: Telegram, http_recorder: HttpRe
         ),
     ],
 )
-def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
+def test_webhook_problem_is_a_warning_that_names_the_button(
     telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], warning: str
 ) -> None:
     http_recorder.answer(200, ME)
@@ -358,7 +358,7 @@ def test_an_address_that_telegram_refuses_is_explained(
         ),
     ],
 )
-def test_looking_at_the_webhook_says_what_is_so_and_what_to_do(
+def test_webhook_check_explains_the_problem_and_the_fix(
     telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     http_recorder.answer(200, info(**said))

@@ -101,7 +101,7 @@ def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword)
     assert keyword_of(came.text) == meant
 
 
-def test_what_a_person_writes_is_kept_with_what_it_answers() -> None:
+def test_inbound_message_is_stored_with_the_message_it_answers() -> None:
     (came,) = facts(message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE}))
     assert came == Inbound(
         at=AT,
@@ -127,7 +127,7 @@ def test_a_file_that_a_person_sends_is_told_by_its_caption_or_its_kind() -> None
 
 
 @pytest.mark.parametrize("text", ["Hello all", "/stop", "/help@SignpostDemoBot", "/start", "STOP"])
-def test_what_a_group_says_is_its_own_business(text: str) -> None:
+def test_group_messages_are_ignored(text: str) -> None:
     assert facts(message(text, GROUP)) == []
 
 

@@ -28,7 +28,9 @@ words = st.text(max_size=40)
 
 
 @given(plain=st.binary(max_size=200), table=words, row=words, field=words)
-def test_what_is_sealed_opens_in_its_place(plain: bytes, table: str, row: str, field: str) -> None:
+def test_encrypted_value_opens_in_its_own_field(
+    plain: bytes, table: str, row: str, field: str
+) -> None:
     sealed = RING.seal(EncryptedField(table, field), row, plain)
     assert RING.open(EncryptedField(table, field), row, sealed) == plain
     assert plain not in sealed or len(plain) < 4

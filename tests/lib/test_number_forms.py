@@ -122,7 +122,7 @@ def _leads_to(number: str, written: str) -> bool:
         "+57056012345678",
     ],
 )
-def test_what_was_stored_before_is_one_of_the_forms(written: str) -> None:
+def test_previously_stored_number_is_one_of_the_forms(written: str) -> None:
     """Find numbers that were stored as written, before there was a normal form."""
     number = phones.parse_strict(written)
     assert number != written
@@ -171,7 +171,7 @@ def test_pages_accept_what_people_type(text: str, number: str) -> None:
         "00",
     ],
 )
-def test_what_is_not_unambiguous_is_refused_with_a_remedy(text: str) -> None:
+def test_ambiguous_input_is_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(ValueError, match=r"country code|Enter a phone number|7 to 15 digits"):
         phones.parse_typed(text)
 

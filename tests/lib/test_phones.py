@@ -53,13 +53,13 @@ def test_a_number_that_is_not_assigned_is_only_doubted() -> None:
         ("+15551234567\n+1", "Remove"),
     ],
 )
-def test_what_is_refused_says_why(number: str, because: str) -> None:
+def test_refusal_gives_its_reason(number: str, because: str) -> None:
     with pytest.raises(ValueError, match=re.escape(because)):
         phones.parse_strict(number)
 
 
 @given(st.text(max_size=20) | st.from_regex(r"\+[0-9]{0,18}", fullmatch=True))
-def test_what_is_taken_is_e164_and_stays_as_it_is(text: str) -> None:
+def test_accepted_number_is_e164_and_unchanged(text: str) -> None:
     try:
         cleaned = phones.parse_strict(text)
     except ValueError:
@@ -71,7 +71,7 @@ def test_what_is_taken_is_e164_and_stays_as_it_is(text: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_whatever_is_asked_about_has_an_answer(text: str) -> None:
+def test_every_polled_status_has_an_answer(text: str) -> None:
     assert isinstance(phones.is_plausible(text), bool)
     assert re.fullmatch("([A-Z]{2})?", phones.region(text))
     assert isinstance(phones.display(text), str)

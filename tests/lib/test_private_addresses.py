@@ -230,7 +230,7 @@ def test_an_allowed_address_may_be_written_without_its_usual_port() -> None:
     assert not isinstance(problem.value, AddressNotAllowed)
 
 
-def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
+def test_plain_http_address_must_be_allowed() -> None:
     with pytest.raises(AddressNotAllowed, match=r"HUB_HTTP_ALLOW") as problem:
         ProviderHttpClient().request("GET", "http://api.twilio.com/")
     assert "api.twilio.com:80" in str(problem.value)
@@ -240,6 +240,6 @@ def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
     "url",
     ["ftp://example.com/", "file:///etc/passwd", "gopher://x", "//example.com", "https://", "x"],
 )
-def test_what_is_no_web_address_is_not_sent(url: str) -> None:
+def test_invalid_web_address_is_not_sent(url: str) -> None:
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", url)

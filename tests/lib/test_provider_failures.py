@@ -17,7 +17,7 @@ from tests.lib.provider_pages import url as url
 
 
 @pytest.mark.parametrize("path", ["/drop", "/short", "/large"])
-def test_what_fails_after_the_request_left_may_have_arrived(
+def test_failure_after_the_request_was_sent_is_an_unknown_outcome(
     http: ProviderHttpClient, url: str, path: str
 ) -> None:
     with pytest.raises(ResponseLost):
@@ -57,7 +57,7 @@ def test_an_answer_that_drips_is_given_up(http: ProviderHttpClient) -> None:
         assert time.monotonic() - began < 2.5
 
 
-def test_nobody_there_means_not_sent(http: ProviderHttpClient) -> None:
+def test_refused_connection_means_not_sent(http: ProviderHttpClient) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
@@ -116,7 +116,7 @@ def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
     assert http.request("GET", f"{url}/").status == 200
 
 
-def test_who_does_not_accept_connections_means_not_sent() -> None:
+def test_refused_tcp_connection_means_not_sent() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -70,7 +70,7 @@ def serve_tls(certificate: Path) -> Iterator[Callable[..., int]]:
         manager.__exit__(None, None, None)
 
 
-def test_a_certificate_that_nobody_signed_is_refused(serve_tls: Callable[..., int]) -> None:
+def test_unsigned_certificate_is_refused(serve_tls: Callable[..., int]) -> None:
     Page.seen = []
     number = serve_tls()
     with pytest.raises(ConnectFailed, match="certificate is not trusted"):

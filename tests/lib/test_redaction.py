@@ -53,7 +53,7 @@ def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
         "",
     ],
 )
-def test_what_is_no_code_stays_readable(text: str) -> None:
+def test_text_that_is_no_code_stays_readable(text: str) -> None:
     assert mask(text) == text
 
 

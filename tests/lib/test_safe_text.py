@@ -123,7 +123,9 @@ def test_genuine_names_stay_as_they_are(name: str) -> None:
         ("\ud83d\ude00", "😀"),
     ],
 )
-def test_what_acts_is_removed_and_breaks_become_spaces(value: str, line: str) -> None:
+def test_control_characters_are_removed_and_line_breaks_become_spaces(
+    value: str, line: str
+) -> None:
     assert text.one_line(value) == line
 
 
@@ -285,7 +287,7 @@ def test_an_accepted_link_is_one_word_without_a_user(rest: str) -> None:
     "whole",
     ["é", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "각", "ก็", "न्", "🏴\U000e0067\U000e0062\U000e007f", "❤️"],
 )
-def test_what_people_see_as_one_character_is_not_split(whole: str) -> None:
+def test_grapheme_is_not_split(whole: str) -> None:
     assert list(text.graphemes(f"a{whole}{whole}b")) == ["a", whole, whole, "b"] or whole == "न्"
     assert "".join(text.graphemes(f"a{whole}{whole}b")) == f"a{whole}{whole}b"
 

@@ -52,19 +52,19 @@ def test_the_edges_of_the_range_are_accepted(moment: datetime) -> None:
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2026-13-01", "2026-01-01T25:00Z", "9" * 400, "1e9", "२०२६-०१-०१"]
 )
-def test_what_is_not_a_time_is_refused(text: str) -> None:
+def test_value_that_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="not a time"):
         times.parse(text, field="since")
 
 
 @given(st.timedeltas(timedelta(0), times.AHEAD))
-def test_what_happened_a_little_ahead_of_our_clock_happened_now(ahead: timedelta) -> None:
+def test_event_slightly_in_the_future_is_dated_now(ahead: timedelta) -> None:
     assert times.is_past(NOW + ahead, NOW, field="at") == NOW
     assert times.clamp_reported(NOW + ahead, NOW) == NOW
 
 
 @given(st.timedeltas(times.AHEAD + timedelta(microseconds=1), timedelta(days=20_000)))
-def test_what_is_to_happen_later_is_refused(ahead: timedelta) -> None:
+def test_consent_in_the_future_is_refused(ahead: timedelta) -> None:
     with pytest.raises(Refused, match="future"):
         times.is_past(NOW + ahead, NOW, field="at")
     assert times.clamp_reported(NOW + ahead, NOW) == NOW

@@ -219,9 +219,7 @@ class TestStatuses:
 
 
 class TestConversations:
-    def test_what_is_new_is_counted_until_it_is_read(
-        self, hub_demo: Flask, whatsapp: Connection
-    ) -> None:
+    def test_unread_messages_are_counted(self, hub_demo: Flask, whatsapp: Connection) -> None:
         for n in range(3):
             receive_whatsapp(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
         process_pending_callbacks()

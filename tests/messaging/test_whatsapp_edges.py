@@ -101,7 +101,7 @@ def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_ser
     assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
-def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
+def test_message_to_a_country_service_belongs_to_its_connection(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     second = another(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
@@ -111,7 +111,7 @@ def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
     assert db.session.scalars(select(SessionWindow.sender)).all() == ["whatsapp:+15005550099"]
 
 
-def test_what_is_written_to_a_number_of_nobodys_is_kept_and_opens_no_window(
+def test_message_to_an_unassigned_number_is_stored_and_opens_no_window(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     receive_whatsapp(hub_demo, To="whatsapp:+15005550098")
@@ -139,7 +139,7 @@ def test_a_service_opens_its_window_though_only_its_number_is_named(
     assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
-def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
+def test_callback_is_not_stored_again_by_a_later_connection(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     receive_whatsapp(hub_demo)
@@ -151,9 +151,7 @@ def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
     assert (count(Conversation), count(PlatformEvent)) == (1, 1)
 
 
-def test_somebody_known_by_an_id_alone_has_a_window_too(
-    hub_demo: Flask, whatsapp: Connection
-) -> None:
+def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connection) -> None:
     receive_whatsapp(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
     process_pending_callbacks()
     one = contact_for(Address.EXTERNAL, "US.1349", test=True)
@@ -267,7 +265,7 @@ def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_
     assert dict(claim.outbound.template.variables) == {"1": "Employment Agreement"}
 
 
-def test_what_no_event_caused_is_not_sent_to_the_templates_page(
+def test_message_without_an_event_does_not_link_to_templates(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     message_id = direct.send_message(
@@ -311,7 +309,7 @@ def test_a_language_that_is_none_is_not_mapped(
         ("+13175551234", "whatsapp:+15005550006", "asked"),
     ],
 )
-def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_again(
+def test_message_of_a_removed_service_is_not_resent(
     hub_demo: Flask, whatsapp: Connection, simulator: Any, to: str, sender: str, settled: str
 ) -> None:
     change(whatsapp.id, services={"BR": BRAZIL})

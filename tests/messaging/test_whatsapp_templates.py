@@ -57,7 +57,7 @@ class TestTemplates:
             "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
         )
 
-    def test_without_one_the_answer_says_so(
+    def test_missing_value_is_reported(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
         answer = json_of(

@@ -60,7 +60,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
-def test_a_web_server_is_ready_when_it_says_so(status: int, ready: bool) -> None:
+def test_web_server_is_ready_when_health_passes(status: int, ready: bool) -> None:
     asked = []
 
     class Answer(BaseHTTPRequestHandler):

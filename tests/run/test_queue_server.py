@@ -59,7 +59,7 @@ def test_it_listens_on_a_private_socket_and_on_no_port(server: Server) -> None:
     assert not psutil.Process(server.process.pid).net_connections("inet")
 
 
-def test_what_it_was_told_survives_a_kill(server: Server) -> None:
+def test_queue_survives_a_kill(server: Server) -> None:
     with server.start() as client:
         client.set("wake:deliver", "1")
     time.sleep(1.2)  # it writes to disk each second
@@ -68,7 +68,7 @@ def test_what_it_was_told_survives_a_kill(server: Server) -> None:
         assert client.get("wake:deliver") == b"1"
 
 
-def test_a_second_hub_on_the_same_folder_is_told_so(server: Server) -> None:
+def test_second_hub_on_the_same_folder_is_refused(server: Server) -> None:
     server.start().close()
     with pytest.raises(queue_server.QueueServerRuns, match="Another hub uses"):
         queue_server.prepare(server.folder)

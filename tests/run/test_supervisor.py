@@ -105,7 +105,7 @@ def python(code: str, *arguments: str) -> str:
     return repr([sys.executable, "-u", "-c", code, *arguments])
 
 
-def test_what_a_child_prints_carries_its_name(start: Start) -> None:
+def test_output_of_a_child_is_prefixed_with_its_name(start: Start) -> None:
     supervised = start(f"""
         web = Child("web", {python("print('listening'); " + SLEEPS)})
         run([web, Child("worker", {python(SLEEPS)})])
@@ -245,7 +245,7 @@ def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
     assert all(gone(pid) for pid in pids)
 
 
-def test_what_others_need_starts_first_and_ends_last(start: Start) -> None:
+def test_dependencies_start_first_and_stop_last(start: Start) -> None:
     tells = (
         "import signal, sys, time\ndef end(*_): print(sys.argv[1], 'ends', flush=True);"
         " sys.exit()\n"

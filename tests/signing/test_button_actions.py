@@ -31,7 +31,7 @@ from tests.signing.post_steps import (
 )
 
 
-def test_a_press_reminds_and_the_post_says_who_did(
+def test_button_reminds_and_the_post_names_the_user(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")
@@ -57,7 +57,7 @@ def test_a_press_reminds_and_the_post_says_who_did(
     assert row.actor == "Dana Whitfield"
 
 
-def test_a_press_that_reaches_nobody_says_so(
+def test_button_action_without_recipients_explains_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider, connection: Connection
 ) -> None:
     one = connect_team("E1")
@@ -187,7 +187,7 @@ def test_a_group_is_named_as_what_it_was(
     assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
 
 
-def test_a_team_hears_of_no_reminder_that_nobody_got(
+def test_team_is_not_notified_of_an_unsent_reminder(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
@@ -202,7 +202,7 @@ def test_a_team_hears_of_no_reminder_that_nobody_got(
     assert deliver_posts(fake_provider, "W1") == []
 
 
-def test_a_press_for_who_has_signed_meanwhile_says_so(
+def test_button_for_a_signer_who_has_signed_explains_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")
@@ -217,7 +217,7 @@ def test_a_press_for_who_has_signed_meanwhile_says_so(
     assert reminders_to_eric() == 0
 
 
-def test_a_press_that_comes_too_late_does_nothing_and_says_so(
+def test_late_button_action_does_nothing_and_explains_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")

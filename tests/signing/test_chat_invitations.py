@@ -138,7 +138,7 @@ def test_a_link_works_once_and_a_second_one_is_told_why(
 
 
 @pytest.mark.parametrize("made_up", ["", "nothing", "A" * 43])
-def test_what_is_made_up_links_nothing(
+def test_invented_token_links_nothing(
     connect_team: ConnectTeam, fake_provider: FakeProvider, made_up: str
 ) -> None:
     open_link(connect_team(""), made_up, "666")
@@ -207,7 +207,7 @@ def test_a_persons_link_makes_no_place(
     assert by_slug(team_chat.slug).destination == ""
 
 
-def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
+def test_without_an_inviting_connection_no_invitation_is_sent(hub_demo: Flask) -> None:
     post_event(preference=["sms"])
     with pytest.raises(
         Refused, match="not an enabled connection that supports invitations"
@@ -237,7 +237,7 @@ def addresses_of_two_who_share_mail(team_chat: Connection, *linked: str) -> list
     return [one["to"] for one in answer["messages"] if one["signer"]]
 
 
-def test_who_shares_an_address_gets_nobody_elses_letters(
+def test_signer_sharing_an_address_receives_only_their_own_messages(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     assert addresses_of_two_who_share_mail(connect_team(""), "ann", "bob") == [
@@ -246,7 +246,7 @@ def test_who_shares_an_address_gets_nobody_elses_letters(
     ]
 
 
-def test_one_who_linked_gets_no_letters_of_who_did_not(
+def test_linked_chat_receives_no_messages_of_an_unlinked_signer(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     assert addresses_of_two_who_share_mail(connect_team(""), "ann") == ["77ann", "+13175551234"]
@@ -270,7 +270,7 @@ def test_a_stop_that_is_older_than_the_link_closes_nothing(
     assert post_event("agr-2")["messages"][0]["status"] == "queued"
 
 
-def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(
+def test_person_who_blocked_the_bot_and_opens_a_link_can_be_written_to(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
@@ -347,7 +347,7 @@ def apply_membership_change(team_chat: Connection, wanted: bool, seconds: float)
 START = now() - timedelta(hours=1)
 
 
-def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(
+def test_person_who_blocks_is_not_written_to_until_they_unblock(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
@@ -377,9 +377,7 @@ def test_the_newest_word_counts_in_whatever_order_they_come(
 
 
 # ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
-def test_who_is_erased_has_no_chat_any_more(
-    connect_team: ConnectTeam, fake_provider: FakeProvider
-) -> None:
+def test_erased_person_has_no_chat(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     team_chat = connect_team("")
     post_event()
     open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))

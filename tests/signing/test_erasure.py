@@ -108,7 +108,7 @@ def test_nothing_that_names_an_erased_person_is_left(
     assert (kept.given, kept.ip, kept.user_agent, kept.proof) == (True, "", "", None)
 
 
-def test_what_waits_for_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
+def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
     waits = direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     assert status(waits) == "canceled"
@@ -136,7 +136,7 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(
     assert db.session.get_one(Contact, contact_id).address == ERIC
 
 
-def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(
+def test_callbacks_after_an_erasure_are_erased_too(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)

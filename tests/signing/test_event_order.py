@@ -91,14 +91,14 @@ def test_a_signature_is_not_taken_back(connection: object) -> None:
     assert end["signers"]["eric"][0] == "signed"
 
 
-def test_who_signed_after_declining_has_signed(connection: object) -> None:
+def test_signer_who_signs_after_declining_has_signed(connection: object) -> None:
     end = same_in_any_order(
         event(2, "request.declined", signer="eric"), event(3, "request.signed", signer="eric")
     )
     assert end["signers"]["eric"][0] == "signed"
 
 
-def test_who_declined_again_after_signing_has_declined(connection: object) -> None:
+def test_signer_who_declines_after_signing_has_declined(connection: object) -> None:
     """Found by a generated history: the same said twice counts from when it was said last."""
     end = same_in_any_order(
         event(1, "request.declined", signer="eric"),
@@ -138,7 +138,7 @@ def test_each_field_is_what_was_said_of_it_last(connection: object) -> None:
     )
 
 
-def test_what_is_not_mentioned_stays(connection: object) -> None:
+def test_unmentioned_field_is_kept(connection: object) -> None:
     end = end_of(
         [
             event(

@@ -177,7 +177,7 @@ def test_ids_as_apps_write_them_are_used(signing_app: SigningApp, name: str) -> 
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_no_address_can_carry_is_refused_with_the_field(
+def test_id_that_no_url_can_carry_is_refused_with_its_field(
     signing_app: SigningApp, name: str
 ) -> None:
     answer = post(signing_app, name)

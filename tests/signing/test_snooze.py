@@ -27,7 +27,7 @@ from tests.signing.post_steps import (
 )
 
 
-def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
+def test_snoozed_signer_receives_no_reminder_for_a_day(
     signing_app: SigningApp, connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")

@@ -120,7 +120,7 @@ def test_only_what_was_chosen_is_posted(
     assert [button.token for button in post.buttons] == [""]
 
 
-def test_what_was_turned_off_and_on_again_is_told_once(
+def test_toggled_connection_is_reported_once(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
@@ -131,7 +131,7 @@ def test_what_was_turned_off_and_on_again_is_told_once(
     assert len(deliver_posts(fake_provider, "W1")) == 1
 
 
-def test_a_connection_for_people_only_posts_nothing_and_says_so(
+def test_connection_for_people_only_posts_nothing_and_shows_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("")
@@ -141,7 +141,7 @@ def test_a_connection_for_people_only_posts_nothing_and_says_so(
     assert deliver_posts(fake_provider) == []
 
 
-def test_a_post_that_nobody_can_carry_is_listed(
+def test_post_without_a_usable_connection_is_listed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
@@ -152,7 +152,7 @@ def test_a_post_that_nobody_can_carry_is_listed(
 
 
 # ── Threads ───────────────────────────────────────────────────────────────────────────────────────
-def test_what_follows_goes_into_the_thread_and_the_first_post_is_changed(
+def test_later_events_go_into_the_thread_and_edit_the_first_post(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -221,7 +221,7 @@ def test_changes_that_wait_become_one(
     ] * 2
 
 
-def test_what_never_stood_is_not_changed_and_the_next_post_begins_the_thread(
+def test_undelivered_post_is_not_edited_and_the_next_post_starts_the_thread(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")

@@ -93,7 +93,7 @@ def test_every_stored_limit_is_in_the_list() -> None:
 # ── Requests: planning ────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("kind", ["request.sent", "request.reminder"])
 @pytest.mark.parametrize("ago", [timedelta(seconds=1), timedelta(hours=1), timedelta(days=2000)])
-def test_nobody_is_asked_to_sign_what_has_ended(
+def test_ended_request_sends_no_invitation_to_sign(
     signing_app: SigningApp, kind: str, ago: timedelta
 ) -> None:
     answer = sent(signing_app, now() - ago, kind, id="e1")
@@ -102,7 +102,7 @@ def test_nobody_is_asked_to_sign_what_has_ended(
     assert answer["skipped"][0]["text"] == "The request has expired."
 
 
-def test_what_happened_is_still_reported_after_the_end(signing_app: SigningApp) -> None:
+def test_event_is_reported_after_the_request_has_ended(signing_app: SigningApp) -> None:
     sent(signing_app, now() + timedelta(hours=1))
     expire(now() - timedelta(minutes=1))
     answer = signing_app.post("/events", event_body("request.signed", signer="eric"))
@@ -173,7 +173,7 @@ def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
     assert {status(one) for one in ids} == {"expired"}
 
 
-def test_what_asks_nobody_goes_out_after_the_end(signing_app: SigningApp, simulator: Any) -> None:
+def test_news_is_sent_after_the_request_has_ended(signing_app: SigningApp, simulator: Any) -> None:
     sent(signing_app, now() + timedelta(hours=1))
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     expire(now() - timedelta(seconds=1))
@@ -197,7 +197,7 @@ def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningA
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.integers(-5000, 5000).filter(bool), st.sampled_from(["request.sent", "request.reminder"]))
-def test_the_end_alone_decides_whether_somebody_is_asked(
+def test_deadline_alone_decides_whether_a_reminder_is_sent(
     signing_app: SigningApp, minutes: int, kind: str
 ) -> None:
     event = event_body(kind, signers=[signer_body("Eric")], id=f"e{minutes}{kind}")

@@ -225,5 +225,5 @@ def test_the_whatsapp_sender_is_listed_as_online(client):
     assert client.messaging.v2.channels_senders.list(channel="rcs") == []
 
 
-def test_nobody_reads_templates_without_credentials(simulator):
+def test_templates_require_credentials(simulator):
     assert simulator.call("GET", "/v1/Content").status == 401

@@ -178,9 +178,7 @@ def test_an_image_is_named_and_served_to_who_signs_in(simulator, client, receive
         ),
     ],
 )
-def test_what_the_answer_says_is_sent_and_nothing_if_it_says_nothing(
-    simulator, client, receiver, wait, twiml, texts
-):
+def test_text_of_the_webhook_response_is_sent(simulator, client, receiver, wait, twiml, texts):
     at(simulator, receiver)
     receiver.twiml = twiml
     phone = simulator.number()
@@ -192,11 +190,11 @@ def test_what_the_answer_says_is_sent_and_nothing_if_it_says_nothing(
 
 
 @pytest.mark.parametrize("words", [{}, {"text": "x", "channel": "fax"}, {"button": "Yes"}])
-def test_what_nobody_can_write_is_refused(simulator, words):
+def test_impossible_date_is_refused(simulator, words):
     assert write(simulator, simulator.number(), **words).status == 400
 
 
-def test_nobody_without_a_number_writes_an_sms(simulator):
+def test_person_without_a_number_cannot_send_an_sms(simulator):
     assert write(simulator, "US.1349", text="x").status == 400
 
 

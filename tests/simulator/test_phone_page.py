@@ -46,7 +46,7 @@ def test_the_phone_written_to_last_comes_first(simulator, wait):
     assert shown.index(f">{last} <b>1</b>") < shown.index(f">{first} <b>1</b>")
 
 
-def test_what_did_not_arrive_is_not_in_a_bubble(simulator, wait):
+def test_failed_message_is_not_drawn_in_a_bubble(simulator, wait):
     deliver(simulator, wait, "Unreachable text", "+15005550011")
     shown = page(simulator, "+15005550011")
     assert "Unreachable text" not in shown
@@ -130,7 +130,7 @@ def test_the_form_switches_the_account(restartable_simulator):
         ("faults", {"latency_ms": "x"}),
     ],
 )
-def test_a_switch_refuses_what_it_does_not_know(simulator, path, values):
+def test_switch_refuses_an_unknown_value(simulator, path, values):
     assert simulator.post_json(f"/simulator/{path}", **values).status == 400
 
 

@@ -129,7 +129,7 @@ def test_no_other_machine_is_called_back(restartable_simulator, capfd, wait):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_what_was_not_told_before_a_restart_is_told_after_it(restartable_simulator, receiver, how):
+def test_callback_pending_at_a_restart_is_sent_after_it(restartable_simulator, receiver, how):
     receiver.answers = {"sent": [503] * 9, "delivered": [503] * 9}
     url = f"{receiver.url}/#rc=5&rp=all"
     message = restartable_simulator.client().messages.create(

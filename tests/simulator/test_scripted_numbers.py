@@ -120,7 +120,7 @@ def test_a_repeated_callback_is_the_same_callback(simulator, receiver):
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
 
 
-def test_the_page_shows_every_magic_number_with_its_end(simulator):
+def test_page_shows_every_scripted_number_with_its_outcome(simulator):
     page = simulator.call("GET", "/").text
     for one in scripted_numbers.RECIPIENTS:
         assert f"<code>{one.number}</code>" in page

@@ -74,7 +74,7 @@ def test_a_request_that_hangs_holds_up_no_other(restartable_simulator, wait):
         thread.join(5)
 
 
-def test_what_it_stores_is_its_owners_alone(restartable_simulator):
+def test_stored_files_are_private_to_their_owner(restartable_simulator):
     restartable_simulator.client().messages.create(
         to=restartable_simulator.number(), from_=FROM, body="Hello"
     )

@@ -56,7 +56,7 @@ def refusal(call: Callable[[], Any]) -> str:
     return str(caught.value.response["error"])
 
 
-def test_a_bot_learns_who_it_is_and_what_it_may(simulator):
+def test_get_me_returns_the_bot_and_its_permissions(simulator):
     answer = slack(simulator).auth_test()
     made_up = simulator.credentials.made_up
     assert (answer["team"], answer["team_id"]) == ("Acme", "T" + made_up("slack team", 10).upper())
@@ -73,7 +73,7 @@ def test_without_the_bots_token_nothing_is_said(simulator):
     [one for one in scripted_faults.TOKENS if one.error != "missing_scope"],
     ids=lambda one: one.error,
 )
-def test_a_magic_token_signs_nobody_in(simulator, trouble):
+def test_scripted_token_is_refused(simulator, trouble):
     assert refusal(slack(simulator, trouble.address).auth_test) == trouble.error
 
 
@@ -132,7 +132,7 @@ def test_a_person_is_found_by_address_and_written_to_directly(simulator):
 
 
 @pytest.mark.parametrize("trouble", scripted_faults.PEOPLE, ids=lambda one: one.error)
-def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
+def test_scripted_address_is_not_found(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
     assert (
         refusal(lambda: slack(simulator).users_lookupByEmail(email=trouble.address))
@@ -143,7 +143,7 @@ def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
 @pytest.mark.parametrize(
     "trouble", [one for one in scripted_faults.CHANNELS if one.error], ids=lambda one: one.error
 )
-def test_a_magic_channel_refuses_and_one_that_stumbles_takes_it_the_second_time(simulator, trouble):
+def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
 
     def post():
@@ -309,7 +309,7 @@ def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
 @pytest.mark.parametrize(
     "trouble", [one for one in scripted_faults.WEBHOOKS if one.error], ids=lambda one: one.error
 )
-def test_a_magic_webhook_says_what_is_wrong_in_its_body(simulator, trouble):
+def test_scripted_webhook_answers_with_its_error(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
     answer = hook(simulator, secret=trouble.address).send(text="Hello")
     assert (answer.status_code, answer.body) == (trouble.status, trouble.error)

@@ -60,7 +60,7 @@ def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
     assert not SignatureVerifier("another", Clock()).is_valid_request(sent.raw, sent.headers)
 
 
-def test_a_press_says_who_pressed_what_where(simulator, receiver, message_with_buttons):
+def test_button_action_has_user_button_and_chat(simulator, receiver, message_with_buttons):
     press(simulator, message_with_buttons["ts"], who="Priya Nair")
     sent = receiver.wait_for(1)[0]
     assert sent.url.endswith("/slack")
@@ -87,7 +87,7 @@ def test_a_press_says_who_pressed_what_where(simulator, receiver, message_with_b
     assert action["action_ts"]
 
 
-def test_what_the_app_answered_is_told_and_shown(simulator, receiver, message_with_buttons):
+def test_response_of_the_app_is_shown(simulator, receiver, message_with_buttons):
     receiver.answers["received"] = [403]
     assert press(simulator, message_with_buttons["ts"])["status"] == 403
     assert press(simulator, message_with_buttons["ts"], button="token-2")["status"] == 204

@@ -119,7 +119,7 @@ def test_without_its_signature_the_address_opens_nothing(simulator):
         (card(), "empty"),
     ],
 )
-def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, why):
+def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, message, why):
     assert simulator.post_json(path(simulator), **message).status == 202
     assert why in posts(simulator)[-1]["failed"]
     assert "Flow failed" in page(simulator)
@@ -138,7 +138,7 @@ def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, wh
         ("a text", "None is not supported"),
     ],
 )
-def test_what_readers_do_not_get_is_noted(simulator, element, note):
+def test_content_hidden_from_readers_is_marked(simulator, element, note):
     where = "actions" if str(element).startswith("{'type': 'Action") else "items"
     simulator.post_json(
         path(simulator),
@@ -157,7 +157,7 @@ def test_what_readers_do_not_get_is_noted(simulator, element, note):
         ("{", "InvalidJson"),
     ],
 )
-def test_what_the_trigger_cannot_read_is_refused(simulator, body, code):
+def test_body_that_the_trigger_cannot_read_is_refused(simulator, body, code):
     connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
     connection.request("POST", path(simulator), body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -178,7 +178,7 @@ def test_28_kilobytes_are_the_most(simulator):
 @pytest.mark.parametrize(
     "trouble", [one for one in magic.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
 )
-def test_a_magic_workflow_answers_as_it_says(simulator, trouble):
+def test_scripted_workflow_gives_its_answer(simulator, trouble):
     simulator.post_json("/simulator/teams/empty")
     where = (
         re.sub(r"(?<=workflows/)\w{32}", trouble.address, path(simulator)).partition("&sig")[0]

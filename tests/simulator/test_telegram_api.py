@@ -52,7 +52,7 @@ def keys(*buttons: dict[str, str]) -> dict[str, Any]:
     return {"inline_keyboard": [[button] for button in buttons]}
 
 
-def test_a_bot_learns_who_it_is(simulator):
+def test_auth_test_returns_the_bot(simulator):
     me = done(simulator, "getMe")
     assert (me["is_bot"], me["username"], str(me["id"])) == (
         True,
@@ -235,7 +235,7 @@ REFUSING = [one for one in magic.CHATS if one.error and not one.breaks]
 
 
 @pytest.mark.parametrize("trouble", REFUSING, ids=lambda one: f"{one.address} {one.error}")
-def test_a_magic_chat_refuses_and_one_that_stumbles_takes_it_the_second_time(simulator, trouble):
+def test_scripted_chat_refuses_and_a_flaky_one_accepts_the_second_time(simulator, trouble):
     simulator.post_json("/simulator/telegram/empty")
     said = {"chat_id": int(trouble.address), "text": "Hello", "parse_mode": "HTML"}
     answer = call(simulator, "sendMessage", **said)

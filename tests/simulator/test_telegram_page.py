@@ -80,7 +80,7 @@ def test_the_forms_write_press_stop_block_and_unblock(simulator):
     assert "Block the bot" in shown
 
 
-def test_who_never_started_the_bot_can_start_it_here(restartable_simulator):
+def test_person_can_start_the_bot_from_the_page(restartable_simulator):
     link = r'href="/simulator/telegram\?chat=(\d+)"[^>]*>(.*?)</a>'
     links = re.findall(link, page(restartable_simulator), re.DOTALL)
     [chat] = [number for number, text in links if "Priya Nair" in text]
@@ -106,7 +106,7 @@ def test_who_never_started_the_bot_can_start_it_here(restartable_simulator):
         "SignpostDemoBot",
     ],
 )
-def test_another_site_acts_for_nobody(simulator, path):
+def test_request_of_another_site_is_refused(simulator, path):
     assert (
         simulator.call(
             "POST", f"/{path}", {"who": "Tom Okafor"}, Origin="http://evil.example"

@@ -93,7 +93,7 @@ def test_updates_are_numbered_upwards_and_what_is_written_is_in_order(simulator,
     assert numbers == sorted(set(numbers))
 
 
-def test_a_blocked_bot_is_told_so_and_may_not_write_until_it_is_unblocked(simulator, webhook):
+def test_blocked_bot_receives_an_error_until_it_is_unblocked(simulator, webhook):
     chat = person(simulator, "Leo Katz")
     act(simulator, "block", who="Leo Katz")
     assert refusal(simulator, "sendMessage", chat_id=chat, text="Hi") == (
@@ -230,7 +230,7 @@ def test_an_answer_may_answer_the_press(simulator, webhook, wait):
     wait(lambda: state(simulator)["presses"][-1]["said"] == "Done")
 
 
-def test_an_update_is_told_again_until_it_is_taken_and_holds_up_nobody_else(simulator, webhook):
+def test_update_is_repeated_until_accepted_without_blocking_others(simulator, webhook):
     first = person(simulator, "Ivo Novak")
     second = person(simulator, "Eva Horn")
     webhook.wait_for(2)

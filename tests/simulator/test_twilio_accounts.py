@@ -45,7 +45,7 @@ def test_a_wrong_secret_is_refused(simulator, user):
     )
 
 
-def test_nobody_gets_in_without_credentials(simulator):
+def test_credentials_are_required(simulator):
     answer = simulator.call("GET", account_path(simulator))
     assert (answer.status, answer.json["code"]) == (401, 20003)
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
@@ -63,7 +63,7 @@ def test_nobody_gets_in_without_credentials(simulator):
         ("GET", "/v1/Fridges", 404, 20404),
     ],
 )
-def test_what_does_not_exist_is_refused_as_json(simulator, method, path, status, code):
+def test_missing_page_of_the_api_is_a_json_error(simulator, method, path, status, code):
     answer = get(
         simulator,
         path if path.startswith(("/20", "/v1")) else account_path(simulator, path),

@@ -206,7 +206,7 @@ def test_every_documented_property_is_there_with_its_type(simulator, client, pat
         (35118, {"ScheduleType": "fixed", "SendAt": "2030-01-01T00:00:00Z"}),
     ],
 )
-def test_what_is_wrong_with_a_message_is_told_by_its_code(simulator, code, change):
+def test_message_problem_is_identified_by_its_code(simulator, code, change):
     to = simulator.number()
     answer = get(
         simulator,

@@ -92,7 +92,7 @@ def test_a_messaging_service_sends_from_the_whatsapp_sender(simulator, client, r
 
 
 @pytest.mark.parametrize("one", FAILING, ids=lambda one: one.number)
-def test_a_magic_recipient_fails_with_its_code_even_inside_the_window(simulator, receiver, one):
+def test_scripted_recipient_fails_with_its_code_inside_the_window(simulator, receiver, one):
     send(simulator, opened(simulator, one.number), receiver)
     callback = receiver.wait_for(1)[0]
     assert (callback.status, callback.fields["ErrorCode"]) == (one.ends.value, str(one.error))
@@ -107,7 +107,7 @@ def test_a_magic_recipient_fails_with_its_code_even_inside_the_window(simulator,
         ("+15005550016", []),
     ],
 )
-def test_a_magic_recipient_tells_in_its_own_order(simulator, receiver, wait, number, told):
+def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, number, told):
     message = send(simulator, opened(simulator, number), receiver)
     wait(
         lambda: (
@@ -118,7 +118,7 @@ def test_a_magic_recipient_tells_in_its_own_order(simulator, receiver, wait, num
     assert [one.status for one in receiver.wait_for(len(told))] == told
 
 
-def test_the_page_shows_every_magic_recipient_of_whatsapp(simulator):
+def test_page_shows_every_scripted_whatsapp_recipient(simulator):
     page = simulator.call("GET", "/").text
     for one in scripted_numbers.WHATSAPP:
         assert f"<code>{one.number}</code>" in page

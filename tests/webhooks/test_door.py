@@ -126,7 +126,7 @@ def test_a_forged_callback_is_refused(hub_demo: Flask) -> None:
     assert callbacks() == []
 
 
-def test_a_connection_that_was_never_set_up_lets_nobody_in(
+def test_connection_without_settings_verifies_no_callback(
     hub_demo: Flask, connection: Connection
 ) -> None:
     connections.create(connection.integration, "Empty", test=True)
@@ -187,7 +187,7 @@ class TestWithoutADatabase:
         assert answer.mimetype == "application/problem+json"
         assert int(answer.headers["Retry-After"]) > 0
 
-    def test_it_says_so_where_one_asks(self, environ: dict[str, str]) -> None:
+    def test_status_is_shown_where_it_is_checked(self, environ: dict[str, str]) -> None:
         client = make_app(environ).test_client()
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503

@@ -53,7 +53,7 @@ ANYTHING = st.recursive(st.none() | st.integers() | HOSTILE, jsons, max_leaves=8
 
 # ── What can be stored ────────────────────────────────────────────────────────────────────────────
 @given(ANYTHING)
-def test_what_is_made_storable_can_be_stored_and_stays_so(value: Any) -> None:
+def test_storable_text_can_be_stored_unchanged(value: Any) -> None:
     made = make_storable_json(value)
     assert make_storable_json(made) == made
     json.dumps(made, ensure_ascii=False).encode()

@@ -234,9 +234,7 @@ def test_a_raw_target_is_taken_as_it_is(rest: str, name: str, host: str) -> None
         ({"PATH_INFO": "/\u4e2d"}, "", "/%E4%B8%AD"),  # a server that breaks PEP 3333
     ],
 )
-def test_what_servers_report_is_understood(
-    environ: Mapping[str, str], prefix: str, url: str
-) -> None:
+def test_server_reports_are_understood(environ: Mapping[str, str], prefix: str, url: str) -> None:
     assert PUBLIC + prefix + url in target.addresses(environ, PUBLIC + prefix, prefix)
 
 

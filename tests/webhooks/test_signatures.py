@@ -82,7 +82,7 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
         [*FIELDS, ("zero", "0"), ("Zero", "1"), ("_zero", "2")],
     ],
 )
-def test_whatever_the_form_holds_is_signed(fields: list[tuple[str, str]]) -> None:
+def test_every_form_field_is_signed(fields: list[tuple[str, str]]) -> None:
     body = urlencode(fields).encode()
     signature = manual(URL, fields)
     assert genuine(URL, body, signature)
@@ -162,7 +162,7 @@ def test_one_changed_letter_of_the_signature_is_refused(at: int, char: str) -> N
     "signature",
     ["", "x", "=" * 28, "L/OH5YylLD5NRKLltdqwSvS0BnU=", "ü", SIGNATURE + "A", SIGNATURE[:-1]],
 )
-def test_what_is_no_signature_is_refused(signature: str) -> None:
+def test_malformed_signature_is_refused(signature: str) -> None:
     assert not genuine(URL, BODY, signature)
 
 

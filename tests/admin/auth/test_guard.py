@@ -162,7 +162,7 @@ def test_a_role_opens_what_it_may_and_nothing_else(
     assert not wrong
 
 
-def test_nobody_opens_only_what_is_public(app: Flask, anonymous: Browser) -> None:
+def test_anonymous_visitor_opens_public_pages_only(app: Flask, anonymous: Browser) -> None:
     wrong = []
     for method, rule in sorted(routes(app)):
         status, location = call(anonymous, method, rule)
@@ -192,7 +192,7 @@ def test_a_token_of_another_browser_is_refused(
     assert admin.client.post("/sign-out", data={"csrf_token": stranger.token()}).status_code == 400
 
 
-def test_a_view_that_declares_nothing_opens_to_nobody(app: Flask, admin: Browser) -> None:
+def test_view_without_a_declared_role_is_closed(app: Flask, admin: Browser) -> None:
     overview = app.view_functions["admin.overview"]
     app.view_functions["admin.overview"] = lambda: "bare"
     assert admin.get("/").status_code == 403

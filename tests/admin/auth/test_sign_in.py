@@ -57,7 +57,7 @@ def test_an_open_first_admin_link_is_void_once_a_user_exists(
         assert "This link is no longer valid." in answer.text
 
 
-def test_whoever_is_sent_to_sign_in_comes_back_to_where_they_were(
+def test_sign_in_returns_to_the_requested_page(
     browser_for: Callable[..., Browser],
 ) -> None:
     browser = browser_for(Role.VIEWER, signed_in=False)
@@ -122,7 +122,7 @@ def test_signing_out_ends_the_sign_in_and_not_just_the_cookie(admin: Browser) ->
     assert admin.get("/account").status_code == 303
 
 
-def test_a_post_after_signing_out_elsewhere_says_so(admin: Browser) -> None:
+def test_post_after_signing_out_elsewhere_explains_it(admin: Browser) -> None:
     token = admin.token()
     admin.client.delete_cookie("signpost", domain="127.0.0.1")
     answer = admin.client.post(
@@ -180,7 +180,7 @@ def test_an_admin_changes_roles_and_lets_people_out_and_in(
     assert other.sign_in().status_code == 303
 
 
-def test_the_last_admin_is_told_why_they_stay(admin: Browser) -> None:
+def test_last_admin_sees_why_they_cannot_be_deactivated(admin: Browser) -> None:
     answer = admin.post(f"/settings/users/{admin.user_id}/deactivate", follow_redirects=True)
     assert "Dana Whitfield is the last admin who can sign in." in answer.text
     assert admin.get("/account").status_code == 200

@@ -171,7 +171,7 @@ class TestNotReached:
             connections.disable(demo_connection().id)
         assert "nreachable" not in text_of(admin, "/integrations")
 
-    def test_what_waits_is_not_blamed_on_the_workers(
+    def test_waiting_message_is_not_blamed_on_the_workers(
         self, app: Flask, admin: Browser, untried_messages: list[str]
     ) -> None:
         make_late(app, untried_messages)
@@ -207,7 +207,7 @@ def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admi
     assert "Rate limited" in text_of(admin, PAGE)
 
 
-def test_a_pause_of_seconds_needs_nobody(app: Flask, admin: Browser) -> None:
+def test_pause_of_seconds_is_not_shown_as_needing_attention(app: Flask, admin: Browser) -> None:
     fail(app, SlowDown("Slower.", "20429", 20), 1)
     assert "Rate limited by" not in text_of(admin, "/")
     assert "Rate limited by Twilio" in text_of(admin, PAGE)
@@ -226,7 +226,7 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 
 
 # ── Late, and why ─────────────────────────────────────────────────────────────────────────────────
-def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Browser) -> None:
+def test_delay_by_missing_workers_is_reported(app: Flask, admin: Browser) -> None:
     with app.app_context():
         message_id = queue_direct_message()
     make_late(app, [message_id])

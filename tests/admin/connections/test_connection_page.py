@@ -31,7 +31,7 @@ from tests.conftest import Browser
 from tests.hub_fixtures import update_message
 
 
-def test_what_a_test_replaces_is_everything_that_it_may_change(
+def test_test_double_replaces_everything_that_may_change(
     app: Flask, stored: str, admin: Browser
 ) -> None:
     with app.app_context():
@@ -118,7 +118,7 @@ def test_a_kept_secret_opens_for_nothing_else(
     assert (page.status_code, "Enter the Auth Token." in words(page)) == (422, True)
 
 
-def test_what_is_filled_in_wrong_is_told_beside_the_field_and_nothing_typed_is_lost(
+def test_invalid_field_is_reported_beside_it_and_input_is_kept(
     app: Flask, admin: Browser, values: dict[str, str]
 ) -> None:
     page = admin.post(
@@ -192,7 +192,7 @@ def test_a_viewer_reads_and_is_offered_nothing_to_change(
     assert "/send" not in page.text
 
 
-def test_what_is_broken_says_since_when_why_and_what_waits(
+def test_broken_connection_shows_since_when_why_and_the_queue(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     @transaction

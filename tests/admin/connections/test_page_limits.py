@@ -86,7 +86,7 @@ def test_the_sixth_message_in_a_minute_waits(
         ("", "Enter the phone number to send to"),
     ],
 )
-def test_a_number_that_is_none_is_told_why(
+def test_invalid_number_is_refused_with_the_reason(
     app: Flask,
     admin: Browser,
     values: dict[str, str],

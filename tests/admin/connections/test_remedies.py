@@ -318,7 +318,7 @@ def test_a_disabled_connection_sends_once_it_is_enabled(
 
 
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
-def test_what_did_not_arrive_can_be_sent_again(
+def test_failed_message_can_be_resent(
     team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser, given: Status
 ) -> None:
     fake_provider.on_send = refusing(PermanentError("No.", "p7"))

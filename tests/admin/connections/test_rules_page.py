@@ -78,7 +78,7 @@ def test_everything_is_kept_and_shown_as_it_was_typed(app: Flask, admin: Browser
     assert "Changed the rules of the connection" in admin.get("/activity").text
 
 
-def test_what_is_emptied_is_no_rule_any_more(app: Flask, admin: Browser) -> None:
+def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
     admin.post(PATH, FULL)
     assert admin.post(PATH, {"currency": "USD"}).status_code == 303
     assert held(app) == policy.Rules()
@@ -100,7 +100,7 @@ def test_what_is_emptied_is_no_rule_any_more(app: Flask, admin: Browser) -> None
         ("prices", "", "A spending limit needs prices"),
     ],
 )
-def test_what_cannot_be_meant_is_said_at_its_field_and_nothing_is_kept(
+def test_contradictory_rule_is_reported_at_its_field_and_not_saved(
     app: Flask, admin: Browser, field: str, value: str, words: str
 ) -> None:
     answer = admin.post(PATH, FULL | {field: value})

@@ -62,7 +62,7 @@ class _Settings(Form):
     token = PasswordField("Token")
 
 
-def test_what_is_meant_for_the_page_never_becomes_an_attribute() -> None:
+def test_page_text_never_becomes_an_attribute() -> None:
     field = _Settings().sid
     written = field(**with_error_attributes(field, "form-control"))
     assert 'class="form-control sp-mono"' in written
@@ -70,7 +70,7 @@ def test_what_is_meant_for_the_page_never_becomes_an_attribute() -> None:
     assert not any(word in written for word in ("legend", "half", "mono=", "optional"))
 
 
-def test_a_wrong_field_says_so_to_those_who_do_not_see_it() -> None:
+def test_invalid_field_is_announced_to_screen_readers() -> None:
     field = _Settings().sid
     field.errors = ["It is too short."]
     written = field(**with_error_attributes(field, "form-control"))

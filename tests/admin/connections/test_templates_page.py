@@ -154,7 +154,7 @@ def test_a_provider_that_does_not_answer_is_asked_again_in_an_hour(app: Flask) -
         assert timedelta(minutes=50) < due - now() <= timedelta(hours=1)
 
 
-def test_who_may_not_change_sees_no_buttons(app: Flask, browser_for: object) -> None:
+def test_viewer_sees_no_buttons(app: Flask, browser_for: object) -> None:
     ids = kept(app, good="approved")
     operator = browser_for(Role.OPERATOR)  # type: ignore[operator]
     page = operator.get("/templates").text

@@ -44,7 +44,7 @@ def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, contact_id: s
         assert ERIC not in admin.get(path).text.replace(f'placeholder="{ERIC}"', "")
 
 
-def test_what_nobody_has_is_not_found(admin: Browser) -> None:
+def test_unknown_message_is_not_found(admin: Browser) -> None:
     for path in ("data", "erase"):
         assert (
             admin.get(f"/contacts/ctc_01a20003-8110-7697-95ef-ddf3488ccf74/{path}").status_code

@@ -52,7 +52,7 @@ def test_an_empty_inbox_says_what_will_stand_there(admin: Browser) -> None:
     assert "No messages received" in admin.get("/inbox").text
 
 
-def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: Browser) -> None:
+def test_unread_messages_are_counted_in_the_rail(app: Flask, admin: Browser) -> None:
     conversation_id = prepared(app)
     page = admin.get("/inbox").text
     assert "Is this the final version?" in page

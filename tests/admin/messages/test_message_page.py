@@ -32,7 +32,7 @@ from tests.hub_fixtures import (
 ASKED = "Signpost asked the provider because no callback had arrived."
 
 
-def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did(
+def test_message_without_callbacks_shows_when_its_status_is_polled(
     app: Flask, admin: Browser, simulator: Any
 ) -> None:
     with app.app_context():
@@ -59,7 +59,7 @@ def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did
     assert "Signpost asks the provider at" not in page
 
 
-def test_what_is_not_asked_for_any_more_promises_no_question(
+def test_message_no_longer_polled_announces_no_check(
     app: Flask, admin: Browser, simulator: Any
 ) -> None:
     with app.app_context():
@@ -72,7 +72,7 @@ def test_what_is_not_asked_for_any_more_promises_no_question(
     assert "Signpost asks the provider at" not in page
 
 
-def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) -> None:
+def test_message_waiting_for_the_morning_shows_until_when(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
         connection_id = db.session.scalars(

@@ -140,7 +140,7 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_only_who_may_replay_sees_the_buttons(
+def test_only_roles_that_may_replay_see_the_buttons(
     delivered: str, unmatched_callback: str, browser_for: Callable[..., Browser], role: Role
 ) -> None:
     browser = browser_for(role)
@@ -211,9 +211,7 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
     assert "could not be processed" not in words(admin.get("/"))
 
 
-def test_a_receipt_whose_body_was_removed_says_so(
-    app: Flask, delivered: str, admin: Browser
-) -> None:
+def test_callback_with_a_removed_body_shows_it(app: Flask, delivered: str, admin: Browser) -> None:
     with app.app_context():
         for one in callbacks():
             put(one.id, request=None)
@@ -237,7 +235,7 @@ def test_a_receipt_whose_body_was_removed_says_so(
         "/messages/{msg}/replay",
     ],
 )
-def test_what_does_not_exist_is_not_replayed(admin: Browser, target: str) -> None:
+def test_missing_callback_is_not_replayed(admin: Browser, target: str) -> None:
     path = target.format(rcp=new_id("rcp"), msg=new_id("msg"))
     assert admin.post(path).status_code == 404
 

@@ -53,7 +53,7 @@ def test_it_acts_when_it_is_asked_to_and_once(
     assert signer().reminders == 1
 
 
-def test_who_is_signed_in_need_not_say_who_they_are(
+def test_signed_in_user_is_recognized_by_the_session(
     action_link: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     viewer = browser_for(Role.VIEWER)
@@ -74,7 +74,7 @@ def test_a_post_without_its_token_is_refused(
     assert signer().reminders == 0
 
 
-def test_an_old_link_says_so(action_link: str, client: Any) -> None:
+def test_expired_link_is_explained(action_link: str, client: Any) -> None:
     with time_machine.travel(now() + timedelta(days=31)):
         page = client.get(action_link)
     assert page.status_code == 410

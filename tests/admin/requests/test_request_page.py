@@ -85,7 +85,7 @@ def test_the_message_shows_its_card_and_what_it_changes(
     assert "Buttons: Open in Signpost Remind Eric Snooze a day" in page
 
 
-def test_what_nobody_reports_on_is_not_on_the_way(
+def test_message_without_reports_is_not_shown_in_progress(
     request_id: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     post, sms = (
@@ -188,7 +188,7 @@ def test_why_a_signer_was_not_reached_stands_with_the_request(
     assert re.search(r"Undelivered .* \(30005\)", page)
 
 
-def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
+def test_ended_request_allows_no_reminder_and_the_page_shows_why(
     request_id: str,
     signer: Callable[[], Signer],
     run_in_app: RunInApp[Any],

@@ -71,9 +71,7 @@ def test_names_hold_no_character_that_acts_on_others(app: Flask, admin: Browser,
     assert all(one.isprintable() and not one.isspace() for one in names)
 
 
-def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
-    app: Flask, admin: Browser
-) -> None:
+def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admin: Browser) -> None:
     for ticked, expected in (({"applies_to_all": "y"}, True), ({}, False)):
         admin.post("/settings/sources/default", {"name": "Default", **ticked})
         assert [one.applies_to_all for one in rows(app, Source)] == [expected]

@@ -132,7 +132,7 @@ def test_markup_stays_as_it_is_and_overrides_go() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("\u202e\u2066\u2069\u2068א a\n"))))
-def test_whatever_a_value_holds_its_order_stays_inside(value: str) -> None:
+def test_text_direction_of_a_value_stays_isolated(value: str) -> None:
     assert not set(str(strip_direction_marks(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})
     assert not acting(str(isolate_markup(value)))
 

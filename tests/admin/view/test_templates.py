@@ -48,7 +48,7 @@ def test_every_form_that_acts_carries_the_token(template: Path) -> None:
 
 
 @pytest.mark.parametrize("template", OURS, ids=lambda path: path.name)
-def test_every_page_says_what_it_is_given(template: Path) -> None:
+def test_every_page_shows_the_given_text(template: Path) -> None:
     source = template.read_text(encoding="utf-8")
     Environment(autoescape=True).parse(source)
     assert template.name == "_head.html" or source.startswith("{#")

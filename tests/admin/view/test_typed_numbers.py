@@ -57,7 +57,7 @@ def test_an_opt_out_is_recorded_for_the_number_that_was_typed(
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_is_ambiguous_is_refused_with_the_remedy(
+def test_ambiguous_number_is_refused_with_the_remedy(
     app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     answer = admin.post("/opt-outs", {"address": text, "channel": "", "test": "y"})

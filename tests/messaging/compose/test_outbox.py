@@ -64,7 +64,7 @@ def test_a_queued_message_can_be_taken_back(
 
 
 @pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
-def test_what_is_not_queued_cannot_be_taken_back(connection: Connection, state: str) -> None:
+def test_message_that_is_not_queued_cannot_be_canceled(connection: Connection, state: str) -> None:
     message_id = queue_direct_message()
     update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
@@ -92,7 +92,7 @@ def test_a_message_is_sent_again_as_its_successor(connection: Connection, state:
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "accepted", "sent"])
-def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str) -> None:
+def test_message_in_progress_is_not_resent(connection: Connection, state: str) -> None:
     message_id = queue_direct_message()
     update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
@@ -140,7 +140,7 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
 
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
-def test_a_repeated_event_tells_nobody_twice(connection: Connection) -> None:
+def test_repeated_event_sends_no_second_message(connection: Connection) -> None:
     signers = [signer_body("Eric"), signer_body("Anna", ANNA)]
     first = ids(post(signers=signers))
     second = ids(post(signers=signers))
@@ -185,7 +185,7 @@ def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Conn
 
 
 # ── Stopped ───────────────────────────────────────────────────────────────────────────────────────
-def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None:
+def test_signer_who_has_signed_is_not_reminded(connection: Connection) -> None:
     eric, anna = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post("request.signed", signer="eric")
     assert (status(eric), status_words(eric)) == ("canceled", ["stopped"])
@@ -195,7 +195,7 @@ def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None
 @pytest.mark.parametrize(
     "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
 )
-def test_a_closed_request_stops_what_asks_to_sign(connection: Connection, kind: str) -> None:
+def test_closing_a_request_cancels_queued_reminders(connection: Connection, kind: str) -> None:
     both = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post(kind)
     assert [status(one) for one in both] == ["canceled", "canceled"]
@@ -223,7 +223,7 @@ def test_another_request_goes_on(connection: Connection) -> None:
     assert (status(eric), status(again)) == ("canceled", "queued")
 
 
-def test_that_somebody_signed_is_still_told_when_all_have(connection: Connection) -> None:
+def test_signature_is_reported_after_all_have_signed(connection: Connection) -> None:
     post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     told = ids(post("request.signed", signer="eric"))
     post("request.completed")

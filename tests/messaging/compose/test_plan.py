@@ -104,7 +104,7 @@ def test_without_an_actor_everybody_is_another() -> None:
         (person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
     ],
 )
-def test_what_cannot_be_done_is_listed_with_its_reason(
+def test_impossible_action_is_listed_with_its_reason(
     who: Person, carriers: list[Carrier], step: Step, reason: str
 ) -> None:
     found = plan_messages([to(Audience.SIGNERS, step)], [who], carriers)
@@ -164,14 +164,14 @@ def test_an_address_is_taken_in_its_normal_form() -> None:
     )
 
 
-def test_who_owes_nothing_is_not_asked_to_sign() -> None:
+def test_signer_without_open_action_is_not_asked_to_sign() -> None:
     people = [person("eric", owes=False), person("anna")]
     found = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
     assert [one[0] for one in planned(found)] == ["anna"]
     assert skipped(found) == [("eric", "sms", "already_signed")]
 
 
-def test_a_closed_request_asks_nobody_to_sign_but_still_tells_news() -> None:
+def test_closed_request_sends_news_but_no_reminders() -> None:
     people = [person("eric"), person("anna")]
     asked = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True)
     assert (planned(asked), {one[2] for one in skipped(asked)}) == ([], {"request_closed"})
@@ -198,7 +198,7 @@ def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_sourc
     assert skipped(found) == []
 
 
-def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:
+def test_team_only_chat_is_never_used_for_a_signer() -> None:
     found = plan_messages(
         [to(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
         [person(preference=["walls", "chat"])],
@@ -218,7 +218,7 @@ def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
     assert plan_messages([route], [person()], [SMS, WALL]) == ([], [])
 
 
-def test_a_team_is_not_told_to_wait_for_what_is_closed() -> None:
+def test_team_is_not_notified_about_a_closed_request() -> None:
     route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
     assert plan_posts([route], [WALL], asks_to_sign=True, closed=True) == (
         [],

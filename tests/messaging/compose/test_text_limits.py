@@ -100,7 +100,7 @@ def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -
     assert '..." by Acme' in sent
 
 
-def test_what_fits_is_not_touched(signing_app: SigningApp) -> None:
+def test_text_within_the_limit_is_unchanged(signing_app: SigningApp) -> None:
     title = "T" * 200
     answer = json_of(
         signing_app.post("/events", event_with(title, "Acme", "https://sign.example/1"))

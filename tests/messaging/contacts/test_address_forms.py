@@ -161,7 +161,7 @@ def test_a_number_that_lost_its_form_on_the_way_is_that_number(
         "whatsapp:US.13491208655302741918",
     ],
 )
-def test_what_is_not_surely_a_number_is_none(hub_demo: Flask, sent_from: str) -> None:
+def test_doubtful_number_is_not_a_number(hub_demo: Flask, sent_from: str) -> None:
     write(hub_demo, "", "STOP", "", From=sent_from)
     assert not db.session.scalars(select(Contact.id).where(Contact.kind == Address.PHONE)).all()
 
@@ -191,7 +191,7 @@ def test_a_message_finds_its_connection_by_any_form_of_its_number(
 
 
 @EACH
-def test_what_is_sent_has_the_form_that_its_provider_wants(
+def test_sent_number_has_the_form_of_its_provider(
     hub_demo: Flask, whatsapp: Connection, normal: str, other_form: str
 ) -> None:
     sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
@@ -209,7 +209,7 @@ def test_what_is_sent_has_the_form_that_its_provider_wants(
 
 
 @EACH
-def test_what_a_signing_app_posted_is_found_by_each_form(
+def test_posted_address_is_found_by_each_form(
     hub_demo: Flask, normal: str, other_form: str
 ) -> None:
     suppressions.add_opt_out(other_form, test=True, why="By letter.")
@@ -237,7 +237,7 @@ def test_what_a_signing_app_posted_is_found_by_each_form(
 
 
 @EACH
-def test_who_was_erased_under_one_form_is_known_by_the_other(
+def test_person_erased_under_one_form_is_found_by_the_other(
     hub_demo: Flask, normal: str, other_form: str
 ) -> None:
     erased = stored_before(other_form, erased=True)
@@ -255,9 +255,7 @@ def test_a_live_opt_out_from_before_holds_for_test_messages_too(hub_demo: Flask)
     assert send("+491701234567", "sms") == "suppressed"
 
 
-def test_what_one_number_was_kept_as_twice_becomes_one(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connection) -> None:
     mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
     theirs = stored_before("+5215512345678", time_zone="America/Mexico_City")
     strict = suppressed_before("+5215512345678", reason="admin", explanation="By letter.")

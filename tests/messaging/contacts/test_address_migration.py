@@ -192,7 +192,7 @@ def test_a_contact_whose_name_cannot_be_read_is_merged_all_the_same(hub_demo: Fl
     assert db.session.scalars(select(Contact.address)).all() == ["+525512345678"]
 
 
-def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(
+def test_opt_out_of_an_erased_person_is_found_by_the_known_number(
     hub_demo: Flask,
 ) -> None:
     contact_for(Address.PHONE, "+491701234567", test=True)

@@ -48,7 +48,7 @@ def test_a_consent_is_read_by_the_source_that_recorded_it(
     assert {name: own[name] for name in PROOF} == PROOF
 
 
-def test_a_no_to_one_source_stops_that_one_alone(
+def test_refusal_of_one_source_stops_only_that_source(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     other_source.post("/consents", {"address": ERIC, "given": False})
@@ -60,7 +60,7 @@ def test_a_no_to_one_source_stops_that_one_alone(
     assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
 
 
-def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
+def test_consent_of_a_key_lifts_no_refusal_by_an_admin(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
@@ -71,7 +71,7 @@ def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
     assert sends(signing_app, other_source) == ["queued", "queued"]
 
 
-def test_a_yes_of_a_key_lifts_no_refusal_of_another_source_that_holds_for_all(
+def test_consent_of_a_key_lifts_no_refusal_of_another_source(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     apply_to_all("default")

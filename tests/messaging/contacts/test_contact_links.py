@@ -75,7 +75,7 @@ def test_a_stop_of_one_holds_for_the_other_from_then_on(
     ]
 
 
-def test_what_is_queued_when_they_become_one_is_not_sent(
+def test_messages_queued_to_a_merged_opt_out_are_not_sent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     by_id_alone(hub_demo, "STOP")
@@ -167,9 +167,7 @@ def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connec
     assert {the_link().contact_id, the_link().other_id} == {kept, external}
 
 
-def test_who_opted_out_under_another_identity_is_not_forgotten(
-    hub_demo: Flask, whatsapp: Connection
-) -> None:
+def test_opt_out_under_another_identity_applies(hub_demo: Flask, whatsapp: Connection) -> None:
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
     contact_links.link(number, external, None)

@@ -95,9 +95,7 @@ def test_the_line_with_which_a_spreadsheet_declares_the_separator_is_understood(
         (f'address,why\n+13175557788,"{"x" * 200_000}\n', "Line 2: A cell has more than"),
     ],
 )
-def test_what_can_be_read_in_two_ways_is_refused_with_its_line(
-    content: str | bytes, because: str
-) -> None:
+def test_ambiguous_value_is_refused_with_its_line(content: str | bytes, because: str) -> None:
     with pytest.raises(Refused) as refused:
         read_csv(content, COLUMNS)
     assert because in str(refused.value)
@@ -105,7 +103,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_its_line(
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"address,why\n" + tail))
-def test_whatever_bytes_come_they_are_read_or_refused(content: bytes) -> None:
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
         lines = read_csv(content, COLUMNS)
     except Refused:
@@ -114,7 +112,7 @@ def test_whatever_bytes_come_they_are_read_or_refused(content: bytes) -> None:
 
 
 @given(st.lists(st.lists(ODD, min_size=3, max_size=3), max_size=5))
-def test_what_is_written_is_read_again_as_it_was(rows: list[list[str]]) -> None:
+def test_stored_value_is_read_unchanged(rows: list[list[str]]) -> None:
     columns = Columns(("address", "why", "proof"), (), texts=("address", "why", "proof"))
     content = csv_line(["address", "why", "proof"]) + "".join(map(csv_line, rows))
     assert [list(line.values()) for _, line in read_csv(content.encode(), columns)] == [

@@ -214,7 +214,7 @@ def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
         ("Lifted_At", "2026-01-01", "was lifted"),
     ],
 )
-def test_a_file_with_other_lines_opts_nobody_out(
+def test_file_with_other_lines_adds_no_opt_out(
     hub_demo: Flask, column: str, cell: str, why: str
 ) -> None:
     file = f"address,{column}\n+13175557708,\n{ERIC},{cell}\n"

@@ -298,7 +298,7 @@ def test_nothing_else_is_an_opt_in(word: str, typed: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["S T A R T", "Y.E.S.", "st-art", "un stop", "don't start"])
-def test_what_is_nearly_an_opt_in_is_none(text: str) -> None:
+def test_near_opt_in_word_is_ignored(text: str) -> None:
     assert keyword_of(text) != Keyword.START
 
 

@@ -100,7 +100,7 @@ def test_an_opt_out_of_any_source_stops_what_an_admin_sends(other_source: Signin
 
 
 @pytest.mark.parametrize("recorded", ["keyword", "provider", "admin", "import"])
-def test_what_no_source_recorded_holds_for_all_and_only_admins_lift_it(
+def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
     signing_app: SigningApp, other_source: SigningApp, connection: Connection, recorded: str
 ) -> None:
     match recorded:
@@ -200,7 +200,7 @@ def test_an_answer_belongs_to_the_source_of_the_message_it_answers(
     assert written(hub_demo) == id_of("leases"), "else to the last that wrote"
 
 
-def test_what_answers_nobody_is_for_admins_only(
+def test_unassigned_callbacks_are_for_admins_only(
     hub_demo: Flask, signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     assert written(hub_demo) is None
@@ -216,7 +216,7 @@ def test_what_answers_nobody_is_for_admins_only(
     assert written(hub_demo) == id_of("leases")
 
 
-def test_what_is_heard_of_late_belongs_to_who_wrote_before_it(
+def test_late_message_belongs_to_the_source_before_it(
     hub_demo: Flask, signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     reach(send(signing_app))
@@ -227,7 +227,7 @@ def test_what_is_heard_of_late_belongs_to_who_wrote_before_it(
     assert row.source_id == id_of("default")
 
 
-def test_who_wrote_over_another_sender_is_not_answered_here(
+def test_window_of_another_sender_does_not_apply(
     hub_demo: Flask, signing_app: SigningApp, other_source: SigningApp, connection: Connection
 ) -> None:
     second = copy_connection("Second", like=connection, sender="+13175550199")
@@ -251,7 +251,7 @@ def test_an_operators_answer_belongs_to_whose_message_it_answers(
     assert other_source.get(f"/messages/{sent}").status_code == 200
 
 
-def test_what_becomes_of_a_message_is_told_to_its_source(
+def test_status_of_a_message_is_reported_to_its_source(
     hub_demo: Flask, other_source: SigningApp
 ) -> None:
     message_id = send(other_source)

@@ -157,7 +157,7 @@ def test_a_message_without_a_text_is_read_for_what_it_is(
     assert count(SessionWindow) == 1
 
 
-def test_what_was_sent_is_passed_on_with_its_fields(hub_demo: Flask, admin: Browser) -> None:
+def test_media_of_a_message_is_passed_on_with_its_fields(hub_demo: Flask, admin: Browser) -> None:
     sent(hub_demo, Latitude="48.2082", Longitude="16.3738", Label="Vienna")
     assert payload()["contents"] == [
         {
@@ -195,7 +195,7 @@ NAMED = st.sampled_from(SIDS).map(lambda name: {name: "SM1"})
 
 
 @given(SOME, NAMED, st.sampled_from(["received", "Received", "receiving"]))
-def test_whatever_says_received_and_holds_something_is_a_message(
+def test_received_content_is_a_message(
     held: dict[str, str], named: dict[str, str], word: str
 ) -> None:
     for fields in (

@@ -59,7 +59,7 @@ def test_a_stop_is_confirmed_once_where_the_provider_does_not(
         assert said() == answers * 2
 
 
-def test_what_the_provider_has_read_and_answered_wins_over_the_words(hub_demo: Flask) -> None:
+def test_response_code_wins_over_the_error_text(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Lasst mich in Ruhe", "", OptOutType="STOP")
     assert send("sms") == "suppressed"
     receive_text(hub_demo, "STOP", "", OptOutType="HELP")

@@ -128,7 +128,7 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
 
 
 @pytest.mark.parametrize("reason", ["admin", "import", "api"])
-def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(
+def test_opt_out_added_by_an_admin_applies_to_every_sender(
     fake_chat: Connection, fake_provider: FakeProvider, reason: str
 ) -> None:
     @transaction
@@ -146,7 +146,7 @@ def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(
 
 
 # ── What the provider knows of ────────────────────────────────────────────────────────────────────
-def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
+def test_stop_codes_are_declared_by_the_integration(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     FakeChat.stop_codes = frozenset({"refused"})

@@ -88,12 +88,12 @@ def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Brows
         assert other not in page
 
 
-def test_a_stop_of_nobody_closes_nothing(hub_demo: Flask) -> None:
+def test_stop_without_a_sender_adds_no_opt_out(hub_demo: Flask) -> None:
     sent(hub_demo, From="anonymous", To=credentials(hub_demo).phone_number, Body="STOP")
     assert (count(Suppression), count(Contact)) == (0, 0)
 
 
-def test_what_names_nobody_and_holds_nothing_is_set_aside(hub_demo: Flask) -> None:
+def test_empty_message_without_a_sender_is_set_aside(hub_demo: Flask) -> None:
     post_callback(
         hub_demo,
         form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),

@@ -74,7 +74,7 @@ def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connectio
     assert [one.message_id for one in claim(whatsapp)] == [found]
 
 
-def test_a_no_is_heeded_whether_or_not_consent_is_asked_for_and_right_before_sending_too(
+def test_refusal_is_respected_with_and_without_consent_rule_up_to_sending(
     connection: Connection,
 ) -> None:
     waits = posted()
@@ -86,7 +86,7 @@ def test_a_no_is_heeded_whether_or_not_consent_is_asked_for_and_right_before_sen
     assert code(posted()) == ("queued", ""), "what was said last counts"
 
 
-def test_a_yes_grows_old_where_the_rules_say_so(whatsapp: Connection) -> None:
+def test_consent_expires_where_rules_say_so(whatsapp: Connection) -> None:
     rule(whatsapp, consent=True, consent_days=30)
     receive_text(True, at=now() - timedelta(days=31))
     assert code(templated(whatsapp)) == ("suppressed", "consent_old")
@@ -106,7 +106,7 @@ def test_words_about_other_purposes_are_no_words_about_signing(
     assert code(templated(whatsapp)) == ("queued", "")
 
 
-def test_who_wrote_to_us_is_answered_without_a_consent(
+def test_reply_to_an_inbound_message_needs_no_consent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     rule(whatsapp, consent=True)
@@ -232,7 +232,9 @@ def test_a_day_has_a_cap_of_its_own(connection: Connection, simulator: Any) -> N
     assert [code(posted(text=f"later {n}"))[1] for n in range(2)] == ["", "cap_day"]
 
 
-def test_what_did_not_reach_anybody_does_not_count(connection: Connection, simulator: Any) -> None:
+def test_undelivered_message_does_not_count_towards_limits(
+    connection: Connection, simulator: Any
+) -> None:
     rule(connection, per_hour=1)
     found = posted("+15005550009")  # no mobile number: refused by the provider
     deliver()
@@ -251,7 +253,7 @@ def _long_ago(message_id: str, how_long: timedelta) -> None:
         one.started_at -= how_long
 
 
-def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connection) -> None:
+def test_fallback_message_is_not_counted_with_the_original(whatsapp: Connection) -> None:
     rule(whatsapp, per_hour=1)
     first = templated(whatsapp)
     [one] = claim(whatsapp)

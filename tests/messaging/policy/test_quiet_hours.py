@@ -25,7 +25,7 @@ def current_quiet_hours() -> QuietHours:
     return QuietHours(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
 
 
-def test_what_comes_at_night_waits_for_the_morning(
+def test_message_queued_at_night_waits_for_the_morning(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     rule(connection, quiet=current_quiet_hours)
@@ -59,7 +59,7 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(
 @pytest.mark.parametrize(
     ("waits", "becomes"), [(False, ("queued", "")), (True, ("suppressed", "quiet_hours"))]
 )
-def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
+def test_message_expiring_first_is_sent_unless_rules_forbid_it(
     connection: Connection, current_quiet_hours: QuietHours, waits: bool, becomes: tuple[str, str]
 ) -> None:
     rule(connection, quiet=current_quiet_hours, quiet_waits=waits)
@@ -85,7 +85,7 @@ def test_the_zone_that_was_given_counts_for_more_than_the_number(
     assert [one.message_id for one in claim(connection)] == [found]
 
 
-def test_what_somebody_sends_by_hand_goes_at_once(
+def test_manual_message_is_sent_at_once(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     rule(connection, quiet=current_quiet_hours, consent=True)

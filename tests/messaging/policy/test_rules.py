@@ -44,7 +44,7 @@ hours = (
 @example(
     QuietHours("23:00", "12:00"), datetime(2011, 12, 30, 9, 30, tzinfo=UTC), "Pacific/Apia"
 )  # a day that was not
-def test_what_waits_goes_when_it_is_allowed_and_no_earlier(
+def test_waiting_message_is_sent_once_allowed_and_no_earlier(
     night: QuietHours, moment: datetime, zone: str
 ) -> None:
     until = night.until(moment, [zone])
@@ -143,7 +143,7 @@ def test_a_number_of_no_range_counts_as_the_main_country_of_its_code() -> None:
     assert not Rules(countries=frozenset({"US"})).reaches("+88213300655")
 
 
-def test_what_a_message_costs() -> None:
+def test_message_cost_is_estimated() -> None:
     found = Rules(prices=rules.prices("US: 0.0083\nde: 0.1\n\nother: 0.25"))
     assert found.cost("+13175551234", 3) == Decimal("0.0249")
     assert found.cost("+4915123456789", 1) == Decimal("0.1")

@@ -78,7 +78,7 @@ def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -
     assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
 
 
-def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(
+def test_day_near_its_limit_is_reported_after_a_monthly_notice(
     connection: Connection,
 ) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
@@ -130,7 +130,7 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
     assert message(one.message_id).price == 7
 
 
-def test_what_the_provider_refused_costs_nothing(connection: Connection, simulator: Any) -> None:
+def test_refused_message_costs_nothing(connection: Connection, simulator: Any) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
     found = posted("+15005550009")  # no mobile number
     deliver()
@@ -140,7 +140,7 @@ def test_what_the_provider_refused_costs_nothing(connection: Connection, simulat
 
 
 @pytest.mark.parametrize("how", ["expired", "canceled", "stopped", "failed"])
-def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: str) -> None:
+def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
     found = posted()
     [one] = claim(connection)
@@ -184,7 +184,7 @@ def test_prices_are_asked_for_once_a_message_has_arrived(
     assert price_polling.poll_prices() == 0, "each is asked for until its price is known"
 
 
-def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) -> None:
+def test_price_correction_near_a_limit_is_reported(connection: Connection) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
     posted()
     [one] = claim(connection)

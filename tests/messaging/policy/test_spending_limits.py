@@ -162,7 +162,7 @@ def test_an_accounts_limit_holds_every_sender_of_it(
 
 # ── An error inside a success ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED])
-def test_what_is_taken_and_cannot_be_sent_ends_with_its_code(
+def test_accepted_message_that_cannot_be_sent_fails_with_its_code(
     fake_chat: Connection, fake_provider: FakeProvider, given: Status
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted(
@@ -206,7 +206,7 @@ def test_a_callback_opts_out_by_the_codes_of_an_answer(
     assert count(Suppression) == int(closed)
 
 
-def test_said_again_it_opts_out_nobody_who_came_back(
+def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
     hub_demo: Flask, connection: Connection
 ) -> None:
     message_id = queue_direct_message()

@@ -96,13 +96,13 @@ def test_a_drain_has_no_more_calls_under_way_than_the_integration_allows(
     assert sorted({one.attempt for one in fake_provider.sent}) == [1]
 
 
-def test_what_is_claimed_is_not_claimed_again(fake_chat: Connection) -> None:
+def test_claimed_message_is_not_claimed_again(fake_chat: Connection) -> None:
     queue_message()
     assert len(claim(fake_chat, 4)) == 1
     assert claim(fake_chat, 4) == []
 
 
-def test_what_is_not_due_waits(fake_chat: Connection) -> None:
+def test_message_waits_until_it_is_due(fake_chat: Connection) -> None:
     message_id = queue_message()
     update_message(message_id, due_at=now() + timedelta(seconds=30))
     assert delivery.is_due() == []
@@ -260,7 +260,7 @@ def test_an_erased_contact_is_not_written_to(
     assert (status(message_id), fake_provider.sent) == ("canceled", [])
 
 
-def test_a_body_under_a_missing_key_waits_and_says_so(
+def test_body_with_a_missing_key_waits_with_the_reason(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -375,7 +375,7 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
     assert unreadable_rows.list_rows() == []
 
 
-def test_who_waits_longest_is_served_first(simulator: object, connection: Connection) -> None:
+def test_longest_waiting_message_is_sent_first(simulator: object, connection: Connection) -> None:
     ids = [
         connection.id,
         *(copy_connection(f"No {place}", like=connection) for place in range(1, 6)),

@@ -245,7 +245,9 @@ def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
     assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
 
 
-def test_what_waits_can_be_canceled(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
+def test_queued_message_can_be_canceled(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
     from hub.messaging.compose import cancellation
 
     connect_team("T1")
@@ -338,15 +340,13 @@ def test_a_late_removal_pauses_nothing(
     assert paused(one) == ""
 
 
-def test_other_groups_concern_nobody(
-    connect_team: ConnectTeam, fake_provider: FakeProvider
-) -> None:
+def test_other_groups_are_ignored(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     one = connect_team("T1")
     told(one, wanted=False, address="T9")
     assert (paused(one), count(Suppression)) == ("", 0)
 
 
-def test_a_person_who_blocks_is_closed_and_lets_us_in_again(
+def test_person_who_blocks_is_suppressed_until_they_unblock(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")

@@ -198,7 +198,7 @@ def queue_message() -> str:
     return queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
 
 
-def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(
+def test_call_long_after_its_claim_is_not_made(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     ids = [queue_message() for _ in range(6)]
@@ -251,7 +251,7 @@ def away(app: Flask) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("run_seconds", [15, 0.3])
-def test_what_calls_came_to_is_written_when_the_database_is_back(
+def test_outcomes_are_written_when_the_database_is_back(
     fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask, run_seconds: float
 ) -> None:
     taken = queue_message()

@@ -25,7 +25,7 @@ from tests.hub_fixtures import (
 )
 
 
-def test_what_waited_for_too_long_expires_and_says_so(connection: Connection) -> None:
+def test_message_that_waited_too_long_expires_with_the_reason(connection: Connection) -> None:
     late = queue_direct_message()
     fresh = queue_direct_message()
     update_message(late, expires_at=now() - timedelta(seconds=1))
@@ -40,7 +40,7 @@ def test_what_waited_for_too_long_expires_and_says_so(connection: Connection) ->
     assert cancellation.give_up_waiting() == 0
 
 
-def test_what_waits_for_a_connection_that_sends_is_left_to_it(connection: Connection) -> None:
+def test_message_queued_on_an_enabled_connection_is_left_to_it(connection: Connection) -> None:
     message_id = queue_direct_message()
     with time_machine.travel(now() + timedelta(days=2)):
         assert cancellation.give_up_waiting() == 0
@@ -54,7 +54,7 @@ def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Conne
     assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
 
 
-def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(
+def test_message_expires_while_its_sender_is_paused(
     connection: Connection,
 ) -> None:
     late = queue_direct_message()

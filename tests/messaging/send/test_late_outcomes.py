@@ -66,7 +66,7 @@ def a_message_while_broken(connection: Connection) -> str:
     return message_id
 
 
-def test_what_waited_goes_out_when_the_connection_is_enabled_again(
+def test_queued_messages_are_sent_when_the_connection_is_enabled_again(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = raise_error(ConnectionBroken("The fake_provider burned down.", "fire"))

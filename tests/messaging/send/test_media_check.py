@@ -120,7 +120,7 @@ def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
         (Page(status=429), (FileMissing, "media_unreachable")),
     ],
 )
-def test_what_the_provider_would_stumble_over_is_said_first(
+def test_settings_that_the_provider_rejects_are_refused_first(
     file_server: FileServer,
     check_file: Callable[[str], None],
     page: Page,
@@ -151,7 +151,7 @@ def test_a_redirect_is_followed(
         "//[",
     ],
 )
-def test_a_redirect_leads_nobody_into_a_private_network(
+def test_redirect_into_a_private_network_is_refused(
     file_server: FileServer, check_file: Callable[[str], None], to: str
 ) -> None:
     kind, said = error_code(check_file, file_server.url("/a", Page(status=302, to=to)))

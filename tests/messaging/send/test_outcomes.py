@@ -108,7 +108,7 @@ def test_the_messaging_service_is_kept_as_the_sender(
         RecipientRefused("Never.", "p7"),
     ],
 )
-def test_what_is_refused_for_good_is_not_tried_again(
+def test_permanent_refusal_is_not_retried(
     fake_chat: Connection, fake_provider: FakeProvider, error: SendError
 ) -> None:
     fake_provider.on_send = raise_error(error)
@@ -155,7 +155,7 @@ def test_a_recipient_who_moved_is_followed(
 
 
 # ── Later ─────────────────────────────────────────────────────────────────────────────────────────
-def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(
+def test_message_that_did_not_arrive_is_retried_with_growing_pauses(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = raise_error(TransientError("Rain.", "rain"))
@@ -228,7 +228,7 @@ def test_a_provider_that_is_not_reached_is_tried_again(
 @pytest.mark.parametrize(
     "error", [Unreachable("No way.", "unreachable"), SlowDown("Slower.", "slow", 0)]
 )
-def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(
+def test_error_of_the_sender_does_not_count_as_an_attempt(
     fake_chat: Connection, error: TransientError
 ) -> None:
     message_id = queue_message()
@@ -251,7 +251,7 @@ def test_a_stopped_message_that_would_be_tried_again_is_canceled(fake_chat: Conn
 @pytest.mark.parametrize(
     "error", [OutcomeUnknown("Fog.", "fog"), RuntimeError("a fault of the integration's own")]
 )
-def test_what_may_have_arrived_is_unknown_and_not_sent_again(
+def test_message_that_may_have_arrived_is_unknown_and_not_resent(
     fake_chat: Connection, fake_provider: FakeProvider, error: Exception
 ) -> None:
     fake_provider.on_send = raise_error(error)

@@ -78,7 +78,7 @@ def test_connections_of_a_sender_are_slowed_down_together(connection: Connection
 @pytest.mark.parametrize(
     "error", [TransientError("Not this one.", "p5", 30), PermanentError("Never.", "p6")]
 )
-def test_the_trouble_of_one_message_does_not_slow_its_sender(
+def test_error_of_one_message_does_not_slow_its_sender(
     fake_chat: Connection, error: Exception
 ) -> None:
     queue_message(text="one")

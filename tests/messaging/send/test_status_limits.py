@@ -119,7 +119,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
 @pytest.mark.parametrize(
     "error", [DestinationUnavailable("Closed.", "closed"), RecipientRefused("Removed.", "removed")]
 )
-def test_a_teams_destination_waits_when_a_status_says_so(
+def test_status_error_pauses_a_teams_destination(
     connect_team: Callable[[str], Connection], error: SendError
 ) -> None:
     team_chat = connect_team("Tower")
@@ -163,7 +163,7 @@ def post(team_chat: Connection, provider_id: str) -> str:
     return message_id
 
 
-def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(
+def test_status_from_before_a_lifted_opt_out_adds_none(
     hub_demo: Flask, connection: Connection
 ) -> None:
     first = queue_and_accept(connection, "SM1")

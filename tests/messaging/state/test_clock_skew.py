@@ -119,7 +119,7 @@ def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
     assert db.session.scalars(select(ProviderCallback.due_at)).all() == [None]
 
 
-def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(
+def test_message_queued_on_a_disabled_connection_is_recovered_too(
     hub_demo: Flask, connection: Connection
 ) -> None:
     with ahead():

@@ -74,7 +74,7 @@ def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin
     assert admin.get(f"/contacts/{held.contact_id}").status_code == 200
 
 
-def test_once_repaired_it_is_sent_when_an_admin_says_so(
+def test_repaired_message_is_sent_when_an_admin_resends_it(
     simulator: Any, damaged: str, admin: Browser
 ) -> None:
     deliver()

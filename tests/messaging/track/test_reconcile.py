@@ -89,7 +89,7 @@ def test_a_lease_that_runs_is_left_alone(fake_chat: Connection) -> None:
 
 
 # ── Found, absent, undecided ──────────────────────────────────────────────────────────────────────
-def test_what_the_provider_has_is_accepted(
+def test_message_found_at_the_provider_is_accepted(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
@@ -104,7 +104,7 @@ def test_what_the_provider_has_is_accepted(
     assert len(fake_provider.sent) == 1
 
 
-def test_what_the_provider_surely_lacks_is_sent_again_once(
+def test_message_missing_at_the_provider_is_resent_once(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
@@ -205,7 +205,7 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
     assert not reconcile.is_due()
 
 
-def test_a_worker_that_is_told_to_stop_asks_nobody(
+def test_stopping_worker_polls_no_provider(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
@@ -235,7 +235,7 @@ def test_a_fault_while_asking_does_not_hold_the_others(
     assert due > now(), "asked again later"
 
 
-def test_what_goes_wrong_with_one_message_holds_no_other_and_that_one_waits(
+def test_error_of_one_message_does_not_block_others(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
@@ -299,7 +299,7 @@ CHORES = {
 }
 
 
-def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(
+def test_message_named_by_a_callback_is_not_resent(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
@@ -316,7 +316,7 @@ def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(
     )
 
 
-def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_list_it(
+def test_message_named_by_a_callback_is_not_resent_when_the_provider_does_not_list_it(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response

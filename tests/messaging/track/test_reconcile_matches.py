@@ -31,7 +31,7 @@ from tests.hub_fixtures import (
 from tests.messaging.track.reconcile_steps import unknown
 
 
-def test_what_belongs_to_another_message_is_not_taken_for_this_one(
+def test_provider_message_of_another_message_is_not_matched(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted("h1")
@@ -47,7 +47,7 @@ def test_what_belongs_to_another_message_is_not_taken_for_this_one(
     ), "its own call never arrived"
 
 
-def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this_one(
+def test_message_of_another_connection_of_the_account_is_not_matched(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
@@ -100,7 +100,7 @@ def test_another_text_to_the_same_person_does_not_confuse(
     assert (status(one), status(two)) == ("accepted", "queued")
 
 
-def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(
+def test_ambiguous_match_waits_for_the_other_unknown_message(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response

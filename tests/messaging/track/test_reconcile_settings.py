@@ -32,7 +32,7 @@ from tests.messaging.track.reconcile_steps import unknown
 
 # ── Settings that change meanwhile ────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("changed", [{"account": "another account"}, {"sender": "sender 8"}])
-def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
+def test_message_of_a_former_account_is_neither_looked_up_nor_resent(
     searchable_chat: Connection, fake_provider: FakeProvider, changed: dict[str, str]
 ) -> None:
     asked: list[str] = []
@@ -52,7 +52,7 @@ def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
     assert asked == []
 
 
-def test_what_goes_out_after_the_change_is_looked_up(
+def test_message_sent_after_a_change_of_settings_is_looked_up(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response

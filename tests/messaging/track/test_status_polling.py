@@ -76,7 +76,7 @@ def sources(message_id: str) -> list[str]:
 
 
 # ── When ──────────────────────────────────────────────────────────────────────────────────────────
-def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
+def test_accepted_message_is_polled_after_a_quarter_of_an_hour(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
@@ -97,7 +97,7 @@ def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
     assert fake_provider.status_queries == [message(message_id).provider_id]
 
 
-def test_the_pauses_grow_and_then_nobody_asks_any_more(
+def test_polling_pauses_grow_until_polling_ends(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
@@ -133,7 +133,7 @@ def test_news_put_the_question_off_and_the_end_needs_none(
     assert message(message_id).due_at is None
 
 
-def test_what_is_on_its_way_is_asked_for_again(
+def test_pending_message_is_polled_again(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()
@@ -147,7 +147,7 @@ def test_what_is_on_its_way_is_asked_for_again(
     assert event_types(message_id) == ["fake_chat_delivered", "fake_chat_sent"]
 
 
-def test_what_cannot_be_asked_for_is_left_alone(
+def test_message_that_cannot_be_polled_is_left_alone(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
@@ -184,7 +184,7 @@ def test_few_are_asked_for_at_once_the_longest_silent_first(
 
 
 @pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN])
-def test_over_a_connection_that_does_not_send_nobody_asks(
+def test_disabled_connection_is_not_polled(
     pollable_chat: Connection, fake_provider: FakeProvider, state: ConnectionState
 ) -> None:
     make_due(carried())
@@ -253,7 +253,7 @@ def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
+def test_message_deleted_at_the_provider_is_not_polled_again(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = carried()

@@ -55,7 +55,7 @@ def origin(connection: Connection) -> Origin:
     return Origin("callback", [connection.id])
 
 
-def test_a_delivered_message_has_been_told_of_twice(connection: Connection, origin: Origin) -> None:
+def test_delivered_message_has_two_platform_events(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
     for word in GOOD[:4]:
         assert statuses.apply_status(fact(word), origin)
@@ -238,7 +238,7 @@ def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, n
     assert not statuses.apply_status(fact("delivered", "", message_id=named, attempt=1), origin)
 
 
-def test_a_fact_without_an_id_is_nobodys(
+def test_event_without_an_id_matches_no_message(
     connection: Connection, origin: Origin, hub_demo: Flask
 ) -> None:
     queue_direct_message()
@@ -260,7 +260,7 @@ def message_tried_twice(connection: Connection) -> str:
 
 
 @pytest.mark.parametrize("word", ["failed", "undelivered"])
-def test_what_an_older_attempt_failed_at_stays_with_it(
+def test_failure_of_an_older_attempt_stays_with_that_attempt(
     message_tried_twice: str, origin: Origin, word: str
 ) -> None:
     assert statuses.apply_status(

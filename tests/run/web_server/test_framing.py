@@ -91,9 +91,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=10).map(b"".join), cuts)
-def test_what_gunicorn_refuses_is_refused_and_what_is_read_is_the_same(
-    sent: bytes, at: list[int]
-) -> None:
+def test_parser_agrees_with_gunicorn(sent: bytes, at: list[int]) -> None:
     unreader = IterUnreader(iter([sent]))
     reader = ChunkedReader(parse_head(HEAD, Config(), ("127.0.0.1", 1), 1), unreader)
     try:

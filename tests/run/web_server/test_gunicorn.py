@@ -99,7 +99,7 @@ def test_a_head_is_parsed_as_the_worker_reads_it() -> None:
     assert (sized.method, sized.uri, sized.path) == ("POST", "/a?b", "/a")
 
 
-def test_what_the_worker_replaces_is_still_called() -> None:
+def test_replaced_methods_of_gunicorn_are_still_called() -> None:
     source = inspect.getsource(ThreadWorker)
     for name in ("run", "accept", "handle", "init_process", "check_config"):
         assert f"def {name}(" in source

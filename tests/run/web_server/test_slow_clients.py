@@ -114,7 +114,7 @@ def callback(app: Flask, number: int) -> tuple[dict[str, str], bytes]:
     return headers, urlencode(form).encode()
 
 
-def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
+def test_slow_clients_are_disconnected_after_ten_seconds_without_delaying_others(
     web: dict[str, str], hub_app: Flask
 ) -> None:
     slowest = 0.0
@@ -142,7 +142,9 @@ def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
     assert count(ProviderCallback) == sent
 
 
-def test_clients_that_do_not_read_delay_nobody_and_are_cut(web: dict[str, str]) -> None:
+def test_clients_that_do_not_read_are_disconnected_without_delaying_others(
+    web: dict[str, str],
+) -> None:
     request = servers.request_bytes(web, "GET", "/api/v1/openapi.json")
     with ExitStack() as stack:
         deaf = set()

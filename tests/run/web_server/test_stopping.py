@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_is_replaced(
             assert answer.status == 200
 
 
-def test_a_socket_that_is_reset_harms_nobody(
+def test_reset_socket_affects_no_other_client(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
 ) -> None:
     linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # close with a reset
