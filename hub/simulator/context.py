@@ -30,7 +30,7 @@ LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 
 
 @dataclass
 class Faults:
-    """Troubles of the whole API, until they are used up or a restart."""
+    """Faults of the whole API, until they are used up or the simulator restarts."""
 
     refuse: int = 0  # answer so many requests with 429
     fail: int = 0  # answer so many requests with 500

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Fault:
     """The faulty answer for one address: a channel, a chat, a webhook's secret, a workflow, a
     token, an e-mail address.
     """
@@ -45,8 +45,8 @@ class Trouble:
         return stumbles() if self.once else not self.takes
 
 
-AnyTrouble = TypeVar("AnyTrouble", bound=Trouble)
+AnyFault = TypeVar("AnyFault", bound=Fault)
 
 
-def find(rows: Iterable[AnyTrouble], address: str) -> AnyTrouble | None:
+def find(rows: Iterable[AnyFault], address: str) -> AnyFault | None:
     return next((one for one in rows if one.address == address), None)

@@ -45,7 +45,7 @@ PREFIX = "whatsapp:"
 
 
 @dataclass(frozen=True)
-class Magic:
+class ScriptedNumber:
     """A recipient: how a message to it ends in the hub, in words, and what the provider does."""
 
     number: str
@@ -62,27 +62,33 @@ class Magic:
 
 
 RECIPIENTS = (
-    Magic("+15005550001", Status.FAILED, "Invalid number", "Rejected, 21211", refuses=21211),
-    Magic(
+    ScriptedNumber(
+        "+15005550001", Status.FAILED, "Invalid number", "Rejected, 21211", refuses=21211
+    ),
+    ScriptedNumber(
         "+15005550002", Status.FAILED, "No route from this sender", "Rejected, 21612", refuses=21612
     ),
-    Magic("+15005550003", Status.FAILED, "Country not enabled", "Rejected, 21408", refuses=21408),
-    Magic(
+    ScriptedNumber(
+        "+15005550003", Status.FAILED, "Country not enabled", "Rejected, 21408", refuses=21408
+    ),
+    ScriptedNumber(
         "+15005550004",
         Status.FAILED,
         "Has replied STOP",
         "Rejected, 21610; the next message is not sent",
         refuses=21610,
     ),
-    Magic("+15005550009", Status.FAILED, "Cannot receive SMS", "Rejected, 21614", refuses=21614),
-    Magic(
+    ScriptedNumber(
+        "+15005550009", Status.FAILED, "Cannot receive SMS", "Rejected, 21614", refuses=21614
+    ),
+    ScriptedNumber(
         "+15005550010",
         Status.FAILED,
         "Not verified, trial account",
         "Rejected, 21608",
         refuses=21608,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550011",
         Status.UNDELIVERED,
         "Handset unreachable",
@@ -90,42 +96,42 @@ RECIPIENTS = (
         error=30003,
         steps=OUT_OF_REACH,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550012",
         Status.DELIVERED,
         "Rate limited once",
         "429 once, then delivered",
         stumbles=20429,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550013",
         Status.DELIVERED,
         "Unavailable once",
         "503 once, then delivered",
         stumbles=20503,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550014",
         Status.DELIVERED,
         "Error after accepting",
         "500, but delivered",
         breaks=True,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550015",
         Status.DELIVERED,
         "No response",
         "No response for 60 s, but delivered",
         hangs=60,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550016",
         Status.DELIVERED,
         "No callbacks",
         "Delivered when polled after 15 min",
         steps=GETS_LOST,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550017",
         Status.DELIVERED,
         "Repeated and reordered callbacks",
@@ -135,7 +141,7 @@ RECIPIENTS = (
 )
 
 WHATSAPP = (
-    Magic(
+    ScriptedNumber(
         "+15005550021",
         Status.UNDELIVERED,
         "Window always closed",
@@ -143,31 +149,35 @@ WHATSAPP = (
         error=63016,
         takes_templates=True,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550022",
         Status.UNDELIVERED,
         "Template with wrong variables",
         "Undelivered, 63028",
         error=63028,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550023",
         Status.UNDELIVERED,
         "No template in this language",
         "Undelivered, 63027",
         error=63027,
     ),
-    Magic("+15005550024", Status.FAILED, "Wrong file type", "Failed, 63021", error=63021),
-    Magic("+15005550025", Status.FAILED, "File not available", "Failed, 63019", error=63019),
-    Magic("+15005550026", Status.UNDELIVERED, "Not on WhatsApp", "Undelivered, 63024", error=63024),
-    Magic(
+    ScriptedNumber("+15005550024", Status.FAILED, "Wrong file type", "Failed, 63021", error=63021),
+    ScriptedNumber(
+        "+15005550025", Status.FAILED, "File not available", "Failed, 63019", error=63019
+    ),
+    ScriptedNumber(
+        "+15005550026", Status.UNDELIVERED, "Not on WhatsApp", "Undelivered, 63024", error=63024
+    ),
+    ScriptedNumber(
         "+15005550027",
         Status.READ,
         "Read before delivered",
         "Read, then delivered",
         steps=READS_FIRST,
     ),
-    Magic(
+    ScriptedNumber(
         "+15005550028",
         Status.SENT,
         "No status after sent",
@@ -178,7 +188,7 @@ WHATSAPP = (
 
 
 @dataclass(frozen=True)
-class MagicSender:
+class ScriptedSender:
     """A From number that is refused."""
 
     number: str
@@ -187,25 +197,25 @@ class MagicSender:
 
 
 SENDERS = (
-    MagicSender("+15005550001", "Invalid number", 21212),
-    MagicSender("+15005550007", "Not a number of this account", 21606),
-    MagicSender("+15005550008", "Queue is full", 21611),
+    ScriptedSender("+15005550001", "Invalid number", 21212),
+    ScriptedSender("+15005550007", "Not a number of this account", 21606),
+    ScriptedSender("+15005550008", "Queue is full", 21611),
 )
 
-ORDINARY = Magic("", Status.DELIVERED, "Any other number", "Delivered")
-ORDINARY_ON_WHATSAPP = Magic("", Status.READ, "Any other number", "Read", steps=READS)
-_BY_NUMBER = {magic.number: magic for magic in RECIPIENTS}
+ORDINARY = ScriptedNumber("", Status.DELIVERED, "Any other number", "Delivered")
+ORDINARY_ON_WHATSAPP = ScriptedNumber("", Status.READ, "Any other number", "Read", steps=READS)
+_BY_NUMBER = {entry.number: entry for entry in RECIPIENTS}
 # what an SMS number does to requests and callbacks happens on WhatsApp too, what a carrier says
 # does not
 _ON_WHATSAPP = {
-    PREFIX + magic.number: replace(magic, steps=READS if magic.steps is DELIVERS else magic.steps)
-    for magic in (*RECIPIENTS, *WHATSAPP)
-    if not magic.refuses and (magic in WHATSAPP or not magic.error)
+    PREFIX + entry.number: replace(entry, steps=READS if entry.steps is DELIVERS else entry.steps)
+    for entry in (*RECIPIENTS, *WHATSAPP)
+    if not entry.refuses and (entry in WHATSAPP or not entry.error)
 }
 _BY_SENDER = {sender.number: sender for sender in SENDERS}
 
 
-def recipient(address: str) -> Magic:
+def recipient(address: str) -> ScriptedNumber:
     """Return what the recipient of this address does; `whatsapp:` before the number says the
     channel.
     """
@@ -214,7 +224,7 @@ def recipient(address: str) -> Magic:
     return _BY_NUMBER.get(address, ORDINARY)
 
 
-def sender(number: str) -> MagicSender | None:
+def sender(number: str) -> ScriptedSender | None:
     return _BY_SENDER.get(number)
 
 

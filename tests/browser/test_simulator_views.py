@@ -65,7 +65,7 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
     page.get_by_role("button", name="Snooze a day").click()
     expect(page.get_by_text(re.compile("Tom Okafor pressed Snooze a day"))).to_be_visible()
     expect(page.get_by_label("Act as")).to_have_value("Tom Okafor")
-    page.locator("#trouble-1 summary").click()
+    page.locator("#fault-1 summary").click()
     looks_right(page, title="Slack · Signpost")
 
 

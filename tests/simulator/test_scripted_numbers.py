@@ -1,4 +1,4 @@
-"""Every magic number does what the table, and so the page, says."""
+"""Every scripted number has the outcome that the table and the page show."""
 
 from base64 import b64encode
 

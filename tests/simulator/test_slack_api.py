@@ -69,12 +69,12 @@ def test_without_the_bots_token_nothing_is_said(simulator):
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [one for one in scripted_faults.TOKENS if one.error != "missing_scope"],
     ids=lambda one: one.error,
 )
-def test_scripted_token_is_refused(simulator, trouble):
-    assert refusal(slack(simulator, trouble.address).auth_test) == trouble.error
+def test_scripted_token_is_refused(simulator, fault):
+    assert refusal(slack(simulator, fault.address).auth_test) == fault.error
 
 
 def test_a_token_without_scopes_signs_in_and_may_do_nothing(simulator):
@@ -131,34 +131,31 @@ def test_a_person_is_found_by_address_and_written_to_directly(simulator):
     client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
 
 
-@pytest.mark.parametrize("trouble", scripted_faults.PEOPLE, ids=lambda one: one.error)
-def test_scripted_address_is_not_found(simulator, trouble):
+@pytest.mark.parametrize("fault", scripted_faults.PEOPLE, ids=lambda one: one.error)
+def test_scripted_address_is_not_found(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
-    assert (
-        refusal(lambda: slack(simulator).users_lookupByEmail(email=trouble.address))
-        == trouble.error
-    )
+    assert refusal(lambda: slack(simulator).users_lookupByEmail(email=fault.address)) == fault.error
 
 
 @pytest.mark.parametrize(
-    "trouble", [one for one in scripted_faults.CHANNELS if one.error], ids=lambda one: one.error
+    "fault", [one for one in scripted_faults.CHANNELS if one.error], ids=lambda one: one.error
 )
-def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simulator, trouble):
+def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
 
     def post():
-        return slack(simulator).chat_postMessage(channel=trouble.address, text="Hello")
+        return slack(simulator).chat_postMessage(channel=fault.address, text="Hello")
 
     with pytest.raises(SlackApiError) as caught:
         post()
     answer = caught.value.response
-    assert (answer["error"], answer.status_code) == (trouble.error, trouble.status)
-    assert ("Retry-After" in answer.headers) == (trouble.status == 429)
-    if trouble.once:
+    assert (answer["error"], answer.status_code) == (fault.error, fault.status)
+    assert ("Retry-After" in answer.headers) == (fault.status == 429)
+    if fault.once:
         assert post()["ok"]
     else:
-        assert refusal(post) == trouble.error
-    assert len(arrived(simulator, trouble.address)) == trouble.once
+        assert refusal(post) == fault.error
+    assert len(arrived(simulator, fault.address)) == fault.once
 
 
 def test_a_channel_breaks_after_taking_the_message(simulator):
@@ -307,14 +304,14 @@ def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
 
 
 @pytest.mark.parametrize(
-    "trouble", [one for one in scripted_faults.WEBHOOKS if one.error], ids=lambda one: one.error
+    "fault", [one for one in scripted_faults.WEBHOOKS if one.error], ids=lambda one: one.error
 )
-def test_scripted_webhook_answers_with_its_error(simulator, trouble):
+def test_scripted_webhook_answers_with_its_error(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
-    answer = hook(simulator, secret=trouble.address).send(text="Hello")
-    assert (answer.status_code, answer.body) == (trouble.status, trouble.error)
-    assert hook(simulator, secret=trouble.address).send(text="Hello").status_code == (
-        200 if trouble.once else trouble.status
+    answer = hook(simulator, secret=fault.address).send(text="Hello")
+    assert (answer.status_code, answer.body) == (fault.status, fault.error)
+    assert hook(simulator, secret=fault.address).send(text="Hello").status_code == (
+        200 if fault.once else fault.status
     )
 
 

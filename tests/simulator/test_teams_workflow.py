@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hub.simulator.teams import magic
+from hub.simulator.teams import scripted_faults
 from hub.simulator.teams.markdown import render
 from tests.conftest import tags_on_one_line
 from tests.simulator.conftest import Answer, Simulator
@@ -176,24 +176,24 @@ def test_28_kilobytes_are_the_most(simulator):
 
 
 @pytest.mark.parametrize(
-    "trouble", [one for one in magic.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
+    "fault", [one for one in scripted_faults.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
 )
-def test_scripted_workflow_gives_its_answer(simulator, trouble):
+def test_scripted_workflow_gives_its_answer(simulator, fault):
     simulator.post_json("/simulator/teams/empty")
     where = (
-        re.sub(r"(?<=workflows/)\w{32}", trouble.address, path(simulator)).partition("&sig")[0]
+        re.sub(r"(?<=workflows/)\w{32}", fault.address, path(simulator)).partition("&sig")[0]
         + "&sig=any"
     )
     answer = simulator.post_json(where, **card(text("x")))
-    assert answer.status == trouble.status
-    if trouble.error:
-        assert refusal(answer) == (trouble.status, trouble.error)
-    assert ("Retry-After" in answer.headers) == (trouble.status == 429)
-    if trouble.once:
+    assert answer.status == fault.status
+    if fault.error:
+        assert refusal(answer) == (fault.status, fault.error)
+    assert ("Retry-After" in answer.headers) == (fault.status == 429)
+    if fault.once:
         assert simulator.post_json(where, **card(text("x"))).status == 202
     arrived = posts(simulator)
-    assert len(arrived) == trouble.takes
-    assert not arrived or (arrived[0]["failed"] or "") == trouble.fails
+    assert len(arrived) == fault.takes
+    assert not arrived or (arrived[0]["failed"] or "") == fault.fails
 
 
 def test_the_faults_of_the_bench_are_teams_too(simulator):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.simulator.telegram import magic
+from hub.simulator.telegram import scripted_faults
 from tests.simulator.conftest import Answer, Simulator
 
 
@@ -61,10 +61,10 @@ def test_auth_test_returns_the_bot(simulator):
     )
 
 
-@pytest.mark.parametrize("trouble", magic.TOKENS, ids=lambda one: one.error)
-def test_another_token_opens_nothing(simulator, trouble):
-    answer = simulator.post_json(f"/bot{trouble.address}/getMe")
-    assert (answer.status, answer.json["description"]) == (trouble.status, trouble.error)
+@pytest.mark.parametrize("fault", scripted_faults.TOKENS, ids=lambda one: one.error)
+def test_another_token_opens_nothing(simulator, fault):
+    answer = simulator.post_json(f"/bot{fault.address}/getMe")
+    assert (answer.status, answer.json["description"]) == (fault.status, fault.error)
 
 
 def test_an_unknown_method_is_not_found(simulator):
@@ -209,7 +209,10 @@ def test_buttons_are_checked(simulator, markup, problem):
 
 def test_a_bot_cannot_write_first(simulator):
     never = next(chat["id"] for chat in state(simulator)["chats"] if chat["name"] == "Priya Nair")
-    assert refusal(simulator, "sendMessage", chat_id=never, text="Hi") == (403, magic.NEVER_STARTED)
+    assert refusal(simulator, "sendMessage", chat_id=never, text="Hi") == (
+        403,
+        scripted_faults.NEVER_STARTED,
+    )
     assert refusal(simulator, "sendMessage", chat_id=12345, text="Hi") == (
         400,
         "Bad Request: chat not found",
@@ -231,24 +234,24 @@ def test_a_bot_cannot_write_first(simulator):
     assert done(simulator, "getChat", chat_id=started)["type"] == "private"
 
 
-REFUSING = [one for one in magic.CHATS if one.error and not one.breaks]
+REFUSING = [one for one in scripted_faults.CHATS if one.error and not one.breaks]
 
 
-@pytest.mark.parametrize("trouble", REFUSING, ids=lambda one: f"{one.address} {one.error}")
-def test_scripted_chat_refuses_and_a_flaky_one_accepts_the_second_time(simulator, trouble):
+@pytest.mark.parametrize("fault", REFUSING, ids=lambda one: f"{one.address} {one.error}")
+def test_scripted_chat_refuses_and_a_flaky_one_accepts_the_second_time(simulator, fault):
     simulator.post_json("/simulator/telegram/empty")
-    said = {"chat_id": int(trouble.address), "text": "Hello", "parse_mode": "HTML"}
+    said = {"chat_id": int(fault.address), "text": "Hello", "parse_mode": "HTML"}
     answer = call(simulator, "sendMessage", **said)
-    assert (answer.status, answer.json["description"]) == (trouble.status, trouble.error)
-    parameters = {429: {"retry_after": 1}}.get(trouble.status) or (
-        {"migrate_to_chat_id": trouble.moved_to} if trouble.moved_to else None
+    assert (answer.status, answer.json["description"]) == (fault.status, fault.error)
+    parameters = {429: {"retry_after": 1}}.get(fault.status) or (
+        {"migrate_to_chat_id": fault.moved_to} if fault.moved_to else None
     )
     assert answer.json.get("parameters") == parameters
-    assert (call(simulator, "sendMessage", **said).status == 200) == trouble.once
-    if trouble.moved_to:
-        done(simulator, "sendMessage", chat_id=trouble.moved_to, text="Hello")
-    if trouble.formatted:
-        done(simulator, "sendMessage", chat_id=int(trouble.address), text="Hello")
+    assert (call(simulator, "sendMessage", **said).status == 200) == fault.once
+    if fault.moved_to:
+        done(simulator, "sendMessage", chat_id=fault.moved_to, text="Hello")
+    if fault.formatted:
+        done(simulator, "sendMessage", chat_id=int(fault.address), text="Hello")
 
 
 def test_a_chat_breaks_after_taking_the_message(simulator):

@@ -1,4 +1,4 @@
-"""WhatsApp behaves as through Twilio: its window, its statuses, and people who make trouble."""
+"""WhatsApp behaves as through Twilio: its window, its statuses, and people who make fault."""
 
 import pytest
 

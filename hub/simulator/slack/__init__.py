@@ -1,7 +1,7 @@
 """A stand-in for Slack: incoming webhooks, the Web API of a bot, signed interactivity, and a view
 of what arrived.
 
-    magic      addresses that misbehave, as data     workspace   the team, its app, channels and
+    scripted_faults   addresses that fail on purpose     workspace   the team, its app, channels and
     people
     blocks     what Slack checks of Block Kit        messages    taking, editing and replacing
     messages

@@ -71,10 +71,10 @@ def _sign_in(here: Bench) -> None:
     token = _token()
     if not token:
         raise SlackError("not_authed")
-    trouble = find(scripted_faults.TOKENS, token)
-    if trouble and trouble.error != "missing_scope":
-        raise SlackError(trouble.error)
-    if not trouble and token != here.slack.bot_token:
+    fault = find(scripted_faults.TOKENS, token)
+    if fault and fault.error != "missing_scope":
+        raise SlackError(fault.error)
+    if not fault and token != here.slack.bot_token:
         raise SlackError("invalid_auth")
 
 
@@ -143,9 +143,9 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
         raise SlackError(
             "invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"]
         )
-    trouble = find(scripted_faults.CHANNELS, address)
-    if trouble and trouble.refuses(lambda: here.store.stumbles(address, json.dumps(given))):
-        raise Refused(trouble.error, trouble.status)
+    fault = find(scripted_faults.CHANNELS, address)
+    if fault and fault.refuses(lambda: here.store.stumbles(address, json.dumps(given))):
+        raise Refused(fault.error, fault.status)
     channel = (
         Channel(address, address.lower())
         if find(scripted_faults.CHANNELS, address)
@@ -154,9 +154,9 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
     if channel is None:
         raise SlackError("channel_not_found")
     post = here.slack_messages.add(channel, said, by="bot", thread=thread)
-    if trouble and trouble.breaks:
-        raise Refused("internal_error", trouble.status)
-    here.pause(trouble.hangs if trouble else 0)
+    if fault and fault.breaks:
+        raise Refused("internal_error", fault.status)
+    here.pause(fault.hangs if fault else 0)
     return _posted(here, post)
 
 
@@ -164,10 +164,10 @@ def update(here: Bench, given: Given) -> dict[str, Any]:
     """Edit a message of the bot: `channel` is its id, a person's is not enough."""
     said = messages.draft(given)
     address = str(given.get("channel") or "")
-    trouble = find(scripted_faults.CHANNELS, address)
-    if trouble and not trouble.takes:
-        raise Refused(trouble.error, trouble.status)
-    if not trouble and (address[:1] not in ("C", "D") or here.slack.find(address) is None):
+    fault = find(scripted_faults.CHANNELS, address)
+    if fault and not fault.takes:
+        raise Refused(fault.error, fault.status)
+    if not fault and (address[:1] not in ("C", "D") or here.slack.find(address) is None):
         raise SlackError("channel_not_found")
     post = here.slack_messages.get(address, str(given.get("ts") or ""))
     if post is None:
@@ -182,9 +182,9 @@ def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
     on purpose.
     """
     email = str(given.get("email") or "").strip().lower()
-    trouble = find(scripted_faults.PEOPLE, email)
-    if trouble and trouble.refuses(lambda: here.store.stumbles(email, "")):
-        raise Refused(trouble.error, trouble.status)
+    fault = find(scripted_faults.PEOPLE, email)
+    if fault and fault.refuses(lambda: here.store.stumbles(email, "")):
+        raise Refused(fault.error, fault.status)
     name, at, domain = email.partition("@")
     if not (name and at and "." in domain):
         raise SlackError("users_not_found")
@@ -219,10 +219,10 @@ def _user(here: Bench, person: Person, *, email: bool) -> dict[str, Any]:
 def conversation_info(here: Bench, given: Given) -> dict[str, Any]:
     """Return the channel of an id; a name is not enough."""
     address = str(given.get("channel") or "")
-    trouble = find(scripted_faults.CHANNELS, address)
-    if trouble and not trouble.takes:
-        raise Refused(trouble.error, trouble.status)
-    channel = Channel(address, address.lower()) if trouble else here.slack.find(address)
+    fault = find(scripted_faults.CHANNELS, address)
+    if fault and not fault.takes:
+        raise Refused(fault.error, fault.status)
+    channel = Channel(address, address.lower()) if fault else here.slack.find(address)
     if channel is None or address[:1] not in ("C", "D"):
         raise SlackError("channel_not_found")
     if channel.direct:

@@ -21,7 +21,7 @@ from hub.simulator.slack.workspace import Channel
 
 view = Blueprint("slack", __name__)
 view.before_request(guard)
-TROUBLES = (
+SCRIPTED_FAULTS = (
     ("Channels", scripted_faults.CHANNELS),
     ("Secrets of webhooks", scripted_faults.WEBHOOKS),
     ("Tokens", scripted_faults.TOKENS),
@@ -50,7 +50,7 @@ def page() -> str:
             if not root.thread
         },
         people=PEOPLE,
-        troubles=TROUBLES,
+        scripted_faults=SCRIPTED_FAULTS,
         version=here.store.version,
         faults=here.faults,
         limits=LIMITS,

@@ -55,25 +55,25 @@ def refuse(problem: Refused) -> Response:
 def incoming(team: str, webhook: str, secret: str) -> Response:
     """Post to the webhook's channel; what is wrong is said in the answer's body."""
     here = bench()
-    trouble = find(scripted_faults.WEBHOOKS, secret)
+    fault = find(scripted_faults.WEBHOOKS, secret)
     _admit(here)
-    if not trouble and team != here.slack.team:
+    if not fault and team != here.slack.team:
         raise Refused("no_team", 404)
-    if not trouble and (webhook, secret) != (here.slack.webhook, here.slack.webhook_secret):
+    if not fault and (webhook, secret) != (here.slack.webhook, here.slack.webhook_secret):
         raise Refused("no_service", 404)
-    if trouble and trouble.error in GONE:  # whatever is posted there
-        raise Refused(trouble.error, trouble.status)
+    if fault and fault.error in GONE:  # whatever is posted there
+        raise Refused(fault.error, fault.status)
     if here.faults.hurried():
         raise Refused("rate_limited", 429)
     here.pause(here.faults.latency)
     given = _given()
     said = _draft(given)
-    if trouble and trouble.refuses(lambda: here.store.stumbles(secret, json.dumps(given))):
-        raise Refused(trouble.error, trouble.status)
+    if fault and fault.refuses(lambda: here.store.stumbles(secret, json.dumps(given))):
+        raise Refused(fault.error, fault.status)
     here.slack_messages.add(here.slack.channel, said, by="webhook")
-    if trouble and trouble.breaks:
-        raise Refused("", trouble.status)
-    here.pause(trouble.hangs if trouble else 0)
+    if fault and fault.breaks:
+        raise Refused("", fault.status)
+    here.pause(fault.hangs if fault else 0)
     return Response("ok", mimetype="text/plain")
 
 

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from hub.simulator.context import Bench, bench
 from hub.simulator.fault import find
-from hub.simulator.teams import cards, magic
+from hub.simulator.teams import cards, scripted_faults
 from hub.simulator.teams.workflow import PATH
 
 PROVIDER = "teams"
@@ -67,34 +67,34 @@ def refuse(problem: Refused) -> Response:
 def invoke(workflow: str) -> tuple[str, int]:
     """Take a message and post its cards; what the cards' drawing meets later is told to nobody."""
     here = bench()
-    trouble = find(magic.WORKFLOWS, workflow)
-    _admit(here, workflow, trouble)
+    fault = find(scripted_faults.WORKFLOWS, workflow)
+    _admit(here, workflow, fault)
     body = request.get_data()
     if len(body) > LARGEST:
         raise Refused(413, "RequestEntityTooLarge")
     message = _message(body)
-    if trouble and trouble.refuses(
+    if fault and fault.refuses(
         lambda: here.store.stumbles(workflow, body.decode(errors="replace"))
     ):
-        raise Refused(trouble.status, trouble.error)
-    run = cards.Run(failed=trouble.fails) if trouble and trouble.fails else cards.run(message)
+        raise Refused(fault.status, fault.error)
+    run = cards.Run(failed=fault.fails) if fault and fault.fails else cards.run(message)
     number = str(here.shelf.number("teams post"))
     here.posts.add(PROVIDER, PLACE, number, {**asdict(run), "message": message, "size": len(body)})
-    if trouble and trouble.breaks:
-        if trouble.error:
-            raise Refused(trouble.status, trouble.error)
-        return "", trouble.status
-    here.pause(trouble.hangs if trouble else 0)
+    if fault and fault.breaks:
+        if fault.error:
+            raise Refused(fault.status, fault.error)
+        return "", fault.status
+    here.pause(fault.hangs if fault else 0)
     return "", 202
 
 
-def _admit(here: Bench, workflow: str, trouble: magic.Workflow | None) -> None:
+def _admit(here: Bench, workflow: str, fault: scripted_faults.Workflow | None) -> None:
     if here.faults.refuses() or here.faults.hurried():
         raise Refused(429, "TooManyRequests")
     if here.faults.fails():
         raise Refused(500, "InternalServerError")
     here.pause(here.faults.latency)
-    if trouble:
+    if fault:
         return
     if workflow != here.teams.id:
         raise Refused(404, "WorkflowNotFound")

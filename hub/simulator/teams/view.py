@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response as BaseResponse
 from hub.simulator.context import LIMITS, bench
 from hub.simulator.page import guard
 from hub.simulator.posts import Post
-from hub.simulator.teams import cards, magic, markdown
+from hub.simulator.teams import cards, markdown, scripted_faults
 from hub.simulator.teams.api import LARGEST, PROVIDER
 from hub.simulator.teams.workflow import CHANNEL
 
 view = Blueprint("teams", __name__)
 view.before_request(guard)
-TROUBLES = (("Workflow IDs", magic.WORKFLOWS),)
+SCRIPTED_FAULTS = (("Workflow IDs", scripted_faults.WORKFLOWS),)
 
 
 @view.get("/simulator/teams")
@@ -32,7 +32,7 @@ def page() -> str:
         workflow=here.teams,
         channel=CHANNEL,
         posts=here.posts.listed(PROVIDER),
-        troubles=TROUBLES,
+        scripted_faults=SCRIPTED_FAULTS,
         largest=LARGEST,
         version=here.store.version,
         faults=here.faults,

@@ -1,7 +1,7 @@
 """A stand-in for Telegram: the Bot API, updates posted to a webhook, deep links, and a view of the
 chats.
 
-    magic      chats that misbehave, as data           bot        the bot and its webhook's settings
+    scripted_faults  chats that fail on purpose   bot        the bot and its webhook's settings
     entities   HTML, as Telegram reads it              checks     what else is checked of a message
     chats      people, groups, and who stopped what    messages   posting and editing
     methods    the Bot API's methods                   api        their routes

@@ -13,7 +13,7 @@ from typing import Any
 from hub.simulator.fault import find
 from hub.simulator.record_store import Shelf
 from hub.simulator.sample_people import PEOPLE
-from hub.simulator.telegram import magic
+from hub.simulator.telegram import scripted_faults
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.errors import TelegramError
 
@@ -136,21 +136,22 @@ class Chats:
         try:
             chat_id = int(given)
         except (TypeError, ValueError):
-            raise TelegramError(400, magic.NOT_FOUND) from None
+            raise TelegramError(400, scripted_faults.NOT_FOUND) from None
         chat = self.get(chat_id)
         if chat is None and (
-            find(magic.CHATS, str(chat_id)) or chat_id in [one.moved_to for one in magic.CHATS]
+            find(scripted_faults.CHATS, str(chat_id))
+            or chat_id in [one.moved_to for one in scripted_faults.CHATS]
         ):
             chat = Chat(chat_id, kind_of(chat_id), str(chat_id))
         if chat is None:
-            raise TelegramError(400, magic.NOT_FOUND)
+            raise TelegramError(400, scripted_faults.NOT_FOUND)
         if chat.moved_to:
-            raise TelegramError(400, magic.UPGRADED, migrate_to_chat_id=chat.moved_to)
+            raise TelegramError(400, scripted_faults.UPGRADED, migrate_to_chat_id=chat.moved_to)
         if chat.state == "kicked":
             raise TelegramError(
                 403,
                 (
-                    magic.BLOCKED
+                    scripted_faults.BLOCKED
                     if chat.private
                     else f"Forbidden: bot was kicked from the {chat.type} chat"
                 ),
@@ -159,7 +160,7 @@ class Chats:
             raise TelegramError(
                 403,
                 (
-                    magic.NEVER_STARTED
+                    scripted_faults.NEVER_STARTED
                     if chat.private
                     else f"Forbidden: bot is not a member of the {chat.type} chat"
                 ),

@@ -10,7 +10,7 @@ from typing import Any
 from hub.simulator.context import Bench
 from hub.simulator.fault import find
 from hub.simulator.posts import Post
-from hub.simulator.telegram import checks, magic
+from hub.simulator.telegram import checks, scripted_faults
 from hub.simulator.telegram.bot import Webhook, check_webhook
 from hub.simulator.telegram.chats import Chat
 from hub.simulator.telegram.checks import Params, parsed, whole
@@ -118,15 +118,15 @@ def get_updates(here: Bench, params: Params) -> list[Any]:
 
 
 def get_chat(here: Bench, params: Params) -> dict[str, Any]:
-    chat, trouble = _chat(here, params)
-    _refuse(here, trouble, params)
+    chat, fault = _chat(here, params)
+    _refuse(here, fault, params)
     more = {} if chat.private else {"permissions": {"can_send_messages": True}}
     return {**chat.shown, **more, "accent_color_id": 0, "max_reaction_count": 11}
 
 
 def get_chat_member(here: Bench, params: Params) -> dict[str, Any]:
-    chat, trouble = _chat(here, params)
-    _refuse(here, trouble, params)
+    chat, fault = _chat(here, params)
+    _refuse(here, fault, params)
     return {"user": get_me(here, params), "status": "left" if chat.state == "none" else chat.state}
 
 
@@ -136,12 +136,12 @@ def send_message(here: Bench, params: Params) -> dict[str, Any]:
     here.pause(here.faults.latency)
     said = checks.text(params)
     keyboard = checks.keyboard(params)
-    chat, trouble = _chat(here, params)
-    _refuse(here, trouble, params)
+    chat, fault = _chat(here, params)
+    _refuse(here, fault, params)
     post = here.telegram.messages.add(chat, said, keyboard, answers=_answered(here, chat, params))
-    if trouble and trouble.breaks:
-        raise TelegramError(trouble.status, trouble.error)
-    here.pause(trouble.hangs if trouble else 0)
+    if fault and fault.breaks:
+        raise TelegramError(fault.status, fault.error)
+    here.pause(fault.hangs if fault else 0)
     return here.telegram.messages.shown(post)
 
 
@@ -149,8 +149,8 @@ def send_chat_action(here: Bench, params: Params) -> bool:
     """Show that the bot is typing, say; nobody here sees it."""
     if str(params.get("action") or "").lower() not in ACTIONS:
         raise TelegramError(400, "Bad Request: wrong parameter action in request")
-    chat, trouble = _chat(here, params)
-    _refuse(here, trouble, params)
+    chat, fault = _chat(here, params)
+    _refuse(here, fault, params)
     return bool(chat)
 
 
@@ -182,28 +182,26 @@ def answer_callback_query(here: Bench, params: Params) -> bool:
 
 
 def _mine(here: Bench, params: Params) -> Post:
-    chat, trouble = _chat(here, params)
-    _refuse(here, trouble, params)
+    chat, fault = _chat(here, params)
+    _refuse(here, fault, params)
     return here.telegram.messages.mine(chat, whole(params, "message_id"))
 
 
-def _chat(here: Bench, params: Params) -> tuple[Chat, magic.Chat | None]:
+def _chat(here: Bench, params: Params) -> tuple[Chat, scripted_faults.Chat | None]:
     """Return the chat, and what goes wrong there on purpose."""
-    trouble = find(magic.CHATS, str(params.get("chat_id", "")))
-    if trouble and not trouble.takes and not trouble.formatted:
-        moved = {"migrate_to_chat_id": trouble.moved_to} if trouble.moved_to else {}
-        raise TelegramError(trouble.status, trouble.error, **moved)
-    return here.telegram.chats.reached(params.get("chat_id")), trouble
+    fault = find(scripted_faults.CHATS, str(params.get("chat_id", "")))
+    if fault and not fault.takes and not fault.formatted:
+        moved = {"migrate_to_chat_id": fault.moved_to} if fault.moved_to else {}
+        raise TelegramError(fault.status, fault.error, **moved)
+    return here.telegram.chats.reached(params.get("chat_id")), fault
 
 
-def _refuse(here: Bench, trouble: magic.Chat | None, params: Params) -> None:
+def _refuse(here: Bench, fault: scripted_faults.Chat | None, params: Params) -> None:
     """Refuse what a chat refuses some of the time."""
-    if trouble is None or (trouble.formatted and not params.get("parse_mode")):
+    if fault is None or (fault.formatted and not params.get("parse_mode")):
         return
-    if trouble.refuses(
-        lambda: here.store.stumbles(trouble.address, json.dumps(params, default=str))
-    ):
-        raise too_fast() if trouble.status == 429 else TelegramError(trouble.status, trouble.error)
+    if fault.refuses(lambda: here.store.stumbles(fault.address, json.dumps(params, default=str))):
+        raise too_fast() if fault.status == 429 else TelegramError(fault.status, fault.error)
 
 
 def _answered(here: Bench, chat: Chat, params: Params) -> str:

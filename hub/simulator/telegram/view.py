@@ -16,7 +16,7 @@ from hub.simulator.context import LIMITS, bench
 from hub.simulator.page import LINK, given, guard
 from hub.simulator.posts import Post
 from hub.simulator.sample_people import PEOPLE
-from hub.simulator.telegram import magic, people
+from hub.simulator.telegram import people, scripted_faults
 from hub.simulator.telegram.bot import USERNAME
 from hub.simulator.telegram.chats import TEAM, Chat, kind_of
 from hub.simulator.telegram.messages import PROVIDER
@@ -27,7 +27,7 @@ TAG = re.compile(r"(<[^>]*>)")
 CHAT_FIELDS = ("id", "type", "name", "state", "moved_to")
 PRESS_FIELDS = ("id", "who", "chat", "message", "text", "data", "answered", "said", "alert")
 UPDATE_FIELDS = ("kind", "state", "tries", "answer", "content")
-TROUBLES = (("Chats", magic.CHATS), ("Tokens", magic.TOKENS))
+SCRIPTED_FAULTS = (("Chats", scripted_faults.CHATS), ("Tokens", scripted_faults.TOKENS))
 
 
 @view.get("/simulator/telegram")
@@ -52,7 +52,7 @@ def page() -> str:
         },
         updates=list(reversed(here.telegram.updates.all().items()))[:8],
         pending=here.telegram.updates.pending(),
-        troubles=TROUBLES,
+        scripted_faults=SCRIPTED_FAULTS,
         version=here.store.version,
         faults=here.faults,
         limits=LIMITS,

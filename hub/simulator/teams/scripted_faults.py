@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.simulator.fault import Trouble
+from hub.simulator.fault import Fault
 
 
 @dataclass(frozen=True)
-class Workflow(Trouble):
+class Workflow(Fault):
     """A workflow's id and what its address answers."""
 
     fails: str = ""  # the message is taken, and why the flow's run fails afterwards

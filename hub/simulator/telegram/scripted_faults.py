@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.simulator.fault import Trouble
+from hub.simulator.fault import Fault
 
 BLOCKED = "Forbidden: bot was blocked by the user"
 NEVER_STARTED = "Forbidden: bot can't initiate conversation with a user"
@@ -18,7 +18,7 @@ UPGRADED = "Bad Request: group chat was upgraded to a supergroup chat"
 
 
 @dataclass(frozen=True)
-class Chat(Trouble):
+class Chat(Fault):
     """A chat that answers so."""
 
     formatted: bool = False  # to a text with parse_mode only
@@ -110,11 +110,11 @@ CHATS = (
     Chat("99950091", "", "No response", hangs=60),
 )
 TOKENS = (
-    Trouble(
+    Fault(
         "1000000000:" + "A" * 35,
         "Unauthorized",
         "Unknown token: wrong or revoked",
         401,
     ),
-    Trouble("no-token", "Not Found", "Malformed token", 404),
+    Fault("no-token", "Not Found", "Malformed token", 404),
 )
