@@ -133,9 +133,7 @@ def signer_body(name: str, number: str | None = ERIC, **more: Any) -> dict[str, 
 
 
 # ── Messages ──────────────────────────────────────────────────────────────────────────────────────
-def queue_direct_message(
-    to: str = ERIC, text: str = "Your contract is ready.", **options: Any
-) -> str:
+def queue_text(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
     """Queue a direct message over the demo's connection and return its id."""
     return direct.send_message(to=to, text=text, test=True, **({"channel": "sms"} | options))
 

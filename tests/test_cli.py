@@ -20,7 +20,7 @@ from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -150,7 +150,7 @@ SID = "SM" + "0" * 32
 @pytest.fixture
 def message_with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},

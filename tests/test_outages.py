@@ -23,7 +23,7 @@ from hub.db.types import now
 from hub.jobs import chores
 from hub.run import queue_server
 from tests.conftest import close, wait_until
-from tests.hub_fixtures import hub_demo, message, queue_direct_message, status, update_message
+from tests.hub_fixtures import hub_demo, message, queue_text, status, update_message
 
 __all__ = ["hub_demo"]
 
@@ -134,7 +134,7 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
     with suppress(subprocess.TimeoutExpired):
         workers.process.wait(4)  # long enough for each to end five times
     assert workers.process.poll() is None, workers.text
-    message_id = queue_direct_message()
+    message_id = queue_text()
     if away:
         queue.start()
     else:
@@ -169,7 +169,7 @@ def test_worker_that_gives_up_logs_its_queue_server(
 def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     queue: Queue, environ: dict[str, str], hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)

@@ -15,7 +15,7 @@ from hub.db.types import now
 from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Consent, Suppression
-from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, queue_direct_message, status
+from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, queue_text, status
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
@@ -26,7 +26,7 @@ def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -
         "api",
         None,
     )
-    assert status(queue_direct_message()) == "suppressed"
+    assert status(queue_text()) == "suppressed"
     again = json_of(signing_app.post("/suppressions", {"address": ERIC}))
     assert again["id"] == json_of(made)["id"], "what is closed stays as it is"
     [listed] = json_of(signing_app.get("/suppressions", address=ERIC))["suppressions"]
@@ -36,7 +36,7 @@ def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -
     assert refused.status_code == 422
     lifted = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Wants them again."})
     assert (lifted.status_code, json_of(lifted)["lifted_why"]) == (200, "Wants them again.")
-    assert status(queue_direct_message()) == "queued"
+    assert status(queue_text()) == "queued"
     assert (
         signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
     )

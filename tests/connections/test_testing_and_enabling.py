@@ -20,7 +20,7 @@ from hub.db.types import now
 from hub.models import AuditEntry, Connection
 from tests.connections.connection_steps import NAME, OTHER_TOKEN, add, row
 from tests.connections.connection_steps import values as values
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 from tests.hub_fixtures import update_message as change_message
 
 
@@ -183,7 +183,7 @@ def test_changing_the_account_leaves_pending_messages_without_status(
 ) -> None:
     connection_id = add(values)
     connections.enable(connection_id)
-    message_id = queue_direct_message(channel="", connection_slug=row(connection_id).slug)
+    message_id = queue_text(channel="", connection_slug=row(connection_id).slug)
     change_message(message_id, status=state, due_at=None if state == "delivered" else now())
     assert connections.save(connection_id, {**values, **changed}).deserted == deserted
 

@@ -29,7 +29,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status,
     status_form,
@@ -135,9 +135,9 @@ def test_lost_messages_are_found_by_indexes_alone(
     simulator: Any,
     executed_statements: Callable[[], list[str]],
 ) -> None:
-    silent = queue_direct_message("+15005550016")
-    broken = queue_direct_message("+15005550014")
-    waiting = queue_direct_message()
+    silent = queue_text("+15005550016")
+    broken = queue_text("+15005550014")
+    waiting = queue_text()
     update_message(waiting, due_at=None)
     deliver()
     make_due(silent)

@@ -21,7 +21,7 @@ from tests.hub_fixtures import (
     deliver,
     event_body,
     make_due,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status,
 )
@@ -98,20 +98,20 @@ def test_slow_provider_is_not_polled_again_at_once(
 
 
 def test_queued_message_wakes_a_worker(hub_demo: Flask) -> None:
-    queue_direct_message()
+    queue_text()
     assert waiting(hub_demo, "deliver") == 1
 
 
 @pytest.mark.usefixtures("no_enqueue_limit")
 def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
-    queue_direct_message()
+    queue_text()
     with queue(hub_demo) as client:
         client.flushall()
     cron.wake_queues()
     assert waiting(hub_demo, "deliver") == 1
     with queue(hub_demo) as client:
         client.flushall()
-    make_due(queue_direct_message(text="another"))
+    make_due(queue_text(text="another"))
     deliver()
     with queue(hub_demo) as client:
         client.flushall()

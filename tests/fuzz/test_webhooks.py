@@ -41,7 +41,7 @@ from tests.hub_fixtures import (
     deliver,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -113,7 +113,7 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
     admin: Browser,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     payloads.messages.append(message_id)
     payloads.buttons += [

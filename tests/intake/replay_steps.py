@@ -18,7 +18,7 @@ from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status_form,
     status_target,
 )
@@ -34,7 +34,7 @@ def sent(connection: Connection) -> str:
 
 
 def a_sent_message(connection: Connection, sid: str) -> str:
-    message_id = queue_direct_message(text=sid)
+    message_id = queue_text(text=sid)
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id

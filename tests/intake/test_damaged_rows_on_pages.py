@@ -26,7 +26,7 @@ from tests.hub_fixtures import (
     json_of,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status_form,
 )
@@ -64,7 +64,7 @@ def test_the_file_of_a_person_holds_all_but_what_is_damaged(
         signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)])).status_code
         == 202
     )
-    queue_direct_message(ERIC, "Hello")
+    queue_text(ERIC, "Hello")
     run(f"UPDATE {table} SET {name} = :damaged", damaged=b"damaged")  # noqa: S608 - our own tables
     contact = contact_for(Address.PHONE, ERIC, test=True)
     answer = admin.get(f"/contacts/{contact.id}/data")

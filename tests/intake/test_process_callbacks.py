@@ -30,7 +30,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -43,7 +43,7 @@ SID = "SM" + "0" * 32
 @pytest.fixture
 def sent(connection: Connection) -> str:
     """Give a message that Twilio has accepted as SID."""
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     return message_id
@@ -122,7 +122,7 @@ def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> 
 
 
 def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     post_callback(
         hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(message_id)
@@ -148,7 +148,7 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
     [row] = callbacks()
     assert row.error
     assert row.due_at is not None
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     with time_machine.travel(row.due_at + timedelta(seconds=1)):
@@ -254,7 +254,7 @@ def test_scripted_number_has_the_promised_outcome(
     ends: str,
     events: list[str],
 ) -> None:
-    message_id = queue_direct_message(number)
+    message_id = queue_text(number)
     deliver()
     eventually(
         lambda: (

@@ -44,7 +44,7 @@ from tests.hub_fixtures import (
     deliver,
     event_body,
     message,
-    queue_direct_message,
+    queue_text,
     signer_body,
     source_id,
     status,
@@ -88,8 +88,8 @@ def left(model: type) -> int:
 
 
 def test_texts_are_removed_after_their_retention_and_facts_stay(hub_demo: Flask) -> None:
-    old = age(queue_direct_message(), days(30.1))
-    young = age(queue_direct_message(), days(29.9))
+    old = age(queue_text(), days(30.1))
+    young = age(queue_text(), days(29.9))
     assert retention.apply_retention() == 1
     assert left(MessageBody) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
@@ -107,7 +107,7 @@ def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
 
 @pytest.mark.parametrize("answers", [False, True])
 def test_inbound_text_is_removed_from_platform_events_too(hub_demo: Flask, answers: bool) -> None:
-    about = queue_direct_message() if answers else None
+    about = queue_text() if answers else None
 
     @transaction
     def heard(past: timedelta) -> None:
@@ -167,7 +167,7 @@ class TestShorter:
         return {"HUB_BODY_DAYS": "1", "HUB_RECEIPT_DAYS": "90"}
 
     def test_its_settings_hold(self, hub_demo: Flask) -> None:
-        age(queue_direct_message(), days(2))
+        age(queue_text(), days(2))
         callback(days(80))
         retention.apply_retention()
         assert (left(MessageBody), left(ProviderCallback)) == (0, 1)
@@ -180,7 +180,7 @@ YEAR = days(366)
 def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     hub_demo: Flask, simulator: Any
 ) -> None:
-    old = queue_direct_message()
+    old = queue_text()
     deliver()
     later = now() + YEAR
     removed = purge.delete_old_rows(later)
@@ -206,7 +206,7 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
 
 
 def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:
-    queue_direct_message()
+    queue_text()
     deliver()
     before = left(StatusEvent)
     assert sum(purge.delete_old_rows(now() - days(365)).values()) == 0
@@ -214,7 +214,7 @@ def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:
 
 
 def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> None:
-    gone = queue_direct_message("+15005550004")  # who replied STOP
+    gone = queue_text("+15005550004")  # who replied STOP
     deliver()
     consents.record_consent(ConsentEntry(ERIC, True), source="api", test=True)
     assert status(gone) == "failed"
@@ -264,7 +264,7 @@ def test_erasing_a_team_post_erases_its_thread_and_buttons(
 
 
 def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:
-    first = queue_direct_message()
+    first = queue_text()
     update_message(first, status="failed", due_at=None)
     second = resend.resend(first).id
     update_message(second, status="failed", due_at=None)

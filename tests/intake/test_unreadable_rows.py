@@ -46,7 +46,7 @@ from tests.hub_fixtures import (
     event_body,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status_form,
 )
@@ -252,8 +252,7 @@ def damage_all(table: Table) -> int:
 def others_arrive(count: int = OTHER_MESSAGES) -> None:
     """Send messages to other people, and see that each arrives."""
     ids = [
-        queue_direct_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="")
-        for n in range(count)
+        queue_text(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)
     ]
     states: dict[str, str] = {}
     deadline = time.monotonic() + 30
@@ -284,7 +283,7 @@ def prepare(populated_hub: PopulatedHub, table: Table) -> list[str]:
     """
     numbers = [populated_hub.person(n) for n in range(len(table.columns))]
     for n, slug in enumerate(populated_hub.slugs):
-        queue_direct_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
+        queue_text(numbers[n % len(numbers)], connection_slug=slug, channel="")
     process_pending_callbacks()
     fill()
     if table.name not in ("messages", "provider_callbacks", "signers", "requests"):

@@ -32,7 +32,7 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import (
     deliver,
     event_body,
-    queue_direct_message,
+    queue_text,
     signer_body,
     source_id,
     status,
@@ -188,7 +188,7 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     assert len(answer["messages"]) == 1
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     assert (status(message_id), status(left)) == ("accepted", "queued")
     db.session.rollback()

@@ -35,7 +35,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status,
     status_form,
@@ -96,7 +96,7 @@ class TestInbound:
     def test_a_status_at_the_inbound_address_is_a_status(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = queue_direct_message()
+        message_id = queue_text()
         claim = claim_one(connection)
         assert claim is not None
         record_accepted(claim)

@@ -26,7 +26,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
 )
@@ -114,7 +114,7 @@ class TestWindow:
         assert status(late) in ("suppressed", "expired")
 
     def test_sms_has_none(self, hub_demo: Flask, connection: Connection) -> None:
-        queue_direct_message()
+        queue_text()
         assert claim_one(connection) is not None
 
 

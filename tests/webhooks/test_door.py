@@ -24,7 +24,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -229,7 +229,7 @@ def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
 ) -> None:
     other = copy_connection("Second", like=connection, auth_token="f" * 32)
     assert other
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     sid = attempts(message_id)[0].provider_id or ""
     form = status_form(hub_demo, sid, "delivered")

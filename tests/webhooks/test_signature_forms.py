@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     deliver,
     eventually,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -122,7 +122,7 @@ def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo:
 
 
 def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     body = json.dumps(
         {**status_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
     ).encode()
@@ -195,7 +195,7 @@ class TestPorts:
 # ── Two tokens during a rotation ──────────────────────────────────────────────────────────────────
 def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Connection) -> None:
     set_up(connection.id, secondary_auth_token=SECOND)
-    message_id = queue_direct_message()
+    message_id = queue_text()
     assert (
         signed(hub_demo, SECOND)
         == signed(hub_demo, credentials(hub_demo).auth_token, word="queued")
@@ -328,7 +328,7 @@ def test_the_simulators_callbacks_arrive(
             shared_key_id=account.shared_key.shared_id,
             shared_key=account.shared_key.secret,
         )
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
     assert len(attempts(message_id)) == 1
@@ -343,7 +343,7 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     stored = {**connection.settings, "secondary_auth_token": second}
     connections.save(connection.id, stored)
     assert connection_tests.run_test(connection.id).check.warnings == ()
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     account.promote()  # its callbacks are signed with the other token from here on
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")

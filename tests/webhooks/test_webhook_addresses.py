@@ -15,7 +15,7 @@ from tests.hub_fixtures import (
     CALLBACK,
     credentials,
     post_callback,
-    queue_direct_message,
+    queue_text,
     status_form,
 )
 from tests.webhooks.webhook_steps import SID
@@ -120,7 +120,7 @@ class TestUnderAPath:
     def test_the_provider_is_given_the_whole_address(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = queue_direct_message()
+        message_id = queue_text()
         [claim] = claims.record_and_claim([], {connection.id: 1})
         assert (
             claim.outbound.status_url

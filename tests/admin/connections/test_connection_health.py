@@ -23,7 +23,7 @@ from hub.messaging.send.calls import Outcome
 from hub.models import AuditEntry, Connection, Throttle
 from tests import hub_fixtures
 from tests.conftest import Browser
-from tests.hub_fixtures import clear_throttle, json_of, queue_direct_message, status, update_message
+from tests.hub_fixtures import clear_throttle, json_of, queue_text, status, update_message
 
 PROVIDER = ParamSpec("P")
 TITLE = TypeVar("T")
@@ -56,10 +56,10 @@ def demo_connection() -> Connection:
 def fail(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
     """Let so many calls end so; return messages that wait behind them."""
     for n in range(times):
-        queue_direct_message(text=f"{n}")
+        queue_text(text=f"{n}")
     claims = delivery.record_and_claim([], {demo_connection().id: times})
     delivery.record_and_claim([Outcome(one, None, error, now(), 10) for one in claims], {})
-    return [queue_direct_message(text=f"waits {n}") for n in range(3)]
+    return [queue_text(text=f"waits {n}") for n in range(3)]
 
 
 @with_app_context
@@ -228,7 +228,7 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 # ── Late, and why ─────────────────────────────────────────────────────────────────────────────────
 def test_delay_by_missing_workers_is_reported(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        message_id = queue_direct_message()
+        message_id = queue_text()
     make_late(app, [message_id])
     assert "1 message should have been sent a minute ago" in text_of(admin, "/")
     answer = json_of(admin.get("/readyz"))
@@ -244,7 +244,7 @@ def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
 
     with app.app_context():
         limit(demo_connection().id)
-        ids = [queue_direct_message(text=f"{n}") for n in range(8)]
+        ids = [queue_text(text=f"{n}") for n in range(8)]
     make_late(app, ids)
     assert "8 messages should have been sent" in text_of(admin, "/")
     with app.app_context():

@@ -13,7 +13,7 @@ from hub.db.store import transaction
 from hub.db.types import id_at, now
 from hub.models import Message
 from tests.conftest import Browser
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 
 
 @transaction
@@ -29,7 +29,7 @@ def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admi
     with app.app_context():
         demo.prepare()
         for code in ("30003", "30003", "99999", "media_type"):
-            ended(queue_direct_message(), code)
+            ended(queue_text(), code)
     page = admin.get("/codes").text
     assert page.index("30003") < page.index("99999"), "the most frequent first"
     assert "/messages?q=30003" in page
@@ -42,5 +42,5 @@ def test_nothing_is_said_plainly_and_what_is_old_is_left_out(app: Flask, admin: 
     assert "No errors" in admin.get("/codes").text
     with app.app_context():
         demo.prepare()
-        ended(queue_direct_message(), "30003", id=id_at("msg", now() - timedelta(days=31)))
+        ended(queue_text(), "30003", id=id_at("msg", now() - timedelta(days=31)))
     assert "No errors" in admin.get("/codes").text

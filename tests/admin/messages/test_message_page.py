@@ -24,7 +24,7 @@ from tests.hub_fixtures import (
     eventually,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     source_id,
     update_message,
 )
@@ -37,7 +37,7 @@ def test_message_without_callbacks_shows_when_its_status_is_polled(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = queue_direct_message("+15005550016")
+        message_id = queue_text("+15005550016")
         deliver()
         eventually(
             lambda: (
@@ -64,7 +64,7 @@ def test_message_no_longer_polled_announces_no_check(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = queue_direct_message("+15005550016")
+        message_id = queue_text("+15005550016")
         deliver()
         update_message(message_id, due_at=None, changed_at=now() - timedelta(days=2))
     page = admin.get(f"/messages/{message_id}").text
@@ -81,7 +81,7 @@ def test_message_waiting_for_the_morning_shows_until_when(app: Flask, admin: Bro
         clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
         rules.save(connection_id, Rules(quiet=QuietHours(*(f"{at:%H:%M}" for at in clock))))
         contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
-        message_id = queue_direct_message(source_id=source_id())
+        message_id = queue_text(source_id=source_id())
         until = message(message_id).due_at
         assert until
     page = admin.get(f"/messages/{message_id}").text
@@ -95,7 +95,7 @@ def test_a_canceled_message_gives_no_advice_about_an_earlier_attempt(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = queue_direct_message()
+        message_id = queue_text()
         update_message(message_id, code="no_answer", tries=1)
     assert admin.post(f"/messages/{message_id}/cancel").status_code == 303
     page = admin.get(f"/messages/{message_id}").text

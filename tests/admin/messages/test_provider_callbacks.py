@@ -34,7 +34,7 @@ from tests.hub_fixtures import (
     callbacks,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     status_target,
@@ -58,7 +58,7 @@ def demo_hub(app: Flask) -> Iterator[None]:
 
 
 def a_sent_message(sid: str = SID) -> str:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
@@ -154,7 +154,7 @@ def test_only_roles_that_may_replay_see_the_buttons(
 
 def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        message_id = queue_direct_message()
+        message_id = queue_text()
     assert buttons(admin.get(f"/messages/{message_id}")) == []
     admin.post(f"/messages/{message_id}/replay")
     assert "No stored callback matches, so nothing was replayed." in words(

@@ -17,7 +17,7 @@ from hub.db.types import id_at, now
 from hub.messaging.state.message_batch import messages as table
 from hub.models import Message
 from tests.conftest import Browser
-from tests.hub_fixtures import message, queue_direct_message
+from tests.hub_fixtures import message, queue_text
 
 
 @transaction
@@ -41,7 +41,7 @@ def words(page: str) -> str:
 def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
-        like = message(queue_direct_message())
+        like = message(queue_text())
         for hours, took in ((1, 2), (1.01, 4), (2.5, 6), (30, 600)):
             happened(like, "delivered", timedelta(hours=hours), took)
         happened(like, "read", timedelta(hours=3), 8)
@@ -69,7 +69,7 @@ def test_of_a_busy_day_the_times_of_the_newest_are_told(
     monkeypatch.setattr(daily_stats, "TIMED", 2)
     with app.app_context():
         demo.prepare()
-        like = message(queue_direct_message())
+        like = message(queue_text())
         for hours, took in ((1, 2), (2, 4), (3, 600)):
             happened(like, "delivered", timedelta(hours=hours), took)
     page = words(admin.get("/").text)

@@ -20,7 +20,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import ApiKey, Connection, ContactLink, Suppression, TemplateMapping, User
 from tests.admin.connections.test_templates_page import kept
 from tests.conftest import Browser
-from tests.hub_fixtures import ERIC, queue_direct_message
+from tests.hub_fixtures import ERIC, queue_text
 
 State = Callable[[], Any]
 # where the action is offered, what asks, its consequence, and what it changes
@@ -45,7 +45,7 @@ def a_key(app: Flask, admin: Browser) -> Case:
 def a_connection(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
-        queue_direct_message()
+        queue_text()
     return (
         "/connections/demo-sms",
         "/connections/demo-sms/disable",
@@ -103,7 +103,7 @@ def an_opt_out(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
         suppressions.add_opt_out(ERIC, test=True)
-        message_id = queue_direct_message()
+        message_id = queue_text()
     return (
         f"/messages/{message_id}",
         f"/messages/{message_id}/lift",

@@ -15,7 +15,7 @@ from hub.core.vocabulary import Role
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from tests.conftest import Browser, config_of
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 
 
 def words(page: str) -> str:
@@ -77,7 +77,7 @@ def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, browser
 def test_a_row_has_one_main_link(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
-        message_id = queue_direct_message()
+        message_id = queue_text()
     for path, href in (("/messages", f"/messages/{message_id}"), ("/", f"/messages/{message_id}")):
         rows = re.findall(r"<tr>.*?</tr>", admin.get(path).text, re.DOTALL)
         mine = [row for row in rows if message_id in row]

@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     deliver,
     event_body,
     message,
-    queue_direct_message,
+    queue_text,
     set_connection_state,
     signer_body,
     source_id,
@@ -53,7 +53,7 @@ def ids(answer: dict[str, object]) -> list[str]:
 def test_a_queued_message_can_be_taken_back(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     cancellation.cancel(message_id)
     assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
     assert deliver() == 0
@@ -65,7 +65,7 @@ def test_a_queued_message_can_be_taken_back(
 
 @pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
 def test_message_that_is_not_queued_cannot_be_canceled(connection: Connection, state: str) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
         cancellation.cancel(message_id)
@@ -83,7 +83,7 @@ def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> 
     "state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"]
 )
 def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status=state, due_at=None)
     again = resend.resend(message_id).id
     row = message(again)
@@ -93,7 +93,7 @@ def test_a_message_is_sent_again_as_its_successor(connection: Connection, state:
 
 @pytest.mark.parametrize("state", ["queued", "sending", "accepted", "sent"])
 def test_message_in_progress_is_not_resent(connection: Connection, state: str) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status=state)
     with pytest.raises(Conflict) as refused:
         resend.resend(message_id)
@@ -102,7 +102,7 @@ def test_message_in_progress_is_not_resent(connection: Connection, state: str) -
 
 
 def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id).id
     with pytest.raises(Conflict, match=again):
@@ -120,7 +120,7 @@ def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
 
 
 def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, status="failed", due_at=None)
     set_connection_state(connection.id, ConnectionState.DISABLED)
     with pytest.raises(Conflict) as refused:
@@ -129,7 +129,7 @@ def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connect
 
 
 def test_sending_again_obeys_suppressions(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     suppressions.suppress(message_id, reason="provider", code="21610")
     update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id)

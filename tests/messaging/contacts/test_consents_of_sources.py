@@ -20,7 +20,7 @@ from hub.models import (
     Source,
     Suppression,
 )
-from tests.hub_fixtures import ERIC, SigningApp, json_of, queue_direct_message, status
+from tests.hub_fixtures import ERIC, SigningApp, json_of, queue_text, status
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
 from tests.messaging.contacts.source_steps import apply_to_all, sends
@@ -53,7 +53,7 @@ def test_refusal_of_one_source_stops_only_that_source(
 ) -> None:
     other_source.post("/consents", {"address": ERIC, "given": False})
     assert sends(signing_app, other_source) == ["queued", "suppressed"]
-    assert status(queue_direct_message()) == "suppressed", "an admin's message heeds every no"
+    assert status(queue_text()) == "suppressed", "an admin's message heeds every no"
     other_source.post("/consents", {"address": ERIC, "given": True})
     assert sends(signing_app, other_source) == ["queued", "queued"]
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)

@@ -19,7 +19,7 @@ from tests.hub_fixtures import (
     event_body,
     json_of,
     message,
-    queue_direct_message,
+    queue_text,
     signer_body,
     status,
 )
@@ -64,8 +64,8 @@ def test_a_damaged_opt_out_opens_no_address(
 ) -> None:
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
     spoil(column, value)
-    damaged = queue_direct_message(ERIC)
-    other = queue_direct_message(ANNA)
+    damaged = queue_text(ERIC)
+    other = queue_text(ANNA)
     deliver()
     assert status(other) in SENT
     assert (status(damaged), message(damaged).code) == ("queued", "unreadable")

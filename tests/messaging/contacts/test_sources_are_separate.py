@@ -33,7 +33,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
     update_message,
@@ -95,8 +95,8 @@ def test_an_opt_out_holds_for_every_source_where_an_admin_says_so(
 
 def test_an_opt_out_of_any_source_stops_what_an_admin_sends(other_source: SigningApp) -> None:
     other_source.post("/suppressions", {"address": ERIC})
-    assert status(queue_direct_message()) == "suppressed"
-    assert status(queue_direct_message(to=ANNA)) == "queued"
+    assert status(queue_text()) == "suppressed"
+    assert status(queue_text(to=ANNA)) == "queued"
 
 
 @pytest.mark.parametrize("recorded", ["keyword", "provider", "admin", "import"])
@@ -208,11 +208,11 @@ def test_unassigned_callbacks_are_for_admins_only(
     reach(send(other_source), status_="failed")
     reach(send(other_source, ANNA))
     assert written(hub_demo) is None
-    reach(queue_direct_message())
+    reach(queue_text())
     assert written(hub_demo) is None, "an admin's own message has no source"
     reach(send(other_source))
     assert written(hub_demo) == id_of("leases")
-    reach(queue_direct_message())
+    reach(queue_text())
     assert written(hub_demo) == id_of("leases")
 
 

@@ -18,7 +18,7 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, Suppression
-from tests.hub_fixtures import ERIC, count, process_pending_callbacks, queue_direct_message
+from tests.hub_fixtures import ERIC, count, process_pending_callbacks, queue_text
 from tests.messaging.inbox.opt_out_steps import NEXT, ledger, receive_text, send
 from tests.messaging.whatsapp_steps import forget_window, queue_draft, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
@@ -40,7 +40,7 @@ def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
 
 
 def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
-    suppressions.suppress(queue_direct_message(), reason="provider", code="21610")
+    suppressions.suppress(queue_text(), reason="provider", code="21610")
     assert send("sms") == "suppressed"
     receive_text(hub_demo, "START", "")
     assert send("sms") == "queued"
@@ -70,7 +70,7 @@ def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
 
 
 def test_start_does_not_make_a_landline_a_mobile(hub_demo: Flask) -> None:
-    suppressions.suppress(queue_direct_message(), reason="provider", code="21614")
+    suppressions.suppress(queue_text(), reason="provider", code="21614")
     receive_text(hub_demo, "START", "")
     assert send("sms") == "suppressed"
 

@@ -12,14 +12,14 @@ from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.policy.rules import Rules
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import ERIC, message, queue_direct_message, source_id
+from tests.hub_fixtures import ERIC, message, queue_text, source_id
 
 CHEAP = {"US": Decimal("0.01"), "": Decimal("0.5")}
 
 
 def posted(to: str = ERIC, text: str = "Your contract is ready.", **more: Any) -> str:
     """Queue a message as a signing app posts it."""
-    return queue_direct_message(to, text, source_id=source_id(), **more)
+    return queue_text(to, text, source_id=source_id(), **more)
 
 
 def rule(connection: Connection, **what: Any) -> None:

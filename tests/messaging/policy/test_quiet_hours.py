@@ -14,7 +14,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
 from hub.models import Connection
-from tests.hub_fixtures import ERIC, message, queue_direct_message, status_words, update_message
+from tests.hub_fixtures import ERIC, message, queue_text, status_words, update_message
 from tests.messaging.policy.policy_steps import claim, code, posted, receive_text, rule
 
 
@@ -89,8 +89,8 @@ def test_manual_message_is_sent_at_once(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     rule(connection, quiet=current_quiet_hours, consent=True)
-    found = queue_direct_message()
+    found = queue_text()
     assert code(found) == ("queued", "")
     assert [one.message_id for one in claim(connection)] == [found]
     receive_text(False, "")
-    assert code(queue_direct_message()) == ("suppressed", "consent_no"), "a no holds for everybody"
+    assert code(queue_text()) == ("suppressed", "consent_no"), "a no holds for everybody"

@@ -34,7 +34,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
 )
@@ -142,7 +142,7 @@ def test_an_accounts_limit_holds_every_sender_of_it(
     whatsapp = db.session.scalars(
         select(Connection).where(Connection.channel == "whatsapp")
     ).first()
-    queue_direct_message()
+    queue_text()
     [claim] = claimed(connection)
     end(claim, error=SlowDown("Too many.", "20429", 60, scope=scope))
     assert 50 < rested(connection.id) <= 60
@@ -195,21 +195,21 @@ def test_a_stop_inside_a_success_opts_out(
 def test_a_callback_opts_out_by_the_codes_of_an_answer(
     hub_demo: Flask, connection: Connection, code: str, closed: bool
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     for _ in range(2):
         post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
         process_pending_callbacks()
     assert (status(message_id), message(message_id).code) == ("failed", code)
-    assert (status(queue_direct_message()) == "suppressed") is closed
+    assert (status(queue_text()) == "suppressed") is closed
     assert count(Suppression) == int(closed)
 
 
 def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     refusal = RecipientRefused("They replied STOP.", "21610")
@@ -223,4 +223,4 @@ def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
     statuses.apply_status(update, Origin("callback", [connection.id]))
     suppressions.lift_for_sender(message_id)
     statuses.apply_status(update, Origin("callback", [connection.id]))
-    assert status(queue_direct_message(ERIC)) == "queued"
+    assert status(queue_text(ERIC)) == "queued"

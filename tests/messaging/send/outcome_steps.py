@@ -11,11 +11,11 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 
 
 def queue_message(to: str = "room", text: str = "Hello.") -> str:
-    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
+    return queue_text(to, text, channel="", connection_slug="fake-chat")
 
 
 def raise_error(error: SendError | Exception) -> Any:

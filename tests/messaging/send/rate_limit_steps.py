@@ -5,11 +5,11 @@ from __future__ import annotations
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import Connection
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 
 
 def queue_message(to: str = "room", text: str = "Hello.") -> str:
-    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
+    return queue_text(to, text, channel="", connection_slug="fake-chat")
 
 
 def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:

@@ -10,13 +10,13 @@ from hub.integrations.base import Accepted
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import Connection, Throttle
-from tests.hub_fixtures import queue_direct_message
+from tests.hub_fixtures import queue_text
 
 
 def queue_and_accept(connection: Connection, sid: str = "SM" + "1" * 32, **options: Any) -> str:
     """Return a message that the provider has accepted."""
     db.session.rollback()
-    message_id = queue_direct_message(channel="", connection_slug=connection.slug, **options)
+    message_id = queue_text(channel="", connection_slug=connection.slug, **options)
     [claim] = [
         one
         for one in delivery.record_and_claim([], {connection.id: 10})

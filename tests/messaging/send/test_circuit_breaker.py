@@ -39,7 +39,7 @@ from tests.hub_fixtures import (
     deliver,
     eventually,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     texts_at_provider,
     update_message,
@@ -51,7 +51,7 @@ UNKNOWN = OutcomeUnknown("Fog.", "fog")
 
 
 def queue_message(text: str = "Hello.", to: str = "room") -> str:
-    return queue_direct_message(to, text, channel="", connection_slug="fake-chat")
+    return queue_text(to, text, channel="", connection_slug="fake-chat")
 
 
 def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
@@ -163,10 +163,10 @@ def test_the_outage_of_one_sender_is_nothing_to_another(
 ) -> None:
     stranger = copy_connection("Stranger", like=connection, sender="+15005550099")
     for n in range(circuit_breaker.OPENS_AT):
-        queue_direct_message(text=f"{n}", channel="", connection_slug="stranger")
+        queue_text(text=f"{n}", channel="", connection_slug="stranger")
     record_outcome(delivery.record_and_claim([], {stranger: 64}), UNREACHABLE)
     assert circuit_state() == ["unreachable"]
-    message_id = queue_direct_message(channel="", connection_slug=connection.slug)
+    message_id = queue_text(channel="", connection_slug=connection.slug)
     deliver()
     assert status(message_id) in ("accepted", "sent", "delivered")
 
@@ -285,7 +285,7 @@ def twilio(app: Flask) -> Iterator[Any]:
 def test_a_provider_that_is_gone_for_a_while_costs_no_message(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    ids = [queue_direct_message(text=f"text {n}") for n in range(100)]
+    ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
     assert circuit_state() == ["unreachable"]
     tried = sum(len(attempts(one)) for one in ids)
@@ -305,7 +305,7 @@ def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].faults.ask(fail=1000)
-    ids = [queue_direct_message(text=f"text {n}") for n in range(100)]
+    ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
     first = Counter(status(one) for one in ids)
     assert first["unknown"] <= 64
@@ -321,7 +321,7 @@ def test_calls_that_hang_hold_no_other_connection(
 ) -> None:
     copy_connection("Twin", like=connection)
     hanging = [
-        queue_direct_message("+15005550015", f"{n}", channel="", connection_slug=connection.slug)
+        queue_text("+15005550015", f"{n}", channel="", connection_slug=connection.slug)
         for n in range(100)
     ]
     stopping = ShutdownSignal(30)
@@ -335,10 +335,7 @@ def test_calls_that_hang_hold_no_other_connection(
     try:
         eventually(lambda: len(texts_at_provider(simulator)) == 64)
         began = time.monotonic()
-        ids = [
-            queue_direct_message(text=f"text {n}", channel="", connection_slug="twin")
-            for n in range(100)
-        ]
+        ids = [queue_text(text=f"text {n}", channel="", connection_slug="twin") for n in range(100)]
         eventually(lambda: {status(one) for one in ids} <= {"accepted", "sent", "delivered"})
         assert time.monotonic() - began < READ_SECONDS, (
             "sooner than the first of those that hang could end"

@@ -45,7 +45,7 @@ from tests.hub_fixtures import (
     eventually,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     texts_at_provider,
@@ -87,7 +87,7 @@ def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[s
 def test_two_drains_in_two_threads_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_text(text=f"text {n}") for n in range(60)]
 
     def work() -> None:
         with hub_demo.app_context():
@@ -105,7 +105,7 @@ def test_two_drains_in_two_threads_send_nothing_twice(
 def test_two_drains_in_two_processes_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
-    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_text(text=f"text {n}") for n in range(60)]
     with running(environ, "-c", DRAIN) as first, running(environ, "-c", DRAIN) as second:
         sent = [int(process.communicate(timeout=40)[0]) for process in (first, second)]
     assert sum(sent) == 60
@@ -116,7 +116,7 @@ def test_two_drains_in_two_processes_send_nothing_twice(
 def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
-    message_id = queue_direct_message("+15005550015")  # Twilio takes it, and does not answer
+    message_id = queue_text("+15005550015")  # Twilio takes it, and does not answer
     with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
         eventually(lambda: texts_at_provider(simulator), 20)
@@ -138,7 +138,7 @@ def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
 def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     delivery.record_and_claim([], {connection.id: 1})
     for _ in ("the lease is over", "a minute later", "again"):
         update_message(message_id, due_at=now() - timedelta(seconds=1))
@@ -152,11 +152,11 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
     simulator.extensions["simulator"].faults.ask(latency_ms=1000)
-    message_id = queue_direct_message()
+    message_id = queue_text()
     with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
         eventually(lambda: message(message_id).status == Status.SENDING, 20)
-        waiting = queue_direct_message(text="for the next worker")
+        waiting = queue_text(text="for the next worker")
         worker.send_signal(signal.SIGTERM)
         began = now()
         worker.wait(10)
@@ -182,7 +182,7 @@ def test_a_drain_with_nothing_to_do_ends(
 def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
 
     def slow(outbound: Outbound) -> Accepted:
         time.sleep(dispatcher.LAST_WAIT + 1)
@@ -195,7 +195,7 @@ def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
 
 # ── A worker that stands still ────────────────────────────────────────────────────────────────────
 def queue_message() -> str:
-    return queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    return queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
 
 
 def test_call_long_after_its_claim_is_not_made(

@@ -17,7 +17,7 @@ from hub.messaging.compose import cancellation
 from hub.models import Connection, Throttle
 from tests.hub_fixtures import (
     message,
-    queue_direct_message,
+    queue_text,
     set_connection_state,
     status,
     status_words,
@@ -26,8 +26,8 @@ from tests.hub_fixtures import (
 
 
 def test_message_that_waited_too_long_expires_with_the_reason(connection: Connection) -> None:
-    late = queue_direct_message()
-    fresh = queue_direct_message()
+    late = queue_text()
+    fresh = queue_text()
     update_message(late, expires_at=now() - timedelta(seconds=1))
     set_connection_state(connection.id, ConnectionState.DISABLED)
     assert cancellation.give_up_waiting() == 1
@@ -41,14 +41,14 @@ def test_message_that_waited_too_long_expires_with_the_reason(connection: Connec
 
 
 def test_message_queued_on_an_enabled_connection_is_left_to_it(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     with time_machine.travel(now() + timedelta(days=2)):
         assert cancellation.give_up_waiting() == 0
     assert status(message_id) == "queued"
 
 
 def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     connections.archive(connection.id)
     assert cancellation.give_up_waiting() == 1
     assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
@@ -57,8 +57,8 @@ def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Conne
 def test_message_expires_while_its_sender_is_paused(
     connection: Connection,
 ) -> None:
-    late = queue_direct_message()
-    fresh = queue_direct_message()
+    late = queue_text()
+    fresh = queue_text()
     update_message(late, expires_at=now() - timedelta(seconds=1))
 
     @transaction
@@ -73,7 +73,7 @@ def test_message_expires_while_its_sender_is_paused(
 
 
 def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
-    ids = [queue_direct_message() for _ in range(3)]
+    ids = [queue_text() for _ in range(3)]
     set_connection_state(connection.id, ConnectionState.BROKEN)
     with time_machine.travel(now() + timedelta(days=2)):
         assert cancellation.give_up_waiting(2) == 2
@@ -82,6 +82,6 @@ def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
 
 
 def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     assert cancellation._give_up([message_id]) == 0
     assert status(message_id) == "queued"

@@ -31,7 +31,7 @@ from tests.hub_fixtures import (
     deliver,
     event_types,
     message,
-    queue_direct_message,
+    queue_text,
     set_connection_state,
     status,
     update_message,
@@ -44,7 +44,7 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].account.rotate()
-    ids = [queue_direct_message(text=f"{n}") for n in range(3)]
+    ids = [queue_text(text=f"{n}") for n in range(3)]
     deliver()
     db.session.rollback()
     row = db.session.get_one(Connection, connection.id)
@@ -61,7 +61,7 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
 
 def a_message_while_broken(connection: Connection) -> str:
     set_connection_state(connection.id, ConnectionState.ENABLED)
-    message_id = queue_direct_message(text="waits too")
+    message_id = queue_text(text="waits too")
     set_connection_state(connection.id, ConnectionState.BROKEN)
     return message_id
 

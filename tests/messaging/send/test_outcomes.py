@@ -39,7 +39,7 @@ from tests.hub_fixtures import (
     eventually,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     update_message,
@@ -72,7 +72,7 @@ def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
 def test_an_attempt_keeps_how_the_exchange_went(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.http_status == 201
@@ -94,7 +94,7 @@ def test_the_messaging_service_is_kept_as_the_sender(
         row.settings_version = row.settings_version + 1
 
     save()
-    message_id = queue_direct_message()
+    message_id = queue_text()
     deliver()
     assert attempts(message_id)[0].sender == service
 
@@ -203,7 +203,7 @@ def test_a_pause_that_the_provider_asks_for_is_kept(
 def test_too_busy_then_fine_arrives(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message("+15005550012")
+    message_id = queue_text("+15005550012")
     deliver()
     first = message(message_id)
     assert (first.status, first.code) == ("queued", "20429")
@@ -218,7 +218,7 @@ def test_too_busy_then_fine_arrives(
 def test_a_provider_that_is_not_reached_is_tried_again(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = queue_direct_message()  # no simulator runs
+    message_id = queue_text()  # no simulator runs
     deliver()
     row = message(message_id)
     assert (row.status, row.code) == ("queued", "unreachable")
@@ -279,7 +279,7 @@ def test_a_fault_does_not_put_the_text_into_the_attempt(
 def test_a_server_error_after_the_request_left_is_unknown(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message("+15005550014")
+    message_id = queue_text("+15005550014")
     deliver()
     assert message(message_id).status == Status.UNKNOWN
     assert attempts(message_id)[0].http_status == 500

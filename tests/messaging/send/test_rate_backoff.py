@@ -28,7 +28,7 @@ from tests.hub_fixtures import (
     copy_connection,
     count,
     make_due,
-    queue_direct_message,
+    queue_text,
     status,
     texts_at_provider,
 )
@@ -67,8 +67,8 @@ def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(fake_chat: 
 
 def test_connections_of_a_sender_are_slowed_down_together(connection: Connection) -> None:
     twin = copy_connection("Twin", like=connection)
-    queue_direct_message(channel="", connection_slug=connection.slug)
-    queue_direct_message(channel="", connection_slug="twin")
+    queue_text(channel="", connection_slug=connection.slug)
+    queue_text(channel="", connection_slug="twin")
     [one] = claim(connection, 1)
     record_outcome(one, SlowDown("Slower.", "429", 30))
     assert delivery.is_due() == []
@@ -124,7 +124,7 @@ def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].faults.ask(per_second=25)
-    ids = [queue_direct_message(text=f"text {n}") for n in range(60)]
+    ids = [queue_text(text=f"text {n}") for n in range(60)]
     Dispatcher(ShutdownSignal(20)).run(linger=1.5)
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))

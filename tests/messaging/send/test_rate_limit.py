@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     deliver,
     eventually,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     texts_at_provider,
     update_message,
@@ -88,7 +88,7 @@ def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> N
     limit(twin, 4)
     for slug in (connection.slug, "twin", "stranger"):
         for n in range(8):
-            queue_direct_message(text=f"{slug} {n}", channel="", connection_slug=slug)
+            queue_text(text=f"{slug} {n}", channel="", connection_slug=slug)
     taken = Counter(
         one.connection_id
         for one in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
@@ -107,7 +107,7 @@ def test_an_archived_connection_limits_its_sender_no_more(connection: Connection
 
     archive()
     for n in range(8):
-        queue_direct_message(text=f"{n}", channel="", connection_slug=connection.slug)
+        queue_text(text=f"{n}", channel="", connection_slug=connection.slug)
     assert len(claim(connection)) == 8
 
 
@@ -126,7 +126,7 @@ def test_two_drains_at_once_keep_to_the_rate(
 ) -> None:
     limit(connection.id, 20)
     for n in range(120):
-        queue_direct_message(text=f"text {n}")
+        queue_text(text=f"text {n}")
     began = now()
 
     def work() -> None:
@@ -176,7 +176,7 @@ def test_a_sender_that_waits_for_tokens_does_not_hold_another(
     limit(searchable_chat.id, 1000)
     for n in range(30):
         queue_message(text=f"slow {n}")
-        queue_direct_message("room", f"quick {n}", channel="", connection_slug="searchable-chat")
+        queue_text("room", f"quick {n}", channel="", connection_slug="searchable-chat")
     began = time.monotonic()
     Dispatcher(ShutdownSignal(1.5)).run()
     deliver_posts = Counter(one.text.split()[0] for one in fake_provider.sent)

@@ -35,7 +35,7 @@ from tests.hub_fixtures import (
     count,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     status_form,
 )
@@ -201,7 +201,7 @@ def test_a_limit_in_a_callback_holds_what_it_names(
     assert paused_until(connection.id) > 5
     assert (paused_until(second) > 5) is others
     assert paused_until(stranger) == 0
-    waiting = queue_direct_message()
+    waiting = queue_text()
     assert delivery.record_and_claim([], {connection.id: 10}) == []
     assert status(waiting) == Status.QUEUED
 
@@ -211,7 +211,7 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
     hub_demo: Flask, connection: Connection, simulator: Any, code: str
 ) -> None:
     queue_and_accept(connection)
-    waiting = queue_direct_message()
+    waiting = queue_text()
     log_lines(hub_demo, code)
     broken = connection_of(connection)
     assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)

@@ -35,7 +35,7 @@ from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Attempt, Connection, PausedDestination, RecipientPace, Suppression, Throttle
 from tests.fake_provider import FakeChat, FakeProvider
-from tests.hub_fixtures import attempts, count, message, queue_direct_message, status
+from tests.hub_fixtures import attempts, count, message, queue_text, status
 from tests.messaging.send.status_error_steps import connection_of, paused_until, queue_and_accept
 from tests.team_connections import connect_team as connect_team
 
@@ -100,7 +100,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
         lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0)
     )()
     for number in range(8):
-        queue_direct_message(text=f"{number}")
+        queue_text(text=f"{number}")
     claims = delivery.record_and_claim([], {connection.id: 8})
     delivery.record_and_claim(
         [
@@ -174,7 +174,7 @@ def test_status_from_before_a_lifted_opt_out_adds_none(
     said(connection, refusal, now(), "SM2")
     queue_and_accept(connection, "SM3")
     said(connection, refusal, now(), "SM3")
-    assert status(queue_direct_message()) == Status.SUPPRESSED
+    assert status(queue_text()) == Status.SUPPRESSED
 
 
 def test_a_recipients_limit_in_a_status_holds_that_recipient(
@@ -184,8 +184,7 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
     queue_and_accept(fake_chat, "p1", to="room")
     said(fake_chat, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
     held, free = (
-        queue_direct_message(to, channel="", connection_slug="fake-chat")
-        for to in ("room", "room-2")
+        queue_text(to, channel="", connection_slug="fake-chat") for to in ("room", "room-2")
     )
     assert [one.message_id for one in delivery.record_and_claim([], {fake_chat.id: 10})] == [free]
     due = message(held).due_at
@@ -200,7 +199,7 @@ def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
     fake_provider.on_send = lambda outbound: Accepted(
         "p1", Status.FAILED, code="gone", error=ConnectionBroken("The fake_provider burnt.", "gone")
     )
-    message_id = queue_direct_message("room", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", channel="", connection_slug="fake-chat")
     [claim] = delivery.record_and_claim([], {fake_chat.id: 1})
     delivery.record_and_claim(
         [calls.Outcome(claim, fake_provider.on_send(claim.outbound), None, now(), 12, 201)], {}

@@ -22,7 +22,7 @@ from tests.hub_fixtures import (
     message,
     post_callback,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     set_connection_state,
     status,
     status_form,
@@ -42,7 +42,7 @@ def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
     with ahead():
-        message_id = queue_direct_message()
+        message_id = queue_text()
     assert deliver() == 0
     assert clock_skew.is_due()
     assert clock_skew.correct_times() == 1
@@ -55,7 +55,7 @@ def test_cron_has_the_chores_look(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ahead():
-        message_id = queue_direct_message()
+        message_id = queue_text()
     woken: list[str] = []
     monkeypatch.setattr(cron, "wake_now", woken.append)
     cron.wake_queues()
@@ -65,7 +65,7 @@ def test_cron_has_the_chores_look(
 
 
 def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     written = now() + TWO_HOURS
     update_message(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
     clock_skew.correct_times()
@@ -78,7 +78,7 @@ def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connecti
 def test_a_pause_that_the_provider_asked_for_is_left_alone(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, due_at=now() + TWO_HOURS)
     due_at = message(message_id).due_at
     assert not clock_skew.is_due()
@@ -87,7 +87,7 @@ def test_a_pause_that_the_provider_asked_for_is_left_alone(
 
 
 def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     written = now() + TWO_HOURS
     update_message(
         message_id,
@@ -101,7 +101,7 @@ def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connectio
 def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
-    message_id = queue_direct_message("+15005550016")  # calls back about nothing by itself
+    message_id = queue_text("+15005550016")  # calls back about nothing by itself
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.provider_id
@@ -123,7 +123,7 @@ def test_message_queued_on_a_disabled_connection_is_recovered_too(
     hub_demo: Flask, connection: Connection
 ) -> None:
     with ahead():
-        message_id = queue_direct_message()
+        message_id = queue_text()
     set_connection_state(connection.id, ConnectionState.DISABLED)
     assert clock_skew.correct_times() == 1
     assert message(message_id).due_at <= now()  # type: ignore[operator]

@@ -23,7 +23,7 @@ from tests.hub_fixtures import (
     attempts,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     update_message,
 )
@@ -48,7 +48,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     before = now()
-    message_id = queue_direct_message()
+    message_id = queue_text()
     update_message(message_id, due_at=now() - 2 * TWO_HOURS)
     with time_machine.travel(before - TWO_HOURS, tick=True):
         [claim] = claims.record_and_claim([], {connection.id: 1})
@@ -64,7 +64,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
 def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_says(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     real = now()
     with time_machine.travel(real + TWO_HOURS, tick=True):
         claims.record_and_claim([], {connection.id: 1})

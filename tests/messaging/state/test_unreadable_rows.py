@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     json_of,
     message,
     process_pending_callbacks,
-    queue_direct_message,
+    queue_text,
     status,
     update_message,
 )
@@ -54,13 +54,13 @@ def repair() -> None:
 def damaged(hub_demo: Flask, signing_app: SigningApp) -> str:
     """Give a message to somebody whose consent holds a time that Python cannot hold."""
     assert signing_app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
-    message_id = queue_direct_message(ERIC)
+    message_id = queue_text(ERIC)
     run("UPDATE consents SET at = :moment", moment=DAMAGED)
     return message_id
 
 
 def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin: Browser) -> None:
-    other = queue_direct_message(ANNA)
+    other = queue_text(ANNA)
     deliver()
     assert status(other) in ("accepted", "sent", "delivered")
     held = message(damaged)
@@ -105,7 +105,7 @@ def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) ->
 
 
 def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
-    lost = queue_direct_message(ERIC)
+    lost = queue_text(ERIC)
     run("UPDATE messages SET due_at = :moment", moment=DAMAGED)
     deliver()
     assert status(lost) == "queued"
@@ -123,7 +123,7 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
 def test_rules_that_cannot_be_read_stop_their_connection_alone(
     hub_demo: Flask, simulator: Any, admin: Browser, connection: Connection
 ) -> None:
-    waiting = queue_direct_message(ERIC)
+    waiting = queue_text(ERIC)
     run("UPDATE connections SET rules = 'not json' WHERE slug = 'demo-sms'")
     deliver()
     assert status(waiting) == "queued"
@@ -138,7 +138,7 @@ def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
 ) -> None:
     from tests.hub_fixtures import callbacks, post_callback, status_form, status_target
 
-    sent = queue_direct_message(ERIC)
+    sent = queue_text(ERIC)
     deliver()
     form = status_form(hub_demo, message(sent).provider_id or "", "delivered")
     assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
@@ -150,7 +150,7 @@ def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
 
 
 def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulator: Any) -> None:
-    queue_direct_message(ERIC)
+    queue_text(ERIC)
     client = hub_demo.test_client()
 
     def dispatch(stopping: ShutdownSignal) -> int:
@@ -172,16 +172,16 @@ def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
     hub_demo: Flask, simulator: Any, connection: Connection
 ) -> None:
     run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
-    first = queue_direct_message(ERIC)
+    first = queue_text(ERIC)
     deliver()
     run("UPDATE throttles SET ready_at = :moment, refilled_at = :moment", moment=DAMAGED)
-    second = queue_direct_message(ANNA)
+    second = queue_text(ANNA)
     deliver()
     assert {status(first), status(second)} <= {"accepted", "sent", "delivered"}
 
 
 def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
-    odd = queue_direct_message(ERIC)
+    odd = queue_text(ERIC)
     update_message(odd, status="elsewhere")
     unreadable_rows.retry_rows()
     assert [entry.row_id for entry in unreadable_rows.list_rows()] == [odd]

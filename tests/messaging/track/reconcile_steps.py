@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hub.core.vocabulary import Status
-from tests.hub_fixtures import deliver, make_due, queue_direct_message, status
+from tests.hub_fixtures import deliver, make_due, queue_text, status
 
 
 def unknown(text: str = "Hello.", to: str = "room", slug: str = "searchable-chat") -> str:
     """Return a message that was sent, with an unknown outcome."""
-    message_id = queue_direct_message(to, text, channel="", connection_slug=slug)
+    message_id = queue_text(to, text, channel="", connection_slug=slug)
     deliver()
     assert status(message_id) == Status.UNKNOWN
     make_due(message_id)

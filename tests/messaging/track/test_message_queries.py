@@ -25,7 +25,7 @@ from tests.hub_fixtures import (
     ERIC,
     copy_connection,
     message,
-    queue_direct_message,
+    queue_text,
     source_id,
     update_message,
 )
@@ -39,7 +39,7 @@ def many_messages(hub_demo: Flask, connection: Connection) -> list[Message]:
     first.
     """
     others = [copy_connection(title, like=connection) for title in ("Second", "Third")]
-    first = message(queue_direct_message())
+    first = message(queue_text())
     _fill(first, [connection.id, *others])
     return list(db.session.scalars(select(Message).order_by(Message.id.desc())))
 

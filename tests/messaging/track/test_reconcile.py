@@ -30,7 +30,7 @@ from tests.hub_fixtures import (
     deliver,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     update_message,
@@ -42,7 +42,7 @@ from tests.messaging.track.reconcile_steps import unknown
 def test_an_expired_lease_becomes_unknown_and_never_queued(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     claims.record_and_claim([], {fake_chat.id: 1})
     assert not reconcile.is_due()
     with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
@@ -66,9 +66,7 @@ def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_unde
         return []
 
     fake_provider.on_find = look
-    message_id = queue_direct_message(
-        "room", "Hello.", channel="", connection_slug="searchable-chat"
-    )
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="searchable-chat")
     [claim] = claims.record_and_claim([], {searchable_chat.id: 1})
     make_due(message_id)
     reconcile.look_up_unknown()
@@ -82,7 +80,7 @@ def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_unde
 
 
 def test_a_lease_that_runs_is_left_alone(fake_chat: Connection) -> None:
-    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     claims.record_and_claim([], {fake_chat.id: 1})
     expire_lease(message_id)
     assert status(message_id) == Status.SENDING
@@ -195,7 +193,7 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
     fake_provider.on_send = lose_response
     fake_provider.on_find = cannot_tell
     ids = [unknown() for _ in range(reconcile.MISSES + 2)]
-    elsewhere = queue_direct_message("+15005550014", channel="", connection_slug=connection.slug)
+    elsewhere = queue_text("+15005550014", channel="", connection_slug=connection.slug)
     deliver()
     make_due(elsewhere)
     reconcile.look_up_unknown()
@@ -257,8 +255,7 @@ def test_a_lease_that_cannot_be_ended_holds_no_other(
     searchable_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [
-        queue_direct_message("room", str(n), channel="", connection_slug="searchable-chat")
-        for n in range(2)
+        queue_text("room", str(n), channel="", connection_slug="searchable-chat") for n in range(2)
     ]
     claims.record_and_claim([], {searchable_chat.id: 2})
     for one in ids:

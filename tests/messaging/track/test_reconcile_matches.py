@@ -22,7 +22,7 @@ from tests.hub_fixtures import (
     deliver,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     texts_at_provider,
@@ -35,7 +35,7 @@ def test_provider_message_of_another_message_is_not_matched(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted("h1")
-    earlier = queue_direct_message("room", "Hello.", channel="", connection_slug="searchable-chat")
+    earlier = queue_text("room", "Hello.", channel="", connection_slug="searchable-chat")
     deliver()
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
@@ -51,10 +51,10 @@ def test_message_of_another_connection_of_the_account_is_not_matched(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
-    theirs = queue_direct_message(channel="", connection_slug=twin.slug)
+    theirs = queue_text(channel="", connection_slug=twin.slug)
     deliver()
     [taken] = attempts(theirs)
-    ours = queue_direct_message(channel="", connection_slug=connection.slug)
+    ours = queue_text(channel="", connection_slug=connection.slug)
     claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
     update_message(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
     assert taken.provider_id
@@ -136,7 +136,7 @@ def test_while_an_equal_text_is_being_sent_nothing_is_decided(
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
     message_id = unknown()
-    queue_direct_message("room", "Hello.", channel="", connection_slug="searchable-chat")
+    queue_text("room", "Hello.", channel="", connection_slug="searchable-chat")
     claims.record_and_claim([], {searchable_chat.id: 1})
     reconcile.look_up_unknown()
     row = message(message_id)

@@ -22,7 +22,7 @@ from tests.hub_fixtures import (
     deliver,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     texts_at_provider,
@@ -77,7 +77,7 @@ def set_up(connection_id: str, **columns: str) -> None:
 def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_twice(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message("+15005550014")  # taken, and answered with 500
+    message_id = queue_text("+15005550014")  # taken, and answered with 500
     deliver()
     assert status(message_id) == Status.UNKNOWN
     connections.save(
@@ -93,7 +93,7 @@ def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_
 def test_a_message_that_broke_after_accepting_is_found_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message("+15005550014")
+    message_id = queue_text("+15005550014")
     deliver()
     make_due(message_id)
     reconcile.look_up_unknown()
@@ -106,7 +106,7 @@ def test_a_message_that_broke_after_accepting_is_found_at_twilio(
 def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_ahead(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message("+15005550014")
+    message_id = queue_text("+15005550014")
     deliver()
     begin_later(message_id, timedelta(hours=2))
     make_due(message_id)
@@ -127,7 +127,7 @@ def begin_later(message_id: str, by: timedelta) -> None:
 def test_a_call_that_never_left_is_proved_absent_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     claims.record_and_claim([], {connection.id: 1})  # the worker dies here
     for _ in ("the lease is over", "a minute later"):
         make_due(message_id)
@@ -155,7 +155,7 @@ def test_the_notice_of_a_trial_account_does_not_hide_a_message(
         "/simulator/account", json={"type": "Trial"}, headers={"Sec-Fetch-Site": "same-origin"}
     )
     # taken, and answered with 500
-    message_id = queue_direct_message("+15005550014", "Your contract is ready.")
+    message_id = queue_text("+15005550014", "Your contract is ready.")
     deliver()
     assert status(message_id) == Status.UNKNOWN
     make_due(message_id)

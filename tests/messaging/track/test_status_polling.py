@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from flask import Flask
 from sqlalchemy import select
 
 from hub.core.errors import ConnectionBroken, OutcomeUnknown, PermanentError, TransientError
@@ -15,21 +14,18 @@ from hub.core.vocabulary import ConnectionState, Lane, Status
 from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import StatusUpdate
-from hub.jobs import cron
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.track import reconcile, status_polling, statuses
+from hub.messaging.track import status_polling, statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, StatusEvent
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
-    SigningApp,
     deliver,
     event_types,
     eventually,
-    json_of,
     make_due,
     message,
-    queue_direct_message,
+    queue_text,
     set_connection_state,
     status,
     status_words,
@@ -42,7 +38,7 @@ QUARTER = timedelta(minutes=15)
 
 def carried(text: str = "Hello.", to: str = "room") -> str:
     """Return a message that was sent, and that gets no callbacks."""
-    message_id = queue_direct_message(to, text, channel="", connection_slug="pollable-chat")
+    message_id = queue_text(to, text, channel="", connection_slug="pollable-chat")
     deliver()
     assert status(message_id) == Status.ACCEPTED
     return message_id
@@ -150,7 +146,7 @@ def test_pending_message_is_polled_again(
 def test_message_that_cannot_be_polled_is_left_alone(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = queue_direct_message("room", "Hello.", channel="", connection_slug="fake-chat")
+    message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     deliver()
     assert message(message_id).due_at is None
     make_due(message_id)  # as a callback would leave it, which does not know what the provider can
@@ -279,7 +275,7 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
 
     first = carried()
     second = carried()
-    elsewhere = queue_direct_message("+15005550016")
+    elsewhere = queue_text("+15005550016")
     deliver()
     eventually(
         lambda: (
@@ -340,65 +336,3 @@ def test_nothing_is_open_while_the_provider_thinks(
     fake_provider.on_fetch_status = look
     status_polling.poll_statuses()
     assert status(message_id) == Status.DELIVERED
-
-
-# ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
-def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
-    hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any, served: Flask
-) -> None:
-    message_id = json_of(
-        signing_app.post(
-            "/messages", {"channel": "sms", "to": "+15005550016", "text": "Sign here."}
-        )
-    )["id"]
-    deliver()
-    eventually(
-        lambda: (
-            simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
-            == "delivered"
-        )
-    )
-    assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
-
-    make_due(message_id)  # a quarter of an hour later
-    cron.wake_queues()
-    assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
-    status_polling.poll_statuses()
-
-    shown = json_of(signing_app.get(f"/messages/{message_id}"))
-    [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
-    assert (shown["status"], fact["source"], fact["word"], fact["event"]) == (
-        "delivered",
-        "poll",
-        "delivered",
-        "sms_delivered",
-    )
-    assert fact["text"] == "Signpost asked the provider because no callback had arrived."
-
-
-def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
-    hub_demo: Flask, connection: Connection, simulator: Any
-) -> None:
-    message_id = queue_direct_message("+15005550016")
-    deliver()
-    store = simulator.extensions["simulator"].store
-    eventually(lambda: store.on_phone("+15005550016")[0].status == "delivered")
-    store.change(message(message_id).provider_id, deleted=1)
-    make_due(message_id)
-    assert status_polling.poll_statuses() == 1
-    assert (status(message_id), message(message_id).due_at, status_words(message_id)) == (
-        "accepted",
-        None,
-        ["gone"],
-    )
-
-
-def test_a_message_that_was_found_is_asked_for_later(
-    hub_demo: Flask, connection: Connection, simulator: Any
-) -> None:
-    # taken, and answered with 500; no callbacks reach a hub that is not served
-    message_id = queue_direct_message("+15005550014")
-    deliver()
-    make_due(message_id)
-    reconcile.look_up_unknown()
-    assert message(message_id).due_at is not None or Status(status(message_id)).final

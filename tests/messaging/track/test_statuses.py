@@ -26,7 +26,7 @@ from tests.hub_fixtures import (
     count,
     event_types,
     message,
-    queue_direct_message,
+    queue_text,
     status,
     status_words,
     update_message,
@@ -44,7 +44,7 @@ def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
 
 def sent_out(connection: Connection, sid: str = SID) -> str:
     """Return a message that the provider has accepted under `sid`."""
-    message_id = queue_direct_message(text=f"text {sid}")
+    message_id = queue_text(text=f"text {sid}")
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
@@ -189,7 +189,7 @@ def test_the_ranks_are_those_of_the_design() -> None:
 def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
     connection: Connection, origin: Origin
 ) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
@@ -200,7 +200,7 @@ def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
 
 
 def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
-    message_id = queue_direct_message()
+    message_id = queue_text()
     claims.record_and_claim([], {connection.id: 1})
     update_message(message_id, status=Status.UNKNOWN.value, due_at=now())
     assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
@@ -241,7 +241,7 @@ def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, n
 def test_event_without_an_id_matches_no_message(
     connection: Connection, origin: Origin, hub_demo: Flask
 ) -> None:
-    queue_direct_message()
+    queue_text()
     claims.record_and_claim([], {connection.id: 1})  # an attempt without a provider id is there
     assert not statuses.apply_status(fact("delivered", ""), origin)
 
@@ -252,7 +252,7 @@ def message_tried_twice(connection: Connection) -> str:
     """Give a message whose second attempt is under way; the first may have arrived after all, as
     SID.
     """
-    message_id = queue_direct_message()
+    message_id = queue_text()
     claims.record_and_claim([], {connection.id: 1})
     update_message(message_id, status=Status.QUEUED.value, due_at=now())
     claims.record_and_claim([], {connection.id: 1})
