@@ -109,11 +109,11 @@ def _branches(wanted: MessageQuery) -> message_queries.Branches:
     """Return what finds the messages that are asked for, by the narrowest of what narrows them."""
     narrow: list[message_queries.Branches] = []
     if wanted.provider_id:
-        narrow.append(message_queries.by_provider_id(wanted.provider_id))
+        narrow.append(message_queries.match_provider_id(wanted.provider_id))
     if wanted.request:
-        narrow.append(message_queries.by_request(wanted.request))
+        narrow.append(message_queries.match_request(wanted.request))
     if wanted.to:
-        narrow.append(message_queries.by_address([(kind, wanted.to) for kind in Address]))
+        narrow.append(message_queries.match_address([(kind, wanted.to) for kind in Address]))
     filters = message_queries.Filters(
         [wanted.status] if wanted.status else (),
         channel=wanted.channel or "",
@@ -127,7 +127,7 @@ def _branches(wanted: MessageQuery) -> message_queries.Branches:
     first, *others = narrow
     for one in others:
         first = [and_(branch, or_(*one)) for branch in first] if one else []
-    return filters.among(first)
+    return filters.narrow(first)
 
 
 @blueprint.get("/messages/<message_id>")

@@ -298,13 +298,13 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
 def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
     return {
         "at": format_time(entry.at),
-        "what": entry.what,
+        "what": entry.kind,
         "title": entry.title,
         "text": entry.text,
         "status": entry.status,
         "source": entry.source,
         "attempt": entry.attempt,
-        "word": entry.word or None,
+        "word": entry.provider_status or None,
         "code": entry.code or None,
         "http_status": entry.http_status,
         "provider_request": entry.provider_request or None,

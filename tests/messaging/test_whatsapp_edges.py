@@ -329,7 +329,7 @@ def test_message_of_a_removed_service_is_not_resent(
 
     lose()
     change(whatsapp.id, services={})
-    reconcile.settle_unknown(message_id)
+    reconcile.look_up_message(message_id)
     assert status(message_id) == ("unknown" if settled == "unknown" else "queued"), (
         "absent there says nothing of another sender"
     )

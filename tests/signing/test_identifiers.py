@@ -148,7 +148,7 @@ def check_everywhere(app: SigningApp, name: str) -> None:
     assert len(reminded) == 3
     listed = json_of(app.get("/messages", request=name))["messages"]
     assert {one["request"] for one in listed} == {own}
-    assert list(db.session.scalars(message_queries.requests_named(name))) == [own]
+    assert list(db.session.scalars(message_queries.select_requests(name))) == [own]
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────

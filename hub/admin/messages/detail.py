@@ -120,8 +120,8 @@ def _leg(leg: Message) -> dict[str, Any]:
 
 def _entry(entry: timeline.Entry) -> dict[str, Any]:
     look = message_badge(entry.status) if entry.status else None
-    icon = look.icon if look else ICONS.get(entry.what, "dot")
-    if entry.what in ("handed_over", "accepted"):
+    icon = look.icon if look else ICONS.get(entry.kind, "dot")
+    if entry.kind in ("handed_over", "accepted"):
         icon = "arrow-up-right-square"
     text = (
         f"{entry.text} Code {entry.code}."

@@ -73,7 +73,7 @@ def _branches(keep: dict[str, str]) -> message_queries.Branches:
     if "status" in keep:
         asked.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
     q = keep.get("q", "")
-    if q.lower() in list(Status) and not message_queries.by_request(q):
+    if q.lower() in list(Status) and not message_queries.match_request(q):
         asked.append({Status(q.lower())})
         q = ""
     statuses = set.intersection(*asked) if asked else set()
@@ -87,16 +87,16 @@ def _branches(keep: dict[str, str]) -> message_queries.Branches:
         test=test,
         expecting=keep.get("show") == WAY,
     )
-    return filters.among(_meant(q)) if q else filters.branches()
+    return filters.narrow(_meant(q)) if q else filters.branches()
 
 
 def _meant(q: str) -> message_queries.Branches:
     """Return what a search can mean: an id of ours or the provider's, an address, a request, a
     code.
     """
-    found = message_queries.by_provider_id(q) + message_queries.by_request(q)
+    found = message_queries.match_provider_id(q) + message_queries.match_request(q)
     try:
-        found += message_queries.by_address(
+        found += message_queries.match_address(
             [*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)]
         )
     except (
@@ -106,7 +106,7 @@ def _meant(q: str) -> message_queries.Branches:
     if is_id("msg", q):
         found.append(Message.id == q)
     if q.isdecimal() and len(q) <= 6:
-        found += message_queries.count_by_code(q)
+        found += message_queries.match_code(q)
     return found
 
 
@@ -140,10 +140,10 @@ def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
 def _count(name: str, statuses: tuple[Status, ...]) -> int:
     """Count a group's messages of the last day: the page must not get slower as tables grow."""
     count = message_queries.count_messages(statuses, now() - DAY, COUNTED)
-    quiet = message_queries.silent_messages() if name == WAY else []
+    quiet = message_queries.silent_connections() if name == WAY else []
     over = [status for status in statuses if status.handed_over]
     return (
-        count - message_queries.count_messages(over, now() - DAY, COUNTED, among=quiet)
+        count - message_queries.count_messages(over, now() - DAY, COUNTED, connection_ids=quiet)
         if quiet
         else count
     )

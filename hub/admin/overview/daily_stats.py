@@ -63,7 +63,7 @@ def read_daily_stats() -> DailyStats:
     carriers: dict[str, list[str]] = {}
     for connection_id, channel in db.session.execute(select(Connection.id, Connection.channel)):
         carriers.setdefault(channel, []).append(connection_id)
-    silent = set(message_queries.silent_messages())
+    silent = set(message_queries.silent_connections())
     counts: Counter[tuple[str, Status]] = Counter()
     seconds: dict[str, list[float]] = {}
     over: Counter[str] = Counter()

@@ -44,7 +44,7 @@ def requests() -> Any:
         wanted = wanted.where(SigningRequest.state == keep["state"])
     if q := keep.get("q"):
         wanted = wanted.where(
-            SigningRequest.id.in_(list(db.session.scalars(message_queries.requests_named(q))))
+            SigningRequest.id.in_(list(db.session.scalars(message_queries.select_requests(q))))
         )
     found = page(wanted, SigningRequest.id, "req", keep)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}

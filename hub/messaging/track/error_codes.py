@@ -1,4 +1,4 @@
-"""Meanings of our own error codes, and of final statuses without a code."""
+"""Explain Signpost's own error codes, and final statuses without a code."""
 
 from __future__ import annotations
 

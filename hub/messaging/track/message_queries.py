@@ -1,8 +1,8 @@
-"""Lists of messages, as fast among a million as among a thousand.
+"""Query lists of messages, in the same time among a million messages as among a thousand.
 
-A list is made of branches: conditions that one index meets, newest first, without reading what it
-does not show. Connection and status are the first columns of such an index, and channel and kind
-follow from the connection; so does everything a search can mean.
+A query consists of branches. A branch is a condition whose rows one index returns newest first, so
+that only the rows of a page are read. Such an index begins with the connection and the status, or
+with the column of a search. A channel stands for its connections.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from hub.models import Attempt, Connection, Contact, Message, SigningRequest, So
 from hub.shared.address_keys import address_keys
 
 HANDED_OVER = tuple(status for status in Status if status.handed_over)
-AT_ONCE = 100  # branches of one statement
+AT_ONCE = 100  # branches in one statement
 
 Branches = list[ColumnElement[bool]]
 
 
 class BesideIndex(FunctionElement[Any]):
-    """A column that narrows what a branch finds: SQLite, which keeps no statistics, must not take
-    its index instead of the branch's.
+    """A column that filters the rows of a branch without its own index.
+
+    SQLite has no statistics here, and could otherwise choose this index over that of the branch.
     """
 
     inherit_cache = True
@@ -53,22 +54,22 @@ class BesideIndex(FunctionElement[Any]):
 
 
 @compiles(BesideIndex)
-def _column(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
+def _compile_column(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
 
 
 @compiles(BesideIndex, "sqlite")
-def _column_without_index(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
+def _compile_for_sqlite(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
     # https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_
     return f"+{compiler.process(element.clauses, **options)}"
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Filters of a list of messages; an empty or None filter narrows nothing. `slug` names a
-    connection.
+    """Filters of a list of messages; an empty filter or None matches all messages.
 
-    `expecting` leaves out messages whose provider reports no statuses.
+    `slug` is that of a connection. `expecting` leaves out messages whose provider reports no
+    status.
     """
 
     statuses: Collection[Status] = ()
@@ -77,54 +78,54 @@ class Filters:
     test: bool | None = None
     expecting: bool = False
 
-    def carriers(self) -> list[str] | None:
-        """Return the ids of the connections that are meant, or None for all there are."""
+    def connection_ids(self) -> list[str] | None:
+        """Return the IDs of the connections that match, or None if all match."""
         if not self.channel and not self.slug and self.test is None:
             return None
-        found = db.session.execute(
+        rows = db.session.execute(
             select(Connection.id, Connection.channel, Connection.slug, Connection.test)
         ).all()
-        meant = [
-            one.id
-            for one in found
-            if self.channel in ("", one.channel)
-            and self.slug in ("", one.slug)
-            and self.test in (None, one.test)
+        matching = [
+            row.id
+            for row in rows
+            if self.channel in ("", row.channel)
+            and self.slug in ("", row.slug)
+            and self.test in (None, row.test)
         ]
-        return None if len(meant) == len(found) else meant
+        return None if len(matching) == len(rows) else matching
 
     def branches(self) -> Branches:
-        """Return what finds the messages that are meant: one branch for all, or one for each
-        connection and status.
-        """
-        carriers = self.carriers()
-        if carriers is None:
+        """Return one branch for all messages, or one for each connection and status."""
+        connection_ids = self.connection_ids()
+        if connection_ids is None:
             if not self.statuses:
                 return [true()]
-            carriers = list(db.session.scalars(select(Connection.id)))
-        wanted = [status for status in Status if status in self.statuses or not self.statuses]
-        quiet = silent_messages() if self.expecting else ()
+            connection_ids = list(db.session.scalars(select(Connection.id)))
+        statuses = [status for status in Status if status in self.statuses or not self.statuses]
+        silent = silent_connections() if self.expecting else ()
         return [
-            and_(Message.connection_id == one, Message.status == status)
-            for one in carriers
-            for status in wanted
-            if not (status.handed_over and one in quiet)
+            and_(Message.connection_id == connection_id, Message.status == status)
+            for connection_id in connection_ids
+            for status in statuses
+            if not (status.handed_over and connection_id in silent)
         ]
 
-    def among(self, branches: Branches) -> Branches:
-        """Return branches of a search, narrowed."""
-        also: Branches = [BesideIndex(Message.status).in_(self.statuses)] if self.statuses else []
-        carriers = self.carriers()
-        if carriers is not None:
-            also.append(BesideIndex(Message.connection_id).in_(carriers))
-        if self.expecting and (quiet := silent_messages()):
-            also.append(
+    def narrow(self, branches: Branches) -> Branches:
+        """Add these filters to the branches of a search."""
+        filters: Branches = (
+            [BesideIndex(Message.status).in_(self.statuses)] if self.statuses else []
+        )
+        connection_ids = self.connection_ids()
+        if connection_ids is not None:
+            filters.append(BesideIndex(Message.connection_id).in_(connection_ids))
+        if self.expecting and (silent := silent_connections()):
+            filters.append(
                 or_(
                     BesideIndex(Message.status).not_in(HANDED_OVER),
-                    BesideIndex(Message.connection_id).not_in(quiet),
+                    BesideIndex(Message.connection_id).not_in(silent),
                 )
             )
-        return [and_(branch, *also) for branch in branches]
+        return [and_(branch, *filters) for branch in branches]
 
 
 def newest_messages(
@@ -135,19 +136,21 @@ def newest_messages(
     after: str = "",
     also: ColumnElement[bool] | None = None,
 ) -> list[Message]:
-    """Return messages of these branches, at most `limit`: the newest, those right before an id, or,
-    oldest first, those after one.
+    """Return at most `limit` messages of the branches, newest first.
+
+    `before` and `after` are message IDs: return the messages next to one. Those after an ID are
+    returned oldest first. `also`: a condition that applies to all branches.
     """
-    order = Message.id.asc() if after else Message.id.desc()
-    wanted = [true() if also is None else also]
+    conditions = [true() if also is None else also]
     if before:
-        wanted.append(Message.id < before)
+        conditions.append(Message.id < before)
     elif after:
-        wanted.append(Message.id > after)
+        conditions.append(Message.id > after)
+    order = Message.id.asc() if after else Message.id.desc()
     ids: set[str] = set()
     for start in range(0, len(branches), AT_ONCE):
         parts = [
-            select(Message.id).where(branch, *wanted).order_by(order).limit(limit)
+            select(Message.id).where(branch, *conditions).order_by(order).limit(limit)
             for branch in branches[start : start + AT_ONCE]
         ]
         ids.update(
@@ -157,73 +160,72 @@ def newest_messages(
                 else union_all(*(select(part.subquery().c.id) for part in parts))
             )
         )
-    chosen = sorted(ids, reverse=not after)[:limit]
-    return (
-        list(db.session.scalars(select(Message).where(Message.id.in_(chosen)).order_by(order)))
-        if chosen
-        else []
-    )
+    page_ids = sorted(ids, reverse=not after)[:limit]
+    if not page_ids:
+        return []
+    return list(db.session.scalars(select(Message).where(Message.id.in_(page_ids)).order_by(order)))
 
 
-def silent_messages() -> list[str]:
-    """Return the ids of connections that never say what became of a message."""
-    found = db.session.execute(select(Connection.id, Connection.integration)).all()
-    return [one.id for one in found if not integrations.reports(one.integration)]
+def silent_connections() -> list[str]:
+    """Return the IDs of the connections whose provider reports no delivery status."""
+    rows = db.session.execute(select(Connection.id, Connection.integration)).all()
+    return [row.id for row in rows if not integrations.reports(row.integration)]
 
 
 def count_messages(
     statuses: Collection[Status],
     since: datetime,
-    most: int,
+    limit: int,
     *,
-    among: Collection[str] | None = None,
+    connection_ids: Collection[str] | None = None,
 ) -> int:
-    """Count the messages of these statuses that were made since then, no further than `most`; only
-    those of some connections, if asked.
+    """Count messages with these statuses created after `since`, up to `limit`.
+
+    `connection_ids`: count only messages of these connections.
     """
-    carriers: Any = select(Connection.id) if among is None else among
-    meant = select(Message.id).where(
-        Message.connection_id.in_(carriers),
+    connections: Any = select(Connection.id) if connection_ids is None else connection_ids
+    query = select(Message.id).where(
+        Message.connection_id.in_(connections),
         Message.status.in_(statuses),
         Message.id > id_at("msg", since),
     )
-    return db.session.scalar(select(func.count()).select_from(meant.limit(most).subquery())) or 0
+    return db.session.scalar(select(func.count()).select_from(query.limit(limit).subquery())) or 0
 
 
-# ── What a search can mean ────────────────────────────────────────────────────────────────────────
-def by_provider_id(provider_id: str) -> Branches:
-    """Find the message that a provider knows under an id."""
-    known = select(Attempt.message_id).where(
+# ── Branches of a search ──────────────────────────────────────────────────────────────────────────
+def match_provider_id(provider_id: str) -> Branches:
+    """Return branches for the messages with a provider's ID."""
+    message_ids = select(Attempt.message_id).where(
         Attempt.connection_id.in_(select(Connection.id)), Attempt.provider_id == provider_id
     )
-    return _each(Message.id, known)
+    return _branch_for_each(Message.id, message_ids)
 
 
-def by_address(addresses: Collection[tuple[str, str]]) -> Branches:
-    """Find messages to an address, given as kinds and normal forms it may have.
+def match_address(addresses: Collection[tuple[str, str]]) -> Branches:
+    """Return branches for the messages to an address.
 
-    Raises Unreadable.
+    `addresses`: the kinds and normalized forms that the address may have. Raises DecryptionError.
     """
     keys = [
         and_(Contact.kind == kind, Contact.address_key.in_(address_keys(kind, address)))
         for kind, address in addresses
     ]
-    return _each(Message.contact_id, select(Contact.id).where(or_(*keys)))
+    return _branch_for_each(Message.contact_id, select(Contact.id).where(or_(*keys)))
 
 
-def by_request(name: str) -> Branches:
-    """Find messages of a signing request, by our id or the source's."""
-    return _each(Message.request_id, requests_named(name))
+def match_request(name: str) -> Branches:
+    """Return branches for the messages of a signing request, by its Signpost ID or app ID."""
+    return _branch_for_each(Message.request_id, select_requests(name))
 
 
-def count_by_code(code: str) -> Branches:
-    """Find messages that failed with a code."""
-    # in the words of the partial index
+def match_code(code: str) -> Branches:
+    """Return branches for the messages with an error code."""
+    # the second condition is that of the partial index, which is used only if the query repeats it
     return [and_(Message.code == code, Message.code != literal_column("''"))]
 
 
-def requests_named(name: str) -> Select[str]:
-    """Return what finds signing requests by our id or the source's."""
+def select_requests(name: str) -> Select[str]:
+    """Return a query for the IDs of signing requests, by their Signpost ID or app ID."""
     query = select(SigningRequest.id).where(
         SigningRequest.source_id.in_(select(Source.id)), SigningRequest.external_id == name
     )
@@ -234,5 +236,5 @@ def requests_named(name: str) -> Select[str]:
     )
 
 
-def _each(column: Any, ids: Select[str]) -> Branches:
-    return [column == one for one in dict.fromkeys(db.session.scalars(ids))]
+def _branch_for_each(column: Any, ids: Select[str]) -> Branches:
+    return [column == value for value in dict.fromkeys(db.session.scalars(ids))]

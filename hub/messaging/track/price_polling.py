@@ -1,6 +1,6 @@
-"""Ask providers for the prices of messages, where a connection counts its spending.
+"""Poll the prices of messages on connections with a spending limit.
 
-A few at a time, for two days.
+A run asks for a few messages of each connection; after two days the estimate stays.
 """
 
 from __future__ import annotations
@@ -25,31 +25,30 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-SETTLED = timedelta(hours=1)  # prices are known a while after a message has arrived
-ASKED_FOR = timedelta(days=2)
-# of one connection in one run: the newest, so that those without a price do not stand before the
-# others
-FEW = 50
+PRICED_AFTER = timedelta(hours=1)  # providers know the price some time after the delivery
+POLLED_FOR = timedelta(days=2)
+# messages of one connection in one run, newest first: those that never get a price come last
+BATCH = 50
 CHARGED = (Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED)
 
 
 def poll_prices(stopping: ShutdownSignal | None = None) -> int:
-    """Ask for the prices of messages that were estimated; return how many were asked for."""
+    """Ask providers for the prices of estimated messages; return the number of messages."""
     enabled = select(Connection).where(
         Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None)
     )
-    spending = [
-        one.id
-        for one in db.session.scalars(enabled.where(Connection.rules != ""))
-        if policy.rules_of(one).spends
+    connection_ids = [
+        connection.id
+        for connection in db.session.scalars(enabled.where(Connection.rules != ""))
+        if policy.rules_of(connection).spends
     ]
     db.session.rollback()
-    return sum(_ask_apart(one, stopping) for one in spending)
+    return sum(_poll_isolated(connection_id, stopping) for connection_id in connection_ids)
 
 
-def _ask_apart(connection_id: str, stopping: ShutdownSignal | None) -> int:
+def _poll_isolated(connection_id: str, stopping: ShutdownSignal | None) -> int:
     try:
-        return _ask_over(connection_id, stopping)
+        return _poll_connection(connection_id, stopping)
     except Exception as problem:  # a failure of one connection must not stop the others
         if unreadable_rows.is_transient(problem):
             raise
@@ -59,29 +58,29 @@ def _ask_apart(connection_id: str, stopping: ShutdownSignal | None) -> int:
         return 0
 
 
-def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
-    asked = 0
+def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int:
+    polled = 0
     try:
         integration = integration_instances.instance(db.session.get_one(Connection, connection_id))
-        waiting = _unpriced(connection_id) if integration.supports("fetch_status") else []
+        unpriced = _unpriced_messages(connection_id) if integration.supports("fetch_status") else []
         db.session.rollback()
-        for message_id, provider_id in waiting:
+        for message_id, provider_id in unpriced:
             if stopping is not None and stopping.now:
                 break
-            asked += 1
-            found = integration.fetch_status(provider_id)
-            if found.price is not None:
-                _keep_or_note(message_id, found.price)
+            polled += 1
+            update = integration.fetch_status(provider_id)
+            if update.price is not None:
+                _store_or_note(message_id, update.price)
     except HubError as problem:  # the provider cannot be asked now: the estimate stays
         log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
         db.session.rollback()
-    return asked
+    return polled
 
 
-def _keep_or_note(message_id: str, price: Price) -> None:
-    """Store a price. A message whose row cannot be read is noted, and the others go on."""
+def _store_or_note(message_id: str, price: Price) -> None:
+    """Store a price. If the row of the message cannot be read, note that and go on."""
     try:
-        _keep(message_id, price)
+        _store_price(message_id, price)
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
@@ -89,20 +88,21 @@ def _keep_or_note(message_id: str, price: Price) -> None:
 
 
 @transaction
-def _keep(message_id: str, price: Price) -> None:
-    ledger = MessageBatch()
-    ledger.read([message_id])
-    ledger.record_price(ledger.rows[message_id], price)
-    ledger.write()
+def _store_price(message_id: str, price: Price) -> None:
+    batch = MessageBatch()
+    batch.read([message_id])
+    batch.record_price(batch.rows[message_id], price)
+    batch.write()
 
 
-def _unpriced(connection_id: str) -> list[tuple[str, str]]:
+def _unpriced_messages(connection_id: str) -> list[tuple[str, str]]:
+    """Return the ID and the provider's ID of each message to poll."""
     moment = now()
-    found = select(Message.id, Message.provider_id).where(
+    query = select(Message.id, Message.provider_id).where(
         Message.connection_id == connection_id,
         Message.status.in_(CHARGED),
-        Message.id > id_at("msg", moment - ASKED_FOR),
-        Message.id < id_at("msg", moment - SETTLED),
+        Message.id > id_at("msg", moment - POLLED_FOR),
+        Message.id < id_at("msg", moment - PRICED_AFTER),
         Message.estimate.is_not(None),
         Message.price.is_(None),
         Message.provider_id.is_not(None),
@@ -110,6 +110,6 @@ def _unpriced(connection_id: str) -> list[tuple[str, str]]:
     return [
         (message_id, provider_id or "")
         for message_id, provider_id in db.session.execute(
-            found.order_by(Message.id.desc()).limit(FEW)
+            query.order_by(Message.id.desc()).limit(BATCH)
         )
     ]

@@ -1,4 +1,4 @@
-"""Look up messages of unknown outcome at the provider: expired leases and lost answers."""
+"""Ask the provider about messages with an unknown outcome: expired leases and lost responses."""
 
 from __future__ import annotations
 
@@ -30,46 +30,43 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50  # of one connection in one run
-GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides, with a button
-# the pause before the next question is this part of how long it is not known already
-PATIENCE = 0.25
-WAITS_FOR_OTHERS = timedelta(minutes=10)  # then what the provider has is nobody's of whom we know
-MISSES = 3  # questions without an answer in one run, then the others of the connection wait
+BATCH = 50  # messages of one connection in one run
+GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides on the message's page
+# the pause before the next lookup, as a part of the time for which the outcome has been unknown
+PAUSE_FACTOR = 0.25
+WAIT_FOR_OTHERS = timedelta(minutes=10)  # then other messages no longer delay a decision
+MAX_FAILURES = 3  # failed lookups of a connection in one run, then its other messages wait
 
 
 def is_due() -> bool:
-    """Tell whether a lease has expired or an unknown outcome is due to be looked into.
-
-    Reads only.
-    """
+    """Return whether a lease has expired or a lookup is due. Reads only."""
     return bool(overdue.overdue_connections((Status.SENDING, Status.UNKNOWN)))
 
 
 def look_up_unknown(stopping: ShutdownSignal | None = None) -> int:
-    """Settle what can be settled; return how many messages were looked at."""
-    late = _due(Status.SENDING)
-    for message_id in itertools.chain.from_iterable(late.values()):
-        with _apart(message_id):
+    """Expire leases and look up unknown outcomes that are due; return the number of messages."""
+    expired = _due_by_connection(Status.SENDING)
+    for message_id in itertools.chain.from_iterable(expired.values()):
+        with _contain_errors(message_id):
             expire_lease(message_id)
-    looked_at = sum(map(len, late.values()))
-    for unknown in _due(Status.UNKNOWN).values():
-        looked_at += _settle_all(unknown, stopping)
-    return looked_at
+    processed = sum(map(len, expired.values()))
+    for message_ids in _due_by_connection(Status.UNKNOWN).values():
+        processed += _look_up_connection(message_ids, stopping)
+    return processed
 
 
-def _due(status: Status) -> dict[str, list[str]]:
-    found = {
+def _due_by_connection(status: Status) -> dict[str, list[str]]:
+    message_ids = {
         connection_id: overdue.oldest_overdue(connection_id, [status], BATCH)
         for connection_id in overdue.overdue_connections([status])
     }
     db.session.rollback()
-    return found
+    return message_ids
 
 
 @contextmanager
-def _apart(message_id: str) -> Iterator[None]:
-    """Let what goes wrong with one message hold no other: it is logged, and that message waits."""
+def _contain_errors(message_id: str) -> Iterator[None]:
+    """Log an error of one message and postpone its lookup, so that the other messages go on."""
     try:
         yield
     except Exception:
@@ -84,35 +81,38 @@ def _apart(message_id: str) -> Iterator[None]:
             unreadable_rows.hold_message(message_id, problem)
 
 
-def _settle_all(unknown: list[str], stopping: ShutdownSignal | None) -> int:
-    """Settle messages of one connection; a provider that does not answer is left alone, so that it
-    holds no other.
+def _look_up_connection(message_ids: list[str], stopping: ShutdownSignal | None) -> int:
+    """Look up messages of one connection; return how many.
+
+    After MAX_FAILURES failed lookups the other messages wait, so that a provider that is down does
+    not delay other connections.
     """
-    missed = 0
-    for place, message_id in enumerate(unknown):
+    failures = 0
+    for index, message_id in enumerate(message_ids):
         if stopping is not None and stopping.now:
-            return place
-        with _apart(message_id):
-            missed += not settle_unknown(message_id)
-        if missed == MISSES:
-            for left in unknown[place + 1 :]:
-                postpone_lookup(left)
-            return place + 1
-    return len(unknown)
+            return index
+        with _contain_errors(message_id):
+            failures += not look_up_message(message_id)
+        if failures == MAX_FAILURES:
+            for waiting_id in message_ids[index + 1 :]:
+                postpone_lookup(waiting_id)
+            return index + 1
+    return len(message_ids)
 
 
-def settle_unknown(message_id: str) -> bool:
-    """Ask the provider whether it has a message whose outcome is not known, and act on the answer;
-    False when there is none.
+def look_up_message(message_id: str) -> bool:
+    """Ask the provider about a message with an unknown outcome, and act on the response.
+
+    Returns False if the provider could not be asked; the lookup is then postponed.
     """
     try:
-        candidates = _ask(message_id)
+        candidates = _find_candidates(message_id)
     except HubError as problem:
         code = problem.code if isinstance(problem, SendError) else type(problem).__name__
         log.info("find.failed", message=message_id, code=code)
         postpone_lookup(message_id)
         return False
-    except Exception:  # a fault of the integration's own must not hold the messages after this one
+    except Exception:  # a defect of the integration must not hold back the next messages
         log.exception("find.fault", message=message_id)
         postpone_lookup(message_id)
         return False
@@ -121,8 +121,11 @@ def settle_unknown(message_id: str) -> bool:
     return True
 
 
-def _ask(message_id: str) -> list[Accepted] | None:
-    """Return what the provider has that may be a message; None where it was decided unasked."""
+def _find_candidates(message_id: str) -> list[Accepted] | None:
+    """Return the provider's messages that may be this one.
+
+    Returns None if the outcome was decided without the provider.
+    """
     message = db.session.get_one(Message, message_id)
     body = db.session.get(MessageBody, message_id)
     attempt = db.session.get_one(Attempt, (message_id, message.tries))
@@ -136,10 +139,10 @@ def _ask(message_id: str) -> list[Accepted] | None:
         message.connection.account,
         integration.senders.country_sender(contact.address) or message.connection.sender,
     ):
-        # the answer would be about another account or sender: absent there means nothing
+        # the response would be about another account or sender, so it would prove nothing
         leave_unknown(message_id, "set up anew")
         return None
-    to = Addressee(
+    addressee = Addressee(
         contact.address,
         contact.address_key,
         contact.time_zone,
@@ -147,68 +150,69 @@ def _ask(message_id: str) -> list[Accepted] | None:
         body._content,
     )
     outbound = outbound_of(
-        message, to, integration, message.tries, free=not attempt.template
-    ) or outbound_of(message, to, integration, message.tries)
-    assert outbound is not None  # noqa: S101 - of free text there always is one
+        message, addressee, integration, message.tries, free=not attempt.template
+    ) or outbound_of(message, addressee, integration, message.tries)
+    assert outbound is not None  # noqa: S101 - free text always makes one
     since = attempt.started_at
-    db.session.rollback()  # no transaction is open while the provider thinks
+    db.session.rollback()  # no transaction is open during the call of the provider
     return integration.find(outbound, since)
 
 
 @transaction
 def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
-    """Match what the provider has with the messages that could be it."""
+    """Decide the outcome of a message from the messages that the provider lists."""
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
     ).one()
     if message.status != Status.UNKNOWN:
-        return  # a callback was faster
+        return  # a callback arrived before the response
     can_poll = integrations.get(message.connection.integration).supports("fetch_status")
-    held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
-    own = _own(message, held, candidates)
-    if own is not None:
-        _found(message_id, *own, can_poll=can_poll)
-    elif message.tries in held:
-        # a callback named it, so the provider has it, whatever its list says
+    provider_ids = dict(db.session.execute(_PROVIDER_IDS, {"message_id": message_id}).all())
+    listed = _listed_attempt(message, provider_ids, candidates)
+    if listed is not None:
+        _record_found(message_id, *listed, can_poll=can_poll)
+    elif message.tries in provider_ids:
+        # a callback contained this ID, so the provider has the message even if its list does not
         postpone_lookup(message_id)
     else:
         _match(message, candidates, can_poll=can_poll)
 
 
 def _match(message: Message, candidates: list[Accepted], *, can_poll: bool) -> None:
-    """Decide for a message of which the provider has named no id yet."""
-    twins = _twins(message.connection)
-    claimed = _claimed(twins, candidates)
-    free = [candidate for candidate in candidates if candidate.provider_id not in claimed]
-    if not free:
+    """Decide the outcome of a message whose provider ID is not known."""
+    connection_ids = _connections_of_account(message.connection)
+    claimed = _claimed_ids(connection_ids, candidates)
+    unclaimed = [candidate for candidate in candidates if candidate.provider_id not in claimed]
+    if not unclaimed:
         requeue_absent(message.id)
         return
-    free = [candidate for candidate in free if candidate.sure]
-    # something is there that may be it, or another message whose outcome is not known either
-    if not free:
-        (postpone_lookup if _others_are_open(message, twins) else leave_unknown)(message.id)
+    equal = [candidate for candidate in unclaimed if candidate.sure]
+    # the provider has something that may be this message, or another one of unknown outcome
+    if not equal:
+        is_early = _has_open_others(message, connection_ids)
+        (postpone_lookup if is_early else leave_unknown)(message.id)
         return
-    same = (
+    same_text = (
         select(func.count())
         .select_from(Message)
         .where(
             Message.contact_id == message.contact_id,
-            Message.connection_id.in_(twins),
+            Message.connection_id.in_(connection_ids),
             Message.body_hmac == message.body_hmac,
         )
     )
-    if db.session.scalar(same.where(Message.status == Status.SENDING)):
-        # one of the candidates may be the other's, whose answer is still to come
+    if db.session.scalar(same_text.where(Message.status == Status.SENDING)):
+        # a candidate may be the message that is being sent now
         postpone_lookup(message.id)
-    elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
-        # as many as there are equal messages to match: which is whose makes no difference
-        _found(message.id, free[0], message.tries, can_poll=can_poll)
+    elif len(equal) == db.session.scalar(same_text.where(Message.status == Status.UNKNOWN)):
+        # each equal message has one candidate, so any of them may be assigned to this one
+        _record_found(message.id, equal[0], message.tries, can_poll=can_poll)
     else:
         leave_unknown(message.id)
 
 
-def _claimed(connection_ids: Collection[str], candidates: list[Accepted]) -> set[str | None]:
-    """Return the candidates' provider ids that attempts have already."""
+def _claimed_ids(connection_ids: Collection[str], candidates: list[Accepted]) -> set[str | None]:
+    """Return the provider IDs of candidates that belong to attempts already."""
     query = select(Attempt.provider_id).where(
         Attempt.connection_id.in_(connection_ids),
         Attempt.provider_id.in_([candidate.provider_id for candidate in candidates]),
@@ -216,48 +220,51 @@ def _claimed(connection_ids: Collection[str], candidates: list[Accepted]) -> set
     return set(db.session.scalars(query))
 
 
-_HELD = select(Attempt.number, Attempt.provider_id).where(
+_PROVIDER_IDS = select(Attempt.number, Attempt.provider_id).where(
     Attempt.message_id == bindparam("message_id"), Attempt.provider_id.is_not(None)
 )
 
 
-def _own(
-    message: Message, held: Mapping[int, str | None], candidates: list[Accepted]
+def _listed_attempt(
+    message: Message, provider_ids: Mapping[int, str | None], candidates: list[Accepted]
 ) -> tuple[Accepted, int] | None:
-    """Return what is there of this message for sure, since a callback gave its attempt that very
-    id; and which attempt.
+    """Return the candidate whose ID a callback has given for an attempt, and its attempt number.
+
+    `provider_ids`: the provider's IDs by attempt number.
     """
     listed = {candidate.provider_id: candidate for candidate in candidates}
-    for n, provider_id in sorted(held.items(), reverse=True):
-        found = listed.get(provider_id or "")
-        # what an older attempt failed at stays with it
-        if found is not None and (
-            n == message.tries or found.status not in (Status.FAILED, Status.UNDELIVERED)
+    for number, provider_id in sorted(provider_ids.items(), reverse=True):
+        candidate = listed.get(provider_id or "")
+        # the failure of an older attempt does not decide the outcome of the message
+        if candidate is not None and (
+            number == message.tries or candidate.status not in (Status.FAILED, Status.UNDELIVERED)
         ):
-            return found, n
+            return candidate, number
     return None
 
 
 def _unknown_for(message: Message) -> timedelta:
-    """Return how long the outcome is not known: not longer than the attempt is old, whose time
-    comes from the database's clock.
+    """Return for how long the outcome has been unknown, at most since the attempt started.
+
+    The start of an attempt is a time of the database's clock.
     """
     attempt = db.session.get(Attempt, (message.id, message.tries))
     since = message.changed_at
     if attempt is not None and since < attempt.started_at < since + CLOCKS_APART:
-        since = attempt.started_at  # who wrote the message last had a clock that was behind
+        since = attempt.started_at  # the clock of the process that changed the message was behind
     return now() - since
 
 
-def _others_are_open(message: Message, twins: list[str]) -> bool:
-    """Tell whether it is soon to be decided what became of other messages to this contact: they may
-    be what the provider has.
+def _has_open_others(message: Message, connection_ids: list[str]) -> bool:
+    """Return whether the outcome of another message to this contact will be known soon.
+
+    What the provider lists may be that message.
     """
-    if _unknown_for(message) >= WAITS_FOR_OTHERS:
+    if _unknown_for(message) >= WAIT_FOR_OTHERS:
         return False
     others = select(Message.id).where(
         Message.contact_id == message.contact_id,
-        Message.connection_id.in_(twins),
+        Message.connection_id.in_(connection_ids),
         Message.id != message.id,
         Message.status.in_((Status.SENDING, Status.UNKNOWN)),
         Message.due_at.is_not(None),
@@ -265,21 +272,22 @@ def _others_are_open(message: Message, twins: list[str]) -> bool:
     return db.session.scalar(others.limit(1)) is not None
 
 
-def _found(message_id: str, accepted: Accepted, n: int, *, can_poll: bool) -> None:
-    ledger = MessageBatch()
-    ledger.read([message_id])
-    row = ledger.rows[message_id]
-    attempt = db.session.get_one(Attempt, (row.id, n))
+def _record_found(message_id: str, accepted: Accepted, number: int, *, can_poll: bool) -> None:
+    batch = MessageBatch()
+    batch.read([message_id])
+    row = batch.rows[message_id]
+    attempt = db.session.get_one(Attempt, (row.id, number))
     attempt.sender = accepted.sender or attempt.sender
-    ledger.store_provider_id(row.id, n, accepted.provider_id)
-    record_accepted(row, accepted, ledger, can_poll=can_poll)
-    ledger.record_fact(row, "found", accepted.status, attempt=n)
-    ledger.write()
+    batch.store_provider_id(row.id, number, accepted.provider_id)
+    record_accepted(row, accepted, batch, can_poll=can_poll)
+    batch.record_fact(row, "found", accepted.status, attempt=number)
+    batch.write()
 
 
-def _twins(connection: Connection) -> list[str]:
-    """Return the connections whose messages the provider may list together with this one's: of the
-    same account.
+def _connections_of_account(connection: Connection) -> list[str]:
+    """Return the IDs of the connections to the same account.
+
+    The provider may list their messages together with those of this connection.
     """
     if not connection.account:
         return [connection.id]
@@ -293,7 +301,7 @@ def _twins(connection: Connection) -> list[str]:
 
 @transaction
 def postpone_lookup(message_id: str) -> None:
-    """Look again later, ever more rarely; after a day leave it to an admin."""
+    """Look a message up later, at growing intervals; after a day leave it to an admin."""
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
     ).one()
@@ -303,18 +311,21 @@ def postpone_lookup(message_id: str) -> None:
         return
     unknown_for = _unknown_for(message)
     if unknown_for < GIVE_UP_AFTER:
-        message.due_at = now() + max(FIND_AFTER, unknown_for * PATIENCE)
+        message.due_at = now() + max(FIND_AFTER, unknown_for * PAUSE_FACTOR)
     else:
         message.due_at = None
         record_fact(message, "unanswered", Status.UNKNOWN)
 
 
 @transaction
-def leave_unknown(message_id: str, word: str = "undecided") -> None:
-    """Leave the outcome unknown, and note why: sending twice would be worse."""
+def leave_unknown(message_id: str, fact: str = "undecided") -> None:
+    """Stop looking up a message and record the reason as a fact.
+
+    The message is not sent again, because a duplicate would be worse.
+    """
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
     ).one()
     if message.status == Status.UNKNOWN:
         message.due_at = None
-        record_fact(message, word, Status.UNKNOWN)
+        record_fact(message, fact, Status.UNKNOWN)

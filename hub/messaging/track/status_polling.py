@@ -1,7 +1,7 @@
 """Poll the statuses of messages whose callbacks are missing, a few at a time.
 
-`due_at` of an accepted or sent message is when it is asked for next; every news puts that off, and
-a final status ends it.
+`due_at` of an accepted or sent message is the time of its next poll. A new status postpones the
+poll, and a final status ends polling.
 """
 
 from __future__ import annotations
@@ -30,170 +30,182 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-# after the last news; some carriers never say more than "sent", so that asking has to end
+# since the last status; polling ends, because some carriers never report more than "sent"
 PAUSES = (POLL_AFTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
-# of one connection in one run, one after the other: asking takes from what the account may call
-FEW = 10
-LATER = timedelta(minutes=10)  # when the provider cannot be asked now
-PUT_OFF = 500  # so many of a connection then wait with the one that was asked for
-GIVE_UP_AFTER = timedelta(hours=48)  # since the last news
-ASKED_FOR = (Status.SENT, Status.ACCEPTED)
+# messages of one connection in one run: polling counts toward the rate limit of the account
+BATCH = 10
+MIN_PAUSE = timedelta(minutes=10)  # after the provider could not be asked
+POSTPONED_AT_ONCE = 500  # messages of a connection that wait after a failed poll
+GIVE_UP_AFTER = timedelta(hours=48)  # since the last status
+POLLED = (Status.SENT, Status.ACCEPTED)
 
 
 @dataclass(frozen=True)
 class StatusLookup:
-    """A message that is asked for in this run."""
+    """A message to poll in this run."""
 
     message_id: str
     provider_id: str
 
 
 def is_due() -> bool:
-    """Tell whether something is to be asked for over a connection that sends. Reads only."""
-    return bool(overdue.overdue_connections(ASKED_FOR, that_send=True))
+    """Return whether a poll is due on an enabled connection. Reads only."""
+    return bool(overdue.overdue_connections(POLLED, that_send=True))
 
 
 def poll_statuses(stopping: ShutdownSignal | None = None) -> int:
-    """Ask for what is due, each connection in its turn; return how many messages were asked for."""
-    asked = 0
-    waiting = overdue.overdue_connections(ASKED_FOR, that_send=True)
+    """Poll due messages, one connection after the other; return the number of messages."""
+    polled = 0
+    connection_ids = overdue.overdue_connections(POLLED, that_send=True)
     db.session.rollback()
-    for connection_id in waiting:
+    for connection_id in connection_ids:
         try:
-            asked += _ask_over(connection_id, stopping)
-        except Exception:  # what spoils one connection's turn must not hold the others
+            polled += _poll_connection(connection_id, stopping)
+        except Exception:  # a failure of one connection must not stop the others
             log.exception("poll.failed", connection=connection_id)
             db.session.rollback()
-    return asked
+    return polled
 
 
-def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
+def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int:
     connection = db.session.get_one(Connection, connection_id)
     try:
         integration = integration_instances.instance(connection)
-    except (
-        HubError
-    ) as problem:  # an unreadable key, a package that is gone: an admin is told elsewhere
-        return _cannot(connection_id, [], problem)
-    claims = claim_lookups(connection_id, ask=integration.supports("fetch_status"))
-    told: list[StatusUpdate] = []
-    asked = 0
-    for place, one in enumerate(claims):
+    except HubError as problem:
+        # such as an unreadable key or a removed package: the page of the connection shows it
+        _postpone_connection(connection_id, [], problem)
+        return 0
+    lookups = claim_lookups(connection_id, can_poll=integration.supports("fetch_status"))
+    updates: list[StatusUpdate] = []
+    polled = 0
+    for index, lookup in enumerate(lookups):
+        waiting_ids = [waiting.message_id for waiting in lookups[index:]]
         if stopping is not None and stopping.now:
-            postpone_lookups([left.message_id for left in claims[place:]], now())
+            postpone_lookups(waiting_ids, now())
             break
-        asked += 1
+        polled += 1
         try:
-            told.append(_fetch(integration, one))
+            updates.append(_fetch_status(integration, lookup))
         except PermanentError as problem:
-            delete_old_lookups(one.message_id, problem.code)
+            stop_polling(lookup.message_id, problem.code)
         except HubError as problem:
-            _cannot(connection_id, [left.message_id for left in claims[place:]], problem)
+            _postpone_connection(connection_id, waiting_ids, problem)
             break
-        except Exception:  # a fault of the integration's own: its turn comes again
-            log.exception("poll.fault", message=one.message_id, integration=integration.name)
-    _apply(told, Origin("poll", [connection_id]))
-    return asked
+        except Exception:  # a defect of the integration: the message is polled again later
+            log.exception("poll.fault", message=lookup.message_id, integration=integration.name)
+    _apply_updates(updates, Origin("poll", [connection_id]))
+    return polled
 
 
-def _apply(told: Sequence[StatusUpdate], origin: Origin) -> None:
+def _apply_updates(updates: Sequence[StatusUpdate], origin: Origin) -> None:
+    """Apply statuses at once; if that fails, apply them one by one and log those that fail."""
     try:
-        statuses.apply_statuses([(update, origin) for update in told])
+        statuses.apply_statuses([(update, origin) for update in updates])
     except Exception as problem:
-        if unreadable_rows.is_transient(problem) or len(told) < 2:
+        if unreadable_rows.is_transient(problem) or len(updates) < 2:
             raise
-        for update in told:  # one of them spoils it for all
+        for update in updates:
             try:
                 statuses.apply_statuses([(update, origin)])
-            except Exception as fault:
-                if unreadable_rows.is_transient(fault):
+            except Exception as error:
+                if unreadable_rows.is_transient(error):
                     raise
                 log.error(
-                    "poll.not_applied", provider_id=update.provider_id, problem=type(fault).__name__
+                    "poll.not_applied", provider_id=update.provider_id, problem=type(error).__name__
                 )
 
 
-def _fetch(integration: Integration, one: StatusLookup) -> StatusUpdate:
-    found = integration.fetch_status(one.provider_id)
-    return replace(found, provider_id=one.provider_id, message_id="", attempt=0)
+def _fetch_status(integration: Integration, lookup: StatusLookup) -> StatusUpdate:
+    update = integration.fetch_status(lookup.provider_id)
+    return replace(update, provider_id=lookup.provider_id, message_id="", attempt=0)
 
 
 @transaction
-def claim_lookups(connection_id: str, *, ask: bool = True) -> list[StatusLookup]:
-    """Take up to FEW messages of a connection to ask for, and say when each is asked for the next
-    time.
+def claim_lookups(connection_id: str, *, can_poll: bool = True) -> list[StatusLookup]:
+    """Return up to BATCH messages of a connection to poll, and schedule the next poll of each.
 
-    Without `ask` the provider cannot be asked: they are never due again.
+    Without `can_poll` it returns none, and the messages are never due again.
     """
-    ids = overdue.oldest_overdue(connection_id, ASKED_FOR, FEW if ask else PUT_OFF)
+    ids = overdue.oldest_overdue(connection_id, POLLED, BATCH if can_poll else POSTPONED_AT_ONCE)
     if not ids:
         return []
-    rows = db.session.execute(_CLAIM, {"ids": ids, "statuses": _VALUES}).all()
+    rows = db.session.execute(_CLAIM, {"ids": ids, "statuses": _POLLED_VALUES}).all()
     moment = now()
-    # another run may have been faster
+    # another run may have claimed some of them
     still_due = [row for row in rows if row.due_at is not None and row.due_at <= moment]
     if still_due:
         db.session.execute(
-            _NEXT,
+            _SCHEDULE_POLL,
             [
                 {
                     "key": row.id,
-                    "next": _next(row.changed_at, moment) if ask and row.provider_id else None,
+                    "next": _next_poll(row.changed_at, moment)
+                    if can_poll and row.provider_id
+                    else None,
                 }
                 for row in still_due
             ],
         )
-    return [StatusLookup(row.id, row.provider_id) for row in still_due if ask and row.provider_id]
+    return [
+        StatusLookup(row.id, row.provider_id) for row in still_due if can_poll and row.provider_id
+    ]
 
 
-def _next(changed_at: datetime, moment: datetime) -> datetime | None:
+def _next_poll(changed_at: datetime, moment: datetime) -> datetime | None:
     return next((changed_at + pause for pause in PAUSES if changed_at + pause > moment), None)
 
 
-def _cannot(connection_id: str, claimed: Sequence[str], problem: HubError) -> int:
-    """Leave a provider alone that cannot be asked now: whatever else is due over this connection
-    waits too.
-    """
+def _postpone_connection(connection_id: str, claimed: Sequence[str], problem: HubError) -> None:
+    """Postpone all due polls of a connection whose provider cannot be asked now."""
     log.info(
         "poll.put_off",
         connection=connection_id,
         code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
     )
     pause = timedelta(seconds=times.pause(getattr(problem, "retry_after", None)))
-    waiting = overdue.oldest_overdue(connection_id, ASKED_FOR, PUT_OFF)
-    postpone_lookups([*claimed, *waiting], now() + max(LATER, pause))
-    return 0
+    due = overdue.oldest_overdue(connection_id, POLLED, POSTPONED_AT_ONCE)
+    postpone_lookups([*claimed, *due], now() + max(MIN_PAUSE, pause))
 
 
 @transaction
 def postpone_lookups(ids: Sequence[str], until: datetime) -> None:
-    """Ask for messages at another time; no more for what has been silent for too long."""
-    if ids:
-        moment = {"until": until, "earliest": now() - GIVE_UP_AFTER}
-        db.session.execute(_PUT_OFF, {"ids": list(ids), "statuses": _VALUES, **moment})
+    """Postpone polls; stop polling messages without a new status for GIVE_UP_AFTER."""
+    if not ids:
+        return
+    db.session.execute(
+        _POSTPONE,
+        {
+            "ids": list(ids),
+            "statuses": _POLLED_VALUES,
+            "until": until,
+            "earliest": now() - GIVE_UP_AFTER,
+        },
+    )
 
 
 @transaction
-def delete_old_lookups(message_id: str, code: str) -> None:
-    """Note that the provider has a message no more: no more callbacks come."""
-    ledger = MessageBatch()
-    ledger.read([message_id])
-    row = ledger.rows[message_id]
-    if row.status in ASKED_FOR:
+def stop_polling(message_id: str, code: str) -> None:
+    """Stop polling a message that the provider has deleted, and record the fact."""
+    batch = MessageBatch()
+    batch.read([message_id])
+    row = batch.rows[message_id]
+    if row.status in POLLED:
         row.due_at = None
-        ledger.record_fact(row, "gone", code=code)
-        ledger.write()
+        batch.record_fact(row, "gone", code=code)
+        batch.write()
 
 
-_VALUES = [status.value for status in ASKED_FOR]
+_POLLED_VALUES = [status.value for status in POLLED]
 _CLAIM = (
     select(messages.c.id, messages.c.provider_id, messages.c.changed_at, messages.c.due_at)
     .where(messages.c.id.in_(list_param("ids")), messages.c.status.in_(list_param("statuses")))
     .order_by(messages.c.id)
     .with_for_update(skip_locked=True)
 )
-_NEXT = update(messages).where(messages.c.id == bindparam("key")).values(due_at=bindparam("next"))
-_PUT_OFF = (
+_SCHEDULE_POLL = (
+    update(messages).where(messages.c.id == bindparam("key")).values(due_at=bindparam("next"))
+)
+_POSTPONE = (
     update(messages)
     .where(messages.c.id.in_(list_param("ids")), messages.c.status.in_(list_param("statuses")))
     .values(

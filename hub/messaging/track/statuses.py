@@ -1,5 +1,7 @@
-"""Facts of providers: kept all, and raising a message's status by rank, so that repeats and any
-order end the same.
+"""Apply the statuses that providers report to messages and their attempts.
+
+Every fact is stored. The status of a message changes only to one of a higher rank, so repeated
+facts and facts in any order give the same result.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from hub.messaging.send.throttle_gate import WIDE, Gates
 from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
 from hub.models import Attempt
 
-ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
-LOST = (Status.FAILED, Status.UNDELIVERED)
+POSITIVE = (Status.SENT, Status.DELIVERED, Status.READ)
+NOT_DELIVERED = (Status.FAILED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True)
@@ -45,105 +47,103 @@ class Origin:
 @dataclass
 class _Attempt:
     message_id: str
-    n: int
+    number: int
     connection_id: str
     provider_id: str | None
     started_at: datetime
 
 
 def apply_status(update: StatusUpdate, origin: Origin) -> bool:
-    """Apply a provider's word to the message it is about.
-
-    False when no message of these connections matches.
-    """
+    """Apply a status to its message; return whether a message of the connections matches."""
     return apply_statuses([(update, origin)])[0]
 
 
 @transaction
 def apply_statuses(
-    told: Sequence[tuple[StatusUpdate, Origin]], ledger: MessageBatch | None = None
+    updates: Sequence[tuple[StatusUpdate, Origin]], batch: MessageBatch | None = None
 ) -> list[bool]:
-    """Apply many statuses at once; returns for each whether a message matched.
+    """Apply many statuses at once; return for each whether a message matches.
 
-    `ledger`: a fresh one that the caller looks into afterwards.
+    `batch`: an empty one, which the caller reads afterwards.
     """
-    found = _resolve(told)
-    pairs = list(zip(told, found, strict=True))
-    gates = _gates(
+    matches = _find_attempts(updates)
+    pairs = list(zip(updates, matches, strict=True))
+    gates = _lock_gates(
         [
             (attempt.connection_id, update.error)
             for (update, _), attempt in pairs
             if attempt and update.error
         ]
     )
-    ledger = MessageBatch() if ledger is None else ledger
-    ledger.read({attempt.message_id for attempt in found if attempt})
+    batch = MessageBatch() if batch is None else batch
+    batch.read({attempt.message_id for attempt in matches if attempt})
     for (update, origin), attempt in pairs:
         if attempt is not None:
-            _apply(update, origin, attempt, ledger, gates)
-    ledger.write()
+            _apply(update, origin, attempt, batch, gates)
+    batch.write()
     if gates is not None:
         gates.write()
-    return [attempt is not None for attempt in found]
+    return [attempt is not None for attempt in matches]
 
 
-def _gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
-    """Lock the throttles of the senders that errors limit; None if no error limits a sender."""
-    named = {
+def _lock_gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
+    """Lock the rate limits of the senders that errors slow down; None if there are none."""
+    scopes = {
         (connection_id, error.scope)
         for connection_id, error in errors
         if isinstance(error, SlowDown) and error.scope in WIDE
     }
-    return Gates((), named=named) if named else None
+    return Gates((), named=scopes) if scopes else None
 
 
 def _apply(
     update: StatusUpdate,
     origin: Origin,
     attempt: _Attempt,
-    ledger: MessageBatch,
+    batch: MessageBatch,
     gates: Gates | None,
 ) -> None:
-    row = ledger.rows[attempt.message_id]
+    row = batch.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
-        attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
-        ledger.store_provider_id(attempt.message_id, attempt.n, update.provider_id)
-    ledger.record_fact(
+        attempt.provider_id = update.provider_id  # the callback arrived before the API response
+        batch.store_provider_id(attempt.message_id, attempt.number, update.provider_id)
+    batch.record_fact(
         row,
         update.word,
         update.status,
         code=update.code,
         reason=update.why,
-        attempt=attempt.n,
+        attempt=attempt.number,
         source=origin.source,
         callback_id=origin.callback_id,
         provider_at=update.at if update.at and times.in_range(update.at) else None,
     )
     if update.segments:
-        # in any order, and said again, it ends the same
+        # the largest number is the same for repeated callbacks in any order
         row.segments = max(row.segments or 0, update.segments)
-    ledger.record_price(row, update.price)
-    # what an older attempt failed at stays with it: a newer one is under way
-    if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
+    batch.record_price(row, update.price)
+    # the failure of an older attempt does not change the message: a newer one is in progress
+    is_latest = attempt.number == row.tries
+    if update.status is None or not (is_latest or update.status in POSITIVE):
         return
     raised = raise_status(row, update.status, code=update.code)
     if raised and update.status == Status.FAILED:
-        ledger.cancel_estimate(row)
-    # only a status that changes the message: a repeated one pauses nothing again
-    if raised and update.error is not None and update.status in LOST:
-        _spread(row, update, update.error, origin, attempt, gates)
-    if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
+        batch.cancel_estimate(row)
+    # only if the message changed, so that a repeated callback does not start a second pause
+    if raised and update.error is not None and update.status in NOT_DELIVERED:
+        _apply_error(row, update, update.error, origin, attempt, gates)
+    if attempt.provider_id and (row.provider_id is None or is_latest):
         row.provider_id = attempt.provider_id
     if update.outside_window:
-        fallback.by_template(row, attempt.n, ledger)
-    ledger.record_event(
+        fallback.by_template(row, attempt.number, batch)
+    batch.record_event(
         row,
         update.status,
         {**update.details, "code": update.code} if update.code else update.details,
     )
 
 
-def _spread(
+def _apply_error(
     row: MessageRow,
     update: StatusUpdate,
     error: SendError,
@@ -151,39 +151,40 @@ def _spread(
     attempt: _Attempt,
     gates: Gates | None,
 ) -> None:
-    """Apply a reported error to all that it concerns beyond the message."""
-    said_at = attempt.started_at
+    """Apply a reported error to its connection, sender and destination."""
+    reported_at = attempt.started_at
     if update.at or origin.received_at:
-        said_at = times.clamp_reported(update.at, origin.received_at or now())
-    outcomes.spread_retries(row, error, attempt.started_at, said_at)
+        reported_at = times.clamp_reported(update.at, origin.received_at or now())
+    outcomes.spread_retries(row, error, attempt.started_at, reported_at)
     if gates is not None and isinstance(error, SlowDown):
-        gates.hold(attempt.connection_id, error, began=attempt.started_at, said_at=said_at)
+        gates.hold(attempt.connection_id, error, began=attempt.started_at, said_at=reported_at)
 
 
-def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:
-    """Find the attempts meant: by the names in the address that we gave the provider, else by the
-    provider's id.
+def _find_attempts(updates: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:
+    """Return the attempt of each status; None if there is none.
+
+    An attempt is found by the message ID and number in the callback address, or else by the
+    provider's ID.
     """
-    named = {
+    message_ids = {
         update.message_id
-        for update, _ in told
+        for update, _ in updates
         if is_id("msg", update.message_id) and update.attempt
     }
-    known = {update.provider_id for update, _ in told if update.provider_id}
-    connections = {connection_id for _, origin in told for connection_id in origin.connection_ids}
-    by_name: dict[tuple[str, int], _Attempt] = {}
+    provider_ids = {update.provider_id for update, _ in updates if update.provider_id}
+    connections = {
+        connection_id for _, origin in updates for connection_id in origin.connection_ids
+    }
+    by_number: dict[tuple[str, int], _Attempt] = {}
     by_provider: dict[tuple[str, str], _Attempt] = {}
-    rows = read(_NAMED, ids=list(named)) if named else []
-    rows += (
-        read(_KNOWN, connections=list(connections), ids=list(known))
-        if known and connections
-        else []
-    )
+    rows = read(_BY_MESSAGE, ids=list(message_ids)) if message_ids else []
+    if provider_ids and connections:
+        rows += read(_BY_PROVIDER_ID, connections=list(connections), ids=list(provider_ids))
     for row in rows:
-        attempt = by_name.setdefault((row[0], row[1]), _Attempt(*row))
+        attempt = by_number.setdefault((row[0], row[1]), _Attempt(*row))
         if attempt.provider_id:
             by_provider[attempt.connection_id, attempt.provider_id] = attempt
-    return [_meant(update, origin, by_name, by_provider) for update, origin in told]
+    return [_attempt_for(update, origin, by_number, by_provider) for update, origin in updates]
 
 
 _COLUMNS = select(
@@ -193,8 +194,8 @@ _COLUMNS = select(
     Attempt.provider_id,
     Attempt.started_at,
 )
-_NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(list_param("ids"))))
-_KNOWN = Statement(
+_BY_MESSAGE = Statement(_COLUMNS.where(Attempt.message_id.in_(list_param("ids"))))
+_BY_PROVIDER_ID = Statement(
     _COLUMNS.where(
         Attempt.connection_id.in_(list_param("connections")),
         Attempt.provider_id.in_(list_param("ids")),
@@ -202,42 +203,41 @@ _KNOWN = Statement(
 )
 
 
-def _meant(
+def _attempt_for(
     update: StatusUpdate,
     origin: Origin,
-    by_name: dict[tuple[str, int], _Attempt],
+    by_number: dict[tuple[str, int], _Attempt],
     by_provider: dict[tuple[str, str], _Attempt],
 ) -> _Attempt | None:
-    named = by_name.get((update.message_id, update.attempt))
+    attempt = by_number.get((update.message_id, update.attempt))
     if (
-        named is not None
-        and named.connection_id in origin.connection_ids
-        and named.provider_id in (None, update.provider_id)
+        attempt is not None
+        and attempt.connection_id in origin.connection_ids
+        and attempt.provider_id in (None, update.provider_id)
     ):
-        other = by_provider.get((named.connection_id, update.provider_id))
-        if named.provider_id is None and other is None and update.provider_id:
-            # later words of this batch find it by that id too
-            by_provider[named.connection_id, update.provider_id] = named
-        return named if other in (None, named) else other
+        owner = by_provider.get((attempt.connection_id, update.provider_id))
+        if attempt.provider_id is None and owner is None and update.provider_id:
+            # later statuses of this batch may contain only the provider's ID
+            by_provider[attempt.connection_id, update.provider_id] = attempt
+        return owner or attempt
+    if not update.provider_id:
+        return None
     matches = (
         by_provider.get((connection_id, update.provider_id))
         for connection_id in origin.connection_ids
     )
-    return (
-        next((attempt for attempt in matches if attempt is not None), None)
-        if update.provider_id
-        else None
-    )
+    return next((match for match in matches if match is not None), None)
 
 
 @transaction
 def expire_lease(message_id: str) -> None:
-    """Say of a message whose worker is gone that its outcome is not known, and when it is looked
-    up.
+    """Mark a message whose worker ended while sending it, and schedule its lookup.
+
+    Its outcome is unknown. An update of a post is sent again instead.
     """
-    ledger = MessageBatch()
-    ledger.read([message_id])
-    row = ledger.rows.get(message_id)
+    batch = MessageBatch()
+    batch.read([message_id])
+    row = batch.rows.get(message_id)
     if row is None or row.status != Status.SENDING or row.due_at is None or row.due_at > now():
         return
     attempt = db.session.get(Attempt, (row.id, row.tries))
@@ -246,21 +246,20 @@ def expire_lease(message_id: str) -> None:
         attempt.ended_at = now()
         attempt.reason = "The worker ended before the provider responded."
     moment = now()
-    # made twice it shows what it shows once; and it keeps its turn, before newer ones
+    # repeating an update of a post does not change its result, and keeps its order among updates
     if row.edits_id is not None:
         row.status = Status.QUEUED.value
         row.code = "lease_expired"
         row.changed_at = moment
         row.due_at = moment
-        ledger.record_fact(row, "made again", Status.QUEUED)
-        ledger.write()
+        batch.record_fact(row, "made again", Status.QUEUED)
+        batch.write()
         wake("deliver")
         return
-    # not at once: the call may be under way still, of a worker that stood still for a while, or our
-    # clock be ahead of its own
+    # the lookup waits: a paused worker may still be calling, or this clock may be ahead of its own
     row.status = Status.UNKNOWN.value
     row.code = "lease_expired"
     row.changed_at = moment
     row.due_at = moment + FIND_AFTER
-    ledger.record_fact(row, "lease expired", Status.UNKNOWN)
-    ledger.write()
+    batch.record_fact(row, "lease expired", Status.UNKNOWN)
+    batch.write()

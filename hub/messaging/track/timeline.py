@@ -1,4 +1,4 @@
-"""The timeline of a message in words, and the reason why it did not arrive."""
+"""Describe the timeline of a message, and the reason why it failed."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ from hub.models import Attempt, Message, PlatformEvent, StatusEvent
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: `what` for programs, title and text for people; numbers where the line is about a
-    call.
+    """One entry of a timeline: `kind` for programs, `title` and `text` for people.
+
+    The numbers are set if the entry is about a call of the provider.
     """
 
     at: datetime
-    what: str
+    kind: str
     title: str
     text: str = ""
     status: str | None = None
     source: str = "hub"
     attempt: int | None = None
-    word: str = ""  # the provider's own
+    provider_status: str = ""
     code: str = ""
     http_status: int | None = None
     provider_request: str = ""
     milliseconds: int | None = None
-    event: str = ""  # the platform event that it caused
+    event: str = ""  # the type of the platform event that it caused
     decisive: bool = False
 
 
 def timeline(message: Message) -> list[Entry]:
-    """Return everything known about a message, oldest first."""
+    """Return the entries of a message's timeline, oldest first."""
     provider = integrations.provider_of(message.connection.integration, message.connection.title)
     attempts = db.session.scalars(
         select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.number)
@@ -50,29 +51,31 @@ def timeline(message: Message) -> list[Entry]:
     facts = db.session.scalars(
         select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)
     ).all()
-    told = {
+    event_types = {
         event.type.partition("_")[2]: event.type
         for event in db.session.scalars(
             select(PlatformEvent).where(PlatformEvent.message_id == message.id)
         )
     }
-    entries = [Entry(message.created_at, "planned", "Planned", _planned(message), source="hub")]
+    entries = [
+        Entry(message.created_at, "planned", "Planned", _planned_text(message), source="hub")
+    ]
     for attempt in attempts:
-        entries += _of_attempt(attempt, provider, told)
-    entries += [_of_fact(fact, provider, told) for fact in facts]
+        entries += _attempt_entries(attempt, provider, event_types)
+    entries += [_fact_entry(fact, provider, event_types) for fact in facts]
     return sorted(entries, key=lambda entry: entry.at)
 
 
-def _planned(message: Message) -> str:
+def _planned_text(message: Message) -> str:
     if message.after_id:
         return f"Follows the message {message.after_id}."
     return "For an event of a signing request." if message.event_id else "Direct message."
 
 
-def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
+def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str]) -> list[Entry]:
     if attempt.outcome in ("file missing", "file refused"):
-        return [_of_file(attempt, provider, told)]
-    began = Entry(
+        return [_file_entry(attempt, provider, event_types)]
+    started = Entry(
         attempt.started_at,
         "handed_over",
         f"Sent to {provider}",
@@ -80,10 +83,10 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
         attempt=attempt.number,
     )
     if attempt.outcome is None or attempt.ended_at is None:
-        return [began]
-    took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
-    answered = f" with HTTP {attempt.http_status}" if attempt.http_status else ""
-    common: dict[str, Any] = {
+        return [started]
+    duration = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
+    response = f" with HTTP {attempt.http_status}" if attempt.http_status else ""
+    call_details: dict[str, Any] = {
         "attempt": attempt.number,
         "code": attempt.code,
         "http_status": attempt.http_status,
@@ -92,26 +95,29 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
     }
     if attempt.outcome == "accepted":
         sender = f" From {attempt.sender}." if attempt.sender else ""
-        text = f"Attempt {attempt.number}, accepted{took}{answered}.{sender}"
+        text = f"Attempt {attempt.number}, accepted{duration}{response}.{sender}"
         title = f"Sent to {provider}"
-        status = Status.ACCEPTED
-        return [Entry(attempt.started_at, "accepted", title, text, status=status, **common)]
-    title, status_ = _OUTCOMES.get(attempt.outcome, ("{provider} responded", None))
-    ended = Entry(
+        return [
+            Entry(
+                attempt.started_at, "accepted", title, text, status=Status.ACCEPTED, **call_details
+            )
+        ]
+    title, failure_status = _OUTCOME_TITLES.get(attempt.outcome, ("{provider} responded", None))
+    result = Entry(
         attempt.ended_at,
         attempt.outcome,
         title.format(provider=provider),
-        f"{attempt.reason} Attempt {attempt.number} ended{took}{answered}.",
-        status=status_,
+        f"{attempt.reason} Attempt {attempt.number} ended{duration}{response}.",
+        status=failure_status,
         decisive=attempt.outcome in ("failed", "unknown"),
-        event=told.get("failed", "") if status_ == Status.FAILED else "",
-        **common,
+        event=event_types.get("failed", "") if failure_status == Status.FAILED else "",
+        **call_details,
     )
-    return [began, ended]
+    return [started, result]
 
 
-def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
-    """Return the entry of an attempt that ended at a file, before the provider was called."""
+def _file_entry(attempt: Attempt, provider: str, event_types: dict[str, str]) -> Entry:
+    """Return the entry of an attempt that failed because of its file, without a provider call."""
     status = Status.FAILED if attempt.outcome == "file refused" else None
     return Entry(
         attempt.ended_at or attempt.started_at,
@@ -123,11 +129,11 @@ def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
         code=attempt.code,
         milliseconds=attempt.milliseconds,
         decisive=status is not None,
-        event=told.get("failed", "") if status else "",
+        event=event_types.get("failed", "") if status else "",
     )
 
 
-_OUTCOMES = {
+_OUTCOME_TITLES = {
     "transient": ("Temporary error at {provider}", None),
     "slowed": ("Rate limited by {provider}", None),
     "unreachable": ("Could not reach {provider}", None),
@@ -138,17 +144,17 @@ _OUTCOMES = {
 }
 
 
-def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
+def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -> Entry:
     status = Status.read(fact.status) if fact.status else None
     if fact.source == "hub":
-        title, text = _OWN.get(fact.provider_status, (fact.provider_status.capitalize(), ""))
+        title, text = _HUB_FACTS.get(fact.provider_status, (fact.provider_status.capitalize(), ""))
         if fact.reason:
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
-        title = _REPORTED.get(status, "{provider} reports {word}").format(
+        title = _REPORTED_TITLES.get(status, "{provider} reports {word}").format(
             provider=provider, word=fact.provider_status or "nothing"
         )
-        text = " ".join(filter(None, (fact.reason, _PROOF.get(fact.source, ""))))
+        text = " ".join(filter(None, (fact.reason, _PROOF_TEXTS.get(fact.source, ""))))
     return Entry(
         fact.at,
         fact.provider_status.replace(" ", "_"),
@@ -157,14 +163,14 @@ def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
         status=status,
         source=fact.source,
         attempt=fact.attempt or None,
-        word="" if fact.source == "hub" else fact.provider_status,
+        provider_status="" if fact.source == "hub" else fact.provider_status,
         code=fact.code,
-        event=told.get(status, "") if status else "",
+        event=event_types.get(status, "") if status else "",
         decisive=bool(status and status.final),
     )
 
 
-_OWN = {
+_HUB_FACTS = {
     "suppressed": ("Not sent", "Blocked by a rule."),
     "canceled": ("Canceled", "Canceled before it was sent."),
     "stopped": ("Stopped", "The message was no longer needed."),
@@ -213,14 +219,14 @@ _OWN = {
         "It was deleted there, so no more status reports will arrive.",
     ),
 }
-_REPORTED: dict[Status | None, str] = {
+_REPORTED_TITLES: dict[Status | None, str] = {
     Status.SENT: "Sent to the carrier",
     Status.DELIVERED: "Delivered",
     Status.READ: "Read",
     Status.UNDELIVERED: "Reported undelivered by {provider}",
     Status.FAILED: "Reported failed by {provider}",
 }
-_PROOF = {
+_PROOF_TEXTS = {
     "callback": "The signature of the callback was verified.",
     "poll": "Signpost asked the provider because no callback had arrived.",
     "find": "Found in the provider’s list of messages.",
@@ -229,58 +235,67 @@ _PROOF = {
 
 
 def problem_of(message: Message) -> Problem | None:
-    """Say why a message did not arrive and what to do, or None when nothing is wrong."""
+    """Explain why a message failed and how to fix it; return None if it has no problem."""
     status = Status.read(message.status)
     if not message.code and status not in BY_STATUS:
         return None
-    cls: type[Integration] | None
-    try:
-        cls = integrations.get(message.connection.integration)
-    except NotFound:
-        cls = None
     code = (
         "window_closed_text"
         if message.code == "window_closed" and message.event_id is None
         else message.code
     )
-    known = (cls.explain(message.code) if cls and message.code else None) or _own(code, status)
-    if known is not None:
-        return Problem(message.code, known.text, known.remedy, known.url)
-    fallback = BY_STATUS.get(status)
-    if fallback is None or not message.code:
-        return fallback and Problem(message.code, fallback.text, fallback.remedy)
+    problem = _provider_problem(message) or _hub_problem(code, status)
+    if problem is not None:
+        return Problem(message.code, problem.text, problem.remedy, problem.url)
+    general = BY_STATUS.get(status)
+    if general is None or not message.code:
+        return general and Problem(message.code, general.text, general.remedy)
     return Problem(
         message.code,
-        f"{fallback.text} Signpost does not know the provider’s code {message.code}.",
-        fallback.remedy,
+        f"{general.text} Signpost does not know the provider’s code {message.code}.",
+        general.remedy,
     )
 
 
+def _provider_problem(message: Message) -> Problem | None:
+    """Return the integration's explanation of a message's code; None if it has none."""
+    if not message.code:
+        return None
+    try:
+        integration: type[Integration] = integrations.get(message.connection.integration)
+    except NotFound:
+        return None
+    return integration.explain(message.code)
+
+
 def problems_of(messages: Sequence[Message]) -> dict[str, Problem]:
-    """Return the problem of each message that has one, by id."""
-    return {message.id: found for message in messages if (found := problem_of(message))}
+    """Return the problem of each message that has one, by message ID."""
+    return {message.id: problem for message in messages if (problem := problem_of(message))}
 
 
-def _own(code: str, status: Status) -> Problem | None:
-    """Say what a code of ours means; what is still tried again needs nothing from anybody."""
+def _hub_problem(code: str, status: Status) -> Problem | None:
+    """Return the problem of one of Signpost's own codes; None for any other code.
+
+    A message that is retried automatically needs no action.
+    """
     if code.startswith("http_"):
         return Problem(
             "",
             f"The provider returned HTTP {code.removeprefix('http_')} without an error code.",
             _remedy(status),
         )
-    found = CODES.get(code)
-    if found is not None and status == Status.QUEUED:
+    problem = CODES.get(code)
+    if problem is not None and status == Status.QUEUED:
         return Problem(
             "",
-            found.text,
+            problem.text,
             (
                 "Nothing to do. Signpost sends the message when the quiet hours end."
                 if code == QUIET
                 else "Nothing to do. Signpost tries again automatically."
             ),
         )
-    return found
+    return problem
 
 
 def _remedy(status: Status) -> str:

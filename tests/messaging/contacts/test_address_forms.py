@@ -232,7 +232,7 @@ def test_posted_address_is_found_by_each_form(
         assert suppressions.blocks_of_address(form, test=True, source_id=source_id()) == [
             ("", "admin")
         ]
-        [branch] = message_queries.by_address([(Address.PHONE, form)])
+        [branch] = message_queries.match_address([(Address.PHONE, form)])
         assert [one.id for one in message_queries.newest_messages([branch], 5)] == [message_id]
 
 

@@ -178,7 +178,7 @@ def test_prices_are_asked_for_once_a_message_has_arrived(
     found = posted()
     deliver()
     eventually(lambda: process_pending_callbacks() >= 0 and status(found) == "delivered", 10)
-    monkeypatch.setattr(price_polling, "SETTLED", timedelta(seconds=-5))
+    monkeypatch.setattr(price_polling, "PRICED_AFTER", timedelta(seconds=-5))
     eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
     assert spending.spending_of(connection.id, now()).day == message(found).price
     assert price_polling.poll_prices() == 0, "each is asked for until its price is known"

@@ -82,7 +82,7 @@ def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
         update_message(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
         make_due(message_id)
     fake_provider.on_find = lambda outbound: [Accepted("one-of-them", sure=False)]
-    reconcile.settle_unknown(first)
+    reconcile.look_up_message(first)
     row = message(first)
     assert status(first) == "unknown"
     assert row.due_at is not None, "the other is waited for: it may be what the provider has"

@@ -126,7 +126,7 @@ def test_more_branches_than_a_statement_takes_make_one_list(
 
 def test_a_search_is_narrowed_by_filters_too(many_messages: list[Message]) -> None:
     found = message_queries.newest_messages(
-        Filters((Status.FAILED,), slug="second").among(message_queries.count_by_code("30003")), 1000
+        Filters((Status.FAILED,), slug="second").narrow(message_queries.match_code("30003")), 1000
     )
     assert [one.id for one in found] == [
         one.id
@@ -135,11 +135,13 @@ def test_a_search_is_narrowed_by_filters_too(many_messages: list[Message]) -> No
     ]
     assert len(
         message_queries.newest_messages(
-            message_queries.by_address([("phone", ERIC), ("email", ERIC)]), 1000
+            message_queries.match_address([("phone", ERIC), ("email", ERIC)]), 1000
         )
     ) == len(many_messages)
     assert (
-        message_queries.newest_messages(message_queries.by_address([("phone", "+15550000000")]), 10)
+        message_queries.newest_messages(
+            message_queries.match_address([("phone", "+15550000000")]), 10
+        )
         == []
     )
 
@@ -159,9 +161,10 @@ def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
     known_as(many_messages[3], "SM1")
     update_message(many_messages[3].id, provider_id="SM2", tries=2)
     assert [
-        one.id for one in message_queries.newest_messages(message_queries.by_provider_id("SM1"), 10)
+        one.id
+        for one in message_queries.newest_messages(message_queries.match_provider_id("SM1"), 10)
     ] == [many_messages[3].id]
-    assert message_queries.newest_messages(message_queries.by_provider_id("SM3"), 10) == []
+    assert message_queries.newest_messages(message_queries.match_provider_id("SM3"), 10) == []
 
 
 def test_messages_of_a_day_are_counted_no_further_than_asked(many_messages: list[Message]) -> None:
@@ -234,15 +237,15 @@ def test_a_narrowed_list_reads_one_index_a_branch(
 @pytest.mark.parametrize(
     ("branches", "index"),
     [
-        (lambda: message_queries.count_by_code("30003"), "ix_messages_code_id"),
-        (lambda: message_queries.by_address([("phone", ERIC)]), "ix_messages_contact_id_id"),
+        (lambda: message_queries.match_code("30003"), "ix_messages_code_id"),
+        (lambda: message_queries.match_address([("phone", ERIC)]), "ix_messages_contact_id_id"),
     ],
     ids=["code", "address"],
 )
 def test_a_search_reads_the_index_of_what_it_searches(
     many_messages: list[Message], branches: Any, index: str
 ) -> None:
-    narrowed = Filters((Status.FAILED,), slug="second").among(branches())
+    narrowed = Filters((Status.FAILED,), slug="second").narrow(branches())
     found = plans(lambda: message_queries.newest_messages(narrowed, 5))
     assert any(index in step for step in found), found
     assert not [step for step in found if step.startswith("SCAN messages")], found

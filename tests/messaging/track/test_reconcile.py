@@ -192,12 +192,12 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
 
     fake_provider.on_send = lose_response
     fake_provider.on_find = cannot_tell
-    ids = [unknown() for _ in range(reconcile.MISSES + 2)]
+    ids = [unknown() for _ in range(reconcile.MAX_FAILURES + 2)]
     elsewhere = queue_text("+15005550014", channel="", connection_slug=connection.slug)
     deliver()
     make_due(elsewhere)
     reconcile.look_up_unknown()
-    assert len(asked) == reconcile.MISSES
+    assert len(asked) == reconcile.MAX_FAILURES
     assert status(elsewhere) not in ("unknown", "queued")
     assert all(message(one).due_at > now() for one in ids)  # type: ignore[operator]
     assert not reconcile.is_due()

@@ -125,7 +125,7 @@ def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
     fake_provider.on_send = lose_response
     ids = [unknown("one"), unknown("two")]
     fake_provider.on_find = lambda outbound: [Accepted("somebody-elses", sure=False)]
-    with time_machine.travel(now() + reconcile.WAITS_FOR_OTHERS):
+    with time_machine.travel(now() + reconcile.WAIT_FOR_OTHERS):
         reconcile.look_up_unknown()
         assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
 

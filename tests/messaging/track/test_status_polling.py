@@ -168,10 +168,10 @@ def test_a_message_of_each_lane_is_asked_for(
 def test_few_are_asked_for_at_once_the_longest_silent_first(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    ids = [carried() for _ in range(status_polling.FEW + 2)]
+    ids = [carried() for _ in range(status_polling.BATCH + 2)]
     for place, message_id in enumerate(ids):
         update_message(message_id, due_at=now() - timedelta(minutes=place + 1))
-    assert status_polling.poll_statuses() == status_polling.FEW
+    assert status_polling.poll_statuses() == status_polling.BATCH
     assert status_polling.is_due()
     assert status_polling.poll_statuses() == 2
     assert fake_provider.status_queries == [message(one).provider_id for one in sorted(ids[2:])] + [
@@ -228,7 +228,7 @@ def failing(error: Exception) -> Any:
 def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
     pollable_chat: Connection, fake_provider: FakeProvider, error: Exception, minutes: int
 ) -> None:
-    ids = [carried() for _ in range(status_polling.FEW + 2)]
+    ids = [carried() for _ in range(status_polling.BATCH + 2)]
     for message_id in ids:
         make_due(message_id)
     fake_provider.on_fetch_status = failing(error)
