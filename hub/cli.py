@@ -38,7 +38,7 @@ def up() -> None:
     """Run everything in this terminal: web server, workers, cron, and a queue server unless
     HUB_REDIS_URL is set.
 
-    With HUB_DEMO=1 also the simulator, which stands in for the providers.
+    With HUB_DEMO=1, this also runs the simulator, which replaces the providers.
     """
     from hub.run import up
 
@@ -234,7 +234,7 @@ def rename_source(slug: str, name: str) -> None:
     "--every-source/--own-messages",
     "on",
     required=True,
-    help="Messages that the recorded opt-outs and consents apply to.",
+    help="Apply them to every source, or only to this source's messages.",
 )
 def set_source_opt_outs(slug: str, on: bool) -> None:
     """Choose whether a source's opt-outs and consents apply to every source."""
@@ -258,14 +258,15 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 @click.option(
     "--failed",
     is_flag=True,
-    help="Replay callbacks that could not be processed or had an unknown message.",
+    help="Replay callbacks that could not be processed or matched no message.",
 )
 def replay(message: str | None, since: str | None, failed: bool) -> None:
     """Apply stored callbacks again.
 
     Nothing changes if nothing was missed.
 
-    Several conditions must all match. The exit status is 1 if some could not be processed.
+    If you give several options, a callback must match all of them. The exit
+    status is 1 if some could not be processed.
     """
     if not (message or since or failed):
         raise click.UsageError("Choose the callbacks: --message ID, --since TIME or --failed.")

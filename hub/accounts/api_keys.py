@@ -52,7 +52,7 @@ def create(name: str, *, test: bool, source: str | None = None, grant: Grant = G
     if not words or len(words) > LONGEST_NAME:
         raise Refused(
             "bad_name",
-            f"Enter a name of at most {LONGEST_NAME} characters: what will use the key.",
+            f"Enter a name of at most {LONGEST_NAME} characters, such as Contracts (production).",
             field="name",
         )
     owner = sources.by_slug(source or sources.DEFAULT)

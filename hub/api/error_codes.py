@@ -19,7 +19,7 @@ ERROR_CODES = MappingProxyType(
         "bad_request": ErrorCode(400, "The request cannot be read, or it holds a NUL character."),
         "unauthorized": ErrorCode(401, "The API key is missing, unknown or revoked."),
         "key_expired": ErrorCode(401, "The API key has expired."),
-        "forbidden": ErrorCode(403, "No API key opens this address."),
+        "forbidden": ErrorCode(403, "API keys have no access to this URL."),
         "missing_scope": ErrorCode(403, "The API key lacks the scope that `scope` names."),
         "not_found": ErrorCode(404, "The address does not exist."),
         "link_expired": ErrorCode(404, "The link to a file has expired or is not valid."),
@@ -42,12 +42,12 @@ ERROR_CODES = MappingProxyType(
             409, "The text was removed when its retention ended, so it cannot be resent."
         ),
         "cannot_invite": ErrorCode(
-            409, "The connection has no saved settings yet, so it can make no link."
+            409, "The connection has no saved settings yet, so it cannot create a link."
         ),
         "connection_off": ErrorCode(409, "The connection is not enabled."),
         "media_gone": ErrorCode(409, "The attached file was removed when its retention ended."),
         "newer_edit": ErrorCode(
-            409, "The team's post was updated again since, so this update is outdated."
+            409, "The team's post has been updated since, so this update is outdated."
         ),
         "not_queued": ErrorCode(
             409, "The message is no longer in the queue, so it cannot be canceled."

@@ -50,9 +50,9 @@ EVENT_EXAMPLE = {
     tag="Events",
     summary="Post an event",
     description=(
-        "Stores the event and its messages in one transaction, then responds. An absent"
-        " field stays unchanged, and null clears it. Events can arrive in any order,"
-        " because `occurred_at` decides."
+        "Stores the event and its messages in one transaction, then responds. A field"
+        " that you leave out stays unchanged, and null clears it. Events can arrive in any"
+        " order, because `occurred_at` determines which is newer."
     ),
     scope=Scope.EVENTS_WRITE,
     status=202,

@@ -198,7 +198,9 @@ def _property(
         required=required,
         options=options,
         default="" if default in (None, "", [], {}) else json.dumps(default, ensure_ascii=False),
-        limits=", ".join(f"{word} {schema[key]}" for key, word in LIMITS.items() if key in schema),
+        limits=", ".join(
+            f"{word} {_limit(schema[key])}" for key, word in LIMITS.items() if key in schema
+        ),
         inside=tuple(_properties(document, schema, deeper - 1)),
     )
 
@@ -211,7 +213,7 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of {PLURALS.get(kind := _kind(document, schema.get('items', {})), kind)}"
     if kind == "string":
-        return FORMATS.get(schema.get("format", ""), "text")
+        return FORMATS.get(schema.get("format", ""), "string")
     branches = schema.get("anyOf", schema.get("oneOf", ()))
     if branches:
         return " or ".join(
@@ -290,6 +292,11 @@ def _curl(
     return " \\\n  ".join(lines)
 
 
+def _limit(value: Any) -> Any:
+    """Return a limit without a fraction that is zero: 1 for 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 LIMITS = {
     "minLength": "minimum length:",
     "maxLength": "maximum length:",
@@ -297,21 +304,21 @@ LIMITS = {
     "maximum": "maximum",
     "minItems": "minimum entries:",
     "maxItems": "maximum entries:",
-    "pattern": "like",
+    "pattern": "pattern:",
 }
-FORMATS = {"date-time": "time", "email": "email address", "uri": "address", "uuid": "id"}
+FORMATS = {"date-time": "time", "email": "email address", "uri": "URL", "uuid": "ID"}
 KINDS = {
-    "integer": "whole number",
+    "integer": "integer",
     "number": "number",
-    "boolean": "true or false",
+    "boolean": "boolean",
     "object": "object",
-    "string": "text",
+    "string": "string",
 }
 PLURALS = {
     "object": "objects",
-    "text": "texts",
-    "whole number": "whole numbers",
+    "string": "strings",
+    "integer": "integers",
     "number": "numbers",
-    "address": "addresses",
+    "URL": "URLs",
 }
 SAMPLES: dict[str, Any] = {"string": "text", "integer": 1, "number": 1, "boolean": True}

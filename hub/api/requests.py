@@ -113,7 +113,7 @@ def snooze(request_id: str) -> dict[str, Any]:
     id="unsnoozeRequest",
     tag="Requests",
     summary="End the snooze",
-    description="Reminders can be sent again before the day is over.",
+    description="Ends the snooze early, so that reminders can be sent again.",
     scope=Scope.MESSAGES_WRITE,
     status=200,
     response=RequestOut,
@@ -138,9 +138,9 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     tag="Requests",
     summary="Invite a signer to a chat",
     description=(
-        "Creates a link that works once, for a week. Whoever opens it receives the"
-        " signer's messages in that chat if `preference` names it, also for your later"
-        " requests. Give it to the signer only. Message texts can contain such a link."
+        "Creates a link that works once, for a week. The person who opens it receives"
+        " the signer's messages in that chat if `preference` names it. This also applies to"
+        " your later requests. Give it to the signer only. Message texts can contain such a link."
         " See Templates."
     ),
     scope=Scope.CONTACTS_WRITE,

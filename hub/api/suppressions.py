@@ -74,8 +74,8 @@ def list_suppressions() -> dict[str, Any]:
     tag="Opt-outs",
     summary="Add an opt-out",
     description=(
-        "Stops messages of your source to the address, or of all sources if an admin"
-        " chose that for yours. An existing opt-out is not changed."
+        "Blocks messages from your source to the address, or from all sources if an admin"
+        " chose that for your source. An existing opt-out is not changed."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,

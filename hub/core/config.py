@@ -122,7 +122,7 @@ class Config:
     ca_file: Path | None = setting(
         "HUB_CA_FILE",
         "",
-        "File of certificates to trust for outgoing https, instead of the built-in ones.",
+        "CA bundle file for outgoing HTTPS requests. Default: the built-in bundle.",
         parse_file,
     )
     trusted_proxies: int = setting(
@@ -134,7 +134,7 @@ class Config:
     http_allow: frozenset[str] = setting(
         "HUB_HTTP_ALLOW",
         "",
-        "List of host:port that outgoing requests may reach although private or plain http.",
+        "Private or plain-HTTP addresses that outgoing requests may reach, as host:port.",
         parse_hosts,
         empty=frozenset(),
     )

@@ -20,7 +20,7 @@ class Word(StrEnum):
 
 
 class Channel(Word):
-    """The medium a message travels on."""
+    """The channel that a message is sent over."""
 
     SMS = "sms", "a text message to a mobile phone"
     WHATSAPP = "whatsapp", "a WhatsApp message to a phone number"
@@ -79,17 +79,14 @@ class ContentKind(Word):
 
 
 class Status(Word):
-    """The delivery status of a message.
-
-    `rank` orders what a provider may report: a fact only ever raises it.
-    """
+    """The delivery status of a message."""
 
     QUEUED = "queued", "waiting to be sent"
     SENDING = "sending", "a call to the provider is in progress"
     UNKNOWN = "unknown", "it is not known whether the provider accepted it"
     SUPPRESSED = "suppressed", "not sent, because a rule blocks it"
     CANCELED = "canceled", "canceled before it was sent"
-    EXPIRED = "expired", "too old to send when it could have been sent"
+    EXPIRED = "expired", "it expired before it could be sent"
     ACCEPTED = "accepted", "the provider accepted it"
     SENT = "sent", "the provider sent it"
     FAILED = "failed", "rejected, and will not be sent"
@@ -230,7 +227,7 @@ class Role(IntEnum):
     @property
     def meaning(self) -> str:
         return {
-            Role.VIEWER: "can read everything and change nothing",
+            Role.VIEWER: "can view everything but not change anything",
             Role.OPERATOR: "can also send, resend, cancel and remind",
             Role.ADMIN: "can also set up connections, users and keys",
         }[self]

@@ -24,7 +24,7 @@ def with_help_setting(form: type[F]) -> type[F]:
         [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
         description=(
             "Enter who sends these messages and how to stop them. Leave empty to send the"
-            " connection’s name and the opt-out word."
+            " connection’s name and the opt-out keyword."
         ),
         render_kw={"rows": 2},
     )

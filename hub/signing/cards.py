@@ -37,9 +37,9 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
         if request.state == RequestState.OPEN
         else request.state.capitalize()
     )
-    facts = [("State", state), ("Sent by", isolate(sender_of(request)))]
+    facts = [("Status", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
-        facts.append(("Ended" if request.expired else "Ends", card_time(request.expires_at)))
+        facts.append(("Expired" if request.expired else "Expires", card_time(request.expires_at)))
     facts += [(isolate(name_of(one)), _standing(one)) for one in request.signers[:BY_NAME]]
     if (more := len(request.signers) - BY_NAME) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
@@ -47,12 +47,12 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
 
 
 def _standing(one: SignerRecord) -> str:
-    words = {SignerState.PENDING: "Has not signed", SignerState.VIEWED: "Opened it, has not signed"}
+    words = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
     said = words.get(SignerState.read(one.state), one.state.capitalize())
     if one.owes and one.reminders:
         said += f", reminded {'once' if one.reminders == 1 else f'{one.reminders} times'}"
     if one.owes and one.snoozed_until is not None and one.snoozed_until > now():
-        said += f", no reminders until {card_time(one.snoozed_until)}"
+        said += f", reminders snoozed until {card_time(one.snoozed_until)}"
     return said
 
 
@@ -195,17 +195,17 @@ def card_note(action: ActionToken, request: RequestRecord) -> str:
 
 
 EVERYBODY = "all who have not signed"
-FAILED = "{who} pressed a button too late: nothing was left to do for {names}"
+FAILED = "{who} clicked a button too late to change anything for {names}"
 OUTCOMES = {
     (REMIND, "done"): "{who} reminded {names}",
-    (SNOOZE, "done"): "{who} put off reminders to {names} for a day",
-    (REMIND, "unreached"): "{who} wanted to remind {names}, who could not be reached",
-    (REMIND, "snoozed"): "{who} wanted to remind {names}: reminders are put off",
-    (REMIND, "request_expired"): "{who} wanted to remind {names}: the time to sign has ended",
-    (SNOOZE, "request_expired"): "{who} wanted to snooze {names}: the time to sign has ended",
-    (REMIND, "already_signed"): "{who} wanted to remind {names}: nothing is left to sign",
+    (SNOOZE, "done"): "{who} snoozed reminders to {names} for a day",
+    (REMIND, "unreached"): "{who} tried to remind {names}, who could not be reached",
+    (REMIND, "snoozed"): "{who} tried to remind {names}: reminders are snoozed",
+    (REMIND, "request_expired"): "{who} tried to remind {names}: the request has expired",
+    (SNOOZE, "request_expired"): "{who} tried to snooze {names}: the request has expired",
+    (REMIND, "already_signed"): "{who} tried to remind {names}: no signature is missing",
     (
         SNOOZE,
         "already_signed",
-    ): "{who} wanted to put off reminders to {names}: nothing is left to sign",
+    ): "{who} tried to snooze reminders to {names}: no signature is missing",
 }

@@ -209,7 +209,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
     chat_membership.apply_membership(opened, origin, at)
     if came.team:
         _take_place(connection, came)
-        here = f"{isolate(one_line(connection.title))} posts here from now on."
+        here = f"{isolate(one_line(connection.title))} will post updates in this chat."
         add(Draft(connection=connection, contact=contact, text=here, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
@@ -258,7 +258,7 @@ def _link_signer(
     )
 
 
-VOID = "This link was used before, or is too old. Ask whoever sent it for a new one."
+VOID = "This link was already used or has expired. Ask the sender for a new one."
 
 
 def _receiver(connection_ids: Collection[str]) -> Connection | None:
@@ -280,12 +280,12 @@ def _take_place(connection: Connection, came: ChatLinked) -> None:
 def _welcome(request: SigningRequest, signer: Signer) -> str:
     sender = request.sender or {}
     who = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
-    ends = "Send /stop to end that."
-    words = [f"You are connected. {isolate(who)} writes to you here from now on. {ends}"]
+    ends = "Send /stop to opt out."
+    words = [f"You are connected. {isolate(who)} will send you messages here. {ends}"]
     owes = SignerState.read(signer.state).owes and not request.expired
     if request.state == RequestState.OPEN and owes and signer.signing_url:
         title = isolate(one_line(request.title or "") or "A document")
-        words.append(f"“{title}” waits for your signature: {signer.signing_url}")
+        words.append(f"“{title}” is waiting for your signature: {signer.signing_url}")
     return "\n\n".join(words)
 
 

@@ -76,11 +76,11 @@ FOR_TEAMS = {
         '{{ names }} {{ "was" if people == 1 else "were" }} reminded of "{{ title }}".'
     ),
     EventType.EXPIRED: (
-        'The time to sign "{{ title }}" ran out.{% if remaining %} '
+        '"{{ title }}" has expired.{% if remaining %} '
         + MISSING
         + ' {{ "was" if remaining == 1 else "were" }} missing.{% endif %}'
     ),
-    EventType.CANCELED: '{{ sender }} took "{{ title }}" back.',
+    EventType.CANCELED: '{{ sender }} canceled "{{ title }}".',
 }
 CHANNEL = Channel.SMS
 LOCALE = "en"

@@ -158,7 +158,7 @@ class RequestIn(Strict):
     expires_at: Moment | None = Field(
         default=None,
         description=(
-            "The end of the time to sign. After it, signers receive no requests and no reminders."
+            "The deadline for signing. After it, signers receive no requests and no reminders."
         ),
     )
     url: Url | None = Field(
@@ -194,8 +194,8 @@ class SignerIn(Strict):
     preference: Annotated[list[Way], Field(max_length=20)] | None = Field(
         default=None,
         description=(
-            "The channels for this person, preferred first: channels, or chats by the"
-            " name of their integration."
+            "The signer's channels, in order of preference. For a chat, use the name of its"
+            " integration, such as `telegram`."
         ),
     )
 

@@ -82,11 +82,11 @@ def test_a_body_is_unfolded_with_its_kinds_and_limits() -> None:
     assert (kind.required, kind.options) == (True, ("request.sent", "request.signed"))
     assert signers.kind == "list of objects"
     assert [(one.name, one.kind, one.required) for one in signers.inside[:2]] == [
-        ("id", "text", True),
-        ("mobile_number", "text", False),
+        ("id", "string", True),
+        ("mobile_number", "string", False),
     ]
     assert (limit.kind, limit.default, limit.limits) == (
-        "whole number",
+        "integer",
         "50",
         "minimum 1, maximum 100",
     )

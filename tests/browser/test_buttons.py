@@ -56,7 +56,7 @@ def test_a_button_in_telegram_puts_reminders_off(open_page: Tabs, admin: State, 
     page.get_by_role("button", name="Snooze a day").last.click()
     page.goto(f"{hub.simulator_url}/simulator/telegram")
     expect(
-        page.get_by_text(re.compile("put off reminders to Eric Smith for a day"))
+        page.get_by_text(re.compile("snoozed reminders to Eric Smith for a day"))
     ).to_be_visible()
     found = hub.call("GET", f"/requests/{request_id}")
     assert found["signers"][0]["snoozed_until"]
@@ -93,7 +93,7 @@ def test_a_signer_links_telegram_in_one_tap_and_is_told_there(
     page.goto(link)
     page.get_by_role("button", name="Start").first.click()
     expect(
-        page.get_by_text("You are connected. Acme HR writes to you here from now on.")
+        page.get_by_text("You are connected. Acme HR will send you messages here.")
     ).to_be_visible()
     signer = {
         "id": "eric",

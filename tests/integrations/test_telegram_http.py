@@ -255,7 +255,7 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
     act(simulator, "write", who="Eric Smith", text="/stop")
     settled()
     assert closed() == ["keyword"]
-    assert told(simulator, chat, "You are opted out.")
+    assert told(simulator, chat, "You have opted out.")
     act(simulator, "write", who="Eric Smith", text="/start")
     settled()
     assert closed() == []

@@ -44,7 +44,7 @@ def test_button_reminds_and_the_post_names_the_user(
     assert edit.edits == post.id
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana Whitfield reminded Eric · ")
-    assert card_facts(edit)["Eric"] == "Has not signed, reminded once"
+    assert card_facts(edit)["Eric"] == "Not signed, reminded once"
     assert [button.text for button in edit.buttons] == [
         "Open in Signpost",
         "Snooze Eric a day",
@@ -69,7 +69,7 @@ def test_button_action_without_recipients_explains_it(
     button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
     edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana wanted to remind Eric, who could not be reached · ")
+    assert edit.card.notes[0].startswith("Dana tried to remind Eric, who could not be reached · ")
 
 
 def test_fifty_presses_at_once_act_once(
@@ -129,7 +129,7 @@ def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
     [edit] = deliver_posts(fake_provider, "W1")
     assert (edit.reply_to, edit.edits) == ("https://answer.example/1", "")
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana put off reminders to Eric for a day · ")
+    assert edit.card.notes[0].startswith("Dana snoozed reminders to Eric for a day · ")
 
 
 def test_an_event_has_one_button_of_each_kind_wherever_it_stands(
@@ -213,7 +213,7 @@ def test_button_for_a_signer_who_has_signed_explains_it(
     button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
     edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana wanted to remind Eric: nothing is left to sign · ")
+    assert edit.card.notes[0].startswith("Dana tried to remind Eric: no signature is missing · ")
     assert reminders_to_eric() == 0
 
 

@@ -94,8 +94,8 @@ def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
     [welcome] = deliver_texts(fake_provider, CHAT)
     assert (
         welcome
-        == "You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
-        "“Employment Agreement” waits for your signature: https://sign.example/r/eric"
+        == "You are connected. Acme HR will send you messages here. Send /stop to opt out.\n\n"
+        "“Employment Agreement” is waiting for your signature: https://sign.example/r/eric"
     )
     [second] = post_event("agr-2")["messages"]
     assert (second["channel"], second["to"]) == ("chat", CHAT)
@@ -190,7 +190,7 @@ def test_a_team_link_gives_a_connection_its_place(
     token = chat_invitations.invite_team(team_chat.id).url.rpartition("/")[2]
     open_link(team_chat, token, "-100", team=True)
     assert by_slug(team_chat.slug).destination == "-100"
-    assert deliver_texts(fake_provider, "-100") == ["Team posts here from now on."]
+    assert deliver_texts(fake_provider, "-100") == ["Team will post updates in this chat."]
     assert team_subscriptions.posted_events(team_chat.id) == list(team_subscriptions.USUAL)
     post_event()
     assert deliver_texts(fake_provider, "-100") == [

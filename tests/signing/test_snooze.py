@@ -102,6 +102,6 @@ def test_everything_posts(connect_team: ConnectTeam, fake_provider: FakeProvider
         'Eric has signed "Employment Agreement". 1 signature is missing.',
         'Eric has declined to sign "Employment Agreement".',
         '"Employment Agreement" has been accepted by all parties.',
-        'The time to sign "Employment Agreement" ran out. 1 signature was missing.',
-        'Acme HR took "Employment Agreement" back.',
+        '"Employment Agreement" has expired. 1 signature was missing.',
+        'Acme HR canceled "Employment Agreement".',
     ]

@@ -47,10 +47,10 @@ def test_an_event_is_posted_with_a_card_and_its_buttons(
     assert post.card is not None
     assert post.card.title == request().title
     assert card_facts(post) == {
-        "State": "0 of 2 signed",
+        "Status": "0 of 2 signed",
         "Sent by": "Acme HR",
-        "Eric": "Has not signed",
-        "Anna": "Has not signed",
+        "Eric": "Not signed",
+        "Anna": "Not signed",
     }
     assert [button.text for button in post.buttons] == [
         "Open in Signpost",
@@ -167,7 +167,7 @@ def test_later_events_go_into_the_thread_and_edit_the_first_post(
         (),
     )
     assert reply.text == 'Eric has signed "Employment Agreement". 1 signature is missing.'
-    assert (edit.edits, edit.text, card_facts(edit)["State"], card_facts(edit)["Eric"]) == (
+    assert (edit.edits, edit.text, card_facts(edit)["Status"], card_facts(edit)["Eric"]) == (
         first.id,
         first.text,
         "1 of 2 signed",
@@ -191,7 +191,7 @@ def test_they_go_one_at_a_time_and_oldest_first(
     carried = deliver_posts(fake_provider, "T1")
     assert [bool(one.edits) for one in carried] == [False, False, True, False]
     assert [one.id for one in carried] == sorted(one.id for one in carried)
-    assert card_facts([one for one in carried if one.edits][-1])["State"] == "Completed"
+    assert card_facts([one for one in carried if one.edits][-1])["Status"] == "Completed"
     assert carried[0].thread == ""
     assert {one.thread for one in carried[1:] if not one.edits} == {f"thread of {carried[0].id}"}
 
@@ -204,7 +204,7 @@ def test_a_state_that_the_team_is_not_told_of_changes_the_first_post_all_the_sam
     deliver_posts(fake_provider)
     post_event("request.viewed", signer="eric", signers=[])
     [edit] = deliver_posts(fake_provider, "T1")
-    assert card_facts(edit)["Eric"] == "Opened it, has not signed"
+    assert card_facts(edit)["Eric"] == "Opened, not signed"
 
 
 def test_changes_that_wait_become_one(
@@ -216,9 +216,7 @@ def test_changes_that_wait_become_one(
     post_event("request.viewed", signer="eric", signers=[])
     post_event("request.viewed", signer="anna", signers=[])
     [edit] = deliver_posts(fake_provider, "T1")
-    assert [card_facts(edit)[name] for name in ("Eric", "Anna")] == [
-        "Opened it, has not signed"
-    ] * 2
+    assert [card_facts(edit)[name] for name in ("Eric", "Anna")] == ["Opened, not signed"] * 2
 
 
 def test_undelivered_post_is_not_edited_and_the_next_post_starts_the_thread(
@@ -271,7 +269,7 @@ def test_a_change_whose_worker_ended_keeps_its_turn(
         assert status(older.id) == "queued"
         carried = [post for post in deliver_posts(fake_provider, "T1") if post.edits]
     assert carried[-1].id != older.id
-    assert card_facts(carried[-1])["State"] == "1 of 2 signed"
+    assert card_facts(carried[-1])["Status"] == "1 of 2 signed"
 
 
 def test_a_change_that_is_over_is_not_sent_again(

@@ -66,7 +66,7 @@ def _notice(one: Connection, trouble: ProviderProblem) -> HealthNotice:
     if trouble.kind == provider_health.SLOWED:
         text = (
             f"{trouble.why} Signpost sends nothing until {datetimes.exact(trouble.until)},"
-            f" then slowly at first. {waits}"
+            f" then continues at a lower rate. {waits}"
         )
         return HealthNotice(
             trouble.kind,

@@ -55,9 +55,9 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             "autocomplete": "off",
         },
         description=(
-            "Enter two-letter codes with commas between. Leave empty to allow every"
+            "Enter two-letter country codes, separated by commas. Leave empty to allow every"
             " country. Messages to other countries are blocked, which prevents fraud with"
-            " expensive numbers."
+            " premium-rate numbers."
         ),
     )
     per_hour = IntegerField(
@@ -75,9 +75,9 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             "placeholder": "US: 0.0083\nDE: 0.1\nother: 0.25",
         },
         description=(
-            "Enter the price of one segment, one country a line and one line for all"
-            " others, from your provider’s price list. Spending is an estimate until the"
-            " provider reports the price."
+            "Enter one line for each country with the price of one segment, and one line"
+            " for all other countries. Copy the prices from your provider’s price list."
+            " Spending is an estimate until the provider reports the price."
         ),
     )
     currency = StringField(
@@ -100,7 +100,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={"half": True},
         description=(
             "Messages planned in quiet hours are sent when the hours end. Signpost uses"
-            " the time zone that your app gives, else that of the phone number. If a"
+            " the time zone that your app sends, or the time zone of the phone number. If a"
             " number can be in several time zones, such as +1 or +7, quiet hours apply in"
             " all of them. If the time zone is not known, quiet hours do not apply."
         ),

@@ -144,8 +144,8 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
     if not integrations.reports(connection.integration):
         provider = integrations.provider_of(connection.integration, "the provider")
         text = (
-            "This provider does not report delivery. Check the channel there, or resend the"
-            " message."
+            "This provider does not report delivery. Check the channel in the provider’s app, or"
+            " resend the message."
         )
         summary = replace(summary, title=f"Accepted by {provider}.", text=text)
     if (due_at := situation.message.due_at) and connection.enabled:

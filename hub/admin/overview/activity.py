@@ -209,7 +209,7 @@ DONE = {
     "source.added": "added the source {}",
     "source.changed": "changed where the opt-outs of the source {} apply",
     "source.renamed": "renamed a source to {}",
-    "opt_out.changed": "changed the opt-out words",
+    "opt_out.changed": "changed the opt-out keywords",
     "consent.imported": "imported a list of consents",
     "consent.recorded": "recorded a consent decision of {}",
     "suppression.imported": "imported a list of opt-outs",

@@ -238,7 +238,7 @@ def _unsettled_callbacks() -> Iterator[AttentionItem]:
                 f"Signpost retries each callback for {minutes} minutes. The list shows the reasons."
             ),
             href=url_for("admin.callbacks"),
-            button="View messages",
+            button="View callbacks",
         )
 
 
@@ -253,8 +253,8 @@ def _count_waiting(connection: Connection) -> int:
 def _describe_waiting(count: int) -> str:
     if not count:
         return ""
-    waiting = plural(count, "message waits", "messages wait")
-    return f"{waiting} and {'goes' if count == 1 else 'go'} out once it sends again."
+    waiting = plural(count, "message is waiting and is", "messages are waiting and are")
+    return f"{waiting} sent once the connection sends again."
 
 
 def _count_messages(*conditions: Any) -> int:

@@ -54,7 +54,7 @@ def _summarize_reach(
         text = f"{subject} not reached. The reasons are below."
         return SigningSummary("bad", title, text)
     all_reached = owing and not unreached
-    text = "Everyone who has not signed was reached." if all_reached else ""
+    text = "Everyone who has not signed has been notified." if all_reached else ""
     return SigningSummary("info", title, text)
 
 

@@ -18,7 +18,7 @@ SECTIONS = (  # title, description, endpoint
     ("Your account", "Your password and the time zone in which you see times.", "account"),
     ("Users", "Who can sign in, and what each user is allowed to do.", "users"),
     ("Sources", "The signing apps or brands that post to Signpost.", "sources"),
-    ("API keys", "The keys with which signing apps use the API.", "api_keys"),
+    ("API keys", "The keys that signing apps use to call the API.", "api_keys"),
     (
         "Opt-out keywords",
         "The words that opt contacts out or in, and the channels that they apply to.",

@@ -86,9 +86,9 @@ class AddKey(KeyForm):
 
     name = StringField(
         "Name",
-        [InputRequired("Enter what will use the key.")],
+        [InputRequired("Enter the app that will use the key.")],
         render_kw={"autocomplete": "off", "maxlength": 80},
-        description="Enter what will use the key, such as Contracts, production.",
+        description="Enter the app that will use the key, such as Contracts (production).",
     )
     source = SelectField(
         "Source",

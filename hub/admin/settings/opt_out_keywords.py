@@ -26,8 +26,8 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     stop = TextAreaField(
         "Additional words for STOP",
         description=(
-            "Enter one line for each language: its code, a colon, and the words with"
-            " commas between. The whole message must match: STOP alone, not STOP in a"
+            "Enter one line for each language: its code, a colon, and the words,"
+            " separated by commas. The whole message must match: STOP alone, not STOP in a"
             " sentence. Case, accents, punctuation, emoji and words such as please make"
             " no difference."
         ),

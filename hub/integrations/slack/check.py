@@ -108,8 +108,8 @@ def _checked(
             )
     told = (*warnings, *(() if buttons else (NO_BUTTONS,)))
     on = " Buttons act in Slack." if buttons else ""
-    limits = {0: "Slack is ready.", 1: "Slack is ready, with one limit."}.get(
-        len(told), f"Slack is ready, with {len(told)} limits."
+    limits = {0: "Slack is ready.", 1: "Slack is ready, with one limitation."}.get(
+        len(told), f"Slack is ready, with {len(told)} limitations."
     )
     return CheckResult(True, limits, text + on, warnings=told)
 

@@ -108,7 +108,7 @@ def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
     raise PermanentError(UNKNOWN_CODE, code)
 
 
-BUSY = "Slack limits requests for the moment. If this continues, check slack-status.com."
+BUSY = "Slack is temporarily rate limiting requests. If this continues, check slack-status.com."
 FAILED = (
     "Slack failed before it reported whether it accepted the message. If this continues,"
     " check slack-status.com."

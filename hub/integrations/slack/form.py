@@ -128,8 +128,7 @@ class SlackForm(ConfigForm):
         ],
         bound_to=("app_id",),
         description=(
-            "It is on the same page. Signpost verifies with it that a button click comes from"
-            " Slack."
+            "It is on the same page. Signpost uses it to verify that button clicks come from Slack."
         ),
         render_kw={"half": True},
     )

@@ -88,7 +88,7 @@ class Slack(WebhookReceiver):
             " Information**. Under **Interactivity & Shortcuts** turn on interactivity,"
             " and set the **Request URL** to the address shown below."
         ),
-        "Paste them here, **Save**, and choose **Test connection**. The test posts nothing.",
+        "Paste them here, save them, and choose **Test connection**. The test posts nothing.",
     )
 
     channel = Channel.CHAT

@@ -114,7 +114,7 @@ CODES: Mapping[str, Known] = {
     ),
     "too_many": Known(
         SlowDown,
-        "The workflow limits requests for the moment.",
+        "The workflow is temporarily rate limiting requests.",
         "Nothing to do. Signpost continues more slowly.",
     ),
     "other_channel": Known(

@@ -73,7 +73,7 @@ class Teams(Integration):
             " URL. Under **Who can trigger** keep **Anyone**."
         ),
         (
-            "Paste the URL here, **Save**, and choose **Test connection**. The test posts"
+            "Paste the URL here, save it, and choose **Test connection**. The test posts"
             " a card to the channel, because Teams offers no other test."
         ),
         (
@@ -234,6 +234,6 @@ TEST = Outbound(
     id="",
     attempt=1,
     to="",
-    text="What happens to documents is told here from now on.",
+    text="Signpost posts updates about your documents in this channel.",
     card=Card("Signpost can post to this channel", notes=("A test of the connection.",)),
 )

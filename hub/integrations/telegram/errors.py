@@ -158,7 +158,7 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "broken": ConnectionBroken,
     "destination": NotHere,
 }
-BUSY = "Telegram limits requests for the moment."
+BUSY = "Telegram is temporarily rate limiting requests."
 FAILED = "Telegram failed before it reported whether it accepted the message."
 NOT_KNOWN = (
     "Telegram rejected the message (HTTP {status}) with a reason that Signpost does not"

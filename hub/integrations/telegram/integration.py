@@ -89,20 +89,20 @@ class Telegram(WebhookReceiver):
             "In Telegram open **@BotFather**, send `/newbot` and answer its questions."
             " Copy the bot’s username and **token**."
         ),
-        "Paste both here, **Save**, choose **Test connection**, and **Enable**.",
+        "Paste both here and save them. Choose **Test connection**, then **Enable connection**.",
         (
             "Under **Webhook URLs** choose **Set webhook**. Telegram then sends button"
             " clicks, `/stop` and new chats to Signpost."
         ),
         (
-            "For a team, choose **Make a link into a group** and open the link. Or add"
+            "For a team, choose **Create group link** and open the link. Or add"
             " the bot yourself, in a channel as an administrator who can post, and enter"
             " the chat’s ID. It follows the `#` in the group’s address at"
             " web.telegram.org, such as `-1001234567890`."
         ),
         (
-            "To receive messages, people open the bot’s link and press **Start**. A bot"
-            " cannot write to them before."
+            "To receive messages, people open the bot’s link and press **Start**. Until"
+            " then, the bot cannot message them."
         ),
     )
 
@@ -272,7 +272,7 @@ class Telegram(WebhookReceiver):
                 found_wrong += self._check_team(team, me)
             except PermanentError as problem:
                 return no_team(problem, team)
-        title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
+        title = "Telegram is ready, with one limitation." if found_wrong else "Telegram is ready."
         return CheckResult(True, title, f"The token belongs to @{found}.", warnings=found_wrong)
 
     def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
@@ -352,7 +352,7 @@ class Telegram(WebhookReceiver):
 
     @webhook("telegram/{connection}")
     def on_update(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Updates of the bot: Set webhook gives this address to Telegram"""
+        """Updates for the bot. Set webhook sends this URL to Telegram"""
         return facts_of(update_of(request), self.senders.default)
 
     @classmethod

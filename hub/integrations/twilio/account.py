@@ -100,7 +100,7 @@ class AccountForm(ConfigForm):
         "SharedKey secret",
         [Optional()],
         bound_to=("account_sid", "shared_key_id"),
-        description="Once saved, callbacks are verified only with this secret.",
+        description="After you save it, Signpost verifies callbacks only with this secret.",
         render_kw={"half": True},
     )
     auth_token_too = BooleanField(
@@ -141,8 +141,8 @@ def services() -> SendersByCountry:
             message="The SID of a Messaging Service is MG followed by 32 digits or letters a to f.",
         ),
         description=(
-            "Recipients in these countries receive messages through these services, all"
-            " others through the sender above."
+            "Messages to these countries are sent through these services. All other messages"
+            " are sent from the sender above."
         ),
     )
 

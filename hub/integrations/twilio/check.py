@@ -69,7 +69,7 @@ class CheckedTwilio(TwilioIntegration):
         limited = is_trial or bool(result.warnings)
         return CheckResult(
             True,
-            "Twilio is ready, with one limit." if limited else "Twilio is ready.",
+            "Twilio is ready, with one limitation." if limited else "Twilio is ready.",
             f"Signed in as {account.friendly_name} ({'trial' if is_trial else 'full'} account)."
             f" {result.text}",
             warnings=warnings,

@@ -153,7 +153,7 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "template": TemplateRequired,
     "broken": ConnectionBroken,
 }
-BUSY = "Twilio limits requests for the moment. If this continues, check status.twilio.com."
+BUSY = "Twilio is temporarily rate limiting requests. If this continues, check status.twilio.com."
 FAILED = (
     "Twilio failed before it reported whether it accepted the message. If this continues,"
     " check status.twilio.com."

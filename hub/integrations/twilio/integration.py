@@ -333,7 +333,7 @@ class TwilioIntegration(WebhookReceiver):
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Incoming messages, to paste at the number or sender in the Console"""
+        """Incoming messages. Paste into the settings of the number or sender in the Console"""
         return self.parse_events(request)
 
     @classmethod

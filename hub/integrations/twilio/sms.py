@@ -43,7 +43,7 @@ class TwilioSms(CheckedTwilio):
             " **SMS** capability. Or choose a **Messaging Service**."
         ),
         (
-            "Paste them here, **Save**, and choose **Test connection**. Status callbacks"
+            "Paste them here, save them, and choose **Test connection**. Status callbacks"
             " need no setup, because Signpost sends their address with every message."
         ),
         (

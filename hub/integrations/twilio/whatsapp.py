@@ -58,7 +58,7 @@ class WhatsApp(CheckedTwilio):
             " `+14155238886`, which can send to phones that have texted its `join` words."
         ),
         "Copy **Account SID** and **Auth Token** from **Account Info**.",
-        "Paste them here with the sender, **Save**, and choose **Test connection**.",
+        "Paste them here with the sender, save them, and choose **Test connection**.",
         (
             "In the settings of the sender, set **Webhook URL for incoming messages** to"
             " the address shown below. Replies open the 24-hour window for free text."

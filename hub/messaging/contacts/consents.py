@@ -174,8 +174,8 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
         for other, (first, before) in by_channel.items():
             if before != given and (channel == other or "" in (channel, other)):
                 why = (
-                    f"It says the opposite of line {first} about the same person. Correct one, or"
-                    " give each its own time under 'at'."
+                    f"This line contradicts line {first} about the same person. Correct one of"
+                    " them, or enter a different time for each in the column at."
                 )
                 raise Refused("contradiction", f"Line {number}: {why}", field="file")
         by_channel.setdefault(channel, (number, given))

@@ -40,9 +40,9 @@ def _refuse_opposites(lines: Sequence[Line]) -> None:
     """
     for number, line in lines:
         if line.get("given", "").strip().lower() not in ("", *NO):
-            why = "It holds a consent. Import consents as such, or remove such lines."
+            why = "This line contains a consent. Import consents as a separate file."
         elif line.get("lifted_at", "").strip():
-            why = "This opt-out was lifted. Remove such lines."
+            why = "This opt-out was removed. Delete the line and import the file again."
         else:
             continue
         raise Refused("no_opt_out", f"Line {number}: {why}", field="file")

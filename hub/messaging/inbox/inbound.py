@@ -120,7 +120,7 @@ def _sender(came: base.Inbound, receiver: _Receiver) -> ContactRef | None:
         known_as = came.name if came.kind == Address.EXTERNAL else ""
         return contact_for(came.kind, came.address, test=receiver.test, name=known_as)
     if not (came.text or came.media or came.contents or came.button):
-        raise Refused("empty_message", "This message names no sender and holds nothing.")
+        raise Refused("empty_message", "This message has no sender and no content.")
     return None
 
 

@@ -31,7 +31,7 @@ from hub.shared import audit
 SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
 # the code of one that was sent to an account which belongs to no connection
 STRAY = "keyword_elsewhere"
-CONFIRMATION = "You are opted out. Reply START to re-subscribe."
+CONFIRMATION = "You have opted out. Reply START to opt in again."
 MOST_HELP = 3
 HELP_WITHIN = timedelta(hours=1)  # answers to one person over one connection
 SETTING = "opt_out"
@@ -392,8 +392,6 @@ def help_text(connection_id: str) -> str:
     connection = db.session.get_one(Connection, connection_id)
     own = (connection.settings_or_none() or {}).get("help_text", "")
     stop = (
-        "Send /stop to end that."
-        if connection.channel == Channel.CHAT
-        else "Reply STOP to opt out."
+        "Send /stop to opt out." if connection.channel == Channel.CHAT else "Reply STOP to opt out."
     )
     return own or f"{connection.title}: messages about documents for you to sign. {stop}"

@@ -130,8 +130,8 @@ CODES = {
     "quiet_hours": Problem(
         "",
         "It is, or may be, within the connection’s quiet hours in the recipient’s time zone.",
-        "Wait until the quiet hours end. A message that would expire before is not sent,"
-        " and you can resend it afterwards.",
+        "Wait until the quiet hours end. A message that would expire before then is not"
+        " sent, and you can resend it later.",
     ),
     "complaint": Problem(
         "",

@@ -68,7 +68,7 @@ def timeline(message: Message) -> list[Entry]:
 
 def _planned_text(message: Message) -> str:
     if message.after_id:
-        return f"Follows the message {message.after_id}."
+        return f"Replaces the message {message.after_id}."
     return "For an event of a signing request." if message.event_id else "Direct message."
 
 

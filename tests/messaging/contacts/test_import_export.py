@@ -185,7 +185,7 @@ def test_yes_and_no_at_the_same_moment_are_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
     file = f"address,given,at\n{ERIC},no,{first}\n{ERIC},yes,{second}\n"
-    with pytest.raises(Refused, match="Line 3: It says the opposite of line 2"):
+    with pytest.raises(Refused, match="Line 3: This line contradicts line 2"):
         consents.import_consents(file, test=True)
     assert said() == []
 
@@ -208,10 +208,10 @@ def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
 @pytest.mark.parametrize(
     ("column", "cell", "why"),
     [
-        ("given", "yes", "It holds a consent"),
-        ("Given", "1", "It holds a consent"),
-        ("given", "?", "It holds a consent"),
-        ("Lifted_At", "2026-01-01", "was lifted"),
+        ("given", "yes", "This line contains a consent"),
+        ("Given", "1", "This line contains a consent"),
+        ("given", "?", "This line contains a consent"),
+        ("Lifted_At", "2026-01-01", "This opt-out was removed"),
     ],
 )
 def test_file_with_other_lines_adds_no_opt_out(

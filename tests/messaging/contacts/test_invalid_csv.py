@@ -146,7 +146,7 @@ def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> 
 def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
-    with pytest.raises(Refused, match="Line 4: It says the opposite of line 2"):
+    with pytest.raises(Refused, match="Line 4: This line contradicts line 2"):
         consents.import_consents(
             f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True
         )

@@ -129,7 +129,7 @@ def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
     one = db.session.scalars(select(Connection).where(Connection.slug == "demo-telegram")).one()
     assert (
         opt_out.help_text(one.id)
-        == "Demo Telegram: messages about documents for you to sign. Send /stop to end that."
+        == "Demo Telegram: messages about documents for you to sign. Send /stop to opt out."
     )
 
 
