@@ -56,7 +56,7 @@ ERROR_CODES = MappingProxyType(
         "request_closed": ErrorCode(
             409, "The request is completed, declined, expired or canceled."
         ),
-        "request_expired": ErrorCode(409, "The time to sign has ended."),
+        "request_expired": ErrorCode(409, "The signing request has expired."),
         "resent_already": ErrorCode(
             409, "The message was already resent. `detail` names the new message."
         ),

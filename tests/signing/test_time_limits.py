@@ -146,7 +146,7 @@ def test_buttons_of_posts_end_with_the_request(
         select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))
     ).one()
     assert used == "request_expired"
-    assert "the time to sign has ended" in button_actions.preview_action(tokens[0]).pressed  # type: ignore[union-attr]
+    assert "the request has expired" in button_actions.preview_action(tokens[0]).pressed  # type: ignore[union-attr]
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────
