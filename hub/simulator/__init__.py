@@ -1,28 +1,21 @@
-"""Stand-ins for the providers on this machine, over HTTP: their APIs, what they post to a hub, and
-pages that show what arrived.
+"""Simulate the providers on this machine: their APIs, their webhooks, and pages that show the
+messages.
 
-Twilio is here, with the phones; each of the other providers is a package: slack, telegram, teams.
+Twilio and its phones are in this package. Slack, Telegram and Teams each have a package of their
+own.
 
-    scripted_numbers   phone numbers that fail on purpose
-    accept             checks a new message, or refuses it
-    resources          the JSON of every resource
-    errors             the JSON of refusals
-    rest               the routes of the API
-    page               the phones and the switches
-    store              everything that survives a restart
-    account            credentials and state
-    context            everything that the modules share
-    timeline           the statuses of messages over time
-    callbacks          how a status is posted
-    segments           how an SMS is counted
-    server             gunicorn
-    posts              posts to teams and chats
-    record_store       small records
-    posting            one call to the hub
-    fault              addresses that fail on purpose
-    sample_people      people who press buttons and write
+    accept            check a new message              resources     JSON of the API's resources
+    rest              routes of Twilio's API           content_rest  routes of the Content API
+    account           credentials and state            page, people  phones and their actions
+    store, file       messages in SQLite               posts         messages of teams and chats
+    record_store      small records                    media         files of messages
+    timeline          steps that a message takes       callbacks     status callbacks
+    inbound           messages from phones             posting       one request to the hub
+    scripted_numbers  numbers that fail on purpose     fault         addresses that fail on purpose
+    context           state of a running simulator     server        gunicorn
 
-It uses the hub's words and settings and nothing else of it, and nothing of the hub uses it.
+The simulator imports only the hub's vocabulary, settings and general helpers. Nothing of the hub
+imports the simulator.
 """
 
 from __future__ import annotations

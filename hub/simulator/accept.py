@@ -1,4 +1,4 @@
-"""Taking a message, or refusing it: what Twilio checks before it answers 201."""
+"""Check a new message as Twilio does before it answers 201."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from hub.lib import phones
 from hub.simulator import content, scripted_numbers, segments, whatsapp
 from hub.simulator.account import TRIAL_NOTICE
-from hub.simulator.context import Bench
+from hub.simulator.context import SimulatorContext
 from hub.simulator.errors import RestError
 from hub.simulator.store import Message
 
@@ -20,13 +20,17 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 LONGEST_BODY = 1600
 LONGEST_VALIDITY = 36_000
-SOONEST = 15 * 60
-LATEST = 35 * 24 * 3600  # how far ahead a message may be scheduled, seconds
+# seconds from now for which a message may be scheduled
+EARLIEST_SCHEDULE = 15 * 60
+LATEST_SCHEDULE = 35 * 24 * 3600
 
 
-def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
-    """Check a create request and make its message; raise RestError with Twilio's code for the first
-    thing wrong.
+def create_message(
+    form: Mapping[str, str], media: list[str], simulator: SimulatorContext
+) -> Message:
+    """Check a create request and return its message.
+
+    Raise RestError with Twilio's code for the first error.
     """
     to, sender, service = (form.get(name, "") for name in ("To", "From", "MessagingServiceSid"))
     body = form.get("Body", "")
@@ -34,22 +38,22 @@ def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
         raise RestError(21604)
     if not sender and not service:
         raise RestError(21603)
-    template = _template(form, here)
+    template = _template(form, simulator)
     _check_content(body, media, template)
-    _check_numbers(to, sender, service, here)
+    _check_numbers(to, sender, service, simulator)
     _check_options(form)
     now = time.time()
-    starts = _schedule(form, service, now)
-    filled = (
+    starts_at = _schedule(form, service, now)
+    filled_template = (
         content.fill(template, content.variables(form.get("ContentVariables", "")))
         if template
         else None
     )
-    text = (TRIAL_NOTICE if here.account.trial and not _on_whatsapp(to) else "") + (
-        filled.body if filled else body
+    text = (TRIAL_NOTICE if simulator.account.trial and not _on_whatsapp(to) else "") + (
+        filled_template.body if filled_template else body
     )
     status = "accepted" if service else "queued"
-    if starts > now:
+    if starts_at > now:
         status = "scheduled"
     return Message(
         sid=("MM" if media or template else "SM") + secrets.token_hex(16),
@@ -63,21 +67,21 @@ def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
         error=0,
         callback=form.get("StatusCallback", ""),
         created=now,
-        starts=starts,
+        starts_at=starts_at,
         updated=now,
-        fate=_fate(to, template, filled, here) if _on_whatsapp(to) else 0,
+        failure_code=_fate(to, template, filled_template, simulator) if _on_whatsapp(to) else 0,
         content=template.sid if template else "",
-        buttons=filled.buttons if filled else "",
+        buttons=filled_template.buttons if filled_template else "",
     )
 
 
-def _template(form: Mapping[str, str], here: Bench) -> content.Template | None:
+def _template(form: Mapping[str, str], simulator: SimulatorContext) -> content.Template | None:
     sid = form.get("ContentSid", "")
     if not sid:
         if form.get("ContentVariables"):
             raise RestError(21654)
         return None
-    template = here.templates.get(sid)
+    template = simulator.templates.get(sid)
     if template is None:
         raise RestError(21655, sid)
     return template
@@ -88,18 +92,27 @@ def _on_whatsapp(address: str) -> bool:
 
 
 def _fate(
-    to: str, template: content.Template | None, filled: content.Filled | None, here: Bench
+    to: str,
+    template: content.Template | None,
+    filled_template: content.Filled | None,
+    simulator: SimulatorContext,
 ) -> int:
-    """Find the code with which WhatsApp will refuse this message after it was accepted; 0: it will
-    not.
-    """
-    habit = scripted_numbers.recipient(to)
-    if habit.error and not (template and habit.takes_templates):
-        return habit.error
-    if template and filled and (code := filled.error or content.REFUSED.get(template.status, 0)):
+    """Return the code with which WhatsApp fails this message after accepting it, or 0."""
+    recipient = scripted_numbers.recipient(to)
+    if recipient.error and not (template and recipient.takes_templates):
+        return recipient.error
+    if (
+        template
+        and filled_template
+        and (code := filled_template.error or content.ERROR_BY_STATUS.get(template.status, 0))
+    ):
         return code
     approved = template is not None and template.status == "approved"
-    return 0 if approved or here.windows.left(whatsapp.sender(here.account), to) else 63016
+    return (
+        0
+        if approved or simulator.windows.seconds_left(whatsapp.sender(simulator.account), to)
+        else 63016
+    )
 
 
 def _check_content(body: str, media: list[str], template: content.Template | None) -> None:
@@ -114,41 +127,41 @@ def _check_content(body: str, media: list[str], template: content.Template | Non
             raise RestError(21620, url)
 
 
-def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
-    account = here.account
+def _check_numbers(to: str, sender: str, service: str, simulator: SimulatorContext) -> None:
+    account = simulator.account
     if service and not re.fullmatch(r"MG[0-9a-f]{32}", service):
         raise RestError(21705, service)
     if service and service != account.credentials.messaging_service_sid:
         raise RestError(21701, service)
-    _check_channels(to, sender, here)
+    _check_channels(to, sender, simulator)
     number = to.removeprefix(scripted_numbers.PREFIX)
     if _on_whatsapp(to) and whatsapp.PERSON.fullmatch(number):
         return
     if not E164.fullmatch(number):
         raise RestError(21211, to)
     try:
-        phones.parse_strict(number)  # a number in any form that a country's carriers write
+        phones.parse_strict(number)  # accepts a number in any national format
     except ValueError:
         raise RestError(21211, to) from None
     if to == sender:
         raise RestError(21266, to)
     if _on_whatsapp(to):
         return
-    if refused := scripted_numbers.sender(sender):
-        raise RestError(refused.refuses, sender)
+    if rejected_sender := scripted_numbers.sender(sender):
+        raise RestError(rejected_sender.refuses, sender)
     if sender and sender != account.credentials.phone_number:
         raise RestError(21606 if E164.fullmatch(sender) else 21659, sender)
     if code := scripted_numbers.recipient(to).refuses:
         raise RestError(code, to)
 
 
-def _check_channels(to: str, sender: str, here: Bench) -> None:
+def _check_channels(to: str, sender: str, simulator: SimulatorContext) -> None:
     for address in (to, sender):
         if ":" in address and not _on_whatsapp(address):
             raise RestError(30015, address)
     if sender and _on_whatsapp(to) != _on_whatsapp(sender):
         raise RestError(30016)
-    if _on_whatsapp(sender) and sender != whatsapp.sender(here.account):
+    if _on_whatsapp(sender) and sender != whatsapp.sender(simulator.account):
         raise RestError(63007, sender)
 
 
@@ -163,28 +176,29 @@ def _check_options(form: Mapping[str, str]) -> None:
 
 def _schedule(form: Mapping[str, str], service: str, now: float) -> float:
     kind = form.get("ScheduleType", "")
-    at = form.get("SendAt", "")
-    if not kind and not at:
+    send_at = form.get("SendAt", "")
+    if not kind and not send_at:
         return now
     if kind != "fixed":
         raise RestError(20001, "ScheduleType")
-    if not at:
+    if not send_at:
         raise RestError(35111)
     if not service:
         raise RestError(35118)
     try:
-        when = datetime.fromisoformat(at)
+        parsed_time = datetime.fromisoformat(send_at)
     except ValueError:
         raise RestError(20001, "SendAt") from None
-    starts = when.replace(tzinfo=when.tzinfo or UTC).timestamp()
-    if not now + SOONEST <= starts <= now + LATEST:
+    starts_at = parsed_time.replace(tzinfo=parsed_time.tzinfo or UTC).timestamp()
+    if not now + EARLIEST_SCHEDULE <= starts_at <= now + LATEST_SCHEDULE:
         raise RestError(35114)
-    return starts
+    return starts_at
 
 
 def is_url(text: str) -> bool:
-    """Tell whether Twilio would take this as a URL: http or https, a host without underscore, no
-    odd characters.
+    """Return whether Twilio accepts this URL.
+
+    It needs http or https, a host without underscores, and printable ASCII characters only.
     """
     if not re.fullmatch(r"https?://[!-~]+", text, re.IGNORECASE):
         return False

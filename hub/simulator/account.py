@@ -1,4 +1,4 @@
-"""The one account of the simulated provider: who may sign in, and what state it is in."""
+"""The one account of the simulated Twilio: its credentials and its state."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hub.simulator.store import Store
 TYPES = ("Full", "Trial")
 STATUSES = ("active", "suspended")
 SIGNINGS = ("Auth Token", "SharedKey")
-WORDS = {"type": TYPES, "status": STATUSES, "signing": SIGNINGS, "dialect": DIALECTS}
+CHOICES = {"type": TYPES, "status": STATUSES, "signing": SIGNINGS, "dialect": DIALECTS}
 TRIAL_NOTICE = "Sent from your Twilio trial account - "
 
 
 class Account:
-    """Credentials out of the data folder, state out of the store."""
+    """The account. Credentials are stored in the data folder, state in the store."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._file = folder / "simulator.json"
@@ -33,26 +33,26 @@ class Account:
         self.status: str = store.setting("status", "active")
         self.signing: str = store.setting("signing", SIGNINGS[0])
         self.dialect: str = store.setting("dialect", DIALECTS[0])
-        # a second Auth Token, during a rotation
+        # the second Auth Token of a rotation
         self.secondary: str = store.setting("secondary", "")
         self.shared_key = Key(
-            *self._once(
+            *self._setting_or(
                 "shared_key",
                 [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"],
             )
         )
-        # where the number's inbound messages are posted, once it was set
+        # address for the number's inbound messages, if one was set
         self.sms_url: str = store.setting("sms_url", "")
-        # where they probably belong, as long as it was not
+        # address used for them otherwise, derived from a status callback
         self.seen_url: str = store.setting("seen_url", "")
-        self.created: float = self._once("created", time.time())
+        self.created: float = self._setting_or("created", time.time())
 
-    def _once(self, name: str, value: Any) -> Any:
-        """Return what is remembered by this name, after remembering `value` if there is nothing."""
-        kept = self._store.setting(name, None)
-        if kept is None:
-            self._store.set(name, value)
-        return value if kept is None else kept
+    def _setting_or(self, name: str, default: Any) -> Any:
+        """Return a stored setting. If there is none, store and return `default`."""
+        stored = self._store.setting(name, None)
+        if stored is None:
+            self._store.set(name, default)
+        return default if stored is None else stored
 
     @property
     def sid(self) -> str:
@@ -75,14 +75,13 @@ class Account:
 
     @property
     def key(self) -> Key:
-        """Return the key that signs callbacks: the SharedKey if that was chosen, else the primary
-        Auth Token.
-        """
+        """Return the key that signs callbacks: the SharedKey if chosen, else the Auth Token."""
         return self.shared_key if self.signing == "SharedKey" else Key(self.credentials.auth_token)
 
-    def opens(self, user: str, password: str) -> bool:
-        """Tell whether this user name and password sign in: the account and one of its tokens, or
-        the API key and its secret.
+    def accepts_credentials(self, user: str, password: str) -> bool:
+        """Return whether a user name and password sign in.
+
+        Both tokens of the account are accepted, and the API key with its secret.
         """
         pairs = (
             (self.credentials.account_sid, self.credentials.auth_token),
@@ -91,55 +90,54 @@ class Account:
         )
         return any(_same(user, sid) and _same(password, secret) for sid, secret in pairs)
 
-    def switch(self, **given: str | None) -> None:
-        """Change what is given of the account's type, status, signing and dialect; raise ValueError
-        with the words there are.
+    def switch(self, **values: str | None) -> None:
+        """Change the account's type, status, signing or dialect. None leaves a value unchanged.
+
+        Raise ValueError, with the allowed values, for any other value.
         """
-        chosen = {name: value for name, value in given.items() if value is not None}
-        for name, value in chosen.items():
-            if value not in WORDS[name]:
+        changes = {name: value for name, value in values.items() if value is not None}
+        for name, value in changes.items():
+            if value not in CHOICES[name]:
                 raise ValueError(
-                    f"The account's {name} is {' or '.join(WORDS[name])}, not {value!r}."
+                    f"The account's {name} is {' or '.join(CHOICES[name])}, not {value!r}."
                 )
-        for name, value in chosen.items():
+        for name, value in changes.items():
             setattr(self, name, value)
             self._store.set(name, value)
 
-    def take_messages_at(self, url: str) -> None:
+    def set_sms_url(self, url: str) -> None:
         self.sms_url = url
         self._store.set("sms_url", url)
 
-    def see(self, url: str) -> None:
-        """Remember an address that messages could be posted to."""
+    def remember_possible_url(self, url: str) -> None:
+        """Store an address to which inbound messages could be posted."""
         if url != self.seen_url:
             self.seen_url = url
             self._store.set("seen_url", url)
 
-    def rotate(self) -> None:
-        """Replace the Auth Token; the old one is refused from now on, and callbacks are signed with
-        the new.
-        """
-        self._begin_with(secrets.token_hex(16))
+    def rotate_token(self) -> None:
+        """Replace the Auth Token. The new one signs callbacks, the old one no longer signs in."""
+        self._set_token(secrets.token_hex(16))
 
-    def make_secondary(self) -> None:
-        """Make a second Auth Token: it signs in as well, and signs nothing until it is promoted."""
-        self._keep_secondary(secrets.token_hex(16))
+    def create_secondary(self) -> None:
+        """Create a second Auth Token. It signs in, and signs no callbacks until it is promoted."""
+        self._set_secondary(secrets.token_hex(16))
 
-    def promote(self) -> None:
-        """Make the second Auth Token the first and only one; raise ValueError if there is none."""
+    def promote_secondary(self) -> None:
+        """Make the second Auth Token the only one; raise ValueError if there is none."""
         if not self.secondary:
             raise ValueError("There is no secondary token to promote. Create one first.")
-        self._begin_with(self.secondary)
-        self._keep_secondary("")
+        self._set_token(self.secondary)
+        self._set_secondary("")
 
-    def _begin_with(self, token: str) -> None:
+    def _set_token(self, token: str) -> None:
         self.credentials = replace(self.credentials, auth_token=token)
         data_dir.write_private(self._file, json.dumps(asdict(self.credentials), indent=1))
 
-    def _keep_secondary(self, token: str) -> None:
+    def _set_secondary(self, token: str) -> None:
         self.secondary = token
         self._store.set("secondary", token)
 
 
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(), expected.encode())
+def _same(candidate: str, expected: str) -> bool:
+    return hmac.compare_digest(candidate.encode(), expected.encode())

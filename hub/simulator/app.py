@@ -14,7 +14,7 @@ from hub.core.config import Config
 from hub.lib import assets
 from hub.lib.page_text import Isolation
 from hub.simulator.content_rest import content
-from hub.simulator.context import Bench, bench
+from hub.simulator.context import SimulatorContext, current_simulator
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.page import page
 from hub.simulator.people import people
@@ -33,8 +33,8 @@ CSP = (
     " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_REQUEST = 256 * 1024
-API_PATHS = ("/2010-04-01", "/v1/", "/v2/")  # Twilio's
-PARTS = (
+TWILIO_PATHS = ("/2010-04-01", "/v1/", "/v2/")
+BLUEPRINTS = (
     rest,
     content,
     page,
@@ -50,52 +50,50 @@ PARTS = (
 
 
 def create_simulator(config: Config) -> Flask:
-    """Make the simulator and start what goes on in its background."""
+    """Create the simulator's application and start its background threads."""
     folder = Path(__file__).parent.parent
     app = Flask(__name__, template_folder=str(folder / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST)
     app.jinja_env.add_extension(Isolation)
     assets.init_app(app)
-    for part in PARTS:
-        app.register_blueprint(part)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
     app.register_error_handler(RestError, RestError.response)
-    app.register_error_handler(HTTPException, _wrong)
+    app.register_error_handler(HTTPException, _render_error)
     app.before_request(_check_host)
-    app.after_request(_harden)
-    here = Bench(config)
-    here.attach(app)
-    here.start()
-    here.telegram.updates.start(partial(methods.perform, here))
+    app.after_request(_set_security_headers)
+    simulator = SimulatorContext(config)
+    simulator.attach(app)
+    simulator.start()
+    simulator.telegram.updates.start(partial(methods.perform, simulator))
     return app
 
 
 def _check_host() -> tuple[str, int] | None:
-    """Refuse names that a strange page could have pointed at this machine, to read the phones
-    through the browser.
-    """
+    """Refuse foreign host names, so that no website can read the phones by DNS rebinding."""
     name = urlsplit(f"//{request.host}").hostname or ""
-    if is_loopback(name) or not bench().config.simulator_bind.loopback:
+    if is_loopback(name) or not current_simulator().config.simulator_bind.loopback:
         return None
     return f"The simulator responds only at its own address, not at {name}.\n", 421
 
 
-def _harden(response: Response) -> Response:
+def _set_security_headers(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     return response
 
 
-def _wrong(problem: HTTPException) -> Response:
-    if not request.path.startswith(API_PATHS):
-        return Response(f"{problem.description}\n", problem.code, mimetype="text/plain")
-    if isinstance(problem, MethodNotAllowed):
-        answer = RestError(
-            20004, headers={"Allow": ", ".join(problem.valid_methods or ())}
+def _render_error(error: HTTPException) -> Response:
+    if not request.path.startswith(TWILIO_PATHS):
+        return Response(f"{error.description}\n", error.code, mimetype="text/plain")
+    if isinstance(error, MethodNotAllowed):
+        response = RestError(
+            20004, headers={"Allow": ", ".join(error.valid_methods or ())}
         ).response()
-    elif isinstance(problem, NotFound):
-        answer = RestError(20404, request.path).response()
+    elif isinstance(error, NotFound):
+        response = RestError(20404, request.path).response()
     else:
-        answer = RestError(20001 if (problem.code or 500) < 500 else 20500, problem.name).response()
-    answer.headers["Twilio-Request-Id"] = request_id()
-    return answer
+        response = RestError(20001 if (error.code or 500) < 500 else 20500, error.name).response()
+    response.headers["Twilio-Request-Id"] = request_id()
+    return response

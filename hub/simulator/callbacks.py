@@ -1,4 +1,4 @@
-"""Status callbacks: what Twilio posts, how it signs it, and when it tries again.
+"""Post status callbacks as Twilio does: their fields, signature and retries.
 
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
 https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 from hub.core.bind_address import is_loopback
 from hub.simulator import signing, whatsapp
 from hub.simulator.account import Account
-from hub.simulator.errors import later
+from hub.simulator.errors import failure_message
 from hub.simulator.store import Message
 
 log = logging.getLogger(__name__)
 FIRST_RETRY = 0.2  # seconds, doubled each time
-LARGEST_ANSWER = 64 * 1024  # bytes, as much TwiML as Twilio reads
+LARGEST_RESPONSE = 64 * 1024  # bytes of TwiML that Twilio reads
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Overrides:
 
 
 def overrides(url: str) -> Overrides:
-    """Read the connection overrides of a callback URL; a value out of range counts as not given."""
-    given = {key: values[-1] for key, values in parse_qs(urlsplit(url).fragment).items()}
+    """Read the connection overrides of a callback URL. A value out of range is ignored."""
+    options = {key: values[-1] for key, values in parse_qs(urlsplit(url).fragment).items()}
 
     def number(key: str, low: int, high: int, default: int) -> int:
-        text = given.get(key, "")
+        text = options.get(key, "")
         return int(text) if text.isdecimal() and low <= int(text) <= high else default
 
-    policy = frozenset(given.get("rp", "ct").split(","))
+    policy = frozenset(options.get("rp", "ct").split(","))
     return Overrides(
         connect=number("ct", 100, 10_000, 5_000) / 1000,
         read=number("rt", 100, 15_000, 15_000) / 1000,
@@ -56,82 +56,91 @@ def overrides(url: str) -> Overrides:
     )
 
 
-def reachable(url: str) -> bool:
-    """Tell whether the simulator may post there: to this machine only."""
+def is_reachable(url: str) -> bool:
+    """Return whether the simulator may post to a URL: only to this machine."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def form(message: Message, word: str, account: Account) -> dict[str, str]:
-    """Write the fields that report a status."""
+def callback_form(message: Message, status: str, account: Account) -> dict[str, str]:
+    """Return the form fields that report a status."""
     fields = {
         "AccountSid": account.sid,
         "ApiVersion": "2010-04-01",
         "From": message.sent_from(account.credentials.phone_number),
         "MessageSid": message.sid,
-        "MessageStatus": word,
+        "MessageStatus": status,
         "SmsSid": message.sid,
-        "SmsStatus": word,
+        "SmsStatus": status,
         "To": message.recipient,
     }
     if message.service:
         fields["MessagingServiceSid"] = message.service
-    if word in ("failed", "undelivered") and message.error:
-        fields |= {"ErrorCode": str(message.error), "ErrorMessage": later(message.error)}
+    if status in ("failed", "undelivered") and message.error:
+        fields |= {"ErrorCode": str(message.error), "ErrorMessage": failure_message(message.error)}
     if message.whatsapp:
         return fields | whatsapp.callback_fields(
-            message.recipient, word, fields.get("ErrorMessage", "")
+            message.recipient, status, fields.get("ErrorMessage", "")
         )
-    if word in ("delivered", "undelivered"):
+    if status in ("delivered", "undelivered"):
         fields["RawDlrDoneDate"] = time.strftime("%y%m%d%H%M", time.gmtime(message.updated))
     return fields
 
 
-def idempotency_token(message: Message, word: str) -> str:
-    """Name one webhook: the same when it is tried again, also after a restart."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{message.sid}:{word}"))
+def idempotency_token(message: Message, status: str) -> str:
+    """Return the identifier of one webhook. It is the same for each retry, also after a restart."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{message.sid}:{status}"))
 
 
-def post(message: Message, word: str, account: Account, limits: Overrides) -> str:
-    """Post one callback; return '' when it was taken, else what went wrong: ct, rt, 3xx, 4xx or
-    5xx.
+def post(message: Message, status: str, account: Account, connection_overrides: Overrides) -> str:
+    """Post one callback.
+
+    Return '' if it was accepted, else the kind of failure: ct, rt, 3xx, 4xx or 5xx.
     """
-    fields = form(message, word, account)
-    token = idempotency_token(message, word)
+    fields = callback_form(message, status, account)
+    token = idempotency_token(message, status)
     return _exchange(
-        message.callback, fields, account, limits, token=token, subject=f"{word!r} of {message.sid}"
+        message.callback,
+        fields,
+        account,
+        connection_overrides,
+        token=token,
+        subject=f"{status!r} of {message.sid}",
     )[0]
 
 
 def call(
     url: str, fields: dict[str, str], account: Account, *, token: str, subject: str
 ) -> tuple[str, int, bytes]:
-    """Post fields now, again as the URL's overrides say; return what went wrong ('' for nothing),
-    HTTP status and answer.
+    """Post fields now, with retries as the URL's overrides say.
+
+    Return the kind of failure ('' for none), the HTTP status and the response body.
     """
-    if not reachable(url):
+    if not is_reachable(url):
         log.warning(
             "%s: not sent, because %s is not on this machine", subject, urlsplit(url).netloc
         )
         return "elsewhere", 0, b""
-    limits = overrides(url)
-    began = time.monotonic()
-    for tries in range(limits.retries + 1):
-        answer = _exchange(url, fields, account, limits, token=token, subject=subject)
-        pause = FIRST_RETRY * 2**tries
+    connection_overrides = overrides(url)
+    started_at = time.monotonic()
+    for attempt in range(connection_overrides.retries + 1):
+        outcome = _exchange(
+            url, fields, account, connection_overrides, token=token, subject=subject
+        )
+        delay = FIRST_RETRY * 2**attempt
         if (
-            not (answer[0] and limits.retries_after(answer[0]))
-            or time.monotonic() + pause > began + limits.total
+            not (outcome[0] and connection_overrides.retries_after(outcome[0]))
+            or time.monotonic() + delay > started_at + connection_overrides.total
         ):
             break
-        time.sleep(pause)
-    return answer
+        time.sleep(delay)
+    return outcome
 
 
 def _exchange(
     url: str,
     fields: dict[str, str],
     account: Account,
-    limits: Overrides,
+    connection_overrides: Overrides,
     *,
     token: str,
     subject: str,
@@ -146,32 +155,42 @@ def _exchange(
         **request.headers,
     }
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=limits.connect)
+    connection = kind(parts.hostname or "", parts.port, timeout=connection_overrides.connect)
     try:
         connection.connect()
-    except OSError as problem:
-        log.warning("Webhook %s: could not connect to %s: %s", subject, parts.netloc, problem)
+    except OSError as error:
+        log.warning("Webhook %s: could not connect to %s: %s", subject, parts.netloc, error)
         return "ct", 0, b""
     try:
-        connection.sock.settimeout(limits.read)
-        # the request target goes out byte by byte as it was given, since the signature covers it
-        connection.request("POST", _target(request.url), request.body, headers)
-        answer = connection.getresponse()
-        status = answer.status
-        body = answer.read(LARGEST_ANSWER)
-    except (OSError, http.client.HTTPException) as problem:
-        log.warning("Webhook %s: no response from %s: %r", subject, parts.netloc, problem)
+        connection.sock.settimeout(connection_overrides.read)
+        # sent byte for byte as given, because the signature covers it
+        connection.request("POST", _request_target(request.url), request.body, headers)
+        response = connection.getresponse()
+        status = response.status
+        body = response.read(LARGEST_RESPONSE)
+    except (OSError, http.client.HTTPException) as error:
+        log.warning("Webhook %s: no response from %s: %r", subject, parts.netloc, error)
         return "rt", 0, b""
     finally:
         connection.close()
     if 200 <= status < 300:
         return "", status, body
     log.warning("Webhook %s: %s returned %s", subject, parts.netloc, status)
-    # a redirect is not followed: the form would be lost on the way
+    # redirects are not followed, because they would lose the form
     return f"{status // 100}xx", status, body
 
 
-def _target(url: str) -> str:
-    rest = url.split("://", 1)[1]
-    start = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    return rest[start:] if rest[start:].startswith("/") else "/" + rest[start:]
+def _request_target(url: str) -> str:
+    """Return the path and query of a URL, unchanged."""
+    after_scheme = url.split("://", 1)[1]
+    start = min(
+        (
+            position
+            for position in (after_scheme.find("/"), after_scheme.find("?"))
+            if position >= 0
+        ),
+        default=len(after_scheme),
+    )
+    return (
+        after_scheme[start:] if after_scheme[start:].startswith("/") else "/" + after_scheme[start:]
+    )

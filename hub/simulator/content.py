@@ -1,5 +1,4 @@
-"""Content templates as the account holds them: what they are made of, how they are filled, and
-whether WhatsApp approved them.
+"""Store and fill the account's content templates.
 
 https://www.twilio.com/docs/content/content-api-resources
 """
@@ -17,11 +16,11 @@ from typing import Any
 from hub.simulator.errors import RestError
 from hub.simulator.file import File
 
-SLOT = re.compile(r"\{\{(\w+)\}\}")
-UNRULY = re.compile(r"[\n\r\t]| {5}")  # what Meta allows in no variable
+PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+FORBIDDEN_IN_VARIABLES = re.compile(r"[\n\r\t]| {5}")  # by Meta
 STATES = ("unsubmitted", "received", "pending", "approved", "rejected", "paused", "disabled")
-# a state → the code with which a message made of it fails
-REFUSED = {"rejected": 63040, "paused": 63041, "disabled": 63042}
+# state of a template → error code of messages that use it
+ERROR_BY_STATUS = {"rejected": 63040, "paused": 63041, "disabled": 63042}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS contents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
@@ -35,12 +34,12 @@ class Template:
     friendly_name: str
     language: str
     types: dict[str, dict[str, Any]]
-    # with the samples that stand in for missing ones
+    # each with a sample that replaces a missing value
     variables: dict[str, str] = field(default_factory=dict)
     name: str = ""  # under which it was submitted to WhatsApp
     category: str = ""
     status: str = "unsubmitted"
-    reason: str = ""  # why it was rejected
+    reason: str = ""  # of its rejection
     allow_category_change: bool = True
     sid: str = field(default_factory=lambda: "HX" + secrets.token_hex(16))
     created: float = field(default_factory=time.time)
@@ -56,16 +55,14 @@ class Template:
         return str(content.get("body") or content.get("title") or "")
 
     @property
-    def slots(self) -> set[str]:
-        """Name all variables that occur anywhere in it."""
-        return set(SLOT.findall(json.dumps(self.types)))
+    def placeholders(self) -> set[str]:
+        """Return the names of all variables that occur in the template."""
+        return set(PLACEHOLDER.findall(json.dumps(self.types)))
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A template filled with its variables: `buttons` as JSON, and the error code of the variables,
-    0 for none.
-    """
+    """A template filled with its variables: `buttons` as JSON, `error` an error code or 0."""
 
     body: str
     buttons: str
@@ -89,8 +86,8 @@ class Templates:
         rows = self._file.rows("SELECT value FROM contents WHERE sid = ?", (sid,))
         return Template(**json.loads(rows[0]["value"])) if rows else None
 
-    def keep(self, *templates: Template) -> None:
-        """Add them, or put them in the place of their former selves."""
+    def save(self, *templates: Template) -> None:
+        """Add templates, or replace those with the same SID."""
         sql = (
             "INSERT INTO contents (sid, value) VALUES (?, ?) ON CONFLICT (sid) DO UPDATE SET value"
             " = excluded.value"
@@ -100,9 +97,9 @@ class Templates:
                 db.execute(sql, (template.sid, json.dumps(asdict(template))))
 
     def change(self, template: Template, **changes: Any) -> Template:
-        """Keep it with these changes; returns it as it is then."""
+        """Store a template with these changes and return the new version."""
         changed = replace(template, **changes, updated=time.time())
-        self.keep(changed)
+        self.save(changed)
         return changed
 
     def delete(self, sid: str) -> None:
@@ -111,37 +108,37 @@ class Templates:
 
 
 def variables(text: str) -> dict[str, str]:
-    """Read `ContentVariables`; raise RestError 21656 unless it is a JSON object of texts."""
+    """Read `ContentVariables`; raise RestError 21656 unless it is a JSON object of strings."""
     try:
-        given = json.loads(text or "{}")
+        values = json.loads(text or "{}")
     except ValueError:
         raise RestError(21656) from None
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise RestError(21656)
-    return given
+    return values
 
 
-def fill(template: Template, given: Mapping[str, str]) -> Filled:
-    """Put the variables into the template; samples stand in for the missing ones."""
-    values = {**template.variables, **given}
+def fill(template: Template, given_values: Mapping[str, str]) -> Filled:
+    """Put variables into a template. Samples replace the missing ones."""
+    values = {**template.variables, **given_values}
 
-    def put(text: str) -> str:
-        return SLOT.sub(lambda slot: values.get(slot[1], ""), text)
+    def substitute(text: str) -> str:
+        return PLACEHOLDER.sub(lambda slot: values.get(slot[1], ""), text)
 
     actions = template.types.get(template.kind, {}).get("actions") or []
     buttons = [
         {
-            name: put(str(action[name]))
+            name: substitute(str(action[name]))
             for name in ("title", "id", "url", "phone")
             if action.get(name)
         }
         for action in actions
     ]
     error = 0
-    if set(given) - template.slots or template.slots - set(values):
+    if set(given_values) - template.placeholders or template.placeholders - set(values):
         error = 63028
-    elif any(UNRULY.search(value) for value in given.values()):
+    elif any(FORBIDDEN_IN_VARIABLES.search(value) for value in given_values.values()):
         error = 63013
-    elif not all(value.strip() for value in given.values()):
+    elif not all(value.strip() for value in given_values.values()):
         error = 63021
-    return Filled(put(template.body), json.dumps(buttons) if buttons else "", error)
+    return Filled(substitute(template.body), json.dumps(buttons) if buttons else "", error)

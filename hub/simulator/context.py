@@ -16,7 +16,7 @@ from hub.simulator.account import Account
 from hub.simulator.content import Templates
 from hub.simulator.media import MediaFiles
 from hub.simulator.posts import Posts
-from hub.simulator.record_store import Shelf
+from hub.simulator.record_store import RecordStore
 from hub.simulator.slack.messages import Messages
 from hub.simulator.slack.workspace import Workspace
 from hub.simulator.store import Store
@@ -30,58 +30,58 @@ LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 
 
 @dataclass
 class Faults:
-    """Faults of the whole API, until they are used up or the simulator restarts."""
+    """Faults of all simulated APIs. They last until they are used up or the simulator restarts."""
 
-    refuse: int = 0  # answer so many requests with 429
-    fail: int = 0  # answer so many requests with 500
-    per_second: int = 0  # answer 429 to new messages beyond so many a second; 0: take all
-    latency_ms: int = 0  # answer to a new message after so long
-    _taken: deque[float] = field(default_factory=deque, repr=False)
+    refuse: int = 0  # number of next requests to answer with 429
+    fail: int = 0  # number of next requests to answer with 500
+    per_second: int = 0  # further new messages are answered with 429; 0: no limit
+    latency_ms: int = 0  # delay before a new message is answered
+    _accepted_at: deque[float] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def ask(self, **asked: int) -> None:
-        """Set the faults that are given; raise ValueError when one is out of range."""
-        for name, value in asked.items():
+    def set(self, **values: int) -> None:
+        """Set some of the faults; raise ValueError for a value out of range."""
+        for name, value in values.items():
             if not 0 <= value <= LIMITS[name]:
                 raise ValueError(f"{name} must be from 0 to {LIMITS[name]}, not {value}.")
         with self._lock:
-            for name, value in asked.items():
+            for name, value in values.items():
                 setattr(self, name, value)
 
-    def refuses(self) -> bool:
-        """Use up one refusal, if one is left."""
+    def use_refusal(self) -> bool:
+        """Return whether to refuse this request, and count it."""
         with self._lock:
-            left = self.refuse > 0
-            self.refuse -= left
-            return left
+            is_left = self.refuse > 0
+            self.refuse -= is_left
+            return is_left
 
-    def fails(self) -> bool:
-        """Use up one failure, if one is left."""
+    def use_failure(self) -> bool:
+        """Return whether to fail this request, and count it."""
         with self._lock:
-            left = self.fail > 0
-            self.fail -= left
-            return left
+            is_left = self.fail > 0
+            self.fail -= is_left
+            return is_left
 
-    def hurried(self) -> bool:
-        """Tell whether a new message is one too many for this second."""
+    def is_rate_limited(self) -> bool:
+        """Return whether a new message exceeds the limit per second."""
         if not self.per_second:
             return False
-        moment = time.monotonic()
+        now = time.monotonic()
         with self._lock:
-            while self._taken and self._taken[0] <= moment - 1:
-                self._taken.popleft()
-            hurried = len(self._taken) >= self.per_second
-            if not hurried:
-                self._taken.append(moment)
-            return hurried
+            while self._accepted_at and self._accepted_at[0] <= now - 1:
+                self._accepted_at.popleft()
+            is_over_limit = len(self._accepted_at) >= self.per_second
+            if not is_over_limit:
+                self._accepted_at.append(now)
+            return is_over_limit
 
     @property
     def latency(self) -> float:
         return self.latency_ms / 1000
 
 
-class Bench:
-    """One running simulator."""
+class SimulatorContext:
+    """State of one running simulator."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -92,16 +92,16 @@ class Bench:
         self.templates = Templates(self.store)
         self.timeline = Timeline(self.store, self.account, self.media)
         self.posts = Posts(self.store)
-        self.shelf = Shelf(self.store)
-        self.slack = Workspace(self.account.credentials, self.shelf, config.public_url)
+        self.records = RecordStore(self.store)
+        self.slack = Workspace(self.account.credentials, self.records, config.public_url)
         self.slack_messages = Messages(self.posts, self.slack)
-        self.telegram = Telegram(self.account.credentials, self.posts, self.shelf)
+        self.telegram = Telegram(self.account.credentials, self.posts, self.records)
         self.teams = Workflow(self.account.credentials)
         self.faults = Faults()
 
     def start(self) -> None:
         if not self.store.setting("templates_made", False):
-            self.templates.keep(*samples.templates())
+            self.templates.save(*samples.templates())
             self.store.set("templates_made", True)
         self.timeline.start()
 
@@ -110,7 +110,7 @@ class Bench:
         self.telegram.updates.stop()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the simulator's own end."""
+        """Wait, at most until the simulator stops."""
         if seconds:
             self.timeline.stopping.wait(seconds)
 
@@ -118,6 +118,6 @@ class Bench:
         app.extensions["simulator"] = self
 
 
-def bench() -> Bench:
-    """Return the simulator that the current request belongs to."""
-    return cast(Bench, current_app.extensions["simulator"])
+def current_simulator() -> SimulatorContext:
+    """Return the simulator of the current request."""
+    return cast(SimulatorContext, current_app.extensions["simulator"])

@@ -1,7 +1,6 @@
-"""Twilio's refusals: error code → HTTP status and sentence, and the JSON they travel in.
+"""Twilio's errors: their HTTP status, sentence and JSON.
 
-The sentences are Twilio's in substance; `{…}` takes the value at fault.
-https://www.twilio.com/docs/api/errors
+`{}` in a sentence is replaced with the rejected value. https://www.twilio.com/docs/api/errors
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ def request_id() -> str:
     return "RQ" + secrets.token_hex(16)
 
 
-def later(code: int) -> str:
-    """Say why a message failed after it was accepted, as `ErrorMessage` does."""
-    return LATER[code]
+def failure_message(code: int) -> str:
+    """Return Twilio's `ErrorMessage` for a message that failed after it was accepted."""
+    return FAILURE_MESSAGES[code]
 
 
-LATER = {
+FAILURE_MESSAGES = {
     11200: "HTTP retrieval failure",
     30003: "Unreachable destination handset",
     30019: "Content size exceeds carrier limit",

@@ -1,5 +1,6 @@
-"""Addresses of chat providers that fail on purpose: what the simulator does there, and what its
-pages say of it, are one row.
+"""Addresses of chat providers that fail on purpose.
+
+One row per address holds both the simulated response and the text for the simulator's page.
 """
 
 from __future__ import annotations
@@ -11,42 +12,45 @@ from typing import TypeVar
 
 @dataclass(frozen=True)
 class Fault:
-    """The faulty answer for one address: a channel, a chat, a webhook's secret, a workflow, a
-    token, an e-mail address.
+    """The failure that one address simulates.
+
+    The address is a channel, a chat, a webhook's secret, a workflow, a token or an email address.
     """
 
     address: str
     error: str
     title: str
     status: int = 200
-    once: bool = False  # the first time a text is sent, then fine
-    breaks: bool = False  # takes the message, and then answers so
-    hangs: float = 0  # takes the message, and answers after so many seconds
+    once: bool = False  # fails only the first time that a text is sent
+    breaks: bool = False  # accepts the message, then returns the error
+    hangs: float = 0  # accepts the message, and answers after so many seconds
 
     @property
     def answer(self) -> str:
-        """Say in a few words what comes back."""
+        """Return a short description of the response."""
         if self.hangs:
             return f"No response for {self.hangs:.0f} s, but posted"
-        said = f"{self.status} {self.error}".strip()
+        response = f"{self.status} {self.error}".strip()
         if self.once:
-            return f"{said} once, then posted"
-        return f"{said}, but posted" if self.breaks else said
+            return f"{response} once, then posted"
+        return f"{response}, but posted" if self.breaks else response
 
     @property
-    def takes(self) -> bool:
-        """True when a message is taken there, at least the second time."""
+    def accepts(self) -> bool:
+        """True if a message is accepted, at least the second time."""
         return self.once or self.breaks or self.hangs > 0
 
-    def refuses(self, stumbles: Callable[[], bool]) -> bool:
-        """Tell whether a message is refused now; `stumbles` tells whether it is met for the first
-        time.
+    def should_refuse(self, is_first: Callable[[], bool]) -> bool:
+        """Return whether to refuse a message now.
+
+        `is_first` returns whether this message is sent for the first time.
         """
-        return stumbles() if self.once else not self.takes
+        return is_first() if self.once else not self.accepts
 
 
 AnyFault = TypeVar("AnyFault", bound=Fault)
 
 
-def find(rows: Iterable[AnyFault], address: str) -> AnyFault | None:
-    return next((one for one in rows if one.address == address), None)
+def find_fault(faults: Iterable[AnyFault], address: str) -> AnyFault | None:
+    """Return the fault of this address, or None."""
+    return next((fault for fault in faults if fault.address == address), None)

@@ -1,6 +1,4 @@
-"""The small SQLite file in which the simulated provider remembers, behind one connection and one
-lock.
-"""
+"""The SQLite file of the simulator, behind one connection and one lock."""
 
 from __future__ import annotations
 
@@ -22,47 +20,45 @@ SCHEMA = (
 
 
 def phone_of(address: str) -> str:
-    """Return whose phone an address is: a number in its normal form, with the prefix of its
-    channel.
-    """
+    """Return the normal form of a phone address, with the prefix of its channel."""
     prefix, plus, digits = address.rpartition("+")
     return prefix + addresses.normalize(Address.PHONE, plus + digits) if plus else address
 
 
 class File:
-    """Any number of threads may use it; `version` rises with everything that is written."""
+    """A SQLite file for any number of threads. `version` rises with every write."""
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)  # before SQLite makes it: the files beside it take its mode
+        path.touch(
+            mode=0o600
+        )  # created before SQLite does, so that the files beside it get its mode
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         self._db.row_factory = sqlite3.Row
         self._db.create_function("phone_of", 1, phone_of, deterministic=True)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
-        # of what the page shows; starts anew, above all former ones
+        # starts above all versions of earlier runs, so that open pages reload
         self.version = time.time_ns() // 1_000_000
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
 
-    def prepare(self, schema: str, table: str = "", **added: str) -> None:
-        """Make the tables that are missing, and the columns that a file of an earlier version lacks
-        in `table`.
-        """
+    def prepare(self, schema: str, table: str = "", **columns: str) -> None:
+        """Create missing tables, and columns that an older file lacks in `table`."""
         with self._lock:
             self._db.executescript(schema)
-            known = {
+            existing = {
                 row["name"]
                 for row in self._db.execute("SELECT name FROM pragma_table_info(?)", (table,))
             }
-            for name, kind in added.items():
-                if name not in known:
+            for name, kind in columns.items():
+                if name not in existing:
                     self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Write all of it, or nothing."""
+        """Run a write transaction: all of it or nothing is stored."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -78,8 +74,8 @@ class File:
             return self._db.execute(sql, values).fetchall()
 
     def setting(self, name: str, default: Any) -> Any:
-        found = self.rows("SELECT value FROM account WHERE name = ?", (name,))
-        return json.loads(found[0]["value"]) if found else default
+        rows = self.rows("SELECT value FROM account WHERE name = ?", (name,))
+        return json.loads(rows[0]["value"]) if rows else default
 
     def set(self, name: str, value: Any) -> None:
         with self.writing() as db:

@@ -1,5 +1,4 @@
-"""Post messages of the people behind the phones, signed, to the account's address for incoming
-messages.
+"""Post messages from the simulated phones, signed, to the account's address for inbound messages.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 """
@@ -15,83 +14,82 @@ from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from hub.simulator import callbacks, media, segments, whatsapp
-from hub.simulator.context import Bench
+from hub.simulator.context import SimulatorContext
 from hub.simulator.scripted_numbers import PREFIX
 from hub.simulator.store import Message
 
 CHANNELS = ("sms", "whatsapp")
 DEFAULT_PATH = "/api/rpc/webhooks/twilio/inbound"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
-LOOK_BACK = 50  # so many messages of a chat are looked through for what is answered
+SEARCHED_MESSAGES = 50  # newest messages of a chat that are searched for a button
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A person's message: a text, a button press (by title or id), a sample image, or several of
+    """A person's message: a text, a pressed button (title or ID), a sample image, or several of
     these.
     """
 
-    phone: str  # a number, or the user id of somebody without one
+    phone: str  # a number, or the user ID of a person without one
     channel: str = "sms"
     text: str = ""
     button: str = ""
     media: bool = False
-    external_id: str = ""  # beside a number
+    external_id: str = ""  # in addition to a number
 
 
 def is_phone(text: str) -> bool:
-    """Tell whether somebody could write from this: a number, or the user id of a person without
-    one.
-    """
+    """Return whether a person can write from this: a number, or a user ID without a number."""
     return bool(NUMBER.fullmatch(text) or whatsapp.PERSON.fullmatch(text))
 
 
-def address(here: Bench) -> str:
-    """Return where messages are posted: as set at the number, else beside the status callbacks
-    seen, else at the hub.
+def inbound_address(simulator: SimulatorContext) -> str:
+    """Return the address for inbound messages.
+
+    It is the number's own, else one derived from a status callback, else the hub's default.
     """
     return (
-        here.account.sms_url
-        or here.account.seen_url
-        or here.config.public_url.rstrip("/") + DEFAULT_PATH
+        simulator.account.sms_url
+        or simulator.account.seen_url
+        or simulator.config.public_url.rstrip("/") + DEFAULT_PATH
     )
 
 
-def learn(here: Bench, callback: str) -> None:
-    """Derive the address from a status callback: the same place, its last part replaced by
-    `inbound`.
-    """
+def remember_inbound_address(simulator: SimulatorContext, callback: str) -> None:
+    """Derive the inbound address from a status callback: its last path part becomes `inbound`."""
     parts = urlsplit(callback)
     if parts.netloc:
         path = parts.path.rstrip("/").rpartition("/")[0] + "/inbound"
-        here.account.see(urlunsplit((parts.scheme, parts.netloc, path, "", parts.fragment)))
+        simulator.account.remember_possible_url(
+            urlunsplit((parts.scheme, parts.netloc, path, "", parts.fragment))
+        )
 
 
-def write(reply: Reply, here: Bench) -> Message:
-    """Take what a person wrote and post it; return it with what the hub answered.
+def post_reply(reply: Reply, simulator: SimulatorContext) -> Message:
+    """Store a message from a person and post it; return it with the hub's answer.
 
-    Raise ValueError for what cannot be.
+    Raise ValueError for invalid values.
     """
     _check(reply)
     prefix = PREFIX if reply.channel == "whatsapp" else ""
     person = prefix + reply.phone
-    before = list(reversed(here.store.chat(person, LOOK_BACK)))
-    button = _find_button(reply.button, before)
+    recent_messages = list(reversed(simulator.store.chat(person, SEARCHED_MESSAGES)))
+    button = _find_button(reply.button, recent_messages)
     message = _message(
         reply,
         text=reply.text or button.title,
         sender=person,
-        recipient=prefix + here.account.credentials.phone_number,
-        service=next((one.service for one in before if not one.inbound), ""),
+        recipient=prefix + simulator.account.credentials.phone_number,
+        service=next((recent.service for recent in recent_messages if not recent.inbound), ""),
     )
-    here.store.add(message)
-    fields = _fields(message, here)
+    simulator.store.add(message)
+    fields = _fields(message, simulator)
     if reply.media:
-        fields |= _media_fields(message, here)
+        fields |= _media_fields(message, simulator)
     if reply.channel == "whatsapp":
-        here.windows.open(message.recipient, person)
+        simulator.windows.open(message.recipient, person)
         fields |= _whatsapp_fields(reply, button, message.recipient)
-    return _post(message, fields, here)
+    return _post(message, fields, simulator)
 
 
 def _check(reply: Reply) -> None:
@@ -121,63 +119,65 @@ def _message(reply: Reply, *, text: str, sender: str, recipient: str, service: s
         error=0,
         callback="",
         created=now,
-        starts=now,
+        starts_at=now,
         updated=now,
         sent=now,
         direction="inbound",
     )
 
 
-def _post(message: Message, fields: dict[str, str], here: Bench) -> Message:
-    """Post a message to the hub, send what its answer says, and return the message with it."""
+def _post(message: Message, fields: dict[str, str], simulator: SimulatorContext) -> Message:
+    """Post a message to the hub, send the replies in its answer, and return the message with it."""
     failure, status, body = callbacks.call(
-        address(here),
+        inbound_address(simulator),
         fields,
-        here.account,
+        simulator.account,
         token=callbacks.idempotency_token(message, "received"),
         subject=message.sid,
     )
     if not failure:
-        _answer(body, message, here)
-    here.store.change(message.sid, answer=str(status or failure))
+        _send_answers(body, message, simulator)
+    simulator.store.change(message.sid, answer=str(status or failure))
     return replace(message, answer=str(status or failure))
 
 
 @dataclass(frozen=True)
 class PressedButton:
-    """A button that a person pressed, and the message it stands on; None if none was pressed."""
+    """A pressed button and its message, which is None if no button was pressed."""
 
     message: Message | None = None
     title: str = ""
     id: str = ""
 
 
-def _find_button(button: str, before: list[Message]) -> PressedButton:
-    """Find a button by its title or id on the newest message that has it.
+def _find_button(button: str, messages: list[Message]) -> PressedButton:
+    """Find a button by its title or ID on the newest message that has it.
 
     Raise ValueError if there is none.
     """
     if not button:
         return PressedButton()
-    for message in before:
-        for one in json.loads(message.buttons or "[]"):
-            if button in (one.get("id"), one["title"]):
-                return PressedButton(message, one["title"], one.get("id", one["title"]))
+    for message in messages:
+        for candidate in json.loads(message.buttons or "[]"):
+            if button in (candidate.get("id"), candidate["title"]):
+                return PressedButton(
+                    message, candidate["title"], candidate.get("id", candidate["title"])
+                )
     raise ValueError(f"No message on this phone has a button {button!r}.")
 
 
-def _media_fields(message: Message, here: Bench) -> dict[str, str]:
-    image = media.Fetched("image/png", "signature.png", media.sample())
-    kept = here.media.add(message.sid, "", image)
+def _media_fields(message: Message, simulator: SimulatorContext) -> dict[str, str]:
+    image = media.Fetched("image/png", "signature.png", media.sample_image())
+    stored = simulator.media.add(message.sid, "", image)
     return {
-        "MediaUrl0": here.config.simulator_url + kept.path(here.account.sid),
-        "MediaContentType0": kept.type,
+        "MediaUrl0": simulator.config.simulator_url + stored.path(simulator.account.sid),
+        "MediaContentType0": stored.type,
     }
 
 
-def _fields(message: Message, here: Bench) -> dict[str, str]:
+def _fields(message: Message, simulator: SimulatorContext) -> dict[str, str]:
     fields = {
-        "AccountSid": here.account.sid,
+        "AccountSid": simulator.account.sid,
         "ApiVersion": "2010-04-01",
         "Body": message.body,
         "From": message.sender,
@@ -192,31 +192,31 @@ def _fields(message: Message, here: Bench) -> dict[str, str]:
     return fields | ({"MessagingServiceSid": message.service} if message.service else {})
 
 
-def _whatsapp_fields(reply: Reply, button: PressedButton, ours: str) -> dict[str, str]:
+def _whatsapp_fields(reply: Reply, button: PressedButton, own_address: str) -> dict[str, str]:
     fields = {"ProfileName": "Ada Byron", "MessageType": "image" if reply.media else "text"}
     if reply.phone.startswith("+"):
         fields["WaId"] = reply.phone.lstrip("+")
-    if external := reply.external_id or ("" if reply.phone.startswith("+") else reply.phone):
-        fields["ExternalUserId"] = PREFIX + external.removeprefix(PREFIX)
+    if external_id := reply.external_id or ("" if reply.phone.startswith("+") else reply.phone):
+        fields["ExternalUserId"] = PREFIX + external_id.removeprefix(PREFIX)
     if button.message:
         fields |= {
             "MessageType": "button",
             "ButtonText": button.title,
             "ButtonPayload": button.id,
             "OriginalRepliedMessageSid": button.message.sid,
-            "OriginalRepliedMessageSender": ours,
+            "OriginalRepliedMessageSender": own_address,
         }
     return fields
 
 
-def _answer(twiml: bytes, message: Message, here: Bench) -> None:
-    """Send what the answer's TwiML says, if it says anything; what is no TwiML says nothing."""
+def _send_answers(twiml: bytes, message: Message, simulator: SimulatorContext) -> None:
+    """Send the messages in a TwiML answer. An answer that is not TwiML is ignored."""
     try:
         messages = ElementTree.fromstring(twiml).iter("Message")  # noqa: S314 - the hub's own
-        said = [(node.findtext("Body") or node.text or "").strip() for node in messages]
+        texts = [(node.findtext("Body") or node.text or "").strip() for node in messages]
     except ElementTree.ParseError:
         return
-    for text in filter(None, said):
+    for text in filter(None, texts):
         now = time.time()
         answer = Message(
             sid="SM" + secrets.token_hex(16),
@@ -230,9 +230,9 @@ def _answer(twiml: bytes, message: Message, here: Bench) -> None:
             error=0,
             callback="",
             created=now,
-            starts=now,
+            starts_at=now,
             updated=now,
             direction="outbound-reply",
         )
-        here.store.add(answer)
-        here.timeline.follow(answer)
+        simulator.store.add(answer)
+        simulator.timeline.follow(answer)

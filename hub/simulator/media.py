@@ -1,4 +1,4 @@
-"""Files that travel with messages: fetched as Twilio fetches them, kept, and shown again.
+"""Fetch the files of messages as Twilio does, store them and serve them.
 
 https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages
 """
@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from hub.core.bind_address import is_loopback
 from hub.simulator.file import File
 
-LARGEST_IMAGE = 5 * 1024 * 1024
-LARGEST = 16 * 1024 * 1024  # bytes
-PATIENCE = 10.0  # seconds
+MAX_IMAGE_BYTES = 5 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
+TIMEOUT = 10.0  # seconds
 IMAGES = ("image/jpeg", "image/png", "image/webp")
-TAKEN = {  # what WhatsApp takes
+ACCEPTED_TYPES = {  # by WhatsApp
     *IMAGES,
     "audio/ogg",
     "audio/amr",
@@ -41,9 +41,9 @@ TAKEN = {  # what WhatsApp takes
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# what is wrong → its code on MMS, on WhatsApp
-CODES = {"unreachable": (11200, 63019), "type": (11200, 63021), "size": (30019, 63021)}
-NAME = re.compile(r'filename="?([^";]+)')
+# error → its code on MMS, on WhatsApp
+ERROR_CODES = {"unreachable": (11200, 63019), "type": (11200, 63021), "size": (30019, 63021)}
+FILENAME = re.compile(r'filename="?([^";]+)')
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS media (
     sid TEXT PRIMARY KEY, message TEXT NOT NULL, url TEXT NOT NULL, type TEXT NOT NULL,
@@ -55,18 +55,19 @@ CREATE INDEX IF NOT EXISTS by_message ON media (message, created);
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file, or what is `wrong` with it: a key of CODES, '' for nothing."""
+    """A fetched file. `error` is a key of ERROR_CODES, or '' for none."""
 
     type: str
     name: str
     body: bytes
-    wrong: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
 class Media:
-    """One file of one message; `url` is '' for what a person attached, `type` is '' as long as
-    nothing was fetched.
+    """One file of one message.
+
+    `url` is '' for a file that a person attached. `type` is '' until the file is fetched.
     """
 
     sid: str
@@ -78,11 +79,11 @@ class Media:
     created: float
 
     def path(self, account_sid: str) -> str:
-        """Name the place where the API serves it."""
+        """Return the path at which the API serves the file."""
         return f"/2010-04-01/Accounts/{account_sid}/Messages/{self.message}/Media/{self.sid}"
 
     @property
-    def shown(self) -> bool:
+    def is_image(self) -> bool:
         return self.type in IMAGES
 
 
@@ -94,37 +95,37 @@ class MediaFiles:
         file.prepare(SCHEMA)
 
     def add(self, message: str, url: str, fetched: Fetched | None = None) -> Media:
-        """Note a file of a message, with what it holds where that is known already."""
-        got = fetched or Fetched("", urlsplit(url).path.rpartition("/")[2] or url, b"")
-        made = Media(
+        """Add a file to a message, with its content if it is already known."""
+        content = fetched or Fetched("", urlsplit(url).path.rpartition("/")[2] or url, b"")
+        media = Media(
             "ME" + secrets.token_hex(16),
             message,
             url,
-            got.type,
-            got.name,
-            len(got.body),
+            content.type,
+            content.name,
+            len(content.body),
             time.time(),
         )
         with self._file.writing() as db:
             values = (
-                made.sid,
+                media.sid,
                 message,
                 url,
-                got.type,
-                got.name,
-                len(got.body),
-                got.body,
-                made.created,
+                content.type,
+                content.name,
+                len(content.body),
+                content.body,
+                media.created,
             )
             db.execute("INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        return made
+        return media
 
     def fill(self, sid: str, fetched: Fetched) -> None:
         with self._file.writing() as db:
             sql = "UPDATE media SET type = ?, name = ?, size = ?, body = ? WHERE sid = ?"
             db.execute(sql, (fetched.type, fetched.name, len(fetched.body), fetched.body, sid))
 
-    def of(self, message: str) -> list[Media]:
+    def for_message(self, message: str) -> list[Media]:
         sql = (
             "SELECT sid, message, url, type, name, size, created FROM media WHERE message = ? ORDER"
             " BY created"
@@ -132,9 +133,7 @@ class MediaFiles:
         return [Media(**dict(row)) for row in self._file.rows(sql, (message,))]
 
     def body(self, sid: str, message: str = "") -> tuple[Media, bytes] | None:
-        """Return a file and what is in it, if there is one and it belongs to the message, where
-        that is given.
-        """
+        """Return a file and its content, or None. With `message`, only a file of that message."""
         rows = self._file.rows(
             "SELECT * FROM media WHERE sid = ? AND ? IN ('', message)", (sid, message)
         )
@@ -144,48 +143,50 @@ class MediaFiles:
         return Media(**{name: value for name, value in row.items() if name != "body"}), row["body"]
 
 
-def reachable(url: str) -> bool:
-    """Tell whether the simulator may fetch it: from this machine only."""
+def is_reachable(url: str) -> bool:
+    """Return whether the simulator may fetch a URL: only from this machine."""
     return is_loopback(urlsplit(url).hostname or "")
 
 
 def fetch(url: str) -> Fetched:
-    """Ask for the file's head, then for the file; follows no redirect.
+    """Request the file's headers, then the file, without following redirects.
 
-    What cannot be had is said in `wrong`.
+    A file that cannot be fetched has an `error`.
     """
     name = urlsplit(url).path.rpartition("/")[2] or "file"
     try:
         for method in ("HEAD", "GET"):
-            status, headers, body = _ask(method, url)
+            status, headers, body = _request(method, url)
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-            named = NAME.search(headers.get("content-disposition", ""))
-            got = Fetched(kind, named[1] if named else name, body)
+            filename = FILENAME.search(headers.get("content-disposition", ""))
+            fetched = Fetched(kind, filename[1] if filename else name, body)
             size = (
                 int(headers["content-length"])
                 if method == "HEAD" and headers.get("content-length", "").isdecimal()
                 else len(body)
             )
             if status != 200:
-                return Fetched(kind, got.name, b"", "unreachable")
-            if kind not in TAKEN:
-                return Fetched(kind, got.name, b"", "type")
-            if size > (LARGEST_IMAGE if kind.startswith("image/") else LARGEST):
-                return Fetched(kind, got.name, b"", "size")
+                return Fetched(kind, fetched.name, b"", "unreachable")
+            if kind not in ACCEPTED_TYPES:
+                return Fetched(kind, fetched.name, b"", "type")
+            if size > (MAX_IMAGE_BYTES if kind.startswith("image/") else MAX_BYTES):
+                return Fetched(kind, fetched.name, b"", "size")
     except (OSError, http.client.HTTPException, ValueError):
         return Fetched("", name, b"", "unreachable")
-    return got if got.body else Fetched(got.type, got.name, b"", "unreachable")
+    return fetched if fetched.body else Fetched(fetched.type, fetched.name, b"", "unreachable")
 
 
-def code(wrong: str, *, whatsapp: bool) -> int:
-    """Return the code with which the message fails."""
-    return CODES[wrong][whatsapp] if wrong else 0
+def error_code(error: str, *, whatsapp: bool) -> int:
+    """Return the code with which a message fails because of this file, or 0."""
+    return ERROR_CODES[error][whatsapp] if error else 0
 
 
-def _ask(method: str, url: str) -> tuple[int, dict[str, str], bytes]:
+def _request(method: str, url: str) -> tuple[int, dict[str, str], bytes]:
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection_class = (
+        http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    )
+    connection = connection_class(parts.hostname or "", parts.port, timeout=TIMEOUT)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(
@@ -193,31 +194,33 @@ def _ask(method: str, url: str) -> tuple[int, dict[str, str], bytes]:
             target,
             headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*", "Connection": "close"},
         )
-        answer = connection.getresponse()
+        response = connection.getresponse()
         return (
-            answer.status,
-            {name.lower(): value for name, value in answer.getheaders()},
-            answer.read(LARGEST + 1),
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            response.read(MAX_BYTES + 1),
         )
     finally:
         connection.close()
 
 
-def sample() -> bytes:
-    """Draw a small PNG: a line that could be a signature."""
-    wide = 160
-    high = 64
-    rows = [bytearray(b"\xff" * wide) for _ in range(high)]
-    for x in range(12, wide - 12):
-        y = high // 2 + (x * 7 % 23 - 11 if x % 46 < 23 else 11 - x * 7 % 23)
-        for near in range(-1, 2):
-            rows[y + near][x] = 0x22
+def sample_image() -> bytes:
+    """Return a small PNG: a line that looks like a signature."""
+    width = 160
+    height = 64
+    rows = [bytearray(b"\xff" * width) for _ in range(height)]
+    for x in range(12, width - 12):
+        y = height // 2 + (x * 7 % 23 - 11 if x % 46 < 23 else 11 - x * 7 % 23)
+        for offset in range(-1, 2):
+            rows[y + offset][x] = 0x22
 
-    def part(kind: bytes, data: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
         return (
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
-    header = struct.pack(">IIBBBBB", wide, high, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", pixels) + part(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )

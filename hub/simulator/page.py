@@ -1,4 +1,4 @@
-"""The simulator's page: the phones, the numbers that misbehave, the account and its switches."""
+"""The simulator's page: phones, scripted numbers, the account and the faults."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import account, inbound, scripted_numbers, whatsapp
-from hub.simulator.context import LIMITS, Bench, bench
+from hub.simulator.context import LIMITS, SimulatorContext, current_simulator
 from hub.simulator.file import phone_of
 from hub.simulator.store import Message
 
 page = Blueprint("page", __name__)
 LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-NEWEST = 60
-CHIPS = 24  # messages shown on one phone, and phones to choose from
-LOOKS = {  # a status → its hue and icon on the page
+MAX_MESSAGES = 60  # shown on one phone
+MAX_PHONES = 24  # to choose from
+STATUS_BADGES = {  # status → hue and icon on the page
     "accepted": ("accepted", "check2"),
     "scheduled": ("queued", "clock"),
     "queued": ("queued", "clock"),
@@ -39,12 +39,12 @@ LOOKS = {  # a status → its hue and icon on the page
     "unknown": ("unknown", "question-diamond-fill"),
     "suppressed": ("suppressed", "slash-circle"),
 }
-TICKS = LOOKS | {
+WHATSAPP_LOOKS = STATUS_BADGES | {
     "sent": ("sent", "check2"),
     "delivered": ("delivered", "check2-all"),
     "read": ("read", "check2-all"),
 }  # on WhatsApp
-APPROVALS = {  # the state of a template → its hue and icon
+APPROVAL_BADGES = {  # status of a template → hue and icon
     "unsubmitted": ("canceled", "dash-circle"),
     "received": ("queued", "clock"),
     "pending": ("queued", "clock"),
@@ -59,127 +59,140 @@ VIEWS = (  # endpoints and titles of the pages
     ("telegram.page", "Telegram"),
     ("teams.page", "Teams"),
 )
-# to what a person wrote
-ANSWERS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}
+# posting an inbound message failed
+FAILURE_TEXTS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}
 
 
 @page.before_request
 def guard() -> None:
-    """Refuse changes that another site's page asks for; programs send neither header."""
+    """Refuse changes that a page of another site requests. Programs send neither header."""
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         origin = request.headers.get("Origin")
-        strange = origin is not None and urlsplit(origin).netloc != request.host
-        if strange or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+        if is_foreign or request.headers.get("Sec-Fetch-Site", "none") not in (
+            "none",
+            "same-origin",
+        ):
             abort(403, "This request comes from another site. Use the simulator's own page.")
 
 
 @page.get("/")
 def phones() -> str:
-    here = bench()
-    numbers = here.store.phones()
+    simulator = current_simulator()
+    numbers = simulator.store.phones()
     number = phone_of(request.args.get("phone", ""))
     if number not in dict(numbers) and not inbound.is_phone(number):
         number = numbers[0][0] if numbers else ""
-    channel = _channel(here, number)
+    channel = _channel(simulator, number)
     address = scripted_numbers.PREFIX + number if channel == "whatsapp" else number
-    chat = here.store.chat(address, NEWEST) if number else []
+    chat = simulator.store.chat(address, MAX_MESSAGES) if number else []
     return render_template(
         "simulator/phones.html",
-        phones=numbers[:CHIPS],
-        more=max(len(numbers) - CHIPS, 0),
+        phones=numbers[:MAX_PHONES],
+        more=max(len(numbers) - MAX_PHONES, 0),
         number=number,
         messages=chat,
         channel=channel,
-        looks=LOOKS,
-        ticks=TICKS,
-        answers=ANSWERS,
-        media={message.sid: here.media.of(message.sid) for message in chat if message.media},
-        window=here.windows.left(whatsapp.sender(here.account), scripted_numbers.PREFIX + number),
+        looks=STATUS_BADGES,
+        ticks=WHATSAPP_LOOKS,
+        answers=FAILURE_TEXTS,
+        media={
+            message.sid: simulator.media.for_message(message.sid)
+            for message in chat
+            if message.media
+        },
+        window=simulator.windows.seconds_left(
+            whatsapp.sender(simulator.account), scripted_numbers.PREFIX + number
+        ),
         recipients=scripted_numbers.RECIPIENTS,
         on_whatsapp=scripted_numbers.WHATSAPP,
         senders=scripted_numbers.SENDERS,
-        command=_command(here),
-        templates=here.templates.all(),
-        approvals=APPROVALS,
-        inbound_url=inbound.address(here),
-        account=here.account,
+        command=_send_command(simulator),
+        templates=simulator.templates.all(),
+        approvals=APPROVAL_BADGES,
+        inbound_url=inbound.inbound_address(simulator),
+        account=simulator.account,
         types=account.TYPES,
         statuses=account.STATUSES,
         signings=account.SIGNINGS,
-        faults=here.faults,
+        faults=simulator.faults,
         limits=LIMITS,
-        hub_url=here.config.public_url,
-        version=here.store.version,
+        hub_url=simulator.config.public_url,
+        version=simulator.store.version,
         now=time.time(),
     )
 
 
 @page.get("/simulator/version")
 def version() -> Response:
-    """Tell whether the page is up to date."""
-    return jsonify(version=bench().store.version)
+    """Return a number that rises with every change, so that the page knows when to reload."""
+    return jsonify(version=current_simulator().store.version)
 
 
 @page.get("/simulator/messages.json")
 def messages() -> Response:
-    """List what was received and not emptied since, newest last; `?to=` narrows it to one phone."""
+    """List the messages on the phones, oldest first. `?to=` selects one phone."""
     return jsonify(
-        [_summary(message) for message in bench().store.on_phone(request.args.get("to", ""))]
+        [
+            _message_json(message)
+            for message in current_simulator().store.on_phone(request.args.get("to", ""))
+        ]
     )
 
 
 @page.post("/simulator/empty")
 def empty() -> BaseResponse:
-    bench().store.wipe()
+    current_simulator().store.hide_all()
     return _done({"messages": 0})
 
 
 @page.post("/simulator/account")
 def switch_account() -> BaseResponse:
-    """Change the account's `type` or `status`, or how its callbacks are signed: `signing`,
-    `dialect`.
+    """Change the account's `type`, `status`, `signing` or `dialect`.
 
-    `rotate` replaces the Auth Token at once; `secondary` makes a second one, and `promote` lets
-    that take its place.
+    `rotate` replaces the Auth Token, `secondary` creates a second one, and `promote` makes that the
+    only one.
     """
-    here = bench().account
-    asked = given()
+    account_state = current_simulator().account
+    body = request_body()
     try:
-        here.switch(**{name: asked.get(name) for name in account.WORDS})
-        for name, do in (
-            ("rotate", here.rotate),
-            ("secondary", here.make_secondary),
-            ("promote", here.promote),
+        account_state.switch(**{name: body.get(name) for name in account.CHOICES})
+        for name, action in (
+            ("rotate", account_state.rotate_token),
+            ("secondary", account_state.create_secondary),
+            ("promote", account_state.promote_secondary),
         ):
-            if asked.get(name):
-                do()
-    except ValueError as problem:
-        abort(400, str(problem))
+            if body.get(name):
+                action()
+    except ValueError as error:
+        abort(400, str(error))
     return _done(
         {
-            **{name: getattr(here, name) for name in account.WORDS},
-            "auth_token": here.credentials.auth_token,
-            "secondary": here.secondary,
-            "shared_key_id": here.shared_key.shared_id,
-            "shared_key": here.shared_key.secret,
+            **{name: getattr(account_state, name) for name in account.CHOICES},
+            "auth_token": account_state.credentials.auth_token,
+            "secondary": account_state.secondary,
+            "shared_key_id": account_state.shared_key.shared_id,
+            "shared_key": account_state.shared_key.secret,
         }
     )
 
 
 @page.post("/simulator/faults")
-def ask_for_faults() -> BaseResponse:
-    """Answer the next `refuse` requests with 429, the next `fail` with 500; take `per_second`
-    messages, each in `latency_ms`.
+def set_faults() -> BaseResponse:
+    """Set faults of the simulated APIs.
+
+    The next `refuse` requests are answered with 429 and the next `fail` with 500. At most
+    `per_second` messages are accepted, each after `latency_ms` milliseconds.
     """
-    faults = bench().faults
-    asked = given()
+    faults = current_simulator().faults
+    body = request_body()
     try:
-        faults.ask(**{name: int(asked[name] or 0) for name in LIMITS if name in asked})
+        faults.set(**{name: int(body[name] or 0) for name in LIMITS if name in body})
     except (TypeError, ValueError):
-        ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
+        ranges = ", ".join(f"{name} from 0 to {maximum}" for name, maximum in LIMITS.items())
         abort(400, f"Enter whole numbers: {ranges}.")
     state = {name: getattr(faults, name) for name in LIMITS}
-    view = asked.get("view")
+    view = body.get("view")
     return redirect(url_for(view), 303) if view in dict(VIEWS) else _done(state)
 
 
@@ -188,8 +201,8 @@ def views() -> dict[str, Any]:
     return {"views": VIEWS}
 
 
-def given() -> dict[str, Any]:
-    """Read what a program sends as JSON, or a form."""
+def request_body() -> dict[str, Any]:
+    """Return the fields of a JSON object or a form."""
     body = request.get_json() if request.is_json else request.form.to_dict()
     if not isinstance(body, dict):
         abort(400, "Send a JSON object or a form.")
@@ -200,19 +213,19 @@ def _done(state: dict[str, Any]) -> BaseResponse:
     return jsonify(state) if request.is_json else redirect(url_for("page.phones"), 303)
 
 
-def _channel(here: Bench, number: str) -> str:
-    """Return the channel asked for, else that of the phone's newest message."""
-    asked = request.args.get("channel", "")
-    if asked in inbound.CHANNELS:
-        return asked
+def _channel(simulator: SimulatorContext, number: str) -> str:
+    """Return the requested channel, else that of the phone's newest message."""
+    requested = request.args.get("channel", "")
+    if requested in inbound.CHANNELS:
+        return requested
     newest = {
-        "sms": here.store.chat(number, 1),
-        "whatsapp": here.store.chat(scripted_numbers.PREFIX + number, 1),
+        "sms": simulator.store.chat(number, 1),
+        "whatsapp": simulator.store.chat(scripted_numbers.PREFIX + number, 1),
     }
     return max(newest, key=lambda channel: newest[channel][0].seq if newest[channel] else 0)
 
 
-def _summary(message: Message) -> dict[str, Any]:
+def _message_json(message: Message) -> dict[str, Any]:
     return {
         "sid": message.sid,
         "to": message.recipient,
@@ -227,15 +240,16 @@ def _summary(message: Message) -> dict[str, Any]:
     }
 
 
-def _command(here: Bench) -> str:
-    """Write the curl that sends a message through the hub, with the key's file as it is seen from
-    here.
+def _send_command(simulator: SimulatorContext) -> str:
+    """Return a curl command that sends a message through the hub.
+
+    It reads the API key from its file, by a path relative to the working directory if possible.
     """
-    key = here.config.data_dir / "demo-key"
-    near = key.relative_to(os.getcwd()) if key.is_relative_to(os.getcwd()) else key
+    key_file = simulator.config.data_dir / "demo-key"
+    path = key_file.relative_to(os.getcwd()) if key_file.is_relative_to(os.getcwd()) else key_file
     return (
-        f"curl -s {here.config.public_url}/api/v1/messages \\\n"
-        f'  -H "Authorization: Bearer $(cat {shlex.quote(str(near))})" -H "Content-Type:'
+        f"curl -s {simulator.config.public_url}/api/v1/messages \\\n"
+        f'  -H "Authorization: Bearer $(cat {shlex.quote(str(path))})" -H "Content-Type:'
         ' application/json" \\\n'
         '  -d \'{"channel": "sms", "to": "+15005550011", "text": "Hello"}\''
     )
@@ -243,7 +257,7 @@ def _command(here: Bench) -> str:
 
 @page.app_template_filter()
 def spaced(number: str) -> str:
-    """Write a number the way people read it."""
+    """Return a phone number grouped for reading."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -256,55 +270,55 @@ def spaced(number: str) -> str:
 @page.app_template_filter()
 def linked(text: str) -> Markup:
     """Make the web addresses of a text clickable."""
-    done = 0
+    position = 0
     parts = []
     for match in LINK.finditer(text):
         parts += [
-            escape(text[done : match.start()]),
+            escape(text[position : match.start()]),
             Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(match[0]),
         ]
-        done = match.end()
-    return Markup("").join([*parts, escape(text[done:])])
+        position = match.end()
+    return Markup("").join([*parts, escape(text[position:])])
 
 
 @page.app_template_filter()
 def span(seconds: float) -> str:
-    """Write a length of time: 23 h 58 min."""
+    """Return a duration such as "23 h 58 min"."""
     minutes = int(seconds // 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 
 @page.app_template_filter()
 def buttons(message: Message) -> list[dict[str, str]]:
-    """List what may be pressed under a message."""
-    found: list[dict[str, str]] = json.loads(message.buttons or "[]")
-    return found
+    """Return the buttons below a message."""
+    message_buttons: list[dict[str, str]] = json.loads(message.buttons or "[]")
+    return message_buttons
 
 
 @page.app_template_filter()
-def clock(when: float) -> str:
-    return _local(when).strftime("%H:%M")
+def clock(timestamp: float) -> str:
+    return _local_time(timestamp).strftime("%H:%M")
 
 
 @page.app_template_filter()
-def exact(when: float) -> str:
-    return _local(when).strftime("%-d %B %Y, %H:%M:%S %Z")
+def exact(timestamp: float) -> str:
+    return _local_time(timestamp).strftime("%-d %B %Y, %H:%M:%S %Z")
 
 
 @page.app_template_filter()
-def machine(when: float) -> str:
-    return _local(when).isoformat(timespec="seconds")
+def machine(timestamp: float) -> str:
+    return _local_time(timestamp).isoformat(timespec="seconds")
 
 
 @page.app_template_filter()
-def day(when: float) -> str:
-    """Name the day: Today, Yesterday, 21 November."""
-    then = _local(when).date()
+def day(timestamp: float) -> str:
+    """Return the name of a day: Today, Yesterday or 21 November 2026."""
+    date = _local_time(timestamp).date()
     return {0: "Today", 1: "Yesterday"}.get(
-        (_local(time.time()).date() - then).days, f"{then:%B} {then.day}, {then:%Y}"
+        (_local_time(time.time()).date() - date).days, f"{date:%B} {date.day}, {date:%Y}"
     )
 
 
-def _local(when: float) -> datetime:
-    """Return the machine's time zone: the page is read on the machine it runs on."""
-    return datetime.fromtimestamp(when).astimezone()
+def _local_time(timestamp: float) -> datetime:
+    """Return a time in the time zone of this machine, where the page is read."""
+    return datetime.fromtimestamp(timestamp).astimezone()

@@ -1,6 +1,4 @@
-"""The doors behind the phones: to write back, to open or close a WhatsApp window, to look at a
-file, to decide about a template.
-"""
+"""Actions of people on the simulated phones, and decisions about templates."""
 
 from __future__ import annotations
 
@@ -10,8 +8,8 @@ from flask import Blueprint, Response, abort, jsonify, redirect, request, url_fo
 from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import inbound, whatsapp
-from hub.simulator.context import bench
-from hub.simulator.page import given, guard
+from hub.simulator.context import current_simulator
+from hub.simulator.page import guard, request_body
 from hub.simulator.scripted_numbers import PREFIX
 
 people = Blueprint("people", __name__)
@@ -22,14 +20,16 @@ REASON = "The text does not match the category of the template."
 
 @people.post("/simulator/phones/<phone>/reply")
 def reply(phone: str) -> BaseResponse:
-    """Write back from a phone: `channel` (sms), `text`, `button`, `media`, `external_id`; the phone
-    `-` is that of an external id.
+    """Post a message from a phone: `channel` (default sms), `text`, `button`, `media`,
+    `external_id`.
+
+    The phone `-` stands for a person who has only an external ID.
     """
-    here = bench()
-    body = given()
+    simulator = current_simulator()
+    body = request_body()
     external = str(body.get("external_id", "")).removeprefix(PREFIX)
     try:
-        message = inbound.write(
+        message = inbound.post_reply(
             inbound.Reply(
                 phone=external if phone == "-" else phone,
                 channel=str(body.get("channel") or "sms"),
@@ -38,78 +38,82 @@ def reply(phone: str) -> BaseResponse:
                 media=bool(body.get("media")),
                 external_id=external,
             ),
-            here,
+            simulator,
         )
-    except ValueError as problem:
-        abort(400, str(problem))
-    state = {
+    except ValueError as error:
+        abort(400, str(error))
+    result = {
         "sid": message.sid,
         "from": message.sender,
         "to": message.recipient,
-        "url": inbound.address(here),
+        "url": inbound.inbound_address(simulator),
         "answer": message.answer,
     }
-    return _done(state, phone, message.whatsapp)
+    return _done(result, phone, message.whatsapp)
 
 
 @people.post("/simulator/phones/<phone>/window")
 def window(phone: str) -> BaseResponse:
-    """Open the WhatsApp window of a phone as if its person had written `hours_ago` (0) hours ago;
-    24 or more close it.
+    """Open the WhatsApp window of a phone as of `hours_ago` hours (default 0). 24 or more
+    close it.
     """
-    here = bench()
+    simulator = current_simulator()
     person = PREFIX + phone
     try:
-        ago = float(given().get("hours_ago") or 0)
+        hours_ago = float(request_body().get("hours_ago") or 0)
     except (TypeError, ValueError):
         abort(400, "Send hours_ago as a number.")
-    here.windows.open(whatsapp.sender(here.account), person, ago=ago * 3600)
-    return _done({"left": here.windows.left(whatsapp.sender(here.account), person)}, phone, True)
+    simulator.windows.open(whatsapp.sender(simulator.account), person, ago=hours_ago * 3600)
+    return _done(
+        {"left": simulator.windows.seconds_left(whatsapp.sender(simulator.account), person)},
+        phone,
+        True,
+    )
 
 
 @people.get("/simulator/inbound.json")
-def written() -> Response:
-    """Tell where messages are posted, and list what people wrote, newest last."""
-    here = bench()
-    found = here.store.listed([("direction = 'inbound'", None)], -1, oldest_first=True)
+def list_inbound() -> Response:
+    """Return the inbound messages, oldest first, and the address to which they are posted."""
+    simulator = current_simulator()
+    inbound_messages = simulator.store.listed(
+        [("direction = 'inbound'", None)], -1, oldest_first=True
+    )
     return jsonify(
-        url=inbound.address(here),
+        url=inbound.inbound_address(simulator),
         messages=[
             {
-                "sid": one.sid,
-                "from": one.sender,
-                "to": one.recipient,
-                "body": one.body,
-                "media": one.media,
-                "answer": one.answer,
+                "sid": message.sid,
+                "from": message.sender,
+                "to": message.recipient,
+                "body": message.body,
+                "media": message.media,
+                "answer": message.answer,
             }
-            for one in found
+            for message in inbound_messages
         ],
     )
 
 
 @people.get("/simulator/media/<sid>")
 def media(sid: str) -> Response:
-    """Show a file to the page's reader: an image as it is, anything else to be saved."""
-    found = bench().media.body(sid)
-    if found is None:
+    """Serve a file. Images are shown in the page, other files are downloaded."""
+    stored = current_simulator().media.body(sid)
+    if stored is None:
         abort(404, "This file does not exist.")
-    kept, body = found
-    kind = kept.type if kept.shown else "application/octet-stream"
-    response = Response(body, mimetype=kind)
+    file, content = stored
+    kind = file.type if file.is_image else "application/octet-stream"
+    response = Response(content, mimetype=kind)
     response.headers.set(
-        "Content-Disposition", "inline" if kept.shown else "attachment", filename=kept.name
+        "Content-Disposition", "inline" if file.is_image else "attachment", filename=file.name
     )
     return response
 
 
 @people.post("/simulator/templates/<sid>")
 def decide(sid: str) -> BaseResponse:
-    """Let WhatsApp approve, reject or pause a template: `decision`, and for a rejection its
-    `reason`.
-    """
-    templates = bench().templates
-    body = given()
+    """Approve, reject or pause a template: `decision` and, for a rejection, `reason`."""
+    templates = current_simulator().templates
+    body = request_body()
     template = templates.get(sid)
     status = DECISIONS.get(str(body.get("decision", "")), "")
     if template is None:
@@ -125,9 +129,9 @@ def decide(sid: str) -> BaseResponse:
     return redirect(url_for("page.phones") + "#templates", 303)
 
 
-def _done(state: dict[str, Any], phone: str, on_whatsapp: bool) -> BaseResponse:
+def _done(result: dict[str, Any], phone: str, on_whatsapp: bool) -> BaseResponse:
     if request.is_json:
-        return jsonify(state)
+        return jsonify(result)
     return redirect(
         url_for("page.phones", phone=phone, channel="whatsapp" if on_whatsapp else "sms"), 303
     )

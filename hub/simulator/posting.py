@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from hub.core.bind_address import is_loopback
 
-LARGEST_ANSWER = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The hub's answer: an HTTP `status`, or 0 and the reason in `failure`."""
+    """The hub's answer: an HTTP `status`, or 0 with the reason in `failure`."""
 
     status: int = 0
     failure: str = ""
@@ -21,22 +21,24 @@ class Answer:
     body: bytes = b""
 
     @property
-    def taken(self) -> bool:
+    def is_accepted(self) -> bool:
         return 200 <= self.status < 300
 
     @property
-    def words(self) -> str:
-        """Say it on a page: `answered 200`, or why nothing came."""
+    def summary(self) -> str:
+        """Return the answer for a page, such as `answered 200` or the reason why there was none."""
         return f"answered {self.status}" if self.status else self.failure
 
 
-def post(url: str, body: bytes, headers: dict[str, str], *, patience: float) -> Answer:
-    """Post `body` and wait `patience` seconds for the answer."""
+def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> Answer:
+    """Post `body` and wait at most `timeout` seconds for the answer."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
         return Answer(failure="not sent, because the address is not on this machine")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=patience)
+    connection_class = (
+        http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    )
+    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.connect()
     except OSError:
@@ -46,14 +48,14 @@ def post(url: str, body: bytes, headers: dict[str, str], *, patience: float) -> 
         connection.request(
             "POST", target, body, {"Accept": "*/*", "Connection": "close", **headers}
         )
-        answer = connection.getresponse()
+        response = connection.getresponse()
         return Answer(
-            answer.status,
+            response.status,
             "",
-            {name.lower(): value for name, value in answer.getheaders()},
-            answer.read(LARGEST_ANSWER),
+            {name.lower(): value for name, value in response.getheaders()},
+            response.read(MAX_RESPONSE_BYTES),
         )
     except (OSError, http.client.HTTPException):
-        return Answer(failure=f"no response within {patience:g} s")
+        return Answer(failure=f"no response within {timeout:g} s")
     finally:
         connection.close()

@@ -1,6 +1,6 @@
-"""Posts of a team's channel or a chat: kept across a restart, edited in place, rendered by a view.
+"""Store posts of team channels and chats.
 
-What a post holds is its provider's business, and JSON; all of them share one table.
+The content of a post is JSON whose form depends on the provider. All posts share one table.
 """
 
 from __future__ import annotations
@@ -14,51 +14,53 @@ from typing import Any
 
 from hub.simulator.file import File
 
-KEPT = 500  # posts of one provider that are read at once, the newest
+MAX_LISTED = 500  # newest posts of one provider
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS posts (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, place TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, destination TEXT NOT NULL,
     name TEXT NOT NULL, thread TEXT NOT NULL,
     body TEXT NOT NULL, created REAL NOT NULL, edits INTEGER NOT NULL DEFAULT 0,
-    gone INTEGER NOT NULL DEFAULT 0,
-    wiped INTEGER NOT NULL DEFAULT 0, UNIQUE (provider, place, name));
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    hidden INTEGER NOT NULL DEFAULT 0, UNIQUE (provider, destination, name));
 """
-COLUMNS = "provider, place, name, thread, body, created, edits, gone, seq"
+COLUMNS = "provider, destination, name, thread, body, created, edits, is_deleted, seq"
 
 
 @dataclass(frozen=True)
 class Post:
-    """One post: where it is, what it is called there, which post it answers (''); `created` is in
+    """One post in a channel or chat.
+
+    `name` identifies it there, `thread` names the post that it replies to (''), `created` is in
     Unix seconds.
     """
 
     provider: str
-    place: str
+    destination: str
     name: str
     thread: str
     body: dict[str, Any]
     created: float
-    edits: int = 0  # how often it was changed by who posted it
-    gone: bool = False  # deleted by who posted it
+    edits: int = 0  # number of edits by its author
+    is_deleted: bool = False  # by its author
     seq: int = 0
 
 
 class Posts:
-    """All posts, by provider, place and name."""
+    """All posts, by provider, destination and name."""
 
     def __init__(self, file: File) -> None:
         self._file = file
         file.prepare(SCHEMA)
 
     def add(
-        self, provider: str, place: str, name: str, body: dict[str, Any], thread: str = ""
+        self, provider: str, destination: str, name: str, body: dict[str, Any], thread: str = ""
     ) -> Post:
-        """Keep a post; raise sqlite3.IntegrityError when the place has one of this name."""
-        values = (provider, place, name, thread, json.dumps(body), time.time())
+        """Store a post; raise sqlite3.IntegrityError if its name exists at the destination."""
+        values = (provider, destination, name, thread, json.dumps(body), time.time())
         with self._file.writing() as db:
             db.execute(
-                "INSERT INTO posts (provider, place, name, thread, body, created) VALUES (?, ?, ?,"
-                " ?, ?, ?)",
+                "INSERT INTO posts (provider, destination, name, thread, body, created)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 values,
             )
             row = db.execute(
@@ -66,22 +68,23 @@ class Posts:
             ).fetchone()
         return _post(row)
 
-    def get(self, provider: str, place: str, name: str) -> Post | None:
-        """Return a post that was not deleted."""
-        wanted = "provider = ? AND place = ? AND name = ? AND NOT gone"
-        sql = f"SELECT {COLUMNS} FROM posts WHERE {wanted}"  # noqa: S608
-        rows = self._file.rows(sql, (provider, place, name))
+    def get(self, provider: str, destination: str, name: str) -> Post | None:
+        """Return a post, or None if it does not exist or was deleted."""
+        condition = "provider = ? AND destination = ? AND name = ? AND NOT is_deleted"
+        sql = f"SELECT {COLUMNS} FROM posts WHERE {condition}"  # noqa: S608
+        rows = self._file.rows(sql, (provider, destination, name))
         return _post(rows[0]) if rows else None
 
     def change(
-        self, post: Post, how: Callable[[dict[str, Any]], dict[str, Any]], *, edited: bool = False
+        self, post: Post, edit: Callable[[dict[str, Any]], dict[str, Any]], *, edited: bool = False
     ) -> Post:
-        """Replace what a post holds by what `how` makes of it, as one step; `edited` counts as an
-        edit that readers see.
+        """Replace the content of a post with the result of `edit` in one transaction.
+
+        `edited` counts it as an edit that readers see.
         """
         with self._file.writing() as db:
             row = db.execute("SELECT body FROM posts WHERE seq = ?", (post.seq,)).fetchone()
-            body = json.dumps(how(json.loads(row["body"])))
+            body = json.dumps(edit(json.loads(row["body"])))
             db.execute(
                 "UPDATE posts SET body = ?, edits = edits + ? WHERE seq = ?",
                 (body, edited, post.seq),
@@ -91,29 +94,34 @@ class Posts:
 
     def delete(self, post: Post) -> None:
         with self._file.writing() as db:
-            db.execute("UPDATE posts SET gone = 1 WHERE seq = ?", (post.seq,))
+            db.execute("UPDATE posts SET is_deleted = 1 WHERE seq = ?", (post.seq,))
 
-    def listed(self, provider: str, place: str = "") -> list[Post]:
-        """Read what was posted to one place, or to all: the newest, newest last; what was wiped is
-        left out.
-        """
-        shown = "provider = ? AND ? IN ('', place) AND NOT wiped ORDER BY seq DESC LIMIT ?"
-        sql = f"SELECT {COLUMNS} FROM posts WHERE {shown}"  # noqa: S608
-        return [_post(row) for row in reversed(self._file.rows(sql, (provider, place, KEPT)))]
+    def listed(self, provider: str, destination: str = "") -> list[Post]:
+        """Return the newest visible posts of one destination or of all, oldest first."""
+        condition = (
+            "provider = ? AND ? IN ('', destination) AND NOT hidden ORDER BY seq DESC LIMIT ?"
+        )
+        sql = f"SELECT {COLUMNS} FROM posts WHERE {condition}"  # noqa: S608
+        return [
+            _post(row)
+            for row in reversed(self._file.rows(sql, (provider, destination, MAX_LISTED)))
+        ]
 
-    def places(self, provider: str) -> dict[str, int]:
-        """Count the posts of each place, the one with the newest first."""
+    def count_by_destination(self, provider: str) -> dict[str, int]:
+        """Count the posts of each destination, the most recently used destination first."""
         sql = (
-            "SELECT place, count(*) FROM posts WHERE provider = ? AND NOT wiped AND NOT gone GROUP"
-            " BY place ORDER BY max(seq) DESC"
+            "SELECT destination, count(*) FROM posts WHERE provider = ? AND NOT hidden"
+            " AND NOT is_deleted GROUP BY destination ORDER BY max(seq) DESC"
         )
         return {row[0]: row[1] for row in self._file.rows(sql, (provider,))}
 
-    def wipe(self, provider: str) -> None:
-        """Empty a provider's view; the provider's own record stays."""
+    def hide_all(self, provider: str) -> None:
+        """Hide all posts of a provider from its page. The provider's API still returns them."""
         with self._file.writing() as db:
-            db.execute("UPDATE posts SET wiped = 1 WHERE provider = ? AND NOT wiped", (provider,))
+            db.execute("UPDATE posts SET hidden = 1 WHERE provider = ? AND NOT hidden", (provider,))
 
 
 def _post(row: sqlite3.Row) -> Post:
-    return Post(**{**dict(row), "body": json.loads(row["body"]), "gone": bool(row["gone"])})
+    return Post(
+        **{**dict(row), "body": json.loads(row["body"]), "is_deleted": bool(row["is_deleted"])}
+    )

@@ -1,4 +1,4 @@
-"""The JSON of each resource, every documented property with its type.
+"""The JSON of each resource, with every documented property.
 
 Shapes: Twilio's OpenAPI documents twilio_api_v2010 and twilio_messaging_v1,
 https://github.com/twilio/twilio-oai
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hub.simulator.account import Account
-from hub.simulator.errors import RestError, later
+from hub.simulator.errors import RestError, failure_message
 from hub.simulator.media import Media
 from hub.simulator.store import Message
 
@@ -54,19 +54,21 @@ SERVICE_PARTS = {
 }
 
 
-def rfc2822(when: float | None) -> str | None:
-    return None if when is None else format_datetime(datetime.fromtimestamp(int(when), UTC))
+def rfc2822(timestamp: float | None) -> str | None:
+    return (
+        None if timestamp is None else format_datetime(datetime.fromtimestamp(int(timestamp), UTC))
+    )
 
 
-def iso8601(when: float) -> str:
-    return datetime.fromtimestamp(int(when), UTC).isoformat().replace("+00:00", "Z")
+def iso8601(timestamp: float) -> str:
+    return datetime.fromtimestamp(int(timestamp), UTC).isoformat().replace("+00:00", "Z")
 
 
-def message(message: Message, account: Account) -> dict[str, Any]:
+def message_json(message: Message, account: Account) -> dict[str, Any]:
     uri = f"{API}/Accounts/{account.sid}/Messages/{message.sid}"
-    # with a Messaging Service the sender is chosen, and segments are counted, after the answer
+    # a Messaging Service chooses the sender and counts segments only after the response
     undecided = message.service and message.status in ("accepted", "scheduled")
-    chosen = message.sender or (
+    sender = message.sender or (
         None if undecided else message.sent_from(account.credentials.phone_number)
     )
     charged = message.status in ("sent", "delivered", "read", "undelivered")
@@ -79,8 +81,8 @@ def message(message: Message, account: Account) -> dict[str, Any]:
         "date_updated": rfc2822(message.updated),
         "direction": message.direction,
         "error_code": message.error or None,
-        "error_message": later(message.error) if message.error else None,
-        "from": chosen,
+        "error_message": failure_message(message.error) if message.error else None,
+        "from": sender,
         "messaging_service_sid": message.service or None,
         "num_media": str(message.media),
         "num_segments": "0" if undecided else str(message.segments),
@@ -94,7 +96,7 @@ def message(message: Message, account: Account) -> dict[str, Any]:
     }
 
 
-def media(media: Media, account: Account) -> dict[str, Any]:
+def media_json(media: Media, account: Account) -> dict[str, Any]:
     return {
         "account_sid": account.sid,
         "content_type": media.type,
@@ -106,7 +108,7 @@ def media(media: Media, account: Account) -> dict[str, Any]:
     }
 
 
-def account(account: Account) -> dict[str, Any]:
+def account_json(account: Account) -> dict[str, Any]:
     base = f"{API}/Accounts/{account.sid}"
     return {
         "auth_token": account.credentials.auth_token,
@@ -122,11 +124,11 @@ def account(account: Account) -> dict[str, Any]:
     }
 
 
-def balance(account: Account) -> dict[str, Any]:
+def balance_json(account: Account) -> dict[str, Any]:
     return {"account_sid": account.sid, "balance": "20.00", "currency": "USD"}
 
 
-def number(account: Account) -> dict[str, Any]:
+def number_json(account: Account) -> dict[str, Any]:
     return {
         "account_sid": account.sid,
         "address_requirements": "none",
@@ -166,7 +168,7 @@ def number(account: Account) -> dict[str, Any]:
     }
 
 
-def service(account: Account) -> dict[str, Any]:
+def service_json(account: Account) -> dict[str, Any]:
     url = f"https://messaging.twilio.com/v1/Services/{account.credentials.messaging_service_sid}"
     return {
         "account_sid": account.sid,
@@ -195,8 +197,8 @@ def service(account: Account) -> dict[str, Any]:
     }
 
 
-def service_number(account: Account) -> dict[str, Any]:
-    """Show the number as a sender of the Messaging Service."""
+def service_number_json(account: Account) -> dict[str, Any]:
+    """Return the number as a sender of the Messaging Service."""
     service_sid = account.credentials.messaging_service_sid
     return {
         "account_sid": account.sid,
@@ -213,7 +215,7 @@ def service_number(account: Account) -> dict[str, Any]:
     }
 
 
-def page(
+def page_json(
     name: str,
     items: list[dict[str, Any]],
     *,
@@ -224,16 +226,19 @@ def page(
     following: str = "",
     preceding: str = "",
 ) -> dict[str, Any]:
-    """Wrap a list as the 2010 API does; `following` and `preceding` are the tokens of the pages
-    beside, if any.
+    """Return one page of a list in the form of the 2010 API.
+
+    `following` and `preceding` are the tokens of the pages next to it, '' for none.
     """
-    kept = {
+    other_parameters = {
         key: value for key, value in query.items() if key not in ("Page", "PageSize", "PageToken")
     }
 
-    def uri(at: int, token: str = "") -> str:
-        marks = {"PageSize": str(size), "Page": str(at)} | ({"PageToken": token} if token else {})
-        return f"{path}?{urlencode(kept | marks)}"
+    def uri(page_number: int, token: str = "") -> str:
+        page_parameters = {"PageSize": str(size), "Page": str(page_number)} | (
+            {"PageToken": token} if token else {}
+        )
+        return f"{path}?{urlencode(other_parameters | page_parameters)}"
 
     return {
         "end": number * size + max(len(items) - 1, 0),
@@ -251,25 +256,25 @@ def page(
 def meta_page(
     key: str, items: list[dict[str, Any]], url: str, *, number: int = 0, size: int = 50
 ) -> dict[str, Any]:
-    """Wrap one page of a list as the newer APIs do."""
+    """Return one page of a list in the form of the newer APIs."""
 
-    def at(page: int) -> str:
-        return f"{url}?PageSize={size}&Page={page}"
+    def page_url(page_number: int) -> str:
+        return f"{url}?PageSize={size}&Page={page_number}"
 
     meta = {
-        "first_page_url": at(0),
+        "first_page_url": page_url(0),
         "key": key,
-        "next_page_url": at(number + 1) if len(items) > (number + 1) * size else None,
+        "next_page_url": page_url(number + 1) if len(items) > (number + 1) * size else None,
         "page": number,
         "page_size": size,
-        "previous_page_url": at(number - 1) if number else None,
-        "url": at(number),
+        "previous_page_url": page_url(number - 1) if number else None,
+        "url": page_url(number),
     }
     return {"meta": meta, key: items[number * size : (number + 1) * size]}
 
 
-def whole(query: Mapping[str, str], name: str, default: int) -> int:
-    """Read a whole number of a query; raise RestError 20001 for anything else."""
+def int_param(query: Mapping[str, str], name: str, default: int) -> int:
+    """Return a whole number from a query; raise RestError 20001 for anything else."""
     text = query.get(name, "")
     if text and not re.fullmatch(r"\d{1,9}", text):
         raise RestError(20001, name)

@@ -1,4 +1,4 @@
-"""Names of the people who press and write in the views by default; any other name works as well."""
+"""Default names of the people who act in the simulator's views. Any other name works as well."""
 
 from __future__ import annotations
 

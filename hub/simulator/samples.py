@@ -1,4 +1,4 @@
-"""Templates that every simulated account starts with: every state and type occurs."""
+"""The templates of a new simulated account: every status and type occurs."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ ROWS: tuple[tuple[str, str, str, str, str, str, dict[str, str], list[dict[str, s
 
 
 def templates() -> Iterator[Template]:
-    """Make them anew, each with a SID of its own."""
+    """Create the templates, each with a new SID."""
     for name, language, status, reason, kind, body, variables, actions in ROWS:
         content = {"body": body, **({"actions": actions} if actions else {})}
         yield Template(

@@ -1,8 +1,7 @@
-"""Numbers that make the simulator misbehave, as data: what it does and what its page says are made
-from the same rows.
+"""Phone numbers that fail on purpose. The simulator and its page use the same rows.
 
 +1500555000x are those of Twilio's test credentials
-(https://www.twilio.com/docs/iam/test-credentials); the others are ours.
+(https://www.twilio.com/docs/iam/test-credentials). The others belong to the simulator.
 """
 
 from __future__ import annotations
@@ -14,51 +13,52 @@ from hub.core.vocabulary import Status
 
 @dataclass(frozen=True)
 class Step:
-    """`after` so many seconds the message takes `status` ('' keeps it), and `tells` are posted to
-    its status callback.
+    """One step of a message: `after` so many seconds it gets a `status` ('' leaves it unchanged).
+
+    `callbacks` are the statuses that are posted to its status callback.
     """
 
     after: float
     status: str
-    tells: tuple[str, ...]
+    callbacks: tuple[str, ...]
 
 
-DELIVERS = (Step(0.15, "sent", ("sent",)), Step(0.35, "delivered", ("delivered",)))
-READS = (*DELIVERS, Step(0.55, "read", ("read",)))
-GETS_LOST = (Step(0.15, "sent", ()), Step(0.35, "delivered", ()))
-OUT_OF_REACH = (Step(0.15, "sent", ("sent",)), Step(0.35, "undelivered", ("undelivered",)))
-OVERTAKES = (
+DELIVERED = (Step(0.15, "sent", ("sent",)), Step(0.35, "delivered", ("delivered",)))
+READ = (*DELIVERED, Step(0.55, "read", ("read",)))
+WITHOUT_CALLBACKS = (Step(0.15, "sent", ()), Step(0.35, "delivered", ()))
+UNREACHABLE = (Step(0.15, "sent", ("sent",)), Step(0.35, "undelivered", ("undelivered",)))
+REORDERED = (
     Step(0.1, "sent", ()),
     Step(0.2, "delivered", ("delivered", "delivered")),
     Step(0.4, "", ("sent", "sent")),
 )
-READS_FIRST = (
+READ_BEFORE_DELIVERED = (
     Step(0.15, "sent", ("sent",)),
     Step(0.35, "read", ("read",)),
     Step(0.55, "", ("delivered",)),
 )
-STAYS_SENT = (Step(0.15, "sent", ("sent",)),)
-HELD_BACK = (Step(0.15, "undelivered", ("undelivered",)),)
-NEVER_LEFT = (Step(0.15, "failed", ("failed",)),)
-NEVER_LEAVE = {11200, 30019, 63019, 63021}  # codes of messages that Twilio itself could not make
+SENT_ONLY = (Step(0.15, "sent", ("sent",)),)
+REJECTED_BY_CHANNEL = (Step(0.15, "undelivered", ("undelivered",)),)
+FAILED_AT_TWILIO = (Step(0.15, "failed", ("failed",)),)
+FAILED_AT_TWILIO_CODES = {11200, 30019, 63019, 63021}  # Twilio could not create the message
 PREFIX = "whatsapp:"
 
 
 @dataclass(frozen=True)
 class ScriptedNumber:
-    """A recipient: how a message to it ends in the hub, in words, and what the provider does."""
+    """A recipient: its behavior, and the final status of its messages in the hub."""
 
     number: str
     ends: Status
     title: str
     note: str
-    refuses: int = 0  # this error code, at once
-    stumbles: int = 0  # this error code the first time a text is sent, then fine
-    breaks: bool = False  # takes the message, answers 500
-    hangs: float = 0  # takes the message, answers after so many seconds
-    error: int = 0  # the code with which it fails later
-    takes_templates: bool = False  # and a template does not
-    steps: tuple[Step, ...] = DELIVERS
+    refuses: int = 0  # error code of the API's response
+    fails_once: int = 0  # error code the first time a text is sent; then it succeeds
+    breaks: bool = False  # accepts the message, answers 500
+    hangs: float = 0  # accepts the message, answers after so many seconds
+    error: int = 0  # error code with which the message fails later
+    takes_templates: bool = False  # templates are delivered all the same
+    steps: tuple[Step, ...] = DELIVERED
 
 
 RECIPIENTS = (
@@ -94,21 +94,21 @@ RECIPIENTS = (
         "Handset unreachable",
         "Undelivered, 30003",
         error=30003,
-        steps=OUT_OF_REACH,
+        steps=UNREACHABLE,
     ),
     ScriptedNumber(
         "+15005550012",
         Status.DELIVERED,
         "Rate limited once",
         "429 once, then delivered",
-        stumbles=20429,
+        fails_once=20429,
     ),
     ScriptedNumber(
         "+15005550013",
         Status.DELIVERED,
         "Unavailable once",
         "503 once, then delivered",
-        stumbles=20503,
+        fails_once=20503,
     ),
     ScriptedNumber(
         "+15005550014",
@@ -129,14 +129,14 @@ RECIPIENTS = (
         Status.DELIVERED,
         "No callbacks",
         "Delivered when polled after 15 min",
-        steps=GETS_LOST,
+        steps=WITHOUT_CALLBACKS,
     ),
     ScriptedNumber(
         "+15005550017",
         Status.DELIVERED,
         "Repeated and reordered callbacks",
         "Delivered once",
-        steps=OVERTAKES,
+        steps=REORDERED,
     ),
 )
 
@@ -175,21 +175,21 @@ WHATSAPP = (
         Status.READ,
         "Read before delivered",
         "Read, then delivered",
-        steps=READS_FIRST,
+        steps=READ_BEFORE_DELIVERED,
     ),
     ScriptedNumber(
         "+15005550028",
         Status.SENT,
         "No status after sent",
         "Sent, as if the sender is blocked",
-        steps=STAYS_SENT,
+        steps=SENT_ONLY,
     ),
 )
 
 
 @dataclass(frozen=True)
 class ScriptedSender:
-    """A From number that is refused."""
+    """A From number that is rejected."""
 
     number: str
     title: str
@@ -203,22 +203,21 @@ SENDERS = (
 )
 
 ORDINARY = ScriptedNumber("", Status.DELIVERED, "Any other number", "Delivered")
-ORDINARY_ON_WHATSAPP = ScriptedNumber("", Status.READ, "Any other number", "Read", steps=READS)
-_BY_NUMBER = {entry.number: entry for entry in RECIPIENTS}
-# what an SMS number does to requests and callbacks happens on WhatsApp too, what a carrier says
-# does not
+ORDINARY_ON_WHATSAPP = ScriptedNumber("", Status.READ, "Any other number", "Read", steps=READ)
+_BY_NUMBER = {scripted.number: scripted for scripted in RECIPIENTS}
+# SMS numbers that affect requests and callbacks work on WhatsApp too; carrier errors do not
 _ON_WHATSAPP = {
-    PREFIX + entry.number: replace(entry, steps=READS if entry.steps is DELIVERS else entry.steps)
-    for entry in (*RECIPIENTS, *WHATSAPP)
-    if not entry.refuses and (entry in WHATSAPP or not entry.error)
+    PREFIX + scripted.number: replace(
+        scripted, steps=READ if scripted.steps is DELIVERED else scripted.steps
+    )
+    for scripted in (*RECIPIENTS, *WHATSAPP)
+    if not scripted.refuses and (scripted in WHATSAPP or not scripted.error)
 }
 _BY_SENDER = {sender.number: sender for sender in SENDERS}
 
 
 def recipient(address: str) -> ScriptedNumber:
-    """Return what the recipient of this address does; `whatsapp:` before the number says the
-    channel.
-    """
+    """Return the behavior of a recipient. The prefix `whatsapp:` selects the channel."""
     if address.startswith(PREFIX):
         return _ON_WHATSAPP.get(address, ORDINARY_ON_WHATSAPP)
     return _BY_NUMBER.get(address, ORDINARY)
@@ -228,16 +227,18 @@ def sender(number: str) -> ScriptedSender | None:
     return _BY_SENDER.get(number)
 
 
-def steps(number: str, *, pooled: bool, scheduled: bool, fate: int = 0) -> tuple[Step, ...]:
-    """Plan what becomes of a message.
+def steps(number: str, *, pooled: bool, scheduled: bool, failure_code: int = 0) -> tuple[Step, ...]:
+    """Return the planned steps of a message.
 
-    With a Messaging Service it is `accepted` until a sender is chosen; a scheduled one first
-    becomes `queued`. `fate` is the code of what was found wrong with it.
+    With a Messaging Service it is `accepted` until a sender is chosen. A scheduled message first
+    becomes `queued`. `failure_code` is the error code of the message's own content.
     """
-    plan = recipient(number).steps
-    if fate:
-        plan = NEVER_LEFT if fate in NEVER_LEAVE else HELD_BACK
+    planned = recipient(number).steps
+    if failure_code:
+        planned = (
+            FAILED_AT_TWILIO if failure_code in FAILED_AT_TWILIO_CODES else REJECTED_BY_CHANNEL
+        )
     if pooled or scheduled:
-        tells = ("queued",) if recipient(number).steps is not GETS_LOST else ()
-        return (Step(0.05, "queued", tells), *plan)
-    return plan
+        callbacks = ("queued",) if recipient(number).steps is not WITHOUT_CALLBACKS else ()
+        return (Step(0.05, "queued", callbacks), *planned)
+    return planned

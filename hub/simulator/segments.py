@@ -1,4 +1,4 @@
-"""Counting segments as the carrier does; the hub counts for itself, so that the two can be
+"""Count segments as a carrier does, independently of the hub, so that both counts can be
 compared.
 """
 
@@ -10,25 +10,26 @@ import gsm0338  # noqa: F401 - registers the codec
 
 
 def count(text: str) -> int:
-    """Count the segments of a text: GSM 03.38 septets, or UTF-16 units when a character is not in
-    that set.
+    """Return the number of segments of a text.
+
+    It counts GSM 03.38 septets, or UTF-16 units if a character is not in that set.
     """
     try:
-        return _fill((len(char.encode("gsm03.38")) for char in text), whole=160, part=153)
+        return _fill((len(char.encode("gsm03.38")) for char in text), single=160, multi=153)
     except UnicodeEncodeError:
-        return _fill((1 + (ord(char) > 0xFFFF) for char in text), whole=70, part=67)
+        return _fill((1 + (ord(char) > 0xFFFF) for char in text), single=70, multi=67)
 
 
-def _fill(sizes: Iterable[int], *, whole: int, part: int) -> int:
-    """Fill segments one by one; a character is never cut in two."""
+def _fill(sizes: Iterable[int], *, single: int, multi: int) -> int:
+    """Fill segments without splitting a character."""
     units = list(sizes)
-    if sum(units) <= whole:
+    if sum(units) <= single:
         return 1
     segments = 1
-    room = part
+    free_units = multi
     for size in units:
-        if size > room:
+        if size > free_units:
             segments = segments + 1
-            room = part
-        room -= size
+            free_units = multi
+        free_units -= size
     return segments

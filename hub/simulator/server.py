@@ -1,5 +1,6 @@
-"""Running the simulator: one gunicorn process with many threads, since a recipient that hangs holds
-one.
+"""Run the simulator in one gunicorn process with many threads.
+
+A request to a recipient that never answers occupies one thread.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from gunicorn.app.base import BaseApplication
 
 from hub.core.config import Config
 from hub.simulator.app import create_simulator
-from hub.simulator.context import Bench
+from hub.simulator.context import SimulatorContext
 
 THREADS = 80
-# seconds; longer than a client leaves a connection idle, so that none breaks under a request
+# seconds; longer than clients keep idle connections, so that none closes during a request
 KEEP_ALIVE = 75
 
 
@@ -38,23 +39,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "proc_name": "hub simulator",
             "control_socket_disable": True,
-            "worker_exit": self._leave,
+            "worker_exit": self._end_worker,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        # in the worker, after the fork: its threads live there
+        # created after the fork, because threads do not survive it
         self._app = create_simulator(self._config)
         return self._app
 
-    def _leave(self, arbiter: Any, worker: Any) -> None:
-        """End the worker now: a request that hangs, or a callback under way, would hold its threads
-        and so the process.
-        """
+    def _end_worker(self, arbiter: Any, worker: Any) -> None:
+        """End the worker at once. A waiting request or callback would keep the process alive."""
         if self._app is not None and worker.pid == os.getpid():
-            bench: Bench = self._app.extensions["simulator"]
-            bench.stop()
+            simulator: SimulatorContext = self._app.extensions["simulator"]
+            simulator.stop()
             os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Sign requests as the provider documents it, independently of the hub's own reading.
+"""Sign requests from Twilio's documentation, independently of the hub's code.
 
 https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-# a form; a JSON body, whose hash is in the address; a form, the port in the signed address
+# a form; a JSON body, with its hash in the URL; a form, with the port in the signed URL
 DIALECTS = "form", "json", "port"
 
 
@@ -25,15 +25,15 @@ class Key:
     shared_id: str = ""
 
     def sign(self, text: str) -> str:
-        made = hmac.new(
+        digest = hmac.new(
             self.secret.encode(), text.encode(), hashlib.sha256 if self.shared_id else hashlib.sha1
         )
-        return standard_b64encode(made.digest()).decode()
+        return standard_b64encode(digest.digest()).decode()
 
 
 @dataclass(frozen=True)
 class Post:
-    """A request that is ready to go out."""
+    """A signed request."""
 
     url: str
     headers: dict[str, str]
@@ -41,21 +41,21 @@ class Post:
 
 
 def post(url: str, fields: Iterable[tuple[str, str]], key: Key, dialect: str = "form") -> Post:
-    """Write the fields as a request to `url` and sign it."""
+    """Return a signed request with these fields."""
     pairs = list(fields)
     if dialect == "json":
         body = json.dumps(dict(pairs)).encode()
-        kind = "application/json"
+        content_type = "application/json"
         url += ("&" if "?" in url else "?") + "bodySHA256=" + hashlib.sha256(body).hexdigest()
-        text = url
+        signed_text = url
     else:
         body = urlencode(pairs).encode()
-        kind = "application/x-www-form-urlencoded; charset=UTF-8"
-        text = with_port(url) if dialect == "port" else url
+        content_type = "application/x-www-form-urlencoded; charset=UTF-8"
+        signed_text = with_port(url) if dialect == "port" else url
         for name in sorted({name for name, _ in pairs}):
             for value in sorted({value for other, value in pairs if other == name}):
-                text += name + value
-    headers = {"Content-Type": kind, "X-Twilio-Signature": key.sign(text)}
+                signed_text += name + value
+    headers = {"Content-Type": content_type, "X-Twilio-Signature": key.sign(signed_text)}
     if key.shared_id:
         headers["X-Twilio-Webhooks-Signature-Settings"] = (
             f"key={key.shared_id},algorithm=HMAC_SHA256"
@@ -64,9 +64,7 @@ def post(url: str, fields: Iterable[tuple[str, str]], key: Key, dialect: str = "
 
 
 def with_port(url: str) -> str:
-    """Return the address with its port in it, also where that is the usual one: some of the
-    provider's machines sign it so.
-    """
+    """Return a URL with its port. Some of Twilio's machines sign URLs in this form."""
     parts = urlsplit(url)
     if parts.port:
         return url

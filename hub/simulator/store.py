@@ -1,6 +1,6 @@
-"""The storage of the simulated provider: a small SQLite file that outlives a restart.
+"""The simulator's messages, in a SQLite file that survives a restart.
 
-Without it, a hub that asks after a restart would learn that an accepted message does not exist.
+Otherwise a hub that asks after a restart would learn that an accepted message does not exist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hub.simulator.file import File
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the provider holds it; times are Unix seconds."""
+    """One message as the provider stores it. Times are Unix seconds."""
 
     sid: str
     recipient: str
@@ -32,19 +32,19 @@ class Message:
     error: int
     callback: str
     created: float
-    starts: float  # when its plan begins: `created`, or the time it is scheduled for
+    starts_at: float  # of its plan: `created`, or the scheduled time
     updated: float
     sent: float | None = None
-    reached: int = 0  # how many steps of its plan have come
-    told: int = 0  # bit n: the callbacks of step n are through
+    steps_taken: int = 0  # number of steps of its plan that it has taken
+    completed_steps: int = 0  # bit n: the callbacks of step n are posted, or given up
     redacted: int = 0
     deleted: int = 0
-    wiped: int = 0  # its phone was emptied; the provider still has it
-    fate: int = 0  # the code with which it will fail, known when it was taken
-    content: str = ""  # the template it was made of
-    buttons: str = ""  # what its person may press, JSON: [{"title", "id" or "url"}]
+    hidden: int = 0  # its phone was cleared; the API still returns it
+    failure_code: int = 0  # error code with which it will fail
+    content: str = ""  # SID of its template
+    buttons: str = ""  # JSON: [{"title", "id" or "url"}]
     direction: str = "outbound-api"
-    answer: str = ""  # what an inbound one met at the hub: an HTTP status, or what went wrong
+    answer: str = ""  # of the hub to an inbound message: an HTTP status, or the failure
     seq: int = 0
 
     @property
@@ -52,8 +52,8 @@ class Message:
         return scripted_numbers.steps(
             self.recipient,
             pooled=bool(self.service),
-            scheduled=self.starts > self.created,
-            fate=self.fate,
+            scheduled=self.starts_at > self.created,
+            failure_code=self.failure_code,
         )
 
     @property
@@ -66,16 +66,16 @@ class Message:
 
     @property
     def person(self) -> str:
-        """The address of whoever holds the phone."""
+        """The address of the phone's owner."""
         return self.sender if self.inbound else self.recipient
 
     def sent_from(self, number: str) -> str:
-        """Return the sender, which is the account's `number` where a Messaging Service chose it."""
+        """Return the sender. If a Messaging Service chose it, that is the account's `number`."""
         return self.sender or (scripted_numbers.PREFIX + number if self.whatsapp else number)
 
     @property
-    def settled(self) -> bool:
-        """True when nothing more will become of it."""
+    def is_final(self) -> bool:
+        """True if the status will not change any more."""
         return self.status in ("delivered", "read", "undelivered", "failed", "canceled", "received")
 
 
@@ -86,17 +86,17 @@ CREATE TABLE IF NOT EXISTS messages (
     sender TEXT NOT NULL,
     service TEXT NOT NULL, body TEXT NOT NULL, media INTEGER NOT NULL, segments INTEGER NOT NULL,
     status TEXT NOT NULL,
-    error INTEGER NOT NULL, callback TEXT NOT NULL, created REAL NOT NULL, starts REAL NOT NULL,
+    error INTEGER NOT NULL, callback TEXT NOT NULL, created REAL NOT NULL, starts_at REAL NOT NULL,
     updated REAL NOT NULL,
-    sent REAL, reached INTEGER NOT NULL, told INTEGER NOT NULL, redacted INTEGER NOT NULL,
-    deleted INTEGER NOT NULL,
-    wiped INTEGER NOT NULL, pending INTEGER NOT NULL DEFAULT 1);
+    sent REAL, steps_taken INTEGER NOT NULL, completed_steps INTEGER NOT NULL,
+    redacted INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    hidden INTEGER NOT NULL, pending INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX IF NOT EXISTS by_recipient ON messages (recipient, seq);
 CREATE INDEX IF NOT EXISTS by_pending ON messages (seq) WHERE pending;
-CREATE TABLE IF NOT EXISTS stumbles (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 """
-ADDED = {  # columns that came after the file's first version
-    "fate": "INTEGER NOT NULL DEFAULT 0",
+ADDED = {  # columns that older files lack
+    "failure_code": "INTEGER NOT NULL DEFAULT 0",
     "content": "TEXT NOT NULL DEFAULT ''",
     "buttons": "TEXT NOT NULL DEFAULT ''",
     "direction": "TEXT NOT NULL DEFAULT 'outbound-api'",
@@ -117,8 +117,8 @@ class Store(File):
 
     def add(self, message: Message) -> None:
         with self.writing() as db:
-            marks = ", ".join("?" * len(COLUMNS))
-            sql = f"INSERT INTO messages ({', '.join(COLUMNS)}, pending) VALUES ({marks}, ?)"  # noqa: S608
+            placeholders = ", ".join("?" * len(COLUMNS))
+            sql = f"INSERT INTO messages ({', '.join(COLUMNS)}, pending) VALUES ({placeholders}, ?)"  # noqa: S608
             db.execute(sql, (*astuple(message)[:-1], not message.inbound))
 
     def get(self, sid: str) -> Message | None:
@@ -133,7 +133,9 @@ class Store(File):
         *,
         oldest_first: bool = False,
     ) -> list[Message]:
-        """Read messages that meet all conditions, as `("recipient = ?", "+1…")`, newest first."""
+        """Return messages that meet all conditions, such as `("recipient = ?", "+1…")`, newest
+        first.
+        """
         conditions = [("NOT deleted", None), *where]
         sql = " AND ".join(condition for condition, _ in conditions)
         values = [value for condition, value in conditions if "?" in condition]
@@ -145,53 +147,64 @@ class Store(File):
         return [_message(row) for row in rows]
 
     def pending(self) -> list[Message]:
-        """Read the messages of which something is still to come, after a restart."""
+        """Return the messages that have steps left."""
         return [
             _message(row) for row in self.rows("SELECT * FROM messages WHERE pending ORDER BY seq")
         ]
 
-    def reach(self, steps: Iterable[tuple[str, int]]) -> list[tuple[Message, int]]:
-        """Let messages take a step of their plan, and return them as they are then; a canceled one
-        takes none.
+    def take_steps(self, steps: Iterable[tuple[str, int]]) -> list[tuple[Message, int]]:
+        """Move messages to steps of their plans, and return their new versions.
+
+        Canceled messages stay as they are.
         """
         now = time.time()
-        reached = []
+        moved = []
         with self.writing() as db:
-            for sid, n in steps:
+            for sid, step_index in steps:
                 row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
                 if row is None or row["status"] == "canceled":
                     continue
                 message = _message(row)
-                if message.reached <= n:
-                    message = _take(message, n, now)
+                if message.steps_taken <= step_index:
+                    message = _take_step(message, step_index, now)
                     sql = (
-                        "UPDATE messages SET status = ?, error = ?, sent = ?, reached = ?, updated"
-                        " = ? WHERE sid = ?"
+                        "UPDATE messages SET status = ?, error = ?, sent = ?, steps_taken = ?,"
+                        " updated = ? WHERE sid = ?"
                     )
                     db.execute(
                         sql,
-                        (message.status, message.error, message.sent, message.reached, now, sid),
+                        (
+                            message.status,
+                            message.error,
+                            message.sent,
+                            message.steps_taken,
+                            now,
+                            sid,
+                        ),
                     )
-                reached.append((message, n))
-        return reached
+                moved.append((message, step_index))
+        return moved
 
-    def tell(self, steps: Iterable[tuple[str, int]]) -> None:
-        """Note that the callbacks of these steps are through, or given up."""
+    def complete_steps(self, steps: Iterable[tuple[str, int]]) -> None:
+        """Record that the callbacks of these steps are posted, or given up."""
         with self.writing() as db:
-            for sid, n in steps:
-                db.execute("UPDATE messages SET told = told | ? WHERE sid = ?", (1 << n, sid))
+            for sid, step_index in steps:
+                db.execute(
+                    "UPDATE messages SET completed_steps = completed_steps | ? WHERE sid = ?",
+                    (1 << step_index, sid),
+                )
                 row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
-                if row is not None and row["told"] == (1 << len(_message(row).plan)) - 1:
+                if row is not None and row["completed_steps"] == (1 << len(_message(row).plan)) - 1:
                     db.execute("UPDATE messages SET pending = 0 WHERE sid = ?", (sid,))
 
     def change(self, sid: str, **columns: Any) -> None:
         columns["updated"] = time.time()
-        names = ", ".join(f"{name} = ?" for name in columns)
+        assignments = ", ".join(f"{name} = ?" for name in columns)
         with self.writing() as db:
-            db.execute(f"UPDATE messages SET {names} WHERE sid = ?", (*columns.values(), sid))  # noqa: S608
+            db.execute(f"UPDATE messages SET {assignments} WHERE sid = ?", (*columns.values(), sid))  # noqa: S608
 
     def cancel(self, sid: str) -> bool:
-        """Take a scheduled message back, unless it is too late."""
+        """Cancel a scheduled message; return False if it is too late."""
         with self.writing() as db:
             sql = (
                 "UPDATE messages SET status = 'canceled', pending = 0, updated = ? WHERE sid = ?"
@@ -202,57 +215,59 @@ class Store(File):
     # ── phones ──
 
     def phones(self) -> list[tuple[str, int]]:
-        """List the phones that hold messages and how many, the one with the newest first: numbers,
-        without a channel.
-        """
-        newest_first = "NOT wiped GROUP BY phone ORDER BY max(seq) DESC"
+        """Return the numbers that have messages, with their count, the most recently used first."""
+        newest_first = "NOT hidden GROUP BY phone ORDER BY max(seq) DESC"
         sql = f"SELECT {PHONE} AS phone, count(*) FROM messages WHERE {newest_first}"  # noqa: S608
         return [(row[0], row[1]) for row in self.rows(sql)]
 
     def on_phone(self, number: str = "", limit: int = -1) -> list[Message]:
-        """Read what one address, or all, received: the newest `limit`, newest last."""
+        """Return the newest messages that one address, or all, received, oldest first."""
         sql = (
-            "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR"
+            "SELECT * FROM messages WHERE NOT hidden AND direction <> 'inbound' AND (? = '' OR"
             " phone_of(recipient) = phone_of(?)) ORDER BY seq DESC LIMIT ?"
         )
         return [_message(row) for row in reversed(self.rows(sql, (number, number, limit)))]
 
     def chat(self, address: str, limit: int = -1) -> list[Message]:
-        """Read what one address received and wrote: the newest `limit`, newest last."""
-        sql = f"SELECT * FROM messages WHERE NOT wiped AND phone_of(?) = {HOLDER}"  # noqa: S608
+        """Return the newest messages that one address received or wrote, oldest first."""
+        sql = f"SELECT * FROM messages WHERE NOT hidden AND phone_of(?) = {HOLDER}"  # noqa: S608
         return [
             _message(row)
             for row in reversed(self.rows(f"{sql} ORDER BY seq DESC LIMIT ?", (address, limit)))
         ]
 
-    def wipe(self) -> None:
-        """Empty all phones and let every number stumble again; the provider's own record stays."""
+    def hide_all(self) -> None:
+        """Clear all phones, and let scripted numbers fail once again. The API still returns
+        messages.
+        """
         with self.writing() as db:
-            db.execute("UPDATE messages SET wiped = 1 WHERE NOT wiped")
-            db.execute("DELETE FROM stumbles")
+            db.execute("UPDATE messages SET hidden = 1 WHERE NOT hidden")
+            db.execute("DELETE FROM attempts")
 
-    def forget_stumbles(self) -> None:
-        """Let every address stumble again."""
+    def forget_attempts(self) -> None:
+        """Let every address that fails once do so again."""
         with self.writing() as db:
-            db.execute("DELETE FROM stumbles")
+            db.execute("DELETE FROM attempts")
 
-    def stumbles(self, recipient: str, body: str) -> bool:
-        """Tell whether this text to this number is met for the first time."""
+    def is_first_attempt(self, recipient: str, body: str) -> bool:
+        """Return whether this text is sent to this recipient for the first time."""
         digest = hashlib.sha256(f"{recipient}\0{body}".encode(errors="surrogatepass")).digest()
         with self.writing() as db:
-            return db.execute("INSERT OR IGNORE INTO stumbles VALUES (?)", (digest,)).rowcount == 1
+            return db.execute("INSERT OR IGNORE INTO attempts VALUES (?)", (digest,)).rowcount == 1
 
 
 def _message(row: sqlite3.Row) -> Message:
     return Message(**{field.name: row[field.name] for field in fields(Message)})
 
 
-def _take(message: Message, n: int, now: float) -> Message:
-    status = message.plan[n].status or message.status
+def _take_step(message: Message, step_index: int, now: float) -> Message:
+    status = message.plan[step_index].status or message.status
     sent = message.sent or (now if status in ("sent", "delivered", "read", "undelivered") else None)
     error = (
-        message.fate or scripted_numbers.recipient(message.recipient).error
+        message.failure_code or scripted_numbers.recipient(message.recipient).error
         if status in ("failed", "undelivered")
         else 0
     )
-    return replace(message, status=status, sent=sent, error=error, reached=n + 1, updated=now)
+    return replace(
+        message, status=status, sent=sent, error=error, steps_taken=step_index + 1, updated=now
+    )

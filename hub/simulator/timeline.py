@@ -1,4 +1,4 @@
-"""Advance messages through the steps of their plans in a thread; a pool posts callbacks."""
+"""Move messages through their planned steps in a thread. A pool of threads posts callbacks."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Step:
-    """A message's n-th step is due."""
+class DueStep:
+    """A step of a message's plan is due."""
 
     sid: str
-    n: int
+    step_index: int
 
 
 @dataclass(frozen=True)
-class Call:
-    """Words still to post for a message's n-th step."""
+class StatusCallback:
+    """Statuses that are still to be posted for one step of a message."""
 
     message: Message
-    n: int
-    words: tuple[str, ...]
-    tries: int = 0
-    began: float = 0.0
+    step_index: int
+    statuses: tuple[str, ...]
+    attempts: int = 0
+    started_at: float = 0.0
 
 
 class Timeline:
-    """Follows every message to its end; what was under way at a stop goes on at the next start."""
+    """Follows every message to its final status. After a restart it continues where it stopped."""
 
     def __init__(self, store: Store, account: Account, media: MediaFiles) -> None:
         self._store = store
         self._account = account
         self._media = media
-        self._due: list[tuple[float, int, Step | Call]] = []
-        self._order = itertools.count()
-        self._told: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._changed = threading.Condition()
+        self._queue: list[tuple[float, int, DueStep | StatusCallback]] = []
+        self._sequence = itertools.count()
+        self._completed: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._queue_changed = threading.Condition()
         self.stopping = threading.Event()
         self._pool = ThreadPoolExecutor(32, thread_name_prefix="callback")
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
@@ -60,113 +60,113 @@ class Timeline:
         self._thread.start()
 
     def stop(self) -> None:
-        """End at once; callbacks that are not through are posted again after the next start."""
+        """Stop at once. Unfinished callbacks are posted again after the next start."""
         self.stopping.set()
-        with self._changed:
-            self._changed.notify()
+        with self._queue_changed:
+            self._queue_changed.notify()
         if self._thread.is_alive():
             self._thread.join(1)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def follow(self, message: Message) -> None:
-        """Put the steps of a message that are still to come, or to be told, on the line; its files
-        are fetched first.
-        """
-        if message.media and not message.reached and not message.inbound:
+        """Fetch a message's files, then schedule the steps that are not completed."""
+        if message.media and not message.steps_taken and not message.inbound:
             self._pool.submit(self._fetch, message)
         else:
-            self._line_up(message)
+            self._schedule_steps(message)
 
     def _fetch(self, message: Message) -> None:
         try:
-            for one in self._media.of(message.sid):
-                if media.reachable(one.url) and not one.size:
-                    got = media.fetch(one.url)
-                    self._media.fill(one.sid, got)
-                    if code := media.code(got.wrong, whatsapp=message.whatsapp):
-                        message = replace(message, fate=message.fate or code)
-            self._store.change(message.sid, fate=message.fate)
-        except Exception:  # a message that is lost here would stay queued
+            for file in self._media.for_message(message.sid):
+                if media.is_reachable(file.url) and not file.size:
+                    fetched = media.fetch(file.url)
+                    self._media.fill(file.sid, fetched)
+                    if code := media.error_code(fetched.error, whatsapp=message.whatsapp):
+                        message = replace(message, failure_code=message.failure_code or code)
+            self._store.change(message.sid, failure_code=message.failure_code)
+        except Exception:  # without its next step, the message would stay queued
             log.exception("Files of %s: could not fetch", message.sid)
-        self._line_up(message)
+        self._schedule_steps(message)
 
-    def _line_up(self, message: Message) -> None:
-        for n, step in enumerate(message.plan):
-            if not message.told & 1 << n:
-                self._put(message.starts + step.after, Step(message.sid, n))
+    def _schedule_steps(self, message: Message) -> None:
+        for step_index, step in enumerate(message.plan):
+            if not message.completed_steps & 1 << step_index:
+                self._schedule(message.starts_at + step.after, DueStep(message.sid, step_index))
 
-    def _put(self, when: float, item: Step | Call) -> None:
-        with self._changed:
-            heapq.heappush(self._due, (when, next(self._order), item))
-            if self._due[0][2] is item:  # else the thread wakes early enough anyway
-                self._changed.notify()
+    def _schedule(self, due_at: float, item: DueStep | StatusCallback) -> None:
+        with self._queue_changed:
+            heapq.heappush(self._queue, (due_at, next(self._sequence), item))
+            if self._queue[0][2] is item:  # otherwise the thread already wakes early enough
+                self._queue_changed.notify()
 
     def _run(self) -> None:
         while not self.stopping.is_set():
             try:
-                self._tick()
-            except (
-                Exception
-            ):  # a thread that ends silently would leave every later message undelivered
+                self._process_due()
+            except Exception:
+                # if the thread ended, no later message would be delivered
                 log.exception("The simulator's timeline had an error and continues")
                 self.stopping.wait(1)
 
-    def _tick(self) -> None:
-        with self._changed:
-            if not self._due or self._due[0][0] > time.time():
-                wait = min(self._due[0][0] - time.time(), 0.1) if self._due else 0.1
-                # at most 200 rounds a second: steps of many messages share a transaction
-                self._changed.wait(max(wait, 0.005))
+    def _process_due(self) -> None:
+        with self._queue_changed:
+            if not self._queue or self._queue[0][0] > time.time():
+                delay = min(self._queue[0][0] - time.time(), 0.1) if self._queue else 0.1
+                # at most 200 rounds a second, so that many messages share one transaction
+                self._queue_changed.wait(max(delay, 0.005))
             now = time.time()
             items = []
-            while self._due and self._due[0][0] <= now:
-                items.append(heapq.heappop(self._due)[2])
-        told = [self._told.get_nowait() for _ in range(self._told.qsize())]
-        if told:
-            self._store.tell(told)
+            while self._queue and self._queue[0][0] <= now:
+                items.append(heapq.heappop(self._queue)[2])
+        completed = [self._completed.get_nowait() for _ in range(self._completed.qsize())]
+        if completed:
+            self._store.complete_steps(completed)
         for item in items:
-            if isinstance(item, Call):
+            if isinstance(item, StatusCallback):
                 self._pool.submit(self._post, item)
-        steps = [(item.sid, item.n) for item in items if isinstance(item, Step)]
-        for message, n in self._store.reach(steps) if steps else ():
-            self._tell(message, n)
+        steps = [(item.sid, item.step_index) for item in items if isinstance(item, DueStep)]
+        for message, step_index in self._store.take_steps(steps) if steps else ():
+            self._report_step(message, step_index)
 
-    def _tell(self, message: Message, n: int) -> None:
-        words = message.plan[n].tells
-        if words and message.callback and callbacks.reachable(message.callback):
-            self._pool.submit(self._post, Call(message, n, words))
+    def _report_step(self, message: Message, step_index: int) -> None:
+        statuses = message.plan[step_index].callbacks
+        if statuses and message.callback and callbacks.is_reachable(message.callback):
+            self._pool.submit(self._post, StatusCallback(message, step_index, statuses))
             return
-        if words and message.callback:
+        if statuses and message.callback:
             host = urlsplit(message.callback).netloc
             log.warning(
                 "Status callback of %s: not sent, because %s is not on this machine",
                 message.sid,
                 host,
             )
-        self._told.put((message.sid, n))
+        self._completed.put((message.sid, step_index))
 
-    def _post(self, call: Call) -> None:
+    def _post(self, call: StatusCallback) -> None:
         try:
-            self._try(call)
+            self._post_statuses(call)
         except Exception:
             log.exception("Status callback of %s: given up", call.message.sid)
-            self._told.put((call.message.sid, call.n))
+            self._completed.put((call.message.sid, call.step_index))
 
-    def _try(self, call: Call) -> None:
-        limits = callbacks.overrides(call.message.callback)
-        while call.words:
+    def _post_statuses(self, call: StatusCallback) -> None:
+        overrides = callbacks.overrides(call.message.callback)
+        while call.statuses:
             if self.stopping.is_set():
                 return
-            began = call.began or time.time()
-            failure = callbacks.post(call.message, call.words[0], self._account, limits)
-            again = time.time() + callbacks.FIRST_RETRY * 2**call.tries
+            started_at = call.started_at or time.time()
+            failure = callbacks.post(call.message, call.statuses[0], self._account, overrides)
+            next_attempt_at = time.time() + callbacks.FIRST_RETRY * 2**call.attempts
             if (
                 failure
-                and limits.retries_after(failure)
-                and call.tries < limits.retries
-                and again < began + limits.total
+                and overrides.retries_after(failure)
+                and call.attempts < overrides.retries
+                and next_attempt_at < started_at + overrides.total
             ):
-                self._put(again, replace(call, tries=call.tries + 1, began=began))
+                self._schedule(
+                    next_attempt_at,
+                    replace(call, attempts=call.attempts + 1, started_at=started_at),
+                )
                 return
-            call = replace(call, words=call.words[1:], tries=0, began=0.0)
-        self._told.put((call.message.sid, call.n))
+            call = replace(call, statuses=call.statuses[1:], attempts=0, started_at=0.0)
+        self._completed.put((call.message.sid, call.step_index))

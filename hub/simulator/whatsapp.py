@@ -1,5 +1,4 @@
-"""WhatsApp's own rules: addresses, and the 24 hours in which a person who wrote may be written to
-freely.
+"""WhatsApp's rules: its addresses, and the 24-hour window for free text.
 
 https://www.twilio.com/docs/whatsapp/key-concepts
 """
@@ -15,8 +14,8 @@ from hub.simulator.account import Account
 from hub.simulator.file import File
 from hub.simulator.scripted_numbers import PREFIX
 
-LASTS = 24 * 3600.0  # seconds a window stays open after the person's last message
-# a business-scoped user id, of somebody without a number
+WINDOW_SECONDS = 24 * 3600.0  # after the person's last message
+# a business-scoped user ID, of a person without a number
 PERSON = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (
@@ -25,50 +24,51 @@ CREATE TABLE IF NOT EXISTS windows (
 
 
 class Windows:
-    """The time of each person's last message to each sender; addresses carry their prefix."""
+    """The time of each person's last message to each sender. Addresses carry their prefix."""
 
     def __init__(self, file: File) -> None:
         self._file = file
         file.prepare(SCHEMA)
 
     def open(self, sender: str, person: str, *, ago: float = 0.0) -> None:
-        """Open the window, or renew it, as of so many seconds ago."""
+        """Open or renew a window as of `ago` seconds ago."""
         with self._file.writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO windows VALUES (?, phone_of(?), ?)",
                 (sender, person, time.time() - ago),
             )
 
-    def left(self, sender: str, person: str) -> float:
-        """Return for how many seconds more the window is open; 0: it is closed."""
+    def seconds_left(self, sender: str, person: str) -> float:
+        """Return for how many seconds the window stays open, 0 if it is closed."""
         rows = self._file.rows(
             "SELECT opened FROM windows WHERE sender = ? AND person = phone_of(?)", (sender, person)
         )
-        return max(rows[0]["opened"] + LASTS - time.time(), 0.0) if rows else 0.0
+        return max(rows[0]["opened"] + WINDOW_SECONDS - time.time(), 0.0) if rows else 0.0
 
 
 def sender(account: Account) -> str:
-    """Write the address of the account's one WhatsApp sender."""
+    """Return the address of the account's only WhatsApp sender."""
     return PREFIX + account.credentials.phone_number
 
 
-def callback_fields(recipient: str, word: str, reason: str) -> dict[str, str]:
-    """Write what a status callback says on this channel only; the number is masked as Twilio masks
-    it.
-    """
+def callback_fields(recipient: str, status: str, error_message: str) -> dict[str, str]:
+    """Return the WhatsApp fields of a status callback, with the number masked as Twilio does."""
     fields = {
         "ChannelInstallSid": "XE" + hashlib.sha256(b"simulator").hexdigest()[:32],
         "ChannelPrefix": PREFIX.rstrip(":"),
         "ChannelToAddress": recipient.removeprefix(PREFIX)[:-4] + "XXXX",
     }
-    fields |= {"StructuredMessage": "false"} if word == "sent" else {}
-    fields |= {"EventType": word.upper()} if word in ("delivered", "read", "undelivered") else {}
-    return fields | ({"ChannelStatusMessage": reason} if reason else {})
+    fields |= {"StructuredMessage": "false"} if status == "sent" else {}
+    fields |= (
+        {"EventType": status.upper()} if status in ("delivered", "read", "undelivered") else {}
+    )
+    return fields | ({"ChannelStatusMessage": error_message} if error_message else {})
 
 
 def sender_resource(account: Account) -> dict[str, Any]:
-    """Show the sender as `GET /v2/Channels/Senders` does; shape: Twilio's OpenAPI document
-    twilio_messaging_v2.
+    """Return the sender as `GET /v2/Channels/Senders` does.
+
+    Shape: Twilio's OpenAPI document twilio_messaging_v2.
     """
     sid = "XE" + hashlib.sha256(sender(account).encode()).hexdigest()[:32]
     return {

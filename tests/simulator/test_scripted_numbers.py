@@ -7,15 +7,15 @@ import requests
 from twilio.base.exceptions import TwilioRestException
 
 from hub.simulator import scripted_numbers
-from hub.simulator.page import LOOKS
+from hub.simulator.page import STATUS_BADGES
 
 FROM = "+15005550006"
 REFUSED = [one for one in scripted_numbers.RECIPIENTS if one.refuses]
-STUMBLING = [one for one in scripted_numbers.RECIPIENTS if one.stumbles]
+STUMBLING = [one for one in scripted_numbers.RECIPIENTS if one.fails_once]
 ACCEPTED = [
     one
     for one in scripted_numbers.RECIPIENTS
-    if not (one.refuses or one.stumbles or one.breaks or one.hangs)
+    if not (one.refuses or one.fails_once or one.breaks or one.hangs)
 ]
 
 
@@ -47,7 +47,10 @@ def test_a_text_stumbles_once_and_is_then_fine(simulator, one, receiver):
     for body in ("First", "Second"):
         with pytest.raises(TwilioRestException) as refusal:
             create(simulator, one.number, body)
-        assert (refusal.value.status, refusal.value.code) == (one.stumbles - 20000, one.stumbles)
+        assert (refusal.value.status, refusal.value.code) == (
+            one.fails_once - 20000,
+            one.fails_once,
+        )
         assert texts(simulator, one.number, body) == []
         assert create(simulator, one.number, body, status_callback=receiver.url).status == "queued"
         assert create(simulator, one.number, body).status == "queued"
@@ -70,7 +73,7 @@ def test_a_message_ends_as_the_table_says(simulator, one, receiver, wait):
     ended = wait(lambda: (now := message.fetch()).status == final and now)
 
     assert ended.error_code == (one.error or None)
-    told = [word for step in one.steps for word in step.tells]
+    told = [word for step in one.steps for word in step.callbacks]
     assert [callback.status for callback in receiver.wait_for(len(told))] == told
 
 
@@ -125,7 +128,7 @@ def test_page_shows_every_scripted_number_with_its_outcome(simulator):
     for one in scripted_numbers.RECIPIENTS:
         assert f"<code>{one.number}</code>" in page
         assert one.note in page
-        assert one.ends in LOOKS
+        assert one.ends in STATUS_BADGES
 
 
 def test_numbers_are_listed_once():

@@ -192,8 +192,8 @@ def test_scripted_workflow_gives_its_answer(simulator, fault):
     if fault.once:
         assert simulator.post_json(where, **card(text("x"))).status == 202
     arrived = posts(simulator)
-    assert len(arrived) == fault.takes
-    assert not arrived or (arrived[0]["failed"] or "") == fault.fails
+    assert len(arrived) == fault.accepts
+    assert not arrived or (arrived[0]["failed"] or "") == fault.run_error
 
 
 def test_the_faults_of_the_bench_are_teams_too(simulator):

@@ -3,7 +3,7 @@
 import pytest
 
 from hub.simulator import scripted_numbers
-from hub.simulator.page import LOOKS
+from hub.simulator.page import STATUS_BADGES
 
 FROM = "whatsapp:+15005550006"
 FAILING = [one for one in scripted_numbers.WHATSAPP if one.error]
@@ -123,4 +123,4 @@ def test_page_shows_every_scripted_whatsapp_recipient(simulator):
     for one in scripted_numbers.WHATSAPP:
         assert f"<code>{one.number}</code>" in page
         assert one.note in page
-        assert one.ends in LOOKS
+        assert one.ends in STATUS_BADGES

@@ -338,14 +338,14 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     hub_demo: Flask, connection: Connection, simulator: Any, served: Flask
 ) -> None:
     account = simulator.extensions["simulator"].account
-    account.make_secondary()
+    account.create_secondary()
     second = account.secondary
     stored = {**connection.settings, "secondary_auth_token": second}
     connections.save(connection.id, stored)
     assert connection_tests.run_test(connection.id).check.warnings == ()
     message_id = queue_text()
     deliver()
-    account.promote()  # its callbacks are signed with the other token from here on
+    account.promote_secondary()  # its callbacks are signed with the other token from here on
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
     found = connection_tests.run_test(connection.id).check
     assert (found.ok, found.title, found.field) == (

@@ -1,15 +1,12 @@
-"""A stand-in for Slack: incoming webhooks, the Web API of a bot, signed interactivity, and a view
-of what arrived.
+"""Simulate Slack: incoming webhooks, the Web API, signed button actions, and a view of the
+messages.
 
-    scripted_faults   addresses that fail on purpose     workspace   the team, its app, channels and
-    people
-    blocks     what Slack checks of Block Kit        messages    taking, editing and replacing
-    messages
-    api        the Web API's methods                 webhooks    incoming webhooks and response
-    addresses
-    presses    a button is pressed: signed, posted   mrkdwn      text as readers see it        view
-    the page and its doors
+    api              methods of the Web API          webhooks   incoming webhooks, response URLs
+    messages         check, edit and replace         blocks     checks of Block Kit
+    interactions     button actions                  workspace  team, app, channels and people
+    scripted_faults  addresses that fail             mrkdwn     text as HTML
+    view             the page and its routes
 
-Written from Slack's documentation alone, so that the hub's reading is tried by another hand:
+Written from Slack's documentation alone, to test the hub's code independently:
 https://docs.slack.dev
 """

@@ -1,4 +1,4 @@
-"""Check Block Kit as Slack does: types, counts, lengths, unique ids.
+"""Check Block Kit as Slack does: types, counts, lengths and unique IDs.
 
 https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 MOST_BLOCKS = 50
 LONGEST_MARKDOWN = 12_000
-# With markdown blocks Slack refuses a message of so many characters though each block is short
-# enough: slackapi/bolt-js, issue 2509.
+# Slack refuses longer messages with markdown blocks, even if each block is short enough:
+# slackapi/bolt-js, issue 2509.
 LONGEST_WITH_MARKDOWN = 13_200
 TEXTS = ("plain_text", "mrkdwn")
 INTERACTIVE = ("button", "overflow", "static_select")
@@ -20,7 +20,7 @@ STYLES = ("primary", "danger")
 
 
 class BlocksError(Exception):
-    """Slack refuses the blocks: its code, and what is wrong where."""
+    """Slack refuses the blocks with a code and the position of each error."""
 
     def __init__(self, error: str, details: list[str]) -> None:
         super().__init__(error)
@@ -29,201 +29,204 @@ class BlocksError(Exception):
 
 
 class Check:
-    """Collects what is wrong in one message's blocks; each fault carries a JSON pointer, as Slack's
-    do.
-    """
+    """Collects the errors in the blocks of one message, each with a JSON pointer as Slack gives."""
 
     def __init__(self) -> None:
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self._ids: set[str] = set()
 
     def message(self, blocks: Any) -> None:
         if not isinstance(blocks, list):
             raise BlocksError("invalid_blocks_format", [])
         if len(blocks) > MOST_BLOCKS:
-            self._fault(f"no more than {MOST_BLOCKS} items allowed", "/blocks")
-        for n, block in enumerate(blocks):
-            self.block(block, f"/blocks/{n}")
+            self._add_error(f"no more than {MOST_BLOCKS} items allowed", "/blocks")
+        for index, block in enumerate(blocks):
+            self.block(block, f"/blocks/{index}")
         if (
-            sum(len(str(block.get("text", ""))) for block in blocks if _is(block, "markdown"))
+            sum(len(str(block.get("text", ""))) for block in blocks if _has_type(block, "markdown"))
             > LONGEST_MARKDOWN
         ):
-            self._fault(
+            self._add_error(
                 f"all markdown together must be less than {LONGEST_MARKDOWN + 1} characters",
                 "/blocks",
             )
 
-    def block(self, block: Any, at: str) -> None:
+    def block(self, block: Any, pointer: str) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
         if not isinstance(kind, str) or kind not in BLOCKS:
-            self._fault(f"unsupported type: {kind}", f"{at}/type")
+            self._add_error(f"unsupported type: {kind}", f"{pointer}/type")
             return
         keys, check = BLOCKS[kind]
-        self._keys(block, ("type", "block_id", *keys), at)
+        self._keys(block, ("type", "block_id", *keys), pointer)
         name = block.get("block_id")
         if name is not None:
-            self._text(name, f"{at}/block_id", 255)
+            self._text(name, f"{pointer}/block_id", 255)
             if name in self._ids:
-                self._fault(f"`block_id` must be unique: {name}", f"{at}/block_id")
+                self._add_error(f"`block_id` must be unique: {name}", f"{pointer}/block_id")
             self._ids.add(str(name))
-        check(self, block, at)
+        check(self, block, pointer)
 
-    def section(self, block: dict[str, Any], at: str) -> None:
+    def section(self, block: dict[str, Any], pointer: str) -> None:
         if "text" not in block and "fields" not in block:
-            self._fault("missing required field: text or fields", at)
+            self._add_error("missing required field: text or fields", pointer)
         if "text" in block:
-            self.text(block["text"], f"{at}/text", 3000)
+            self.text(block["text"], f"{pointer}/text", 3000)
         if "fields" in block:
-            for n, field in enumerate(self._list(block["fields"], f"{at}/fields", 10)):
-                self.text(field, f"{at}/fields/{n}", 2000)
+            for index, field in enumerate(self._list(block["fields"], f"{pointer}/fields", 10)):
+                self.text(field, f"{pointer}/fields/{index}", 2000)
         if "accessory" in block:
-            self.element(block["accessory"], f"{at}/accessory", (*INTERACTIVE, "image"))
+            self.element(block["accessory"], f"{pointer}/accessory", (*INTERACTIVE, "image"))
 
-    def header(self, block: dict[str, Any], at: str) -> None:
-        self.text(block.get("text"), f"{at}/text", 150, ("plain_text",))
+    def header(self, block: dict[str, Any], pointer: str) -> None:
+        self.text(block.get("text"), f"{pointer}/text", 150, ("plain_text",))
 
-    def context(self, block: dict[str, Any], at: str) -> None:
-        for n, one in enumerate(self._list(block.get("elements"), f"{at}/elements", 10)):
-            if _is(one, "image"):
-                self.element(one, f"{at}/elements/{n}", ("image",))
+    def context(self, block: dict[str, Any], pointer: str) -> None:
+        for index, element in enumerate(
+            self._list(block.get("elements"), f"{pointer}/elements", 10)
+        ):
+            if _has_type(element, "image"):
+                self.element(element, f"{pointer}/elements/{index}", ("image",))
             else:
-                self.text(one, f"{at}/elements/{n}", 3000)
+                self.text(element, f"{pointer}/elements/{index}", 3000)
 
-    def actions(self, block: dict[str, Any], at: str) -> None:
-        seen: set[str] = set()
-        for n, one in enumerate(self._list(block.get("elements"), f"{at}/elements", 25)):
-            self.element(one, f"{at}/elements/{n}", INTERACTIVE)
-            name = one.get("action_id") if isinstance(one, dict) else None
-            if name is not None and name in seen:
-                self._fault(
+    def actions(self, block: dict[str, Any], pointer: str) -> None:
+        action_ids: set[str] = set()
+        for index, element in enumerate(
+            self._list(block.get("elements"), f"{pointer}/elements", 25)
+        ):
+            self.element(element, f"{pointer}/elements/{index}", INTERACTIVE)
+            name = element.get("action_id") if isinstance(element, dict) else None
+            if name is not None and name in action_ids:
+                self._add_error(
                     f"`action_id` must be unique in its block: {name}",
-                    f"{at}/elements/{n}/action_id",
+                    f"{pointer}/elements/{index}/action_id",
                 )
-            seen.add(str(name))
+            action_ids.add(str(name))
 
-    def image(self, block: dict[str, Any], at: str) -> None:
-        self._link(block.get("image_url"), f"{at}/image_url")
-        self._text(block.get("alt_text"), f"{at}/alt_text", 2000)
+    def image(self, block: dict[str, Any], pointer: str) -> None:
+        self._link(block.get("image_url"), f"{pointer}/image_url")
+        self._text(block.get("alt_text"), f"{pointer}/alt_text", 2000)
         if "title" in block:
-            self.text(block["title"], f"{at}/title", 2000, ("plain_text",))
+            self.text(block["title"], f"{pointer}/title", 2000, ("plain_text",))
 
-    def markdown(self, block: dict[str, Any], at: str) -> None:
-        self._text(block.get("text"), f"{at}/text", LONGEST_MARKDOWN)
+    def markdown(self, block: dict[str, Any], pointer: str) -> None:
+        self._text(block.get("text"), f"{pointer}/text", LONGEST_MARKDOWN)
 
-    def table(self, block: dict[str, Any], at: str) -> None:
-        for n, row in enumerate(self._list(block.get("rows"), f"{at}/rows", 100)):
-            self._list(row, f"{at}/rows/{n}", 20)
+    def table(self, block: dict[str, Any], pointer: str) -> None:
+        for index, row in enumerate(self._list(block.get("rows"), f"{pointer}/rows", 100)):
+            self._list(row, f"{pointer}/rows/{index}", 20)
 
-    def free(self, block: dict[str, Any], at: str) -> None:
-        """Take what has no limits that we know of."""
+    def unchecked(self, block: dict[str, Any], pointer: str) -> None:
+        """Accept a block that has no documented limits."""
 
-    def element(self, element: Any, at: str, allowed: tuple[str, ...]) -> None:
+    def element(self, element: Any, pointer: str, allowed: tuple[str, ...]) -> None:
         kind = element.get("type") if isinstance(element, dict) else None
         if kind not in allowed:
-            self._fault(f"unsupported type: {kind}", f"{at}/type")
+            self._add_error(f"unsupported type: {kind}", f"{pointer}/type")
             return
         keys, check = ELEMENTS[kind]
-        self._keys(element, ("type", *keys), at)
+        self._keys(element, ("type", *keys), pointer)
         if element.get("action_id") is not None:
-            self._text(element["action_id"], f"{at}/action_id", 255)
+            self._text(element["action_id"], f"{pointer}/action_id", 255)
         if "confirm" in element:
-            self.confirm(element["confirm"], f"{at}/confirm")
-        check(self, element, at)
+            self.confirm(element["confirm"], f"{pointer}/confirm")
+        check(self, element, pointer)
 
-    def button(self, element: dict[str, Any], at: str) -> None:
-        self.text(element.get("text"), f"{at}/text", 75, ("plain_text",))
+    def button(self, element: dict[str, Any], pointer: str) -> None:
+        self.text(element.get("text"), f"{pointer}/text", 75, ("plain_text",))
         if "value" in element:
-            self._text(element["value"], f"{at}/value", 2000)
+            self._text(element["value"], f"{pointer}/value", 2000)
         if "url" in element:
-            self._link(element["url"], f"{at}/url")
+            self._link(element["url"], f"{pointer}/url")
         if element.get("style", "primary") not in STYLES:
-            self._fault(f"failed to match the allowed values: {', '.join(STYLES)}", f"{at}/style")
+            self._add_error(
+                f"failed to match the allowed values: {', '.join(STYLES)}", f"{pointer}/style"
+            )
         if "accessibility_label" in element:
-            self._text(element["accessibility_label"], f"{at}/accessibility_label", 75)
+            self._text(element["accessibility_label"], f"{pointer}/accessibility_label", 75)
 
-    def overflow(self, element: dict[str, Any], at: str) -> None:
-        self._options(element.get("options"), f"{at}/options", 5)
+    def overflow(self, element: dict[str, Any], pointer: str) -> None:
+        self._options(element.get("options"), f"{pointer}/options", 5)
 
-    def select(self, element: dict[str, Any], at: str) -> None:
-        self._options(element.get("options"), f"{at}/options", 100)
+    def select(self, element: dict[str, Any], pointer: str) -> None:
+        self._options(element.get("options"), f"{pointer}/options", 100)
         if "placeholder" in element:
-            self.text(element["placeholder"], f"{at}/placeholder", 150, ("plain_text",))
+            self.text(element["placeholder"], f"{pointer}/placeholder", 150, ("plain_text",))
 
-    def confirm(self, confirm: Any, at: str) -> None:
+    def confirm(self, confirm: Any, pointer: str) -> None:
         if not isinstance(confirm, dict):
-            self._fault("must be an object", at)
+            self._add_error("must be an object", pointer)
             return
-        self._keys(confirm, ("title", "text", "confirm", "deny", "style"), at)
-        for name, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        self._keys(confirm, ("title", "text", "confirm", "deny", "style"), pointer)
+        for name, maximum in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
             self.text(
                 confirm.get(name),
-                f"{at}/{name}",
-                most,
+                f"{pointer}/{name}",
+                maximum,
                 TEXTS if name == "text" else ("plain_text",),
             )
 
-    def text(self, text: Any, at: str, most: int, kinds: tuple[str, ...] = TEXTS) -> None:
+    def text(self, text: Any, pointer: str, maximum: int, kinds: tuple[str, ...] = TEXTS) -> None:
         """Check a text object."""
         if not isinstance(text, dict) or text.get("type") not in kinds:
-            self._fault(f"must be a text object of type {' or '.join(kinds)}", at)
+            self._add_error(f"must be a text object of type {' or '.join(kinds)}", pointer)
             return
         self._keys(
-            text, ("type", "text", "emoji" if text["type"] == "plain_text" else "verbatim"), at
+            text, ("type", "text", "emoji" if text["type"] == "plain_text" else "verbatim"), pointer
         )
-        self._text(text.get("text"), f"{at}/text", most)
+        self._text(text.get("text"), f"{pointer}/text", maximum)
 
-    def _options(self, options: Any, at: str, most: int) -> None:
-        for n, one in enumerate(self._list(options, at, most)):
-            if not isinstance(one, dict):
-                self._fault("must be an object", f"{at}/{n}")
+    def _options(self, options: Any, pointer: str, maximum: int) -> None:
+        for index, option in enumerate(self._list(options, pointer, maximum)):
+            if not isinstance(option, dict):
+                self._add_error("must be an object", f"{pointer}/{index}")
                 continue
-            self._keys(one, ("text", "value", "description", "url"), f"{at}/{n}")
-            self.text(one.get("text"), f"{at}/{n}/text", 75)
-            self._text(one.get("value"), f"{at}/{n}/value", 150)
+            self._keys(option, ("text", "value", "description", "url"), f"{pointer}/{index}")
+            self.text(option.get("text"), f"{pointer}/{index}/text", 75)
+            self._text(option.get("value"), f"{pointer}/{index}/value", 150)
 
-    def _text(self, text: Any, at: str, most: int) -> None:
+    def _text(self, text: Any, pointer: str, maximum: int) -> None:
         if not isinstance(text, str):
-            self._fault("must be a string", at)
+            self._add_error("must be a string", pointer)
         elif not text:
-            self._fault("must be more than 0 characters", at)
-        elif len(text) > most:
-            self._fault(f"must be less than {most + 1} characters", at)
+            self._add_error("must be more than 0 characters", pointer)
+        elif len(text) > maximum:
+            self._add_error(f"must be less than {maximum + 1} characters", pointer)
 
-    def _link(self, link: Any, at: str) -> None:
-        self._text(link, at, 3000)
+    def _link(self, link: Any, pointer: str) -> None:
+        self._text(link, pointer, 3000)
         if isinstance(link, str) and link and not is_link(link):
-            self._fault("must be a valid URL", at)
+            self._add_error("must be a valid URL", pointer)
 
-    def _list(self, items: Any, at: str, most: int) -> list[Any]:
+    def _list(self, items: Any, pointer: str, maximum: int) -> list[Any]:
         if not isinstance(items, list) or not items:
-            self._fault("no fewer than 1 items allowed", at)
+            self._add_error("no fewer than 1 items allowed", pointer)
             return []
-        if len(items) > most:
-            self._fault(f"no more than {most} items allowed", at)
+        if len(items) > maximum:
+            self._add_error(f"no more than {maximum} items allowed", pointer)
         return items
 
-    def _keys(self, given: dict[str, Any], known: tuple[str, ...], at: str) -> None:
-        for name in given:
-            if name not in known:
-                self._fault(f"invalid additional property: {name}", at)
+    def _keys(self, part: dict[str, Any], allowed: tuple[str, ...], pointer: str) -> None:
+        for name in part:
+            if name not in allowed:
+                self._add_error(f"invalid additional property: {name}", pointer)
 
-    def _fault(self, what: str, at: str) -> None:
-        self.wrong.append(f"[ERROR] {what} [json-pointer:{at}]")
+    def _add_error(self, sentence: str, pointer: str) -> None:
+        self.errors.append(f"[ERROR] {sentence} [json-pointer:{pointer}]")
 
 
 Checker = Callable[[Check, dict[str, Any], str], None]
-BLOCKS: dict[
-    str, tuple[tuple[str, ...], Checker]
-] = {  # type → its keys beside `type` and `block_id`, and its check
+# type → its keys in addition to `type` and `block_id`, and its check
+BLOCKS: dict[str, tuple[tuple[str, ...], Checker]] = {
     "section": (("text", "fields", "accessory", "expand"), Check.section),
     "header": (("text", "level"), Check.header),
     "context": (("elements",), Check.context),
     "actions": (("elements",), Check.actions),
-    "divider": ((), Check.free),
+    "divider": ((), Check.unchecked),
     "image": (("image_url", "alt_text", "title"), Check.image),
     "markdown": (("text",), Check.markdown),
     "table": (("rows", "column_settings"), Check.table),
-    "rich_text": (("elements",), Check.free),
+    "rich_text": (("elements",), Check.unchecked),
 }
 ELEMENTS: dict[str, tuple[tuple[str, ...], Checker]] = {
     "button": (
@@ -241,44 +244,44 @@ ELEMENTS: dict[str, tuple[tuple[str, ...], Checker]] = {
 
 def check(blocks: Any) -> None:
     """Check a message's blocks; raise BlocksError with Slack's code."""
-    found = Check()
-    found.message(blocks)
-    if found.wrong:
-        raise BlocksError("invalid_blocks", found.wrong)
+    checker = Check()
+    checker.message(blocks)
+    if checker.errors:
+        raise BlocksError("invalid_blocks", checker.errors)
     if (
-        any(_is(block, "markdown") for block in blocks)
+        any(_has_type(block, "markdown") for block in blocks)
         and sum(map(len, texts(blocks))) > LONGEST_WITH_MARKDOWN
     ):
         raise BlocksError("msg_blocks_too_long", [])
 
 
 def texts(part: Any) -> Iterator[str]:
-    """Yield all that readers see of checked blocks: the texts in them, however deep."""
+    """Yield all texts that readers see in checked blocks, at any depth."""
     if isinstance(part, list):
-        for one in part:
-            yield from texts(one)
+        for child in part:
+            yield from texts(child)
     elif isinstance(part, dict):
         if isinstance(part.get("text"), str):
             yield part["text"]
-        for one in part.values():
-            yield from texts(one)
+        for child in part.values():
+            yield from texts(child)
 
 
 def buttons(blocks: Any) -> Iterator[dict[str, Any]]:
-    """Yield the buttons of checked blocks, each with the `block_id` it is in."""
+    """Yield the buttons of checked blocks, each with the `block_id` of its block."""
     for block in blocks or ():
-        found = (
+        elements = (
             [*(block.get("elements") or ()), block.get("accessory")]
             if block.get("type") in ("actions", "section")
             else ()
         )
-        for one in found:
-            if _is(one, "button"):
-                yield {**one, "block_id": block.get("block_id", "")}
+        for element in elements:
+            if _has_type(element, "button"):
+                yield {**element, "block_id": block.get("block_id", "")}
 
 
 def is_link(text: str) -> bool:
-    """Tell whether a web address could be opened from a message."""
+    """Return whether a web address can be opened from a message."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -290,5 +293,5 @@ def is_link(text: str) -> bool:
     )
 
 
-def _is(part: Any, kind: str) -> bool:
+def _has_type(part: Any, kind: str) -> bool:
     return isinstance(part, dict) and part.get("type") == kind

@@ -1,6 +1,4 @@
-"""Messages of the simulated Slack: what is checked before one is taken, and how it is edited and
-replaced.
-"""
+"""Messages of the simulated Slack: checks before posting, edits and replacements."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ MENTION = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
 
 
 class SlackError(Exception):
-    """Slack refuses: the code it gives, and details of it."""
+    """Slack refuses a call with an error code and details."""
 
     def __init__(self, error: str, details: list[str] | None = None) -> None:
         super().__init__(error)
@@ -45,40 +43,40 @@ class Draft:
         return {"text": self.text, "blocks": self.blocks, "attachments": self.attachments}
 
 
-def draft(given: Mapping[str, Any]) -> Draft:
-    """Check what a message is to say; raise SlackError for the first thing wrong."""
-    text = given.get("text") or ""
-    found = given.get("blocks") or []
-    attached = given.get("attachments") or []
-    if not isinstance(text, str) or not isinstance(attached, list):
+def draft(params: Mapping[str, Any]) -> Draft:
+    """Check the content of a message; raise SlackError for the first error."""
+    text = params.get("text") or ""
+    message_blocks = params.get("blocks") or []
+    attachments = params.get("attachments") or []
+    if not isinstance(text, str) or not isinstance(attachments, list):
         raise SlackError("invalid_arguments")
-    if len(attached) > MOST_ATTACHMENTS:
+    if len(attachments) > MOST_ATTACHMENTS:
         raise SlackError("too_many_attachments")
     if len(text) > LONGEST_TEXT:
         raise SlackError("msg_too_long")
     try:
-        blocks.check(found)
-        for one in attached:
-            if not isinstance(one, dict):
+        blocks.check(message_blocks)
+        for attachment in attachments:
+            if not isinstance(attachment, dict):
                 raise SlackError("invalid_arguments")
-            blocks.check(one.get("blocks") or [])
-    except blocks.BlocksError as problem:
-        raise SlackError(problem.error, problem.details) from None
-    if not (text.strip() or found or attached):
+            blocks.check(attachment.get("blocks") or [])
+    except blocks.BlocksError as error:
+        raise SlackError(error.error, error.details) from None
+    if not (text.strip() or message_blocks or attachments):
         raise SlackError("no_text")
-    return Draft(text, [_named(block) for block in found], attached)
+    return Draft(text, [_with_ids(block) for block in message_blocks], attachments)
 
 
-def _named(block: dict[str, Any]) -> dict[str, Any]:
-    """Give a block and its elements the ids that Slack gives where none was given."""
-    named = {"block_id": secrets.token_urlsafe(4), **block}
+def _with_ids(block: dict[str, Any]) -> dict[str, Any]:
+    """Add the IDs that Slack generates for a block and its elements."""
+    completed = {"block_id": secrets.token_urlsafe(4), **block}
     if block["type"] == "actions":
-        named["elements"] = [
-            {"action_id": secrets.token_urlsafe(4), **one} for one in block["elements"]
+        completed["elements"] = [
+            {"action_id": secrets.token_urlsafe(4), **element} for element in block["elements"]
         ]
     if "accessory" in block and block["accessory"]["type"] != "image":
-        named["accessory"] = {"action_id": secrets.token_urlsafe(4), **block["accessory"]}
-    return named
+        completed["accessory"] = {"action_id": secrets.token_urlsafe(4), **block["accessory"]}
+    return completed
 
 
 class Messages:
@@ -91,46 +89,58 @@ class Messages:
         self._last = 0
 
     def add(
-        self, channel: Channel, said: Draft, *, by: str, thread: str = "", only_for: str = ""
+        self, channel: Channel, draft: Draft, *, author: str, thread: str = "", visible_to: str = ""
     ) -> Post:
-        """Post a message `by` the bot, a webhook or a response address; `only_for` a person's name:
-        nobody else sees it.
+        """Post a message whose author is the bot, a webhook or a response URL.
+
+        `visible_to` is the name of its only reader, '' for everyone.
         """
         parent = self.get(channel.id, thread) if thread else None
-        # an answer to an answer goes where that is
+        # a reply to a reply belongs to the same thread
         thread = (parent.thread or parent.name) if parent else ""
-        body = {**said.content, "by": by, "ephemeral": only_for, "history": [], "presses": []}
-        return self._posts.add(PROVIDER, channel.id, self._ts(), body, thread)
+        body = {
+            **draft.content,
+            "by": author,
+            "ephemeral": visible_to,
+            "history": [],
+            "presses": [],
+        }
+        return self._posts.add(PROVIDER, channel.id, self._next_ts(), body, thread)
 
     def get(self, channel: str, ts: str) -> Post | None:
         return self._posts.get(PROVIDER, channel, ts)
 
     def find(self, ts: str) -> Post | None:
-        """Find a message in whatever channel."""
+        """Return a message in any channel."""
         return next(
-            (one for one in self._posts.listed(PROVIDER) if one.name == ts and not one.gone), None
+            (
+                post
+                for post in self._posts.listed(PROVIDER)
+                if post.name == ts and not post.is_deleted
+            ),
+            None,
         )
 
-    def replace(self, post: Post, said: Draft) -> Post:
-        """Let a message say something else; what it said is remembered, for whoever still has it on
-        the screen.
+    def replace(self, post: Post, draft: Draft) -> Post:
+        """Replace the content of a message. The history keeps the former content with its
+        buttons.
         """
 
         def edit(body: dict[str, Any]) -> dict[str, Any]:
             former = {"text": body["text"], "blocks": body["blocks"]}
-            return {**body, **said.content, "history": [*body["history"], former]}
+            return {**body, **draft.content, "history": [*body["history"], former]}
 
         return self._posts.change(post, edit, edited=True)
 
     def delete(self, post: Post) -> None:
         self._posts.delete(post)
 
-    def pressed(self, post: Post, press: dict[str, Any]) -> None:
-        """Note who pressed what, and the result."""
+    def add_press(self, post: Post, press: dict[str, Any]) -> None:
+        """Record a button action and its result."""
         self._posts.change(post, lambda body: {**body, "presses": [*body["presses"], press]})
 
-    def shown(self, post: Post) -> dict[str, Any]:
-        """Write a message as the Web API gives it."""
+    def message_json(self, post: Post) -> dict[str, Any]:
+        """Return a message as the Web API does."""
         message = {
             "type": "message",
             "user": self._workspace.bot_user,
@@ -152,16 +162,17 @@ class Messages:
             message["edited"] = {"user": self._workspace.bot_user, "ts": post.name}
         return message
 
-    def _ts(self) -> str:
-        """Make the time that names a message, later than all before."""
+    def _next_ts(self) -> str:
+        """Return a `ts` that is later than all before."""
         with self._lock:
             self._last = max(time.time_ns() // 1000, self._last + 1)
             return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
 
 
 def mentions(content: Mapping[str, Any]) -> list[str]:
-    """Name the groups whom a message calls: @channel, @here, @everyone, which a text that was not
-    escaped can do.
+    """Return the groups that a message notifies: channel, here, everyone.
+
+    A text that is not escaped can notify them.
     """
-    said = [content["text"], *blocks.texts(content["blocks"])]
-    return sorted({match[1] for text in said for match in MENTION.finditer(text)})
+    texts = [content["text"], *blocks.texts(content["blocks"])]
+    return sorted({match[1] for text in texts for match in MENTION.finditer(text)})

@@ -1,5 +1,4 @@
-"""Channels, webhooks, tokens and people that make the simulated Slack misbehave, as data: what it
-does and what its page says.
+"""Channels, webhooks, tokens and people of the simulated Slack that fail on purpose.
 
 Codes: https://docs.slack.dev/reference/methods/chat.postMessage and
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks

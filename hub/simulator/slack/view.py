@@ -1,6 +1,4 @@
-"""Views of the simulated Slack: its page, the same as JSON, and the routes through which people
-press buttons.
-"""
+"""The page of the simulated Slack, the same data as JSON, and the routes for people's actions."""
 
 from __future__ import annotations
 
@@ -11,17 +9,17 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.context import LIMITS, bench
-from hub.simulator.page import given, guard
+from hub.simulator.context import LIMITS, current_simulator
+from hub.simulator.page import guard, request_body
 from hub.simulator.posts import Post
 from hub.simulator.sample_people import PEOPLE
-from hub.simulator.slack import blocks, mrkdwn, presses, scripted_faults, webhooks
+from hub.simulator.slack import blocks, interactions, mrkdwn, scripted_faults, webhooks
 from hub.simulator.slack.messages import PROVIDER, mentions
 from hub.simulator.slack.workspace import Channel
 
 view = Blueprint("slack", __name__)
 view.before_request(guard)
-SCRIPTED_FAULTS = (
+FAULTS = (
     ("Channels", scripted_faults.CHANNELS),
     ("Secrets of webhooks", scripted_faults.WEBHOOKS),
     ("Tokens", scripted_faults.TOKENS),
@@ -31,18 +29,19 @@ SCRIPTED_FAULTS = (
 
 @view.get("/simulator/slack")
 def page() -> str:
-    here = bench()
-    places = {
-        place: _channel(place) for place in [here.slack.channel.id, *here.posts.places(PROVIDER)]
+    simulator = current_simulator()
+    channels = {
+        place: _channel(place)
+        for place in [simulator.slack.channel.id, *simulator.posts.count_by_destination(PROVIDER)]
     }
-    chosen = places.get(request.args.get("channel", "")) or next(iter(places.values()))
-    posts = [post for post in here.posts.listed(PROVIDER, chosen.id) if not post.gone]
+    channel = channels.get(request.args.get("channel", "")) or next(iter(channels.values()))
+    posts = [post for post in simulator.posts.listed(PROVIDER, channel.id) if not post.is_deleted]
     return render_template(
         "simulator/slack.html",
-        here=here.slack,
-        channel=chosen,
-        channels=list(places.values()),
-        counts=here.posts.places(PROVIDER),
+        workspace=simulator.slack,
+        channel=channel,
+        channels=list(channels.values()),
+        counts=simulator.posts.count_by_destination(PROVIDER),
         roots=[post for post in posts if not post.thread],
         replies={
             root.name: [post for post in posts if post.thread == root.name]
@@ -50,74 +49,71 @@ def page() -> str:
             if not root.thread
         },
         people=PEOPLE,
-        scripted_faults=SCRIPTED_FAULTS,
-        version=here.store.version,
-        faults=here.faults,
+        scripted_faults=FAULTS,
+        version=simulator.store.version,
+        faults=simulator.faults,
         limits=LIMITS,
-        hub_url=here.config.public_url,
+        hub_url=simulator.config.public_url,
     )
 
 
 @view.get("/simulator/slack.json")
 def listed() -> Response:
-    """Tell the addresses there are and list what arrived, newest last; `?channel=` narrows it to
-    one.
+    """Return the addresses and the messages, oldest first. `?channel=` selects one channel.
 
     A message has `channel`, `channel_name`, `email` (of the person, in direct messages), `ts`,
-    `thread` (the `ts` it answers or null), `by` (bot, webhook, response), `text`, `blocks`,
-    `attachments`, `buttons` (with `action_id`, `block_id`, `text`, `value`, `url`), `mentions`
-    (channel, here, everyone), `edited`, `edits`, `deleted`, `ephemeral` (the name of its only
-    reader, or null) and `presses` (`who`, `button`, `answer`, `at`).
+    `thread` (the `ts` that it replies to, or null), `by` (bot, webhook, response), `text`,
+    `blocks`, `attachments`, `buttons` (with `action_id`, `block_id`, `text`, `value`, `url`),
+    `mentions` (channel, here, everyone), `edited`, `edits`, `deleted`, `ephemeral` (the name of its
+    only reader, or null) and `presses` (`who`, `button`, `answer`, `at`).
     """
-    here = bench()
-    wanted = request.args.get("channel", "")
+    simulator = current_simulator()
+    channel_id = request.args.get("channel", "")
     return jsonify(
-        request_url=here.slack.request_url,
-        webhook_url=here.slack.webhook_url,
-        team=here.slack.team,
+        request_url=simulator.slack.request_url,
+        webhook_url=simulator.slack.webhook_url,
+        team=simulator.slack.team,
         people=PEOPLE,
-        channels=[{"id": here.slack.channel.id, "name": here.slack.channel.name}],
-        messages=[_summary(post) for post in here.posts.listed(PROVIDER, wanted)],
+        channels=[{"id": simulator.slack.channel.id, "name": simulator.slack.channel.name}],
+        messages=[_message_json(post) for post in simulator.posts.listed(PROVIDER, channel_id)],
     )
 
 
 @view.post("/simulator/slack/press")
 def press() -> BaseResponse:
-    """Press a button: `ts`, the `button` by its text, value or action id (or `action_id`,
-    `block_id`), and `who` presses (Dana Whitfield).
+    """Press a button: `ts`, `button` (text, value or action ID) or `action_id` and `block_id`,
+    `who`.
 
-    Tells the `status` with which the hub answered (0 and a `failure` when it did not), the `answer`
-    and the `response_url`.
+    Return the `status` of the hub's answer (0 with a `failure` if there was none), the `answer` and
+    the `response_url`.
     """
-    body = {name: str(value) for name, value in {**request.args, **given()}.items()}
+    body = {name: str(value) for name, value in {**request.args, **request_body()}.items()}
     return _press(body, link=False)
 
 
 @view.get("/simulator/slack/open")
 def follow() -> BaseResponse:
-    """Follow a button that is a link, as in Slack: the press is told to the hub, and the address
-    opened.
-    """
+    """Follow a link button as Slack does: post the action to the hub and open the address."""
     return _press(request.args.to_dict(), link=True)
 
 
 @view.post("/simulator/slack/app")
 def set_up() -> BaseResponse:
-    """Set the app's `request_url`, where presses are posted; '' for the hub's own."""
-    bench().slack.take_presses_at(str(given().get("request_url") or ""))
-    return _done({"request_url": bench().slack.request_url})
+    """Set the app's `request_url` for button actions; '' for the hub's own."""
+    current_simulator().slack.set_request_url(str(request_body().get("request_url") or ""))
+    return _done({"request_url": current_simulator().slack.request_url})
 
 
 @view.post("/simulator/slack/responses")
 def age() -> BaseResponse:
-    """Let `minutes` pass for every response address, so that one may see them expire."""
+    """Age every response URL by `minutes`, to test that it expires."""
     try:
-        minutes = float(given().get("minutes") or 0)
+        minutes = float(request_body().get("minutes") or 0)
     except (TypeError, ValueError):
         abort(400, "Send minutes as a number.")
-    shelf = bench().shelf
-    for name in shelf.all(webhooks.RESPONSES):
-        shelf.change(
+    records = current_simulator().records
+    for name in records.all(webhooks.RESPONSES):
+        records.change(
             webhooks.RESPONSES,
             name,
             lambda record: {**record, "made": record["made"] - minutes * 60},
@@ -127,80 +123,84 @@ def age() -> BaseResponse:
 
 @view.post("/simulator/slack/empty")
 def empty() -> BaseResponse:
-    """Empty the view, and let every address stumble again."""
-    bench().posts.wipe(PROVIDER)
-    bench().store.forget_stumbles()
+    """Clear the view, and let every address that fails once do so again."""
+    current_simulator().posts.hide_all(PROVIDER)
+    current_simulator().store.forget_attempts()
     return _done({"messages": 0})
 
 
 def _press(body: dict[str, str], *, link: bool) -> BaseResponse:
     try:
-        done = presses.press(
-            bench(), body.get("ts", ""), body, body.get("who", ""), body.get("channel", "")
+        action = interactions.press_button(
+            current_simulator(),
+            body.get("ts", ""),
+            body,
+            body.get("who", ""),
+            body.get("channel", ""),
         )
-    except ValueError as problem:
-        abort(400, str(problem))
+    except ValueError as error:
+        abort(400, str(error))
     if link:
-        url = done.button.get("url", "")
+        url = action.button.get("url", "")
         return (
             redirect(url, 303) if blocks.is_link(url) else abort(400, "This button is not a link.")
         )
     return _done(
         {
-            "status": done.answer.status,
-            "failure": done.answer.failure,
-            "answer": done.answer.body.decode(errors="replace"),
-            "who": done.who,
-            "url": done.url,
-            "response_url": done.response_url,
+            "status": action.answer.status,
+            "failure": action.answer.failure,
+            "answer": action.answer.body.decode(errors="replace"),
+            "who": action.who,
+            "url": action.url,
+            "response_url": action.response_url,
         }
     )
 
 
-def _done(state: dict[str, Any]) -> BaseResponse:
+def _done(result: dict[str, Any]) -> BaseResponse:
     if request.is_json:
-        return jsonify(state)
-    kept: dict[str, Any] = {
+        return jsonify(result)
+    query: dict[str, Any] = {
         name: request.form[name] for name in ("channel", "who") if request.form.get(name)
     }
-    return redirect(url_for("slack.page", **kept), 303)
+    return redirect(url_for("slack.page", **query), 303)
 
 
 def _channel(place: str) -> Channel:
-    return bench().slack.find(place) or Channel(place, place.lower())
+    return current_simulator().slack.find(place) or Channel(place, place.lower())
 
 
-def _summary(post: Post) -> dict[str, Any]:
-    channel = _channel(post.place)
-    said = post.body
-    shown = ("action_id", "block_id", "value", "url", "style", "confirm")
+def _message_json(post: Post) -> dict[str, Any]:
+    channel = _channel(post.destination)
+    body = post.body
+    button_fields = ("action_id", "block_id", "value", "url", "style", "confirm")
     return {
         "channel": channel.id,
         "channel_name": channel.name,
         "email": channel.email or None,
         "ts": post.name,
         "thread": post.thread or None,
-        "by": said["by"],
-        "text": said["text"],
-        "blocks": said["blocks"],
-        "attachments": said["attachments"],
+        "by": body["by"],
+        "text": body["text"],
+        "blocks": body["blocks"],
+        "attachments": body["attachments"],
         "buttons": [
-            {"text": one["text"]["text"], **{name: one.get(name) for name in shown}}
-            for one in blocks.buttons(said["blocks"])
+            {"text": button["text"]["text"], **{name: button.get(name) for name in button_fields}}
+            for button in blocks.buttons(body["blocks"])
         ],
-        "mentions": mentions(said),
+        "mentions": mentions(body),
         "edited": post.edits > 0,
         "edits": post.edits,
-        "deleted": post.gone,
-        "ephemeral": said["ephemeral"] or None,
-        "presses": said["presses"],
+        "deleted": post.is_deleted,
+        "ephemeral": body["ephemeral"] or None,
+        "presses": body["presses"],
         "created": datetime.fromtimestamp(post.created).astimezone().isoformat(),
     }
 
 
 @view.app_template_filter()
 def slack_text(text: Any) -> Markup:
-    """Write a text, or a text object of a block, as its readers see it."""
+    """Render a text, or a text object of a block, as HTML."""
     if isinstance(text, dict):
         return (
             mrkdwn.render(text["text"])

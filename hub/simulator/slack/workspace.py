@@ -1,6 +1,6 @@
-"""The one workspace of the simulated Slack: its team, the app in it, its channels and people.
+"""The one workspace of the simulated Slack: its team, its app, its channels and its people.
 
-Credentials are made up from the simulator's, so that the demo's connections can make up the same.
+Credentials are derived from the simulator's, so that the demo's connections can derive the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from hub.core.data_dir import SimulatorCredentials
-from hub.simulator.record_store import Shelf
+from hub.simulator.record_store import RecordStore
 from hub.simulator.sample_people import PEOPLE
 
 DEFAULT_PATH = "/api/rpc/webhooks/slack/interactions"
@@ -29,7 +29,7 @@ Person = dict[str, str]
 
 @dataclass(frozen=True)
 class Channel:
-    """A place to post to: a channel, or the direct messages with one person."""
+    """A channel, or the direct messages with one person."""
 
     id: str
     name: str
@@ -45,17 +45,17 @@ class Channel:
 
 
 class Workspace:
-    """The workspace's people and channels; a person asked for by e-mail address exists from then
-    on.
-    """
+    """The workspace's people and channels. A requested person is created if needed."""
 
     team_name = "Acme"
     domain = "acme"
     bot_name = "Signpost"
 
-    def __init__(self, credentials: SimulatorCredentials, shelf: Shelf, hub_url: str) -> None:
+    def __init__(
+        self, credentials: SimulatorCredentials, records: RecordStore, hub_url: str
+    ) -> None:
         made_up = credentials.made_up
-        self._shelf = shelf
+        self._records = records
         self._hub_url = hub_url
         self.team = "T" + made_up("slack team", 10).upper()
         self.app = "A" + made_up("slack app", 10).upper()
@@ -74,31 +74,29 @@ class Workspace:
 
     @property
     def request_url(self) -> str:
-        """Return the address to which button presses are posted: set in the app's settings, else
-        the hub's.
-        """
-        kept = self._shelf.get("slack app", "request_url") or {}
-        return kept.get("url") or self._hub_url.rstrip("/") + DEFAULT_PATH
+        """Return the address for button actions: the app's setting, else the hub's default."""
+        stored = self._records.get("slack app", "request_url") or {}
+        return stored.get("url") or self._hub_url.rstrip("/") + DEFAULT_PATH
 
-    def take_presses_at(self, url: str) -> None:
-        self._shelf.put("slack app", "request_url", {"url": url})
+    def set_request_url(self, url: str) -> None:
+        self._records.put("slack app", "request_url", {"url": url})
 
-    def named(self, name: str) -> Person:
-        """Return the person of this name, who is here from now on."""
-        return self._keep(name, f"{'.'.join(name.lower().split())}@acme.example")
+    def person_named(self, name: str) -> Person:
+        """Return the person with this name, creating them if needed."""
+        return self._create_person(name, f"{'.'.join(name.lower().split())}@acme.example")
 
     def with_email(self, email: str) -> Person:
-        """Return the person of this e-mail address, who is here from now on and is called as the
-        address says.
-        """
-        known = next((one for one in self._people() if one["email"] == email), None)
-        return known or self._keep(
+        """Return the person with this email address, creating them if needed."""
+        person = next(
+            (candidate for candidate in self._people() if candidate["email"] == email), None
+        )
+        return person or self._create_person(
             " ".join(re.split(r"[._+-]+", email.partition("@")[0])).title(), email
         )
 
     def with_id(self, user: str) -> Person | None:
-        return self._shelf.get("slack person", user) or next(
-            (one for one in self._people() if one["id"] == user), None
+        return self._records.get("slack person", user) or next(
+            (person for person in self._people() if person["id"] == user), None
         )
 
     def direct(self, person: Person) -> Channel:
@@ -106,8 +104,8 @@ class Workspace:
         return Channel("D" + person["id"][1:], person["name"], person["email"])
 
     def find(self, address: str) -> Channel | None:
-        """Return the channel of an id or a name, and for a person's id the direct messages; None:
-        there is none.
+        """Return a channel by ID or name, or the direct messages of a user ID; None if there is
+        none.
         """
         if address in (self.channel.id, self.channel.name, f"#{self.channel.name}"):
             return self.channel
@@ -115,17 +113,17 @@ class Workspace:
         return self.direct(person) if person else None
 
     def _people(self) -> list[Person]:
-        kept = self._shelf.all("slack person").values()
+        stored = self._records.all("slack person").values()
         return [
-            self._made(name, f"{'.'.join(name.lower().split())}@acme.example") for name in PEOPLE
-        ] + list(kept)
+            self._person(name, f"{'.'.join(name.lower().split())}@acme.example") for name in PEOPLE
+        ] + list(stored)
 
-    def _keep(self, name: str, email: str) -> Person:
-        person = self._made(name, email)
-        if name not in PEOPLE and not self._shelf.get("slack person", person["id"]):
-            self._shelf.put("slack person", person["id"], dict(person))
+    def _create_person(self, name: str, email: str) -> Person:
+        person = self._person(name, email)
+        if name not in PEOPLE and not self._records.get("slack person", person["id"]):
+            self._records.put("slack person", person["id"], dict(person))
         return person
 
-    def _made(self, name: str, email: str) -> Person:
+    def _person(self, name: str, email: str) -> Person:
         user = "U" + hashlib.sha256(f"{self.team}{email}".encode()).hexdigest()[:10].upper()
         return {"id": user, "name": name, "email": email, "username": email.partition("@")[0]}

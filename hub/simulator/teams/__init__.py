@@ -1,9 +1,8 @@
-"""A stand-in for Microsoft Teams: a workflow that takes cards over HTTP, and a view of the channel
-it posts to.
+"""Simulate Microsoft Teams: a workflow that accepts cards over HTTP, and a view of its channel.
 
-    scripted_faults   workflows that fail on purpose      workflow   the one that works
-    api        the workflow's address                  cards      what a flow makes of a message
-    markdown   text of cards as readers see it         view       the page and its doors
+    api              the workflow's address          cards     how a flow processes a message
+    scripted_faults  workflows that fail             markdown  text of cards as HTML
+    workflow         the workflow that succeeds      view      the page and its routes
 
 Written from Microsoft's documentation alone:
 https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams

@@ -12,15 +12,15 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator.context import Bench, bench
-from hub.simulator.fault import find
+from hub.simulator.context import SimulatorContext, current_simulator
+from hub.simulator.fault import find_fault
 from hub.simulator.teams import cards, scripted_faults
 from hub.simulator.teams.workflow import PATH
 
 PROVIDER = "teams"
-PLACE = "signing"
-LARGEST = 28 * 1024  # bytes of one message
-SENTENCES = {  # code → what Logic Apps says with it
+CHANNEL_KEY = "signing"
+MAX_MESSAGE_BYTES = 28 * 1024  # bytes of one message
+SENTENCES = {  # error code of Logic Apps → its sentence
     "InvalidJson": "The request body could not be parsed as JSON.",
     "TriggerInputSchemaMismatch": (
         "The input body for trigger 'manual' of type 'Request' did not match its schema"
@@ -40,8 +40,8 @@ SENTENCES = {  # code → what Logic Apps says with it
 api = Blueprint("teams_api", __name__)
 
 
-class Refused(Exception):
-    """The trigger is not fired: an HTTP status, a code and its sentence."""
+class TriggerError(Exception):
+    """The trigger refuses a request: an HTTP status, a code and its sentence."""
 
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(code)
@@ -54,59 +54,67 @@ class Refused(Exception):
         )
 
 
-@api.errorhandler(Refused)
-def refuse(problem: Refused) -> Response:
-    answer = jsonify(error={"code": problem.code, "message": problem.sentence})
-    answer.status_code = problem.status
-    if problem.status == 429:
-        answer.headers["Retry-After"] = "1"
-    return answer
+@api.errorhandler(TriggerError)
+def error_response(error: TriggerError) -> Response:
+    response = jsonify(error={"code": error.code, "message": error.sentence})
+    response.status_code = error.status
+    if error.status == 429:
+        response.headers["Retry-After"] = "1"
+    return response
 
 
 @api.post(PATH.format("<workflow>"))
 def invoke(workflow: str) -> tuple[str, int]:
-    """Take a message and post its cards; what the cards' drawing meets later is told to nobody."""
-    here = bench()
-    fault = find(scripted_faults.WORKFLOWS, workflow)
-    _admit(here, workflow, fault)
+    """Accept a message and post its cards. Later failures of the flow are not reported to the
+    caller.
+    """
+    simulator = current_simulator()
+    fault = find_fault(scripted_faults.WORKFLOWS, workflow)
+    _check_access(simulator, workflow, fault)
     body = request.get_data()
-    if len(body) > LARGEST:
-        raise Refused(413, "RequestEntityTooLarge")
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise TriggerError(413, "RequestEntityTooLarge")
     message = _message(body)
-    if fault and fault.refuses(
-        lambda: here.store.stumbles(workflow, body.decode(errors="replace"))
+    if fault and fault.should_refuse(
+        lambda: simulator.store.is_first_attempt(workflow, body.decode(errors="replace"))
     ):
-        raise Refused(fault.status, fault.error)
-    run = cards.Run(failed=fault.fails) if fault and fault.fails else cards.run(message)
-    number = str(here.shelf.number("teams post"))
-    here.posts.add(PROVIDER, PLACE, number, {**asdict(run), "message": message, "size": len(body)})
+        raise TriggerError(fault.status, fault.error)
+    flow_run = (
+        cards.Run(failed=fault.run_error) if fault and fault.run_error else cards.run_flow(message)
+    )
+    number = str(simulator.records.next_number("teams post"))
+    simulator.posts.add(
+        PROVIDER, CHANNEL_KEY, number, {**asdict(flow_run), "message": message, "size": len(body)}
+    )
     if fault and fault.breaks:
         if fault.error:
-            raise Refused(fault.status, fault.error)
+            raise TriggerError(fault.status, fault.error)
         return "", fault.status
-    here.pause(fault.hangs if fault else 0)
+    simulator.pause(fault.hangs if fault else 0)
     return "", 202
 
 
-def _admit(here: Bench, workflow: str, fault: scripted_faults.Workflow | None) -> None:
-    if here.faults.refuses() or here.faults.hurried():
-        raise Refused(429, "TooManyRequests")
-    if here.faults.fails():
-        raise Refused(500, "InternalServerError")
-    here.pause(here.faults.latency)
+def _check_access(
+    simulator: SimulatorContext, workflow: str, fault: scripted_faults.Workflow | None
+) -> None:
+    if simulator.faults.use_refusal() or simulator.faults.is_rate_limited():
+        raise TriggerError(429, "TooManyRequests")
+    if simulator.faults.use_failure():
+        raise TriggerError(500, "InternalServerError")
+    simulator.pause(simulator.faults.latency)
     if fault:
         return
-    if workflow != here.teams.id:
-        raise Refused(404, "WorkflowNotFound")
-    if not hmac.compare_digest(request.args.get("sig", "").encode(), here.teams.sig.encode()):
-        raise Refused(401, "DirectApiAuthorizationRequired")
+    if workflow != simulator.teams.id:
+        raise TriggerError(404, "WorkflowNotFound")
+    if not hmac.compare_digest(request.args.get("sig", "").encode(), simulator.teams.sig.encode()):
+        raise TriggerError(401, "DirectApiAuthorizationRequired")
 
 
 def _message(body: bytes) -> dict[str, Any]:
     try:
         message = json.loads(body)
     except ValueError:
-        raise Refused(400, "InvalidJson") from None
-    if wrong := cards.mismatch(message):
-        raise Refused(400, "TriggerInputSchemaMismatch", wrong)
+        raise TriggerError(400, "InvalidJson") from None
+    if error := cards.mismatch(message):
+        raise TriggerError(400, "TriggerInputSchemaMismatch", error)
     return dict(message)

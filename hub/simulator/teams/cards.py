@@ -1,4 +1,4 @@
-"""Cards as a workflow shows them after accepting a message, and errors that it reports to nobody.
+"""Process cards as a workflow does after it accepted a message.
 
 https://learn.microsoft.com/en-us/microsoftteams/platform/task-modules-and-cards/cards/cards-reference
 """
@@ -29,19 +29,21 @@ ELEMENTS = {
     "CodeBlock",
     "Table",
 }
-NEEDED = {"TextBlock": "text", "FactSet": "facts", "Image": "url", "Action.OpenUrl": "url"}
+REQUIRED_FIELD = {"TextBlock": "text", "FactSet": "facts", "Image": "url", "Action.OpenUrl": "url"}
 NO_ARRAY = (
     "The execution of template action 'Send_each_adaptive_card' failed: the result of the"
     " evaluation of 'foreach' expression '@triggerOutputs()?['body']?['attachments']' is of type"
     " 'Null'. The result must be a valid array."
 )
-UNSERVED = ("Action.Submit", "Action.Execute")
+UNSUPPORTED_ACTIONS = ("Action.Submit", "Action.Execute")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the flow: the cards it posted, why it failed ('' if it did not), and what readers
-    do not get of it.
+    """One run of the flow.
+
+    `cards` were posted, `failed` is the reason of a failure ('' if none), and `notes` list elements
+    that readers do not see.
     """
 
     cards: list[Card] = field(default_factory=list)
@@ -50,8 +52,8 @@ class Run:
 
 
 def mismatch(message: Any) -> str:
-    """Say what the trigger's schema finds wrong with a message; '' for nothing: what it does not
-    know it lets pass.
+    """Return the error of the trigger's schema for a message, '' for none. Unknown fields are
+    accepted.
     """
     if not isinstance(message, dict):
         return "Invalid type. Expected Object."
@@ -60,28 +62,28 @@ def mismatch(message: Any) -> str:
         return ""
     if not isinstance(attachments, list):
         return "Invalid type. Expected Array but got another at attachments."
-    if not all(isinstance(one, dict) for one in attachments):
+    if not all(isinstance(attachment, dict) for attachment in attachments):
         return "Invalid type. Expected Object but got another at attachments[0]."
     return ""
 
 
-def run(message: dict[str, Any]) -> Run:
-    """Do what the flow does: post each attachment as a card."""
+def run_flow(message: dict[str, Any]) -> Run:
+    """Process a message as the flow does: post each attachment as a card."""
     if message.get("attachments") is None:
         return Run(failed=NO_ARRAY)
     cards: list[Card] = []
     notes: list[str] = []
     for attachment in message["attachments"]:
         card = attachment.get("content")
-        if wrong := _wrong(attachment.get("contentType"), card):
-            return Run(cards, wrong, notes)
+        if error := _card_error(attachment.get("contentType"), card):
+            return Run(cards, error, notes)
         notes += list(_notes([*card.get("body", ()), *card.get("actions", ())]))
         cards.append(card)
     return Run(cards, "" if cards else "The message had no cards, so nothing was posted.", notes)
 
 
-def _wrong(kind: Any, card: Any) -> str:
-    """Say why the flow's action cannot post a card at all."""
+def _card_error(kind: Any, card: Any) -> str:
+    """Return the reason why the flow cannot post a card, '' for none."""
     if kind != ADAPTIVE:
         return f"The attachment type {kind!r} is not an Adaptive Card."
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":
@@ -98,42 +100,44 @@ def _wrong(kind: Any, card: Any) -> str:
 
 
 def _notes(elements: Any) -> Iterator[str]:
-    """Say what readers of a card do not get, or cannot use."""
-    for one in elements if isinstance(elements, list) else ():
-        kind = one.get("type") if isinstance(one, dict) else None
-        if kind in UNSERVED:
+    """Yield notes on parts of a card that readers do not see or cannot use."""
+    for element in elements if isinstance(elements, list) else ():
+        kind = element.get("type") if isinstance(element, dict) else None
+        if kind in UNSUPPORTED_ACTIONS:
             yield (
-                f"{kind} {one.get('title', '')!r} has no receiver, because a card from a"
+                f"{kind} {element.get('title', '')!r} has no receiver, because a card from a"
                 " workflow belongs to no bot."
             )
         elif isinstance(kind, str) and kind.startswith("Action."):
-            if kind == "Action.OpenUrl" and not is_link(one.get("url")):
-                yield f"{kind} {one.get('title', '')!r} has no address to open."
+            if kind == "Action.OpenUrl" and not is_link(element.get("url")):
+                yield f"{kind} {element.get('title', '')!r} has no address to open."
         elif kind not in ELEMENTS:
             yield f"{kind} is not supported."
-        elif kind in NEEDED and not one.get(NEEDED[kind]):
-            yield f"{kind} has no {NEEDED[kind]}."
+        elif kind in REQUIRED_FIELD and not element.get(REQUIRED_FIELD[kind]):
+            yield f"{kind} has no {REQUIRED_FIELD[kind]}."
         if kind in CONTAINERS:
-            inside = one.get(CONTAINERS[kind])
-            if kind == "ColumnSet" and isinstance(inside, list):
-                inside = [{"type": "Column", **part} for part in inside if isinstance(part, dict)]
-            yield from _notes(inside)
+            children = element.get(CONTAINERS[kind])
+            if kind == "ColumnSet" and isinstance(children, list):
+                children = [
+                    {"type": "Column", **part} for part in children if isinstance(part, dict)
+                ]
+            yield from _notes(children)
 
 
 def walk(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield every element and action of a card, however deep."""
+    """Yield every element and action of a card, at any depth."""
     if isinstance(part, list):
-        for one in part:
-            yield from walk(one)
+        for child in part:
+            yield from walk(child)
     elif isinstance(part, dict):
         if isinstance(part.get("type"), str):
             yield part
-        for one in part.values():
-            yield from walk(one)
+        for child in part.values():
+            yield from walk(child)
 
 
 def is_link(address: Any) -> bool:
-    """Tell whether a reader could open this web address."""
+    """Return whether a reader can open this web address."""
     try:
         parts = urlsplit(address) if isinstance(address, str) else None
     except ValueError:

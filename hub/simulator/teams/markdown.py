@@ -1,4 +1,4 @@
-"""The part of Markdown that cards know, as their readers see it: bold, italic, links, lists.
+"""Render the Markdown of cards as HTML: bold, italic, links and lists.
 
 https://learn.microsoft.com/en-us/microsoftteams/platform/task-modules-and-cards/cards/cards-format
 """
@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from hub.simulator.teams.cards import is_link
 
 TOKEN = re.compile(r"\\(?P<literal>[^\w\s]|_)|\[(?P<label>[^\[\]\n]*)\]\((?P<address>[^()\s]*)\)")
-# the place of a token that was taken out, in characters that nobody writes
-HELD = re.compile("\ue000(\\d+)\ue001")
+# placeholder of a token, in private-use characters
+PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
 STYLES = [
     (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1"), "strong"),
     (re.compile(r"(?<![\w*_])([*_])(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*_])"), "em"),
@@ -22,25 +22,29 @@ ITEM = re.compile(r"^[-*] +", re.MULTILINE)
 
 
 def render(text: str) -> Markup:
-    """Write a card's text as HTML; line breaks stay as they are."""
-    held: list[Markup] = []
+    """Return a card's text as HTML. Line breaks are kept."""
+    rendered_tokens: list[Markup] = []
 
-    def hold(match: re.Match[str]) -> str:
+    def replace_token(match: re.Match[str]) -> str:
         if match["literal"] is not None:
-            held.append(escape(match["literal"]))
+            rendered_tokens.append(escape(match["literal"]))
         elif is_link(match["address"]):
-            held.append(
+            rendered_tokens.append(
                 Markup('<a href="{}" rel="noreferrer">{}</a>').format(
                     match["address"], match["label"]
                 )
             )
         else:
-            held.append(escape(match[0]))
-        return f"\ue000{len(held) - 1}\ue001"
+            rendered_tokens.append(escape(match[0]))
+        return f"\ue000{len(rendered_tokens) - 1}\ue001"
 
-    shown = str(
-        escape(TOKEN.sub(hold, ITEM.sub("• ", text.replace("\ue000", "").replace("\ue001", ""))))
+    html = str(
+        escape(
+            TOKEN.sub(
+                replace_token, ITEM.sub("• ", text.replace("\ue000", "").replace("\ue001", ""))
+            )
+        )
     )
     for pattern, tag in STYLES:
-        shown = pattern.sub(rf"<{tag}>\2</{tag}>", shown)
-    return Markup(HELD.sub(lambda match: str(held[int(match[1])]), shown))  # noqa: S704 - escaped above, part by part
+        html = pattern.sub(rf"<{tag}>\2</{tag}>", html)
+    return Markup(PLACEHOLDER.sub(lambda match: str(rendered_tokens[int(match[1])]), html))  # noqa: S704 - escaped above, part by part

@@ -1,7 +1,4 @@
-"""Workflows that misbehave in the simulated Teams, as data: what they do and what the page says.
-
-Codes are those of Logic Apps.
-"""
+"""Workflows of the simulated Teams that fail on purpose. Codes are those of Logic Apps."""
 
 from __future__ import annotations
 
@@ -12,17 +9,17 @@ from hub.simulator.fault import Fault
 
 @dataclass(frozen=True)
 class Workflow(Fault):
-    """A workflow's id and what its address answers."""
+    """A workflow that fails on purpose."""
 
-    fails: str = ""  # the message is taken, and why the flow's run fails afterwards
+    run_error: str = ""  # reason why the run fails after the message was accepted
 
     @property
     def answer(self) -> str:
-        return f"{self.status}, but not posted" if self.fails else super().answer
+        return f"{self.status}, but not posted" if self.run_error else super().answer
 
     @property
-    def takes(self) -> bool:
-        return bool(self.fails) or super().takes
+    def accepts(self) -> bool:
+        return bool(self.run_error) or super().accepts
 
 
 WORKFLOWS = (
@@ -57,7 +54,7 @@ WORKFLOWS = (
         "",
         "Accepts the message and fails afterwards",
         202,
-        fails="The bot is not part of the conversation roster.",
+        run_error="The bot is not part of the conversation roster.",
     ),
     Workflow(
         f"{5000:032}", "InternalServerError", "Error after accepting the message", 500, breaks=True

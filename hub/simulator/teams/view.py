@@ -1,6 +1,6 @@
-"""Views of the simulated Teams: its channel's page, and the same as JSON.
+"""The page of the simulated Teams channel, and the same data as JSON.
 
-Buttons of cards are links, and are followed as such.
+Buttons of cards are links.
 """
 
 from __future__ import annotations
@@ -12,77 +12,77 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.context import LIMITS, bench
+from hub.simulator.context import LIMITS, current_simulator
 from hub.simulator.page import guard
 from hub.simulator.posts import Post
 from hub.simulator.teams import cards, markdown, scripted_faults
-from hub.simulator.teams.api import LARGEST, PROVIDER
+from hub.simulator.teams.api import MAX_MESSAGE_BYTES, PROVIDER
 from hub.simulator.teams.workflow import CHANNEL
 
 view = Blueprint("teams", __name__)
 view.before_request(guard)
-SCRIPTED_FAULTS = (("Workflow IDs", scripted_faults.WORKFLOWS),)
+FAULTS = (("Workflow IDs", scripted_faults.WORKFLOWS),)
 
 
 @view.get("/simulator/teams")
 def page() -> str:
-    here = bench()
+    simulator = current_simulator()
     return render_template(
         "simulator/teams.html",
-        workflow=here.teams,
+        workflow=simulator.teams,
         channel=CHANNEL,
-        posts=here.posts.listed(PROVIDER),
-        scripted_faults=SCRIPTED_FAULTS,
-        largest=LARGEST,
-        version=here.store.version,
-        faults=here.faults,
+        posts=simulator.posts.listed(PROVIDER),
+        scripted_faults=FAULTS,
+        largest=MAX_MESSAGE_BYTES,
+        version=simulator.store.version,
+        faults=simulator.faults,
         limits=LIMITS,
-        hub_url=here.config.public_url,
+        hub_url=simulator.config.public_url,
     )
 
 
 @view.get("/simulator/teams.json")
 def listed() -> Response:
-    """Tell the workflow's address and list what it took, newest last.
+    """Return the workflow's address and the posts that it accepted, oldest first.
 
-    A post has `id`, `cards` (as they were given), `texts`, `facts` (pairs), `actions` (with `title`
-    and `url`; GET that follows one), `failed` (why the flow's run failed after the message was
-    taken, or null), `notes` (what readers do not get), `size` and `message`.
+    A post has `id`, `cards` (as received), `texts`, `facts` (pairs), `actions` (with `title` and
+    `url`), `failed` (why the run failed after the message was accepted, or null), `notes` (parts
+    that readers do not see), `size` and `message`.
     """
-    here = bench()
+    simulator = current_simulator()
     return jsonify(
-        url=here.teams.url,
+        url=simulator.teams.url,
         channel=CHANNEL,
-        posts=[_summary(post) for post in here.posts.listed(PROVIDER)],
+        posts=[_post_json(post) for post in simulator.posts.listed(PROVIDER)],
     )
 
 
 @view.post("/simulator/teams/empty")
 def empty() -> BaseResponse:
-    """Empty the channel, and let every workflow stumble again."""
-    bench().posts.wipe(PROVIDER)
-    bench().store.forget_stumbles()
+    """Clear the channel, and let every workflow that fails once do so again."""
+    current_simulator().posts.hide_all(PROVIDER)
+    current_simulator().store.forget_attempts()
     return jsonify(posts=0) if request.is_json else redirect(url_for("teams.page"), 303)
 
 
-def _summary(post: Post) -> dict[str, Any]:
-    found = list(cards.walk(post.body["cards"]))
+def _post_json(post: Post) -> dict[str, Any]:
+    elements = list(cards.walk(post.body["cards"]))
     facts = [
         fact
-        for one in found
-        if one["type"] == "FactSet"
-        for fact in one.get("facts") or ()
+        for element in elements
+        if element["type"] == "FactSet"
+        for fact in element.get("facts") or ()
         if isinstance(fact, dict)
     ]
     return {
         "id": post.name,
         "cards": post.body["cards"],
-        "texts": [one.get("text") for one in found if one["type"] == "TextBlock"],
+        "texts": [element.get("text") for element in elements if element["type"] == "TextBlock"],
         "facts": [[fact.get("title"), fact.get("value")] for fact in facts],
         "actions": [
-            {"title": one.get("title"), "url": one.get("url")}
-            for one in found
-            if one["type"] == "Action.OpenUrl"
+            {"title": element.get("title"), "url": element.get("url")}
+            for element in elements
+            if element["type"] == "Action.OpenUrl"
         ],
         "failed": post.body["failed"] or None,
         "notes": post.body["notes"],
@@ -94,7 +94,7 @@ def _summary(post: Post) -> dict[str, Any]:
 
 @view.app_template_filter()
 def card_text(text: Any) -> Markup:
-    """Write a card's text as its readers see it."""
+    """Render a card's text as HTML."""
     return markdown.render(str(text))
 
 

@@ -1,4 +1,4 @@
-"""The one workflow of the simulated Teams: its address is its credential."""
+"""The one workflow of the simulated Teams that succeeds. Its URL is its credential."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHANNEL = "Signing"
 
 
 class Workflow:
-    """Made up from the simulator's credentials."""
+    """A workflow whose URL is derived from the simulator's credentials."""
 
     def __init__(self, credentials: SimulatorCredentials) -> None:
         made_up = credentials.made_up

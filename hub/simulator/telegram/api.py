@@ -1,6 +1,4 @@
-"""The Bot API over HTTP: a token in the path, a method, and its parameters as JSON, as a form or in
-the address.
-"""
+"""The Bot API over HTTP: a token in the path, a method, and parameters as JSON, form or query."""
 
 from __future__ import annotations
 
@@ -8,42 +6,42 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator.context import bench
+from hub.simulator.context import current_simulator
 from hub.simulator.telegram import methods
 from hub.simulator.telegram.bot import TOKEN
-from hub.simulator.telegram.errors import TelegramError, too_fast
+from hub.simulator.telegram.errors import TelegramError, rate_limited
 
 api = Blueprint("telegram_api", __name__)
 
 
 @api.errorhandler(TelegramError)
-def refuse(problem: TelegramError) -> Response:
-    answer = jsonify(problem.body)
-    answer.status_code = problem.code
-    if after := problem.parameters.get("retry_after"):
-        answer.headers["Retry-After"] = str(after)
-    return answer
+def error_response(error: TelegramError) -> Response:
+    response = jsonify(error.body)
+    response.status_code = error.code
+    if after := error.parameters.get("retry_after"):
+        response.headers["Retry-After"] = str(after)
+    return response
 
 
 @api.route("/bot<token>/<method>", methods=["GET", "POST"])
 def call(token: str, method: str) -> Response:
-    """Let in who has the bot's token, then do what the method says."""
-    here = bench()
+    """Check the bot's token, then execute the method."""
+    simulator = current_simulator()
     if not TOKEN.fullmatch(token):
         raise TelegramError(404, "Not Found")
-    if token != here.telegram.bot.token:
+    if token != simulator.telegram.bot.token:
         raise TelegramError(401, "Unauthorized")
-    if here.faults.refuses():
-        raise too_fast()
-    if here.faults.fails():
+    if simulator.faults.use_refusal():
+        raise rate_limited()
+    if simulator.faults.use_failure():
         raise TelegramError(500, "Internal Server Error")
-    return jsonify(ok=True, result=methods.perform(here, method, _params()))
+    return jsonify(ok=True, result=methods.perform(simulator, method, _params()))
 
 
 def _params() -> dict[str, Any]:
     if not request.is_json:
         return dict(request.values.to_dict())
-    given = request.get_json(silent=True) if request.get_data() else {}
-    if not isinstance(given, dict):
+    body = request.get_json(silent=True) if request.get_data() else {}
+    if not isinstance(body, dict):
         raise TelegramError(400, "Bad Request: can't parse JSON object")
-    return {**request.args.to_dict(), **given}
+    return {**request.args.to_dict(), **body}

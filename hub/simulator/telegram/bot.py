@@ -1,5 +1,5 @@
-"""The one bot of the simulated Telegram, made up from the simulator's credentials, and its webhook
-as it was set.
+"""The one bot of the simulated Telegram, derived from the simulator's credentials, and its
+webhook.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from hub.core.bind_address import is_loopback
 from hub.core.data_dir import SimulatorCredentials
-from hub.simulator.record_store import Shelf
+from hub.simulator.record_store import RecordStore
 from hub.simulator.telegram.errors import TelegramError
 
 USERNAME = "SignpostDemoBot"
@@ -23,22 +23,22 @@ PORTS = (443, 80, 88, 8443)
 
 @dataclass(frozen=True)
 class Webhook:
-    """The webhook for updates: its address, '' for none, and its options."""
+    """The webhook for updates: its URL ('' for none) and its options."""
 
     url: str = ""
     secret: str = field(default="", repr=False)
-    allowed: tuple[str, ...] = ()  # kinds of updates; none named: all of them
-    most: int = 40  # connections at once
-    error: str = ""  # what went wrong last
+    allowed: tuple[str, ...] = ()  # kinds of updates; empty: all of them
+    max_connections: int = 40
+    error: str = ""  # of the last failure
     error_at: int = 0  # Unix seconds
 
 
 class Bot:
     """A bot and its webhook."""
 
-    def __init__(self, credentials: SimulatorCredentials, shelf: Shelf) -> None:
+    def __init__(self, credentials: SimulatorCredentials, records: RecordStore) -> None:
         made_up = credentials.made_up
-        self._shelf = shelf
+        self._records = records
         self.id = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
         self.token = f"{self.id}:{made_up('telegram token', 35)}"
         self.team_chat = -int(
@@ -53,20 +53,21 @@ class Bot:
 
     @property
     def webhook(self) -> Webhook:
-        kept = self._shelf.get("telegram webhook", "") or {}
-        return Webhook(**{**kept, "allowed": tuple(kept.get("allowed", ()))})
+        stored = self._records.get("telegram webhook", "") or {}
+        return Webhook(**{**stored, "allowed": tuple(stored.get("allowed", ()))})
 
-    def keep(self, webhook: Webhook) -> None:
-        self._shelf.put("telegram webhook", "", asdict(webhook))
+    def save_webhook(self, webhook: Webhook) -> None:
+        self._records.put("telegram webhook", "", asdict(webhook))
 
-    def wants(self, kind: str) -> bool:
+    def accepts_update(self, kind: str) -> bool:
         allowed = self.webhook.allowed
         return not allowed or kind in allowed
 
 
 def check_webhook(url: str, secret: str) -> None:
-    """Refuse an address or a secret as Telegram does; this machine may be named without https, and
-    on any port.
+    """Refuse a URL or a secret as Telegram does.
+
+    An address of this machine is allowed without https and on any port.
     """
     try:
         parts = urlsplit(url)

@@ -1,6 +1,4 @@
-"""The people and groups of the simulated Telegram: who they are, who started the bot, who blocked
-or removed it, who moved.
-"""
+"""The people and groups of the simulated Telegram, and the bot's state in each chat."""
 
 from __future__ import annotations
 
@@ -10,8 +8,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hub.simulator.fault import find
-from hub.simulator.record_store import Shelf
+from hub.simulator.fault import find_fault
+from hub.simulator.record_store import RecordStore
 from hub.simulator.sample_people import PEOPLE
 from hub.simulator.telegram import scripted_faults
 from hub.simulator.telegram.bot import Bot
@@ -23,15 +21,16 @@ TEAM = "Acme signing"
 
 @dataclass(frozen=True)
 class Chat:
-    """A person's chat with the bot, or a group; `state` is the bot's: none (never started), member,
-    kicked (blocked, or removed).
+    """A person's chat with the bot, or a group.
+
+    `state` is none (the bot was never started), member, or kicked (blocked or removed).
     """
 
     id: int
     type: str  # private, group, supergroup
     name: str
     state: str = "member"
-    moved_to: int = 0  # the id of the supergroup that a group became
+    moved_to: int = 0  # ID of the supergroup that this group became
 
     @property
     def private(self) -> bool:
@@ -39,7 +38,7 @@ class Chat:
 
     @property
     def user(self) -> dict[str, Any]:
-        """Write a person as the API does."""
+        """The person in the API's format."""
         first, _, last = self.name.partition(" ")
         username = "".join(self.name.lower().split())
         return (
@@ -52,8 +51,8 @@ class Chat:
         )
 
     @property
-    def shown(self) -> dict[str, Any]:
-        """Write the chat as the API does."""
+    def chat_json(self) -> dict[str, Any]:
+        """The chat in the API's format."""
         if not self.private:
             return {"id": self.id, "title": self.name, "type": self.type}
         return {
@@ -64,83 +63,81 @@ class Chat:
 
 
 class Chats:
-    """All chats; a person who is named is there from then on."""
+    """All chats. A requested person is created if needed."""
 
-    def __init__(self, bot: Bot, shelf: Shelf) -> None:
+    def __init__(self, bot: Bot, records: RecordStore) -> None:
         self._bot = bot
-        self._shelf = shelf
+        self._records = records
 
     def all(self) -> list[Chat]:
-        """List the groups and people there are: the team's first, then the people who are always
-        there.
-        """
-        kept = {int(name): Chat(**record) for name, record in self._shelf.all(KIND).items()}
-        always = [
+        """Return the groups and people: the team's group first, then the default people."""
+        stored = {int(name): Chat(**record) for name, record in self._records.all(KIND).items()}
+        defaults = [
             Chat(self._bot.team_chat, "supergroup", TEAM),
             *(Chat(user_id(name), "private", name, "none") for name in PEOPLE),
         ]
-        return [kept.pop(one.id, one) for one in always] + list(kept.values())
+        return [stored.pop(chat.id, chat) for chat in defaults] + list(stored.values())
 
     def get(self, chat_id: int) -> Chat | None:
-        return next((one for one in self.all() if one.id == chat_id), None)
+        return next((chat for chat in self.all() if chat.id == chat_id), None)
 
     def person(self, name: str) -> Chat:
-        """Return the person of this name, who is here from now on."""
-        known = self.get(user_id(name))
-        if known is None:
-            known = Chat(user_id(name), "private", name, "none")
-            self.keep(known)
-        return known
+        """Return the person with this name, creating them if needed."""
+        chat = self.get(user_id(name))
+        if chat is None:
+            chat = Chat(user_id(name), "private", name, "none")
+            self.save(chat)
+        return chat
 
     def group(self, title: str) -> Chat | None:
-        """Return the group of this title that messages still go to."""
+        """Return the group with this title that still accepts messages."""
         return next(
             (
-                one
-                for one in self.all()
-                if not one.private and one.name == title and not one.moved_to
+                chat
+                for chat in self.all()
+                if not chat.private and chat.name == title and not chat.moved_to
             ),
             None,
         )
 
-    def make_group(self, title: str) -> Chat:
-        chat = Chat(-self._shelf.number("telegram group", 4_000_000_001), "group", title, "none")
-        self.keep(chat)
+    def create_group(self, title: str) -> Chat:
+        chat = Chat(
+            -self._records.next_number("telegram group", 4_000_000_001), "group", title, "none"
+        )
+        self.save(chat)
         return chat
 
-    def keep(self, chat: Chat) -> None:
-        self._shelf.put(KIND, str(chat.id), asdict(chat))
+    def save(self, chat: Chat) -> None:
+        self._records.put(KIND, str(chat.id), asdict(chat))
 
     def upgrade(self, chat: Chat) -> Chat:
-        """Let a group become a supergroup with another id; raise ValueError when it is none, or
-        became one before.
+        """Convert a group to a supergroup with a new ID; raise ValueError if that is not
+        possible.
         """
         if chat.type != "group" or chat.moved_to:
             raise ValueError(f"{chat.name} is not a group that can be upgraded.")
-        fresh = Chat(
-            -int(f"100{self._shelf.number('telegram supergroup', 2_000_000_001)}"),
+        supergroup = Chat(
+            -int(f"100{self._records.next_number('telegram supergroup', 2_000_000_001)}"),
             "supergroup",
             chat.name,
             chat.state,
         )
-        self.keep(fresh)
-        self.keep(replace(chat, moved_to=fresh.id))
-        return fresh
+        self.save(supergroup)
+        self.save(replace(chat, moved_to=supergroup.id))
+        return supergroup
 
-    def reached(self, given: Any) -> Chat:
-        """Return the chat that `chat_id` names and the bot may write to; raise TelegramError that
-        says why not.
-        """
-        if given in (None, ""):
+    def find_reachable(self, chat_id_param: Any) -> Chat:
+        """Return the chat with an ID, if the bot may write to it; raise TelegramError otherwise."""
+        if chat_id_param in (None, ""):
             raise TelegramError(400, "Bad Request: chat_id is empty")
         try:
-            chat_id = int(given)
+            chat_id = int(chat_id_param)
         except (TypeError, ValueError):
             raise TelegramError(400, scripted_faults.NOT_FOUND) from None
         chat = self.get(chat_id)
         if chat is None and (
-            find(scripted_faults.CHATS, str(chat_id))
-            or chat_id in [one.moved_to for one in scripted_faults.CHATS]
+            find_fault(scripted_faults.CHATS, str(chat_id))
+            or chat_id in [fault.moved_to for fault in scripted_faults.CHATS]
         ):
             chat = Chat(chat_id, kind_of(chat_id), str(chat_id))
         if chat is None:
@@ -169,14 +166,14 @@ class Chats:
 
 
 def kind_of(chat_id: int) -> str:
-    """Return the kind of chat that has this id: supergroups' begin with -100."""
+    """Return the kind of chat with this ID. IDs of supergroups begin with -100."""
     if chat_id > 0:
         return "private"
     return "supergroup" if re.fullmatch(r"-100\d{10,}", str(chat_id)) else "group"
 
 
 def user_id(name: str) -> int:
-    """Return the numeric id of the person of this name."""
+    """Return the numeric ID of the person with this name."""
     return (
         int(hashlib.sha256(" ".join(name.split()).encode()).hexdigest()[:12], 16) % 9_000_000_000
         + 1_000_000_000

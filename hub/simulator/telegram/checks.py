@@ -1,4 +1,4 @@
-"""Check a message as Telegram does beside its formatting: length, buttons and their addresses.
+"""Check a message as Telegram does, except its formatting: length, buttons and their addresses.
 
 https://core.telegram.org/bots/api#sendmessage, #inlinekeyboardbutton
 """
@@ -15,8 +15,8 @@ from hub.simulator.telegram.errors import TelegramError
 
 Params = Mapping[str, Any]
 Keyboard = list[list[dict[str, Any]]]
-LONGEST_TEXT = 4096
-LONGEST_DATA = 64  # characters that readers see; bytes
+LONGEST_TEXT = 4096  # visible characters
+LONGEST_DATA = 64  # bytes
 MODES = {
     "": entities.plain,
     "html": entities.parse,
@@ -28,22 +28,22 @@ MOST_IN_A_ROW = 8
 
 
 def text(params: Params) -> entities.Formatted:
-    """Read `text` by its `parse_mode`."""
-    given = str(params.get("text") or "")
+    """Read `text` in the format of `parse_mode`."""
+    source = str(params.get("text") or "")
     mode = str(params.get("parse_mode") or "")
     if mode.lower() not in MODES:
         raise TelegramError(400, "Bad Request: unsupported parse_mode")
-    read = MODES[mode.lower()](given)
-    if not read.text:
+    formatted = MODES[mode.lower()](source)
+    if not formatted.text:
         raise TelegramError(400, "Bad Request: message text is empty")
-    if len(read.text) > LONGEST_TEXT:
+    if len(formatted.text) > LONGEST_TEXT:
         raise TelegramError(400, "Bad Request: message is too long")
-    return read
+    return formatted
 
 
 def keyboard(params: Params) -> Keyboard:
-    """Read the inline keyboard of `reply_markup`; none is []."""
-    markup = parsed(params, "reply_markup")
+    """Read the inline keyboard of `reply_markup`, [] for none."""
+    markup = json_param(params, "reply_markup")
     if not markup:
         return []
     rows = markup.get("inline_keyboard", []) if isinstance(markup, dict) else None
@@ -80,8 +80,8 @@ def _button(button: Any) -> dict[str, Any]:
     return {name: button[name] for name in ("text", "url", "callback_data") if name in button}
 
 
-def parsed(params: Params, name: str) -> Any:
-    """Return a parameter that has parts: in a form it is JSON."""
+def json_param(params: Params, name: str) -> Any:
+    """Return a structured parameter. In a form it is JSON."""
     value = params.get(name)
     if isinstance(value, str) and value:
         try:
@@ -93,8 +93,8 @@ def parsed(params: Params, name: str) -> Any:
     return value
 
 
-def whole(params: Params, name: str) -> int:
-    """Return a whole number; 0 when it is missing, or none."""
+def int_param(params: Params, name: str) -> int:
+    """Return a whole number, 0 if it is missing or invalid."""
     try:
         return int(params.get(name) or 0)
     except (TypeError, ValueError):

@@ -1,5 +1,4 @@
-"""HTML as Telegram reads it: a text and its entities, or an error that names the byte where reading
-ended.
+"""Read HTML as Telegram does: a text with entities, or an error at a byte offset.
 
 https://core.telegram.org/bots/api#html-style
 """
@@ -50,8 +49,8 @@ START = re.compile(
 ATTRIBUTE = re.compile(r"([^\s=>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+)))?")
 END = re.compile(r"</([^>]*)>")
 ADDRESS = re.compile(r"(?:https?://|tg://|mailto:)\S+")
-MOST = 100  # entities of one message
-# what Telegram finds by itself, first things first;
+MAX_ENTITIES = 100  # in one message
+# entities that Telegram detects in a text, in order of precedence:
 # https://core.telegram.org/bots/api#messageentity
 _TAIL = r"[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]"
 _URL = (
@@ -69,8 +68,10 @@ DETECTED = (
 
 @dataclass(frozen=True)
 class Formatted:
-    """A text as its readers see it: plain, its entities with offsets in UTF-16 units, and the same
-    as HTML of ours.
+    """A text as its readers see it.
+
+    It is plain, with entities whose offsets count UTF-16 units, and as HTML for the simulator's
+    page.
     """
 
     text: str
@@ -94,7 +95,7 @@ class _Open:
     """A tag that is not closed yet."""
 
     tag: str
-    at: int  # where it stands in the source, in bytes
+    offset: int  # in the source, in bytes
     start: int  # of its text, in characters
     attributes: dict[str, str]
     kind: str = field(init=False)
@@ -104,30 +105,32 @@ class _Open:
 
 
 def plain(text: str) -> Formatted:
-    """Take a text without formatting."""
+    """Return a text without formatting."""
     return formatted(text, [])
 
 
 def formatted(text: str, spans: list[Span]) -> Formatted:
-    """Put a text and its entities together; those that Telegram finds by itself are added."""
+    """Combine a text with its entities and those that Telegram detects itself."""
     spans = [span for span in spans if span.start < span.end]
-    shown = _marked_up(text, spans)
-    return Formatted(text.strip(), _written(text, spans + _detected(text, spans)), shown)
+    shown = _to_html(text, spans)
+    return Formatted(
+        text.strip(), _entities_json(text, spans + _detect_entities(text, spans)), shown
+    )
 
 
-def _marked_up(text: str, spans: list[Span]) -> Markup:
-    """Write a text as HTML; spans lie inside one another, and never across."""
+def _to_html(text: str, spans: list[Span]) -> Markup:
+    """Return a text as HTML. Spans are nested and never overlap in part."""
     order = sorted(spans, key=lambda span: (span.start, -span.end))
-    marks: dict[int, list[Markup]] = {}
+    tags: dict[int, list[Markup]] = {}
     for span in reversed(order):
-        marks.setdefault(span.start, []).insert(0, _tag(span, end=False))
+        tags.setdefault(span.start, []).insert(0, _tag(span, end=False))
     for span in sorted(order, key=lambda span: span.start - span.end):
-        marks.setdefault(span.end, []).insert(0, _tag(span, end=True))
-    ends = sorted({0, len(text), *marks})
-    shown = list[Markup]()
-    for here, following in zip(ends, [*ends[1:], len(text)], strict=True):
-        shown += [*marks.get(here, []), escape(text[here:following])]
-    return Markup("").join(shown)
+        tags.setdefault(span.end, []).insert(0, _tag(span, end=True))
+    positions = sorted({0, len(text), *tags})
+    parts = list[Markup]()
+    for position, following in zip(positions, [*positions[1:], len(text)], strict=True):
+        parts += [*tags.get(position, []), escape(text[position:following])]
+    return Markup("").join(parts)
 
 
 def _tag(span: Span, *, end: bool) -> Markup:
@@ -145,64 +148,69 @@ def _link_tag(address: str, *, end: bool) -> Markup:
     return Markup("</a>") if end else Markup('<a href="{}" rel="noreferrer">').format(address)
 
 
-def _detected(text: str, spans: list[Span]) -> list[Span]:
-    """Return what Telegram finds in a text by itself: addresses, commands, mentions, hashtags."""
-    closed = [span for span in spans if span.kind in ("code", "pre", "text_link", "custom_emoji")]
-    found: list[Span] = []
+def _detect_entities(text: str, spans: list[Span]) -> list[Span]:
+    """Return the addresses, commands, mentions and hashtags in a text."""
+    protected = [
+        span for span in spans if span.kind in ("code", "pre", "text_link", "custom_emoji")
+    ]
+    detected: list[Span] = []
     for kind, pattern in DETECTED:
         for match in pattern.finditer(text):
             start, end = match.span()
-            if all(end <= span.start or start >= span.end for span in [*closed, *found]):
-                found.append(Span(start, end, kind))
-    return found
+            if all(end <= span.start or start >= span.end for span in [*protected, *detected]):
+                detected.append(Span(start, end, kind))
+    return detected
 
 
-def _written(text: str, spans: list[Span]) -> list[dict[str, Any]]:
-    """Write entities as the API does, with offsets in the text without blanks around it."""
-    begins = len(text) - len(text.lstrip())
-    ends = len(text.rstrip())
-    written = []
+def _entities_json(text: str, spans: list[Span]) -> list[dict[str, Any]]:
+    """Return entities in the API's format. Offsets do not count blanks around the text."""
+    text_start = len(text) - len(text.lstrip())
+    text_end = len(text.rstrip())
+    entities = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        start = max(span.start, begins)
-        end = min(span.end, ends)
+        start = max(span.start, text_start)
+        end = min(span.end, text_end)
         if start >= end or (span.kind == "text_link" and not ADDRESS.fullmatch(span.url)):
             continue
-        entity: dict[str, Any] = {"type": span.kind, "offset": _units(text[begins:start])}
-        entity["length"] = _units(text[start:end])
+        entity: dict[str, Any] = {
+            "type": span.kind,
+            "offset": _utf16_length(text[text_start:start]),
+        }
+        entity["length"] = _utf16_length(text[start:end])
         if span.kind == "text_link":
             entity["url"] = span.url
         if span.language:
             entity["language"] = span.language
-        written.append(entity)
-    return written[:MOST]
+        entities.append(entity)
+    return entities[:MAX_ENTITIES]
 
 
 def parse(source: str) -> Formatted:
-    """Read HTML; raise TelegramError for tags that are unknown, or not closed in order."""
+    """Read HTML; raise TelegramError for unknown tags, or tags that are not closed in order."""
     text = ""
-    opened = list[_Open]()
-    at = 0
-    found: list[Span] = []
-    while at < len(source):
-        char = source[at]
-        if char == "&" and (reference := REFERENCE.match(source, at)):
+    open_tags = list[_Open]()
+    position = 0
+    spans: list[Span] = []
+    while position < len(source):
+        char = source[position]
+        if char == "&" and (reference := REFERENCE.match(source, position)):
             letter = _referenced(reference)
             text = text + letter
-            at = reference.end()
+            position = reference.end()
         elif char != "<":
             text = text + char
-            at = at + 1
-        elif source.startswith("</", at):
-            at, closed = _close(source, at, opened)
-            found.append(
+            position = position + 1
+        elif source.startswith("</", position):
+            position, closed = _end_tag(source, position, open_tags)
+            spans.append(
                 Span(closed.start, len(text), closed.kind, closed.attributes.get("href", ""))
             )
         else:
-            at, begun = _begin(source, at, len(text))
-            opened.append(begun)
-    if opened:
-        raise wrong(f'Can\'t find end tag corresponding to start tag "{opened[-1].tag}"')
-    return formatted(text, found)
+            position, tag = _start_tag(source, position, len(text))
+            open_tags.append(tag)
+    if open_tags:
+        raise entity_error(f'Can\'t find end tag corresponding to start tag "{open_tags[-1].tag}"')
+    return formatted(text, spans)
 
 
 def _referenced(match: re.Match[str]) -> str:
@@ -212,43 +220,43 @@ def _referenced(match: re.Match[str]) -> str:
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]
 
 
-def _begin(source: str, at: int, start: int) -> tuple[int, _Open]:
-    offset = len(source[:at].encode())
-    match = START.match(source, at)
+def _start_tag(source: str, position: int, text_start: int) -> tuple[int, _Open]:
+    offset = len(source[:position].encode())
+    match = START.match(source, position)
     if match is None:
-        name = re.match(r"<([^\s>/]*)", source[at:])
+        name = re.match(r"<([^\s>/]*)", source[position:])
         tag = name[1].lower() if name else ""
         if tag not in KINDS:
-            raise wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
-        raise wrong(f'Unclosed start tag "{tag}" at byte offset {offset}')
+            raise entity_error(f'Unsupported start tag "{tag}" at byte offset {offset}')
+        raise entity_error(f'Unclosed start tag "{tag}" at byte offset {offset}')
     tag = match[1].lower()
     if tag not in KINDS:
-        raise wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
+        raise entity_error(f'Unsupported start tag "{tag}" at byte offset {offset}')
     attributes = {
-        one[1].lower(): _unescaped(one[2] or one[3] or one[4] or "")
-        for one in ATTRIBUTE.finditer(match[2])
+        attribute[1].lower(): _unescaped(attribute[2] or attribute[3] or attribute[4] or "")
+        for attribute in ATTRIBUTE.finditer(match[2])
     }
     if tag == "span" and attributes.get("class") != "tg-spoiler":
-        raise wrong(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
-    return match.end(), _Open(tag, offset, start, attributes)
+        raise entity_error(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
+    return match.end(), _Open(tag, offset, text_start, attributes)
 
 
-def _close(source: str, at: int, opened: list[_Open]) -> tuple[int, _Open]:
-    offset = len(source[:at].encode())
-    match = END.match(source, at)
+def _end_tag(source: str, position: int, open_tags: list[_Open]) -> tuple[int, _Open]:
+    offset = len(source[:position].encode())
+    match = END.match(source, position)
     name = match[1].strip().lower() if match else ""
-    if not opened:
-        raise wrong(f"Unexpected end tag at byte offset {offset}")
-    last = opened.pop()
+    if not open_tags:
+        raise entity_error(f"Unexpected end tag at byte offset {offset}")
+    last = open_tags.pop()
     if match is None or name not in ("", last.tag):
-        raise wrong(
+        raise entity_error(
             f'Unmatched end tag at byte offset {offset}, expected "</{last.tag}>", found'
             f' "</{name}>"'
         )
     return match.end(), last
 
 
-def _units(text: str) -> int:
+def _utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -256,5 +264,5 @@ def _unescaped(text: str) -> str:
     return REFERENCE.sub(_referenced, text)
 
 
-def wrong(what: str) -> TelegramError:
-    return TelegramError(400, f"Bad Request: can't parse entities: {what}")
+def entity_error(problem: str) -> TelegramError:
+    return TelegramError(400, f"Bad Request: can't parse entities: {problem}")

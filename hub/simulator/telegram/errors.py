@@ -1,4 +1,4 @@
-"""Errors in Telegram's form."""
+"""Errors in Telegram's format."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 
 class TelegramError(Exception):
-    """A call is refused: the HTTP status, which is the error code as well, a sentence, and what to
-    do where that is known.
+    """A call is refused: an HTTP status, which is also the error code, a sentence and
+    parameters.
     """
 
     def __init__(self, code: int, description: str, **parameters: Any) -> None:
@@ -18,9 +18,9 @@ class TelegramError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        said = {"ok": False, "error_code": self.code, "description": self.description}
-        return said | ({"parameters": self.parameters} if self.parameters else {})
+        content = {"ok": False, "error_code": self.code, "description": self.description}
+        return content | ({"parameters": self.parameters} if self.parameters else {})
 
 
-def too_fast() -> TelegramError:
+def rate_limited() -> TelegramError:
     return TelegramError(429, "Too Many Requests: retry after 1", retry_after=1)

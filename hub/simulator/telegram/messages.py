@@ -1,13 +1,11 @@
-"""Messages of the simulated Telegram: the bot's, people's, and what the service itself notes in a
-chat.
-"""
+"""Messages of the simulated Telegram: from the bot, from people, and service messages."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hub.simulator.posts import Post, Posts
-from hub.simulator.record_store import Shelf
+from hub.simulator.record_store import RecordStore
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.chats import Chat, Chats, kind_of
 from hub.simulator.telegram.checks import Keyboard
@@ -20,44 +18,46 @@ PROVIDER = "telegram"
 class Messages:
     """All messages, by chat and number."""
 
-    def __init__(self, bot: Bot, chats: Chats, posts: Posts, shelf: Shelf) -> None:
+    def __init__(self, bot: Bot, chats: Chats, posts: Posts, records: RecordStore) -> None:
         self._bot = bot
         self._chats = chats
         self._posts = posts
-        self._shelf = shelf
+        self._records = records
 
     def add(
         self,
         chat: Chat,
-        said: Formatted,
+        formatted: Formatted,
         keyboard: Keyboard | None = None,
         *,
-        by: Chat | None = None,
-        answers: str = "",
+        author: Chat | None = None,
+        reply_to: str = "",
         service: dict[str, Any] | None = None,
     ) -> Post:
-        """Post a message `by` a person, or the bot; `answers` names the message it replies to."""
+        """Post a message from a person or the bot. `reply_to` is the number of the original
+        message.
+        """
         body = {
-            "text": said.text,
-            "entities": said.entities,
-            "html": str(said.html),
+            "text": formatted.text,
+            "entities": formatted.entities,
+            "html": str(formatted.html),
             "keyboard": keyboard or [],
             "history": [],
-            "by": by.name if by else "",
+            "by": author.name if author else "",
             "service": service or {},
         }
-        number = self._shelf.number("telegram message")
-        return self._posts.add(PROVIDER, str(chat.id), str(number), body, answers)
+        number = self._records.next_number("telegram message")
+        return self._posts.add(PROVIDER, str(chat.id), str(number), body, reply_to)
 
     def get(self, chat: Chat, number: int) -> Post | None:
         return self._posts.get(PROVIDER, str(chat.id), str(number))
 
-    def pressable(self, chat: Chat, number: int = 0) -> list[Post]:
-        """List the bot's messages of a chat, newest first, or that of one number."""
-        found = reversed(self._posts.listed(PROVIDER, str(chat.id)))
-        return [post for post in found if not post.body["by"] and number in (0, int(post.name))]
+    def with_buttons(self, chat: Chat, number: int = 0) -> list[Post]:
+        """Return the bot's messages in a chat, newest first, or the one with a number."""
+        posts = reversed(self._posts.listed(PROVIDER, str(chat.id)))
+        return [post for post in posts if not post.body["by"] and number in (0, int(post.name))]
 
-    def mine(self, chat: Chat, number: int) -> Post:
+    def editable(self, chat: Chat, number: int) -> Post:
         """Return a message that the bot may edit."""
         post = self.get(chat, number)
         if post is None:
@@ -66,12 +66,16 @@ class Messages:
             raise TelegramError(400, "Bad Request: message can't be edited")
         return post
 
-    def edit(self, post: Post, said: Formatted | None, keyboard: Keyboard) -> Post:
-        """Let a message say something else, or keep its text and take other buttons."""
-        fresh: dict[str, Any] = {"keyboard": keyboard}
-        if said:
-            fresh |= {"text": said.text, "entities": said.entities, "html": str(said.html)}
-        if all(post.body[name] == value for name, value in fresh.items()):
+    def edit(self, post: Post, formatted: Formatted | None, keyboard: Keyboard) -> Post:
+        """Replace a message's text and buttons, or only its buttons."""
+        changes: dict[str, Any] = {"keyboard": keyboard}
+        if formatted:
+            changes |= {
+                "text": formatted.text,
+                "entities": formatted.entities,
+                "html": str(formatted.html),
+            }
+        if all(post.body[name] == value for name, value in changes.items()):
             raise TelegramError(
                 400,
                 "Bad Request: message is not modified: specified new message content and reply"
@@ -79,20 +83,20 @@ class Messages:
             )
         return self._posts.change(
             post,
-            lambda body: {**body, **fresh, "history": [*body["history"], body["keyboard"]]},
+            lambda body: {**body, **changes, "history": [*body["history"], body["keyboard"]]},
             edited=True,
         )
 
-    def shown(self, post: Post) -> dict[str, Any]:
-        """Write a message as the API does."""
-        chat = self._chats.get(int(post.place)) or Chat(
-            int(post.place), kind_of(int(post.place)), post.place
+    def message_json(self, post: Post) -> dict[str, Any]:
+        """Return a message in the API's format."""
+        chat = self._chats.get(int(post.destination)) or Chat(
+            int(post.destination), kind_of(int(post.destination)), post.destination
         )
         author = self._chats.person(post.body["by"]).user if post.body["by"] else self._bot.user
         message: dict[str, Any] = {
             "message_id": int(post.name),
             "from": author,
-            "chat": chat.shown,
+            "chat": chat.chat_json,
             "date": int(post.created),
         }
         if post.body["text"]:
@@ -103,11 +107,11 @@ class Messages:
             message["reply_markup"] = {"inline_keyboard": post.body["keyboard"]}
         if post.edits:
             message["edit_date"] = int(post.created)
-        answered = self.get(chat, int(post.thread)) if post.thread else None
-        if answered:
+        original = self.get(chat, int(post.thread)) if post.thread else None
+        if original:
             message["reply_to_message"] = {
                 name: value
-                for name, value in self.shown(answered).items()
+                for name, value in self.message_json(original).items()
                 if name != "reply_to_message"
             }
         return {**message, **post.body["service"]}

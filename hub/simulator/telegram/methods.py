@@ -1,4 +1,4 @@
-"""The Bot API's methods as far as a hub needs them. https://core.telegram.org/bots/api"""
+"""The methods of the Bot API that a hub uses. https://core.telegram.org/bots/api"""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hub.simulator.context import Bench
-from hub.simulator.fault import find
+from hub.simulator.context import SimulatorContext
+from hub.simulator.fault import find_fault
 from hub.simulator.posts import Post
 from hub.simulator.telegram import checks, scripted_faults
 from hub.simulator.telegram.bot import Webhook, check_webhook
 from hub.simulator.telegram.chats import Chat
-from hub.simulator.telegram.checks import Params, parsed, whole
-from hub.simulator.telegram.errors import TelegramError, too_fast
+from hub.simulator.telegram.checks import Params, int_param, json_param
+from hub.simulator.telegram.errors import TelegramError, rate_limited
 
 LONGEST_ANSWER = 200
 MOST_CONNECTIONS = 100
@@ -34,17 +34,17 @@ ACTIONS = {
 TOO_OLD = "Bad Request: query is too old and response timeout expired or query ID is invalid"
 
 
-def perform(here: Bench, method: str, params: Params) -> Any:
-    """Do what a method says and return its result; raise TelegramError."""
-    known = METHODS.get(method.lower())
-    if known is None:
+def perform(simulator: SimulatorContext, method: str, params: Params) -> Any:
+    """Execute a method and return its result; raise TelegramError."""
+    function = METHODS.get(method.lower())
+    if function is None:
         raise TelegramError(404, "Not Found: method not found")
-    return known(here, params)
+    return function(simulator, params)
 
 
-def get_me(here: Bench, params: Params) -> dict[str, Any]:
+def get_me(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
     return {
-        **here.telegram.bot.user,
+        **simulator.telegram.bot.user,
         "can_join_groups": True,
         "can_read_all_group_messages": False,
         "supports_inline_queries": False,
@@ -53,50 +53,48 @@ def get_me(here: Bench, params: Params) -> dict[str, Any]:
     }
 
 
-def set_webhook(here: Bench, params: Params) -> bool:
-    """Set where updates are posted; an `url` of '' removes it, `allowed_updates` that are left out
-    stay.
-    """
-    bot = here.telegram.bot
+def set_webhook(simulator: SimulatorContext, params: Params) -> bool:
+    """Set the webhook's URL. '' removes it. Omitted `allowed_updates` stay unchanged."""
+    bot = simulator.telegram.bot
     url = str(params.get("url") or "")
     secret = str(params.get("secret_token") or "")
     if not url:
-        return delete_webhook(here, params)
+        return delete_webhook(simulator, params)
     check_webhook(url, secret)
-    kinds = parsed(params, "allowed_updates")
-    most = whole(params, "max_connections") or 40
+    kinds = json_param(params, "allowed_updates")
+    max_connections = int_param(params, "max_connections") or 40
     if kinds is not None and not (
-        isinstance(kinds, list) and all(isinstance(one, str) for one in kinds)
+        isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)
     ):
         raise TelegramError(400, "Bad Request: can't parse allowed updates JSON object")
-    if not 1 <= most <= MOST_CONNECTIONS:
+    if not 1 <= max_connections <= MOST_CONNECTIONS:
         raise TelegramError(
             400, f"Bad Request: max_connections must be from 1 to {MOST_CONNECTIONS}"
         )
     allowed = bot.webhook.allowed if kinds is None else tuple(kinds)
-    bot.keep(Webhook(url, secret, allowed, most))
-    if _yes(params, "drop_pending_updates"):
-        here.telegram.updates.drop()
-    here.telegram.updates.hurry()
+    bot.save_webhook(Webhook(url, secret, allowed, max_connections))
+    if _bool_param(params, "drop_pending_updates"):
+        simulator.telegram.updates.drop_pending()
+    simulator.telegram.updates.retry_now()
     return True
 
 
-def delete_webhook(here: Bench, params: Params) -> bool:
-    here.telegram.bot.keep(Webhook(allowed=here.telegram.bot.webhook.allowed))
-    if _yes(params, "drop_pending_updates"):
-        here.telegram.updates.drop()
+def delete_webhook(simulator: SimulatorContext, params: Params) -> bool:
+    simulator.telegram.bot.save_webhook(Webhook(allowed=simulator.telegram.bot.webhook.allowed))
+    if _bool_param(params, "drop_pending_updates"):
+        simulator.telegram.updates.drop_pending()
     return True
 
 
-def get_webhook_info(here: Bench, params: Params) -> dict[str, Any]:
-    webhook = here.telegram.bot.webhook
+def get_webhook_info(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    webhook = simulator.telegram.bot.webhook
     info: dict[str, Any] = {
         "url": webhook.url,
         "has_custom_certificate": False,
-        "pending_update_count": here.telegram.updates.pending(),
+        "pending_update_count": simulator.telegram.updates.pending(),
     }
     if webhook.url:
-        info |= {"max_connections": webhook.most, "ip_address": "127.0.0.1"}
+        info |= {"max_connections": webhook.max_connections, "ip_address": "127.0.0.1"}
     if webhook.error:
         info |= {"last_error_date": webhook.error_at, "last_error_message": webhook.error}
     if webhook.allowed:
@@ -104,11 +102,9 @@ def get_webhook_info(here: Bench, params: Params) -> dict[str, Any]:
     return info
 
 
-def get_updates(here: Bench, params: Params) -> list[Any]:
-    """Refuse to be asked for updates: whoever has a webhook is told, and here nobody is served
-    otherwise.
-    """
-    if here.telegram.bot.webhook.url:
+def get_updates(simulator: SimulatorContext, params: Params) -> list[Any]:
+    """Return no updates, because the simulator only posts them to a webhook."""
+    if simulator.telegram.bot.webhook.url:
         raise TelegramError(
             409,
             "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to"
@@ -117,111 +113,126 @@ def get_updates(here: Bench, params: Params) -> list[Any]:
     return []
 
 
-def get_chat(here: Bench, params: Params) -> dict[str, Any]:
-    chat, fault = _chat(here, params)
-    _refuse(here, fault, params)
-    more = {} if chat.private else {"permissions": {"can_send_messages": True}}
-    return {**chat.shown, **more, "accent_color_id": 0, "max_reaction_count": 11}
+def get_chat(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    chat, fault = _chat_and_fault(simulator, params)
+    _apply_fault(simulator, fault, params)
+    permissions = {} if chat.private else {"permissions": {"can_send_messages": True}}
+    return {**chat.chat_json, **permissions, "accent_color_id": 0, "max_reaction_count": 11}
 
 
-def get_chat_member(here: Bench, params: Params) -> dict[str, Any]:
-    chat, fault = _chat(here, params)
-    _refuse(here, fault, params)
-    return {"user": get_me(here, params), "status": "left" if chat.state == "none" else chat.state}
+def get_chat_member(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    chat, fault = _chat_and_fault(simulator, params)
+    _apply_fault(simulator, fault, params)
+    return {
+        "user": get_me(simulator, params),
+        "status": "left" if chat.state == "none" else chat.state,
+    }
 
 
-def send_message(here: Bench, params: Params) -> dict[str, Any]:
-    if here.faults.hurried():
-        raise too_fast()
-    here.pause(here.faults.latency)
-    said = checks.text(params)
+def send_message(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    if simulator.faults.is_rate_limited():
+        raise rate_limited()
+    simulator.pause(simulator.faults.latency)
+    formatted = checks.text(params)
     keyboard = checks.keyboard(params)
-    chat, fault = _chat(here, params)
-    _refuse(here, fault, params)
-    post = here.telegram.messages.add(chat, said, keyboard, answers=_answered(here, chat, params))
+    chat, fault = _chat_and_fault(simulator, params)
+    _apply_fault(simulator, fault, params)
+    post = simulator.telegram.messages.add(
+        chat, formatted, keyboard, reply_to=_reply_to(simulator, chat, params)
+    )
     if fault and fault.breaks:
         raise TelegramError(fault.status, fault.error)
-    here.pause(fault.hangs if fault else 0)
-    return here.telegram.messages.shown(post)
+    simulator.pause(fault.hangs if fault else 0)
+    return simulator.telegram.messages.message_json(post)
 
 
-def send_chat_action(here: Bench, params: Params) -> bool:
-    """Show that the bot is typing, say; nobody here sees it."""
+def send_chat_action(simulator: SimulatorContext, params: Params) -> bool:
+    """Accept an action such as typing. It is not shown."""
     if str(params.get("action") or "").lower() not in ACTIONS:
         raise TelegramError(400, "Bad Request: wrong parameter action in request")
-    chat, fault = _chat(here, params)
-    _refuse(here, fault, params)
+    chat, fault = _chat_and_fault(simulator, params)
+    _apply_fault(simulator, fault, params)
     return bool(chat)
 
 
-def edit_message_text(here: Bench, params: Params) -> dict[str, Any]:
-    said = checks.text(params)
+def edit_message_text(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    formatted = checks.text(params)
     keyboard = checks.keyboard(params)
-    post = here.telegram.messages.edit(_mine(here, params), said, keyboard)
-    return here.telegram.messages.shown(post)
+    post = simulator.telegram.messages.edit(_editable_post(simulator, params), formatted, keyboard)
+    return simulator.telegram.messages.message_json(post)
 
 
-def edit_message_reply_markup(here: Bench, params: Params) -> dict[str, Any]:
-    post = here.telegram.messages.edit(_mine(here, params), None, checks.keyboard(params))
-    return here.telegram.messages.shown(post)
+def edit_message_reply_markup(simulator: SimulatorContext, params: Params) -> dict[str, Any]:
+    post = simulator.telegram.messages.edit(
+        _editable_post(simulator, params), None, checks.keyboard(params)
+    )
+    return simulator.telegram.messages.message_json(post)
 
 
-def answer_callback_query(here: Bench, params: Params) -> bool:
-    """Stop a pressed button from spinning; once, and within a minute."""
+def answer_callback_query(simulator: SimulatorContext, params: Params) -> bool:
+    """Answer a button action: once, within a minute."""
     text = str(params.get("text") or "")
-    wanted = str(params.get("callback_query_id") or "")
+    query_id = str(params.get("callback_query_id") or "")
     if len(text) > LONGEST_ANSWER:
         raise TelegramError(400, "Bad Request: MESSAGE_TOO_LONG")
-    press = next((one for one in here.telegram.presses() if one.id == wanted), None)
-    if press is None or not press.open:
+    press = next(
+        (candidate for candidate in simulator.telegram.presses() if candidate.id == query_id), None
+    )
+    if press is None or not press.is_open:
         raise TelegramError(400, TOO_OLD)
-    here.telegram.pressed(
-        replace(press, answered=True, said=text, alert=_yes(params, "show_alert"))
+    simulator.telegram.save_press(
+        replace(press, answered=True, said=text, alert=_bool_param(params, "show_alert"))
     )
     return True
 
 
-def _mine(here: Bench, params: Params) -> Post:
-    chat, fault = _chat(here, params)
-    _refuse(here, fault, params)
-    return here.telegram.messages.mine(chat, whole(params, "message_id"))
+def _editable_post(simulator: SimulatorContext, params: Params) -> Post:
+    chat, fault = _chat_and_fault(simulator, params)
+    _apply_fault(simulator, fault, params)
+    return simulator.telegram.messages.editable(chat, int_param(params, "message_id"))
 
 
-def _chat(here: Bench, params: Params) -> tuple[Chat, scripted_faults.Chat | None]:
-    """Return the chat, and what goes wrong there on purpose."""
-    fault = find(scripted_faults.CHATS, str(params.get("chat_id", "")))
-    if fault and not fault.takes and not fault.formatted:
-        moved = {"migrate_to_chat_id": fault.moved_to} if fault.moved_to else {}
-        raise TelegramError(fault.status, fault.error, **moved)
-    return here.telegram.chats.reached(params.get("chat_id")), fault
+def _chat_and_fault(
+    simulator: SimulatorContext, params: Params
+) -> tuple[Chat, scripted_faults.Chat | None]:
+    """Return the chat and its scripted fault, if any."""
+    fault = find_fault(scripted_faults.CHATS, str(params.get("chat_id", "")))
+    if fault and not fault.accepts and not fault.formatted:
+        parameters = {"migrate_to_chat_id": fault.moved_to} if fault.moved_to else {}
+        raise TelegramError(fault.status, fault.error, **parameters)
+    return simulator.telegram.chats.find_reachable(params.get("chat_id")), fault
 
 
-def _refuse(here: Bench, fault: scripted_faults.Chat | None, params: Params) -> None:
-    """Refuse what a chat refuses some of the time."""
+def _apply_fault(
+    simulator: SimulatorContext, fault: scripted_faults.Chat | None, params: Params
+) -> None:
+    """Refuse a message that a scripted chat does not accept."""
     if fault is None or (fault.formatted and not params.get("parse_mode")):
         return
-    if fault.refuses(lambda: here.store.stumbles(fault.address, json.dumps(params, default=str))):
-        raise too_fast() if fault.status == 429 else TelegramError(fault.status, fault.error)
+    if fault.should_refuse(
+        lambda: simulator.store.is_first_attempt(fault.address, json.dumps(params, default=str))
+    ):
+        raise rate_limited() if fault.status == 429 else TelegramError(fault.status, fault.error)
 
 
-def _answered(here: Bench, chat: Chat, params: Params) -> str:
-    """Return the number of the message that this one replies to; '' for none."""
-    reply = parsed(params, "reply_parameters") or {}
-    number = whole(reply, "message_id") or whole(params, "reply_to_message_id")
+def _reply_to(simulator: SimulatorContext, chat: Chat, params: Params) -> str:
+    """Return the number of the message that this one replies to, '' for none."""
+    reply = json_param(params, "reply_parameters") or {}
+    number = int_param(reply, "message_id") or int_param(params, "reply_to_message_id")
     if not number:
         return ""
-    if here.telegram.messages.get(chat, number):
+    if simulator.telegram.messages.get(chat, number):
         return str(number)
-    if _yes({**params, **reply}, "allow_sending_without_reply"):
+    if _bool_param({**params, **reply}, "allow_sending_without_reply"):
         return ""
     raise TelegramError(400, "Bad Request: message to be replied not found")
 
 
-def _yes(params: Params, name: str) -> bool:
+def _bool_param(params: Params, name: str) -> bool:
     return str(params.get(name, "")).lower() in ("true", "1")
 
 
-METHODS: dict[str, Callable[[Bench, Params], Any]] = {
+METHODS: dict[str, Callable[[SimulatorContext, Params], Any]] = {
     "getme": get_me,
     "setwebhook": set_webhook,
     "deletewebhook": delete_webhook,

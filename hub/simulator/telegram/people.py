@@ -1,5 +1,6 @@
-"""Actions of people in the simulated Telegram: start, write, press, block, add to a group, upgrade
-it. Each makes an update.
+"""Actions of people in the simulated Telegram: start, write, press, block, add, upgrade.
+
+Each action creates an update.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from hub.simulator.telegram.chats import Chat, now
 from hub.simulator.telegram.service import Press, Telegram
 
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
-PATIENCE = 5.0  # seconds that a person watches what comes of it
+TIMEOUT = 5.0  # seconds to wait for the hub's answer
 
 
 @dataclass(frozen=True)
-class Done:
+class ActionResult:
     """The result of an action: its chat, its update ('' for none), and the hub's answer."""
 
     chat: Chat
@@ -30,61 +31,57 @@ class Done:
     query: str = ""
 
 
-def start(here: Telegram, who: str, payload: str = "") -> Done:
-    """Press Start in the chat with the bot, through a deep link if there is a `payload`; who
-    blocked it unblocks it.
+def start(telegram: Telegram, who: str, payload: str = "") -> ActionResult:
+    """Press Start in the chat with the bot, which also unblocks it. `payload` is from a
+    deep link.
     """
-    chat = here.chats.person(who)
+    chat = telegram.chats.person(who)
     if chat.state == "kicked":
-        chat = _set_state(here, chat, "member", who)
+        chat = _set_state(telegram, chat, "member", who)
     elif chat.state == "none":
         chat = replace(chat, state="member")
-        here.chats.keep(chat)
-    return write(here, chat, f"/start {payload}".strip())
+        telegram.chats.save(chat)
+    return write(telegram, chat, f"/start {payload}".strip())
 
 
-def start_group(here: Telegram, title: str, who: str, payload: str = "") -> Done:
-    """Add the bot to a group, made if there is none of this title, through a deep link if there is
-    a `payload`.
-    """
-    chat = here.chats.group(title) or here.chats.make_group(title)
+def start_group(telegram: Telegram, title: str, who: str, payload: str = "") -> ActionResult:
+    """Add the bot to a group, which is created if needed. `payload` is from a deep link."""
+    chat = telegram.chats.group(title) or telegram.chats.create_group(title)
     if chat.state != "member":
-        chat = _set_state(here, chat, "member", who)
-    return write(here, chat, f"/start@{USERNAME} {payload}".strip(), who)
+        chat = _set_state(telegram, chat, "member", who)
+    return write(telegram, chat, f"/start@{USERNAME} {payload}".strip(), who)
 
 
-def write(here: Telegram, chat: Chat, text: str, who: str = "") -> Done:
-    """Write a text; in a group only commands are told to the bot, as long as its privacy mode is
-    on.
-    """
-    author = chat if chat.private else here.chats.person(who)
-    _check(chat)
-    post = here.messages.add(chat, entities.plain(text), by=author)
+def write(telegram: Telegram, chat: Chat, text: str, who: str = "") -> ActionResult:
+    """Write a text. In groups, only commands are sent to the bot, because of its privacy mode."""
+    author = chat if chat.private else telegram.chats.person(who)
+    _check_reachable(chat)
+    post = telegram.messages.add(chat, entities.plain(text), author=author)
     if not chat.private and not text.startswith("/"):
-        return Done(chat, "", "not sent, because bots in groups receive only commands")
-    return _told(here, chat, "message", _message(here, post), str(chat.id))
+        return ActionResult(chat, "", "not sent, because bots in groups receive only commands")
+    return _add_update(telegram, chat, "message", _message_json(telegram, post), str(chat.id))
 
 
-def block(here: Telegram, chat: Chat, who: str = "", *, blocked: bool = True) -> Done:
-    """Block the bot or unblock it; in a group, remove it or add it again."""
+def block(telegram: Telegram, chat: Chat, who: str = "", *, blocked: bool = True) -> ActionResult:
+    """Block or unblock the bot; in a group, remove it or add it again."""
     state = "kicked" if blocked else "member"
     if (chat.state == "kicked") == blocked:
         raise ValueError(
             f"{chat.name} has {'blocked the bot already' if blocked else 'not blocked the bot'}."
         )
-    chat, content = _changed(here, chat, state, who)
-    return _told(here, chat, "my_chat_member", content, str(chat.id))
+    chat, content = _change_state(telegram, chat, state, who)
+    return _add_update(telegram, chat, "my_chat_member", content, str(chat.id))
 
 
-def press(here: Telegram, chat: Chat, wanted: str, number: int = 0, who: str = "") -> Done:
-    """Press a button by its text or its data, of the message `number` or of the newest that has
-    one.
+def press(
+    telegram: Telegram, chat: Chat, button_name: str, number: int = 0, who: str = ""
+) -> ActionResult:
+    """Press a button by its text or its data, on the message `number` or the newest that has it.
 
-    A button that an edit took away can still be pressed, by somebody whose screen shows the message
-    as it was.
+    A button that an edit removed can still be pressed, because a person may see the old version.
     """
-    person = chat if chat.private else here.chats.person(who)
-    post, button = _button(here, chat, wanted, number)
+    person = chat if chat.private else telegram.chats.person(who)
+    post, button = _find_button(telegram, chat, button_name, number)
     query = Press(
         str(secrets.randbelow(10**18)),
         person.name,
@@ -94,36 +91,42 @@ def press(here: Telegram, chat: Chat, wanted: str, number: int = 0, who: str = "
         button["callback_data"],
         time.time(),
     )
-    here.pressed(query)
+    telegram.save_press(query)
     content = {
         "id": query.id,
         "from": person.user,
-        "message": here.messages.shown(post),
+        "message": telegram.messages.message_json(post),
         "chat_instance": str(-(chat.id * 31)),
         "data": query.data,
     }
-    # other people's presses wait for none of this one's
-    done = _told(here, chat, "callback_query", content, f"pressed by {person.id}")
-    return replace(done, query=query.id)
+    # presses of one person do not delay those of another
+    result = _add_update(telegram, chat, "callback_query", content, f"pressed by {person.id}")
+    return replace(result, query=query.id)
 
 
-def upgrade(here: Telegram, chat: Chat, who: str = "") -> Done:
-    """Let a group become a supergroup: it goes on under another id, and both sides say so."""
-    fresh = here.chats.upgrade(chat)
-    author = here.chats.person(who)
-    nothing = entities.plain("")
-    old = here.messages.add(chat, nothing, by=author, service={"migrate_to_chat_id": fresh.id})
-    new = here.messages.add(fresh, nothing, by=author, service={"migrate_from_chat_id": chat.id})
-    here.updates.add("message", here.messages.shown(old), str(chat.id))
-    return _told(here, fresh, "message", here.messages.shown(new), str(fresh.id))
+def upgrade(telegram: Telegram, chat: Chat, who: str = "") -> ActionResult:
+    """Convert a group to a supergroup. Both chats get a service message."""
+    supergroup = telegram.chats.upgrade(chat)
+    author = telegram.chats.person(who)
+    no_text = entities.plain("")
+    old = telegram.messages.add(
+        chat, no_text, author=author, service={"migrate_to_chat_id": supergroup.id}
+    )
+    new = telegram.messages.add(
+        supergroup, no_text, author=author, service={"migrate_from_chat_id": chat.id}
+    )
+    telegram.updates.add("message", telegram.messages.message_json(old), str(chat.id))
+    return _add_update(
+        telegram, supergroup, "message", telegram.messages.message_json(new), str(supergroup.id)
+    )
 
 
-def check_payload(payload: str) -> str:
-    """Return what a deep link brings along; a text that Telegram would not take is left out."""
+def valid_payload(payload: str) -> str:
+    """Return the payload of a deep link, or '' if Telegram does not accept it."""
     return payload if PAYLOAD.fullmatch(payload) else ""
 
 
-def _check(chat: Chat) -> None:
+def _check_reachable(chat: Chat) -> None:
     if chat.moved_to:
         raise ValueError(f"{chat.name} became a supergroup. Use its new ID {chat.moved_to}.")
     if chat.state != "member":
@@ -134,30 +137,32 @@ def _check(chat: Chat) -> None:
         )
 
 
-def _message(here: Telegram, post: Post) -> dict[str, Any]:
-    """Write what a person wrote as an update does."""
-    return here.messages.shown(post)
+def _message_json(telegram: Telegram, post: Post) -> dict[str, Any]:
+    """Return a person's message in the format of an update."""
+    return telegram.messages.message_json(post)
 
 
-def _set_state(here: Telegram, chat: Chat, state: str, who: str) -> Chat:
-    chat, content = _changed(here, chat, state, who)
-    here.updates.add("my_chat_member", content, str(chat.id))
+def _set_state(telegram: Telegram, chat: Chat, state: str, who: str) -> Chat:
+    chat, content = _change_state(telegram, chat, state, who)
+    telegram.updates.add("my_chat_member", content, str(chat.id))
     return chat
 
 
-def _changed(here: Telegram, chat: Chat, state: str, who: str) -> tuple[Chat, dict[str, Any]]:
+def _change_state(
+    telegram: Telegram, chat: Chat, state: str, who: str
+) -> tuple[Chat, dict[str, Any]]:
     before = chat.state if chat.state != "none" else "left"
     chat = replace(chat, state=state)
-    here.chats.keep(chat)
-    author = chat if chat.private else here.chats.person(who)
+    telegram.chats.save(chat)
+    author = chat if chat.private else telegram.chats.person(who)
 
     def member(status: str) -> dict[str, Any]:
-        return {"user": here.bot.user, "status": status} | (
+        return {"user": telegram.bot.user, "status": status} | (
             {"until_date": 0} if status == "kicked" else {}
         )
 
     return chat, {
-        "chat": chat.shown,
+        "chat": chat.chat_json,
         "from": author.user,
         "date": now(),
         "old_chat_member": member(before),
@@ -165,19 +170,23 @@ def _changed(here: Telegram, chat: Chat, state: str, who: str) -> tuple[Chat, di
     }
 
 
-def _button(here: Telegram, chat: Chat, wanted: str, number: int) -> tuple[Post, dict[str, Any]]:
-    posts = here.messages.pressable(chat, number)
+def _find_button(
+    telegram: Telegram, chat: Chat, button_name: str, number: int
+) -> tuple[Post, dict[str, Any]]:
+    posts = telegram.messages.with_buttons(chat, number)
     for post in posts:
         for version in [post.body["keyboard"], *reversed(post.body["history"])]:
-            for button in (one for row in version for one in row):
+            for button in (candidate for row in version for candidate in row):
                 if (
-                    wanted in (button.get("callback_data"), button["text"])
+                    button_name in (button.get("callback_data"), button["text"])
                     and "callback_data" in button
                 ):
                     return post, button
-    raise ValueError(f"No message in this chat has a button {wanted!r}.")
+    raise ValueError(f"No message in this chat has a button {button_name!r}.")
 
 
-def _told(here: Telegram, chat: Chat, kind: str, content: dict[str, Any], lane: str) -> Done:
-    number = here.updates.add(kind, content, lane)
-    return Done(chat, number, here.updates.outcome(number, PATIENCE))
+def _add_update(
+    telegram: Telegram, chat: Chat, kind: str, content: dict[str, Any], lane: str
+) -> ActionResult:
+    number = telegram.updates.add(kind, content, lane)
+    return ActionResult(chat, number, telegram.updates.outcome(number, TIMEOUT))

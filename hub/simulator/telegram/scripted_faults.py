@@ -1,8 +1,7 @@
-"""Chats and tokens that make the simulated Telegram misbehave, as data: what it does and what its
-page says.
+"""Chats and tokens of the simulated Telegram that fail on purpose.
 
-A group's id is below zero. Wordings: https://core.telegram.org/bots/api and the source of its
-server, tdlib/telegram-bot-api.
+A group's ID is negative. Texts: https://core.telegram.org/bots/api and the source of its server,
+tdlib/telegram-bot-api.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ UPGRADED = "Bad Request: group chat was upgraded to a supergroup chat"
 
 @dataclass(frozen=True)
 class Chat(Fault):
-    """A chat that answers so."""
+    """A chat that fails on purpose."""
 
-    formatted: bool = False  # to a text with parse_mode only
-    moved_to: int = 0  # the group's new id, which takes messages
+    formatted: bool = False  # only texts with a parse_mode fail
+    moved_to: int = 0  # the group's new ID, which accepts messages
 
 
 CHATS = (

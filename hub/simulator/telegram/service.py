@@ -7,20 +7,20 @@ from dataclasses import asdict, dataclass
 
 from hub.core.data_dir import SimulatorCredentials
 from hub.simulator.posts import Posts
-from hub.simulator.record_store import Record, Shelf
+from hub.simulator.record_store import Record, RecordStore
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.chats import Chats
 from hub.simulator.telegram.messages import Messages
 from hub.simulator.telegram.updates import Updates
 
 QUERIES = "telegram query"
-KEPT = 500
-TOO_OLD = 60.0  # seconds after which a press can no longer be answered
+MAX_PRESSES = 500
+TOO_OLD = 60.0  # seconds, Telegram's limit for an answer
 
 
 @dataclass(frozen=True)
 class Press:
-    """A button that somebody pressed: it spins until the bot answers."""
+    """A button that a person pressed. It shows progress until the bot answers."""
 
     id: str
     who: str
@@ -28,31 +28,33 @@ class Press:
     message: int
     text: str  # of the button
     data: str
-    made: float
+    created: float
     answered: bool = False
-    said: str = ""  # what the bot answered
+    said: str = ""  # the bot's answer
     alert: bool = False
 
     @property
-    def open(self) -> bool:
-        return not self.answered and time.time() < self.made + TOO_OLD
+    def is_open(self) -> bool:
+        return not self.answered and time.time() < self.created + TOO_OLD
 
 
 class Telegram:
-    """One bot, its chats, and what happens in them."""
+    """One bot and its chats."""
 
-    def __init__(self, credentials: SimulatorCredentials, posts: Posts, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self.bot = Bot(credentials, shelf)
-        self.chats = Chats(self.bot, shelf)
-        self.messages = Messages(self.bot, self.chats, posts, shelf)
-        self.updates = Updates(shelf, self.bot)
+    def __init__(
+        self, credentials: SimulatorCredentials, posts: Posts, records: RecordStore
+    ) -> None:
+        self._records = records
+        self.bot = Bot(credentials, records)
+        self.chats = Chats(self.bot, records)
+        self.messages = Messages(self.bot, self.chats, posts, records)
+        self.updates = Updates(records, self.bot)
 
     def presses(self) -> list[Press]:
-        return [Press(id=name, **record) for name, record in self._shelf.all(QUERIES).items()]
+        return [Press(id=name, **record) for name, record in self._records.all(QUERIES).items()]
 
-    def pressed(self, press: Press) -> None:
-        """Keep a press, or what became of it."""
+    def save_press(self, press: Press) -> None:
+        """Store a press or its new state."""
         record: Record = asdict(press)
-        self._shelf.put(QUERIES, record.pop("id"), record)
-        self._shelf.keep_newest(QUERIES, KEPT)
+        self._records.put(QUERIES, record.pop("id"), record)
+        self._records.keep_newest(QUERIES, MAX_PRESSES)

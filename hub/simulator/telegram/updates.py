@@ -1,7 +1,6 @@
-"""Deliver updates to the bot's webhook: numbered, one at a time for each chat or person, repeated
-until accepted.
+"""Post updates to the bot's webhook: numbered, in order for each chat or person, until accepted.
 
-https://core.telegram.org/bots/api#setwebhook; pauses and lanes as in the source of its server,
+https://core.telegram.org/bots/api#setwebhook. Pauses and lanes are as in the source of its server,
 tdlib/telegram-bot-api.
 """
 
@@ -20,42 +19,42 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hub.simulator import posting
-from hub.simulator.record_store import Record, Shelf
+from hub.simulator.record_store import Record, RecordStore
 from hub.simulator.telegram.bot import Bot
 
 log = logging.getLogger(__name__)
 KIND = "telegram update"
-KEPT = 500
+MAX_STORED = 500
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 60.0  # seconds; the first is a quarter of Telegram's, so that one sees it happen
+LONGEST_PAUSE = 60.0  # seconds; the first is a quarter of Telegram's, so that tests are quick
 LONGEST_RETRY_AFTER = 3600.0
-PATIENCE = 10.0
-WAITING = "waiting"
-TOLD = "told"
+TIMEOUT = 10.0  # seconds
+PENDING = "waiting"
+POSTED = "told"
 DROPPED = "dropped"
-CarryOut = Callable[[str, dict[str, Any]], Any]
+Execute = Callable[[str, dict[str, Any]], Any]
 
 
 class Updates:
-    """The queue of updates; it outlives a restart."""
+    """The queue of updates. It survives a restart."""
 
-    def __init__(self, shelf: Shelf, bot: Bot) -> None:
-        self._shelf = shelf
+    def __init__(self, records: RecordStore, bot: Bot) -> None:
+        self._records = records
         self._bot = bot
         self._lanes: dict[str, deque[str]] = {}
-        self._due: dict[str, float] = {}  # lane → when it may go on
+        self._next_attempt_at: dict[str, float] = {}  # lane → time of its next attempt
         self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = False
         self._pool = ThreadPoolExecutor(40, thread_name_prefix="telegram")
         self._thread = threading.Thread(target=self._run, name="telegram", daemon=True)
-        self._carry_out: CarryOut = lambda method, params: None
+        self._execute: Execute = lambda method, params: None
 
-    def start(self, carry_out: CarryOut) -> None:
-        """Begin to post; `carry_out` does the method that an answer's body calls."""
-        self._carry_out = carry_out
-        for name, record in self._shelf.all(KIND).items():
-            if record["state"] == WAITING:
+    def start(self, execute: Execute) -> None:
+        """Start to post updates. `execute` runs the method that an answer's body calls."""
+        self._execute = execute
+        for name, record in self._records.all(KIND).items():
+            if record["state"] == PENDING:
                 self._lanes.setdefault(record["lane"], deque()).append(name)
         self._thread.start()
 
@@ -66,38 +65,38 @@ class Updates:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def add(self, kind: str, content: dict[str, Any], lane: str) -> str:
-        """Queue an update behind those of its lane and return its number; '' when the webhook does
-        not want this kind.
+        """Queue an update in its lane and return its number; '' if the webhook excludes its
+        kind.
         """
-        if not self._bot.wants(kind):
+        if not self._bot.accepts_update(kind):
             return ""
         with self._changed:
-            number = str(self._shelf.number(KIND, 710_000_001))
+            number = str(self._records.next_number(KIND, 710_000_001))
             record = {
                 "kind": kind,
                 "content": content,
                 "lane": lane,
-                "state": WAITING,
+                "state": PENDING,
                 "tries": 0,
                 "answer": "",
                 "made": time.time(),
             }
-            self._shelf.put(KIND, number, record)
-            self._shelf.keep_newest(KIND, KEPT)
+            self._records.put(KIND, number, record)
+            self._records.keep_newest(KIND, MAX_STORED)
             self._lanes.setdefault(lane, deque()).append(number)
             self._changed.notify_all()
         return number
 
-    def outcome(self, number: str, patience: float) -> str:
-        """Wait until an update was posted once and return the result in words."""
+    def outcome(self, number: str, timeout: float) -> str:
+        """Wait until an update was posted once, and return a short description of the result."""
         if not number:
             return "not sent, because the webhook does not receive this kind"
         if not self._bot.webhook.url:
             return "waiting, because no webhook is set"
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         with self._changed:
             while True:
-                record = self._shelf.get(KIND, number) or {}
+                record = self._records.get(KIND, number) or {}
                 if record.get("tries") or not self._changed.wait(
                     max(deadline - time.monotonic(), 0)
                 ):
@@ -107,31 +106,31 @@ class Updates:
         with self._changed:
             return sum(map(len, self._lanes.values()))
 
-    def drop(self) -> None:
-        """Forget what waits."""
+    def drop_pending(self) -> None:
+        """Drop all updates that are not posted yet."""
         with self._changed:
             for name in [name for lane in self._lanes.values() for name in lane]:
-                self._shelf.change(KIND, name, lambda record: {**record, "state": DROPPED})
+                self._records.change(KIND, name, lambda record: {**record, "state": DROPPED})
             self._lanes.clear()
 
-    def hurry(self) -> None:
-        """Try what waits at once: the webhook was set anew."""
+    def retry_now(self) -> None:
+        """Retry pending updates at once, because the webhook changed."""
         with self._changed:
-            self._due.clear()
+            self._next_attempt_at.clear()
             self._changed.notify_all()
 
     def all(self) -> dict[str, Record]:
-        return self._shelf.all(KIND)
+        return self._records.all(KIND)
 
     def _run(self) -> None:
         while not self._stopping:
             try:
-                self._look()
-            except Exception:  # a thread that ends silently would leave every later update untold
+                self._post_due()
+            except Exception:  # if the thread ended, no later update would be posted
                 log.exception("The simulated Telegram had an error with its updates and continues")
                 time.sleep(1)
 
-    def _look(self) -> None:
+    def _post_due(self) -> None:
         with self._changed:
             if not any(self._lanes.values()):
                 self._changed.wait(1)
@@ -141,59 +140,63 @@ class Updates:
             ready = [
                 lane
                 for lane, waiting in self._lanes.items()
-                if waiting and lane not in self._busy and self._due.get(lane, 0) <= now
+                if waiting and lane not in self._busy and self._next_attempt_at.get(lane, 0) <= now
             ]
-            for lane in ready[: webhook.most - len(self._busy)] if webhook.url else ():
+            for lane in ready[: webhook.max_connections - len(self._busy)] if webhook.url else ():
                 self._busy.add(lane)
                 self._pool.submit(self._post, lane, self._lanes[lane][0])
             self._changed.wait(0.05)
 
     def _post(self, lane: str, number: str) -> None:
-        pause = 0.0
-        taken = False
+        delay = 0.0
+        is_accepted = False
         try:
-            record = self._shelf.get(KIND, number)
-            taken, pause = self._try(number, record) if record else (True, 0.0)
+            record = self._records.get(KIND, number)
+            is_accepted, delay = self._post_update(number, record) if record else (True, 0.0)
         except Exception:
             log.exception("Update %s: sending failed", number)
-            pause = LONGEST_PAUSE
+            delay = LONGEST_PAUSE
         with self._changed:
             waiting = self._lanes.get(lane)
-            if taken and waiting and waiting[0] == number:
+            if is_accepted and waiting and waiting[0] == number:
                 waiting.popleft()
-            self._due[lane] = time.monotonic() + pause
+            self._next_attempt_at[lane] = time.monotonic() + delay
             self._busy.discard(lane)
             self._changed.notify_all()
 
-    def _try(self, number: str, record: Record) -> tuple[bool, float]:
+    def _post_update(self, number: str, record: Record) -> tuple[bool, float]:
         webhook = self._bot.webhook
         body = json.dumps({"update_id": int(number), record["kind"]: record["content"]}).encode()
         headers = {"Content-Type": "application/json"}
         if webhook.secret:
             headers["X-Telegram-Bot-Api-Secret-Token"] = webhook.secret
-        answer = posting.post(webhook.url, body, headers, patience=PATIENCE)
-        state = TOLD if answer.taken else WAITING
-        said = {
+        answer = posting.post(webhook.url, body, headers, timeout=TIMEOUT)
+        state = POSTED if answer.is_accepted else PENDING
+        changes = {
             "tries": record["tries"] + 1,
-            "answer": answer.words,
+            "answer": answer.summary,
             "status": answer.status,
             "state": state,
         }
-        if answer.taken:
-            self._answer(answer)
+        if answer.is_accepted:
+            self._execute_answer(answer)
         else:
-            words = http.client.responses.get(answer.status, "")
-            problem = (
-                f"Wrong response from the webhook: {answer.status} {words}".strip()
+            phrase = http.client.responses.get(answer.status, "")
+            failure = (
+                f"Wrong response from the webhook: {answer.status} {phrase}".strip()
                 if answer.status
                 else answer.failure
             )
-            self._bot.keep(replace(self._bot.webhook, error=problem, error_at=int(time.time())))
-        self._shelf.change(KIND, number, lambda now: {**now, **said})
-        return answer.taken, 0.0 if answer.taken else _pause(record["tries"], answer)
+            self._bot.save_webhook(
+                replace(self._bot.webhook, error=failure, error_at=int(time.time()))
+            )
+        self._records.change(KIND, number, lambda current: {**current, **changes})
+        return answer.is_accepted, 0.0 if answer.is_accepted else _retry_delay(
+            record["tries"], answer
+        )
 
-    def _answer(self, answer: posting.Answer) -> None:
-        """Do what the answer's body says, if it calls a method; the result is not reported."""
+    def _execute_answer(self, answer: posting.Answer) -> None:
+        """Execute the method in the body of an answer. Its result is not reported."""
         try:
             if "json" in answer.headers.get("content-type", ""):
                 params = json.loads(answer.body)
@@ -202,14 +205,12 @@ class Updates:
         except ValueError:
             return
         if isinstance(params, dict) and params.get("method"):
-            self._carry_out(str(params.pop("method")), params)
+            self._execute(str(params.pop("method")), params)
 
 
-def _pause(tries: int, answer: posting.Answer) -> float:
-    """Return after how many seconds an update is tried again: what Retry-After says, else ever
-    longer.
-    """
-    asked = answer.headers.get("retry-after", "")
-    if asked.isdecimal():
-        return min(float(asked), LONGEST_RETRY_AFTER)
-    return min(FIRST_PAUSE * 2.0 ** min(tries, 20), LONGEST_PAUSE)
+def _retry_delay(attempts: int, answer: posting.Answer) -> float:
+    """Return the seconds until the next attempt: Retry-After, else an increasing delay."""
+    retry_after = answer.headers.get("retry-after", "")
+    if retry_after.isdecimal():
+        return min(float(retry_after), LONGEST_RETRY_AFTER)
+    return min(FIRST_PAUSE * 2.0 ** min(attempts, 20), LONGEST_PAUSE)

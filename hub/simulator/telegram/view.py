@@ -1,6 +1,4 @@
-"""Views of the simulated Telegram: its chats, the same as JSON, deep links, and the routes through
-which people act.
-"""
+"""The page of the simulated Telegram, the same data as JSON, deep links, and people's actions."""
 
 from __future__ import annotations
 
@@ -12,8 +10,8 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.context import LIMITS, bench
-from hub.simulator.page import LINK, given, guard
+from hub.simulator.context import LIMITS, current_simulator
+from hub.simulator.page import LINK, guard, request_body
 from hub.simulator.posts import Post
 from hub.simulator.sample_people import PEOPLE
 from hub.simulator.telegram import people, scripted_faults
@@ -27,36 +25,48 @@ TAG = re.compile(r"(<[^>]*>)")
 CHAT_FIELDS = ("id", "type", "name", "state", "moved_to")
 PRESS_FIELDS = ("id", "who", "chat", "message", "text", "data", "answered", "said", "alert")
 UPDATE_FIELDS = ("kind", "state", "tries", "answer", "content")
-SCRIPTED_FAULTS = (("Chats", scripted_faults.CHATS), ("Tokens", scripted_faults.TOKENS))
+FAULTS = (("Chats", scripted_faults.CHATS), ("Tokens", scripted_faults.TOKENS))
 
 
 @view.get("/simulator/telegram")
 def page() -> str:
-    here = bench()
-    counts = {int(place): count for place, count in here.posts.places(PROVIDER).items()}
-    chats = [chat for chat in here.telegram.chats.all() if not chat.moved_to or chat.id in counts]
-    chats += [_chat(place) for place in counts if place not in {chat.id for chat in chats}]
-    chosen = next(
+    simulator = current_simulator()
+    counts = {
+        int(place): count for place, count in simulator.posts.count_by_destination(PROVIDER).items()
+    }
+    chats = [
+        chat for chat in simulator.telegram.chats.all() if not chat.moved_to or chat.id in counts
+    ]
+    chats += [
+        _chat_or_placeholder(place) for place in counts if place not in {chat.id for chat in chats}
+    ]
+    selected = next(
         (chat for chat in chats if str(chat.id) == request.args.get("chat")), None
     ) or next((chat for chat in chats if chat.id == next(iter(counts), 0)), chats[0])
     return render_template(
         "simulator/telegram.html",
-        bot=here.telegram.bot,
-        chat=chosen,
+        bot=simulator.telegram.bot,
+        chat=selected,
         chats=chats,
         counts=counts,
         people=PEOPLE,
-        posts=[post for post in here.posts.listed(PROVIDER, str(chosen.id)) if not post.gone],
+        posts=[
+            post
+            for post in simulator.posts.listed(PROVIDER, str(selected.id))
+            if not post.is_deleted
+        ],
         presses={
-            press.message: press for press in here.telegram.presses() if press.chat == chosen.id
+            press.message: press
+            for press in simulator.telegram.presses()
+            if press.chat == selected.id
         },
-        updates=list(reversed(here.telegram.updates.all().items()))[:8],
-        pending=here.telegram.updates.pending(),
-        scripted_faults=SCRIPTED_FAULTS,
-        version=here.store.version,
-        faults=here.faults,
+        updates=list(reversed(simulator.telegram.updates.all().items()))[:8],
+        pending=simulator.telegram.updates.pending(),
+        scripted_faults=FAULTS,
+        version=simulator.store.version,
+        faults=simulator.faults,
         limits=LIMITS,
-        hub_url=here.config.public_url,
+        hub_url=simulator.config.public_url,
     )
 
 
@@ -72,23 +82,24 @@ def listed() -> Response:
     `chat`, `message`, `text`, `data`, `answered`, `said` and `alert`. An update has `update_id`,
     `kind`, `state` (waiting, told, dropped), `tries`, `answer` and `content`.
     """
-    here = bench()
-    webhook = here.telegram.bot.webhook
-    updates = here.telegram.updates.all()
+    simulator = current_simulator()
+    webhook = simulator.telegram.bot.webhook
+    updates = simulator.telegram.updates.all()
     return jsonify(
-        bot=here.telegram.bot.user,
-        team_chat=here.telegram.bot.team_chat,
+        bot=simulator.telegram.bot.user,
+        team_chat=simulator.telegram.bot.team_chat,
         webhook={
             "url": webhook.url,
             "allowed_updates": webhook.allowed,
             "error": webhook.error,
-            "pending": here.telegram.updates.pending(),
+            "pending": simulator.telegram.updates.pending(),
         },
-        chats=[_fields(chat, CHAT_FIELDS) for chat in here.telegram.chats.all()],
+        chats=[_fields(chat, CHAT_FIELDS) for chat in simulator.telegram.chats.all()],
         messages=[
-            _summary(post) for post in here.posts.listed(PROVIDER, request.args.get("chat", ""))
+            _message_json(post)
+            for post in simulator.posts.listed(PROVIDER, request.args.get("chat", ""))
         ],
-        presses=[_fields(press, PRESS_FIELDS) for press in here.telegram.presses()],
+        presses=[_fields(press, PRESS_FIELDS) for press in simulator.telegram.presses()],
         updates=[
             {"update_id": int(number), **{name: update[name] for name in UPDATE_FIELDS}}
             for number, update in updates.items()
@@ -102,20 +113,18 @@ def _fields(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 @view.get(f"/{USERNAME}")
 def deep_link() -> str | BaseResponse:
-    """Show what a deep link opens: the chat with the bot, or the choice of a group, each with its
-    button.
-    """
+    """Show the page of a deep link: start the bot, or add it to a group."""
     to_group = "startgroup" in request.args
     payload = request.args.get("startgroup") or request.args.get("start") or ""
     return render_template(
         "simulator/telegram_start.html",
-        bot=bench().telegram.bot,
+        bot=current_simulator().telegram.bot,
         to_group=to_group,
-        payload=people.check_payload(payload),
+        payload=people.valid_payload(payload),
         given=payload,
         people=PEOPLE,
         team=TEAM,
-        hub_url=bench().config.public_url,
+        hub_url=current_simulator().config.public_url,
         who=request.args.get("who", ""),
     )
 
@@ -123,143 +132,152 @@ def deep_link() -> str | BaseResponse:
 @view.post(f"/{USERNAME}")
 @view.post("/simulator/telegram/start")
 def start() -> BaseResponse:
-    """Press Start: `who` (Dana Whitfield), `payload` of the deep link; with `group`, a title, the
-    bot is added to that group instead.
+    """Press Start: `who`, `payload` of the deep link. With the title `group`, add the bot to that
+    group.
     """
-    body = _given()
-    payload = people.check_payload(body.get("payload", ""))
+    body = _request_body()
+    payload = people.valid_payload(body.get("payload", ""))
     if body.get("group"):
-        return _done(people.start_group(bench().telegram, body["group"], _who(body), payload))
-    return _done(people.start(bench().telegram, _who(body), payload))
+        return _done(
+            people.start_group(current_simulator().telegram, body["group"], _who(body), payload)
+        )
+    return _done(people.start(current_simulator().telegram, _who(body), payload))
 
 
 @view.post("/simulator/telegram/write")
 def write() -> BaseResponse:
-    """Write `text` (such as /stop): `who` in the chat with the bot, or in the group `chat`."""
-    body = _given()
+    """Write `text`, such as /stop: `who` in the chat with the bot, or in the group `chat`."""
+    body = _request_body()
     if not body.get("text", "").strip():
         abort(400, "Enter a text.")
-    return _act(
-        lambda: people.write(bench().telegram, _place(body), body["text"].strip(), _who(body))
+    return _perform(
+        lambda: people.write(
+            current_simulator().telegram, _requested_chat(body), body["text"].strip(), _who(body)
+        )
     )
 
 
 @view.post("/simulator/telegram/block")
 def block() -> BaseResponse:
-    """Let `who` block the bot, or unblock it with `blocked` 0; with a group's `chat`, remove it
-    there, or add it again.
-    """
-    body = _given()
+    """Block the bot as `who`, or unblock it with `blocked` 0. In a group, remove or add it."""
+    body = _request_body()
     blocked = body.get("blocked", "1").lower() not in ("0", "false")
-    return _act(lambda: people.block(bench().telegram, _place(body), _who(body), blocked=blocked))
+    return _perform(
+        lambda: people.block(
+            current_simulator().telegram, _requested_chat(body), _who(body), blocked=blocked
+        )
+    )
 
 
 @view.post("/simulator/telegram/press")
 def press() -> BaseResponse:
-    """Press a `button`, by its text or data: `who` in the chat with the bot, or in the group
-    `chat`; `message` names one, else the newest.
+    """Press a `button` by text or data: `who` in the chat with the bot, or in the group `chat`.
 
-    Tells the press's `query`, the `update`, and how the webhook answered.
+    `message` selects a message, by default the newest. Return the press's `query`, its `update`,
+    and the webhook's answer.
     """
-    body = _given()
+    body = _request_body()
     number = int(body["message"]) if body.get("message", "").isdecimal() else 0
-    return _act(
+    return _perform(
         lambda: people.press(
-            bench().telegram, _place(body), body.get("button", ""), number, _who(body)
+            current_simulator().telegram,
+            _requested_chat(body),
+            body.get("button", ""),
+            number,
+            _who(body),
         )
     )
 
 
 @view.post("/simulator/telegram/upgrade")
 def upgrade() -> BaseResponse:
-    """Let the group `chat` become a supergroup, which has another id; the team's is one already."""
-    body = {"chat": str(bench().telegram.bot.team_chat), **_given()}
-    return _act(lambda: people.upgrade(bench().telegram, _place(body), _who(body)))
+    """Convert the group `chat` to a supergroup with a new ID. The team's group already is one."""
+    body = {"chat": str(current_simulator().telegram.bot.team_chat), **_request_body()}
+    return _perform(
+        lambda: people.upgrade(current_simulator().telegram, _requested_chat(body), _who(body))
+    )
 
 
 @view.post("/simulator/telegram/empty")
 def empty() -> BaseResponse:
-    """Empty all chats, and let every address stumble again; who started or blocked the bot stays
-    so.
-    """
-    bench().posts.wipe(PROVIDER)
-    bench().store.forget_stumbles()
+    """Clear all chats, and let every address that fails once do so again. Chat states stay."""
+    current_simulator().posts.hide_all(PROVIDER)
+    current_simulator().store.forget_attempts()
     return jsonify(messages=0) if request.is_json else redirect(url_for("telegram.page"), 303)
 
 
-def _given() -> dict[str, str]:
-    # what a button's own address says goes before the fields of the form around it
-    return {name: str(value) for name, value in {**given(), **request.args}.items()}
+def _request_body() -> dict[str, str]:
+    # the query of a button's URL takes precedence over the fields of the form around it
+    return {name: str(value) for name, value in {**request_body(), **request.args}.items()}
 
 
 def _who(body: dict[str, str]) -> str:
     return " ".join(body.get("who", "").split()) or PEOPLE[0]
 
 
-def _place(body: dict[str, str]) -> Chat:
-    """Return the chat that is meant: that of an id, else that of a person."""
+def _requested_chat(body: dict[str, str]) -> Chat:
+    """Return the requested chat: by ID, else that of the person."""
     if not body.get("chat"):
-        return bench().telegram.chats.person(_who(body))
-    found = next(
-        (chat for chat in bench().telegram.chats.all() if str(chat.id) == body["chat"]), None
+        return current_simulator().telegram.chats.person(_who(body))
+    chat = next(
+        (chat for chat in current_simulator().telegram.chats.all() if str(chat.id) == body["chat"]),
+        None,
     )
-    return found or abort(404, "This chat does not exist.")
+    return chat or abort(404, "This chat does not exist.")
 
 
-def _act(do: Any) -> BaseResponse:
+def _perform(action: Any) -> BaseResponse:
     try:
-        return _done(do())
-    except ValueError as problem:
-        abort(400, str(problem))
+        return _done(action())
+    except ValueError as error:
+        abort(400, str(error))
 
 
-def _done(done: people.Done) -> BaseResponse:
+def _done(result: people.ActionResult) -> BaseResponse:
     if request.is_json:
         return jsonify(
-            chat=done.chat.id,
-            who=done.chat.name,
-            state=done.chat.state,
-            update=int(done.update or 0),
-            answer=done.answer,
-            query=done.query or None,
+            chat=result.chat.id,
+            who=result.chat.name,
+            state=result.chat.state,
+            update=int(result.update or 0),
+            answer=result.answer,
+            query=result.query or None,
         )
-    kept: dict[str, Any] = {"who": request.form["who"]} if request.form.get("who") else {}
-    return redirect(url_for("telegram.page", chat=done.chat.id, **kept), 303)
+    query: dict[str, Any] = {"who": request.form["who"]} if request.form.get("who") else {}
+    return redirect(url_for("telegram.page", chat=result.chat.id, **query), 303)
 
 
-def _chat(place: int) -> Chat:
-    return bench().telegram.chats.get(place) or Chat(place, kind_of(place), str(place))
+def _chat_or_placeholder(place: int) -> Chat:
+    return current_simulator().telegram.chats.get(place) or Chat(place, kind_of(place), str(place))
 
 
-def _summary(post: Post) -> dict[str, Any]:
-    said = post.body
+def _message_json(post: Post) -> dict[str, Any]:
+    body = post.body
     return {
-        "chat": int(post.place),
-        "chat_name": _chat(int(post.place)).name,
+        "chat": int(post.destination),
+        "chat_name": _chat_or_placeholder(int(post.destination)).name,
         "message_id": int(post.name),
-        "by": said["by"] or None,
-        "text": said["text"],
-        "html": said["html"],
-        "entities": said["entities"],
-        "keyboard": said["keyboard"],
+        "by": body["by"] or None,
+        "text": body["text"],
+        "html": body["html"],
+        "entities": body["entities"],
+        "keyboard": body["keyboard"],
         "reply_to": int(post.thread) if post.thread else None,
         "edited": post.edits > 0,
         "edits": post.edits,
-        "service": said["service"],
+        "service": body["service"],
         "created": datetime.fromtimestamp(post.created).astimezone().isoformat(),
     }
 
 
 @view.app_template_filter()
 def telegram_html(html: str) -> Markup:
-    """Mark what was made of a message's entities, each part escaped, as the HTML it is, and make
-    bare web addresses clickable.
-    """
+    """Return the message's HTML, whose parts are escaped, with clickable web addresses."""
     parts = TAG.split(html)
-    linked = 0
-    for n, part in enumerate(parts):
-        if n % 2:
-            linked += part.startswith("<a ") - (part == "</a>")
-        elif not linked:
-            parts[n] = LINK.sub(r'<a href="\g<0>" rel="noreferrer">\g<0></a>', part)
+    link_depth = 0
+    for index, part in enumerate(parts):
+        if index % 2:
+            link_depth += part.startswith("<a ") - (part == "</a>")
+        elif not link_depth:
+            parts[index] = LINK.sub(r'<a href="\g<0>" rel="noreferrer">\g<0></a>', part)
     return Markup("".join(parts))  # noqa: S704 - see hub/simulator/telegram/entities.py

@@ -304,7 +304,7 @@ def test_a_provider_that_is_gone_for_a_while_costs_no_message(
 def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    simulator.extensions["simulator"].faults.ask(fail=1000)
+    simulator.extensions["simulator"].faults.set(fail=1000)
     ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
     first = Counter(status(one) for one in ids)

@@ -151,7 +151,7 @@ def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
 def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
-    simulator.extensions["simulator"].faults.ask(latency_ms=1000)
+    simulator.extensions["simulator"].faults.set(latency_ms=1000)
     message_id = queue_text()
     with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
@@ -163,7 +163,7 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
         assert now() - began < timedelta(seconds=4)
     assert status(message_id) in ("accepted", "sent", "delivered")
     assert status(waiting) in ("queued", "accepted", "sent", "delivered")
-    simulator.extensions["simulator"].faults.ask(latency_ms=0)
+    simulator.extensions["simulator"].faults.set(latency_ms=0)
     deliver()
     assert Counter(texts_at_provider(simulator)) == Counter(
         ["Your contract is ready.", "for the next worker"]

@@ -43,7 +43,7 @@ from tests.messaging.send.outcome_steps import claim, queue_message, raise_error
 def test_a_broken_connection_pauses_and_its_queue_waits(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    simulator.extensions["simulator"].account.rotate()
+    simulator.extensions["simulator"].account.rotate_token()
     ids = [queue_text(text=f"{n}") for n in range(3)]
     deliver()
     db.session.rollback()

@@ -123,7 +123,7 @@ def test_a_sender_that_has_recovered_is_forgotten(fake_chat: Connection) -> None
 def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    simulator.extensions["simulator"].faults.ask(per_second=25)
+    simulator.extensions["simulator"].faults.set(per_second=25)
     ids = [queue_text(text=f"text {n}") for n in range(60)]
     Dispatcher(ShutdownSignal(20)).run(linger=1.5)
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
