@@ -195,7 +195,7 @@ class SignerIn(Strict):
         default=None,
         description=(
             "The signer's channels, in order of preference. For a chat, use the name of its"
-            " integration, such as `telegram`."
+            " integration."
         ),
     )
 
