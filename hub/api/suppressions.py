@@ -92,7 +92,7 @@ def add_suppression() -> tuple[dict[str, Any], int]:
         lambda: suppressions.add_opt_out(
             given.address,
             channel=given.channel or "",
-            why=given.why,
+            explanation=given.why,
             test=who.test,
             reason="api",
             source_id=who.source_id,
@@ -122,7 +122,7 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
     why = body_of(LiftIn).why
     return stored_value(
         lambda: suppressions.lift_opt_out(
-            suppression_id, why=why, test=who.test, source_id=who.source_id
+            suppression_id, reason=why, test=who.test, source_id=who.source_id
         ),
         _suppressed,
     )

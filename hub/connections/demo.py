@@ -114,7 +114,7 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     connection.sender = cls.senders_of(settings).default
     connection.destination = cls.destination_of(settings)
     team_subscriptions.subscribe_new(connection)
-    connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
+    connection.rules = Rules().to_json()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us
     connection.checked_version = 1
     connection.checked_at = now()

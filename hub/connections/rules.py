@@ -36,7 +36,7 @@ def save(connection_id: str, wanted: Rules) -> None:
     changed = [
         one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)
     ]
-    connection.rules = fresh.stored()
+    connection.rules = fresh.to_json()
     if fresh.quiet != before.quiet:
         outbox.reconsider(connection.id)
     audit.record(

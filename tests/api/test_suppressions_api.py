@@ -90,7 +90,11 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
         f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},fake_chat,\n{ERIC},,again\n"
     )
     report = opt_out_files.import_opt_outs(lines, test=True)
-    assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
+    assert (report.stored, report.duplicates, [number for number, _ in report.refused]) == (
+        2,
+        1,
+        [3, 5],
+    )
     assert "fake_chat" in report.refused[1][1]
     out = "".join(opt_out_files.export_opt_outs(test=True)).splitlines()
     assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
@@ -176,7 +180,7 @@ def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
     transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", given["ip"]))()
     exported = "".join(consents.export_consents(test=True))
     report = consents.import_consents(exported, test=True)
-    assert (report.kept, report.known, report.refused) == (0, 1, [])
+    assert (report.stored, report.duplicates, report.refused) == (0, 1, [])
 
 
 def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
@@ -185,7 +189,7 @@ def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
         f" 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
     )
     report = consents.import_consents(lines, test=True)
-    assert (report.kept, [number for number, _ in report.refused]) == (2, [4, 5, 6])
+    assert (report.stored, [number for number, _ in report.refused]) == (2, [4, 5, 6])
     assert report.refused[2][1].startswith("at: ")
     out = "".join(consents.export_consents(test=True)).splitlines()
     assert out[1].startswith(f"'{ERIC},,,yes,import,2026-01-02T00:00:00")

@@ -161,7 +161,7 @@ def fill() -> None:
     moment = now()
     for n, connection in enumerate(made):
         person = people[n % len(people)]
-        connection.rules = Rules(prices={"": Decimal("0.01")}, spend_day=Decimal(5)).stored()
+        connection.rules = Rules(prices={"": Decimal("0.01")}, spend_day=Decimal(5)).to_json()
         connection.per_second = 50.0
         db.session.add_all(
             [

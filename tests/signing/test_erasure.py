@@ -116,7 +116,7 @@ def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulat
 
 
 def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
-    suppressions.add_opt_out(ERIC, why="Asked on the phone.", test=True)
+    suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     again = direct.send_message(
         to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
@@ -163,8 +163,8 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
 
 
 def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
-    row_id = suppressions.add_opt_out(ERIC, why="Eric Smith rang", test=True).id
-    suppressions.lift_opt_out(row_id, why="Eric Smith wrote again")
+    row_id = suppressions.add_opt_out(ERIC, explanation="Eric Smith rang", test=True).id
+    suppressions.lift_opt_out(row_id, reason="Eric Smith wrote again")
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
@@ -192,7 +192,7 @@ def test_everything_that_is_kept_is_told(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any
 ) -> None:
     contact_id = told_everything(hub_demo, signing_app)
-    suppressions.add_opt_out(ERIC, why="Asked on the phone.", test=True)
+    suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     found = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
     assert found["contact"]["address"] == ERIC
     assert [one["proof"] for one in found["consents"]] == ["I agree"]

@@ -140,7 +140,7 @@ def _page(one: Connection, form: RulesForm) -> str:
     held = policy.rules_of(one)
     if one.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # its addresses are in no country
-    spent = spending.spending_of(one.id, now()) if held.spends else None
+    spent = spending.spending_of(one.id, now()) if held.has_prices else None
     return render_template(
         "rules.html",
         connection=one,
@@ -193,14 +193,14 @@ def _read(form: RulesForm) -> Rules:
         consent=bool(form.consent.data),
         consent_days=form.consent_days.data or 0,
         countries=(
-            rules.countries(form.countries.data or "") if "countries" in form else frozenset()
+            rules.parse_countries(form.countries.data or "") if "countries" in form else frozenset()
         ),
         per_hour=form.per_hour.data or 0,
         per_day=form.per_day.data or 0,
         currency=(form.currency.data or "").strip().upper(),
-        prices=rules.prices(form.prices.data or ""),
-        spend_day=rules.amount(form.spend_day.data or "", "spend_day"),
-        spend_month=rules.amount(form.spend_month.data or "", "spend_month"),
+        prices=rules.parse_prices(form.prices.data or ""),
+        spend_day=rules.parse_amount(form.spend_day.data or "", "spend_day"),
+        spend_month=rules.parse_amount(form.spend_month.data or "", "spend_month"),
         quiet=QuietHours(f"{begins:%H:%M}", f"{ends:%H:%M}") if begins is not None else None,
         quiet_waits=bool(form.quiet_waits.data),
     )

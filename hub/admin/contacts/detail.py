@@ -153,7 +153,7 @@ def undo_link(contact_id: str, link_id: str) -> Any:
         abort(404)
     if not posted():
         return _confirm_undoing(one, linked[link_id])
-    contact_links.unlink(link_id)
+    contact_links.unlink_contacts(link_id)
     flash(
         "Link undone. Opt-outs and windows of the other contact no longer apply to this one.",
         "good",

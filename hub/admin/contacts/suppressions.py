@@ -103,7 +103,7 @@ def add_suppression() -> Any:
         closed.add_opt_out(
             form.address.data,
             channel=form.channel.data or "",
-            why=form.why.data or "",
+            explanation=form.why.data or "",
             test=bool(form.test.data),
         )
     except Refused as refusal:
@@ -130,9 +130,9 @@ def remove_opt_out(suppression_id: str) -> Any:
         },
     )()
     try:
-        one = closed.find_opt_outs(suppression_id)
+        one = closed.find_active_opt_out(suppression_id)
         if request.method == "POST":
-            closed.lift_opt_out(suppression_id, why=form.why.data or "")
+            closed.lift_opt_out(suppression_id, reason=form.why.data or "")
             flash("Opt-out removed. This address can receive messages again.", "good")
             return redirect(url_for("admin.suppressions"), 303)
     except NotFound as problem:
@@ -226,10 +226,18 @@ def _page(
 
 def _told(kind: str, report: ImportReport) -> str:
     if kind == "consents":
-        known = f" {plural(report.known, 'was', 'were')} already recorded." if report.known else ""
-        return f"{plural(report.kept, 'consent was', 'consents were')} recorded.{known}"
-    known = f" {plural(report.known, 'was', 'were')} already opted out." if report.known else ""
-    return f"{plural(report.kept, 'address was', 'addresses were')} opted out.{known}"
+        known = (
+            f" {plural(report.duplicates, 'was', 'were')} already recorded."
+            if report.duplicates
+            else ""
+        )
+        return f"{plural(report.stored, 'consent was', 'consents were')} recorded.{known}"
+    known = (
+        f" {plural(report.duplicates, 'was', 'were')} already opted out."
+        if report.duplicates
+        else ""
+    )
+    return f"{plural(report.stored, 'address was', 'addresses were')} opted out.{known}"
 
 
 def _sender(sender: str) -> str:

@@ -193,7 +193,7 @@ def _why_not_resend(one: Message) -> str:
 
 
 def _suppressed(one: Message) -> bool:
-    return suppressions.stopping(one) is not None
+    return suppressions.find_blocking_opt_out(one) is not None
 
 
 def _says(one: Message) -> dict[str, Any] | None:

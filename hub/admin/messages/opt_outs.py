@@ -24,7 +24,7 @@ def lift_suppression(message_id: str) -> Any:
     if not forms.posted():
         return _confirm_lifting(find(message_id))
     try:
-        suppressions.lift_for_sender(find(message_id).id)
+        suppressions.lift_opt_outs_of_message(find(message_id).id)
         flash(
             "Opt-out removed. This recipient can receive messages again. Resend this"
             " message if it is still needed.",

@@ -261,7 +261,7 @@ def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
         select(Message.contact_id).where(Message.signer_id == signer.id).distinct()
     ).all()
     request = signer.request
-    return opt_out_status.of_person(
+    return opt_out_status.opt_outs_of_person(
         addresses, contacts, test=request.test, source_id=request.source_id
     )
 

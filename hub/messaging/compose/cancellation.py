@@ -73,7 +73,7 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     queued = [
         (message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED
     ]
-    spending.release_estimate([message_id for message_id, _ in queued])
+    spending.release_estimates([message_id for message_id, _ in queued])
     write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
     write(
         _CANCEL,
@@ -206,7 +206,7 @@ def _give_up(ids: Sequence[str]) -> int:
 
 
 def _end(message: Message, status: Status, word: str, why: str = "") -> None:
-    spending.release_estimate([message.id])
+    spending.release_estimates([message.id])
     db.session.expire(message, ["estimate"])
     message.status = status.value
     message.due_at = None

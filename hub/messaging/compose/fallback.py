@@ -34,7 +34,7 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
     carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
-            session_windows.closed_windows(sender_key(carrier), row.contact_id, began)
+            session_windows.close_window(sender_key(carrier), row.contact_id, began)
     if row.stop_reason or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for (

@@ -1,6 +1,4 @@
-"""Chats in which people let us write to them: kept by the addresses that their signing app knows
-them by.
-"""
+"""Chats that people linked to themselves, stored by the addresses that their signing app uses."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from hub.db.types import now
 from hub.models import Contact, LinkedChat
 from hub.shared.address_keys import address_key, address_keys
 
-_chats = table_of(LinkedChat)
+_chats_table = table_of(LinkedChat)
 
 
 @transaction
@@ -25,9 +23,7 @@ def link_chat(
     contact_id: str,
     callback_id: str | None = None,
 ) -> None:
-    """Let a chat reach who has these addresses, kind to address, from now on instead of another
-    one.
-    """
+    """Link a chat to the person with these addresses (kind to address), instead of another chat."""
     keys = [address_key(kind, address) for kind, address in addresses.items()]
     rows = [
         {
@@ -41,53 +37,52 @@ def link_chat(
         for key in keys
     ]
     write(_ADD, rows)
-    write(_CHANGE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+    write(_UPDATE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
 
 def chats_of(
     people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the chats of people, whose addresses are given by kind: by person, connection to the
-    chat's address.
+    """Return the chats of people: for each person, connection id to the chat's address.
 
-    Several people may share an address, an office's say: a chat is somebody's only where all their
-    addresses lead to it.
+    `people` maps each person to addresses by kind. People may share an address, such as an office's
+    number, so a chat belongs to a person only if all of the person's addresses lead to it.
     """
     keys = {
         person: {address_keys(kind, address) for kind, address in addresses.items()}
         for person, addresses in people.items()
     }
-    every = {key for theirs in keys.values() for forms in theirs for key in forms}
-    chats: dict[str, dict[bytes, str]] = {}
-    if every and connection_ids:
+    all_keys = {key for of_person in keys.values() for forms in of_person for key in forms}
+    chats_by_key: dict[str, dict[bytes, str]] = {}
+    if all_keys and connection_ids:
         for connection_id, key, address in read(
-            _FIND, source=source_id, keys=list(every), connections=list(connection_ids)
+            _FIND, source=source_id, keys=list(all_keys), connections=list(connection_ids)
         ):
-            chats.setdefault(connection_id, {})[key] = address
-    found: dict[str, dict[str, str]] = {}
-    for person, theirs in keys.items():
-        for connection_id, by_key in chats.items():
-            reached = {
-                next((by_key[key] for key in forms if key in by_key), "") for forms in theirs
+            chats_by_key.setdefault(connection_id, {})[key] = address
+    result: dict[str, dict[str, str]] = {}
+    for person, of_person in keys.items():
+        for connection_id, by_key in chats_by_key.items():
+            chats = {
+                next((by_key[key] for key in forms if key in by_key), "") for forms in of_person
             }
-            if len(reached) == 1 and "" not in reached:
-                found.setdefault(person, {})[connection_id] = reached.pop()
-    return found
+            if len(chats) == 1 and "" not in chats:
+                result.setdefault(person, {})[connection_id] = chats.pop()
+    return result
 
 
 @transaction
 def move_chat(before: str, after: str) -> None:
-    """Follow a chat to the contact that it became."""
+    """Move the links of a chat to the contact that replaces it."""
     write(_MOVE, {"before": before, "after": after})
 
 
-_ADD = Statement.insert(_chats, on_conflict_do_nothing=True)
-_CHANGE = Statement(
-    update(_chats)
+_ADD = Statement.insert(_chats_table, on_conflict_do_nothing=True)
+_UPDATE = Statement(
+    update(_chats_table)
     .where(
-        _chats.c.connection_id == bindparam("new_connection_id"),
-        _chats.c.source_id == bindparam("new_source_id"),
-        _chats.c.address_key == bindparam("new_address_key"),
+        _chats_table.c.connection_id == bindparam("new_connection_id"),
+        _chats_table.c.source_id == bindparam("new_source_id"),
+        _chats_table.c.address_key == bindparam("new_address_key"),
     )
     .values(
         contact_id=bindparam("new_contact_id"),
@@ -96,18 +91,18 @@ _CHANGE = Statement(
     )
 )
 _FIND = Statement(
-    select(_chats.c.connection_id, _chats.c.address_key, Contact.address)
-    .join(Contact, Contact.id == _chats.c.contact_id)
+    select(_chats_table.c.connection_id, _chats_table.c.address_key, Contact.address)
+    .join(Contact, Contact.id == _chats_table.c.contact_id)
     .where(
-        _chats.c.source_id == bindparam("source"),
-        _chats.c.address_key.in_(list_param("keys")),
-        _chats.c.connection_id.in_(list_param("connections")),
+        _chats_table.c.source_id == bindparam("source"),
+        _chats_table.c.address_key.in_(list_param("keys")),
+        _chats_table.c.connection_id.in_(list_param("connections")),
         Contact.erased_at.is_(None),
     )
-    .order_by(_chats.c.linked_at)
+    .order_by(_chats_table.c.linked_at)
 )
 _MOVE = Statement(
-    update(_chats)
-    .where(_chats.c.contact_id == bindparam("before"))
+    update(_chats_table)
+    .where(_chats_table.c.contact_id == bindparam("before"))
     .values(contact_id=bindparam("after"))
 )

@@ -1,6 +1,6 @@
-"""The ledger of consents: who said yes or no to what, when and how it is known.
+"""Record the consent history: opt-ins and objections of contacts, with date and evidence.
 
-Lines are added, never changed.
+Entries are added, never changed.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
 @dataclass(frozen=True)
 class ConsentEntry:
-    """A consent or objection as it is reported to us; `channel` is '' for all, `proof` the wording
-    that was agreed to.
+    """A consent or objection to record.
+
+    `channel` is '' for every channel. `proof` is the wording that the person agreed to.
     """
 
     address: str
@@ -68,62 +69,64 @@ class ConsentEntry:
     ip: str = ""
     agent: str = ""
     proof: str = ""
-    kind: str = ""  # of the address, where that is neither a number nor a mail address
+    kind: str = ""  # of the address, if that is neither a number nor an email address
 
 
 @transaction
 def record_consent(
-    said: ConsentEntry, *, source: str, test: bool, source_id: str | None = None
+    entry: ConsentEntry, *, source: str, test: bool, source_id: str | None = None
 ) -> Consent:
-    """Add a line to the ledger, about messages of a source or of all.
+    """Add an entry to the consent history, for messages of one source or of all.
 
     Raises Refused that names the field.
     """
-    row = _add(said, source=source, test=test, source_id=source_id)
+    row = _add_entry(entry, source=source, test=test, source_id=source_id)
     if source == BY_ADMIN:
-        clean = _address(said)[1]
+        address = _parse_address(entry)[1]
         audit.record(
             "consent.recorded",
             row.id,
-            clean,
-            said="yes" if said.given else "no",
-            channel=said.channel or "every channel",
+            address,
+            said="yes" if entry.given else "no",
+            channel=entry.channel or "every channel",
         )
     return row
 
 
-def _address(said: ConsentEntry) -> tuple[Address, str]:
+def _parse_address(entry: ConsentEntry) -> tuple[Address, str]:
     return (
-        addresses.of_kind(said.address, said.kind) if said.kind else addresses.parse(said.address)
+        addresses.of_kind(entry.address, entry.kind)
+        if entry.kind
+        else addresses.parse(entry.address)
     )
 
 
-def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) -> Consent:
-    kind, clean = _address(said)
-    if said.channel and said.channel not in list(Channel):
-        why_not = (
-            f"There is no channel {said.channel[:50]!r}. Use one of {', '.join(Channel)},"
+def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str | None) -> Consent:
+    kind, address = _parse_address(entry)
+    if entry.channel and entry.channel not in list(Channel):
+        problem = (
+            f"There is no channel {entry.channel[:50]!r}. Use one of {', '.join(Channel)},"
             " or leave it empty for all."
         )
-        raise Refused("no_such_channel", why_not, field="channel")
-    for name, most in LONGEST.items():
-        if len(getattr(said, name)) > most:
-            raise Refused("too_long", f"Use at most {most:,} characters.", field=name)
+        raise Refused("no_such_channel", problem, field="channel")
+    for name, limit in LONGEST.items():
+        if len(getattr(entry, name)) > limit:
+            raise Refused("too_long", f"Use at most {limit:,} characters.", field=name)
     moment = now()
-    at = moment if said.at is None else times.is_past(said.at, moment, field="at")
-    contact = contact_for(kind, clean, test=test)
+    at = moment if entry.at is None else times.is_past(entry.at, moment, field="at")
+    contact = contact_for(kind, address, test=test)
     row = Consent(
         id=new_id("cns"),
         contact_id=contact.id,
-        channel=said.channel,
-        purpose=said.purpose,
-        given=said.given,
+        channel=entry.channel,
+        purpose=entry.purpose,
+        given=entry.given,
         evidence=source,
         source_id=source_id,
         at=at,
-        ip=text.one_line(said.ip),
-        user_agent=said.agent,
-        proof=said.proof or None,
+        ip=text.one_line(entry.ip),
+        user_agent=entry.agent,
+        proof=entry.proof or None,
     )
     db.session.add(row)
     db.session.flush()
@@ -131,18 +134,21 @@ def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) 
 
 
 def consent_history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
-    """Return the query for what an address said to a source, newest first. Raises Refused."""
+    """Return the query for an address's entries of a source, newest first. Raises Refused."""
     kind, clean = addresses.parse(address)
-    mine = select(Contact.id).where(
+    contact_ids = select(Contact.id).where(
         Contact.address_key.in_(address_keys(kind, clean)), Contact.test == test
     )
-    query = select(Consent).where(Consent.contact_id.in_(mine), Consent.source_id == source_id)
+    query = select(Consent).where(
+        Consent.contact_id.in_(contact_ids), Consent.source_id == source_id
+    )
     return query.order_by(Consent.id.desc())
 
 
 def current_consents(contact_id: str, channel: str) -> Consent | None:
-    """Return what a contact said last about a channel, by the time it was said; a word about every
-    channel counts for each.
+    """Return a contact's latest consent or objection about a channel, by its date.
+
+    An entry about every channel applies to each.
     """
     query = select(Consent).where(
         Consent.contact_id == contact_id, Consent.channel.in_(("", channel))
@@ -150,9 +156,9 @@ def current_consents(contact_id: str, channel: str) -> Consent | None:
     return db.session.scalar(query.order_by(Consent.at.desc(), Consent.id.desc()).limit(1))
 
 
-# ── In files ──────────────────────────────────────────────────────────────────────────────────────
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 def _refuse_contradictions(lines: Sequence[Line]) -> None:
-    """Refuse a file in which one person says yes and no, and no time tells which is newer.
+    """Reject a file with a consent and an objection of one person whose order is unclear.
 
     Raises Refused.
     """
@@ -162,29 +168,29 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
             kind, clean = addresses.of_kind(line["address"], line["kind"])
             moment = _moment_to_compare(line)
         except Refused:
-            continue  # the line is refused by itself
-        word = line["given"].strip().lower()
-        if moment is None or word not in YES + NO:
+            continue  # the import rejects this line
+        answer = line["given"].strip().lower()
+        if moment is None or answer not in YES + NO:
             continue
         channel = line["channel"].strip().lower()
-        given = word in YES
+        given = answer in YES
         by_channel = earlier.setdefault(
             (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip(), moment), {}
         )
-        for other, (first, before) in by_channel.items():
-            if before != given and (channel == other or "" in (channel, other)):
-                why = (
+        for other, (first, earlier_given) in by_channel.items():
+            if earlier_given != given and (channel == other or "" in (channel, other)):
+                problem = (
                     f"This line contradicts line {first} about the same person. Correct one of"
                     " them, or enter a different time for each in the column at."
                 )
-                raise Refused("contradiction", f"Line {number}: {why}", field="file")
+                raise Refused("contradiction", f"Line {number}: {problem}", field="file")
         by_channel.setdefault(channel, (number, given))
 
 
 def _moment_to_compare(line: Mapping[str, str]) -> str | None:
     """Return the time of a line in UTC, '' for now; None for a line that was exported.
 
-    Exported lines stand in the order of the ledger, which decides between equal times. Raises
+    Exported lines keep the order of the consent history, which decides between equal times. Raises
     Refused.
     """
     at = line["at"].strip()
@@ -197,75 +203,78 @@ NEEDS = ("address", "given")
 FILE = Columns(
     NEEDS,
     [name for name in COLUMNS if name not in NEEDS],
-    texts=("purpose", "agent", "proof"),
+    multiline=("purpose", "agent", "proof"),
     check=_refuse_contradictions,
 )
 
 
 def import_consents(content: str | bytes, *, test: bool) -> ImportReport:
-    """Record every line of a CSV file: those of `export` as they were, others with the source
-    `import`.
+    """Record the lines of a CSV file: exported ones unchanged, others with the source `import`.
 
-    Raises Refused for a file that cannot be read, before anything is stored.
+    Raises Refused before anything is stored if the file cannot be read.
     """
     apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
     return import_lines(
-        content, lambda line: _import(line, apps, test), columns=FILE, action="consent.imported"
+        content,
+        lambda line: _import_line(line, apps, test),
+        columns=FILE,
+        action="consent.imported",
     )
 
 
-def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
-    said = _said(line)
+def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+    entry = _parse_entry(line)
     source = line["source"].strip().lower() or BY_IMPORT
     source_id = source_id_of(line, apps)
     if source not in SOURCES:
         raise Refused(
             "no_such_source", f"Use one of {', '.join(SOURCES)}, or leave it empty.", field="source"
         )
-    if said.at is not None and _is_known(said, source, source_id, test=test):
+    if entry.at is not None and _is_stored(entry, source, source_id, test=test):
         return False
-    _add(said, source=source, test=test, source_id=source_id)
+    _add_entry(entry, source=source, test=test, source_id=source_id)
     return True
 
 
-def _is_known(said: ConsentEntry, source: str, source_id: str | None, *, test: bool) -> bool:
-    """Tell whether the ledger has this very line: a file may be imported twice."""
-    keys = address_keys(*_address(said))
+def _is_stored(entry: ConsentEntry, source: str, source_id: str | None, *, test: bool) -> bool:
+    """Return whether the consent history has this entry: a file may be imported twice."""
+    keys = address_keys(*_parse_address(entry))
     contacts = select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
-    same = select(Consent.id).where(
+    equal_entries = select(Consent.id).where(
         Consent.contact_id.in_(contacts),
-        Consent.at == said.at,
-        Consent.given == said.given,
-        Consent.channel == said.channel,
-        Consent.purpose == said.purpose,
+        Consent.at == entry.at,
+        Consent.given == entry.given,
+        Consent.channel == entry.channel,
+        Consent.purpose == entry.purpose,
         Consent.evidence == source,
         Consent.source_id == source_id,
     )
-    return db.session.scalar(same.limit(1)) is not None
+    return db.session.scalar(equal_entries.limit(1)) is not None
 
 
-def _said(line: dict[str, str]) -> ConsentEntry:
-    word = line["given"].strip().lower()
+def _parse_entry(line: dict[str, str]) -> ConsentEntry:
+    answer = line["given"].strip().lower()
     at = line["at"].strip()
-    if word not in YES + NO:
+    if answer not in YES + NO:
         raise Refused("bad_word", "Enter yes or no.", field="given")
     moment = times.is_past(times.parse(at, field="at"), now(), field="at") if at else None
-    more = {name: line[name] for name in ("purpose", "agent", "proof")}
+    texts = {name: line[name] for name in ("purpose", "agent", "proof")}
     kind, address = addresses.of_kind(line["address"], line["kind"])
     return ConsentEntry(
         address,
-        word in YES,
+        answer in YES,
         line["channel"].strip().lower(),
         at=moment,
         ip=line["ip"].strip(),
         kind=kind,
-        **more,
+        **texts,
     )
 
 
-def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
+def _format_line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
     if isinstance(row.at, BadTime):
-        raise UnreadableRow("consents.at")  # imported again, another time would change what counts
+        # exported with another date, the entry could change which one is the newest
+        raise UnreadableRow("consents.at")
     return csv_line(
         [
             address,
@@ -274,7 +283,7 @@ def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
             "yes" if row.given else "no",
             row.evidence,
             row.at.isoformat(),
-            text.one_line(row.ip),  # earlier versions stored several lines, which no import reads
+            text.one_line(row.ip),  # older rows may hold several lines, which the import rejects
             row.user_agent,
             str(row.proof or ""),
             kind,
@@ -284,8 +293,9 @@ def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
 
 
 def export_consents(*, test: bool) -> Iterator[str]:
-    """Write the ledger of live or test contacts as a CSV file, line by line; those who were erased
-    are left out.
+    """Yield the consent history of live or test contacts as lines of a CSV file.
+
+    Erased contacts are omitted.
     """
     yield ",".join(COLUMNS) + "\r\n"
     apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
@@ -301,7 +311,7 @@ def export_consents(*, test: bool) -> Iterator[str]:
         )
         rows = db.session.execute(query.order_by(Consent.id).limit(500)).all()
         yield from unreadable_rows.readable_rows(
-            "consents", rows, lambda found: _line(found[0], found[1], found[2], apps)
+            "consents", rows, lambda row: _format_line(row[0], row[1], row[2], apps)
         )
         if not rows:
             return

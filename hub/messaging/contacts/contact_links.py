@@ -1,12 +1,10 @@
-"""Links between contacts that are one person, under a number and under a provider's own id, say.
+"""Link contacts that are one person, such as a number and a provider's own id.
 
-Opt-outs, consents and windows of one hold for the other. A link reaches one step: a person who
-changed the number is linked to both numbers, which are not linked to each other.
+Opt-outs, consents and session windows of each apply to the other. Links are not transitive: the id
+of a person who changed numbers is linked to both numbers, but these are not linked to each other.
 """
 
 from __future__ import annotations
-
-from typing import TypeVar
 
 from sqlalchemy import or_, select
 
@@ -22,17 +20,15 @@ from hub.models import Contact, ContactLink
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
 
-T = TypeVar("T")
-
 
 @transaction
-def link(contact_id: str, other_id: str, callback_id: str | None) -> None:
+def link_contacts(contact_id: str, other_id: str, callback_id: str | None) -> None:
     """Store that two contacts are one person, as a genuine webhook shows.
 
     A link that an admin undid stays undone.
     """
     first, second = sorted((contact_id, other_id))
-    if first == second or read(_KNOWN, contacts=[first], others=[second]):
+    if first == second or read(_FIND, contacts=[first], others=[second]):
         return
     link_id = new_id("ctl")
     write(
@@ -49,17 +45,19 @@ def link(contact_id: str, other_id: str, callback_id: str | None) -> None:
     audit.record("contact.linked", link_id, "two contacts")
 
 
-def link_named_twice(
+def link_provider_id(
     contact_id: str, address: str, external_id: str, callback_id: str | None, *, test: bool
 ) -> None:
-    """Link a contact to the provider's id that the same webhook gives for the person, if any."""
+    """Link a contact to the provider's id that the same webhook states for the person, if any."""
     if external_id and external_id != address:
-        link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, callback_id)
+        link_contacts(
+            contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, callback_id
+        )
 
 
 @transaction
-def unlink(link_id: str) -> None:
-    """Let two contacts be two people again: from now on nothing of one holds for the other.
+def unlink_contacts(link_id: str) -> None:
+    """Separate two linked contacts: what applies to one no longer applies to the other.
 
     Raises NotFound.
     """
@@ -71,10 +69,10 @@ def unlink(link_id: str) -> None:
 
 
 def links_of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
-    """Return the links of a contact that hold, each with the other contact."""
-    mine = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
+    """Return the active links of a contact, each with the other contact."""
+    either = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
     rows = db.session.scalars(
-        select(ContactLink).where(mine, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)
+        select(ContactLink).where(either, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)
     ).all()
     return [
         (
@@ -88,15 +86,13 @@ def links_of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
 
 
 def keys_of_person(contact: Contact) -> tuple[bytes, ...]:
-    """Return what opt-outs may be stored under that hold for a contact: its own keys, and those of
-    linked contacts.
-    """
+    """Return the address keys whose opt-outs apply to a contact: its own and its links' keys."""
     others = linked_contacts([contact.id]).get(contact.id, [])
-    return (*keys_of_contact(contact), *(one.address_key for one in others))
+    return (*keys_of_contact(contact), *(other.address_key for other in others))
 
 
 _links = table_of(ContactLink)
-_KNOWN = Statement(
+_FIND = Statement(
     select(_links.c.id).where(
         _links.c.contact_id.in_(list_param("contacts")), _links.c.other_id.in_(list_param("others"))
     )

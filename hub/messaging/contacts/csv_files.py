@@ -1,9 +1,8 @@
-"""CSV files of people: read strictly, line by line; written so that no program takes a cell for a
-formula.
+"""Read and write CSV files of contacts, without ambiguity and without formulas.
 
-A file that can be read in two ways is refused whole, with the line at fault. What is read are the
-ways in which spreadsheets write CSV: UTF-8 with or without a byte order mark, UTF-16, with commas,
-semicolons or tabs, and any kind of line ends.
+A file that can be read in two ways is rejected as a whole, with the line at fault. Accepted are the
+forms that spreadsheets write: UTF-8 with or without a byte order mark, or UTF-16; commas,
+semicolons or tabs; any line endings.
 """
 
 from __future__ import annotations
@@ -24,26 +23,26 @@ from hub.db.store import is_retryable, transaction
 from hub.lib import addresses
 from hub.shared import audit
 
-Line = tuple[int, dict[str, str]]  # its number in the file, from 1; its cells by column
+Line = tuple[int, dict[str, str]]  # line number in the file, from 1; cells by column
 
 YES = ("yes", "true", "1", "y")
 NO = ("no", "false", "0", "n")
 MOST_LINES = 100_000
-AT_ONCE = 100  # lines of one transaction: others write in between
+AT_ONCE = 100  # lines per transaction, so that other writers get their turn
 DELIMITERS = ",;\t"
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# what a spreadsheet may take for a formula: these signs in any width, after blanks, quotes and
-# invisible characters, and control characters.
+# A spreadsheet may treat a cell as a formula if it begins with one of these signs, in any width,
+# after blanks, quotes, invisible characters and control characters.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _SIGNS = "=＝﹦⁼₌+＋﹢⁺₊\\-－﹣−⁻₋@＠﹫"
-_BEFORE = "\\s'\"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-_FORMULA = re.compile(rf"[{_BEFORE}]*[{_SIGNS}\t\r\n]")
-# a program that takes other separators than commas begins a cell after each of these
-_INNER = re.compile(rf"([;{_BEFORE}]+)([{_SIGNS}])?")
+_SKIPPED = "\\s'\"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_FORMULA = re.compile(rf"[{_SKIPPED}]*[{_SIGNS}\t\r\n]")
+# a program that splits at other separators than commas begins a cell after each of these
+_SEPARATED_SIGN = re.compile(rf"([;{_SKIPPED}]+)([{_SIGNS}])?")
 _SEPARATOR = re.compile("([;\t\r\n])")
 _GUARDED = re.compile("([;\t\r\n])'")
 _QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$')
@@ -51,72 +50,79 @@ _QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$')
 
 @dataclass
 class ImportReport:
-    """The outcome of an import: how many lines were stored, or known already, and why others were
-    refused, by their number.
+    """The outcome of an import: how many lines were stored, and how many were stored before.
+
+    `refused` holds the number of each rejected line and the reason.
     """
 
-    kept: int = 0
-    known: int = 0
+    stored: int = 0
+    duplicates: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a file: those it must have, those it may have, and which of them hold text of
-    several lines.
+    """The required and optional columns of a file, and those that may hold several lines of text.
 
-    `others` says that more columns may stand in the file, which are not read. `check` refuses lines
+    With `ignores_others`, the file may have more columns, which are not read. `check` rejects lines
     that contradict each other.
     """
 
-    needs: Sequence[str]
+    required: Sequence[str]
     optional: Sequence[str]
-    texts: Collection[str] = ()
-    others: bool = False
+    multiline: Collection[str] = ()
+    ignores_others: bool = False
     check: Callable[[Sequence[Line]], None] = lambda _: None
 
 
 def import_lines(
-    content: str | bytes, keep: Callable[[dict[str, str]], bool], *, columns: Columns, action: str
+    content: str | bytes,
+    store_line: Callable[[dict[str, str]], bool],
+    *,
+    columns: Columns,
+    action: str,
 ) -> ImportReport:
-    """Let `keep` store each line of a CSV file, some in a transaction; it returns False for what is
-    known, and raises Refused.
+    """Store each line of a CSV file with `store_line`, in several transactions.
 
-    Raises Refused, before anything is stored, for a file that cannot be read or can be read in two
-    ways.
+    `store_line` returns False for a line that was stored before, and raises Refused for an invalid
+    line. Raises Refused before anything is stored if the file is unreadable or ambiguous.
     """
-    found = read_csv(content, columns)
-    columns.check(found)
-    lines = iter(found)
+    all_lines = read_csv(content, columns)
+    columns.check(all_lines)
+    lines = iter(all_lines)
     report = ImportReport()
-    while some := list(islice(lines, AT_ONCE)):
+    while batch := list(islice(lines, AT_ONCE)):
         try:
-            part = _keep(some, keep)  # counted once it is stored: a transaction may be run again
+            # each batch has its own report, because its transaction may run again
+            part = _store_batch(batch, store_line)
         except SQLAlchemyError as problem:
             if is_retryable(problem):
                 raise
-            why = (
-                f"The database failed. Nothing from line {some[0][0]} on was imported. Import those"
-                " lines again."
+            first_number = batch[0][0]
+            reason = (
+                f"The database failed. Nothing from line {first_number} on was imported. Import"
+                " those lines again."
             )
-            report.refused.append((some[0][0], why))
+            report.refused.append((first_number, reason))
             break
-        report.kept = report.kept + part.kept
-        report.known = report.known + part.known
-        report.refused = report.refused + part.refused
-    _tell(action, report)
+        report.stored += part.stored
+        report.duplicates += part.duplicates
+        report.refused += part.refused
+    _record_import(action, report)
     return report
 
 
 @transaction
-def _keep(lines: Sequence[Line], keep: Callable[[dict[str, str]], bool]) -> ImportReport:
+def _store_batch(
+    lines: Sequence[Line], store_line: Callable[[dict[str, str]], bool]
+) -> ImportReport:
     part = ImportReport()
     for number, line in lines:
         try:
-            if keep(line):
-                part.kept += 1
+            if store_line(line):
+                part.stored += 1
             else:
-                part.known += 1
+                part.duplicates += 1
         except Refused as refusal:
             part.refused.append(
                 (number, f"{refusal.field}: {refusal}" if refusal.field else str(refusal))
@@ -125,60 +131,60 @@ def _keep(lines: Sequence[Line], keep: Callable[[dict[str, str]], bool]) -> Impo
 
 
 @transaction
-def _tell(action: str, report: ImportReport) -> None:
-    # once, not for each line
-    audit.record(action, action.partition(".")[0], kept=report.kept, refused=len(report.refused))
+def _record_import(action: str, report: ImportReport) -> None:
+    # one audit entry per file, not per line
+    audit.record(action, action.partition(".")[0], kept=report.stored, refused=len(report.refused))
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
-    """Return the lines of a CSV file, blank ones left out.
+    """Return the lines of a CSV file, except blank ones.
 
     Raises Refused that names the line and the remedy.
     """
-    text = _decoded(content).removeprefix("\ufeff")
-    delimiter, skipped = _delimiter(text, columns.needs)
-    rows = _rows(text, delimiter)
+    text = _decode(content).removeprefix("\ufeff")
+    delimiter, skipped = _find_delimiter(text, columns.required)
+    rows = _read_rows(text, delimiter)
     header = next((row for row in rows if row[0] > skipped and any(row[1])), (1, []))
-    names = _names(header[1], columns)
-    empty = dict.fromkeys([*columns.needs, *columns.optional], "")
-    found: list[Line] = []
+    names = _column_names(header[1], columns)
+    empty = dict.fromkeys([*columns.required, *columns.optional], "")
+    lines: list[Line] = []
     for number, cells in rows:
         if not any(cells):
             continue
-        if len(found) == MOST_LINES:
-            raise _bad(
+        if len(lines) == MOST_LINES:
+            raise _bad_line(
                 number,
                 f"The file has more than {MOST_LINES:,} lines. Import it in parts.",
                 "too_many_lines",
             )
-        if not columns.others and any(
+        if not columns.ignores_others and any(
             cell and not name for cell, name in zip(cells, names, strict=False)
         ):
-            raise _bad(
+            raise _bad_line(
                 number,
                 "It has a value in a column without a name. Name the column in the first line.",
             )
         if any(cells[len(names) :]):
-            raise _bad(
+            raise _bad_line(
                 number,
                 f"It has more cells than the first line, which has {len(names)}. Put cells"
                 f" that contain {delimiter!r} in quotes.",
             )
-        line = {name: _unguarded(cell) for name, cell in zip(names, cells, strict=False) if name}
+        line = {name: _unguard(cell) for name, cell in zip(names, cells, strict=False) if name}
         _check_quotes(number, line, names, delimiter, columns)
-        found.append((number, empty | line))
-    return found
+        lines.append((number, empty | line))
+    return lines
 
 
-def _decoded(content: str | bytes) -> str:
+def _decode(content: str | bytes) -> str:
     if isinstance(content, bytes):
         encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError as problem:
             number = content[: problem.start].decode(encoding, "replace").count("\n") + 1
-            raise _bad(
+            raise _bad_line(
                 number,
                 "It contains bytes that are not text. Save the file as CSV UTF-8.",
                 "not_text",
@@ -187,51 +193,51 @@ def _decoded(content: str | bytes) -> str:
         text = content
     if "\0" in text:
         number = text[: text.index("\0")].count("\n") + 1
-        raise _bad(number, "It contains NUL characters. Save the file as CSV UTF-8.", "not_text")
+        raise _bad_line(
+            number, "It contains NUL characters. Save the file as CSV UTF-8.", "not_text"
+        )
     return text
 
 
-def _delimiter(text: str, needs: Sequence[str]) -> tuple[str, int]:
-    """Return what stands between cells, and the number of the last line before the names: blank
-    ones, and a line `sep=;`.
+def _find_delimiter(text: str, required: Sequence[str]) -> tuple[str, int]:
+    """Return the delimiter of cells, and the number of the last line before the column names.
+
+    Blank lines and a line `sep=;` may come before the names.
     """
     for number, line in enumerate(io.StringIO(text, newline=""), 1):
         if declared := re.fullmatch(r'"?sep=([,;\t])"?[\s,;]*', line, re.IGNORECASE):
             return declared[1], number
         if line.strip(f" \r\n{DELIMITERS}"):
-            parts = {
-                one: [name.strip(' "\r\n').lower() for name in line.split(one)]
-                for one in DELIMITERS
-            }
-            return (
-                next((one for one, names in parts.items() if set(needs) <= set(names)), ","),
-                number - 1,
-            )
+            for delimiter in DELIMITERS:
+                names = {name.strip(' "\r\n').lower() for name in line.split(delimiter)}
+                if names.issuperset(required):
+                    return delimiter, number - 1
+            return ",", number - 1
     return ",", 0
 
 
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Return the cells of each line and the number of the line that it begins at."""
-    raw: list[str] = []  # the lines that a row was read from
+def _read_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Return the cells of each row, and the number of the line where the row begins."""
+    raw_lines: list[str] = []  # the lines that a row was read from
 
     def source() -> Iterator[str]:
         for line in io.StringIO(text, newline=""):
-            raw.append(line)
+            raw_lines.append(line)
             yield line
 
     rows = csv.reader(source(), delimiter=delimiter, strict=True, skipinitialspace=True)
-    whole = _whole(delimiter)
+    pattern = _row_pattern(delimiter)
     number = 1
     while True:
-        raw.clear()
+        raw_lines.clear()
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as problem:
-            raise _bad(number, _unreadable(str(problem))) from None
-        if '"' in (row := "".join(raw)) and not whole.fullmatch(row):
-            raise _bad(
+            raise _bad_line(number, _describe_csv_error(str(problem))) from None
+        if '"' in (raw_row := "".join(raw_lines)) and not pattern.fullmatch(raw_row):
+            raise _bad_line(
                 number,
                 "There is a quote inside a cell. Put the whole cell in quotes, and write"
                 ' "" for each quote in it.',
@@ -240,16 +246,16 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         number = rows.line_num + 1
 
 
-def _whole(delimiter: str) -> re.Pattern[str]:
+def _row_pattern(delimiter: str) -> re.Pattern[str]:
     """Return the pattern of a row whose quotes enclose whole cells.
 
-    Others leave in doubt which delimiters count.
+    In other rows it is unclear which delimiters separate cells.
     """
     cell = rf'(?>\x20*+"[^"]*+(?:""[^"]*+)*+"|[^"\r\n{delimiter}]*+)'
     return re.compile(rf"{cell}(?:{delimiter}{cell})*+[\r\n]*+")
 
 
-def _unreadable(problem: str) -> str:
+def _describe_csv_error(problem: str) -> str:
     if "field larger" in problem:
         return (
             f"A cell has more than {csv.field_size_limit():,} characters. Check for a"
@@ -263,109 +269,107 @@ def _unreadable(problem: str) -> str:
     )
 
 
-def _names(cells: Sequence[str], columns: Columns) -> list[str]:
-    names = [_name(cell) for cell in cells]
-    if not set(columns.needs) <= set(names):
-        why = (
-            f"The first line must name the columns. Required: {', '.join(columns.needs)}."
+def _column_names(cells: Sequence[str], columns: Columns) -> list[str]:
+    names = [_normalize_name(cell) for cell in cells]
+    if not set(columns.required) <= set(names):
+        problem = (
+            f"The first line must name the columns. Required: {', '.join(columns.required)}."
             f" Optional: {', '.join(columns.optional)}."
         )
-        raise Refused("missing_column", why, field="file")
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise Refused("missing_column", problem, field="file")
+    if repeated := sorted({name for name in names if name and names.count(name) > 1}):
         raise Refused(
             "duplicate_column",
-            f"The column {twice[0][:50]!r} is named twice. Name each column once.",
+            f"The column {repeated[0][:50]!r} is named twice. Name each column once.",
             field="file",
         )
-    known = {*columns.needs, *columns.optional, ""}
-    if not columns.others and (unknown := set(names) - known):
-        there = ", ".join((*columns.needs, *columns.optional))
+    known = {*columns.required, *columns.optional, ""}
+    if not columns.ignores_others and (unknown := set(names) - known):
         raise Refused(
             "unknown_column",
-            f"The column {min(unknown)[:50]!r} is not known. Use {there}.",
+            f"The column {min(unknown)[:50]!r} is not known. Use"
+            f" {', '.join((*columns.required, *columns.optional))}.",
             field="file",
         )
     return names
 
 
-def _name(cell: str) -> str:
-    """Return the name of a column as it looks: two names that look the same are the same."""
-    shown = "".join(one for one in cell if unicodedata.category(one) != "Cf")
+def _normalize_name(cell: str) -> str:
+    """Return the normal form of a column's name, in which names that look equal are equal."""
+    shown = "".join(char for char in cell if unicodedata.category(char) != "Cf")
     return unicodedata.normalize("NFKC", shown).strip().lower()
 
 
 def _check_quotes(
     number: int, line: dict[str, str], names: Sequence[str], delimiter: str, columns: Columns
 ) -> None:
-    """Refuse a cell that may hold lines of the file, since a quote before them was not closed: they
-    must not vanish in it.
-    """
+    """Reject a cell that may have swallowed lines of the file, because its quote was not closed."""
     for name, cell in line.items():
         inner = re.split(r"\r\n|\r|\n", cell)[1:]
         if inner and (
-            name not in columns.texts
-            or any(_looks_like_a_line(one, names, delimiter, columns.needs) for one in inner)
+            name not in columns.multiline
+            or any(_looks_like_line(text, names, delimiter, columns.required) for text in inner)
         ):
-            raise _bad(
+            raise _bad_line(
                 number,
                 f"The cell in the column {name!r} continues in the next line. Close its"
                 " quote, or write it in one line.",
             )
 
 
-def _looks_like_a_line(
-    text: str, names: Sequence[str], delimiter: str, needs: Sequence[str]
+def _looks_like_line(
+    text: str, names: Sequence[str], delimiter: str, required: Sequence[str]
 ) -> bool:
-    """Tell whether a text has the cells that each line needs, with an address; the last cells of a
-    line may be missing.
+    """Return whether a text has the required cells of a line, and an address.
+
+    The last cells of a line may be missing.
     """
     cells = text.split(delimiter)
-    if not max(map(names.index, needs)) < len(cells) <= len(names):
+    if not max(map(names.index, required)) < len(cells) <= len(names):
         return False
     try:
-        addresses.parse_typed(_unguarded(cells[names.index("address")].strip(' "')))
+        addresses.parse_typed(_unguard(cells[names.index("address")].strip(' "')))
     except Refused:
         return False
     return True
 
 
-def _bad(number: int, why: str, code: str = "bad_file") -> Refused:
-    return Refused(code, f"Line {number}: {why}", field="file")
+def _bad_line(number: int, problem: str, code: str = "bad_file") -> Refused:
+    return Refused(code, f"Line {number}: {problem}", field="file")
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────
 def csv_line(cells: Sequence[str]) -> str:
-    """Write one line.
+    """Return one line of a CSV file.
 
-    An apostrophe before whatever could be a formula makes it text; `read` takes it away again.
+    An apostrophe before a possible formula makes it text; `read_csv` removes it again.
     """
-    return ",".join(_quoted(_guarded(cell)) for cell in cells) + "\r\n"
+    return ",".join(_quote(_guard(cell)) for cell in cells) + "\r\n"
 
 
-def _guarded(cell: str) -> str:
-    inner = _before_signs(cell, lambda separators: _SEPARATOR.sub(r"\1'", separators))
+def _guard(cell: str) -> str:
+    inner = _change_before_signs(cell, lambda separators: _SEPARATOR.sub(r"\1'", separators))
     return f"'{inner}" if _FORMULA.match(inner) else inner
 
 
-def _before_signs(cell: str, change: Callable[[str], str]) -> str:
-    """Change the separators inside a cell, and what follows each, that stand right before a
-    formula's sign.
-    """
+def _change_before_signs(cell: str, change: Callable[[str], str]) -> str:
+    """Apply `change` to the separators, and the blanks after them, before a formula's sign."""
 
-    def changed(found: re.Match[str]) -> str:
-        if not found[2]:
-            return found[0]
-        rest, last, blanks = found[1].rpartition(";")
-        return rest + change(last + blanks) + found[2]
+    def replacement(match: re.Match[str]) -> str:
+        separators, sign = match.groups()
+        if not sign:
+            return separators
+        rest, last, blanks = separators.rpartition(";")
+        return rest + change(last + blanks) + sign
 
-    return _INNER.sub(changed, cell)
+    return _SEPARATED_SIGN.sub(replacement, cell)
 
 
-def _quoted(cell: str) -> str:
+def _quote(cell: str) -> str:
     doubled = cell.replace('"', '""')
     return f'"{doubled}"' if _QUOTED.search(cell) else cell
 
 
-def _unguarded(cell: str) -> str:
+def _unguard(cell: str) -> str:
     inner = cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
-    return _before_signs(inner, lambda separators: _GUARDED.sub(r"\1", separators))
+    return _change_before_signs(inner, lambda separators: _GUARDED.sub(r"\1", separators))

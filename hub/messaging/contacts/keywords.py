@@ -1,9 +1,8 @@
-"""Texts that opt somebody out or in, or ask for help. docs/opt-outs.md describes the grammar for
-admins.
+"""Recognize texts that opt out, opt in, or ask for help. docs/opt-outs.md describes the grammar.
 
-A text is read as its words alone: case, accents, punctuation, emoji and blanks make no difference.
-It opts out when nothing is left but opt-out phrases and polite words. An opt-in is read more
-strictly, since a wrong one sends to somebody who opted out.
+Only the words of a text count: case, accents, punctuation, emoji and blanks make no difference. A
+text opts out if it consists of opt-out phrases and polite words. Opt-ins are matched more strictly,
+because a wrong one would send messages to a person who opted out.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from functools import lru_cache
 STOP = ("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT")
 START = ("START", "UNSTOP", "YES", "SUBSCRIBE")
 HELP = ("HELP", "INFO")
-# what people write instead of one of these words; "OPT OUT" also stands for "OPT-OUT" and "OPTOUT"
+# common phrases for the same requests; "OPT OUT" also matches "OPT-OUT" and "OPTOUT"
 STOP_PHRASES = (
     "STOP ALL",
     "STOP MESSAGES",
@@ -75,7 +74,7 @@ POLITE = (
     "谢谢",
 )
 LONGEST = 40  # characters of a keyword
-LONGEST_TEXT = 10_000  # characters; no channel takes more
+LONGEST_TEXT = 10_000  # characters; no channel delivers longer texts
 
 
 class Keyword(StrEnum):
@@ -87,16 +86,18 @@ class Keyword(StrEnum):
 
 
 def fold_text(text: str) -> str:
-    """Return the words of a text, with a blank between them, without case and accents; hyphens and
-    apostrophes part words.
+    """Return the words of a text, separated by blanks, without case and accents.
+
+    Hyphens and apostrophes separate words.
     """
     return _words(text, " ")
 
 
 @lru_cache(maxsize=1024)
 def spellings(phrase: str) -> frozenset[str]:
-    """Return every form in which a phrase is known: `opt out` also as `optout`; empty when it holds
-    no letter or digit.
+    """Return every form that matches a phrase, such as `optout` for `opt out`.
+
+    The result is empty if the phrase contains no letter or digit.
     """
     return frozenset(
         filter(None, (fold_text(phrase), _words(phrase, ""), fold_text(phrase).replace(" ", "")))
@@ -108,64 +109,72 @@ def keyword_of(
 ) -> Keyword | None:
     """Return the request that a text makes, or None.
 
-    `stop`, `start` and `help_` are the `forms` of further phrases.
+    `stop`, `start` and `help_` are the `spellings` of further phrases.
     """
     if len(text) > LONGEST_TEXT:
         return None
-    own = {Keyword.HELP: help_, Keyword.START: start, Keyword.STOP: stop}
-    for words in dict.fromkeys((fold_text(text), _words(text, ""), _spelled(fold_text(text)))):
-        found = _request(words.split(), own)
-        if found is not None and (found != Keyword.START or _plain(text, start)):
-            return found
+    custom_phrases = {Keyword.HELP: help_, Keyword.START: start, Keyword.STOP: stop}
+    for words in dict.fromkeys(
+        (fold_text(text), _words(text, ""), _join_spelled_letters(fold_text(text)))
+    ):
+        request = _match_request(words.split(), custom_phrases)
+        if request is not None and (request != Keyword.START or _is_plain_opt_in(text, start)):
+            return request
     return None
 
 
-def _request(words: list[str], own: Mapping[Keyword, Collection[str]]) -> Keyword | None:
-    """Return the one request that the words make; None when one of them is no part of it, or they
-    ask for two things.
+def _match_request(
+    words: list[str], custom_phrases: Mapping[Keyword, Collection[str]]
+) -> Keyword | None:
+    """Return the request that the words make.
+
+    None if another word is among them, or if they make two different requests.
     """
     longest = max(
-        (phrase.count(" ") + 1 for phrases in own.values() for phrase in phrases), default=1
+        (phrase.count(" ") + 1 for phrases in custom_phrases.values() for phrase in phrases),
+        default=1,
     )
-    found: set[Keyword] = set()
-    at = 0
-    while at < len(words):
-        for length in range(min(max(longest, _MOST_WORDS), len(words) - at), 0, -1):
-            phrase = " ".join(words[at : at + length])
-            meaning = _meaning(phrase, own)
+    requests: set[Keyword] = set()
+    position = 0
+    while position < len(words):
+        for length in range(min(max(longest, _LONGEST_PHRASE), len(words) - position), 0, -1):
+            phrase = " ".join(words[position : position + length])
+            meaning = _request_of_phrase(phrase, custom_phrases)
             if meaning is not None:
-                found.add(meaning)
-            if meaning is not None or phrase in _POLITE:
-                at += length
+                requests.add(meaning)
+            if meaning is not None or phrase in _POLITE_FORMS:
+                position += length
                 break
         else:
             return None
-    return found.pop() if len(found) == 1 else None
+    return requests.pop() if len(requests) == 1 else None
 
 
-def _meaning(phrase: str, own: Mapping[Keyword, Collection[str]]) -> Keyword | None:
+def _request_of_phrase(
+    phrase: str, custom_phrases: Mapping[Keyword, Collection[str]]
+) -> Keyword | None:
     for meaning in (Keyword.STOP, Keyword.START, Keyword.HELP):
-        if phrase in own[meaning]:
+        if phrase in custom_phrases[meaning]:
             return meaning
-    return _SHIPPED.get(phrase)
+    return _REQUEST_BY_FORM.get(phrase)
 
 
-def _plain(text: str, start: Collection[str]) -> bool:
-    """Tell whether a text is one opt-in word, with nothing around it but blanks, quotation marks,
-    full stops and `!`.
+def _is_plain_opt_in(text: str, start: Collection[str]) -> bool:
+    """Return whether a text is one opt-in word, surrounded only by blanks, quotation marks, full
+    stops and `!`.
     """
-    kept = unicodedata.normalize(
-        "NFKC", "".join(one for one in text if unicodedata.category(one) not in ("Cf", "Mn"))
+    visible = unicodedata.normalize(
+        "NFKC", "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Mn"))
     )
-    bare = kept.strip().strip(AROUND_START).strip()
+    bare = visible.strip().strip(AROUND_START).strip()
     inner = "".join(
-        one for one in unicodedata.normalize("NFD", bare) if unicodedata.category(one) != "Mn"
+        char for char in unicodedata.normalize("NFD", bare) if unicodedata.category(char) != "Mn"
     )
     if not (inner[:1].isalnum() and inner[-1:].isalnum()):
         return False
-    if any(unicodedata.category(one)[0] not in "LNM" for one in inner if one not in " -'’"):
+    if any(unicodedata.category(char)[0] not in "LNM" for char in inner if char not in " -'’"):
         return False
-    return fold_text(bare) in start or _SHIPPED.get(fold_text(bare)) == Keyword.START
+    return fold_text(bare) in start or _REQUEST_BY_FORM.get(fold_text(bare)) == Keyword.START
 
 
 AROUND_START = "\"'“”„‟‘’‚‛«»‹›「」『』.!。！¡…` \t\r\n"
@@ -173,30 +182,36 @@ AROUND_START = "\"'“”„‟‘’‚‛«»‹›「」『』.!。！¡…` 
 
 # ── Words of a text ───────────────────────────────────────────────────────────────────────────────
 def _words(text: str, joint: str) -> str:
-    """Return the words of a text; `joint` takes the place of hyphens and apostrophes, which part
-    words or do not.
+    """Return the words of a text, separated by blanks.
+
+    `joint` replaces hyphens and apostrophes: a blank to separate the words, or '' to join them.
     """
-    kept = "".join(_kept(one, text[at + 1 : at + 2], joint) for at, one in enumerate(text))
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", kept).casefold())
-    letters = (one if unicodedata.category(one)[0] in "LN" else _mark(one) for one in plain)
+    readable = "".join(
+        _readable_char(char, text[position + 1 : position + 2], joint)
+        for position, char in enumerate(text)
+    )
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", readable).casefold())
+    letters = (
+        char if unicodedata.category(char)[0] in "LN" else _letter_mark(char) for char in plain
+    )
     return " ".join("".join(letters).split())
 
 
-def _kept(one: str, following: str, joint: str) -> str:
-    """Return the text to read in place of a character, before its compatibility form is taken."""
-    if one.isascii():
-        if one in "-_'`":
+def _readable_char(char: str, following: str, joint: str) -> str:
+    """Return the replacement of a character, before compatibility normalization."""
+    if char.isascii():
+        if char in "-_'`":
             return joint
-        return " " if one in "0123456789" and following in _KEYCAP else one
-    category = unicodedata.category(one)
+        return " " if char in "0123456789" and following in _KEYCAP else char
+    category = unicodedata.category(char)
     if category[0] == "M" or category == "Cf":
-        return one  # part of the character before it, or unseen; see _mark
-    if category == "Pd" or one in _JOINTS:
+        return char  # combines with the previous character, or is invisible; see _letter_mark
+    if category == "Pd" or char in _JOINTS:
         return joint
-    if category[0] in "LN" and one != _INFORMATION and not _MODIFIERS[0] <= one <= _MODIFIERS[1]:
-        return one
+    if category[0] in "LN" and char != _INFORMATION and not _MODIFIERS[0] <= char <= _MODIFIERS[1]:
+        return char
     # a letter in a circle or a square, unless it is shown as an emoji
-    letter = unicodedata.normalize("NFKC", one)
+    letter = unicodedata.normalize("NFKC", char)
     return (
         letter
         if category == "So"
@@ -208,38 +223,42 @@ def _kept(one: str, following: str, joint: str) -> str:
     )
 
 
-def _mark(one: str) -> str:
-    category = unicodedata.category(one)
+def _letter_mark(char: str) -> str:
+    category = unicodedata.category(char)
     if category == "Mc":
-        return one
+        return char
     return "" if category in ("Mn", "Me", "Cf") else " "
 
 
-def _spelled(words: str) -> str:
-    """Join letters that stand alone: `s t o p`."""
+def _join_spelled_letters(words: str) -> str:
+    """Join letters that are written apart, such as `s t o p`; return other texts unchanged."""
     letters = words.split()
-    return "".join(letters) if len(letters) > 1 and all(len(one) == 1 for one in letters) else words
+    return (
+        "".join(letters)
+        if len(letters) > 1 and all(len(letter) == 1 for letter in letters)
+        else words
+    )
 
 
 _EMOJI = "\N{VARIATION SELECTOR-16}"
 _KEYCAP = (_EMOJI, "\N{COMBINING ENCLOSING KEYCAP}")
-_INFORMATION = "\N{INFORMATION SOURCE}"  # a letter to Unicode, an emoji to people
-_MODIFIERS = ("\u02b9", "\u02d1")  # letters that look like apostrophes and the like
+_INFORMATION = "\N{INFORMATION SOURCE}"  # Unicode calls it a letter; people see an emoji
+_MODIFIERS = ("\u02b9", "\u02d1")  # the range of letters that look like apostrophes
 _JOINTS = "‘’‚‛′´＇｀﹘﹣－＿‿⁀−\u02bc\u02bb"
 
 
-def _every_form(phrases: Iterable[str]) -> frozenset[str]:
+def _all_spellings(phrases: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*map(spellings, phrases))
 
 
-_POLITE = _every_form(POLITE)
-_SHIPPED = {
+_POLITE_FORMS = _all_spellings(POLITE)
+_REQUEST_BY_FORM = {
     form: meaning
     for meaning, phrases in (
         (Keyword.HELP, HELP + HELP_PHRASES),
         (Keyword.START, START),
         (Keyword.STOP, STOP + STOP_PHRASES),
     )
-    for form in _every_form(phrases)
+    for form in _all_spellings(phrases)
 }
-_MOST_WORDS = max(phrase.count(" ") + 1 for phrase in _POLITE | _SHIPPED.keys())
+_LONGEST_PHRASE = max(phrase.count(" ") + 1 for phrase in _POLITE_FORMS | _REQUEST_BY_FORM.keys())

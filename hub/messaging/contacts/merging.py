@@ -1,7 +1,7 @@
-"""Merge contacts that are one person under several forms of one address.
+"""Merge contacts that are stored under several forms of one address.
 
-What is stored under another form than the normal one comes from before the address had one. `hub
-migrate` merges all of it; what it did not reach is merged when the address is next used.
+Rows under another form than the normal one are older than the normal form. `hub migrate` merges
+them; contacts that it could not merge are merged when their address is next used.
 """
 
 from __future__ import annotations
@@ -28,118 +28,114 @@ from hub.models import (
 )
 
 AT_ONCE = 1000  # rows that one transaction moves
-# what makes an opt-out harder to lift, hardest first; the reasons that are not named here come last
+# reasons of opt-outs, the hardest to remove first; reasons that are not listed come last
 STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
 
 
 @transaction
 def merge_contacts(kind: str, address: str, keys: Sequence[bytes]) -> None:
-    """Move all that is stored under `keys` to the first of them, which is that of `address`."""
+    """Move all rows stored under `keys` to the first key, which is that of `address`."""
     first = keys[0]
     others = list(keys[1:])
-    for same in _groups(kind, keys):
-        _merge_contacts(same, address, first)
+    for contacts in _duplicate_groups(kind, keys):
+        _merge_group(contacts, address, first)
     _merge_suppressions(first, others)
     _merge_chats(first, others)
     db.session.flush()
-    db.session.expire_all()  # rows went elsewhere behind the session's back
+    db.session.expire_all()  # bulk updates do not refresh objects of the session
 
 
 def duplicate_pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
-    """Return the contacts that `merge` would let become another one, each with that one: ids."""
-    found = []
-    for same in _groups(kind, keys):
-        kept = _kept(same, keys[0])
-        found += [(row.id, kept.id) for row in same if row is not kept]
+    """Return the ids of contacts that `merge_contacts` would merge: each duplicate, its target."""
+    pairs = []
+    for contacts in _duplicate_groups(kind, keys):
+        target = _choose_target(contacts, keys[0])
+        pairs += [(row.id, target.id) for row in contacts if row is not target]
     db.session.rollback()
-    return found
+    return pairs
 
 
 def merge_all(contact_id: str, into: str) -> None:
-    """Move the many rows of a contact to another one, in several transactions; `merge` takes the
-    rest.
+    """Move most rows of a contact to another one, in several transactions.
+
+    `merge_contacts` moves the rest.
     """
     for table, column in _references():
         key = table.primary_key.columns.values()[0]
-        if column.name in {one.name for one in table.primary_key.columns} or table.name in _SPECIAL:
+        if column.name in table.primary_key.columns or table.name in _MERGE_ROWS:
             continue
-        while (
-            len(
-                ids := db.session.scalars(
-                    select(key).where(column == contact_id).limit(AT_ONCE)
-                ).all()
-            )
-            == AT_ONCE
-        ):
-            _drain(table, column, key, ids, into)
+        query = select(key).where(column == contact_id).limit(AT_ONCE)
+        while len(ids := db.session.scalars(query).all()) == AT_ONCE:
+            _move_rows(table, column, key, ids, into)
 
 
 @transaction
-def _drain(table: Any, column: Any, key: Any, ids: Sequence[str], into: str) -> None:
+def _move_rows(table: Any, column: Any, key: Any, ids: Sequence[str], into: str) -> None:
     db.session.execute(update(table).where(key.in_(ids)).values({column.name: into}))
 
 
 # ── Contacts ──────────────────────────────────────────────────────────────────────────────────────
-def _groups(kind: str, keys: Sequence[bytes]) -> list[list[Contact]]:
-    """Return the contacts under these keys, live ones and test ones apart."""
+def _duplicate_groups(kind: str, keys: Sequence[bytes]) -> list[list[Contact]]:
+    """Return the contacts under these keys, grouped into live and test contacts."""
     query = (
         select(Contact)
         .where(Contact.kind == kind, Contact.address_key.in_(keys))
         .order_by(Contact.id)
     )
     rows = db.session.scalars(query).all()
-    return [same for test in (False, True) if (same := [row for row in rows if row.test == test])]
+    groups = [[row for row in rows if row.test == test] for test in (False, True)]
+    return [group for group in groups if group]
 
 
-def _kept(rows: Sequence[Contact], key: bytes) -> Contact:
+def _choose_target(rows: Sequence[Contact], key: bytes) -> Contact:
     """Return the contact of the normal form, else the oldest not erased, else the oldest."""
     return min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
 
 
-def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
-    kept = _kept(rows, key)
+def _merge_group(rows: Sequence[Contact], address: str, key: bytes) -> None:
+    target = _choose_target(rows, key)
     for row in rows:
-        if row is not kept:
-            _move_references(row.id, kept.id)
+        if row is not target:
+            _move_references(row.id, target.id)
             if row.erased_at is None:
-                kept.time_zone = kept.time_zone or row.time_zone
-                kept.erased_at = None
-                _keep_name(row, kept)
-            kept.created_at = min(kept.created_at, row.created_at)
+                target.time_zone = target.time_zone or row.time_zone
+                target.erased_at = None
+                _copy_missing_name(row, target)
+            target.created_at = min(target.created_at, row.created_at)
             db.session.delete(row)
-    db.session.flush()  # the keys of those that went are free
-    kept.address_key = key
-    kept.address = "" if kept.erased_at else address
+    db.session.flush()  # frees the unique keys of the deleted rows
+    target.address_key = key
+    target.address = "" if target.erased_at else address
     db.session.flush()
 
 
-def _keep_name(row: Contact, kept: Contact) -> None:
-    if kept._name is None:
-        with suppress(DecryptionError):  # a name whose key is gone must not hold the person back
-            kept.name = row.name
+def _copy_missing_name(row: Contact, target: Contact) -> None:
+    if target._name is None:
+        with suppress(DecryptionError):  # a name that cannot be decrypted must not stop the merge
+            target.name = row.name
 
 
 def _references() -> list[tuple[Any, Any]]:
-    """Return the tables and columns that name a contact."""
-    found = [(table, column) for table in Base.metadata.sorted_tables for column in table.columns]
+    """Return the tables and columns that refer to a contact."""
     return [
         (table, column)
-        for table, column in found
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
         if any(key.column is Contact.__table__.c.id for key in column.foreign_keys)
     ]
 
 
 def _move_references(before: str, after: str) -> None:
     for table, column in _references():
-        if merge_into := _SPECIAL.get(table.name):
-            merge_into(before, after)
+        if merge_rows := _MERGE_ROWS.get(table.name):
+            merge_rows(before, after)
         db.session.execute(update(table).where(column == before).values({column.name: after}))
 
 
-def _conversations(before: str, after: str) -> None:
-    kept = {row.connection_id: row for row in _of(Conversation, after)}
-    for row in _of(Conversation, before):
-        if same := kept.get(row.connection_id):
+def _merge_conversations(before: str, after: str) -> None:
+    targets = {row.connection_id: row for row in _rows_of(Conversation, after)}
+    for row in _rows_of(Conversation, before):
+        if same := targets.get(row.connection_id):
             same.last_id, same.last_at = max(
                 (same.last_at, same.last_id), (row.last_at, row.last_id)
             )[::-1]
@@ -148,10 +144,10 @@ def _conversations(before: str, after: str) -> None:
     db.session.flush()
 
 
-def _windows(before: str, after: str) -> None:
-    kept = {row.sender: row for row in _of(SessionWindow, after)}
-    for row in _of(SessionWindow, before):
-        if same := kept.get(row.sender):
+def _merge_windows(before: str, after: str) -> None:
+    targets = {row.sender: row for row in _rows_of(SessionWindow, after)}
+    for row in _rows_of(SessionWindow, before):
+        if same := targets.get(row.sender):
             if row.opened_at > same.opened_at:
                 same.opened_at = row.opened_at
                 same.closes_at = row.closes_at
@@ -159,23 +155,23 @@ def _windows(before: str, after: str) -> None:
     db.session.flush()
 
 
-def _paces(before: str, after: str) -> None:
-    kept = {row.name: row for row in _of(RecipientPace, after)}
-    for row in _of(RecipientPace, before):
-        if same := kept.get(row.name):
+def _merge_paces(before: str, after: str) -> None:
+    targets = {row.name: row for row in _rows_of(RecipientPace, after)}
+    for row in _rows_of(RecipientPace, before):
+        if same := targets.get(row.name):
             same.next_at = max(same.next_at, row.next_at)
             db.session.delete(row)
     db.session.flush()
 
 
-def _of(model: Any, contact_id: str) -> Sequence[Any]:
+def _rows_of(model: Any, contact_id: str) -> Sequence[Any]:
     return db.session.scalars(select(model).where(model.contact_id == contact_id)).all()
 
 
-def _destinations(before: str, after: str) -> None:
-    kept = {row.connection_id: row for row in _of(PausedDestination, after)}
-    for row in _of(PausedDestination, before):
-        if same := kept.get(row.connection_id):
+def _merge_destinations(before: str, after: str) -> None:
+    targets = {row.connection_id: row for row in _rows_of(PausedDestination, after)}
+    for row in _rows_of(PausedDestination, before):
+        if same := targets.get(row.connection_id):
             if row.reopened_at is None:
                 same.code = row.code
                 same.why = row.why
@@ -185,8 +181,8 @@ def _destinations(before: str, after: str) -> None:
     db.session.flush()
 
 
-def _links(before: str, after: str) -> None:
-    """Link what the one was linked to with the other; a link that was undone stays undone."""
+def _merge_links(before: str, after: str) -> None:
+    """Move the links of a contact to another one; a link that was undone stays undone."""
     for row in db.session.scalars(
         select(ContactLink).where(
             or_(ContactLink.contact_id == before, ContactLink.other_id == before)
@@ -208,24 +204,24 @@ def _links(before: str, after: str) -> None:
         db.session.flush()
 
 
-_SPECIAL: Mapping[str, Callable[[str, str], None]] = {
-    "conversations": _conversations,
-    "session_windows": _windows,
-    "recipient_paces": _paces,
-    "contact_links": _links,
-    "paused_destinations": _destinations,
+_MERGE_ROWS: Mapping[str, Callable[[str, str], None]] = {
+    "conversations": _merge_conversations,
+    "session_windows": _merge_windows,
+    "recipient_paces": _merge_paces,
+    "contact_links": _merge_links,
+    "paused_destinations": _merge_destinations,
 }
 
 
-# ── What is kept by an address alone ──────────────────────────────────────────────────────────────
+# ── Rows that are stored by address, not by contact ───────────────────────────────────────────────
 def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
-    """Keep the stricter of two opt-outs for one channel, sender and source, since the newer one."""
+    """Keep the stricter opt-out of each channel, sender and source, with the newest date."""
     rows = db.session.scalars(
         select(Suppression).where(Suppression.address_key.in_([first, *others]))
     ).all()
-    kept: dict[tuple[Any, ...], Suppression] = {}
+    strictest: dict[tuple[Any, ...], Suppression] = {}
     for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
-        same = kept.setdefault((row.channel, row.sender, row.test, row.source_id), row)
+        same = strictest.setdefault((row.channel, row.sender, row.test, row.source_id), row)
         if same is not row:
             same.since = max(same.since, row.since)
             same.explanation = same.explanation or row.explanation
@@ -241,12 +237,12 @@ def _strictness(row: Suppression) -> tuple[int, float]:
 
 
 def strictness_rank(reason: str) -> int:
-    """Return how easily an opt-out of this reason is lifted: 0 is the hardest."""
+    """Return the rank of a reason by how hard its opt-out is to remove: 0 is the hardest."""
     return STRICTEST.index(reason) if reason in STRICTEST else len(STRICTEST)
 
 
 def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
-    """Keep the newest chat link of one person over one connection and source."""
+    """Keep the newest chat link of each connection and source."""
     rows = db.session.scalars(
         select(LinkedChat).where(LinkedChat.address_key.in_([first, *others]))
     ).all()
@@ -256,12 +252,12 @@ def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
         newest[pair] = max(
             newest.get(pair, (row.linked_at, row.contact_id, row.callback_id)),
             (row.linked_at, row.contact_id, row.callback_id),
-            key=lambda one: one[0],
+            key=lambda entry: entry[0],
         )
     db.session.execute(delete(LinkedChat).where(LinkedChat.address_key.in_(others)))
-    known = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
+    stored = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
     for pair, (linked_at, contact_id, callback_id) in newest.items():
-        row = known.get(pair) or LinkedChat(
+        row = stored.get(pair) or LinkedChat(
             connection_id=pair[0], source_id=pair[1], address_key=first
         )
         row.linked_at = linked_at

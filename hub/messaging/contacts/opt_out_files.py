@@ -33,37 +33,39 @@ LONGEST_NAME = 200  # characters of a sender or a code
 COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
 
 
-def _refuse_opposites(lines: Sequence[Line]) -> None:
-    """Refuse a file with lines that are no opt-outs: consents, and opt-outs that were lifted.
+def _refuse_other_lines(lines: Sequence[Line]) -> None:
+    """Reject a file with lines that are not opt-outs: consents, and opt-outs that were removed.
 
     Raises Refused.
     """
     for number, line in lines:
         if line.get("given", "").strip().lower() not in ("", *NO):
-            why = "This line contains a consent. Import consents as a separate file."
+            problem = "This line contains a consent. Import consents as a separate file."
         elif line.get("lifted_at", "").strip():
-            why = "This opt-out was removed. Delete the line and import the file again."
+            problem = "This opt-out was removed. Delete the line and import the file again."
         else:
             continue
-        raise Refused("no_opt_out", f"Line {number}: {why}", field="file")
+        raise Refused("no_opt_out", f"Line {number}: {problem}", field="file")
 
 
-FILE = Columns(("address",), COLUMNS[1:], others=True, check=_refuse_opposites)
+FILE = Columns(("address",), COLUMNS[1:], ignores_others=True, check=_refuse_other_lines)
 
 
 def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:
-    """Close every address of a CSV file: those of `export` as they were, other lists for the reason
-    `import`.
+    """Add the opt-outs of a CSV file: exported ones unchanged, others with the reason `import`.
 
-    Raises Refused for a file that cannot be read, before anything is stored.
+    Raises Refused before anything is stored if the file cannot be read.
     """
     apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
     return import_lines(
-        content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported"
+        content,
+        lambda line: _import_line(line, apps, test),
+        columns=FILE,
+        action="suppression.imported",
     )
 
 
-def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     address = addresses.of_kind(line["address"], line["kind"])
     sender = line["sender"].strip()
     if is_id("con", sender) and db.session.get(Connection, sender) is None:
@@ -73,7 +75,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:
             raise Refused("too_long", f"Use at most {LONGEST_NAME} characters.", field=name)
-    _, new = store_opt_out(
+    _, is_new = store_opt_out(
         address,
         line["channel"].strip().lower(),
         line["why"],
@@ -88,60 +90,59 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
             else None
         ),
     )
-    return new
+    return is_new
 
 
 def source_id_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
-    """Return the id of the source that a line of a file names by its slug; None for all.
+    """Return the id of the source whose slug a line names; None for all sources.
 
     Raises Refused.
     """
     slug = line["app"].strip()
     if slug and slug not in apps:
-        why = (
+        problem = (
             f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
             " source."
         )
-        raise Refused("no_such_source", why, field="app")
+        raise Refused("no_such_source", problem, field="app")
     return apps[slug] if slug else None
 
 
-def _line(one: AddressOptOut, apps: dict[str, str]) -> str:
-    row = one.row
-    # it closes the address all the same
+def _format_line(opt_out: AddressOptOut, apps: dict[str, str]) -> str:
+    row = opt_out.row
+    # an opt-out with a damaged date still blocks its address
     since = "" if isinstance(row.since, BadTime) else row.since.isoformat()
     return csv_line(
         [
-            one.address,
+            opt_out.address,
             row.channel,
             row.reason,
             text.one_line(row.explanation),
             since,
             row.sender,
             row.code,
-            one.kind,
+            opt_out.kind,
             apps.get(row.source_id or "", ""),
         ]
     )
 
 
 def export_opt_outs(*, test: bool) -> Iterator[str]:
-    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
-    erased people have no address.
+    """Yield the active opt-outs of live or test addresses as lines of a CSV file.
+
+    Opt-outs of erased people are omitted, because their address is not known.
     """
     yield ",".join(COLUMNS) + "\r\n"
     apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
     last = ""
     while True:
-        query = (
-            list_opt_outs(test=test).where(Suppression.id > last)
-            if last
-            else list_opt_outs(test=test)
-        )
+        query = list_opt_outs(test=test)
+        if last:
+            query = query.where(Suppression.id > last)
         rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
-        known = [one for one in with_addresses(rows) if one.address]
+        opt_outs = [opt_out for opt_out in with_addresses(rows) if opt_out.address]
         yield from unreadable_rows.readable_rows(
-            "suppressions", known, lambda one: _line(one, apps)
+            "suppressions", opt_outs, lambda opt_out: _format_line(opt_out, apps)
         )
         if not rows:
             return

@@ -1,4 +1,4 @@
-"""Opt-outs of a person, as pages show them: suppressions and recorded objections."""
+"""Find the opt-outs of a person for pages: suppressions and recorded objections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.lib import addresses
 from hub.messaging.policy import linked_contacts, policy
-from hub.messaging.policy.newest_decisions import current_decisions, newest_decisions
+from hub.messaging.policy.newest_decisions import current_decision, newest_decisions
 from hub.messaging.policy.opt_outs import active_opt_outs
 from hub.models import Connection, Contact, Suppression
 from hub.shared.address_keys import address_keys, keys_of_contact
@@ -25,8 +25,8 @@ OBJECTION = "objection"
 class OptOut:
     """The reason why a person receives no messages on a channel, '' for every channel.
 
-    `reason` is that of a suppression, or OBJECTION. `contact_id` may be '' where no contact is
-    known under the address.
+    `reason` is that of a suppression, or OBJECTION. `contact_id` is '' if the address has no
+    contact.
     """
 
     channel: str
@@ -36,32 +36,34 @@ class OptOut:
     contact_id: str
 
 
-def of_person(
+def opt_outs_of_person(
     typed: Iterable[str], contact_ids: Collection[str], *, test: bool, source_id: str | None
 ) -> list[OptOut]:
-    """Return what stops messages of a source to a person, the oldest opt-out first.
+    """Return the opt-outs that block messages of a source to a person, the oldest first.
 
-    The person is known by phone numbers and email addresses, as an app gave them, and by contacts.
+    `typed` are the person's numbers and email addresses as an app sent them.
     """
-    keys = {key for address in typed for key in _keys(address)}
+    keys = {key for address in typed for key in _keys_of_address(address)}
     people = db.session.scalars(
         select(Contact).where(
             Contact.test == test, Contact.address_key.in_(keys) | Contact.id.in_(contact_ids)
         )
     ).all()
-    return _opt_outs(people, keys, test=test, source_id=source_id)
+    return _find_opt_outs(people, keys, test=test, source_id=source_id)
 
 
-def of_recipient(
+def opt_out_of_recipient(
     contact: Contact, connection: Connection, *, source_id: str | None
 ) -> OptOut | None:
-    """Return what stops messages to a contact over a connection, or None."""
+    """Return the opt-out that blocks messages to a contact over a connection, or None."""
     sender = policy.sender_key(connection)
-    found = _opt_outs([contact], set(), test=connection.test, source_id=source_id, sender=sender)
-    return next((one for one in found if one.channel in ("", connection.channel)), None)
+    opt_outs = _find_opt_outs(
+        [contact], set(), test=connection.test, source_id=source_id, sender=sender
+    )
+    return next((row for row in opt_outs if row.channel in ("", connection.channel)), None)
 
 
-def _opt_outs(
+def _find_opt_outs(
     people: Collection[Contact],
     keys: set[bytes],
     *,
@@ -69,35 +71,40 @@ def _opt_outs(
     source_id: str | None,
     sender: str | None = None,
 ) -> list[OptOut]:
-    links = linked_contacts.linked_contacts([one.id for one in people])
-    owners = {key: one.id for one in people for key in keys_of_contact(one)}
-    owners |= {other.address_key: other.id for some in links.values() for other in some}
+    links = linked_contacts.linked_contacts([contact.id for contact in people])
+    owners = {key: contact.id for contact in people for key in keys_of_contact(contact)}
+    owners |= {other.address_key: other.id for others in links.values() for other in others}
     query = active_opt_outs({*keys, *owners}, test=test, source_id=source_id)
     if sender is not None:
         query = query.where(Suppression.sender.in_(("", sender)))
-    found = [
+    opt_outs = [
         OptOut(row.channel, row.reason, row.code, row.since, owners.get(row.address_key, ""))
         for row in db.session.scalars(query)
     ]
-    ids = linked_contacts.with_linked([one.id for one in people], links)
-    found += _objections(ids, source_id)
-    return sorted(found, key=lambda one: one.since)
+    ids = linked_contacts.with_linked([contact.id for contact in people], links)
+    opt_outs += _objections(ids, source_id)
+    return sorted(opt_outs, key=lambda opt_out: opt_out.since)
 
 
 def _objections(contact_ids: Collection[str], source_id: str | None) -> list[OptOut]:
-    found = []
+    objections = []
     for channel in Channel:
         by_contact = newest_decisions(contact_ids, channel.value)
-        words = [word for some in by_contact.values() for word in some.values()]
-        decision = current_decisions(words, source_id)
+        owners = {
+            decision.id: contact_id
+            for contact_id, by_source in by_contact.items()
+            for decision in by_source.values()
+        }
+        decisions = [decision for rows in by_contact.values() for decision in rows.values()]
+        decision = current_decision(decisions, source_id)
         if decision is not None and not decision.given:
-            owner = next(one for one, some in by_contact.items() if decision in some.values())
-            found.append(OptOut(channel.value, OBJECTION, "", decision.at, owner))
-    return found
+            owner = owners[decision.id]
+            objections.append(OptOut(channel.value, OBJECTION, "", decision.at, owner))
+    return objections
 
 
-def _keys(address: str) -> tuple[bytes, ...]:
+def _keys_of_address(address: str) -> tuple[bytes, ...]:
     try:
         return address_keys(*addresses.parse(address))
-    except Refused:  # nothing can be stored under it
+    except Refused:  # an invalid address has no opt-outs
         return ()

@@ -1,5 +1,6 @@
-"""Addresses that must not be sent to: closed by a keyword, a provider, an admin or an import;
-lifted by hand, never by time.
+"""Store opt-outs: addresses that must receive no messages, as suppressions in the database.
+
+A keyword, a provider, an admin, an app or an import creates them. They do not expire.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ BY_ADMIN = "admin"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
 BY_COMPLAINT = "complaint"
-LONGEST_WHY = 500  # characters
+LONGEST_REASON = 500  # characters
 REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
 
 
 @dataclass(frozen=True)
 class AddressOptOut:
-    """A suppression and its address; '' where that was erased or never stored."""
+    """A suppression with its address, '' if that was erased or never stored."""
 
     row: Suppression
     address: str
@@ -41,13 +42,12 @@ class AddressOptOut:
     kind: str = ""
 
 
-# ── Closing ───────────────────────────────────────────────────────────────────────────────────────
+# ── Add ───────────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
-    """Close a message's channel and sender for its recipient, because the provider said so.
+    """Opt the recipient of a message out of its channel and sender, because the provider refused.
 
-    `began` is the start of the attempt that the provider refused. An opt-out lifted after it stays
-    lifted.
+    `began` is the start of the refused attempt. An opt-out that was removed later stays removed.
     """
     message = db.session.get_one(Message, message_id)
     contact = message.contact
@@ -63,7 +63,7 @@ def suppress(message_id: str, *, reason: str, code: str, began: datetime | None 
         )
         if db.session.scalar(lifted.limit(1)) is not None:
             return
-    _close(
+    _store_suppression(
         contact.address_key,
         message.channel,
         sender,
@@ -79,24 +79,24 @@ def add_opt_out(
     address: str,
     *,
     channel: str = "",
-    why: str = "",
+    explanation: str = "",
     test: bool,
     reason: str = BY_ADMIN,
     source_id: str | None = None,
 ) -> Suppression:
-    """Close an address, on one channel or on all, for messages of a source or of all.
+    """Add an opt-out for an address, on one channel or all, for one source's messages or all.
 
-    Return what closes it, which may be older. Raises Refused that names the field.
+    Return the opt-out, which may have existed before. Raises Refused that names the field.
     """
     row, _ = store_opt_out(
-        addresses.parse(address), channel, why, test, reason, source_id=source_id
+        addresses.parse(address), channel, explanation, test, reason, source_id=source_id
     )
     audit.record(
         "suppression.added",
         row.id,
         addresses.parse(address)[1],
         channel=channel or "every channel",
-        why=why,
+        why=explanation,
     )
     return row
 
@@ -104,30 +104,32 @@ def add_opt_out(
 def store_opt_out(
     address: tuple[Address, str],
     channel: str,
-    why: str,
+    explanation: str,
     test: bool,
     reason: str,
     *,
     sender: str = "",
-    **more: Any,
+    **details: Any,
 ) -> tuple[Suppression, bool]:
-    """Return what closes an address, and whether it is new."""
-    why = text.one_line(why)  # so that a file of opt-outs has a line for each
+    """Store an opt-out; return it, and whether it is new. Raises Refused that names the field."""
+    explanation = text.one_line(explanation)  # so that an exported file has one line per opt-out
     if channel and channel not in list(Channel):
-        why_not = (
+        problem = (
             f"There is no channel {channel[:50]!r}. Use one of {', '.join(Channel)}, or"
             " leave it empty for all."
         )
-        raise Refused("no_such_channel", why_not, field="channel")
-    if len(why) > LONGEST_WHY:
+        raise Refused("no_such_channel", problem, field="channel")
+    if len(explanation) > LONGEST_REASON:
         raise Refused(
-            "why_too_long", f"Enter a reason of at most {LONGEST_WHY} characters.", field="why"
+            "why_too_long", f"Enter a reason of at most {LONGEST_REASON} characters.", field="why"
         )
     contact = contact_for(*address, test=test)
-    return _close(contact.address_key, channel, sender, test, reason, why=why, **more)
+    return _store_suppression(
+        contact.address_key, channel, sender, test, reason, explanation=explanation, **details
+    )
 
 
-def _close(
+def _store_suppression(
     key: bytes,
     channel: str,
     sender: str,
@@ -136,11 +138,11 @@ def _close(
     *,
     code: str = "",
     message_id: str | None = None,
-    why: str = "",
+    explanation: str = "",
     source_id: str | None = None,
     since: datetime | None = None,
 ) -> tuple[Suppression, bool]:
-    same = select(Suppression).where(
+    active = select(Suppression).where(
         Suppression.address_key == key,
         Suppression.channel == channel,
         Suppression.sender == sender,
@@ -148,12 +150,12 @@ def _close(
         Suppression.lifted_at.is_(None),
         Suppression.source_id == source_id,
     )
-    if (row := db.session.scalar(same)) is not None:
-        # a stricter reason wins: otherwise a START would lift an admin's opt-out
+    if (row := db.session.scalar(active)) is not None:
+        # the stricter reason wins: otherwise a START would remove an admin's opt-out
         if merging.strictness_rank(reason) < merging.strictness_rank(row.reason):
             row.reason = reason
             row.code = code
-            row.explanation = why or row.explanation
+            row.explanation = explanation or row.explanation
             db.session.flush()
         return row, False
     row = Suppression(
@@ -165,7 +167,7 @@ def _close(
         reason=reason,
         code=code,
         message_id=message_id,
-        explanation=why,
+        explanation=explanation,
         since=since or now(),
     )
     db.session.add(row)
@@ -173,36 +175,38 @@ def _close(
     return row, True
 
 
-# ── Lifting ───────────────────────────────────────────────────────────────────────────────────────
+# ── Remove ────────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def lift_opt_out(
-    suppression_id: str, *, why: str, test: bool | None = None, source_id: str | None = None
+    suppression_id: str, *, reason: str, test: bool | None = None, source_id: str | None = None
 ) -> Suppression:
-    """Let messages go to an address again, and keep why. Raises NotFound, Refused.
+    """Remove an opt-out, with a reason. Raises NotFound, Refused.
 
-    With `source_id`, only what this source recorded; the others are lifted by admins.
+    With `source_id`, only opt-outs that this source recorded; admins remove the others.
     """
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
-    hidden = row is None or test not in (None, row.test) or source_id not in (None, row.source_id)
-    if row is None or hidden or row.lifted_at is not None:
+    is_hidden = (
+        row is None or test not in (None, row.test) or source_id not in (None, row.source_id)
+    )
+    if row is None or is_hidden or row.lifted_at is not None:
         raise NotFound("not_suppressed", "This opt-out does not exist, or it was already removed.")
-    if not why.strip():
+    if not reason.strip():
         raise Refused(
             "no_reason",
             "Enter the reason, for example: the person asked to receive messages again.",
             field="why",
         )
-    if len(why) > LONGEST_WHY:
+    if len(reason) > LONGEST_REASON:
         raise Refused(
-            "why_too_long", f"Enter a reason of at most {LONGEST_WHY} characters.", field="why"
+            "why_too_long", f"Enter a reason of at most {LONGEST_REASON} characters.", field="why"
         )
     row.lifted_at = now()
-    row.lift_reason = why.strip()
-    [closed] = with_addresses([row])
+    row.lift_reason = reason.strip()
+    [opt_out] = with_addresses([row])
     audit.record(
         "suppression.lifted",
         row.id,
-        closed.address,
+        opt_out.address,
         reason=row.reason,
         code=row.code,
         why=row.lift_reason,
@@ -211,18 +215,18 @@ def lift_opt_out(
 
 
 @transaction
-def lift_for_sender(message_id: str) -> None:
-    """Lift everything that stops messages like this one. Raises NotFound when nothing does."""
-    found = stopping(db.session.get_one(Message, message_id))
-    if found is None:
+def lift_opt_outs_of_message(message_id: str) -> None:
+    """Remove every opt-out that blocks messages like this one. Raises NotFound if none does."""
+    row = find_blocking_opt_out(db.session.get_one(Message, message_id))
+    if row is None:
         raise NotFound("not_suppressed", "Nothing blocks messages to this recipient.")
-    while found is not None:
-        lift_opt_out(found.id, why="Removed on the page of a message.")
-        found = stopping(db.session.get_one(Message, message_id))
+    while row is not None:
+        lift_opt_out(row.id, reason="Removed on the page of a message.")
+        row = find_blocking_opt_out(db.session.get_one(Message, message_id))
 
 
-def stopping(message: Message) -> Suppression | None:
-    """Return what would stop a message like this one now, or None."""
+def find_blocking_opt_out(message: Message) -> Suppression | None:
+    """Return an opt-out that would block a message like this one now, or None."""
     return opt_outs.find_opt_out(
         contact_links.keys_of_person(message.contact),
         message.channel,
@@ -232,7 +236,7 @@ def stopping(message: Message) -> Suppression | None:
     )
 
 
-# ── Looking ───────────────────────────────────────────────────────────────────────────────────────
+# ── Find ──────────────────────────────────────────────────────────────────────────────────────────
 def list_opt_outs(
     *,
     address: str = "",
@@ -240,9 +244,9 @@ def list_opt_outs(
     lifted: bool = False,
     source_id: str | None = None,
 ) -> Select[Suppression]:
-    """Return the query for suppressions, open ones unless `lifted`; of one source, if given.
+    """Return the query for active opt-outs, or for those that were removed if `lifted`.
 
-    Raises Refused for what is no address.
+    `source_id` selects those of one source. Raises Refused for an invalid address.
     """
     query = select(Suppression).where(
         Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None)
@@ -256,44 +260,46 @@ def list_opt_outs(
 
 
 def blocks_of_address(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]:
-    """Return where messages of a source to an address are stopped: channel ('' for all) and code.
+    """Return the channel ('' for all) and code of each block of a source's messages to an address.
 
-    Raises Refused for what is no address.
+    Raises Refused for an invalid address.
     """
     kind, clean = addresses.parse(address)
     keys = address_keys(kind, clean)
-    mine = db.session.scalars(
+    contact_ids = db.session.scalars(
         select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
     ).all()
-    linked = linked_contacts.linked_contacts(mine).values()
-    others = [one.address_key for some in linked for one in some]
-    query = opt_outs.active_opt_outs((*keys, *others), test=test, source_id=source_id)
+    linked = linked_contacts.linked_contacts(contact_ids).values()
+    linked_keys = [contact.address_key for contacts in linked for contact in contacts]
+    query = opt_outs.active_opt_outs((*keys, *linked_keys), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
 def with_addresses(rows: list[Suppression]) -> list[AddressOptOut]:
-    """Say of suppressions whose address they close."""
-    keys = {row.address_key for row in rows}
-    people = (
-        db.session.scalars(
-            select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))
-        )
-        if keys
-        else ()
+    """Return suppressions with the addresses that they block."""
+    if not rows:
+        return []
+    query = select(Contact).where(
+        Contact.address_key.in_({row.address_key for row in rows}), Contact.erased_at.is_(None)
     )
-    known = {(one.address_key, one.test): one for one in people}
-    found = [
-        (row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test)))
-        for row in rows
-    ]
-    return [
-        AddressOptOut(row, one.address, one.id, one.kind) if one else AddressOptOut(row, "", "")
-        for row, one in found
-    ]
+    contacts = {
+        (contact.address_key, contact.test): contact for contact in db.session.scalars(query)
+    }
+    result = []
+    for row in rows:
+        contact = contacts.get((row.address_key, row.test)) or contacts.get(
+            (row.address_key, not row.test)
+        )
+        result.append(
+            AddressOptOut(row, contact.address, contact.id, contact.kind)
+            if contact
+            else AddressOptOut(row, "", "")
+        )
+    return result
 
 
-def find_opt_outs(suppression_id: str) -> AddressOptOut:
-    """Return an open suppression. Raises NotFound."""
+def find_active_opt_out(suppression_id: str) -> AddressOptOut:
+    """Return an active opt-out with its address. Raises NotFound."""
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
     if row is None or row.lifted_at is not None:
         raise NotFound("not_suppressed", "This opt-out does not exist, or it was already removed.")
@@ -301,9 +307,9 @@ def find_opt_outs(suppression_id: str) -> AddressOptOut:
 
 
 def opt_outs_of_contact(contact: Contact) -> list[Suppression]:
-    """Return everything that closes or closed a contact, newest first.
+    """Return the active and removed opt-outs of a contact, newest first.
 
-    A live suppression also holds for a test contact.
+    Live opt-outs also apply to test contacts.
     """
     tests = (False, True) if contact.test else (False,)
     query = select(Suppression).where(

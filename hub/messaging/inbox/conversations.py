@@ -231,7 +231,9 @@ def opt_out(talk: ConversationSummary) -> OptOut | None:
     """Return what stops answers in a conversation, or None."""
     if talk.contact is None:
         return None
-    return opt_out_status.of_recipient(talk.contact, talk.connection, source_id=_source_of(talk))
+    return opt_out_status.opt_out_of_recipient(
+        talk.contact, talk.connection, source_id=_source_of(talk)
+    )
 
 
 def _source_of(talk: ConversationSummary) -> str | None:

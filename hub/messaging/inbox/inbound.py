@@ -72,7 +72,7 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact:
-        contact_links.link_named_twice(
+        contact_links.link_provider_id(
             contact.id, came.address, came.external_id, origin.callback_id, test=receiver.test
         )
     if contact and cls.session_window and meant:

@@ -286,7 +286,7 @@ def process_unassigned_keyword(came: Inbound, at: datetime, callback_id: str | N
         return
     require_write_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
-    contact_links.link_named_twice(
+    contact_links.link_provider_id(
         contact.id, came.address, came.external_id, callback_id, test=False
     )
     given = word == Keyword.START

@@ -16,25 +16,26 @@ from hub.models import Consent, Source
 
 T = TypeVar("T")
 
-PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
+PURPOSES = ("", "signing")  # only consents with these purposes apply to messages
 BY_KEYWORD = "keyword"
 
 
-def holds_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T]:
-    """Return what holds for a source's messages: what holds for every source (None), and its own.
+def entries_for_source(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T]:
+    """Return the entries that apply to a source's messages: its own, and those of None.
 
-    Messages of no source are an admin's: whatever any source recorded holds for them.
+    The entries of None apply to every source. Messages without a source are an admin's: the
+    entries of every source apply to them.
     """
     if source_id is None:
         return list(by_source.values())
-    return [by_source[one] for one in (None, source_id) if one in by_source]
+    return [by_source[key] for key in (None, source_id) if key in by_source]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The newest consent or objection of a contact, as one source recorded it, or None: an admin.
+    """The newest consent or objection of a contact that one source recorded, or an admin (None).
 
-    `for_all` says that it applies to every source's messages.
+    `for_all` is true if it applies to the messages of every source.
     """
 
     id: str
@@ -44,59 +45,59 @@ class Decision:
     for_all: bool = True
 
 
-def current_decisions(words: Iterable[Decision], source_id: str | None) -> Decision | None:
-    """Return the word that decides about a source's messages, None without any.
+def current_decision(decisions: Iterable[Decision], source_id: str | None) -> Decision | None:
+    """Return the decision that applies to a source's messages, or None.
 
-    An objection applies until its own source, or an admin, records a consent. Messages of no
-    source are an admin's: what any source recorded applies to them.
+    An objection applies until its own source, or an admin, records a consent. Messages without a
+    source are an admin's: the decisions of every source apply to them.
     """
     latest: dict[str | None, Decision] = {}
-    for word in sorted(words, key=_when):
-        if source_id is None or word.for_all or word.source_id == source_id:
-            latest[word.source_id] = word
+    for decision in sorted(decisions, key=_sort_key):
+        if source_id is None or decision.for_all or decision.source_id == source_id:
+            latest[decision.source_id] = decision
     by_admin = latest.get(None)
-    refusals = [word for word in latest.values() if not word.given]
+    objections = [decision for decision in latest.values() if not decision.given]
     if by_admin is not None and by_admin.given:
-        refusals = [word for word in refusals if _when(word) > _when(by_admin)]
-    return max(refusals or latest.values(), key=_when, default=None)
+        objections = [
+            decision for decision in objections if _sort_key(decision) > _sort_key(by_admin)
+        ]
+    return max(objections or latest.values(), key=_sort_key, default=None)
 
 
-def _when(word: Decision) -> tuple[datetime, str]:
-    return word.at, word.id
+def _sort_key(decision: Decision) -> tuple[datetime, str]:
+    return decision.at, decision.id
 
 
 def newest_decisions(
     contact_ids: Collection[str], channel: str
 ) -> dict[str, dict[str | None, Decision]]:
-    """Return what contacts said last about a channel, by the time it was said.
+    """Return the newest decisions of contacts about a channel, by contact and by source.
 
-    By contact, and by the source that recorded it, None for admins. A word about every channel
-    counts for each.
-
-    STOP and START hold for the sender that they were written to, which a suppression says: here
-    they count as nothing, so that a START brings back what was, and undoes no recorded no.
+    The source is None for decisions that an admin recorded. A decision about every channel applies
+    to each. STOP and START are not read here: they create and remove suppressions of one sender, so
+    a START restores the earlier state and undoes no recorded objection.
     """
     if not contact_ids:
         return {}
-    found: dict[str, dict[str | None, Decision]] = {}
-    rows = read(_SAID, contacts=list(contact_ids), channel=channel)
+    newest: dict[str, dict[str | None, Decision]] = {}
+    rows = read(_CONSENTS, contacts=list(contact_ids), channel=channel)
     for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):
-        row_id, given, at, source_id, applies_to_all, said_of = rest
-        if said_of not in _CHANNELS:  # it may be an objection to this very channel
+        row_id, given, at, source_id, applies_to_all, row_channel = rest
+        if row_channel not in _CHANNELS:  # it may be an objection to this channel
             raise UnreadableRow("consents.channel")
-        if said_of not in ("", channel):
+        if row_channel not in ("", channel):
             continue
         for_all = source_id is None or bool(applies_to_all)
-        found.setdefault(contact_id, {})[source_id] = Decision(
+        newest.setdefault(contact_id, {})[source_id] = Decision(
             row_id, given, at, source_id, for_all
         )
-    return found
+    return newest
 
 
-_CHANNELS = frozenset(("", *(one.value for one in Channel)))
+_CHANNELS = frozenset(("", *(channel.value for channel in Channel)))
 _consents = table_of(Consent)
 _sources = table_of(Source)
-_SAID = Statement(
+_CONSENTS = Statement(
     select(
         *_consents.c["contact_id", "id", "given", "at", "source_id"],
         _sources.c.applies_to_all,

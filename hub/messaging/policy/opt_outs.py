@@ -1,4 +1,4 @@
-"""Opt-outs that forbid messages to an address."""
+"""Find the opt-outs that block messages to an address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_opt_out(
     test: bool,
     source_id: str | None = None,
 ) -> Suppression | None:
-    """Return what forbids a source to send to an address over a channel and sender, or None.
+    """Return an opt-out that blocks a source's messages over a channel and sender, or None.
 
     `sender` is a `sender_key`.
     """
@@ -36,10 +36,10 @@ def find_opt_out(
 def active_opt_outs(
     address_keys: Collection[bytes], *, test: bool, source_id: str | None
 ) -> Select[Suppression]:
-    """Return the query for what stops messages of a source to an address, on any channel.
+    """Return the query for opt-outs that block a source's messages to a person, on any channel.
 
-    `address_keys` are those of one person. A live suppression also holds for a test send, never the
-    reverse.
+    `address_keys` are those of the person. A live opt-out also blocks test messages, but a test
+    opt-out does not block live ones.
     """
     tests = (False, True) if test else (False,)
     query = (
@@ -60,25 +60,25 @@ def active_opt_outs(
 def opt_outs_of(
     address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
 ) -> dict[bytes, dict[str | None, str]]:
-    """Return the code of what suppresses each address, by source; None for every source's.
+    """Return the code of the opt-out of each address, by source; None applies to every source.
 
     `sender` is a `sender_key`.
     """
     if not address_keys:
         return {}
-    asked = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
-    found: dict[bytes, dict[str | None, str]] = {}
+    parameters = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
+    codes: dict[bytes, dict[str | None, str]] = {}
     for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(
-        _OPEN, **asked
+        _ACTIVE, **parameters
     ):
         _check_opt_out(
             code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id
         )
         if channel_ in ("", channel) and sender_ in ("", sender):
-            found.setdefault(address_key, {})[None if applies_to_all else source_id] = (
+            codes.setdefault(address_key, {})[None if applies_to_all else source_id] = (
                 code or reason
             )
-    return found
+    return codes
 
 
 def _check_opt_out(**values: Any) -> None:
@@ -92,10 +92,10 @@ def _check_opt_out(**values: Any) -> None:
         raise UnreadableRow("suppressions.channel")
 
 
-_CHANNELS = frozenset(one.value for one in Channel)
+_CHANNELS = frozenset(channel.value for channel in Channel)
 _table = table_of(Suppression)
 _sources = table_of(Source)
-_OPEN = Statement(
+_ACTIVE = Statement(
     select(
         *_table.c["address_key", "code", "reason", "source_id"],
         _sources.c.applies_to_all,

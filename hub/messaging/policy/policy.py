@@ -35,8 +35,8 @@ from hub.messaging.policy import (
 )
 from hub.messaging.policy.newest_decisions import (
     Decision,
-    current_decisions,
-    holds_for,
+    current_decision,
+    entries_for_source,
     newest_decisions,
 )
 from hub.messaging.policy.opt_outs import opt_outs_of
@@ -152,7 +152,7 @@ class Policy:
             self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
         self._before = self._spent = (
             spending.spending_of(connection.id, self._moment)
-            if self.rules.spends
+            if self.rules.has_prices
             else spending.Spending()
         )
         self._booked = [0, 0]  # messages and segments
@@ -199,7 +199,7 @@ class Policy:
         """Book what a message costs that goes, and return the estimate, None where messages have no
         price; or what forbids it.
         """
-        if not self.rules.spends:
+        if not self.rules.has_prices:
             return "", None
         counted = max(segments(text), 1) if self._counts_segments else 1
         cost = self.rules.cost(one.address, counted)
@@ -225,7 +225,7 @@ class Policy:
                 segments=counted,
                 cost=self._spent.day - self._before.day,
             )
-            spending.spending_alert(self.connection_id, self._before, self._spent, self.rules)
+            spending.alert_near_limit(self.connection_id, self._before, self._spent, self.rules)
 
     # rule by rule
     def _stop(self, one: PolicyQuestion) -> str:
@@ -234,7 +234,11 @@ class Policy:
             *(other.address_key for other in self._links.get(one.contact_id, ())),
         )
         return next(
-            (code for key in keys for code in holds_for(one.source_id, self._stops.get(key, {}))),
+            (
+                code
+                for key in keys
+                for code in entries_for_source(one.source_id, self._stops.get(key, {}))
+            ),
             "",
         )
 
@@ -242,7 +246,7 @@ class Policy:
         """Return the consent or objection that decides about a message."""
         contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
         words = (word for contact in contacts for word in self._words.get(contact, {}).values())
-        return current_decisions(words, one.source_id)
+        return current_decision(words, one.source_id)
 
     def _consent(self, said: Decision | None, *, asks: bool) -> str:
         if said is not None and not said.given:
@@ -260,7 +264,9 @@ class Policy:
 
     def _country(self, one: PolicyQuestion) -> str:
         return (
-            "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
+            ""
+            if not self._on_phones or self.rules.allows_number(one.address)
+            else "country_not_allowed"
         )
 
     def _cap(self, one: PolicyQuestion) -> str:
@@ -275,9 +281,9 @@ class Policy:
     def _quiet(self, one: PolicyQuestion) -> datetime | None:
         hours = self.rules.quiet
         return (
-            hours.until(
+            hours.next_allowed(
                 self._moment,
-                quiet_hours.zones(one.time_zone, one.address if self._on_phones else ""),
+                quiet_hours.recipient_zones(one.time_zone, one.address if self._on_phones else ""),
             )
             if hours
             else None
@@ -330,7 +336,7 @@ def _capped() -> frozenset[str]:
         )
     )
     return frozenset(
-        row_id for row_id, kept in found if rules.rules_of_connection(kept, False).capped
+        row_id for row_id, kept in found if rules.rules_of_connection(kept, False).is_capped
     )
 
 

@@ -1,4 +1,4 @@
-"""Quiet hours in the recipient's own time: whether now is one of them, and when they end. Pure."""
+"""Compute quiet hours in the recipient's own time zone, and when they end. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,63 +10,58 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.lib import phones
 
-# how far the end is looked for: zones that are all of the world's leave an hour or two, or none
+# the search for an allowed time ends here: zones around the whole world may leave no common hour
 AHEAD = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class QuietHours:
-    """From when to when, by the recipient's clock, as 21:00 and 08:00; over midnight where the
-    first is later.
+    """The start and end of quiet hours by the recipient's clock, such as 21:00 and 08:00.
+
+    They include midnight if the start is later than the end.
     """
 
     begins: str
     ends: str
 
-    def holds(self, moment: datetime, zone: ZoneInfo) -> bool:
-        """Tell whether a moment lies in the quiet hours of a zone."""
+    def contains(self, moment: datetime, zone: ZoneInfo) -> bool:
+        """Return whether a moment is within the quiet hours of a zone."""
         clock = moment.astimezone(zone).time()
         begins = time.fromisoformat(self.begins)
         ends = time.fromisoformat(self.ends)
         return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
 
-    def until(self, moment: datetime, zones: Collection[str]) -> datetime | None:
-        """Return when a message may go to somebody who is in one of these zones: None when it may
-        now.
+    def next_allowed(self, moment: datetime, zones: Collection[str]) -> datetime | None:
+        """Return the first moment outside the quiet hours of all zones; None if that is now.
 
-        It has to be allowed in all of them. Where that is at no moment within AHEAD, the end of the
-        search is returned.
+        If there is none within AHEAD, the end of that time is returned.
         """
         known = [zone for name in zones if (zone := _zone(name)) is not None]
-        free = moment
-        while (
-            holding := next((zone for zone in known if self.holds(free, zone)), None)
-        ) is not None:
-            free = self._end(free, holding)
-            if free - moment > AHEAD:
+        allowed = moment
+        while quiet := next((zone for zone in known if self.contains(allowed, zone)), None):
+            allowed = self._end(allowed, quiet)
+            if allowed - moment > AHEAD:
                 return moment + AHEAD
-        return None if free == moment else free
+        return None if allowed == moment else allowed
 
     def _end(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """Return the next end of the quiet hours of a zone, in which the moment lies."""
+        """Return the next end of the quiet hours of a zone that contain the moment."""
         local = moment.astimezone(zone)
         ends = time.fromisoformat(self.ends)
         for day in range(3):
-            # a wall clock that is put forward passes by some times, and one that is put back shows
-            # some twice: the first counts, unless it is over
-            wall = datetime.combine(local.date() + timedelta(days=day), ends, zone)
+            # A clock that is set forward skips some times, and one that is set back shows some
+            # twice. The first of two counts, unless it has passed.
+            wall_time = datetime.combine(local.date() + timedelta(days=day), ends, zone)
             for fold in (0, 1):
-                end = wall.replace(fold=fold).astimezone(UTC)
-                if end > moment and not self.holds(end, zone):
+                end = wall_time.replace(fold=fold).astimezone(UTC)
+                if end > moment and not self.contains(end, zone):
                     return end
-        # an end that a clock has skipped: the minutes after it are looked at
+        # the clock skipped the end, so the search continues a minute later
         return moment + timedelta(minutes=1)
 
 
-def zones(time_zone: str, address: str) -> tuple[str, ...]:
-    """Return the zones that a recipient may be in: the one that was given, else those of the
-    number; none where nothing is known.
-    """
+def recipient_zones(time_zone: str, address: str) -> tuple[str, ...]:
+    """Return the possible time zones of a recipient: the stored one, else those of the number."""
     return (time_zone,) if _zone(time_zone) else phones.time_zones(address)
 
 
@@ -74,13 +69,11 @@ def zones(time_zone: str, address: str) -> tuple[str, ...]:
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    except (
-        ZoneInfoNotFoundError,
-        ValueError,
-    ):  # this machine's table is older than libphonenumber's
+    except (ZoneInfoNotFoundError, ValueError):
+        # this machine's time zones are older than those of libphonenumber
         return None
 
 
-def clock(text: str) -> str:
-    """Read a time of day. Raises ValueError."""
+def parse_clock(text: str) -> str:
+    """Parse a time of day, and return it as HH:MM. Raises ValueError."""
     return time.fromisoformat(text.strip()).strftime("%H:%M")

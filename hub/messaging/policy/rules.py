@@ -1,4 +1,4 @@
-"""A connection's rules: what an admin allows it to send, to whom, when, and for how much. Pure."""
+"""Sending rules of a connection: consent, countries, limits, prices and quiet hours. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hub.core.errors import Refused
 from hub.lib import phones
 from hub.messaging.policy.quiet_hours import QuietHours
 
-OTHERS = ""  # in a table of prices: every country that it does not name
+OTHERS = ""  # the key in a table of prices for all countries that it does not list
 MOST_PER_HOUR = 10_000
 MOST_PER_DAY = 100_000
 MOST_DAYS = 3650
-DEAREST = Decimal(100)
-MOST_SPENT = Decimal(10_000_000)
+HIGHEST_PRICE = Decimal(100)
+HIGHEST_AMOUNT = Decimal(10_000_000)
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The sending rules of a connection. Zero and empty mean that there is no such rule."""
+    """The sending rules of a connection. Zero or empty means that there is no such rule."""
 
-    consent: bool = False  # a recorded consent is needed, except for replies
-    consent_days: int = 0  # the oldest yes that counts
+    consent: bool = False  # a recorded consent is required, except for replies
+    consent_days: int = 0  # days until a consent expires
     countries: frozenset[str] = frozenset()  # ISO 3166 codes; empty: every country
     per_hour: int = 0  # messages to one recipient
     per_day: int = 0
@@ -38,41 +38,41 @@ class Rules:
     spend_day: Decimal = Decimal(0)  # by UTC
     spend_month: Decimal = Decimal(0)
     quiet: QuietHours | None = None
-    # what would expire before the quiet hours end is not sent; else it goes
+    # true: a message that expires before the quiet hours end is not sent; false: it is sent at once
     quiet_waits: bool = False
 
     @property
-    def spends(self) -> bool:
-        """True when messages have a price that is counted."""
+    def has_prices(self) -> bool:
+        """True if messages have prices, so that spending is counted."""
         return bool(self.prices)
 
     @property
-    def capped(self) -> bool:
-        """True when what was sent before decides what may go: then one transaction at a time may
-        claim.
-        """
+    def is_capped(self) -> bool:
+        """True if a limit depends on earlier messages; then one transaction at a time may claim."""
         return bool(self.per_hour or self.per_day or self.spend_day or self.spend_month)
 
-    def reaches(self, number: str) -> bool:
-        """Tell whether a number lies in a country that is allowed."""
+    def allows_number(self, number: str) -> bool:
+        """Return whether a number is in an allowed country."""
         return not self.countries or phones.lies_in(number, self.countries)
 
     def cost(self, number: str, segments: int) -> Decimal:
-        """Estimate what a message to a number costs."""
-        each = self.prices.get(phones.country(number), self.prices.get(OTHERS, Decimal(0)))
-        return each * max(segments, 1)
+        """Estimate the cost of a message to a number."""
+        price = self.prices.get(phones.country(number), self.prices.get(OTHERS, Decimal(0)))
+        return price * max(segments, 1)
 
-    def stored(self) -> str:
-        """Return the form in which they are kept."""
-        kept: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        kept |= {
+    def to_json(self) -> str:
+        """Return the rules as JSON, for the database."""
+        values: dict[str, Any] = {
+            column.name: getattr(self, column.name) for column in fields(self)
+        }
+        values |= {
             "countries": sorted(self.countries),
             "prices": {key: str(price) for key, price in self.prices.items()},
             "spend_day": str(self.spend_day),
             "spend_month": str(self.spend_month),
             "quiet": [self.quiet.begins, self.quiet.ends] if self.quiet else None,
         }
-        return json.dumps(kept)
+        return json.dumps(values)
 
 
 class UnreadableRules(Rules):
@@ -81,43 +81,44 @@ class UnreadableRules(Rules):
 
 @lru_cache(maxsize=1024)
 def rules_of_connection(stored: str, consent: bool) -> Rules:
-    """Return a connection's rules; `consent` says whether its channel asks for one where nothing
-    was stored.
+    """Return a connection's rules from stored JSON.
+
+    `consent` is the default of a connection without stored rules.
     """
     if not stored:
         return Rules(consent=consent)
     try:
-        return _read(stored)
+        return _parse_rules(stored)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
         return UnreadableRules()
 
 
-def _read(stored: str) -> Rules:
-    kept = json.loads(stored)
+def _parse_rules(stored: str) -> Rules:
+    values = json.loads(stored)
     return Rules(
         **{
-            **kept,
-            "countries": frozenset(kept["countries"]),
-            "prices": {key: Decimal(price) for key, price in kept["prices"].items()},
-            "spend_day": Decimal(kept["spend_day"]),
-            "spend_month": Decimal(kept["spend_month"]),
-            "quiet": QuietHours(*kept["quiet"]) if kept["quiet"] else None,
+            **values,
+            "countries": frozenset(values["countries"]),
+            "prices": {key: Decimal(price) for key, price in values["prices"].items()},
+            "spend_day": Decimal(values["spend_day"]),
+            "spend_month": Decimal(values["spend_month"]),
+            "quiet": QuietHours(*values["quiet"]) if values["quiet"] else None,
         }
     )
 
 
-# ── As an admin writes them ───────────────────────────────────────────────────────────────────────
+# ── Input of admins ───────────────────────────────────────────────────────────────────────────────
 def validate_rules(rules: Rules) -> Rules:
-    """Return rules that hold together. Raises Refused that names the field."""
-    for name, most in (
+    """Return the rules if they are valid together. Raises Refused that names the field."""
+    for name, limit in (
         ("consent_days", MOST_DAYS),
         ("per_hour", MOST_PER_HOUR),
         ("per_day", MOST_PER_DAY),
     ):
-        if not 0 <= getattr(rules, name) <= most:
+        if not 0 <= getattr(rules, name) <= limit:
             raise Refused(
                 "out_of_range",
-                f"Enter a whole number from 1 to {most:,}, or leave it empty.",
+                f"Enter a whole number from 1 to {limit:,}, or leave it empty.",
                 field=name,
             )
     if rules.per_hour and rules.per_day and rules.per_day < rules.per_hour:
@@ -132,11 +133,11 @@ def validate_rules(rules: Rules) -> Rules:
         )
     for name in ("spend_day", "spend_month"):
         if getattr(rules, name) and OTHERS not in rules.prices:
-            why = (
+            problem = (
                 "A spending limit needs prices. Add a line with the price of a segment in"
                 " all other countries, such as other: 0.05"
             )
-            raise Refused("no_prices", why, field="prices")
+            raise Refused("no_prices", problem, field="prices")
     if rules.spend_month and rules.spend_day > rules.spend_month:
         raise Refused(
             "never_reached",
@@ -146,17 +147,19 @@ def validate_rules(rules: Rules) -> Rules:
     return replace(rules, consent_days=rules.consent_days if rules.consent else 0)
 
 
-def countries(text: str) -> frozenset[str]:
-    """Read country codes with commas, blanks or lines between them. Raises Refused."""
-    return frozenset(_country(word, "countries") for word in re.split(r"[\s,;]+", text) if word)
+def parse_countries(text: str) -> frozenset[str]:
+    """Parse country codes separated by commas, blanks or lines. Raises Refused."""
+    return frozenset(
+        _parse_country(word, "countries") for word in re.split(r"[\s,;]+", text) if word
+    )
 
 
-def prices(text: str) -> dict[str, Decimal]:
-    """Read a table of prices: a line each, with a country and what one segment costs there.
+def parse_prices(text: str) -> dict[str, Decimal]:
+    """Parse a table of prices, with a country and the price of a segment on each line.
 
     Raises Refused.
     """
-    found: dict[str, Decimal] = {}
+    prices: dict[str, Decimal] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, colon, price = line.partition(":")
         if not colon:
@@ -168,38 +171,38 @@ def prices(text: str) -> dict[str, Decimal]:
         key = (
             OTHERS
             if name.strip().lower() in ("other", "others")
-            else _country(name.strip(), "prices")
+            else _parse_country(name.strip(), "prices")
         )
-        if key in found:
+        if key in prices:
             raise Refused("twice", f"{name.strip()} is in two lines. Keep one.", field="prices")
-        found[key] = amount(price, "prices", DEAREST)
-    return found
+        prices[key] = parse_amount(price, "prices", HIGHEST_PRICE)
+    return prices
 
 
-def amount(text: str, name: str, most: Decimal = MOST_SPENT) -> Decimal:
-    """Read an amount of money. Raises Refused."""
+def parse_amount(text: str, name: str, limit: Decimal = HIGHEST_AMOUNT) -> Decimal:
+    """Parse an amount of money. Raises Refused that names the field `name`."""
     try:
-        found = Decimal(text.strip() or "0")
+        amount = Decimal(text.strip() or "0")
     except InvalidOperation:
-        found = Decimal("NaN")
+        amount = Decimal("NaN")
     if (
-        not (found.is_finite() and 0 <= found <= most)
-        or -int(found.normalize().as_tuple().exponent) > 5
+        not (amount.is_finite() and 0 <= amount <= limit)
+        or -int(amount.normalize().as_tuple().exponent) > 5
     ):
-        why = (
+        problem = (
             f"{text.strip()[:20]!r} is not an amount. Enter it with a decimal point and at"
-            f" most five decimals, such as 0.0083, up to {most:,}."
+            f" most five decimals, such as 0.0083, up to {limit:,}."
         )
-        raise Refused("bad_amount", why, field=name)
-    return found
+        raise Refused("bad_amount", problem, field=name)
+    return amount
 
 
-def _country(word: str, name: str) -> str:
-    code = word.upper()
+def _parse_country(text: str, name: str) -> str:
+    code = text.upper()
     if code not in phones.COUNTRIES:
         raise Refused(
             "no_such_country",
-            f"{word[:20]!r} is not a country. Enter a two-letter code, such as US or DE.",
+            f"{text[:20]!r} is not a country. Enter a two-letter code, such as US or DE.",
             field=name,
         )
     return code

@@ -1,4 +1,4 @@
-"""Session windows: until when a person's last message to a sender allows free text."""
+"""Session windows: the time after a person's message to a sender in which free text is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.linked_contacts import Linked
 from hub.models import SessionWindow
 
-# the code of a message that may not go as free text, and has no approved template
+# the code of a message that cannot be sent as free text, and has no approved template
 WINDOW_CLOSED = "window_closed"
 
 _table = table_of(SessionWindow)
@@ -22,8 +22,9 @@ _table = table_of(SessionWindow)
 
 @transaction
 def open_window(sender: str, contact_id: str, at: datetime, hours: float) -> None:
-    """Note that a person wrote to a sender: the latest of their messages decides, in whatever order
-    they are told.
+    """Store that a person wrote to a sender at a time; the window then lasts for some hours.
+
+    Messages may be reported in any order: the latest one decides.
     """
     until = at + timedelta(hours=hours)
     write(_ADD, {"sender": sender, "contact_id": contact_id, "opened_at": at, "closes_at": until})
@@ -31,10 +32,10 @@ def open_window(sender: str, contact_id: str, at: datetime, hours: float) -> Non
 
 
 @transaction
-def closed_windows(sender: str, contact_id: str, since: datetime | None = None) -> None:
-    """Note that the provider found a window closed, whatever we thought.
+def close_window(sender: str, contact_id: str, since: datetime | None = None) -> None:
+    """Store that a window is closed, because the provider refused free text.
 
-    One opened after `since`, when it was tried, stays open.
+    `since` is the start of the refused attempt. A window that opened later stays open.
     """
     moment = now()
     write(
@@ -51,10 +52,9 @@ def closed_windows(sender: str, contact_id: str, since: datetime | None = None) 
 def closing_times(
     sender: str, contact_ids: Collection[str], links: Mapping[str, Sequence[Linked]] | None = None
 ) -> dict[str, datetime]:
-    """Return of these contacts those whose window to a sender is open, and until when.
+    """Return the closing time of each open window that these contacts have to a sender.
 
-    A window that a linked contact opened counts; `links` are those of the contacts, where they are
-    known already.
+    Windows of linked contacts count too. `links` are the links of the contacts, if already read.
     """
     if not contact_ids:
         return {}
@@ -63,12 +63,12 @@ def closing_times(
     rows = read(_FIND, sender=sender, contacts=list(people))
     moment = now()
     still_open = {contact_id: closes_at for contact_id, closes_at in rows if closes_at > moment}
-    found = {}
+    result = {}
     for contact_id in contact_ids:
         ids = (contact_id, *(other.id for other in links.get(contact_id, ())))
-        if times := [still_open[one] for one in ids if one in still_open]:
-            found[contact_id] = max(times)
-    return found
+        if times := [still_open[key] for key in ids if key in still_open]:
+            result[contact_id] = max(times)
+    return result
 
 
 _ADD = Statement.insert(_table, on_conflict_do_nothing=True)

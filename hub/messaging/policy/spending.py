@@ -1,6 +1,4 @@
-"""Spending of connections: an estimate when a message is sent, corrected once its provider reports
-the price.
-"""
+"""Count the spending of connections: estimates, replaced by the prices that providers report."""
 
 from __future__ import annotations
 
@@ -39,17 +37,17 @@ class Spending:
         return Spending(self.day + cost, self.month + cost)
 
     def shares(self, limits: Rules) -> list[Decimal]:
-        """Return how much of each limit is spent: of the day's, and of the month's."""
+        """Return the spent shares of the daily and the monthly limit, from 0 to 1 or more."""
         pairs = ((self.day, limits.spend_day), (self.month, limits.spend_month))
-        return [spent / most if most else NOTHING for spent, most in pairs]
+        return [spent / limit if limit else NOTHING for spent, limit in pairs]
 
     def share(self, limits: Rules) -> Decimal:
-        """Return how much of the nearer limit is spent; 0 without one."""
+        """Return the larger of both shares; 0 without a limit."""
         return max(self.shares(limits))
 
 
 def spending_of(connection_id: str, moment: datetime) -> Spending:
-    """Return what a connection has spent."""
+    """Return the spending of a connection on the day and in the month of a moment."""
     today = f"{moment:%Y-%m-%d}"
     days = {
         day: Decimal(amount)
@@ -61,39 +59,45 @@ def spending_of(connection_id: str, moment: datetime) -> Spending:
 def add_spending(
     connection_id: str, moment: datetime, *, messages: int, segments: int, cost: Decimal
 ) -> None:
-    """Store the spending of messages that were just sent."""
+    """Add the messages that were just sent to a connection's spending."""
     day = f"{moment:%Y-%m-%d}"
-    write(_MAKE, {"connection_id": connection_id, "day": day})
-    more = {
-        "more_messages": messages,
-        "more_segments": segments,
-        "more_estimate": cost,
-        "more_price": NOTHING,
-    }
-    write(_ADD, {"key": connection_id, "key_day": day, **more})
+    write(_INSERT_DAY, {"connection_id": connection_id, "day": day})
+    write(
+        _ADD,
+        {
+            "key": connection_id,
+            "key_day": day,
+            "more_messages": messages,
+            "more_segments": segments,
+            "more_estimate": cost,
+            "more_price": NOTHING,
+        },
+    )
 
 
-def spending_alert(connection_id: str, before: Spending, after: Spending, limits: Rules) -> None:
-    """Tell the admins, once for each limit, when a connection comes near it."""
-    for limit, had, has in zip(LIMITS, before.shares(limits), after.shares(limits), strict=True):
-        if had < ALERT <= has:
-            require_write_lock()  # it is said once
+def alert_near_limit(connection_id: str, before: Spending, after: Spending, limits: Rules) -> None:
+    """Notify the admins, once for each limit, when a connection approaches it."""
+    for limit, old_share, share in zip(
+        LIMITS, before.shares(limits), after.shares(limits), strict=True
+    ):
+        if old_share < ALERT <= share:
+            require_write_lock()  # so that only one transaction records the alert
             connection = db.session.get_one(Connection, connection_id)
             audit.record(
                 "connection.spending",
                 connection.id,
                 connection.title,
-                share=f"{has:.0%}",
+                share=f"{share:.0%}",
                 limit=limit,
             )
             log.warning(
-                "connection.spending", connection=connection.slug, share=f"{has:.0%}", limit=limit
+                "connection.spending", connection=connection.slug, share=f"{share:.0%}", limit=limit
             )
 
 
 @dataclass(frozen=True)
 class PricedMessage:
-    """A message with an estimate, and its price: in a currency, '' where nothing was charged."""
+    """A message with its estimate and its price; the currency is '' if nothing was charged."""
 
     message_id: str
     connection_id: str
@@ -102,49 +106,56 @@ class PricedMessage:
     currency: str
 
 
-def correct_price(found: Sequence[PricedMessage]) -> None:
-    """Replace estimates by prices, on the days on which the messages were sent."""
-    if not found:
+def correct_prices(messages: Sequence[PricedMessage]) -> None:
+    """Replace estimates by prices, on the days when the messages were sent."""
+    if not messages:
         return
     days = {
         message_id: f"{at:%Y-%m-%d}"
-        for message_id, at in read(_BEGAN, ids=[one.message_id for one in found])
+        for message_id, at in read(
+            _FIRST_ATTEMPTS, ids=[message.message_id for message in messages]
+        )
     }
-    stored: dict[str, str] = dict(read(_RULES, ids=list({one.connection_id for one in found})))
+    connection_ids = {message.connection_id for message in messages}
+    stored_rules: dict[str, str] = dict(read(_RULES, ids=list(connection_ids)))
     moment = now()
-    before = {connection_id: spending_of(connection_id, moment) for connection_id in stored}
-    for one in sorted(found, key=lambda one: (one.connection_id, one.message_id)):
-        ours = rules.rules_of_connection(stored.get(one.connection_id, ""), False).currency
-        if one.message_id in days and one.currency in ("", ours):  # else the two cannot be added up
+    before = {connection_id: spending_of(connection_id, moment) for connection_id in stored_rules}
+    for message in sorted(
+        messages, key=lambda message: (message.connection_id, message.message_id)
+    ):
+        limits = rules.rules_of_connection(stored_rules.get(message.connection_id, ""), False)
+        # amounts in other currencies cannot be added
+        if message.message_id in days and message.currency in ("", limits.currency):
             write(
                 _ADD,
                 {
-                    "key": one.connection_id,
-                    "key_day": days[one.message_id],
+                    "key": message.connection_id,
+                    "key_day": days[message.message_id],
                     "more_messages": 0,
                     "more_segments": 0,
-                    "more_estimate": one.price - one.estimate,
-                    "more_price": one.price,
+                    "more_estimate": message.price - message.estimate,
+                    "more_price": message.price,
                 },
             )
-    for connection_id, kept in stored.items():
-        if (limits := rules.rules_of_connection(kept, False)).capped:
-            require_write_lock()  # it reads what was just written
-            spending_alert(
+    for connection_id, stored in stored_rules.items():
+        limits = rules.rules_of_connection(stored, False)
+        if limits.is_capped:
+            require_write_lock()  # the spending that was just written is read again
+            alert_near_limit(
                 connection_id, before[connection_id], spending_of(connection_id, moment), limits
             )
 
 
-def release_estimate(message_ids: Sequence[str]) -> None:
-    """Take back the estimates of messages that will not be sent after all."""
-    found = read(_ESTIMATED, ids=list(message_ids)) if message_ids else []
-    correct_price(
+def release_estimates(message_ids: Sequence[str]) -> None:
+    """Subtract the estimates of messages that will not be sent after all."""
+    rows = read(_ESTIMATED, ids=list(message_ids)) if message_ids else []
+    correct_prices(
         [
             PricedMessage(message_id, connection_id, estimate, NOTHING, "")
-            for message_id, connection_id, estimate in found
+            for message_id, connection_id, estimate in rows
         ]
     )
-    write(_RELEASED, [{"key": message_id, "nothing": NOTHING} for message_id, _, _ in found])
+    write(_RELEASE, [{"key": message_id, "nothing": NOTHING} for message_id, _, _ in rows])
 
 
 _table = table_of(Usage)
@@ -158,7 +169,7 @@ _ESTIMATED = Statement(
         _messages.c.price.is_(None),
     )
 )
-_RELEASED = Statement(
+_RELEASE = Statement(
     update(_messages)
     .where(_messages.c.id == bindparam("key"))
     .values(estimate=bindparam("nothing"))
@@ -170,7 +181,7 @@ _SPENT = Statement(
         _table.c.day <= bindparam("last"),
     )
 )
-_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
+_INSERT_DAY = Statement.insert(_table, on_conflict_do_nothing=True)
 _ADD = Statement(
     update(_table)
     .where(_table.c.connection_id == bindparam("key"), _table.c.day == bindparam("key_day"))
@@ -181,7 +192,7 @@ _ADD = Statement(
         price=_table.c.price + bindparam("more_price"),
     )
 )
-_BEGAN = Statement(
+_FIRST_ATTEMPTS = Statement(
     select(_attempts.c.message_id, _attempts.c.started_at).where(
         _attempts.c.message_id.in_(list_param("ids")), _attempts.c.number == 1
     )

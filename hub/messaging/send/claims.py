@@ -193,7 +193,7 @@ def _ready(carrier: Carrier, version: int, held: Collection[str]) -> Integration
     if isinstance(rules, UnreadableRules):
         connection_pause.pause_connection(carrier.id, UNREADABLE_RULES)
         return None
-    if rules.capped and carrier.id not in held:
+    if rules.is_capped and carrier.id not in held:
         return None  # its rules are a moment old: the next turn holds it
     kept = integration_instances.instances().kept(carrier.id, version)
     return kept or _start(carrier.id)

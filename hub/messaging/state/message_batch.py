@@ -324,7 +324,7 @@ class MessageBatch:
             (_ADD_EVENT, self._event_rows()),
         ):
             store.write(statement, rows)
-        spending.correct_price(self._prices)
+        spending.correct_prices(self._prices)
         self._stored_values = {row.id: _values_of(row) for row in self.rows.values()}
         self._new_attempts = []
         self._ended_attempts = []

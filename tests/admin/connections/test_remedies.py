@@ -112,7 +112,9 @@ def suppress(reason: str) -> Callable[[ThreadedBrowser], None]:
     """Return what closes Eric's number for a reason."""
 
     def closing(admin: ThreadedBrowser) -> None:
-        suppressions.add_opt_out(ERIC, channel="sms", why="For a reason.", test=True, reason=reason)
+        suppressions.add_opt_out(
+            ERIC, channel="sms", explanation="For a reason.", test=True, reason=reason
+        )
 
     return closing
 

@@ -59,7 +59,7 @@ def test_a_file_that_is_none_is_refused_at_its_field(admin: Browser) -> None:
 
 def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        suppressions.add_opt_out(ERIC, why="Asked us.", test=True)
+        suppressions.add_opt_out(ERIC, explanation="Asked us.", test=True)
     assert "Asked us." in admin.get("/opt-outs?q=%2B13175551234").text
     assert "No opt-out for this address" in admin.get("/opt-outs?q=%2B442071234567").text
     assert "country code is missing" in admin.get("/opt-outs?q=3175551234").text

@@ -83,9 +83,9 @@ def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
     def block() -> None:
         if by_link:
             other = contact_for("external", "US.1349", test=True)
-            contact_links.link(contact_for("phone", ANNA, test=True).id, other.id, None)
+            contact_links.link_contacts(contact_for("phone", ANNA, test=True).id, other.id, None)
             key = other.address_key
-            transaction(lambda: suppressions._close(key, "sms", "", True, "admin"))()
+            transaction(lambda: suppressions._store_suppression(key, "sms", "", True, "admin"))()
         else:
             suppressions.add_opt_out(ANNA, channel="sms", test=True)
 

@@ -88,7 +88,7 @@ def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Bro
     conversation_id = prepared(app)
     with app.app_context():
         talk = conversations.get(conversation_id)
-        session_windows.closed_windows(talk.connection.sender, talk.row.contact_id)
+        session_windows.close_window(talk.connection.sender, talk.row.contact_id)
     page = admin.get(f"/inbox/{conversation_id}").text
     assert "The 24-hour window is closed" in page
     assert "<textarea" not in page

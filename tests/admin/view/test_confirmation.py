@@ -89,7 +89,7 @@ def a_contact_link(app: Flask, admin: Browser) -> Case:
         demo.prepare()
         mine = contact_for(Address.PHONE, ERIC, test=True).id
         other = contact_for(Address.EXTERNAL, "US.1349", test=True).id
-        contact_links.link(mine, other, None)
+        contact_links.link_contacts(mine, other, None)
         link_id = db.session.scalars(select(ContactLink.id)).one()
     return (
         f"/contacts/{mine}",

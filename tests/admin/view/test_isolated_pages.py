@@ -176,7 +176,7 @@ def fill() -> None:
     )
     deliver()
     own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
-    suppressions.add_opt_out("+442071234567", channel="", why="Asked", test=True)
+    suppressions.add_opt_out("+442071234567", channel="", explanation="Asked", test=True)
     came = base.Inbound(
         provider_id="SM" + "1" * 32,
         channel=Channel.WHATSAPP,

@@ -134,7 +134,7 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")
-    suppressions.lift_for_sender(message_id)
+    suppressions.lift_opt_outs_of_message(message_id)
     update_message(again.id, due_at=None)
     assert resend.resend(again.id).status == Status.QUEUED
 

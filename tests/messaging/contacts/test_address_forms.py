@@ -212,7 +212,7 @@ def test_sent_number_has_the_form_of_its_provider(
 def test_posted_address_is_found_by_each_form(
     hub_demo: Flask, normal: str, other_form: str
 ) -> None:
-    suppressions.add_opt_out(other_form, test=True, why="By letter.")
+    suppressions.add_opt_out(other_form, test=True, explanation="By letter.")
     consents.record_consent(
         ConsentEntry(normal, given=False), source="api", test=True, source_id=source_id()
     )
@@ -356,7 +356,7 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
 
 
 def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
-    row = suppressions.add_opt_out("+5215512345678", test=True, why="By letter.")
+    row = suppressions.add_opt_out("+5215512345678", test=True, explanation="By letter.")
     contact = contact_for(Address.PHONE, "+525512345678", test=True)
     erasure.erase_contact(contact.id, why="By letter.")
     db.session.rollback()

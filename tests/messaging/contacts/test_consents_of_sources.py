@@ -115,7 +115,7 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
         connection.channel,
         connection.sender,
         True,
-        Rules(consent=asks).stored(),
+        Rules(consent=asks).to_json(),
     )
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:

@@ -101,7 +101,7 @@ def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connec
     shown_as_one(hub_demo)
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
-    session_windows.closed_windows(whatsapp.sender, number)
+    session_windows.close_window(whatsapp.sender, number)
     assert not session_windows.closing_times(whatsapp.sender, [number, external])
     by_id_alone(hub_demo, "Hello again")
     assert session_windows.closing_times(whatsapp.sender, [number, external]).keys() == {
@@ -125,13 +125,13 @@ def test_an_undone_link_holds_no_more_and_is_not_made_again(
     by_id_alone(hub_demo, "STOP")
     shown_as_one(hub_demo)
     assert send() == "suppressed"
-    contact_links.unlink(the_link().id)
+    contact_links.unlink_contacts(the_link().id)
     assert send() == "queued"
     shown_as_one(hub_demo)
     assert send() == "queued"
     assert the_link().undone_at is not None
     with pytest.raises(NotFound):
-        contact_links.unlink(the_link().id)
+        contact_links.unlink_contacts(the_link().id)
     assert {row.action for row in db.session.scalars(select(AuditEntry))} >= {
         "contact.linked",
         "contact.unlinked",
@@ -159,7 +159,7 @@ def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connec
     before = stored_before("+5215512345678")
     external = contact(Address.EXTERNAL, ID)
     kept = stored_before("+525512345678")
-    contact_links.link(before, external, None)
+    contact_links.link_contacts(before, external, None)
     merging.merge_contacts(
         Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678")
     )
@@ -170,14 +170,14 @@ def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connec
 def test_opt_out_under_another_identity_applies(hub_demo: Flask, whatsapp: Connection) -> None:
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
-    contact_links.link(number, external, None)
+    contact_links.link_contacts(number, external, None)
     consents.record_consent(
         ConsentEntry(ID, given=False, kind="external"), source="admin", test=True
     )
     purge.delete_old_rows(now())
     assert db.session.get(Contact, number)
     unknown = contact(Address.PHONE, "+13175550001")
-    contact_links.link(unknown, contact(Address.EXTERNAL, "US.2"), None)
+    contact_links.link_contacts(unknown, contact(Address.EXTERNAL, "US.2"), None)
     purge._delete_contacts([unknown])
     db.session.rollback()
     assert db.session.get(Contact, unknown) is None
@@ -201,7 +201,7 @@ def test_an_admin_sees_the_link_and_undoes_it(
         demo.prepare()
         number = contact(Address.PHONE, NUMBER)
         external = contact(Address.EXTERNAL, ID)
-        contact_links.link(number, external, None)
+        contact_links.link_contacts(number, external, None)
         link_id = the_link().id
         suppressions.add_opt_out(NUMBER, test=True, channel="sms")
     page = admin.get(f"/contacts/{external}").text

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hub.core.errors import Refused
 from hub.messaging.contacts.csv_files import Columns, csv_line, read_csv
 
-COLUMNS = Columns(("address",), ("channel", "why"), texts=("why",), others=True)
+COLUMNS = Columns(("address",), ("channel", "why"), multiline=("why",), ignores_others=True)
 FILE = "address,channel,why\r\n+13175557788,sms,By letter\r\n+491701234567,,\r\n"
 LINES = [
     (2, {"address": "+13175557788", "channel": "sms", "why": "By letter"}),
@@ -113,7 +113,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 @given(st.lists(st.lists(ODD, min_size=3, max_size=3), max_size=5))
 def test_stored_value_is_read_unchanged(rows: list[list[str]]) -> None:
-    columns = Columns(("address", "why", "proof"), (), texts=("address", "why", "proof"))
+    columns = Columns(("address", "why", "proof"), (), multiline=("address", "why", "proof"))
     content = csv_line(["address", "why", "proof"]) + "".join(map(csv_line, rows))
     assert [list(line.values()) for _, line in read_csv(content.encode(), columns)] == [
         row for row in rows if any(row)

@@ -128,13 +128,13 @@ def test_exported_opt_outs_come_back_as_they_were(
         close(person, **row)
     before = closed()
     file = "".join(opt_out_files.export_opt_outs(test=False)).encode()
-    assert opt_out_files.import_opt_outs(file, test=False).known == len(before), (
+    assert opt_out_files.import_opt_outs(file, test=False).duplicates == len(before), (
         "what is there stays as it is"
     )
     assert closed() == before
     empty_tables()
     report = opt_out_files.import_opt_outs(file, test=False)
-    assert (report.kept, report.refused) == (len(before), [])
+    assert (report.stored, report.refused) == (len(before), [])
     assert closed() == before
 
 
@@ -146,7 +146,7 @@ def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_dem
         f"+13175550002,chat,{mine}\r\n"
         "+13175550003,sms,+15005550006\r\n"
     )
-    assert opt_out_files.import_opt_outs(file, test=True).kept == 3
+    assert opt_out_files.import_opt_outs(file, test=True).stored == 3
     assert {row.sender for row in db.session.scalars(select(Suppression))} == {
         "",
         mine,
@@ -164,12 +164,12 @@ def test_exported_consents_come_back_as_they_were(
         say(person, **row)
     before = said()
     file = "".join(consents.export_consents(test=False)).encode()
-    assert consents.import_consents(file, test=False).known == len(before), (
+    assert consents.import_consents(file, test=False).duplicates == len(before), (
         "the ledger does not grow by what it holds"
     )
     empty_tables()
     report = consents.import_consents(file, test=False)
-    assert (report.kept, report.refused) == (len(before), [])
+    assert (report.stored, report.refused) == (len(before), [])
     assert said() == before
 
 
@@ -200,7 +200,7 @@ def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
         )
     file = "".join(consents.export_consents(test=True))
     empty_tables()
-    assert consents.import_consents(file, test=True).kept == 2
+    assert consents.import_consents(file, test=True).stored == 2
     in_order = select(Consent.given).order_by(Consent.id)
     assert db.session.scalars(in_order).all() == [True, False]
 

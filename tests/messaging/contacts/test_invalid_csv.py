@@ -59,7 +59,9 @@ def test_a_cell_of_any_size_is_refused_with_its_line(
             assert "Line 2" in str(refusal) or size < 100_000, str(refusal)  # noqa: PT017 - either way is right
             continue
         assert (
-            report.kept + report.known == 0 or column not in names or column in ("reason", "proof")
+            report.stored + report.duplicates == 0
+            or column not in names
+            or column in ("reason", "proof")
         ), (import_file, column)
         assert all(number == 2 and len(why) < 1_000 for number, why in report.refused)
 
@@ -111,7 +113,7 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
     assert (
         consents.import_consents(
             "\n".join([delimiter.join(names), "", delimiter.join(right)]), test=True
-        ).kept
+        ).stored
         == 1
     )
 
@@ -119,8 +121,8 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
 def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="Line 2: It has a value in a column without a name"):
         consents.import_consents(f"address,given,\n{ERIC},yes,sms\n", test=True)
-    assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
-    assert opt_out_files.import_opt_outs(f",address\n0,{ERIC}\n", test=True).kept == 1, (
+    assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).stored == 1
+    assert opt_out_files.import_opt_outs(f",address\n0,{ERIC}\n", test=True).stored == 1, (
         "lists from elsewhere have other columns"
     )
 
@@ -131,7 +133,7 @@ def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
 def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> None:
     with pytest.raises(Refused, match="'channel' is named twice"):
         opt_out_files.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
-    assert opt_out_files.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
+    assert opt_out_files.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).stored == 1
     assert [row[2] for row in closed()] == ["sms"]
 
 
@@ -153,12 +155,12 @@ def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     assert said() == []
     times = ("2026-01-01", "2026-01-02")
     file = f"address,given,channel,at\n{first},{times[0]}\n{second},{times[1]}\n"
-    assert consents.import_consents(file, test=True).kept == 2
+    assert consents.import_consents(file, test=True).stored == 2
 
 
 def test_yes_and_no_about_different_channels_agree(hub_demo: Flask) -> None:
     file = f"address,given,channel\n{ERIC},yes,sms\n{ERIC},no,whatsapp\n{ERIC},yes,sms\n"
-    assert consents.import_consents(file, test=True).kept == 3
+    assert consents.import_consents(file, test=True).stored == 3
 
 
 def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> None:
@@ -193,7 +195,7 @@ def test_numbers_are_read_as_people_type_them(hub_demo: Flask, import_file: Any)
     report = import_file(
         'address;given\n"+1 (317) 555-7788";no\n0049 170 1234567;no\n+5215512345678;no\n', test=True
     )
-    assert (report.kept, report.refused) == (3, [])
+    assert (report.stored, report.refused) == (3, [])
     db.session.rollback()
     assert set(db.session.scalars(select(Contact.address))) == {
         "+13175557788",

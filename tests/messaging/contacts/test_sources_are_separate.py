@@ -109,7 +109,7 @@ def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
         case "provider":
             suppressions.suppress(send(signing_app), reason="provider", code="E13")
         case "admin":
-            suppressions.add_opt_out(ERIC, test=True, why="Called Dana.")
+            suppressions.add_opt_out(ERIC, test=True, explanation="Called Dana.")
         case "import":
             opt_out_files.import_opt_outs(f"address,why\n{ERIC},Old list\n", test=True)
     row = db.session.scalars(select(Suppression)).one()
@@ -123,7 +123,7 @@ def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
         assert json_of(app.get("/suppressions"))["blocked"] is None
         assert json_of(app.get("/suppressions", address=ANNA))["blocked"] == []
     assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
-    suppressions.lift_opt_out(row.id, why="The admin knows.")
+    suppressions.lift_opt_out(row.id, reason="The admin knows.")
     assert sends(signing_app, other_source) == ["queued", "queued"]
 
 
@@ -155,7 +155,7 @@ def test_lifting_on_the_page_of_a_message_lifts_all_that_stopped_it(
     for app in (signing_app, other_source):
         app.post("/suppressions", {"address": ERIC})
     suppressions.add_opt_out(ERIC, test=True)
-    suppressions.lift_for_sender(send(signing_app))
+    suppressions.lift_opt_outs_of_message(send(signing_app))
     assert sends(signing_app, other_source) == ["queued", "suppressed"], (
         "what is another source's stays"
     )

@@ -26,7 +26,7 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Hello")
-    closed = suppressions.add_opt_out(ERIC, why="A court order.", test=True)
+    closed = suppressions.add_opt_out(ERIC, explanation="A court order.", test=True)
     receive_text(hub_demo, "STOP")
     receive_text(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
@@ -35,7 +35,7 @@ def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
     )  # type: ignore[arg-type]
     assert problem is not None
     assert "was opted out manually" in problem.text
-    suppressions.lift_opt_out(closed.id, why="It was overturned.")
+    suppressions.lift_opt_out(closed.id, reason="It was overturned.")
     assert send("whatsapp") == "queued"
 
 
@@ -54,7 +54,7 @@ def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
     forget_window()
     if everywhere:
         receive_text(hub_demo, "STOP", "")
-        suppressions.add_opt_out(ERIC, why="By letter.", test=True)
+        suppressions.add_opt_out(ERIC, explanation="By letter.", test=True)
         receive_text(hub_demo, "START", "")
     else:
         opt_out.process_unassigned_keyword(

@@ -72,7 +72,7 @@ def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
         "suppressed",
         "queued",
     )
-    suppressions.lift_for_sender(refused)
+    suppressions.lift_opt_outs_of_message(refused)
     assert status_of_message_by(fake_chat) == "queued"
 
 
@@ -285,7 +285,7 @@ class TestElsewhere:
     def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
         self.say(hub_demo, "STOP")
         [row] = db.session.scalars(select(Suppression)).all()
-        suppressions.lift_opt_out(row.id, why="They called us.")
+        suppressions.lift_opt_out(row.id, reason="They called us.")
         replay.replay(replay.Selection(since=now() - timedelta(hours=1)))
         assert send("sms") == "queued"
         assert ledger() == [(False, "sms", "keyword")]

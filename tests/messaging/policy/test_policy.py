@@ -149,7 +149,7 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
     for n, word in enumerate(("STOP", "START")):
         receive_whatsapp(hub_demo, word, sid=f"SM{n:032x}")
         process_pending_callbacks()
-    session_windows.closed_windows(
+    session_windows.close_window(
         db.session.get_one(Connection, whatsapp.id).sender,
         contact_for(Address.PHONE, ERIC, test=True).id,
     )

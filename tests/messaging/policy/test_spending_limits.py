@@ -221,6 +221,6 @@ def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
         error=refusal,
     )
     statuses.apply_status(update, Origin("callback", [connection.id]))
-    suppressions.lift_for_sender(message_id)
+    suppressions.lift_opt_outs_of_message(message_id)
     statuses.apply_status(update, Origin("callback", [connection.id]))
     assert status(queue_text(ERIC)) == "queued"

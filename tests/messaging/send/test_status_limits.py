@@ -170,7 +170,7 @@ def test_status_from_before_a_lifted_opt_out_adds_none(
     queue_and_accept(connection, "SM2")
     refusal = RecipientRefused("They replied STOP.", "21610")
     said(connection, refusal, now(), "SM1")
-    suppressions.lift_for_sender(first)
+    suppressions.lift_opt_outs_of_message(first)
     said(connection, refusal, now(), "SM2")
     queue_and_accept(connection, "SM3")
     said(connection, refusal, now(), "SM3")
