@@ -60,7 +60,7 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
         ),
         "signer_of": ("signers", _rows_of(Signer, signs), _signer),
     }
-    found = {name: unreadable_rows.mark_row(*of) for name, of in lists.items()}
+    found = {name: unreadable_rows.describe_rows(*of) for name, of in lists.items()}
     return {"contact": _contact(erasure.find_contact(contact_id)), **found}
 
 

@@ -49,7 +49,7 @@ class Situation:
 def read(message: Message, legs: Sequence[Message], problem: Problem | None) -> Situation:
     """Collect what is known of a message. `legs` are the messages of its ladder, oldest first."""
     later = legs[legs.index(message) + 1 :]
-    damaged = unreadable_rows.row_of("messages", message.id)
+    damaged = unreadable_rows.find_entry("messages", message.id)
     return Situation(
         message=message,
         connection=message.connection,

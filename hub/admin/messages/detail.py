@@ -177,7 +177,7 @@ TITLES = {
 
 
 def _why_not_resend(one: Message) -> str:
-    if unreadable_rows.row_of("messages", one.id) is not None:
+    if unreadable_rows.find_entry("messages", one.id) is not None:
         return resend.DAMAGED
     status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:

@@ -56,7 +56,7 @@ def describe_damage(kind: str) -> Callable[[View], View]:
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
-                unreadable_rows.note_row_seen(
+                unreadable_rows.note_row_once(
                     kind, _row_id(kind, next(iter(named.values()), "?")), problem
                 )
                 return render_template(

@@ -45,7 +45,7 @@ def resend(message_id: str) -> Message:
 
 def _check_state(message: Message) -> None:
     """Raise Conflict unless a message has ended, or its outcome is unknown."""
-    if unreadable_rows.row_of("messages", message.id) is not None:
+    if unreadable_rows.find_entry("messages", message.id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or Status.read(message.status) == Status.UNKNOWN):
         why = (

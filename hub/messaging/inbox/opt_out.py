@@ -63,7 +63,7 @@ def stored_rules() -> KeywordRules:
     try:
         return KeywordRules(**row.value) if row else KeywordRules()
     except (DecryptionError, TypeError) as problem:
-        unreadable_rows.note_row_seen(Setting.__tablename__, SETTING, problem)
+        unreadable_rows.note_row_once(Setting.__tablename__, SETTING, problem)
         return KeywordRules(everywhere=True, damaged=True)
 
 

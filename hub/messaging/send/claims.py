@@ -46,7 +46,7 @@ from hub.messaging.send.outbound import Addressee, outbound_of
 from hub.messaging.send.thread_order import edited_post, provider_thread_of
 from hub.messaging.send.throttle_gate import Gate, Gates
 from hub.messaging.state import unreadable_rows
-from hub.messaging.state.database_clock import not_before
+from hub.messaging.state.database_clock import clamp_to_creation
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Connection
 from hub.shared import integration_instances
@@ -221,7 +221,7 @@ def _start(connection_id: str) -> Integration | None:
     except DecryptionError as problem:  # an operator may be restoring the key; what waits, waits
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
-        unreadable_rows.note_row_seen(Connection.__tablename__, connection.id, problem)
+        unreadable_rows.note_row_once(Connection.__tablename__, connection.id, problem)
     except HubError as problem:  # a package that is gone, a test connection without the demo
         connection_pause.pause_connection(connection.id, str(problem))
     return None
@@ -324,7 +324,7 @@ def _end_without_call(
 def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _Claiming) -> Claim:
     integration = claiming.integration
     sender = claiming.carrier.sender
-    begins = not_before(row.id, claiming.at)
+    begins = clamp_to_creation(row.id, claiming.at)
     claiming.batch.begin_attempt(
         row,
         begins,

@@ -1,1 +1,1 @@
-"""State that jobs share: messages in one transaction, due times, clocks, unreadable rows."""
+"""State that jobs share: batches of messages, due times, clocks, unreadable rows."""

@@ -1,8 +1,7 @@
-"""Correct times that a clock ahead of the right one has put off.
+"""Correct due times that a process wrote while its clock was ahead.
 
-A process writes when a row must be acted on by its own clock. If that was hours ahead, and be it
-for a minute until it was set right, messages would wait for hours. Such a row gives itself away: it
-was written in the future.
+A process computes due times with its own clock. If that clock is hours ahead, even for a minute,
+messages wait for hours. The time at which such a row was written is in the future.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from hub.models import Connection, Message, ProviderCallback
 
 log = structlog.get_logger(__name__)
 
-APART = timedelta(minutes=1)  # as much as clocks may differ
-FAR = timedelta(minutes=15)  # longer than any pause of ours, so that few rows are looked at
-MOST = 500  # at once
+TOLERANCE = timedelta(minutes=1)  # between clocks
+FAR = timedelta(minutes=15)  # longer than most pauses, so that few rows are checked
+BATCH = 500
 
 _messages = cast(Table, Message.__table__)
 _callbacks = cast(Table, ProviderCallback.__table__)
-# not what is being sent: a lease that seems too long is better than one that ends under a call
+# leases are not shortened: a long lease is better than one that expires during a call
 _LATE_MESSAGES = (
     select(_messages.c.id, _messages.c.due_at, _messages.c.changed_at)
     .where(
@@ -39,7 +38,7 @@ _LATE_MESSAGES = (
         _messages.c.changed_at > bindparam("soon", type_=_messages.c.changed_at.type),
     )
     .order_by(_messages.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _LATE_CALLBACKS = (
     select(_callbacks.c.id, _callbacks.c.due_at, _callbacks.c.received_at)
@@ -48,63 +47,66 @@ _LATE_CALLBACKS = (
         _callbacks.c.received_at > bindparam("soon", type_=_callbacks.c.received_at.type),
     )
     .order_by(_callbacks.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
-_NEW: dict[str, Any] = {"due_at": bindparam("new_due_at")}
-_MESSAGE = (
+_DUE_TIME: dict[str, Any] = {"due_at": bindparam("new_due_at")}
+_CORRECT_MESSAGE = (
     update(_messages)
     .where(_messages.c.id == bindparam("key"))
-    .values(**_NEW, changed_at=bindparam("moment"))
+    .values(**_DUE_TIME, changed_at=bindparam("moment"))
 )
-_CALLBACK = update(_callbacks).where(_callbacks.c.id == bindparam("key")).values(**_NEW)
+_CORRECT_CALLBACK = (
+    update(_callbacks).where(_callbacks.c.id == bindparam("key")).values(**_DUE_TIME)
+)
 
 
 def is_due() -> bool:
-    """Tell whether something was put off by a wrong clock. Reads only."""
-    moment = _moment()
+    """Return whether a row has a due time that a wrong clock wrote. Reads only."""
+    moment = _database_time()
     return any(
-        db.session.execute(query, _wanted(moment, 1)).first()
+        db.session.execute(query, _parameters(moment, 1)).first()
         for query in (_LATE_MESSAGES, _LATE_CALLBACKS)
     )
 
 
 @transaction
 def correct_times() -> int:
-    """Bring back what was put off, with the pause that was meant; return how many rows, a bounded
-    number at once.
+    """Correct the due times of at most BATCH rows of each kind; return the number of rows.
+
+    Each row keeps the pause between the time it was written and the time it was due.
     """
-    moment = _moment()
-    brought = 0
+    moment = _database_time()
+    corrected = 0
     for query, change, queue in (
-        (_LATE_MESSAGES, _MESSAGE, "deliver"),
-        (_LATE_CALLBACKS, _CALLBACK, "settle"),
+        (_LATE_MESSAGES, _CORRECT_MESSAGE, "deliver"),
+        (_LATE_CALLBACKS, _CORRECT_CALLBACK, "settle"),
     ):
-        late = db.session.execute(
-            query.with_for_update(skip_locked=True), _wanted(moment, MOST)
+        rows = db.session.execute(
+            query.with_for_update(skip_locked=True), _parameters(moment, BATCH)
         ).all()
-        if late:
-            rows = [
-                {"key": key, "new_due_at": moment + (due_at - written), "moment": moment}
-                for key, due_at, written in late
+        if rows:
+            changes = [
+                {"key": row_id, "new_due_at": moment + (due_at - written_at), "moment": moment}
+                for row_id, due_at, written_at in rows
             ]
-            db.session.execute(change, rows)
+            db.session.execute(change, changes)
             wake(queue)
-            brought += len(rows)
-    if brought:
-        log.warning("clock.was_ahead", rows=brought)
-    return brought
+            corrected += len(rows)
+    if corrected:
+        log.warning("clock.was_ahead", rows=corrected)
+    return corrected
 
 
-def _moment() -> datetime:
-    """Return the time on the clock that all share: the database's."""
+def _database_time() -> datetime:
+    """Return the time of the database's clock, which all processes share."""
     return db.session.execute(select(CLOCK), {"moment": now()}).scalar_one()
 
 
-def _wanted(moment: datetime, most: int) -> dict[str, Any]:
+def _parameters(moment: datetime, limit: int) -> dict[str, Any]:
     return {
         "far": moment + FAR,
-        "soon": moment + APART,
-        "most": most,
+        "soon": moment + TOLERANCE,
+        "limit": limit,
         "lanes": [lane.value for lane in Lane],
         "statuses": [Status.QUEUED.value, Status.UNKNOWN.value],
     }

@@ -1,4 +1,4 @@
-"""The database's clock: what many workers on many machines measure the same time with."""
+"""Read the database's clock, which gives workers on several machines the same time."""
 
 from __future__ import annotations
 
@@ -19,31 +19,29 @@ class _Clock(FunctionElement[datetime]):
 
 
 @compiles(_Clock)
-def _given(element: _Clock, compiler: SQLCompiler, **options: Any) -> str:
-    # SQLite has no clock of its own: it runs inside of us
+def _compile_parameter(element: _Clock, compiler: SQLCompiler, **options: Any) -> str:
+    # SQLite runs inside this process and has no other clock
     return compiler.process(element.clauses, **options)
 
 
 @compiles(_Clock, "postgresql")
-def _of_the_server(element: _Clock, compiler: SQLCompiler, **options: Any) -> str:
-    return "clock_timestamp()"  # now() is when the transaction began, before it waited for a lock
+def _compile_for_postgresql(element: _Clock, compiler: SQLCompiler, **options: Any) -> str:
+    return "clock_timestamp()"  # now() is the start of the transaction, before it waited for a lock
 
 
-# a clock that is further off is not one that somebody will set right
+# a larger difference is not corrected, because such a clock will not be set right soon
 CLOCKS_APART = timedelta(days=1)
 
 
-def not_before(message_id: str, moment: datetime) -> datetime:
-    """Return when something happens to a message: not before it was made, whatever this process's
-    clock says.
+def clamp_to_creation(message_id: str, moment: datetime) -> datetime:
+    """Return `moment`, or the time a message was created if that is later.
 
-    On SQLite no clock is surely right. But what another process wrote before is evidence: a moment
-    before that is one of a clock that is behind, and look-ups at the provider would be about hours
-    that never were.
+    On SQLite a process has only its own clock. If that shows a time before the message was created,
+    it is behind, and a lookup at the provider would ask about the wrong hours.
     """
-    made = time_of(message_id)
-    return made if moment < made < moment + CLOCKS_APART else moment
+    created_at = time_of(message_id)
+    return created_at if moment < created_at < moment + CLOCKS_APART else moment
 
 
-# takes `moment`, our own time, which is what it is on SQLite
+# on SQLite this is the parameter `moment`, the time of the process
 CLOCK = _Clock(bindparam("moment", type_=Time()))

@@ -1,6 +1,6 @@
-"""Jobs of the workers that fail as a whole: noted in the database, where the web server sees it.
+"""Record worker jobs that fail as a whole, so that the web server can show them.
 
-A note holds the kind of the error and nothing that was stored.
+A record contains the class of the error and no stored values.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.models import Setting
 
-RECENT = timedelta(seconds=90)  # a job that fails is tried again every second
+RECENT = timedelta(seconds=90)  # a failed job is retried every second
 RECENT_CHORE = timedelta(minutes=25)  # chores are due every 10 minutes
 PREFIX = "failed_job."
-CHORES = "chores."  # prefix of a chore's name; the queue of all chores has none
+CHORES = "chores."  # prefix of the name of a chore; the queue of all chores has no prefix
 
 
 @transaction
 def note_failure(queue: str, problem: Exception) -> None:
-    """Note that the job of a queue, or one of its chores, failed just now."""
+    """Record that the job of a queue, or one of its chores, has just failed."""
     name = f"{PREFIX}{queue}"
     row = db.session.get(Setting, name) or Setting(name=name)
     row.value = type(problem).__name__
@@ -31,22 +31,22 @@ def note_failure(queue: str, problem: Exception) -> None:
 
 
 def clear_failure(queue: str) -> None:
-    """Note that the job of a queue works."""
+    """Delete the record of a failure, because the job of the queue has succeeded."""
     name = f"{PREFIX}{queue}"
     if db.session.scalar(select(Setting.name).where(Setting.name == name)) is not None:
-        _clear(name)
+        _delete_record(name)
 
 
 @transaction
-def _clear(name: str) -> None:
+def _delete_record(name: str) -> None:
     db.session.execute(delete(Setting).where(Setting.name == name))
 
 
 def recent_failures() -> dict[str, str]:
-    """Return the jobs and chores that failed last, with the kind of the error. Reads only."""
+    """Return the error class of each job and chore that failed recently. Reads only."""
     moment = now()
-    newest = (Setting.changed_at > moment - RECENT) | (
+    is_recent = (Setting.changed_at > moment - RECENT) | (
         Setting.name.startswith(f"{PREFIX}{CHORES}") & (Setting.changed_at > moment - RECENT_CHORE)
     )
-    kept = select(Setting).where(Setting.name.startswith(PREFIX), newest)
-    return {row.name.removeprefix(PREFIX): str(row.value) for row in db.session.scalars(kept)}
+    query = select(Setting).where(Setting.name.startswith(PREFIX), is_recent)
+    return {row.name.removeprefix(PREFIX): str(row.value) for row in db.session.scalars(query)}

@@ -1,6 +1,4 @@
-"""Messages whose time has come: found through the index of connection, status, lane and time,
-however many messages there are.
-"""
+"""Find messages that are due, by the index of connection, status, lane and due time."""
 
 from __future__ import annotations
 
@@ -18,17 +16,17 @@ from hub.models import Connection
 
 LANES = [lane.value for lane in Lane]
 
-_WAITS = exists().where(
+_HAS_DUE_MESSAGE = exists().where(
     messages.c.connection_id == Connection.id,
     messages.c.status.in_(list_param("statuses")),
     messages.c.lane.in_(list_param("lanes")),
     messages.c.due_at <= bindparam("moment", type_=messages.c.due_at.type),
 )
-_ANY = select(Connection.id).where(_WAITS).order_by(Connection.id)
-_THAT_SEND = _ANY.where(
+_CONNECTIONS = select(Connection.id).where(_HAS_DUE_MESSAGE).order_by(Connection.id)
+_ENABLED_CONNECTIONS = _CONNECTIONS.where(
     and_(Connection.state == ConnectionState.ENABLED.value, Connection.archived_at.is_(None))
 )
-# one status and one lane at a time: only then the index gives the oldest without reading the others
+# for one status and one lane, because only then the index returns the oldest without a sort
 _OLDEST = (
     select(messages.c.due_at, messages.c.id)
     .where(
@@ -38,34 +36,41 @@ _OLDEST = (
         messages.c.due_at <= bindparam("moment", type_=messages.c.due_at.type),
     )
     .order_by(messages.c.due_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 
 
-def overdue_connections(statuses: Sequence[Status], *, that_send: bool = False) -> list[str]:
-    """Return the ids of connections that have messages of these statuses to act on; only those that
-    send, if asked. Reads only.
+def overdue_connections(statuses: Sequence[Status], *, enabled_only: bool = False) -> list[str]:
+    """Return the IDs of the connections with due messages in these statuses. Reads only.
+
+    `enabled_only`: only connections that are enabled and not archived.
     """
-    wanted = {"statuses": [status.value for status in statuses], "lanes": LANES, "moment": now()}
-    return list(db.session.scalars(_THAT_SEND if that_send else _ANY, wanted))
+    parameters = {
+        "statuses": [status.value for status in statuses],
+        "lanes": LANES,
+        "moment": now(),
+    }
+    query = _ENABLED_CONNECTIONS if enabled_only else _CONNECTIONS
+    return list(db.session.scalars(query, parameters))
 
 
-def oldest_overdue(connection_id: str, statuses: Sequence[Status], most: int) -> list[str]:
-    """Return the ids of up to `most` messages of a connection that wait longest to be acted on.
+def oldest_overdue(connection_id: str, statuses: Sequence[Status], limit: int) -> list[str]:
+    """Return the IDs of the `limit` messages of a connection that have been due for longest.
 
     Reads only.
     """
-    found: list[tuple[datetime, str]] = []
+    due: list[tuple[datetime, str]] = []
     for status in statuses:
         for lane in LANES:
-            wanted = {
+            parameters = {
                 "connection_id": connection_id,
                 "status": status.value,
                 "lane": lane,
                 "moment": now(),
-                "most": most,
+                "limit": limit,
             }
-            found += [
-                (due_at, message_id) for due_at, message_id in db.session.execute(_OLDEST, wanted)
+            due += [
+                (due_at, message_id)
+                for due_at, message_id in db.session.execute(_OLDEST, parameters)
             ]
-    return [message_id for _, message_id in sorted(found)[:most]]
+    return [message_id for _, message_id in sorted(due)[:limit]]

@@ -1,8 +1,8 @@
-"""Rows that cannot be read: set aside with their error, so that they hold back no other row.
+"""Set aside rows that cannot be read, so that they do not block other rows.
 
-A job that fails on many rows at once does them again one by one, and sets aside the one that fails.
-Admins see the row and its error, and can try it again once it is repaired; chores do so too, ever
-more rarely.
+A job that fails on a batch of rows processes them one by one, and sets aside the row that fails.
+Admins see the row and its error, and can retry it after a repair. A chore retries it too, at
+growing intervals.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-CODE = "unreadable"  # of a message that waits for its row to be repaired
+CODE = "unreadable"  # the code of a message whose row is to be repaired
 FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(days=1)
-FAR = timedelta(days=7)  # Signpost postpones nothing for that long
-AT_ONCE = 100  # entries that one run of the chore tries again
+FAR = timedelta(days=7)  # longer than any pause of Signpost
+AT_ONCE = 100  # entries that one run of the chore retries
 
 _messages = table_of(Message)
 _callbacks = table_of(ProviderCallback)
 _entries = table_of(QuarantinedRow)
 _ADD = Statement.insert(_entries, on_conflict_do_nothing=True)
-_KNOWN = Statement(
+_FIND = Statement(
     select(_entries.c.id, _entries.c.failures).where(
         _entries.c.table_name == bindparam("table"), _entries.c.row_id == bindparam("row")
     )
 )
-_AGAIN = Statement(
+_COUNT_FAILURE = Statement(
     update(_entries)
     .where(_entries.c.id == bindparam("key"))
     .values(error=bindparam("error"), failures=bindparam("count"), retry_at=bindparam("retry"))
@@ -60,22 +60,22 @@ _AGAIN = Statement(
 _HOLD_MESSAGE = Statement(
     update(_messages)
     .where(_messages.c.id == bindparam("key"))
-    .values(due_at=None, code=bindparam("why"))
+    .values(due_at=None, code=bindparam("reason"))
 )
 _HOLD_CALLBACK = Statement(
     update(_callbacks)
     .where(_callbacks.c.id == bindparam("key"))
-    .values(due_at=None, error=bindparam("why"))
+    .values(due_at=None, error=bindparam("reason"))
 )
 
 
 def is_transient(problem: Exception) -> bool:
-    """Return whether an error is the database's state, and not the row's content."""
+    """Return whether the database caused an error, and not the content of the row."""
     return is_retryable(problem) or is_database_failure(problem)
 
 
 def reason_of(problem: Exception) -> str:
-    """Return an error as an admin reads it, free of stored values."""
+    """Return the text of an error for admins, without stored values."""
     if isinstance(problem, UnreadableRow | HubError):
         return str(problem)
     return (
@@ -87,14 +87,14 @@ def reason_of(problem: Exception) -> str:
 @transaction
 def note_row(table: str, row: str, problem: Exception) -> None:
     """Record that a row could not be read or processed, and when Signpost retries it."""
-    found = read(_KNOWN, table=table, row=row)
-    if found:
-        entry, failures = found[0]
+    entries = read(_FIND, table=table, row=row)
+    if entries:
+        entry_id, failures = entries[0]
         pause = min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)
         write(
-            _AGAIN,
+            _COUNT_FAILURE,
             {
-                "key": entry,
+                "key": entry_id,
                 "error": reason_of(problem),
                 "count": failures + 1,
                 "retry": now() + pause,
@@ -125,57 +125,59 @@ def note_row(table: str, row: str, problem: Exception) -> None:
 
 @transaction
 def hold_message(message_id: str, problem: Exception) -> None:
-    """Set a message aside: nothing is done with it until it is tried again."""
-    write(_HOLD_MESSAGE, {"key": message_id, "why": CODE})
+    """Set a message aside: it is not sent until its row is retried."""
+    write(_HOLD_MESSAGE, {"key": message_id, "reason": CODE})
     note_row(_messages.name, message_id, problem)
 
 
 @transaction
 def hold_callback(callback_id: str, problem: Exception) -> None:
-    """Set a webhook aside."""
-    write(_HOLD_CALLBACK, {"key": callback_id, "why": reason_of(problem)})
+    """Set a callback aside: it is not processed until its row is retried."""
+    write(_HOLD_CALLBACK, {"key": callback_id, "reason": reason_of(problem)})
     note_row(_callbacks.name, callback_id, problem)
 
 
 def readable_rows(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
-    """Make something of each row of a list or a file; one that cannot be read is noted, and left
-    out.
+    """Call `make` with each row and return the results.
+
+    A row that cannot be read is noted and left out.
     """
-    return [made for made in _made(kind, rows, make) if not isinstance(made, _Fault)]
+    return [item for item in _convert(kind, rows, make) if not isinstance(item, _UnreadableRow)]
 
 
-def mark_row(
+def describe_rows(
     kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return an entry for each row. The entry of a row that cannot be read holds the reason."""
+    """Call `make` with each row and return the results.
+
+    A row that cannot be read is noted; its result contains the reason.
+    """
     return [
-        {"id": made.row, "unreadable": reason_of(made.problem)}
-        if isinstance(made, _Fault)
-        else made
-        for made in _made(kind, rows, make)
+        {"id": item.row_id, "unreadable": reason_of(item.problem)}
+        if isinstance(item, _UnreadableRow)
+        else item
+        for item in _convert(kind, rows, make)
     ]
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """A row that could not be read."""
-
-    row: str
+class _UnreadableRow:
+    row_id: str
     problem: Exception
 
 
-def _made(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T | _Fault]:
-    found: list[T | _Fault] = []
+def _convert(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T | _UnreadableRow]:
+    items: list[T | _UnreadableRow] = []
     for row in rows:
         try:
-            found.append(make(row))
+            items.append(make(row))
         except Exception as problem:
             if is_transient(problem):
                 raise
-            found.append(_Fault(_id_of(row), problem))
-    for fault in [made for made in found if isinstance(made, _Fault)]:
-        note_row_seen(kind, fault.row, fault.problem)
-    return found
+            items.append(_UnreadableRow(_id_of(row), problem))
+    for unreadable in [item for item in items if isinstance(item, _UnreadableRow)]:
+        note_row_once(kind, unreadable.row_id, unreadable.problem)
+    return items
 
 
 def _id_of(row: Any) -> str:
@@ -183,45 +185,48 @@ def _id_of(row: Any) -> str:
     return str(getattr(row, "id", None) or getattr(getattr(row, "row", None), "id", "?"))
 
 
-def note_row_seen(table: str, row: str, problem: Exception) -> None:
-    """Note a row that a page or a file could not show, once; that must not fail what goes on."""
+def note_row_once(table: str, row: str, problem: Exception) -> None:
+    """Record that a row could not be shown, unless it is recorded already.
+
+    An error here is logged and not raised, so that the page or file is still shown.
+    """
     try:
         if in_transaction(db.session()):
-            _note_once(table, row, problem)
+            _note_if_new(table, row, problem)
         else:  # in a separate session, because a write would expire what the reader has loaded
             with current_app.app_context():
-                _note_once(table, row, problem)
-    except Exception as fault:
-        log.error("row.not_noted", table=table, row=row, problem=type(fault).__name__)
+                _note_if_new(table, row, problem)
+    except Exception as error:
+        log.error("row.not_noted", table=table, row=row, problem=type(error).__name__)
 
 
-def _note_once(table: str, row: str, problem: Exception) -> None:
-    if not read(_KNOWN, table=table, row=row):
+def _note_if_new(table: str, row: str, problem: Exception) -> None:
+    if not read(_FIND, table=table, row=row):
         note_row(table, row, problem)
 
 
-# ── Looking, and trying again ─────────────────────────────────────────────────────────────────────
+# ── Listing and retrying ──────────────────────────────────────────────────────────────────────────
 def list_rows(limit: int = AT_ONCE) -> list[QuarantinedRow]:
-    """Return what is set aside, newest first; what moved on meanwhile is left out."""
+    """Return the entries of rows that are still set aside, newest first."""
     entries = list(
         db.session.scalars(select(QuarantinedRow).order_by(QuarantinedRow.id.desc()).limit(limit))
     )
-    return [entry for entry in entries if not _moved_on(entry)]
+    return [entry for entry in entries if not _is_resolved(entry)]
 
 
-def row_of(table: str, row: str) -> QuarantinedRow | None:
-    """Return the entry of a row, if it is set aside."""
+def find_entry(table: str, row: str) -> QuarantinedRow | None:
+    """Return the entry of a row, or None if it is not set aside."""
     entry = db.session.scalar(
         select(QuarantinedRow).where(
             QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
         )
     )
-    return None if entry is None or _moved_on(entry) else entry
+    return None if entry is None or _is_resolved(entry) else entry
 
 
 @transaction
 def retry_row(entry_id: str) -> None:
-    """Let a row be read again, now that it is repaired. Raises NotFound."""
+    """Retry a row after its repair. Raises NotFound."""
     entry = db.session.get(QuarantinedRow, entry_id) if is_id("sas", entry_id) else None
     if entry is None:
         raise NotFound("not_set_aside", "This row is no longer set aside.")
@@ -230,7 +235,7 @@ def retry_row(entry_id: str) -> None:
 
 @transaction
 def recheck(table: str, row: str) -> None:
-    """Read a row again that was changed; if it can be read now, it is listed no more."""
+    """Retry a row after a change; if it can be read now, delete its entry."""
     entry = db.session.scalar(
         select(QuarantinedRow).where(
             QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
@@ -242,13 +247,13 @@ def recheck(table: str, row: str) -> None:
 
 
 def retry_rows() -> int:
-    """Look for rows that are stuck, and try again those whose pause is over; return how many."""
-    _find_stuck()
-    return _retry()
+    """Set aside rows that are stuck, and retry entries that are due; return how many."""
+    _hold_stuck_rows()
+    return _retry_due()
 
 
 @transaction
-def _retry() -> int:
+def _retry_due() -> int:
     due = (
         select(QuarantinedRow)
         .where(QuarantinedRow.retry_at <= now())
@@ -262,58 +267,62 @@ def _retry() -> int:
 
 
 def _release(entry: QuarantinedRow) -> None:
-    """Let the workers act on a row again; where they fail again, they note it again."""
+    """Make a row due again; if its worker fails again, that sets it aside again."""
     entry.retry_at = now() + LONGEST_PAUSE
-    if _moved_on(entry):
+    if _is_resolved(entry):
         db.session.delete(entry)
     elif entry.table_name == _messages.name:
-        waiting = update(Message).where(Message.id == entry.row_id, Message.due_at.is_(None))
-        _run(waiting.values(due_at=now(), code=""))
+        _execute(
+            update(Message)
+            .where(Message.id == entry.row_id, Message.due_at.is_(None))
+            .values(due_at=now(), code="")
+        )
         wake("deliver")
     elif entry.table_name == _callbacks.name:
-        _run(
+        _execute(
             update(ProviderCallback)
             .where(ProviderCallback.id == entry.row_id, ProviderCallback.due_at.is_(None))
             .values(due_at=now(), tries=0)
         )
         wake("settle")
-    elif (fault := row_check.fault_of(entry.table_name, entry.row_id)) is not None:
-        entry.error = reason_of(fault)
-        entry.failures = entry.failures + 1
+    elif (error := row_check.read_error(entry.table_name, entry.row_id)) is not None:
+        entry.error = reason_of(error)
+        entry.failures += 1
     else:
         # if the row fails in another way, the next reader sets it aside again
         db.session.delete(entry)
 
 
-def _run(statement: Any) -> None:
+def _execute(statement: Any) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def _moved_on(entry: QuarantinedRow) -> bool:
-    """Return whether a row that was set aside is acted on again, or gone."""
+def _is_resolved(entry: QuarantinedRow) -> bool:
+    """Return whether a row is processed again, or was deleted."""
     if entry.table_name == _messages.name:
-        found = db.session.execute(
+        message = db.session.execute(
             select(Message.status, Message.code).where(Message.id == entry.row_id)
         ).first()
-        return found is None or (
-            found[0] in list(Status) and found[1] != CODE and found[0] != Status.QUEUED
+        return message is None or (
+            message.status in list(Status)
+            and message.code != CODE
+            and message.status != Status.QUEUED
         )
     if entry.table_name == _callbacks.name:
-        waits = select(ProviderCallback.id).where(
+        failed_id = select(ProviderCallback.id).where(
             ProviderCallback.id == entry.row_id, ProviderCallback.error != ""
         )
-        return db.session.scalar(waits) is None
+        return db.session.scalar(failed_id) is None
     return False
 
 
-# a message that no query of the workers finds: with a status, a lane or a time that is none, or for
-# nobody
-_STUCK = (
+# messages that no query of the workers finds: their status, lane or due time is not valid
+_STUCK_MESSAGES = (
     select(Message.id, Message.status, Message.lane, Message.due_at)
     .where(
         Message.due_at.is_not(None),
-        Message.status.not_in([one.value for one in Status])
-        | Message.lane.not_in([one.value for one in Lane])
+        Message.status.not_in([status.value for status in Status])
+        | Message.lane.not_in([lane.value for lane in Lane])
         | (Message.due_at > bindparam("far", type_=Message.due_at.type)),
     )
     .limit(AT_ONCE)
@@ -325,9 +334,10 @@ _LATE_CALLBACKS = (
 )
 
 
-def _find_stuck() -> None:
+def _hold_stuck_rows() -> None:
+    """Set aside rows that no worker finds."""
     far = {"far": now() + FAR}
-    for message_id, status, lane, _ in db.session.execute(_STUCK, far).all():
+    for message_id, status, lane, _ in db.session.execute(_STUCK_MESSAGES, far).all():
         column = "due_at"
         if status not in list(Status):
             column = "status"
@@ -336,16 +346,17 @@ def _find_stuck() -> None:
         hold_message(message_id, UnreadableRow(f"messages.{column}"))
     for (callback_id,) in db.session.execute(_LATE_CALLBACKS, far).all():
         hold_callback(callback_id, UnreadableRow("provider_callbacks.due_at"))
-    for (message_id,) in db.session.execute(_NOBODYS, {"late": now() - timedelta(minutes=1)}).all():
+    late = {"late": now() - timedelta(minutes=1)}
+    for (message_id,) in db.session.execute(_MESSAGES_WITHOUT_CONTACT, late).all():
         hold_message(message_id, UnreadableRow("messages.contact_id"))
 
 
-_NOBODYS = (
+_MESSAGES_WITHOUT_CONTACT = (
     select(Message.id)
     .where(
         Message.connection_id.in_(select(Connection.id)),
         Message.status == Status.QUEUED,
-        Message.lane.in_([one.value for one in Lane]),
+        Message.lane.in_([lane.value for lane in Lane]),
         Message.due_at < bindparam("late", type_=Message.due_at.type),
         ~Message.contact.has(),
     )
@@ -355,12 +366,12 @@ _NOBODYS = (
 
 @transaction
 def delete_resolved() -> int:
-    """Remove entries of rows that moved on; return how many."""
-    gone = [
+    """Delete the entries of rows that are resolved; return how many."""
+    resolved = [
         entry
         for entry in db.session.scalars(select(QuarantinedRow).limit(1000))
-        if _moved_on(entry)
+        if _is_resolved(entry)
     ]
-    for entry in gone:
-        _run(delete(QuarantinedRow).where(QuarantinedRow.id == entry.id))
-    return len(gone)
+    for entry in resolved:
+        _execute(delete(QuarantinedRow).where(QuarantinedRow.id == entry.id))
+    return len(resolved)

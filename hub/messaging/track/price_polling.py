@@ -54,7 +54,7 @@ def _poll_isolated(connection_id: str, stopping: ShutdownSignal | None) -> int:
             raise
         log.exception("price.failed", connection=connection_id)
         db.session.rollback()
-        unreadable_rows.note_row_seen("connections", connection_id, problem)
+        unreadable_rows.note_row_once("connections", connection_id, problem)
         return 0
 
 
@@ -84,7 +84,7 @@ def _store_or_note(message_id: str, price: Price) -> None:
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
-        unreadable_rows.note_row_seen("messages", message_id, problem)
+        unreadable_rows.note_row_once("messages", message_id, problem)
 
 
 @transaction

@@ -50,13 +50,13 @@ class StatusLookup:
 
 def is_due() -> bool:
     """Return whether a poll is due on an enabled connection. Reads only."""
-    return bool(overdue.overdue_connections(POLLED, that_send=True))
+    return bool(overdue.overdue_connections(POLLED, enabled_only=True))
 
 
 def poll_statuses(stopping: ShutdownSignal | None = None) -> int:
     """Poll due messages, one connection after the other; return the number of messages."""
     polled = 0
-    connection_ids = overdue.overdue_connections(POLLED, that_send=True)
+    connection_ids = overdue.overdue_connections(POLLED, enabled_only=True)
     db.session.rollback()
     for connection_id in connection_ids:
         try:
