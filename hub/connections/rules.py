@@ -24,7 +24,7 @@ def save(connection_id: str, wanted: Rules) -> None:
     """
     fresh = rules.validate_rules(wanted)
     connection = lock_connection(connection_id)
-    before = policy.rules_of(connection)
+    before = policy.rules_of(connection.info)
     if connection.archived_at is not None:
         raise Refused("archived", "This connection is archived and no longer sends messages.")
     if fresh.currency != before.currency and spending.spending_of(connection.id, now()).month:

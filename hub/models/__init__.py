@@ -3,9 +3,9 @@
 from hub.models.action_token import ActionToken
 from hub.models.attempt import Attempt
 from hub.models.audit_entry import AuditEntry
-from hub.models.connection import Connection
+from hub.models.connection import Connection, ConnectionInfo
 from hub.models.consent import Consent
-from hub.models.contact import Contact
+from hub.models.contact import Contact, Recipient
 from hub.models.contact_link import ContactLink
 from hub.models.event import Event
 from hub.models.idempotency_key import IdempotencyKey
@@ -38,6 +38,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Connection",
+    "ConnectionInfo",
     "Consent",
     "Contact",
     "ContactLink",
@@ -56,6 +57,7 @@ __all__ = [
     "ProviderTemplate",
     "QuarantinedRow",
     "RecipientPace",
+    "Recipient",
     "Route",
     "RouteStep",
     "SessionWindow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,27 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.encrypted_fields import CONNECTION_CHECK, CONNECTION_SETTINGS
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, now, primary_key
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """The columns of a connection that planning, rules, sending and the inbox need."""
+
+    id: str
+    integration: str
+    channel: str
+    sender: str
+    account: str
+    destination: str  # where a team reads its posts; "": nowhere
+    rules: str
+    test: bool
+    state: str
+    archived: bool
+    settings_version: int
+
+    @property
+    def enabled(self) -> bool:
+        return self.state == ConnectionState.ENABLED and not self.archived
 
 
 class Connection(Base):
@@ -75,6 +97,23 @@ class Connection(Base):
             else_=cls.account + " " + cls.sender,
         )
         return cls.integration + " " + owner + " " + case((cls.test, "test"), else_="live")
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """The columns that messages need, apart from the row."""
+        return ConnectionInfo(
+            id=self.id,
+            integration=self.integration,
+            channel=self.channel,
+            sender=self.sender,
+            account=self.account,
+            destination=self.destination,
+            rules=self.rules,
+            test=self.test,
+            state=self.state,
+            archived=self.archived_at is not None,
+            settings_version=self.settings_version,
+        )
 
     @property
     def enabled(self) -> bool:

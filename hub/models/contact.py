@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import LargeBinary, UniqueConstraint
@@ -10,6 +11,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.db.encrypted_fields import CONTACT_NAME
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, now, primary_key
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The columns of a contact that rules and messages need."""
+
+    id: str
+    address: str
+    address_key: bytes
+    time_zone: str = ""
 
 
 class Contact(Base):
@@ -32,3 +43,8 @@ class Contact(Base):
     erased_at: Mapped[datetime | None] = mapped_column(Time)
 
     name = EncryptedJson(CONTACT_NAME)
+
+    @property
+    def recipient(self) -> Recipient:
+        """The columns that messages need, apart from the row."""
+        return Recipient(self.id, self.address, self.address_key, self.time_zone)

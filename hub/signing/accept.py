@@ -24,7 +24,7 @@ from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
 from hub.messaging.compose.outbox import Draft, StoredMessage, add_all
 from hub.messaging.contacts.contacts import KnownAddress, contacts_for
-from hub.models import Contact, Event, Message
+from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
 from hub.signing import cards, chat_invitations, planning, requests, team_posts
 from hub.signing.events import EventIn
@@ -67,11 +67,11 @@ def notify(
     Those who read where a connection posts are told too, and what stands there of the request is
     brought up to date.
     """
-    carriers = planning.carriers(request.test)
+    connections = planning.usable_connections(test=request.test)
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
-    planned, posts, skipped = _plan(event, request, actor, signers, carriers)
+    planned, posts, skipped = _plan(event, request, actor, signers, connections)
     told = _told_before([*planned, *posts])
-    writing = _Writing(event, request, actor, signers, carriers)
+    writing = _Writing(event, request, actor, signers, connections)
     said, too_long = writing.to_signers(_without(planned, told))
     planned = {key: item for key, item in planned.items() if key in said or key in told}
     reminded = [signers[one] for one in dict.fromkeys(item.person.id for item in planned.values())]
@@ -85,10 +85,10 @@ def notify(
         event.id, event.type, request, event.payload.get("download_url") or ""
     )
     new = [(posts[key], key, text) for key, text in posted.items()]
-    drafts += team_posts.draft_posts(about, request, new, carriers)
+    drafts += team_posts.draft_posts(about, request, new)
     added = zip((draft.dedup_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
-    team_posts.refresh_posts(request, carriers, told=about)
+    team_posts.refresh_posts(request, connections, told=about)
     briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
     briefs += [_brief(stored[key], None) for key in posts if key in stored]
     return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
@@ -106,10 +106,10 @@ def _plan(
     request: RequestRecord,
     actor: SignerRecord | None,
     signers: Mapping[str, SignerRecord],
-    carriers: Mapping[str, planning.PlacedCarrier],
+    connections: Mapping[str, ConnectionInfo],
 ) -> tuple[dict[bytes, plan.PlannedMessage], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
     """Return messages to signers and posts for a team, each by its key, and what is skipped."""
-    among = [planning.planned_with(carrier) for carrier in carriers.values()]
+    candidates = [planning.candidate_of(connection) for connection in connections.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
     routes = cached(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
     asks = {
@@ -119,19 +119,22 @@ def _plan(
     }
     planned, skipped = plan.plan_messages(
         routes,
-        planning.people(request, list(signers.values()), among),
-        among,
+        planning.people(request, list(signers.values()), candidates),
+        candidates,
         actor=actor.id if actor else "",
         reminds=event.type == EventType.REMINDER,
         **asks,
     )
-    posts, unposted = plan.plan_posts(routes, among, **asks)
+    posts, unposted = plan.plan_posts(routes, candidates, **asks)
 
     def key(person: str, kind: str, to: str, step: plan.Step) -> bytes:
         return _once_key(event, request, actor, person, kind, to, step)
 
     return (
-        {key(item.person.id, item.carrier.address, item.to, item.step): item for item in planned},
+        {
+            key(item.person.id, item.candidate.address_kind, item.to, item.step): item
+            for item in planned
+        },
         {key("", "place", "", item.step): item for item in posts},
         skipped + unposted,
     )
@@ -155,7 +158,7 @@ class _Writing:
     request: RequestRecord
     actor: SignerRecord | None
     signers: Mapping[str, SignerRecord]
-    carriers: Mapping[str, planning.PlacedCarrier]
+    connections: Mapping[str, ConnectionInfo]
 
     def to_signers(
         self, items: Mapping[bytes, plan.PlannedMessage]
@@ -173,23 +176,23 @@ class _Writing:
         return said, skipped
 
     def _say(self, item: plan.PlannedMessage) -> _Said:
-        carrier = self.carriers[item.carrier.id]
+        connection = item.candidate.connection
         signer = self.signers[item.person.id]
         template = item.step.template
-        channel = carrier.channel
+        channel = connection.channel
         locale = item.person.locale
         shows = render.names_in(template, channel, locale)
         links = chat_invitations.links_for(
-            shows, self.carriers.values(), self.request.source_id, signer
+            shows, self.connections.values(), self.request.source_id, signer
         )
         values = _values(self.event, self.request, signer, self.actor)
-        cls = integrations.get(carrier.integration)
+        cls = integrations.get(connection.integration)
         rendered = render.render_within(
             cls, cls.max_length, template, channel, locale, values | links
         )
         if not cls.session_window:
             return _Said(rendered, None, None)
-        filled = provider_templates.fill_mapped(carrier.id, template, locale, values, cls)
+        filled = provider_templates.fill_mapped(connection.id, template, locale, values, cls)
         return _Said(rendered, filled, {"name": template, "locale": locale, "values": values})
 
     def to_team(
@@ -200,12 +203,17 @@ class _Writing:
         said: dict[bytes, render.Rendered] = {}
         skipped = []
         for key, item in items.items():
-            carrier = self.carriers[item.carrier.id]
-            cls = integrations.get(carrier.integration)
+            connection = item.connection
+            cls = integrations.get(connection.integration)
             most = cls.max_post_length or cls.max_length * 3 // 4
             try:
                 said[key] = render.render_within(
-                    cls, most, item.step.template, carrier.channel, render.default_locale(), values
+                    cls,
+                    most,
+                    item.step.template,
+                    connection.channel,
+                    render.default_locale(),
+                    values,
                 )
             except TooLong:
                 skipped.append(plan.SkippedStep("", item.step.channel, TOO_LONG))
@@ -217,13 +225,13 @@ class _Writing:
         """Return the messages to signers, to be stored."""
         items = [(key, planned[key], one) for key, one in said.items()]
         known = {_known(item, self.signers[item.person.id]) for _, item, _ in items}
-        contacts = contacts_for(known, test=self.request.test) if known else {}
+        recipients = contacts_for(known, test=self.request.test) if known else {}
         event = self.event
         request = self.request
         return [
             Draft(
-                connection=self.carriers[item.carrier.id],
-                contact=contacts[item.kind, item.to],
+                connection=item.candidate.connection,
+                recipient=recipients[item.kind, item.to],
                 text=one.rendered.text,
                 subject=one.rendered.subject,
                 source_id=request.source_id,

@@ -81,7 +81,7 @@ def perform_action(
     fresh = signing_batch.get_request(request.id) or request
     over = origin.connection_ids if origin else ()
     pressed = team_posts.PressedButton(action.event_id or "", tuple(over), reply_to, post)
-    team_posts.refresh_posts(fresh, planning.carriers(request.test), pressed=pressed)
+    team_posts.refresh_posts(fresh, planning.usable_connections(test=request.test), pressed=pressed)
     return True
 
 

@@ -21,12 +21,11 @@ from hub.integrations.base import ChatLinked, ChatPermission
 from hub.lib.text import isolate, one_line
 from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import chats
-from hub.messaging.contacts.contacts import ContactRef, contact_for
+from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import chat_membership, opt_out
-from hub.messaging.policy.policy import Carrier
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Consent, Signer, SigningRequest
+from hub.models import Connection, ConnectionInfo, Consent, Recipient, Signer, SigningRequest
 from hub.shared import action_tokens, audit, integration_instances
 from hub.signing import team_subscriptions
 from hub.signing.signing_batch import SignerRecord
@@ -154,16 +153,19 @@ def link_names() -> frozenset[str]:
 
 
 def links_for(
-    shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord
+    shown: Collection[str],
+    connections: Iterable[ConnectionInfo],
+    source_id: str,
+    signer: SignerRecord,
 ) -> dict[str, str]:
     """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's
     chat is known already.
     """
     found = dict.fromkeys(link_names(), "")
-    for carrier in carriers:
-        name = f"{carrier.integration}_link"
+    for connection in connections:
+        name = f"{connection.integration}_link"
         if name in shown and name in found and not found[name]:
-            found[name] = _link_for(carrier.id, source_id, signer)
+            found[name] = _link_for(connection.id, source_id, signer)
     return found
 
 
@@ -199,7 +201,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
         # the same tap, reported twice, needs no second answer
         if action is None or action.outcome != contact.id:
-            add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
+            add(Draft(connection=connection.info, recipient=contact, text=VOID, exempt=True))
         return True
     action.used_at = now()
     action.outcome = contact.id
@@ -210,7 +212,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
     if came.team:
         _take_place(connection, came)
         here = f"{isolate(one_line(connection.title))} will post updates in this chat."
-        add(Draft(connection=connection, contact=contact, text=here, exempt=True))
+        add(Draft(connection=connection.info, recipient=contact, text=here, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
     if signer is not None:
@@ -219,7 +221,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
 
 
 def _link_signer(
-    signer: Signer, connection: Connection, contact: ContactRef, origin: Origin, at: datetime
+    signer: Signer, connection: Connection, contact: Recipient, origin: Origin, at: datetime
 ) -> None:
     """Link a signer's addresses to the chat, record the consent, and welcome them."""
     request = signer.request
@@ -227,7 +229,7 @@ def _link_signer(
         connection.id, request.source_id, _addresses(signer), contact.id, origin.callback_id
     )
     opt_out.process_keyword(
-        Keyword.START, "opened an invitation link", connection, contact, at, answered=True
+        Keyword.START, "opened an invitation link", connection.info, contact, at, answered=True
     )
     proof = (
         f"Opened the invitation link of signer {signer.external_id} of request"
@@ -248,8 +250,8 @@ def _link_signer(
     db.session.flush()
     add(
         Draft(
-            connection=connection,
-            contact=contact,
+            connection=connection.info,
+            recipient=contact,
             text=_welcome(request, signer),
             source_id=request.source_id,
             request_id=request.id,

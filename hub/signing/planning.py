@@ -3,79 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select
 
 from hub import integrations
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Address, Audience, ConnectionState, EventType
+from hub.core.vocabulary import Address, Audience, EventType
 from hub.db.compiled_sql import Statement
 from hub.db.store import read
 from hub.db.types import now
 from hub.messaging.compose import plan, render
 from hub.messaging.contacts import chats
-from hub.messaging.policy.policy import Carrier
-from hub.models import Connection, Route, RouteStep
+from hub.messaging.policy.connection_info import read_available_connections
+from hub.models import Connection, ConnectionInfo, Route, RouteStep
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
-@dataclass(frozen=True)
-class PlacedCarrier(Carrier):
-    """A connection that can carry messages, and where its team reads."""
-
-    place: str
-
-
-def carriers(test: bool) -> dict[str, PlacedCarrier]:
-    """Return what can carry a message, by id: enabled connections first, then broken ones, whose
-    messages wait.
-    """
-    found = [(PlacedCarrier(*row), state) for *row, state in read(_CARRIERS, test=test)]
-    found.sort(key=lambda one: one[1] != ConnectionState.ENABLED)
-    return {carrier.id: carrier for carrier, _ in found if _is_usable(carrier)}
+def usable_connections(*, test: bool) -> dict[str, ConnectionInfo]:
+    """Return the connections that messages may be stored for, by id, the preferred ones first."""
+    found = read_available_connections(test=test)
+    return {connection.id: connection for connection in found if _is_usable(connection)}
 
 
-_CARRIERS = Statement(
-    select(
-        Connection.id,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-        Connection.destination,
-        Connection.state,
-    )
-    .where(
-        Connection.test == bindparam("test"),
-        Connection.archived_at.is_(None),
-        Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]),
-    )
-    .order_by(Connection.id)
-)
-
-
-def _is_usable(carrier: Carrier) -> bool:
-    """Return whether the integration is installed and the connection's row is undamaged."""
+def _is_usable(connection: ConnectionInfo) -> bool:
+    """Tell whether the integration is installed and the connection's row is undamaged."""
     try:
-        return integrations.get(carrier.integration).channel == carrier.channel
+        return integrations.get(connection.integration).channel == connection.channel
     except NotFound:
         return False
 
 
-def planned_with(carrier: PlacedCarrier) -> plan.Carrier:
-    """Return a connection as planning sees it."""
-    cls = integrations.get(carrier.integration)
-    direct_address_kind = cls.direct_address_kind if cls.reaches_people(carrier.place) else None
-    return plan.Carrier(
-        carrier.id,
-        carrier.channel,
+def candidate_of(connection: ConnectionInfo) -> plan.Candidate:
+    """Return a connection with the addresses that its integration writes to."""
+    cls = integrations.get(connection.integration)
+    reaches_people = cls.reaches_people(connection.destination)
+    return plan.Candidate(
+        connection,
         cls.address.value,
         cls.clean_address,
-        name=cls.name,
-        direct_address_kind=direct_address_kind or "",
-        place=carrier.place,
+        (cls.direct_address_kind if reaches_people else None) or "",
     )
 
 
@@ -124,15 +90,17 @@ _ROUTES = Statement(
 
 
 def people(
-    request: RequestRecord, signers: Sequence[SignerRecord], among: Sequence[plan.Carrier]
+    request: RequestRecord, signers: Sequence[SignerRecord], candidates: Sequence[plan.Candidate]
 ) -> list[plan.Person]:
     """Return signers as planning sees them, with the chats that they opened to those connections
     that they prefer.
     """
     by_chat = {
-        carrier.id: carrier for carrier in among if carrier.direct_address_kind == Address.CHAT
+        one.connection.id: one.connection
+        for one in candidates
+        if one.direct_address_kind == Address.CHAT
     }
-    named = {name for carrier in by_chat.values() for name in (carrier.name, carrier.channel)}
+    named = {name for one in by_chat.values() for name in (one.integration, one.channel)}
     prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
     linked = (
         chats.chats_of(

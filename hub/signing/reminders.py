@@ -99,7 +99,7 @@ def _put_off(
 ) -> datetime:
     request.write()
     audit.record(action, request.id, request.title or "", signers=len(signers))
-    team_posts.refresh_posts(request, planning.carriers(request.test))
+    team_posts.refresh_posts(request, planning.usable_connections(test=request.test))
     return until
 
 

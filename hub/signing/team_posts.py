@@ -28,11 +28,10 @@ from hub.lib.crypto import digest
 from hub.messaging.compose import outbox, plan, render
 from hub.messaging.compose.content import buttons_of
 from hub.messaging.compose.outbox import Draft
-from hub.messaging.contacts.contacts import ContactRef, contact_for
+from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.send import thread_order
-from hub.models import ActionToken, Contact, Message, MessageBody
+from hub.models import ActionToken, ConnectionInfo, Contact, Message, MessageBody, Recipient
 from hub.signing import cards
-from hub.signing.planning import PlacedCarrier
 from hub.signing.signing_batch import RequestRecord
 
 
@@ -71,7 +70,6 @@ def draft_posts(
     told: TeamEvent,
     request: RequestRecord,
     planned: Sequence[tuple[plan.PlannedPost, bytes, render.Rendered]],
-    carriers: Mapping[str, PlacedCarrier],
 ) -> list[Draft]:
     """Return the posts of an event: a card with its buttons, or a reply where a card stands
     already.
@@ -82,12 +80,12 @@ def draft_posts(
     made = []
     whole = cards.card(request)
     for post, key, said in planned:
-        carrier = carriers[post.carrier.id]
-        replies = _keeps_threads(carrier) and _newest(request, carrier, None) is not None
+        connection = post.connection
+        replies = _keeps_threads(connection) and _newest(request, connection, None) is not None
         made.append(
             Draft(
-                connection=carrier,
-                contact=contact_for(Address.CHAT, carrier.place, test=request.test),
+                connection=connection,
+                recipient=contact_for(Address.CHAT, connection.destination, test=request.test),
                 text=said.text,
                 subject=said.subject,
                 card=None if replies else whole,
@@ -105,8 +103,8 @@ def draft_posts(
     return made
 
 
-def _keeps_threads(carrier: PlacedCarrier) -> bool:
-    return integrations.get(carrier.integration).keeps_threads(carrier.place)
+def _keeps_threads(connection: ConnectionInfo) -> bool:
+    return integrations.get(connection.integration).keeps_threads(connection.destination)
 
 
 # ── Posts that stand ──────────────────────────────────────────────────────────────────────────────
@@ -119,12 +117,12 @@ class _Post:
     connection_id: str
     event_id: str | None
     content: dict[str, Any]
-    contact: ContactRef
+    recipient: Recipient
 
 
 def refresh_posts(
     request: RequestRecord,
-    carriers: Mapping[str, PlacedCarrier],
+    connections: Mapping[str, ConnectionInfo],
     *,
     told: TeamEvent | None = None,
     pressed: PressedButton | None = None,
@@ -134,26 +132,28 @@ def refresh_posts(
     """
     able = [
         one
-        for one in carriers.values()
-        if one.place and (_keeps_threads(one) or pressed is not None)
+        for one in connections.values()
+        if one.destination and (_keeps_threads(one) or pressed is not None)
     ]
     if not able or request.new:
         return
     require_write_lock()
     answered = False
-    for carrier in able:
-        newest = _newest(request, carrier, pressed)
+    for connection in able:
+        newest = _newest(request, connection, pressed)
         if newest is None or (told is not None and newest.event_id == told.id):
             continue
-        edits = integrations.get(carrier.integration).edits_posts(carrier.place)
+        edits = integrations.get(connection.integration).edits_posts(connection.destination)
         answers = (
-            pressed is not None and not (edits or answered) and _answers(pressed, carrier, request)
+            pressed is not None
+            and not (edits or answered)
+            and _answers(pressed, connection, request)
         )
         if not (edits or answers):
             continue
         # several connections may share what proves a press: one answers it
         answered = answered or answers
-        draft = _change(newest, request, carrier, told)
+        draft = _change(newest, request, connection, told)
         if pressed is not None:
             reply_to = pressed.reply_to if answers else ""
             draft = replace(draft, manual=True, reply_to=reply_to)
@@ -161,7 +161,7 @@ def refresh_posts(
 
 
 def _change(
-    newest: _Post, request: RequestRecord, carrier: PlacedCarrier, told: TeamEvent | None
+    newest: _Post, request: RequestRecord, connection: ConnectionInfo, told: TeamEvent | None
 ) -> Draft:
     """Return the message that shows in a post what is so now."""
     buttons = (
@@ -170,8 +170,8 @@ def _change(
         else told.buttons
     )
     return Draft(
-        connection=carrier,
-        contact=newest.contact,
+        connection=connection,
+        recipient=newest.recipient,
         text=newest.content["text"],
         subject=newest.content["subject"],
         card=cards.card(request, _notes(request)),
@@ -184,11 +184,11 @@ def _change(
     )
 
 
-def _answers(pressed: PressedButton, carrier: PlacedCarrier, request: RequestRecord) -> bool:
+def _answers(pressed: PressedButton, connection: ConnectionInfo, request: RequestRecord) -> bool:
     """Tell whether a press is answered over a connection: it may be one, and no post that can be
     changed was pressed.
     """
-    if not pressed.reply_to or carrier.id not in pressed.connection_ids:
+    if not pressed.reply_to or connection.id not in pressed.connection_ids:
         return False
     return not (pressed.post and read(_PRESSED, request=request.id, post=pressed.post))
 
@@ -201,14 +201,14 @@ _PRESSED = Statement(
 
 
 def _newest(
-    request: RequestRecord, carrier: PlacedCarrier, pressed: PressedButton | None
+    request: RequestRecord, connection: ConnectionInfo, pressed: PressedButton | None
 ) -> _Post | None:
     """Return the newest card about a request: of its thread, or of the event whose button was
     pressed.
     """
-    threaded = _keeps_threads(carrier)
+    threaded = _keeps_threads(connection)
     for message_id, edits_id, event_id, sealed, *contact in read(
-        _POSTS, request=request.id, connection=carrier.id, place=carrier.place
+        _POSTS, request=request.id, connection=connection.id, place=connection.destination
     ):
         if not threaded and pressed is not None and event_id != pressed.event_id:
             continue
@@ -220,10 +220,10 @@ def _newest(
             return _Post(
                 message_id,
                 edits_id or message_id,
-                carrier.id,
+                connection.id,
                 event_id,
                 content,
-                ContactRef(*contact),
+                Recipient(*contact),
             )
     return None
 

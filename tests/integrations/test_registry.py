@@ -180,7 +180,7 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
         made.settings = {}
         contact = contact_for("phone", "+13175551234", test=True)
         return outbox.add(
-            outbox.Draft(connection=made, contact=contact, text="Nobody carries this.")
+            outbox.Draft(connection=made.info, recipient=contact, text="Nobody carries this.")
         ).id
 
     left = orphan()

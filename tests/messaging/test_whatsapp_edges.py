@@ -212,7 +212,9 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
     contact = contact_for(Address.PHONE, phone, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
-        outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)
+        outbox.Draft(
+            connection=whatsapp.info, recipient=contact, text="Please sign", template=TEMPLATE
+        )
     ).id
     claim = claim_one(whatsapp)
     assert claim is not None
@@ -316,7 +318,7 @@ def test_message_of_a_removed_service_is_not_resent(
     contact = contact_for(Address.PHONE, to, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
-        outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")
+        outbox.Draft(connection=whatsapp.info, recipient=contact, text="Please sign")
     ).id
     assert claim_one(whatsapp) is not None
     assert db.session.scalars(select(Attempt.sender)).all() == [sender]
@@ -342,7 +344,9 @@ def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
     contact = contact_for(Address.PHONE, ERIC, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):
-        outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text=text, media=media))
+        outbox.add(
+            outbox.Draft(connection=whatsapp.info, recipient=contact, text=text, media=media)
+        )
     claims = [claim for claim in (claim_one(whatsapp), claim_one(whatsapp)) if claim is not None]
     send: Callable[[Any], Any] = claims[0].integration.send
     send(claims[0].outbound)

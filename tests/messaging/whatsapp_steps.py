@@ -76,7 +76,7 @@ def queue_draft(connection: Connection, template: FilledTemplate | None = None) 
     contact = contact_for(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
     return outbox.add(
-        outbox.Draft(connection=connection, contact=contact, text=text, template=template)
+        outbox.Draft(connection=connection.info, recipient=contact, text=text, template=template)
     ).id
 
 

@@ -117,7 +117,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 def connection_rules(slug: str) -> Any:
     """Show what a connection may send."""
     one = connections.by_slug(slug)
-    return _page(one, RulesForm(formdata=None, data=_shown(policy.rules_of(one))))
+    return _page(one, RulesForm(formdata=None, data=_shown(policy.rules_of(one.info))))
 
 
 @admin.post("/connections/<slug>/rules")
@@ -137,7 +137,7 @@ def change_connection_rules(slug: str) -> Any:
 
 
 def _page(one: Connection, form: RulesForm) -> str:
-    held = policy.rules_of(one)
+    held = policy.rules_of(one.info)
     if one.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # its addresses are in no country
     spent = spending.spending_of(one.id, now()) if held.has_prices else None

@@ -14,7 +14,7 @@ MOST_COUNTRIES = 8  # more are counted
 
 def summary(connection: Connection) -> list[tuple[str, str]]:
     """Return each rule of a connection and what it requires, also where nothing is required."""
-    rules = policy.rules_of(connection)
+    rules = policy.rules_of(connection.info)
     lines = [("Consent", _consent(rules))]
     if connection.channel in ON_PHONES:
         lines.append(("Countries", _countries(rules)))

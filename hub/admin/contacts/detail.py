@@ -281,7 +281,7 @@ def contact_of(one: Contact) -> list[Window]:
         if not asks and talk is None:
             continue
         until = (
-            session_windows.closing_times(sender_key(connection), [one.id]).get(one.id)
+            session_windows.closing_times(sender_key(connection.info), [one.id]).get(one.id)
             if asks
             else None
         )

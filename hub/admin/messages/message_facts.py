@@ -77,6 +77,6 @@ def _window(message: Message) -> str:
     """Say whether free text may be sent to the recipient now, where that is a question."""
     if not detail.asks_for(message.connection):
         return ""
-    sender = policy.sender_key(message.connection)
+    sender = policy.sender_key(message.connection.info)
     closing = session_windows.closing_times(sender, [message.contact_id])
     return detail.consent_label(closing.get(message.contact_id))

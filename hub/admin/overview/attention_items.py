@@ -129,7 +129,7 @@ def _hindered_connections(sending: list[Connection]) -> Iterator[AttentionItem]:
 
 def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
     for connection in sending:
-        rules = policy.rules_of(connection)
+        rules = policy.rules_of(connection.info)
         if not (rules.is_capped and rules.has_prices):
             continue
         share = spending.spending_of(connection.id, now()).share(rules)

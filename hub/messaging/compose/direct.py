@@ -51,8 +51,8 @@ def send_message(
     refuse_too_long(cls, readable(text))
     return add(
         Draft(
-            connection=connection,
-            contact=contact_for(kind, address, test=connection.test),
+            connection=connection.info,
+            recipient=contact_for(kind, address, test=connection.test),
             text=text,
             media=files,
             source_id=source_id,

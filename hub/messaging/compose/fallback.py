@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import bindparam, select
 
 from hub.core.vocabulary import Lane
@@ -14,27 +12,20 @@ from hub.db.types import keyring
 from hub.messaging.compose import outbox
 from hub.messaging.compose.content import template_of
 from hub.messaging.policy import session_windows
-from hub.messaging.policy.policy import Carrier, sender_key
+from hub.messaging.policy.connection_info import read_connections
+from hub.messaging.policy.policy import sender_key
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.models import Attempt, Connection, Contact, Message, MessageBody
-
-
-@dataclass(frozen=True)
-class _Reached:
-    id: str
-    address: str
-    address_key: bytes
-    time_zone: str
+from hub.models import Attempt, Contact, Message, MessageBody, Recipient
 
 
 def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
     """Send what went out as free text at its try `n`, too late for that, once more as its approved
     template, where it has one.
     """
-    carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
+    [connection] = read_connections([row.connection_id])
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
-            session_windows.close_window(sender_key(carrier), row.contact_id, began)
+            session_windows.close_window(sender_key(connection), row.contact_id, began)
     if row.stop_reason or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for (
@@ -56,8 +47,8 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
             return
         again = outbox.add(
             outbox.Draft(
-                connection=carrier,
-                contact=_Reached(row.contact_id, *to),
+                connection=connection,
+                recipient=Recipient(row.contact_id, *to),
                 text=content["text"],
                 subject=content["subject"],
                 source_id=source,
@@ -77,16 +68,6 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
         ledger.record_fact(row, "taken over", reason=f"by {again.id}")
 
 
-_CARRIER = Statement(
-    select(
-        Connection.id,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-    ).where(Connection.id == bindparam("id"))
-)
 _TRY = Statement(
     select(Attempt.template, Attempt.started_at).where(
         Attempt.message_id == bindparam("id"), Attempt.number == bindparam("n")

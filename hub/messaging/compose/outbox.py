@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -20,11 +20,11 @@ from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
 from hub.messaging.compose.content import content_of
-from hub.messaging.policy.policy import QUIET, Carrying, Policy, PolicyDecision, PolicyQuestion
+from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state.message_batch import messages as message_table
 from hub.messaging.state.message_batch import status_events
-from hub.models import Message, MessageBody, StatusEvent
+from hub.models import ConnectionInfo, Message, MessageBody, Recipient, StatusEvent
 from hub.shared.index_key import index_key
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -33,25 +33,12 @@ ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sig
 WORTH_SENDING = timedelta(hours=24)
 
 
-class Reachable(Protocol):
-    """A contact, as far as a message needs it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def address_key(self) -> bytes: ...
-    @property
-    def time_zone(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Draft:
     """A message to be: over which connection, to whom, saying what."""
 
-    connection: Carrying
-    contact: Reachable
+    connection: ConnectionInfo
+    recipient: Recipient
     text: str
     subject: str = ""
     source_id: str | None = None
@@ -126,7 +113,9 @@ def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [
-        StoredMessage(row["id"], row["channel"], draft.contact.address, row["status"], row["code"])
+        StoredMessage(
+            row["id"], row["channel"], draft.recipient.address, row["status"], row["code"]
+        )
         for draft, row in pairs
     ]
 
@@ -168,13 +157,9 @@ def reconsider(connection_id: str) -> None:
 
 
 def _wanted(draft: Draft, moment: datetime) -> PolicyQuestion:
-    contact = draft.contact
     expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return PolicyQuestion(
-        contact.id,
-        contact.address,
-        contact.address_key,
-        contact.time_zone,
+        draft.recipient,
         expires_at,
         exempt=draft.exempt,
         manual=draft.manual,
@@ -212,7 +197,7 @@ def _verdict_apart(draft: Draft, one: PolicyQuestion) -> PolicyDecision:
 
 def _verdict(draft: Draft, one: PolicyQuestion, policy: Policy) -> PolicyDecision:
     found = policy.decide(one)
-    if not found.code and draft.template is None and not policy.allows_free_text(one.contact_id):
+    if not found.code and draft.template is None and not policy.allows_free_text(one.recipient.id):
         return PolicyDecision(WINDOW_CLOSED)
     if found.code:
         return found
@@ -239,7 +224,7 @@ def _row(
         "event_id": draft.event_id,
         "request_id": draft.request_id,
         "signer_id": draft.signer_id,
-        "contact_id": draft.contact.id,
+        "contact_id": draft.recipient.id,
         "connection_id": connection.id,
         "source_id": draft.source_id,
         "channel": connection.channel,

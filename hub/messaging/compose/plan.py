@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.core.vocabulary import Address, Audience, Channel
+from hub.models import ConnectionInfo
 
 PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
 
@@ -50,19 +51,15 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """A connection that can send, as far as planning needs one."""
+class Candidate:
+    """A connection that can send, and the addresses that its integration writes to."""
 
-    id: str
-    channel: str
-    address: str
-    clean: Callable[[str], str]
-    waits: bool = False  # it does not send now; taken where no other can
-    name: str = ""  # of its integration
-    # on channel chat: the kind of a person's address by which it writes to them alone; '': to
-    # nobody
+    connection: ConnectionInfo
+    address_kind: str
+    clean_address: Callable[[str], str]  # raises ValueError
+    # on channel chat: the kind of address of a person whom it writes to alone; "": it writes to no
+    # person
     direct_address_kind: str = ""
-    place: str = ""  # where a team reads what it posts
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class PlannedMessage:
 
     person: Person
     step: Step
-    carrier: Carrier
+    candidate: Candidate
     to: str
     kind: str  # of that address
 
@@ -81,7 +78,7 @@ class PlannedPost:
     """One message to make for a team."""
 
     step: Step
-    carrier: Carrier
+    connection: ConnectionInfo
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ REASONS = {
 def plan_messages(
     routes: Iterable[Route],
     people: Sequence[Person],
-    carriers: Sequence[Carrier],
+    candidates: Sequence[Candidate],
     *,
     actor: str = "",
     asks_to_sign: bool = False,
@@ -151,34 +148,34 @@ def plan_messages(
                 if reminds and person.asleep:
                     skipped.append(SkippedStep(person.external_id, step.channel, "snoozed"))
                     continue
-                found = _take(person, step, carriers)
+                found = _take(person, step, candidates)
                 (planned if isinstance(found, PlannedMessage) else skipped).append(found)  # type: ignore[arg-type]
     return planned, skipped
 
 
 def plan_posts(
     routes: Iterable[Route],
-    carriers: Sequence[Carrier],
+    candidates: Sequence[Candidate],
     *,
     asks_to_sign: bool = False,
     closed: bool = False,
     expired: bool = False,
 ) -> tuple[list[PlannedPost], list[SkippedStep]]:
     """Decide where an event is posted for those who do not sign."""
-    by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
+    by_id = {one.connection.id: one.connection for one in candidates if one.connection.destination}
     found: list[PlannedPost] = []
     skipped: list[SkippedStep] = []
     over = _over_because(closed=closed, expired=expired)
     for step in (
         step for route in routes if route.audience == Audience.TEAM for step in route.steps
     ):
-        carrier = by_id.get(step.connection_id or "")
+        connection = by_id.get(step.connection_id or "")
         if asks_to_sign and over:
             skipped.append(SkippedStep("", step.channel, over))
-        elif carrier is None:
+        elif connection is None:
             skipped.append(SkippedStep("", step.channel, "connection_off"))
         else:
-            found.append(PlannedPost(step, carrier))
+            found.append(PlannedPost(step, connection))
     return found, skipped
 
 
@@ -198,14 +195,16 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
     return [person for person in people if chosen[audience](person)]
 
 
-def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> PlannedMessage | SkippedStep:
+def _take(
+    person: Person, step: Step, candidates: Sequence[Candidate]
+) -> PlannedMessage | SkippedStep:
     """Take the first way that leads to the person; what keeps the first back counts where none
     does.
     """
-    candidates = _carriers(person, step, carriers)
-    if not candidates:
+    able = _candidates(person, step, candidates)
+    if not able:
         return SkippedStep(person.external_id, step.channel, _unreachable_because(person, step))
-    tried = [_over(person, step, carrier) for carrier in candidates]
+    tried = [_over(person, step, candidate) for candidate in able]
     return next((one for one in tried if isinstance(one, PlannedMessage)), tried[0])
 
 
@@ -216,49 +215,55 @@ def _unreachable_because(person: Person, step: Step) -> str:
     return "no_connection" if person.wants.get(kind, True) else "not_wanted"
 
 
-def _over(person: Person, step: Step, carrier: Carrier) -> PlannedMessage | SkippedStep:
-    kind, address = _reach(person, carrier)
+def _over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | SkippedStep:
+    kind, address = _reach(person, candidate)
     if not address:
         return SkippedStep(person.external_id, step.channel, "no_address")
     if not person.wants.get(kind, True):
         return SkippedStep(person.external_id, step.channel, "not_wanted")
     try:
-        return PlannedMessage(person, step, carrier, carrier.clean(address), kind)
+        return PlannedMessage(person, step, candidate, candidate.clean_address(address), kind)
     except ValueError:
         return SkippedStep(person.external_id, step.channel, "bad_address")
 
 
-def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[Carrier]:
-    """Return what can take a step, best first: a phone is notified over the first channel that the
-    person prefers and that is available.
+def _candidates(person: Person, step: Step, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return what can take a step, best first.
+
+    A phone is notified over the first channel that the person prefers and that has an enabled
+    connection.
     """
     if step.connection_id:
-        return [carrier for carrier in carriers if carrier.id == step.connection_id]
+        return [one for one in candidates if one.connection.id == step.connection_id]
     ways = [step.channel]
     if step.channel in PHONE_CHANNELS:
         ways = [*person.preference, step.channel]
-    found = [carrier for way in ways for carrier in carriers if _goes(way, person, step, carrier)]
-    return sorted(found, key=lambda carrier: carrier.waits)  # a preference goes to what is enabled
+    found = [one for way in ways for one in candidates if _is_meant(way, person, step, one)]
+    return sorted(found, key=lambda one: not one.connection.enabled)
 
 
-def _goes(way: str, person: Person, step: Step, carrier: Carrier) -> bool:
-    """Tell whether a carrier is what a way means, a channel or an integration; a chat is one only
-    where it finds the person.
+def _is_meant(way: str, person: Person, step: Step, candidate: Candidate) -> bool:
+    """Tell whether a way, a channel or an integration, means a connection.
+
+    A chat is one only where it reaches the person.
     """
-    if carrier.channel == Channel.CHAT:
-        return way in (carrier.channel, carrier.name) and bool(_reach(person, carrier)[1])
-    return way == carrier.channel and (way == step.channel or way in PHONE_CHANNELS)
+    connection = candidate.connection
+    if connection.channel == Channel.CHAT:
+        named = way in (connection.channel, connection.integration)
+        return named and bool(_reach(person, candidate)[1])
+    return way == connection.channel and (way == step.channel or way in PHONE_CHANNELS)
 
 
-def _reach(person: Person, carrier: Carrier) -> tuple[str, str]:
-    """Return by what a carrier writes to a person, and where that is; '' where it does not find
-    them.
+def _reach(person: Person, candidate: Candidate) -> tuple[str, str]:
+    """Return the kind and the address by which a connection writes to a person; the address is ""
+    where it cannot reach them.
     """
-    if carrier.channel != Channel.CHAT:
-        return carrier.address, person.addresses.get(carrier.address, "")
-    if carrier.direct_address_kind == Address.CHAT:
-        return Address.CHAT, person.chats.get(carrier.id, "")
-    return carrier.direct_address_kind, person.addresses.get(carrier.direct_address_kind, "")
+    kind = candidate.address_kind
+    if candidate.connection.channel == Channel.CHAT:
+        kind = candidate.direct_address_kind
+    if kind == Address.CHAT:
+        return kind, person.chats.get(candidate.connection.id, "")
+    return kind, person.addresses.get(kind, "")
 
 
 def _usual(person: Person, channel: str) -> tuple[str, str]:

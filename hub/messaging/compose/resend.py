@@ -88,8 +88,8 @@ def _content(message: Message) -> dict[str, Any]:
 
 def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
     return Draft(
-        connection=message.connection,
-        contact=message.contact,
+        connection=message.connection.info,
+        recipient=message.contact.recipient,
         text=content["text"],
         subject=content["subject"],
         source_id=message.source_id,

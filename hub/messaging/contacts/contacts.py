@@ -15,7 +15,7 @@ from hub.db.store import list_param, read, require_write_lock, transaction, writ
 from hub.db.types import keyring, new_id, now
 from hub.lib import addresses
 from hub.messaging.contacts import merging
-from hub.models import Contact
+from hub.models import Contact, Recipient
 from hub.shared.address_keys import address_keys
 
 contacts = table_of(Contact)
@@ -31,19 +31,9 @@ class KnownAddress:
     time_zone: str = ""
 
 
-@dataclass(slots=True)
-class ContactRef:
-    """A contact, as far as a message needs it."""
-
-    id: str
-    address: str
-    address_key: bytes
-    time_zone: str = ""
-
-
 def contact_for(
     kind: str, address: str, *, test: bool, name: str = "", time_zone: str = ""
-) -> ContactRef:
+) -> Recipient:
     """Return the contact of an address; makes it, and keeps the newest name and time zone."""
     return contacts_for([KnownAddress(kind, address, name, time_zone)], test=test)[kind, address]
 
@@ -51,7 +41,7 @@ def contact_for(
 @transaction
 def contacts_for(
     known: Collection[KnownAddress], *, test: bool
-) -> dict[tuple[str, str], ContactRef]:
+) -> dict[tuple[str, str], Recipient]:
     """Return the contacts of many addresses, by kind and address."""
     keys = {one: address_keys(one.kind, one.address) for one in known}
     found = _find(keys, test)
@@ -69,7 +59,7 @@ def contacts_for(
         if erased:
             write(_KNOWN_AGAIN, {"key": contact_id, "new_address": address})
         _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = ContactRef(
+        reached[one.kind, one.address] = Recipient(
             contact_id, address, key, one.time_zone or time_zone
         )
     return reached

@@ -56,7 +56,7 @@ def opt_out_of_recipient(
     contact: Contact, connection: Connection, *, source_id: str | None
 ) -> OptOut | None:
     """Return the opt-out that blocks messages to a contact over a connection, or None."""
-    sender = policy.sender_key(connection)
+    sender = policy.sender_key(connection.info)
     opt_outs = _find_opt_outs(
         [contact], set(), test=connection.test, source_id=source_id, sender=sender
     )

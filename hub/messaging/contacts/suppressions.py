@@ -52,7 +52,7 @@ def suppress(message_id: str, *, reason: str, code: str, began: datetime | None 
     message = db.session.get_one(Message, message_id)
     contact = message.contact
     connection = message.connection
-    sender = policy.sender_key(connection)
+    sender = policy.sender_key(connection.info)
     if began is not None:
         lifted = select(Suppression.id).where(
             Suppression.address_key == contact.address_key,
@@ -230,7 +230,7 @@ def find_blocking_opt_out(message: Message) -> Suppression | None:
     return opt_outs.find_opt_out(
         contact_links.keys_of_person(message.contact),
         message.channel,
-        policy.sender_key(message.connection),
+        policy.sender_key(message.connection.info),
         test=message.test,
         source_id=message.source_id,
     )

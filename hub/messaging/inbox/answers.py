@@ -12,8 +12,7 @@ from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement
 from hub.db.store import list_param, read
 from hub.db.types import id_at
-from hub.messaging.policy.policy import Carrying
-from hub.models import Attempt, Connection, Message
+from hub.models import Attempt, Connection, ConnectionInfo, Message
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Answered:
 
 def find_answered(
     name: str,
-    receiver: Carrying,
+    receiver: ConnectionInfo,
     connection_ids: Collection[str],
     contact_id: str | None,
     at: datetime,

@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import list_param, read, require_write_lock, transaction, write
+from hub.db.store import read, require_write_lock, transaction, write
 from hub.db.types import new_id
 from hub.integrations.base import ChatPermission
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.suppressions import BY_PROVIDER
-from hub.messaging.policy.policy import Carrier, sender_key
+from hub.messaging.policy.connection_info import read_connections
+from hub.messaging.policy.policy import sender_key
 from hub.messaging.send import destinations
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Suppression
+from hub.models import ConnectionInfo, Suppression
 
 CODE = "shut_out"
 REMEDY = "Add the app there again, or set another destination in the connection."
@@ -29,15 +30,13 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
     """Close a chat that shut us out, open one that let us in; False when none of these connections
     is there any more.
     """
-    rows = read(_CONNECTIONS, ids=list(origin.connection_ids))
-    if not rows:
+    receiver = next(iter(read_connections(origin.connection_ids)), None)
+    if receiver is None:
         return False
     require_write_lock()  # what was said before, and later, is read
-    receiver = Carrier(*rows[0][:-1])
-    place = rows[0][-1]
     contact = contact_for(came.kind, came.address, test=receiver.test)
-    if came.team or came.address == place:
-        _change_destination(receiver, contact.id, came, place, at)
+    if came.team or came.address == receiver.destination:
+        _change_destination(receiver, contact.id, came, at)
         return True
     sender = sender_key(receiver)
     whose = {
@@ -74,7 +73,7 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
 
 
 def _change_destination(
-    receiver: Carrier, contact_id: str, came: ChatPermission, place: str, at: datetime
+    receiver: ConnectionInfo, contact_id: str, came: ChatPermission, at: datetime
 ) -> None:
     """Pause where a team reads, or reopen it.
 
@@ -82,27 +81,13 @@ def _change_destination(
     """
     if came.wanted:
         destinations.reopen_for_member(receiver.id, contact_id, at)
-    elif came.address == place:
+    elif came.address == receiver.destination:
         destinations.pause_destination(
             receiver.id, contact_id, code=CODE, reason=f"{came.why} {REMEDY}", at=at
         )
 
 
 _table = table_of(Suppression)
-_CONNECTIONS = Statement(
-    select(
-        Connection.id,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-        Connection.destination,
-    )
-    .where(Connection.id.in_(list_param("ids")))
-    .order_by(Connection.archived_at.is_not(None), Connection.id)
-    .limit(1)
-)
 _KNOWN = Statement(
     select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
         _table.c.address_key == bindparam("key"),

@@ -215,8 +215,8 @@ def send_reply(conversation_id: str, text: str) -> str:
         )
     sent = outbox.add(
         outbox.Draft(
-            connection=connection,
-            contact=talk.contact,
+            connection=connection.info,
+            recipient=talk.contact.recipient,
             text=said,
             manual=True,
             source_id=_source_of(talk),
@@ -252,7 +252,7 @@ def _talks(rows: list[Conversation]) -> list[ConversationSummary]:
     }
     open_until = {
         one.id: session_windows.closing_times(
-            sender_key(one),
+            sender_key(one.info),
             {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id},
         )
         for one in connections.values()

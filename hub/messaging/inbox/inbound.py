@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,23 +19,24 @@ from hub.db.types import keyring, new_id
 from hub.integrations import base
 from hub.lib.crypto import digest
 from hub.messaging.contacts import contact_links
-from hub.messaging.contacts.contacts import ContactRef, contact_for
+from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import opt_out
 from hub.messaging.inbox.answers import Answered, find_answered
 from hub.messaging.policy import session_windows
-from hub.messaging.policy.policy import Carrier, sender_key
+from hub.messaging.policy.connection_info import read_connections
+from hub.messaging.policy.policy import sender_key
 from hub.messaging.state.message_batch import platform_events
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection, Conversation, InboundMessage, MessageBody
+from hub.models import (
+    Connection,
+    ConnectionInfo,
+    Conversation,
+    InboundMessage,
+    MessageBody,
+    Recipient,
+)
 
 LONGEST_NAME = 200  # characters of a provider's name for a message
-
-
-@dataclass(frozen=True)
-class _Receiver(Carrier):
-    """A connection, as far as it takes in what people send."""
-
-    archived: bool
 
 
 @transaction
@@ -110,7 +110,7 @@ def _name_of(came: base.Inbound, origin: Origin) -> str:
     return name if len(name) <= LONGEST_NAME else digest(name).hex()
 
 
-def _sender(came: base.Inbound, receiver: _Receiver) -> ContactRef | None:
+def _sender(came: base.Inbound, receiver: ConnectionInfo) -> Recipient | None:
     """Return the contact who wrote; None for an unknown sender.
 
     Raises Refused where there is nothing to show either.
@@ -145,14 +145,12 @@ def _said(came: base.Inbound) -> dict[str, Any]:
     }
 
 
-def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, bool]:
+def _receiver(came: base.Inbound, origin: Origin) -> tuple[ConnectionInfo | None, bool]:
     """Return the connection that a person wrote to, and whether it was surely meant; else one of
     the channel keeps what they wrote.
     """
     fitting = [
-        one
-        for row in read(_RECEIVERS, ids=list(origin.connection_ids))
-        if (one := _Receiver(*row)).channel == came.channel
+        one for one in read_connections(origin.connection_ids) if one.channel == came.channel
     ]
     standing = [one for one in fitting if not one.archived]
     for among in (standing, fitting):
@@ -165,7 +163,7 @@ def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, boo
     return best, best is not None and _senders(best).is_pool
 
 
-def _senders(one: _Receiver) -> base.Senders:
+def _senders(one: ConnectionInfo) -> base.Senders:
     """Return what a connection sends from; nothing when its settings cannot be read."""
     try:
         settings = db.session.get_one(Connection, one.id).settings_or_none()
@@ -174,7 +172,7 @@ def _senders(one: _Receiver) -> base.Senders:
     return integrations.get(one.integration).senders_of(settings or {})
 
 
-def _converse(receiver: _Receiver, contact_id: str | None, row_id: str, at: datetime) -> None:
+def _converse(receiver: ConnectionInfo, contact_id: str | None, row_id: str, at: datetime) -> None:
     """Let a message go on a conversation; that of an unknown sender has one of its own, since two
     may be two people.
     """
@@ -204,7 +202,7 @@ def received_content(inbound_id: str) -> str:
 def _tell(
     came: base.Inbound,
     prefix: str,
-    receiver: _Receiver,
+    receiver: ConnectionInfo,
     answered: Answered,
     row_id: str,
     at: datetime,
@@ -247,19 +245,6 @@ _KNOWN = Statement(
 _ADD = Statement.insert(_inbound)
 _BODY = Statement.insert(table_of(MessageBody))
 _EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
-_RECEIVERS = Statement(
-    select(
-        Connection.id,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-        Connection.archived_at.is_not(None),
-    )
-    .where(Connection.id.in_(list_param("ids")))
-    .order_by(Connection.archived_at.is_not(None), Connection.id)
-)
 _CONVERSATION = Statement(
     select(_conversations.c.id, _conversations.c.last_at)
     .where(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy import Boolean, and_, bindparam, or_, select, update
 
@@ -17,14 +16,14 @@ from hub.db.engine import db
 from hub.db.store import cached, list_param, read, require_write_lock, transaction, write
 from hub.db.types import id_at, new_id, now
 from hub.integrations.base import Inbound
-from hub.messaging.compose.outbox import Draft, Reachable, add
+from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import LONGEST, Keyword, keyword_of, spellings
 from hub.messaging.policy import linked_contacts
-from hub.messaging.policy.policy import Carrying, sender_key
+from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
-from hub.models import Connection, Consent, Setting, Suppression
+from hub.models import Connection, ConnectionInfo, Consent, Recipient, Setting, Suppression
 from hub.models import InboundMessage as Came
 from hub.shared import audit
 
@@ -104,10 +103,6 @@ def _check(word: str, name: str, seen: dict[str, str]) -> None:
             raise Refused("two_meanings", why, field=name)
 
 
-class Receiver(Carrying, Protocol):
-    """A connection that a person wrote to."""
-
-
 def keyword_meaning(came: Inbound) -> tuple[Keyword | None, bool]:
     """Return what a message asks for, and whether the provider has answered it already: then it has
     read the words, not we.
@@ -125,8 +120,8 @@ def keyword_meaning(came: Inbound) -> tuple[Keyword | None, bool]:
 def process_keyword(
     word: Keyword,
     text: str,
-    receiver: Receiver,
-    contact: Reachable,
+    receiver: ConnectionInfo,
+    contact: Recipient,
     at: datetime,
     *,
     answered: bool,
@@ -154,7 +149,7 @@ def _forms(words: Mapping[str, str]) -> Collection[str]:
 
 
 # ── Closing and opening ───────────────────────────────────────────────────────────────────────────
-def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
+def _close(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
     """Suppress the contact; False when it is already, or a later message takes it back."""
     everywhere = keyword_rules().everywhere
     channel, sender = ("", "") if everywhere else (receiver.channel, sender_key(receiver))
@@ -196,7 +191,7 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     return True
 
 
-def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
+def _open(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
     """Lift what a keyword closed before; never what an admin, a complaint or an impossible number
     did.
     """
@@ -333,7 +328,9 @@ _ELSEWHERE = Statement(
 
 
 # ── What follows ──────────────────────────────────────────────────────────────────────────────────
-def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, given: bool) -> None:
+def _note(
+    receiver: ConnectionInfo, contact: Recipient, at: datetime, said: str, *, given: bool
+) -> None:
     """Write it into the ledger of consents, with the words as proof."""
     held = keyword_rules()
     # a consent for every channel must not rest on settings that cannot be read
@@ -342,7 +339,7 @@ def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, gi
 
 
 def _record_consent(
-    contact: Reachable, channel: str, at: datetime, said: str, *, given: bool
+    contact: Recipient, channel: str, at: datetime, said: str, *, given: bool
 ) -> None:
     db.session.add(
         Consent(
@@ -358,7 +355,7 @@ def _record_consent(
     db.session.flush()
 
 
-def _helped(receiver: Receiver, contact: Reachable) -> bool:
+def _helped(receiver: ConnectionInfo, contact: Recipient) -> bool:
     """Tell whether HELP was asked for often enough: two machines that answer each other would never
     end.
     """
@@ -380,9 +377,9 @@ _ASKED = Statement(
 )
 
 
-def _reply(receiver: Receiver, contact: Reachable, text: str) -> None:
+def _reply(receiver: ConnectionInfo, contact: Recipient, text: str) -> None:
     """Answer over the same connection: the one message that goes to somebody who wants none."""
-    add(Draft(connection=receiver, contact=contact, text=text, exempt=True))
+    add(Draft(connection=receiver, recipient=contact, text=text, exempt=True))
 
 
 def help_text(connection_id: str) -> str:

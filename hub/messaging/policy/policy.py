@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
 
 from sqlalchemy import and_, bindparam, not_, select
 
@@ -41,7 +40,7 @@ from hub.messaging.policy.newest_decisions import (
 )
 from hub.messaging.policy.opt_outs import opt_outs_of
 from hub.messaging.policy.rules import Rules
-from hub.models import Attempt, Connection, Message
+from hub.models import Attempt, Connection, ConnectionInfo, Message, Recipient
 
 QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
 HOUR = timedelta(hours=1)
@@ -49,43 +48,11 @@ DAY = timedelta(days=1)
 LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
 
 
-class Carrying(Protocol):
-    """A connection, as far as a message and its rules need it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def channel(self) -> str: ...
-    @property
-    def integration(self) -> str: ...
-    @property
-    def sender(self) -> str: ...
-    @property
-    def test(self) -> bool: ...
-    @property
-    def rules(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A connection that was read for its rules alone."""
-
-    id: str
-    integration: str
-    channel: str
-    sender: str
-    test: bool
-    rules: str
-
-
 @dataclass(frozen=True)
 class PolicyQuestion:
     """A message, as far as rules ask about it: to whom, and until when it is worth anything."""
 
-    contact_id: str
-    address: str
-    address_key: bytes
-    time_zone: str = ""
+    recipient: Recipient
     expires_at: datetime | None = None
     exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
     manual: bool = False  # somebody here chose to send it, now
@@ -105,7 +72,7 @@ class PolicyDecision:
     consent_id: str | None = None  # the yes that it rests upon
 
 
-def sender_key(connection: Carrying) -> str:
+def sender_key(connection: ConnectionInfo) -> str:
     """Return the sender to which a connection's opt-outs are bound; without a sender that is the
     connection itself.
 
@@ -118,7 +85,11 @@ class Policy:
     """The rules of one connection, asked about some messages in one transaction."""
 
     def __init__(
-        self, connection: Carrying, wanted: Collection[PolicyQuestion], *, planning: bool = False
+        self,
+        connection: ConnectionInfo,
+        wanted: Collection[PolicyQuestion],
+        *,
+        planning: bool = False,
     ) -> None:
         """Read what the rules need to know of these recipients.
 
@@ -130,9 +101,9 @@ class Policy:
         self.rules = rules_of(connection)
         self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(cls and cls.counts_segments)
-        contacts = {one.contact_id for one in wanted}
+        contacts = {one.recipient.id for one in wanted}
         self._links = links = linked_contacts.linked_contacts(contacts)
-        keys = {one.address_key for one in wanted} | {
+        keys = {one.recipient.address_key for one in wanted} | {
             other.address_key for some in links.values() for other in some
         }
         self._stops = opt_outs_of(
@@ -170,7 +141,7 @@ class Policy:
         if one.posted:
             return PolicyDecision()
         # the person wrote to us, and waits
-        answers = self._open is not None and one.contact_id in self._open
+        answers = self._open is not None and one.recipient.id in self._open
         said = self._said(one)
         code = (
             self._stop(one)
@@ -192,8 +163,8 @@ class Policy:
 
     def count_sent(self, one: PolicyQuestion) -> None:
         """Count a message that goes."""
-        self._hour[one.contact_id] += 1
-        self._day[one.contact_id] += 1
+        self._hour[one.recipient.id] += 1
+        self._day[one.recipient.id] += 1
 
     def spend(self, one: PolicyQuestion, text: str) -> tuple[str, Decimal | None]:
         """Book what a message costs that goes, and return the estimate, None where messages have no
@@ -202,7 +173,7 @@ class Policy:
         if not self.rules.has_prices:
             return "", None
         counted = max(segments(text), 1) if self._counts_segments else 1
-        cost = self.rules.cost(one.address, counted)
+        cost = self.rules.cost(one.recipient.address, counted)
         after = self._spent.plus(cost)
         if not one.exempt:
             if self.rules.spend_day and after.day > self.rules.spend_day:
@@ -230,8 +201,8 @@ class Policy:
     # rule by rule
     def _stop(self, one: PolicyQuestion) -> str:
         keys = (
-            one.address_key,
-            *(other.address_key for other in self._links.get(one.contact_id, ())),
+            one.recipient.address_key,
+            *(other.address_key for other in self._links.get(one.recipient.id, ())),
         )
         return next(
             (
@@ -244,7 +215,10 @@ class Policy:
 
     def _said(self, one: PolicyQuestion) -> Decision | None:
         """Return the consent or objection that decides about a message."""
-        contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
+        contacts = (
+            one.recipient.id,
+            *(other.id for other in self._links.get(one.recipient.id, ())),
+        )
         words = (word for contact in contacts for word in self._words.get(contact, {}).values())
         return current_decision(words, one.source_id)
 
@@ -265,16 +239,16 @@ class Policy:
     def _country(self, one: PolicyQuestion) -> str:
         return (
             ""
-            if not self._on_phones or self.rules.allows_number(one.address)
+            if not self._on_phones or self.rules.allows_number(one.recipient.address)
             else "country_not_allowed"
         )
 
     def _cap(self, one: PolicyQuestion) -> str:
-        if self.rules.per_hour and self._hour[one.contact_id] >= self.rules.per_hour:
+        if self.rules.per_hour and self._hour[one.recipient.id] >= self.rules.per_hour:
             return "cap_hour"
         return (
             "cap_day"
-            if self.rules.per_day and self._day[one.contact_id] >= self.rules.per_day
+            if self.rules.per_day and self._day[one.recipient.id] >= self.rules.per_day
             else ""
         )
 
@@ -283,7 +257,9 @@ class Policy:
         return (
             hours.next_allowed(
                 self._moment,
-                quiet_hours.recipient_zones(one.time_zone, one.address if self._on_phones else ""),
+                quiet_hours.recipient_zones(
+                    one.recipient.time_zone, one.recipient.address if self._on_phones else ""
+                ),
             )
             if hours
             else None
@@ -304,13 +280,13 @@ class Policy:
             self._day[contact_id] += at > self._moment - DAY
 
 
-def rules_of(connection: Carrying) -> Rules:
+def rules_of(connection: ConnectionInfo) -> Rules:
     """Return what a connection may send."""
     cls = _class(connection)
     return rules.rules_of_connection(connection.rules, bool(cls and cls.consent_required))
 
 
-def _class(connection: Carrying) -> type[Integration] | None:
+def _class(connection: ConnectionInfo) -> type[Integration] | None:
     try:
         return integrations.get(connection.integration)
     except NotFound:  # its package is gone; the claim says so

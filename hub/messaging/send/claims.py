@@ -24,7 +24,6 @@ from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose import media
 from hub.messaging.policy.policy import (
     QUIET,
-    Carrier,
     Policy,
     PolicyDecision,
     PolicyQuestion,
@@ -42,13 +41,13 @@ from hub.messaging.send.due_messages import (
     replaced_content,
 )
 from hub.messaging.send.isolation import Isolation
-from hub.messaging.send.outbound import Addressee, outbound_of
+from hub.messaging.send.outbound import SendDetails, outbound_of
 from hub.messaging.send.thread_order import edited_post, provider_thread_of
 from hub.messaging.send.throttle_gate import Gate, Gates
 from hub.messaging.state import unreadable_rows
 from hub.messaging.state.database_clock import clamp_to_creation
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.models import Connection
+from hub.models import Connection, ConnectionInfo
 from hub.shared import integration_instances
 
 __all__ = ["LEASE", "Claim", "Outcome", "is_due", "record_and_claim"]
@@ -137,8 +136,7 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
 class _Claiming:
     """A connection while its messages are claimed, and what they are checked against."""
 
-    carrier: Carrier
-    account: str
+    connection: ConnectionInfo
     integration: Integration
     policy: Policy
     batch: MessageBatch
@@ -160,9 +158,8 @@ def _claim(
     if enabled is None:
         gate.consume(0)
         return []
-    version, account, *of_carrier, at = enabled
-    carrier = Carrier(connection_id, *of_carrier)
-    integration = _ready(carrier, version, held)
+    connection, at = enabled
+    integration = _ready(connection, held)
     if integration is None:
         return []
     batch = MessageBatch()
@@ -171,12 +168,12 @@ def _claim(
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += choose_messages(connection_id, Lane.BULK, bulk, spacing, batch, only)
-    questions = [_question(row, to) for row, to in chosen]
-    policy = Policy(carrier, questions)
-    claiming = _Claiming(carrier, account, integration, policy, batch, gate.epoch, at)
+    questions = [_question(row, details) for row, details in chosen]
+    policy = Policy(connection, questions)
+    claiming = _Claiming(connection, integration, policy, batch, gate.epoch, at)
     begun = [
-        _begin(batch.add_row(row), to, question, claiming)
-        for (row, to), question in zip(chosen, questions, strict=True)
+        _begin(batch.add_row(row), details, question, claiming)
+        for (row, details), question in zip(chosen, questions, strict=True)
     ]
     claims = [claim for claim in begun if claim is not None]
     batch.write()
@@ -187,25 +184,22 @@ def _claim(
     return claims
 
 
-def _ready(carrier: Carrier, version: int, held: Collection[str]) -> Integration | None:
+def _ready(connection: ConnectionInfo, held: Collection[str]) -> Integration | None:
     """Return the integration of a connection; None while its rules or settings do not allow it."""
-    rules = rules_of(carrier)
+    rules = rules_of(connection)
     if isinstance(rules, UnreadableRules):
-        connection_pause.pause_connection(carrier.id, UNREADABLE_RULES)
+        connection_pause.pause_connection(connection.id, UNREADABLE_RULES)
         return None
-    if rules.is_capped and carrier.id not in held:
+    if rules.is_capped and connection.id not in held:
         return None  # its rules are a moment old: the next turn holds it
-    kept = integration_instances.instances().kept(carrier.id, version)
-    return kept or _start(carrier.id)
+    kept = integration_instances.instances().kept(connection.id, connection.settings_version)
+    return kept or _start(connection.id)
 
 
-def _question(row: MessageRow, to: Addressee) -> PolicyQuestion:
-    limits = [limit for limit in (row.expires_at, to.asks_until) if limit is not None]
+def _question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
+    limits = [limit for limit in (row.expires_at, details.asks_until) if limit is not None]
     return PolicyQuestion(
-        row.contact_id,
-        to.address,
-        to.address_key,
-        to.time_zone,
+        details.recipient,
         min(limits, default=None),
         exempt=row.exempt,
         manual=row.manual,
@@ -228,20 +222,20 @@ def _start(connection_id: str) -> Integration | None:
 
 
 def _begin(
-    row: MessageRow, to: Addressee, question: PolicyQuestion, claiming: _Claiming
+    row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _Claiming
 ) -> Claim | None:
     """Begin the call of a message, or end it or let it wait."""
     moment = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
-    if end := _end_of(row, to, decision, moment):
+    if end := _end_of(row, details, decision, moment):
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     if decision.until is not None:
         _wait(row, QUIET, "quiet hours", decision.until, claiming.batch)
         return None
     try:
-        outbound = _outbound(row, to, claiming)
+        outbound = _outbound(row, details, claiming)
     except DecryptionError as problem:
         until = moment + UNREADABLE_PAUSE
         _wait(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
@@ -253,7 +247,7 @@ def _begin(
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     claiming.policy.count_sent(question)
-    return _write_begin(row, to, outbound, claiming)
+    return _write_begin(row, details, outbound, claiming)
 
 
 class _End(NamedTuple):
@@ -266,18 +260,18 @@ class _End(NamedTuple):
 
 
 def _end_of(
-    row: MessageRow, to: Addressee, decision: PolicyDecision, moment: datetime
+    row: MessageRow, details: SendDetails, decision: PolicyDecision, moment: datetime
 ) -> _End | None:
     """Return how a message ends because of what is stored; None when it may be sent."""
     if row.stop_reason:
         return _End(Status.CANCELED, "stopped", why=row.stop_reason)
-    if to.asks_until is not None and to.asks_until <= moment:
+    if details.asks_until is not None and details.asks_until <= moment:
         return _End(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:
         return _End(Status.EXPIRED, "expired", row.code)  # what it waited for is why
     if decision.code:
         return _End(Status.SUPPRESSED, "suppressed", decision.code)
-    if to.content is None or to.erased:
+    if details.content is None or details.erased:
         return _End(Status.CANCELED, "erased", why=ERASED)
     return None
 
@@ -292,15 +286,15 @@ def _wait(
     row.code = code
 
 
-def _outbound(row: MessageRow, to: Addressee, claiming: _Claiming) -> Outbound | None:
+def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Outbound | None:
     """Open a message's content; None when only free text could say it and none may be sent.
 
     Raises DecryptionError.
     """
     if row.edits_id is not None:  # what it says may have been replaced until it was locked
-        to = replace(to, content=replaced_content(row.id) or to.content)
+        details = replace(details, content=replaced_content(row.id) or details.content)
     free = claiming.policy.allows_free_text(row.contact_id)
-    outbound = outbound_of(row, to, claiming.integration, row.tries + 1, free=free)
+    outbound = outbound_of(row, details, claiming.integration, row.tries + 1, free=free)
     if outbound is None or not row.thread:
         return outbound
     return replace(outbound, thread=provider_thread_of(row), edits=edited_post(row))
@@ -321,17 +315,19 @@ def _end_without_call(
     return None
 
 
-def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _Claiming) -> Claim:
+def _write_begin(
+    row: MessageRow, details: SendDetails, outbound: Outbound, claiming: _Claiming
+) -> Claim:
     integration = claiming.integration
-    sender = claiming.carrier.sender
+    sender = claiming.connection.sender
     begins = clamp_to_creation(row.id, claiming.at)
     claiming.batch.begin_attempt(
         row,
         begins,
         begins + LEASE,
         outbound.template.id if outbound.template else "",
-        account=claiming.account,
-        sender=integration.senders.country_sender(to.address) or sender,
+        account=claiming.connection.account,
+        sender=integration.senders.country_sender(details.recipient.address) or sender,
     )
     return Claim(
         row.id,
@@ -339,7 +335,7 @@ def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _
         row.connection_id,
         integration,
         outbound,
-        to.bulk,
+        details.bulk,
         claiming.epoch,
         sender=sender,
         looks=_looks(integration, outbound),

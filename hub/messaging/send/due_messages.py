@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select
@@ -11,15 +12,26 @@ from hub.db.compiled_sql import Statement
 from hub.db.store import read
 from hub.db.types import now
 from hub.messaging.compose.outbox import ASKING
+from hub.messaging.policy.connection_info import CONNECTION_COLUMNS
 from hub.messaging.send import destinations
-from hub.messaging.send.outbound import Addressee
+from hub.messaging.send.outbound import SendDetails
 from hub.messaging.send.recipient_pacing import LOOKED_AT, RecipientPacing
 from hub.messaging.send.thread_order import is_next_in_thread
 from hub.messaging.send.throttle_gate import LONGEST_REST
 from hub.messaging.state.database_clock import CLOCK
 from hub.messaging.state.message_batch import COLUMNS, MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
-from hub.models import Connection, Contact, Event, Message, MessageBody, SigningRequest, Throttle
+from hub.models import (
+    Connection,
+    ConnectionInfo,
+    Contact,
+    Event,
+    Message,
+    MessageBody,
+    Recipient,
+    SigningRequest,
+    Throttle,
+)
 from hub.shared import integration_instances
 
 
@@ -91,22 +103,15 @@ _DUE = Statement(
 )
 
 
-def read_enabled(connection_id: str) -> tuple[Any, ...] | None:
-    """Return what claiming needs of a connection, and the moment; None unless it is enabled."""
-    return next(iter(read(_ENABLED, id=connection_id, moment=now())), None)
+def read_enabled(connection_id: str) -> tuple[ConnectionInfo, datetime] | None:
+    """Return a connection and the moment by the database's clock; None unless it is enabled."""
+    for *columns, moment in read(_ENABLED, id=connection_id, moment=now()):
+        return ConnectionInfo(*columns), moment
+    return None
 
 
 _ENABLED = Statement(
-    select(
-        Connection.settings_version,
-        Connection.account,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-        CLOCK,
-    ).where(
+    select(*CONNECTION_COLUMNS, CLOCK).where(
         Connection.id == bindparam("id"),
         Connection.state == ConnectionState.ENABLED,
         Connection.archived_at.is_(None),
@@ -121,17 +126,22 @@ def choose_messages(
     spacing: RecipientPacing | None,
     ledger: MessageBatch,
     only: str,
-) -> list[tuple[MessageRow, Addressee]]:
+) -> list[tuple[MessageRow, SendDetails]]:
     looked_at = max(most, LOOKED_AT) if spacing else most
     asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
-    found: list[tuple[MessageRow, Addressee]] = []
+    found: list[tuple[MessageRow, SendDetails]] = []
     for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
+        row = MessageRow(*values[:width])
         address, address_key, zone, erased_at, content, asks_until = values[width:]
-        erased = erased_at is not None
-        bulk = lane == Lane.BULK
-        to = Addressee(address, address_key, zone, erased, content, bulk, asks_until)
-        found.append((MessageRow(*values[:width]), to))
+        details = SendDetails(
+            Recipient(row.contact_id, address, address_key, zone),
+            erased=erased_at is not None,
+            content=content,
+            bulk=lane == Lane.BULK,
+            asks_until=asks_until,
+        )
+        found.append((row, details))
     found = destinations.hold_back(connection_id, is_next_in_thread(found, ledger), ledger)
     return spacing.choose(found, most, ledger) if spacing else found
 

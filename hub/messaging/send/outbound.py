@@ -17,16 +17,14 @@ from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import buttons_of, card_of, template_of
 from hub.messaging.compose.media import lend_link
 from hub.messaging.state.message_batch import MessageRow
-from hub.models import Message
+from hub.models import Message, Recipient
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
-    """The recipient and the sealed content of a message, which sending needs beside its row."""
+class SendDetails:
+    """The recipient, the sealed content and the limits of a message, read beside its row."""
 
-    address: str
-    address_key: bytes
-    time_zone: str
+    recipient: Recipient
     erased: bool
     content: bytes | None
     bulk: bool = False
@@ -34,7 +32,12 @@ class Addressee:
 
 
 def outbound_of(
-    row: MessageRow | Message, to: Addressee, integration: Integration, n: int, *, free: bool = True
+    row: MessageRow | Message,
+    details: SendDetails,
+    integration: Integration,
+    n: int,
+    *,
+    free: bool = True,
 ) -> Outbound | None:
     """Return what to hand to the integration: its text where that is `free`, else its approved
     template, or None if it has none.
@@ -42,7 +45,7 @@ def outbound_of(
     Raises Unreadable.
     """
     content: dict[str, Any] = keyring().open_json(
-        MESSAGE_CONTENT, row.id.partition("_")[2], to.content or b""
+        MESSAGE_CONTENT, row.id.partition("_")[2], details.content or b""
     )
     template = None if free else template_of(content)
     if not free and template is None:
@@ -63,7 +66,7 @@ def outbound_of(
     return Outbound(
         id=row.id,
         attempt=n,
-        to=integration.recipient_form(to.address),
+        to=integration.recipient_form(details.recipient.address),
         text=content["text"],
         subject=content.get("subject", ""),
         card=card_of(content),

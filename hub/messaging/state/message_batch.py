@@ -25,8 +25,9 @@ from hub.db.store import list_param
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
+from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.spending import PricedMessage
-from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
+from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
 # reported to the signing app as events; the name of an event begins with the integration's prefix
 REPORTED_STATUSES = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
@@ -335,7 +336,8 @@ class MessageBatch:
         self._threads_to_store = []
 
     def _event_rows(self) -> list[dict[str, Any]]:
-        prefixes = _event_prefixes({row.connection_id for row, _, _ in self._reported})
+        connections = read_connections({row.connection_id for row, _, _ in self._reported})
+        prefixes = {one.id: _event_prefix(one.integration, one.channel) for one in connections}
         return [
             _event_row(row, status, details, prefixes[row.connection_id])
             for row, status, details in self._reported
@@ -376,21 +378,6 @@ _UPDATE_THREAD = Statement(  # the thread may have moved to another destination
 )
 _ADD_FACT = Statement.insert(status_events, on_conflict_do_nothing=True)
 _ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
-
-
-def _event_prefixes(connection_ids: Collection[str]) -> dict[str, str]:
-    rows = store.read(_CONNECTION_KINDS, ids=list(connection_ids)) if connection_ids else []
-    return {
-        connection_id: _event_prefix(integration, channel)
-        for connection_id, integration, channel in rows
-    }
-
-
-_CONNECTION_KINDS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel).where(
-        Connection.id.in_(list_param("ids"))
-    )
-)
 
 
 def _event_prefix(integration: str, channel: str) -> str:

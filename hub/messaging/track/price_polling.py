@@ -40,7 +40,7 @@ def poll_prices(stopping: ShutdownSignal | None = None) -> int:
     connection_ids = [
         connection.id
         for connection in db.session.scalars(enabled.where(Connection.rules != ""))
-        if policy.rules_of(connection).has_prices
+        if policy.rules_of(connection.info).has_prices
     ]
     db.session.rollback()
     return sum(_poll_isolated(connection_id, stopping) for connection_id in connection_ids)

@@ -19,7 +19,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose.outbox import record_fact
-from hub.messaging.send.outbound import Addressee, outbound_of
+from hub.messaging.send.outbound import SendDetails, outbound_of
 from hub.messaging.send.outcomes import FIND_AFTER, record_accepted, requeue_absent
 from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.database_clock import CLOCKS_APART
@@ -142,16 +142,10 @@ def _find_candidates(message_id: str) -> list[Accepted] | None:
         # the response would be about another account or sender, so it would prove nothing
         leave_unknown(message_id, "set up anew")
         return None
-    addressee = Addressee(
-        contact.address,
-        contact.address_key,
-        contact.time_zone,
-        contact.erased_at is not None,
-        body._content,
-    )
+    details = SendDetails(contact.recipient, contact.erased_at is not None, body._content)
     outbound = outbound_of(
-        message, addressee, integration, message.tries, free=not attempt.template
-    ) or outbound_of(message, addressee, integration, message.tries)
+        message, details, integration, message.tries, free=not attempt.template
+    ) or outbound_of(message, details, integration, message.tries)
     assert outbound is not None  # noqa: S101 - free text always makes one
     since = attempt.started_at
     db.session.rollback()  # no transaction is open during the call of the provider

@@ -47,7 +47,7 @@ def _demo(app: Flask) -> None:
 def held(app: Flask) -> policy.Rules:
     with app.app_context():
         return policy.rules_of(
-            db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+            db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one().info
         )
 
 

@@ -112,7 +112,9 @@ def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
 
     @transaction
     def behind_its_back() -> None:
-        outbox.add(Draft(connection=like, contact=contact, text="Once more.", after_id=message_id))
+        outbox.add(
+            Draft(connection=like.info, recipient=contact, text="Once more.", after_id=message_id)
+        )
 
     with pytest.raises(IntegrityError):
         behind_its_back()
@@ -170,7 +172,9 @@ def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> No
     def twice() -> None:
         contact = contact_for("phone", ERIC, test=True)
         for _ in range(2):
-            outbox.add(Draft(connection=like, contact=contact, text="Once.", dedup_key=b"x" * 32))
+            outbox.add(
+                Draft(connection=like.info, recipient=contact, text="Once.", dedup_key=b"x" * 32)
+            )
 
     with pytest.raises(IntegrityError):
         twice()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.vocabulary import Audience
+from hub.core.vocabulary import Audience, ConnectionState
 from hub.messaging.compose.plan import (
     REASONS,
-    Carrier,
+    Candidate,
     Person,
     PlannedMessage,
     Route,
@@ -18,6 +18,7 @@ from hub.messaging.compose.plan import (
     plan_messages,
     plan_posts,
 )
+from hub.models import ConnectionInfo
 
 
 def cleaned(address: str) -> str:
@@ -26,19 +27,41 @@ def cleaned(address: str) -> str:
     return address.strip()
 
 
-SMS = Carrier("con_sms", "sms", "phone", cleaned)
-SMS_TWO = Carrier("con_sms_2", "sms", "phone", cleaned)
-WHATSAPP = Carrier("con_wa", "whatsapp", "phone", cleaned)
-WHATSAPP_BROKEN = Carrier("con_wa", "whatsapp", "phone", cleaned, waits=True)
-SMS_BROKEN = Carrier("con_sms_3", "sms", "phone", cleaned, waits=True)
-EMAIL = Carrier("con_mail", "email", "email", cleaned)
-CHAT = Carrier(
-    "con_chat", "chat", "chat", cleaned, name="birds", direct_address_kind="chat", place="-100"
-)
-DESK = Carrier(
-    "con_desk", "chat", "chat", cleaned, name="desks", direct_address_kind="email", place="C1"
-)
-WALL = Carrier("con_wall", "chat", "chat", cleaned, name="walls", place="W1")
+def candidate(
+    name: str,
+    channel: str,
+    address_kind: str,
+    *,
+    integration: str = "pigeon",
+    state: ConnectionState = ConnectionState.ENABLED,
+    destination: str = "",
+    direct: str = "",
+) -> Candidate:
+    connection = ConnectionInfo(
+        id=f"con_{name}",
+        integration=integration,
+        channel=channel,
+        sender="",
+        account="",
+        destination=destination,
+        rules="",
+        test=False,
+        state=state.value,
+        archived=False,
+        settings_version=1,
+    )
+    return Candidate(connection, address_kind, cleaned, direct)
+
+
+SMS = candidate("sms", "sms", "phone")
+SMS_TWO = candidate("sms_2", "sms", "phone")
+WHATSAPP = candidate("wa", "whatsapp", "phone")
+WHATSAPP_BROKEN = candidate("wa", "whatsapp", "phone", state=ConnectionState.BROKEN)
+SMS_BROKEN = candidate("sms_3", "sms", "phone", state=ConnectionState.BROKEN)
+EMAIL = candidate("mail", "email", "email")
+CHAT = candidate("chat", "chat", "chat", integration="birds", direct="chat", destination="-100")
+DESK = candidate("desk", "chat", "chat", integration="desks", direct="email", destination="C1")
+WALL = candidate("wall", "chat", "chat", integration="walls", destination="W1")
 BY_SMS = Step("stp_1", "sms", "request_sent")
 BY_EMAIL = Step("stp_2", "email", "request_sent")
 PHONE = {"phone": "+13175551234"}
@@ -56,7 +79,7 @@ def person(
 
 
 def planned(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
-    return [(one.person.external_id, one.carrier.id, one.to) for one in found[0]]
+    return [(one.person.external_id, one.candidate.connection.id, one.to) for one in found[0]]
 
 
 def skipped(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
@@ -90,7 +113,7 @@ def test_without_an_actor_everybody_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "carriers", "step", "reason"),
+    ("who", "candidates", "step", "reason"),
     [
         (person(addresses={}), [SMS], BY_SMS, "no_address"),
         (person(addresses=MAIL), [SMS], BY_SMS, "no_address"),
@@ -105,16 +128,16 @@ def test_without_an_actor_everybody_is_another() -> None:
     ],
 )
 def test_impossible_action_is_listed_with_its_reason(
-    who: Person, carriers: list[Carrier], step: Step, reason: str
+    who: Person, candidates: list[Candidate], step: Step, reason: str
 ) -> None:
-    found = plan_messages([to(Audience.SIGNERS, step)], [who], carriers)
+    found = plan_messages([to(Audience.SIGNERS, step)], [who], candidates)
     assert planned(found) == []
     assert skipped(found) == [("eric", step.channel, reason)]
     assert found[1][0].as_json()["text"] == REASONS[reason]
 
 
 @pytest.mark.parametrize(
-    ("preference", "carriers", "taken"),
+    ("preference", "candidates", "taken"),
     [
         ((), [SMS, WHATSAPP], "con_sms"),
         (("whatsapp", "sms"), [SMS, WHATSAPP], "con_wa"),
@@ -130,9 +153,9 @@ def test_impossible_action_is_listed_with_its_reason(
     ],
 )
 def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
-    preference: tuple[str, ...], carriers: list[Carrier], taken: str
+    preference: tuple[str, ...], candidates: list[Candidate], taken: str
 ) -> None:
-    found = plan_messages([to(Audience.SIGNERS)], [person(preference=preference)], carriers)
+    found = plan_messages([to(Audience.SIGNERS)], [person(preference=preference)], candidates)
     assert planned(found) == [("eric", taken, "+13175551234")]
 
 
@@ -213,7 +236,7 @@ def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
         [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
     )
     found, left = plan_posts([route, to(Audience.SIGNERS)], [SMS, WALL])
-    assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
+    assert [(one.connection.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
     assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
     assert plan_messages([route], [person()], [SMS, WALL]) == ([], [])
 
@@ -258,19 +281,21 @@ routes = st.lists(
     ),
     max_size=3,
 )
-carriers = st.lists(
+candidates = st.lists(
     st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]),
-    unique_by=lambda one: one.id,
+    unique_by=lambda one: one.connection.id,
 )
 
 
-@given(people=people, routes=routes, carriers=carriers, asks=st.booleans(), closed=st.booleans())
+@given(
+    people=people, routes=routes, candidates=candidates, asks=st.booleans(), closed=st.booleans()
+)
 def test_every_wanted_step_is_planned_or_listed(
-    people: list[Person], routes: list[Route], carriers: list[Carrier], asks: bool, closed: bool
+    people: list[Person], routes: list[Route], candidates: list[Candidate], asks: bool, closed: bool
 ) -> None:
     actor = people[0].id if people else ""
     done, left = plan_messages(
-        routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed
+        routes, people, candidates, actor=actor, asks_to_sign=asks, closed=closed
     )
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
@@ -283,8 +308,8 @@ def test_every_wanted_step_is_planned_or_listed(
         sizes[Audience(route.audience)] * len(route.steps) for route in routes
     )
     for one in done:
-        assert one.person.wants.get(one.carrier.address, True)
-        assert one.to == one.person.addresses[one.carrier.address].strip()
+        assert one.person.wants.get(one.candidate.address_kind, True)
+        assert one.to == one.person.addresses[one.candidate.address_kind].strip()
         assert not (asks and (closed or not one.person.owes))
-        assert one.carrier in carriers
+        assert one.candidate in candidates
     assert {one.reason for one in left} <= set(REASONS)

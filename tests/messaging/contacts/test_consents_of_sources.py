@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hub.db.store import transaction
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.policy.policy import Carrier, Policy, PolicyQuestion
+from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.policy.rules import Rules
 from hub.models import (
     Connection,
@@ -109,19 +111,12 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
     connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
 ) -> None:
     ids = prepare(words, shared)
-    carrier = Carrier(
-        connection.id,
-        connection.integration,
-        connection.channel,
-        connection.sender,
-        True,
-        Rules(consent=asks).to_json(),
-    )
+    asking = replace(connection.info, test=True, rules=Rules(consent=asks).to_json())
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = expected_words(words, {slug, *shared})
-        wanted = PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
-        code = Policy(carrier, [wanted]).decide(wanted).code
+        wanted = PolicyQuestion(contact, source_id=ids[slug])
+        code = Policy(asking, [wanted]).decide(wanted).code
         expected = "consent_missing" if asks and not counts else ""
         if not all(counts):
             expected = "consent_no"
@@ -140,11 +135,8 @@ def test_an_opt_out_stops_whom_it_holds_for(
     for scope in closed:
         suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = contact_for("phone", ERIC, test=True)
-    wanted = {
-        slug: PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
-        for slug in SCOPES[1:]
-    }
-    asked = Policy(connection, list(wanted.values()))
+    wanted = {slug: PolicyQuestion(contact, source_id=ids[slug]) for slug in SCOPES[1:]}
+    asked = Policy(connection.info, list(wanted.values()))
     for slug, one in wanted.items():
         stops = bool({None, slug} & closed or closed & shared)
         assert bool(asked.decide(one).code) is stops, (slug, closed, shared)

@@ -52,7 +52,7 @@ WHY = {"why": "The person asked for messages again."}
 @transaction
 def hear(word: Keyword, connection: Connection) -> None:
     contact = contact_for("phone", ERIC, test=True)
-    opt_out.process_keyword(word, word.value, connection, contact, now(), answered=True)
+    opt_out.process_keyword(word, word.value, connection.info, contact, now(), answered=True)
 
 
 # ── Opt-outs ────────────────────────────────────────────────────────────────────────────────────

@@ -122,8 +122,8 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
     )
     inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
     contact = db.session.scalars(select(Contact)).one()
-    wanted = PolicyQuestion(contact.id, contact.address, contact.address_key)
-    free = [Policy(one, [wanted]).allows_free_text(contact.id) for one in (fake_chat, other)]
+    wanted = PolicyQuestion(contact.recipient)
+    free = [Policy(one.info, [wanted]).allows_free_text(contact.id) for one in (fake_chat, other)]
     assert free == [True, False]
 
 

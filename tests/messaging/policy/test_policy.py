@@ -7,6 +7,7 @@ before it is sent.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -54,7 +55,9 @@ def templated(connection: Connection, to: str = ERIC) -> str:
     """Queue a message of an event over WhatsApp that has an approved template."""
     contact = contact_for(Address.PHONE, to, test=True)
     return outbox.add(
-        outbox.Draft(connection=connection, contact=contact, text="Please sign.", template=TEMPLATE)
+        outbox.Draft(
+            connection=connection.info, recipient=contact, text="Please sign.", template=TEMPLATE
+        )
     ).id
 
 
@@ -124,22 +127,9 @@ def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
     process_pending_callbacks()
     assert code(posted()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
-    asked = policies.Policy(
-        _Other(connection), [policies.PolicyQuestion(contact.id, ERIC, contact.address_key)]
-    )
-    assert asked.decide(policies.PolicyQuestion(contact.id, ERIC, contact.address_key)).code == ""
-
-
-class _Other:
-    """The same connection with another number to send from."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.id = connection.id
-        self.channel = connection.channel
-        self.integration = connection.integration
-        self.sender = "+15005550099"
-        self.test = connection.test
-        self.rules = connection.rules
+    other = replace(connection.info, sender="+15005550099")
+    question = policies.PolicyQuestion(contact)
+    assert policies.Policy(other, [question]).decide(question).code == ""
 
 
 def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
@@ -164,13 +154,8 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
 def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(
     whatsapp: Connection, connection: Connection
 ) -> None:
-    class Fresh(_Other):
-        def __init__(self, one: Connection) -> None:
-            super().__init__(one)
-            self.rules = ""
-
-    assert policies.rules_of(Fresh(whatsapp)).consent
-    assert not policies.rules_of(Fresh(connection)).consent
+    assert policies.rules_of(replace(whatsapp.info, rules="")).consent
+    assert not policies.rules_of(replace(connection.info, rules="")).consent
 
 
 # ── Countries ─────────────────────────────────────────────────────────────────────────────────────
@@ -241,10 +226,9 @@ def test_undelivered_message_does_not_count_towards_limits(
     assert status(found) == "failed"
     db.session.rollback()
     contact = contact_for(Address.PHONE, "+15005550009", test=True)
-    one = policies.PolicyQuestion(contact.id, contact.address, b"other")
-    assert (
-        policies.Policy(db.session.get_one(Connection, connection.id), [one]).decide(one).code == ""
-    )
+    one = policies.PolicyQuestion(replace(contact, address_key=b"other"))
+    again = db.session.get_one(Connection, connection.id).info
+    assert policies.Policy(again, [one]).decide(one).code == ""
 
 
 @transaction

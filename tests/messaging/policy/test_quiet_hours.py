@@ -68,7 +68,9 @@ def test_message_expiring_first_is_sent_unless_rules_forbid_it(
     assert (
         code(
             outbox.add(
-                outbox.Draft(connection=connection, contact=contact, text="Sign.", expires_at=soon)
+                outbox.Draft(
+                    connection=connection.info, recipient=contact, text="Sign.", expires_at=soon
+                )
             ).id
         )
         == becomes
