@@ -37,7 +37,7 @@ class FakeProvider:
     )
     on_find: Callable[[Outbound], list[Accepted]] = lambda outbound: []
     on_fetch_status: Callable[[str], StatusUpdate] = lambda provider_id: StatusUpdate(
-        word="pending"
+        provider_status="pending"
     )
     status_queries: list[str] = field(default_factory=list)
     _in_progress: int = 0

@@ -269,7 +269,7 @@ def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> 
         case ButtonPress():
             button_actions.perform_action(
                 event.token,
-                event.who,
+                event.name,
                 origin=origin,
                 reply_to=event.reply_to,
                 post=event.provider_id,
@@ -311,7 +311,8 @@ def _read_events(callback: CallbackRow, version: int) -> None:
         _record_failure(callback, problem)
     else:
         _set_aside(
-            callback, next((event.what for event in events if isinstance(event, Unrecognized)), "")
+            callback,
+            next((event.description for event in events if isinstance(event, Unrecognized)), ""),
         )
         callback.status_updates = [
             (event, origin) for event in events if isinstance(event, StatusUpdate)

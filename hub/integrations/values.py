@@ -89,8 +89,8 @@ class Outbound:
     template: FilledTemplate | None = None  # to be sent instead of text and media
     media: tuple[str, ...] = ()  # addresses where the provider fetches attached files
     files: tuple[str, ...] = ()  # which of our own files those are
-    # those of them that we do not serve: checked before the message is sent
-    unseen: tuple[str, ...] = ()
+    # those in media that Signpost does not serve: checked before the message is sent
+    external_media: tuple[str, ...] = ()
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
@@ -219,8 +219,8 @@ class Accepted:
     price: Price | None = None
     sender: str = ""
     sure: bool = True  # of `find`: False when it may be another message
-    code: str = ""  # the provider's own, of what went wrong all the same
-    why: str = ""
+    code: str = ""  # the provider's own, of an accepted message that failed
+    reason: str = ""  # a sentence
     outside_window: bool = False  # only an approved template may be sent
     # what `send` raises for this code; its scope may reach beyond this message
     error: SendError | None = None
@@ -256,12 +256,12 @@ class WebhookEvent:
 
 @dataclass(frozen=True)
 class StatusUpdate(WebhookEvent):
-    """A provider's word on a message; `status` None is kept and changes nothing."""
+    """A provider's report about a message; a `status` of None is stored and changes nothing."""
 
     status: Status | None = None
-    word: str = ""
+    provider_status: str = ""  # in the provider's own words
     code: str = ""
-    why: str = ""
+    reason: str = ""  # a sentence
     segments: int | None = None
     price: Price | None = None
     # the provider took free text, and says now that only an approved template may go
@@ -317,12 +317,9 @@ class Inbound(WebhookEvent):
 
 @dataclass(frozen=True)
 class Unrecognized(WebhookEvent):
-    """A genuine webhook of a kind that the integration does not read.
+    """A genuine webhook of a kind that the integration does not read."""
 
-    `what` is a sentence that says what it is.
-    """
-
-    what: str = ""
+    description: str = ""  # a sentence
 
 
 @dataclass(frozen=True)
@@ -330,20 +327,21 @@ class ButtonPress(WebhookEvent):
     """A button of ours was pressed. `reply_to` is handed back with the message that answers it."""
 
     token: str = ""
-    who: str = ""  # as the provider calls the person
+    name: str = ""  # of the person, as the provider shows it
     reply_to: str = ""
 
 
 @dataclass(frozen=True)
 class ChatPermission(WebhookEvent):
-    """A chat or person let us in, or shut us out, by other means than a message; `team` when many
-    read there.
+    """A chat or person allowed or blocked our messages, by other means than a message.
+
+    `team` when many people read there.
     """
 
-    wanted: bool = False
+    allowed: bool = False
     address: str = ""  # in normal form
     kind: Address = Address.CHAT
-    why: str = ""  # a sentence
+    reason: str = ""  # a sentence
     team: bool = False
 
 

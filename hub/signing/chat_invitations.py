@@ -206,7 +206,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
     action.used_at = now()
     action.outcome = contact.id
     opened = ChatPermission(
-        wanted=True, address=came.address, why=("Opened an invitation link from Signpost.")
+        allowed=True, address=came.address, reason=("Opened an invitation link from Signpost.")
     )
     chat_membership.apply_membership(opened, origin, at)
     if came.team:

@@ -187,7 +187,7 @@ def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
     one = example()({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     assert one.parse_events(genuine) == [
-        StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")
+        StatusUpdate(provider_id="7", status=Status.DELIVERED, provider_status="delivered")
     ]
     assert one.callback_key(genuine) == ("7", "delivered")
     for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):

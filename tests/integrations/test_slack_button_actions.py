@@ -144,7 +144,7 @@ def test_button_action_has_token_user_and_response_address() -> None:
     request = a_request(a_press("tok-1", "tok_2"))
     assert ONE.claimed_account(request) == APP
     assert ONE.parse_events(request) == [
-        ButtonPress(token=token, who="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")
+        ButtonPress(token=token, name="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")
     ]
     assert ONE.webhook_response(request, True) == ("text/plain", "")
 
@@ -166,7 +166,7 @@ def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
 )
 def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
     assert ONE.parse_events(a_request(a_press("tok", response_url=url))) == [
-        ButtonPress(token="tok", who="tom")
+        ButtonPress(token="tok", name="tom")
     ]
 
 
@@ -184,7 +184,7 @@ def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
 )
 def test_button_user_has_the_slack_display_name(user: Any, who: str) -> None:
     assert [
-        fact.who
+        fact.name
         for fact in ONE.parse_events(a_request(a_press("tok", user=user)))
         if isinstance(fact, ButtonPress)
     ] == [who]

@@ -144,7 +144,7 @@ def test_service_messages_tell_nothing() -> None:
 # ── Buttons ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
     assert facts(PRESS) == [
-        ButtonPress(token=TOKEN, who="Eric Smith", provider_id="-1001234567890/7")
+        ButtonPress(token=TOKEN, name="Eric Smith", provider_id="-1001234567890/7")
     ]
 
 

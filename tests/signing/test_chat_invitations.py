@@ -335,9 +335,9 @@ def damage_settings(connection_id: str) -> None:
 # ── Blocked ───────────────────────────────────────────────────────────────────────────────────────
 def apply_membership_change(team_chat: Connection, wanted: bool, seconds: float) -> None:
     came = ChatPermission(
-        wanted=wanted,
+        allowed=wanted,
         address=CHAT,
-        why="The person blocked the bot." if not wanted else "The person let it in again.",
+        reason="The person blocked the bot." if not wanted else "The person let it in again.",
     )
     assert chat_membership.apply_membership(
         came, Origin("callback", [team_chat.id]), START + timedelta(seconds=seconds)

@@ -56,14 +56,14 @@ def read(request: WebhookRequest, *, can_reply: Callable[[str], object]) -> list
     """
     interaction = _payload(request)
     if interaction.get("type") != "block_actions":
-        return [Unrecognized(what=_description(request))]
+        return [Unrecognized(description=_description(request))]
     reply_to = interaction.get("response_url")
     if not isinstance(reply_to, str) or not can_reply(reply_to):
         reply_to = ""
     return [
         ButtonPress(
             token=token,
-            who=_name(interaction.get("user")),
+            name=_name(interaction.get("user")),
             reply_to=reply_to,
             provider_id=_post_id(interaction),
         )

@@ -56,13 +56,13 @@ def facts_of(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
         "my_chat_member": _membership,
     }
     if not any(name in update for name in (*readers, *IGNORED)):
-        return [Unrecognized(what=_described(update))]
+        return [Unrecognized(description=_described(update))]
     found = (read(_part(update, name), bot) for name, read in readers.items())
     facts = [fact for fact in found if fact is not None]
     nowhere = next((name for name in IN_CHATS if name in update and not _chat(update, name)), "")
     if nowhere and not facts:
-        what = f"Telegram sent an update of the kind {nowhere!r} that names no chat."
-        return [Unrecognized(what=what)]
+        description = f"Telegram sent an update of the kind {nowhere!r} that names no chat."
+        return [Unrecognized(description=description)]
     return facts
 
 
@@ -190,7 +190,7 @@ def _press(query: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     if not _PAYLOAD.fullmatch(token):
         return None
     return ButtonPress(
-        token=token, who=_name(_part(query, "from")), provider_id=post_id(_part(query, "message"))
+        token=token, name=_name(_part(query, "from")), provider_id=post_id(_part(query, "message"))
     )
 
 
@@ -199,15 +199,15 @@ def _membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     chat = _part(change, "chat")
     address = _id(chat)
     alone = _text(chat, "type") == PRIVATE
-    wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
-    if not address or wanted is None:
+    allowed = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
+    if not address or allowed is None:
         return None
     return ChatPermission(
         at=_moment(change),
-        wanted=wanted,
+        allowed=allowed,
         address=address,
         kind=Address.CHAT,
-        why=WHY[alone, wanted],
+        reason=REASONS[alone, allowed],
         team=not alone,
     )
 
@@ -259,7 +259,7 @@ MEMBERSHIPS: Mapping[str, bool] = {
     "kicked": False,
     "left": False,
 }
-WHY: Mapping[tuple[bool, bool], str] = {
+REASONS: Mapping[tuple[bool, bool], str] = {
     (True, True): "The person started or unblocked the bot in Telegram.",
     (True, False): "The person blocked the bot in Telegram.",
     (False, True): "The bot was added to the chat in Telegram.",

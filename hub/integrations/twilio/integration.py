@@ -193,9 +193,9 @@ class TwilioIntegration(WebhookReceiver):
             provider_id=provider_id,
             at=m.date_updated,
             status=STATUSES.get(m.status),
-            word=m.status,
+            provider_status=m.status,
             code=code,
-            why=meaning_of(code),
+            reason=meaning_of(code),
             segments=segment_count(m.num_segments),
             price=price_of(m.price, m.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
@@ -222,7 +222,7 @@ class TwilioIntegration(WebhookReceiver):
             price=price_of(m.price, m.price_unit),
             sender=m.messaging_service_sid or m.from_ or "",
             code=code,
-            why=meaning_of(code),
+            reason=meaning_of(code),
             outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
         )
@@ -329,7 +329,7 @@ class TwilioIntegration(WebhookReceiver):
                 return [read_inbound(form)]
             case Kind.STATUS:
                 return [read_status(request)]
-        return [Unrecognized(what=described(form))]
+        return [Unrecognized(description=described(form))]
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:

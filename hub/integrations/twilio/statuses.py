@@ -50,9 +50,9 @@ def read_status(request: WebhookRequest) -> StatusUpdate:
         attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
         provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
         status=STATUSES.get(word),
-        word=word,
+        provider_status=word,
         code=code,
-        why=meaning_of(code),  # Twilio's own text may hold the number
+        reason=meaning_of(code),  # Twilio's own text may hold the number
         segments=segment_count(form.get("NumSegments")),
         outside_window=code == OUTSIDE_WINDOW,
         error=error_of(code),

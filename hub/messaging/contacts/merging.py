@@ -174,7 +174,7 @@ def _merge_destinations(before: str, after: str) -> None:
         if same := targets.get(row.connection_id):
             if row.reopened_at is None:
                 same.code = row.code
-                same.why = row.why
+                same.reason = row.reason
                 same.since = row.since
                 same.reopened_at = None
             db.session.delete(row)

@@ -49,8 +49,8 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
     if any(max(since, lifted_at or since) - A_MOMENT > at for _, since, lifted_at in known):
         return True  # something newer is known
     standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
-    if came.wanted:
-        write(_LIFT, [{"row": row_id, "when": at, "why": came.why} for row_id in standing])
+    if came.allowed:
+        write(_LIFT, [{"row": row_id, "when": at, "why": came.reason} for row_id in standing])
     if not standing:  # let in without having been out is kept too: an older word may come late
         write(
             _ADD,
@@ -64,9 +64,9 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
                 "code": CODE,
                 "message_id": None,
                 "since": at,
-                "explanation": came.why,
-                "lifted_at": at if came.wanted else None,
-                "lift_reason": came.why if came.wanted else "",
+                "explanation": came.reason,
+                "lifted_at": at if came.allowed else None,
+                "lift_reason": came.reason if came.allowed else "",
             },
         )
     return True
@@ -79,11 +79,11 @@ def _change_destination(
 
     What happens in other groups needs nobody: nothing is posted there.
     """
-    if came.wanted:
+    if came.allowed:
         destinations.reopen_for_member(receiver.id, contact_id, at)
     elif came.address == receiver.destination:
         destinations.pause_destination(
-            receiver.id, contact_id, code=CODE, reason=f"{came.why} {REMEDY}", at=at
+            receiver.id, contact_id, code=CODE, reason=f"{came.reason} {REMEDY}", at=at
         )
 
 

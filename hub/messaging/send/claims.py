@@ -346,7 +346,7 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
     """Return what looks at the files that others serve; the thread that hands the message over
     calls it.
     """
-    if not outbound.unseen:
+    if not outbound.external_media:
         return None
     limits = {
         content_type: media.limit_of(integration.media, content_type)
@@ -354,7 +354,7 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
     }
     return partial(
         media_check.check_links,
-        outbound.unseen,
+        outbound.external_media,
         limits,
         integration_instances.instances().http_client(
             media.reachable(integration_instances.instances().config)

@@ -74,7 +74,7 @@ def outbound_of(
         reply_to=content.get("reply_to", ""),
         media=tuple(url for _, url in media),
         files=tuple(one["file"] for one, _ in media if "file" in one),
-        unseen=tuple(url for one, url in media if "url" in one),
+        external_media=tuple(url for one, url in media if "url" in one),
         template=template,
         expires_at=row.expires_at,
         status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",

@@ -146,7 +146,7 @@ def record_accepted(
             accepted.status.value,
             accepted.status,
             code=accepted.code,
-            reason=accepted.why,
+            reason=accepted.reason,
             source="answer",
         )
     if (

@@ -109,10 +109,10 @@ def _apply(
         batch.store_provider_id(attempt.message_id, attempt.number, update.provider_id)
     batch.record_fact(
         row,
-        update.word,
+        update.provider_status,
         update.status,
         code=update.code,
-        reason=update.why,
+        reason=update.reason,
         attempt=attempt.number,
         source=origin.source,
         callback_id=origin.callback_id,

@@ -180,7 +180,7 @@ def lift_suppression(admin: ThreadedBrowser) -> None:
 def block_recipient(wanted: bool) -> Callable[[ThreadedBrowser], None]:
     def tell(admin: ThreadedBrowser) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        came = ChatPermission(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
+        came = ChatPermission(allowed=wanted, address=ERIC, kind=one_kind(), reason="They did.")
         chat_membership.apply_membership(
             came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
         )

@@ -132,7 +132,7 @@ def test_a_chat_that_let_us_in_was_never_closed(
     team_chat = connect_team("")
 
     def let_in() -> str:
-        came = ChatPermission(wanted=True, address="778899", why="The person started the bot.")
+        came = ChatPermission(allowed=True, address="778899", reason="The person started the bot.")
         chat_membership.apply_membership(came, Origin("callback", [team_chat.id]), now())
         return contact_for("chat", "778899", test=True).id
 

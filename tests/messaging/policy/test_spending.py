@@ -100,7 +100,7 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
     update = StatusUpdate(
         provider_id="SM" + "1" * 32,
         status=Status.DELIVERED,
-        word="delivered",
+        provider_status="delivered",
         price=Price(Decimal("0.0075"), "USD"),
     )
     for _ in range(2):
@@ -148,7 +148,9 @@ def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
     if how == "failed":  # Twilio took it, and did not send it
         claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
         statuses.apply_status(
-            StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"),
+            StatusUpdate(
+                provider_id="SM" + "1" * 32, status=Status.FAILED, provider_status="failed"
+            ),
             Origin("callback", [connection.id]),
         )
     else:

@@ -166,7 +166,7 @@ def test_accepted_message_that_cannot_be_sent_fails_with_its_code(
     fake_chat: Connection, fake_provider: FakeProvider, given: Status
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted(
-        "p1", given, code="30003", why="The phone is off."
+        "p1", given, code="30003", reason="The phone is off."
     )
     message_id = queue_message()
     deliver()
@@ -216,7 +216,7 @@ def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
     update = StatusUpdate(
         provider_id="SM" + "1" * 32,
         status=Status.FAILED,
-        word="failed",
+        provider_status="failed",
         code="21610",
         error=refusal,
     )

@@ -86,7 +86,7 @@ def told(
     one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:
     came = ChatPermission(
-        wanted=wanted, address=address, why="The bot was removed from the chat.", team=team
+        allowed=wanted, address=address, reason="The bot was removed from the chat.", team=team
     )
     chat_membership.apply_membership(
         came, Origin("callback", [one.id]), now() - timedelta(seconds=ago)

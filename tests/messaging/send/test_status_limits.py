@@ -49,7 +49,12 @@ def said(
     **more: Any,
 ) -> None:
     update = StatusUpdate(
-        provider_id=sid, status=Status.FAILED, word="failed", code=error.code, error=error, **more
+        provider_id=sid,
+        status=Status.FAILED,
+        provider_status="failed",
+        code=error.code,
+        error=error,
+        **more,
     )
     assert statuses.apply_status(update, Origin("callback", [connection.id], None, at))
 

@@ -351,7 +351,11 @@ def callback(
 ) -> None:
     statuses.apply_status(
         StatusUpdate(
-            message_id=message_id, attempt=attempt, provider_id="h1", status=status, word=word
+            message_id=message_id,
+            attempt=attempt,
+            provider_id="h1",
+            status=status,
+            provider_status=word,
         ),
         Origin("callback", [connection.id]),
     )

@@ -45,11 +45,11 @@ def carried(text: str = "Hello.", to: str = "room") -> str:
 
 
 def sent(provider_id: str) -> StatusUpdate:
-    return StatusUpdate(status=Status.SENT, word="on the way")
+    return StatusUpdate(status=Status.SENT, provider_status="on the way")
 
 
 def arrived(provider_id: str) -> StatusUpdate:
-    return StatusUpdate(status=Status.DELIVERED, word="home")
+    return StatusUpdate(status=Status.DELIVERED, provider_status="home")
 
 
 def later(**pause: float) -> Any:
@@ -119,12 +119,12 @@ def test_news_put_the_question_off_and_the_end_needs_none(
     ring = message(message_id).provider_id or ""
     with later(minutes=10):
         statuses.apply_status(
-            StatusUpdate(provider_id=ring, status=Status.SENT, word="sent"), origin
+            StatusUpdate(provider_id=ring, status=Status.SENT, provider_status="sent"), origin
         )
         assert pause_of(message_id) == QUARTER
         assert message(message_id).changed_at == now()
     statuses.apply_status(
-        StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, word="hawk"), origin
+        StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, provider_status="hawk"), origin
     )
     assert message(message_id).due_at is None
 
@@ -299,7 +299,7 @@ def test_a_callback_that_is_faster_than_the_answer_wins(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     def meanwhile(provider_id: str) -> StatusUpdate:
-        update = StatusUpdate(provider_id=provider_id, status=Status.READ, word="read")
+        update = StatusUpdate(provider_id=provider_id, status=Status.READ, provider_status="read")
         statuses.apply_status(update, Origin("callback", [pollable_chat.id]))
         return sent(provider_id)
 

@@ -29,7 +29,7 @@ from tests.hub_fixtures import signing_app as signing_app
 
 
 def arrived(provider_id: str) -> StatusUpdate:
-    return StatusUpdate(status=Status.DELIVERED, word="home")
+    return StatusUpdate(status=Status.DELIVERED, provider_status="home")
 
 
 def later(**pause: float) -> Any:
