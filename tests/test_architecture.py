@@ -22,6 +22,24 @@ SOURCES = sorted(
 )
 LONGEST = 400
 LONGEST_FUNCTION = 50
+# hot paths that know how a transaction takes the lock; only ever shorten this list
+LOCK_AWARE = {
+    "hub/intake/process_callbacks.py",
+    "hub/messaging/contacts/contacts.py",
+    "hub/messaging/policy/spending.py",
+    "hub/messaging/send/claims.py",
+    "hub/messaging/send/throttle_gate.py",
+    "hub/shared/idempotency.py",
+    "hub/signing/accept.py",
+    "hub/signing/team_posts.py",
+}
+LOCK_NAMES = {
+    "hub.db.optimistic_transaction.optimistic",
+    "hub.db.store.ReadOnlySession",
+    "hub.db.store.require_write_lock",
+    "hub.db.store.savepoint",
+    "hub.db.store.writers_lock",
+}
 
 # from the bottom to the top: a layer imports only itself and what stands before it
 LAYERS = (
@@ -263,6 +281,17 @@ def test_values_are_assigned_one_by_one(path: Path) -> None:
         != {ast.unparse(part) for part in node.targets[0].elts}
     ]
     assert not pairs, f"give each value a line of its own: lines {pairs}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if HUB / "db" not in path.parents], ids=name_of
+)
+def test_only_hot_paths_know_about_locks(path: Path) -> None:
+    names = imports(path) & LOCK_NAMES
+    if name_of(path) in LOCK_AWARE:
+        assert names, "it knows nothing about locks any more: take it off the list"
+    else:
+        assert not names, "write a function under @transaction, in plain SQLAlchemy"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
-from hub.db.store import require_write_lock, savepoint, transaction
+from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.track.statuses import Origin
 from hub.models import ActionToken, Event, Message
@@ -57,7 +57,6 @@ def perform_action(
     `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is
     answered, and its provider's id.
     """
-    require_write_lock()
     action = action_tokens.find_token(token, *KINDS, lock=True)
     request = _request(action) if action else None
     if action is None or request is None or (origin is not None and not _posted(request, origin)):
@@ -101,7 +100,7 @@ def _act(action: ActionToken, request: RequestRecord) -> str:
     """Perform the action, and return its result in a word."""
     signer = action.subject if action.subject != request.id else None
     try:
-        with savepoint():
+        with db.session.begin_nested():
             if action.kind == SNOOZE:
                 reminders.snooze(request.id, signer)
                 return "done"

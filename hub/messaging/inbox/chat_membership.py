@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, require_write_lock, transaction, write
+from hub.db.store import read, transaction, write
 from hub.db.types import new_id
 from hub.integrations.base import ChatPermission
 from hub.messaging.contacts.contacts import contact_for
@@ -33,7 +33,6 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
     receiver = next(iter(read_connections(origin.connection_ids)), None)
     if receiver is None:
         return False
-    require_write_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=receiver.test)
     if came.team or came.address == receiver.destination:
         _change_destination(receiver, contact.id, came, at)

@@ -13,7 +13,7 @@ from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import cached, list_param, read, require_write_lock, transaction, write
+from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import id_at, new_id, now
 from hub.integrations.base import Inbound
 from hub.messaging.compose.outbox import Draft, add
@@ -279,7 +279,6 @@ def process_unassigned_keyword(came: Inbound, at: datetime, callback_id: str | N
     word, _ = keyword_meaning(came)
     if word not in (Keyword.STOP, Keyword.START):
         return
-    require_write_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
     contact_links.link_provider_id(
         contact.id, came.address, came.external_id, callback_id, test=False
