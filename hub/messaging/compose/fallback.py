@@ -18,7 +18,7 @@ from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Attempt, Contact, Message, MessageBody, Recipient
 
 
-def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
+def by_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
     """Send what went out as free text at its try `n`, too late for that, once more as its approved
     template, where it has one.
     """
@@ -65,7 +65,7 @@ def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
                 expires_at=expires_at,
             )
         )
-        ledger.record_fact(row, "taken over", reason=f"by {again.id}")
+        batch.record_fact(row, "taken over", reason=f"by {again.id}")
 
 
 _TRY = Statement(

@@ -18,23 +18,23 @@ log = structlog.get_logger(__name__)
 
 
 @transaction
-def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
-    """Pause a connection until an admin has fixed it; what waits for it stays.
+def pause_connection(connection_id: str, reason: str, *, began: datetime | None = None) -> None:
+    """Pause a connection until an admin has fixed it. Its messages wait.
 
     `began` is the start of the attempt that revealed the problem. An attempt from before the
     connection was enabled or passed its last test changes nothing.
     """
-    values = {"key": connection_id, "new_why": why, "new_state_at": now()}
-    changed = (
+    values = {"key": connection_id, "new_reason": reason, "new_state_at": now()}
+    result = (
         db.session.execute(_BREAK, values)
         if began is None
         else db.session.execute(_BREAK_LATER, {**values, "began": began})
     )
-    if changed.rowcount:  # type: ignore[attr-defined]
+    if result.rowcount:  # type: ignore[attr-defined]
         db.session.expire_all()
         connection = db.session.get_one(Connection, connection_id)
-        audit.record("connection.broke", connection.id, connection.title, why=why)
-        log.warning("connection.broken", connection=connection.slug, why=why)
+        audit.record("connection.broke", connection.id, connection.title, why=reason)
+        log.warning("connection.broken", connection=connection.slug, why=reason)
 
 
 _BREAK = (
@@ -42,7 +42,7 @@ _BREAK = (
     .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
     .values(
         state=ConnectionState.BROKEN.value,
-        state_reason=bindparam("new_why"),
+        state_reason=bindparam("new_reason"),
         state_at=bindparam("new_state_at"),
     )
 )

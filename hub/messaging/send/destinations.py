@@ -1,9 +1,8 @@
-"""Destinations where a team reads: one that its provider refuses is paused, and its posts wait
-until a test passes.
+"""Pause team destinations that their provider refuses, and reopen them.
 
-A channel or a group is nobody who could opt out, so an error about one never makes a suppression.
-The pause belongs to one connection and one address: people to whom the same connection writes are
-not concerned.
+Posts to a paused destination wait until a test passes. A channel or a group cannot opt out, so an
+error about one never adds an opt-out. The pause belongs to one connection and one address, so
+messages from the same connection to people are still sent.
 """
 
 from __future__ import annotations
@@ -31,15 +30,16 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-KEPT = ("paused destinations",)  # a list that may be a moment old
-NO_EXPIRY = timedelta(days=1)  # until a post without an expiry is looked at again
-COUNT_TO = 1000  # waiting posts; more are not counted
+CACHE_KEY = ("paused destinations",)  # key of the cached list
+NO_EXPIRY = timedelta(days=1)  # until a post without an expiry is checked again
+COUNT_TO = 1000  # waiting posts at most
 
 
 @dataclass(frozen=True)
 class DestinationPause:
-    """A paused destination for people to read: `why` says what is wrong and how to fix it;
-    `waiting` counts posts, to COUNT_TO.
+    """A paused destination as pages show it.
+
+    `why` is the problem and its remedy, `waiting` the number of waiting posts, at most COUNT_TO.
     """
 
     address: str
@@ -51,38 +51,39 @@ class DestinationPause:
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
 def hold_back(
-    connection_id: str, found: Sequence[tuple[MessageRow, T]], ledger: MessageBatch
+    connection_id: str, claimed: Sequence[tuple[MessageRow, T]], batch: MessageBatch
 ) -> list[tuple[MessageRow, T]]:
     """Return the claimed messages whose destination is open.
 
-    The others wait until they expire, or until it is reopened.
+    The others wait until they expire or their destination is reopened.
     """
-    paused = cached(KEPT, _paused)
+    paused = cached(CACHE_KEY, _read_paused)
     if not paused:
-        return list(found)
+        return list(claimed)
     moment = now()
-    going = list[tuple[MessageRow, T]]()
-    for row, more in found:
+    sendable = list[tuple[MessageRow, T]]()
+    for row, details in claimed:
         code = paused.get((connection_id, row.contact_id))
         if (
             code is None
             or row.stop_reason
             or (row.expires_at is not None and row.expires_at <= moment)
         ):
-            going.append((row, more))  # what was stopped or has expired ends as any other message
+            sendable.append((row, details))  # a stopped or expired message ends as usual
         else:
-            ledger.add_row(row)
+            batch.add_row(row)
             row.code = code
             row.due_at = row.expires_at or moment + NO_EXPIRY
-    return going
+    return sendable
 
 
 def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
-    """Return the error of a call as it counts for its message: a team's destination is never a
-    recipient who refuses.
+    """Return the error that counts for a message.
+
+    A team's destination that is refused is no recipient who opted out.
     """
     if isinstance(error, RecipientRefused) and (
-        row.thread or read(_PLACES, connection=row.connection_id, contact=row.contact_id)
+        row.thread or read(_OWN_DESTINATION, connection=row.connection_id, contact=row.contact_id)
     ):
         return DestinationUnavailable(str(error), error.code)
     return error
@@ -91,10 +92,7 @@ def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
 def pause_destination(
     connection_id: str, contact_id: str, *, code: str, reason: str, at: datetime
 ) -> None:
-    """Let the posts to a destination wait from a moment on.
-
-    What is known from before a reopening changes nothing.
-    """
+    """Pause a destination from `at` on. An error from before a reopening changes nothing."""
     key = {"connection": connection_id, "contact": contact_id}
     known = read(_KNOWN, **key)
     if known and known[0][0] is not None and known[0][0] >= at:
@@ -114,7 +112,7 @@ def pause_destination(
         _PAUSE,
         {**key, "new_code": code, "new_reason": reason, "new_since": at if is_new else known[0][1]},
     )
-    _forget()
+    _clear_cache()
     if is_new:
         title, slug = db.session.execute(
             select(Connection.title, Connection.slug).where(Connection.id == connection_id)
@@ -137,17 +135,20 @@ def reopen_destination(
     )
     if contact_ids is not None:
         paused = paused.where(PausedDestination.contact_id.in_(contact_ids))
-    for one in db.session.scalars(
+    for destination in db.session.scalars(
         paused.order_by(PausedDestination.contact_id).with_for_update()
     ).all():
-        one.reopened_at = moment
-        _release(connection_id, one.contact_id)
+        destination.reopened_at = moment
+        _release(connection_id, destination.contact_id)
         connection = db.session.get_one(Connection, connection_id)
         audit.record(
-            "connection.destination_reopened", connection.id, connection.title, code=one.code
+            "connection.destination_reopened",
+            connection.id,
+            connection.title,
+            code=destination.code,
         )
     db.session.flush()
-    _forget()
+    _clear_cache()
 
 
 def _release(connection_id: str, contact_id: str) -> None:
@@ -169,8 +170,9 @@ def _release(connection_id: str, contact_id: str) -> None:
 
 
 def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None:
-    """Note that the provider lets the connection into a destination again; an older word may come
-    late.
+    """Reopen a destination because the connection is its member again.
+
+    An older notice of the opposite may arrive late, and then changes nothing.
     """
     reopen_destination(connection_id, [contact_id], at)
     if not read(_KNOWN, connection=connection_id, contact=contact_id):
@@ -187,12 +189,13 @@ def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
-    """Return the paused destination of each connection that has one: where its team reads now, else
-    one for which posts wait.
+    """Return a paused destination for each connection that has one.
+
+    It is the present destination of the team, or else one for which posts wait.
     """
     if not connection_ids:
         return {}
-    wanted = (
+    query = (
         select(PausedDestination, Contact.address, Connection.destination)
         .join(Contact, Contact.id == PausedDestination.contact_id)
         .join(Connection, Connection.id == PausedDestination.connection_id)
@@ -202,29 +205,29 @@ def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
         )
         .order_by(PausedDestination.since)
     )
-    found: dict[str, DestinationPause] = {}
-    for one, address, place in db.session.execute(wanted).all():
-        waiting = _count_waiting(one.connection_id, one.contact_id)
-        if address == place or (waiting and one.connection_id not in found):
-            found[one.connection_id] = DestinationPause(
-                address, one.code, one.reason, one.since, waiting
+    pauses: dict[str, DestinationPause] = {}
+    for paused, address, destination in db.session.execute(query).all():
+        waiting = _count_waiting(paused.connection_id, paused.contact_id)
+        if address == destination or (waiting and paused.connection_id not in pauses):
+            pauses[paused.connection_id] = DestinationPause(
+                address, paused.code, paused.reason, paused.since, waiting
             )
-    return found
+    return pauses
 
 
 def pause_of_message(message: Message) -> DestinationPause | None:
-    """Return the paused destination for which a message waits, or None."""
+    """Return the pause that a message waits for, or None."""
     if message.status != Status.QUEUED:
         return None
-    one = db.session.get(PausedDestination, (message.connection_id, message.contact_id))
-    if one is None or one.reopened_at is not None:
+    paused = db.session.get(PausedDestination, (message.connection_id, message.contact_id))
+    if paused is None or paused.reopened_at is not None:
         return None
     return DestinationPause(
         message.contact.address,
-        one.code,
-        one.reason,
-        one.since,
-        _count_waiting(one.connection_id, one.contact_id),
+        paused.code,
+        paused.reason,
+        paused.since,
+        _count_waiting(paused.connection_id, paused.contact_id),
     )
 
 
@@ -238,28 +241,30 @@ def _count_waiting(connection_id: str, contact_id: str) -> int:
     return db.session.scalar(select(func.count()).select_from(rows.limit(COUNT_TO).subquery())) or 0
 
 
-def _paused() -> dict[tuple[str, str], str]:
-    wanted = select(
+def _read_paused() -> dict[tuple[str, str], str]:
+    query = select(
         PausedDestination.connection_id, PausedDestination.contact_id, PausedDestination.code
     )
-    found = db.session.execute(wanted.where(PausedDestination.reopened_at.is_(None)))
-    return {(connection_id, contact_id): code for connection_id, contact_id, code in found}
+    rows = db.session.execute(query.where(PausedDestination.reopened_at.is_(None)))
+    return {(connection_id, contact_id): code for connection_id, contact_id, code in rows}
 
 
-def _forget() -> None:
-    current_app.extensions.get("hub.remembered", {}).pop(KEPT, None)
+def _clear_cache() -> None:
+    current_app.extensions.get("hub.remembered", {}).pop(CACHE_KEY, None)
 
 
 _table = table_of(PausedDestination)
 _ADD = Statement.insert(_table, on_conflict_do_nothing=True)
-_MINE = (
+_SAME_DESTINATION = (
     _table.c.connection_id == bindparam("connection"),
     _table.c.contact_id == bindparam("contact"),
 )
-_KNOWN = Statement(select(_table.c.reopened_at, _table.c.since).where(*_MINE).with_for_update())
+_KNOWN = Statement(
+    select(_table.c.reopened_at, _table.c.since).where(*_SAME_DESTINATION).with_for_update()
+)
 _PAUSE = Statement(
     update(_table)
-    .where(*_MINE)
+    .where(*_SAME_DESTINATION)
     .values(
         code=bindparam("new_code"),
         reason=bindparam("new_reason"),
@@ -267,7 +272,7 @@ _PAUSE = Statement(
         reopened_at=None,
     )
 )
-_PLACES = Statement(
+_OWN_DESTINATION = Statement(
     select(Connection.id)
     .join(Contact, Contact.address == Connection.destination)
     .where(

@@ -1,8 +1,7 @@
-"""The drain: one bounded run of a worker that sends for every connection, concurrently, and lingers
-for more.
+"""Dispatch due messages of every connection concurrently, in one bounded run of a worker.
 
-Threads only call the provider; this thread alone touches the database. No transaction is open while
-a provider thinks.
+Threads call the providers, and only this thread uses the database. No transaction is open during a
+call.
 """
 
 from __future__ import annotations
@@ -31,156 +30,155 @@ from hub.models import Connection
 
 log = structlog.get_logger(__name__)
 
-LINGER_SECONDS = 20.0  # how long an idle drain stays warm
+LINGER_SECONDS = 20.0  # how long an idle dispatcher waits for more work
 IDLE_PAUSE = 0.025
-LOOK_EVERY = 0.05  # while there is enough to do: which connections have something to send
-GATHER_PAUSE = 0.003  # outcomes that come together are written together
-WAKE_EVERY = 5.0  # of those who settle, who linger for longer
-LAST_WAIT = 3.0  # after SIGTERM
+LOOK_EVERY = 0.05  # how often a busy dispatcher checks which connections have due messages
+GATHER_PAUSE = 0.003  # outcomes that arrive together are written together
+WAKE_EVERY = 5.0  # of the callback worker, which waits longer for more work
+LAST_WAIT = 3.0  # for running calls, after SIGTERM
 LONGEST_CALL = 50.0
-HELD_FOR = 40.0  # outcomes, while the database does not store them: then the leases are over
+HELD_FOR = 40.0  # outcomes that the database does not accept: the leases end after that
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
-# of its claim; later a call could outlast the lease, and be looked up before it was made
+# after its claim; a later call could outlast the lease, and be looked up before it began
 BEGINS_WITHIN = 20.0
 
 
 class Dispatcher:
-    """Sends until nothing is left for a while."""
+    """Sends due messages until none is due for a while."""
 
     def __init__(self, stopping: ShutdownSignal) -> None:
         self.stopping = stopping
         self.sent = 0
         self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._most: dict[str, int] = {}  # calls at once, by connection
-        self._flying: Counter[str] = Counter()
-        self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
-        # connections that have something to send, as far as is known; the longest wait first
-        self._waiting: list[str] = []
-        self._looked_at = self._woken_at = -WAKE_EVERY
-        self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._ended: list[Outcome] = []  # calls that ended, and are not written yet
+        self._limits: dict[str, int] = {}  # concurrent calls, by connection
+        self._running: Counter[str] = Counter()  # calls, by connection
+        self._bulk: Counter[str] = Counter()  # running calls of the bulk lane, by connection
+        # connections with due messages at the last check, longest wait first
+        self._due: list[str] = []
+        self._checked_at = self._woken_at = -WAKE_EVERY
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._unwritten: list[Outcome] = []  # outcomes that are not written yet
         self._failing_since: float | None = None
         self._pause = FIRST_PAUSE
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
-        """Send what is due; return how many calls were made."""
+        """Send due messages; return the number of calls."""
         idle_since = time.monotonic()
         try:
             while not self.stopping.now:
-                if self._round():
+                if self._run_round():
                     idle_since = time.monotonic()
-                elif not self._flying.total() and time.monotonic() - idle_since >= linger:
+                elif not self._running.total() and time.monotonic() - idle_since >= linger:
                     break
         finally:
-            self._finish()  # whatever went wrong: outcomes are known here alone
+            self._finish()  # even after an error, because outcomes are known only here
         return self.sent
 
-    def _round(self) -> bool:
-        self._gather(IDLE_PAUSE)
+    def _run_round(self) -> bool:
+        self._collect_outcomes(IDLE_PAUSE)
         try:
-            return self._work()
+            return self._claim_and_send()
         except (SQLAlchemyError, WriteFailed, OSError) as problem:
-            if not self._ended and not self._flying.total():
+            if not self._unwritten and not self._running.total():
                 raise  # nothing is lost: cron wakes the next run
-            self._hold(problem)
+            self._keep_outcomes(problem)
             return True
 
-    def _work(self) -> bool:
+    def _claim_and_send(self) -> bool:
         if self._failing_since is not None:
-            # first the outcomes: nothing new is begun while it is not known whether they can
-            # be written
+            # no new call begins before the outcomes are written
             self._write()
-        if time.monotonic() - self._looked_at >= (LOOK_EVERY if self._ended else IDLE_PAUSE):
-            self._look()
+        if time.monotonic() - self._checked_at >= (LOOK_EVERY if self._unwritten else IDLE_PAUSE):
+            self._check_due()
         free = {
             connection_id: threads
-            for connection_id in self._waiting
-            if (threads := self._free(connection_id)) > 0
+            for connection_id in self._due
+            if (threads := self._free_threads(connection_id)) > 0
         }
-        outcomes = self._ended
+        outcomes = self._unwritten
         claims = record_and_claim(outcomes, free, self._bulk) if outcomes or free else []
-        self._ended = []
+        self._unwritten = []
         for claim in claims:
-            self._send(claim)
+            self._start_call(claim)
         if claims and time.monotonic() - self._woken_at >= WAKE_EVERY:
-            wake_now("settle")  # callbacks will come; who takes them in does nothing but store them
+            wake_now("settle")  # callbacks will arrive, and the web server only stores them
             self._woken_at = time.monotonic()
-        begun = Counter(claim.connection_id for claim in claims)
+        started = Counter(claim.connection_id for claim in claims)
         idle = {
             connection_id
             for connection_id, threads in free.items()
-            if begun[connection_id] < threads
+            if started[connection_id] < threads
         }
-        self._waiting = [
-            connection_id for connection_id in self._waiting if connection_id not in idle
-        ]
+        self._due = [connection_id for connection_id in self._due if connection_id not in idle]
         return bool(outcomes or claims)
 
-    def _look(self) -> None:
-        self._waiting = is_due()
-        self._looked_at = time.monotonic()
-        for connection_id in self._waiting:
-            if connection_id not in self._most:
-                self._most[connection_id] = self._concurrency(connection_id)
-        # a reading transaction left open would hold back the database's clean-up
+    def _check_due(self) -> None:
+        self._due = is_due()
+        self._checked_at = time.monotonic()
+        for connection_id in self._due:
+            if connection_id not in self._limits:
+                self._limits[connection_id] = self._limit_of(connection_id)
+        # an open read transaction would delay the clean-up of the database
         db.session.rollback()
 
-    def _concurrency(self, connection_id: str) -> int:
+    def _limit_of(self, connection_id: str) -> int:
         try:
             return integrations.get(
                 db.session.get_one(Connection, connection_id).integration
             ).concurrency
         except NotFound:
-            return 1  # the claim says that its package is gone
+            return 1  # the claim reports that its package is missing
 
-    def _free(self, connection_id: str) -> int:
-        return self._most[connection_id] - self._flying[connection_id]
+    def _free_threads(self, connection_id: str) -> int:
+        return self._limits[connection_id] - self._running[connection_id]
 
-    def _send(self, claim: Claim) -> None:
+    def _start_call(self, claim: Claim) -> None:
         pool = self._pools.get(claim.connection_id)
         if pool is None:
             pool = self._pools[claim.connection_id] = ThreadPoolExecutor(
-                self._most[claim.connection_id], "send"
+                self._limits[claim.connection_id], "send"
             )
-        self._flying[claim.connection_id] += 1
+        self._running[claim.connection_id] += 1
         self._bulk[claim.connection_id] += claim.bulk
         self.sent += 1
         pool.submit(self._call, claim)
 
     def _call(self, claim: Claim) -> None:
-        self._done.put(call_provider(claim))
+        self._outcomes.put(call_provider(claim))
 
-    def _gather(self, wait: float) -> None:
+    def _collect_outcomes(self, wait: float) -> None:
         outcomes: list[Outcome] = []
         with suppress(queue.Empty):
-            outcomes.append(self._done.get(timeout=wait))
+            outcomes.append(self._outcomes.get(timeout=wait))
             time.sleep(GATHER_PAUSE)
             while True:
-                outcomes.append(self._done.get_nowait())
+                outcomes.append(self._outcomes.get_nowait())
         for outcome in outcomes:
-            self._flying[outcome.claim.connection_id] -= 1
+            self._running[outcome.claim.connection_id] -= 1
             self._bulk[outcome.claim.connection_id] -= outcome.claim.bulk
-        self._ended += outcomes
+        self._unwritten += outcomes
 
     def _write(self) -> None:
-        record_and_claim(self._ended, {})
-        self._ended = []
+        record_and_claim(self._unwritten, {})
+        self._unwritten = []
         self._failing_since = None
         self._pause = FIRST_PAUSE
 
-    def _hold(self, problem: Exception) -> None:
-        """Keep outcomes for another try, since nobody else knows them.
+    def _keep_outcomes(self, problem: Exception) -> None:
+        """Keep outcomes for another try, because no other process knows them.
 
-        Raises the problem after HELD_FOR seconds.
+        Raises `problem` once they have been kept for HELD_FOR seconds.
         """
-        moment = time.monotonic()
+        current = time.monotonic()
         if self._failing_since is None:
-            self._failing_since = moment
+            self._failing_since = current
             log.warning(
-                "database.unreachable", problem=type(problem).__name__, outcomes=len(self._ended)
+                "database.unreachable",
+                problem=type(problem).__name__,
+                outcomes=len(self._unwritten),
             )
-        if moment - self._failing_since > HELD_FOR:
+        if current - self._failing_since > HELD_FOR:
             raise problem
         with suppress(SQLAlchemyError):
             db.session.rollback()
@@ -188,27 +186,31 @@ class Dispatcher:
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def _finish(self) -> None:
-        """Write the outcomes of calls under way; claim nothing more."""
-        # at the planned end of a run there is time for every call; after SIGTERM the leases take
-        # care of the rest
+        """Write the outcomes of running calls; claim nothing more."""
+        # a planned end waits for every call; after SIGTERM the leases cover calls that still run
         deadline = time.monotonic() + (LAST_WAIT if self.stopping.told else LONGEST_CALL)
-        while (self._flying.total() or self._ended) and time.monotonic() < deadline:
+        while (self._running.total() or self._unwritten) and time.monotonic() < deadline:
             if self.stopping.told:
                 deadline = min(deadline, time.monotonic() + LAST_WAIT)
-            self._gather(0.05)
+            self._collect_outcomes(0.05)
             try:
-                if self._ended:
+                if self._unwritten:
                     self._write()
             except (SQLAlchemyError, WriteFailed, OSError) as problem:
-                self._hold(problem)
-        if self._ended:
-            log.error("outcomes.not_written", outcomes=len(self._ended))  # their leases will expire
+                self._keep_outcomes(problem)
+        if self._unwritten:
+            log.error(
+                "outcomes.not_written", outcomes=len(self._unwritten)
+            )  # their leases will expire
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _look_first(claim: Claim) -> SendError | None:
-    """Check the attached files; whatever goes wrong, the provider was not called."""
+def _check_files(claim: Claim) -> SendError | None:
+    """Check the attached files; return an error if one cannot be sent.
+
+    The provider has not been called then.
+    """
     try:
         if claim.looks is not None:
             claim.looks()
@@ -224,11 +226,11 @@ def _look_first(claim: Claim) -> SendError | None:
 
 
 def call_provider(claim: Claim) -> Outcome:
-    """Hand one message over; every way it can end is an Outcome."""
+    """Send one message to its provider; return an Outcome, also after an error."""
     started = time.monotonic()
     accepted = None
     error = None
-    if (refused := _look_first(claim)) is not None:
+    if (refused := _check_files(claim)) is not None:
         return Outcome(
             claim,
             None,
@@ -246,26 +248,25 @@ def call_provider(claim: Claim) -> Outcome:
             accepted = claim.integration.send(claim.outbound)
         except SendError as problem:
             error = problem
-        except (
-            Exception
-        ) as problem:  # a fault of ours or of the integration: what the provider has is not known
+        except Exception as problem:
+            # an error in the hub or the integration: the provider may have the message
             log.exception(
                 "send.fault", message=claim.message_id, integration=claim.integration.name
             )
             error = OutcomeUnknown(
                 f"Signpost had an internal error ({type(problem).__name__}).", FAULT
             )
-    last = exchanges[-1] if exchanges else None
+    last_exchange = exchanges[-1] if exchanges else None
     return Outcome(
         claim,
         accepted,
         error,
         ended_at=now(),
         milliseconds=round((time.monotonic() - started) * 1000),
-        http_status=last.status if last else None,
+        http_status=last_exchange.status if last_exchange else None,
         request_ref=(
-            last.headers.get(claim.integration.request_ref_header, "")
-            if last and claim.integration.request_ref_header
+            last_exchange.headers.get(claim.integration.request_ref_header, "")
+            if last_exchange and claim.integration.request_ref_header
             else ""
         ),
     )

@@ -1,4 +1,4 @@
-"""Read what is due: connections that have something to send, and their next messages."""
+"""Read connections with due messages, and their next messages."""
 
 from __future__ import annotations
 
@@ -36,21 +36,20 @@ from hub.shared import integration_instances
 
 
 def is_due() -> list[str]:
-    """Return the ids of enabled connections that have something to send now, and whose sender may;
-    who waits longest comes first.
+    """Return the IDs of enabled connections that may send due messages, longest wait first.
 
     Reads only.
     """
     moment = now()
-    found = read(_DUE, moment=moment, far=moment + LONGEST_REST)
+    rows = read(_DUE, moment=moment, far=moment + LONGEST_REST)
     return [
         connection_id
-        for (connection_id,) in found
+        for (connection_id,) in rows
         if not integration_instances.instances().is_aside(connection_id)
     ]
 
 
-def _waiting(lane: Lane) -> Any:
+def _is_due_in(lane: Lane) -> Any:
     return (
         Message.connection_id == Connection.id,
         Message.status == Status.QUEUED,
@@ -59,14 +58,14 @@ def _waiting(lane: Lane) -> Any:
     )
 
 
-def _waits(lane: Lane) -> Any:
-    return exists().where(*_waiting(lane))
+def _has_due(lane: Lane) -> Any:
+    return exists().where(*_is_due_in(lane))
 
 
-def _since(lane: Lane) -> Any:
+def _earliest_due(lane: Lane) -> Any:
     return (
         select(Message.due_at)
-        .where(*_waiting(lane))
+        .where(*_is_due_in(lane))
         .order_by(Message.due_at)
         .limit(1)
         .correlate(Connection)
@@ -80,31 +79,31 @@ _DUE = Statement(
     .where(
         Connection.state == ConnectionState.ENABLED,
         Connection.archived_at.is_(None),
-        # one that rests for days is due too: the claim puts that right
+        # a pause of days comes from a wrong clock, and the claim corrects it
         or_(
             Throttle.ready_at.is_(None),
             Throttle.ready_at <= CLOCK,
             Throttle.ready_at > bindparam("far"),
         ),
         or_(
-            _waits(Lane.NOW),
+            _has_due(Lane.NOW),
             and_(
                 or_(
                     Throttle.bulk_ready_at.is_(None),
                     Throttle.bulk_ready_at <= CLOCK,
                     Throttle.bulk_ready_at > bindparam("far"),
                 ),
-                _waits(Lane.BULK),
+                _has_due(Lane.BULK),
             ),
         ),
     )
-    .order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK)))
+    .order_by(func.coalesce(_earliest_due(Lane.NOW), _earliest_due(Lane.BULK)))
     .limit(500)
 )
 
 
 def read_enabled(connection_id: str) -> tuple[ConnectionInfo, datetime] | None:
-    """Return a connection and the moment by the database's clock; None unless it is enabled."""
+    """Return a connection and the time of the database's clock; None unless it is enabled."""
     for *columns, moment in read(_ENABLED, id=connection_id, moment=now()):
         return ConnectionInfo(*columns), moment
     return None
@@ -122,16 +121,18 @@ _ENABLED = Statement(
 def choose_messages(
     connection_id: str,
     lane: Lane,
-    most: int,
-    spacing: RecipientPacing | None,
-    ledger: MessageBatch,
+    limit: int,
+    pacing: RecipientPacing | None,
+    batch: MessageBatch,
     only: str,
 ) -> list[tuple[MessageRow, SendDetails]]:
-    looked_at = max(most, LOOKED_AT) if spacing else most
-    asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
+    candidates = max(limit, LOOKED_AT) if pacing else limit
+    parameters = {"connection": connection_id, "lane": lane, "moment": now(), "most": candidates}
     width = len(COLUMNS)
-    found: list[tuple[MessageRow, SendDetails]] = []
-    for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
+    chosen: list[tuple[MessageRow, SendDetails]] = []
+    for values in (
+        read(_CHOOSE_ONE, only=only, **parameters) if only else read(_CHOOSE, **parameters)
+    ):
         row = MessageRow(*values[:width])
         address, address_key, zone, erased_at, content, asks_until = values[width:]
         details = SendDetails(
@@ -141,9 +142,9 @@ def choose_messages(
             bulk=lane == Lane.BULK,
             asks_until=asks_until,
         )
-        found.append((row, details))
-    found = destinations.hold_back(connection_id, is_next_in_thread(found, ledger), ledger)
-    return spacing.choose(found, most, ledger) if spacing else found
+        chosen.append((row, details))
+    chosen = destinations.hold_back(connection_id, is_next_in_thread(chosen, batch), batch)
+    return pacing.choose(chosen, limit, batch) if pacing else chosen
 
 
 _WAITING = (
@@ -158,7 +159,7 @@ _WAITING = (
     )
     .join(Contact, Contact.id == Message.contact_id)
     .outerjoin(MessageBody, MessageBody.owner_id == Message.id)
-    # the request's end may have changed since the message was planned; posts to a team ask nobody
+    # the expiry of the request may have changed since planning; team posts ask no signer
     .outerjoin(
         Event,
         and_(
@@ -183,7 +184,7 @@ _CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
 
 
 def replaced_content(message_id: str) -> bytes | None:
-    """Return a message's content as it is stored now; an edit may have replaced it."""
+    """Return the stored content of a message, which an edit may have replaced."""
     return next((content for (content,) in read(_BODY, id=message_id)), None)
 
 

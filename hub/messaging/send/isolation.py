@@ -1,9 +1,8 @@
-"""A turn of the dispatcher around what fails: outcome by outcome, connection by connection, message
-by message.
+"""Isolate what fails in a turn of the dispatcher: an outcome, a connection or a message.
 
-Turns are made for everything at once, which is fast, and fails for all when one row cannot be read.
-Only then each is made by itself here, and what fails alone is set aside. No kind of fault needs to
-be known for that.
+A turn handles everything at once, which is fast, but fails as a whole if one row cannot be read.
+Only then are its parts repeated one by one here, and a part that fails alone is set aside. That
+needs no knowledge of the kind of error.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-LOOKED_AT = 50  # messages of a connection in one turn, one by one
-PAUSE = 30.0  # seconds that a connection whose own row fails is left alone
+LOOKED_AT = 50  # messages of a connection that are tried one by one
+PAUSE = 30.0  # seconds until a connection whose own row fails is tried again
 
 
 class Turn(Protocol):
     """Makes one turn in a transaction.
 
-    `only` narrows it to one message, `apart` records outcomes one by one.
+    `only` limits it to one message, and `apart` records outcomes one by one.
     """
 
     def __call__(
@@ -51,16 +50,16 @@ class Turn(Protocol):
 
 @dataclass(frozen=True)
 class Isolation:
-    """Makes the parts of a turn that failed."""
+    """Makes the parts of a turn that failed as a whole."""
 
     turn: Turn
 
     def make(
         self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]
     ) -> list[Claim]:
-        """Record outcomes and claim, part by part.
+        """Record outcomes and claim messages, part by part.
 
-        Raises what says that the database is away, unless calls began.
+        Raises database errors, unless calls have begun.
         """
         if ended:
             self._record(ended)
@@ -69,7 +68,7 @@ class Isolation:
             try:
                 claims += self._claim(connection_id, threads, bulk)
             except Exception:
-                if claims:  # these are claimed: the caller of this function sends them
+                if claims:  # the caller must send these
                     break
                 raise
         return claims
@@ -89,7 +88,7 @@ class Isolation:
         except Exception as problem:
             if is_transient(problem):
                 raise
-        if not self._works(connection_id, threads, bulk):
+        if not self._can_claim(connection_id, threads, bulk):
             return []
         claims: list[Claim] = []
         for (message_id,) in read(_WAITING, connection=connection_id, moment=now()):
@@ -107,17 +106,17 @@ class Isolation:
                 unreadable_rows.hold_message(message_id, problem)
         return claims
 
-    def _works(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
+    def _can_claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
         """Return whether a connection can claim at all; one that cannot is paused."""
         for tries in (1, 2):
             try:
-                # no message has this id
+                # an ID that no message has
                 self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))
             except Exception as problem:
                 if is_transient(problem):
                     raise
                 if tries == 1:
-                    throttle_gate.reset([connection_id])  # its rate is learned again
+                    throttle_gate.reset([connection_id])  # so that its rate is learned again
                 else:
                     integration_instances.instances().set_aside(connection_id, PAUSE)
                     unreadable_rows.note_row("connections", connection_id, problem)

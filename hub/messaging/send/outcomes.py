@@ -48,49 +48,47 @@ log = structlog.get_logger(__name__)
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
-# with nine pauses, the last of four minutes: by then the file's server has fixed it, or it is
-# not there
+# with nine pauses, the last of four minutes: by then the file is available or missing for good
 FILE_TRIES = 10
-# within a minute: newer posts of the thread wait behind it, and the next change shows all that this
-# one did
+# within a minute, because newer posts of the thread wait; the next edit repeats this one's change
 EDIT_TRIES = 6
-LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
+LONGEST_UNREACHED = 5.0  # seconds; the circuit breaker of the sender makes longer pauses
 FAULT = "fault"
-TOO_LATE = "too_late"  # codes of faults of ours, which say nothing of the provider
+TOO_LATE = "too_late"  # both are codes of errors in the hub, which are no sign of an outage
 
 
 @transaction
 def record_outcomes(ended: Sequence[Outcome]) -> None:
     """Record the outcomes of calls."""
-    ledger = MessageBatch()
-    ledger.read({outcome.claim.message_id for outcome in ended})
+    batch = MessageBatch()
+    batch.read({outcome.claim.message_id for outcome in ended})
     known = read_provider_ids(ended)
-    times = _times(ended)
+    earlier_failures = _count_earlier_failures(ended)
     for outcome in ended:
-        _record(outcome, known, times, ledger)
-    ledger.write()
+        _record(outcome, known, earlier_failures, batch)
+    batch.write()
 
 
 def _record(
-    outcome: Outcome, known: ProviderIds, times: Mapping[str, int], ledger: MessageBatch
+    outcome: Outcome, known: ProviderIds, earlier_failures: Mapping[str, int], batch: MessageBatch
 ) -> None:
     claim = outcome.claim
     accepted = outcome.accepted
-    row = ledger.rows[claim.message_id]
+    row = batch.rows[claim.message_id]
     error = destinations.judge_outcome(row, outcome.error)
     attempt = (claim.message_id, claim.n)
-    provider_id = known.of.get(attempt)  # a callback may have brought it
-    said = accepted.provider_id if accepted else ""
-    if said and known.holder.setdefault((claim.connection_id, said), attempt) == attempt:
-        provider_id = said  # else the provider says one id twice: it stays where it stood first
-    ledger.end_attempt(
+    provider_id = known.of.get(attempt)  # a callback may have reported it
+    new_id = accepted.provider_id if accepted else ""
+    if new_id and known.holder.setdefault((claim.connection_id, new_id), attempt) == attempt:
+        provider_id = new_id  # otherwise another attempt already has this ID
+    batch.end_attempt(
         claim.message_id,
         claim.n,
         ended_at=outcome.ended_at,
         milliseconds=outcome.milliseconds,
         http_status=outcome.http_status,
         request_ref=outcome.request_ref,
-        outcome="accepted" if accepted else _outcome(error),
+        outcome="accepted" if accepted else _outcome_of(error),
         code=error.code if error else "",
         reason=str(error) if error else "",
         sender=(accepted and accepted.sender) or claim.sender,
@@ -99,26 +97,24 @@ def _record(
     if claim.n != row.tries:
         return
     if accepted is not None:
-        record_accepted(row, accepted, ledger, can_poll=claim.integration.supports("fetch_status"))
-    elif error is not None and row.status in (
-        Status.SENDING,
-        Status.UNKNOWN,
-    ):  # else a callback has reported more
-        _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
+        record_accepted(row, accepted, batch, can_poll=claim.integration.supports("fetch_status"))
+    elif error is not None and row.status in (Status.SENDING, Status.UNKNOWN):
+        # in any other status, a callback has reported more
+        _apply_error(row, error, claim.integration, earlier_failures.get(row.id, 0), batch)
 
 
-def _times(ended: Sequence[Outcome]) -> dict[str, int]:
-    """Return how often each message was refused before in the same way, where that counts."""
-    found: dict[str, int] = {}
+def _count_earlier_failures(ended: Sequence[Outcome]) -> dict[str, int]:
+    """Return how often each message failed before for the same kind of reason, if that counts."""
+    counts: dict[str, int] = {}
     for kinds in (OWN_REASONS, (DESTINATION,)):
         refused = [
-            outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in kinds
+            outcome.claim.message_id for outcome in ended if _outcome_of(outcome.error) in kinds
         ]
-        found |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
-    return found
+        counts |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
+    return counts
 
 
-OWN_REASONS = ("transient", "file missing")  # that pass
+OWN_REASONS = ("transient", "file missing")  # temporary reasons of the message itself
 DESTINATION = "destination"
 _TIMES = Statement(
     select(Attempt.message_id, func.count())
@@ -130,7 +126,7 @@ _TIMES = Statement(
 
 
 def record_accepted(
-    row: MessageRow, accepted: Accepted, ledger: MessageBatch, *, can_poll: bool
+    row: MessageRow, accepted: Accepted, batch: MessageBatch, *, can_poll: bool
 ) -> None:
     """Record that the provider accepted a message.
 
@@ -138,10 +134,10 @@ def record_accepted(
     """
     row.provider_id = accepted.provider_id or None
     row.segments = row.segments or accepted.segments
-    ledger.record_price(row, accepted.price)
-    ledger.record_thread(row, accepted.thread)
+    batch.record_price(row, accepted.price)
+    batch.record_thread(row, accepted.thread)
     if accepted.code:
-        ledger.record_fact(
+        batch.record_fact(
             row,
             accepted.status.value,
             accepted.status,
@@ -153,84 +149,82 @@ def record_accepted(
         raise_status(row, accepted.status, code=accepted.code, can_poll=can_poll)
         and accepted.status == Status.FAILED
     ):
-        ledger.cancel_estimate(row)
+        batch.cancel_estimate(row)
     if accepted.outside_window:
-        fallback.by_template(row, row.tries, ledger)
+        fallback.by_template(row, row.tries, batch)
     if accepted.error is not None:
         spread_retries(row, accepted.error)
-    ledger.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
+    batch.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
-def _fail(
-    row: MessageRow, error: SendError, integration: Integration, times: int, ledger: MessageBatch
+def _apply_error(
+    row: MessageRow, error: SendError, integration: Integration, times: int, batch: MessageBatch
 ) -> None:
     moment = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
-        # an edit that is made twice shows what it shows once
+        # repeating an edit shows the same text
         error = TransientError(str(error), error.code)
     if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
-        _space(row, error, moment)
+        _delay_recipient(row, error, moment)
     if isinstance(error, SlowDown | Unreachable):
-        _wait_for_provider(row, error, ledger)
+        _wait_for_provider(row, error, batch)
     elif isinstance(error, TransientError):
-        _retry(row, error, integration, times + 1, ledger)
+        _retry(row, error, integration, times + 1, batch)
     elif isinstance(error, OutcomeUnknown):
         row.status = Status.UNKNOWN.value
         row.code = error.code
         row.due_at = moment + FIND_AFTER
         row.changed_at = moment
     elif isinstance(error, DestinationUnavailable):
-        _wait_for_destination(row, error, times, ledger)
+        _wait_for_destination(row, error, times, batch)
     elif isinstance(error, ConnectionBroken):
-        requeue_message(row, moment, ledger, error.code)
+        requeue_message(row, moment, batch, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
-        _move(row, error, integration)
-        requeue_message(row, moment, ledger, error.code)
+        _move_recipient(row, error, integration)
+        requeue_message(row, moment, batch, error.code)
     else:
         if isinstance(error, RecipientRefused):
             suppressions.suppress(row.id, reason="provider", code=error.code)
         if isinstance(error, TemplateRequired):
-            fallback.by_template(row, row.tries, ledger)
-        _give_up(row, error.code, ledger)
+            fallback.by_template(row, row.tries, batch)
+        _fail_message(row, error.code, batch)
 
 
-def _wait_for_provider(
-    row: MessageRow, error: SlowDown | Unreachable, ledger: MessageBatch
-) -> None:
-    """Let a message wait that could not be sent through no fault of its own: this is not a try.
+def _wait_for_provider(row: MessageRow, error: SlowDown | Unreachable, batch: MessageBatch) -> None:
+    """Let a message wait for its provider. This does not count as a try.
 
-    How fast to go on is for its sender's throttle to say.
+    The throttle of the sender decides when sending goes on.
     """
     seconds = asked_pause(error.retry_after)
     if isinstance(error, Unreachable):
         seconds = max(seconds, _pause(min(row.tries, 8), LONGEST_UNREACHED))
-    requeue_message(row, now() + timedelta(seconds=seconds), ledger, error.code)
+    requeue_message(row, now() + timedelta(seconds=seconds), batch, error.code)
 
 
 def _wait_for_destination(
-    row: MessageRow, error: DestinationUnavailable, times: int, ledger: MessageBatch
+    row: MessageRow, error: DestinationUnavailable, times: int, batch: MessageBatch
 ) -> None:
-    """Pause a message's destination; give up a message that was refused so before."""
+    """Pause the destination of a message; fail a message that was refused before."""
     if times and not error.sure:
-        _give_up(row, error.code, ledger)
+        _fail_message(row, error.code, batch)
         return
     moment = now()
     destinations.pause_destination(
         row.connection_id, row.contact_id, code=error.code, reason=str(error), at=moment
     )
-    requeue_message(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
+    requeue_message(row, row.expires_at or moment + destinations.NO_EXPIRY, batch, error.code)
 
 
-def _move(row: MessageRow, error: RecipientMoved, integration: Integration) -> None:
-    """Address a message to where its recipient, or its team's chat, has moved."""
+def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integration) -> None:
+    """Address a message to the new address of its recipient or its team's chat."""
     before = row.contact_id
     row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
     chats.move_chat(before, row.contact_id)
-    _follow(row.connection_id, before, error.new)
+    _move_destination(row.connection_id, before, error.new)
 
 
-def _space(row: MessageRow, error: TransientError, said_at: datetime) -> None:
+def _delay_recipient(row: MessageRow, error: TransientError, said_at: datetime) -> None:
     """Delay further messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
         for sender in senders.sender_of_connection([row.connection_id]).values():
@@ -263,7 +257,7 @@ def spread_retries(
     elif isinstance(error, ConnectionBroken):
         pause_connection(row.connection_id, str(error), began=began)
     elif isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
-        _space(row, error, said_at or now())
+        _delay_recipient(row, error, said_at or now())
 
 
 def _retry(
@@ -271,29 +265,27 @@ def _retry(
     error: TransientError,
     integration: Integration,
     times: int,
-    ledger: MessageBatch,
+    batch: MessageBatch,
 ) -> None:
     if isinstance(error, FileMissing):
-        most = FILE_TRIES
+        limit = FILE_TRIES
     else:
-        most = EDIT_TRIES if row.edits_id else integration.retries
-    if times >= most:
-        _give_up(row, error.code, ledger)
+        limit = EDIT_TRIES if row.edits_id else integration.retries
+    if times >= limit:
+        _fail_message(row, error.code, batch)
     else:
         seconds = max(_pause(times, LONGEST_PAUSE), asked_pause(error.retry_after))
-        requeue_message(row, now() + timedelta(seconds=seconds), ledger, error.code)
+        requeue_message(row, now() + timedelta(seconds=seconds), batch, error.code)
 
 
-def _pause(times: int, most: float) -> float:
-    return min(FIRST_PAUSE * 2.0 ** (times - 1), most) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+def _pause(times: int, longest: float) -> float:
+    return min(FIRST_PAUSE * 2.0 ** (times - 1), longest) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
-def requeue_message(
-    row: MessageRow, due_at: datetime, ledger: MessageBatch, code: str = ""
-) -> None:
-    """Let a message wait for another try, unless it was stopped meanwhile."""
+def requeue_message(row: MessageRow, due_at: datetime, batch: MessageBatch, code: str = "") -> None:
+    """Queue a message for another try, unless it was stopped meanwhile."""
     if row.stop_reason:
-        ledger.end_message(row, Status.CANCELED, "stopped", reason=row.stop_reason)
+        batch.end_message(row, Status.CANCELED, "stopped", reason=row.stop_reason)
     else:
         row.status = Status.QUEUED.value
         row.due_at = due_at
@@ -301,13 +293,13 @@ def requeue_message(
         row.changed_at = now()
 
 
-def _give_up(row: MessageRow, code: str, ledger: MessageBatch) -> None:
+def _fail_message(row: MessageRow, code: str, batch: MessageBatch) -> None:
     if raise_status(row, Status.FAILED, code=code):
-        ledger.cancel_estimate(row)
-    ledger.record_event(row, Status.FAILED, {"code": code})
+        batch.cancel_estimate(row)
+    batch.record_event(row, Status.FAILED, {"code": code})
 
 
-def _outcome(error: SendError | None) -> str:
+def _outcome_of(error: SendError | None) -> str:
     return next((_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES), "failed")
 
 
@@ -323,22 +315,22 @@ _OUTCOMES: dict[type, str] = {
 }
 
 
-def _follow(connection_id: str, before: str, place: str) -> None:
-    """Post to where a team's chat has moved; its settings lead there from now on."""
+def _move_destination(connection_id: str, before: str, destination: str) -> None:
+    """Store the new address of a team's chat in its connection."""
     contact = db.session.get_one(Contact, before)
     connection = db.session.get_one(Connection, connection_id)
     if connection.destination and connection.destination == contact.address:
-        connection.destination = place
+        connection.destination = destination
 
 
 @transaction
 def requeue_absent(message_id: str) -> None:
-    """Queue a message of unknown outcome again, because the provider surely does not have it."""
-    ledger = MessageBatch()
-    ledger.read([message_id])
-    row = ledger.rows[message_id]
+    """Queue a message of unknown outcome again, because the provider provably does not have it."""
+    batch = MessageBatch()
+    batch.read([message_id])
+    row = batch.rows[message_id]
     if row.status == Status.UNKNOWN:
-        requeue_message(row, now(), ledger)
-        ledger.record_fact(row, "proved absent", Status.QUEUED)
-        ledger.write()
+        requeue_message(row, now(), batch)
+        batch.record_fact(row, "proved absent", Status.QUEUED)
+        batch.write()
         wake("deliver")

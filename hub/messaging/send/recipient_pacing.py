@@ -39,7 +39,7 @@ class RecipientPacing:
         self._gone: set[str] = set()
 
     def choose(
-        self, found: Sequence[tuple[MessageRow, T]], most: int, ledger: MessageBatch
+        self, found: Sequence[tuple[MessageRow, T]], most: int, batch: MessageBatch
     ) -> list[tuple[MessageRow, T]]:
         """Return the messages that may go now, `most` at most; the others of their recipients are
         postponed.
@@ -51,7 +51,7 @@ class RecipientPacing:
         for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
             free = self._next.get(row.contact_id, self._moment)
             if free > self._moment:
-                ledger.add_row(row).due_at = free + clocks
+                batch.add_row(row).due_at = free + clocks
             elif len(going) < most:
                 going.append((row, more))
                 self._gone.add(row.contact_id)

@@ -28,7 +28,7 @@ NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED
 
 
 def is_next_in_thread(
-    found: Sequence[tuple[MessageRow, T]], ledger: MessageBatch
+    found: Sequence[tuple[MessageRow, T]], batch: MessageBatch
 ) -> list[tuple[MessageRow, T]]:
     """Return the messages that may go now; those with an older one of their thread before them are
     put off.
@@ -53,7 +53,7 @@ def is_next_in_thread(
             moment = now() + AGAIN
             # a call that is under way may end at any moment
             later = ahead[2] if ahead[1] == Status.QUEUED else None
-            ledger.add_row(row).due_at = max(moment, later) if later else moment
+            batch.add_row(row).due_at = max(moment, later) if later else moment
     return going
 
 
