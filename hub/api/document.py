@@ -177,7 +177,7 @@ def _form_with_file(description: str) -> dict[str, Any]:
     }
     form = {
         "schema": {"type": "object", "required": ["file"], "properties": {"file": file}},
-        "encoding": {"file": {"contentType": ", ".join(sorted(media.passed_on_files()))}},
+        "encoding": {"file": {"contentType": ", ".join(sorted(media.supported_types()))}},
     }
     return {"required": True, "content": {"multipart/form-data": form}}
 

@@ -89,7 +89,7 @@ post_media.largest = _largest_form  # type: ignore[attr-defined]  # the web serv
 @lending.get("/api/files/<token>/<name>")
 def lend(token: str, name: str) -> Response:
     """Give a file to the provider that it was lent to."""
-    kept, content = media.open_lent_file(token)
+    kept, content = media.open_linked_file(token)
     response = Response(content, content_type=kept.content_type)
     response.headers.set("Content-Disposition", "inline", filename=kept.name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

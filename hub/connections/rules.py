@@ -38,7 +38,7 @@ def save(connection_id: str, wanted: Rules) -> None:
     ]
     connection.rules = fresh.to_json()
     if fresh.quiet != before.quiet:
-        outbox.reconsider(connection.id)
+        outbox.recheck_quiet_hours(connection.id)
     audit.record(
         "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)
     )

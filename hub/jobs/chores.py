@@ -35,7 +35,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         clock_skew.correct_times,
         unreadable_rows.retry_rows,
         unreadable_rows.delete_resolved,
-        cancellation.give_up_waiting,
+        cancellation.end_waiting,
         idempotency.delete_old_answers,
         recipient_pacing.delete_old_paces,
         media.delete_expired,

@@ -119,7 +119,7 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         id=signer.id,
         external_id=signer.external_id,
         owes=signer.owes,
-        asleep=signer.snoozed_until is not None and signer.snoozed_until > now(),
+        snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
         addresses=_addresses(signer),
         wants={
             Address.PHONE.value: wants.get("mobile_number", True),

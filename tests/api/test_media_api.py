@@ -41,7 +41,7 @@ def give(
 
 
 def path_of(app: Flask, file_id: str) -> str:
-    return media.lend_link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
+    return media.file_link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
 
 
 # ── Given ─────────────────────────────────────────────────────────────────────────────────────────
@@ -289,8 +289,8 @@ def test_a_live_key_has_no_part_in_test_files(signing_app: SigningApp) -> None:
         select(MediaFile.source_id).where(MediaFile.id == json_of(give(signing_app))["id"])
     ).one()
     with pytest.raises(NotFound):
-        media.find_files(json_of(give(signing_app))["id"], source_id=source, test=False)
+        media.find_file(json_of(give(signing_app))["id"], source_id=source, test=False)
     assert (
-        media.find_files(json_of(give(live))["id"], source_id=source, test=False).name
+        media.find_file(json_of(give(live))["id"], source_id=source, test=False).name
         == "signed.pdf"
     )

@@ -144,5 +144,5 @@ def test_lost_messages_are_found_by_indexes_alone(
     make_due(broken)
     cron.wake_queues()
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
-    cancellation.give_up_waiting()
+    cancellation.end_waiting()
     assert growing(executed_statements()) == []

@@ -59,5 +59,5 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
 
 
-for content_type in media.passed_on_files():
+for content_type in media.supported_types():
     schemathesis.openapi.media_type(content_type, st.binary(min_size=1))

@@ -321,6 +321,6 @@ def test_a_file_is_lent_under_an_address_whatever_its_name(hub_demo: Flask, name
     kept = media.store_file(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
     assert not acting(kept.name)
     assert kept.name.strip(" .") == kept.name != ""
-    path = "/api/" + media.lend_link(kept.id, kept.name).partition("/api/")[2]
+    path = "/api/" + media.file_link(kept.id, kept.name).partition("/api/")[2]
     lent = hub_demo.test_client().get(path)
     assert (lent.status_code, lent.data) == (200, b"%PDF-1.4")

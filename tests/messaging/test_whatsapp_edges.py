@@ -285,11 +285,11 @@ def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_sampl
     mapped(whatsapp, **{"1": "title"})
     values = {"title": "Lease", "link": "https://sign.example/1"}
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is not None
-    assert template_sync.mark_removed() == []
+    assert template_sync.unsendable_templates() == []
     template_sync.store_templates(whatsapp.id, [found("1", "2")])
     forget_window()
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is None
-    assert [template.name for template, _ in template_sync.mark_removed()] == ["ask"]
+    assert [template.name for template, _ in template_sync.unsendable_templates()] == ["ask"]
 
 
 @pytest.mark.parametrize("locale", ["pt BR", "", "english", "p", "en--US"])

@@ -129,4 +129,4 @@ class TestTemplates:
         ],
     )
     def test_values_are_cleaned_as_whatsapp_wants_them(self, value: Any, clean: str) -> None:
-        assert provider_templates.clean_values(value) == clean
+        assert provider_templates.clean_value(value) == clean

@@ -277,6 +277,6 @@ def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
     text = row.text
     for variable, ours in chosen.items():  # those that it has no more change nothing
         text = text.replace(
-            f"{{{{{variable}}}}}", provider_templates.clean_values(SAMPLES.get(str(ours), ""))
+            f"{{{{{variable}}}}}", provider_templates.clean_value(SAMPLES.get(str(ours), ""))
         )
     return text

@@ -148,7 +148,7 @@ def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
 
 
 def _lost_templates() -> Iterator[AttentionItem]:
-    for template, connection in template_sync.mark_removed():
+    for template, connection in template_sync.unsendable_templates():
         state = template.state
         change = "now has other variables" if state == "approved" else f"is {state}"
         yield AttentionItem(

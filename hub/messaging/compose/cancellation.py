@@ -1,4 +1,4 @@
-"""Cancel what was not sent yet: by an admin, or because its request or connection ended."""
+"""Cancel messages that were not sent yet: by an admin, or because a request or connection ended."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from hub.shared import audit
 
 @transaction
 def cancel(message_id: str) -> Message:
-    """Take back a message that was not sent yet. Raises NotFound, Conflict."""
+    """Cancel a message that was not sent yet. Raises NotFound, Conflict."""
     message = outbox.lock_message(message_id)
     if message.status != Status.QUEUED:
-        over = f"The message is already {message.status} and cannot be canceled."
-        raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), over))
-    _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
+        reason = f"The message is already {message.status} and cannot be canceled."
+        raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), reason))
+    _end(message, Status.CANCELED, "canceled", reason=f"by {audit.actor().who}")
     audit.record("message.canceled", message.id)
     return message
 
@@ -43,38 +43,35 @@ _TOO_LATE = {
 
 @transaction
 def stop_request(
-    why: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None
+    reason: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None
 ) -> None:
-    """Keep what is unfinished of a request, or of one of its signers, from being sent: queued
-    messages end as canceled.
+    """Stop the unfinished messages of a request, or of one of its signers.
 
-    A message that is being sent right now is sent, and not tried again.
+    Queued messages are canceled. A message that is being sent is not retried.
     """
-    found = read(
+    rows = read(
         _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]
     )
-    _halt(
+    _stop_messages(
         [
             (message_id, status, tries)
-            for message_id, whose, status, tries in found
-            if signer_id in (None, whose)
+            for message_id, recipient_id, status, tries in rows
+            if signer_id in (None, recipient_id)
         ],
-        why,
+        reason,
     )
 
 
 @transaction
-def stop_contact(contact_id: str, why: str) -> None:
-    """Keep what is unfinished to a contact from being sent, as `stop` does."""
-    _halt(read(_UNFINISHED_TO, contact=contact_id), why)
+def stop_contact(contact_id: str, reason: str) -> None:
+    """Stop the unfinished messages to a contact, as `stop_request` does."""
+    _stop_messages(read(_UNFINISHED_TO, contact=contact_id), reason)
 
 
-def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
-    queued = [
-        (message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED
-    ]
+def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
+    queued = [(message_id, tries) for message_id, status, tries in rows if status == Status.QUEUED]
     spending.release_estimates([message_id for message_id, _ in queued])
-    write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
+    write(_STOP, [{"key": message_id, "reason": reason} for message_id, _, _ in rows])
     write(
         _CANCEL,
         [
@@ -85,7 +82,7 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     write(
         FACTS,
         [
-            outbox.message_fact(message_id, tries, "stopped", Status.CANCELED, why=why)
+            outbox.message_fact(message_id, tries, "stopped", Status.CANCELED, reason=reason)
             for message_id, tries in queued
         ],
     )
@@ -94,7 +91,7 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
 _UNFINISHED = Statement(
     select(*message_table.c["id", "signer_id", "status", "tries"])
     .where(
-        # what is posted to a team tells what happened: it asks nobody for anything, and stays true
+        # a post to a team reports what happened and asks for nothing, so it is still sent
         message_table.c.request_id == bindparam("request"),
         message_table.c.stop_reason.is_(None),
         message_table.c.thread == "",
@@ -125,7 +122,7 @@ _UNFINISHED_TO = Statement(
 _STOP = Statement(
     update(message_table)
     .where(message_table.c.id == bindparam("key"))
-    .values(stop_reason=bindparam("why"))
+    .values(stop_reason=bindparam("reason"))
 )
 _CANCEL = Statement(
     update(message_table)
@@ -134,48 +131,46 @@ _CANCEL = Statement(
 )
 
 
-# during a longer pause of a sender, expired messages end without waiting for it
-LONG = timedelta(minutes=1)
+# if a sender is paused for longer, its expired messages end without waiting for the pause
+LONG_PAUSE = timedelta(minutes=1)
 
 
-def give_up_waiting(most: int = 500) -> int:
-    """End what waits for a connection that does not send: what is no longer worth sending, and all
-    of an archived one.
+def end_waiting(limit: int = 500) -> int:
+    """End expired messages of connections that do not send, and all messages of archived ones.
 
-    That includes a connection whose sender is paused for longer than `LONG`.
-
-    Returns how many messages ended, a bounded number at once. What has to end is looked for before
-    anything is locked: of a long queue for a connection that is turned off, mostly nothing does.
+    A connection whose sender is paused for longer than LONG_PAUSE does not send. Returns the number
+    of messages, at most `limit`. They are searched without locks, because of the long queue of a
+    disabled connection mostly none has expired.
     """
-    off = (
+    not_sending = (
         select(Connection.id, Connection.archived_at)
         .outerjoin(Throttle, Throttle.name == Connection.throttle)
         .where(
             or_(
                 Connection.state != ConnectionState.ENABLED,
                 Connection.archived_at.is_not(None),
-                Throttle.ready_at > now() + LONG,
+                Throttle.ready_at > now() + LONG_PAUSE,
             )
         )
     )
-    found: list[str] = []
-    for connection_id, archived_at in db.session.execute(off).all():
+    ids: list[str] = []
+    for connection_id, archived_at in db.session.execute(not_sending).all():
         waiting = select(Message.id).where(
             Message.connection_id == connection_id,
             Message.status == Status.QUEUED,
-            Message.due_at.is_not(None),  # else it is set aside
+            Message.due_at.is_not(None),  # NULL: it is set aside
         )
         if archived_at is None:
             waiting = waiting.where(Message.expires_at <= now())
-        found += db.session.scalars(waiting.order_by(Message.id).limit(most - len(found)))
+        ids += db.session.scalars(waiting.order_by(Message.id).limit(limit - len(ids)))
     db.session.rollback()
-    return _give_up_each(found) if found else 0
+    return _end_each(ids) if ids else 0
 
 
-def _give_up_each(ids: Sequence[str]) -> int:
+def _end_each(ids: Sequence[str]) -> int:
     """End messages together. If that fails, end them one by one and set aside those that fail."""
     try:
-        return _give_up(ids)
+        return _end_messages(ids)
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
@@ -183,11 +178,11 @@ def _give_up_each(ids: Sequence[str]) -> int:
         if len(ids) == 1:
             unreadable_rows.hold_message(ids[0], problem)
             return 0
-    return sum(_give_up_each([message_id]) for message_id in ids)
+    return sum(_end_each([message_id]) for message_id in ids)
 
 
 @transaction
-def _give_up(ids: Sequence[str]) -> int:
+def _end_messages(ids: Sequence[str]) -> int:
     waiting = (
         select(Message)
         .where(Message.id.in_(ids), Message.status == Status.QUEUED)
@@ -200,15 +195,15 @@ def _give_up(ids: Sequence[str]) -> int:
         elif message.expires_at is not None and message.expires_at <= now():
             _end(message, Status.EXPIRED, "expired")
         else:
-            continue  # somebody has just changed that
+            continue  # it has just changed
         ended += 1
     return ended
 
 
-def _end(message: Message, status: Status, word: str, why: str = "") -> None:
+def _end(message: Message, status: Status, word: str, reason: str = "") -> None:
     spending.release_estimates([message.id])
     db.session.expire(message, ["estimate"])
     message.status = status.value
     message.due_at = None
     message.changed_at = now()
-    outbox.record_fact(message, word, status, why=why)
+    outbox.record_fact(message, word, status, reason=reason)

@@ -1,4 +1,4 @@
-"""The content of a message as it is stored sealed: text, subject, files, card and template."""
+"""Convert the content of a message to and from the form that is stored encrypted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.integrations.base import Button, Card, FilledTemplate
 
 
 class Content(Protocol):
-    """A message to be, as far as it says something."""
+    """The parts of a message that are its content."""
 
     @property
     def subject(self) -> str: ...
@@ -30,44 +30,47 @@ class Content(Protocol):
     def media(self) -> Sequence[Mapping[str, Any]]: ...
 
 
-def content_of(one: Content) -> dict[str, Any]:
-    """Return what is kept of a message's words, plain."""
-    content: dict[str, Any] = {"subject": one.subject, "text": one.text}
-    if one.template is not None:
-        content["template"] = {"id": one.template.id, "variables": dict(one.template.variables)}
-    if one.says is not None:
-        content["says"] = dict(one.says)
-    if one.card is not None:
-        content["card"] = asdict(one.card)
-    if one.buttons:
-        content["buttons"] = [asdict(button) for button in one.buttons]
-    if one.reply_to:
-        content["reply_to"] = one.reply_to
-    if one.media:
-        content["media"] = [dict(file) for file in one.media]
+def content_of(message: Content) -> dict[str, Any]:
+    """Return the content of a message as JSON values."""
+    content: dict[str, Any] = {"subject": message.subject, "text": message.text}
+    if message.template is not None:
+        content["template"] = {
+            "id": message.template.id,
+            "variables": dict(message.template.variables),
+        }
+    if message.says is not None:
+        content["says"] = dict(message.says)
+    if message.card is not None:
+        content["card"] = asdict(message.card)
+    if message.buttons:
+        content["buttons"] = [asdict(button) for button in message.buttons]
+    if message.reply_to:
+        content["reply_to"] = message.reply_to
+    if message.media:
+        content["media"] = [dict(file) for file in message.media]
     return content
 
 
 def template_of(content: Mapping[str, Any]) -> FilledTemplate | None:
-    """Return the approved template that a message's content holds."""
-    kept = content.get("template")
-    return FilledTemplate(kept["id"], kept["variables"]) if kept else None
+    """Return the approved template in a message's content, if any."""
+    template = content.get("template")
+    return FilledTemplate(template["id"], template["variables"]) if template else None
 
 
 def card_of(content: Mapping[str, Any]) -> Card | None:
-    """Return the card that a message's content holds."""
-    kept = content.get("card")
+    """Return the card in a message's content, if any."""
+    card = content.get("card")
     return (
         Card(
-            kept["title"],
-            tuple((label, value) for label, value in kept["facts"]),
-            tuple(kept["notes"]),
+            card["title"],
+            tuple((label, value) for label, value in card["facts"]),
+            tuple(card["notes"]),
         )
-        if kept
+        if card
         else None
     )
 
 
 def buttons_of(content: Mapping[str, Any]) -> tuple[Button, ...]:
-    """Return the buttons that a message's content holds."""
-    return tuple(Button(**kept) for kept in content.get("buttons", ()))
+    """Return the buttons in a message's content."""
+    return tuple(Button(**button) for button in content.get("buttons", ()))

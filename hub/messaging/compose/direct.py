@@ -31,18 +31,16 @@ def send_message(
     source_id: str | None = None,
     test: bool | None = None,
 ) -> str:
-    """Queue a message over a connection, named by id or slug, or over the first enabled one of a
-    channel that takes this recipient; return its id.
+    """Queue a direct message; return its ID.
 
-    Without a recipient it goes to where the connection's team reads.
-
-    A file may be attached: `media_url`, or `media_id` of one that was given to the hub. `test` True
-    takes test connections only, False live ones only, None either. Raises Refused that names the
-    field.
+    The connection is given by ID or slug, or chosen: the first enabled one of `channel` that can
+    write to the recipient. Without a recipient, the message is sent to the connection's team.
+    `media_url` or `media_id` attaches a file. `test` limits the choice to test connections (True)
+    or live ones (False). Raises Refused, NotFound or Conflict, which name the field.
     """
-    connection = _connection(connection_id, connection_slug, channel, test, to)
+    connection = _choose_connection(connection_id, connection_slug, channel, test, to)
     cls = integrations.get(connection.integration)
-    kind, address = _address(connection, cls, to)
+    kind, address = _recipient_address(connection, cls, to)
     files = media.attached_files(
         cls, url=media_url, file_id=media_id, source_id=source_id, test=test
     )
@@ -61,67 +59,71 @@ def send_message(
     ).id
 
 
-def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[str, str]:
-    """Return the kind and normal form of a recipient; without one, of where the team reads.
+def _recipient_address(connection: Connection, cls: type[Integration], to: str) -> tuple[str, str]:
+    """Return the kind and normal form of the recipient's address, by default the team's.
 
     Raises Refused.
     """
     if not to.strip() and not connection.destination:
         phone = cls.address == Address.PHONE
-        why = "Enter the phone number to send to." if phone else "Enter a recipient."
-        raise Refused("no_address", why, field="to")
+        reason = "Enter the phone number to send to." if phone else "Enter a recipient."
+        raise Refused("no_address", reason, field="to")
     try:
         address = cls.clean_address(to.strip() or connection.destination)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
     kind = cls.kind_of(address)
     if kind != cls.address and not cls.reaches_people(connection.destination):
-        why = f"{connection.title} posts to one destination only and cannot send direct messages."
-        raise Refused("no_direct_messages", why, field="to")
+        reason = (
+            f"{connection.title} posts to one destination only and cannot send direct messages."
+        )
+        raise Refused("no_direct_messages", reason, field="to")
     return kind, address
 
 
-def _connection(
+def _choose_connection(
     connection_id: str, slug: str, channel: str, test: bool | None, to: str
 ) -> Connection:
     query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
     if test is not None:
         query = query.where(Connection.test == test)
     if not connection_id and not slug:
-        among = list(
+        candidates = list(
             db.session.scalars(
                 query.where(
                     Connection.channel == channel, Connection.state == ConnectionState.ENABLED
                 )
             )
         )
-        if not among:
+        if not candidates:
             kind = {None: "", True: "test ", False: "live "}[test]
-            why = (
+            reason = (
                 f"No enabled {kind}connection sends over {channel}. Enable one under Integrations."
             )
-            raise Refused("no_connection", why, field="channel")
-        return next((one for one in among if _takes(one, to)), among[0])
-    found = db.session.scalar(
+            raise Refused("no_connection", reason, field="channel")
+        return next(
+            (candidate for candidate in candidates if _can_reach(candidate, to)), candidates[0]
+        )
+    connection = db.session.scalar(
         query.where(Connection.id == connection_id if connection_id else Connection.slug == slug)
     )
-    if found is None:
+    if connection is None:
         raise NotFound(
             "no_such_connection",
             f"This key has access to no connection {slug or connection_id!r}.",
             field="connection",
         )
-    if not found.enabled:
+    if not connection.enabled:
         raise Conflict(
             "connection_off",
-            f"The connection {found.title} is not enabled. Enable it first.",
+            f"The connection {connection.title} is not enabled. Enable it first.",
             field="connection",
         )
-    return found
+    return connection
 
 
-def _takes(connection: Connection, to: str) -> bool:
-    """Tell whether a connection can write to a recipient, as far as the address tells."""
+def _can_reach(connection: Connection, to: str) -> bool:
+    """Return whether a connection can write to an address of this kind."""
     try:
         cls = integrations.get(connection.integration)
         kind = cls.kind_of(cls.clean_address(to.strip() or connection.destination))

@@ -1,4 +1,4 @@
-"""Messages that take over from one that its provider rejected: each has at most one."""
+"""Replace messages that their provider rejected; each message has at most one successor."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Attempt, Contact, Message, MessageBody, Recipient
 
 
-def by_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
-    """Send what went out as free text at its try `n`, too late for that, once more as its approved
-    template, where it has one.
+def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
+    """Resend as its approved template, if any, a message whose try `n` was rejected as free text.
+
+    The provider rejects free text outside the session window.
     """
     [connection] = read_connections([row.connection_id])
     for template, began in read(_TRY, id=row.id, n=n):
-        if not template:  # else it says nothing of the window
+        if not template:  # a rejected template does not concern the window
             session_windows.close_window(sender_key(connection), row.contact_id, began)
     if row.stop_reason or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
@@ -40,12 +41,12 @@ def by_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
         lane,
         manual,
         expires_at,
-    ) in read(_SAID, id=row.id):
+    ) in read(_CONTENT, id=row.id):
         content = keyring().open_json(MESSAGE_CONTENT, row.id.partition("_")[2], sealed)
         template = template_of(content)
         if template is None:
             return
-        again = outbox.add(
+        successor = outbox.add(
             outbox.Draft(
                 connection=connection,
                 recipient=Recipient(row.contact_id, *to),
@@ -65,7 +66,7 @@ def by_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
                 expires_at=expires_at,
             )
         )
-        batch.record_fact(row, "taken over", reason=f"by {again.id}")
+        batch.record_fact(row, "taken over", reason=f"by {successor.id}")
 
 
 _TRY = Statement(
@@ -77,7 +78,7 @@ _AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id"))
 _TRIED = Statement(
     select(Attempt.number).where(Attempt.message_id == bindparam("id"), Attempt.template != "")
 )
-_SAID = Statement(
+_CONTENT = Statement(
     select(
         Contact.address,
         Contact.address_key,

@@ -1,4 +1,4 @@
-"""Texts within what a provider takes: the document's title is shortened, links never."""
+"""Shorten texts to the length that a provider accepts: the document's title, never a link."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TITLE = "title"
 
 
 class TooLong(Refused):
-    """A text is longer than the provider takes, even without the document's title."""
+    """A text is longer than the provider accepts, even without the document's title."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -28,23 +28,23 @@ def fit_text(
     cls: type[Integration],
     values: Mapping[str, Any],
     make: Callable[[Mapping[str, Any]], T],
-    says: Callable[[T], str],
-    most: int,
+    text_of: Callable[[T], str],
+    longest: int,
 ) -> T:
-    """Make something of values, with the title as long as the provider takes it.
+    """Return `make(values)` with the title shortened until its text has at most `longest` units.
 
-    `says` returns the text of what was made. Raises TooLong.
+    `text_of` returns the text of the result. Raises TooLong.
     """
 
     def fits(title: str) -> bool:
-        return cls.length_of(says(make({**values, TITLE: title}))) <= most
+        return cls.length_of(text_of(make({**values, TITLE: title}))) <= longest
 
     whole = make(values)
-    if cls.length_of(says(whole)) <= most:
+    if cls.length_of(text_of(whole)) <= longest:
         return whole
     title = one_line(str(values.get(TITLE) or ""))
-    # an ellipsis of one character would make every character of an SMS take twice the room
-    plain = cls.counts_segments and in_gsm(says(whole))
+    # the character … is not in GSM-7, so it would halve the characters of an SMS segment
+    plain = cls.counts_segments and in_gsm(text_of(whole))
     short = shorten(title, fits, "..." if plain else "…")
     if short is None:
         raise TooLong
@@ -52,11 +52,11 @@ def fit_text(
 
 
 def refuse_too_long(cls: type[Integration], text: str) -> None:
-    """Raise Refused where a text that somebody wrote is longer than the provider takes."""
+    """Raise Refused if a text is longer than the provider accepts."""
     length = cls.length_of(text)
     if length > cls.max_length:
-        why = (
+        reason = (
             f"The text has {length:,} {cls.length_unit} as {cls.provider} counts them."
             f" {cls.title} allows at most {cls.max_length:,}."
         )
-        raise Refused("text_too_long", why, field="text")
+        raise Refused("text_too_long", reason, field="text")

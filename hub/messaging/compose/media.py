@@ -1,5 +1,7 @@
-"""Files attached to messages: uploaded to the hub, kept sealed, lent to a provider for a
-quarter of an hour, removed.
+"""Media files attached to messages.
+
+They are uploaded to the hub, stored encrypted, served to a provider for 15 minutes, and deleted
+after some days.
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ from hub.lib.text import web_address
 from hub.models import MediaFile
 from hub.shared import clock_check
 
-LENT_FOR = 900  # seconds that a link lives
-FORGET_AT_ONCE = 100
-LONGEST_ADDRESS = 2000  # characters
+LINK_SECONDS = 900
+DELETED_AT_ONCE = 100
+LONGEST_URL = 2000  # characters
 NAME = re.compile(r"[^\w.() -]+")
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that the hub has."""
+    """A file that was uploaded to the hub, without its content."""
 
     id: str
     name: str
@@ -49,54 +51,52 @@ class StoredFile:
     expires_at: datetime
 
 
-# ── Given to us ───────────────────────────────────────────────────────────────────────────────────
+# ── Uploads ───────────────────────────────────────────────────────────────────────────────────────
 def largest_file() -> int:
-    """Return how many bytes a file may have at most."""
+    """Return the size limit of a file in bytes."""
     return _settings().media_limit
 
 
 def type_of(name: str, declared: str) -> str:
-    """Return the content type of a file, by what is declared, else by its name."""
-    said = declared.partition(";")[0].strip().lower()
-    return (
-        said
-        if said not in ("", "application/octet-stream")
-        else (mimetypes.guess_type(name)[0] or "application/octet-stream")
-    )
+    """Return the declared content type of a file, or else the type of its name's extension."""
+    content_type = declared.partition(";")[0].strip().lower()
+    if content_type not in ("", "application/octet-stream"):
+        return content_type
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def store_file(
     name: str, declared: str, content: bytes, *, source_id: str | None, test: bool
 ) -> StoredFile:
-    """Seal a file and keep it for the days of HUB_MEDIA_DAYS.
+    """Store a file encrypted for HUB_MEDIA_DAYS days.
 
-    Raises Refused: empty, too large, or of a type nobody passes on.
+    Raises Refused for a file that is empty, too large, or of a type that no integration supports.
     """
     content_type = type_of(name, declared)
     name = _file_name(name)
     if not content:
         raise Refused("empty_file", "The file is empty.", field="file")
-    most = _limit(passed_on_files().get(content_type, 0), content_type)
-    if not most:
+    limit = _own_limit(supported_types().get(content_type, 0), content_type)
+    if not limit:
         raise Refused(
             "media_type",
             f"No channel supports {content_type}. Send one of"
-            f" {', '.join(sorted(passed_on_files()))}.",
+            f" {', '.join(sorted(supported_types()))}.",
             field="file",
         )
-    if len(content) > most:
-        raise Refused("media_too_large", too_large(content_type, most), field="file")
-    return _keep(name, content_type, content, source_id, test)
+    if len(content) > limit:
+        raise Refused("media_too_large", too_large(content_type, limit), field="file")
+    return _store(name, content_type, content, source_id, test)
 
 
-def _file_name(given: str) -> str:
-    """Return the last part of a file's name, of characters that an address can end in."""
-    last = given.replace("\\", "/").rpartition("/")[2]
+def _file_name(uploaded: str) -> str:
+    """Return the last part of a file's path, with characters that are safe in a URL."""
+    last = uploaded.replace("\\", "/").rpartition("/")[2]
     return NAME.sub("_", last)[-100:].strip(" .") or "file"
 
 
 @transaction
-def _keep(
+def _store(
     name: str, content_type: str, content: bytes, source_id: str | None, test: bool
 ) -> StoredFile:
     file_id = new_id("med")
@@ -112,12 +112,12 @@ def _keep(
     )
     db.session.add(row)
     db.session.flush()
-    return _kept(row)
+    return _stored_file(row)
 
 
-def find_files(file_id: str, *, source_id: str | None, test: bool | None) -> StoredFile:
+def find_file(file_id: str, *, source_id: str | None, test: bool | None) -> StoredFile:
     """Return a file that this source may send. Raises NotFound that names the field."""
-    # not its content: a megabyte is not read to learn a name
+    # without the content, which can be many megabytes
     columns = (
         MediaFile.id,
         MediaFile.name,
@@ -125,51 +125,52 @@ def find_files(file_id: str, *, source_id: str | None, test: bool | None) -> Sto
         MediaFile.size,
         MediaFile.expires_at,
     )
-    mine = select(*columns).where(
+    query = select(*columns).where(
         MediaFile.id == file_id, MediaFile.source_id == source_id, MediaFile.expires_at > now()
     )
     if test is not None:
-        mine = mine.where(MediaFile.test == test)
-    found = db.session.execute(mine).first() if is_id("med", file_id) else None
-    if found is None:
-        why = (
+        query = query.where(MediaFile.test == test)
+    row = db.session.execute(query).first() if is_id("med", file_id) else None
+    if row is None:
+        reason = (
             f"This key has access to no file {file_id!r}, or the file was deleted at the"
             " end of its retention period. Upload it to POST /api/v1/media again."
         )
-        raise NotFound("no_such_media", why, field="media")
-    return StoredFile(*found)
+        raise NotFound("no_such_media", reason, field="media")
+    return StoredFile(*row)
 
 
 def delete_expired() -> int:
-    """Remove some files whose time of keeping has ended; return how many."""
+    """Delete some files whose retention has ended; return how many."""
     if not clock_check.is_right():
         return 0
-    gone = (
+    expired = (
         select(MediaFile.id)
         .where(MediaFile.expires_at <= now())
         .order_by(MediaFile.expires_at)
-        .limit(FORGET_AT_ONCE)
+        .limit(DELETED_AT_ONCE)
     )
-    ids = list(db.session.scalars(gone))
+    ids = list(db.session.scalars(expired))
     db.session.rollback()
     if ids:
-        _remove(ids)
+        _delete(ids)
     return len(ids)
 
 
 @transaction
-def _remove(ids: list[str]) -> None:
+def _delete(ids: list[str]) -> None:
     db.session.execute(
         delete(MediaFile).where(MediaFile.id.in_(ids)).execution_options(synchronize_session=False)
     )
 
 
-# ── Going along ───────────────────────────────────────────────────────────────────────────────────
+# ── Attachments ───────────────────────────────────────────────────────────────────────────────────
 def attached_files(
     cls: type[Integration], *, url: str, file_id: str, source_id: str | None, test: bool | None
 ) -> list[dict[str, Any]]:
-    """Return what a message stores of its attached file, if any: its address, or which of
-    ours it is. Raises Refused.
+    """Return what a message stores about its attached file, if any: a URL, or a stored file.
+
+    Raises Refused, NotFound.
     """
     if not url and not file_id:
         return []
@@ -183,8 +184,8 @@ def attached_files(
             field=field,
         )
     if url:
-        return [{"url": _address(url)}]
-    file = find_files(file_id, source_id=source_id, test=test)
+        return [{"url": _checked_url(url)}]
+    file = find_file(file_id, source_id=source_id, test=test)
     if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
         raise Refused(
             "not_public",
@@ -197,117 +198,117 @@ def attached_files(
 
 
 def check_files(cls: type[Integration], content_type: str, size: int, field: str = "media") -> None:
-    """Refuse a file that an integration does not pass on. Raises Refused."""
-    most = limit_of(cls.media, content_type)
-    if not most:
+    """Raise Refused for a file that an integration does not support."""
+    limit = size_limit(cls.media, content_type)
+    if not limit:
         raise Refused(
             "media_type",
             f"{cls.title} does not support {content_type}. Supported types:"
             f" {', '.join(sorted(cls.media))}.",
             field=field,
         )
-    if size > most:
-        raise Refused("media_too_large", too_large(content_type, most), field=field)
+    if size > limit:
+        raise Refused("media_too_large", too_large(content_type, limit), field=field)
 
 
-def limit_of(takes: Mapping[str, int], content_type: str) -> int:
-    """Return the most bytes of a file of this type: the provider's limit, or ours where that is
-    lower; 0: it is not taken.
+def size_limit(supported: Mapping[str, int], content_type: str) -> int:
+    """Return the size limit of a content type in bytes; 0 if it is not supported.
+
+    It is the provider's limit or the hub's, whichever is lower.
     """
-    return _limit(takes.get(content_type, 0), content_type)
+    return _own_limit(supported.get(content_type, 0), content_type)
 
 
-def too_large(content_type: str, most: int) -> str:
-    """Say how large a file may be."""
-    return f"The file is larger than {most / 1024 / 1024:.3g} MB, the limit for {content_type}."
+def too_large(content_type: str, limit: int) -> str:
+    """Return the sentence for a file that is too large; `limit` in bytes."""
+    return f"The file is larger than {limit / 1024 / 1024:.3g} MB, the limit for {content_type}."
 
 
 @cache
-def passed_on_files() -> dict[str, int]:
-    """Return every type that some integration passes on, with the most bytes of any of them."""
-    found: dict[str, int] = {}
+def supported_types() -> dict[str, int]:
+    """Return the content types that any integration supports, with the largest limit in bytes."""
+    limits: dict[str, int] = {}
     for cls in integrations.registry().values():
-        for content_type, most in cls.media.items():
-            found[content_type] = max(most, found.get(content_type, 0))
-    return found
+        for content_type, limit in cls.media.items():
+            limits[content_type] = max(limit, limits.get(content_type, 0))
+    return limits
 
 
 def reachable(settings: Config) -> frozenset[str]:
-    """Return what may be reached though private or plain: nothing, since providers cannot; in the
-    demo, what the operator allows.
+    """Return the hosts that may be reached although private or plain HTTP.
+
+    There are none, because providers cannot reach them; the demo may reach those of HUB_HTTP_ALLOW.
     """
     return settings.http_allow if settings.demo else frozenset()
 
 
-def _limit(most: int, content_type: str) -> int:
+def _own_limit(provider_limit: int, content_type: str) -> int:
     settings = _settings()
     return min(
-        most,
+        provider_limit,
         settings.media_image_limit if content_type.startswith("image/") else settings.media_limit,
     )
 
 
-def _address(url: str) -> str:
+def _checked_url(url: str) -> str:
     try:
         scheme = urlsplit(web_address(url)).scheme
         private = host_port(url) in reachable(_settings())
     except ValueError as problem:
         raise Refused("bad_media_url", str(problem), field="media_url") from None
     if scheme != "https" and not private:
-        why = "Send the https address of the file."
-        raise Refused("bad_media_url", why, field="media_url")
-    if len(url) > LONGEST_ADDRESS:
-        why = f"The address is longer than {LONGEST_ADDRESS:,} characters."
-        raise Refused("bad_media_url", why, field="media_url")
+        reason = "Send the https URL of the file."
+        raise Refused("bad_media_url", reason, field="media_url")
+    if len(url) > LONGEST_URL:
+        reason = f"The URL is longer than {LONGEST_URL:,} characters."
+        raise Refused("bad_media_url", reason, field="media_url")
     return url
 
 
-def file_is_gone(file_ids: Collection[str]) -> bool:
-    """Tell whether one of these files was removed, or is about to be."""
+def is_file_missing(file_ids: Collection[str]) -> bool:
+    """Return whether one of these files was deleted or will be within LINK_SECONDS."""
     if not file_ids:
-        # as almost always, and this is asked for every message: making the statement alone would
-        # cost a sixth of a claim
+        # the usual case; building the statement alone would cost a sixth of a claim
         return False
-    standing = select(MediaFile.id).where(
-        MediaFile.id.in_(file_ids), MediaFile.expires_at > now() + timedelta(seconds=LENT_FOR)
+    available = select(MediaFile.id).where(
+        MediaFile.id.in_(file_ids), MediaFile.expires_at > now() + timedelta(seconds=LINK_SECONDS)
     )
-    return len(db.session.scalars(standing).all()) < len(set(file_ids))
+    return len(db.session.scalars(available).all()) < len(set(file_ids))
 
 
-# ── Lent ──────────────────────────────────────────────────────────────────────────────────────────
-def lend_link(file_id: str, name: str) -> str:
-    """Return the address under which a provider gets a file of ours, for a quarter of an hour from
-    now.
-    """
+# ── Links for providers ───────────────────────────────────────────────────────────────────────────
+def file_link(file_id: str, name: str) -> str:
+    """Return the URL at which a provider can fetch a stored file for LINK_SECONDS."""
     return f"{_settings().public_url}/api/files/{_signer().dumps(file_id)}/{quote(name)}"
 
 
-def open_lent_file(token: str) -> tuple[StoredFile, bytes]:
-    """Return the file that a link is for, and its content.
+def open_linked_file(token: str) -> tuple[StoredFile, bytes]:
+    """Return the file of a link and its content.
 
-    Raises NotFound: never lent, too late, or removed; Unreadable.
+    Raises NotFound for a link that is wrong or expired or whose file was deleted, and
+    DecryptionError.
     """
     try:
-        file_id = str(_signer().loads(token, max_age=LENT_FOR))
+        file_id = str(_signer().loads(token, max_age=LINK_SECONDS))
     except SignatureExpired:
-        why = (
-            f"This link was valid for {LENT_FOR // 60} minutes. Each attempt to send the"
+        reason = (
+            f"This link was valid for {LINK_SECONDS // 60} minutes. Each attempt to send the"
             " message creates a new one."
         )
-        raise NotFound("link_expired", why) from None
+        raise NotFound("link_expired", reason) from None
     except BadSignature:
         raise NotFound("no_such_file", "This file does not exist.") from None
     row = db.session.get(MediaFile, file_id) if is_id("med", file_id) else None
     if row is None or row.expires_at <= now():
         raise NotFound("no_such_file", "The file was deleted at the end of its retention period.")
-    return _kept(row), keyring().open(MEDIA_CONTENT, row.id.partition("_")[2], row.content)
+    return _stored_file(row), keyring().open(MEDIA_CONTENT, row.id.partition("_")[2], row.content)
 
 
 def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.secret_key or "", salt="media")
 
 
-def _kept(row: MediaFile) -> StoredFile:
+def _stored_file(row: MediaFile) -> StoredFile:
     return StoredFile(row.id, row.name, row.content_type, row.size, row.expires_at)
 
 

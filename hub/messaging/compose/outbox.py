@@ -1,4 +1,4 @@
-"""The outbox: rows of messages, added in the transaction of what causes them; and sent again."""
+"""The outbox: store messages in the transaction that causes them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from hub.shared.index_key import index_key
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
-# a message that cannot go for longer is not worth sending any more
+# a message that could not be sent for longer is no longer worth sending
 WORTH_SENDING = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A message to be: over which connection, to whom, saying what."""
+    """A message before it is stored: its connection, recipient and content."""
 
     connection: ConnectionInfo
     recipient: Recipient
@@ -47,27 +47,26 @@ class Draft:
     signer_id: str | None = None
     step_id: str | None = None
     template_version_id: str | None = None
-    template: FilledTemplate | None = (
-        None  # the provider's approved one, for when free text may not go
-    )
-    # name, locale and values of our own, to find an approved one when it is sent again
+    # the approved template to send when free text is not allowed
+    template: FilledTemplate | None = None
+    # name, locale and values of the text, to find an approved template when it is resent
     says: Mapping[str, Any] | None = None
     card: Card | None = None
     buttons: Sequence[Button] = ()
-    thread: str = ""  # what it is about, where that has an order
-    edits_id: str | None = None  # the message that takes this content instead
-    reply_to: str = ""  # of the press that it answers
+    thread: str = ""  # messages of one thread are sent in order
+    edits_id: str | None = None  # the message whose content this one replaces
+    reply_to: str = ""  # the button action that it responds to
     # files attached to free text, as `media.attached_files` returns them
     media: Sequence[Mapping[str, Any]] = ()
-    exempt: bool = False  # from what the contact does not want: it says that this is understood
-    manual: bool = False  # somebody here chose to send it, now
+    exempt: bool = False  # sent in spite of an opt-out, such as its confirmation
+    manual: bool = False  # a user chose to send it now
     lane: Lane = Lane.NOW
     dedup_key: bytes | None = None
     after_id: str | None = None
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        # what is stored is what is sent, and what pages show
+        # the stored text is the one that is sent and that pages show
         object.__setattr__(self, "text", readable(self.text))
         object.__setattr__(self, "subject", readable(self.subject))
 
@@ -84,7 +83,7 @@ class StoredMessage:
 
 
 def add(draft: Draft) -> StoredMessage:
-    """Store a message: queued, or suppressed with the code of the rule that forbids it."""
+    """Store a message: queued, or suppressed with the code of the rule that blocks it."""
     return add_all([draft])[0]
 
 
@@ -92,12 +91,14 @@ def add(draft: Draft) -> StoredMessage:
 def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
-    wanted = [_wanted(draft, moment) for draft in drafts]
+    questions = [_policy_question(draft, moment) for draft in drafts]
     rows = []
     bodies = []
     facts = []
-    for draft, one, verdict in zip(drafts, wanted, _verdicts(drafts, wanted), strict=True):
-        row, body = _row(draft, moment, one, verdict)
+    for draft, question, decision in zip(
+        drafts, questions, _decisions(drafts, questions), strict=True
+    ):
+        row, body = _row(draft, moment, question, decision)
         rows.append(row)
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
@@ -122,9 +123,7 @@ def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
 
 @transaction
 def replace(draft: Draft) -> None:
-    """Store a message that changes another one; where one like it waits still, that says this
-    instead.
-    """
+    """Store an edit of a message. An earlier edit that still waits gets the new content instead."""
     waiting = select(Message).where(
         Message.edits_id == draft.edits_id, Message.status == Status.QUEUED
     )
@@ -133,8 +132,8 @@ def replace(draft: Draft) -> None:
         add(draft)
         return
     body = db.session.get_one(MessageBody, row.id.partition("_")[2])
-    answers = {name: value for name, value in body.content.items() if name == "reply_to"}
-    body.content = answers | content_of(draft)
+    reply = {name: value for name, value in body.content.items() if name == "reply_to"}
+    body.content = reply | content_of(draft)
     row.body_hmac = blind_index(index_key(), "body", draft.subject, draft.text)
     row.event_id = draft.event_id
     row.manual = row.manual or draft.manual
@@ -145,8 +144,8 @@ def replace(draft: Draft) -> None:
 
 
 @transaction
-def reconsider(connection_id: str) -> None:
-    """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
+def recheck_quiet_hours(connection_id: str) -> None:
+    """Check messages that wait for quiet hours again now, because the rules may have changed."""
     waiting = (
         message_table.c.connection_id == connection_id,
         message_table.c.status == Status.QUEUED,
@@ -156,7 +155,7 @@ def reconsider(connection_id: str) -> None:
     wake("deliver")
 
 
-def _wanted(draft: Draft, moment: datetime) -> PolicyQuestion:
+def _policy_question(draft: Draft, moment: datetime) -> PolicyQuestion:
     expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return PolicyQuestion(
         draft.recipient,
@@ -169,43 +168,50 @@ def _wanted(draft: Draft, moment: datetime) -> PolicyQuestion:
     )
 
 
-def _verdicts(drafts: Sequence[Draft], wanted: Sequence[PolicyQuestion]) -> list[PolicyDecision]:
+def _decisions(
+    drafts: Sequence[Draft], questions: Sequence[PolicyQuestion]
+) -> list[PolicyDecision]:
     """Decide for each message whether it may be sent.
 
-    A damaged row about one recipient does not stop the other messages. That recipient's message is
-    stored, and the claim, which checks again, sets it aside.
+    A damaged row about one recipient does not stop the other messages. The message to that
+    recipient is stored, and the claim, which checks again, sets it aside.
     """
-    found: dict[int, PolicyDecision] = {}
+    decisions: dict[int, PolicyDecision] = {}
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
-        theirs = [
-            place for place, draft in enumerate(drafts) if draft.connection.id == connection.id
+        indexes = [
+            index for index, draft in enumerate(drafts) if draft.connection.id == connection.id
         ]
         try:
-            policy = Policy(connection, [wanted[place] for place in theirs], planning=True)
-            found |= {place: _verdict(drafts[place], wanted[place], policy) for place in theirs}
+            policy = Policy(connection, [questions[index] for index in indexes], planning=True)
+            decisions |= {
+                index: _decide(drafts[index], questions[index], policy) for index in indexes
+            }
         except UnreadableRow:
-            found |= {place: _verdict_apart(drafts[place], wanted[place]) for place in theirs}
-    return [found[place] for place in range(len(drafts))]
+            decisions |= {
+                index: _decide_alone(drafts[index], questions[index]) for index in indexes
+            }
+    return [decisions[index] for index in range(len(drafts))]
 
 
-def _verdict_apart(draft: Draft, one: PolicyQuestion) -> PolicyDecision:
+def _decide_alone(draft: Draft, question: PolicyQuestion) -> PolicyDecision:
     try:
-        return _verdict(draft, one, Policy(draft.connection, [one], planning=True))
+        return _decide(draft, question, Policy(draft.connection, [question], planning=True))
     except UnreadableRow:
         return PolicyDecision()
 
 
-def _verdict(draft: Draft, one: PolicyQuestion, policy: Policy) -> PolicyDecision:
-    found = policy.decide(one)
-    if not found.code and draft.template is None and not policy.allows_free_text(one.recipient.id):
+def _decide(draft: Draft, question: PolicyQuestion, policy: Policy) -> PolicyDecision:
+    decision = policy.decide(question)
+    needs_window = not decision.code and draft.template is None
+    if needs_window and not policy.allows_free_text(question.recipient.id):
         return PolicyDecision(WINDOW_CLOSED)
-    if found.code:
-        return found
-    code, _ = policy.spend(one, draft.text)
+    if decision.code:
+        return decision
+    code, _ = policy.spend(question, draft.text)
     if code:
         return PolicyDecision(code)
-    policy.count_sent(one)
-    return found
+    policy.count_sent(question)
+    return decision
 
 
 _MESSAGES, _BODIES, FACTS = (
@@ -214,11 +220,11 @@ _MESSAGES, _BODIES, FACTS = (
 
 
 def _row(
-    draft: Draft, moment: datetime, one: PolicyQuestion, verdict: PolicyDecision
+    draft: Draft, moment: datetime, question: PolicyQuestion, decision: PolicyDecision
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     connection = draft.connection
     message_id = new_id("msg")
-    code = verdict.code
+    code = decision.code
     row = {
         "id": message_id,
         "event_id": draft.event_id,
@@ -234,14 +240,14 @@ def _row(
         "edits_id": draft.edits_id,
         "step_id": draft.step_id,
         "template_version_id": draft.template_version_id,
-        "consent_id": verdict.consent_id,
+        "consent_id": decision.consent_id,
         "status": (Status.SUPPRESSED if code else Status.QUEUED).value,
-        "code": code or (QUIET if verdict.until else ""),
+        "code": code or (QUIET if decision.until else ""),
         "exempt": draft.exempt,
         "manual": draft.manual,
         "tries": 0,
-        "due_at": None if code else verdict.until or moment,
-        "expires_at": one.expires_at,
+        "due_at": None if code else decision.until or moment,
+        "expires_at": question.expires_at,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
         "changed_at": moment,
@@ -258,9 +264,9 @@ def message_fact(
     status: Status | None,
     *,
     code: str = "",
-    why: str = "",
+    reason: str = "",
 ) -> dict[str, Any]:
-    """Return the row of a fact of our own about a message."""
+    """Return the row of a fact that the hub records about a message."""
     return {
         "id": new_id("sev"),
         "message_id": message_id,
@@ -269,7 +275,7 @@ def message_fact(
         "status": status and status.value,
         "provider_status": word,
         "code": code,
-        "reason": why,
+        "reason": reason,
         "source": "hub",
     }
 
@@ -280,10 +286,10 @@ def record_fact(
     status: Status | None = None,
     *,
     code: str = "",
-    why: str = "",
+    reason: str = "",
     attempt: int | None = None,
 ) -> None:
-    """Write down a fact of our own about a message."""
+    """Record a fact of the hub about a message."""
     db.session.add(
         StatusEvent(
             message_id=message.id,
@@ -291,7 +297,7 @@ def record_fact(
             status=status and status.value,
             provider_status=word,
             code=code,
-            reason=why,
+            reason=reason,
             source="hub",
         )
     )

@@ -1,6 +1,6 @@
-"""Planning: an event, its routes, people and connections in; planned messages and refusals out.
+"""Plan the messages of an event from its routes, signers and connections.
 
-Pure.
+These functions are pure: they read and write nothing.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
 
 @dataclass(frozen=True)
 class Person:
-    """A signer, as far as planning needs one."""
+    """A signer as planning needs one."""
 
     id: str  # sgn_…
     external_id: str
-    owes: bool  # has still to sign
-    asleep: bool = field(default=False, kw_only=True)  # reminders are put off
+    owes: bool  # has not signed yet
+    snoozed: bool = field(default=False, kw_only=True)
     addresses: Mapping[str, str]  # kind → address
-    # kind → False when the source said not to
+    # kind → False if the source excluded it
     wants: Mapping[str, bool] = field(default_factory=dict)
-    # connection → the chat in which the person let it write
+    # connection → the chat that the person linked
     chats: Mapping[str, str] = field(default_factory=dict)
     preference: Sequence[str] = ()  # channels, and integrations by name
     locale: str = "en"
@@ -52,30 +52,29 @@ class Route:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A connection that can send, and the addresses that its integration writes to."""
+    """A connection that can send, and the kinds of addresses that it can write to."""
 
     connection: ConnectionInfo
     address_kind: str
     clean_address: Callable[[str], str]  # raises ValueError
-    # on channel chat: the kind of address of a person whom it writes to alone; "": it writes to no
-    # person
+    # on the channel chat: the kind of address of a single person; "": it writes to teams only
     direct_address_kind: str = ""
 
 
 @dataclass(frozen=True)
 class PlannedMessage:
-    """One message to make."""
+    """One message to create for a signer."""
 
     person: Person
     step: Step
     candidate: Candidate
     to: str
-    kind: str  # of that address
+    kind: str  # of the address
 
 
 @dataclass(frozen=True)
 class PlannedPost:
-    """One message to make for a team."""
+    """One message to create for a team."""
 
     step: Step
     connection: ConnectionInfo
@@ -83,9 +82,9 @@ class PlannedPost:
 
 @dataclass(frozen=True)
 class SkippedStep:
-    """A step that was wanted and cannot be taken."""
+    """A step that creates no message, and the reason."""
 
-    signer: str  # '': a team
+    signer: str  # '': the team
     step: str
     reason: str
 
@@ -129,11 +128,11 @@ def plan_messages(
 ) -> tuple[list[PlannedMessage], list[SkippedStep]]:
     """Decide which signers an event notifies, and over which connections.
 
-    `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who
-    have nothing left to sign, and everybody when the request is `closed` or `expired`; `reminds`
-    those who are snoozed.
+    `actor` is the ID of the signer whom the event is about. `asks_to_sign` skips signers who have
+    nothing to sign, and all of them if the request is `closed` or `expired`. `reminds` skips
+    snoozed signers.
     """
-    over = _over_because(closed=closed, expired=expired)
+    ended = _reason_ended(closed=closed, expired=expired)
     planned: list[PlannedMessage] = []
     skipped: list[SkippedStep] = []
     for route in routes:
@@ -141,15 +140,18 @@ def plan_messages(
             continue
         for person in _audience(route.audience, people, actor):
             for step in route.steps:
-                if asks_to_sign and (over or not person.owes):
-                    reason = over or "already_signed"
+                if asks_to_sign and (ended or not person.owes):
+                    reason = ended or "already_signed"
                     skipped.append(SkippedStep(person.external_id, step.channel, reason))
                     continue
-                if reminds and person.asleep:
+                if reminds and person.snoozed:
                     skipped.append(SkippedStep(person.external_id, step.channel, "snoozed"))
                     continue
-                found = _take(person, step, candidates)
-                (planned if isinstance(found, PlannedMessage) else skipped).append(found)  # type: ignore[arg-type]
+                result = _plan_step(person, step, candidates)
+                if isinstance(result, PlannedMessage):
+                    planned.append(result)
+                else:
+                    skipped.append(result)
     return planned, skipped
 
 
@@ -161,25 +163,29 @@ def plan_posts(
     closed: bool = False,
     expired: bool = False,
 ) -> tuple[list[PlannedPost], list[SkippedStep]]:
-    """Decide where an event is posted for those who do not sign."""
-    by_id = {one.connection.id: one.connection for one in candidates if one.connection.destination}
-    found: list[PlannedPost] = []
+    """Decide where an event is posted for teams."""
+    by_id = {
+        candidate.connection.id: candidate.connection
+        for candidate in candidates
+        if candidate.connection.destination
+    }
+    planned: list[PlannedPost] = []
     skipped: list[SkippedStep] = []
-    over = _over_because(closed=closed, expired=expired)
+    ended = _reason_ended(closed=closed, expired=expired)
     for step in (
         step for route in routes if route.audience == Audience.TEAM for step in route.steps
     ):
         connection = by_id.get(step.connection_id or "")
-        if asks_to_sign and over:
-            skipped.append(SkippedStep("", step.channel, over))
+        if asks_to_sign and ended:
+            skipped.append(SkippedStep("", step.channel, ended))
         elif connection is None:
             skipped.append(SkippedStep("", step.channel, "connection_off"))
         else:
-            found.append(PlannedPost(step, connection))
-    return found, skipped
+            planned.append(PlannedPost(step, connection))
+    return planned, skipped
 
 
-def _over_because(*, closed: bool, expired: bool) -> str:
+def _reason_ended(*, closed: bool, expired: bool) -> str:
     if closed:
         return "request_closed"
     return "request_expired" if expired else ""
@@ -195,28 +201,29 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
     return [person for person in people if chosen[audience](person)]
 
 
-def _take(
+def _plan_step(
     person: Person, step: Step, candidates: Sequence[Candidate]
 ) -> PlannedMessage | SkippedStep:
-    """Take the first way that leads to the person; what keeps the first back counts where none
-    does.
+    """Return a message over the first connection that reaches the person.
+
+    If none does, the reason of the first connection counts.
     """
-    able = _candidates(person, step, candidates)
-    if not able:
-        return SkippedStep(person.external_id, step.channel, _unreachable_because(person, step))
-    tried = [_over(person, step, candidate) for candidate in able]
-    return next((one for one in tried if isinstance(one, PlannedMessage)), tried[0])
+    suitable = _suitable_candidates(person, step, candidates)
+    if not suitable:
+        return SkippedStep(person.external_id, step.channel, _reason_unreachable(person, step))
+    results = [_plan_over(person, step, candidate) for candidate in suitable]
+    return next((result for result in results if isinstance(result, PlannedMessage)), results[0])
 
 
-def _unreachable_because(person: Person, step: Step) -> str:
-    kind, address = _usual(person, step.channel)
+def _reason_unreachable(person: Person, step: Step) -> str:
+    kind, address = _usual_address(person, step.channel)
     if not address:
         return "no_address"
     return "no_connection" if person.wants.get(kind, True) else "not_wanted"
 
 
-def _over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | SkippedStep:
-    kind, address = _reach(person, candidate)
+def _plan_over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | SkippedStep:
+    kind, address = _address_for(person, candidate)
     if not address:
         return SkippedStep(person.external_id, step.channel, "no_address")
     if not person.wants.get(kind, True):
@@ -227,36 +234,47 @@ def _over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | 
         return SkippedStep(person.external_id, step.channel, "bad_address")
 
 
-def _candidates(person: Person, step: Step, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return what can take a step, best first.
+def _suitable_candidates(
+    person: Person, step: Step, candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """Return the connections that can perform a step, best first.
 
-    A phone is notified over the first channel that the person prefers and that has an enabled
-    connection.
+    A phone gets the message over the first preferred channel with an enabled connection.
     """
     if step.connection_id:
-        return [one for one in candidates if one.connection.id == step.connection_id]
-    ways = [step.channel]
+        return [
+            candidate for candidate in candidates if candidate.connection.id == step.connection_id
+        ]
+    preferences = [step.channel]
     if step.channel in PHONE_CHANNELS:
-        ways = [*person.preference, step.channel]
-    found = [one for way in ways for one in candidates if _is_meant(way, person, step, one)]
-    return sorted(found, key=lambda one: not one.connection.enabled)
+        preferences = [*person.preference, step.channel]
+    suitable = [
+        candidate
+        for preference in preferences
+        for candidate in candidates
+        if _matches(preference, person, step, candidate)
+    ]
+    return sorted(suitable, key=lambda candidate: not candidate.connection.enabled)
 
 
-def _is_meant(way: str, person: Person, step: Step, candidate: Candidate) -> bool:
-    """Tell whether a way, a channel or an integration, means a connection.
+def _matches(preference: str, person: Person, step: Step, candidate: Candidate) -> bool:
+    """Return whether a preference, a channel or an integration, names a connection.
 
-    A chat is one only where it reaches the person.
+    A chat matches only if it reaches the person.
     """
     connection = candidate.connection
     if connection.channel == Channel.CHAT:
-        named = way in (connection.channel, connection.integration)
-        return named and bool(_reach(person, candidate)[1])
-    return way == connection.channel and (way == step.channel or way in PHONE_CHANNELS)
+        is_named = preference in (connection.channel, connection.integration)
+        return is_named and bool(_address_for(person, candidate)[1])
+    return preference == connection.channel and (
+        preference == step.channel or preference in PHONE_CHANNELS
+    )
 
 
-def _reach(person: Person, candidate: Candidate) -> tuple[str, str]:
-    """Return the kind and the address by which a connection writes to a person; the address is ""
-    where it cannot reach them.
+def _address_for(person: Person, candidate: Candidate) -> tuple[str, str]:
+    """Return the kind of address and the address by which a connection writes to a person.
+
+    The address is "" if the connection cannot reach the person.
     """
     kind = candidate.address_kind
     if candidate.connection.channel == Channel.CHAT:
@@ -266,7 +284,7 @@ def _reach(person: Person, candidate: Candidate) -> tuple[str, str]:
     return kind, person.addresses.get(kind, "")
 
 
-def _usual(person: Person, channel: str) -> tuple[str, str]:
+def _usual_address(person: Person, channel: str) -> tuple[str, str]:
     if channel == Channel.CHAT:
         return Address.CHAT, next(iter(person.chats.values()), "")
     kind = Address.EMAIL if channel == Channel.EMAIL else Address.PHONE

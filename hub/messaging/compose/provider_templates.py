@@ -1,4 +1,4 @@
-"""Templates that providers approve: mapped to ours, and filled."""
+"""Map templates that a provider approved to the hub's templates, and fill them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from hub.models import ProviderTemplate, TemplateMapping
 from hub.shared import audit
 
 APPROVED = "approved"
-LAST_RESORT = "en-us"  # what most accounts have, when none of the wanted locales is mapped
-EMPTY = "–"  # WhatsApp takes no empty variable
+LAST_RESORT = "en-us"  # the locale of most accounts, if no other one is mapped
+EMPTY = "–"  # WhatsApp rejects an empty variable
 VARIABLES: Mapping[str, str] = {
     "title": "Title of the document",
     "sender": "Sender of the request",
@@ -42,7 +42,7 @@ VARIABLES: Mapping[str, str] = {
 def save_mapping(
     connection_id: str, name: str, locale: str, template_id: str, variables: Mapping[str, str]
 ) -> None:
-    """Let a provider's template say what one of ours says, in a locale.
+    """Map a provider's template to the template `name` in a locale.
 
     Raises Refused that names the field.
     """
@@ -54,27 +54,27 @@ def save_mapping(
             field="template",
         )
     if row.state != APPROVED:
-        why = (
+        reason = (
             f"{row.name} is {row.state}, and WhatsApp sends only approved templates."
             " Choose another template, or fetch the templates again after approval."
         )
-        raise Refused("not_approved", why, field="template")
+        raise Refused("not_approved", reason, field="template")
     if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
         raise Refused(
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )
-    wanted = _parsed(row.variables)
-    if wanted is None:
-        why = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
-        raise Refused("unreadable", why, field="template")
-    for variable in wanted:
+    names = _parse_variables(row.variables)
+    if names is None:
+        reason = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
+        raise Refused("unreadable", reason, field="template")
+    for variable in names:
         if variables.get(variable) not in VARIABLES:
             raise Refused(
                 "no_variable",
                 f"Choose a value for {{{{{variable}}}}} of {row.name}.",
                 field=f"variable-{variable}",
             )
-    chosen = json.dumps({variable: variables[variable] for variable in wanted})
+    chosen = json.dumps({variable: variables[variable] for variable in names})
     mapping = db.session.scalar(
         select(TemplateMapping).where(
             TemplateMapping.connection_id == connection_id,
@@ -100,7 +100,7 @@ def find_mapping(mapping_id: str) -> TemplateMapping:
 
 @transaction
 def remove_mapping(mapping_id: str) -> None:
-    """Let nothing but free text say it any more. Raises NotFound."""
+    """Remove a mapping, after which only free text is sent. Raises NotFound."""
     mapping = find_mapping(mapping_id)
     audit.record(
         "template.unmapped",
@@ -112,35 +112,35 @@ def remove_mapping(mapping_id: str) -> None:
 
 
 def tag(locale: str) -> str:
-    """Return a locale in one form: en_US and en-us are the same."""
+    """Return a locale in one form: `en_US` becomes `en-us`."""
     return locale.replace("_", "-").lower()
 
 
 # ── Filling ───────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class MappedTemplate:
-    """An approved template and what its variables stand for."""
+    """An approved template and the meaning of its variables."""
 
     external_id: str
     variables: Mapping[str, str]
-    text: str  # as the provider showed it when it was fetched
+    text: str  # as it was fetched from the provider
 
     def fill(self, values: Mapping[str, Any]) -> FilledTemplate:
         """Return the template with its variables filled."""
-        said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
-        shown = {
-            variable: clean_values(said.get(ours)) for variable, ours in self.variables.items()
+        available = {**values, "link_path": _without_host(str(values.get("link") or ""))}
+        filled = {
+            variable: clean_value(available.get(name)) for variable, name in self.variables.items()
         }
-        return FilledTemplate(self.external_id, shown)
+        return FilledTemplate(self.external_id, filled)
 
-    def says(self, made: FilledTemplate) -> str:
-        """Return what a filled template reads; its variables alone where its text is not known."""
+    def text_of(self, filled: FilledTemplate) -> str:
+        """Return the text of a filled template; its variables alone if its text is unknown."""
         if not self.text:
-            return "".join(made.variables.values())
-        return _PLACE.sub(lambda found: made.variables.get(found[1], found[0]), self.text)
+            return "".join(filled.variables.values())
+        return _PLACEHOLDER.sub(lambda match: filled.variables.get(match[1], match[0]), self.text)
 
 
-_PLACE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
 
 def fill_mapped(
@@ -150,52 +150,51 @@ def fill_mapped(
     values: Mapping[str, Any],
     cls: type[Integration] = Integration,
 ) -> FilledTemplate | None:
-    """Return the approved template that stands for one of ours, filled; None when there is none.
+    """Return the approved template that is mapped to `name`, filled; None if there is none.
 
-    Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States. The
-    title is as long as the integration `cls` takes it. Raises TooLong.
+    Falls back from pt-BR to pt to HUB_LOCALE to en, and finally to en-US. The title is shortened to
+    what the integration `cls` accepts. Raises TooLong.
     """
-    by_locale = cached(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
-    for wanted in (*locale_fallbacks(locale), LAST_RESORT):
-        if (found := by_locale.get(wanted)) is not None:
-            return fit_text(cls, values, found.fill, found.says, cls.max_template_length)
+    by_locale = cached(("mapped", connection_id, name), lambda: _read_mappings(connection_id, name))
+    for candidate in (*locale_fallbacks(locale), LAST_RESORT):
+        if (mapped := by_locale.get(candidate)) is not None:
+            return fit_text(cls, values, mapped.fill, mapped.text_of, cls.max_template_length)
     return None
 
 
-def _mapped(connection_id: str, name: str) -> dict[str, MappedTemplate]:
-    found = read(_MAPPED, connection=connection_id, name=name)
+def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
+    rows = read(_MAPPED, connection=connection_id, name=name)
     return {
         locale: MappedTemplate(external, variables_of(chosen), text)
-        for locale, external, chosen, wanted, text in found
-        if fits(chosen, wanted)
+        for locale, external, chosen, required, text in rows
+        if fits(chosen, required)
     }
 
 
-def fits(chosen: str, wanted: str) -> bool:
-    """Tell whether a mapping still fills every variable of its template: a sample of the provider's
-    must never reach a signer.
+def fits(chosen: str, required: str) -> bool:
+    """Return whether a mapping fills exactly the variables of its template.
+
+    Otherwise a sample value of the provider could reach a signer.
     """
-    given = _parsed(chosen)
-    asked = _parsed(wanted)
-    return given is not None and asked is not None and given.keys() == asked.keys()
+    mapped = _parse_variables(chosen)
+    expected = _parse_variables(required)
+    return mapped is not None and expected is not None and mapped.keys() == expected.keys()
 
 
 def variables_of(stored: str) -> dict[str, str]:
     """Return the variables of a template or a mapping, empty if the row is damaged."""
-    return _parsed(stored) or {}
+    return _parse_variables(stored) or {}
 
 
-def _parsed(stored: str) -> dict[str, str] | None:
+def _parse_variables(stored: str) -> dict[str, str] | None:
     """Return stored variables, or None if the row is damaged."""
     try:
-        found = json.loads(stored)
+        value = json.loads(stored)
     except (TypeError, ValueError):
         return None
-    return (
-        {str(name): str(value) for name, value in found.items()}
-        if isinstance(found, dict)
-        else None
-    )
+    if not isinstance(value, dict):
+        return None
+    return {str(name): str(text) for name, text in value.items()}
 
 
 _MAPPED = Statement(
@@ -215,12 +214,10 @@ _MAPPED = Statement(
 )
 
 
-def clean_values(value: Any) -> str:
-    """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never
-    empty.
-    """
+def clean_value(value: Any) -> str:
+    """Return a value that WhatsApp accepts: no line breaks, tabs or runs of spaces, never empty."""
     return isolate(re.sub(r"\s+", " ", one_line("" if value is None else str(value)))) or EMPTY
 
 
-def _after_host(link: str) -> str:
+def _without_host(link: str) -> str:
     return re.sub(r"\Ahttps?://[^/]+/?", "", link)

@@ -18,8 +18,8 @@ from hub.lib import text
 from hub.messaging.compose.fitting import fit_text
 from hub.models import Template, TemplateVersion
 
-SHIPPED_LOCALE = "en"  # what every text is there in
-TEXTED = (Channel.WHATSAPP, Channel.CHAT)
+SHIPPED_LOCALE = "en"  # the locale in which every text exists
+WRITTEN_CHANNELS = (Channel.WHATSAPP, Channel.CHAT)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TemplateText:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Subject and text, and the wording they were made from."""
+    """A subject and a text, and the template version that they were made from."""
 
     version_id: str
     subject: str
@@ -43,12 +43,12 @@ class Rendered:
 def render(
     name: str, channel: str, locale: str, values: Mapping[str, Any], *, isolated: bool = False
 ) -> Rendered:
-    """Fill the template `name`, in the first of `fallbacks` that it is there in.
+    """Fill the template `name` in the first locale of `locale_fallbacks` in which it exists.
 
     `isolated` keeps right-to-left values from reordering the text around them. Raises ConfigError
-    when there is no such template, or it does not work.
+    if the template is missing or fails.
     """
-    version = _newest(name, channel, locale)
+    version = _newest_version(name, channel, locale)
     try:
         subject = text.render(version.subject, values)
         return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
@@ -58,51 +58,53 @@ def render(
 
 def render_within(
     cls: type[Integration],
-    most: int,
+    longest: int,
     name: str,
     channel: str,
     locale: str,
     values: Mapping[str, Any],
 ) -> Rendered:
-    """Fill a template for an integration, its title as long as `most` allows.
+    """Fill a template for an integration, with the title shortened to fit `longest`.
 
     Raises ConfigError as `render` does, and TooLong.
     """
-    isolated = not cls.counts_segments  # in SMS, isolates cost room, and some phones show boxes
+    isolated = (
+        not cls.counts_segments
+    )  # in SMS, isolates use up characters, and some phones show boxes
 
     def make(shown: Mapping[str, Any]) -> Rendered:
         return render(name, channel, locale, shown, isolated=isolated)
 
-    return fit_text(cls, values, make, lambda made: made.text, most)
+    return fit_text(cls, values, make, lambda rendered: rendered.text, longest)
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
-    """Return the values that a text shows, or asks about.
+    """Return the names of the values that a template uses.
 
-    Raises ConfigError when there is no such text.
+    Raises ConfigError if the template is missing.
     """
-    version = _newest(name, channel, locale)
+    version = _newest_version(name, channel, locale)
     return text.names_in(version.subject) | text.names_in(version.text)
 
 
-def _newest(name: str, channel: str, locale: str) -> TemplateText:
-    by_locale = cached(("wordings", name, channel), lambda: _wordings(name, channel))
-    # what is written to a person says the same, unless somebody worded it apart
-    if not by_locale and channel in TEXTED:
-        by_locale = cached(("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS))
-    for wanted in locale_fallbacks(locale):
-        if wanted in by_locale:
-            return by_locale[wanted]
+def _newest_version(name: str, channel: str, locale: str) -> TemplateText:
+    by_locale = cached(("wordings", name, channel), lambda: _versions(name, channel))
+    # channels for people use the SMS text unless they have a text of their own
+    if not by_locale and channel in WRITTEN_CHANNELS:
+        by_locale = cached(("wordings", name, Channel.SMS), lambda: _versions(name, Channel.SMS))
+    for candidate in locale_fallbacks(locale):
+        if candidate in by_locale:
+            return by_locale[candidate]
     raise ConfigError(f"There is no template {name} for {channel}. Add one in {SHIPPED_LOCALE!r}.")
 
 
-def _wordings(name: str, channel: str) -> dict[str, TemplateText]:
-    found = read(_WORDINGS, name=name, channel=channel)
-    # the highest number comes last and stays
-    return {row[0].lower(): TemplateText(*row[1:]) for row in found}
+def _versions(name: str, channel: str) -> dict[str, TemplateText]:
+    rows = read(_VERSIONS, name=name, channel=channel)
+    # the highest number comes last and wins
+    return {row[0].lower(): TemplateText(*row[1:]) for row in rows}
 
 
-_WORDINGS = Statement(
+_VERSIONS = Statement(
     select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
     .join(TemplateVersion, TemplateVersion.template_id == Template.id)
     .where(Template.name == bindparam("name"), Template.channel == bindparam("channel"))
@@ -111,7 +113,7 @@ _WORDINGS = Statement(
 
 
 def default_locale() -> str:
-    """Return the language of people whose own is not known."""
+    """Return the locale of people whose own is unknown."""
     locale: str = current_app.extensions["hub.config"].locale
     return locale
 
@@ -119,7 +121,7 @@ def default_locale() -> str:
 def locale_fallbacks(locale: str) -> list[str]:
     """Return the locales to try, best first: pt-BR, pt, those of HUB_LOCALE, English."""
     tags: list[str] = []
-    for one in (locale, default_locale(), SHIPPED_LOCALE):
-        parts = one.replace("_", "-").lower().split("-")
+    for candidate in (locale, default_locale(), SHIPPED_LOCALE):
+        parts = candidate.replace("_", "-").lower().split("-")
         tags += ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return list(dict.fromkeys(tags))

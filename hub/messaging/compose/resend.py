@@ -1,4 +1,4 @@
-"""Send a message again, as a new message that follows the old one."""
+"""Resend a message as a new message that follows the old one."""
 
 from __future__ import annotations
 
@@ -29,59 +29,56 @@ DAMAGED = (
 
 @transaction
 def resend(message_id: str) -> Message:
-    """Send a message again, as a successor, which each message has at most one of.
-
-    Raises NotFound, Conflict.
-    """
+    """Resend a message; each message has at most one successor. Raises NotFound, Conflict."""
     message = lock_message(message_id)
     _check_state(message)
     _check_newest(message)
     content = _content(message)
     _check_limits(message, content)
-    again = add(_copy(message, content))
-    audit.record("message.resent", message.id, successor=again.id)
-    return db.session.get_one(Message, again.id)
+    successor = add(_copy(message, content))
+    audit.record("message.resent", message.id, successor=successor.id)
+    return db.session.get_one(Message, successor.id)
 
 
 def _check_state(message: Message) -> None:
-    """Raise Conflict unless a message has ended, or its outcome is unknown."""
+    """Raise Conflict unless a message is final or its outcome unknown."""
     if unreadable_rows.find_entry("messages", message.id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or Status.read(message.status) == Status.UNKNOWN):
-        why = (
+        reason = (
             "The message is still in progress. Wait until it is delivered or failed, then"
             " resend it."
         )
-        raise Conflict("under_way", why)
+        raise Conflict("under_way", reason)
 
 
 def _check_newest(message: Message) -> None:
-    """Raise Conflict where a later message has taken this one's place."""
+    """Raise Conflict if a later message replaces this one."""
     newer = select(Message.id).where(Message.edits_id == message.edits_id, Message.id > message.id)
     if message.edits_id is not None and db.session.scalar(newer.limit(1)) is not None:
-        why = "The post was updated again since, so this update is out of date."
-        raise Conflict("newer_edit", why)
+        reason = "The post has been updated since, so this update is outdated."
+        raise Conflict("newer_edit", reason)
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message.id))
     if successor is not None:
-        why = f"The message was already resent as {successor}. Resend that message instead."
-        raise Conflict("resent_already", why)
+        reason = f"The message was already resent as {successor}. Resend that message instead."
+        raise Conflict("resent_already", reason)
 
 
 def _content(message: Message) -> dict[str, Any]:
-    """Return a message's content. Raises Conflict where nothing can be sent."""
+    """Return the content of a message. Raises Conflict if it cannot be sent."""
     connection = message.connection
     if not connection.enabled:
-        why = (
+        reason = (
             f"The connection {connection.title} is not enabled. Enable it, then resend the message."
         )
-        raise Conflict("connection_off", why)
+        raise Conflict("connection_off", reason)
     body = db.session.get(MessageBody, message.id)
     if body is None:
-        why = (
+        reason = (
             "The text was deleted at the end of its retention period, so the message cannot"
             " be resent."
         )
-        raise Conflict("body_gone", why)
+        raise Conflict("body_gone", reason)
     content: dict[str, Any] = body.content
     return content
 
@@ -112,8 +109,8 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
 
 
 def _check_limits(message: Message, content: Mapping[str, Any]) -> None:
-    """Raise Conflict where a time limit of what a message asks for, or brings along, has passed."""
-    limit = (
+    """Raise Conflict if the signing request has expired or an attached file was deleted."""
+    expires_at = (
         db.session.scalar(
             select(SigningRequest.expires_at)
             .join(Event, Event.request_id == SigningRequest.id)
@@ -122,16 +119,16 @@ def _check_limits(message: Message, content: Mapping[str, Any]) -> None:
         if message.event_id and not message.thread
         else None
     )
-    if limit is not None and limit <= now():
-        why = "The signing request has expired, so the message cannot be resent."
-        raise Conflict("request_expired", why)
-    if media.file_is_gone([file["file"] for file in content.get("media", ()) if "file" in file]):
-        why = "The attached file was deleted. Upload it again and send a new message."
-        raise Conflict("media_gone", why)
+    if expires_at is not None and expires_at <= now():
+        reason = "The signing request has expired, so the message cannot be resent."
+        raise Conflict("request_expired", reason)
+    if media.is_file_missing([file["file"] for file in content.get("media", ()) if "file" in file]):
+        reason = "The attached file was deleted. Upload it again and send a new message."
+        raise Conflict("media_gone", reason)
 
 
 def _current_template(connection: Connection, content: Mapping[str, Any]) -> FilledTemplate | None:
-    """Return the approved template that says today what a message's content says."""
+    """Return the approved template that is mapped now to the text of a message, if any."""
     says = content.get("says")
     if not says:
         return template_of(content)

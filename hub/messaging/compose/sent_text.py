@@ -1,4 +1,4 @@
-"""The text that recipients received: a provider's template says its own words, not ours."""
+"""Find the text that recipients received: a provider's template has a text of its own."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from hub.models import Attempt, Message, ProviderTemplate
 
 @dataclass(frozen=True)
 class SentText:
-    """A provider's template that a message went out as; its name is its id where it is not known
-    any more.
+    """The provider's template that was sent for a message.
+
+    Its name is its ID if the template is no longer known.
     """
 
     name: str
-    template: str  # its text, unfilled; '' where it is not known
+    template: str  # its text with placeholders; '' if unknown
 
     def filled(self, content: Mapping[str, Any]) -> str:
-        """Return what the recipient read, given what the message keeps; our own wording where the
-        template is not known.
+        """Return the text that the recipient read; the hub's own text if the template is unknown.
+
+        `content` is the stored content of the message.
         """
         text = self.template
         for variable, value in (content.get("template") or {}).get("variables", {}).items():
@@ -32,8 +34,8 @@ class SentText:
 
 
 def sent_text_of(messages: Collection[Message]) -> dict[str, SentText]:
-    """Return, by message, the template that it went out as; messages of free text are left out."""
-    found = db.session.execute(
+    """Return the sent template by message ID, without messages that were sent as free text."""
+    rows = db.session.execute(
         select(Attempt.message_id, Attempt.template, ProviderTemplate.name, ProviderTemplate.text)
         .outerjoin(
             ProviderTemplate,
@@ -43,7 +45,7 @@ def sent_text_of(messages: Collection[Message]) -> dict[str, SentText]:
         .where(Attempt.message_id.in_([message.id for message in messages]))
         .order_by(Attempt.message_id, Attempt.number)
     )
-    latest = {message_id: (external, name, text) for message_id, external, name, text in found}
+    latest = {message_id: (external, name, text) for message_id, external, name, text in rows}
     return {
         message_id: SentText(name or external, text or "")
         for message_id, (external, name, text) in latest.items()

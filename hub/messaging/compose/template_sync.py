@@ -1,5 +1,6 @@
-"""Templates that providers keep, fetched: by hand, and once a day; a mapped one that may not be
-sent any more is told.
+"""Fetch the templates of providers, on demand and once a day.
+
+A mapped template that may no longer be sent is recorded in the activity.
 """
 
 from __future__ import annotations
@@ -27,60 +28,55 @@ log = structlog.get_logger(__name__)
 
 GONE = "gone"
 EVERY = timedelta(days=1)
-AGAIN = timedelta(hours=1)  # between two fetches; and after one that did not succeed
+RETRY_AFTER = timedelta(hours=1)  # after a failed fetch
 
 
 def sync_templates(connection_id: str) -> int:
-    """Fetch what a connection's provider keeps, and return how many templates that is.
+    """Fetch the templates of a connection's provider; return how many there are.
 
-    Raises SendError when it does not answer.
+    Raises NotFound, and SendError if the provider cannot be reached.
     """
     connection = db.session.get(Connection, connection_id) if is_id("con", connection_id) else None
     if connection is None:
         raise NotFound("no_such_connection", "This connection does not exist.")
     integration = integration_instances.instance(connection)
-    db.session.rollback()  # no transaction is open while the provider thinks
-    found = integration.fetch_templates()
-    store_templates(connection_id, found)
+    db.session.rollback()  # no transaction is open during a call
+    templates = integration.fetch_templates()
+    store_templates(connection_id, templates)
     _postpone(connection_id, EVERY)
-    return len(found)
+    return len(templates)
 
 
 def sync_due() -> int:
-    """Fetch the templates of enabled connections that nobody has fetched for a day; return of how
-    many.
-    """
-    done = 0
-    for connection_id in db.session.scalars(_late()).all():
+    """Fetch the due templates of enabled connections; return the number of connections."""
+    count = 0
+    for connection_id in db.session.scalars(_due_connections()).all():
         try:
-            # first: what raises is not tried every minute, and two crons do not both ask
-            _postpone(connection_id, AGAIN)
+            # first, so that a failing one waits and two cron processes do not both fetch
+            _postpone(connection_id, RETRY_AFTER)
             sync_templates(connection_id)
-            done += 1
+            count += 1
         except (HubError, SQLAlchemyError) as problem:
             db.session.rollback()
             log.warning(
                 "templates.not_fetched", connection=connection_id, problem=type(problem).__name__
             )
-    return done
+    return count
 
 
 def is_due() -> bool:
-    """Tell whether templates of some connection are to be fetched: one that was just enabled, say.
-
-    Reads only.
-    """
-    return db.session.scalar(_late().limit(1)) is not None
+    """Return whether the templates of a connection are due. Reads only."""
+    return db.session.scalar(_due_connections().limit(1)) is not None
 
 
-def _late() -> Select[str]:
-    keepers = [
+def _due_connections() -> Select[str]:
+    names = [
         name for name, cls in integrations.registry().items() if cls.supports("fetch_templates")
     ]
     return select(Connection.id).where(
         Connection.state == ConnectionState.ENABLED,
         Connection.archived_at.is_(None),
-        Connection.integration.in_(keepers),
+        Connection.integration.in_(names),
         or_(Connection.templates_due_at.is_(None), Connection.templates_due_at <= now()),
     )
 
@@ -94,36 +90,35 @@ def _postpone(connection_id: str, pause: timedelta) -> None:
     )
 
 
-def mark_removed() -> list[tuple[ProviderTemplate, Connection]]:
-    """Return the mapped templates that are not sent any more, with their connections: not approved,
-    or with other variables.
+def unsendable_templates() -> list[tuple[ProviderTemplate, Connection]]:
+    """Return mapped templates that can no longer be sent, with their connections.
+
+    They are not approved any more, or have other variables than the mapping.
     """
-    found = db.session.execute(
+    rows = db.session.execute(
         select(ProviderTemplate, Connection, TemplateMapping)
         .join(Connection, Connection.id == ProviderTemplate.connection_id)
         .join(TemplateMapping, TemplateMapping.provider_template_id == ProviderTemplate.id)
         .where(Connection.archived_at.is_(None))
         .order_by(ProviderTemplate.name, ProviderTemplate.id)
     )
-    bad = {
+    unsendable = {
         template.id: (template, connection)
-        for template, connection, mapping in found
+        for template, connection, mapping in rows
         if template.state != APPROVED or not fits(mapping.variables, template.variables)
     }
-    return list(bad.values())
+    return list(unsendable.values())
 
 
 @transaction
-def store_templates(connection_id: str, found: Sequence[TemplateInfo]) -> None:
-    """Write down a provider's templates; a mapped one that may not be sent any more is told in the
-    audit trail.
-    """
+def store_templates(connection_id: str, fetched: Sequence[TemplateInfo]) -> None:
+    """Store fetched templates; record mapped ones that may no longer be sent in the activity."""
     db.session.execute(
         select(Connection.id).where(Connection.id == connection_id).with_for_update()
     )  # one fetch writes at a time
-    known = {
-        one.external_id: one
-        for one in db.session.scalars(
+    stored = {
+        row.external_id: row
+        for row in db.session.scalars(
             select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
         )
     }
@@ -134,31 +129,31 @@ def store_templates(connection_id: str, found: Sequence[TemplateInfo]) -> None:
             )
         )
     )
-    seen = {one.id: one for one in found}
-    for external_id, fresh in seen.items():
-        row = known.get(external_id)
+    fetched_by_id = {template.id: template for template in fetched}
+    for external_id, template in fetched_by_id.items():
+        row = stored.get(external_id)
         if row is None:
             row = ProviderTemplate(
-                connection_id=connection_id, external_id=external_id, state=fresh.state
+                connection_id=connection_id, external_id=external_id, state=template.state
             )
             db.session.add(row)
-        _tell_lost(row, fresh.state, fresh.reason, mapped)
-        row.name = fresh.name
-        row.locale = fresh.locale
-        row.category = fresh.category
-        row.kind = fresh.kind
-        row.state = fresh.state
-        row.reason = fresh.reason
-        row.text = fresh.text
+        _audit_loss(row, template.state, template.reason, mapped)
+        row.name = template.name
+        row.locale = template.locale
+        row.category = template.category
+        row.kind = template.kind
+        row.state = template.state
+        row.reason = template.reason
+        row.text = template.text
         row.synced_at = now()
-        row.variables = json.dumps(dict(fresh.variables))
-    for external_id, row in known.items():
-        if external_id not in seen:
-            _tell_lost(row, GONE, "", mapped)
+        row.variables = json.dumps(dict(template.variables))
+    for external_id, row in stored.items():
+        if external_id not in fetched_by_id:
+            _audit_loss(row, GONE, "", mapped)
             row.state = GONE
             row.synced_at = now()
 
 
-def _tell_lost(row: ProviderTemplate, state: str, reason: str, mapped: set[str]) -> None:
+def _audit_loss(row: ProviderTemplate, state: str, reason: str, mapped: set[str]) -> None:
     if row.id in mapped and row.state == APPROVED and state != APPROVED:
         audit.record("template.lost", row.id, row.name, state=state, why=reason)

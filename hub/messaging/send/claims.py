@@ -306,7 +306,7 @@ def _end_without_call(
     """Return how a message ends that cannot be sent as it is, or would cost too much."""
     if row.edits_id and not (outbound.edits or outbound.reply_to):
         return _End(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
-    if media.file_is_gone(outbound.files):
+    if media.is_file_missing(outbound.files):
         return _End(Status.FAILED, "file gone", "media_gone")
     if row.estimate is None:
         code, row.estimate = policy.spend(question, outbound.text)
@@ -349,7 +349,7 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
     if not outbound.external_media:
         return None
     limits = {
-        content_type: media.limit_of(integration.media, content_type)
+        content_type: media.size_limit(integration.media, content_type)
         for content_type in integration.media
     }
     return partial(

@@ -15,7 +15,7 @@ from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.types import keyring
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import buttons_of, card_of, template_of
-from hub.messaging.compose.media import lend_link
+from hub.messaging.compose.media import file_link
 from hub.messaging.state.message_batch import MessageRow
 from hub.models import Message, Recipient
 
@@ -52,7 +52,7 @@ def outbound_of(
         return None
     media = (
         [
-            (one, one.get("url") or lend_link(one["file"], one["name"]))
+            (one, one.get("url") or file_link(one["file"], one["name"]))
             for one in content.get("media", ())
         ]
         if free

@@ -151,7 +151,7 @@ def record_accepted(
     ):
         batch.cancel_estimate(row)
     if accepted.outside_window:
-        fallback.by_template(row, row.tries, batch)
+        fallback.resend_as_template(row, row.tries, batch)
     if accepted.error is not None:
         spread_retries(row, accepted.error)
     batch.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
@@ -187,7 +187,7 @@ def _apply_error(
         if isinstance(error, RecipientRefused):
             suppressions.suppress(row.id, reason="provider", code=error.code)
         if isinstance(error, TemplateRequired):
-            fallback.by_template(row, row.tries, batch)
+            fallback.resend_as_template(row, row.tries, batch)
         _fail_message(row, error.code, batch)
 
 

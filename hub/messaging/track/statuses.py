@@ -135,7 +135,7 @@ def _apply(
     if attempt.provider_id and (row.provider_id is None or is_latest):
         row.provider_id = attempt.provider_id
     if update.outside_window:
-        fallback.by_template(row, attempt.number, batch)
+        fallback.resend_as_template(row, attempt.number, batch)
     batch.record_event(
         row,
         update.status,

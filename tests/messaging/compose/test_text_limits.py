@@ -209,7 +209,7 @@ def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: s
     except fitting.TooLong:
         assert utf16_length(link) + utf16_length(sender) > 900
         return
-    assert cls.length_of(mapped.says(made)) <= 1024
+    assert cls.length_of(mapped.text_of(made)) <= 1024
     assert made.variables["3"] == link
     assert made.variables["1"]
 

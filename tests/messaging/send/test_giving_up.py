@@ -30,27 +30,27 @@ def test_message_that_waited_too_long_expires_with_the_reason(connection: Connec
     fresh = queue_text()
     update_message(late, expires_at=now() - timedelta(seconds=1))
     set_connection_state(connection.id, ConnectionState.DISABLED)
-    assert cancellation.give_up_waiting() == 1
+    assert cancellation.end_waiting() == 1
     assert (status(late), message(late).due_at, status_words(late)) == (
         "expired",
         None,
         ["expired"],
     )
     assert status(fresh) == "queued"
-    assert cancellation.give_up_waiting() == 0
+    assert cancellation.end_waiting() == 0
 
 
 def test_message_queued_on_an_enabled_connection_is_left_to_it(connection: Connection) -> None:
     message_id = queue_text()
     with time_machine.travel(now() + timedelta(days=2)):
-        assert cancellation.give_up_waiting() == 0
+        assert cancellation.end_waiting() == 0
     assert status(message_id) == "queued"
 
 
 def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Connection) -> None:
     message_id = queue_text()
     connections.archive(connection.id)
-    assert cancellation.give_up_waiting() == 1
+    assert cancellation.end_waiting() == 1
     assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
 
 
@@ -66,9 +66,9 @@ def test_message_expires_while_its_sender_is_paused(
         db.session.merge(Throttle(name=connection.throttle, ready_at=now() + pause))
 
     hold(timedelta(seconds=30))
-    assert cancellation.give_up_waiting() == 0, "the claim ends it soon"
+    assert cancellation.end_waiting() == 0, "the claim ends it soon"
     hold(timedelta(hours=20))
-    assert cancellation.give_up_waiting() == 1
+    assert cancellation.end_waiting() == 1
     assert (status(late), status(fresh)) == ("expired", "queued")
 
 
@@ -76,12 +76,12 @@ def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
     ids = [queue_text() for _ in range(3)]
     set_connection_state(connection.id, ConnectionState.BROKEN)
     with time_machine.travel(now() + timedelta(days=2)):
-        assert cancellation.give_up_waiting(2) == 2
+        assert cancellation.end_waiting(2) == 2
         assert sorted(map(status, ids)) == ["expired", "expired", "queued"]
-        assert cancellation.give_up_waiting(2) == 1
+        assert cancellation.end_waiting(2) == 1
 
 
 def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
     message_id = queue_text()
-    assert cancellation._give_up([message_id]) == 0
+    assert cancellation._end_messages([message_id]) == 0
     assert status(message_id) == "queued"

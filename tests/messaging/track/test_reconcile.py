@@ -290,7 +290,7 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
 
 CHORES = {
     "clock_skew": "correct_times",
-    "cancellation": "give_up_waiting",
+    "cancellation": "end_waiting",
     "idempotency": "delete_old_answers",
     "recipient_pacing": "delete_old_paces",
 }
