@@ -205,7 +205,7 @@ def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: s
     )
     values = {"title": title, "sender": sender, "link": link}
     try:
-        made = fitting.fit_text(cls, values, mapped.fill, mapped.says, cls.max_template_length)
+        made = fitting.fit_text(cls, values, mapped.fill, mapped.text_of, cls.max_template_length)
     except fitting.TooLong:
         assert utf16_length(link) + utf16_length(sender) > 900
         return
