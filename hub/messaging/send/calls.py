@@ -1,4 +1,4 @@
-"""Calls of providers: claimed before they begin, and their outcomes."""
+"""Calls of providers: the claim before a call, and its outcome."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from hub.lib.provider_http import uptime
 
 @dataclass(frozen=True)
 class Claim:
-    """A message whose call begins now."""
+    """A message that is claimed, whose call begins now."""
 
     message_id: str
-    n: int
+    number: int  # of the attempt
     connection_id: str
     integration: Integration
     outbound: Outbound
     bulk: bool = False
-    epoch: int = 0  # of its sender's throttle
-    begun: float = field(default_factory=uptime)
-    sender: str = ""  # of the connection, when it began
-    looks: Callable[[], None] | None = None  # at files that others serve; raises a SendError
+    epoch: int = 0  # of the throttle of its sender
+    begun_at: float = field(default_factory=uptime)
+    sender: str = ""  # of the connection, when the call began
+    # checks files on other servers; raises SendError
+    check_files: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,6 @@ class Outcome:
     request_ref: str = ""
 
     @property
-    def named(self) -> SendError | None:
-        """The error of a refused call, or the error in the answer to an accepted one."""
+    def reported_error(self) -> SendError | None:
+        """The error of a refused call, or the error in the response to an accepted one."""
         return self.accepted.error if self.accepted else self.error

@@ -1,6 +1,6 @@
-"""Claiming what can be sent.
+"""Claim messages that can be sent.
 
-Claiming means the call begins: without an attempt's row it was surely never made.
+A claim stores the attempt before the call begins: without its row, the call was never made.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = ["LEASE", "Claim", "Outcome", "is_due", "record_and_claim"]
 
 log = structlog.get_logger(__name__)
 
-# longer than the longest call; an expired one becomes unknown, never queued
+# longer than the longest call; a message whose lease expires becomes unknown, never queued
 LEASE = timedelta(seconds=60)
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
 UNREADABLE_RULES = (
@@ -63,17 +63,16 @@ UNREADABLE_RULES = (
 )
 ERASED = "Its text or its recipient was deleted."
 NOTHING_TO_EDIT = "The post to update does not exist."
-RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
+RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to the other lane
 
 
 def record_and_claim(
     ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None
 ) -> list[Claim]:
-    """Record outcomes and claim for each connection no more than its free threads: one transaction
-    for both.
+    """Record outcomes and claim messages for the free threads of connections, in one transaction.
 
-    `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds
-    the last quarter.
+    `bulk` is the number of running calls of the bulk lane by connection. That lane never uses the
+    last quarter of the threads.
     """
     try:
         return _turn(ended, free, bulk or {})
@@ -81,7 +80,7 @@ def record_and_claim(
         if unreadable_rows.is_transient(problem):
             raise
         log.error("turn.failed", problem=type(problem).__name__)
-        return Isolation(_turn).make(ended, free, bulk or {})  # one of them spoils it for all
+        return Isolation(_turn).make(ended, free, bulk or {})  # finds the part that fails
 
 
 @optimistic
@@ -95,7 +94,7 @@ def _turn(
 ) -> list[Claim]:
     gates = Gates(free, ended)
     held = hold_message(free)
-    asked = list[Policy]()
+    policies = list[Policy]()
     gates.apply_outcomes()
     (_record_apart if apart else outcomes.record_outcomes)(ended)
     claims = [
@@ -107,11 +106,11 @@ def _turn(
             bulk.get(connection_id, 0),
             gates.gate_of(connection_id),
             held,
-            asked,
+            policies,
             only,
         )
     ]
-    for policy in sorted(asked, key=attrgetter("connection_id")):  # two turns write in one order
+    for policy in sorted(policies, key=attrgetter("connection_id")):  # one order, against deadlocks
         policy.write()
     gates.write()
     return claims
@@ -134,20 +133,20 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Claiming:
-    """A connection while its messages are claimed, and what they are checked against."""
+    """A connection while its messages are claimed, and the checks for them."""
 
     connection: ConnectionInfo
     integration: Integration
     policy: Policy
     batch: MessageBatch
     epoch: int
-    at: datetime  # the moment by the database's clock
+    at: datetime  # by the database's clock
 
 
 def _claim(
     connection_id: str,
     threads: int,
-    bulk_flying: int,
+    running_bulk: int,
     gate: Gate,
     held: Collection[str],
     policies: list[Policy],
@@ -159,41 +158,41 @@ def _claim(
         gate.consume(0)
         return []
     connection, at = enabled
-    integration = _ready(connection, held)
+    integration = _usable_integration(connection, held)
     if integration is None:
         return []
     batch = MessageBatch()
-    spacing = gate.spacing()
-    chosen = choose_messages(connection_id, Lane.NOW, threads, spacing, batch, only)
-    for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
+    pacing = gate.pacing()
+    chosen = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, only)
+    for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
     if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
-        chosen += choose_messages(connection_id, Lane.BULK, bulk, spacing, batch, only)
+        chosen += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, only)
     questions = [_question(row, details) for row, details in chosen]
     policy = Policy(connection, questions)
     claiming = _Claiming(connection, integration, policy, batch, gate.epoch, at)
-    begun = [
+    started = [
         _begin(batch.add_row(row), details, question, claiming)
         for (row, details), question in zip(chosen, questions, strict=True)
     ]
-    claims = [claim for claim in begun if claim is not None]
+    claims = [claim for claim in started if claim is not None]
     batch.write()
     policies.append(policy)
-    if spacing:
-        spacing.write()
+    if pacing:
+        pacing.write()
     gate.consume(len(claims))
     return claims
 
 
-def _ready(connection: ConnectionInfo, held: Collection[str]) -> Integration | None:
+def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> Integration | None:
     """Return the integration of a connection; None while its rules or settings do not allow it."""
     rules = rules_of(connection)
     if isinstance(rules, UnreadableRules):
         connection_pause.pause_connection(connection.id, UNREADABLE_RULES)
         return None
     if rules.is_capped and connection.id not in held:
-        return None  # its rules are a moment old: the next turn holds it
-    kept = integration_instances.instances().kept(connection.id, connection.settings_version)
-    return kept or _start(connection.id)
+        return None  # its rules have just changed: the next turn locks it
+    cached = integration_instances.instances().kept(connection.id, connection.settings_version)
+    return cached or _create_integration(connection.id)
 
 
 def _question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
@@ -208,15 +207,15 @@ def _question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
     )
 
 
-def _start(connection_id: str) -> Integration | None:
+def _create_integration(connection_id: str) -> Integration | None:
     connection = db.session.get_one(Connection, connection_id)
     try:
         return integration_instances.instance(connection)
-    except DecryptionError as problem:  # an operator may be restoring the key; what waits, waits
+    except DecryptionError as problem:  # an operator may be restoring the key, so messages wait
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
         unreadable_rows.note_row_once(Connection.__tablename__, connection.id, problem)
-    except HubError as problem:  # a package that is gone, a test connection without the demo
+    except HubError as problem:  # a missing package, or a test connection without the demo
         connection_pause.pause_connection(connection.id, str(problem))
     return None
 
@@ -224,7 +223,7 @@ def _start(connection_id: str) -> Integration | None:
 def _begin(
     row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _Claiming
 ) -> Claim | None:
-    """Begin the call of a message, or end it or let it wait."""
+    """Begin the call of a message, or end the message, or let it wait."""
     moment = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
@@ -268,7 +267,7 @@ def _end_of(
     if details.asks_until is not None and details.asks_until <= moment:
         return _End(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:
-        return _End(Status.EXPIRED, "expired", row.code)  # what it waited for is why
+        return _End(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:
         return _End(Status.SUPPRESSED, "suppressed", decision.code)
     if details.content is None or details.erased:
@@ -279,7 +278,7 @@ def _end_of(
 def _wait(
     row: MessageRow, code: str, word: str, until: datetime, batch: MessageBatch, why: str = ""
 ) -> None:
-    """Let a message wait, and say so once."""
+    """Let a message wait, and record the reason once."""
     if row.code != code:
         batch.record_fact(row, word, reason=why)
     row.due_at = until
@@ -287,11 +286,11 @@ def _wait(
 
 
 def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Outbound | None:
-    """Open a message's content; None when only free text could say it and none may be sent.
+    """Open a message's content; None if it needs free text, which is not allowed now.
 
     Raises DecryptionError.
     """
-    if row.edits_id is not None:  # what it says may have been replaced until it was locked
+    if row.edits_id is not None:  # an edit may have been replaced before the row was locked
         details = replace(details, content=replaced_content(row.id) or details.content)
     free = claiming.policy.allows_free_text(row.contact_id)
     outbound = outbound_of(row, details, claiming.integration, row.tries + 1, free=free)
@@ -303,7 +302,7 @@ def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Out
 def _end_without_call(
     row: MessageRow, outbound: Outbound, question: PolicyQuestion, policy: Policy
 ) -> _End | None:
-    """Return how a message ends that cannot be sent as it is, or would cost too much."""
+    """Return how a message ends that cannot be sent as it is, or that exceeds a spending limit."""
     if row.edits_id and not (outbound.edits or outbound.reply_to):
         return _End(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
     if media.is_file_missing(outbound.files):
@@ -338,14 +337,12 @@ def _write_begin(
         details.bulk,
         claiming.epoch,
         sender=sender,
-        looks=_looks(integration, outbound),
+        check_files=_file_check(integration, outbound),
     )
 
 
-def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:
-    """Return what looks at the files that others serve; the thread that hands the message over
-    calls it.
-    """
+def _file_check(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:
+    """Return a function that checks files on other servers; the sending thread calls it."""
     if not outbound.external_media:
         return None
     limits = {

@@ -212,8 +212,8 @@ def _check_files(claim: Claim) -> SendError | None:
     The provider has not been called then.
     """
     try:
-        if claim.looks is not None:
-            claim.looks()
+        if claim.check_files is not None:
+            claim.check_files()
     except SendError as problem:
         return problem
     except Exception as problem:
@@ -240,7 +240,7 @@ def call_provider(claim: Claim) -> Outcome:
         )
     with record_exchanges() as exchanges:
         try:
-            if uptime() - claim.begun > BEGINS_WITHIN:
+            if uptime() - claim.begun_at > BEGINS_WITHIN:
                 raise Unreachable(
                     "Signpost was paused before the call, so it did not call the provider.",
                     TOO_LATE,

@@ -76,14 +76,14 @@ def _record(
     accepted = outcome.accepted
     row = batch.rows[claim.message_id]
     error = destinations.judge_outcome(row, outcome.error)
-    attempt = (claim.message_id, claim.n)
+    attempt = (claim.message_id, claim.number)
     provider_id = known.of.get(attempt)  # a callback may have reported it
     new_id = accepted.provider_id if accepted else ""
     if new_id and known.holder.setdefault((claim.connection_id, new_id), attempt) == attempt:
         provider_id = new_id  # otherwise another attempt already has this ID
     batch.end_attempt(
         claim.message_id,
-        claim.n,
+        claim.number,
         ended_at=outcome.ended_at,
         milliseconds=outcome.milliseconds,
         http_status=outcome.http_status,
@@ -94,7 +94,7 @@ def _record(
         sender=(accepted and accepted.sender) or claim.sender,
         provider_id=provider_id,
     )
-    if claim.n != row.tries:
+    if claim.number != row.tries:
         return
     if accepted is not None:
         record_accepted(row, accepted, batch, can_poll=claim.integration.supports("fetch_status"))

@@ -1,9 +1,8 @@
-"""Gates of claiming: throttles are read and locked before any message, changed in memory, and
-written once.
+"""Limit claims by the throttles of senders.
 
-A sender without a limit has no row, and costs one look for it, until its provider refuses or is not
-reached. The row goes again once all is well, so that workers need not wait for one another where
-nothing is to be shared.
+Throttles are read and locked before any message, changed in memory, and written once. A sender
+without a limit has no row until its provider limits it or cannot be reached. The row is deleted
+once all is well, so that workers need not wait for each other without need.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ from hub.shared import audit
 
 log = structlog.get_logger(__name__)
 
-WIDE = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are kept in a throttle
-SEVERAL = 3  # recipients that are limited in one moment: then the whole sender is
-MOST_COUNTED = 1000  # calls under way
-LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
+WIDE = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are stored in a throttle
+SEVERAL = 3  # limited recipients at once mean that the whole sender is limited
+MOST_COUNTED = 1000  # running calls
+LONGEST_REST = timedelta(days=2)  # every pause of a sender is shorter
 
 
 @dataclass
@@ -87,15 +86,16 @@ class Gate:
         )
 
     def bulk_allowance(self, wanted: int, begun: int) -> int:
-        """Return how many of the bulk lane may be claimed beside what was begun of the other,
-        `wanted` at most.
+        """Return how many messages of the bulk lane may be claimed, `wanted` at most.
+
+        `begun` is the number of messages that were claimed of the other lane.
         """
         if self.state is None or not self._rate:
             return wanted
         return min(wanted, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
 
-    def spacing(self) -> RecipientPacing | None:
-        """Return what spaces the messages to one recipient, where the provider asks for that."""
+    def pacing(self) -> RecipientPacing | None:
+        """Return the pacing of messages to one recipient, if the provider requires it."""
         return (
             RecipientPacing(self.sender, self.moment)
             if self.sender and self.sender.per_recipient
@@ -103,7 +103,7 @@ class Gate:
         )
 
     def consume(self, begun: int) -> None:
-        """Note how many messages went through."""
+        """Count the messages that were claimed."""
         if self.state is None or (
             self.state.ready_at is not None and self.state.ready_at > self.moment
         ):
@@ -115,9 +115,7 @@ class Gate:
 
 
 class Gates:
-    """The throttles that a transaction concerns: of connections that want to claim, and of calls
-    that ended.
-    """
+    """The throttles of a transaction: of connections that claim, and of calls that ended."""
 
     def __init__(
         self,
@@ -158,7 +156,7 @@ class Gates:
             for key, sender in self._senders.items()
             if key in claiming and (sender.per_second or sender.per_recipient)
         }
-        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {
+        troubled = {outcome.claim.connection_id for outcome in ended if _is_outage(outcome)} | {
             key for key, _ in limits
         }
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
@@ -176,17 +174,15 @@ class Gates:
         return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
     def apply_outcomes(self) -> None:
-        """Apply to senders what their ended calls report; while their messages are
-        not written yet.
-        """
+        """Apply the outcomes of calls to their senders, before the messages are written."""
         for outcome in self._ended:
             sender = self._senders.get(outcome.claim.connection_id)
             state = self._states.get(sender.name) if sender else None
             if sender is None or state is None:
-                continue  # nothing is wrong, and nothing was
+                continue  # no problem now, and none before
             if isinstance(outcome.error, FileMissing | FileRefused):
                 continue  # the provider was not called
-            if _outage(outcome):
+            if _is_outage(outcome):
                 if circuit_breaker.record_failure(
                     state, outcome.claim.epoch, str(outcome.error), self.moment
                 ):
@@ -195,10 +191,10 @@ class Gates:
                         outcome.claim.connection_id,
                         why=str(outcome.error),
                     )
-            elif not _fault(outcome):
+            elif not _is_own_fault(outcome):
                 if circuit_breaker.record_answer(state, outcome.claim.epoch):
                     _tell("connection.reachable", outcome.claim.connection_id)
-                error = outcome.named
+                error = outcome.reported_error
                 if (
                     isinstance(error, TransientError)
                     and self._limits.keys()
@@ -209,19 +205,19 @@ class Gates:
         self._hold_siblings()
 
     def _hold_siblings(self) -> None:
-        """Pause the other senders of an account too, where the provider refuses the account."""
+        """Pause the other senders of an account too if the provider limits the account."""
         for (connection_id, scope), error in self._limits.items():
-            mine = self._senders.get(connection_id)
-            if scope == Scope.ACCOUNT and mine is not None:
-                for other in self._others(mine):
+            sender = self._senders.get(connection_id)
+            if scope == Scope.ACCOUNT and sender is not None:
+                for other in self._others(sender):
                     rate_limit.hold_until(self._states[other.name], error.retry_after, self.moment)
                     self._states[other.name].reason = str(error)
 
-    def _others(self, mine: Sender) -> list[Sender]:
+    def _others(self, sender: Sender) -> list[Sender]:
         return [
-            one
-            for one in self._siblings
-            if mine.account and one.account == mine.account and one.name != mine.name
+            sibling
+            for sibling in self._siblings
+            if sender.account and sibling.account == sender.account and sibling.name != sender.name
         ]
 
     def hold(
@@ -249,18 +245,18 @@ class Gates:
         self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
     ) -> None:
         had = rate_limit.current_limit(state, sender.per_second, self.moment)
-        if not had:  # what is under way, by how long a call takes
-            mine = [
-                one.milliseconds
-                for one in self._ended
-                if one.claim.connection_id in sender.connection_ids
+        if not had:  # running calls, divided by the duration of a call
+            durations = [
+                ended.milliseconds
+                for ended in self._ended
+                if ended.claim.connection_id in sender.connection_ids
             ]
-            had = max(_under_way(sender), 1) / max(fmean(mine) / 1000, 0.001)
+            had = max(_under_way(sender), 1) / max(fmean(durations) / 1000, 0.001)
         rate_limit.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
         state.reason = str(error)
 
     def write(self) -> None:
-        """Write what changed, and remove what is not needed any more."""
+        """Write changed throttles, and delete those that are no longer needed."""
         inert = {name for name, state in self._states.items() if self._inert(state)}
         if inert:
             write(_REMOVE, {"names": sorted(inert)})
@@ -295,31 +291,29 @@ class Gates:
                 until is not None and until > moment + LONGEST_REST
                 for until in (state.ready_at, state.bulk_ready_at, state.paused_until)
             ):
-                state = RateState(
-                    state.name
-                )  # a clock or a row was wrong: the pause would never end
+                # a clock or a row was wrong, and the pause would never end
+                state = RateState(state.name)
             self._states[state.name] = state
             self.moment = moment
 
 
 @transaction
 def reset(connection_ids: Collection[str]) -> None:
-    """Forget how fast some senders may go, because what is stored of that cannot be used; they
-    learn it again.
+    """Delete the throttles of some connections, because they cannot be read.
+
+    The rates are learned again.
     """
     names = select(Connection.throttle).where(Connection.id.in_(list_param("connections")))
-    gone = delete(_table).where(_table.c.name.in_(names))
-    db.session.execute(gone, {"connections": list(connection_ids)})
+    statement = delete(_table).where(_table.c.name.in_(names))
+    db.session.execute(statement, {"connections": list(connection_ids)})
 
 
-def _outage(outcome: Outcome) -> bool:
-    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _fault(outcome)
+def _is_outage(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _is_own_fault(outcome)
 
 
-def _fault(outcome: Outcome) -> bool:
-    """Tell whether a call ended by a fault of ours, or was not made for one, which says nothing of
-    the provider.
-    """
+def _is_own_fault(outcome: Outcome) -> bool:
+    """Return whether a call failed because of the hub, which is no sign of an outage."""
     return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (
         FAULT,
         TOO_LATE,
@@ -329,27 +323,26 @@ def _fault(outcome: Outcome) -> bool:
 def _limits(
     ended: Sequence[Outcome], known: Mapping[str, Sender]
 ) -> dict[tuple[str, Scope], TransientError]:
-    """Return the limits of whole senders and accounts that calls met: by connection and scope, with
-    the error.
+    """Return the limits of senders and accounts that calls met, by connection and scope.
 
-    Some providers do not say whether it is one recipient or the sender that is limited. Several
-    recipients at once are the sender.
+    Some providers do not report whether a recipient or the sender is limited. Several limited
+    recipients at once mean the sender.
     """
-    found: dict[tuple[str, Scope], TransientError] = {}
+    limits: dict[tuple[str, Scope], TransientError] = {}
     recipients: dict[str, set[str]] = {}
     for outcome in ended:
-        error = outcome.named
+        error = outcome.reported_error
         connection_id = outcome.claim.connection_id
         if not isinstance(error, TransientError) or connection_id not in known:
             continue
         if isinstance(error, SlowDown) and error.scope in WIDE:
-            found[connection_id, error.scope] = error
+            limits[connection_id, error.scope] = error
         elif error.scope == Scope.RECIPIENT:
             busy = recipients.setdefault(known[connection_id].name, set())
             busy.add(outcome.claim.outbound.to)
             if len(busy) >= SEVERAL:
-                found[connection_id, Scope.SENDER] = error
-    return found
+                limits[connection_id, Scope.SENDER] = error
+    return limits
 
 
 def _under_way(sender: Sender) -> int:

@@ -204,7 +204,7 @@ def test_call_long_after_its_claim_is_not_made(
     ids = [queue_message() for _ in range(6)]
     claims = delivery.record_and_claim([], {fake_chat.id: 6})
     late = [
-        dispatcher.call_provider(replace(one, begun=one.begun - dispatcher.BEGINS_WITHIN - 1))
+        dispatcher.call_provider(replace(one, begun_at=one.begun_at - dispatcher.BEGINS_WITHIN - 1))
         for one in claims
     ]  # it was suspended meanwhile
     assert fake_provider.sent == []
