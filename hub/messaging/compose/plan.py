@@ -57,7 +57,7 @@ class Candidate:
     connection: ConnectionInfo
     address_kind: str
     clean_address: Callable[[str], str]  # raises ValueError
-    # on the channel chat: the kind of address of a single person; "": it writes to teams only
+    # on the channel chat: the kind of address of a single person; "": it writes to a team only
     direct_address_kind: str = ""
 
 
@@ -163,7 +163,7 @@ def plan_posts(
     closed: bool = False,
     expired: bool = False,
 ) -> tuple[list[PlannedPost], list[SkippedStep]]:
-    """Decide where an event is posted for teams."""
+    """Decide to which team destinations an event is posted."""
     by_id = {
         candidate.connection.id: candidate.connection
         for candidate in candidates
