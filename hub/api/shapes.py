@@ -106,11 +106,11 @@ def body_of(shape: type[Shape]) -> Shape:
         why = "The body begins with a byte order mark (BOM). Send UTF-8 without it."
         raise Problem(400, "bad_json", why)
     try:
-        body.decode("utf-8")
+        text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Problem(400, "bad_json", "The body is not UTF-8.") from None
     try:
-        found = json.loads(body, object_pairs_hook=_each_once, parse_constant=_no_number)
+        found = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
     except json.JSONDecodeError as problem:
         raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
     except ValueError:  # Python's limit, since reading a number takes long with its length

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
@@ -18,6 +17,7 @@ from rq.job import Job
 
 from hub.core.errors import HubError
 from hub.db.store import wake_now
+from hub.lib import memory
 
 log = structlog.get_logger(__name__)
 
@@ -76,9 +76,7 @@ def work(queue: str, app: Flask) -> None:
         worker.app = app
         with app.app_context():
             wake_now(queue)  # for work that was left when the last worker ended
-        # loaded objects stay, so the collector can skip them and copies no pages in children
-        gc.collect()
-        gc.freeze()
+        memory.keep_loaded_objects()
         worker.work(logging_level="WARNING", with_scheduler=False)
     except redis.RedisError as problem:  # RQ could not look for jobs
         raise QueueLost(f"{LOST} It says: {problem}") from None

@@ -128,15 +128,21 @@ def _normal(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
     """
     # what is under a trunk prefix may have another form, and that one a prefix again
     for _ in range(4):
-        try:
-            parsed = phonenumbers.parse(number)
-        except phonenumbers.NumberParseException:
-            return number, None
-        normal = to_normal(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
-        if normal == number:
+        normal, parsed = _parse(number)
+        if parsed is None or normal == number:
             return number, parsed
         number = normal
-    return number, phonenumbers.parse(number)
+    return number, _parse(number)[1]
+
+
+@lru_cache(maxsize=4096)  # several spellings of a number lead to the same one
+def _parse(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
+    """Return a number without its trunk prefix and in the first of its forms, and its parts."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number, None
+    return to_normal(phonenumbers.format_number(parsed, PhoneNumberFormat.E164)), parsed
 
 
 def _why_not(number: str) -> str:

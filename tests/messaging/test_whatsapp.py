@@ -265,5 +265,5 @@ class TestAnotherLanguage:
         return {"HUB_LOCALE": "de-AT"}
 
     def test_it_stands_between_the_readers_own_and_english(self, hub_demo: Flask) -> None:
-        assert render.locale_fallbacks("pt_BR") == ["pt-br", "pt", "de-at", "de", "en"]
-        assert render.locale_fallbacks("de") == ["de", "de-at", "en"]
+        assert render.locale_fallbacks("pt_BR") == ("pt-br", "pt", "de-at", "de", "en")
+        assert render.locale_fallbacks("de") == ("de", "de-at", "en")

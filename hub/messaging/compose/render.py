@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app
@@ -118,10 +119,15 @@ def default_locale() -> str:
     return locale
 
 
-def locale_fallbacks(locale: str) -> list[str]:
+def locale_fallbacks(locale: str) -> Sequence[str]:
     """Return the locales to try, best first: pt-BR, pt, those of HUB_LOCALE, English."""
+    return _fallbacks(locale, default_locale())
+
+
+@lru_cache(maxsize=256)  # each message of an event asks, and people share few locales
+def _fallbacks(locale: str, default: str) -> tuple[str, ...]:
     tags: list[str] = []
-    for candidate in (locale, default_locale(), SHIPPED_LOCALE):
+    for candidate in (locale, default, SHIPPED_LOCALE):
         parts = candidate.replace("_", "-").lower().split("-")
         tags += ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    return list(dict.fromkeys(tags))
+    return tuple(dict.fromkeys(tags))

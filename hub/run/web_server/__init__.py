@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from hub.core.config import Config
+from hub.lib import memory
 from hub.run.web_server.worker import BufferedThreadWorker
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where it is missing, gunicorn takes the temporary folder
@@ -32,9 +32,7 @@ class Web(BaseApplication):  # type: ignore[misc]
         import hub
 
         app = hub.create_app(self.config)
-        # what is loaded stays: the collector need not go through it again and again
-        gc.collect()
-        gc.freeze()
+        memory.keep_loaded_objects()
         return app
 
 

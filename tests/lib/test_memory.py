@@ -1,0 +1,25 @@
+"""The garbage collector of a process that serves until it ends."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from hub.lib import memory
+
+
+@pytest.fixture(autouse=True)
+def _collector() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_collector_skips_loaded_objects_and_runs_less_often() -> None:
+    before = gc.get_threshold()
+    memory.keep_loaded_objects()
+    assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == (memory.YOUNGEST, *before[1:])
