@@ -176,7 +176,7 @@ def _sending(count: int) -> Any:
         with app.app_context():
             return db.session.scalar(select(func.count()).select_from(Attempt)) or 0
 
-    app = create_app(doors=False)
+    app = create_app(blueprints=False)
     goal = 0
 
     def work() -> None:

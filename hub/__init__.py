@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from hub.core.config import Config
 
 
-def create_app(config: Config | None = None, *, doors: bool = True) -> Flask:
-    """Make the application: settings, extensions, and the three doors, which workers do without.
+def create_app(config: Config | None = None, *, blueprints: bool = True) -> Flask:
+    """Make the application: settings, extensions, and blueprints, which workers do without.
 
     Nothing connects yet.
     """
     from hub.app import factory  # the command line shows its help without loading all this
 
-    return factory.create(config, factory.DOORS if doors else ())
+    return factory.create(config, factory.BLUEPRINTS if blueprints else ())

@@ -173,7 +173,7 @@ def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     update_message(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    own = create_app(doors=False)
+    own = create_app(blueprints=False)
     queue.refuse()
     with own.app_context():
         try:

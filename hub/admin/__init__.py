@@ -1,4 +1,4 @@
-"""The admin door: server-rendered pages for people, behind one guard."""
+"""The admin pages: rendered on the server, behind one guard."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from hub.accounts import limits
 from hub.admin import error_handlers, extensions
 from hub.admin.auth import guard, sign_in
+from hub.admin.auth.sessions import PageSessions
 from hub.admin.connections import integrations, rules, team_posts, templates
 from hub.admin.connections import pages as connection_pages
 from hub.admin.contacts import detail as contact_detail
@@ -23,7 +24,7 @@ from hub.admin.settings import account, api_keys, opt_out_keywords, sources, use
 from hub.admin.view import filters, navigation
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
-from hub.lib import assets
+from hub.lib import assets, request_checks
 from hub.messaging.inbox import conversations
 from hub.models import Connection
 
@@ -62,12 +63,13 @@ PAGES = (
 
 def init_app(app: Flask) -> None:
     """Register the pages, and the extensions that they need."""
-    extensions.init_app(app)
+    app.session_interface = PageSessions()
+    app.register_blueprint(guard.admin)
+    extensions.init_app(app, guard.admin.name)
     limits.init_app(app)
-    assets.init_app(app)
+    assets.init_app(app, request_checks.protect)
     filters.install(app)
     navigation.install(app, _waiting)
-    app.register_blueprint(guard.admin)
     error_handlers.install(app)
 
 

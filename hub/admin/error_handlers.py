@@ -15,6 +15,7 @@ from hub.admin.auth.guard import admin
 from hub.admin.view import error_pages
 from hub.core.errors import DecryptionError, Refused
 from hub.db import store
+from hub.lib import request_checks, unmatched
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +25,8 @@ STORED_ANYWAY = (
 
 
 def install(app: Flask) -> None:
-    """Answer with a page whatever goes wrong in one, and where nothing is."""
-    app.extensions["hub.nowhere"]["/"] = _refused_by_http
+    """Answer with a page where no route is."""
+    unmatched.answer_below(app, "/", request_checks.protected(_refused_by_http))
 
 
 @admin.errorhandler(HTTPException)

@@ -10,7 +10,13 @@ csrf = CSRFProtect()
 login = LoginManager()
 
 
-def init_app(app: Flask) -> None:
-    """Set up the extensions of an application."""
+def init_app(app: Flask, pages: str) -> None:
+    """Set up the extensions for `pages`, the name of a blueprint that is registered.
+
+    Each extension hooks into all requests. Their hooks are moved to the blueprint, so that
+    webhooks, API requests and health checks do not run them.
+    """
     csrf.init_app(app)
     login.init_app(app)
+    for hooks in (app.before_request_funcs, app.after_request_funcs):
+        hooks[pages] = [*hooks.pop(None, ()), *hooks[pages]]

@@ -1,4 +1,4 @@
-"""The door of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
+"""The API of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
 
 guard        who asks                     events, messages, media, suppressions, requests
 shapes       what goes in and comes out   operations   what each view declares about itself
@@ -11,19 +11,22 @@ from flask import Blueprint, Flask
 
 from hub.api import document as document
 from hub.api import events, guard, media, messages, problems, requests, suppressions
+from hub.lib import request_checks, unmatched
 
 
 def init_app(app: Flask) -> None:
-    """Open the API's routes."""
+    """Register the routes of the API."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
+    request_checks.protect(api)
     guard.protect(api)
     problems.answer_errors_of(api)
     for module in (events, messages, media, suppressions, requests):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
-    app.extensions["hub.nowhere"]["/api/"] = problems.http_problem
+    unmatched.answer_below(app, "/api/", request_checks.protected(problems.http_problem))
     app.register_blueprint(document.blueprint)
     lending = Blueprint("lending", __name__)  # for providers, who have a link and no key
+    request_checks.protect(lending)
     problems.answer_errors_of(lending)
     lending.register_blueprint(media.lending)
     app.register_blueprint(lending)

@@ -15,10 +15,11 @@ from hub.api.reference import groups
 from hub.api.shapes import ProblemOut
 from hub.core import __version__
 from hub.core.config import Config
-from hub.lib import compression
+from hub.lib import compression, request_checks
 from hub.messaging.compose import media
 
 blueprint = Blueprint("api_document", __name__)
+request_checks.protect(blueprint)
 blueprint.after_request(compression.compress_public)
 
 ABOUT = (

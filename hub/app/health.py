@@ -1,4 +1,4 @@
-"""Health: alive, and ready. Open to all, and tells nothing but that."""
+"""Health checks: alive, and ready. They are open to everyone and reveal nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.engine import db
 from hub.db.types import now
-from hub.lib import disk
+from hub.lib import disk, request_checks
 from hub.messaging.send import provider_health
 from hub.messaging.state import job_failures
 from hub.models import Message, ProviderCallback
@@ -26,10 +26,11 @@ LATE = timedelta(minutes=1)
 _REVISION = text(startup_checks.REVISION)
 
 health = Blueprint("health", __name__)
+request_checks.protect(health, any_host=True)
 
 
 def init_app(app: Flask) -> None:
-    """Open the health routes."""
+    """Register the health routes."""
     app.register_blueprint(health)
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -212,6 +213,15 @@ class Config:
     @property
     def path_prefix(self) -> str:
         return urlsplit(self.public_url).path
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Values of the Host header that name this hub, in lower case."""
+        netloc = urlsplit(self.public_url).netloc.lower()
+        names = {netloc, netloc.removesuffix(":443" if self.https else ":80")}
+        if self.bind.loopback:
+            names |= {f"{name}:{self.bind.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        return frozenset(names)
 
     @property
     def sqlite(self) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from mimetypes import guess_type
 from pathlib import Path
 
 import flask_bootstrap
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
@@ -116,10 +117,17 @@ class Asset:
     mimetype: str
 
 
-def init_app(app: Flask) -> None:
-    """Serve the files, and give the templates `asset()` and `glyph()`."""
+def init_app(app: Flask, prepare: Callable[[Blueprint], None] | None = None) -> None:
+    """Serve the files, and give the templates `asset()` and `glyph()`.
+
+    `prepare` is called with the blueprint of the files before it is registered.
+    """
     compression.init_app(app)
-    app.add_url_rule("/static/<version>/<path:name>", "static", _serve)
+    files = Blueprint("static", __name__, url_prefix="/static")
+    files.add_url_rule("/<version>/<path:name>", view_func=_serve)
+    if prepare is not None:
+        prepare(files)
+    app.register_blueprint(files)
     app.jinja_env.globals.update(asset=asset, glyph=glyph)
 
 

@@ -1,4 +1,4 @@
-"""Times from outside: the range that the hub accepts, in one place for every door.
+"""Times from outside: the range that the hub accepts, in one place for pages, API and webhooks.
 
 The range leaves so much room on both sides that neither a time zone nor the days that the hub adds
 can lead out of what Python and the databases hold.

@@ -38,7 +38,7 @@ def background_app() -> Flask:
     """Return the application of workers and cron, made once; their children inherit it."""
     import hub
 
-    return hub.create_app(doors=False)  # nobody calls here, and the pages weigh 16 MB
+    return hub.create_app(blueprints=False)  # nobody calls here, and the pages weigh 16 MB
 
 
 def worker(queue: str) -> Child:

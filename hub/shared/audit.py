@@ -23,7 +23,7 @@ _actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 
 
 def act_as(actor: Actor) -> None:
-    """Say who acts from here on; each door's guard does, for the request at hand."""
+    """Set who acts from here on, such as the user or the API key of a request."""
     _actor.set(actor)
 
 

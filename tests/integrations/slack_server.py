@@ -80,8 +80,8 @@ def slack_server(running_slack_server: SlackServer) -> SlackServer:
 
 @pytest.fixture
 def slack_for(slack_server: SlackServer, port: int) -> Any:
-    door = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
-    return lambda given: Slack(given, door, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
+    client = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
+    return lambda given: Slack(given, client, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
 
 
 def send_error(one: Slack, message: Outbound) -> SendError:

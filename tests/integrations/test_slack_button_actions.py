@@ -1,5 +1,5 @@
-"""Presses of buttons in Slack: proved by their signature, read without trust, and acted on through
-the hub's own door.
+"""Clicks on buttons in Slack: verified by their signature, read without trust, and acted on through
+the webhook route.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def test_a_payload_that_is_nested_without_end_is_none() -> None:
     assert [type(fact) for fact in ONE.parse_events(request)] == [Unrecognized]
 
 
-# ── Through the hub's door, pressed in the simulator ──────────────────────────────────────────────
+# ── Through the webhook route, clicked in the simulator ───────────────────────────────────────────
 def a_team(app: Flask, *, by_webhook: bool) -> None:
     """Let one connection post to the simulator's team, and no other."""
     for one in db.session.scalars(
@@ -279,6 +279,6 @@ def test_button_in_slack_reminds_the_signer_and_the_post_names_the_user(
     )
 
 
-def test_an_unsigned_press_is_refused_at_the_door(hub_demo: Flask) -> None:
+def test_unsigned_click_is_refused(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().post(TARGET, data={"payload": json.dumps(a_press("tok"))})
     assert (answer.status_code, callbacks()) == (403, [])

@@ -255,10 +255,10 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
 def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
     http_recorder: HttpRecorder, member: dict[str, Any], code: str
 ) -> None:
-    door = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
+    client = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
     telegram = Telegram(
         {**SETTINGS, "team_chat": "@acmesigning"},
-        door,
+        client,
         dict.fromkeys(Telegram.api, http_recorder.url),
     )
     for answer in (ME, info(), CHAT, {"ok": True, "result": member}):

@@ -146,7 +146,7 @@ FORBIDDEN = {
 
 
 @every
-def test_it_reaches_out_through_the_one_door_only(cls: type[Integration]) -> None:
+def test_requests_use_the_http_client_only(cls: type[Integration]) -> None:
     module = inspect.getmodule(cls)
     assert isinstance(module, ModuleType)
     assert module.__file__

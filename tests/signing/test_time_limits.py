@@ -1,4 +1,4 @@
-"""Every time limit that the hub stores is asked wherever it matters: the list, and each door."""
+"""Every time limit that the hub stores is checked at each entry point where it matters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.hub_fixtures import signing_app as signing_app
 from tests.team_connections import connect_team as connect_team
 
 HERE = "/requests/agr-1001"
-# where each stored limit is asked; a column that is new here needs its doors, and a test of each
+# where each stored limit is checked; a new column needs its entry points and a test of each
 LIMITS = {
     "requests.expires_at": (
         "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages"
@@ -86,7 +86,7 @@ def test_every_stored_limit_is_in_the_list() -> None:
         if column.name.endswith(ends)
     }
     assert stored <= LIMITS.keys(), (
-        "a new time limit: list it here with the doors that ask it, and test those"
+        "a new time limit: list it here with the entry points that check it, and test those"
     )
 
 

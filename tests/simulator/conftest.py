@@ -157,7 +157,7 @@ class Callback:
 
 
 class Crowded(ThreadingHTTPServer):
-    request_queue_size = 64  # of 5, a crowd that calls at once finds the door shut
+    request_queue_size = 64  # with 5, simultaneous calls of many clients are refused
 
 
 class Receiver:

@@ -246,6 +246,8 @@ def test_a_method_that_is_not_taken_is_answered_with_those_that_are(app: Flask) 
         )
     seen = 0
     for rule in app.url_map.iter_rules():
+        if rule.endpoint == "webhooks.receive":
+            continue  # it takes every method, so that an integration may answer a probe
         path = rule.rule.replace("<", "").replace(">", "").replace("path:", "")
         wrong = next(
             method for method in ("DELETE", "PATCH", "PUT") if method not in (rule.methods or ())

@@ -30,7 +30,7 @@ from hub.admin.extensions import csrf, login
 from hub.admin.view import datetimes
 from hub.core.config import Config
 from hub.core.vocabulary import Role
-from hub.lib import compression
+from hub.lib import compression, request_checks
 from hub.lib.storable import is_storable
 from hub.models import User
 from hub.shared import audit, security_log
@@ -39,6 +39,7 @@ from hub.shared.audit import Actor
 F = TypeVar("F", bound=Callable[..., Any])
 
 admin = Blueprint("admin", __name__)
+request_checks.protect(admin)
 
 
 def needs(role: Role) -> Callable[[F], F]:
@@ -124,7 +125,7 @@ def _never_cached(response: Response) -> Response:
 
 @admin.teardown_request
 def _leave(_: BaseException | None) -> None:
-    audit.act_as(audit.SYSTEM)  # the thread serves the other doors too
+    audit.act_as(audit.SYSTEM)  # the thread serves API requests too
 
 
 def _to_sign_in() -> Any:

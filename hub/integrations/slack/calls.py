@@ -1,5 +1,4 @@
-"""Calls to Slack, through our door: methods of the Web API, incoming webhooks, the addresses that
-answer a press.
+"""Call Slack: methods of the Web API, incoming webhooks, and addresses that answer a click.
 
 https://docs.slack.dev/apis/web-api/#responses
 """

@@ -76,9 +76,7 @@ def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, unti
 def _follow(
     method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
 ) -> tuple[ProviderResponse, str]:
-    """Ask, and go where the answer points to, each time through the door that lets nobody into
-    private networks.
-    """
+    """Request an address and follow its redirects. None may lead into a private network."""
     for _ in range(MOST_HOPS + 1):
         if time.monotonic() > until:
             raise FileMissing("The address of the file responds too slowly.", UNREACHABLE)
@@ -92,8 +90,7 @@ def _follow(
                 count_to=max(limits.values()),
             )
         except AddressNotAllowed:
-            # not the door's own words: they are for who runs this hub, and would tell a stranger
-            # what lies behind it
+            # the error's own text is for operators: it would describe the network to a stranger
             raise FileRefused(
                 "The address of the file is not https, or not on the public internet.",
                 "media_not_allowed",

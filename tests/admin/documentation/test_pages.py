@@ -11,8 +11,8 @@ import pytest
 from hatchling import build
 
 from hub.admin.documentation import rendering
-from hub.app.factory import POLICY
 from hub.core.vocabulary import Role
+from hub.lib.request_checks import POLICY
 from tests.conftest import Browser
 
 ROOT = Path(__file__).resolve().parents[3]

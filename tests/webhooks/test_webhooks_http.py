@@ -1,4 +1,4 @@
-"""The door of the providers: verify, store, answer; and nothing else."""
+"""Webhooks over HTTP: verified, stored and answered, without the hooks of pages."""
 
 from __future__ import annotations
 

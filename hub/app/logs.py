@@ -1,0 +1,33 @@
+"""The form of log lines, and what is left out of them."""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+from hub.core.config import Config
+from hub.lib import redaction
+
+# they log recipients, or every step
+NOISY = ("urllib3", "alembic", "rq", "werkzeug")
+
+
+def configure(config: Config) -> None:
+    """Set up the logs of this process."""
+    level = getattr(logging, config.log_level)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redaction.in_log,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,98 @@
+"""Checks of requests for pages and the API, and the security headers of their responses.
+
+They hang on blueprints, so that webhooks, which come hundreds of times a second, do without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, SecurityError
+
+from hub.core.config import Config
+from hub.lib.storable import is_storable
+
+# styles and scripts come from our own files only; Bootstrap's sheet contains data: images
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
+    " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+HTTPS_ONLY = "max-age=31536000"  # for Strict-Transport-Security
+UNSTORABLE = (
+    "The address or a header contains a character that cannot be stored, such as NUL. Remove it."
+)
+
+
+def protect(blueprint: Blueprint, *, any_host: bool = False) -> None:
+    """Check the requests of a blueprint, and add the security headers to its responses.
+
+    `any_host` admits requests under every name, such as those of a load balancer.
+    """
+    if not any_host:
+        blueprint.before_request(_check_host)
+    blueprint.before_request(_check_text)
+    blueprint.after_request(_add_headers)
+
+
+def protected(
+    reply: Callable[[HTTPException], Response],
+) -> Callable[[HTTPException], Response]:
+    """Check and answer a request that belongs to no blueprint, in the same way."""
+
+    def answer(error: HTTPException) -> Response:
+        if request.routing_exception is None:  # its blueprint has checked it
+            return reply(error)
+        try:
+            _check_host()
+            _check_text()
+        except HTTPException as refusal:
+            error = refusal
+        return _add_headers(reply(error))
+
+    return answer
+
+
+def _check_host() -> None:
+    """Refuse a Host that is not this hub's."""
+    config = _config()
+    if request.environ.get("HTTP_HOST", "").lower() not in config.hosts:
+        raise SecurityError(
+            f"The address of this hub is {config.public_url}, but the request names another host."
+        )
+
+
+def _check_text() -> None:
+    """Refuse an address or a header with text that no database stores.
+
+    The API checks bodies and addresses where it reads them.
+    """
+    environ = request.environ
+    if not is_storable("".join(text for name, text in environ.items() if name.startswith("HTTP_"))):
+        raise BadRequest(UNSTORABLE)
+    if request.path.startswith("/api/"):
+        return
+    if not is_storable(environ["PATH_INFO"]):
+        raise NotFound
+    if "%00" in environ.get("QUERY_STRING", ""):
+        raise BadRequest(UNSTORABLE)
+
+
+def _add_headers(response: Response) -> Response:
+    if _config().https:
+        response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _config() -> Config:
+    found: Config = current_app.extensions["hub.config"]
+    return found

@@ -1,0 +1,30 @@
+"""Answer addresses that match no route as the routes nearby would: with JSON or with a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, current_app, request
+from werkzeug.exceptions import HTTPException
+
+Reply = Callable[[HTTPException], Any]
+REPLIES = "hub.unmatched"
+
+
+def init_app(app: Flask) -> None:
+    """Answer errors of requests that belong to no blueprint with an error handler of its own."""
+    app.extensions[REPLIES] = {}
+    for status in (400, 404, 405):
+        app.register_error_handler(status, _answer)
+
+
+def answer_below(app: Flask, prefix: str, reply: Reply) -> None:
+    """Answer with `reply` below a prefix, unless a longer one has a reply of its own."""
+    app.extensions[REPLIES][prefix] = reply
+
+
+def _answer(error: HTTPException) -> Any:
+    replies: dict[str, Reply] = current_app.extensions[REPLIES]
+    fitting = [prefix for prefix in replies if request.path.startswith(prefix)]
+    return replies[max(fitting, key=len)](error) if fitting else error

@@ -1,0 +1,86 @@
+"""Answers to providers. Each one is JSON that says `success`, unless an integration decides."""
+
+from __future__ import annotations
+
+import json
+
+import structlog
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from hub.core.errors import BadWebhook
+from hub.db.group_commit import WriteFailed
+from hub.intake.provider_callbacks import CannotVerify
+from hub.shared import security_log
+
+log = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+DETAILS = {
+    400: (
+        "The request is malformed or incomplete, or contains a character such as NUL. Send it"
+        " again."
+    ),
+    404: "No integration receives webhooks at this address.",
+    405: "Send webhooks with POST.",
+    413: "The body is larger than 256 KiB.",
+}
+HEADERS = {405: ("Allow", "POST"), 503: ("Retry-After", "5")}
+
+
+def answer_errors_of(blueprint: Blueprint) -> None:
+    """Answer every error of a blueprint as a problem document."""
+    blueprint.register_error_handler(BadWebhook, _not_genuine)
+    for kind in (SQLAlchemyError, WriteFailed, CannotVerify):
+        blueprint.register_error_handler(kind, _unavailable)
+    blueprint.register_error_handler(HTTPException, http_error)
+    blueprint.register_error_handler(Exception, _internal_error)
+
+
+def success(response: tuple[str, str]) -> Response:
+    """Answer with the content type and the text that an integration gives."""
+    content_type, text = response
+    return Response(text, content_type=content_type)
+
+
+def http_error(error: HTTPException) -> Response:
+    """Answer an error of HTTP itself, such as an unknown address."""
+    status = error.code or 500
+    return _problem(status, DETAILS.get(status) or error.name)
+
+
+def _not_genuine(error: BadWebhook) -> Response:
+    path = request.path.rstrip("/")
+    log.warning("webhook.refused", path=path, why=str(error))
+    security_log.record("webhook_refused", request.remote_addr or "", path=path)
+    return _problem(403, str(error))
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("webhook.not_taken", problem=type(error).__name__)
+    return _problem(503, "Signpost cannot accept this webhook now. Send it again.")
+
+
+def _internal_error(_: Exception) -> Response:
+    log.exception("webhook.failed", path=request.path.rstrip("/"))
+    return _problem(500, "Internal error. Send it again.")
+
+
+def _problem(status: int, why: str) -> Response:
+    """Return a problem document (RFC 9457) that also says `success` and `error`."""
+    title = HTTP_STATUS_CODES[status]
+    content = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": title.lower().replace(" ", "_"),
+        "detail": why,
+        "success": False,
+        "error": why,
+    }
+    response = Response(json.dumps(content), status, content_type=PROBLEM)
+    if status in HEADERS:
+        response.headers.add(*HEADERS[status])
+    return response

@@ -1,0 +1,102 @@
+"""The route that receives the webhooks of all providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+
+from hub import integrations
+from hub.core.config import Config
+from hub.core.errors import BadWebhook
+from hub.intake import provider_callbacks
+from hub.intake.provider_callbacks import VerifiedBy
+from hub.integrations.base import WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver
+from hub.lib.storable import is_storable
+from hub.shared import action_tokens
+from hub.webhooks import responses, target
+
+PREFIX = "/api/rpc/webhooks"
+PATHS = "hub.webhook_paths"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+
+webhooks = Blueprint("webhooks", __name__, url_prefix=PREFIX)
+responses.answer_errors_of(webhooks)
+
+
+@webhooks.route("/<path:path>", methods=METHODS)
+def receive(path: str) -> Response:
+    """Verify one webhook, store it, and answer its provider."""
+    method = request.method
+    declared, connection, receivers = _find_receivers(path.rstrip("/"))
+    candidates = _read_request(method, declared, connection)
+    probed = (receiver.probe_response(candidates[0]) for receiver in receivers)
+    if (response := next(filter(None, probed), None)) is not None:
+        return responses.success(response)
+    if method != "POST":
+        raise MethodNotAllowed
+    genuine, proof = _verify(candidates, receivers)
+    new = provider_callbacks.store(genuine, proof)
+    clicked = proof.integration.clicked_tokens(genuine)
+    if clicked and not any(map(action_tokens.is_genuine, clicked)):
+        return responses.success(proof.integration.foreign_click_response(genuine))
+    return responses.success(proof.integration.webhook_response(genuine, new))
+
+
+@webhooks.record
+def _add_fixed_addresses(state: BlueprintSetupState) -> None:
+    """Route the addresses without a connection's name, which are matched faster than a pattern."""
+    paths = state.app.extensions[PATHS] = integrations.webhook_paths()
+    for path in paths:
+        if "{" not in path:
+            state.add_url_rule(
+                f"/{path}", "receive", receive, methods=METHODS, defaults={"path": path}
+            )
+
+
+def _find_receivers(path: str) -> tuple[str, str, Sequence[type[WebhookReceiver]]]:
+    """Return the path as declared, the connection that it names, and the integrations that share
+    it. Raises NotFound.
+    """
+    paths = current_app.extensions[PATHS]
+    parent, _, last = path.rpartition("/")
+    for declared, connection in ((path, ""), (f"{parent}/{{connection}}", last)):
+        if declared in paths and "{" not in path and is_storable(connection):
+            return declared, connection, paths[declared]
+    raise NotFound
+
+
+def _read_request(method: str, declared: str, connection: str) -> list[WebhookRequest]:
+    """Return the request once for each address that the provider may have signed.
+
+    Raises BadRequest and RequestEntityTooLarge.
+    """
+    config: Config = current_app.extensions["hub.config"]
+    environ = request.environ
+    addresses = target.addresses(environ, config.public_url, config.path_prefix)
+    headers = {
+        name[5:].replace("_", "-").lower(): text
+        for name, text in environ.items()
+        if name.startswith("HTTP_")
+    }
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    if not is_storable("".join((*addresses, *headers.values()))):
+        raise BadRequest
+    body = request.get_data(cache=False) if method == "POST" else b""
+    return [WebhookRequest(method, url, declared, headers, body, connection) for url in addresses]
+
+
+def _verify(
+    candidates: Sequence[WebhookRequest], receivers: Sequence[type[WebhookReceiver]]
+) -> tuple[WebhookRequest, VerifiedBy]:
+    """Return the genuine one of requests that differ in the address only. Raises BadWebhook."""
+    *others, last = candidates
+    for candidate in others:
+        try:
+            return candidate, provider_callbacks.verify(candidate, receivers)
+        except BadWebhook:
+            continue
+    return last, provider_callbacks.verify(last, receivers)
