@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask
 from sqlalchemy import func, select
 
-from hub.accounts import limits
 from hub.admin import error_handlers, extensions
 from hub.admin.auth import guard, sign_in
 from hub.admin.auth.sessions import PageSessions
@@ -66,7 +65,6 @@ def init_app(app: Flask) -> None:
     app.session_interface = PageSessions()
     app.register_blueprint(guard.admin)
     extensions.init_app(app, guard.admin.name)
-    limits.init_app(app)
     assets.init_app(app, request_checks.protect)
     filters.install(app)
     navigation.install(app, _waiting)

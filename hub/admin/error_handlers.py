@@ -6,11 +6,11 @@ import secrets
 from typing import Any
 
 import structlog
-from flask import Flask, request
+from flask import Flask, Response, request
+from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
-from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import admin
 from hub.admin.view import error_pages
 from hub.core.errors import DecryptionError, Refused
@@ -40,10 +40,14 @@ def _refused_by_http(error: HTTPException) -> Any:
     return page
 
 
+@admin.errorhandler(RateLimitExceeded)
+def _limited(error: RateLimitExceeded) -> Response:
+    response: Response = error.get_response()  # the page that the limit was declared with
+    return response
+
+
 @admin.errorhandler(Refused)
 def _refused(error: Refused) -> Any:
-    if isinstance(error, TooMany):
-        return error_pages.page(429, why=str(error), retry_after=error.retry_after)
     return error_pages.page(error.status, why=str(error))
 
 

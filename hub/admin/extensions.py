@@ -1,10 +1,12 @@
-"""Flask extensions of the pages, created empty: sign-in and protection against forged forms."""
+"""Flask extensions of the pages: sign-in, protection against forged forms, and limits."""
 
 from __future__ import annotations
 
 from flask import Flask
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
+
+from hub.accounts import limits
 
 csrf = CSRFProtect()
 login = LoginManager()
@@ -18,5 +20,6 @@ def init_app(app: Flask, pages: str) -> None:
     """
     csrf.init_app(app)
     login.init_app(app)
-    for hooks in (app.before_request_funcs, app.after_request_funcs):
+    limits.init_app(app, app.extensions["hub.config"])
+    for hooks in (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs):
         hooks[pages] = [*hooks.pop(None, ()), *hooks[pages]]

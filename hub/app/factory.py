@@ -80,10 +80,6 @@ def _flask_settings(config: Config) -> dict[str, Any]:
         "SESSION_COOKIE_PATH": config.path_prefix or "/",
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_CHECK_DEFAULT": False,  # the guard of the pages checks, once it knows the user
-        "RATELIMIT_STORAGE_URI": config.redis_url.replace("unix://", "redis+unix://", 1),
-        "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.1},
-        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
-        "RATELIMIT_KEY_PREFIX": "hub",
         "TEMPLATES_AUTO_RELOAD": False,
     }
 

@@ -7,9 +7,10 @@ from typing import Any
 from flask import flash, g, make_response, redirect, render_template, request, url_for
 
 from hub.accounts import limits, links, sign_ins, users
-from hub.accounts.limits import TooMany
-from hub.admin.auth import guard
+from hub.accounts.limits import ACCOUNT, NETWORK, TooMany
+from hub.admin.auth import guard, page_limits
 from hub.admin.auth.guard import admin, needs, public
+from hub.admin.auth.page_limits import limited_failures
 from hub.admin.view import forms
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Role
@@ -23,8 +24,19 @@ MORE_TRIES = {
 }
 
 
+def _too_many(refusal: TooMany) -> Any:
+    """Answer a sign-in that is limited."""
+    form = forms.SignIn(request.form)
+    _record("sign_in_limited", form.email.data or "")
+    answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
+    answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
+
+
 @admin.route("/sign-in", methods=["GET", "POST"])
 @public
+@limited_failures(NETWORK, page_limits.network, _too_many)
+@limited_failures(ACCOUNT, page_limits.account, _too_many)
 def sign_in() -> Any:
     """Let somebody in by e-mail and password."""
     target = guard.back_to(request.args.get("next"))
@@ -41,13 +53,11 @@ def sign_in() -> Any:
     try:
         limits.begin_sign_in(email, address, browser)
     except TooMany as refusal:
-        _record("sign_in_limited", email)
-        answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
-        answer.headers["Retry-After"] = str(refusal.retry_after)
-        return answer
+        return _too_many(refusal)
     user = sign_ins.authenticate(email, form.password.data or "")
     left = limits.end_sign_in(email, address, browser, known=user is not None)
     if user is None:
+        g.sign_in_failed = True  # what the limits of failures count
         _record("sign_in_failed", email)
         problem = ("The email address and password do not match.", MORE_TRIES.get(left, ""))
         return _sign_in_page(form, problem, 422)

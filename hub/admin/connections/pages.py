@@ -7,9 +7,9 @@ from typing import Any
 from flask import current_app, flash, g, redirect, render_template, request, url_for
 
 from hub import integrations
-from hub.accounts import limits
-from hub.accounts.limits import TooMany
+from hub.accounts.limits import SAVE, SEND, TEST, TooMany
 from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.page_limits import limited
 from hub.admin.connections import (
     connection_page,
     passed_test,
@@ -45,29 +45,50 @@ def new_connection(name: str) -> Any:
     return Page(cls, name_form=name_form, typed=typed, simulated=True).show()
 
 
+def _asks_for_test() -> bool:
+    return request.form.get("do") == "test"
+
+
+def _asks_to_save() -> bool:
+    return not _asks_for_test()
+
+
+def _posted_page(name: str) -> Page:
+    """Return the page of a new connection with what was posted to it."""
+    cls = integrations.get(name)
+    return Page(
+        cls,
+        name_form=forms.NameConnection(request.form),
+        typed=secret_resubmission.values(cls, request.form, g.user.id),
+        simulated=bool(request.form.get("test")) and current_app.extensions["hub.config"].demo,
+        passed="" if _asks_for_test() else request.form.get("passed", ""),
+    )
+
+
+def _too_many_for_new(refusal: TooMany) -> Any:
+    return _posted_page(**(request.view_args or {})).too_many(refusal)
+
+
 @admin.post("/integrations/<name>/new")
 @needs(Role.ADMIN)
+@limited(TEST, _too_many_for_new, when=_asks_for_test)
+@limited(SAVE, _too_many_for_new, when=_asks_to_save)
 def add_connection(name: str) -> Any:
     """Test or store a connection that is not stored yet."""
-    cls = integrations.get(name)
-    values = secret_resubmission.values(cls, request.form, g.user.id)
+    page = _posted_page(name)
+    cls = page.cls
+    values = page.typed or {}
     name_form = forms.NameConnection(request.form)
-    simulated = bool(request.form.get("test")) and current_app.extensions["hub.config"].demo
-    passed = request.form.get("passed", "")
-    page = Page(cls, name_form=name_form, typed=values, simulated=simulated, passed=passed)
+    page.name_form = name_form
     try:
-        if request.form.get("do") == "test":
-            page.passed = ""
-            limits.spend(limits.TEST, g.user.id)
-            return page.show(tested=connection_tests.try_settings(cls.name, simulated, values))
-        limits.spend(limits.SAVE, g.user.id)
+        if _asks_for_test():
+            tested = connection_tests.try_settings(cls.name, page.simulated, values)
+            return page.show(tested=tested)
         if not name_form.validate():
             return page.show(status=422)
+        passed = passed_test.read(page.passed, g.user.id)
         title = name_form.title.data or ""
-        tested = passed_test.read(passed, g.user.id)
-        connection_id = connections.add(cls.name, title, simulated, values, tested)
-    except TooMany as refusal:
-        return page.too_many(refusal)
+        connection_id = connections.add(cls.name, title, page.simulated, values, passed)
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Refused as refusal:
@@ -110,26 +131,37 @@ def connection(slug: str) -> Any:
     return _page(one).show()
 
 
+def _changed_page(slug: str) -> Page:
+    """Return the page of a connection with what was posted to it."""
+    one = connections.by_slug(slug)
+    cls = integrations.get(one.integration)
+    page = _page(one, secret_resubmission.values(cls, request.form, g.user.id))
+    page.passed = "" if _asks_for_test() else request.form.get("passed", "")
+    return page
+
+
+def _too_many_changes(refusal: TooMany) -> Any:
+    return _changed_page(**(request.view_args or {})).too_many(refusal)
+
+
+def _too_many(refusal: TooMany) -> Any:
+    """Answer with the page of a connection as it is stored."""
+    return _page(connections.by_slug((request.view_args or {})["slug"])).too_many(refusal)
+
+
 @admin.post("/connections/<slug>")
 @needs(Role.ADMIN)
+@limited(TEST, _too_many_changes, when=_asks_for_test)
+@limited(SAVE, _too_many_changes, when=_asks_to_save)
 def change_connection(slug: str) -> Any:
     """Test what was typed, or store it."""
-    one = connections.by_slug(slug)
-    connection_id = one.id
-    cls = integrations.get(one.integration)
-    values = secret_resubmission.values(cls, request.form, g.user.id)
-    passed = request.form.get("passed", "")
-    page = _page(one, values)
-    page.passed = passed
+    page = _changed_page(slug)
+    connection_id = page.connection_id
+    values = page.typed or {}
     try:
-        if request.form.get("do") == "test":
-            page.passed = ""
-            limits.spend(limits.TEST, g.user.id)
+        if _asks_for_test():
             return page.show(tested=connection_tests.run_test(connection_id, values))
-        limits.spend(limits.SAVE, g.user.id)
-        saved = connections.save(connection_id, values, passed_test.read(passed, g.user.id))
-    except TooMany as refusal:
-        return page.too_many(refusal)
+        saved = connections.save(connection_id, values, passed_test.read(page.passed, g.user.id))
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Conflict as refusal:
@@ -169,17 +201,14 @@ def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
 
 @admin.post("/connections/<slug>/test")
 @needs(Role.ADMIN)
+@limited(TEST, _too_many)
 def retest_connection(slug: str) -> Any:
     """Test the stored settings again; a broken connection that passes is enabled again."""
     one = connections.by_slug(slug)
     connection_id = one.id
     was_broken = one.state == ConnectionState.BROKEN
     page = _page(one)
-    try:
-        limits.spend(limits.TEST, g.user.id)
-        tested = connection_tests.run_test(connection_id)
-    except TooMany as refusal:
-        return page.too_many(refusal)
+    tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
         return page.show(tested=tested, status=422)
     enabled = " The connection is enabled again." if was_broken else ""
@@ -187,20 +216,21 @@ def retest_connection(slug: str) -> Any:
     return _to(connection_id)
 
 
+def _enabling_tests() -> bool:
+    return connections.needs_test(connections.by_slug((request.view_args or {})["slug"]))
+
+
 @admin.post("/connections/<slug>/enable")
 @needs(Role.ADMIN)
+@limited(TEST, _too_many, when=_enabling_tests)
 def enable_connection(slug: str) -> Any:
     """Let a connection send."""
     one = connections.by_slug(slug)
     connection_id = one.id
     page = _page(one)
     try:
-        if connections.needs_test(one):
-            limits.spend(limits.TEST, g.user.id)
         connections.enable(connection_id)
         flash("Enabled. Messages are sent over this connection from now on.", "good")
-    except TooMany as refusal:
-        return page.too_many(refusal)
     except ConnectionNotTested as refusal:
         return page.show(tested=refusal.tested, status=422)
     except Conflict as refusal:
@@ -244,8 +274,14 @@ def _confirm_disabling(one: Connection) -> str:
     )
 
 
+def _too_many_messages(refusal: TooMany) -> Any:
+    one = connections.by_slug((request.view_args or {})["slug"])
+    return _page(one).too_many(refusal, send_form=forms.SendOne(request.form))
+
+
 @admin.post("/connections/<slug>/send")
 @needs(Role.OPERATOR)
+@limited(SEND, _too_many_messages)
 def send_one(slug: str) -> Any:
     """Send one message, to see one arrive."""
     one = connections.by_slug(slug)
@@ -254,7 +290,6 @@ def send_one(slug: str) -> Any:
     connection_id = one.id
     text = f"Test message from Signpost, sent over {one.title}."
     try:
-        limits.spend(limits.SEND, g.user.id)
         if not form.validate():
             return page.show(send_form=form, status=422)
         message_id = direct.send_message(
@@ -262,8 +297,6 @@ def send_one(slug: str) -> Any:
             to=forms.normal_address(page.cls.address, form.to),
             text=text,
         )
-    except TooMany as refusal:
-        return page.too_many(refusal, send_form=form)
     except Refused as refusal:
         if refusal.field == "to":
             forms.blame(form, refusal)
@@ -275,6 +308,7 @@ def send_one(slug: str) -> Any:
 
 @admin.post("/connections/<slug>/do/<action>")
 @needs(Role.ADMIN)
+@limited(TEST, _too_many)
 def connection_action(slug: str, action: str) -> Any:
     """Do what an integration offers beyond sending, such as setting its webhook."""
     one = connections.by_slug(slug)
@@ -282,14 +316,10 @@ def connection_action(slug: str, action: str) -> Any:
         raise NotFound("unknown_action", "This connection does not have this action.")
     connection_id = one.id
     here = webhook_urls.webhook_of(one)
-    page = _page(one)
     try:
-        limits.spend(limits.TEST, g.user.id)
         running = integration_instances.instance(one)
         connection_page.let_go()
         flash(str(getattr(running, action)(here)), "good")
-    except TooMany as refusal:
-        return page.too_many(refusal)
     except HubError as problem:
         flash(str(problem), "bad")
     return _to(connection_id)

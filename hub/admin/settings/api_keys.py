@@ -21,7 +21,9 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from hub.accounts import api_keys, sources
 from hub.accounts.api_keys import Grant
+from hub.accounts.limits import KEYS
 from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.page_limits import limited
 from hub.admin.view import confirmation, datetimes, forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role, Scope
@@ -111,6 +113,7 @@ def list_keys() -> Any:
 
 @admin.post("/settings/api-keys")
 @needs(Role.ADMIN)
+@limited(KEYS)
 def add_api_key() -> Any:
     """Make a key and show it, this once."""
     form = AddKey(_posted())
@@ -128,6 +131,7 @@ def add_api_key() -> Any:
 
 @admin.route("/settings/api-keys/<key_id>", methods=["GET", "POST"])
 @needs(Role.ADMIN)
+@limited(KEYS)
 def edit_api_key(key_id: str) -> Any:
     """Show what a key may do, and change it."""
     key = api_keys.find_row(key_id)

@@ -1,0 +1,56 @@
+"""A storage of limits that counts in Redis for all processes, and goes on alone without Redis.
+
+Flask-Limiter can fall back to memory too, but then it forgets what was counted in Redis: an
+attacker who stalls Redis could start anew. Here each process counts everything in memory as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from limits.storage import MemoryStorage, RedisStorage
+from redis import RedisError
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+SCHEME = "memory+"  # in front of the scheme of Redis
+SILENT_SECONDS = 5  # how long Redis is left alone after it failed
+
+
+class RedisAndMemoryStorage(RedisStorage):
+    """Moving windows in Redis and in memory."""
+
+    STORAGE_SCHEME = [f"{SCHEME}{scheme}" for scheme in ("redis", "rediss", "redis+unix")]
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        super().__init__(uri.removeprefix(SCHEME), **options)
+        self._memory = MemoryStorage()
+        self._silent_until = 0.0
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        own = self._memory.acquire_entry(key, limit, expiry, amount)
+        return self._shared(partial(super().acquire_entry, key, limit, expiry, amount), own)
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        own = self._memory.get_moving_window(key, limit, expiry)
+        return self._shared(partial(super().get_moving_window, key, limit, expiry), own)
+
+    def clear(self, key: str) -> None:
+        self._memory.clear(key)
+        self._shared(partial(super().clear, key), None)
+
+    def _shared(self, ask: Callable[[], T], own: T) -> T:
+        """Return the answer of Redis, or the one of this process while Redis does not answer."""
+        if time.monotonic() >= self._silent_until:
+            try:
+                return ask()
+            except RedisError as problem:
+                self._silent_until = time.monotonic() + SILENT_SECONDS
+                log.warning("limits.alone", problem=type(problem).__name__)
+        return own

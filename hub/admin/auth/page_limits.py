@@ -1,0 +1,77 @@
+"""Decorators that limit how often a user may post to a page, and how often sign-ins may fail.
+
+They stand below `@needs`, so that the guard has found the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Response, g, make_response, request
+from flask_limiter import RequestLimit
+
+from hub.accounts import limits
+from hub.accounts.limits import FailedSignIns, Limit, TooMany, limiter
+from hub.admin.auth import guard
+from hub.admin.view import error_pages
+from hub.shared.security_log import network_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+Respond = Callable[[TooMany], Any]
+
+
+def error_page(refusal: TooMany) -> Response:
+    """Answer with the error page of a limit."""
+    return error_pages.page(429, why=str(refusal), retry_after=refusal.retry_after)
+
+
+def limited(
+    limit: Limit, respond: Respond = error_page, *, when: Callable[[], bool] | None = None
+) -> Callable[[F], F]:
+    """Limit what a user posts to a view. `respond` answers one more, `when` says what counts."""
+
+    def _breached(breach: RequestLimit) -> Response:
+        return make_response(respond(limit.refusal(breach)))
+
+    return limiter.shared_limit(
+        limit.rate,
+        limit.name,
+        key_func=lambda: str(g.user.id),
+        methods=["POST"],
+        exempt_when=None if when is None else lambda: not when(),
+        on_breach=_breached,
+    )
+
+
+def limited_failures(
+    limit: FailedSignIns, key: Callable[[], str], respond: Respond
+) -> Callable[[F], F]:
+    """Limit the sign-ins that fail, except those in a browser that the account knows."""
+
+    def _breached(breach: RequestLimit) -> Response:
+        return make_response(respond(limit.refusal(breach)))
+
+    return limiter.shared_limit(
+        limit.rate,
+        limit.name,
+        key_func=key,
+        methods=["POST"],
+        exempt_when=lambda: bool(guard.known_browser(_email())),
+        deduct_when=lambda _: bool(g.get("sign_in_failed")),
+        on_breach=_breached,
+    )
+
+
+def network() -> str:
+    """Return the network that the request comes from."""
+    return network_of(request.remote_addr or "") or "unknown"
+
+
+def account() -> str:
+    """Return the key of the account that somebody signs in to."""
+    return limits.account_key(_email())
+
+
+def _email() -> str:
+    return request.form.get("email", "")

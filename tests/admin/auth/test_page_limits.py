@@ -1,0 +1,152 @@
+"""Pages that are limited: tests, saves, messages, API keys and sign-ins, with and without Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from hub.core.vocabulary import Role
+from hub.run import queue_server
+from tests.admin.connections.connection_pages import NEW, PAGE
+from tests.admin.connections.connection_pages import stored as stored
+from tests.admin.connections.connection_pages import values as values
+from tests.conftest import Browser, wait_until
+
+Post = Callable[[Browser, dict[str, str]], TestResponse]
+
+
+def save(browser: Browser, values: dict[str, str]) -> TestResponse:
+    return browser.post(PAGE, {**values, "do": "save"})
+
+
+def test(browser: Browser, values: dict[str, str]) -> TestResponse:
+    return browser.post(PAGE, {**values, "do": "test"})
+
+
+def test_new(browser: Browser, values: dict[str, str]) -> TestResponse:
+    return browser.post(NEW, {**values, "do": "test"})
+
+
+def retest(browser: Browser, _: dict[str, str]) -> TestResponse:
+    return browser.post(f"{PAGE}/test")
+
+
+def send(browser: Browser, _: dict[str, str]) -> TestResponse:
+    return browser.post(f"{PAGE}/send", {"to": "+13175551234"})
+
+
+def add_key(browser: Browser, _: dict[str, str]) -> TestResponse:
+    return browser.post("/settings/api-keys", {"name": ""})
+
+
+LIMITED: dict[str, tuple[Post, int, str]] = {
+    "test": (test, 5, "You have tested the connection 5 times in a minute."),
+    "test a new one": (test_new, 5, "You have tested the connection 5 times in a minute."),
+    "test again": (retest, 5, "You have tested the connection 5 times in a minute."),
+    "save": (save, 10, "You have saved the connection 10 times in a minute."),
+    "send": (send, 5, "You have sent 5 test messages in a minute."),
+    "key": (add_key, 10, "You have changed API keys 10 times in a minute."),
+}
+for step in (test, test_new):
+    step.__test__ = False  # type: ignore[attr-defined]  # steps, which pytest would collect
+each_page = pytest.mark.parametrize(("post", "allowed", "why"), LIMITED.values(), ids=LIMITED)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a Redis of this test's own; give its address, and a function that stops it."""
+    with tempfile.TemporaryDirectory(prefix="hub-") as name:
+        folder = Path(name)
+        queue_server.prepare(folder)
+        server = subprocess.Popen(queue_server.command(folder), stdout=subprocess.DEVNULL)
+        url = f"unix://{folder / 'queue.sock'}"
+
+        def answers() -> bool:
+            try:
+                with redis.Redis.from_url(url) as client:
+                    return bool(client.ping())
+            except redis.RedisError:
+                return False
+
+        def stop() -> None:
+            server.terminate()
+            server.wait(10)
+
+        wait_until(answers)
+        yield url, stop
+        stop()
+
+
+def refuses(response: TestResponse, why: str) -> None:
+    wait = int(response.headers["Retry-After"])
+    assert response.status_code == 429
+    assert 40 <= wait <= 60
+    assert why in response.text
+    assert f"Wait {wait} seconds" in response.text
+
+
+@each_page
+def test_one_more_in_a_minute_is_refused(
+    admin: Browser, values: dict[str, str], stored: str, post: Post, allowed: int, why: str
+) -> None:
+    codes = [post(admin, values).status_code for _ in range(allowed)]
+    assert 429 not in codes
+    refuses(post(admin, values), why)
+
+
+def test_each_user_has_limits_of_their_own(
+    person: Callable[..., Browser], values: dict[str, str], stored: str
+) -> None:
+    one = person(Role.ADMIN, name="Dana Whitfield")
+    other = person(Role.ADMIN, name="Olaf Berg")
+    assert [send(one, values).status_code for _ in range(6)][-1] == 429
+    assert send(other, values).status_code != 429
+    assert test(one, values).status_code != 429, "tests and messages are counted apart"
+
+
+class TestWhenRedisStops:
+    """A hub whose Redis stops after most of the allowed actions."""
+
+    @pytest.fixture
+    def settings(self, own_redis: tuple[str, Callable[[], None]]) -> dict[str, str]:
+        return {"HUB_REDIS_URL": own_redis[0]}
+
+    @each_page
+    def test_what_was_counted_still_counts(
+        self,
+        admin: Browser,
+        values: dict[str, str],
+        stored: str,
+        own_redis: tuple[str, Callable[[], None]],
+        post: Post,
+        allowed: int,
+        why: str,
+    ) -> None:
+        codes = [post(admin, values).status_code for _ in range(allowed - 1)]
+        own_redis[1]()
+        codes.append(post(admin, values).status_code)
+        assert 429 not in codes
+        refuses(post(admin, values), why)
+
+    def test_failed_sign_ins_still_count(
+        self, app: Flask, nobody: Browser, own_redis: tuple[str, Callable[[], None]]
+    ) -> None:
+        def fail(number: int) -> int:
+            email = f"user{number}@acme.example"
+            return nobody.post("/sign-in", {"email": email, "password": "wrong"}).status_code
+
+        assert {fail(number) for number in range(10)} == {422}
+        own_redis[1]()
+        assert {fail(number) for number in range(10, 20)} == {422}
+        refused = nobody.post("/sign-in", {"email": "dana@acme.example", "password": "wrong"})
+        assert refused.status_code == 429
+        assert 250 <= int(refused.headers["Retry-After"]) <= 300
+        assert "Too many attempts." in refused.text
+        assert "Too many failed sign-ins from your network." in refused.text
