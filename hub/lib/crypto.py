@@ -15,10 +15,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from hub.core.errors import DecryptionError
 
+SHA256 = hashes.SHA256()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 VERSION = 1
 NONCE = 12
@@ -37,7 +40,7 @@ class Keyring:
     def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
         self._keys = dict(keys)
         self.newest = next(iter(self._keys))
-        # HKDF's first step depends on the master key alone; https://www.rfc-editor.org/rfc/rfc5869
+        # HKDF's first step depends on the master key alone, so it is done once
         self._extracted = {
             key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
         }
@@ -93,8 +96,8 @@ class Keyring:
             ) from None
 
     def _row_key(self, key_id: str, table: str, row: str) -> bytes:
-        # the second step of HKDF-SHA256 for 32 bytes: one block, whose number is 1
-        return hmac.digest(self._extracted[key_id], f"{table}\0{row}\x01".encode(), "sha256")
+        expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row}".encode())
+        return expand.derive(self._extracted[key_id])
 
 
 def key_id_of(sealed: bytes) -> str:

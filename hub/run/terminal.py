@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-BOLD = "1"
-DIM = "2"
-RED = "31"
-GREEN = "32"
-YELLOW = "33"
-BLUE = "34"
-MAGENTA = "35"
-CYAN = "36"
+import click
+
+BOLD = "bold"
+DIM = "dim"
+RED = "red"
+GREEN = "green"
+YELLOW = "yellow"
+BLUE = "blue"
+MAGENTA = "magenta"
+CYAN = "cyan"
 
 
 def shows_color(stream: TextIO) -> bool:
@@ -25,6 +27,10 @@ def shows_color(stream: TextIO) -> bool:
         return False
 
 
-def paint(text: str, color: str, stream: TextIO) -> str:
-    """Color the text if the stream shows colors."""
-    return f"\x1b[{color}m{text}\x1b[0m" if shows_color(stream) else text
+def paint(text: str, style: str, stream: TextIO) -> str:
+    """Write the text bold, dim or in a color if the stream shows colors."""
+    if not shows_color(stream):
+        return text
+    if style in {BOLD, DIM}:
+        return click.style(text, bold=style == BOLD or None, dim=style == DIM or None)
+    return click.style(text, fg=style)

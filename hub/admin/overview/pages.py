@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hub.admin.auth.guard import admin, needs
 from hub.admin.overview import attention_items, daily_stats
 from hub.admin.overview.daily_stats import ARRIVED, LOST, DailyStats
-from hub.admin.view.datetimes import local
+from hub.admin.view.datetimes import local, write_date
 from hub.admin.view.filters import duration, number, percent
 from hub.admin.view.message_rows import rows
 from hub.core.config import Config
@@ -34,7 +34,7 @@ def overview() -> Any:
     moment = local(now())
     return render_template(
         "overview.html",
-        day=f"{moment:%A}, {moment.day} {moment:%B}",
+        day=write_date(moment.date(), "EEEE, d MMMM"),
         todo=attention_items.list_items(),
         tiles=_tiles(day) if newest else [],
         channels=_channels(day),

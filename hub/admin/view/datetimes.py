@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from babel.dates import format_date
 from flask import g, has_request_context, request
 
 from hub.db.types import BadTime
 
 UNREADABLE = "unreadable time"
+LOCALE = "en"  # of all pages
 ZONE_COOKIE = "tz"  # set by static/js/zone.js
 
 
@@ -87,7 +89,13 @@ def day(moment: datetime | date, now: datetime | None = None) -> str:
         return UNREADABLE
     on = local(moment).date() if isinstance(moment, datetime) else moment
     this_year = local(now or datetime.now(UTC)).year
-    return f"{on.day} {on:%b}" if on.year == this_year else f"{on.day} {on:%b %Y}"
+    return write_date(on, "d MMM" if on.year == this_year else "d MMM y")
+
+
+@lru_cache(maxsize=1024)  # a list shows the same days again and again
+def write_date(on: date, pattern: str) -> str:
+    """Write a day by a pattern of Unicode (CLDR), such as `d MMM y`."""
+    return str(format_date(on, pattern, locale=LOCALE))
 
 
 def exact(moment: datetime, *, milliseconds: bool = False) -> str:
@@ -96,7 +104,7 @@ def exact(moment: datetime, *, milliseconds: bool = False) -> str:
         return UNREADABLE
     at = local(moment)
     return (
-        f"{at.day} {at:%b %Y}, {clock(moment) if milliseconds else f'{at:%H:%M:%S}'}"
+        f"{write_date(at.date(), 'd MMM y')}, {clock(moment) if milliseconds else f'{at:%H:%M:%S}'}"
         f" {zone_title(at)}"
     )
 
