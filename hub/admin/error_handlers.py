@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, request
 from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
@@ -41,9 +41,8 @@ def _refused_by_http(error: HTTPException) -> Any:
 
 
 @admin.errorhandler(RateLimitExceeded)
-def _limited(error: RateLimitExceeded) -> Response:
-    response: Response = error.get_response()  # the page that the limit was declared with
-    return response
+def _limited(error: RateLimitExceeded) -> Any:
+    return error.get_response()  # the page that the limit was declared with
 
 
 @admin.errorhandler(Refused)

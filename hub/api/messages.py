@@ -9,6 +9,7 @@ from sqlalchemy import and_, or_
 
 from hub.api.guard import caller
 from hub.api.operations import operation
+from hub.api.pages import read_page
 from hub.api.shapes import (
     MessageIn,
     MessageOut,
@@ -20,7 +21,7 @@ from hub.api.shapes import (
     query_of,
     stored_value,
 )
-from hub.core.errors import NotFound, Refused
+from hub.core.errors import NotFound
 from hub.core.vocabulary import Address, Scope
 from hub.db.engine import db
 from hub.db.types import is_id
@@ -89,20 +90,16 @@ def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
     who = caller()
     wanted = query_of(MessageQuery)
-    if wanted.after and not is_id("msg", wanted.after):
-        raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")
     own = and_(
         message_queries.BesideIndex(Message.source_id) == who.source_id,
         message_queries.BesideIndex(Message.test) == who.test,
     )
-    rows = message_queries.newest_messages(
-        _branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own
-    )
-    page = rows[: wanted.limit]
-    return {
-        "messages": messages_out(page),
-        "next": page[-1].id if len(rows) > wanted.limit else None,
-    }
+
+    def read(before: str, limit: int) -> list[Message]:
+        return message_queries.newest_messages(_branches(wanted), limit, before=before, also=own)
+
+    rows, following = read_page(read, "msg", wanted.after, wanted.limit)
+    return {"messages": messages_out(rows), "next": following}
 
 
 def _branches(wanted: MessageQuery) -> message_queries.Branches:

@@ -21,11 +21,10 @@ from hub.api.consent_shapes import (
 )
 from hub.api.guard import caller
 from hub.api.operations import operation
+from hub.api.pages import read_page
 from hub.api.shapes import body_of, query_of, stored_value
-from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Scope
-from hub.db.engine import db
-from hub.db.types import is_id
+from hub.db import id_pages
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.suppressions import AddressOptOut
@@ -58,14 +57,14 @@ def list_suppressions() -> dict[str, Any]:
     query = suppressions.list_opt_outs(
         address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
     )
-    rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
+    rows, following = _page(query, Suppression.id, "sup", wanted)
     found = unreadable_rows.readable_rows(
         "suppressions", suppressions.with_addresses(rows), _suppression
     )
     blocked = _blocked(wanted.address) if wanted.address else None
-    return SuppressionsOut(
-        suppressions=found, blocked=blocked, next=rows[-1].id if more else None
-    ).model_dump(mode="json")
+    return SuppressionsOut(suppressions=found, blocked=blocked, next=following).model_dump(
+        mode="json"
+    )
 
 
 @blueprint.post("/suppressions")
@@ -145,11 +144,11 @@ def list_consents() -> dict[str, Any]:
     who = caller()
     wanted = query_of(ConsentQuery)
     query = consents.consent_history(wanted.address, test=who.test, source_id=who.source_id)
-    rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
+    rows, following = _page(query, Consent.id, "cns", wanted)
     found = unreadable_rows.readable_rows(
         "consents", rows, lambda row: _consent(row, wanted.address)
     )
-    return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
+    return ConsentsOut(consents=found, next=following).model_dump(mode="json")
 
 
 @blueprint.post("/consents")
@@ -197,13 +196,12 @@ def record_consent() -> tuple[dict[str, Any], int]:
 
 
 def _page(
-    query: Select[Any], column: Any, prefix: str, after: str | None, limit: int
-) -> tuple[list[Any], bool]:
-    if after and not is_id(prefix, after):
-        raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")
-    query = query.where(column < after) if after else query
-    rows = list(db.session.scalars(query.order_by(None).order_by(column.desc()).limit(limit + 1)))
-    return rows[:limit], len(rows) > limit
+    query: Select[Any], column: Any, prefix: str, wanted: SuppressionQuery | ConsentQuery
+) -> tuple[list[Any], str | None]:
+    def read(before: str, limit: int) -> list[Any]:
+        return id_pages.read_rows(query, column, before=before, limit=limit)
+
+    return read_page(read, prefix, wanted.after, wanted.limit)
 
 
 def _blocked(address: str) -> list[BlockOut]:

@@ -55,8 +55,8 @@ def init_app(app: Flask, config: Config) -> None:
         drivers.prepare(db.engine)
         event.listen(db.session, "before_flush", _refuse_flush)
         event.listen(db.session, "do_orm_execute", _refuse_statement)
-    # runs before Flask-SQLAlchemy's own, which is left nothing to do
-    app.teardown_appcontext(_end_session)
+    # instead of Flask-SQLAlchemy's own, which lets errors of the database through
+    app.teardown_appcontext_funcs[:] = [_end_session]
 
 
 def _end_session(_: BaseException | None) -> None:

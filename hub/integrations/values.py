@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl
 from hub.core.errors import BadWebhook, SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.lib import phones
-from hub.lib.storable import json_object, make_storable
+from hub.lib.storable import is_storable, json_object, make_storable
 from hub.lib.text import readable
 
 
@@ -128,7 +128,10 @@ class WebhookRequest:
     @cached_property
     def form(self) -> dict[str, str]:
         """Return the fields of a form body as texts that can be stored, the last value of each."""
-        return {make_storable(name): make_storable(value) for name, value in self.fields}
+        fields = self.fields
+        if is_storable("".join([name + value for name, value in fields])):
+            return dict(fields)
+        return {make_storable(name): make_storable(value) for name, value in fields}
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -30,6 +32,13 @@ DETAILS = {
 HEADERS = {405: ("Allow", "POST"), 503: ("Retry-After", "5")}
 
 
+class WebhookResponse(Response):
+    """A response whose headers are sent as they are. It leads to no other address."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        return self.headers
+
+
 def answer_errors_of(blueprint: Blueprint) -> None:
     """Answer every error of a blueprint as a problem document."""
     blueprint.register_error_handler(BadWebhook, _not_genuine)
@@ -42,7 +51,7 @@ def answer_errors_of(blueprint: Blueprint) -> None:
 def success(response: tuple[str, str]) -> Response:
     """Answer with the content type and the text that an integration gives."""
     content_type, text = response
-    return Response(text, content_type=content_type)
+    return WebhookResponse(text, content_type=content_type)
 
 
 def http_error(error: HTTPException) -> Response:
@@ -80,7 +89,7 @@ def _problem(status: int, why: str) -> Response:
         "success": False,
         "error": why,
     }
-    response = Response(json.dumps(content), status, content_type=PROBLEM)
+    response = WebhookResponse(json.dumps(content), status, content_type=PROBLEM)
     if status in HEADERS:
         response.headers.add(*HEADERS[status])
     return response

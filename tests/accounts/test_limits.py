@@ -61,33 +61,35 @@ def sign_in(browser: Browser, address: str = "192.0.2.1", email: str = "") -> Te
 
 
 def test_account_has_a_limit_over_all_addresses_that_its_own_browser_passes(
-    app: Flask, nobody: Browser, admin: Browser
+    app: Flask, anonymous: Browser, admin: Browser
 ) -> None:
     admin.post("/sign-out")
     with app.app_context():
         use_up(limits.ACCOUNT, limits.account_key(admin.email), 299)
-    assert sign_in(nobody, "192.0.2.7", admin.email).status_code == 422
-    refused = sign_in(nobody, "192.0.2.8", admin.email.upper())
+    assert sign_in(anonymous, "192.0.2.7", admin.email).status_code == 422
+    refused = sign_in(anonymous, "192.0.2.8", admin.email.upper())
     assert refused.status_code == 429
     assert "use a browser that you signed in with before" in refused.text
-    assert sign_in(nobody, "192.0.2.8", "olaf@acme.example").status_code == 422
+    assert sign_in(anonymous, "192.0.2.8", "olaf@acme.example").status_code == 422
     assert admin.sign_in().status_code == 303
 
 
 def test_twenty_failures_from_an_address_stop_it_for_every_account(
-    app: Flask, nobody: Browser
+    app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
         use_up(limits.NETWORK, "192.0.2.1", 19)
-    assert sign_in(nobody).status_code == 422
-    refused = sign_in(nobody, email="olaf@acme.example")
+    assert sign_in(anonymous).status_code == 422
+    refused = sign_in(anonymous, email="olaf@acme.example")
     assert refused.status_code == 429
     assert "from your network" in refused.text
-    assert sign_in(nobody, "192.0.2.2").status_code == 422
+    assert sign_in(anonymous, "192.0.2.2").status_code == 422
 
 
-def test_successful_sign_ins_are_not_counted(app: Flask, person: Callable[..., Browser]) -> None:
-    browser = person(Role.VIEWER, signed_in=False)
+def test_successful_sign_ins_are_not_counted(
+    app: Flask, browser_for: Callable[..., Browser]
+) -> None:
+    browser = browser_for(Role.VIEWER, signed_in=False)
     with app.app_context():
         use_up(limits.NETWORK, "127.0.0.1", 19)
     for _ in range(3):

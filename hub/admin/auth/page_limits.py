@@ -6,10 +6,10 @@ They stand below `@needs`, so that the guard has found the user.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, g, make_response, request
-from flask_limiter import RequestLimit
+from flask_limiter import RequestLimit, RouteLimit
 
 from hub.accounts import limits
 from hub.accounts.limits import FailedSignIns, Limit, TooMany, limiter
@@ -17,7 +17,6 @@ from hub.admin.auth import guard
 from hub.admin.view import error_pages
 from hub.shared.security_log import network_of
 
-F = TypeVar("F", bound=Callable[..., Any])
 Respond = Callable[[TooMany], Any]
 
 
@@ -28,7 +27,7 @@ def error_page(refusal: TooMany) -> Response:
 
 def limited(
     limit: Limit, respond: Respond = error_page, *, when: Callable[[], bool] | None = None
-) -> Callable[[F], F]:
+) -> RouteLimit:
     """Limit what a user posts to a view. `respond` answers one more, `when` says what counts."""
 
     def _breached(breach: RequestLimit) -> Response:
@@ -44,9 +43,7 @@ def limited(
     )
 
 
-def limited_failures(
-    limit: FailedSignIns, key: Callable[[], str], respond: Respond
-) -> Callable[[F], F]:
+def limited_failures(limit: FailedSignIns, key: Callable[[], str], respond: Respond) -> RouteLimit:
     """Limit the sign-ins that fail, except those in a browser that the account knows."""
 
     def _breached(breach: RequestLimit) -> Response:

@@ -1,4 +1,4 @@
-"""Lists that page by id: no count, no offset, as fast on the last page as on the first."""
+"""Pages of lists, with links to newer and older rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from flask import request, url_for
 from sqlalchemy import Select
 
-from hub.db.engine import db
+from hub.db import id_pages
 from hub.db.types import is_id
 
 ROWS = 50
@@ -35,12 +35,7 @@ def page(wanted: Select[Any], column: Any, prefix: str, keep: dict[str, str]) ->
     """
 
     def read(before: str, after: str, limit: int) -> list[Any]:
-        query = wanted.order_by(column if after else column.desc()).limit(limit)
-        if after:
-            query = query.where(column > after)
-        elif before:
-            query = query.where(column < before)
-        return list(db.session.scalars(query))
+        return id_pages.read_rows(wanted, column, before=before, after=after, limit=limit)
 
     return paged(read, prefix, keep)
 
@@ -50,18 +45,15 @@ def paged(read: Read, prefix: str, keep: dict[str, str]) -> Page:
     before = request.args.get("before", "")
     after = request.args.get("after", "")
     if is_id(prefix, after):
-        rows = read("", after, ROWS + 1)
-        more = len(rows) > ROWS
-        rows = rows[:ROWS][::-1]
+        rows, more = id_pages.cut(read("", after, ROWS + 1), ROWS)
+        rows.reverse()
         return Page(
             rows,
             _link(keep, after=rows[0].id) if more else None,
             _link(keep, before=rows[-1].id) if rows else None,
         )
     began = is_id(prefix, before)
-    rows = read(before if began else "", "", ROWS + 1)
-    more = len(rows) > ROWS
-    rows = rows[:ROWS]
+    rows, more = id_pages.cut(read(before if began else "", "", ROWS + 1), ROWS)
     return Page(
         rows,
         _link(keep, after=rows[0].id) if began and rows else None,

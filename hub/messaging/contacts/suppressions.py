@@ -27,9 +27,8 @@ from hub.shared.address_keys import address_keys, keys_of_contact
 BY_ADMIN = "admin"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
-BY_COMPLAINT = "complaint"
 LONGEST_REASON = 500  # characters
-REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", "keyword")
 
 
 @dataclass(frozen=True)

@@ -102,10 +102,10 @@ def test_one_more_in_a_minute_is_refused(
 
 
 def test_each_user_has_limits_of_their_own(
-    person: Callable[..., Browser], values: dict[str, str], stored: str
+    browser_for: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
-    one = person(Role.ADMIN, name="Dana Whitfield")
-    other = person(Role.ADMIN, name="Olaf Berg")
+    one = browser_for(Role.ADMIN, name="Dana Whitfield")
+    other = browser_for(Role.ADMIN, name="Olaf Berg")
     assert [send(one, values).status_code for _ in range(6)][-1] == 429
     assert send(other, values).status_code != 429
     assert test(one, values).status_code != 429, "tests and messages are counted apart"
@@ -136,16 +136,16 @@ class TestWhenRedisStops:
         refuses(post(admin, values), why)
 
     def test_failed_sign_ins_still_count(
-        self, app: Flask, nobody: Browser, own_redis: tuple[str, Callable[[], None]]
+        self, app: Flask, anonymous: Browser, own_redis: tuple[str, Callable[[], None]]
     ) -> None:
         def fail(number: int) -> int:
             email = f"user{number}@acme.example"
-            return nobody.post("/sign-in", {"email": email, "password": "wrong"}).status_code
+            return anonymous.post("/sign-in", {"email": email, "password": "wrong"}).status_code
 
         assert {fail(number) for number in range(10)} == {422}
         own_redis[1]()
         assert {fail(number) for number in range(10, 20)} == {422}
-        refused = nobody.post("/sign-in", {"email": "dana@acme.example", "password": "wrong"})
+        refused = anonymous.post("/sign-in", {"email": "dana@acme.example", "password": "wrong"})
         assert refused.status_code == 429
         assert 250 <= int(refused.headers["Retry-After"]) <= 300
         assert "Too many attempts." in refused.text
