@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask, Request
@@ -33,12 +33,19 @@ class PathRoutedFlask(Flask):
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is None:
             return super().create_url_adapter(None)
-        return self.url_map.bind(
-            "localhost",
-            request.root_path,
-            default_method=request.method,
+        return MapAdapter(
+            self.url_map,
+            server_name="localhost",
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=request.scheme,
             path_info=request.path,
+            default_method=request.method,
         )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a view or a hook as it is: none of them is async."""
+        return func
 
 
 def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS) -> Flask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Request, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 
@@ -30,13 +30,13 @@ responses.answer_errors_of(webhooks)
 @webhooks.route("/<path:path>", methods=METHODS)
 def receive(path: str) -> Response:
     """Verify one webhook, store it, and answer its provider."""
-    method = request.method
+    incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # find it once
     declared, connection, receivers = _find_receivers(path.rstrip("/"))
-    candidates = _read_request(method, declared, connection)
+    candidates = _read_request(incoming, declared, connection)
     probed = (receiver.probe_response(candidates[0]) for receiver in receivers)
     if (response := next(filter(None, probed), None)) is not None:
         return responses.success(response)
-    if method != "POST":
+    if incoming.method != "POST":
         raise MethodNotAllowed
     genuine, proof = _verify(candidates, receivers)
     new = provider_callbacks.store(genuine, proof)
@@ -69,13 +69,14 @@ def _find_receivers(path: str) -> tuple[str, str, Sequence[type[WebhookReceiver]
     raise NotFound
 
 
-def _read_request(method: str, declared: str, connection: str) -> list[WebhookRequest]:
+def _read_request(incoming: Request, declared: str, connection: str) -> list[WebhookRequest]:
     """Return the request once for each address that the provider may have signed.
 
     Raises BadRequest and RequestEntityTooLarge.
     """
     config: Config = current_app.extensions["hub.config"]
-    environ = request.environ
+    environ = incoming.environ
+    method = incoming.method
     addresses = target.addresses(environ, config.public_url, config.path_prefix)
     headers = {
         name[5:].replace("_", "-").lower(): text
@@ -85,7 +86,7 @@ def _read_request(method: str, declared: str, connection: str) -> list[WebhookRe
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     if not is_storable("".join((*addresses, *headers.values()))):
         raise BadRequest
-    body = request.get_data(cache=False) if method == "POST" else b""
+    body = incoming.get_data(cache=False) if method == "POST" else b""
     return [WebhookRequest(method, url, declared, headers, body, connection) for url in addresses]
 
 

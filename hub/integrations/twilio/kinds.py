@@ -16,19 +16,21 @@ from hub.integrations.api import Content, inbound_contents
 RECEIVED = ("received", "receiving")
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
 # a message of a person has at least one of these, and a status callback none
-CONTENT = (
-    "Body",
-    "NumMedia",
-    "MediaUrl0",
-    "Latitude",
-    "Longitude",
-    "ButtonText",
-    "ButtonPayload",
-    "ListId",
-    "InteractiveData",
-    "MessageType",
-    "ReferralBody",
-    "ReferralSourceId",
+CONTENT = frozenset(
+    {
+        "Body",
+        "NumMedia",
+        "MediaUrl0",
+        "Latitude",
+        "Longitude",
+        "ButtonText",
+        "ButtonPayload",
+        "ListId",
+        "InteractiveData",
+        "MessageType",
+        "ReferralBody",
+        "ReferralSourceId",
+    }
 )
 # fields of products whose webhooks may be signed by the same account, with what each is
 STRANGERS = {
@@ -63,8 +65,9 @@ def kind_of(form: Mapping[str, str]) -> Kind:
     a picture, a location or a button has none.
     """
     word = (form.get("MessageStatus") or form.get("SmsStatus", "")).lower()
-    holds = any(name in form for name in CONTENT)
-    if (any(name in form for name in STRANGERS) and not word) or (holds and _medium(form)):
+    holds = not CONTENT.isdisjoint(form)
+    strange = not word and not STRANGERS.keys().isdisjoint(form)
+    if strange or (holds and _medium(form)):
         return Kind.OTHER
     if word in RECEIVED and (holds or "MessageStatus" not in form):
         return Kind.INBOUND
