@@ -22,6 +22,7 @@ SOURCES = sorted(
 )
 LONGEST = 400
 LONGEST_FUNCTION = 50
+
 # hot paths that know how a transaction takes the lock; only ever shorten this list
 LOCK_AWARE = {
     "hub/intake/process_callbacks.py",
@@ -84,13 +85,19 @@ def layer_of(module: str) -> str:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a file's syntax tree; the rules share it, since parsing is slow."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
     """Return every module of ours and of others that a file imports, wherever in it, for type
     checking too.
     """
     package = ("hub", *path.relative_to(HUB).parts[:-1])
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -111,7 +118,7 @@ def modules_imported(path: Path) -> Iterator[str]:
 def names_in_strings(path: Path) -> frozenset[str]:
     texts = (
         node.value
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     return frozenset(
@@ -139,8 +146,13 @@ def test_each_folder_is_a_layer() -> None:
     assert layers == {*LAYERS, *DIVIDED, "simulator"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_layer_imports_only_lower_layers(path: Path) -> None:
+def test_layers_import_only_lower_layers() -> None:
+    upward = {name_of(path): found for path in MODULES if (found := upward_imports(path))}
+    assert not upward
+
+
+def upward_imports(path: Path) -> list[str]:
+    """Return the modules of ours that a file's layer must not import, but does."""
     own = layer_of(module_of(path))
     if own == "simulator":
         lower = {"core", "lib"}
@@ -150,10 +162,8 @@ def test_layer_imports_only_lower_layers(path: Path) -> None:
             lower -= ENTRY_POINTS
         if own in {"run", "cli"}:
             lower |= {"simulator"}  # they start it
-    strangers = {
-        name for name in modules_imported(path) if layer_of(name) not in {*lower, *DIVIDED, own}
-    }
-    assert not strangers, f"{name_of(path)} imports {sorted(strangers)}"
+    allowed = {*lower, *DIVIDED, own}
+    return sorted(name for name in modules_imported(path) if layer_of(name) not in allowed)
 
 
 @pytest.mark.parametrize("queue", QUEUES)
@@ -181,33 +191,33 @@ def test_only_the_processes_import_the_simulator() -> None:
     }
 
 
-@pytest.mark.parametrize("path", sorted((HUB / "integrations").rglob("*.py")), ids=name_of)
-def test_integrations_know_neither_database_nor_queue_nor_flask(path: Path) -> None:
+def test_integrations_know_neither_database_nor_queue_nor_flask() -> None:
     forbidden = {"flask", "flask_sqlalchemy", "sqlalchemy", "rq", "redis", "psycopg", "flask_wtf"}
-    assert not {name.split(".")[0] for name in imports(path)} & forbidden
+    assert not importers_of(forbidden, HUB / "integrations")
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted((HUB / "integrations").glob("*/*.py")),
-    ids=name_of,
-)
-def test_integration_imports_its_own_package_and_the_contract_only(path: Path) -> None:
-    own = ".".join(module_of(path).split(".")[:3])
-    allowed = re.compile(rf"hub\.integrations\.api\.|{re.escape(own)}(\.|$)")
-    ours = {name for name in imports(path) if name.startswith("hub.")}
-    assert not {name for name in ours if not allowed.match(name)}
-
-
-@pytest.mark.parametrize("path", sorted((HUB / "models").glob("*.py")), ids=name_of)
-def test_models_send_nothing(path: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(path)} & {
-        "requests",
-        "urllib3",
-        "twilio",
-        "rq",
-        "redis",
+def importers_of(packages: set[str], folder: Path) -> dict[str, set[str]]:
+    """Return the modules below a folder that import one of these packages, and which."""
+    found = {
+        name_of(path): {name.split(".")[0] for name in imports(path)} & packages
+        for path in sorted(folder.rglob("*.py"))
     }
+    return {name: imported for name, imported in found.items() if imported}
+
+
+def test_integration_imports_its_own_package_and_the_contract_only() -> None:
+    others = {}
+    for path in sorted((HUB / "integrations").glob("*/*.py")):
+        own = ".".join(module_of(path).split(".")[:3])
+        allowed = re.compile(rf"hub\.integrations\.api\.|{re.escape(own)}(\.|$)")
+        ours = {name for name in imports(path) if name.startswith("hub.")}
+        if strangers := {name for name in ours if not allowed.match(name)}:
+            others[name_of(path)] = strangers
+    assert not others
+
+
+def test_models_send_nothing() -> None:
+    assert not importers_of({"requests", "urllib3", "twilio", "rq", "redis"}, HUB / "models")
 
 
 # they declare TWILIO_WEBHOOK_AUTH_TOKEN, a setting whose name operators know
@@ -245,74 +255,68 @@ def core() -> list[Path]:
     return [path for path in files if not any(folder in path.parents for folder in own)]
 
 
-@pytest.mark.parametrize("path", core(), ids=name_of)
-def test_no_integration_is_named_outside_its_module(path: Path) -> None:
-    named = named_in(path.read_text())
-    if name_of(path) in NAME_A_PROVIDER:
-        assert named, "it names none any more: take it off the list"
-    else:
-        assert not named, "ask the class for what differs, as data"
+def test_no_integration_is_named_outside_its_module() -> None:
+    named = {name_of(path): found for path in core() if (found := named_in(path.read_text()))}
+    listed = NAME_A_PROVIDER & named.keys()
+    assert listed == NAME_A_PROVIDER, "one names none any more: take it off the list"
+    assert named.keys() == NAME_A_PROVIDER, "ask the class for what differs, as data"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_module_is_short(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines <= LONGEST, f"{lines} lines: divide it"
+def test_modules_are_short() -> None:
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert not {name: n for name, n in lines.items() if n > LONGEST}, "divide them"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_functions_are_short(path: Path) -> None:
-    lengths = {
-        node.name: (node.end_lineno or node.lineno) - node.lineno + 1
-        for node in ast.walk(ast.parse(path.read_text()))
+def test_functions_are_short() -> None:
+    long = [
+        f"{name_of(path)}:{node.lineno} {node.name}"
+        for path in SOURCES
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    long = {name for name, lines in lengths.items() if lines > LONGEST_FUNCTION}
-    assert not long, "divide it into parts with names of their own"
+        and (node.end_lineno or node.lineno) - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert not long, "divide them into parts with names of their own"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_conditional_expressions_are_not_chained(path: Path) -> None:
+def test_conditional_expressions_are_not_chained() -> None:
     chained = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in nodes(path)
         if isinstance(node, ast.IfExp)
         and any(isinstance(part, ast.IfExp) for part in (node.test, node.body, node.orelse))
     ]
-    assert not chained, f"write them with if statements: lines {chained}"
+    assert not chained, "write them with if statements"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_values_are_assigned_one_by_one(path: Path) -> None:
+def test_values_are_assigned_one_by_one() -> None:
     """Swapping two values is the one use of a pair on both sides."""
     pairs = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in nodes(path)
         if isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Tuple)
         and isinstance(node.targets[0], ast.Tuple)
         and {ast.unparse(part) for part in node.value.elts}
         != {ast.unparse(part) for part in node.targets[0].elts}
     ]
-    assert not pairs, f"give each value a line of its own: lines {pairs}"
+    assert not pairs, "give each value a line of its own"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if HUB / "db" not in path.parents], ids=name_of
-)
-def test_only_hot_paths_know_about_locks(path: Path) -> None:
-    names = imports(path) & LOCK_NAMES
-    if name_of(path) in LOCK_AWARE:
-        assert names, "it knows nothing about locks any more: take it off the list"
-    else:
-        assert not names, "write a function under @transaction, in plain SQLAlchemy"
+def test_only_hot_paths_know_about_locks() -> None:
+    others = [path for path in MODULES if HUB / "db" not in path.parents]
+    knowing = {name_of(path): found for path in others if (found := imports(path) & LOCK_NAMES)}
+    strangers = {name: found for name, found in knowing.items() if name not in LOCK_AWARE}
+    assert not strangers, "write a function under @transaction, in plain SQLAlchemy"
+    assert not LOCK_AWARE - set(knowing), "they know nothing about locks: take them off the list"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_has_a_telling_name(path: Path) -> None:
-    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+def test_modules_have_telling_names() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+    assert not [name_of(path) for path in MODULES if path.stem in vague]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_has_a_docstring(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), "begin with a sentence"
+def test_modules_have_docstrings() -> None:
+    without = [name_of(path) for path in MODULES if not ast.get_docstring(nodes(path)[0])]
+    assert not without, "begin with a sentence"
