@@ -21,7 +21,7 @@ PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres bench chaos fuzz check lint format types lock docs screenshots
+.PHONY: help run test test-postgres test-long bench chaos fuzz check lint format types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks s
 
 test-postgres: .venv/.dev ## run all tests that a database can matter to on a throw-away PostgreSQL server
 	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) $(PYTEST) $(NO_DATABASE:%=--ignore=%) $(ARGS)
+
+test-long: .venv/.dev ## run the long form of the tests, then chaos and fuzz, an hour or more: before a release
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && HYPOTHESIS_PROFILE=long $(PYTHON_IN) $(PYTEST) $(ARGS)
+	@$(MAKE) --no-print-directory chaos ARGS=
+	@$(MAKE) --no-print-directory fuzz ARGS=
 
 bench: .venv-bench/.bench ## measure the hub beside what people would use instead, 15 minutes; ARGS="--quick sending" tries one
 	@exec .venv-bench/bin/python -m benchmarks $(ARGS)

@@ -8,7 +8,6 @@ import base64
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
@@ -30,20 +30,28 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 import hub
+from hub.accounts import passwords
 from hub.core import config
 from hub.core.config import Config
 from hub.core.vocabulary import Role
-from hub.db.engine import Base, db
-from hub.run import queue_server, up
+from hub.db.engine import db
+from hub.run import queue_server
 from hub.shared import audit
+from tests import databases, effort
+from tests.databases import Template
+from tests.databases import close as close
 
 PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that watch processes and clocks of their own run one at a time."""
+    """Let tests that watch processes and clocks of their own run one at a time, and leave out the
+    long ones unless the run is a long one.
+    """
     here = Path(__file__).parent
+    if not effort.LONG:
+        items[:] = [item for item in items if item.get_closest_marker("long") is None]
     for item in items:
         folder = item.path.relative_to(here).parts[0]
         if folder in {"run", "chaos"} or item.path.name == "test_outages.py":
@@ -109,27 +117,38 @@ def migrated_database(
     queue_url: str,
     postgres_url: str,
     secret_keys: dict[str, str],
-) -> Path:
-    """Migrate once: the database that each test begins with, a file to copy unless it is
-    PostgreSQL.
-    """
+) -> Template:
+    """Migrate once: the database that each test begins with."""
     folder = tmp_path_factory.mktemp("migrated")
-    environ = {
-        "HUB_DATA_DIR": str(folder),
-        "HUB_REDIS_URL": queue_url,
-        "HUB_DATABASE_URL": postgres_url,
-        **secret_keys,
-    }
-    app = hub.create_app(config.load(environ))
-    with app.app_context():
-        up.migrate()
-        if not postgres_url:
-            db.session.rollback()
-            with db.engine.connect() as connection:
-                connection.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        close(app)
-    return folder / "hub.db"
+    with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
+        return databases.make_migrated(app, folder)
+
+
+@pytest.fixture(scope="session")
+def demo_database(
+    tmp_path_factory: pytest.TempPathFactory,
+    queue_url: str,
+    postgres_url: str,
+    secret_keys: dict[str, str],
+    migrated_database: Template,
+) -> Template:
+    """Prepare the demo once: the database that tests of `hub_demo` begin with."""
+    folder = tmp_path_factory.mktemp("demo")
+    migrated_database.copy_files(folder)
+    with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
+        if postgres_url:
+            databases.restore(db.engine, migrated_database.schema)
+        return databases.make_demo(app, folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_password_hashes() -> Iterator[None]:
+    """Hash passwords with the least work: the parameters of production take 20 ms each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        )
+        yield
 
 
 # ── One application for each test ─────────────────────────────────────────────────────────────────
@@ -140,19 +159,26 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
+def template(request: pytest.FixtureRequest) -> Template:
+    """Return the database that this test begins with."""
+    name = "demo_database" if "hub_demo" in request.fixturenames else "migrated_database"
+    found: Template = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
 def environ(
     tmp_path: Path,
     queue_url: str,
     postgres_url: str,
-    migrated_database: Path,
+    template: Template,
     secret_keys: dict[str, str],
     settings: dict[str, str],
 ) -> dict[str, str]:
     """Return the environment of this test's application, for processes of its own too."""
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    if not postgres_url:
-        shutil.copyfile(migrated_database, folder / "hub.db")
+    template.copy_files(folder)
     with redis.Redis.from_url(queue_url) as client:
         client.flushall()
     return {
@@ -168,7 +194,7 @@ def environ(
 
 
 @pytest.fixture
-def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
+def app(environ: dict[str, str], postgres_url: str, template: Template) -> Iterator[Flask]:
     """Make an application with the shipped routes and texts, and nobody in it.
 
     No context is pushed.
@@ -177,7 +203,7 @@ def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
     app = make_app(environ)
     with app.app_context():
         if postgres_url:
-            _clear_database()
+            databases.restore(db.engine, template.schema)
     yield app
     with app.app_context():
         close(app)
@@ -347,25 +373,3 @@ def _wait_until_it_answers(answers: Callable[[], Any]) -> None:
         except redis.RedisError:
             time.sleep(0.02)
     answers()
-
-
-def _clear_database() -> None:
-    """Empty every table of PostgreSQL and prepare them again."""
-    from hub.connections import setup
-    from hub.signing import defaults
-
-    # TRUNCATE makes new files for every table, which takes longer than to delete few rows
-    with db.engine.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
-    setup.prepare()
-    defaults.install()
-
-
-def close(app: Flask) -> None:
-    db.session.remove()
-    db.engine.dispose()
-    for name in ("hub.group_commit", "hub.callbacks"):
-        if storage := app.extensions.get(name):
-            storage.close()
-    app.extensions["hub.waker"].redis.close()

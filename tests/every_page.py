@@ -10,6 +10,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.models import Connection, Contact, Conversation, Message, SigningRequest, Suppression
 from tests.conftest import Browser
+from tests.effort import sized
 
 ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu", "America/St_Johns", "UTC")
 LISTS = (
@@ -38,7 +39,7 @@ ONE: tuple[tuple[Any, str], ...] = (
     (Conversation, "/inbox/{}"),
     (Suppression, "/opt-outs/{}"),
 )
-EACH = 40  # rows of a table
+EACH = sized(40, 10)  # rows of a table
 
 
 def paths() -> Iterator[str]:

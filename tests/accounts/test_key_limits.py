@@ -10,10 +10,11 @@ import pytest
 import redis
 import time_machine
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hub.accounts.key_limits import KeyLimits
+from tests.effort import examples
 
 NOON = 1_796_000_040  # the beginning of a minute
 
@@ -32,8 +33,10 @@ def clock() -> Iterator[time_machine.Coordinates]:
 
 
 @given(most=st.integers(1, 60), turns=st.lists(st.integers(0, 2), max_size=150))
-@examples(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+@hypothesis_settings(
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_several_processes_together_allow_what_one_would(
     queue: redis.Redis, most: int, turns: list[int]

@@ -19,6 +19,7 @@ from hub.lib.crypto import digest
 from hub.models import AuditEntry, User, UserSession
 
 PASSWORD = "four words nobody knows"
+IN_PRODUCTION = passwords.HASHER  # before the tests replace it
 
 
 def add(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWORD) -> str:
@@ -100,6 +101,11 @@ def test_an_e_mail_is_taken_once_in_whatever_case(in_app: Flask) -> None:
     with pytest.raises(Conflict, match="already a user"):
         users.create_user("DANA@ACME.EXAMPLE", "Other", PASSWORD)
     assert len(users.all_users()) == 1
+
+
+def test_production_hashes_passwords_with_the_parameters_of_owasp() -> None:
+    parameters = IN_PRODUCTION.hash(PASSWORD).split("$")[1:4]
+    assert parameters == ["argon2id", "v=19", "m=19456,t=2,p=1"]
 
 
 def test_a_password_is_hashed_anew_when_the_parameters_changed(

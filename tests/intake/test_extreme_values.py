@@ -22,6 +22,7 @@ from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.state import job_failures
 from tests import every_page
 from tests.conftest import Browser
+from tests.effort import examples
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -161,7 +162,7 @@ EACH = st.fixed_dictionaries(
         "/suppressions": st.lists(CLOSED, max_size=3),
     }
 )
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @FEW

@@ -39,6 +39,7 @@ from hub.models import (
 )
 from tests import every_page
 from tests.conftest import POSTGRES, Browser
+from tests.effort import sized
 from tests.hub_fixtures import (
     SigningApp,
     copy_connection,
@@ -51,7 +52,7 @@ from tests.hub_fixtures import (
     status_form,
 )
 
-OTHER_MESSAGES = 100
+OTHER_MESSAGES = sized(100, 10)
 CONNECTIONS = 30
 TABLES = (
     "contacts",

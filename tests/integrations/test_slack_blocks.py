@@ -20,6 +20,7 @@ from hub.integrations.base import Button, Card, Outbound
 from hub.integrations.slack.integration import Slack
 from hub.integrations.slack.text import mrkdwn, plain, units
 from hub.lib.provider_http import ProviderHttpClient
+from tests.effort import examples
 
 BOT = {"bot_token": "xoxb-1234567890", "channel": "C0123456789"}
 ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}
@@ -164,7 +165,7 @@ messages = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(messages, st.sampled_from([BOT, ACTING]))
 def test_every_message_is_within_slacks_limits(
     message: Outbound, given_settings: dict[str, str]
@@ -189,7 +190,7 @@ def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int)
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(texts, st.integers(0, 3000))
 def test_a_cut_splits_no_escape_and_says_that_it_cut(text: str, most: int) -> None:
     whole = mrkdwn(text, 1_000_000)

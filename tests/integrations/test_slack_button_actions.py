@@ -26,6 +26,7 @@ from hub.lib.provider_http import ProviderHttpClient
 from hub.models import Connection, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
+from tests.effort import examples
 from tests.hub_fixtures import (
     callbacks,
     credentials,
@@ -209,7 +210,7 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(bodies)
 def test_nothing_that_is_posted_upsets_the_reader(body: bytes) -> None:
     request = signed(body, signature="v0=" + "0" * 64)

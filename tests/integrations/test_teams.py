@@ -23,6 +23,7 @@ from hub.integrations.teams.integration import Teams
 from hub.integrations.teams.text import cost, neutral, size
 from hub.lib import provider_http
 from hub.simulator.teams import markdown
+from tests.effort import examples
 from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.teams_cards import (
     BUTTONS,
@@ -146,7 +147,7 @@ CARDS = st.builds(
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
-@trying(max_examples=80, deadline=None)
+@trying(max_examples=examples(80), deadline=None)
 def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(
     text: str, card: Card | None, label: str
 ) -> None:
@@ -160,7 +161,7 @@ def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(
 
 
 @given(text=ANY | LONG)
-@trying(max_examples=300, deadline=None)
+@trying(max_examples=examples(300), deadline=None)
 def test_no_text_takes_more_room_than_is_reckoned(text: str) -> None:
     plain = text.encode("utf-8", "replace").decode()
     assert size(neutral(plain)) <= sum(map(cost, plain)) + size("\u034f")
@@ -226,7 +227,7 @@ def test_nothing_in_a_text_formats_it(data: str, shown: str) -> None:
 
 
 @given(text=ANY)
-@trying(max_examples=300, deadline=None)
+@trying(max_examples=examples(300), deadline=None)
 def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
     shown = markdown.render(neutral(clean_text(text)))
     assert "<" not in shown

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hub.integrations.base import Button, Card
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
+from tests.effort import examples
 from tests.integrations.telegram_posts import CARD, SETTINGS, outbound
 
 
@@ -72,7 +73,7 @@ CARDS = st.builds(
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
-@trying(max_examples=80, deadline=None)
+@trying(max_examples=examples(80), deadline=None)
 def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
     text: str, card: Card | None, label: str
 ) -> None:

@@ -18,6 +18,7 @@ from hub.integrations.base import Button, Card, FilledTemplate, Integration, Out
 from hub.lib import text
 from hub.messaging.compose import media
 from hub.models import MessageBody
+from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, signer_body
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -29,7 +30,9 @@ BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 NASTY = OVERRIDES + BREAKS + "\0\x07\x1b\x7f\x9b\ufffe\ud83d\udc00\t\u200e\u200f\u061c\u200d\u0301"
 anything = st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "aא5 .")), max_size=60)
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -63,7 +66,7 @@ def texts_in(payload: Any) -> list[str]:
 
 
 # ── Texts and values ──────────────────────────────────────────────────────────────────────────────
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(anything)
 def test_a_readable_text_acts_on_nothing_and_is_its_own_readable_form(given_text: str) -> None:
     shown = text.readable(given_text)
@@ -72,7 +75,7 @@ def test_a_readable_text_acts_on_nothing_and_is_its_own_readable_form(given_text
     shown.encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(anything)
 def test_a_value_is_one_line_and_holds_nothing_that_orders_its_surroundings(value: str) -> None:
     line = text.one_line(value)
@@ -82,7 +85,7 @@ def test_a_value_is_one_line_and_holds_nothing_that_orders_its_surroundings(valu
     assert text.one_line(line) == line
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(anything)
 def test_an_isolated_value_begins_and_ends_its_own_order(value: str) -> None:
     shown = text.isolate(text.one_line(value))
@@ -267,7 +270,7 @@ def test_an_honest_link_goes_out_as_it_was_given(signing_app: SigningApp, link: 
     assert said(answer.json["messages"][0]["id"]).endswith(link)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "@:/\\?#[]. "))))
 def test_an_accepted_link_is_one_word_without_a_user(rest: str) -> None:
     try:
@@ -292,7 +295,7 @@ def test_grapheme_is_not_split(whole: str) -> None:
     assert "".join(text.graphemes(f"a{whole}{whole}b")) == f"a{whole}{whole}b"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(anything, st.integers(0, 40))
 def test_a_shortened_text_fits_and_is_a_beginning(value: str, most: int) -> None:
     short = text.shorten(value, lambda one: text.utf16_length(one) <= most)

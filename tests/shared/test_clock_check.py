@@ -37,6 +37,7 @@ from hub.models import (
 from hub.shared import clock_check, idempotency
 from hub.shared.clock_check import Mark, State
 from tests.conftest import Browser
+from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, signer_body
 
 DAY = 86400.0
@@ -201,7 +202,7 @@ class Machine:
 leaps = st.floats(5 * DAY, 5000 * DAY) | st.floats(-5000 * DAY, -5 * DAY)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.2, 20), leaps, st.booleans(), st.floats(0.2, 20)), max_size=6)
 )
@@ -220,7 +221,7 @@ def test_clock_is_believed_exactly_while_it_is_right(
         assert machine.check(), "right again"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(68 * DAY, 5000 * DAY), st.booleans())
 def test_leap_of_months_never_confirms_itself(leap: float, restarted: bool) -> None:
     machine = Machine()
@@ -234,7 +235,7 @@ def test_leap_of_months_never_confirms_itself(leap: float, restarted: bool) -> N
     assert machine.run(8 * 24), "right again"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(5 * DAY, 59 * DAY))
 def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
     machine = Machine()
@@ -244,7 +245,7 @@ def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
     assert machine.run(0.2 * 24)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.floats(0, 3.9 * DAY), st.booleans())
 def test_weekend_off_is_no_alarm(off: float, rebooted: bool) -> None:
     machine = Machine()
@@ -256,7 +257,7 @@ def test_weekend_off_is_no_alarm(off: float, rebooted: bool) -> None:
     assert machine.check()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.floats(2 * 3600, 23 * 3600), min_size=40, max_size=60))
 def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
     machine = Machine()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hub.core.errors import ConfigError
 from hub.shared import startup_checks
 from tests.conftest import POSTGRES
+from tests.effort import examples
 from tests.shared.start_up import contents, run
 from tests.shared.start_up import folder as folder
 from tests.shared.start_up import intact_folder as intact_folder
@@ -62,7 +63,9 @@ def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_damage_is_a_sentence_or_harmless_and_never_written_over(

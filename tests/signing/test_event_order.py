@@ -16,6 +16,7 @@ from hub.db.engine import db
 from hub.models import Message, Signer, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
+from tests.effort import examples
 from tests.hub_fixtures import ANNA, ERIC, signer_body, source_id
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -202,7 +203,9 @@ histories = st.lists(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=histories, data=st.data())
 def test_any_history_ends_the_same_in_any_order(

@@ -20,6 +20,7 @@ from hub.messaging.track import message_queries
 from hub.models import SigningRequest
 from hub.signing import identifiers
 from tests.conftest import Browser, config_of
+from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
@@ -114,7 +115,9 @@ some_ids = st.one_of(
     ),
 )
 many = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(120),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -20,6 +20,7 @@ from hub.db.types import now
 from hub.messaging.compose import resend
 from hub.models import ActionToken, Message, SigningRequest, StatusEvent
 from hub.signing import button_actions, cards, reminders, signing_batch
+from tests.effort import examples
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -194,7 +195,9 @@ def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningA
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.integers(-5000, 5000).filter(bool), st.sampled_from(["request.sent", "request.reminder"]))
 def test_deadline_alone_decides_whether_a_reminder_is_sent(

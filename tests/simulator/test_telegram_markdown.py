@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hub.simulator.telegram import entities, markdown
 from hub.simulator.telegram.errors import TelegramError
+from tests.effort import examples
 from tests.simulator.test_telegram_api import done, person, refusal, team
 
 RESERVED_ALONE = "]()>#+-=|{}.!"
@@ -112,7 +113,7 @@ def test_old_markdown_names_the_byte(text, offset):
     assert said == f"Can't find end of the entity starting at byte offset {offset}"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=80))
 def test_escaped_text_is_read_as_it_is(text):
     escaped = "".join(f"\\{char}" if char in markdown.RESERVED + "\\" else char for char in text)
@@ -121,7 +122,7 @@ def test_escaped_text_is_read_as_it_is(text):
     assert not [one for one in spans(read) if one[0] in markdown.MARKS]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     text=st.text(st.sampled_from("ab _*~`|[]()>!\\\n.é🖊"), max_size=40),
     parse=st.sampled_from(PARSERS),

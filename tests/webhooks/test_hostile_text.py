@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hub.lib.storable import has_nul, is_storable, make_storable, make_storable_json
 from hub.models import InboundMessage
 from tests.conftest import Browser
+from tests.effort import examples
 from tests.hub_fixtures import (
     CALLBACK,
     ERIC,
@@ -40,7 +41,9 @@ ROUTES = (
 )
 HOSTILE = st.text(st.sampled_from(["\0", "\ud800", "\udfff", "a", "é", "🛑", "'", "%"]), max_size=5)
 reused = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

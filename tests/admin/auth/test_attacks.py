@@ -24,6 +24,7 @@ from hub.intake import retention
 from hub.models import ApiKey, AuditEntry
 from hub.shared import security_log
 from tests.conftest import PASSWORD, Browser
+from tests.effort import examples
 
 WRONG = "wrong, all wrong"
 
@@ -99,7 +100,7 @@ def test_browser_is_known_for_its_own_accounts_only(
     assert first.email not in cookie.value
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(cookie=st.text(max_size=200))
 def test_made_up_cookie_makes_no_browser_known(app: Flask, cookie: str) -> None:
     with app.test_request_context():
@@ -166,7 +167,7 @@ def test_password_made_of_what_others_know_is_refused(password: str) -> None:
     assert refusal.value.code == "password_is_personal"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(
         st.sampled_from(["otter", "granite", "violin", "ladder", "copper", "window"]),
@@ -179,7 +180,7 @@ def test_four_words_are_accepted(words: list[str]) -> None:
     passwords.check_strength(" ".join(words), "dana.whitfield@acme.example", "Dana Whitfield")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.text(max_size=1200))
 def test_any_text_is_accepted_or_refused_with_a_reason(text: str) -> None:
     code = "password_"
@@ -274,7 +275,7 @@ def test_refused_webhooks_are_recorded(app: Flask) -> None:
     assert (row.action, row.detail["count"]) == ("security.webhook_refused", 3)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(numbers=st.lists(st.integers(0, 300), min_size=1, max_size=400))
 def test_attack_adds_a_bounded_number_of_rows(app: Flask, numbers: list[int]) -> None:
     minute = now().replace(second=1) + timedelta(minutes=secrets.randbelow(10**7))

@@ -46,6 +46,7 @@ from hub.shared import audit
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import Browser
+from tests.effort import examples
 from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 from tests.lib.test_safe_text import acting
 
@@ -130,7 +131,7 @@ def test_markup_stays_as_it_is_and_overrides_go() -> None:
     assert shown('<i title="{{ x }}">', x="ab\u202egpj") == '<i title="abgpj">'
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("\u202e\u2066\u2069\u2068א a\n"))))
 def test_text_direction_of_a_value_stays_isolated(value: str) -> None:
     assert not set(str(strip_direction_marks(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})

@@ -25,6 +25,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.signing.reminders import remind
 from tests.conftest import Browser
+from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -32,7 +33,9 @@ from tests.hub_fixtures import signing_app as signing_app
 from tests.integrations.instances import good_address, instance, senders
 
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 letters = st.sampled_from(["a", "é", "€", "שׁ", "👍🏽", "👨‍👩‍👧", "*", "<", "&", " ", "字"])
 texts = st.tuples(letters, st.integers(0, 500)).map(lambda pair: (pair[0] * pair[1])[:500])

@@ -16,6 +16,7 @@ from hub.db.store import transaction
 from hub.lib.text import one_line
 from hub.messaging.contacts import suppressions
 from hub.models import Consent, Contact, Suppression
+from tests.effort import examples
 
 STORABLE = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
 ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n a"), max_size=20) | st.text(
@@ -24,7 +25,9 @@ ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n a"), max_size=20) | s
 
 
 AGAIN = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

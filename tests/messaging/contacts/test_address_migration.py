@@ -122,7 +122,7 @@ def test_everybody_is_one_contact_afterwards_and_nothing_is_lost(
     assert address_migration.migrate_addresses() == 0
 
 
-@pytest.mark.parametrize("seconds", [0, 0.2])
+@pytest.mark.parametrize("seconds", [0, pytest.param(0.2, marks=pytest.mark.long)])
 def test_killed_half_way_and_run_again_it_finishes(
     hub_demo: Flask, connection: Connection, environ: dict[str, str], seconds: float
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
@@ -22,6 +22,7 @@ from hub.models import (
     Source,
     Suppression,
 )
+from tests.effort import examples
 from tests.hub_fixtures import ERIC, SigningApp, json_of, queue_text, status
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
@@ -104,8 +105,10 @@ WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
 
 
 @given(words=WORDS, shared=st.sets(st.sampled_from(SCOPES[1:])), asks=st.booleans())
-@examples(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+@hypothesis_settings(
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_another(
     connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
@@ -125,8 +128,10 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
 
 
 @given(closed=st.sets(st.sampled_from(SCOPES)), shared=st.sets(st.sampled_from(SCOPES[1:])))
-@examples(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+@hypothesis_settings(
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_an_opt_out_stops_whom_it_holds_for(
     connection: Connection, closed: set[str | None], shared: set[str]

@@ -20,6 +20,7 @@ from hub.messaging.state.message_batch import POLL_AFTER, raise_status
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
+from tests.effort import examples
 from tests.hub_fixtures import (
     attempts,
     copy_connection,
@@ -122,7 +123,9 @@ def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
 def test_any_order_and_repetition_ends_the_same(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -14,13 +12,14 @@ from hub.run import up
 from hub.shared import audit
 from tests import servers
 from tests.conftest import close, config_of, database, free_port, make_app
+from tests.databases import Template
 
 
 @pytest.fixture(scope="module")
 def web_environ(
     tmp_path_factory: pytest.TempPathFactory,
     queue_url: str,
-    migrated_database: Path,
+    migrated_database: Template,
     secret_keys: dict[str, str],
 ) -> Iterator[dict[str, str]]:
     """Return the environment of a hub that the tests of a module share."""
@@ -28,7 +27,7 @@ def web_environ(
     folder.mkdir(mode=0o700)
     with database() as url:
         if not url:
-            shutil.copyfile(migrated_database, folder / "hub.db")
+            migrated_database.copy_files(folder)
         yield {
             "HUB_DATA_DIR": str(folder),
             "HUB_DATABASE_URL": url,

@@ -1,0 +1,117 @@
+"""Databases that tests begin with: prepared once for each process, and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import Connection, Engine, text
+
+import hub
+from hub.connections import demo
+from hub.core import config
+from hub.db.engine import Base, db
+from hub.run import up
+from hub.shared import audit
+
+FILES = {"hub.db", "demo-key", "simulator.json"}
+
+
+@dataclass(frozen=True)
+class Template:
+    """A data folder with its database, which is a file in it or a schema of PostgreSQL."""
+
+    folder: Path
+    schema: str
+
+    def copy_files(self, folder: Path) -> None:
+        """Copy everything that belongs to the database into a test's own data folder."""
+        for path in self.folder.iterdir():
+            if path.name in FILES:
+                shutil.copy(path, folder / path.name)
+
+
+@contextmanager
+def template_app(
+    folder: Path, queue_url: str, postgres_url: str, secret_keys: dict[str, str]
+) -> Iterator[Flask]:
+    """Make an application for a template, with its context pushed."""
+    environ = {
+        "HUB_DATA_DIR": str(folder),
+        "HUB_REDIS_URL": queue_url,
+        "HUB_DATABASE_URL": postgres_url,
+        "HUB_DEMO": "1",
+        **secret_keys,
+    }
+    audit.act_as(audit.SYSTEM)
+    app = hub.create_app(config.load(environ))
+    with app.app_context():
+        yield app
+        close(app)
+
+
+def make_migrated(app: Flask, folder: Path) -> Template:
+    """Migrate the database of an application, whose context is pushed."""
+    up.migrate()
+    return _keep(folder, "migrated")
+
+
+def make_demo(app: Flask, folder: Path) -> Template:
+    """Prepare the demo in the migrated database of an application, whose context is pushed."""
+    demo.prepare()
+    return _keep(folder, "demo")
+
+
+def _keep(folder: Path, name: str) -> Template:
+    db.session.rollback()
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.begin() as connection:
+            _copy_rows(connection, name)
+    else:
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Template(folder, name)
+
+
+def _copy_rows(connection: Connection, schema: str) -> None:
+    """Keep a copy of every table that has rows."""
+    connection.execute(text(f"CREATE SCHEMA {schema}"))
+    for table in Base.metadata.sorted_tables:
+        if connection.execute(table.select().limit(1)).first() is not None:
+            name = f'"{table.name}"'
+            connection.execute(text(f"CREATE TABLE {schema}.{name} AS TABLE public.{name}"))
+
+
+def restore(engine: Engine, schema: str) -> None:
+    """Give every table of PostgreSQL the rows of a template, in one exchange with the server."""
+    # TRUNCATE makes new files for every table, which takes longer than to delete few rows
+    tables = [f'"{table.name}"' for table in Base.metadata.sorted_tables]
+    with engine.begin() as connection:
+        filled = set(
+            connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
+                {"schema": schema},
+            )
+        )
+        empty = [f"DELETE FROM public.{name}" for name in reversed(tables)]  # noqa: S608 - our own tables
+        fill = [
+            f"INSERT INTO public.{name} SELECT * FROM {schema}.{name}"  # noqa: S608 - our own tables
+            for name in tables
+            if name.strip('"') in filled
+        ]
+        connection.exec_driver_sql("; ".join(empty + fill))
+
+
+def close(app: Flask) -> None:
+    """Close everything that an application holds open."""
+    db.session.remove()
+    db.engine.dispose()
+    for name in ("hub.group_commit", "hub.callbacks"):
+        if storage := app.extensions.get(name):
+            storage.close()
+    app.extensions["hub.waker"].redis.close()
