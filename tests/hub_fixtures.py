@@ -56,6 +56,7 @@ def hub_demo(in_app: Flask) -> Iterator[Flask]:
     """Give an application with the demo's connections and key, its context pushed."""
     before = signal.getsignal(signal.SIGTERM)
     demo.prepare()
+    db.session.rollback()  # what it has read would hide what others write from now on
     yield in_app
     signal.signal(signal.SIGTERM, before)  # a drain in this process took it
 
