@@ -15,7 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-SLEEPS = "import time; time.sleep(60)"
+SLEEPS = "import time; time.sleep(600)"
+# what a program sets to show that nothing waits for the time limits: they never come
+NO_LIMITS = """
+        from hub.run import supervisor
+        supervisor.STOP_NEEDED_AFTER = supervisor.KILL_AFTER = supervisor.GIVE_UP_AFTER = 600
+"""
 # leaves its session and its parent, and refuses to end: what a queue worker's child may look like
 # at its worst
 STUBBORN_GRANDCHILD = """
@@ -49,7 +54,7 @@ class Supervised:
     def text(self) -> str:
         return self.printed.read_text()
 
-    def wait_for(self, *words: str, seconds: float = 15) -> None:
+    def wait_for(self, *words: str, seconds: float = 60) -> None:
         until(
             lambda: all(word in self.text for word in words) or self.process.poll() is not None,
             seconds,
@@ -59,12 +64,10 @@ class Supervised:
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def interrupt(self) -> float:
-        """Send what Ctrl-C sends; return the seconds until it has ended."""
-        began = time.monotonic()
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends, and wait until it has ended."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
-        return time.monotonic() - began
+        self.process.wait(60)
 
 
 Start = Callable[[str], Supervised]
@@ -88,7 +91,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             supervised.process.wait()
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -135,13 +138,15 @@ def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
 def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: Start) -> None:
     fails = "print('no such table', flush=True); raise SystemExit(3)"
     supervised = start(f"""
+        from hub.run import supervisor
+        supervisor.FIRST_PAUSE = 0.01
         web = Child("web", {python(SLEEPS)}, ready=lambda: False)
         sys.exit(run([web, Child("cron", {python(fails)})]))
     """)
     supervised.wait_for(
         "hub  │ cron ended 5 times within 30 seconds before Signpost was ready, so Signpost stops."
     )
-    assert supervised.process.wait(10) == 1
+    assert supervised.process.wait(60) == 1
     assert supervised.text.count("cron │ no such table") == 5
 
 
@@ -160,23 +165,26 @@ def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start
     )
     assert supervised.process.poll() is None, supervised.text
     assert "Restarting in 0.1 s." in supervised.text, "the pauses grow no longer"
-    assert supervised.interrupt() < 2
+    supervised.interrupt()
 
 
 def test_ctrl_c_leaves_no_process_even_one_that_left_its_session_and_refuses_to_end(
     start: Start, tmp_path: Path
 ) -> None:
     note = tmp_path / "pid"
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
+    deaf = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
+        + SLEEPS
+    )
     supervised = start(f"""
         worker = Child("worker", {python(STUBBORN_GRANDCHILD, str(note))})
         run([worker, Child("deaf", {python(deaf)})])
     """)
     until(lambda: note.exists() and note.read_text() != "")
-    time.sleep(0.3)  # for the deaf one to be deaf
+    supervised.wait_for("│ deaf")
     pids = [int(note.read_text()), *(process.pid for process in supervised.family())]
     assert len(pids) > 2
-    assert supervised.interrupt() < 5
+    supervised.interrupt()
     assert supervised.process.returncode == 0
     assert all(gone(pid) for pid in pids)
 
@@ -189,17 +197,17 @@ def test_an_orphan_in_a_session_of_its_own_is_found_too(start: Start, tmp_path: 
         f"""run([Child("worker", {python(leaves, str(note))}), Child("web", {python(SLEEPS)})])"""
     )
     until(lambda: note.exists() and note.read_text() != "")
-    assert supervised.interrupt() < 5
+    supervised.interrupt()
     assert gone(int(note.read_text()))
 
 
 def test_children_that_end_when_asked_do_not_wait_for_the_time_limit(start: Start) -> None:
-    supervised = start(f"""
+    supervised = start(f"""{NO_LIMITS}
         children = [Child("web", {python(SLEEPS)}), Child("worker", {python(SLEEPS)})]
         run(children, on_ready=lambda: print("READY", flush=True))
     """)
     supervised.wait_for("READY")
-    assert supervised.interrupt() < 1.5
+    supervised.interrupt()
 
 
 def test_a_second_ctrl_c_ends_at_once(start: Start) -> None:
@@ -207,11 +215,12 @@ def test_a_second_ctrl_c_ends_at_once(start: Start) -> None:
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
         + SLEEPS
     )
-    supervised = start(f"""run([Child("worker", {python(deaf)})])""")
+    supervised = start(f"""{NO_LIMITS}
+        run([Child("worker", {python(deaf)})])""")
     supervised.wait_for("│ deaf")
     supervised.process.send_signal(signal.SIGINT)
-    time.sleep(0.7)
-    assert supervised.interrupt() < 1
+    time.sleep(0.7)  # two signals within half a second are one wish
+    supervised.interrupt()
 
 
 def test_one_wish_that_comes_as_two_signals_still_stops_in_order(start: Start) -> None:
@@ -241,7 +250,7 @@ def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
     assert len(pids) == 2
     supervised.process.kill()
     supervised.process.wait()
-    until(lambda: all(gone(pid) for pid in pids), 5)
+    until(lambda: all(gone(pid) for pid in pids))
     assert all(gone(pid) for pid in pids)
 
 
@@ -276,23 +285,30 @@ def test_children_that_do_not_get_ready_are_named(start: Start) -> None:
             print(error)
             sys.exit(1)
     """)
-    assert supervised.process.wait(10) == 1
+    assert supervised.process.wait(60) == 1
     assert "Not ready after 1 seconds: web." in supervised.text
 
 
-def test_a_quiet_child_speaks_only_in_dying(start: Start) -> None:
-    complains = "import time; print('warning: whatever', flush=True); time.sleep(1)"
-    supervised = start(f"""run([Child("queue", {python(complains)}, quiet=True)])""")
-    time.sleep(0.6)
+def test_a_quiet_child_speaks_only_in_dying(start: Start, tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    may_end = tmp_path / "may-end"
+    complains = (
+        "import pathlib, sys, time; print('warning: whatever', flush=True); "
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.02)"
+    )
+    child = python(complains, str(written), str(may_end))
+    supervised = start(f"""run([Child("queue", {child}, quiet=True)])""")
+    until(written.exists)
+    time.sleep(0.2)  # for the supervisor to have read it
     assert "whatever" not in supervised.text
+    may_end.touch()
     supervised.wait_for("queue │ warning: whatever", "queue ended: exit code 0.")
 
 
 def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) -> None:
-    program = (
-        "from hub.run.supervisor import Child, run; run([Child('web',"
-        f" {python('while True: print(1, flush=True)')})])"
-    )
+    prints = python("import time\nwhile True: print(1, flush=True); time.sleep(0.01)")
+    program = f"from hub.run.supervisor import Child, run; run([Child('web', {prints})])"
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", program],
@@ -305,7 +321,7 @@ def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) ->
     os.read(reader, 100)
     child = psutil.Process(process.pid).children()[0].pid
     os.close(reader)
-    time.sleep(0.3)
+    time.sleep(0.3)  # for the supervisor to find that nobody reads
     process.send_signal(signal.SIGHUP)
-    process.wait(6)
+    process.wait(60)
     assert gone(child)

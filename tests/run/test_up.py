@@ -69,13 +69,13 @@ class Demo:
         self.process = self.spawn()
         while "Ctrl-C stops everything" not in self.text:
             assert self.process.poll() is None, self.text
-            assert time.monotonic() - began < 30, self.text
+            assert time.monotonic() - began < 90, self.text
             time.sleep(0.05)
 
     def refused(self, **environ: str) -> str:
         """Start where it must not, and return what it says."""
         process = self.spawn(**environ)
-        assert process.wait(20) == 1, self.text
+        assert process.wait(60) == 1, self.text
         assert "Traceback" not in self.text
         return self.text
 
@@ -90,7 +90,7 @@ class Demo:
     def interrupt(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(15)
+        self.process.wait(60)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     if demo.process and demo.process.poll() is None:
         demo.process.send_signal(signal.SIGINT)
         demo.process.send_signal(signal.SIGINT)  # twice means: now
-        demo.process.wait(10)
+        demo.process.wait(60)
 
 
 def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:
@@ -129,7 +129,7 @@ def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -
     assert demo.process is not None
     demo.process.kill()
     demo.process.wait()
-    assert not left(family, 8), "not even a killed one leaves a process"
+    assert not left(family, 30), "not even a killed one leaves a process"
 
     demo.start()  # at once, though the killed one could not tidy up
     demo.interrupt()
@@ -152,7 +152,7 @@ def test_the_printed_command_can_be_pasted(demo: Demo) -> None:
         f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
         headers={"Authorization": f"Bearer {key}"},
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     status = ""
     while status != "delivered" and time.monotonic() < deadline:
         with urllib.request.urlopen(request) as found:

@@ -24,6 +24,8 @@ from tests.conftest import config_of, wait_until
 from tests.hub_fixtures import CALLBACK, count, credentials, status_form
 
 numbers = counter()
+GRACEFUL = 3.0  # seconds that the server waits for requests in progress
+HELD_UP = 8.0  # seconds: a slow client that is waited for takes ten
 
 
 def signed_callback(app: Flask, environ: dict[str, str]) -> bytes:
@@ -88,8 +90,8 @@ def test_every_request_that_was_sent_is_answered_at_sigterm(
             answer = servers.read_answer(slow)
             assert (answer.status, answer.headers["connection"]) == (200, "close")
         for thread in threads:
-            thread.join(10)
-        assert process.wait(5) == 0
+            thread.join(30)
+        assert process.wait(30) == 0
     cut = [problem for client in clients for problem in client.cut]
     answered = sum(client.answered for client in clients) + 1
     assert cut == []
@@ -109,8 +111,8 @@ def test_idle_and_silent_connections_do_not_hold_up_the_end(
         time.sleep(0.3)
         late.sendall(servers.request_bytes(web_environ, "GET", "/healthz"))  # under way at the end
         assert servers.read_answer(late).headers["connection"] == "close"
-        assert process.wait(5) == 0
-        assert time.monotonic() - begun < 2.5
+        assert process.wait(30) == 0
+        assert time.monotonic() - begun < GRACEFUL
         for connection in (idle, silent, late):
             assert connection.recv(1) == b""
             connection.close()
@@ -126,8 +128,8 @@ def test_slow_clients_do_not_hold_up_the_end_for_long(
         time.sleep(0.3)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(6) == 0
-        assert time.monotonic() - begun < 4
+        assert process.wait(30) == 0
+        assert time.monotonic() - begun < HELD_UP
         for connection in slow:
             connection.close()
 
