@@ -18,7 +18,7 @@ from hub.db.types import is_id, now
 from hub.lib import addresses
 from hub.messaging.compose import cancellation
 from hub.messaging.contacts import contact_links, suppressions
-from hub.messaging.inbox.inbound import received_content
+from hub.messaging.inbox.inbound import received_cause
 from hub.models import (
     AuditEntry,
     Consent,
@@ -195,7 +195,7 @@ def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
     them.
     """
     for part in _parts(came):
-        _delete(PlatformEvent.cause, [received_content(one) for one in part])
+        _delete(PlatformEvent.cause, [received_cause(one) for one in part])
     for part in _parts(went):  # that a message was delivered stays recorded, without the numbers
         _run(
             update(PlatformEvent)

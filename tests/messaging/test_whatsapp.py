@@ -251,7 +251,9 @@ class TestConversations:
         db.session.rollback()
         said = [
             line.body.content["text"]
-            for line in conversations.conversation_entries(conversations.get(talk.row.id))
+            for line in conversations.conversation_entries(
+                conversations.get_conversation(talk.row.id)
+            )
             if line.body
         ]
         assert said == ["Hello?", "Good morning"]

@@ -104,7 +104,7 @@ def inbox() -> Any:
         "inb",
         keep,
     )
-    words = conversations.last_words(found.rows)
+    words = conversations.last_bodies(found.rows)
     new = conversations.count_unread() or None
     unread = url_for("admin.inbox", show="unread")
     chips = [
@@ -160,7 +160,7 @@ def inbound_file(inbound_id: str, n: str) -> Response:
     of ours.
     """
     try:
-        content_type, content = conversations.inbound_file(
+        content_type, content = conversations.fetch_inbound_file(
             inbound_id, int(n) if n.isdecimal() else MOST
         )
     except (SendError, DecryptionError) as problem:
@@ -176,8 +176,8 @@ def inbound_file(inbound_id: str, n: str) -> Response:
 
 
 def _page(conversation_id: str, form: AnswerForm) -> str:
-    talk = conversations.get(conversation_id)
-    who = _who(talk, conversations.last_words([talk]).get(talk.row.id))
+    talk = conversations.get_conversation(conversation_id)
+    who = _who(talk, conversations.last_bodies([talk]).get(talk.row.id))
     return render_template(
         "conversation.html",
         talk=talk,
@@ -192,7 +192,7 @@ def _page(conversation_id: str, form: AnswerForm) -> str:
 
 def _opt_out(talk: ConversationSummary) -> Note | None:
     """Return why the contact receives no messages over this connection, or None."""
-    found = conversations.opt_out(talk)
+    found = conversations.find_opt_out(talk)
     return opt_out_notes.notes([found])[0] if found else None
 
 
@@ -257,7 +257,7 @@ def _shown(content: dict[str, Any]) -> ContentView:
 
 def _window(talk: ConversationSummary) -> str:
     """Say whether free text may go, where that is a question."""
-    return detail.consent_label(talk.window) if talk.asks else ""
+    return detail.consent_label(talk.window_closes_at) if talk.has_window else ""
 
 
 def _lines(talk: ConversationSummary) -> list[ConversationLine]:
@@ -276,7 +276,7 @@ def _said(line: ConversationEntry, template: SentText | None) -> ConversationLin
     message = line.message
     return ConversationLine(
         at=line.at,
-        theirs=line.theirs,
+        theirs=line.is_incoming,
         text=template.filled(content) if template else content.get("text", ""),
         button=content.get("button", ""),
         files=[

@@ -1,4 +1,4 @@
-"""Find the message that a person's message answers, and the source it is for."""
+"""Find the message that a received message answers, and the source it belongs to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from hub.models import Attempt, Connection, ConnectionInfo, Message
 
 @dataclass(frozen=True)
 class Answered:
-    """The message that is answered, if known, and its source; without a source it is for admins."""
+    """The message that is answered, if known, and its source.
+
+    A received message without a source is shown to admins only.
+    """
 
     message_id: str | None = None
     request_id: str | None = None
@@ -31,18 +34,19 @@ def find_answered(
     contact_id: str | None,
     at: datetime,
 ) -> Answered:
-    """Find what a person's message answers: by the provider's `name` of it, if it gives one.
+    """Find the message that a received message answers, by its provider ID `name`, if given.
 
-    Else the source is the last that wrote to the person before, over the receiver's sender.
+    Otherwise only the source is found: the last one that sent the contact a message from the
+    receiver's sender before `at`.
     """
     rows = read(_ANSWERED, connections=list(connection_ids), name=name) if name else []
     if rows:
         return Answered(*rows[0])
     if contact_id is None:
         return Answered()
-    asked = {"channel": receiver.channel, "sender": receiver.sender, "connection": receiver.id}
-    last = read(_LAST_WRITER, contact=contact_id, before=id_at("msg", at), **asked)
-    return Answered(source_id=last[0][0] if last else None)
+    sender = {"channel": receiver.channel, "sender": receiver.sender, "connection": receiver.id}
+    sources = read(_LAST_SOURCE, contact=contact_id, before=id_at("msg", at), **sender)
+    return Answered(source_id=sources[0][0] if sources else None)
 
 
 _ANSWERED = Statement(
@@ -54,10 +58,10 @@ _ANSWERED = Statement(
     )
     .limit(1)
 )
-# nobody answers what surely never left
-_LEFT = [
-    one.value
-    for one in (
+# statuses of messages that the contact may have received
+_MAY_BE_RECEIVED = [
+    status.value
+    for status in (
         Status.SENDING,
         Status.UNKNOWN,
         Status.ACCEPTED,
@@ -67,14 +71,14 @@ _LEFT = [
         Status.READ,
     )
 ]
-_LAST_WRITER = Statement(
+_LAST_SOURCE = Statement(
     select(Message.source_id)
     .join(Connection, Connection.id == Message.connection_id)
     .where(
         Message.contact_id == bindparam("contact"),
         Message.id < bindparam("before"),
         Message.source_id.is_not(None),
-        Message.status.in_(_LEFT),
+        Message.status.in_(_MAY_BE_RECEIVED),
         Connection.channel == bindparam("channel"),
         Connection.sender == bindparam("sender"),
         or_(Connection.sender != "", Connection.id == bindparam("connection")),

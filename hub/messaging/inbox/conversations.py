@@ -1,6 +1,4 @@
-"""Conversations: what a contact and a connection have said to each other, for people to read and to
-answer.
-"""
+"""List, read and answer conversations: the messages between a contact and a connection."""
 
 from __future__ import annotations
 
@@ -27,22 +25,23 @@ from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Contact, Conversation, InboundMessage, Message, MessageBody
 from hub.shared import audit, integration_instances
 
-SHOWN = 100  # of either side
+SHOWN = 100  # messages of a conversation
 COUNT_TO = 1000
 
 
 @dataclass(frozen=True)
 class ConversationSummary:
-    """A conversation and whom it is with.
+    """A conversation with its contact and connection.
 
-    `asks`: free text may go only until `window`, and not where that is None.
+    `has_window`: the provider allows free text only until `window_closes_at`; None if the window is
+    closed.
     """
 
     row: Conversation
     contact: Contact | None  # None: an unknown sender
     connection: Connection
-    asks: bool
-    window: datetime | None
+    has_window: bool
+    window_closes_at: datetime | None
 
     @property
     def id(self) -> str:
@@ -51,21 +50,22 @@ class ConversationSummary:
 
 @dataclass(frozen=True)
 class ConversationEntry:
-    """One thing that was said: by them, or by us in a message. `body` may be gone."""
+    """One message of a conversation, received or sent; None as `body` if it was deleted."""
 
     at: datetime
-    theirs: bool
+    is_incoming: bool
     body: MessageBody | None
-    message: Message | None = None
-    row_id: str | None = None  # of what they sent
+    message: Message | None = None  # of a sent message
+    row_id: str | None = None  # of a received message
     keyword: str = ""
 
 
 def newest_conversations(
     limit: int, before: str = "", after: str = "", *, unread: bool = False
 ) -> list[ConversationSummary]:
-    """Return conversations by what was written to us last, newest first; oldest first of those
-    `after` an id.
+    """Return conversations by their last received message, newest first.
+
+    `before` and `after` are IDs of received messages; those after one are returned oldest first.
     """
     query = (
         select(Conversation)
@@ -78,60 +78,58 @@ def newest_conversations(
         )
     if unread:
         query = query.where(Conversation.unread > 0)
-    return _talks(list(db.session.scalars(query)))
+    return _summaries(list(db.session.scalars(query)))
 
 
-def get(conversation_id: str) -> ConversationSummary:
+def get_conversation(conversation_id: str) -> ConversationSummary:
     """Return a conversation. Raises NotFound."""
     row = db.session.get(Conversation, conversation_id) if is_id("cnv", conversation_id) else None
     if row is None:
         raise NotFound("no_such_conversation", "This conversation does not exist.")
-    return _talks([row])[0]
-
-
-def conversations_of_contact(contact_id: str, connection_id: str) -> Conversation | None:
-    """Return what a contact and a connection have said to each other, if the contact ever wrote."""
-    query = select(Conversation).where(
-        Conversation.contact_id == contact_id, Conversation.connection_id == connection_id
-    )
-    return db.session.scalar(query)
+    return _summaries([row])[0]
 
 
 def count_unread() -> int:
-    """Count the conversations with something new, up to COUNT_TO."""
-    some = select(Conversation.id).where(Conversation.unread > 0).limit(COUNT_TO).subquery()
-    return db.session.scalar(select(func.count()).select_from(some)) or 0
+    """Count the conversations with unread messages, up to COUNT_TO."""
+    unread = select(Conversation.id).where(Conversation.unread > 0).limit(COUNT_TO).subquery()
+    return db.session.scalar(select(func.count()).select_from(unread)) or 0
 
 
 def conversation_entries(talk: ConversationSummary) -> list[ConversationEntry]:
-    """Return what was said last, oldest first."""
+    """Return the last SHOWN messages of a conversation, oldest first."""
     pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
-    came = list(
+    received = list(
         db.session.scalars(
             select(InboundMessage)
-            .where(*_theirs(talk.row))
+            .where(*_received_in(talk.row))
             .order_by(InboundMessage.id.desc())
             .limit(SHOWN)
         )
     )
     query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
-    went = list(db.session.scalars(query)) if talk.contact else []
-    bodies = _bodies([one.id for one in came] + [one.id for one in went])
-    said = [
+    sent = list(db.session.scalars(query)) if talk.contact else []
+    bodies = _bodies([inbound.id for inbound in received] + [message.id for message in sent])
+    entries = [
         ConversationEntry(
-            one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword
+            inbound.at,
+            True,
+            bodies.get(_owner_id(inbound.id)),
+            row_id=inbound.id,
+            keyword=inbound.keyword,
         )
-        for one in came
+        for inbound in received
     ]
-    said += [
-        ConversationEntry(one.created_at, False, bodies.get(_number(one.id)), one) for one in went
+    entries += [
+        ConversationEntry(message.created_at, False, bodies.get(_owner_id(message.id)), message)
+        for message in sent
     ]
-    return sorted(said, key=lambda line: line.at)[-SHOWN:]
+    return sorted(entries, key=lambda entry: entry.at)[-SHOWN:]
 
 
-def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
-    """Return the conditions of what a person wrote in a conversation; of an unknown sender, the one
-    message.
+def _received_in(row: Conversation) -> list[ColumnElement[bool]]:
+    """Return the conditions of the messages received in a conversation.
+
+    A conversation with an unknown sender has only one.
     """
     if row.contact_id is None:
         return [InboundMessage.id == row.last_id]
@@ -141,61 +139,60 @@ def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
     ]
 
 
-def last_words(talks: Collection[ConversationSummary]) -> dict[str, MessageBody]:
-    """Return what each person wrote last, by conversation."""
+def last_bodies(talks: Collection[ConversationSummary]) -> dict[str, MessageBody]:
+    """Return the body of the last received message of each conversation, by conversation ID."""
     bodies = _bodies([talk.row.last_id for talk in talks])
     return {
-        talk.row.id: bodies[_number(talk.row.last_id)]
+        talk.row.id: bodies[_owner_id(talk.row.last_id)]
         for talk in talks
-        if _number(talk.row.last_id) in bodies
+        if _owner_id(talk.row.last_id) in bodies
     }
 
 
-def inbound_file(inbound_id: str, n: int) -> tuple[str, bytes]:
-    """Fetch a file that came along from the provider; return its content type and content.
+def fetch_inbound_file(inbound_id: str, index: int) -> tuple[str, bytes]:
+    """Fetch a file of a received message from the provider; return its content type and content.
 
-    Raises NotFound, SendError, Unreadable.
+    Raises NotFound, SendError, DecryptionError.
     """
     row = db.session.get(InboundMessage, inbound_id) if is_id("inb", inbound_id) else None
-    body = _bodies([inbound_id]).get(_number(inbound_id)) if row is not None else None
+    body = _bodies([inbound_id]).get(_owner_id(inbound_id)) if row is not None else None
     files = body.content.get("media", ()) if body is not None else ()
-    if row is None or n >= len(files):
+    if row is None or index >= len(files):
         raise NotFound(
             "no_such_file",
             "This file does not exist, or it was deleted at the end of its retention period.",
         )
     integration = integration_instances.instance(db.session.get_one(Connection, row.connection_id))
-    db.session.rollback()  # no transaction is open while the provider thinks
-    return integration.fetch_file(files[n]["url"])
+    db.session.rollback()  # no transaction is open during the call of the provider
+    return integration.fetch_file(files[index]["url"])
 
 
 @transaction
 def mark_read(conversation_id: str) -> None:
-    """Note that what a person wrote was read. Raises NotFound."""
-    row = get(conversation_id).row
-    # what comes in at this moment waits, and counts anew
+    """Mark the received messages of a conversation as read. Raises NotFound."""
+    row = get_conversation(conversation_id).row
+    # a message that arrives now waits for this lock, so it is counted as unread
     db.session.refresh(row, with_for_update=True)
     row.unread = 0
     db.session.execute(
         update(InboundMessage)
-        .where(*_theirs(row), InboundMessage.read_at.is_(None))
+        .where(*_received_in(row), InboundMessage.read_at.is_(None))
         .values(read_at=now())
     )
 
 
 @transaction
 def send_reply(conversation_id: str, text: str) -> str:
-    """Answer a person with free text; return the message's id.
+    """Reply to a contact with free text; return the message's ID.
 
-    Raises Refused that names the field, Conflict.
+    Raises Refused with the field, Conflict.
     """
-    talk = get(conversation_id)
+    talk = get_conversation(conversation_id)
     connection = talk.connection
-    said = readable(text).strip()
-    cls = integrations.get(connection.integration)
-    if not said:
+    reply = readable(text).strip()
+    if not reply:
         raise Refused("empty_text", "Enter the text of the reply.", field="text")
-    refuse_too_long(cls, said)
+    refuse_too_long(integrations.get(connection.integration), reply)
     if not connection.enabled:
         raise Conflict(
             "connection_off",
@@ -207,28 +204,28 @@ def send_reply(conversation_id: str, text: str) -> str:
         )
     if talk.contact.erased_at is not None:
         raise Conflict("erased", "This person was erased, so you cannot reply.")
-    if talk.asks and talk.window is None:
+    if talk.has_window and talk.window_closes_at is None:
         raise Conflict(
             "window_closed",
             "The 24-hour window is closed, so free text is not allowed. You can reply"
             " when this person writes again.",
         )
-    sent = outbox.add(
+    message = outbox.add(
         outbox.Draft(
             connection=connection.info,
             recipient=talk.contact.recipient,
-            text=said,
+            text=reply,
             manual=True,
             source_id=_source_of(talk),
         )
     )
     mark_read(conversation_id)
-    audit.record("conversation.answered", sent.id, connection.title)
-    return sent.id
+    audit.record("conversation.answered", message.id, connection.title)
+    return message.id
 
 
-def opt_out(talk: ConversationSummary) -> OptOut | None:
-    """Return what stops answers in a conversation, or None."""
+def find_opt_out(talk: ConversationSummary) -> OptOut | None:
+    """Return the opt-out that blocks replies in a conversation, or None."""
     if talk.contact is None:
         return None
     return opt_out_status.opt_out_of_recipient(
@@ -237,50 +234,54 @@ def opt_out(talk: ConversationSummary) -> OptOut | None:
 
 
 def _source_of(talk: ConversationSummary) -> str | None:
-    """Return the source that the last message belongs to: an answer belongs to it too."""
-    asked = db.session.get(InboundMessage, talk.row.last_id)
-    return asked.source_id if asked else None
+    """Return the source of the last received message, which a reply belongs to as well."""
+    last_received = db.session.get(InboundMessage, talk.row.last_id)
+    return last_received.source_id if last_received else None
 
 
-def _talks(rows: list[Conversation]) -> list[ConversationSummary]:
-    contacts = _by_id(Contact, {row.contact_id for row in rows if row.contact_id})
-    connections = _by_id(Connection, {row.connection_id for row in rows})
-    asking = {
-        one.id: integrations.get(one.integration).session_window > 0
-        for one in connections.values()
-        if _installed(one)
+def _summaries(rows: list[Conversation]) -> list[ConversationSummary]:
+    contacts = _rows_by_id(Contact, {row.contact_id for row in rows if row.contact_id})
+    connections = _rows_by_id(Connection, {row.connection_id for row in rows})
+    has_window = {
+        connection.id: integrations.get(connection.integration).session_window > 0
+        for connection in connections.values()
+        if _is_installed(connection)
     }
-    open_until = {
-        one.id: session_windows.closing_times(
-            sender_key(one.info),
-            {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id},
+    closing_times = {
+        connection.id: session_windows.closing_times(
+            sender_key(connection.info),
+            {
+                row.contact_id
+                for row in rows
+                if row.contact_id and row.connection_id == connection.id
+            },
         )
-        for one in connections.values()
-        if asking.get(one.id)
+        for connection in connections.values()
+        if has_window.get(connection.id)
     }
 
-    def talk(row: Conversation) -> ConversationSummary:
+    def summarize(row: Conversation) -> ConversationSummary:
         return ConversationSummary(
             row,
             contacts.get(row.contact_id or ""),
             connections[row.connection_id],
-            asking.get(row.connection_id, False),
-            open_until.get(row.connection_id, {}).get(row.contact_id or ""),
+            has_window.get(row.connection_id, False),
+            closing_times.get(row.connection_id, {}).get(row.contact_id or ""),
         )
 
-    return unreadable_rows.readable_rows("conversations", rows, talk)
+    return unreadable_rows.readable_rows("conversations", rows, summarize)
 
 
-def _installed(connection: Connection) -> bool:
+def _is_installed(connection: Connection) -> bool:
     return connection.integration in integrations.registry()
 
 
-def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
+def _rows_by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
     return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)))}
 
 
 def _bodies(ids: Collection[str]) -> dict[str, MessageBody]:
-    """Return bodies by the number in their owner's id."""
+    """Return the bodies of messages, by `_owner_id`."""
     return {
         body.owner_id: body
         for body in db.session.scalars(
@@ -289,5 +290,6 @@ def _bodies(ids: Collection[str]) -> dict[str, MessageBody]:
     }
 
 
-def _number(some_id: str) -> str:
-    return some_id.partition("_")[2]
+def _owner_id(message_id: str) -> str:
+    """Return an ID without its prefix, as bodies store it."""
+    return message_id.partition("_")[2]

@@ -194,7 +194,7 @@ def _converse(receiver: ConnectionInfo, contact_id: str | None, row_id: str, at:
         )
 
 
-def received_content(inbound_id: str) -> str:
+def received_cause(inbound_id: str) -> str:
     """Return the cause of the platform event that reports a person's message."""
     return f"{inbound_id}:received"
 
@@ -221,7 +221,7 @@ def _tell(
         _EVENT,
         {
             "id": event_id,
-            "cause": received_content(row_id),
+            "cause": received_cause(row_id),
             "type": f"{prefix}_received",
             "message_id": answered.message_id,
             "request_id": answered.request_id,

@@ -87,7 +87,7 @@ def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser, tex
 def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Browser) -> None:
     conversation_id = prepared(app)
     with app.app_context():
-        talk = conversations.get(conversation_id)
+        talk = conversations.get_conversation(conversation_id)
         session_windows.close_window(talk.connection.sender, talk.row.contact_id)
     page = admin.get(f"/inbox/{conversation_id}").text
     assert "The 24-hour window is closed" in page

@@ -13,7 +13,7 @@ from hub.messaging.contacts import opt_out_files, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import conversations, opt_out
-from hub.messaging.inbox.inbound import received_content
+from hub.messaging.inbox.inbound import received_cause
 from hub.models import (
     Attempt,
     Connection,
@@ -183,7 +183,7 @@ def written(app: Flask, text: str = "Hello", **more: str) -> str | None:
     row = db.session.scalars(select(InboundMessage).order_by(InboundMessage.id.desc())).first()
     assert row is not None
     event = db.session.scalars(
-        select(PlatformEvent).where(PlatformEvent.cause == received_content(row.id))
+        select(PlatformEvent).where(PlatformEvent.cause == received_cause(row.id))
     ).one()
     assert event.source_id == row.source_id
     return row.source_id
