@@ -1,5 +1,6 @@
-"""Chats that shut us out, or let us in again, by other means than a message: blocked, removed,
-added. The newest word counts.
+"""Apply changes of membership: an app is blocked, removed from a chat, or added again.
+
+Such changes arrive as events and not as messages. The newest one counts.
 """
 
 from __future__ import annotations
@@ -22,37 +23,42 @@ from hub.models import ConnectionInfo, Suppression
 
 CODE = "shut_out"
 REMEDY = "Add the app there again, or set another destination in the connection."
-A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
+PRECISION = timedelta(seconds=1)  # of the times that providers report
 
 
 @transaction
-def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool:
-    """Close a chat that shut us out, open one that let us in; False when none of these connections
-    is there any more.
+def apply_membership(change: ChatPermission, origin: Origin, at: datetime) -> bool:
+    """Block messages to a chat that blocked or removed the app, or allow them again.
+
+    Returns False if none of the connections exists any more.
     """
     receiver = next(iter(read_connections(origin.connection_ids)), None)
     if receiver is None:
         return False
-    contact = contact_for(came.kind, came.address, test=receiver.test)
-    if came.team or came.address == receiver.destination:
-        _change_destination(receiver, contact.id, came, at)
+    contact = contact_for(change.kind, change.address, test=receiver.test)
+    if change.team or change.address == receiver.destination:
+        _change_destination(receiver, contact.id, change, at)
         return True
     sender = sender_key(receiver)
-    whose = {
+    scope = {
         "key": contact.address_key,
         "channel": receiver.channel,
         "sender": sender,
         "test": receiver.test,
     }
-    known = read(_KNOWN, **whose)
-    if any(max(since, lifted_at or since) - A_MOMENT > at for _, since, lifted_at in known):
-        return True  # something newer is known
-    standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
-    if came.allowed:
-        write(_LIFT, [{"row": row_id, "when": at, "why": came.reason} for row_id in standing])
-    if not standing:  # let in without having been out is kept too: an older word may come late
+    suppressions = read(_SUPPRESSIONS, **scope)
+    if any(max(since, lifted_at or since) - PRECISION > at for _, since, lifted_at in suppressions):
+        return True  # a newer change is stored
+    active_ids = [row_id for row_id, _, lifted_at in suppressions if lifted_at is None]
+    if change.allowed:
         write(
-            _ADD,
+            _LIFT,
+            [{"row": row_id, "lifted_at": at, "reason": change.reason} for row_id in active_ids],
+        )
+    # a permission without a block before it is stored too, because an older block may arrive late
+    if not active_ids:
+        write(
+            _ADD_SUPPRESSION,
             {
                 "id": new_id("sup"),
                 "address_key": contact.address_key,
@@ -63,31 +69,31 @@ def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool
                 "code": CODE,
                 "message_id": None,
                 "since": at,
-                "explanation": came.reason,
-                "lifted_at": at if came.allowed else None,
-                "lift_reason": came.reason if came.allowed else "",
+                "explanation": change.reason,
+                "lifted_at": at if change.allowed else None,
+                "lift_reason": change.reason if change.allowed else "",
             },
         )
     return True
 
 
 def _change_destination(
-    receiver: ConnectionInfo, contact_id: str, came: ChatPermission, at: datetime
+    receiver: ConnectionInfo, contact_id: str, change: ChatPermission, at: datetime
 ) -> None:
-    """Pause where a team reads, or reopen it.
+    """Pause the destination of a team connection, or reopen it.
 
-    What happens in other groups needs nobody: nothing is posted there.
+    A block in another group is ignored, because nothing is posted there.
     """
-    if came.allowed:
+    if change.allowed:
         destinations.reopen_for_member(receiver.id, contact_id, at)
-    elif came.address == receiver.destination:
+    elif change.address == receiver.destination:
         destinations.pause_destination(
-            receiver.id, contact_id, code=CODE, reason=f"{came.reason} {REMEDY}", at=at
+            receiver.id, contact_id, code=CODE, reason=f"{change.reason} {REMEDY}", at=at
         )
 
 
 _table = table_of(Suppression)
-_KNOWN = Statement(
+_SUPPRESSIONS = Statement(
     select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
         _table.c.address_key == bindparam("key"),
         _table.c.channel == bindparam("channel"),
@@ -99,6 +105,6 @@ _KNOWN = Statement(
 _LIFT = Statement(
     update(_table)
     .where(_table.c.id == bindparam("row"))
-    .values(lifted_at=bindparam("when"), lift_reason=bindparam("why"))
+    .values(lifted_at=bindparam("lifted_at"), lift_reason=bindparam("reason"))
 )
-_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
+_ADD_SUPPRESSION = Statement.insert(_table, on_conflict_do_nothing=True)

@@ -1,8 +1,8 @@
-"""Store incoming messages once, in the conversation of their contact and connection."""
+"""Store received messages once, in the conversation of their contact and connection."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -36,152 +36,174 @@ from hub.models import (
     Recipient,
 )
 
-LONGEST_NAME = 200  # characters of a provider's name for a message
+LONGEST_NAME = 200  # characters of a provider's message ID
 
 
 @transaction
-def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
-    """Store a person's message, once however often it comes; False when none of these connections
-    carries its channel.
+def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
+    """Store a received message, unless it is stored already.
 
-    One without an address is from an unknown sender: it makes no contact and changes no window or
-    opt-out. Raises Refused for one that holds nothing either.
+    Returns False if none of the connections has its channel. A message without an address is from
+    an unknown sender: it changes no contact, window or opt-out. Raises Refused if it has no content
+    either.
     """
-    name = _name_of(came, origin)
-    if read(_KNOWN, connections=list(origin.connection_ids), name=name):
+    name = _provider_name(inbound, origin)
+    if read(_FIND_MESSAGE, connections=list(origin.connection_ids), name=name):
         return True
-    receiver, meant = _receiver(came, origin)
+    receiver, is_addressee = _find_receiver(inbound, origin)
     if receiver is None:
         return False
-    contact = _sender(came, receiver)
-    word, replied = opt_out.keyword_meaning(came) if contact else (None, False)
+    contact = _find_sender(inbound, receiver)
+    keyword, is_answered = opt_out.keyword_meaning(inbound) if contact else (None, False)
     contact_id = contact.id if contact else None
-    answered = find_answered(came.in_reply_to, receiver, origin.connection_ids, contact_id, at)
+    answered = find_answered(inbound.in_reply_to, receiver, origin.connection_ids, contact_id, at)
     row = {
         "connection_id": receiver.id,
         "contact_id": contact_id,
         "source_id": answered.source_id,
         "callback_id": origin.callback_id,
         "provider_id": name,
-        "kind": _kind_of(came),
-        "keyword": word or "",
+        "kind": _kind_of(inbound),
+        "keyword": keyword or "",
         "at": at,
         "read_at": None,
     }
-    row_id = _write(row, _said(came))
-    _converse(receiver, contact_id, row_id, at)
+    row_id = _store_message(row, _content_of(inbound))
+    _update_conversation(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact:
         contact_links.link_provider_id(
-            contact.id, came.address, came.external_id, origin.callback_id, test=receiver.test
+            contact.id, inbound.address, inbound.external_id, origin.callback_id, test=receiver.test
         )
-    if contact and cls.session_window and meant:
+    if contact and cls.session_window and is_addressee:
         session_windows.open_window(sender_key(receiver), contact.id, at, cls.session_window)
-    if contact and word is not None:
+    if contact and keyword is not None:
         opt_out.process_keyword(
-            word,
-            came.text,
+            keyword,
+            inbound.text,
             receiver,
             contact,
             at,
-            answered=replied or bool(cls.replies_to_keywords),
+            answered=is_answered or bool(cls.replies_to_keywords),
         )
-    _tell(came, cls.event_prefix, receiver, answered, row_id, at)
+    _record_event(inbound, cls.event_prefix, receiver, answered, row_id, at)
     return True
 
 
-def _write(row: dict[str, Any], content: Mapping[str, Any]) -> str:
-    """Write a message's row and its sealed content; return its id."""
+def _store_message(row: dict[str, Any], content: Mapping[str, Any]) -> str:
+    """Store a message and its encrypted content; return its ID."""
     row_id = new_id("inb")
-    write(_ADD, {"id": row_id, **row})
+    write(_ADD_MESSAGE, {"id": row_id, **row})
     sealed = keyring().seal_json(
         MESSAGE_CONTENT, row_id.partition("_")[2], {"subject": "", **content}
     )
-    write(_BODY, {"owner_id": row_id, "content": sealed})
+    write(_ADD_BODY, {"owner_id": row_id, "content": sealed})
     return row_id
 
 
-def _name_of(came: base.Inbound, origin: Origin) -> str:
-    """Return what a message is known by.
+def _provider_name(inbound: base.Inbound, origin: Origin) -> str:
+    """Return the provider's ID of a message, or that of its callback.
 
-    PostgreSQL's indexes take no long text, so that of a long one is its hash.
+    A long ID is replaced by its hash, because an index of PostgreSQL accepts no long text.
     """
-    name = came.provider_id or origin.callback_id or ""
+    name = inbound.provider_id or origin.callback_id or ""
     return name if len(name) <= LONGEST_NAME else digest(name).hex()
 
 
-def _sender(came: base.Inbound, receiver: ConnectionInfo) -> Recipient | None:
-    """Return the contact who wrote; None for an unknown sender.
+def _find_sender(inbound: base.Inbound, receiver: ConnectionInfo) -> Recipient | None:
+    """Return the contact who sent a message; None for an unknown sender.
 
-    Raises Refused where there is nothing to show either.
+    Raises Refused if the message has no content either.
     """
-    if came.address.strip():
-        # else the signing app knows the name better
-        known_as = came.name if came.kind == Address.EXTERNAL else ""
-        return contact_for(came.kind, came.address, test=receiver.test, name=known_as)
-    if not (came.text or came.media or came.contents or came.button):
+    if inbound.address.strip():
+        # for other kinds of addresses the signing app has the better name
+        name = inbound.name if inbound.kind == Address.EXTERNAL else ""
+        return contact_for(inbound.kind, inbound.address, test=receiver.test, name=name)
+    if not (inbound.text or inbound.media or inbound.contents or inbound.button):
         raise Refused("empty_message", "This message has no sender and no content.")
     return None
 
 
-def _kind_of(came: base.Inbound) -> str:
-    if came.button:
+def _kind_of(inbound: base.Inbound) -> str:
+    if inbound.button:
         return "button"
-    if came.media:
+    if inbound.media:
         return "media"
-    return came.contents[0].kind.value if came.contents else "text"
+    return inbound.contents[0].kind.value if inbound.contents else "text"
 
 
-def _said(came: base.Inbound) -> dict[str, Any]:
-    """Return what a message says, as its body and its platform event hold it."""
+def _content_of(inbound: base.Inbound) -> dict[str, Any]:
+    """Return the content of a message, as its body and its platform event store it."""
     return {
-        "text": came.text,
-        "button": came.button,
-        "name": came.name,
-        "external_id": came.external_id,
-        "answers": came.in_reply_to,
-        "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
-        "contents": [{"kind": one.kind.value, **one.fields} for one in came.contents],
+        "text": inbound.text,
+        "button": inbound.button,
+        "name": inbound.name,
+        "external_id": inbound.external_id,
+        "answers": inbound.in_reply_to,
+        "media": [{"url": file.url, "content_type": file.content_type} for file in inbound.media],
+        "contents": [
+            {"kind": content.kind.value, **content.fields} for content in inbound.contents
+        ],
     }
 
 
-def _receiver(came: base.Inbound, origin: Origin) -> tuple[ConnectionInfo | None, bool]:
-    """Return the connection that a person wrote to, and whether it was surely meant; else one of
-    the channel keeps what they wrote.
+def _find_receiver(inbound: base.Inbound, origin: Origin) -> tuple[ConnectionInfo | None, bool]:
+    """Return the connection to store a message under, and whether it is surely the addressee.
+
+    Without a connection of that sender, another one of the channel stores the message.
     """
-    fitting = [
-        one for one in read_connections(origin.connection_ids) if one.channel == came.channel
+    candidates = [
+        connection
+        for connection in read_connections(origin.connection_ids)
+        if connection.channel == inbound.channel
     ]
-    standing = [one for one in fitting if not one.archived]
-    for among in (standing, fitting):
-        for names in (lambda one: (one.sender,), lambda one: _senders(one).all):
-            for name in came.senders:
-                for one in among:
-                    if name in names(one):
-                        return one, True
-    best = next(iter(standing or fitting), None)
-    return best, best is not None and _senders(best).is_pool
+    active = [connection for connection in candidates if not connection.archived]
+    for connections in (active, candidates):
+        for senders_of in (_own_sender, _all_senders):
+            for name in inbound.senders:
+                for connection in connections:
+                    if name in senders_of(connection):
+                        return connection, True
+    best = next(iter(active or candidates), None)
+    return best, best is not None and _read_senders(best).is_pool
 
 
-def _senders(one: ConnectionInfo) -> base.Senders:
-    """Return what a connection sends from; nothing when its settings cannot be read."""
+def _own_sender(connection: ConnectionInfo) -> Collection[str]:
+    return (connection.sender,)
+
+
+def _all_senders(connection: ConnectionInfo) -> Collection[str]:
+    return _read_senders(connection).all
+
+
+def _read_senders(connection: ConnectionInfo) -> base.Senders:
+    """Return the senders in a connection's settings; none if the settings cannot be read."""
     try:
-        settings = db.session.get_one(Connection, one.id).settings_or_none()
+        settings = db.session.get_one(Connection, connection.id).settings_or_none()
     except DecryptionError:
         return base.Senders()
-    return integrations.get(one.integration).senders_of(settings or {})
+    return integrations.get(connection.integration).senders_of(settings or {})
 
 
-def _converse(receiver: ConnectionInfo, contact_id: str | None, row_id: str, at: datetime) -> None:
-    """Let a message go on a conversation; that of an unknown sender has one of its own, since two
-    may be two people.
+def _update_conversation(
+    receiver: ConnectionInfo, contact_id: str | None, row_id: str, at: datetime
+) -> None:
+    """Add a message to the conversation of its contact, or start one.
+
+    Each message of an unknown sender starts a conversation, because the senders may differ.
     """
-    found = read(_CONVERSATION, connection=receiver.id, contact=contact_id) if contact_id else []
-    if found:
-        write(_GO_ON, {"key": found[0][0], "last": row_id, "when": max(at, found[0][1])})
+    conversations = (
+        read(_FIND_CONVERSATION, connection=receiver.id, contact=contact_id) if contact_id else []
+    )
+    if conversations:
+        conversation_id, last_at = conversations[0]
+        write(
+            _CONTINUE_CONVERSATION,
+            {"key": conversation_id, "last": row_id, "last_at": max(at, last_at)},
+        )
     else:
         write(
-            _BEGIN,
+            _ADD_CONVERSATION,
             {
                 "id": new_id("cnv"),
                 "connection_id": receiver.id,
@@ -195,30 +217,30 @@ def _converse(receiver: ConnectionInfo, contact_id: str | None, row_id: str, at:
 
 
 def received_cause(inbound_id: str) -> str:
-    """Return the cause of the platform event that reports a person's message."""
+    """Return the cause of the platform event that reports a received message."""
     return f"{inbound_id}:received"
 
 
-def _tell(
-    came: base.Inbound,
+def _record_event(
+    inbound: base.Inbound,
     prefix: str,
     receiver: ConnectionInfo,
     answered: Answered,
     row_id: str,
     at: datetime,
 ) -> None:
-    """Write the platform event; what answers one of our messages tells which, and its request."""
+    """Store the platform event of a received message, with the message and request it answers."""
     event_id = new_id("pev")
     payload: dict[str, Any] = {
         "inbound": row_id,
         "connection": receiver.id,
         "test": receiver.test,
-        "from": came.address,
-        **_said(came),
-        "provider_id": came.provider_id,
+        "from": inbound.address,
+        **_content_of(inbound),
+        "provider_id": inbound.provider_id,
     }
     write(
-        _EVENT,
+        _ADD_EVENT,
         {
             "id": event_id,
             "cause": received_cause(row_id),
@@ -234,18 +256,18 @@ def _tell(
     )
 
 
-_inbound = table_of(InboundMessage)
+_messages = table_of(InboundMessage)
 _conversations = table_of(Conversation)
-_KNOWN = Statement(
-    select(_inbound.c.id).where(
-        _inbound.c.connection_id.in_(list_param("connections")),
-        _inbound.c.provider_id == bindparam("name"),
+_FIND_MESSAGE = Statement(
+    select(_messages.c.id).where(
+        _messages.c.connection_id.in_(list_param("connections")),
+        _messages.c.provider_id == bindparam("name"),
     )
 )
-_ADD = Statement.insert(_inbound)
-_BODY = Statement.insert(table_of(MessageBody))
-_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
-_CONVERSATION = Statement(
+_ADD_MESSAGE = Statement.insert(_messages)
+_ADD_BODY = Statement.insert(table_of(MessageBody))
+_ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
+_FIND_CONVERSATION = Statement(
     select(_conversations.c.id, _conversations.c.last_at)
     .where(
         _conversations.c.connection_id == bindparam("connection"),
@@ -253,11 +275,11 @@ _CONVERSATION = Statement(
     )
     .with_for_update()
 )
-_BEGIN = Statement.insert(_conversations)
-_GO_ON = Statement(
+_ADD_CONVERSATION = Statement.insert(_conversations)
+_CONTINUE_CONVERSATION = Statement(
     update(_conversations)
     .where(_conversations.c.id == bindparam("key"))
     .values(
-        last_id=bindparam("last"), last_at=bindparam("when"), unread=_conversations.c.unread + 1
+        last_id=bindparam("last"), last_at=bindparam("last_at"), unread=_conversations.c.unread + 1
     )
 )

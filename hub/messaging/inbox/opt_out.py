@@ -24,23 +24,24 @@ from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Setting, Suppression
-from hub.models import InboundMessage as Came
+from hub.models import InboundMessage as ReceivedMessage
 from hub.shared import audit
 
-SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
-# the code of one that was sent to an account which belongs to no connection
-STRAY = "keyword_elsewhere"
+BY_KEYWORD = "keyword"  # the reason of suppressions that a keyword adds and lifts
+# the code of a suppression by a keyword sent to an account that no connection uses
+UNASSIGNED_CODE = "keyword_elsewhere"
 CONFIRMATION = "You have opted out. Reply START to opt in again."
 MOST_HELP = 3
-HELP_WITHIN = timedelta(hours=1)  # answers to one person over one connection
+HELP_PERIOD = timedelta(hours=1)  # in which a contact gets MOST_HELP replies from a connection
 SETTING = "opt_out"
-BY_LINK = "link"  # the source of a consent: a chat that was opened to us
+BY_LINK = "link"  # the evidence of a consent: the contact opened a chat by its link
 
 
 @dataclass(frozen=True)
 class KeywordRules:
-    """An admin's own keywords by language, separated by commas, and whether a STOP applies to every
-    channel. `damaged`: the stored rules cannot be read.
+    """Keywords that an admin has added, separated by commas, by language.
+
+    `everywhere`: a STOP applies to all channels. `damaged`: the stored rules cannot be read.
     """
 
     stop: Mapping[str, str] = field(default_factory=dict)
@@ -51,9 +52,9 @@ class KeywordRules:
 
 
 def keyword_rules() -> KeywordRules:
-    """Return what holds, as it was a moment ago at the latest."""
-    found: KeywordRules = cached((SETTING,), stored_rules)
-    return found
+    """Return the stored rules from a short-lived cache."""
+    rules: KeywordRules = cached((SETTING,), stored_rules)
+    return rules
 
 
 def stored_rules() -> KeywordRules:
@@ -68,14 +69,14 @@ def stored_rules() -> KeywordRules:
 
 @transaction
 def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> None:
-    """Keep other rules: more words for `stop`, `start` and `help`, by language.
+    """Store the keywords for `stop`, `start` and `help` by language, and the scope of a STOP.
 
-    Raises Refused that names the field.
+    Raises Refused with the field.
     """
     seen: dict[str, str] = {}
     for name, languages in words.items():
-        for word in _listed(languages):
-            _check(word, name, seen)
+        for word in _split_words(languages):
+            _check_word(word, name, seen)
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
     row.value = {
         **{name: dict(languages) for name, languages in words.items()},
@@ -86,39 +87,38 @@ def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> N
     audit.record("opt_out.changed", SETTING)
 
 
-def _check(word: str, name: str, seen: dict[str, str]) -> None:
-    """Raise Refused for a word that cannot be one of `name`.
+def _check_word(word: str, name: str, seen: dict[str, str]) -> None:
+    """Raise Refused if a word cannot be a keyword of the field `name`.
 
-    `seen` has the forms of those before it, and their names.
+    `seen`: the spellings of earlier words, with the fields they belong to.
     """
     if len(word) > LONGEST:
-        why = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
-        raise Refused("too_long", why, field=name)
+        reason = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
+        raise Refused("too_long", reason, field=name)
     if not spellings(word):
         raise Refused("no_letters", f"{word} has no letter or digit. Enter a word.", field=name)
-    for form in spellings(word):
-        other = seen.setdefault(form, name)
+    for spelling in spellings(word):
+        other = seen.setdefault(spelling, name)
         if other != name:
-            why = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
-            raise Refused("two_meanings", why, field=name)
+            reason = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
+            raise Refused("two_meanings", reason, field=name)
 
 
-def keyword_meaning(came: Inbound) -> tuple[Keyword | None, bool]:
-    """Return what a message asks for, and whether the provider has answered it already: then it has
-    read the words, not we.
+def keyword_meaning(inbound: Inbound) -> tuple[Keyword | None, bool]:
+    """Return the keyword of a message, and whether the provider has replied to it already.
+
+    A provider that replies to keywords reports the keyword itself.
     """
-    if came.keyword:
-        return Keyword(came.keyword), True
-    held = keyword_rules()
-    return (
-        keyword_of(came.text, *(_forms(words) for words in (held.stop, held.start, held.help))),
-        False,
-    )
+    if inbound.keyword:
+        return Keyword(inbound.keyword), True
+    rules = keyword_rules()
+    keywords = map(_all_spellings, (rules.stop, rules.start, rules.help))
+    return keyword_of(inbound.text, *keywords), False
 
 
 @transaction
 def process_keyword(
-    word: Keyword,
+    keyword: Keyword,
     text: str,
     receiver: ConnectionInfo,
     contact: Recipient,
@@ -126,52 +126,50 @@ def process_keyword(
     *,
     answered: bool,
 ) -> None:
-    """Do what a keyword asks for.
+    """Opt a contact out or in, or send the help text.
 
-    Told late, it undoes nothing that was said after it. `answered`: by the provider, always.
+    A keyword that arrives late does not undo a newer one. `answered`: the provider has replied.
     """
-    if word == Keyword.STOP and _close(receiver, contact, at):
-        _note(receiver, contact, at, text, given=False)
+    if keyword == Keyword.STOP and _add_opt_out(receiver, contact, at):
+        _record_decision(receiver, contact, at, text, given=False)
         if not answered:
             _reply(receiver, contact, CONFIRMATION)
-    elif word == Keyword.START and _open(receiver, contact, at):
-        _note(receiver, contact, at, text, given=True)
-    elif word == Keyword.HELP and not answered and not _helped(receiver, contact):
+    elif keyword == Keyword.START and _lift_opt_outs(receiver, contact, at):
+        _record_decision(receiver, contact, at, text, given=True)
+    elif keyword == Keyword.HELP and not answered and not _has_enough_help(receiver, contact):
         _reply(receiver, contact, help_text(receiver.id))
 
 
-def _listed(words: Mapping[str, str]) -> Collection[str]:
+def _split_words(words: Mapping[str, str]) -> Collection[str]:
     return list(filter(None, (word.strip() for line in words.values() for word in line.split(","))))
 
 
-def _forms(words: Mapping[str, str]) -> Collection[str]:
-    return frozenset().union(*map(spellings, _listed(words)))
+def _all_spellings(words: Mapping[str, str]) -> Collection[str]:
+    return frozenset().union(*map(spellings, _split_words(words)))
 
 
-# ── Closing and opening ───────────────────────────────────────────────────────────────────────────
-def _close(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
-    """Suppress the contact; False when it is already, or a later message takes it back."""
+# ── Opting out and in ─────────────────────────────────────────────────────────────────────────────
+def _add_opt_out(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
+    """Opt a contact out; return False if it is opted out already, or has opted in since."""
     everywhere = keyword_rules().everywhere
-    channel, sender = ("", "") if everywhere else (receiver.channel, sender_key(receiver))
-    asked = {
-        "key": contact.address_key,
-        "channel": channel,
-        "sender": sender,
-        "test": receiver.test,
-    }
-    where = {"all": everywhere, "channel": channel, "sender": sender, "connection": receiver.id}
-    known = read(_CLOSED, **asked)
-    if any(code == STRAY for _, code in known):  # otherwise a START there would lift this one too
-        write(_TAKE_OVER, [{"row": row_id} for row_id, _ in known])
+    channel = "" if everywhere else receiver.channel
+    sender = "" if everywhere else sender_key(receiver)
+    active = read(
+        _ACTIVE, key=contact.address_key, channel=channel, sender=sender, test=receiver.test
+    )
+    # without its code, the suppression is not lifted by a START to the unassigned account
+    if any(code == UNASSIGNED_CODE for _, code in active):
+        write(_CLEAR_CODE, [{"row": row_id} for row_id, _ in active])
         return True
+    scope = {"all": everywhere, "channel": channel, "sender": sender, "connection": receiver.id}
     if (
-        known
-        or read(_STARTED, contact=contact.id, at=at, **where)
-        or read(_LINKED, contact=contact.id, at=at)
+        active
+        or read(_LATER_START, contact=contact.id, at=at, **scope)
+        or read(_LATER_LINK, contact=contact.id, at=at)
     ):
         return False
     write(
-        _CLOSE,
+        _ADD,
         {
             "id": new_id("sup"),
             "address_key": contact.address_key,
@@ -179,7 +177,7 @@ def _close(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
             "sender": sender,
             "source_id": None,
             "test": receiver.test,
-            "reason": SAID_STOP,
+            "reason": BY_KEYWORD,
             "code": "",
             "message_id": None,
             "since": at,
@@ -191,30 +189,35 @@ def _close(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
     return True
 
 
-def _open(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
-    """Lift what a keyword closed before; never what an admin, a complaint or an impossible number
-    did.
+def _lift_opt_outs(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
+    """Lift the opt-outs of a contact that a keyword added; return whether there were any.
+
+    Opt-outs by an admin, a complaint or an invalid number stay.
     """
-    others = linked_contacts.linked_contacts([contact.id]).get(contact.id, ())
-    keys = [contact.address_key, *(one.address_key for one in others)]
-    asked = {
-        "keys": keys,
+    scope = {
+        "keys": _address_keys(contact),
         "channels": ["", receiver.channel],
         "senders": ["", sender_key(receiver)],
         "test": receiver.test,
     }
-    codes = integrations.get(receiver.integration).stop_codes
-    found = [
+    stop_codes = integrations.get(receiver.integration).stop_codes
+    row_ids = [
         row_id
-        for row_id, reason, code in read(_OPEN_ONES, **asked, at=at)
-        if reason == SAID_STOP or code in codes
+        for row_id, reason, code in read(_LIFTABLE, **scope, at=at)
+        if reason == BY_KEYWORD or code in stop_codes
     ]
-    write(_LIFT, [{"row": row_id, "when": at} for row_id in found])
-    return bool(found)
+    write(_LIFT, [{"row": row_id, "when": at} for row_id in row_ids])
+    return bool(row_ids)
+
+
+def _address_keys(contact: Recipient) -> list[bytes]:
+    """Return the address keys of a contact and of the contacts linked to it."""
+    linked = linked_contacts.linked_contacts([contact.id]).get(contact.id, ())
+    return [contact.address_key, *(other.address_key for other in linked)]
 
 
 _table = table_of(Suppression)
-_CLOSED = Statement(
+_ACTIVE = Statement(
     select(_table.c.id, _table.c.code).where(
         _table.c.address_key == bindparam("key"),
         _table.c.channel == bindparam("channel"),
@@ -224,13 +227,13 @@ _CLOSED = Statement(
         _table.c.source_id.is_(None),
     )
 )
-_STARTED = Statement(
-    select(Came.id)
-    .join(Connection, Connection.id == Came.connection_id)
+_LATER_START = Statement(
+    select(ReceivedMessage.id)
+    .join(Connection, Connection.id == ReceivedMessage.connection_id)
     .where(
-        Came.contact_id == bindparam("contact"),
-        Came.keyword == Keyword.START.value,
-        Came.at > bindparam("at"),
+        ReceivedMessage.contact_id == bindparam("contact"),
+        ReceivedMessage.keyword == Keyword.START.value,
+        ReceivedMessage.at > bindparam("at"),
         or_(
             bindparam("all", type_=Boolean),
             Connection.id == bindparam("connection"),
@@ -241,7 +244,7 @@ _STARTED = Statement(
     )
     .limit(1)
 )
-_LINKED = Statement(
+_LATER_LINK = Statement(
     select(Consent.id)
     .where(
         Consent.contact_id == bindparam("contact"),
@@ -250,9 +253,9 @@ _LINKED = Statement(
     )
     .limit(1)
 )
-_TAKE_OVER = Statement(update(_table).where(_table.c.id == bindparam("row")).values(code=""))
-_CLOSE = Statement.insert(_table, on_conflict_do_nothing=True)
-_OPEN_ONES = Statement(
+_CLEAR_CODE = Statement(update(_table).where(_table.c.id == bindparam("row")).values(code=""))
+_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
+_LIFTABLE = Statement(
     select(_table.c.id, _table.c.reason, _table.c.code).where(
         _table.c.address_key.in_(list_param("keys")),
         _table.c.channel.in_(list_param("channels")),
@@ -267,43 +270,44 @@ _LIFT = Statement(
 )
 
 
-# ── For an account that belongs to no connection ──────────────────────────────────────────────────
+# ── Keywords to an account that no connection uses ────────────────────────────────────────────────
 @transaction
-def process_unassigned_keyword(came: Inbound, at: datetime, callback_id: str | None = None) -> None:
-    """Do what a keyword asks for that was sent to an account which belongs to no connection: it
-    holds for the whole channel.
+def process_unassigned_keyword(
+    inbound: Inbound, at: datetime, callback_id: str | None = None
+) -> None:
+    """Opt a contact out of a whole channel, or in again, by a keyword to an unassigned account.
 
-    A START there lifts only what a STOP there closed. Any other message, and one that comes twice
-    or late, changes nothing.
+    A START lifts only the opt-outs of a STOP to such an account. Other messages, and repeated or
+    late ones, change nothing.
     """
-    word, _ = keyword_meaning(came)
-    if word not in (Keyword.STOP, Keyword.START):
+    keyword, _ = keyword_meaning(inbound)
+    if keyword not in (Keyword.STOP, Keyword.START):
         return
-    contact = contact_for(came.kind, came.address, test=False)
+    contact = contact_for(inbound.kind, inbound.address, test=False)
     contact_links.link_provider_id(
-        contact.id, came.address, came.external_id, callback_id, test=False
+        contact.id, inbound.address, inbound.external_id, callback_id, test=False
     )
-    given = word == Keyword.START
-    others = linked_contacts.linked_contacts([contact.id]).get(contact.id, ()) if given else ()
-    keys = [contact.address_key, *(one.address_key for one in others)]
-    known = read(_ELSEWHERE, keys=keys, channels=["", came.channel.value])
-    if any(max(since, lifted_at or since) >= at for _, since, lifted_at in known):
+    given = keyword == Keyword.START
+    keys = _address_keys(contact) if given else [contact.address_key]
+    suppressions = read(_UNASSIGNED, keys=keys, channels=["", inbound.channel.value])
+    if any(max(since, lifted_at or since) >= at for _, since, lifted_at in suppressions):
         return
-    standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
-    channel = "" if keyword_rules().everywhere else came.channel.value
+    active_ids = [row_id for row_id, _, lifted_at in suppressions if lifted_at is None]
+    channel = "" if keyword_rules().everywhere else inbound.channel.value
     if given:
-        write(_LIFT, [{"row": row_id, "when": at} for row_id in standing])
-    if not standing:  # a START without a STOP is kept too: an older STOP may come late
+        write(_LIFT, [{"row": row_id, "when": at} for row_id in active_ids])
+    # a START without a STOP before it is stored too, because an older STOP may arrive late
+    if not active_ids:
         write(
-            _CLOSE,
+            _ADD,
             {
                 "id": new_id("sup"),
                 "address_key": contact.address_key,
                 "channel": channel,
                 "sender": "",
                 "test": False,
-                "reason": SAID_STOP,
-                "code": STRAY,
+                "reason": BY_KEYWORD,
+                "code": UNASSIGNED_CODE,
                 "message_id": None,
                 "since": at,
                 "lifted_at": at if given else None,
@@ -311,34 +315,35 @@ def process_unassigned_keyword(came: Inbound, at: datetime, callback_id: str | N
                 "lift_reason": "",
             },
         )
-    if given == bool(standing):
-        _record_consent(contact, channel, at, came.text, given=given)
+    if given == bool(active_ids):
+        _record_consent(contact, channel, at, inbound.text, given=given)
 
 
-_ELSEWHERE = Statement(
+_UNASSIGNED = Statement(
     select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
         _table.c.address_key.in_(list_param("keys")),
         _table.c.channel.in_(list_param("channels")),
-        _table.c.reason == SAID_STOP,
-        _table.c.code == STRAY,
+        _table.c.reason == BY_KEYWORD,
+        _table.c.code == UNASSIGNED_CODE,
         _table.c.test.is_(False),
     )
 )
 
 
-# ── What follows ──────────────────────────────────────────────────────────────────────────────────
-def _note(
-    receiver: ConnectionInfo, contact: Recipient, at: datetime, said: str, *, given: bool
+# ── Consents and replies ──────────────────────────────────────────────────────────────────────────
+def _record_decision(
+    receiver: ConnectionInfo, contact: Recipient, at: datetime, text: str, *, given: bool
 ) -> None:
-    """Write it into the ledger of consents, with the words as proof."""
-    held = keyword_rules()
-    # a consent for every channel must not rest on settings that cannot be read
-    wide = held.everywhere and not (given and held.damaged)
-    _record_consent(contact, "" if wide else receiver.channel, at, said, given=given)
+    """Record a consent or a refusal, with the text of the message as proof."""
+    rules = keyword_rules()
+    # a consent for all channels needs rules that can be read
+    for_all_channels = rules.everywhere and not (given and rules.damaged)
+    channel = "" if for_all_channels else receiver.channel
+    _record_consent(contact, channel, at, text, given=given)
 
 
 def _record_consent(
-    contact: Recipient, channel: str, at: datetime, said: str, *, given: bool
+    contact: Recipient, channel: str, at: datetime, text: str, *, given: bool
 ) -> None:
     db.session.add(
         Consent(
@@ -346,48 +351,50 @@ def _record_consent(
             contact_id=contact.id,
             channel=channel,
             given=given,
-            evidence=SAID_STOP,
+            evidence=BY_KEYWORD,
             at=at,
-            proof=said,
+            proof=text,
         )
     )
     db.session.flush()
 
 
-def _helped(receiver: ConnectionInfo, contact: Recipient) -> bool:
-    """Tell whether HELP was asked for often enough: two machines that answer each other would never
-    end.
+def _has_enough_help(receiver: ConnectionInfo, contact: Recipient) -> bool:
+    """Return whether a contact asked for HELP more than MOST_HELP times in HELP_PERIOD.
+
+    Two machines that reply to each other would otherwise never stop.
     """
-    asked = read(
-        _ASKED, contact=contact.id, connection=receiver.id, since=id_at("inb", now() - HELP_WITHIN)
+    requests = read(
+        _RECENT_HELP,
+        contact=contact.id,
+        connection=receiver.id,
+        since=id_at("inb", now() - HELP_PERIOD),
     )
-    return len(asked) > MOST_HELP
+    return len(requests) > MOST_HELP
 
 
-_ASKED = Statement(
-    select(Came.id)
+_RECENT_HELP = Statement(
+    select(ReceivedMessage.id)
     .where(
-        Came.contact_id == bindparam("contact"),
-        Came.connection_id == bindparam("connection"),
-        Came.keyword == Keyword.HELP.value,
-        Came.id > bindparam("since"),
+        ReceivedMessage.contact_id == bindparam("contact"),
+        ReceivedMessage.connection_id == bindparam("connection"),
+        ReceivedMessage.keyword == Keyword.HELP.value,
+        ReceivedMessage.id > bindparam("since"),
     )
     .limit(MOST_HELP + 1)
 )
 
 
 def _reply(receiver: ConnectionInfo, contact: Recipient, text: str) -> None:
-    """Answer over the same connection: the one message that goes to somebody who wants none."""
+    """Reply over the same connection, even if the contact is opted out."""
     add(Draft(connection=receiver, recipient=contact, text=text, exempt=True))
 
 
 def help_text(connection_id: str) -> str:
-    """Return what HELP is answered with: as the connection's form says, else who this is and how to
-    stop.
-    """
+    """Return the reply to HELP: the text of the connection's form, or a standard text."""
     connection = db.session.get_one(Connection, connection_id)
-    own = (connection.settings_or_none() or {}).get("help_text", "")
-    stop = (
+    custom = (connection.settings_or_none() or {}).get("help_text", "")
+    how_to_stop = (
         "Send /stop to opt out." if connection.channel == Channel.CHAT else "Reply STOP to opt out."
     )
-    return own or f"{connection.title}: messages about documents for you to sign. {stop}"
+    return custom or f"{connection.title}: messages about documents for you to sign. {how_to_stop}"
