@@ -1,4 +1,4 @@
-"""The registry: integrations of this package and of the entry points `hub.integrations`."""
+"""Find integrations: those of this package and of the entry points `hub.integrations`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ NAMES = "docs/integration-names.md"  # the old and new names of the contract
 def registry() -> Mapping[str, type[Integration]]:
     """Return every integration by name, in the order of their titles.
 
-    Raises ConfigError when two share a name, or when one was written for another contract.
+    Raises ConfigError if two share a name, or if one was written for another contract.
     """
-    found: dict[str, type[Integration]] = {}
+    integrations: dict[str, type[Integration]] = {}
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
-            for cls in _classes(f"{__name__}.{module.name}"):
-                _add(found, cls)
+            for cls in _integrations_in(f"{__name__}.{module.name}"):
+                _add(integrations, cls)
     for point in entry_points(group=GROUP):
-        _add(found, _load(point))
-    return MappingProxyType(dict(sorted(found.items(), key=lambda item: item[1].title.lower())))
+        _add(integrations, _load_entry_point(point))
+    by_title = sorted(integrations.items(), key=lambda item: item[1].title.lower())
+    return MappingProxyType(dict(by_title))
 
 
-def _classes(module_name: str) -> list[type[Integration]]:
+def _integrations_in(module_name: str) -> list[type[Integration]]:
     module = importlib.import_module(module_name)
     return [
         cls
@@ -46,44 +47,44 @@ def _classes(module_name: str) -> list[type[Integration]]:
     ]
 
 
-def _load(point: EntryPoint) -> type[Integration]:
-    """Load the integration of a package. Raises ConfigError when it needs another contract."""
+def _load_entry_point(point: EntryPoint) -> type[Integration]:
+    """Load the integration of a package. Raises ConfigError if it needs another contract."""
     try:
         cls: type[Integration] = point.load()
     except (ImportError, AttributeError) as problem:
-        # a package of an older contract may import names that are gone
+        # a package of an older contract may import names that no longer exist
         raise ConfigError(
-            f"The integration {point.name!r} of {_package(point)} cannot be loaded: {problem}."
+            f"The integration {point.name!r} of {_package_name(point)} cannot be loaded: {problem}."
             f" Update or remove the package. If it was written for an older contract, {NAMES} in"
             " the source of Signpost lists the old and new names."
         ) from problem
     declared = getattr(cls, "contract", 1)
     if declared != CONTRACT:
         raise ConfigError(
-            f"The integration {point.name!r} of {_package(point)} was written for contract"
+            f"The integration {point.name!r} of {_package_name(point)} was written for contract"
             f" {declared}, and this version of Signpost needs contract {CONTRACT}. Update or remove"
             f" the package. {NAMES} in the source of Signpost lists the old and new names."
         )
     return cls
 
 
-def _package(point: EntryPoint) -> str:
+def _package_name(point: EntryPoint) -> str:
     return f"the package {point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
-    if cls.name in found and found[cls.name] is not cls:
+def _add(integrations: dict[str, type[Integration]], cls: type[Integration]) -> None:
+    if cls.name in integrations and integrations[cls.name] is not cls:
         raise ConfigError(
-            f"Two integrations have the name {cls.name!r}: {found[cls.name].__module__}"
+            f"Two integrations have the name {cls.name!r}: {integrations[cls.name].__module__}"
             f" and {cls.__module__}. Remove one of the packages."
         )
-    found[cls.name] = cls
+    integrations[cls.name] = cls
 
 
 def reports(name: str) -> bool:
-    """Tell whether the status of an integration's messages changes after they are sent.
+    """Return whether the status of an integration's messages changes after they are sent.
 
-    Returns True for an integration whose package is gone.
+    Returns True for an integration that is no longer installed.
     """
     try:
         return get(name).reports
@@ -92,8 +93,9 @@ def reports(name: str) -> bool:
 
 
 def provider_of(name: str, otherwise: str) -> str:
-    """Return the company behind an integration, as the subject of sentences; `otherwise` where its
-    package is gone.
+    """Return the company of an integration, as the subject of sentences.
+
+    Returns `otherwise` for an integration that is no longer installed.
     """
     try:
         return get(name).provider
@@ -102,10 +104,7 @@ def provider_of(name: str, otherwise: str) -> str:
 
 
 def get(name: str) -> type[Integration]:
-    """Return an integration by name.
-
-    Raises NotFound, which also an uninstalled package comes to.
-    """
+    """Return an integration by name. Raises NotFound if it is not installed."""
     try:
         return registry()[name]
     except KeyError:
@@ -119,7 +118,7 @@ def get(name: str) -> type[Integration]:
 def webhook_receiver(name: str) -> type[WebhookReceiver]:
     """Return an integration that receives webhooks, by name.
 
-    Raises NotFound when its package is gone, or no longer receives webhooks.
+    Raises NotFound if it is not installed, or no longer receives webhooks.
     """
     cls = get(name)
     if not issubclass(cls, WebhookReceiver):
@@ -128,17 +127,18 @@ def webhook_receiver(name: str) -> type[WebhookReceiver]:
 
 
 def webhook_paths() -> Mapping[str, tuple[type[WebhookReceiver], ...]]:
-    """Return every declared webhook path with the integrations that read what comes there: who
-    declares it, and their families.
+    """Return every declared webhook path with the integrations that read its requests.
+
+    These are the integrations that declare the path, and those of the same family.
     """
     paths: dict[str, tuple[type[WebhookReceiver], ...]] = {}
     receivers = [cls for cls in registry().values() if issubclass(cls, WebhookReceiver)]
     for cls in receivers:
         for path in cls.webhooks:
-            kin = [
+            family = [
                 other
                 for other in receivers
                 if other is cls or (cls.family and other.family == cls.family)
             ]
-            paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *kin)))
+            paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *family)))
     return paths

@@ -1,8 +1,8 @@
 """The contract between Signpost and a provider's product.
 
-Attributes say what it is, a few methods say what it does, everything else has a default. Values in
-and out are frozen dataclasses; an integration never sees models, the database, the queue or Flask's
-request.
+Class attributes describe the product, and a few methods do the work. Everything else has a default.
+Arguments and results are frozen dataclasses: an integration never sees models, the database, the
+queue or Flask's request.
 """
 
 from __future__ import annotations
@@ -76,26 +76,27 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
-NO_ERRORS = ErrorTable("The provider", {})  # of an integration that explains no codes
+NO_ERRORS = ErrorTable("The provider", {})  # for an integration that explains no codes
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 class ConfigForm(Form):
-    """The settings of an integration, declared once.
+    """The form of an integration's settings.
 
-    A field's `render_kw` may hold `legend`, which begins a group.
+    A field's `render_kw` may contain `legend`, the title of a group that begins with this field.
     """
 
 
 class SecretField(PasswordField):
-    """A setting that is never shown again; left blank it keeps the stored value.
+    """A secret setting, which is never shown again. If left blank, it keeps the stored value.
 
-    `bound_to` names the fields that it belongs to: when one of them changes, the secret is asked
-    for again.
+    `bound_to` names the fields that it belongs to: if one of them changes, the secret must be
+    entered again.
     """
 
-    stored: bool = False  # a page that shows the form says here whether a value is stored,
-    kept: str = ""  # and what was typed before it is shown again, sealed
+    # set by the page that shows the form
+    stored: bool = False  # whether a value is stored
+    kept: str = ""  # the value that was entered before, encrypted
 
     def __init__(
         self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any
@@ -104,20 +105,20 @@ class SecretField(PasswordField):
         self.bound_to = bound_to
 
 
-def required_secret(what: str) -> list[Any]:
-    """Return the validators of a secret that has to be entered, such as "token".
+def required_secret(noun: str) -> list[Any]:
+    """Return the validators of a required secret, which messages call `noun`, such as "token".
 
     A secret has 8 to 200 visible ASCII characters, so that it can be sent in a header.
     """
-    rule = f"The {what} has 8 to 200 characters, without spaces."
-    return [InputRequired(f"Enter the {what}."), Regexp(r"[!-~]{8,200}\Z", message=rule)]
+    rule = f"The {noun} has 8 to 200 characters, without spaces."
+    return [InputRequired(f"Enter the {noun}."), Regexp(r"[!-~]{8,200}\Z", message=rule)]
 
 
 def action(title: str) -> Callable[[F], F]:
-    """Declare that a method is a button on the connection's page; it returns the sentence to show,
-    or raises a SendError.
+    """Show a button on the connection's page that calls the method.
 
-    It is given the address where webhooks of its connection arrive, '' when it declares none.
+    The method receives the URL for webhooks of its connection, '' if it declares none. It returns
+    the sentence to show, or raises a SendError.
     """
 
     def mark(method: F) -> F:
@@ -134,10 +135,11 @@ class Integration:
     One thread-safe instance per connection and version of its settings.
     """
 
-    # the version of this contract that it was written for; see docs/integration-names.md
+    # the version of the contract that the integration was written for; see
+    # docs/integration-names.md
     contract: ClassVar[int]
 
-    # who it is: `name` is the module's name and never changes; the rest are the words on its card
+    # `name` is the module's name and never changes; the others are the texts on its card
     name: ClassVar[str]
     title: ClassVar[str]
     provider: ClassVar[str]  # the company, as the subject of sentences
@@ -148,50 +150,50 @@ class Integration:
     setup: ClassVar[str]
     formatting: ClassVar[str] = "Plain text"
     buttons: ClassVar[str] = "No"
-    # the steps of setting it up; **bold** and `code` are marked so
+    # the steps of the setup, with **bold** and `code`
     guide: ClassVar[tuple[str, ...]] = ()
-    icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
-    # integrations of one family have accounts in common, and read each other's webhooks
+    icon: ClassVar[str] = ""  # a file in static/icons; default: the channel's
+    # integrations of one family share accounts, and read each other's webhooks
     family: ClassVar[str] = ""
     # True: the status of a message changes after `send`, by a webhook or by `fetch_status`
     reports: ClassVar[bool]
-    # one of `webhooks`, whose address is sent with each message for its status callbacks
+    # one of `webhooks`; its URL is sent with each message for status callbacks
     status_path: ClassVar[str] = ""
-    errors: ClassVar[ErrorTable] = NO_ERRORS  # its error codes
+    errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
 
-    # its rules
+    # rules and limits
     channel: ClassVar[Channel]
     address: ClassVar[Address] = Address.PHONE
-    # on channel `chat`: by which of a person's addresses it writes to them alone; CHAT: to those
-    # who opened its `invite`; None: to nobody
+    # on channel `chat`: the kind of address for direct messages to a person; CHAT: only to people
+    # who opened an `invite` link; None: no direct messages
     direct_address_kind: ClassVar[Address | None] = None
     event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
-    # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
+    # whether the provider replies to STOP, START and HELP itself; None: people cannot reply
     replies_to_keywords: ClassVar[bool | None] = None
-    # codes with which the provider says that the recipient replied STOP to this sender: a START
-    # lifts that again
+    # error codes for a recipient who replied STOP to this sender; a START removes that opt-out
     stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
-    max_length: ClassVar[int] = 100_000  # of a text, as `length_of` counts
+    max_length: ClassVar[int] = 100_000  # of a text, in the units of `length_of`
     length_unit: ClassVar[str] = "characters"  # what `length_of` counts
     max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
-    # content type → the most bytes of an attached file; empty: no files
+    # content type → maximum bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
-    per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
-    # the provider's usual limit; with it, or with per_second, the form asks for another
+    per_second: ClassVar[float] = 0  # messages per second of one sender; 0: no limit
+    # describes the provider's usual limit; with it, or with per_second, the form has a rate setting
     rate_hint: ClassVar[str] = ""
-    # messages a second of one sender to one recipient; 0: no limit
+    # messages per second of one sender to one recipient; 0: no limit
     per_recipient: ClassVar[float] = 0
-    concurrency: ClassVar[int] = 64  # calls at once, for each connection
-    # calls for one message, when each was surely not accepted; mostly its expiry ends them
+    concurrency: ClassVar[int] = 64  # simultaneous calls per connection
+    # calls per message that certainly failed; usually the message expires before
     retries: ClassVar[int] = 200
-    resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
-    # True: `check` posts something that people see, for want of another way
+    # True: a message with an unknown outcome is sent again, even if it may then arrive twice
+    resend_unknown: ClassVar[bool] = False
+    # True: `check` posts a visible message, because the provider offers no other test
     checks_visibly: ClassVar[bool] = False
-    # the response header that names a request in the provider's logs
+    # the response header with the ID of a request in the provider's logs
     request_ref_header: ClassVar[str] = ""
 
     api: ClassVar[Mapping[str, str]] = {}
@@ -226,56 +228,57 @@ class Integration:
         self.api_urls = {**self.api, **(api or {})}
         self.senders = self.senders_of(self.settings)
 
-    # what is filled at save
+    # read from the settings when they are saved
     @classmethod
     def account_of(cls, settings: Mapping[str, Any]) -> str:
-        """Return whose account the settings are, to find connections by a webhook's hint."""
+        """Return the account of the settings, which webhooks name."""
         return ""
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
-        """Return what messages are sent from. It is stored in plain text."""
+        """Return the senders of messages. They are stored in plain text."""
         return Senders()
 
     # teams
     @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
-        """Return where a team reads what is posted, as `clean_address` writes it: plain text, no
-        secret; '' when it is for people only.
+        """Return a team's channel or chat in the form of `clean_address`, '' for people only.
+
+        It is stored in plain text, so it must not be a secret.
         """
         return ""
 
     @classmethod
-    def reaches_people(cls, place: str) -> bool:
-        """Tell whether a connection with this destination can write to people at all.
+    def reaches_people(cls, destination: str) -> bool:
+        """Return whether a connection with this destination can also send direct messages.
 
-        `direct_address_kind` says by which of their addresses.
+        `direct_address_kind` is the kind of address that it needs for them.
         """
         return cls.direct_address_kind is not None
 
     @classmethod
-    def keeps_threads(cls, place: str) -> bool:
-        """Tell whether posts at a place go on in the thread that an `Accepted` named."""
+    def keeps_threads(cls, destination: str) -> bool:
+        """Return whether posts at a destination can continue the thread of an `Accepted`."""
         return False
 
     @classmethod
-    def edits_posts(cls, place: str) -> bool:
-        """Tell whether a post at a place can be changed later, by its provider's id."""
+    def edits_posts(cls, destination: str) -> bool:
+        """Return whether a post at a destination can be changed later, by its provider ID."""
         return False
 
     # sending
     @classmethod
     def kind_of(cls, address: str) -> Address:
-        """Return what kind of address this is, in normal form."""
+        """Return the kind of an address in normal form."""
         return cls.address
 
     @classmethod
     def recipient_form(cls, address: str) -> str:
-        """Return a recipient's address, given in normal form, as the provider wants it written."""
+        """Convert a recipient's address from the normal form to the form that the provider uses."""
         return address
 
     def check(self) -> CheckResult:
-        """Test the settings with a harmless call. Raises a SendError when that call fails."""
+        """Test the settings with a harmless call. Raises a SendError if the call fails."""
         raise NotImplementedError
 
     def run_check(self) -> CheckResult:
@@ -316,63 +319,63 @@ class Integration:
         )
 
     def send(self, message: Outbound) -> Accepted:
-        """Hand a message over, once. Raises a SendError."""
+        """Send a message to the provider, in one attempt. Raises a SendError."""
         raise NotImplementedError
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        """Return the provider's payload; pure."""
+        """Return the provider's payload for a message, without side effects."""
         raise NotImplementedError
 
     @classmethod
     def length_of(cls, text: str) -> int:
-        """Count a text as the provider counts it against `max_length`."""
+        """Return the length of a text in the provider's units, to compare with `max_length`."""
         return len(text)
 
     @classmethod
     def clean_address(cls, address: str) -> str:
-        """Return the normal form of a recipient. Raises ValueError that says why not."""
+        """Return the normal form of a recipient's address. Raises ValueError with the reason."""
         raise NotImplementedError
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
-        """After an unknown outcome: what the provider has that is this message, or may be; empty
-        means it is not there.
+        """Return the provider's messages that are or may be this one, after an unknown outcome.
 
-        What belongs to other messages of ours is subtracted by the caller. Raises a SendError when
-        it cannot tell.
+        An empty list means that the provider does not have it. The caller removes matches of other
+        messages. Raises a SendError if the provider cannot tell.
         """
         raise NotImplementedError
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
-        """Ask the provider what became of a message."""
+        """Fetch the current status of a message from the provider."""
         raise NotImplementedError
 
     def fetch_templates(self) -> list[TemplateInfo]:
-        """Return every template that the provider keeps for this account."""
+        """Return all templates of this account from the provider."""
         raise NotImplementedError
 
-    def subscribe(self, here: str) -> str:
-        """Let the provider send its webhooks to `here`; returns the sentence to show.
+    def subscribe(self, webhook_url: str) -> str:
+        """Set the URL of webhooks at the provider; return the sentence to show.
 
-        Done again, it repairs what went wrong.
+        A repeated call repairs the setting.
         """
         raise NotImplementedError
 
     def invite(self, token: str, *, team: bool = False) -> str:
-        """Return the link that a person opens to be written to by this connection: `Linked` brings
-        the token back. `team`: into a group.
+        """Return a link with which a person starts a chat with this connection.
+
+        A `ChatLinked` event then returns the token. With `team`, the link adds a group.
         """
         raise NotImplementedError
 
     def fetch_file(self, url: str) -> tuple[str, bytes]:
-        """Return a file that a person sent: content type and content.
+        """Return the content type and the content of a file that a person sent.
 
-        `url` stood in an Inbound. Raises a SendError.
+        `url` is that of an `Attachment`. Raises a SendError.
         """
         raise NotImplementedError
 
     @classmethod
     def supports(cls, power: str) -> bool:
-        """Tell whether an optional power (`find`, `fetch_status`…) is there."""
+        """Return whether an optional method, such as `find` or `fetch_status`, is implemented."""
         return getattr(cls, power) is not getattr(Integration, power)
 
     @classmethod
@@ -382,7 +385,5 @@ class Integration:
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
-        """Return the settings of a connection to the simulator's account, or None when it has none
-        for this provider.
-        """
+        """Return settings for the simulator's account, or None if it has none for the provider."""
         return None

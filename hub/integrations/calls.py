@@ -31,24 +31,24 @@ def call(
     """Make one request to a provider and return its response, whatever the HTTP status.
 
     `provider` is its name in error messages. `content` is sent as JSON in place of `body`. `hidden`
-    is a secret part of the URL's path, which records leave out.
+    is a secret part of the URL's path, which is not recorded.
 
-    Raises Unreachable when the request did not reach the provider, and OutcomeUnknown when no
-    complete response came back.
+    Raises Unreachable if the request did not reach the provider, and OutcomeUnknown if no complete
+    response was received.
     """
-    sent = dict(headers or {})
+    request_headers = dict(headers or {})
     if content is not None:
         body = json.dumps(content)
-        sent.setdefault("Content-Type", "application/json")
+        request_headers.setdefault("Content-Type", "application/json")
     with http_errors(provider):
-        return http.request(method, url, headers=sent, body=body, hidden=hidden)
+        return http.request(method, url, headers=request_headers, body=body, hidden=hidden)
 
 
 @contextmanager
 def http_errors(provider: str) -> Iterator[None]:
     """Raise Unreachable for ConnectFailed, and OutcomeUnknown for ResponseLost.
 
-    For calls that another library makes through the HTTP client, such as the provider's SDK.
+    Use it for calls that another library makes with the HTTP client, such as the provider's SDK.
     """
     try:
         yield
@@ -63,7 +63,7 @@ def http_errors(provider: str) -> Iterator[None]:
 def describe_last(exchanges: Sequence[Exchange], code: str = "", reference: str = "") -> str:
     """Describe the last request of a connection test: method, URL, HTTP status and error code.
 
-    `reference` is the response header that names the request in the provider's logs.
+    `reference` is the response header with the ID of the request in the provider's logs.
     """
     if not exchanges:
         return ""

@@ -25,7 +25,7 @@ UNDECIDED = (408, 425, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class ErrorCode:
-    """The meaning of one code: the error to raise, the cause, the remedy, the setting at fault."""
+    """The meaning of a code: its error, its cause, its remedy, and the setting at fault."""
 
     error: type[SendError]
     text: str
@@ -57,25 +57,24 @@ class ErrorTable:
         settings: str = "the settings",
     ) -> None:
         self.provider = provider
-        self.codes = {**_usual(provider, credential, destination), **codes}
+        self.codes = {**_status_codes(provider, credential, destination), **codes}
         self._docs_url = docs_url
         self._settings = settings
 
     def explain(self, code: str) -> Problem | None:
         """Explain a code in two sentences. Returns None for an unknown code."""
-        known = self.codes.get(code)
+        entry = self.codes.get(code)
         return (
-            Problem(code, known.text, known.remedy, known.url or self._docs_url) if known else None
+            Problem(code, entry.text, entry.remedy, entry.url or self._docs_url) if entry else None
         )
 
     def error(self, code: str, retry_after: float | None = None) -> SendError:
         """Return the error of a code in the table.
 
-        `retry_after` is the wait in seconds that the provider asked for. Raises KeyError when the
+        `retry_after` is the wait in seconds that the provider asked for. Raises KeyError if the
         table has no such code.
         """
-        known = self.codes[code]
-        return _made(known, code, retry_after)
+        return _new_error(self.codes[code], code, retry_after)
 
     def error_for(
         self, response: ProviderResponse, code: str = "", *, genuine: bool = True
@@ -89,17 +88,19 @@ class ErrorTable:
         status = response.status
         status_code = f"http_{status}"
         if status == 429 or (status == 503 and response.retry_after is not None):
-            return _made(self.codes["http_429"], code or status_code, response.retry_after)
+            return _new_error(self.codes["http_429"], code or status_code, response.retry_after)
         if status < 400 or (not genuine and status < 500):
             return gateway_error(self.provider, status, self._settings)
-        for known in (code, status_code):
-            if known in self.codes:
-                return _made(self.codes[known], known, response.retry_after)
+        for known_code in (code, status_code):
+            if known_code in self.codes:
+                return _new_error(self.codes[known_code], known_code, response.retry_after)
         if status >= 500:
-            return _made(self.codes["http_500"], status_code, None)
-        why = f"{self.provider} rejected the message (HTTP {status}), and the reason is not known."
+            return _new_error(self.codes["http_500"], status_code, None)
+        cause = (
+            f"{self.provider} rejected the message (HTTP {status}), and the reason is not known."
+        )
         return PermanentError(
-            f"{why} Look up the code in the provider’s documentation.", status_code
+            f"{cause} Look up the code in the provider’s documentation.", status_code
         )
 
     def failed_check(
@@ -107,8 +108,8 @@ class ErrorTable:
     ) -> CheckResult:
         """Return the result of a connection test that raised an error."""
         response = describe_last(exchanges, problem.code, reference)
-        known = self.codes.get(problem.code)
-        if known is None or isinstance(problem, TransientError | OutcomeUnknown):
+        entry = self.codes.get(problem.code)
+        if entry is None or isinstance(problem, TransientError | OutcomeUnknown):
             return CheckResult(
                 False,
                 f"Could not reach {self.provider}.",
@@ -119,22 +120,22 @@ class ErrorTable:
             )
         return CheckResult(
             False,
-            known.text,
-            steps=(known.remedy,),
-            field=known.field,
+            entry.text,
+            steps=(entry.remedy,),
+            field=entry.field,
             code=problem.code,
             response=response,
         )
 
 
-def _made(known: ErrorCode, code: str, retry_after: float | None) -> SendError:
-    why = f"{known.text} {known.remedy}"
-    if issubclass(known.error, TransientError):
-        return known.error(why, code, retry_after)
-    return known.error(why, code)
+def _new_error(entry: ErrorCode, code: str, retry_after: float | None) -> SendError:
+    message = f"{entry.text} {entry.remedy}"
+    if issubclass(entry.error, TransientError):
+        return entry.error(message, code, retry_after)
+    return entry.error(message, code)
 
 
-def _usual(provider: str, credential: str, destination: str) -> dict[str, ErrorCode]:
+def _status_codes(provider: str, credential: str, destination: str) -> dict[str, ErrorCode]:
     """Return the entries for HTTP statuses that mean the same at every provider."""
     failed = ErrorCode(
         OutcomeUnknown,

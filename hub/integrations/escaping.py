@@ -6,7 +6,7 @@ import re
 
 _URL = re.compile(r"https?://[^\s<>\"`]+")
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~!]")
-# what begins a list, a quotation or a rule at the start of a line
+# marks that begin a list, a quotation or a rule at the start of a line
 _LINE_START = re.compile(r"(?m)^(\s*)([-+=]|[0-9]+[.)])")
 
 
@@ -23,16 +23,16 @@ def escape_markdown(text: str) -> str:
     """
     pieces = []
     start = 0
-    for found in _URL.finditer(text):
-        pieces += [_escaped(text[start : found.start()]), found[0]]
-        start = found.end()
-    return "".join([*pieces, _escaped(text[start:])])
+    for url in _URL.finditer(text):
+        pieces += [_escape_marks(text[start : url.start()]), url[0]]
+        start = url.end()
+    return "".join([*pieces, _escape_marks(text[start:])])
 
 
-def _escaped(text: str) -> str:
+def _escape_marks(text: str) -> str:
     text = _MARKDOWN.sub(r"\\\g<0>", text)
-    return _LINE_START.sub(_escaped_start, text)
+    return _LINE_START.sub(_escape_line_start, text)
 
 
-def _escaped_start(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2][:-1]}\\{found[2][-1]}"
+def _escape_line_start(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2][:-1]}\\{match[2][-1]}"

@@ -1,6 +1,4 @@
-"""The setting that the contract adds where people write back and nobody but us answers: what HELP
-is answered with.
-"""
+"""Add a setting for the reply to HELP, for providers that do not reply to it themselves."""
 
 from __future__ import annotations
 
@@ -12,16 +10,16 @@ from wtforms.validators import Length, Optional
 F = TypeVar("F", bound=Form)
 
 NAME = "help_text"
-MOST = 1000  # characters
+LONGEST = 1000  # characters
 
 
 def with_help_setting(form: type[F]) -> type[F]:
-    """Return a form that also asks for the answer to HELP, unless it does already."""
+    """Return a form that also has a field for the reply to HELP, unless it has one."""
     if hasattr(form, NAME):
         return form
     field = TextAreaField(
         "Reply to HELP",
-        [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
+        [Optional(), Length(max=LONGEST, message=f"At most {LONGEST:,} characters.")],
         description=(
             "Enter who sends these messages and how to stop them. Leave empty to send the"
             " connection’s name and the opt-out keyword."

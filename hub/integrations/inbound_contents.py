@@ -1,7 +1,6 @@
-"""Build typed contents of people's messages from what providers say, whatever they say.
+"""Build typed contents of people's messages from values of a provider, of any type.
 
-The fields of each kind are those that `ContentKind` names. What is missing or no such value is left
-empty.
+`ContentKind` lists the fields of each kind. Missing and invalid values become empty.
 """
 
 from __future__ import annotations
@@ -15,19 +14,24 @@ from hub.integrations.values import Content
 from hub.lib.storable import json_object
 
 MOST_ANSWERS = 200
-DEEPEST = 8  # levels of a form's answers that are unfolded
-# around the answers, as JSON or JSON in a text
+DEEPEST = 8  # levels of nested answers that are read
+# fields that may contain the answers, as JSON or as a text of JSON
 WRAPPERS = "nfm_reply", "response_json", "data", "response"
 
 
 def location(latitude: Any, longitude: Any, label: str = "", address: str = "") -> Content | None:
-    """Return a place; None where neither its coordinates nor its name are known."""
-    where = _degrees(latitude, 90), _degrees(longitude, 180)
-    known = None not in where
-    if not (known or label or address):
-        return None
-    fields: dict[str, Any] = {"latitude": where[0] if known else None}
-    fields |= {"longitude": where[1] if known else None, "label": label, "address": address}
+    """Return a location; None if neither its coordinates nor a name or address are known."""
+    coordinates = _degrees(latitude, 90), _degrees(longitude, 180)
+    if None in coordinates:
+        coordinates = None, None
+        if not (label or address):
+            return None
+    fields = {
+        "latitude": coordinates[0],
+        "longitude": coordinates[1],
+        "label": label,
+        "address": address,
+    }
     return Content(ContentKind.LOCATION, fields)
 
 
@@ -38,7 +42,7 @@ def contact(name: str, phones: Iterable[str] = (), emails: Iterable[str] = ()) -
 
 
 def reaction(emoji: str, message: str) -> Content:
-    """Return a reaction to a message, by the provider's id; an empty `emoji` takes one back."""
+    """Return a reaction to a message, by its provider ID; an empty `emoji` removes a reaction."""
     return Content(ContentKind.REACTION, {"emoji": emoji, "message": message})
 
 
@@ -48,15 +52,15 @@ def sticker(emoji: str = "") -> Content:
 
 
 def form(answers: str) -> Content:
-    """Return the answers of a form, from a JSON text; nested ones are named `parent.child`."""
-    found = json_object(answers)
+    """Return the answers of a form, from a JSON text; nested answers are named `parent.child`."""
+    values = json_object(answers)
     for name in WRAPPERS:
-        inner = found.get(name)
-        if isinstance(inner, str) and (opened := json_object(inner)):
-            found = opened
+        inner = values.get(name)
+        if isinstance(inner, str) and (parsed := json_object(inner)):
+            values = parsed
         elif isinstance(inner, dict):
-            found = inner
-    flat = dict(list(_flat(found, "", DEEPEST))[:MOST_ANSWERS])
+            values = inner
+    flat = dict(list(_flatten(values, "", DEEPEST))[:MOST_ANSWERS])
     return Content(ContentKind.FORM, {"answers": flat})
 
 
@@ -71,42 +75,45 @@ def dice(emoji: str, value: int | None) -> Content:
 
 
 def referral(headline: str, text: str, url: str, source: str, id_: str) -> Content | None:
-    """Return the ad or post that led a person here; None where nothing is said of it."""
+    """Return the ad or post that a person followed; None if all fields are empty."""
     fields = {"headline": headline, "text": text, "url": url, "source": source, "id": id_}
     return Content(ContentKind.REFERRAL, fields) if any(fields.values()) else None
 
 
 def edit(message: str) -> Content:
-    """Return the mark of an edited message, by the provider's id of the earlier one."""
+    """Return the mark of an edited message, with the provider ID of the earlier version."""
     return Content(ContentKind.EDIT, {"message": message})
 
 
 def other(type_: str) -> Content:
-    """Return something that cannot be shown, by the provider's word for it."""
+    """Return a content that cannot be shown, with the provider's name for its type."""
     return Content(ContentKind.OTHER, {"type": type_[:100]})
 
 
-def _degrees(value: Any, most: int) -> float | None:
+def _degrees(value: Any, limit: int) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and abs(number) <= most else None
+    return number if math.isfinite(number) and abs(number) <= limit else None
 
 
-def _flat(value: Any, name: str, deeper: int) -> Iterable[tuple[str, str]]:
-    """Yield the answers in a JSON value with their names, as texts."""
-    if isinstance(value, Mapping) and deeper:
+def _flatten(value: Any, name: str, levels: int) -> Iterable[tuple[str, str]]:
+    """Yield the names and texts of the answers in a JSON value, down to a number of levels."""
+    if isinstance(value, Mapping) and levels:
         parts = value.items()
-    elif isinstance(value, list) and deeper and any(isinstance(one, dict | list) for one in value):
-        parts = {str(n): one for n, one in enumerate(value, 1)}.items()
+    elif (
+        isinstance(value, list) and levels and any(isinstance(part, dict | list) for part in value)
+    ):
+        parts = {str(number): part for number, part in enumerate(value, 1)}.items()
     else:
         yield name, _text(value)
         return
-    for inner, one in parts:
-        yield from _flat(one, f"{name}.{inner}" if name else inner, deeper - 1)
+    for inner_name, part in parts:
+        full_name = f"{name}.{inner_name}" if name else inner_name
+        yield from _flatten(part, full_name, levels - 1)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,4 @@
-"""The one setting that the contract itself adds to forms: how many messages a second a sender may
-send.
-"""
+"""Add a setting for the number of messages per second that a sender may send."""
 
 from __future__ import annotations
 
@@ -13,12 +11,12 @@ from wtforms.validators import Optional, ValidationError
 F = TypeVar("F", bound=Form)
 
 NAME = "per_second"
-LEAST = 0.01
-MOST = 10_000
+LOWEST = 0.01
+HIGHEST = 10_000
 
 
 class RateField(FloatField):
-    """A number of messages a second, or nothing."""
+    """A number of messages per second, or nothing."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         self.data = None
@@ -35,10 +33,10 @@ class RateField(FloatField):
 
 
 def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
-    """Return a form that also asks for the rate, unless it does already."""
+    """Return a form that also has a field for the rate, unless it has one."""
     if hasattr(form, NAME):
         return form
-    otherwise = (
+    default = (
         f"for {per_second:g} per second"
         if per_second
         else "to send as fast as the provider accepts messages"
@@ -46,12 +44,14 @@ def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
     field = RateField(
         "Messages per second",
         [Optional(), _in_range],
-        description=f"{hint} Leave it empty {otherwise}.".strip(),
+        description=f"{hint} Leave it empty {default}.".strip(),
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
     )
     return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})
 
 
 def _in_range(form: Any, field: Any) -> None:
-    if field.data is not None and not (math.isfinite(field.data) and LEAST <= field.data <= MOST):
-        raise ValidationError(f"Enter a number from {LEAST:g} to {MOST:,}, or leave it empty.")
+    if field.data is not None and not (
+        math.isfinite(field.data) and LOWEST <= field.data <= HIGHEST
+    ):
+        raise ValidationError(f"Enter a number from {LOWEST:g} to {HIGHEST:,}, or leave it empty.")

@@ -1,4 +1,4 @@
-"""A table of settings: what sends to which country, where that is not what sends to all others."""
+"""A setting with a table of senders for countries that do not use the default sender."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wtforms import FieldList, Form, FormField, StringField
 from wtforms.utils import unset_value
 from wtforms.validators import ValidationError
 
-SPARE = 2  # empty rows, to add to the table without any script
+SPARE = 2  # empty rows, so that entries can be added without JavaScript
 COUNTRIES = phonenumbers.SUPPORTED_REGIONS
 
 
@@ -38,7 +38,8 @@ class SenderRow(Form):
 class SendersByCountry(Rows):
     """Senders by country.
 
-    Its data: {"BR": "MG…"}; rows left empty fall out. `valid` is what a sender has to look like.
+    Its data is a mapping such as {"BR": "MG…"}. Empty rows are ignored. `valid` is a WTForms
+    validator of senders.
     """
 
     def __init__(self, label: str, valid: Any, **options: Any) -> None:
@@ -58,31 +59,31 @@ class SendersByCountry(Rows):
             self.append_entry()
 
     @property
-    def data(self) -> dict[str, str]:  # type: ignore[override]  # the setting as it is stored
-        return {row.country.data: row.sender.data for row in self._filled()}
+    def data(self) -> dict[str, str]:  # type: ignore[override]  # the setting to store
+        return {row.country.data: row.sender.data for row in self._filled_rows()}
 
     @staticmethod
     def posted(name: str, data: Mapping[str, str]) -> dict[str, str]:
-        """Return the data as a browser posts it."""
+        """Return the form fields that a browser posts for the data."""
         rows = enumerate(data.items())
         return {
-            f"{name}-{n}-{cell}": text
-            for n, row in rows
+            f"{name}-{number}-{cell}": text
+            for number, row in rows
             for cell, text in zip(("country", "sender"), row, strict=True)
         }
 
     def validate(self, form: Any, extra_validators: Any = ()) -> bool:
         seen: set[str] = set()
-        found = []
-        for row in self._filled():
+        errors = []
+        for row in self._filled_rows():
             row.country.errors = self._country_errors(row, seen)
             row.sender.errors = self._sender_errors(form, row)
-            found += [*row.country.errors, *row.sender.errors]
+            errors += [*row.country.errors, *row.sender.errors]
             seen.add(row.country.data)
-        self.errors = found
-        return not found
+        self.errors = errors
+        return not errors
 
-    def _filled(self) -> Iterator[Any]:
+    def _filled_rows(self) -> Iterator[Any]:
         return (
             entry.form
             for entry in self.entries

@@ -1,4 +1,4 @@
-"""Texts of any length and alphabet, made readable for every provider and short enough for one."""
+"""Clean texts so that every provider can show them, and shorten them to a provider's limits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hub.lib.text import readable
 
 ELLIPSIS = "…"
 MOST_FACTS = 50
-MOST_NOTES = 20  # of one card; nobody reads more
-LONGEST_BUTTON = 64  # characters: what is longer is cut on every screen
+MOST_NOTES = 20  # per card
+LONGEST_BUTTON = 64  # characters; screens cut longer labels
 
 CharacterCost = Callable[[str], int]  # of one character
 
@@ -37,7 +37,7 @@ class CardText:
 
 
 def card_text(text: str, card: Card | None) -> CardText:
-    """Return what a message says, cleaned, with no more facts and notes than anybody reads."""
+    """Return the cleaned texts of a message, with at most MOST_FACTS facts and MOST_NOTES notes."""
     if card is None:
         return CardText(text=clean_text(text))
     facts = card.facts
@@ -45,7 +45,7 @@ def card_text(text: str, card: Card | None) -> CardText:
     if len(facts) > MOST_FACTS:
         facts = (*facts[:MOST_FACTS], (ELLIPSIS, f"and {len(facts) - MOST_FACTS} more"))
     if len(notes) > MOST_NOTES:
-        # the newest come last
+        # the newest notes are last
         notes = f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:]
     return CardText(
         clean_text(card.title),
@@ -55,22 +55,22 @@ def card_text(text: str, card: Card | None) -> CardText:
     )
 
 
-def fit_card_text(whole: CardText, most: int, cost: CharacterCost) -> CardText:
-    """Return it with its longest pieces cut, so that it costs no more than `most` in all.
+def fit_card_text(whole: CardText, limit: int, cost: CharacterCost) -> CardText:
+    """Return the card text with its longest pieces shortened, so that all cost at most `limit`.
 
-    A text that takes at most three quarters stays whole: links stand in it.
+    A text that costs at most three quarters of the limit is not shortened, because it may contain
+    links.
     """
-    text_cost = _cost(whole.text, most, cost)
-    others = replace(whole, text="")
-    if text_cost > most * 3 // 4:
-        others = whole
+    text_cost = _cost(whole.text, limit, cost)
+    shortened = replace(whole, text="")
+    if text_cost > limit * 3 // 4:
+        shortened = whole
         text_cost = 0
-    pieces = others.pieces
-    each = share_budget([_cost(piece, most, cost) for piece in pieces], most - text_cost)
-    title, text, *rest = (shorten(piece, each, cost) for piece in pieces)
-    pairs = rest
+    pieces = shortened.pieces
+    budget = share_budget([_cost(piece, limit, cost) for piece in pieces], limit - text_cost)
+    title, text, *rest = (shorten(piece, budget, cost) for piece in pieces)
     split = 2 * len(whole.facts)
-    facts = tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True))
+    facts = tuple(zip(rest[:split:2], rest[1:split:2], strict=True))
     return CardText(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
 
 
@@ -78,75 +78,77 @@ def plain_text(message: Outbound, limit: int, *, escape: Callable[[str], str] | 
     """Return a message as lines of text: its card if it has one, its text, and its links.
 
     The result has at most `limit` characters after `escape`, which is applied to everything but
-    the web addresses of buttons. Buttons are never cut. The text is cut only when it does not fit
-    on its own. Long titles, facts and notes are cut first.
+    the web addresses of buttons. Buttons are never cut. The text is cut only if it does not fit on
+    its own. Long titles, facts and notes are cut first.
     """
 
-    def written(text: str) -> str:
+    def escaped(text: str) -> str:
         return escape(text) if escape else text
 
     def cost(char: str) -> int:
-        # a digit before it, as in “1.”, may begin a numbered list
-        return max(len(written(char)), len(written(f"1{char}")) - 1)
+        # after a digit, as in “1.”, a character may begin a numbered list
+        return max(len(escaped(char)), len(escaped(f"1{char}")) - 1)
 
     card = card_text(message.text, message.card)
-    links = [f"{written(clean_text(one.text))}: {one.url}" for one in message.buttons]
+    links = [f"{escaped(clean_text(button.text))}: {button.url}" for button in message.buttons]
     others = [
         card.title,
         *(": ".join(filter(None, fact)) for fact in card.facts),
         *card.notes,
     ]
-    left = limit - sum(len(line) + 1 for line in links)
-    text = shorten(card.text, left, cost)
-    left -= _cost(text, left, cost) + 1 + sum(1 for line in others if line)
-    room = share_budget([_cost(line, limit, cost) for line in others], left)
-    title, *rest = (shorten(line, room, cost) for line in others)
-    lines = [*(written(line) for line in (title, text, *rest) if line), *links]
+    remaining = limit - sum(len(line) + 1 for line in links)
+    text = shorten(card.text, remaining, cost)
+    remaining -= _cost(text, remaining, cost) + 1 + sum(1 for line in others if line)
+    budget = share_budget([_cost(line, limit, cost) for line in others], remaining)
+    title, *rest = (shorten(line, budget, cost) for line in others)
+    lines = [*(escaped(line) for line in (title, text, *rest) if line), *links]
     return "\n".join(lines)
 
 
 def clean_text(text: str) -> str:
-    """Return a text that can be sent anywhere, without space around it."""
+    """Return a text that every provider can show, without surrounding space."""
     return readable(text).strip()
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text shows nothing."""
+    """Return whether a text has no visible character."""
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 
 def share_budget(costs: Sequence[int], budget: int) -> int:
-    """Return what each may cost at most, so that together they cost no more than the budget: the
-    cheap ones stay whole.
+    """Return the highest cost per piece with which all pieces together fit the budget.
+
+    Pieces that cost less are not shortened.
     """
-    left = max(budget, 0)
-    waiting = len(costs)
-    for one in sorted(costs):
-        if one * waiting > left:
-            return left // waiting
-        left = left - one
-        waiting = waiting - 1
+    remaining = max(budget, 0)
+    count = len(costs)
+    for piece_cost in sorted(costs):
+        if piece_cost * count > remaining:
+            return remaining // count
+        remaining -= piece_cost
+        count -= 1
     return max(costs, default=0)
 
 
-def shorten(text: str, most: int, cost: CharacterCost = lambda char: 1) -> str:
-    """Return a text that costs no more than `most`: itself, or its beginning and an ellipsis."""
-    if _cost(text, most, cost) <= most:
+def shorten(text: str, limit: int, cost: CharacterCost = lambda char: 1) -> str:
+    """Return a text that costs at most `limit`: unchanged, or its beginning and an ellipsis."""
+    if _cost(text, limit, cost) <= limit:
         return text
-    left = most - cost(ELLIPSIS)
-    kept = 0
-    if left < 0:
+    remaining = limit - cost(ELLIPSIS)
+    length = 0
+    if remaining < 0:
         return ""
     for char in text:
-        left -= cost(char)
-        if left < 0:
+        remaining -= cost(char)
+        if remaining < 0:
             break
-        kept += 1
-    return text[:kept].rstrip() + ELLIPSIS
+        length += 1
+    return text[:length].rstrip() + ELLIPSIS
 
 
-def _cost(text: str, most: int, cost: CharacterCost) -> int:
-    """Return what a text costs; more than `most` is not counted to the end, since each character
-    costs something.
+def _cost(text: str, limit: int, cost: CharacterCost) -> int:
+    """Return the cost of a text, or any value above `limit` if the text costs more.
+
+    Every character costs at least 1, so characters far beyond the limit are not counted.
     """
-    return sum(map(cost, text[: most + 1]))
+    return sum(map(cost, text[: limit + 1]))

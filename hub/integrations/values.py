@@ -19,33 +19,33 @@ from hub.lib.text import readable
 
 
 def _clean(value: Any, **texts: Any) -> None:
-    """Replace texts of a frozen value that is being made."""
+    """Replace fields of a frozen value during its construction."""
     for name, text in texts.items():
         object.__setattr__(value, name, text)
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return text if text.isprintable() else readable(text).replace("\n", " ")
 
 
-# ── What goes in ──────────────────────────────────────────────────────────────────────────────────
+# ── Arguments of integrations ─────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class FilledTemplate:
-    """A provider's approved template, by the provider's id, with what its variables stand for."""
+    """A provider's approved template, by its provider ID, with the values of its variables."""
 
     id: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _clean(self, variables={name: _line(value) for name, value in self.variables.items()})
+        _clean(self, variables={name: _one_line(value) for name, value in self.variables.items()})
 
 
 @dataclass(frozen=True)
 class Button:
     """A button: a link to `url`, or, with a `token`, an action that is performed once.
 
-    A provider whose buttons call back gives the token back as it was, 1 to 64 of `A-Za-z0-9_-`.
-    Elsewhere `url` leads to a page that asks and then does the same.
+    A provider with interactive buttons returns the token unchanged: 1 to 64 of `A-Za-z0-9_-`. For
+    other providers, `url` opens a page that asks for confirmation and then performs the action.
     """
 
     text: str
@@ -54,30 +54,32 @@ class Button:
     style: str = ""  # primary, danger or ''
 
     def __post_init__(self) -> None:
-        _clean(self, text=_line(self.text), url=_line(self.url))
+        _clean(self, text=_one_line(self.text), url=_one_line(self.url))
 
 
 @dataclass(frozen=True)
 class Card:
-    """A card about a signing request for a team, beside the text. Its texts have any length and
-    alphabet.
+    """A card about a signing request for a team, in addition to the text.
+
+    Its texts may have any length and alphabet.
     """
 
     title: str
     facts: tuple[tuple[str, str], ...] = ()  # label and value
-    notes: tuple[str, ...] = ()  # small print: who did what
+    notes: tuple[str, ...] = ()  # small print, such as who did what
 
     def __post_init__(self) -> None:
-        facts = tuple((_line(label), _line(value)) for label, value in self.facts)
-        _clean(self, title=_line(self.title), facts=facts, notes=tuple(map(_line, self.notes)))
+        facts = tuple((_one_line(label), _one_line(value)) for label, value in self.facts)
+        _clean(
+            self, title=_one_line(self.title), facts=facts, notes=tuple(map(_one_line, self.notes))
+        )
 
 
 @dataclass(frozen=True)
 class Outbound:
     """One message to send: `id` msg_…, `attempt` from 1, `to` in the integration's normal form.
 
-    No text in it holds a control character, or one that reorders the text around it: whatever an
-    integration makes of it is free of them.
+    Its texts contain no control characters, and none that reorder the text around them.
     """
 
     id: str
@@ -86,36 +88,36 @@ class Outbound:
     text: str
     subject: str = ""
     html: str = ""
-    template: FilledTemplate | None = None  # to be sent instead of text and media
-    media: tuple[str, ...] = ()  # addresses where the provider fetches attached files
-    files: tuple[str, ...] = ()  # which of our own files those are
-    # those in media that Signpost does not serve: checked before the message is sent
+    template: FilledTemplate | None = None  # sent instead of text and media
+    media: tuple[str, ...] = ()  # URLs where the provider fetches attached files
+    files: tuple[str, ...] = ()  # the IDs of those that the hub stores
+    # those that other servers store; they are checked before the message is sent
     external_media: tuple[str, ...] = ()
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
-    thread: str = ""  # as an Accepted named it: what this one goes on with
-    edits: str = ""  # the provider's id of an earlier message, which takes this content instead
-    reply_to: str = ""  # as the ButtonPress named it that this answers
+    thread: str = ""  # the thread to continue, from an Accepted
+    edits: str = ""  # the provider ID of an earlier message whose content this one replaces
+    reply_to: str = ""  # from the ButtonPress that this message answers
     expires_at: datetime | None = None
-    status_url: str = ""  # where the provider reports; names message and attempt
+    status_url: str = ""  # for status callbacks; contains the message and the attempt
 
     def __post_init__(self) -> None:
         _clean(self, text=readable(self.text), html=readable(self.html))
-        _clean(self, subject=_line(self.subject))
+        _clean(self, subject=_one_line(self.subject))
 
     @property
     def country(self) -> str:
-        """The ISO 3166 code of the country of a phone number, '' where it says none."""
+        """The ISO 3166 code of the country of a phone number, '' if it has none."""
         return phones.region(self.to) if self.to.startswith("+") else ""
 
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """A provider's request.
+    """A request of a provider.
 
-    `url` is the address that the provider called, built from our public address; `path` as
-    declared.
+    `url` is the URL that the provider called, built from the hub's public address. `path` is the
+    declared one.
     """
 
     method: str
@@ -135,13 +137,12 @@ class WebhookRequest:
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
-        """Return all fields of a form body as they were signed, in order, blank ones included."""
+        """Return all fields of a form body as signed, in order, including blank ones."""
         if not self.body or not self.headers.get("content-type", "").lower().startswith(
             "application/x-www-form-urlencoded"
         ):
             return []
-        # strictly: where names and values are signed in one string, a lost "=" must not go
-        # unnoticed
+        # strict, because a signature of joined names and values would not reveal a missing "="
         try:
             text = self.body.decode("ascii")
             return parse_qsl(
@@ -156,46 +157,48 @@ class WebhookRequest:
 
     @cached_property
     def json(self) -> dict[str, Any]:
-        """Return the object of a JSON body, its texts made storable; {} for any other body."""
+        """Return the object of a JSON body, with storable texts; {} for any other body."""
         return json_object(self.body)
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """Return the parameters of the URL as texts that can be stored, the last value of each."""
-        found = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
-        return {make_storable(name): make_storable(values[-1]) for name, values in found.items()}
+        """Return the parameters of the URL as storable texts, with the last value of each."""
+        parameters = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
+        return {
+            make_storable(name): make_storable(values[-1]) for name, values in parameters.items()
+        }
 
 
 @dataclass(frozen=True)
 class Senders:
-    """The senders of a connection: numbers, names or pools, as the provider writes them.
+    """The senders of a connection: numbers, names or pools, in the provider's form.
 
     Connections with the same `default` share its rate limits and its opt-outs.
     """
 
     default: str = ""
-    # ISO 3166 code of a country → what sends to phone numbers there, in place of the default
+    # ISO 3166 code of a country → the sender for phone numbers there, instead of the default
     by_country: Mapping[str, str] = field(default_factory=dict)
-    # the default is a pool: the provider chooses one of its numbers for each recipient, so replies
-    # may name a number that is not known here
+    # the default is a pool: the provider chooses a number for each recipient, so replies may name
+    # a number that is not configured
     is_pool: bool = False
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Return everything that messages are sent from, the default first."""
+        """Return all senders, the default first."""
         return tuple(dict.fromkeys((self.default, *self.by_country.values())))
 
     def country_sender(self, address: str) -> str:
-        """Return the sender for the country of a phone number, "" where the default applies."""
+        """Return the sender for the country of a phone number, "" for the default."""
         if not self.by_country or not address.startswith("+"):
             return ""
         return self.by_country.get(phones.region(address), "")
 
 
-# ── What comes out ────────────────────────────────────────────────────────────────────────────────
+# ── Results of integrations ───────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Price:
-    """The price of one message, in a currency named by its ISO 4217 code, such as USD."""
+    """The price of one message, with the ISO 4217 code of its currency, such as USD."""
 
     amount: Decimal
     currency: str
@@ -207,48 +210,45 @@ class Price:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took it.
+    """A message that the provider accepted.
 
-    `sender` is what it was asked to send from, where that is worth keeping.
-
-    A `status` of FAILED or UNDELIVERED with a `code` says that it took the message and could not
-    send it.
+    `sender` is the sender that was requested, if it should be stored. A `status` of FAILED or
+    UNDELIVERED, with a `code`, means that the provider accepted the message and then failed.
     """
 
-    provider_id: str  # '' where the provider names none
+    provider_id: str  # '' if the provider returns no ID
     status: Status = Status.ACCEPTED
     thread: str = ""
     segments: int | None = None
     price: Price | None = None
     sender: str = ""
-    sure: bool = True  # of `find`: False when it may be another message
-    code: str = ""  # the provider's own, of an accepted message that failed
-    reason: str = ""  # a sentence
+    sure: bool = True  # for `find`: False if it may be another message
+    code: str = ""  # the provider's error code
+    reason: str = ""  # the cause of the error
     outside_window: bool = False  # only an approved template may be sent
-    # what `send` raises for this code; its scope may reach beyond this message
+    # the error that `send` raises for this code; it may concern more than this message
     error: SendError | None = None
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of a harmless test call, in words for an admin."""
+    """The result of a harmless test call, in sentences for an admin."""
 
     ok: bool
     title: str  # one sentence
-    text: str = ""  # what follows from it
-    steps: tuple[str, ...] = ()  # what to do, in order
+    text: str = ""  # the consequences
+    steps: tuple[str, ...] = ()  # the remedy, in order
     warnings: tuple[str, ...] = ()
     field: str = ""  # the setting at fault
-    code: str = ""  # the provider's own
-    response: str = ""  # what the provider said, free of secrets
+    code: str = ""  # the provider's error code
+    response: str = ""  # describes the provider's response, without secrets
 
 
 @dataclass(frozen=True)
 class WebhookEvent:
-    """One thing learnt.
+    """An event that a webhook reports.
 
-    `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body
-    did.
+    `message_id` and `attempt` come from the webhook's URL, and `provider_id` from its body.
     """
 
     message_id: str = ""
@@ -259,25 +259,23 @@ class WebhookEvent:
 
 @dataclass(frozen=True)
 class StatusUpdate(WebhookEvent):
-    """A provider's report about a message; a `status` of None is stored and changes nothing."""
+    """A status of a message. A `status` of None is stored, and does not change the message."""
 
     status: Status | None = None
-    provider_status: str = ""  # in the provider's own words
-    code: str = ""
-    reason: str = ""  # a sentence
+    provider_status: str = ""  # the provider's name of the status
+    code: str = ""  # the provider's error code
+    reason: str = ""  # the cause of the error
     segments: int | None = None
     price: Price | None = None
-    # the provider took free text, and says now that only an approved template may go
+    # the provider accepted free text, and now requires an approved template
     outside_window: bool = False
-    error: SendError | None = None  # as in `Accepted`
+    error: SendError | None = None  # see `Accepted`
     details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file that came with a person's message: where the provider keeps it, and what it says it
-    is.
-    """
+    """A file of a person's message: its URL at the provider, and the stated content type."""
 
     url: str
     content_type: str
@@ -285,7 +283,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Content:
-    """A content other than text and files. Each kind has the fields that its meaning names."""
+    """A content other than text and files. `ContentKind` lists the fields of each kind."""
 
     kind: ContentKind
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -293,28 +291,28 @@ class Content:
 
 @dataclass(frozen=True)
 class Inbound(WebhookEvent):
-    """A message that a person sent to us; `provider_id` is the provider's name for it.
+    """A message that a person sent; `provider_id` is the provider's ID of it.
 
-    `address` is "" where the message names nobody who could be answered: it is then shown as from
-    an unknown sender, called by `name`, and makes no contact.
+    `address` is "" if nobody can be answered. The message is then shown as from an unknown sender
+    with the given `name`, and no contact is created.
 
-    `senders` are the names, as `senders_of` writes them, of what it was sent to: the first that a
-    connection sends from takes it in.
+    `senders` are possible names, in the form of `senders_of`, of the number that received it. The
+    first one that belongs to a connection receives the message.
     """
 
     channel: Channel = Channel.SMS
     senders: tuple[str, ...] = ()
     kind: Address = Address.PHONE
     address: str = ""  # in normal form
-    # by which the provider knows the same person, where that is not the address; the two are linked
+    # the provider's ID of the person, if that is not the address; both contacts are linked
     external_id: str = ""
-    name: str = ""  # as the person calls themselves
+    name: str = ""  # the name that the person chose
     text: str = ""
     media: tuple[Attachment, ...] = ()
     contents: tuple[Content, ...] = ()
-    button: str = ""  # what the button that they pressed stands for
-    in_reply_to: str = ""  # the provider's id of the message of ours that it answers
-    # stop, start or help, where the provider has read the message as that and answered it
+    button: str = ""  # the value of the clicked button
+    in_reply_to: str = ""  # the provider ID of the hub's message that it answers
+    # stop, start or help, if the provider recognized the keyword and replied to it
     keyword: str = ""
 
 
@@ -327,18 +325,18 @@ class Unrecognized(WebhookEvent):
 
 @dataclass(frozen=True)
 class ButtonPress(WebhookEvent):
-    """A button of ours was pressed. `reply_to` is handed back with the message that answers it."""
+    """A click of a button. `reply_to` is passed to the message that answers the click."""
 
     token: str = ""
-    name: str = ""  # of the person, as the provider shows it
+    name: str = ""  # the provider's name of the person
     reply_to: str = ""
 
 
 @dataclass(frozen=True)
 class ChatPermission(WebhookEvent):
-    """A chat or person allowed or blocked our messages, by other means than a message.
+    """A permission to send to a chat that was granted or withdrawn, other than by a message.
 
-    `team` when many people read there.
+    `allowed` is true if it was granted. `team` is true for a chat with several members.
     """
 
     allowed: bool = False
@@ -350,8 +348,9 @@ class ChatPermission(WebhookEvent):
 
 @dataclass(frozen=True)
 class ChatLinked(WebhookEvent):
-    """A person opened the link that `invite` made, so that we may write to this chat; `team` when
-    many read there.
+    """A chat that a person linked by opening an `invite` link.
+
+    `team` is true for a chat with several members.
     """
 
     token: str = ""
@@ -364,7 +363,7 @@ class ChatLinked(WebhookEvent):
 class TemplateInfo:
     """One of a provider's templates.
 
-    `state` is the provider's word: only an `approved` one may be sent.
+    `state` is the provider's name of the state: only an `approved` template may be sent.
     """
 
     id: str
@@ -380,7 +379,7 @@ class TemplateInfo:
 
 @dataclass(frozen=True)
 class Problem:
-    """The meaning of a provider's code: a sentence, the remedy and a link to the provider."""
+    """The meaning of a provider's code: its cause, its remedy and a link to the provider."""
 
     code: str
     text: str

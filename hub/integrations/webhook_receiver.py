@@ -15,8 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def webhook(path: str) -> Callable[[F], F]:
-    """Declare that a method reads the requests at /api/rpc/webhooks/<path>; `{connection}` stands
-    for a slug.
+    """Let a method read the requests at /api/rpc/webhooks/<path>.
+
+    `{connection}` in the path stands for the slug of a connection.
     """
 
     def mark(method: F) -> F:
@@ -29,8 +30,8 @@ def webhook(path: str) -> Callable[[F], F]:
 class WebhookReceiver(Integration, ABC):
     """An integration whose provider posts webhooks, to the methods marked with `webhook`.
 
-    `verify` is required. Mix it in as `class Pushfox(WebhookReceiver)`, or beside a base class of
-    your own.
+    `verify` is required. Inherit from it alone, as in `class Pushfox(WebhookReceiver)`, or together
+    with a base class of your own.
     """
 
     receives_webhooks = True
@@ -70,15 +71,16 @@ class WebhookReceiver(Integration, ABC):
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return the subject of a webhook and its detail. A second webhook with the same pair is a
-        repeat.
+        """Return the subject and the detail of a webhook.
+
+        A second webhook with the same pair is a repeat.
         """
         return hashlib.sha256(request.body).hexdigest(), ""
 
     def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Return the events in a webhook that `verify` accepted. It must not change anything."""
-        found: list[WebhookEvent] = getattr(self, self.webhooks[request.path])(request)
-        return found
+        events: list[WebhookEvent] = getattr(self, self.webhooks[request.path])(request)
+        return events
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:

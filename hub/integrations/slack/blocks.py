@@ -1,7 +1,7 @@
-"""Build Slack messages in Block Kit, within every limit for texts of any content.
+"""Build Slack messages in Block Kit, within Slack's limits for any texts.
 
-Imported when a message is rendered and not before: slack_sdk loads its clients with its models, 4
-MB that a process without Slack does without. https://docs.slack.dev/reference/block-kit/blocks
+This module is imported only when a message is rendered, because slack_sdk takes 4 MB of memory that
+a process without Slack does not need. https://docs.slack.dev/reference/block-kit/blocks
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from slack_sdk.models.blocks import (
 from hub.integrations.api import Button, Outbound
 from hub.integrations.slack.text import CUT, NOTHING, line, mrkdwn, plain, units, visible
 
-# characters: Slack refuses a message as a whole from about 13,200 on (msg_blocks_too_long), though
-# each part be within its limit
+# characters: Slack refuses messages above about 13,200 in total (msg_blocks_too_long), even if each
+# part is within its limit
 MOST_IN_BLOCKS = 9_500
 SUMMARY = 2_000
 HEADER = 150
@@ -42,118 +42,119 @@ NOTES_EACH = 10
 BUTTONS_EACH = 25  # in one block
 MOST_FACTS = 100
 MOST_NOTES = 30  # so that there are fewer than 50 blocks
-MOST_FOR_BUTTONS = 4_000  # characters, most of them of addresses
+MOST_FOR_BUTTONS = 4_000  # characters of labels and URLs
 _ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
 
-Fitted = Callable[[int], str]  # a text, cut to so many characters
+Fitted = Callable[[int], str]  # returns a text, shortened to a number of characters
 
 
 def summary(message: Outbound) -> str:
-    """Return the text that notifications show, and readers of screens."""
+    """Return the text for notifications and screen readers."""
     texts = (message.text, message.card.title if message.card else "", message.subject)
     return next((fitted for text in texts if visible(fitted := mrkdwn(text, SUMMARY))), NOTHING)
 
 
 def blocks(message: Outbound, *, interactive: bool) -> list[dict[str, Any]]:
-    """Return a message's blocks, checked by Slack's own models.
+    """Return the blocks of a message, validated by Slack's own models.
 
-    `interactive`: presses are told to us.
+    With `interactive`, Slack reports clicks of buttons to the hub.
     """
-    room = _Room(MOST_IN_BLOCKS)
+    budget = _Budget(MOST_IN_BLOCKS)
     card = message.card
-    title = room.take(plain(card.title, HEADER)) if card else ""
-    buttons = _buttons(message.buttons, interactive, room)  # before the texts: those can be cut
-    text = room.take(mrkdwn(message.text, min(TEXT, room.left)))
-    facts = (
-        room.fill((partial(_fact, label, value) for label, value in card.facts), FIELD, MOST_FACTS)
-        if card
-        else []
-    )
-    notes = (
-        room.fill((partial(mrkdwn, note) for note in card.notes), NOTE, MOST_NOTES) if card else []
-    )
-    made: list[Block] = []
+    title = budget.spend(plain(card.title, HEADER)) if card else ""
+    # before the texts, because only texts can be shortened
+    buttons = _buttons(message.buttons, interactive, budget)
+    text = budget.spend(mrkdwn(message.text, min(TEXT, budget.remaining)))
+    facts: list[str] = []
+    notes: list[str] = []
+    if card:
+        facts = budget.fit_texts(
+            (partial(_fact, label, value) for label, value in card.facts), FIELD, MOST_FACTS
+        )
+        notes = budget.fit_texts((partial(mrkdwn, note) for note in card.notes), NOTE, MOST_NOTES)
+    result: list[Block] = []
     if visible(title):
-        made.append(HeaderBlock(text=PlainTextObject(text=title, emoji=True)))
-    if visible(text) or not (made or facts or notes):
-        made.append(SectionBlock(text=_marked(text if visible(text) else NOTHING)))
-    made += [
-        SectionBlock(fields=[_marked(one) for one in some]) for some in _batches(facts, FIELDS_EACH)
-    ]
-    made += [
-        ContextBlock(elements=[_marked(one) for one in some])
-        for some in _batches(notes, NOTES_EACH)
-    ]
+        result.append(HeaderBlock(text=PlainTextObject(text=title, emoji=True)))
+    if visible(text) or not (result or facts or notes):
+        result.append(SectionBlock(text=_markdown(text if visible(text) else NOTHING)))
+    for batch in _batches(facts, FIELDS_EACH):
+        result.append(SectionBlock(fields=[_markdown(fact) for fact in batch]))
+    for batch in _batches(notes, NOTES_EACH):
+        result.append(ContextBlock(elements=[_markdown(note) for note in batch]))
     if buttons:
-        made.append(ActionsBlock(elements=buttons))
-    return [block.to_dict() for block in made]
+        result.append(ActionsBlock(elements=buttons))
+    return [block.to_dict() for block in result]
 
 
-class _Room:
-    """The characters that a message may still take."""
+class _Budget:
+    """The number of characters that a message may still use."""
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    def __init__(self, remaining: int) -> None:
+        self.remaining = remaining
 
-    def take(self, text: str) -> str:
-        self.left -= units(text)
+    def spend(self, text: str) -> str:
+        """Subtract a text from the budget, and return it."""
+        self.remaining -= units(text)
         return text
 
-    def fill(self, texts: Iterable[Fitted], most: int, count: int) -> list[str]:
-        """Return as many of the texts that show something as there is room for, the last one `…`
-        where some are left out.
+    def fit_texts(self, texts: Iterable[Fitted], longest: int, most: int) -> list[str]:
+        """Return the visible texts that fit, at most `most` of up to `longest` characters.
+
+        If texts are left out, the last one is `…`.
         """
-        found: list[str] = []
+        result: list[str] = []
         for fitted in texts:
-            room = min(most, self.left - len(CUT))
-            text = fitted(room)
+            limit = min(longest, self.remaining - len(CUT))
+            text = fitted(limit)
             if not visible(text):
                 continue
-            if len(found) == count - 1 or units(text) > room or text == CUT:
-                return [*found, self.take(CUT)] if self.left >= len(CUT) else found
-            found.append(self.take(text))
-        return found
+            if len(result) == most - 1 or units(text) > limit or text == CUT:
+                return [*result, self.spend(CUT)] if self.remaining >= len(CUT) else result
+            result.append(self.spend(text))
+        return result
 
 
-def _fact(label: str, value: str, most: int) -> str:
+def _fact(label: str, value: str, limit: int) -> str:
     name = line(label, LABEL)
-    shown = f"*{name}*\n" if visible(name) else ""
-    said = mrkdwn(value, most - units(shown))
-    return shown + (said if visible(said) else NOTHING) if shown or visible(said) else ""
+    heading = f"*{name}*\n" if visible(name) else ""
+    text = mrkdwn(value, limit - units(heading))
+    if not visible(text):
+        return f"{heading}{NOTHING}" if heading else ""
+    return heading + text
 
 
-def _buttons(wanted: Iterable[Button], interactive: bool, room: _Room) -> list[ButtonElement]:
-    found: list[ButtonElement] = []
-    left = MOST_FOR_BUTTONS
-    for n, button in enumerate(wanted):
+def _buttons(buttons: Iterable[Button], interactive: bool, budget: _Budget) -> list[ButtonElement]:
+    elements: list[ButtonElement] = []
+    remaining = MOST_FOR_BUTTONS
+    for number, button in enumerate(buttons):
         text = plain(button.text, BUTTON)
-        acts = bool(interactive and button.token)
-        says = button.token if acts else button.url
-        size = units(text) + units(says)
+        is_action = bool(interactive and button.token)
+        value = button.token if is_action else button.url
+        size = units(text) + units(value)
         if (
             not visible(text)
-            or size > left
-            or not (acts or (units(says) <= URL and _ADDRESS.fullmatch(says)))
+            or size > remaining
+            or not (is_action or (units(value) <= URL and _ADDRESS.fullmatch(value)))
         ):
-            # a cut address leads nowhere, and a wrong one would have Slack refuse the message
+            # a shortened URL does not work, and Slack refuses a message with an invalid one
             continue
-        left -= size
-        room.left -= size
+        remaining -= size
+        budget.remaining -= size
         style = button.style if button.style in ("primary", "danger") else None
-        found.append(
+        elements.append(
             ButtonElement(
                 text=PlainTextObject(text=text, emoji=True),
-                action_id=f"button-{n}",
+                action_id=f"button-{number}",
                 style=style,
-                value=says if acts else None,
-                url=None if acts else says,
+                value=value if is_action else None,
+                url=None if is_action else value,
             )
         )
-    return found[:BUTTONS_EACH]
+    return elements[:BUTTONS_EACH]
 
 
-def _marked(text: str) -> MarkdownTextObject:
-    # verbatim: Slack makes no mentions and no links of what it finds, ours are written out
+def _markdown(text: str) -> MarkdownTextObject:
+    # verbatim, so that Slack adds no mentions and links of its own
     return MarkdownTextObject(text=text, verbatim=True)
 
 

@@ -1,4 +1,4 @@
-"""Call Slack: methods of the Web API, incoming webhooks, and addresses that answer a click.
+"""Call Slack: methods of the Web API, incoming webhooks, and the URLs that answer button clicks.
 
 https://docs.slack.dev/apis/web-api/#responses
 """
@@ -25,28 +25,25 @@ from hub.integrations.api import (
 from hub.integrations.slack.errors import error, raise_for
 
 OFFICIAL = "https://hooks.slack.com"
-REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
+REFERENCE = "x-slack-req-id"  # the header with the ID of a request in Slack's logs
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
-# what answers presses at addresses that are no more
+# codes for expired URLs that answered button clicks
 GONE = "no_service", "invalid_url", "http_404", "http_410"
 JSON_WORDS = ("null", "true", "false")
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
 _REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
 
 
-class Said(NamedTuple):
-    """The answer of a method of the Web API."""
+class ApiResponse(NamedTuple):
+    """The response of a method of the Web API."""
 
     fields: Mapping[str, Any]
     headers: Mapping[str, str]
 
 
-class Calls:
-    """Makes the calls of one connection, with its bot token where it has one.
-
-    Each raises a SendError.
-    """
+class SlackClient:
+    """The calls of one connection, with its bot token if it has one. All raise SendErrors."""
 
     def __init__(self, http: ProviderHttpClient, api: str, hooks: str, token: str) -> None:
         self._http = http
@@ -56,19 +53,20 @@ class Calls:
 
     def method(
         self, name: str, fields: Mapping[str, Any], *, form: bool = False, own: bool = True
-    ) -> Said:
+    ) -> ApiResponse:
         """Call a method of the Web API.
 
-        `form`: it reads no JSON; `own`: it is about the connection's own channel.
+        Pass `form` if the method reads no JSON, and `own` if it concerns the connection's own
+        channel.
         """
         body = urlencode(fields) if form else json.dumps(fields)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
         response = self._post(f"{self._api}/api/{name}", body, headers)
-        said = response.json
-        if response.status == 200 and said.get("ok") is True:
-            return Said(said, response.headers)
-        code = _code(said.get("error"))
-        # it took the request, and said something that we cannot read
+        result = response.json
+        if response.status == 200 and result.get("ok") is True:
+            return ApiResponse(result, response.headers)
+        code = _parse_code(result.get("error"))
+        # Slack accepted the request, and its response cannot be read
         if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
@@ -82,17 +80,20 @@ class Calls:
             {"Content-Type": JSON},
             hidden=path.rpartition("/")[2],
         )
-        said = response.json
+        result = response.json
         text = response.text.strip()
-        if response.status == 200 and (text == "ok" or said.get("ok") is True):
+        if response.status == 200 and (text == "ok" or result.get("ok") is True):
             return
-        code = _code(said.get("error")) or _code(text)
+        code = _parse_code(result.get("error")) or _parse_code(text)
         if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         raise_for(response.status, code, response.retry_after)
 
     def reply(self, reply_to: str, payload: Mapping[str, Any]) -> None:
-        """Answer a press, where its payload said; that never speaks for the whole connection."""
+        """Answer a button click at the URL in its payload.
+
+        An error concerns only this click, never the whole connection.
+        """
         if not (path := self.reply_path(reply_to)):
             raise error("bad_reply_address")
         try:
@@ -105,9 +106,7 @@ class Calls:
             raise
 
     def reply_path(self, url: str) -> str:
-        """Return the path of an address that answers presses; '' when it is not Slack's, nor of
-        what stands in for Slack here.
-        """
+        """Return the path of a URL that answers clicks; '' for a URL of another server."""
         for base in (self._hooks, OFFICIAL):
             if url.startswith(f"{base}/") and _REPLY_PATH.fullmatch(path := url.removeprefix(base)):
                 return path
@@ -119,7 +118,6 @@ class Calls:
         return call(self._http, "Slack", "POST", url, headers=headers, body=body, hidden=hidden)
 
 
-def _code(text: Any) -> str:
-    return (
-        text if isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS else ""
-    )
+def _parse_code(text: Any) -> str:
+    is_code = isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS
+    return text if is_code else ""

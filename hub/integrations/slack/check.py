@@ -1,4 +1,4 @@
-"""Test a connection to Slack without posting: the token may post, or the webhook is alive."""
+"""Test a connection to Slack without posting: the token can post, or the webhook is active."""
 
 from __future__ import annotations
 
@@ -15,106 +15,108 @@ from hub.integrations.api import (
     describe_last,
     record_exchanges,
 )
-from hub.integrations.slack.calls import REFERENCE, Calls
+from hub.integrations.slack.calls import REFERENCE, SlackClient
 from hub.integrations.slack.errors import CODES, error
 
-# what Slack says to a post without text, once it knows the webhook
-ALIVE = ("no_text", "missing_text_or_fallback_or_attachments")
-POSTS = "chat:write"
-FINDS = "users:read.email"
-PUBLIC = "chat:write.public"  # posts to public channels of which the app is no member
-SEES = ("channels:read", "groups:read")  # with one of them Slack describes the channel
+# Slack's codes for a post without text to a webhook that exists
+ACTIVE_WEBHOOK_CODES = ("no_text", "missing_text_or_fallback_or_attachments")
+POST_SCOPE = "chat:write"
+FIND_MEMBERS_SCOPE = "users:read.email"
+PUBLIC_SCOPE = "chat:write.public"  # to post to public channels without joining them
+READ_SCOPES = ("channels:read", "groups:read")  # with one of them Slack describes the channel
 NO_BUTTONS = (
     "Remind and Snooze open a confirmation page in Signpost. To act directly in Slack,"
     " enter App ID and Signing Secret, and set the Request URL in the Slack app."
 )
 
 
-def of_webhook(calls: Calls, path: str, place: str, buttons: bool) -> CheckResult:
-    """Prove that a webhook is alive, by a post that Slack refuses for having no text."""
+def check_webhook(client: SlackClient, path: str, destination: str, buttons: bool) -> CheckResult:
+    """Test a webhook with a post that Slack refuses because it has no text."""
 
-    def ask() -> str:
+    def test() -> str:
         try:
-            calls.post(path, {"text": ""})
+            client.post(path, {"text": ""})
         except PermanentError as problem:
-            if problem.code not in ALIVE:
+            if problem.code not in ACTIVE_WEBHOOK_CODES:
                 raise
-        return f"The webhook {place} accepts posts for its channel."
+        return f"The webhook {destination} accepts posts for its channel."
 
-    return _checked(ask, "webhook_url", buttons, ())
+    return _result_of(test, "webhook_url", buttons, ())
 
 
-def of_bot(calls: Calls, channel: str, buttons: bool) -> CheckResult:
-    """Prove that a token signs in and may post, and find the channel where the token's scopes let
-    us.
-    """
+def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
+    """Test that a token is valid and can post, and find the channel if the scopes allow it."""
     warnings: list[str] = []
 
-    def ask() -> str:
-        said = calls.method("auth.test", {}, own=False)
-        scopes = {scope.strip() for scope in said.headers.get("x-oauth-scopes", "").split(",")} - {
-            ""
-        }
-        # the latter is how apps of old were let in
-        if scopes and POSTS not in scopes and "bot" not in scopes:
+    def test() -> str:
+        response = client.method("auth.test", {}, own=False)
+        listed = response.headers.get("x-oauth-scopes", "").split(",")
+        scopes = {scope.strip() for scope in listed} - {""}
+        # older apps have the scope `bot` instead
+        if scopes and POST_SCOPE not in scopes and "bot" not in scopes:
             raise ConnectionBroken(
-                f"The bot token cannot post, because the scope {POSTS} is missing.", "missing_scope"
+                f"The bot token cannot post, because the scope {POST_SCOPE} is missing.",
+                "missing_scope",
             )
-        if scopes and FINDS not in scopes:
+        if scopes and FIND_MEMBERS_SCOPE not in scopes:
             warnings.append(
-                f"The scope {FINDS} is missing, so direct messages by email address are"
-                " not possible. Add it under **OAuth & Permissions**, and reinstall the"
+                f"The scope {FIND_MEMBERS_SCOPE} is missing, so direct messages by email address"
+                " are not possible. Add it under **OAuth & Permissions**, and reinstall the"
                 " app."
             )
-        where = _channel(calls, channel, scopes) if scopes.intersection(SEES) else channel
-        return (
-            f"Signed in as {_text(said.fields, 'user')} in {_text(said.fields, 'team')}. Posts to"
-            f" {where}."
-        )
+        name = channel
+        if scopes.intersection(READ_SCOPES):
+            name = _channel_name(client, channel, scopes)
+        user = _text(response.fields, "user")
+        team = _text(response.fields, "team")
+        return f"Signed in as {user} in {team}. Posts to {name}."
 
-    return _checked(ask, "bot_token", buttons, warnings)
+    return _result_of(test, "bot_token", buttons, warnings)
 
 
-def _channel(calls: Calls, channel: str, scopes: set[str]) -> str:
-    """Return the channel's name.
+def _channel_name(client: SlackClient, channel: str, scopes: set[str]) -> str:
+    """Return the name of the channel.
 
-    Raises DestinationUnavailable where nothing can be posted to it.
+    Raises DestinationUnavailable if nothing can be posted to it.
     """
     try:
-        found = calls.method("conversations.info", {"channel": channel}, form=True).fields.get(
-            "channel"
-        )
+        response = client.method("conversations.info", {"channel": channel}, form=True)
     except SendError as problem:
         if isinstance(problem, DestinationUnavailable) and problem.sure:
             raise
-        return channel  # it was only meant to tell the name
-    about: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    if about.get("is_archived"):
+        return channel  # the call was only needed for the name
+    info = response.fields.get("channel")
+    if not isinstance(info, dict):
+        return channel
+    if info.get("is_archived"):
         raise error("is_archived")
-    if about.get("is_member") is False and PUBLIC not in scopes:
+    if info.get("is_member") is False and PUBLIC_SCOPE not in scopes:
         raise error("not_in_channel")
-    return f"#{about['name']}" if isinstance(about.get("name"), str) else channel
+    return f"#{info['name']}" if isinstance(info.get("name"), str) else channel
 
 
-def _checked(
-    ask: Callable[[], str], field: str, buttons: bool, warnings: Sequence[str]
+def _result_of(
+    test: Callable[[], str], field: str, buttons: bool, warnings: Sequence[str]
 ) -> CheckResult:
+    """Run a test that returns a sentence, and return its result.
+
+    `field` is the setting at fault if the error names none. `warnings` may be filled by the test.
+    """
     with record_exchanges() as exchanges:
         try:
-            text = ask()
+            text = test()
         except SendError as problem:
-            return replace(
-                _refused(problem, field), response=describe_last(exchanges, problem.code, REFERENCE)
-            )
-    told = (*warnings, *(() if buttons else (NO_BUTTONS,)))
+            response = describe_last(exchanges, problem.code, REFERENCE)
+            return replace(_failed_check(problem, field), response=response)
+    limitations = (*warnings, *(() if buttons else (NO_BUTTONS,)))
     on = " Buttons act in Slack." if buttons else ""
-    limits = {0: "Slack is ready.", 1: "Slack is ready, with one limitation."}.get(
-        len(told), f"Slack is ready, with {len(told)} limitations."
+    title = {0: "Slack is ready.", 1: "Slack is ready, with one limitation."}.get(
+        len(limitations), f"Slack is ready, with {len(limitations)} limitations."
     )
-    return CheckResult(True, limits, text + on, warnings=told)
+    return CheckResult(True, title, text + on, warnings=limitations)
 
 
-def _refused(problem: SendError, field: str) -> CheckResult:
+def _failed_check(problem: SendError, field: str) -> CheckResult:
     known = CODES.get(problem.code)
     if known is None or not isinstance(problem, ConnectionBroken | DestinationUnavailable):
         steps = (
@@ -123,17 +125,17 @@ def _refused(problem: SendError, field: str) -> CheckResult:
             else ("Wait a minute and test again.",)
         )
         return CheckResult(False, "Could not reach Slack.", str(problem), steps, code=problem.code)
-    says = str(problem).removesuffix(known.do).strip()
+    cause = str(problem).removesuffix(known.remedy).strip()
     return CheckResult(
         False,
-        says,
+        cause,
         "Posts are waiting until this is fixed.",
-        (known.do, "Choose **Test connection**."),
+        (known.remedy, "Choose **Test connection**."),
         field=known.field or field,
         code=problem.code,
     )
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
-    found = fields.get(name)
-    return found if isinstance(found, str) and found else "?"
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else "?"

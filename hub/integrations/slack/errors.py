@@ -1,6 +1,4 @@
-"""Meanings of Slack's error codes, and the errors of refused calls.
-
-The knowledge is the table at the end.
+"""The meanings of Slack's error codes, in the table at the end, and the errors of refused calls.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks and the pages of the
 methods
@@ -27,35 +25,34 @@ from hub.integrations.api import (
 
 METHODS = "https://docs.slack.dev/reference/methods/chat.postMessage"
 WEBHOOKS = "https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"
-PAUSE = 10.0  # seconds to leave a sender alone when Slack only says that it is too much
+PAUSE = 10.0  # seconds to wait if Slack limits the rate without a time
 
 
-class Known(NamedTuple):
+class KnownError(NamedTuple):
     """An error code of Slack: its effect, its cause, its remedy, and the setting at fault."""
 
-    # of OUTCOMES; `slow`; or `place`: the connection's own channel is paused, a message to another
-    # one fails
+    # a key of OUTCOMES; `place` pauses the connection's own channel, or fails a message to another
     kind: str
-    says: str
-    do: str
+    cause: str
+    remedy: str
     field: str = ""
 
 
 def explain(code: str) -> Problem | None:
-    """Say what a code means, or None when it is not known."""
+    """Explain a code. Returns None for an unknown code."""
     known = CODES.get(code)
     if known is None:
         return None
     if code in OURS:
-        return Problem(code, known.says, known.do)
+        return Problem(code, known.cause, known.remedy)
     page = WEBHOOKS if known.field == HOOK else METHODS
-    return Problem(code, known.says, known.do, page)
+    return Problem(code, known.cause, known.remedy, page)
 
 
 def error(code: str, text: str = "") -> SendError:
-    """Return the error of a known code, as for the connection's own channel."""
+    """Return the error of a known code, for a call to the connection's own channel."""
     known = CODES[code]
-    return OUTCOMES[known.kind](text or f"{known.says} {known.do}", code)
+    return OUTCOMES[known.kind](text or f"{known.cause} {known.remedy}", code)
 
 
 def raise_for(
@@ -66,10 +63,10 @@ def raise_for(
     own: bool = True,
     scope: Scope = Scope.RECIPIENT,
 ) -> NoReturn:
-    """Raise what a refused call comes to, by its code, else by its HTTP status.
+    """Raise the error of a refused call, by its code, or else by its HTTP status.
 
-    `retry_after` in seconds; `own`: it was for the place that the connection is set up for;
-    `scope`: of a limit, which is the channel's for posts, and the method's for all other calls.
+    `retry_after` is in seconds. `own` is true for a call to the connection's own channel. `scope`
+    is the scope of rate limits: the channel's for posts, and the method's for all other calls.
     https://docs.slack.dev/apis/web-api/rate-limits
     """
     known = CODES.get(code)
@@ -78,18 +75,17 @@ def raise_for(
         or (known and known.kind == "slow")
         or (status == 503 and retry_after is not None)
     ):
-        text = f"{known.says} {known.do}" if known else BUSY
-        wide = status == 503 or code in WORKSPACE
+        text = f"{known.cause} {known.remedy}" if known else BUSY
+        is_account_limit = status == 503 or code in WORKSPACE
         pause = PAUSE if retry_after is None else retry_after
-        raise SlowDown(
-            text, code or f"http_{status}", pause, scope=Scope.ACCOUNT if wide else scope
-        )
+        limit_scope = Scope.ACCOUNT if is_account_limit else scope
+        raise SlowDown(text, code or f"http_{status}", pause, scope=limit_scope)
     if known is None:
         _raise_unknown(status, code, own=own)
     if known.kind == "again":
-        raise TransientError(f"{known.says} {known.do}", code, retry_after)
+        raise TransientError(f"{known.cause} {known.remedy}", code, retry_after)
     if known.kind == "place" and not own:
-        raise PermanentError(f"{known.says} {known.do}", code)
+        raise PermanentError(f"{known.cause} {known.remedy}", code)
     raise error(code)
 
 
@@ -100,10 +96,10 @@ def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
             if status >= 500
             else gateway_error("Slack", status, SETTINGS)
         )
-    # with 200 the Web API refuses
+    # the Web API refuses calls with status 200
     if not (status == 200 or 400 <= status < 500) or status in UNFINISHED:
         raise OutcomeUnknown(FAILED, code)
-    if own:  # it may be about the channel or about the post
+    if own:  # the error may concern the channel or only the post
         raise DestinationUnavailable(UNKNOWN_CODE, code, sure=False)
     raise PermanentError(UNKNOWN_CODE, code)
 
@@ -117,9 +113,9 @@ UNKNOWN_CODE = (
     "Slack rejected the message with a code that Signpost does not know. Look up the code"
     f" at {METHODS}."
 )
-WORKSPACE = ("message_limit_exceeded",)  # limits of all that is posted to a workspace
+WORKSPACE = ("message_limit_exceeded",)  # limits for all posts to a workspace
 SETTINGS = "HUB_SLACK_API_URL, HUB_SLACKHOOKS_API_URL"
-# a timeout, or the wish to see the request again, says nothing of what went through
+# after these statuses it is unknown whether Slack accepted the request
 UNFINISHED = (408, 425)
 OUTCOMES: Mapping[str, type[SendError]] = {
     "broken": ConnectionBroken,
@@ -131,7 +127,7 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "unknown": OutcomeUnknown,
 }
 
-# ── What Slack says ───────────────────────────────────────────────────────────────────────────────
+# ── Codes ─────────────────────────────────────────────────────────────────────────────────────────
 HOOK = "webhook_url"
 TOKEN = "bot_token"  # noqa: S105 - the name of a field
 CHANNEL = "channel"
@@ -139,113 +135,117 @@ _NEW_HOOK = (
     "In the Slack app open Incoming Webhooks and choose Add New Webhook. Paste the new"
     " Webhook URL into the connection."
 )
-_COPY_IT = (
+_PASTE_AGAIN = (
     "In the Slack app open OAuth & Permissions and copy the Bot User OAuth Token. Paste"
     " it into the connection and test again."
 )
-_ASK = "Ask an owner of the workspace to allow it. Then test the connection."
-_OURS_TO_MEND = "The settings are correct. Report the code to the people who run Signpost."
-_LOOK = "Check the channel, and resend the message if it is not there."
+_ASK_OWNER = "Ask an owner of the workspace to allow it. Then test the connection."
+_REPORT_CODE = "The settings are correct. Report the code to the people who run Signpost."
+_CHECK_CHANNEL = "Check the channel, and resend the message if it is not there."
 _WAIT = "Signpost tries again automatically. If this continues, check slack-status.com."
 
-CODES: Mapping[str, Known] = {
+CODES: Mapping[str, KnownError] = {
     # the webhook
-    "no_service": Known(
+    "no_service": KnownError(
         "broken",
         "Slack no longer knows this webhook: the webhook or its app was removed.",
         _NEW_HOOK,
         HOOK,
     ),
-    "no_active_hooks": Known("broken", "This webhook is disabled in Slack.", _NEW_HOOK, HOOK),
-    "no_team": Known(
+    "no_active_hooks": KnownError("broken", "This webhook is disabled in Slack.", _NEW_HOOK, HOOK),
+    "no_team": KnownError(
         "broken", "Slack no longer knows the workspace of this webhook.", _NEW_HOOK, HOOK
     ),
-    "team_disabled": Known("broken", "The workspace of this webhook is disabled.", _NEW_HOOK, HOOK),
-    "invalid_token": Known(
+    "team_disabled": KnownError(
+        "broken", "The workspace of this webhook is disabled.", _NEW_HOOK, HOOK
+    ),
+    "invalid_token": KnownError(
         "broken", "Slack rejected the secret part of the Webhook URL.", _NEW_HOOK, HOOK
     ),
-    "user_not_found": Known(
+    "user_not_found": KnownError(
         "place",
         "The recipient, or the person who created the webhook, is no longer in the workspace.",
         _NEW_HOOK,
         HOOK,
     ),
-    "action_prohibited": Known(
-        "broken", "A rule of the workspace blocks posts of this webhook.", _ASK, HOOK
+    "action_prohibited": KnownError(
+        "broken", "A rule of the workspace blocks posts of this webhook.", _ASK_OWNER, HOOK
     ),
-    "posting_to_general_channel_denied": Known(
+    "posting_to_general_channel_denied": KnownError(
         "place",
         "Only some members can post to the workspace’s general channel, and this webhook cannot.",
         "Choose another channel for the webhook, or ask an owner of the workspace to allow it.",
         HOOK,
     ),
-    "channel_is_archived": Known(
+    "channel_is_archived": KnownError(
         "place",
         "The channel of this webhook is archived.",
         "Unarchive it in Slack, or add a webhook for another channel and paste its URL.",
         HOOK,
     ),
-    "invalid_payload": Known("permanent", "Slack could not read the post.", _OURS_TO_MEND, HOOK),
-    "missing_text_or_fallback_or_attachments": Known(
-        "permanent", "The post has no content that Slack can show.", _OURS_TO_MEND, HOOK
+    "invalid_payload": KnownError(
+        "permanent", "Slack could not read the post.", _REPORT_CODE, HOOK
     ),
-    "rollup_error": Known("again", "Slack had an internal error.", _WAIT, HOOK),
+    "missing_text_or_fallback_or_attachments": KnownError(
+        "permanent", "The post has no content that Slack can show.", _REPORT_CODE, HOOK
+    ),
+    "rollup_error": KnownError("again", "Slack had an internal error.", _WAIT, HOOK),
     # the token
-    "invalid_auth": Known("broken", "Slack rejected the bot token.", _COPY_IT, TOKEN),
-    "not_authed": Known("broken", "Slack received no bot token.", _COPY_IT, TOKEN),
-    "account_inactive": Known(
+    "invalid_auth": KnownError("broken", "Slack rejected the bot token.", _PASTE_AGAIN, TOKEN),
+    "not_authed": KnownError("broken", "Slack received no bot token.", _PASTE_AGAIN, TOKEN),
+    "account_inactive": KnownError(
         "broken",
         "The bot token belongs to an app or a workspace that no longer exists.",
         "Install the app in the workspace again, paste the new token and test again.",
         TOKEN,
     ),
-    "token_revoked": Known(
+    "token_revoked": KnownError(
         "broken",
         "The bot token was revoked.",
         "Install the app in the workspace again, paste the new token and test again.",
         TOKEN,
     ),
-    "token_expired": Known(
+    "token_expired": KnownError(
         "broken",
         "The bot token has expired: token rotation is on for this app.",
         "Signpost does not support token rotation. Create an app without it, and paste"
         " its bot token.",
         TOKEN,
     ),
-    "not_allowed_token_type": Known(
-        "broken", "This is not the kind of token that Slack requires here.", _COPY_IT, TOKEN
+    "not_allowed_token_type": KnownError(
+        "broken", "This is not the kind of token that Slack requires here.", _PASTE_AGAIN, TOKEN
     ),
-    "missing_scope": Known(
+    "missing_scope": KnownError(
         "broken",
         "The bot token does not allow this, because a scope is missing.",
         "In the Slack app open OAuth & Permissions and add the bot scopes chat:write and"
         " users:read.email. Reinstall the app and test again.",
         TOKEN,
     ),
-    "no_permission": Known(
-        "broken", "The workspace does not allow this token to do that.", _ASK, TOKEN
+    "no_permission": KnownError(
+        "broken", "The workspace does not allow this token to do that.", _ASK_OWNER, TOKEN
     ),
-    "access_denied": Known(
-        "broken", "The workspace does not allow the app to do this.", _ASK, TOKEN
+    "access_denied": KnownError(
+        "broken", "The workspace does not allow the app to do this.", _ASK_OWNER, TOKEN
     ),
-    "org_login_required": Known(
+    "org_login_required": KnownError(
         "broken",
         "The workspace is being moved into an organization, so Slack accepts no requests"
         " from the app.",
         "Wait until the move is complete. Then install the app again and test.",
         TOKEN,
     ),
-    "ekm_access_denied": Known(
-        "broken", "The workspace’s administrators have suspended posting.", _ASK, TOKEN
+    "ekm_access_denied": KnownError(
+        "broken", "The workspace’s administrators have suspended posting.", _ASK_OWNER, TOKEN
     ),
-    "team_access_not_granted": Known(
-        "broken", "The app has no access to this workspace.", _ASK, TOKEN
+    "team_access_not_granted": KnownError(
+        "broken", "The app has no access to this workspace.", _ASK_OWNER, TOKEN
     ),
-    "two_factor_setup_required": Known(
-        "broken", "The workspace requires two-factor authentication.", _ASK, TOKEN
+    "two_factor_setup_required": KnownError(
+        "broken", "The workspace requires two-factor authentication.", _ASK_OWNER, TOKEN
     ),
     # the channel
-    "channel_not_found": Known(
+    "channel_not_found": KnownError(
         "place",
         "Slack did not find the channel: the ID is not correct, the channel was deleted,"
         " or it is private and the app is not in it.",
@@ -253,140 +253,149 @@ CODES: Mapping[str, Known] = {
         " the app’s name in the channel.",
         CHANNEL,
     ),
-    "not_in_channel": Known(
+    "not_in_channel": KnownError(
         "place",
         "The app is not a member of the channel.",
         "Send /invite and the app’s name in the channel. Then test the connection.",
         CHANNEL,
     ),
-    "is_archived": Known(
+    "is_archived": KnownError(
         "place",
         "The channel is archived.",
         "Unarchive it in Slack, or enter the ID of another channel.",
         CHANNEL,
     ),
-    "restricted_action": Known(
-        "place", "A rule of the workspace blocks posts of the app in this channel.", _ASK, CHANNEL
+    "restricted_action": KnownError(
+        "place",
+        "A rule of the workspace blocks posts of the app in this channel.",
+        _ASK_OWNER,
+        CHANNEL,
     ),
-    "restricted_action_read_only_channel": Known(
-        "place", "The channel is read-only.", _ASK, CHANNEL
+    "restricted_action_read_only_channel": KnownError(
+        "place", "The channel is read-only.", _ASK_OWNER, CHANNEL
     ),
-    "restricted_action_thread_only_channel": Known(
-        "place", "The channel allows only replies in threads.", _ASK, CHANNEL
+    "restricted_action_thread_only_channel": KnownError(
+        "place", "The channel allows only replies in threads.", _ASK_OWNER, CHANNEL
     ),
-    "restricted_action_non_threadable_channel": Known(
-        "place", "The channel does not allow threads.", _ASK, CHANNEL
+    "restricted_action_non_threadable_channel": KnownError(
+        "place", "The channel does not allow threads.", _ASK_OWNER, CHANNEL
     ),
     # people
-    "users_not_found": Known(
+    "users_not_found": KnownError(
         "recipient",
         "Nobody in this Slack workspace has this email address.",
         "Invite the person to the workspace, correct the email address in the signing app, or reach"
         " them on another channel.",
         TOKEN,
     ),
-    "user_disabled": Known(
+    "user_disabled": KnownError(
         "permanent",
         "This person’s Slack account is deactivated.",
         "Use another channel.",
     ),
-    "cannot_dm_bot": Known(
+    "cannot_dm_bot": KnownError(
         "permanent",
         "The recipient is a bot, and Slack does not allow messages to bots.",
         "In the signing app, enter the email address of a person.",
     ),
-    "messages_tab_disabled": Known(
+    "messages_tab_disabled": KnownError(
         "permanent",
         "The Slack app does not allow direct messages.",
         "In the Slack app open App Home, and turn on the Messages Tab.",
     ),
     # the message
-    "no_text": Known("permanent", "The post has no content that Slack can show.", _OURS_TO_MEND),
-    "invalid_blocks": Known("permanent", "Slack rejected the layout of the post.", _OURS_TO_MEND),
-    "invalid_blocks_format": Known(
-        "permanent", "Slack could not read the layout of the post.", _OURS_TO_MEND
+    "no_text": KnownError(
+        "permanent", "The post has no content that Slack can show.", _REPORT_CODE
     ),
-    "invalid_arguments": Known(
-        "permanent", "Slack rejected the form of the request.", _OURS_TO_MEND
+    "invalid_blocks": KnownError(
+        "permanent", "Slack rejected the layout of the post.", _REPORT_CODE
     ),
-    "too_many_attachments": Known(
-        "permanent", "The post has more attachments than Slack allows.", _OURS_TO_MEND
+    "invalid_blocks_format": KnownError(
+        "permanent", "Slack could not read the layout of the post.", _REPORT_CODE
     ),
-    "msg_too_long": Known(
+    "invalid_arguments": KnownError(
+        "permanent", "Slack rejected the form of the request.", _REPORT_CODE
+    ),
+    "too_many_attachments": KnownError(
+        "permanent", "The post has more attachments than Slack allows.", _REPORT_CODE
+    ),
+    "msg_too_long": KnownError(
         "permanent",
         "The text is longer than Slack allows.",
         "Shorten the template, and resend the message.",
     ),
-    "msg_blocks_too_long": Known(
+    "msg_blocks_too_long": KnownError(
         "permanent",
         "The texts of the post are together longer than Slack allows.",
         "Shorten the template, and resend the message.",
     ),
-    "message_not_found": Known(
+    "message_not_found": KnownError(
         "permanent",
         "The post to update was deleted in Slack.",
         "The request’s page shows the current state.",
     ),
-    "cant_update_message": Known(
+    "cant_update_message": KnownError(
         "permanent",
         "The post to update does not belong to this app.",
         "The request’s page shows the current state.",
     ),
-    "edit_window_closed": Known(
+    "edit_window_closed": KnownError(
         "permanent",
         "The workspace does not allow updates to a post this old.",
         "The request’s page shows the current state.",
     ),
-    "expired_url": Known(
+    "expired_url": KnownError(
         "permanent",
         "The button was clicked more than 30 minutes ago, so Slack no longer allows a"
         " response to it.",
         "The request’s page shows the result.",
     ),
-    "used_url": Known(
+    "used_url": KnownError(
         "permanent",
         "Signpost responded to the button five times, and Slack allows no more.",
         "The request’s page shows the result.",
     ),
     # for the moment. After the two `unknown` ones "some aspect of the operation" may have
     # succeeded, say the methods' pages.
-    "ratelimited": Known("slow", "Slack limits requests for the moment.", _WAIT),
-    "rate_limited": Known("slow", "Slack limits requests for the moment.", _WAIT),
-    "message_limit_exceeded": Known(
+    "ratelimited": KnownError("slow", "Slack limits requests for the moment.", _WAIT),
+    "rate_limited": KnownError("slow", "Slack limits requests for the moment.", _WAIT),
+    "message_limit_exceeded": KnownError(
         "slow", "The workspace sends more messages than Slack allows.", _WAIT
     ),
-    "service_unavailable": Known("again", "Slack is not available.", _WAIT),
-    "request_timeout": Known("again", "Slack received an incomplete request.", _WAIT),
-    "team_added_to_org": Known(
+    "service_unavailable": KnownError("again", "Slack is not available.", _WAIT),
+    "request_timeout": KnownError("again", "Slack received an incomplete request.", _WAIT),
+    "team_added_to_org": KnownError(
         "again", "The workspace is being moved into an organization.", _WAIT
     ),
-    "internal_error": Known("unknown", "Slack failed, but may have posted the message.", _LOOK),
-    "fatal_error": Known(
-        "unknown", "Slack had a serious error, but may have posted the message.", _LOOK
+    "internal_error": KnownError(
+        "unknown", "Slack failed, but may have posted the message.", _CHECK_CHANNEL
+    ),
+    "fatal_error": KnownError(
+        "unknown", "Slack had a serious error, but may have posted the message.", _CHECK_CHANNEL
     ),
     # ours
-    "no_direct_messages": Known(
+    "no_direct_messages": KnownError(
         "permanent",
         "This connection posts through an incoming webhook, which sends to one channel"
         " and not to people.",
         "To write to people, enter a bot token with the scope users:read.email in the connection.",
     ),
-    "one_channel": Known(
+    "one_channel": KnownError(
         "permanent",
         "This connection posts through an incoming webhook, which sends only to another channel.",
         "Send to the connection’s own channel, or enter a bot token in the connection.",
     ),
-    "no_edits": Known(
+    "no_edits": KnownError(
         "permanent",
         "Slack does not allow updates to posts of an incoming webhook.",
         "Enter a bot token in the connection, which can update its posts.",
     ),
-    "not_a_channel": Known(
+    "not_a_channel": KnownError(
         "permanent",
         "This connection posts with a bot token, but the message was for an incoming webhook.",
         "Send the message to the Channel ID.",
     ),
-    "bad_reply_address": Known(
+    "bad_reply_address": KnownError(
         "permanent",
         "The response address of the button does not belong to Slack, so nothing was sent there.",
         "The request’s page shows the result.",

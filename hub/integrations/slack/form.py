@@ -1,6 +1,4 @@
-"""The settings of a Slack connection: an incoming webhook, or a bot token with a channel; and what
-lets buttons act.
-"""
+"""The settings of a Slack connection: a webhook, or a bot token with a channel, and its buttons."""
 
 from __future__ import annotations
 
@@ -16,25 +14,25 @@ from hub.integrations.api import ConfigForm, SecretField
 
 CHANNEL = r"[CG][A-Z0-9]{8,20}"
 HOOK_PATH = re.compile(r"/services/([TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20})/[A-Za-z0-9]{8,100}")
-WHERE_THE_ID_IS = (
+FIND_CHANNEL_ID = (
     "In Slack, open the channel, choose its name, and copy the Channel ID from the end of that"
     " window."
 )
 
 
 def hook_path(url: str) -> str:
-    """Return the path of a webhook's URL, a secret.
+    """Return the path of a webhook's URL, which is a secret.
 
-    Raises ValueError that says what is wrong, without quoting it.
+    Raises ValueError with a message that does not quote the URL.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port
-        user = "@" in parts.netloc
+        has_user = "@" in parts.netloc
     except ValueError:
-        raise ValueError(_FORM) from None
-    if parts.scheme != "https" or host != "hooks.slack.com" or port not in (None, 443) or user:
+        raise ValueError(_INCOMPLETE_URL) from None
+    if parts.scheme != "https" or host != "hooks.slack.com" or port not in (None, 443) or has_user:
         raise ValueError(
             "The URL of an incoming webhook begins with"
             " https://hooks.slack.com/services/. Copy it unchanged from the Slack app."
@@ -45,23 +43,23 @@ def hook_path(url: str) -> str:
             " whose URL contains /services/."
         )
     if not HOOK_PATH.fullmatch(parts.path) or parts.query or parts.fragment:
-        raise ValueError(_FORM)
+        raise ValueError(_INCOMPLETE_URL)
     return parts.path
 
 
-_FORM = (
+_INCOMPLETE_URL = (
     "The URL is not complete. After /services/ it has three parts: T…, B… and a secret."
     " Copy it from the Slack app again."
 )
 
 
-def hook_place(url: str) -> str:
-    """Return where a webhook posts, as T…/B…, which is no secret; '' when the URL is none."""
+def hook_destination(url: str) -> str:
+    """Return the part T…/B… of a webhook's URL, which is not secret; '' for an invalid URL."""
     try:
-        found = HOOK_PATH.fullmatch(hook_path(url))
+        match = HOOK_PATH.fullmatch(hook_path(url))
     except ValueError:
         return ""
-    return found[1] if found else ""
+    return match[1] if match else ""
 
 
 class SlackForm(ConfigForm):
@@ -69,7 +67,7 @@ class SlackForm(ConfigForm):
 
     webhook_url = SecretField(
         "Webhook URL",
-        [Optional(), lambda form, field: _hook(field)],
+        [Optional(), lambda form, field: _check_hook(field)],
         description=(
             "Starts with `https://hooks.slack.com/services/` and posts to one channel."
             " Stored encrypted and never shown again."
@@ -96,7 +94,7 @@ class SlackForm(ConfigForm):
     )
     channel = StringField(
         "Channel ID",
-        [Optional(), lambda form, field: _channel(field)],
+        [Optional(), lambda form, field: _check_channel(field)],
         description="Starts with `C` or `G`. It is at the end of the channel’s details in Slack.",
         render_kw={"mono": True, "half": True},
     )
@@ -135,12 +133,13 @@ class SlackForm(ConfigForm):
 
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
         valid = super().validate(extra_validators)
-        self._follow_what_was_typed()
-        return all([valid, self._one_way(), self._both_for_buttons()])
+        self._replace_stored_method()
+        return all([valid, self._check_method(), self._check_buttons()])
 
-    def _follow_what_was_typed(self) -> None:
-        """Drop the stored way when the other one was typed: a secret left blank is kept, so nobody
-        could empty it.
+    def _replace_stored_method(self) -> None:
+        """Clear the stored method if the other one was entered.
+
+        A secret that is left blank is kept, so a person could not clear it.
         """
         if (
             self.webhook_url.data
@@ -152,52 +151,53 @@ class SlackForm(ConfigForm):
             else:
                 self.bot_token.data = self.channel.data = ""
 
-    def _one_way(self) -> bool:
+    def _check_method(self) -> bool:
         if self.webhook_url.data and self.bot_token.data:
-            return _blame(
+            return _add_error(
                 self.webhook_url,
                 "Enter either a Webhook URL or a bot token, not both.",
             )
         if not (self.webhook_url.data or self.bot_token.data or self.channel.data):
-            return _blame(
+            return _add_error(
                 self.webhook_url, "Enter the Webhook URL, or a bot token with a Channel ID."
             )
         if self.channel.data and not self.bot_token.data:
-            return _blame(
+            return _add_error(
                 self.bot_token,
                 "Enter the bot token that posts to this channel. For a webhook, leave the"
                 " Channel ID empty.",
             )
         if self.bot_token.data and not self.channel.data:
-            return _blame(
+            return _add_error(
                 self.channel,
-                f"Enter the ID of the channel that the bot posts to. {WHERE_THE_ID_IS}",
+                f"Enter the ID of the channel that the bot posts to. {FIND_CHANNEL_ID}",
             )
         return True
 
-    def _both_for_buttons(self) -> bool:
+    def _check_buttons(self) -> bool:
         if bool(self.app_id.data) == bool(self.signing_secret.data):
             return True
         missing = self.signing_secret if self.app_id.data else self.app_id
-        return _blame(missing, "Enter both App ID and Signing Secret, or neither.")
+        return _add_error(missing, "Enter both App ID and Signing Secret, or neither.")
 
 
-def _hook(field: Any) -> None:
+def _check_hook(field: Any) -> None:
     try:
         hook_path(field.data)
     except ValueError as problem:
         raise ValidationError(str(problem)) from None
 
 
-def _channel(field: Any) -> None:
+def _check_channel(field: Any) -> None:
     if field.data.startswith(("#", "@")):
-        raise ValidationError(f"Enter the channel’s ID instead of its name. {WHERE_THE_ID_IS}")
+        raise ValidationError(f"Enter the channel’s ID instead of its name. {FIND_CHANNEL_ID}")
     if not re.fullmatch(CHANNEL, field.data):
         raise ValidationError(
-            f"A Channel ID is C or G followed by capital letters or digits. {WHERE_THE_ID_IS}"
+            f"A Channel ID is C or G followed by capital letters or digits. {FIND_CHANNEL_ID}"
         )
 
 
-def _blame(field: Any, why: str) -> bool:
-    field.errors = [*field.errors, why]
+def _add_error(field: Any, error: str) -> bool:
+    """Add an error to a field; return False."""
+    field.errors = [*field.errors, error]
     return False

@@ -1,10 +1,10 @@
 """Slack: posts of a team's channel, through an incoming webhook or a bot, with buttons that act.
 
-The admin prepares a Slack app: for a webhook its URL; for a bot its token, and the channel that it
-was invited to. App ID and Signing Secret let the buttons of posts act. A bot keeps a thread for
-each request, changes its posts in place and writes to people by their mail address; a webhook
-posts, and no more. Slack reports presses of buttons. What became of a post it says at once: what it
-took, stands in the channel. https://docs.slack.dev/messaging
+The admin creates a Slack app, and enters the URL of its webhook, or the token of its bot and a
+channel that the bot was invited to. App ID and Signing Secret enable interactive buttons. A bot
+keeps a thread for each request, updates its posts and writes to people by email address. A webhook
+can only post. Slack reports clicks of buttons. Its response to a post is the final status: an
+accepted post is in the channel. https://docs.slack.dev/messaging
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from hub.integrations.api import (
     webhook,
 )
 from hub.integrations.slack import interactions
-from hub.integrations.slack.calls import OFFICIAL, REFERENCE, Calls
-from hub.integrations.slack.check import of_bot, of_webhook
+from hub.integrations.slack.calls import OFFICIAL, REFERENCE, SlackClient
+from hub.integrations.slack.check import check_bot, check_webhook
 from hub.integrations.slack.errors import error, explain
-from hub.integrations.slack.form import CHANNEL, SlackForm, hook_path, hook_place
+from hub.integrations.slack.form import CHANNEL, SlackForm, hook_destination, hook_path
 from hub.integrations.slack.text import mrkdwn, units
 
-FOREIGN = "This button does not belong to Signpost. Nothing was changed."
+FOREIGN_CLICK = "This button does not belong to Signpost. Nothing was changed."
 
 
 class Slack(WebhookReceiver):
@@ -96,7 +96,7 @@ class Slack(WebhookReceiver):
     address = Address.CHAT
     direct_address_kind = Address.EMAIL
     event_prefix = "slack"
-    max_length = 3000  # characters of a section, its marks included
+    max_length = 3000  # characters of a section, including markup
     per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
     concurrency = 16
     request_ref_header = REFERENCE
@@ -111,14 +111,14 @@ class Slack(WebhookReceiver):
         api: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(settings, http, api)
-        self._calls = Calls(
+        self._client = SlackClient(
             http,
             self.api_urls["slack"],
             self.api_urls["slackhooks"],
             str(settings.get("bot_token") or ""),
         )
-        self._place = self.destination_of(settings)
-        self._acts = bool(settings.get("app_id") and settings.get("signing_secret"))
+        self._destination = self.destination_of(settings)
+        self._is_interactive = bool(settings.get("app_id") and settings.get("signing_secret"))
 
     @classmethod
     def account_of(cls, settings: Mapping[str, Any]) -> str:
@@ -130,21 +130,21 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("channel") or "") or hook_place(
+        return str(settings.get("channel") or "") or hook_destination(
             str(settings.get("webhook_url") or "")
         )
 
     @classmethod
-    def reaches_people(cls, place: str) -> bool:
-        return not _is_hook(place)
+    def reaches_people(cls, destination: str) -> bool:
+        return not _is_hook(destination)
 
     @classmethod
-    def keeps_threads(cls, place: str) -> bool:
-        return not _is_hook(place)
+    def keeps_threads(cls, destination: str) -> bool:
+        return not _is_hook(destination)
 
     @classmethod
-    def edits_posts(cls, place: str) -> bool:
-        return not _is_hook(place)
+    def edits_posts(cls, destination: str) -> bool:
+        return not _is_hook(destination)
 
     @classmethod
     def kind_of(cls, address: str) -> Address:
@@ -157,7 +157,7 @@ class Slack(WebhookReceiver):
     @classmethod
     def clean_address(cls, address: str) -> str:
         text = address.strip()
-        if _MAIL.fullmatch(text) and len(text) <= 320:
+        if _EMAIL.fullmatch(text) and len(text) <= 320:
             return text.lower()
         if _ID.fullmatch(text) or _HOOK.fullmatch(text):
             return text
@@ -183,99 +183,100 @@ class Slack(WebhookReceiver):
 
     def send(self, message: Outbound) -> Accepted:
         payload = self.render(message)
-        if self._edits(message):
-            self._update(payload)
+        if self._is_edit(message):
+            self._update_post(payload)
             return Accepted(message.edits, Status.DELIVERED)
         if message.reply_to:
-            self._calls.reply(message.reply_to, payload)
+            self._client.reply(message.reply_to, payload)
             return Accepted("", Status.DELIVERED)
-        if _is_hook(self._place):
-            self._fits_the_webhook(message)
-            self._calls.post(hook_path(self.settings["webhook_url"]), payload)
+        if _is_hook(self._destination):
+            self._require_webhook_message(message)
+            self._client.post(hook_path(self.settings["webhook_url"]), payload)
             return Accepted("", Status.DELIVERED)
         if _is_hook(message.to):
             raise error("not_a_channel")
         if self.kind_of(message.to) is Address.EMAIL:
-            payload |= {"channel": self._member(message.to)}
-        said = self._calls.method("chat.postMessage", payload, own=message.to == self._place).fields
-        channel = str(said.get("channel") or "")
-        ts = str(said.get("ts") or "")
+            payload |= {"channel": self._find_member(message.to)}
+        is_own = message.to == self._destination
+        post = self._client.method("chat.postMessage", payload, own=is_own).fields
+        channel = str(post.get("channel") or "")
+        ts = str(post.get("ts") or "")
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
             raise OutcomeUnknown("Slack’s response contains no message ID.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
 
-    def _update(self, payload: dict[str, Any]) -> None:
+    def _update_post(self, payload: dict[str, Any]) -> None:
+        is_own = payload["channel"] == self._destination
         try:
-            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
+            self._client.method("chat.update", payload, own=is_own)
         except DestinationUnavailable as problem:
             if problem.sure:
                 raise
-            # it is about the post that was to be changed
+            # the error concerns the post, not the channel
             raise PermanentError(str(problem), problem.code) from None
 
-    def _edits(self, message: Outbound) -> bool:
-        # rather than answer a press, which is over after half an hour and five times
-        return bool(message.edits) and not _is_hook(self._place)
+    def _is_edit(self, message: Outbound) -> bool:
+        # preferred to answering a click, which is possible 5 times within 30 minutes
+        return bool(message.edits) and not _is_hook(self._destination)
 
-    def _fits_the_webhook(self, message: Outbound) -> None:
+    def _require_webhook_message(self, message: Outbound) -> None:
+        """Raise a SendError unless a webhook can send the message."""
         if message.edits:
             raise error("no_edits")
-        if message.to != self._place:
+        if message.to != self._destination:
             raise error(
                 "one_channel"
                 if _is_hook(message.to) or message.to[:1] in ("C", "G")
                 else "no_direct_messages"
             )
 
-    def _member(self, email: str) -> str:
-        """Return the id of the member with this mail address.
+    def _find_member(self, email: str) -> str:
+        """Return the ID of the member with this email address.
 
-        No message has left yet, whatever goes wrong.
+        Raises no OutcomeUnknown, because no message has been sent yet.
         """
         try:
-            found = self._calls.method(
+            response = self._client.method(
                 "users.lookupByEmail", {"email": email}, form=True, own=False
-            ).fields.get("user")
+            )
         except OutcomeUnknown as problem:
             raise TransientError(str(problem), problem.code) from None
         except ConnectionBroken as problem:
-            if problem.code == "missing_scope":  # the team's channel goes on without it
+            if problem.code == "missing_scope":  # posts to the team's channel do not need it
                 raise PermanentError(str(problem), problem.code) from None
             raise
-        member = found.get("id") if isinstance(found, dict) else None
-        if not (isinstance(member, str) and _ID.fullmatch(member)):
+        user = response.fields.get("user")
+        member_id = user.get("id") if isinstance(user, dict) else None
+        if not (isinstance(member_id, str) and _ID.fullmatch(member_id)):
             raise TransientError("Slack’s response contains no member ID.", "bad_answer")
-        return member
+        return member_id
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        from hub.integrations.slack import blocks  # it loads slack_sdk, which is large
+        from hub.integrations.slack import (
+            blocks,
+        )  # here, because it loads slack_sdk, which is large
 
-        said: dict[str, Any] = {
+        content: dict[str, Any] = {
             "text": blocks.summary(message),
-            "blocks": blocks.blocks(message, interactive=self._acts),
+            "blocks": blocks.blocks(message, interactive=self._is_interactive),
         }
-        if self._edits(message):
+        if self._is_edit(message):
             channel, _, ts = message.edits.partition("/")
-            # unlike chat.postMessage, it would look for names
-            return {"channel": channel, "ts": ts, **said, "parse": "none"}
+            # unlike chat.postMessage, chat.update searches texts for names by default
+            return {"channel": channel, "ts": ts, **content, "parse": "none"}
         if message.reply_to:
-            return {"replace_original": True, **said}
-        still = {"unfurl_links": False, "unfurl_media": False}
-        if _is_hook(self._place):
-            return {**said, **still}
-        return {
-            "channel": message.to,
-            **said,
-            **still,
-            **({"thread_ts": message.thread} if message.thread else {}),
-        }
+            return {"replace_original": True, **content}
+        no_previews = {"unfurl_links": False, "unfurl_media": False}
+        if _is_hook(self._destination):
+            return {**content, **no_previews}
+        thread = {"thread_ts": message.thread} if message.thread else {}
+        return {"channel": message.to, **content, **no_previews, **thread}
 
     def check(self) -> CheckResult:
-        if _is_hook(self._place):
-            return of_webhook(
-                self._calls, hook_path(self.settings["webhook_url"]), self._place, self._acts
-            )
-        return of_bot(self._calls, self._place, self._acts)
+        if _is_hook(self._destination):
+            path = hook_path(self.settings["webhook_url"])
+            return check_webhook(self._client, path, self._destination, self._is_interactive)
+        return check_bot(self._client, self._destination, self._is_interactive)
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
@@ -287,7 +288,7 @@ class Slack(WebhookReceiver):
     @webhook("slack/interactions")
     def on_interaction(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
-        return interactions.read(request, can_reply=self._calls.reply_path)
+        return interactions.read(request, can_reply=self._client.reply_path)
 
     @classmethod
     def probe_response(cls, request: WebhookRequest) -> tuple[str, str] | None:
@@ -304,15 +305,15 @@ class Slack(WebhookReceiver):
     @classmethod
     def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
         return "application/json", json.dumps(
-            {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN}
+            {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN_CLICK}
         )
 
 
-def _is_hook(place: str) -> bool:
-    return "/" in place
+def _is_hook(destination: str) -> bool:
+    return "/" in destination
 
 
 _ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{8,20}}")
 _HOOK = re.compile(r"[TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20}")
-_MAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
+_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
 _TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,10}")

@@ -1,4 +1,4 @@
-"""Read the requests that Slack sends when somebody clicks a button, and verify their signature.
+"""Read the requests that Slack sends for clicks of buttons, and verify their signature.
 
 https://docs.slack.dev/interactivity/handling-user-interaction
 """
@@ -29,14 +29,14 @@ def verify(request: WebhookRequest, secret: str) -> None:
     """
     sent_at = request.headers.get("x-slack-request-timestamp", "")
     signature = request.headers.get("x-slack-signature", "")
-    # the verifier would fail on other values
+    # SignatureVerifier fails with other values
     if not (
         secret
         and re.fullmatch(r"[0-9]{1,12}", sent_at)
         and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
     ):
         raise BadWebhook("The request has no signature of this Slack app.")
-    # it loads all of slack_sdk, which is large
+    # imported here, because it loads all of slack_sdk, which is large
     from slack_sdk.signature import SignatureVerifier
 
     try:
@@ -56,14 +56,14 @@ def read(request: WebhookRequest, *, can_reply: Callable[[str], object]) -> list
     """
     interaction = _payload(request)
     if interaction.get("type") != "block_actions":
-        return [Unrecognized(description=_description(request))]
+        return [Unrecognized(description=_describe(request))]
     reply_to = interaction.get("response_url")
     if not isinstance(reply_to, str) or not can_reply(reply_to):
         reply_to = ""
     return [
         ButtonPress(
             token=token,
-            name=_name(interaction.get("user")),
+            name=_person_name(interaction.get("user")),
             reply_to=reply_to,
             provider_id=_post_id(interaction),
         )
@@ -82,13 +82,13 @@ def button_values(request: WebhookRequest) -> tuple[str, ...]:
 
 
 def app_id_of(request: WebhookRequest) -> str:
-    """Return the id of the Slack app that a request claims to be from; "" where it names none."""
+    """Return the ID of the Slack app that a request claims to be from; "" if it names none."""
     app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
     return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
 
 
 def checks_certificate(request: WebhookRequest) -> bool:
-    """Tell whether Slack only checks our certificate, which it does without a signature.
+    """Return whether Slack only checks the hub's certificate, which it does without a signature.
 
     https://docs.slack.dev/interactivity/implementing-slash-commands
     """
@@ -100,7 +100,7 @@ def checks_certificate(request: WebhookRequest) -> bool:
 
 
 def _payload(request: WebhookRequest) -> Mapping[str, Any]:
-    """Return the JSON of an interaction, a field of a form, or of an event, the body; else {}."""
+    """Return the JSON of an interaction, from a form field, or of an event, from the body."""
     if request.json:
         return request.json
     try:
@@ -110,28 +110,28 @@ def _payload(request: WebhookRequest) -> Mapping[str, Any]:
 
 
 def _field(request: WebhookRequest, name: str) -> str:
-    """Return a field of a form, such as that of a slash command; "" where there is none."""
+    """Return a field of a form, such as that of a slash command; "" if it is missing."""
     try:
         return request.form.get(name, "")
     except BadWebhook:
         return ""
 
 
-def _description(request: WebhookRequest) -> str:
-    """Return a sentence about a request that is not a click of a button."""
+def _describe(request: WebhookRequest) -> str:
+    """Describe a request that is not a click of a button, in a sentence."""
     payload = _payload(request)
     event = payload.get("event")
     kinds = (event.get("type") if isinstance(event, dict) else None, payload.get("type"))
     kind = next((kind[:60] for kind in kinds if kind and isinstance(kind, str)), "")
-    named = f"the kind {kind!r}" if kind else "no kind"
-    what = f"an event of {named}" if request.json else f"an interaction of {named}"
+    kind_name = f"the kind {kind!r}" if kind else "no kind"
+    subject = f"an event of {kind_name}" if request.json else f"an interaction of {kind_name}"
     if not payload and (command := _field(request, "command")):
-        what = f"the slash command {command[:60]!r}"
-    return f"Slack sent {what}. Signpost processes only clicks of its buttons."
+        subject = f"the slash command {command[:60]!r}"
+    return f"Slack sent {subject}. Signpost processes only clicks of its buttons."
 
 
 def _post_id(interaction: Mapping[str, Any]) -> str:
-    """Return the id of the post whose button was clicked, as `send` returns it; "" if unknown."""
+    """Return the ID of the post with the clicked button, as `send` returns it; "" if unknown."""
     container = interaction.get("container")
     if not isinstance(container, dict):
         return ""
@@ -140,8 +140,8 @@ def _post_id(interaction: Mapping[str, Any]) -> str:
     return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""
 
 
-def _name(user: Any) -> str:
-    """Return the name of a person, "" where Slack gives none."""
+def _person_name(user: Any) -> str:
+    """Return the name of a person, "" if Slack sends none."""
     if not isinstance(user, dict):
         return ""
     names = (user.get(key) for key in ("name", "username", "id"))

@@ -1,5 +1,4 @@
-"""Text as Slack reads it: what stands in data neither formats nor mentions anybody, and is cut
-where nothing breaks.
+"""Write texts for Slack so that data cannot format or mention, and shorten them without damage.
 
 https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -14,83 +13,87 @@ from hub.integrations.api import readable
 
 CUT = "…"
 NOTHING = "—"
-# Slack has no escape for its marks, so one that would format is shown as a sign that looks like it
+# Slack cannot escape its marks, so a mark that would format is replaced by a similar character
 _ALIKE = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ", ">": "›"}
 JOINER = "\u200d"
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# an address longer than a section is not shown, so no more of one is looked at
+# a URL longer than a section is not shown, so the match is limited
 _URL = re.compile(r"https?://[^\s<>|\"“”`]{0,3000}[^\s<>|\"“”`.,;:!?'’)\]}*_~]", re.IGNORECASE)
 
 
-def mrkdwn(text: str, most: int) -> str:
-    """Return a text for Slack's own markup, of at most `most` UTF-16 units: web addresses are
-    links, all else is as it reads.
+def mrkdwn(text: str, limit: int) -> str:
+    """Return a text in Slack's markup, of at most `limit` UTF-16 units.
+
+    Web addresses become links, and all other characters are shown unchanged.
     """
-    return _cut(_tokens(readable(text).strip()), most)
+    return _cut(_tokens(readable(text).strip()), limit)
 
 
-def plain(text: str, most: int) -> str:
-    """Return a text for where Slack reads no markup: one line of at most `most` UTF-16 units."""
-    return _cut(" ".join(readable(text).split()), most)
+def plain(text: str, limit: int) -> str:
+    """Return a text without markup: one line of at most `limit` UTF-16 units."""
+    return _cut(" ".join(readable(text).split()), limit)
 
 
-def line(text: str, most: int) -> str:
-    """Return a text for Slack's markup on one line."""
-    return mrkdwn(" ".join(text.split()), most)
+def line(text: str, limit: int) -> str:
+    """Return a text in Slack's markup, on one line of at most `limit` UTF-16 units."""
+    return mrkdwn(" ".join(text.split()), limit)
 
 
 def visible(text: str) -> bool:
-    """Tell whether a text shows anything: Slack refuses one that is empty."""
+    """Return whether a text has a visible character: Slack refuses texts without one."""
     return any(char.isprintable() and not char.isspace() for char in text)
 
 
 def units(text: str) -> int:
-    """Count UTF-16 units: Slack does not say what its characters are, and nothing counts more of
-    them.
-    """
+    """Count UTF-16 units, the largest possible count, because Slack does not define characters."""
     return len(text) + sum(char > "\uffff" for char in text)
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Yield what must not be split: a link, an escape, a character."""
-    last = {mark: text.rfind(mark) for mark in "*_~"}
+    """Yield the parts that must not be split: links, escapes and characters."""
+    last_positions = {mark: text.rfind(mark) for mark in "*_~"}
     end = 0
-    for found in _URL.finditer(text):
-        yield from _characters(text, end, found.start(), last)
-        yield f"<{''.join(_ENTITIES.get(char, char) for char in found[0])}>"
-        end = found.end()
-    yield from _characters(text, end, len(text), last)
+    for url in _URL.finditer(text):
+        yield from _characters(text, end, url.start(), last_positions)
+        yield f"<{''.join(_ENTITIES.get(char, char) for char in url[0])}>"
+        end = url.end()
+    yield from _characters(text, end, len(text), last_positions)
 
 
-def _characters(text: str, start: int, end: int, last: Mapping[str, int]) -> Iterator[str]:
-    for place in range(start, end):
-        char = text[place]
-        before = text[place - 1] if place else "\n"
-        # a mark opens at the edge of a word, and formats when it comes again: names_like_this may
-        # be copied as they are
-        opens = place < last.get(char, -1) and not (before.isascii() and before.isalnum())
-        if opens or char == "`" or (char == ">" and before == "\n"):
+def _characters(
+    text: str, start: int, end: int, last_positions: Mapping[str, int]
+) -> Iterator[str]:
+    for position in range(start, end):
+        char = text[position]
+        previous = text[position - 1] if position else "\n"
+        # A mark formats if it begins a word and occurs again later. Names like names_like_this
+        # stay unchanged, so that they can be copied.
+        is_repeated = position < last_positions.get(char, -1)
+        opens = is_repeated and not (previous.isascii() and previous.isalnum())
+        if opens or char == "`" or (char == ">" and previous == "\n"):
             char = _ALIKE[char]
         yield _ENTITIES.get(char, char)
 
 
-def _cut(tokens: Iterator[str] | str, most: int) -> str:
-    kept: list[str] = []
+def _cut(tokens: Iterator[str] | str, limit: int) -> str:
+    fitting: list[str] = []
     size = 0
     for token in tokens:
         size += units(token)
-        if size <= most:
-            kept.append(token)
+        if size <= limit:
+            fitting.append(token)
             continue
         size -= units(token)
-        while kept and (size + len(CUT) > most or _goes_on(token) or kept[-1] == JOINER):
-            token = kept.pop()
+        while fitting and (
+            size + len(CUT) > limit or _joins_previous(token) or fitting[-1] == JOINER
+        ):
+            token = fitting.pop()
             size -= units(token)
-        return ("".join(kept).rstrip() + CUT)[: max(most, 0)]
-    return "".join(kept)
+        return ("".join(fitting).rstrip() + CUT)[: max(limit, 0)]
+    return "".join(fitting)
 
 
-def _goes_on(token: str) -> bool:
-    """Tell whether a character belongs to the one before it, as an accent does."""
+def _joins_previous(token: str) -> bool:
+    """Return whether a character belongs to the one before it, such as an accent."""
     return token == JOINER or unicodedata.category(token[0]).startswith("M")
