@@ -181,11 +181,11 @@ def test_the_webhook_is_set_looked_at_and_removed(
     address = here(hub_demo, a_bot(hub_demo))
     assert one.check().warnings == ()
     assert (
-        one.look_at_webhook(address)
+        one.check_webhook(address)
         == f"Telegram sends the updates of @signpostdemobot to {address}. No delivery failed."
     )
     one.remove_webhook(address)
-    assert "No webhook is set" in one.look_at_webhook(address)
+    assert "No webhook is set" in one.check_webhook(address)
 
 
 def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
@@ -195,12 +195,12 @@ def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
     one = running(hub_demo)
     one._call("setWebhook", {"url": address, "secret_token": "another"})
     act(simulator, "start", who="Eric Smith")
-    told = one.look_at_webhook(address)
+    told = one.check_webhook(address)
     assert "403 Forbidden. The secret in Telegram’s request does not match this connection." in told
     assert "1 update is waiting" in told
     one.subscribe(address)
     eventually(lambda: there(simulator)["webhook"]["pending"] == 0)
-    assert one.look_at_webhook(address).endswith("No delivery failed.")
+    assert one.check_webhook(address).endswith("No delivery failed.")
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────

@@ -362,7 +362,7 @@ def test_webhook_check_explains_the_problem_and_the_fix(
     telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     http_recorder.answer(200, info(**said))
-    told = telegram.look_at_webhook(HERE)
+    told = telegram.check_webhook(HERE)
     for expected in words:
         assert expected in told
     assert told.endswith(".")
@@ -379,7 +379,7 @@ def test_a_button_that_telegram_refuses_says_why(
 ) -> None:
     http_recorder.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
     with pytest.raises(ConnectionBroken, match="BotFather"):
-        telegram.look_at_webhook(HERE)
+        telegram.check_webhook(HERE)
 
 
 # ── Links for people ──────────────────────────────────────────────────────────────────────────────

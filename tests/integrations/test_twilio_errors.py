@@ -17,7 +17,7 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
-from hub.integrations.twilio.errors import catalog, explain, known, raise_for
+from hub.integrations.twilio.errors import catalog, explain, raise_for
 
 KINDS = {
     "transient",
@@ -66,14 +66,14 @@ def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
     assert code.isdecimal()
     assert entry.kind in KINDS
     assert entry.when in {"answer", "callback", "both", "console"}
-    for sentence in (entry.says, entry.do):
+    for sentence in (entry.cause, entry.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper()
         assert len(sentence) > 10
         assert not [
             unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
         ]
-    assert entry.says != entry.do
+    assert entry.cause != entry.remedy
 
 
 def test_a_trial_accounts_unverified_recipient_is_not_called_incapable() -> None:
@@ -96,20 +96,20 @@ def test_a_code_that_is_not_known_is_not_explained() -> None:
 
 
 def test_a_landline_is_suppressed_for_texts_and_worth_another_channel() -> None:
-    entry = known("21614")
+    entry = catalog().get("21614")
     assert entry is not None
     assert (entry.kind, entry.switch) == ("suppress", True)
 
 
 def test_a_carriers_block_concerns_the_recipient_only_when_it_comes_again() -> None:
-    entry = known("30004")
+    entry = catalog().get("30004")
     assert entry is not None
     assert (entry.kind, entry.after_repeat, entry.switch) == ("permanent", True, True)
 
 
 @pytest.mark.parametrize("code", ["30003", "30450"])
 def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code: str) -> None:
-    entry = known(code)
+    entry = catalog().get(code)
     assert entry is not None
     assert (entry.kind, entry.retry_minutes) == ("transient", 30)
 
@@ -243,6 +243,8 @@ def test_a_remedy_for_a_recipients_number_names_the_signing_app() -> None:
     asks = re.compile(
         r"(recipient’s|own mobile) number|[Aa]sk the person for a(nother)? |number for the"
     )
-    remedies = {code: known.do for code, known in catalog().items() if asks.search(known.do)}
+    remedies = {
+        code: known.remedy for code, known in catalog().items() if asks.search(known.remedy)
+    }
     assert len(remedies) > 10
     assert {code for code, remedy in remedies.items() if "signing app" not in remedy} == set()

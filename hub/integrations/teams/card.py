@@ -1,5 +1,4 @@
-"""The Adaptive Card that is posted to Teams, in the envelope that a workflow takes, within its
-size.
+"""Build the Adaptive Card for Teams, in the form that a workflow accepts, within its size limit.
 
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook
 https://adaptivecards.io/explorer/AdaptiveCard.html
@@ -26,45 +25,42 @@ from hub.integrations.api import (
 )
 from hub.integrations.teams.text import cost, neutral
 
-LARGEST = 20_000  # bytes of JSON; Teams takes about 28 KB, of which its own wrapping is a part
-# bytes of them: links that are longer together leave no room for what they are about
+LARGEST = 20_000  # bytes of JSON; Teams accepts about 28 KB, including its own wrapping
+# bytes of all buttons, so that the card's texts have room
 LARGEST_BUTTONS = 12_000
-FALLBACK = 400  # bytes of the text where a card cannot be shown
+FALLBACK = 400  # bytes of the text that is shown if a card cannot be shown
 STYLES = {"primary": "positive", "danger": "destructive"}
 
 
 def envelope(message: Outbound) -> dict[str, Any]:
-    """Return the payload for a message: title, text, facts, small print, and a link for each
-    button.
-    """
-    whole = card_text(message.text, message.card)
+    """Return the payload for a message: its title, text, facts and notes, and its buttons."""
+    full_text = card_text(message.text, message.card)
     actions = _actions(message.buttons)
-    if all(is_blank(piece) for piece in whole.pieces):
-        whole = CardText(text=ELLIPSIS)
-    fallback = neutral(
-        shorten(next(piece for piece in whole.pieces if not is_blank(piece)), FALLBACK, cost)
-    )
-    # what is not text takes the same room however long the texts are
-    around = len(encoded(_wrapped(_blank(whole), actions, fallback)))
-    return _wrapped(fit_card_text(whole, LARGEST - around, cost), actions, fallback)
+    if all(is_blank(piece) for piece in full_text.pieces):
+        full_text = CardText(text=ELLIPSIS)
+    first_piece = next(piece for piece in full_text.pieces if not is_blank(piece))
+    fallback = neutral(shorten(first_piece, FALLBACK, cost))
+    # the size of everything but the texts does not depend on their length
+    overhead = len(encoded(_wrap_card(_blank(full_text), actions, fallback)))
+    return _wrap_card(fit_card_text(full_text, LARGEST - overhead, cost), actions, fallback)
 
 
 def encoded(payload: dict[str, Any]) -> bytes:
-    """Return a payload as it is sent."""
+    """Return a payload as the bytes of the request."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _wrapped(fit: CardText, actions: list[dict[str, Any]], fallback: str) -> dict[str, Any]:
+def _wrap_card(text: CardText, actions: list[dict[str, Any]], fallback: str) -> dict[str, Any]:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "fallbackText": fallback,
-        "body": _body(fit),
+        "body": _body(text),
         "actions": actions,
         "msteams": {"width": "Full"},
     }
-    # always a list: of anything else the workflow fails after it has said 202
+    # must be a list: otherwise the workflow fails after it has returned 202
     return {
         "type": "message",
         "attachments": [
@@ -77,45 +73,45 @@ def _wrapped(fit: CardText, actions: list[dict[str, Any]], fallback: str) -> dic
     }
 
 
-def _body(fit: CardText) -> list[dict[str, Any]]:
-    facts = [{"title": neutral(label), "value": neutral(value)} for label, value in fit.facts]
+def _body(card_text: CardText) -> list[dict[str, Any]]:
+    facts = [{"title": neutral(label), "value": neutral(value)} for label, value in card_text.facts]
     blocks = [
-        _block(fit.title, weight="Bolder", size="Medium") if fit.title else {},
-        _block(fit.text) if fit.text else {},
+        _block(card_text.title, weight="Bolder", size="Medium") if card_text.title else {},
+        _block(card_text.text) if card_text.text else {},
         {"type": "FactSet", "facts": facts} if facts else {},
-        *(_block(note, isSubtle=True, size="Small", spacing="Small") for note in fit.notes if note),
+        *(
+            _block(note, isSubtle=True, size="Small", spacing="Small")
+            for note in card_text.notes
+            if note
+        ),
     ]
     return [block for block in blocks if block]
 
 
-def _block(text: str, **looks: Any) -> dict[str, Any]:
-    return {"type": "TextBlock", "text": neutral(text), "wrap": True, **looks}
+def _block(text: str, **style: Any) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": neutral(text), "wrap": True, **style}
 
 
-def _blank(whole: CardText) -> CardText:
-    """Return it with a piece of one character in place of each, which takes what any beginning may
-    take.
-    """
+def _blank(card: CardText) -> CardText:
+    """Return the card text with `-` instead of each piece, which costs as much as any beginning."""
     return replace(
-        whole,
-        title="-" if whole.title else "",
-        text="-" if whole.text else "",
-        facts=(("-", "-"),) * len(whole.facts),
-        notes=("-",) * len(whole.notes),
+        card,
+        title="-" if card.title else "",
+        text="-" if card.text else "",
+        facts=(("-", "-"),) * len(card.facts),
+        notes=("-",) * len(card.notes),
     )
 
 
 def _actions(buttons: Sequence[Button]) -> list[dict[str, Any]]:
-    """Return a link for each button: what a card sends back has no receiver where a workflow posts
-    it.
-    """
-    made: list[dict[str, Any]] = []
+    """Return a link for each button. A workflow cannot receive clicks of other actions."""
+    actions: list[dict[str, Any]] = []
     for button in buttons:
         title = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
         style = {"style": STYLES[button.style]} if button.style in STYLES else {}
-        made.append(
+        actions.append(
             {"type": "Action.OpenUrl", "title": title, "url": clean_text(button.url), **style}
         )
-    while made and len(json.dumps(made, ensure_ascii=False).encode()) > LARGEST_BUTTONS:
-        made.pop()
-    return made
+    while actions and len(json.dumps(actions, ensure_ascii=False).encode()) > LARGEST_BUTTONS:
+        actions.pop()
+    return actions

@@ -1,8 +1,8 @@
 """Microsoft Teams: cards in the channel of a Workflows webhook.
 
-The admin creates the workflow in Teams and pastes its URL, which is the credential. The workflow
-says that it was started, and nothing afterwards: a card that cannot be shown is told to its owner
-alone. Nobody can be written to but the channel, and nobody writes back.
+The admin creates a workflow in Teams and pastes its URL, which is the credential. The workflow
+confirms only that it was started: if it cannot post the card, Teams notifies only its owner.
+Signpost can post to the channel, but it cannot write to people or receive replies.
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
 """
 
@@ -38,11 +38,11 @@ from hub.integrations.api import (
     record_exchanges,
 )
 from hub.integrations.teams.card import encoded, envelope
-from hub.integrations.teams.errors import explain, raise_for, refuse
+from hub.integrations.teams.errors import error_of, explain, raise_for
 from hub.integrations.teams.text import cost
-from hub.integrations.teams.url import OTHER_HOST, valid_url, workflow_of
+from hub.integrations.teams.url import OTHER_HOST, validate_url, workflow_of
 
-TAKEN = (200, 202)  # 202 as documented; some workflows say 200
+ACCEPTED_STATUSES = (200, 202)  # 202 as documented; some workflows say 200
 
 
 class Teams(Integration):
@@ -100,7 +100,7 @@ class Teams(Integration):
     class Form(ConfigForm):
         workflow_url = SecretField(
             "Workflow URL",
-            [InputRequired("Enter the workflow’s URL."), valid_url],
+            [InputRequired("Enter the workflow’s URL."), validate_url],
             description=(
                 "Enter all of it, from `https://` to the end of `sig=…`. Anyone with the"
                 " URL can post, so it is stored encrypted and never shown again."
@@ -127,7 +127,7 @@ class Teams(Integration):
             render_kw={"legend": "Other clouds", "optional": "optional", "mono": True},
         )
 
-    # what is filled at save
+    # read from the settings when they are saved
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
         return Senders(workflow_of(str(settings.get("workflow_url") or "")))
@@ -150,11 +150,10 @@ class Teams(Integration):
     # sending
     def send(self, message: Outbound) -> Accepted:
         if message.to != self.senders.default:
-            raise refuse("other_channel")
+            raise error_of("other_channel")
         self._post(self.render(message))
-        return Accepted(
-            "", Status.SENT
-        )  # that the workflow was started does not say that the card is shown
+        # not DELIVERED, because the workflow was started, and may still fail to post the card
+        return Accepted("", Status.SENT)
 
     def render(self, message: Outbound) -> dict[str, Any]:
         return envelope(message)
@@ -179,7 +178,7 @@ class Teams(Integration):
     def _post(self, payload: dict[str, Any]) -> None:
         """Start the workflow with a payload.
 
-        Raises a SendError; nothing that is kept of the call holds more of the URL than its host.
+        Raises a SendError. Records of the call contain only the host of the URL.
         """
         parts = urlsplit(self.settings["workflow_url"])
         base = self.api_urls["teams"]
@@ -194,7 +193,7 @@ class Teams(Integration):
             headers={"Content-Type": "application/json"},
             body=encoded(payload),
         )
-        if response.status not in TAKEN:
+        if response.status not in ACCEPTED_STATUSES:
             raise_for(response)
 
     # testing
@@ -203,24 +202,23 @@ class Teams(Integration):
             try:
                 self._post(envelope(TEST))
             except SendError as problem:
-                return _failed(problem, describe_last(exchanges, problem.code))
-        shown = (
+                return _check_failed(problem, describe_last(exchanges, problem.code))
+        text = (
             "Check the channel for the test card. If the card is missing, the workflow"
             " failed afterwards, and Teams notifies only its owner."
         )
-        return CheckResult(True, "The workflow accepted a test card.", shown)
+        return CheckResult(True, "The workflow accepted a test card.", text)
 
 
-def _failed(problem: SendError, response: str) -> CheckResult:
-    """Say why nothing was posted, and at which setting that lies."""
+def _check_failed(problem: SendError, response: str) -> CheckResult:
+    """Report that the test card was not posted, with the setting at fault."""
     known = explain(problem.code)
     if known is None:
-        again = ("Wait a minute and test again.",)
         return CheckResult(
             False,
             "Could not reach Teams.",
             str(problem),
-            again,
+            ("Wait a minute and test again.",),
             code=problem.code,
             response=response,
         )

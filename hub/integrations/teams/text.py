@@ -1,9 +1,9 @@
-"""Texts of a card in Teams, which nothing in them can format, within the size that Teams accepts.
+"""Write texts for cards in Teams so that data cannot format them.
 
-Teams reads texts of cards as Markdown, each of its apps in its own way, and some show a backslash
-that escapes a mark. So nothing is escaped: what styles letters is written by a twin that looks like
-it and is no mark, and the parts of links, tags and entities are set apart from each other by
-U+034F, which shows nothing. In web addresses, which people copy, all of them are percent-encoded.
+The apps of Teams read texts as Markdown in different ways, and some show the backslash of an
+escaped mark. So nothing is escaped. Marks that style letters are replaced by similar characters.
+Parts of links, tags and entities are separated by the invisible U+034F. In web addresses, which
+people copy, all marks are percent-encoded.
 https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format
 """
 
@@ -14,52 +14,53 @@ import re
 from functools import lru_cache
 from urllib.parse import quote
 
-APART = "\u034f"  # combining grapheme joiner
-TWINS = {"*": "\u2217", "_": "\u02cd", "`": "\u02cb", "~": "\u223c"}
+SEPARATOR = "\u034f"  # combining grapheme joiner
+SIMILAR_CHARACTERS = {"*": "\u2217", "_": "\u02cd", "`": "\u02cb", "~": "\u223c"}
 _URL = re.compile(r"https?://[^\s<>\"]+")
-_END = ".,;:!?'*`)]"  # of a sentence, rather than of the address in it
+_END = ".,;:!?'*`)]"  # characters that end a sentence, not the web address in it
 _IN_URL = re.compile(r"[*_`~()\[\]\\]")
 _MARK = re.compile(r"[*_`~\[\]()\\<>&]")
-# lists, headings, rules, tables, code: what makes them begins a line
-_BEGINS = re.compile(r"(?m)^(?=[ \t#+=|-]|[0-9]+[.)])")
+# marks of lists, headings, rules, tables and code at the start of a line
+_LINE_MARK = re.compile(r"(?m)^(?=[ \t#+=|-]|[0-9]+[.)])")
 
 
 def neutral(text: str) -> str:
-    """Return a text as Markdown that shows just that text; lines stay apart."""
+    """Return Markdown that shows a text unchanged, with its line breaks."""
     pieces = []
-    at = 0
-    for found in _URL.finditer(text):
-        address = found[0].rstrip(_END)
-        pieces += [_apart(text[at : found.start()]), _IN_URL.sub(_encoded, address)]
-        at = found.start() + len(address)
-    pieces.append(_apart(text[at:]))
-    # one line feed alone is a blank
-    return _BEGINS.sub(APART, "".join(pieces)).replace("\n", "\n\n")
+    start = 0
+    for match in _URL.finditer(text):
+        url = match[0].rstrip(_END)
+        pieces += [_disarm(text[start : match.start()]), _IN_URL.sub(_percent_encode, url)]
+        start = match.start() + len(url)
+    pieces.append(_disarm(text[start:]))
+    # a single line feed would be a blank
+    return _LINE_MARK.sub(SEPARATOR, "".join(pieces)).replace("\n", "\n\n")
 
 
 @lru_cache(maxsize=4096)
 def cost(char: str) -> int:
-    """Return the most bytes that a character comes to in the JSON that is sent; what the beginning
-    of a text takes comes on top.
+    """Return the maximum bytes of a character in the JSON of the request.
+
+    A mark at the start of the text costs more.
     """
     if char == "\n":
-        return 2 * size(char) + size(APART)
-    return size(char) + (2 * size(APART) if _MARK.fullmatch(char) else 0)
+        return 2 * size(char) + size(SEPARATOR)
+    return size(char) + (2 * size(SEPARATOR) if _MARK.fullmatch(char) else 0)
 
 
 def size(text: str) -> int:
-    """Return how many bytes a text takes in JSON, without its quotation marks."""
+    """Return the number of bytes of a text in JSON, without the quotation marks."""
     return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 
-def _apart(text: str) -> str:
-    return _MARK.sub(_set_apart, text)
+def _disarm(text: str) -> str:
+    return _MARK.sub(_disarm_mark, text)
 
 
-def _set_apart(found: re.Match[str]) -> str:
-    return TWINS.get(found[0]) or f"{APART}{found[0]}{APART}"
+def _disarm_mark(match: re.Match[str]) -> str:
+    return SIMILAR_CHARACTERS.get(match[0]) or f"{SEPARATOR}{match[0]}{SEPARATOR}"
 
 
-def _encoded(found: re.Match[str]) -> str:
-    # which quote leaves, as unreserved
-    return quote(found[0], safe="") if found[0] not in "_~" else f"%{ord(found[0]):02X}"
+def _percent_encode(match: re.Match[str]) -> str:
+    # quote() does not encode _ and ~
+    return quote(match[0], safe="") if match[0] not in "_~" else f"%{ord(match[0]):02X}"

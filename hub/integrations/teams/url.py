@@ -1,5 +1,4 @@
-"""Check addresses of Teams workflows: current hosts, an admin's own for other clouds, and retired
-ones, which get an error of their own.
+"""Validate URLs of Teams workflows, with errors for retired hosts and a setting for other clouds.
 
 https://learn.microsoft.com/power-automate/oauth-authentication
 """
@@ -33,11 +32,11 @@ RETIRED = (
         ),
     ),
 )
-STRANGE = (
+UNKNOWN_HOST = (
     "This is not the URL of a Teams workflow. Its host must end in"
     f" .environment.api.powerplatform.com. {_CREATE}"
 )
-NOT_SAFE = (
+UNSAFE = (
     "The URL must start with https://, without a user name and without a port other than"
     " 443. Copy it from the workflow again."
 )
@@ -45,40 +44,41 @@ INCOMPLETE = "The URL is not complete. Copy all of it, from https:// to the end 
 
 
 def workflow_of(url: str) -> str:
-    """Return the id of the workflow that an address starts, 32 hexadecimal digits; '' when it names
-    none. It is no secret.
+    """Return the ID of the workflow in a URL, 32 hexadecimal digits; '' if there is none.
+
+    The ID is not secret.
     """
-    found = _WORKFLOW.search(url.partition("?")[0])
-    return found[1].lower() if found else ""
+    match = _WORKFLOW.search(url.partition("?")[0])
+    return match[1].lower() if match else ""
 
 
-def complaint(url: str, other_host: str) -> str:
-    """Return what is wrong with an address, and what to do; '' when messages may go there."""
+def url_error(url: str, other_host: str) -> str:
+    """Return the error of an invalid URL with its remedy; '' for a valid one."""
     try:
         parts = urlsplit(url)
-        safe = (
+        is_safe = (
             parts.scheme == "https"
             and (parts.port or 443) == 443
             and parts.username is None
             and parts.password is None
         )
     except ValueError:
-        return STRANGE
+        return UNKNOWN_HOST
     host = (parts.hostname or "").lower()
     for pattern, sentence in RETIRED:
         if pattern.fullmatch(host):
             return sentence
     if not HOST.fullmatch(host) and not _is_other(host, other_host.lower()):
-        return STRANGE
-    if not safe:
-        return NOT_SAFE
+        return UNKNOWN_HOST
+    if not is_safe:
+        return UNSAFE
     return "" if _is_complete(url, parts) else INCOMPLETE
 
 
-def valid_url(form: Any, field: Any) -> None:
-    """Check the address of a workflow, a setting."""
-    if why := complaint(field.data, form.other_host.data or ""):
-        raise ValidationError(why)
+def validate_url(form: Any, field: Any) -> None:
+    """Validate the setting for the URL of a workflow. Raises ValidationError."""
+    if error := url_error(field.data, form.other_host.data or ""):
+        raise ValidationError(error)
 
 
 def _is_other(host: str, allowed: str) -> bool:

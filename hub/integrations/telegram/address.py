@@ -1,5 +1,6 @@
-"""Addresses of Telegram chats: a number, negative for groups and channels, or the @name of a public
-channel.
+"""Parse addresses of Telegram chats.
+
+They are numbers, negative for groups and channels, or the @name of a public channel.
 """
 
 from __future__ import annotations
@@ -9,31 +10,31 @@ from typing import Any
 
 from wtforms.validators import ValidationError
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_NAME = re.compile(r"@[a-z][a-z0-9_]{3,31}")
-WRONG = "Enter the chat’s ID, such as -1001234567890, or the @name of a public channel."
-PERSONS = (
+_CHAT_ID = re.compile(r"-?[0-9]{1,18}")
+_CHAT_NAME = re.compile(r"@[a-z][a-z0-9_]{3,31}")
+INVALID_CHAT = "Enter the chat’s ID, such as -1001234567890, or the @name of a public channel."
+CHAT_OF_PERSON = (
     "This is the ID of a person. The ID of a group starts with a minus. The bot can write"
     " to a person after they press Start."
 )
 
 
-def clean(address: str) -> str:
-    """Return the normal form of a chat's name. Raises ValueError that says why not."""
+def clean_chat(address: str) -> str:
+    """Return the normal form of a chat's address. Raises ValueError with the reason."""
     text = address.strip().lower()
-    if _NUMBER.fullmatch(text) and int(text):
+    if _CHAT_ID.fullmatch(text) and int(text):
         return str(int(text))
-    if _NAME.fullmatch(text):
+    if _CHAT_NAME.fullmatch(text):
         return text
-    raise ValueError(WRONG)
+    raise ValueError(INVALID_CHAT)
 
 
-def valid_team(form: Any, field: Any) -> None:
-    """Check the chat of a team, a setting."""
+def validate_team_chat(form: Any, field: Any) -> None:
+    """Validate the setting for a team's chat. Raises ValidationError."""
     del form
     try:
-        team = clean(field.data)
+        team = clean_chat(field.data)
     except ValueError as problem:
         raise ValidationError(str(problem)) from None
     if not team.startswith(("-", "@")):
-        raise ValidationError(PERSONS)
+        raise ValidationError(CHAT_OF_PERSON)

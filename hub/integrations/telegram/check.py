@@ -1,4 +1,4 @@
-"""The result of a test that Telegram refuses, in words for an admin, with the setting at fault."""
+"""Describe failed connection tests for admins, with the setting at fault."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from hub.integrations.api import CheckResult, PermanentError, SendError
 from hub.integrations.telegram.errors import explain
 
 
-def no_team(problem: PermanentError, team: str) -> CheckResult:
-    """Say why the bot cannot write to the team's chat: its posts wait until it can."""
+def team_chat_failed(problem: PermanentError, team: str) -> CheckResult:
+    """Report that the bot cannot post to the team's chat; posts wait until this is fixed."""
     known = explain(problem.code)
-    says, do = (
-        (known.text, known.remedy) if known else (str(problem), "Check the chat in Telegram.")
-    )
+    cause = known.text if known else str(problem)
+    remedy = known.remedy if known else "Check the chat in Telegram."
     return CheckResult(
         False,
         f"The bot cannot post to the team chat {team}.",
-        f"{says} Posts are waiting until this is fixed.",
-        (do, "Choose **Test connection**."),
+        f"{cause} Posts are waiting until this is fixed.",
+        (remedy, "Choose **Test connection**."),
         field="team_chat",
         code=problem.code,
     )
 
 
-def failed(problem: SendError, response: str) -> CheckResult:
-    """Say why Telegram could not be asked, and at which setting that lies."""
+def check_failed(problem: SendError, response: str) -> CheckResult:
+    """Report that Telegram rejected the token, or could not be reached."""
     if problem.code in TOKEN_CODES:
         known = explain(problem.code)
         return CheckResult(

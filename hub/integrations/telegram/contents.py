@@ -1,4 +1,4 @@
-"""Read what a Telegram message holds beside text and files.
+"""Read the contents of a Telegram message other than text and files.
 
 https://core.telegram.org/bots/api#message
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 from hub.integrations.api import Content, inbound_contents
 
-# of a message: what says who wrote it, when and how, and texts and files, which are read elsewhere
-AROUND = (
+# the author, date and context of a message, and its texts and files, which other modules read
+OTHER_FIELDS = (
     "message_id",
     "message_thread_id",
     "direct_messages_topic",
@@ -61,7 +61,7 @@ AROUND = (
     "forward_from_chat",
     "forward_date",
 )
-# service messages, which people do not write: https://core.telegram.org/bots/api#message
+# fields of service messages, which people do not write
 SERVICE = (
     "new_chat_",
     "left_chat_",
@@ -92,27 +92,31 @@ SERVICE = (
 
 
 def telegram_contents(message: Mapping[str, Any]) -> tuple[Content, ...]:
-    """Return the contents of a message; one that is of no known kind says its name."""
-    found = [read(_part(message, name)) for name, read in READERS.items() if name in message]
-    place = _place(message)
-    known = [one for one in (place, *found) if one is not None]
-    strange = [name for name in message if _is_strange(name)]
-    return tuple(known) or tuple(inbound_contents.other(name) for name in strange[:1])
+    """Return the contents of a message; an unknown one is returned as OTHER with its name."""
+    contents = [read(_part(message, name)) for name, read in READERS.items() if name in message]
+    if location := _location(message):
+        contents.insert(0, location)
+    unknown = [name for name in message if _is_unknown(name)]
+    return tuple(contents) or tuple(inbound_contents.other(name) for name in unknown[:1])
 
 
-def _is_strange(name: str) -> bool:
-    return name not in AROUND and name not in READERS and not name.startswith(SERVICE)
+def _is_unknown(name: str) -> bool:
+    return name not in OTHER_FIELDS and name not in READERS and not name.startswith(SERVICE)
 
 
-def _place(message: Mapping[str, Any]) -> Content | None:
-    """Read a location, or a venue, which comes with its location beside it for older readers."""
+def _location(message: Mapping[str, Any]) -> Content | None:
+    """Read a location or a venue. A message with a venue also repeats its location."""
+    if "location" not in message and "venue" not in message:
+        return None
     venue = _part(message, "venue")
-    where = _part(venue, "location") or _part(message, "location")
-    label = _text(venue, "title")
-    address = _text(venue, "address")
-    place = inbound_contents.location(where.get("latitude"), where.get("longitude"), label, address)
-    is_place = "location" in message or "venue" in message
-    return place or (inbound_contents.other("location") if is_place else None)
+    point = _part(venue, "location") or _part(message, "location")
+    location = inbound_contents.location(
+        point.get("latitude"),
+        point.get("longitude"),
+        _text(venue, "title"),
+        _text(venue, "address"),
+    )
+    return location or inbound_contents.other("location")
 
 
 def _contact(part: Mapping[str, Any]) -> Content:
@@ -126,9 +130,10 @@ def _sticker(part: Mapping[str, Any]) -> Content:
 
 def _poll(part: Mapping[str, Any]) -> Content:
     options = part.get("options")
-    listed = options if isinstance(options, list) else []
-    named = [_text(one, "text") for one in listed if isinstance(one, dict)]
-    return inbound_contents.poll(_text(part, "question"), named)
+    if not isinstance(options, list):
+        options = []
+    texts = [_text(option, "text") for option in options if isinstance(option, dict)]
+    return inbound_contents.poll(_text(part, "question"), texts)
 
 
 def _dice(part: Mapping[str, Any]) -> Content:
@@ -139,11 +144,11 @@ def _dice(part: Mapping[str, Any]) -> Content:
 READERS = {"contact": _contact, "sticker": _sticker, "poll": _poll, "dice": _dice}
 
 
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = whole.get(name)
-    return found if isinstance(found, dict) else {}
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
 
 
-def _text(whole: Mapping[str, Any], name: str) -> str:
-    found = whole.get(name)
-    return found if isinstance(found, str) else ""
+def _text(value: Mapping[str, Any], name: str) -> str:
+    text = value.get(name)
+    return text if isinstance(text, str) else ""

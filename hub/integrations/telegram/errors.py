@@ -1,7 +1,4 @@
-"""Meanings of Telegram's errors, and the errors of refused calls.
-
-The knowledge is data: _telegram_errors.toml.
-"""
+"""The meanings of Telegram's errors, from errors.toml, and the errors of refused calls."""
 
 from __future__ import annotations
 
@@ -30,74 +27,75 @@ from hub.integrations.api import (
 )
 
 PAGE = "https://core.telegram.org/bots/api"
-PAUSE = 5.0  # seconds, where Telegram names none
+PAUSE = 5.0  # seconds to wait if Telegram limits the rate without a time
 
 
-class Unparsed(PermanentError):
-    """Telegram could not read the formatting: the plain text may go."""
+class InvalidMarkup(PermanentError):
+    """Telegram could not parse the formatting; the plain text can be sent."""
 
 
-class NotHere(PermanentError):
-    """The group or channel takes no messages: only the team's own is worth waiting for."""
+class ChatUnavailable(PermanentError):
+    """The group or channel accepts no messages. Posts to the team's own chat wait for it."""
 
 
-class Unknown(PermanentError):
-    """A refusal in words that are not known: it may be about the message or about the chat."""
+class UnknownRefusal(PermanentError):
+    """An error with an unknown description, which may concern the message or the chat."""
 
 
 class Unchanged(PermanentError):
-    """An edit that changes nothing: the message shows this already."""
+    """An edit that changes nothing, because the message already has this content."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """One entry of the data file, whose head explains the fields."""
+class KnownError:
+    """One entry of errors.toml, which explains the fields."""
 
     code: str
     status: int
     kind: str
-    says: str
-    do: str
+    cause: str
+    remedy: str
     words: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
-        return f"{self.says} {self.do}"
+        return f"{self.cause} {self.remedy}"
 
-    def fits(self, status: int, description: str) -> bool:
+    def matches(self, status: int, description: str) -> bool:
         return status == self.status and (
             not self.words or any(word in description for word in self.words)
         )
 
 
 @cache
-def catalog() -> Mapping[str, Known]:
-    """Return every known refusal by its code, in the order in which they are tried."""
+def catalog() -> Mapping[str, KnownError]:
+    """Return all known errors by code, in the order in which they are matched."""
     text = files(__package__).joinpath("errors.toml").read_text("utf-8")
     entries = tomllib.loads(text).items()
     return MappingProxyType(
         {
-            code: Known(code=code, **{**entry, "words": tuple(entry.get("words", ()))})
+            code: KnownError(code=code, **{**entry, "words": tuple(entry.get("words", ()))})
             for code, entry in entries
         }
     )
 
 
 def explain(code: str) -> Problem | None:
-    """Say what a code means, or None when it is not known."""
+    """Explain a code. Returns None for an unknown code."""
     entry = catalog().get(code)
-    return Problem(code=code, text=entry.says, remedy=entry.do, url=PAGE) if entry else None
+    return Problem(code=code, text=entry.cause, remedy=entry.remedy, url=PAGE) if entry else None
 
 
 def error(code: str) -> SendError:
     """Return the error of a known code."""
-    known = catalog()[code]
-    return OUTCOMES[known.kind](known.sentence, code)
+    entry = catalog()[code]
+    return OUTCOMES[entry.kind](entry.sentence, code)
 
 
-def refuses_posts(member: Mapping[str, Any]) -> str:
-    """Return the code of why a chat takes no posts of this member, as getChatMember describes it;
-    '' when it does.
+def posting_problem(member: Mapping[str, Any]) -> str:
+    """Return the code of the reason why a member cannot post in a chat; '' if it can.
+
+    `member` is the result of getChatMember.
     """
     if member.get("status") in ("left", "kicked"):
         return "bot_removed"
@@ -106,43 +104,44 @@ def refuses_posts(member: Mapping[str, Any]) -> str:
 
 
 def result_of(response: ProviderResponse) -> Any:
-    """Return what a call brought.
+    """Return the result of a call.
 
-    Raises a SendError for everything that Telegram refused, or that is not from Telegram.
+    Raises a SendError if Telegram refused the call, or if the response is not from Telegram.
     """
-    said = response.json
+    body = response.json
     if response.status < 300:
-        if said.get("ok") is True:
-            return said.get("result")
+        if body.get("ok") is True:
+            return body.get("result")
         raise OutcomeUnknown("Telegram’s response could not be read.", "bad_answer")
-    _raise_for(response, said)
+    _raise_for(response, body)
 
 
-def _raise_for(response: ProviderResponse, said: Mapping[str, Any]) -> NoReturn:
+def _raise_for(response: ProviderResponse, body: Mapping[str, Any]) -> NoReturn:
     status = response.status
-    # it may quote the message: it is never told
-    description = str(said.get("description") or "").lower()
-    given = said.get("parameters")
-    parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    # only matched and never shown, because it may quote the message
+    description = str(body.get("description") or "").lower()
+    parameters = body.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = {}
     if status >= 500:
         if status == 503 and response.retry_after is not None:
             raise SlowDown(BUSY, "http_503", response.retry_after)
         raise OutcomeUnknown(FAILED, f"http_{status}")
-    # a gateway or a proxy: no fault of a message, and no word on what went through
-    if said.get("ok") is not False:
+    # a gateway or a proxy wrote the response
+    if body.get("ok") is not False:
         raise gateway_error("Telegram", status, "HUB_TELEGRAM_API_URL")
-    entry = next((one for one in catalog().values() if one.fits(status, description)), None)
+    entries = catalog().values()
+    entry = next((entry for entry in entries if entry.matches(status, description)), None)
     if entry is None:
-        raise Unknown(NOT_KNOWN.format(status=status), f"http_{status}")
-    new = parameters.get("migrate_to_chat_id")
+        raise UnknownRefusal(UNKNOWN_REASON.format(status=status), f"http_{status}")
+    new_chat = parameters.get("migrate_to_chat_id")
     wait = parameters.get("retry_after")
     if entry.kind == "moved":
-        if not isinstance(new, int):
+        if not isinstance(new_chat, int):
             raise RecipientRefused(entry.sentence, entry.code)
-        raise RecipientMoved(entry.sentence, entry.code, new=str(new))
+        raise RecipientMoved(entry.sentence, entry.code, new=str(new_chat))
     if entry.kind == "throttle":
-        # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the
-        # busiest group
+        # this limit applies to one chat: all other chats of the bot need not wait for it
         pause = times.pause(wait) if isinstance(wait, int | float) else response.retry_after
         raise TransientError(
             entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT
@@ -153,14 +152,14 @@ def _raise_for(response: ProviderResponse, said: Mapping[str, Any]) -> NoReturn:
 OUTCOMES: Mapping[str, type[SendError]] = {
     "suppress": RecipientRefused,
     "permanent": PermanentError,
-    "markup": Unparsed,
+    "markup": InvalidMarkup,
     "same": Unchanged,
     "broken": ConnectionBroken,
-    "destination": NotHere,
+    "destination": ChatUnavailable,
 }
 BUSY = "Telegram is temporarily rate limiting requests."
 FAILED = "Telegram failed before it reported whether it accepted the message."
-NOT_KNOWN = (
+UNKNOWN_REASON = (
     "Telegram rejected the message (HTTP {status}) with a reason that Signpost does not"
     " know. Test the connection, and check the chat."
 )

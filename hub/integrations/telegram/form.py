@@ -6,7 +6,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.integrations.api import ConfigForm, SecretField
-from hub.integrations.telegram.address import valid_team
+from hub.integrations.telegram.address import validate_team_chat
 
 
 class TelegramForm(ConfigForm):
@@ -50,7 +50,7 @@ class TelegramForm(ConfigForm):
     )
     team_chat = StringField(
         "Team chat",
-        [Optional(), valid_team],
+        [Optional(), validate_team_chat],
         description=(
             "Enter the ID of a group, which starts with a minus, or the `@name` of a"
             " public channel. Leave empty to write to people only."

@@ -1,10 +1,8 @@
-"""Telegram: messages from a bot of the admin's, to people who started it and to a team's group or
-channel.
+"""Telegram: messages from a bot to people who started it, and to a team's group or channel.
 
-The admin makes a bot with @BotFather, gives its token and username here, and lets Telegram send its
-updates to us by a button. Telegram says at once that a message is posted; afterwards it reports
-presses of buttons, what people write, and who blocked or removed the bot.
-https://core.telegram.org/bots/api
+The admin creates a bot with @BotFather, enters its token and username, and chooses Set webhook.
+Telegram's response to a message is the final status. Its updates report clicks of buttons, messages
+of people, and chats that blocked or removed the bot. https://core.telegram.org/bots/api
 """
 
 from __future__ import annotations
@@ -42,28 +40,35 @@ from hub.integrations.api import (
     utf16_length,
     webhook,
 )
-from hub.integrations.telegram import text as written
-from hub.integrations.telegram import webhook as webhook_words
-from hub.integrations.telegram.address import clean
-from hub.integrations.telegram.check import failed, no_team
+from hub.integrations.telegram import text
+from hub.integrations.telegram import webhook as webhook_info
+from hub.integrations.telegram.address import clean_chat
+from hub.integrations.telegram.check import check_failed, team_chat_failed
 from hub.integrations.telegram.errors import (
-    NotHere,
+    ChatUnavailable,
+    InvalidMarkup,
     Unchanged,
-    Unknown,
-    Unparsed,
+    UnknownRefusal,
     error,
     explain,
-    refuses_posts,
+    posting_problem,
     result_of,
 )
 from hub.integrations.telegram.form import TelegramForm
-from hub.integrations.telegram.updates import WANTED, data_of, facts_of, post_id, pressed, update_of
+from hub.integrations.telegram.updates import (
+    ALLOWED_UPDATES,
+    click_id,
+    clicked_value,
+    events_of,
+    post_id,
+    update_of,
+)
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
-# never to be changed: Telegram keeps what was made of it
+# must never change, because Telegram stores the secret that is derived from it
 PURPOSE = b"Signpost: secret_token of the webhook"
-FOREIGN = "This button does not belong to Signpost. Nothing was changed."
-PRESSED = "Received. The message is updated in a moment."
+FOREIGN_CLICK = "This button does not belong to Signpost. Nothing was changed."
+CLICK_RECEIVED = "Received. The message is updated in a moment."
 
 
 class Telegram(WebhookReceiver):
@@ -112,7 +117,7 @@ class Telegram(WebhookReceiver):
     direct_address_kind = Address.CHAT
     event_prefix = "telegram"
     replies_to_keywords = False
-    max_length = written.LONGEST
+    max_length = text.LONGEST
     # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     per_second = 30
     per_recipient = 1
@@ -124,10 +129,10 @@ class Telegram(WebhookReceiver):
 
     Form = TelegramForm
 
-    # what is filled at save
+    # read from the settings when they are saved
     @classmethod
     def account_of(cls, settings: Mapping[str, Any]) -> str:
-        # the bot's id, no secret: everybody sees it in Telegram
+        # the bot's ID, which is public in Telegram
         return str(settings.get("token") or "").partition(":")[0]
 
     @classmethod
@@ -138,10 +143,10 @@ class Telegram(WebhookReceiver):
     @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
         team = settings.get("team_chat")
-        return clean(team) if team else ""
+        return clean_chat(team) if team else ""
 
     @classmethod
-    def edits_posts(cls, place: str) -> bool:
+    def edits_posts(cls, destination: str) -> bool:
         return True
 
     @classmethod
@@ -150,7 +155,7 @@ class Telegram(WebhookReceiver):
 
     @classmethod
     def clean_address(cls, address: str) -> str:
-        return clean(address)
+        return clean_chat(address)
 
     # sending
     def send(self, message: Outbound) -> Accepted:
@@ -158,48 +163,48 @@ class Telegram(WebhookReceiver):
         try:
             try:
                 posted = self._call(method, self.render(message))
-            except Unparsed:  # rather without its looks than not at all
+            except InvalidMarkup:  # better without formatting than not at all
                 posted = self._call(method, self.plain(message))
         except Unchanged:
             return Accepted(message.edits, Status.DELIVERED)
-        except (NotHere, RecipientRefused, Unknown) as problem:
-            raise self._about_chat(problem, message) from None
+        except (ChatUnavailable, RecipientRefused, UnknownRefusal) as problem:
+            raise self._error_of_chat(problem, message) from None
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
             raise OutcomeUnknown("Telegram’s response contains no message ID.", "bad_answer")
         return Accepted(provider_id or message.edits, Status.DELIVERED)
 
-    def _about_chat(self, problem: PermanentError, message: Outbound) -> SendError:
-        """Return what a refusal comes to that is about a chat: the team's own is paused, another
-        group fails, a person refuses.
+    def _error_of_chat(self, problem: PermanentError, message: Outbound) -> SendError:
+        """Return the error for a chat that accepts no messages.
+
+        It pauses the team's own chat, fails messages to other groups, and marks a person as having
+        blocked the bot.
         """
-        if message.to == self.destination_of(self.settings) and not (
-            message.edits and isinstance(problem, Unknown)
-        ):
-            return DestinationUnavailable(
-                str(problem), problem.code, sure=not isinstance(problem, Unknown)
-            )
+        is_unknown = isinstance(problem, UnknownRefusal)
+        is_own_chat = message.to == self.destination_of(self.settings)
+        if is_own_chat and not (message.edits and is_unknown):
+            return DestinationUnavailable(str(problem), problem.code, sure=not is_unknown)
         if isinstance(problem, RecipientRefused) and message.to.isdecimal():
             return problem
         return PermanentError(str(problem), problem.code)
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        return {**self._around(message), "text": written.html(message), "parse_mode": "HTML"}
+        return {**self._common_fields(message), "text": text.html(message), "parse_mode": "HTML"}
 
     def plain(self, message: Outbound) -> dict[str, Any]:
-        """Return the payload without formatting, for when Telegram cannot read it."""
-        return {**self._around(message), "text": written.plain(message)}
+        """Return the payload without formatting, in case Telegram cannot parse it."""
+        return {**self._common_fields(message), "text": text.plain(message)}
 
-    def _around(self, message: Outbound) -> dict[str, Any]:
-        made: dict[str, Any] = {
+    def _common_fields(self, message: Outbound) -> dict[str, Any]:
+        payload: dict[str, Any] = {
             "chat_id": message.to,
             "link_preview_options": {"is_disabled": True},
         }
         if message.edits:
-            made["message_id"] = int(message.edits.rpartition("/")[2])
-        if message.buttons:  # an edit without them takes them away
-            made["reply_markup"] = written.keyboard(message.buttons)
-        return made
+            payload["message_id"] = int(message.edits.rpartition("/")[2])
+        if message.buttons:  # an edit without buttons removes them
+            payload["reply_markup"] = text.keyboard(message.buttons)
+        return payload
 
     def invite(self, token: str, *, team: bool = False) -> str:
         bot = quote(str(self.settings.get("bot_username", "")), safe="")
@@ -224,7 +229,7 @@ class Telegram(WebhookReceiver):
     def _call(self, method: str, content: Mapping[str, Any] | None = None) -> Any:
         """Call a method and return its result.
 
-        Raises a SendError; nothing that is kept of the call holds the token.
+        Raises a SendError. No record of the call contains the token.
         """
         token = self.settings["token"]
         response = self.call(
@@ -241,18 +246,18 @@ class Telegram(WebhookReceiver):
             try:
                 return self._check()
             except SendError as problem:
-                return failed(problem, describe_last(exchanges, problem.code))
+                return check_failed(problem, describe_last(exchanges, problem.code))
 
     def _check(self) -> CheckResult:
         me = self._call("getMe")
-        found = str(me.get("username") or "") if isinstance(me, dict) else ""
-        wanted = self.settings["bot_username"]
-        if found.lower() != wanted.lower():
+        username = str(me.get("username") or "") if isinstance(me, dict) else ""
+        entered = self.settings["bot_username"]
+        if username.lower() != entered.lower():
             return CheckResult(
                 False,
                 (
-                    f"This token belongs to @{found}, not to @{wanted}."
-                    if found
+                    f"This token belongs to @{username}, not to @{entered}."
+                    if username
                     else "This token belongs to an account without a username."
                 ),
                 "Invitation links would lead to a different bot than the one that sends messages.",
@@ -266,19 +271,19 @@ class Telegram(WebhookReceiver):
                 field="bot_username",
             )
         info = self._call("getWebhookInfo")
-        found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
+        warnings = webhook_info.warnings(info if isinstance(info, dict) else {})
         if team := self.destination_of(self.settings):
             try:
-                found_wrong += self._check_team(team, me)
+                warnings += self._check_team(team, me)
             except PermanentError as problem:
-                return no_team(problem, team)
-        title = "Telegram is ready, with one limitation." if found_wrong else "Telegram is ready."
-        return CheckResult(True, title, f"The token belongs to @{found}.", warnings=found_wrong)
+                return team_chat_failed(problem, team)
+        title = "Telegram is ready, with one limitation." if warnings else "Telegram is ready."
+        return CheckResult(True, title, f"The token belongs to @{username}.", warnings=warnings)
 
     def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
         """Return warnings about the team's chat.
 
-        Raises PermanentError when the bot cannot write there.
+        Raises PermanentError if the bot cannot post there.
         """
         if me.get("can_join_groups") is False:
             return (
@@ -289,7 +294,7 @@ class Telegram(WebhookReceiver):
             )
         try:
             self._call("getChat", {"chat_id": team})
-            # everybody may look at a public chat, so there the bot asks whether it is a member
+            # public chats are visible to every bot, so the bot checks whether it is a member
             member = (
                 self._call("getChatMember", {"chat_id": team, "user_id": me.get("id")})
                 if team.startswith("@")
@@ -299,37 +304,41 @@ class Telegram(WebhookReceiver):
             return (
                 f"The team’s group became a supergroup. Enter `{problem.new}` as **Team chat**.",
             )
-        if code := refuses_posts(member if isinstance(member, dict) else {}):
+        if code := posting_problem(member if isinstance(member, dict) else {}):
             raise error(code)
         return ()
 
     @action("Set webhook")
-    def subscribe(self, here: str) -> str:
-        """Let Telegram send the bot's updates here, and prove themselves."""
+    def subscribe(self, webhook_url: str) -> str:
+        """Make Telegram send the bot's updates to a URL, with a secret that proves their origin."""
         stand_in = self.api_urls["telegram"] != self.api["telegram"]
-        if why := webhook_words.refuses(here, stand_in=stand_in):
-            raise PermanentError(why, "bad_webhook")
+        if reason := webhook_info.reason_to_refuse(webhook_url, stand_in=stand_in):
+            raise PermanentError(reason, "bad_webhook")
         self._call(
             "setWebhook",
-            {"url": here, "secret_token": self._secret(), "allowed_updates": list(WANTED)},
+            {
+                "url": webhook_url,
+                "secret_token": self._secret(),
+                "allowed_updates": list(ALLOWED_UPDATES),
+            },
         )
         return (
             "Telegram now sends button clicks, /stop and new chats of"
-            f" {self.senders.default} to {here}."
+            f" {self.senders.default} to {webhook_url}."
         )
 
     @action("Check webhook")
-    def look_at_webhook(self, here: str) -> str:
-        """Tell where Telegram sends the bot's updates, and what went wrong there."""
+    def check_webhook(self, webhook_url: str) -> str:
+        """Describe where Telegram sends the bot's updates, and the last error."""
         info = self._call("getWebhookInfo")
-        return webhook_words.described(
-            info if isinstance(info, dict) else {}, self.senders.default, here
+        return webhook_info.describe(
+            info if isinstance(info, dict) else {}, self.senders.default, webhook_url
         )
 
     @action("Remove webhook")
-    def remove_webhook(self, here: str) -> str:
-        """Let Telegram keep the bot's updates to itself."""
-        del here
+    def remove_webhook(self, webhook_url: str) -> str:
+        """Make Telegram send no updates of the bot."""
+        del webhook_url
         self._call("deleteWebhook")
         return (
             "Telegram no longer sends updates, so buttons do nothing and /stop does not"
@@ -337,15 +346,15 @@ class Telegram(WebhookReceiver):
         )
 
     def _secret(self) -> str:
-        """Return the secret that Telegram proves itself with, made of the token."""
+        """Return the secret that Telegram sends with updates, derived from the token."""
         return hmac.new(self.settings["token"].encode(), PURPOSE, hashlib.sha256).hexdigest()
 
     # receiving
     def verify(self, request: WebhookRequest) -> None:
-        given = request.headers.get(SECRET, "")
-        if not given or not self.settings.get("token"):
+        secret = request.headers.get(SECRET, "")
+        if not secret or not self.settings.get("token"):
             raise BadWebhook("The request has no secret token.")
-        if not hmac.compare_digest(given.encode(errors="replace"), self._secret().encode()):
+        if not hmac.compare_digest(secret.encode(errors="replace"), self._secret().encode()):
             raise BadWebhook(
                 "The secret token does not match this connection. Choose Set webhook on its page."
             )
@@ -353,7 +362,7 @@ class Telegram(WebhookReceiver):
     @webhook("telegram/{connection}")
     def on_update(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Updates for the bot. Set webhook sends this URL to Telegram"""
-        return facts_of(update_of(request), self.senders.default)
+        return events_of(update_of(request), self.senders.default)
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
@@ -362,25 +371,26 @@ class Telegram(WebhookReceiver):
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        return _answered(request, PRESSED)
+        return _answer_click(request, CLICK_RECEIVED)
 
     @classmethod
     def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
         update = update_of(request)
-        return (data_of(update),) if pressed(update) else ()
+        return (clicked_value(update),) if click_id(update) else ()
 
     @classmethod
     def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
-        return _answered(request, FOREIGN)
+        return _answer_click(request, FOREIGN_CLICK)
 
 
-def _answered(request: WebhookRequest, text: str) -> tuple[str, str]:
-    """Answer a click of a button with a text; an update of another kind with nothing.
+def _answer_click(request: WebhookRequest, sentence: str) -> tuple[str, str]:
+    """Return a response that answers a click of a button; an empty one for other updates.
 
-    The answer may hold a call, which spares one: until it is made, the clicked button spins.
+    Telegram shows a spinner on the button until the click is answered. A method call in the
+    response saves a request.
     """
-    query = pressed(update_of(request))
+    query = click_id(update_of(request))
     if not query:
         return "application/json", "{}"
-    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
+    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": sentence}
     return "application/json", json.dumps(call)

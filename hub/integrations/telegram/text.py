@@ -1,5 +1,4 @@
-"""Texts of Telegram messages: HTML that Telegram can always parse, or plain text, within its
-length.
+"""Write texts of Telegram messages: HTML that Telegram can parse, or plain text, within its limits.
 
 https://core.telegram.org/bots/api#html-style
 """
@@ -23,11 +22,11 @@ from hub.integrations.api import (
     shorten,
 )
 
-# after its tags and entities are parsed; Telegram counts characters, and UTF-16 units are never
-# fewer
+# counted without tags and entities; Telegram counts characters, of which there are never more than
+# UTF-16 units
 LONGEST = 4096
-MOST_BUTTONS = 100  # of a keyboard; undocumented
-SHORT = 24  # characters of a button that shares its row with another
+MOST_BUTTONS = 100  # of a keyboard; this limit is not documented
+SHORT = 24  # characters of a button that shares its row with another one
 LONGEST_TOKEN = 64  # bytes of callback_data
 BETWEEN_BLOCKS = 2  # line feeds
 
@@ -35,7 +34,7 @@ Run = tuple[str, str]  # a tag, '' for none, and the text in it
 
 
 def html(message: Outbound) -> str:
-    """Return the text in Telegram's HTML: the title bold, facts a line each, notes in italics."""
+    """Return the text in Telegram's HTML: a bold title, a line per fact, and notes in italics."""
     return "".join(
         f"<{tag}>{escape_html(text)}</{tag}>" if tag else escape_html(text)
         for tag, text in _runs(message)
@@ -48,51 +47,52 @@ def plain(message: Outbound) -> str:
 
 
 def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
-    """Return an inline keyboard, two short buttons in a row."""
+    """Return an inline keyboard with two short buttons in each row."""
     rows: list[list[dict[str, str]]] = []
-    room = False
+    row_has_room = False
     for button in buttons[:MOST_BUTTONS]:
         label = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
-        acts = 0 < len(button.token) <= LONGEST_TOKEN
-        made = (
+        is_action = 0 < len(button.token) <= LONGEST_TOKEN
+        entry = (
             {"text": label, "callback_data": button.token}
-            if acts
+            if is_action
             else {"text": label, "url": button.url}
         )
-        short = len(label) <= SHORT
-        if room and short:
-            rows[-1].append(made)
+        is_short = len(label) <= SHORT
+        if row_has_room and is_short:
+            rows[-1].append(entry)
         else:
-            rows.append([made])
-        room = short and len(rows[-1]) == 1
+            rows.append([entry])
+        row_has_room = is_short and len(rows[-1]) == 1
     return {"inline_keyboard": rows}
 
 
 def units(char: str) -> int:
-    """Return how many UTF-16 units a character takes."""
+    """Return the number of UTF-16 units of a character."""
     return 2 if ord(char) > 0xFFFF else 1
 
 
 def _runs(message: Outbound) -> list[Run]:
-    whole = card_text(message.text, message.card)
-    between = 0
+    full_text = card_text(message.text, message.card)
+    separators = 0
     if message.card is not None:  # blanks and line feeds
-        between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)
-    blocks = [block for block in _blocks(fit_card_text(whole, LONGEST - between, units)) if block]
+        separators = 4 * BETWEEN_BLOCKS + 2 * len(full_text.facts) + len(full_text.notes)
+    fitted = fit_card_text(full_text, LONGEST - separators, units)
+    blocks = [block for block in _blocks(fitted) if block]
     runs = [
         run
-        for n, block in enumerate(blocks)
-        for run in ([("", "\n" * BETWEEN_BLOCKS)] if n else []) + block
+        for number, block in enumerate(blocks)
+        for run in ([("", "\n" * BETWEEN_BLOCKS)] if number else []) + block
     ]
-    # an empty text is refused
+    # Telegram refuses an empty text
     return runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]
 
 
-def _blocks(fit: CardText) -> Iterator[list[Run]]:
-    yield [("b", fit.title)] if fit.title else []
-    yield [("", fit.text)] if fit.text else []
-    yield _lines([_fact(label, value) for label, value in fit.facts])
-    yield _lines([[("i", note)] for note in fit.notes if note])
+def _blocks(card: CardText) -> Iterator[list[Run]]:
+    yield [("b", card.title)] if card.title else []
+    yield [("", card.text)] if card.text else []
+    yield _lines([_fact(label, value) for label, value in card.facts])
+    yield _lines([[("i", note)] for note in card.notes if note])
 
 
 def _fact(label: str, value: str) -> list[Run]:
@@ -100,4 +100,6 @@ def _fact(label: str, value: str) -> list[Run]:
 
 
 def _lines(lines: Sequence[list[Run]]) -> list[Run]:
-    return [run for n, line in enumerate(lines) for run in ([("", "\n")] if n else []) + line]
+    return [
+        run for number, line in enumerate(lines) for run in ([("", "\n")] if number else []) + line
+    ]

@@ -1,5 +1,4 @@
-"""Read Telegram's updates: starts, stops, messages, button presses, and chats that add or remove
-the bot.
+"""Read Telegram's updates: messages, commands, button clicks, and chats that add or remove the bot.
 
 https://core.telegram.org/bots/api#update
 """
@@ -28,91 +27,91 @@ from hub.integrations.api import (
 from hub.integrations.telegram.contents import telegram_contents
 
 # without these, the hub misses opt-outs and buttons
-NEEDED = "message", "callback_query", "my_chat_member"
-WANTED = (*NEEDED, "edited_message", "message_reaction")
-IN_CHATS = "message", "edited_message", "message_reaction", "my_chat_member"
-IGNORED = ("channel_post", "edited_channel_post")  # what a channel says is not for us
+REQUIRED_UPDATES = "message", "callback_query", "my_chat_member"
+ALLOWED_UPDATES = (*REQUIRED_UPDATES, "edited_message", "message_reaction")
+WITH_CHAT = "message", "edited_message", "message_reaction", "my_chat_member"
+IGNORED = ("channel_post", "edited_channel_post")  # posts of a channel are not for the hub
 PRIVATE = "private"
 GROUPS = ("group", "supergroup")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?:\s+(.*))?", re.DOTALL)
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# as the hub knows them; a person may also write the words themselves
+# commands that mean the hub's keywords; people may also write the keywords
 KEYWORDS = {"stop": "STOP", "start": "START", "help": "HELP"}
 FILES = ("photo", "video", "voice", "audio", "document", "video_note", "animation")
 
 
 def update_of(request: WebhookRequest) -> Mapping[str, Any]:
-    """Return the update that a request holds; an empty one when it holds none."""
+    """Return the update in a request; {} if there is none."""
     return request.json
 
 
-def facts_of(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
-    """Read an update that is sent to `bot`, as @name in small letters."""
+def events_of(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
+    """Return the events in an update for `bot`, an @name in lower case."""
     readers = {
-        "message": _message,
-        "edited_message": _edit,
-        "message_reaction": _reaction,
-        "callback_query": _press,
-        "my_chat_member": _membership,
+        "message": _read_message,
+        "edited_message": _read_edit,
+        "message_reaction": _read_reaction,
+        "callback_query": _read_click,
+        "my_chat_member": _read_membership,
     }
     if not any(name in update for name in (*readers, *IGNORED)):
-        return [Unrecognized(description=_described(update))]
-    found = (read(_part(update, name), bot) for name, read in readers.items())
-    facts = [fact for fact in found if fact is not None]
-    nowhere = next((name for name in IN_CHATS if name in update and not _chat(update, name)), "")
-    if nowhere and not facts:
-        description = f"Telegram sent an update of the kind {nowhere!r} that names no chat."
-        return [Unrecognized(description=description)]
-    return facts
+        return [Unrecognized(description=_describe(update))]
+    results = (read(_part(update, name), bot) for name, read in readers.items())
+    events = [event for event in results if event is not None]
+    no_chat = next((name for name in WITH_CHAT if name in update and not _chat(update, name)), "")
+    if no_chat and not events:
+        sentence = f"Telegram sent an update of the kind {no_chat!r} that names no chat."
+        return [Unrecognized(description=sentence)]
+    return events
 
 
 def _chat(update: Mapping[str, Any], name: str) -> str:
-    """Return the id of the chat that a part of an update happened in; "" where there is none."""
+    """Return the ID of the chat in a part of an update; "" if there is none."""
     return _id(_part(_part(update, name), "chat"))
 
 
-def _described(update: Mapping[str, Any]) -> str:
-    """Say in a sentence what an update is that Signpost does not read."""
+def _describe(update: Mapping[str, Any]) -> str:
+    """Describe an update that Signpost does not process, in a sentence."""
     kind = next((name for name in update if name != "update_id"), "")
     if not kind:
         return "Telegram sent an empty update, or a body that is not an update."
     return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not process."
 
 
-def pressed(update: Mapping[str, Any]) -> str:
-    """Return the id of the press that waits for an answer, '' when none does."""
+def click_id(update: Mapping[str, Any]) -> str:
+    """Return the ID of a button click that must be answered, '' if there is none."""
     return _text(_part(update, "callback_query"), "id")
 
 
-def data_of(update: Mapping[str, Any]) -> str:
-    """Return what the pressed button holds, '' when nothing."""
+def clicked_value(update: Mapping[str, Any]) -> str:
+    """Return the value of the clicked button, '' if there is none."""
     return _text(_part(update, "callback_query"), "data")
 
 
-def _message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
+def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     chat = _part(message, "chat")
     text = _text(message, "text")
     address = _id(chat)
     kind = _text(chat, "type")
-    command, payload = _command(text, bot, named=kind != PRIVATE)
-    at = _moment(message)
+    command, payload = _parse_command(text, bot, named=kind != PRIVATE)
+    at = _date_of(message)
     if not address or (kind in GROUPS and command != "start"):
-        return None  # what people in a group say to each other is not for us
+        return None  # messages between members of a group are not for the hub
     if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
         team = kind != PRIVATE
-        name = _text(chat, "title") if team else _name(_part(message, "from"))
+        name = _text(chat, "title") if team else _person_name(_part(message, "from"))
         return ChatLinked(at=at, token=payload, address=address, name=name, team=team)
     if kind != PRIVATE:
         return None
-    written = (
+    shown_text = (
         KEYWORDS.get(command)
         or text
         or _text(message, "caption")
-        or next((f"({what})" for what in FILES if what in message), "")
+        or next((f"({name})" for name in FILES if name in message), "")
     )
     contents = telegram_contents(message)
-    if not (written or contents):
-        return None  # a service message: a group that moved, a pinned post
+    if not (shown_text or contents):
+        return None  # a service message, such as a pinned post
     return Inbound(
         at=at,
         provider_id=post_id(message),
@@ -120,138 +119,138 @@ def _message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         senders=(bot,),
         kind=Address.CHAT,
         address=address,
-        name=_name(_part(message, "from")),
-        text=written,
+        name=_person_name(_part(message, "from")),
+        text=shown_text,
         contents=contents,
         in_reply_to=post_id(_part(message, "reply_to_message")),
     )
 
 
-def _command(text: str, bot: str, *, named: bool) -> tuple[str, str]:
-    """Return a command for the bot and what follows it; "" and "" where the text is none.
+def _parse_command(text: str, bot: str, *, named: bool) -> tuple[str, str]:
+    """Return a command for the bot and the text after it; "" and "" for any other text.
 
-    `named`: only a command that names the bot counts. In a group, others may be meant for other
-    bots; the link that adds the bot to a group names it.
+    With `named`, a command must name the bot: in a group, others may be for other bots. The link
+    that adds the bot to a group names it.
     """
     match = _COMMAND.fullmatch(text.strip())
     if match is None:
         return "", ""
     command, addressee, rest = match.groups()
-    if addressee:
-        meant = f"@{addressee}".lower() == bot
-    else:
-        meant = not named
-    return (command.lower(), (rest or "").strip()) if meant else ("", "")
+    is_for_bot = f"@{addressee}".lower() == bot if addressee else not named
+    return (command.lower(), (rest or "").strip()) if is_for_bot else ("", "")
 
 
-def _edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
+def _read_edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     """Read an edited message of a person.
 
-    A location that moves is edited all the time, and says nothing new.
+    Live locations are ignored, because they are edited continually.
     """
-    came = None if "location" in message else _message(message, bot)
-    if not isinstance(came, Inbound):
+    event = None if "location" in message else _read_message(message, bot)
+    if not isinstance(event, Inbound):
         return None
     seconds = message.get("edit_date")
     return replace(
-        came,
-        at=_moment({"date": seconds}) or came.at,
-        provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
-        contents=(inbound_contents.edit(came.provider_id), *came.contents),
+        event,
+        at=_date_of({"date": seconds}) or event.at,
+        provider_id=f"{event.provider_id}@{seconds}" if event.provider_id else "",
+        contents=(inbound_contents.edit(event.provider_id), *event.contents),
     )
 
 
-def _reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
-    """Read a reaction to one of our messages. It has no id of its own."""
+def _read_reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
+    """Read a reaction to a message of the bot. Reactions have no ID."""
     chat = _part(change, "chat")
     person = _part(change, "user")
     address = _id(chat)
     post = post_id(change)
     if not address or _text(chat, "type") != PRIVATE:
         return None
-    found = change.get("new_reaction")
-    marks = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    emoji = "".join(_text(one, "emoji") or f"({_text(one, 'type')})" for one in marks)
+    listed = change.get("new_reaction")
+    if not isinstance(listed, list):
+        listed = []
+    reactions = [reaction for reaction in listed if isinstance(reaction, dict)]
+    emoji = "".join(
+        _text(reaction, "emoji") or f"({_text(reaction, 'type')})" for reaction in reactions
+    )
     return Inbound(
-        at=_moment(change),
+        at=_date_of(change),
         channel=Channel.CHAT,
         senders=(bot,),
         kind=Address.CHAT,
         address=address,
-        name=_name(person),
+        name=_person_name(person),
         contents=(inbound_contents.reaction(emoji, post),),
         in_reply_to=post,
     )
 
 
-def _press(query: Mapping[str, Any], bot: str) -> WebhookEvent | None:
+def _read_click(query: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     del bot
     token = _text(query, "data")
     if not _PAYLOAD.fullmatch(token):
         return None
     return ButtonPress(
-        token=token, name=_name(_part(query, "from")), provider_id=post_id(_part(query, "message"))
+        token=token,
+        name=_person_name(_part(query, "from")),
+        provider_id=post_id(_part(query, "message")),
     )
 
 
-def _membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
+def _read_membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     del bot
     chat = _part(change, "chat")
     address = _id(chat)
-    alone = _text(chat, "type") == PRIVATE
-    allowed = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
-    if not address or allowed is None:
+    is_private = _text(chat, "type") == PRIVATE
+    granted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
+    if not address or granted is None:
         return None
     return ChatPermission(
-        at=_moment(change),
-        allowed=allowed,
+        at=_date_of(change),
+        allowed=granted,
         address=address,
         kind=Address.CHAT,
-        reason=REASONS[alone, allowed],
-        team=not alone,
+        reason=PERMISSION_REASONS[is_private, granted],
+        team=not is_private,
     )
 
 
 def post_id(message: Mapping[str, Any]) -> str:
-    """Return how a message is named here, `<chat>/<message>`; '' when it is none.
+    """Return the provider ID of a message, `<chat>/<message>`; '' if it has none.
 
-    Telegram numbers them within a chat.
+    Telegram numbers messages within a chat.
     """
     chat = _id(_part(message, "chat"))
     number = message.get("message_id")
     return f"{chat}/{number}" if chat and isinstance(number, int) else ""
 
 
-def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = whole.get(name)
-    return found if isinstance(found, dict) else {}
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, dict) else {}
 
 
-def _text(whole: Mapping[str, Any], name: str) -> str:
-    found = whole.get(name)
-    return found if isinstance(found, str) else ""
+def _text(value: Mapping[str, Any], name: str) -> str:
+    text = value.get(name)
+    return text if isinstance(text, str) else ""
 
 
 def _id(chat: Mapping[str, Any]) -> str:
-    found = chat.get("id")
-    return (
-        str(found)
-        if isinstance(found, int) and not isinstance(found, bool) and 0 < abs(found) < 2**63
-        else ""
-    )
+    number = chat.get("id")
+    is_id = isinstance(number, int) and not isinstance(number, bool) and 0 < abs(number) < 2**63
+    return str(number) if is_id else ""
 
 
-def _name(person: Mapping[str, Any]) -> str:
+def _person_name(person: Mapping[str, Any]) -> str:
     full = f"{_text(person, 'first_name')} {_text(person, 'last_name')}".strip()
     return full or _text(person, "username")
 
 
-def _moment(whole: Mapping[str, Any]) -> datetime | None:
-    return times.from_unix(whole.get("date"))
+def _date_of(value: Mapping[str, Any]) -> datetime | None:
+    return times.from_unix(value.get("date"))
 
 
-# https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write
-# shows when one does
+# https://core.telegram.org/bots/api#chatmember; `restricted` is missing, because only sending a
+# message shows whether it is allowed
 MEMBERSHIPS: Mapping[str, bool] = {
     "member": True,
     "administrator": True,
@@ -259,7 +258,7 @@ MEMBERSHIPS: Mapping[str, bool] = {
     "kicked": False,
     "left": False,
 }
-REASONS: Mapping[tuple[bool, bool], str] = {
+PERMISSION_REASONS: Mapping[tuple[bool, bool], str] = {
     (True, True): "The person started or unblocked the bot in Telegram.",
     (True, False): "The person blocked the bot in Telegram.",
     (False, True): "The bot was added to the chat in Telegram.",

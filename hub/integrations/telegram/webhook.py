@@ -1,4 +1,4 @@
-"""Check the address of a bot's webhook, and describe what getWebhookInfo reports.
+"""Check the URL of a bot's webhook, and describe the result of getWebhookInfo.
 
 https://core.telegram.org/bots/api#getwebhookinfo
 """
@@ -10,29 +10,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub.integrations.api import is_loopback, times
-from hub.integrations.telegram.updates import NEEDED
+from hub.integrations.telegram.updates import REQUIRED_UPDATES
 
 PORTS = (443, 80, 88, 8443)
 BUTTON = "**Set webhook** under **Webhook URLs**"
-MANY = 20  # updates that wait: more than a moment's
+MANY = 20  # pending updates that suggest a slow hub
 
 
-def refuses(here: str, *, stand_in: bool) -> str:
-    """Return why Telegram would not send to an address, a sentence; '' when it would.
+def reason_to_refuse(webhook_url: str, *, stand_in: bool) -> str:
+    """Return a sentence with the reason why Telegram would not send to a URL; '' if it would.
 
-    `stand_in`: it is not Telegram itself.
+    Pass `stand_in` if the API is a simulator or a proxy instead of Telegram itself.
     """
     try:
-        parts = urlsplit(here)
+        parts = urlsplit(webhook_url)
         port = parts.port
     except ValueError:
-        return f"{here} is not a web address. Correct HUB_PUBLIC_URL."
+        return f"{webhook_url} is not a web address. Correct HUB_PUBLIC_URL."
     if stand_in and is_loopback(parts.hostname or ""):
         return ""
     if parts.scheme != "https" or is_loopback(parts.hostname or ""):
         return (
             "Telegram sends only to https addresses on the public internet, but the"
-            f" address of this hub is {here}. Set HUB_PUBLIC_URL to a public https"
+            f" address of this hub is {webhook_url}. Set HUB_PUBLIC_URL to a public https"
             " address."
         )
     if (port or 443) not in PORTS:
@@ -44,7 +44,7 @@ def refuses(here: str, *, stand_in: bool) -> str:
 
 
 def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what keeps updates from arriving, sentences with the remedy."""
+    """Return sentences with the problems of receiving updates and their remedies."""
     if not info.get("url"):
         return (
             (
@@ -52,25 +52,23 @@ def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
                 f" no new chats. Choose {BUTTON}."
             ),
         )
-    found = []
-    allowed = info.get("allowed_updates")  # left out when Telegram sends what it usually does
-    missing = (
-        [name for name in NEEDED if name not in allowed]
-        if isinstance(allowed, list) and allowed
-        else []
-    )
+    problems = []
+    allowed = info.get("allowed_updates")  # missing if Telegram sends its default updates
+    missing = []
+    if isinstance(allowed, list) and allowed:
+        missing = [name for name in REQUIRED_UPDATES if name not in allowed]
     if missing:
-        found.append(
+        problems.append(
             f"Telegram does not send some updates to Signpost ({', '.join(missing)})."
             f" Choose {BUTTON}."
         )
-    if trouble := _trouble(info):
-        found.append(f"{trouble} Then choose {BUTTON}.")
-    return tuple(found)
+    if error := _describe_last_error(info):
+        problems.append(f"{error} Then choose {BUTTON}.")
+    return tuple(problems)
 
 
-def described(info: Mapping[str, Any], bot: str, here: str) -> str:
-    """Say where updates go, what waits, what failed last, and what to do."""
+def describe(info: Mapping[str, Any], bot: str, webhook_url: str) -> str:
+    """Describe the receiver of updates, pending updates, the last error and its remedy."""
     url = str(info.get("url") or "")
     if not url:
         return (
@@ -78,43 +76,41 @@ def described(info: Mapping[str, Any], bot: str, here: str) -> str:
             " Set webhook to receive them."
         )
     sentences = [f"Telegram sends the updates of {bot} to {url}."]
-    if url != here:
+    if url != webhook_url:
         sentences = [
             f"Telegram sends the updates of {bot} to another address, {url}. Choose Set"
             " webhook to receive them."
         ]
-    waiting = info.get("pending_update_count")
-    if isinstance(waiting, int) and waiting:
+    pending = info.get("pending_update_count")
+    if isinstance(pending, int) and pending:
         sentences.append(
-            f"{waiting:,} {'update is' if waiting == 1 else 'updates are'} waiting to be delivered."
+            f"{pending:,} {'update is' if pending == 1 else 'updates are'} waiting to be delivered."
         )
-    if trouble := _trouble(info):
-        sentences.append(f"{trouble} Then choose Set webhook to repair it.")
-    elif url == here:
+    if error := _describe_last_error(info):
+        sentences.append(f"{error} Then choose Set webhook to repair it.")
+    elif url == webhook_url:
         sentences.append(
             "No delivery failed."
-            if not waiting or waiting < MANY
+            if not pending or pending < MANY
             else "Check that the hub responds quickly enough."
         )
     return " ".join(sentences)
 
 
-def _trouble(info: Mapping[str, Any]) -> str:
-    """Return what failed last, as Telegram tells it, and what to do; '' when nothing did."""
-    said = str(info.get("last_error_message") or "").strip().rstrip(".")
-    if not said:
+def _describe_last_error(info: Mapping[str, Any]) -> str:
+    """Return the last error of a delivery, in Telegram's words, and its remedy; '' if none."""
+    message = str(info.get("last_error_message") or "").strip().rstrip(".")
+    if not message:
         return ""
     remedy = next(
-        (remedy for words, remedy in REMEDIES if any(word in said.lower() for word in words)),
-        OTHERWISE,
+        (remedy for words, remedy in REMEDIES if any(word in message.lower() for word in words)),
+        OTHER_REMEDY,
     )
-    return (
-        f"Telegram could not deliver an update{_when(info.get('last_error_date'))}: {said}."
-        f" {remedy}"
-    )
+    date = _format_date(info.get("last_error_date"))
+    return f"Telegram could not deliver an update{date}: {message}. {remedy}"
 
 
-def _when(seconds: Any) -> str:
+def _format_date(seconds: Any) -> str:
     moment = times.from_unix(seconds)
     return f" on {moment:%B} {moment.day} at {moment:%H:%M} UTC" if moment else ""
 
@@ -141,4 +137,4 @@ REMEDIES = (
         "Check the log of the hub and of the proxies in front of it.",
     ),
 )
-OTHERWISE = "Check that HUB_PUBLIC_URL can be reached from the internet."
+OTHER_REMEDY = "Check that HUB_PUBLIC_URL can be reached from the internet."

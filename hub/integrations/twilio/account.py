@@ -114,26 +114,26 @@ class AccountForm(ConfigForm):
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
         valid = super().validate(extra_validators)
         if self.secondary_auth_token.data == self.auth_token.data:
-            self.secondary_auth_token.data = ""  # the rotation is over
+            self.secondary_auth_token.data = ""  # the rotation is complete
         if not self.shared_key_id.data:
             self.auth_token_too.data = False
-        whole = [
-            _both(
+        pairs_complete = [
+            _check_pair(
                 self.api_key_sid,
                 self.api_key_secret,
                 "Enter both the SID and the secret of the key, or neither.",
             ),
-            _both(
+            _check_pair(
                 self.shared_key_id,
                 self.shared_key,
                 "Enter both the ID and the secret of the SharedKey, or neither.",
             ),
         ]
-        return bool(valid) and all(whole)
+        return bool(valid) and all(pairs_complete)
 
 
 def services() -> SendersByCountry:
-    """Return the setting that sends to some countries through Messaging Services of their own."""
+    """Return the setting for Messaging Services that send to some countries."""
     return SendersByCountry(
         "By country",
         Regexp(
@@ -147,10 +147,10 @@ def services() -> SendersByCountry:
     )
 
 
-def _both(public: Any, secret: Any, why: str) -> bool:
-    """Tell whether both halves of a pair are given, or neither; blames the one that is missing."""
+def _check_pair(public: Any, secret: Any, error: str) -> bool:
+    """Return whether both fields are filled in, or neither; add an error to the missing one."""
     if bool(public.data) == bool(secret.data):
         return True
     missing = secret if public.data else public
-    missing.errors = [*missing.errors, why]
+    missing.errors = [*missing.errors, error]
     return False

@@ -1,6 +1,4 @@
-"""Test a Twilio account without sending: it is active, the key may send, and the sender belongs to
-it.
-"""
+"""Test a Twilio account without sending: it is active, and the key and the sender belong to it."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ class CheckedTwilio(TwilioIntegration):
             try:
                 return self._check()
             except SendError as problem:
-                result = self._refused(problem)
+                result = self._failed_check(problem)
                 response = describe_last(exchanges, problem.code, self.request_ref_header)
                 return replace(result, response=response)
 
@@ -64,7 +62,7 @@ class CheckedTwilio(TwilioIntegration):
         warnings = (
             *((TRIAL,) if is_trial else ()),
             *result.warnings,
-            *((SECONDARY_REJECTED,) if self.secondary_opens() is False else ()),
+            *((SECONDARY_REJECTED,) if self.is_secondary_token_valid() is False else ()),
         )
         limited = is_trial or bool(result.warnings)
         return CheckResult(
@@ -112,13 +110,13 @@ class CheckedTwilio(TwilioIntegration):
         except ConnectionBroken as problem:
             raise KeyRejected(str(problem), problem.code) from None
 
-    def _refused(self, problem: SendError) -> CheckResult:
+    def _failed_check(self, problem: SendError) -> CheckResult:
         """Return the result of a test that Twilio refused, by its code."""
         if isinstance(problem, KeyRejected):
             return refusals.rejected_key(problem.code)
         if isinstance(problem, ConnectionBroken) and problem.code in ("", "20003"):
             code = problem.code or "20003"
-            if self.secondary_opens():
+            if self.is_secondary_token_valid():
                 return refusals.promoted_secondary_token(code)
             return refusals.rejected_token(self.settings["account_sid"], code)
         if problem.code == "20404":

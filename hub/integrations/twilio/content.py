@@ -1,5 +1,4 @@
-"""Content templates: what a Twilio account keeps in its Content Template Builder, and whether
-WhatsApp approved it.
+"""Read the templates of an account's Content Template Builder, with their approval by WhatsApp.
 
 https://www.twilio.com/docs/content/content-api-resources
 """
@@ -13,30 +12,28 @@ from twilio.rest import Client
 
 from hub.integrations.api import TemplateInfo
 
-MOST = 1000
+MOST_TEMPLATES = 1000
 
 
-def templates(client: Client) -> list[TemplateInfo]:
-    """List an account's templates with their approval, in one call for each page."""
-    return [
-        _read(one)
-        for one in client.content.v1.content_and_approvals.list(limit=MOST, page_size=100)
-    ]
+def fetch_templates(client: Client) -> list[TemplateInfo]:
+    """Return an account's templates with their approval, in one call per page."""
+    contents = client.content.v1.content_and_approvals.list(limit=MOST_TEMPLATES, page_size=100)
+    return [_read_template(content) for content in contents]
 
 
-def _read(one: Any) -> TemplateInfo:
-    forms: Mapping[str, Mapping[str, Any]] = one.types or {}
+def _read_template(content: Any) -> TemplateInfo:
+    forms: Mapping[str, Mapping[str, Any]] = content.types or {}
     kind = next(iter(forms), "")
     form = forms.get(kind, {})
-    approval: Mapping[str, Any] = one.approval_requests or {}
+    approval: Mapping[str, Any] = content.approval_requests or {}
     return TemplateInfo(
-        id=one.sid,
-        name=one.friendly_name or one.sid,
-        locale=one.language or "",
+        id=content.sid,
+        name=content.friendly_name or content.sid,
+        locale=content.language or "",
         kind=kind,
         state=str(approval.get("status") or "unsubmitted").lower(),
         category=str(approval.get("category") or "").lower(),
         reason=str(approval.get("rejection_reason") or ""),
         text=str(form.get("body") or form.get("title") or ""),
-        variables={str(name): str(sample) for name, sample in (one.variables or {}).items()},
+        variables={str(name): str(sample) for name, sample in (content.variables or {}).items()},
     )

@@ -28,17 +28,17 @@ from hub.integrations.api import (
 )
 
 PAGES = "https://www.twilio.com/docs/api/errors"
-PAUSE = 10.0  # seconds to leave a sender alone when Twilio only says that it is too much
+PAUSE = 10.0  # seconds to wait if Twilio limits the rate without a time
 
 
 @dataclass(frozen=True)
-class Known:
-    """One entry of the data file, whose head explains the fields."""
+class KnownError:
+    """One entry of errors.toml, which explains the fields."""
 
     code: str
     kind: str
-    says: str
-    do: str
+    cause: str
+    remedy: str
     when: str
     switch: bool = False
     after_repeat: bool = False
@@ -47,77 +47,71 @@ class Known:
 
     @property
     def sentence(self) -> str:
-        return f"{self.says} {self.do}"
+        return f"{self.cause} {self.remedy}"
 
 
 @cache
-def catalog() -> Mapping[str, Known]:
-    """Return every known code."""
+def catalog() -> Mapping[str, KnownError]:
+    """Return all known errors by code."""
     text = files(__package__).joinpath("errors.toml").read_text("utf-8")
     return MappingProxyType(
-        {code: Known(code=code, **entry) for code, entry in tomllib.loads(text).items()}
+        {code: KnownError(code=code, **entry) for code, entry in tomllib.loads(text).items()}
     )
-
-
-def known(code: str) -> Known | None:
-    """Return what is known of a code."""
-    return catalog().get(code)
 
 
 def explain(code: str) -> Problem | None:
-    """Say what a code means, or None when it is not known."""
-    entry = known(code)
-    return (
-        Problem(code=code, text=entry.says, remedy=entry.do, url=f"{PAGES}/{code}")
-        if entry
-        else None
-    )
+    """Explain a code. Returns None for an unknown code."""
+    entry = catalog().get(code)
+    if entry is None:
+        return None
+    return Problem(code=code, text=entry.cause, remedy=entry.remedy, url=f"{PAGES}/{code}")
 
 
 def error_of(code: str) -> SendError | None:
-    """Return the error that a call refused with this code raises; None for an unknown code."""
-    return _error_of(code) if code in catalog() else None
+    """Return the error for a call that was refused with a code; None for an unknown code."""
+    return _cached_error(code) if code in catalog() else None
 
 
 @cache
-def _error_of(code: str) -> SendError:
-    return _error(catalog()[code])
+def _cached_error(code: str) -> SendError:
+    return _new_error(catalog()[code])
 
 
 def raise_for(status: int, code: str, message: str, retry_after: float | None) -> NoReturn:
-    """Raise what a refused call comes to: by its code, else by its HTTP status.
+    """Raise the error of a refused call, by its code, or else by its HTTP status.
 
-    `retry_after` in seconds.
+    `retry_after` is in seconds.
     """
-    del message  # it may quote the recipient's number, so it goes into no exception and no log
-    entry = known(code)
+    del message  # it may quote the recipient's number, so no exception and no log contains it
+    entry = catalog().get(code)
     if status >= 500 and (entry is None or entry.kind == "transient"):
         _raise_for_5xx(status, code, entry, retry_after)
     if entry is None:
         _raise_for_status(status, code, retry_after)
-    raise _error(entry, status, retry_after)
+    raise _new_error(entry, status, retry_after)
 
 
-def _error(entry: Known, status: int = 400, retry_after: float | None = None) -> SendError:
+def _new_error(entry: KnownError, status: int = 400, retry_after: float | None = None) -> SendError:
     if entry.kind == "throttle" or (entry.kind == "transient" and status == 429):
-        pause = _first(retry_after, entry.retry_minutes * 60.0 or PAUSE)
+        pause = entry.retry_minutes * 60.0 or PAUSE
         return SlowDown(
             entry.sentence,
             entry.code,
-            pause,
+            pause if retry_after is None else retry_after,
             scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope),
         )
     if entry.kind == "transient":
+        wait = entry.retry_minutes * 60.0 or None
         return TransientError(
-            entry.sentence, entry.code, _first(retry_after, entry.retry_minutes * 60.0 or None)
+            entry.sentence, entry.code, wait if retry_after is None else retry_after
         )
     return OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 
 def _raise_for_5xx(
-    status: int, code: str, entry: Known | None, retry_after: float | None
+    status: int, code: str, entry: KnownError | None, retry_after: float | None
 ) -> NoReturn:
-    # https://www.twilio.com/docs/api/errors/20500: after a 500 the message may be on its way
+    # https://www.twilio.com/docs/api/errors/20500: after a 500 the message may still be sent
     if status == 503 and retry_after is not None:
         raise SlowDown(
             entry.sentence if entry else BUSY,
@@ -130,17 +124,14 @@ def _raise_for_5xx(
 
 def _raise_for_status(status: int, code: str, retry_after: float | None) -> NoReturn:
     if status == 429:
-        raise SlowDown(BUSY, code or "http_429", _first(retry_after, PAUSE), scope=Scope.ACCOUNT)
+        pause = PAUSE if retry_after is None else retry_after
+        raise SlowDown(BUSY, code or "http_429", pause, scope=Scope.ACCOUNT)
     if not 400 <= status < 500:
         raise OutcomeUnknown(FAILED, code or f"http_{status}")
-    if not code:  # each refusal of Twilio's has one
+    if not code:  # all refusals by Twilio have a code
         raise gateway_error("Twilio", status, "HUB_TWILIO_API_URL")
     error = ConnectionBroken if status in (401, 403) else PermanentError
     raise error(UNKNOWN_CODE, code)
-
-
-def _first(given: float | None, otherwise: float | None) -> float | None:
-    return otherwise if given is None else given
 
 
 OUTCOMES: Mapping[str, type[SendError]] = {

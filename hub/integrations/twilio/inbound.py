@@ -31,11 +31,11 @@ MOST_FILES = 10
 OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 HOPS = 4
-LONGEST_NAME = 200  # characters of a name or an id that a person is known by
+LONGEST_NAME = 200  # characters of a person's name or ID
 # a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
-# the numbers that stand for a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE
-# on a keypad https://help.twilio.com/articles/223179988
+# numbers that replace a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a
+# keypad https://help.twilio.com/articles/223179988
 WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
 OFFICIAL = "https://api.twilio.com/"
 
@@ -44,7 +44,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
     """Read the form of a person's message."""
     channel = Channel.WHATSAPP if form.get("From", "").lower().startswith(WHATSAPP) else Channel.SMS
     kind, address = _person(form)
-    external = bare(form.get("ExternalUserId", ""))
+    external = without_channel(form.get("ExternalUserId", ""))
     return Inbound(
         provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
         channel=channel,
@@ -63,41 +63,41 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
 
 
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:
-    """Return by what a person is known: their number, else the id that WhatsApp gives them for this
-    business.
+    """Return the kind and the address of a person: the number, or WhatsApp's ID for this business.
 
-    "" where the message names nobody who can be answered: the number is withheld, or the sender is
-    a name or a short code, which take no answers.
+    The address is "" if nobody can be answered: the number is withheld, or the sender is a name or
+    a short code, which cannot receive replies.
     """
-    sent_from = bare(form.get("From", ""))
+    sent_from = without_channel(form.get("From", ""))
     for number in (_with_plus(form.get("From", "")), f"+{form.get('WaId', '')}"):
         with suppress(ValueError):
             if number not in WITHHELD:
                 return Address.PHONE, phones.parse_typed(number)
-    known_as = sent_from if _USER_ID.fullmatch(sent_from) else ""
-    external = bare(form.get("ExternalUserId", "")) or known_as
+    user_id = sent_from if _USER_ID.fullmatch(sent_from) else ""
+    external = without_channel(form.get("ExternalUserId", "")) or user_id
     return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
 
 
 def _with_plus(sent_from: str) -> str:
     """Return a sender with the plus sign that form decoding or WhatsApp removed."""
-    number = bare(sent_from)
-    lost = sent_from.startswith(" ") or sent_from.strip().lower().startswith(WHATSAPP)
-    return f"+{number}" if lost and re.fullmatch(r"[1-9][0-9]{9,14}", number) else number
+    number = without_channel(sent_from)
+    lost_plus = sent_from.startswith(" ") or sent_from.strip().lower().startswith(WHATSAPP)
+    return f"+{number}" if lost_plus and re.fullmatch(r"[1-9][0-9]{9,14}", number) else number
 
 
 def _text(form: Mapping[str, str]) -> str:
-    """Return what a person wrote, or what the button or the list entry says that they chose."""
+    """Return the text that a person wrote, or that of the button or list entry they chose."""
     if form.get("MessageType", "").lower() == "reaction":
         return ""
     return form.get("Body") or form.get("ButtonText") or form.get("ListTitle", "")
 
 
 def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
-    """Return what a message was sent to: a number in each of its forms, since the account may know
-    it by another one.
+    """Return the receivers of a message: a number in all its forms, and its Messaging Service.
+
+    The settings may contain the number in another form.
     """
-    to = bare(form.get("To", ""))
+    to = without_channel(form.get("To", ""))
     try:
         names = dict.fromkeys([to, *phones.written_forms(phones.parse_strict(to))])
     except ValueError:
@@ -105,30 +105,26 @@ def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
     return tuple(prefix + name for name in [*names, form.get("MessagingServiceSid", "")] if name)
 
 
-def bare(address: str) -> str:
-    """Return an address without the name of its channel, which Twilio puts before it:
-    rcs:+13175550142 is that number.
-    """
-    return _CHANNEL.sub("", address.strip()).strip()
+def without_channel(address: str) -> str:
+    """Return an address without its channel, which Twilio adds as in rcs:+13175550142."""
+    return _CHANNEL_PREFIX.sub("", address.strip()).strip()
 
 
 # https://www.twilio.com/docs/messaging/channels
-_CHANNEL = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
+_CHANNEL_PREFIX = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
 
 
 def _files(form: Mapping[str, str]) -> tuple[Attachment, ...]:
-    # by their addresses: NumMedia only repeats how many there are, and may be missing
+    # NumMedia is not read, because it may be missing
     return tuple(
-        Attachment(url, form.get(f"MediaContentType{n}", ""))
-        for n in range(MOST_FILES)
-        if (url := form.get(f"MediaUrl{n}", ""))
+        Attachment(url, form.get(f"MediaContentType{number}", ""))
+        for number in range(MOST_FILES)
+        if (url := form.get(f"MediaUrl{number}", ""))
     )
 
 
-def said(request: WebhookRequest) -> Mapping[str, str]:
-    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says
-    the same by the same names.
-    """
+def fields_of(request: WebhookRequest) -> Mapping[str, str]:
+    """Return the fields of a webhook, from a form or from a JSON object with the same names."""
     if request.form or not request.headers.get("content-type", "").lower().startswith(
         "application/json"
     ):
@@ -139,11 +135,11 @@ def said(request: WebhookRequest) -> Mapping[str, str]:
 def fetch_file(
     url: str, base: str, http: ProviderHttpClient, account: tuple[str, str]
 ) -> tuple[str, bytes]:
-    """Return a file that a person sent: content type and content.
+    """Return the content type and the content of a file that a person sent.
 
-    Twilio may ask who wants it, and sends on to where it lies.
+    Twilio may require the credentials, and redirects to the server that stores the file.
     """
-    if url.startswith(OFFICIAL):  # whatever speaks for Twilio here speaks for this host too
+    if url.startswith(OFFICIAL):  # a configured proxy or simulator also replaces this host
         url = base + url.removeprefix(OFFICIAL.rstrip("/"))
     if not url.startswith(base + "/"):
         raise PermanentError("The file does not belong to this provider.", "bad_address")
@@ -156,7 +152,7 @@ def fetch_file(
         if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
             try:
                 url = urljoin(url, response.headers["location"])
-                headers = {}  # elsewhere the credentials are nobody's business
+                headers = {}  # other servers must not receive the credentials
             except ValueError:
                 break
             continue
@@ -165,10 +161,6 @@ def fetch_file(
                 f"Twilio returned HTTP {response.status}. The file may have been deleted there.",
                 str(response.status),
             )
-        return (
-            response.headers.get("content-type", "application/octet-stream")
-            .partition(";")[0]
-            .strip(),
-            response.body,
-        )
+        content_type = response.headers.get("content-type", "application/octet-stream")
+        return content_type.partition(";")[0].strip(), response.body
     raise PermanentError("The address of the file redirects too often.", "bad_address")

@@ -1,4 +1,4 @@
-"""The common part of Twilio's products: sending through its SDK, verifying webhooks, statuses.
+"""The common part of Twilio's products: sending with its SDK, verifying webhooks, statuses.
 
 https://www.twilio.com/docs/messaging/api/message-resource
 """
@@ -38,10 +38,10 @@ from hub.integrations.api import (
     webhook,
 )
 from hub.integrations.twilio.errors import error_of, explain, raise_for
-from hub.integrations.twilio.inbound import fetch_file, read_inbound, said
-from hub.integrations.twilio.kinds import Kind, described, kind_of
+from hub.integrations.twilio.inbound import fetch_file, fields_of, read_inbound
+from hub.integrations.twilio.kinds import Kind, describe, kind_of
 from hub.integrations.twilio.sdk import SdkHttpClient, error_code
-from hub.integrations.twilio.signature import SIGNATURE, signed_by, ways
+from hub.integrations.twilio.signature import SIGNATURE, is_signed, signing_keys
 from hub.integrations.twilio.statuses import (
     OUTSIDE_WINDOW,
     STATUSES,
@@ -53,21 +53,21 @@ from hub.integrations.twilio.statuses import (
 
 T = TypeVar("T")
 
-# Twilio tries a callback once by default; this asks for five tries on any failure, within its 15
-# seconds https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+# Twilio does not retry a callback by default; this requests five tries after any failure, within
+# 15 seconds https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CALLBACK_OVERRIDES = "#rc=5&rp=all"
-LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
-FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
-# how far ahead ours may have been: the same text is looked for that much earlier
+LONGEST_VALIDITY = 36_000  # seconds that a message may wait in Twilio's queue
+FIND_SLACK = timedelta(minutes=2)  # the usual difference between the hub's and Twilio's clocks
+# the largest difference; a message with the same text is found even if it is that much older
 CLOCKS_APART = timedelta(days=1)
 FIND_LIMIT = 100
 LOST = (Status.FAILED, Status.UNDELIVERED)
-# nothing to be said back
+# a response that sends no reply
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 
 class TwilioIntegration(WebhookReceiver):
-    """A product of Twilio's messaging API; subclasses say which."""
+    """A product of Twilio's messaging API; each product is a subclass."""
 
     contract = 2
     provider = "Twilio"
@@ -77,12 +77,12 @@ class TwilioIntegration(WebhookReceiver):
     request_ref_header = "twilio-request-id"
     stored_headers = ("i-twilio-idempotency-token",)
     concurrency = 64
-    # segments, that is: https://help.twilio.com/articles/115002943027
+    # in segments: https://help.twilio.com/articles/115002943027
     rate_hint = (
         "Twilio sends about 1 message per second from a US number, 3 from a toll-free"
         " number and 100 from a short code. It queues the rest."
     )
-    max_length = 1600  # characters of Body, else 21617
+    max_length = 1600  # characters of Body; a longer one fails with 21617
     stop_codes = frozenset({"21610"})
     sender_prefix = ""  # before numbers, such as whatsapp:
 
@@ -100,10 +100,10 @@ class TwilioIntegration(WebhookReceiver):
         self._sending = (
             self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
         )
-        self._ways = ways(settings)
+        self._signing_keys = signing_keys(settings)
 
     def _client(self, username: str, password: str) -> Client:
-        # an empty environment: TWILIO_EDGE and the like would be picked up silently
+        # an empty environment, so that the SDK does not read variables such as TWILIO_EDGE
         return Client(
             username,
             password,
@@ -114,12 +114,9 @@ class TwilioIntegration(WebhookReceiver):
 
     # sending
     def send(self, message: Outbound) -> Accepted:
-        made = self._call(
-            lambda: self._sending.messages.create(
-                **{_ARGUMENTS[k]: v for k, v in self.render(message).items()}
-            )
-        )
-        return self._accepted(made)
+        arguments = {_ARGUMENTS[name]: value for name, value in self.render(message).items()}
+        created = self._call(lambda: self._sending.messages.create(**arguments))
+        return self._accepted(created)
 
     def render(self, message: Outbound) -> dict[str, Any]:
         sender = (
@@ -143,61 +140,64 @@ class TwilioIntegration(WebhookReceiver):
         if message.status_url:
             payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
         if message.expires_at is not None:
-            left = int((message.expires_at - datetime.now(UTC)).total_seconds())
-            if left < LONGEST_VALIDITY:
-                payload["ValidityPeriod"] = max(1, left)
+            remaining = int((message.expires_at - datetime.now(UTC)).total_seconds())
+            if remaining < LONGEST_VALIDITY:
+                payload["ValidityPeriod"] = max(1, remaining)
         return payload
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
-        wanted = self.render(message)
-        sender = {"from_": wanted["From"]} if "From" in wanted else {}
+        payload = self.render(message)
+        sender = {"from_": payload["From"]} if "From" in payload else {}
         listed = self._call(
             lambda: self._sending.messages.list(
-                to=wanted["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender
+                to=payload["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender
             )
         )
         earliest = since - FIND_SLACK
         if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
             raise OutcomeUnknown("Twilio has more messages to this number than fit on one page.")
-        ours = [
-            m
-            for m in listed
-            if m.direction != "inbound"
-            and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])
-        ]
-        # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening
-        # change texts otherwise
-        sure = {
-            m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"])
-            for m in ours
-        }
-        return [
-            # what failed is there all the same; why, it says when it is asked for
-            replace(
-                found,
-                sure=sure[m.sid],
-                code="",
-                outside_window=False,
-                error=None,
-                status=Status.ACCEPTED if found.status in LOST else found.status,
-            )
-            for m in ours
-            if (found := self._accepted(m))
-            and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
-        ]
+        matches = []
+        for candidate in listed:
+            service = payload.get("MessagingServiceSid")
+            if candidate.direction == "inbound" or not (
+                sender or candidate.messaging_service_sid == service
+            ):
+                continue
+            # Twilio adds a notice before the text of trial accounts, and Smart Encoding and link
+            # shortening may change the text
+            body = payload.get("Body", "")
+            sure = bool(body) and (candidate.body or "").endswith(body)
+            if candidate.date_created >= (earliest - CLOCKS_APART if sure else earliest):
+                matches.append(self._match(candidate, sure=sure))
+        return matches
+
+    def _match(self, candidate: Any, *, sure: bool) -> Accepted:
+        """Return a message that Twilio has, as accepted even if it failed.
+
+        `fetch_status` then reports the failure and its cause.
+        """
+        accepted = self._accepted(candidate)
+        return replace(
+            accepted,
+            sure=sure,
+            code="",
+            outside_window=False,
+            error=None,
+            status=Status.ACCEPTED if accepted.status in LOST else accepted.status,
+        )
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
-        m = self._call(lambda: self._sending.messages(provider_id).fetch())
-        code = str(m.error_code or "")
+        resource = self._call(lambda: self._sending.messages(provider_id).fetch())
+        code = str(resource.error_code or "")
         return StatusUpdate(
             provider_id=provider_id,
-            at=m.date_updated,
-            status=STATUSES.get(m.status),
-            provider_status=m.status,
+            at=resource.date_updated,
+            status=STATUSES.get(resource.status),
+            provider_status=resource.status,
             code=code,
             reason=meaning_of(code),
-            segments=segment_count(m.num_segments),
-            price=price_of(m.price, m.price_unit),
+            segments=segment_count(resource.num_segments),
+            price=price_of(resource.price, resource.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
         )
@@ -210,17 +210,17 @@ class TwilioIntegration(WebhookReceiver):
             (self.settings["account_sid"], self.settings.get("auth_token", "")),
         )
 
-    def _accepted(self, m: Any) -> Accepted:
-        status = STATUSES.get(m.status) or Status.ACCEPTED
-        if not isinstance(m.sid, str) or not re.fullmatch(r"[!-~]{1,64}", m.sid):
+    def _accepted(self, resource: Any) -> Accepted:
+        status = STATUSES.get(resource.status) or Status.ACCEPTED
+        if not isinstance(resource.sid, str) or not re.fullmatch(r"[!-~]{1,64}", resource.sid):
             raise OutcomeUnknown("Twilio’s response contains no message ID.", "bad_answer")
-        code = str(m.error_code or "") if status in LOST else ""
+        code = str(resource.error_code or "") if status in LOST else ""
         return Accepted(
-            provider_id=m.sid,
+            provider_id=resource.sid,
             status=status,
-            segments=segment_count(m.num_segments),
-            price=price_of(m.price, m.price_unit),
-            sender=m.messaging_service_sid or m.from_ or "",
+            segments=segment_count(resource.num_segments),
+            price=price_of(resource.price, resource.price_unit),
+            sender=resource.messaging_service_sid or resource.from_ or "",
             code=code,
             reason=meaning_of(code),
             outside_window=code == OUTSIDE_WINDOW,
@@ -228,13 +228,13 @@ class TwilioIntegration(WebhookReceiver):
         )
 
     def _call(self, call: Callable[[], T]) -> T:
-        """Make one call of the SDK and turn what goes wrong into a SendError."""
+        """Make one call of the SDK, and convert its errors into SendErrors."""
         try:
             with http_errors("Twilio"):
                 return call()
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
             response = self._sdk.last
-            # it took the request, and said something we cannot read
+            # Twilio accepted the request, and its response cannot be read
             if response is None or response.status < 300:
                 raise OutcomeUnknown(
                     "Twilio’s response could not be read.", "bad_answer"
@@ -258,7 +258,7 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def length_of(cls, text: str) -> int:
-        return utf16_length(text)  # Twilio does not say what its characters are
+        return utf16_length(text)  # the largest possible count: Twilio does not define characters
 
     @classmethod
     def clean_address(cls, address: str) -> str:
@@ -270,7 +270,7 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
-        return said(request).get("AccountSid", "")
+        return fields_of(request).get("AccountSid", "")
 
     @classmethod
     def unassigned_verifier(
@@ -297,14 +297,15 @@ class TwilioIntegration(WebhookReceiver):
 
     def verify(self, request: WebhookRequest) -> None:
         signature = request.headers.get(SIGNATURE, "")
-        if not signature or not self._ways:
+        if not signature or not self._signing_keys:
             raise BadWebhook("The request has no signature.")
-        if not signed_by(self._ways, request, signature):
+        if not is_signed(self._signing_keys, request, signature):
             raise BadWebhook("The signature does not match this account’s Auth Token or SharedKey.")
 
-    def secondary_opens(self) -> bool | None:
-        """Tell whether the secondary Auth Token opens the account; None where there is none, or
-        Twilio cannot be asked.
+    def is_secondary_token_valid(self) -> bool | None:
+        """Return whether Twilio accepts the secondary Auth Token.
+
+        Returns None if there is none, or if Twilio cannot be reached.
         """
         account = self.settings.get("account_sid", "")
         token = self.settings.get("secondary_auth_token", "")
@@ -320,16 +321,17 @@ class TwilioIntegration(WebhookReceiver):
         return True
 
     def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may
-        arrive at any of the addresses.
+        """Return the event in a webhook.
+
+        People's messages and statuses of SMS and WhatsApp may arrive at any of the URLs.
         """
-        form = said(request)
+        form = fields_of(request)
         match kind_of(form):
             case Kind.INBOUND:
                 return [read_inbound(form)]
             case Kind.STATUS:
                 return [read_status(request)]
-        return [Unrecognized(description=described(form))]
+        return [Unrecognized(description=describe(form))]
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:
@@ -338,26 +340,24 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        form = said(request)
+        form = fields_of(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
         kind = kind_of(form)
         if not sid or kind == Kind.OTHER:
             return super().callback_key(request)
         if kind == Kind.INBOUND:
             return sid, "received"
-        return (
-            sid,
-            f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}",
-        )
+        status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
+        return sid, f"{status_name}:{form.get('ErrorCode', '')}"
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        form = said(request)
-        if kind_of(form) != Kind.STATUS:  # a call's webhook wants TwiML too
+        form = fields_of(request)
+        if kind_of(form) != Kind.STATUS:  # webhooks of calls also require TwiML
             return "text/xml", EMPTY_TWIML
-        word = form.get("MessageStatus") or form.get("SmsStatus", "")
-        told = STATUSES.get(word) not in (None, Status.ACCEPTED)
-        return "application/json", json.dumps({"success": True, "processed": int(told)})
+        status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
+        is_processed = STATUSES.get(status_name) not in (None, Status.ACCEPTED)
+        return "application/json", json.dumps({"success": True, "processed": int(is_processed)})
 
 
 _ARGUMENTS = {

@@ -1,5 +1,4 @@
-"""Tell what a webhook of Twilio is, by the fields that define it, and read contents other than
-text.
+"""Determine the kind of a webhook of Twilio by its fields, and read contents other than text.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
@@ -15,7 +14,7 @@ from hub.integrations.api import Content, inbound_contents
 
 RECEIVED = ("received", "receiving")
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
-# a message of a person has at least one of these, and a status callback none
+# a message of a person has at least one of these fields, and a status callback has none
 CONTENT = frozenset(
     {
         "Body",
@@ -32,8 +31,8 @@ CONTENT = frozenset(
         "ReferralSourceId",
     }
 )
-# fields of products whose webhooks may be signed by the same account, with what each is
-STRANGERS = {
+# fields of other products whose webhooks the same account may sign, with their subjects
+OTHER_PRODUCTS = {
     "CallSid": "a call",
     "ConversationSid": "a conversation of Twilio Conversations",
     "ChannelSid": "a channel of Programmable Chat",
@@ -44,10 +43,9 @@ STRANGERS = {
     "FlowSid": "a flow of Twilio Studio",
     "PayloadType": "the debugger of the Twilio Console",
 }
-# before the addresses of channels that an integration carries; RCS, SMS and MMS are one channel
-# here
-CARRIED = ("whatsapp", "rcs", "sms", "mms")
-SHOWN = 60  # characters of what Twilio says that appear in a sentence
+# prefixes of addresses on supported channels; RCS, SMS and MMS are one channel
+SUPPORTED = ("whatsapp", "rcs", "sms", "mms")
+SHOWN = 60  # characters of Twilio's event names in sentences
 
 
 class Kind(StrEnum):
@@ -59,57 +57,61 @@ class Kind(StrEnum):
 
 
 def kind_of(form: Mapping[str, str]) -> Kind:
-    """Tell whether a form is a person's message, the status of a sent message, or neither.
+    """Return whether a form is a person's message, the status of a sent message, or neither.
 
-    A person's message says `received` and never the status of an outgoing one. It needs no `Body`:
-    a picture, a location or a button has none.
+    A person's message has the status `received`, and never that of an outgoing message. It may have
+    no `Body`, for example if it is a picture, a location or a click of a button.
     """
-    word = (form.get("MessageStatus") or form.get("SmsStatus", "")).lower()
-    holds = not CONTENT.isdisjoint(form)
-    strange = not word and not STRANGERS.keys().isdisjoint(form)
-    if strange or (holds and _medium(form)):
+    status = (form.get("MessageStatus") or form.get("SmsStatus", "")).lower()
+    has_content = not CONTENT.isdisjoint(form)
+    is_other_product = not status and not OTHER_PRODUCTS.keys().isdisjoint(form)
+    if is_other_product or (has_content and _unsupported_channel(form)):
         return Kind.OTHER
-    if word in RECEIVED and (holds or "MessageStatus" not in form):
+    if status in RECEIVED and (has_content or "MessageStatus" not in form):
         return Kind.INBOUND
     if "MessageStatus" in form or "SmsStatus" in form:
         return Kind.STATUS
-    return Kind.INBOUND if holds and any(form.get(name) for name in SIDS) else Kind.OTHER
+    return Kind.INBOUND if has_content and any(form.get(name) for name in SIDS) else Kind.OTHER
 
 
-def _medium(form: Mapping[str, str]) -> str:
-    """Return the unsupported medium in a sender's address, such as `messenger`."""
-    found = _PREFIX.match(form.get("From", ""))
-    return "" if found is None or found[1].lower() in CARRIED else found[1]
+def _unsupported_channel(form: Mapping[str, str]) -> str:
+    """Return the unsupported channel in a sender's address, such as `messenger`."""
+    prefix = _PREFIX.match(form.get("From", ""))
+    return "" if prefix is None or prefix[1].lower() in SUPPORTED else prefix[1]
 
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,29}):")
 
 
-def described(form: Mapping[str, str]) -> str:
-    """Say in a sentence what a webhook is that is neither a message nor a status."""
-    about = next((what for name, what in STRANGERS.items() if name in form), "")
+def describe(form: Mapping[str, str]) -> str:
+    """Describe a webhook that is neither a message nor a status, in a sentence."""
+    subject = next((subject for name, subject in OTHER_PRODUCTS.items() if name in form), "")
     event = form.get("EventType") or form.get("CallStatus") or form.get("StatusCallbackEvent", "")
-    said = f" ({event[:SHOWN]})" if event else ""
-    if medium := _medium(form):
-        return f"This message arrived over {medium}, which no integration supports."
-    if about:
-        return f"This webhook is about {about}{said}, which Signpost does not process."
-    return f"This webhook is neither a message nor a message status{said}."
+    detail = f" ({event[:SHOWN]})" if event else ""
+    if channel := _unsupported_channel(form):
+        return f"This message arrived over {channel}, which no integration supports."
+    if subject:
+        return f"This webhook is about {subject}{detail}, which Signpost does not process."
+    return f"This webhook is neither a message nor a message status{detail}."
 
 
 def contents(form: Mapping[str, str]) -> tuple[Content, ...]:
-    """Return what a person sent beside text, files and buttons."""
-    found = (_main(form), _referral(form))
-    return tuple(one for one in found if one is not None)
+    """Return the contents of a person's message other than text, files and buttons."""
+    contents = (_main_content(form), _referral(form))
+    return tuple(content for content in contents if content is not None)
 
 
-def _main(form: Mapping[str, str]) -> Content | None:
+def _main_content(form: Mapping[str, str]) -> Content | None:
     kind = form.get("MessageType", "").lower()
     entries = form.get("InteractiveData") or form.get("FlowData", "")
     if "Latitude" in form or "Longitude" in form or kind == "location":
-        where = (form.get("Latitude"), form.get("Longitude"))
-        place = inbound_contents.location(*where, form.get("Label", ""), form.get("Address", ""))
-        return place or (inbound_contents.other("location") if _says_nothing(form) else None)
+        location = inbound_contents.location(
+            form.get("Latitude"),
+            form.get("Longitude"),
+            form.get("Label", ""),
+            form.get("Address", ""),
+        )
+        return location or (inbound_contents.other("location") if _is_empty(form) else None)
     if kind == "reaction":
         emoji = form.get("ReactionEmoji") or form.get("Body", "")
         return inbound_contents.reaction(emoji, form.get("OriginalRepliedMessageSid", ""))
@@ -117,14 +119,15 @@ def _main(form: Mapping[str, str]) -> Content | None:
         return inbound_contents.sticker()
     if entries:
         return inbound_contents.form(entries)
-    return (
-        inbound_contents.other(kind) if _says_nothing(form) and kind not in ("", "text") else None
-    )
+    if kind in ("", "text") or not _is_empty(form):
+        return None
+    return inbound_contents.other(kind)
 
 
-def _says_nothing(form: Mapping[str, str]) -> bool:
-    shown = ("Body", "MediaUrl0", "ButtonText", "ButtonPayload", "ListId", "ListTitle")
-    return not any(form.get(name) for name in shown)
+def _is_empty(form: Mapping[str, str]) -> bool:
+    """Return whether a message has no text, no file and no choice of a button or list entry."""
+    visible = ("Body", "MediaUrl0", "ButtonText", "ButtonPayload", "ListId", "ListTitle")
+    return not any(form.get(name) for name in visible)
 
 
 def _referral(form: Mapping[str, str]) -> Content | None:

@@ -1,4 +1,4 @@
-"""The files that Twilio passes on, as data: content type → the most bytes of one.
+"""The files that Twilio accepts: content type → maximum bytes.
 
 https://www.twilio.com/docs/whatsapp/guidance-whatsapp-media-messages
 https://www.twilio.com/docs/messaging/guides/accepted-mime-types
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 MEGABYTE = 1024 * 1024
 IMAGE = 5 * MEGABYTE
-REST = 16 * MEGABYTE
-REST_OF_MMS = 500 * 1024
+OTHER = 16 * MEGABYTE
+OTHER_MMS = 500 * 1024
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 
 ON_WHATSAPP = {
@@ -29,12 +29,12 @@ ON_WHATSAPP = {
             "video/mp4",
             "text/vcard",
         ),
-        REST,
+        OTHER,
     ),
 }
 AS_MMS = {
     **dict.fromkeys(("image/jpeg", "image/png", "image/gif"), IMAGE),
     **dict.fromkeys(
-        ("application/pdf", "audio/mpeg", "audio/ogg", "video/mp4", "text/vcard"), REST_OF_MMS
+        ("application/pdf", "audio/mpeg", "audio/ogg", "video/mp4", "text/vcard"), OTHER_MMS
     ),
 }

@@ -1,4 +1,4 @@
-"""Results of connection tests that Twilio refused: the cause, the remedy, the setting at fault."""
+"""Results of failed connection tests: the cause, the remedy, and the setting at fault."""
 
 from __future__ import annotations
 

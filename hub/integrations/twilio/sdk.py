@@ -1,4 +1,4 @@
-"""The HTTP side of Twilio's SDK: requests through our client, and the codes of responses."""
+"""Let Twilio's SDK use the hub's HTTP client, and read the codes of Twilio's responses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hub.integrations.api import ProviderHttpClient, ProviderResponse
 
 
 class SdkHttpClient(HttpClient):  # type: ignore[misc]
-    """Make the requests of Twilio's SDK with our HTTP client, to the configured address.
+    """Make the requests of Twilio's SDK with the hub's HTTP client, to the configured address.
 
-    `last` is the response that the current thread received last.
+    `last` is the last response that the current thread received.
     """
 
     def __init__(self, http: ProviderHttpClient, base: str) -> None:
@@ -52,18 +52,20 @@ class SdkHttpClient(HttpClient):  # type: ignore[misc]
             uri = self._base + uri.split(host, 1)[1]
         if params:
             uri += f"?{urlencode(params, doseq=True)}"
-        sent = dict(headers or {})
+        all_headers = dict(headers or {})
         if auth:
-            sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+            credentials = base64.b64encode(":".join(auth).encode()).decode()
+            all_headers["Authorization"] = f"Basic {credentials}"
         body = urlencode(data, doseq=True) if data else None
-        self._local.response = response = self.http.request(method, uri, headers=sent, body=body)
+        response = self.http.request(method, uri, headers=all_headers, body=body)
+        self._local.response = response
         return Response(response.status, response.text, response.headers)
 
 
 def error_code(response: ProviderResponse) -> str:
-    """Return Twilio's code of a refusal.
+    """Return Twilio's error code in a response.
 
-    It is '' if a gateway answered instead, in HTML or with HTTP's status as the code.
+    It is '' if a gateway responded instead, with HTML or with the HTTP status as the code.
     """
     try:
         code = json.loads(response.body).get("code")

@@ -1,8 +1,8 @@
 """Verify Twilio's signature of a request.
 
-The settings of a connection say which secrets may sign and how. The header in which Twilio names
-the algorithm is not signed itself, so it can only agree with them: it never lets in what they do
-not name. https://www.twilio.com/docs/usage/webhooks/webhooks-security
+The settings of a connection determine the accepted secrets and algorithms. The header with the name
+of the algorithm is not signed, so it can only select one that the settings accept.
+https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 from __future__ import annotations
@@ -27,70 +27,69 @@ SIGNATURE = "x-twilio-signature"
 SIGNATURE_SETTINGS = "x-twilio-webhooks-signature-settings"
 
 
-class Way(NamedTuple):
-    """A secret that may sign callbacks, and the digest it signs with."""
+class SigningKey(NamedTuple):
+    """A secret that may sign callbacks, and the digest that it uses."""
 
     secret: str
     key: bytes
     digest: str
 
 
-Ways = Mapping[str, tuple[Way, ...]]  # by algorithm, in Twilio's word
+SigningKeys = Mapping[str, tuple[SigningKey, ...]]  # by Twilio's name of the algorithm
 
 
-def ways(settings: Mapping[str, Any]) -> Ways:
-    """Return how callbacks may be signed: by an Auth Token, or with a SharedKey by that alone
-    unless the settings say otherwise.
+def signing_keys(settings: Mapping[str, Any]) -> SigningKeys:
+    """Return the keys that may sign callbacks: the SharedKey, or else the Auth Tokens.
+
+    The setting `auth_token_too` accepts both.
     """
-    shared = str(settings.get("shared_key") or "")
-    tokens = (
-        ()
-        if shared and not settings.get("auth_token_too")
-        else ("auth_token", "secondary_auth_token")
-    )
-    found = {
+    shared_key = str(settings.get("shared_key") or "")
+    accepts_tokens = not shared_key or settings.get("auth_token_too")
+    tokens = ("auth_token", "secondary_auth_token") if accepts_tokens else ()
+    keys = {
         HMAC_SHA1: tuple(
-            _way(str(settings[name]), "sha1") for name in tokens if settings.get(name)
+            _signing_key(str(settings[name]), "sha1") for name in tokens if settings.get(name)
         ),
-        HMAC_SHA256: (_way(shared, "sha256"),) if shared else (),
+        HMAC_SHA256: (_signing_key(shared_key, "sha256"),) if shared_key else (),
     }
-    return {algorithm: known for algorithm, known in found.items() if known}
+    return {algorithm: entries for algorithm, entries in keys.items() if entries}
 
 
-def _way(secret: str, digest: str) -> Way:
-    return Way(secret, secret.encode(), digest)
+def _signing_key(secret: str, digest: str) -> SigningKey:
+    return SigningKey(secret, secret.encode(), digest)
 
 
-def signed_by(known: Ways, request: WebhookRequest, signature: str) -> bool:
-    """Tell whether Twilio signed a request in one of these ways.
+def is_signed(keys: SigningKeys, request: WebhookRequest, signature: str) -> bool:
+    """Return whether Twilio signed a request with one of these keys.
 
-    The address we gave is tried first; Twilio's own validator then tries it with and without its
+    The URL is tried unchanged first. Twilio's own validator then tries it with and without its
     port.
     """
-    said = request.headers.get(SIGNATURE_SETTINGS)
-    algorithm = get_signature_algorithm(said).upper() if said else HMAC_SHA1
-    tried = known.get(algorithm, ())
+    header = request.headers.get(SIGNATURE_SETTINGS)
+    algorithm = get_signature_algorithm(header).upper() if header else HMAC_SHA1
+    candidates = keys.get(algorithm, ())
     fields = request.fields
-    if not tried or not (fields or _empty_or_hashed(request)):
+    if not candidates or not (fields or _has_signed_body(request)):
         return False
     # sorted by name, then value; a value that is repeated under one name counts once
     text = (request.url + "".join([name + value for name, value in sorted(set(fields))])).encode()
-    given = signature.encode()
-    for way in tried:
-        # compared as text: Base64 has spare bits, so that several texts say the same digest
-        if hmac.compare_digest(base64.b64encode(hmac.digest(way.key, text, way.digest)), given):
+    received = signature.encode()
+    for key in candidates:
+        # compared as text, because several Base64 texts decode to the same digest
+        if hmac.compare_digest(base64.b64encode(hmac.digest(key.key, text, key.digest)), received):
             return True
     return any(
-        RequestValidator(way.secret).validate(request.url, MultiDict(fields), signature, algorithm)
-        for way in tried
+        RequestValidator(key.secret).validate(request.url, MultiDict(fields), signature, algorithm)
+        for key in candidates
     )
 
 
-def _empty_or_hashed(request: WebhookRequest) -> bool:
-    """Tell whether there is no body, or the signed address holds its hash: a form's fields are
-    signed, any other body only so.
+def _has_signed_body(request: WebhookRequest) -> bool:
+    """Return whether there is no body, or the signed URL contains the hash of the body.
+
+    The fields of a form are signed themselves. Any other body is signed only by this hash.
     """
-    stated = request.query.get("bodySHA256", "")
+    stated_hash = request.query.get("bodySHA256", "")
     return not request.body or hmac.compare_digest(
-        stated.lower().encode(), hashlib.sha256(request.body).hexdigest().encode()
+        stated_hash.lower().encode(), hashlib.sha256(request.body).hexdigest().encode()
     )

@@ -1,8 +1,8 @@
 """Twilio SMS: text messages from a number or a Messaging Service of the admin's Twilio account.
 
-The admin prepares an account, a number that can send SMS, and copies the Account SID and Auth
-Token. Twilio reports queued, sent, delivered, undelivered and failed to the address that is sent
-with each message.
+The admin creates an account with a number that can send SMS, and copies the Account SID and Auth
+Token. Twilio reports the statuses queued, sent, delivered, undelivered and failed to the URL that
+is sent with each message.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class TwilioSms(CheckedTwilio):
     event_prefix = "sms"
     counts_segments = True
     replies_to_keywords = True
-    media = AS_MMS  # in the United States and Canada; elsewhere Twilio refuses it
+    media = AS_MMS  # in the United States and Canada; in other countries Twilio refuses files
     status_path = "twilio/sms"
 
     class Form(AccountForm):
@@ -88,8 +88,8 @@ class TwilioSms(CheckedTwilio):
         owned = self._call(
             lambda: self._with_token.incoming_phone_numbers.list(phone_number=number, limit=20)
         )
-        # Twilio also matches parts of a number
-        match = next((n for n in owned if n.phone_number == number), None)
+        # Twilio also returns numbers that contain this one
+        match = next((entry for entry in owned if entry.phone_number == number), None)
         if match is None:
             return CheckResult(
                 False,
@@ -105,15 +105,8 @@ class TwilioSms(CheckedTwilio):
                 field="sender",
                 code="21606",
             )
-        can = [
-            word
-            for word, able in (
-                ("SMS", _capability(match, "sms")),
-                ("MMS", _capability(match, "mms")),
-            )
-            if able
-        ]
-        if "SMS" not in can:
+        capabilities = [name for name in ("SMS", "MMS") if _can_send(match, name.lower())]
+        if "SMS" not in capabilities:
             return CheckResult(
                 False,
                 f"{number} cannot send SMS.",
@@ -128,15 +121,14 @@ class TwilioSms(CheckedTwilio):
                 field="sender",
                 code="21661",
             )
-        return CheckResult(True, "", f"{number} can send {' and '.join(can)}.")
+        return CheckResult(True, "", f"{number} can send {' and '.join(capabilities)}.")
 
     @webhook("twilio/sms")
     def on_status(self, request: WebhookRequest) -> list[WebhookEvent]:
         return self.parse_events(request)
 
 
-def _capability(number: Any, name: str) -> bool:
-    # the SDK gives a mapping; its keys are lower case in the API and were upper case in older
-    # answers
+def _can_send(number: Any, name: str) -> bool:
+    # the API now returns names in lower case, and earlier in upper case
     capabilities = {key.lower(): value for key, value in dict(number.capabilities or {}).items()}
     return bool(capabilities.get(name))

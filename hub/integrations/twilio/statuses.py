@@ -8,10 +8,10 @@ from typing import Any
 
 from hub.integrations.api import Price, Status, StatusUpdate, WebhookRequest
 from hub.integrations.twilio.errors import error_of, explain
-from hub.integrations.twilio.inbound import said
+from hub.integrations.twilio.inbound import fields_of
 
 OUTSIDE_WINDOW = "63016"
-# Twilio's words; a word that is missing here is stored and changes nothing
+# by Twilio's name of the status; other names are stored, and do not change the message
 STATUSES = {
     "accepted": Status.ACCEPTED,
     "scheduled": Status.ACCEPTED,
@@ -24,7 +24,7 @@ STATUSES = {
     "undelivered": Status.UNDELIVERED,
     "failed": Status.FAILED,
 }
-# the fields of a callback that platform events carry; the whole form stays on the callback
+# fields of a callback that platform events include; the callback itself stores the whole form
 REPORTED_FIELDS = (
     "MessageSid",
     "AccountSid",
@@ -40,19 +40,19 @@ REPORTED_FIELDS = (
 
 def read_status(request: WebhookRequest) -> StatusUpdate:
     """Read a message's status callback."""
-    form = said(request)
+    form = fields_of(request)
     query = request.query
-    word = form.get("MessageStatus") or form.get("SmsStatus", "")
+    status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
     code = form.get("ErrorCode", "")
     attempt = query.get("attempt", "")
     return StatusUpdate(
         message_id=query.get("message", ""),
         attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
         provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
-        status=STATUSES.get(word),
-        provider_status=word,
+        status=STATUSES.get(status_name),
+        provider_status=status_name,
         code=code,
-        reason=meaning_of(code),  # Twilio's own text may hold the number
+        reason=meaning_of(code),  # Twilio's own text may contain the number
         segments=segment_count(form.get("NumSegments")),
         outside_window=code == OUTSIDE_WINDOW,
         error=error_of(code),
@@ -67,15 +67,15 @@ def meaning_of(code: str) -> str:
 
 
 def segment_count(text: Any) -> int | None:
-    """Return the number of segments; None while Twilio does not know it."""
+    """Return the number of segments; None while Twilio does not know it, and reports "0"."""
     number = str(text or "")
-    return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None  # "0": not known yet
+    return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None
 
 
 def price_of(amount: Any, currency: Any) -> Price | None:
-    """Return what a message cost; None where Twilio does not say it."""
+    """Return the price of a message; None if Twilio does not report it."""
     number = str(amount)
-    known = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
-    if not known or not re.fullmatch("[A-Z]{3}", str(currency)):
+    is_amount = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
+    if not is_amount or not re.fullmatch("[A-Z]{3}", str(currency)):
         return None
     return Price(Decimal(number.lstrip("-")), currency)

@@ -1,9 +1,8 @@
-"""WhatsApp through Twilio: free text for a day after a person wrote, approved templates at any
-time.
+"""WhatsApp through Twilio: approved templates, and free text for 24 hours after a person wrote.
 
-The admin prepares a Twilio account with a WhatsApp sender (or the sandbox) and has templates
-approved in its Content Template Builder. Twilio reports queued, sent, delivered, read, undelivered
-and failed to the address that is sent with each message.
+The admin creates a Twilio account with a WhatsApp sender or the sandbox, and has templates approved
+in its Content Template Builder. Twilio reports the statuses queued, sent, delivered, read,
+undelivered and failed to the URL that is sent with each message.
 https://www.twilio.com/docs/whatsapp/api
 """
 
@@ -27,7 +26,7 @@ from hub.integrations.api import (
 from hub.integrations.twilio import content, refusals
 from hub.integrations.twilio.account import AccountForm, services
 from hub.integrations.twilio.check import CheckedTwilio
-from hub.integrations.twilio.inbound import bare
+from hub.integrations.twilio.inbound import without_channel
 from hub.integrations.twilio.media import ON_WHATSAPP
 
 SANDBOX = "+14155238886"
@@ -75,7 +74,7 @@ class WhatsApp(CheckedTwilio):
     session_window = 24.0
     replies_to_keywords = False
     consent_required = True
-    # characters of the body once it is filled; Meta's 132005 says that it is longer
+    # characters of the filled body; a longer one fails with Meta's code 132005
     max_template_length = 1024
     media = ON_WHATSAPP
     status_path = "twilio/whatsapp"
@@ -99,7 +98,9 @@ class WhatsApp(CheckedTwilio):
                     ),
                 ),
             ],
-            filters=[lambda text: phones.parse_typed_sender(bare(text)) if text else text],
+            filters=[
+                lambda text: phones.parse_typed_sender(without_channel(text)) if text else text
+            ],
             description=(
                 "Enter a number registered for WhatsApp, such as `+13175550123`, or a"
                 " Messaging Service that starts with `MG`."
@@ -110,8 +111,7 @@ class WhatsApp(CheckedTwilio):
 
     @classmethod
     def recipient_form(cls, address: str) -> str:
-        # a number with the 1 is who WhatsApp knows in Mexico; everywhere else it finds people by
-        # the normal form
+        # WhatsApp knows Mexican numbers with a 1, and all others in the normal form
         return (to_other(address) if address.startswith("+52") else "") or address
 
     def _check_sender(self) -> CheckResult:
@@ -126,7 +126,7 @@ class WhatsApp(CheckedTwilio):
                     channel="whatsapp", limit=200
                 )
             )
-        except SendError:  # many accounts cannot list their senders; the first message decides
+        except SendError:  # many accounts cannot list senders; the first message shows the problem
             return CheckResult(True, "", f"Sends from {number}.", warnings=(NOT_LISTED,))
         sender_id = self.sender_prefix + number
         sender = next((sender for sender in senders if sender.sender_id == sender_id), None)
@@ -138,7 +138,7 @@ class WhatsApp(CheckedTwilio):
         return CheckResult(True, "", f"{number} is registered for WhatsApp.")
 
     def fetch_templates(self) -> list[TemplateInfo]:
-        return self._call(lambda: content.templates(self._sending))
+        return self._call(lambda: content.fetch_templates(self._sending))
 
     @webhook("twilio/whatsapp")
     def on_status(self, request: WebhookRequest) -> list[WebhookEvent]:

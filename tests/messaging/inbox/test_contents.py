@@ -10,7 +10,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.integrations.twilio.kinds import CONTENT, SIDS, STRANGERS, Kind, kind_of
+from hub.integrations.twilio.kinds import CONTENT, OTHER_PRODUCTS, SIDS, Kind, kind_of
 from hub.messaging.inbox import conversations
 from hub.models import Contact, InboundMessage, PlatformEvent, SessionWindow, Suppression
 from tests.conftest import Browser
@@ -215,7 +215,7 @@ def test_the_status_of_a_message_of_ours_is_none_whatever_else_it_holds(
     assert kind_of({**held, **named, "MessageStatus": word, "SmsStatus": word}) == Kind.STATUS
 
 
-@pytest.mark.parametrize("name", sorted(STRANGERS))
+@pytest.mark.parametrize("name", sorted(OTHER_PRODUCTS))
 def test_a_webhook_of_another_product_is_set_aside_and_shown(
     hub_demo: Flask, admin: Browser, name: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_a_webhook_of_another_product_is_set_aside_and_shown(
     process_pending_callbacks()
     [row] = callbacks()
     assert row.due_at is None
-    assert STRANGERS[name] in row.error
+    assert OTHER_PRODUCTS[name] in row.error
     assert html.escape(row.error) in admin.get("/receipts").text or row.error in html.unescape(
         admin.get("/receipts").text
     )
