@@ -159,7 +159,7 @@ def test_a_link_and_what_is_not_ours_say_nothing(values: tuple[str | None, ...])
 def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
     (fact,) = ONE.parse_events(a_request(a_press("tok", type=kind)))
     assert isinstance(fact, Unrecognized)
-    assert repr(kind) in fact.what or "no kind" in fact.what
+    assert repr(kind) in fact.description or "no kind" in fact.description
 
 
 @pytest.mark.parametrize(
