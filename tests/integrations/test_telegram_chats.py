@@ -45,14 +45,14 @@ def test_chat_membership_change_is_read(
 ) -> None:
     (change,) = facts(membership(status, chat))
     assert isinstance(change, ChatPermission)
-    assert (change.wanted, change.address, change.kind, change.at) == (
+    assert (change.allowed, change.address, change.kind, change.at) == (
         wanted,
         str(chat["id"]),
         Address.CHAT,
         AT,
     )
-    assert why in change.why
-    assert change.why.endswith(".")
+    assert why in change.reason
+    assert change.reason.endswith(".")
 
 
 def test_a_membership_that_says_too_little_tells_nothing() -> None:

@@ -142,7 +142,7 @@ def test_channel_posts_are_ignored() -> None:
 def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
     (fact,) = facts({"update_id": 14, name: {"id": "1"}})
     assert isinstance(fact, Unrecognized)
-    assert name in fact.what
+    assert name in fact.description
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_update_without_a_usable_chat_is_listed_and_makes_no_contact(name: str, 
     part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
     [fact] = facts({"update_id": 9, name: part})
     assert isinstance(fact, Unrecognized)
-    assert fact.what == f"Telegram sent an update of the kind {name!r} that names no chat."
+    assert fact.description == f"Telegram sent an update of the kind {name!r} that names no chat."
 
 
 @pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])

@@ -1,4 +1,4 @@
-"""Contacts: found by address, or made."""
+"""Find contacts by their addresses, or create them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ contacts = table_of(Contact)
 
 @dataclass(frozen=True)
 class KnownAddress:
-    """An address, and what its source says of the person behind it."""
+    """An address, with the name and time zone of the person if the source sends them."""
 
     kind: str
     address: str
@@ -34,67 +34,69 @@ class KnownAddress:
 def contact_for(
     kind: str, address: str, *, test: bool, name: str = "", time_zone: str = ""
 ) -> Recipient:
-    """Return the contact of an address; makes it, and keeps the newest name and time zone."""
+    """Return the contact of an address; create it, or update its name and time zone."""
     return contacts_for([KnownAddress(kind, address, name, time_zone)], test=test)[kind, address]
 
 
 @transaction
 def contacts_for(
-    known: Collection[KnownAddress], *, test: bool
+    known_addresses: Collection[KnownAddress], *, test: bool
 ) -> dict[tuple[str, str], Recipient]:
-    """Return the contacts of many addresses, by kind and address."""
-    keys = {one: address_keys(one.kind, one.address) for one in known}
-    found = _find(keys, test)
-    if missing := {key[0]: one for one, key in keys.items() if key[0] not in found}:
-        rows = [_row(key, one, test) for key, one in missing.items()]
+    """Return the contacts of many addresses, by kind and address; create the missing ones."""
+    keys_by_address = {known: address_keys(known.kind, known.address) for known in known_addresses}
+    stored = _find(keys_by_address, test)
+    missing = {keys[0]: known for known, keys in keys_by_address.items() if keys[0] not in stored}
+    if missing:
+        rows = [_new_row(key, known, test) for key, known in missing.items()]
         write(_ADD, rows)
-        found |= {
+        stored |= {
             row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows
         }
-    reached = {}
-    for one, (key, *_) in keys.items():
-        contact_id, name, time_zone, erased = found[key]
-        address = addresses.normalize(one.kind, one.address)
-        # a new word of their app: the person is known again, and what was erased stays so
-        if erased:
-            write(_KNOWN_AGAIN, {"key": contact_id, "new_address": address})
-        _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = Recipient(
-            contact_id, address, key, one.time_zone or time_zone
+    recipients = {}
+    for known, (key, *_) in keys_by_address.items():
+        contact_id, name, time_zone, is_erased = stored[key]
+        address = addresses.normalize(known.kind, known.address)
+        # the app mentions the person again, so the address is stored; erased data is not restored
+        if is_erased:
+            write(_RESTORE_ADDRESS, {"key": contact_id, "new_address": address})
+        _update_details(contact_id, name, time_zone, known)
+        recipients[known.kind, known.address] = Recipient(
+            contact_id, address, key, known.time_zone or time_zone
         )
-    return reached
+    return recipients
 
 
 def _find(
-    keys: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
+    keys_by_address: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
 ) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
-    """Return contacts by the key of their normal form.
+    """Return the id, encrypted name, time zone and erasure of contacts, by key of the normal form.
 
-    What is stored under another form is brought to it first.
+    Contacts under another form of their address are merged first.
     """
-    if not keys:
+    if not keys_by_address:
         return {}
-    wanted: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "test": test,
-        "kinds": list({one.kind for one in keys}),
-        "keys": [key for some in keys.values() for key in some],
+        "kinds": list({known.kind for known in keys_by_address}),
+        "keys": [key for keys in keys_by_address.values() for key in keys],
     }
-    rows = read(_FIND, **wanted)
-    normal = {some[0] for some in keys.values()}
-    if others := {row[0] for row in rows} - normal:
+    rows = read(_FIND, **parameters)
+    normal_keys = {keys[0] for keys in keys_by_address.values()}
+    if other_keys := {row[0] for row in rows} - normal_keys:
         require_write_lock()
-        for one, some in keys.items():
-            if others.intersection(some):
-                merging.merge_contacts(one.kind, addresses.normalize(one.kind, one.address), some)
-        rows = read(_FIND, **wanted)
+        for known, keys in keys_by_address.items():
+            if other_keys.intersection(keys):
+                normal_form = addresses.normalize(known.kind, known.address)
+                merging.merge_contacts(known.kind, normal_form, keys)
+        rows = read(_FIND, **parameters)
     return {
-        key: (row_id, name, zone, bool(gone))
-        for key, row_id, name, zone, gone, same in rows
-        if same
+        key: (row_id, name, time_zone, bool(is_erased))
+        for key, row_id, name, time_zone, is_erased, has_same_test in rows
+        if has_same_test
     }
 
 
-# Compared in the database, so that a damaged value of one contact does not stop the others.
+# `test` is compared in the database, so that a damaged value of one contact stops no other one
 _FIND = Statement(
     select(
         *contacts.c["address_key", "id", "name", "time_zone"],
@@ -104,8 +106,8 @@ _FIND = Statement(
         contacts.c.kind.in_(list_param("kinds")), contacts.c.address_key.in_(list_param("keys"))
     )
 )
-_ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
-_KNOWN_AGAIN = Statement(
+_ADD = Statement.insert(contacts)  # on PostgreSQL, the transaction is retried after a conflict
+_RESTORE_ADDRESS = Statement(
     update(contacts)
     .where(contacts.c.id == bindparam("key"))
     .values(address=bindparam("new_address"), erased_at=None)
@@ -117,34 +119,40 @@ _RENAME = Statement(
 )
 
 
-def _row(key: bytes, one: KnownAddress, test: bool) -> dict[str, Any]:
+def _new_row(key: bytes, known: KnownAddress, test: bool) -> dict[str, Any]:
     contact_id = new_id("ctc")
-    address = addresses.normalize(one.kind, one.address)
+    address = addresses.normalize(known.kind, known.address)
     return {
         "id": contact_id,
-        "kind": one.kind,
+        "kind": known.kind,
         "address": address,
         "address_key": key,
         "test": test,
-        "name": _sealed(contact_id, one.name),
-        "time_zone": one.time_zone,
+        "name": _encrypt_name(contact_id, known.name),
+        "time_zone": known.time_zone,
         "created_at": now(),
         "erased_at": None,
     }
 
 
-def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: KnownAddress) -> None:
+def _update_details(
+    contact_id: str, name: bytes | None, time_zone: str, known: KnownAddress
+) -> None:
     row = contact_id.partition("_")[2]
-    renamed = one.name and _name(row, name) != one.name
-    if renamed or (one.time_zone and time_zone != one.time_zone):
-        fresh = _sealed(contact_id, one.name) if renamed else name
+    renamed = known.name and _decrypt_name(row, name) != known.name
+    if renamed or (known.time_zone and time_zone != known.time_zone):
+        new_name = _encrypt_name(contact_id, known.name) if renamed else name
         write(
             _RENAME,
-            {"key": contact_id, "new_name": fresh, "new_time_zone": one.time_zone or time_zone},
+            {
+                "key": contact_id,
+                "new_name": new_name,
+                "new_time_zone": known.time_zone or time_zone,
+            },
         )
 
 
-def _name(row: str, sealed: bytes | None) -> str | None:
+def _decrypt_name(row: str, sealed: bytes | None) -> str | None:
     """Return the stored name of a contact, or None if there is none or it cannot be read."""
     try:
         return None if sealed is None else str(keyring().open_json(CONTACT_NAME, row, sealed))
@@ -152,5 +160,5 @@ def _name(row: str, sealed: bytes | None) -> str | None:
         return None
 
 
-def _sealed(contact_id: str, name: str) -> bytes | None:
+def _encrypt_name(contact_id: str, name: str) -> bytes | None:
     return keyring().seal_json(CONTACT_NAME, contact_id.partition("_")[2], name) if name else None

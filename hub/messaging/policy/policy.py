@@ -1,9 +1,8 @@
-"""May this go, now, to this contact, over this connection?
+"""Decide whether a message may be sent to a contact over a connection, and when.
 
-One place answers: when a message is planned, and right before it is sent.
-
-Suppressions, consents, countries, caps, quiet hours and spending are asked here; whether free text
-may go (session windows) too, of which the text itself then decides.
+The same rules apply when a message is planned and immediately before it is sent: opt-outs,
+consents, countries, limits, quiet hours and spending. Session windows are read here too, and the
+caller decides whether the text needs an open one.
 """
 
 from __future__ import annotations
@@ -42,39 +41,41 @@ from hub.messaging.policy.opt_outs import opt_outs_of
 from hub.messaging.policy.rules import Rules
 from hub.models import Attempt, Connection, ConnectionInfo, Message, Recipient
 
-QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
+QUIET = "quiet_hours"  # the code of messages that wait for the end, or that would expire before it
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
+# the longest time from storing a message until its last try begins
+LONGEST_LIFE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class PolicyQuestion:
-    """A message, as far as rules ask about it: to whom, and until when it is worth anything."""
+    """A message, with the fields that rules depend on."""
 
     recipient: Recipient
     expires_at: datetime | None = None
-    exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
-    manual: bool = False  # somebody here chose to send it, now
-    posted: bool = False  # for a team, which asked for it: rules about people do not hold there
-    instead_of: str | None = None  # the failed message that it takes over from
-    source_id: str | None = None  # None: an admin sends it, and what any source recorded holds
+    exempt: bool = False  # it confirms an opt-out, or explains how to opt out
+    manual: bool = False  # a user of the hub chose to send it now
+    posted: bool = False  # a post for a team, to which rules about people do not apply
+    instead_of: str | None = None  # the id of the failed message that it replaces
+    source_id: str | None = None  # None: an admin's message; the rules of every source apply
 
 
 @dataclass(frozen=True)
 class PolicyDecision:
-    """`code` names the rule that forbids a message, '' when none does; `until` says when it may go,
-    None for now.
+    """The decision about a message.
+
+    `code` is the rule that forbids it, '' if none does. `until` is when it may be sent, None for
+    now.
     """
 
     code: str = ""
     until: datetime | None = None
-    consent_id: str | None = None  # the yes that it rests upon
+    consent_id: str | None = None  # the consent that allows it
 
 
 def sender_key(connection: ConnectionInfo) -> str:
-    """Return the sender to which a connection's opt-outs are bound; without a sender that is the
-    connection itself.
+    """Return the sender that a connection's opt-outs apply to, or the connection's id without one.
 
     It is never '', which means every sender.
     """
@@ -82,245 +83,243 @@ def sender_key(connection: ConnectionInfo) -> str:
 
 
 class Policy:
-    """The rules of one connection, asked about some messages in one transaction."""
+    """The rules of one connection, for some messages in one transaction."""
 
     def __init__(
         self,
         connection: ConnectionInfo,
-        wanted: Collection[PolicyQuestion],
+        questions: Collection[PolicyQuestion],
         *,
         planning: bool = False,
     ) -> None:
-        """Read what the rules need to know of these recipients.
+        """Read the data that the rules need for the recipients of some messages.
 
-        `planning`: what waits to be sent counts as sent.
+        With `planning`, queued messages count as sent.
         """
         self._moment = now()
-        cls = _class(connection)
+        cls = _integration_of(connection)
         self.connection_id = connection.id
         self.rules = rules_of(connection)
-        self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+        self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(cls and cls.counts_segments)
-        contacts = {one.recipient.id for one in wanted}
-        self._links = links = linked_contacts.linked_contacts(contacts)
-        keys = {one.recipient.address_key for one in wanted} | {
-            other.address_key for some in links.values() for other in some
+        contact_ids = {question.recipient.id for question in questions}
+        self._links = links = linked_contacts.linked_contacts(contact_ids)
+        keys = {question.recipient.address_key for question in questions} | {
+            other.address_key for others in links.values() for other in others
         }
-        self._stops = opt_outs_of(
-            keys, connection.channel, sender_key(connection), test=connection.test
+        sender = sender_key(connection)
+        self._opt_outs = opt_outs_of(keys, connection.channel, sender, test=connection.test)
+        self._decisions = newest_decisions(
+            linked_contacts.with_linked(contact_ids, links), connection.channel
         )
-        self._words = newest_decisions(
-            linked_contacts.with_linked(contacts, links), connection.channel
-        )
-        self._open = (
-            session_windows.closing_times(sender_key(connection), contacts, links).keys()
+        self._open_windows = (
+            session_windows.closing_times(sender, contact_ids, links).keys()
             if cls and cls.session_window
             else None
         )
-        self._hour: Counter[str] = Counter()
-        self._day: Counter[str] = Counter()
-        if contacts and (self.rules.per_hour or self.rules.per_day):
-            self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
-        self._before = self._spent = (
+        self._sent_in_hour: Counter[str] = Counter()  # by contact
+        self._sent_in_day: Counter[str] = Counter()
+        if contact_ids and (self.rules.per_hour or self.rules.per_day):
+            replaced = {question.instead_of for question in questions}
+            self._count_earlier(contact_ids, replaced, planning=planning)
+        self._stored_spending = self._spending = (
             spending.spending_of(connection.id, self._moment)
             if self.rules.has_prices
             else spending.Spending()
         )
-        self._booked = [0, 0]  # messages and segments
+        self._new_messages = 0
+        self._new_segments = 0
 
     def allows_free_text(self, contact_id: str) -> bool:
-        """Tell whether free text may go to a contact."""
-        return self._open is None or contact_id in self._open
+        """Return whether free text may be sent to a contact."""
+        return self._open_windows is None or contact_id in self._open_windows
 
-    def decide(self, one: PolicyQuestion) -> PolicyDecision:
-        """Say whether a message may go, but for what it costs."""
-        # whom it goes to wants nothing else; but nobody may make the hub send to just any number
-        if one.exempt:
-            return PolicyDecision(self._country(one))
-        # a channel or group is nobody who could opt out; see messaging/destinations.py
-        if one.posted:
+    def decide(self, question: PolicyQuestion) -> PolicyDecision:
+        """Decide whether a message may be sent, apart from its cost."""
+        # Opt-outs do not apply to their own confirmation. Countries do, so that no stranger can
+        # make the hub send to any number.
+        if question.exempt:
+            return PolicyDecision(self._check_country(question))
+        # a channel or group cannot opt out; see messaging/destinations.py
+        if question.posted:
             return PolicyDecision()
-        # the person wrote to us, and waits
-        answers = self._open is not None and one.recipient.id in self._open
-        said = self._said(one)
+        # the person wrote and waits for a reply
+        is_reply = self._open_windows is not None and question.recipient.id in self._open_windows
+        decision = self._find_decision(question)
+        needs_consent = self.rules.consent and not (is_reply or question.manual)
         code = (
-            self._stop(one)
-            or self._consent(said, asks=self.rules.consent and not (answers or one.manual))
-            or self._country(one)
-            or self._cap(one)
+            self._check_opt_outs(question)
+            or self._check_consent(decision, required=needs_consent)
+            or self._check_country(question)
+            or self._check_limits(question)
         )
         if code:
             return PolicyDecision(code)
-        consent_id = said.id if said and said.given else None
-        until = None if answers or one.manual else self._quiet(one)
-        if until is not None and one.expires_at is not None and until >= one.expires_at:
-            return (
-                PolicyDecision(QUIET)
-                if self.rules.quiet_waits
-                else PolicyDecision(consent_id=consent_id)
-            )
-        return PolicyDecision("", until, consent_id)
+        consent_id = decision.id if decision and decision.given else None
+        until = None if is_reply or question.manual else self._quiet_until(question)
+        if until is None or question.expires_at is None or until < question.expires_at:
+            return PolicyDecision("", until, consent_id)
+        if self.rules.quiet_waits:
+            return PolicyDecision(QUIET)
+        return PolicyDecision(consent_id=consent_id)
 
-    def count_sent(self, one: PolicyQuestion) -> None:
-        """Count a message that goes."""
-        self._hour[one.recipient.id] += 1
-        self._day[one.recipient.id] += 1
+    def count_sent(self, question: PolicyQuestion) -> None:
+        """Count a message that will be sent."""
+        self._sent_in_hour[question.recipient.id] += 1
+        self._sent_in_day[question.recipient.id] += 1
 
-    def spend(self, one: PolicyQuestion, text: str) -> tuple[str, Decimal | None]:
-        """Book what a message costs that goes, and return the estimate, None where messages have no
-        price; or what forbids it.
+    def spend(self, question: PolicyQuestion, text: str) -> tuple[str, Decimal | None]:
+        """Add the cost of a message, unless a limit forbids it.
+
+        Return the code of the limit, '' if none forbids it, and the estimate. The estimate is None
+        if messages have no price.
         """
         if not self.rules.has_prices:
             return "", None
-        counted = max(segments(text), 1) if self._counts_segments else 1
-        cost = self.rules.cost(one.recipient.address, counted)
-        after = self._spent.plus(cost)
-        if not one.exempt:
+        count = max(segments(text), 1) if self._counts_segments else 1
+        cost = self.rules.cost(question.recipient.address, count)
+        after = self._spending.plus(cost)
+        if not question.exempt:
             if self.rules.spend_day and after.day > self.rules.spend_day:
                 return "spend_day", None
             if self.rules.spend_month and after.month > self.rules.spend_month:
                 return "spend_month", None
-        self._spent = after
-        self._booked[0] += 1
-        self._booked[1] += counted
+        self._spending = after
+        self._new_messages += 1
+        self._new_segments += count
         return "", cost
 
-    def write(self) -> None:
-        """Write down what was booked."""
-        if self._booked[0]:
-            messages, counted = self._booked
-            spending.add_spending(
-                self.connection_id,
-                self._moment,
-                messages=messages,
-                segments=counted,
-                cost=self._spent.day - self._before.day,
-            )
-            spending.alert_near_limit(self.connection_id, self._before, self._spent, self.rules)
+    def write_spending(self) -> None:
+        """Store the added costs, and notify the admins if a limit is near."""
+        if not self._new_messages:
+            return
+        spending.add_spending(
+            self.connection_id,
+            self._moment,
+            messages=self._new_messages,
+            segments=self._new_segments,
+            cost=self._spending.day - self._stored_spending.day,
+        )
+        spending.alert_near_limit(
+            self.connection_id, self._stored_spending, self._spending, self.rules
+        )
 
-    # rule by rule
-    def _stop(self, one: PolicyQuestion) -> str:
+    # the rules
+    def _check_opt_outs(self, question: PolicyQuestion) -> str:
+        """Return the code of an opt-out that blocks a message, or ''."""
         keys = (
-            one.recipient.address_key,
-            *(other.address_key for other in self._links.get(one.recipient.id, ())),
+            question.recipient.address_key,
+            *(other.address_key for other in self._links.get(question.recipient.id, ())),
         )
-        return next(
-            (
-                code
-                for key in keys
-                for code in entries_for_source(one.source_id, self._stops.get(key, {}))
-            ),
-            "",
-        )
+        for key in keys:
+            for code in entries_for_source(question.source_id, self._opt_outs.get(key, {})):
+                return code
+        return ""
 
-    def _said(self, one: PolicyQuestion) -> Decision | None:
-        """Return the consent or objection that decides about a message."""
-        contacts = (
-            one.recipient.id,
-            *(other.id for other in self._links.get(one.recipient.id, ())),
+    def _find_decision(self, question: PolicyQuestion) -> Decision | None:
+        """Return the consent or objection that applies to a message."""
+        contact_ids = (
+            question.recipient.id,
+            *(other.id for other in self._links.get(question.recipient.id, ())),
         )
-        words = (word for contact in contacts for word in self._words.get(contact, {}).values())
-        return current_decision(words, one.source_id)
+        decisions = (
+            decision
+            for contact_id in contact_ids
+            for decision in self._decisions.get(contact_id, {}).values()
+        )
+        return current_decision(decisions, question.source_id)
 
-    def _consent(self, said: Decision | None, *, asks: bool) -> str:
-        if said is not None and not said.given:
+    def _check_consent(self, decision: Decision | None, *, required: bool) -> str:
+        if decision is not None and not decision.given:
             return "consent_no"
-        if not asks:
+        if not required:
             return ""
-        if said is None:
+        if decision is None:
             return "consent_missing"
-        oldest = (
-            self._moment - timedelta(days=self.rules.consent_days)
-            if self.rules.consent_days
-            else said.at
-        )
-        return "consent_old" if said.at < oldest else ""
+        if not self.rules.consent_days:
+            return ""
+        oldest = self._moment - timedelta(days=self.rules.consent_days)
+        return "consent_old" if decision.at < oldest else ""
 
-    def _country(self, one: PolicyQuestion) -> str:
-        return (
-            ""
-            if not self._on_phones or self.rules.allows_number(one.recipient.address)
-            else "country_not_allowed"
-        )
+    def _check_country(self, question: PolicyQuestion) -> str:
+        if not self._uses_numbers or self.rules.allows_number(question.recipient.address):
+            return ""
+        return "country_not_allowed"
 
-    def _cap(self, one: PolicyQuestion) -> str:
-        if self.rules.per_hour and self._hour[one.recipient.id] >= self.rules.per_hour:
+    def _check_limits(self, question: PolicyQuestion) -> str:
+        contact_id = question.recipient.id
+        if self.rules.per_hour and self._sent_in_hour[contact_id] >= self.rules.per_hour:
             return "cap_hour"
-        return (
-            "cap_day"
-            if self.rules.per_day and self._day[one.recipient.id] >= self.rules.per_day
-            else ""
-        )
+        if self.rules.per_day and self._sent_in_day[contact_id] >= self.rules.per_day:
+            return "cap_day"
+        return ""
 
-    def _quiet(self, one: PolicyQuestion) -> datetime | None:
+    def _quiet_until(self, question: PolicyQuestion) -> datetime | None:
+        """Return the end of the recipient's quiet hours, None outside of them."""
         hours = self.rules.quiet
-        return (
-            hours.next_allowed(
-                self._moment,
-                quiet_hours.recipient_zones(
-                    one.recipient.time_zone, one.recipient.address if self._on_phones else ""
-                ),
-            )
-            if hours
-            else None
-        )
+        if hours is None:
+            return None
+        number = question.recipient.address if self._uses_numbers else ""
+        zones = quiet_hours.recipient_zones(question.recipient.time_zone, number)
+        return hours.next_allowed(self._moment, zones)
 
-    def _count(
-        self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool
+    def _count_earlier(
+        self, contact_ids: Collection[str], replaced: Collection[str | None], *, planning: bool
     ) -> None:
-        oldest = id_at("msg", self._moment - DAY - LIVES)
-        for message_id, contact_id, status, began in read(
-            _SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest
+        """Count the messages to contacts in the last hour and day, except those to replace."""
+        oldest = id_at("msg", self._moment - DAY - LONGEST_LIFE)
+        for message_id, contact_id, status, started_at in read(
+            _SENT, contacts=list(contact_ids), connection=self.connection_id, oldest=oldest
         ):
-            waits = status == Status.QUEUED
-            at = self._moment if waits else began
-            if at is None or (waits and not planning) or message_id in left_out:
+            is_queued = status == Status.QUEUED
+            at = self._moment if is_queued else started_at
+            if at is None or (is_queued and not planning) or message_id in replaced:
                 continue
-            self._hour[contact_id] += at > self._moment - HOUR
-            self._day[contact_id] += at > self._moment - DAY
+            self._sent_in_hour[contact_id] += at > self._moment - HOUR
+            self._sent_in_day[contact_id] += at > self._moment - DAY
 
 
 def rules_of(connection: ConnectionInfo) -> Rules:
-    """Return what a connection may send."""
-    cls = _class(connection)
+    """Return the sending rules of a connection."""
+    cls = _integration_of(connection)
     return rules.rules_of_connection(connection.rules, bool(cls and cls.consent_required))
 
 
-def _class(connection: ConnectionInfo) -> type[Integration] | None:
+def _integration_of(connection: ConnectionInfo) -> type[Integration] | None:
     try:
         return integrations.get(connection.integration)
-    except NotFound:  # its package is gone; the claim says so
+    except NotFound:  # no longer installed; the claim of a message reports it
         return None
 
 
-# ── One at a time ─────────────────────────────────────────────────────────────────────────────────
-def hold_message(connection_ids: Iterable[str]) -> frozenset[str]:
-    """Lock the connections of these whose rules count what was sent before, and return them: others
-    may not claim for them meanwhile.
+# ── Locks ─────────────────────────────────────────────────────────────────────────────────────────
+def lock_capped(connection_ids: Iterable[str]) -> frozenset[str]:
+    """Lock those of some connections whose limits depend on earlier messages, and return them.
 
-    Before any message is locked, in the order of their ids. What is known of their rules may be a
-    second old.
+    Other processes cannot claim messages of these connections meanwhile. Call it before any message
+    is locked; the connections are locked in the order of their ids. Their rules may have been read
+    up to a second ago.
     """
-    capped = sorted(cached(("capped",), _capped).intersection(connection_ids))
-    return frozenset(row_id for (row_id,) in read(_HOLD, ids=capped)) if capped else frozenset()
+    capped = sorted(cached(("capped",), _capped_connections).intersection(connection_ids))
+    return frozenset(row_id for (row_id,) in read(_LOCK, ids=capped)) if capped else frozenset()
 
 
-def _capped() -> frozenset[str]:
-    found = db.session.execute(
+def _capped_connections() -> frozenset[str]:
+    rows = db.session.execute(
         select(Connection.id, Connection.rules).where(
             Connection.rules != "", Connection.archived_at.is_(None)
         )
     )
     return frozenset(
-        row_id for row_id, kept in found if rules.rules_of_connection(kept, False).is_capped
+        row_id for row_id, stored in rows if rules.rules_of_connection(stored, False).is_capped
     )
 
 
 _messages = table_of(Message)
 _attempts = table_of(Attempt)
-_REACHED = [
-    one.value
-    for one in (
+_COUNTED_STATUSES = [
+    status.value
+    for status in (
         Status.QUEUED,
         Status.SENDING,
         Status.UNKNOWN,
@@ -341,11 +340,11 @@ _SENT = Statement(
         _messages.c.contact_id.in_(list_param("contacts")),
         _messages.c.connection_id == bindparam("connection"),
         _messages.c.id > bindparam("oldest"),
-        _messages.c.status.in_(_REACHED),
+        _messages.c.status.in_(_COUNTED_STATUSES),
         not_(_messages.c.exempt),
     )
 )
-_HOLD = Statement(
+_LOCK = Statement(
     select(Connection.id)
     .where(Connection.id.in_(list_param("ids")))
     .order_by(Connection.id)

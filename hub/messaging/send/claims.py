@@ -27,7 +27,7 @@ from hub.messaging.policy.policy import (
     Policy,
     PolicyDecision,
     PolicyQuestion,
-    hold_message,
+    lock_capped,
     rules_of,
 )
 from hub.messaging.policy.rules import UnreadableRules
@@ -93,7 +93,7 @@ def _turn(
     only: str = "",
 ) -> list[Claim]:
     gates = Gates(free, ended)
-    held = hold_message(free)
+    held = lock_capped(free)
     policies = list[Policy]()
     gates.apply_outcomes()
     (_record_apart if apart else outcomes.record_outcomes)(ended)
@@ -111,7 +111,7 @@ def _turn(
         )
     ]
     for policy in sorted(policies, key=attrgetter("connection_id")):  # one order, against deadlocks
-        policy.write()
+        policy.write_spending()
     gates.write()
     return claims
 
