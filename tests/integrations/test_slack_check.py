@@ -72,7 +72,7 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(
     found = slack_for(BY_BOT).check()
     assert (found.ok, found.title, len(found.warnings)) == (
         True,
-        "Slack is ready, with 2 limits.",
+        "Slack is ready, with 2 limitations.",
         2,
     )
     assert "users:read.email" in found.warnings[0]
