@@ -97,8 +97,8 @@ class _Budget:
         self.remaining -= units(text)
         return text
 
-    def fit_texts(self, texts: Iterable[Fitted], longest: int, most: int) -> list[str]:
-        """Return the visible texts that fit, at most `most` of up to `longest` characters.
+    def fit_texts(self, texts: Iterable[Fitted], longest: int, max_count: int) -> list[str]:
+        """Return the visible texts that fit, at most `max_count` of up to `longest` characters.
 
         If texts are left out, the last one is `…`.
         """
@@ -108,7 +108,7 @@ class _Budget:
             text = fitted(limit)
             if not visible(text):
                 continue
-            if len(result) == most - 1 or units(text) > limit or text == CUT:
+            if len(result) == max_count - 1 or units(text) > limit or text == CUT:
                 return [*result, self.spend(CUT)] if self.remaining >= len(CUT) else result
             result.append(self.spend(text))
         return result

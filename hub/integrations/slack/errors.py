@@ -43,7 +43,7 @@ def explain(code: str) -> Problem | None:
     known = CODES.get(code)
     if known is None:
         return None
-    if code in OURS:
+    if code in SIGNPOST_CODES:
         return Problem(code, known.cause, known.remedy)
     page = WEBHOOKS if known.field == HOOK else METHODS
     return Problem(code, known.cause, known.remedy, page)
@@ -373,7 +373,7 @@ CODES: Mapping[str, KnownError] = {
     "fatal_error": KnownError(
         "unknown", "Slack had a serious error, but may have posted the message.", _CHECK_CHANNEL
     ),
-    # ours
+    # Signpost's own codes
     "no_direct_messages": KnownError(
         "permanent",
         "This connection posts through an incoming webhook, which sends to one channel"
@@ -401,4 +401,10 @@ CODES: Mapping[str, KnownError] = {
         "The request’s page shows the result.",
     ),
 }
-OURS = ("no_direct_messages", "one_channel", "no_edits", "not_a_channel", "bad_reply_address")
+SIGNPOST_CODES = (
+    "no_direct_messages",
+    "one_channel",
+    "no_edits",
+    "not_a_channel",
+    "bad_reply_address",
+)

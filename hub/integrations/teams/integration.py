@@ -42,7 +42,7 @@ from hub.integrations.teams.errors import error_of, explain, raise_for
 from hub.integrations.teams.text import cost
 from hub.integrations.teams.url import OTHER_HOST, validate_url, workflow_of
 
-ACCEPTED_STATUSES = (200, 202)  # 202 as documented; some workflows say 200
+ACCEPTED_STATUSES = (200, 202)  # 202 is documented; some workflows return 200
 
 
 class Teams(Integration):
@@ -86,16 +86,15 @@ class Teams(Integration):
     reports = False
     address = Address.CHAT
     event_prefix = "teams"
-    max_length = 16_000  # of what Teams takes of a card, its wrapping is a part
-    max_post_length = 4_500  # a card's buttons and their links take up to 12,000
+    max_length = 16_000  # the size limit of a card also includes its JSON
+    max_post_length = 4_500  # the buttons of a card take up to 12,000
     length_unit = "bytes"
     per_second = 1
     rate_hint = "A workflow posts a few dozen cards per minute."
     concurrency = 4
     checks_visibly = True
-    api = {
-        "teams": "https://environment.api.powerplatform.com"
-    }  # stands for the host of each workflow's own URL
+    # replaced by the host of each workflow's own URL
+    api = {"teams": "https://environment.api.powerplatform.com"}
 
     class Form(ConfigForm):
         workflow_url = SecretField(

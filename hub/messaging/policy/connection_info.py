@@ -1,4 +1,4 @@
-"""Read connections as planning, rules, sending and the inbox need them."""
+"""Read connections as ConnectionInfo, for planning, rules, sending and the inbox."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CONNECTION_COLUMNS = (
 
 
 def read_connections(connection_ids: Collection[str]) -> list[ConnectionInfo]:
-    """Return these connections by id, archived ones last."""
+    """Return connections in the order of their ids, archived ones last."""
     if not connection_ids:
         return []
     return [ConnectionInfo(*row) for row in read(_BY_ID, ids=list(connection_ids))]
 
 
 def read_available_connections(*, test: bool) -> list[ConnectionInfo]:
-    """Return the connections that messages may be stored for: enabled ones, then broken ones.
+    """Return the connections that accept messages: enabled ones, then broken ones.
 
     Messages of a broken connection wait until it works again.
     """
-    found = [ConnectionInfo(*row) for row in read(_AVAILABLE, test=test)]
-    found.sort(key=lambda connection: not connection.enabled)
-    return found
+    connections = [ConnectionInfo(*row) for row in read(_AVAILABLE, test=test)]
+    connections.sort(key=lambda connection: not connection.enabled)
+    return connections
 
 
 _BY_ID = Statement(
