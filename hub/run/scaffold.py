@@ -1,8 +1,8 @@
-"""Create a new integration: a module that works, with its test, from the templates of
-`integrations/_new/`.
+"""Create a new integration from the templates of `integrations/_new/`: a module that works, and its
+test.
 
-In a checkout it writes those two files. As a package it also writes the project file, which names
-the integration in the entry-point group that the registry reads.
+In a checkout it writes those two files. In a package it also writes the project file with the entry
+point that the registry reads.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import Channel
 
 TEMPLATES = Path(integrations.__file__).parent / "_new"
-# kinds of integrations, each with a module and a test of its own
+# each kind has its own templates of a module and a test
 KINDS = ("team", "webhook-url", "people", "sms")
-LONGEST = 30  # characters of a name: what is made of it still fits its lines
+LONGEST = 30  # characters of a name, so that the lines of the templates are not too long
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-SUCH_AS = (
+NAME_HINT = (
     "Use lowercase letters, digits and single underscores between words, and begin with a"
     " letter, such as acme_chat."
 )
@@ -36,7 +36,7 @@ SUCH_AS = (
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The files that were written for an integration, their folder, and its title."""
+    """The files of a new integration, their folder and its title."""
 
     folder: Path
     files: tuple[Path, ...]
@@ -44,76 +44,74 @@ class Scaffold:
 
 
 def create(name: str, folder: Path | None, kind: str) -> Scaffold:
-    """Write an integration as a package in a folder, or into the current checkout without one."""
+    """Create an integration as a package in a folder, or without one in the current checkout."""
     if folder is not None:
         return in_package(name, folder, kind)
     return in_checkout(name, Path.cwd(), kind)
 
 
-def in_checkout(name: str, here: Path, kind: str = "team") -> Scaffold:
-    """Write an integration's module and its test into the checkout that holds `here`.
+def in_checkout(name: str, current_folder: Path, kind: str = "team") -> Scaffold:
+    """Create an integration's module and its test in the checkout that contains `current_folder`.
 
-    `kind` is one of KINDS.
-
-    Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a
-    file is there already.
+    `kind` is one of KINDS. Raise Refused for an invalid name, NotFound without a checkout, Conflict
+    if a file exists.
     """
-    _check(name, kind)
-    root = _checkout(here)
-    if (where := _said_in(root, name)) is not None:
+    _check_name(name, kind)
+    root = _checkout(current_folder)
+    if (path := _find_word(root, name)) is not None:
         raise Conflict(
             "word_in_use",
-            f"The word “{name}” occurs in {where.relative_to(root)}, but only the"
+            f"The word “{name}” occurs in {path.relative_to(root)}, but only the"
             " integration’s own module may contain it (tests/test_architecture.py checks"
             f" this). Choose another name, such as {name}_chat.",
         )
-    words = _words(
+    substitutions = _substitutions(
         name, module=f"hub.integrations.{name}", http_recorder="tests.integrations.http_recorder"
     )
     return _write(
         root,
-        words,
+        substitutions,
         {
-            f"hub/integrations/{name}.py": _template(kind, "module"),
-            f"tests/integrations/test_{name}.py": _template(kind, "test"),
+            f"hub/integrations/{name}.py": _template_name(kind, "module"),
+            f"tests/integrations/test_{name}.py": _template_name(kind, "test"),
         },
     )
 
 
 def in_package(name: str, folder: Path, kind: str = "team") -> Scaffold:
-    """Write a package with an integration: project file, module, test and README.
+    """Create a package with an integration: project file, module, test and README.
 
-    `kind` is one of KINDS.
-
-    Raises Refused where the name will not do, Conflict where a file is there already.
+    `kind` is one of KINDS. Raise Refused for an invalid name, Conflict if a file exists.
     """
-    _check(name, kind)
+    _check_name(name, kind)
     package = f"hub_{name}"
-    words = _words(name, module=f"{package}.{name}", http_recorder="http_recorder") | {
+    substitutions = _substitutions(
+        name, module=f"{package}.{name}", http_recorder="http_recorder"
+    ) | {
         "package": package,
         "dist": package.replace("_", "-"),
     }
     return _write(
         folder,
-        words,
+        substitutions,
         {
             "pyproject.toml": "pyproject",
             "README.md": "readme",
             f"{package}/__init__.py": "init",
-            f"{package}/{name}.py": _template(kind, "module"),
-            f"tests/test_{name}.py": _template(kind, "test"),
+            f"{package}/{name}.py": _template_name(kind, "module"),
+            f"tests/test_{name}.py": _template_name(kind, "test"),
             "tests/http_recorder.py": "http_recorder",
         },
     )
 
 
 # ── The name ──────────────────────────────────────────────────────────────────────────────────────
-def _template(kind: str, what: str) -> str:
-    return f"{kind.replace('-', '_')}_{what}"
+def _template_name(kind: str, part: str) -> str:
+    return f"{kind.replace('-', '_')}_{part}"
 
 
-def _check(name: str, kind: str) -> None:
-    """Refuse a name that no integration may have, wherever it lives."""
+def _check_name(name: str, kind: str) -> None:
+    """Refuse a name that no integration may have."""
     if name.startswith("_"):
         raise Refused(
             "bad_name",
@@ -121,7 +119,7 @@ def _check(name: str, kind: str) -> None:
             " Choose a name without it.",
         )
     if not NAME.fullmatch(name):
-        raise Refused("bad_name", f"“{name}” is not a module name. {SUCH_AS}")
+        raise Refused("bad_name", f"“{name}” is not a module name. {NAME_HINT}")
     if len(name) > LONGEST:
         raise Refused(
             "bad_name", f"{name} has {len(name)} characters. Choose a name of at most {LONGEST}."
@@ -137,81 +135,88 @@ def _check(name: str, kind: str) -> None:
             f"{name} is a channel that many integrations can use. Use the product’s name,"
             f" such as acme_{name}.",
         )
-    if (known := integrations.registry().get(name)) is not None:
+    if (existing := integrations.registry().get(name)) is not None:
         raise Conflict(
             "name_taken",
-            f"An integration named {name} already exists in {known.__module__}. Choose"
+            f"An integration named {name} already exists in {existing.__module__}. Choose"
             " another name.",
         )
-    words = _words(name, module="", http_recorder="")
-    if _bound(TEMPLATES / f"{_template(kind, 'module')}.txt", words)[words["class_name"]] > 1:
-        why = (
-            f"A class {words['class_name']} would hide a name that integrations import."
+    substitutions = _substitutions(name, module="", http_recorder="")
+    if (
+        _count_names(TEMPLATES / f"{_template_name(kind, 'module')}.txt", substitutions)[
+            substitutions["class_name"]
+        ]
+        > 1
+    ):
+        reason = (
+            f"A class {substitutions['class_name']} would hide a name that integrations import."
             f" Choose another name, such as {name}_chat."
         )
-        raise Refused("bad_name", why)
+        raise Refused("bad_name", reason)
 
 
-def _bound(template: Path, words: dict[str, str]) -> Counter[str]:
-    """Count what a module's text imports and defines, by name."""
-    found: Counter[str] = Counter()
-    for node in ast.parse(Template(template.read_text()).substitute(words)).body:
+def _count_names(template: Path, substitutions: dict[str, str]) -> Counter[str]:
+    """Count the names that a module's text imports and defines."""
+    counts: Counter[str] = Counter()
+    for node in ast.parse(Template(template.read_text()).substitute(substitutions)).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            found.update(alias.asname or alias.name for alias in node.names)
+            counts.update(alias.asname or alias.name for alias in node.names)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found[node.name] += 1
-    return found
+            counts[node.name] += 1
+    return counts
 
 
-def _words(name: str, *, module: str, http_recorder: str) -> dict[str, str]:
-    """Return what stands for what in the templates."""
+def _substitutions(name: str, *, module: str, http_recorder: str) -> dict[str, str]:
+    """Return the substitutions in the templates."""
     title = " ".join(word.capitalize() for word in name.split("_"))
-    api = name.replace("_", "")  # as the names of settings are, see config.API_URL
+    setting_name = name.replace("_", "")  # as in names of settings, see config.API_URL
     return {
         "name": name,
         "title": title,
         "class_name": title.replace(" ", ""),
         "host": name.replace("_", "-"),
         "prefix": re.sub("[^a-z]", "", name),
-        "api": api,
-        "api_upper": api.upper(),
+        "api": setting_name,
+        "api_upper": setting_name.upper(),
         "module": module,
         "http_recorder": http_recorder,
     }
 
 
 # ── The checkout ──────────────────────────────────────────────────────────────────────────────────
-def _checkout(here: Path) -> Path:
-    """Return the root of the checkout that a folder lies in."""
-    for folder in (here, *here.parents):
+def _checkout(start: Path) -> Path:
+    """Return the root of the checkout that contains a folder."""
+    for folder in (start, *start.parents):
         if (folder / "hub/integrations/base.py").is_file() and (
             folder / "tests/integrations"
         ).is_dir():
             return folder
     raise NotFound(
         "no_checkout",
-        f"{here} is not in a checkout of Signpost. Change into one, or create a separate"
+        f"{start} is not in a checkout of Signpost. Change into one, or create a separate"
         " package with --package FOLDER.",
     )
 
 
-def _said_in(root: Path, name: str) -> Path | None:
-    """Return a file of the core in which a name stands as a word; None when there is none."""
+def _find_word(root: Path, name: str) -> Path | None:
+    """Return a file of the core that contains a name as a word, or None."""
     word = re.compile(rf"\b{name}\b")
-    return next((path for path in _core(root / "hub") if word.search(path.read_text())), None)
+    return next((path for path in _core_files(root / "hub") if word.search(path.read_text())), None)
 
 
-def _core(hub: Path) -> Iterator[Path]:
-    own = (hub / "integrations", hub / "simulator", hub / "templates/simulator")
+def _core_files(hub: Path) -> Iterator[Path]:
+    excluded = (hub / "integrations", hub / "simulator", hub / "templates/simulator")
     for path in (*sorted(hub.rglob("*.py")), *sorted((hub / "templates").rglob("*.*"))):
-        if not any(folder in path.parents for folder in own):
+        if not any(folder in path.parents for folder in excluded):
             yield path
 
 
 # ── The files ─────────────────────────────────────────────────────────────────────────────────────
-def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Scaffold:
-    """Write files by their templates' names: all, or none where one exists already."""
-    paths = {folder / path: template for path, template in wanted.items()}
+def _write(
+    folder: Path, substitutions: dict[str, str], template_by_path: dict[str, str]
+) -> Scaffold:
+    """Write files from their templates. If one of them exists, write none."""
+    paths = {folder / path: template for path, template in template_by_path.items()}
     for path in paths:
         if path.exists():
             raise Conflict(
@@ -222,13 +227,15 @@ def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Scaff
     for path, template in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:
-            file.write(Template((TEMPLATES / f"{template}.txt").read_text()).substitute(words))
+            file.write(
+                Template((TEMPLATES / f"{template}.txt").read_text()).substitute(substitutions)
+            )
     _format(paths)
-    return Scaffold(folder, tuple(paths), words["title"])
+    return Scaffold(folder, tuple(paths), substitutions["title"])
 
 
 def _format(paths: Iterable[Path]) -> None:
-    """Lay out new modules with ruff, where it is installed: names of any length fit then."""
+    """Format new modules with ruff, if it is installed."""
     modules = [str(path) for path in paths if path.suffix == ".py"]
     if find_spec("ruff") is not None:
         ruff = [sys.executable, "-m", "ruff"]

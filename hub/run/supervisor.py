@@ -1,10 +1,10 @@
-"""Run several programs under one terminal: start, watch and restart them, and end them together.
+"""Run several programs in one terminal: start, watch, restart and stop them together.
 
-Every child has a session of its own, so that Ctrl-C reaches the supervisor alone, which then stops
-them in order: those that others need (the queue server) last. A child that dies is started again
-after a pause that grows. One that keeps dying before all are ready ends everything; later nothing
-does, since the others can do without it and what it fails at may pass. One thread does it all, so
-that no fork meets a lock that another thread holds.
+Each child has its own session, so that Ctrl-C reaches only the supervisor. It stops the children in
+order, and those that others need (the queue server) last. A child that dies is restarted after an
+increasing pause. If a child keeps dying before all are ready, everything stops. Later it is
+restarted without end, because its cause may pass. A single thread does everything, so that no fork
+happens while another thread holds a lock.
 """
 
 from __future__ import annotations
@@ -28,29 +28,30 @@ from hub.run import processes
 from hub.run.processes import Work
 from hub.run.terminal import BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, paint
 
-DEATHS_THAT_END_ALL = 5
-WITHIN_SECONDS = 30.0
-FIRST_PAUSE = 0.25  # doubled with each death in that time: the five take about four seconds
+MAX_DEATHS_BEFORE_READY = 5
+DEATH_WINDOW = 30.0
+FIRST_PAUSE = 0.25  # doubled with each death in that time; five deaths take about four seconds
 LONGEST_PAUSE = 10.0
-STOP_NEEDED_AFTER = 2.5  # those that others need are asked to end by then, even if others linger
+STOP_NEEDED_AFTER = 2.5  # then needed children are stopped even if others still run
 KILL_AFTER = 3.5
 GIVE_UP_AFTER = 4.8
-ONE_WISH = 0.5
-LAST_WORDS = 20  # lines of a quiet child, shown when it dies
+SIGNAL_INTERVAL = 0.5  # seconds; closer signals count as one
+LAST_LINES = 20  # of a quiet child, printed when it dies
 LONGEST_LINE = 64 * 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLORS = (CYAN, GREEN, MAGENTA, YELLOW, BLUE)
 
 
 class NotReady(HubError):
-    """Children run, but do not get ready."""
+    """Some children run, but do not become ready."""
 
 
 @dataclass(frozen=True)
 class Child:
-    """Something to keep running: the command line of a program, or a function.
+    """A program to keep running: a command line or a function.
 
-    `needed` ones start before the others and stop after them; `quiet` ones speak only in dying.
+    `needed` children start before the others and stop after them. The output of `quiet` children is
+    printed only when they die.
     """
 
     name: str
@@ -61,8 +62,8 @@ class Child:
 
 
 @dataclass(eq=False)
-class _Kept:
-    """A child and how it fares."""
+class _ChildState:
+    """A child with its process and its recent deaths."""
 
     child: Child
     color: str
@@ -70,14 +71,16 @@ class _Kept:
     start_at: float | None = 0.0
     deaths: deque[float] = field(default_factory=deque)
     ready: bool = False
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
 
 @dataclass(eq=False)
 class _Pipe:
-    """The unfinished line of a child's output; descendants may outlive it and go on printing."""
+    """The unfinished line of a child's output. Descendants may keep writing after the child
+    ended.
+    """
 
-    kept: _Kept
+    state: _ChildState
     stream: IO[bytes]
     pending: bytes = b""
 
@@ -89,11 +92,11 @@ def run(
     ready_within: float = 60.0,
     out: TextIO | None = None,
 ) -> int:
-    """Keep the children running until a signal asks to stop; return the exit code for the shell: 1
-    when they never got ready.
+    """Keep the children running until a signal asks to stop, and return the exit code.
 
-    `on_ready` is called once, when every child that can tell says that it is ready; NotReady is
-    raised when some do not in time (seconds). No process is left behind.
+    The code is 1 if they never became ready. `on_ready` is called once, when every child with a
+    check is ready. Raise NotReady if that takes more than `ready_within` seconds. No process is
+    left behind.
     """
     return _Supervisor(children, on_ready, ready_within, out or sys.stdout).run()
 
@@ -106,138 +109,144 @@ class _Supervisor:
         ready_within: float,
         out: TextIO,
     ) -> None:
-        self._kept = [_Kept(child, COLORS[i % len(COLORS)]) for i, child in enumerate(children)]
+        self._states = [
+            _ChildState(child, COLORS[i % len(COLORS)]) for i, child in enumerate(children)
+        ]
         self._on_ready = on_ready
         self._ready_within = ready_within
-        self._announced = False
+        self._is_ready = False
         self._out: TextIO | None = out
         self._width = max(len(child.name) for child in children)
-        self._asked = 0  # signals that asked to stop
-        self._asked_at = float("-inf")
-        # a shell's, from before it became this process
-        self._foreign = set(psutil.Process().children())
-        self._seen: set[psutil.Process] = set()
+        self._stop_requests = 0  # number of signals
+        self._stop_requested_at = float("-inf")
+        # children of the shell that this process replaced
+        self._unrelated = set(psutil.Process().children())
+        self._known_descendants: set[psutil.Process] = set()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
 
     def run(self) -> int:
         processes.adopt_orphans()
-        before = self._take_signals()
+        former_handlers = self._install_signal_handlers()
         try:
             return self._watch()
         finally:
             self._stop()
-            self._restore_signals(before)
+            self._restore_signals(former_handlers)
 
     def _watch(self) -> int:
-        began = time.monotonic()
-        while not self._asked:
+        started_at = time.monotonic()
+        while not self._stop_requests:
             self._start_due()
-            self._listen(0.05 if not self._announced else 0.5)
-            if worn_out := self._bury():
-                times = f"{DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds"
-                self._say(
+            self._wait_for_output(0.05 if not self._is_ready else 0.5)
+            if failed := self._handle_deaths():
+                often = f"{MAX_DEATHS_BEFORE_READY} times within {DEATH_WINDOW:.0f} seconds"
+                self._print_line(
                     None,
-                    f"{worn_out.child.name} ended {times} before Signpost was ready, so"
+                    f"{failed.child.name} ended {often} before Signpost was ready, so"
                     " Signpost stops. Fix the error above and start again.",
                     RED,
                 )
                 return 1
-            if not self._announced and not self._asked:
-                self._probe(began)
+            if not self._is_ready and not self._stop_requests:
+                self._check_ready(started_at)
         return 0
 
     # -- starting and restarting
 
     def _start_due(self) -> None:
-        may_need = all(
-            kept.ready or not kept.child.ready for kept in self._kept if kept.child.needed
+        needed_are_ready = all(
+            state.ready or not state.child.ready for state in self._states if state.child.needed
         )
-        for kept in self._kept:
-            due = kept.start_at is not None and kept.start_at <= time.monotonic()
-            if due and (kept.child.needed or may_need or self._announced):
-                self._start(kept)
+        for state in self._states:
+            is_due = state.start_at is not None and state.start_at <= time.monotonic()
+            if is_due and (state.child.needed or needed_are_ready or self._is_ready):
+                self._start(state)
 
-    def _start(self, kept: _Kept) -> None:
-        work = kept.child.work
+    def _start(self, state: _ChildState) -> None:
+        work = state.child.work
         pipes = [
             key.data.stream
             for key in self._selector.get_map().values()
             if isinstance(key.data, _Pipe)
         ]
         started = processes.start(
-            kept.child.name,
+            state.child.name,
             work if callable(work) else processes.program(work),
             [self._selector, self._wake_reader, self._wake_writer, *pipes],
         )
-        kept.pid = started.pid
-        kept.start_at = None
-        self._selector.register(started.output, selectors.EVENT_READ, _Pipe(kept, started.output))
+        state.pid = started.pid
+        state.start_at = None
+        self._selector.register(started.output, selectors.EVENT_READ, _Pipe(state, started.output))
 
-    def _bury(self) -> _Kept | None:
-        """Note who has ended and when to start them again; return the one that died too often to
-        get ready.
+    def _handle_deaths(self) -> _ChildState | None:
+        """Reap ended children and plan restarts; return a child that died too often before all were
+        ready.
         """
-        by_pid = {kept.pid: kept for kept in self._kept if kept.pid}
+        states_by_pid = {state.pid: state for state in self._states if state.pid}
         for pid, code in processes.reap_children():
-            if kept := by_pid.get(pid):
-                self._listen(0)  # its last words come before the news of its death
-                kept.pid = None
-                kept.ready = False
-                # what it left behind, such as a server's workers, would stand in the way
+            if state := states_by_pid.get(pid):
+                self._wait_for_output(0)  # print its last output before the message about its death
+                state.pid = None
+                state.ready = False
+                # its own children, such as a server's workers, would block the restart
                 processes.terminate_group(pid)
-                if not self._mourn(kept, code):
-                    return kept
+                if not self._plan_restart(state, code):
+                    return state
         return None
 
-    def _mourn(self, kept: _Kept, code: int) -> bool:
-        """Plan the next start of a child that died; False when it died too often and not all were
-        ready yet.
+    def _plan_restart(self, state: _ChildState, code: int) -> bool:
+        """Plan the restart of a child that died.
+
+        Return False if it died too often before all children were ready.
         """
         now = time.monotonic()
-        kept.deaths.append(now)
-        while now - kept.deaths[0] > WITHIN_SECONDS:
-            kept.deaths.popleft()
-        for line in kept.last_words:
-            self._say(kept, line)
-        kept.last_words.clear()
-        if len(kept.deaths) >= DEATHS_THAT_END_ALL and not self._announced:
-            self._say(None, f"{kept.child.name} ended: {processes.describe_exit(code)}.", RED)
+        state.deaths.append(now)
+        while now - state.deaths[0] > DEATH_WINDOW:
+            state.deaths.popleft()
+        for line in state.last_lines:
+            self._print_line(state, line)
+        state.last_lines.clear()
+        if len(state.deaths) >= MAX_DEATHS_BEFORE_READY and not self._is_ready:
+            self._print_line(
+                None, f"{state.child.name} ended: {processes.describe_exit(code)}.", RED
+            )
             return False
-        pause = min(FIRST_PAUSE * 2.0 ** (len(kept.deaths) - 1), LONGEST_PAUSE)
-        kept.start_at = now + pause
-        self._say(
+        pause = min(FIRST_PAUSE * 2.0 ** (len(state.deaths) - 1), LONGEST_PAUSE)
+        state.start_at = now + pause
+        self._print_line(
             None,
-            f"{kept.child.name} ended: {processes.describe_exit(code)}. Restarting in {pause:g} s.",
+            f"{state.child.name} ended: {processes.describe_exit(code)}."
+            f" Restarting in {pause:g} s.",
             YELLOW,
         )
         return True
 
-    def _probe(self, began: float) -> None:
-        for kept in self._kept:
-            if kept.pid and not kept.ready:
-                kept.ready = kept.child.ready is None or kept.child.ready()
-        waiting = [kept.child.name for kept in self._kept if not kept.ready]
-        if not waiting:
-            self._announced = True
+    def _check_ready(self, started_at: float) -> None:
+        for state in self._states:
+            if state.pid and not state.ready:
+                state.ready = state.child.ready is None or state.child.ready()
+        waiting_names = [state.child.name for state in self._states if not state.ready]
+        if not waiting_names:
+            self._is_ready = True
             self._on_ready()
-        elif time.monotonic() - began > self._ready_within:
+        elif time.monotonic() - started_at > self._ready_within:
             raise NotReady(
-                f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}."
+                f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting_names)}."
                 " Read their output above, or set HUB_LOG_LEVEL=DEBUG for more."
             )
 
     # -- what children print
 
-    def _listen(self, seconds: float) -> None:
-        """Wait for output or a signal for at most this long, and pass on what came."""
+    def _wait_for_output(self, seconds: float) -> None:
+        """Wait at most `seconds` for output or a signal, and forward the output."""
         for key, _ in self._selector.select(seconds):
             if isinstance(key.data, _Pipe):
-                self._pass_on(key)
+                self._forward_output(key)
             else:
                 self._wake_reader.recv(4096)
 
-    def _pass_on(self, key: selectors.SelectorKey) -> None:
+    def _forward_output(self, key: selectors.SelectorKey) -> None:
         pipe: _Pipe = key.data
         try:
             data = os.read(key.fd, LONGEST_LINE)
@@ -249,112 +258,115 @@ class _Supervisor:
             pipe.pending = b""
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
-            if pipe.kept.child.quiet:
-                pipe.kept.last_words.append(text)
+            if pipe.state.child.quiet:
+                pipe.state.last_lines.append(text)
             else:
-                self._say(pipe.kept, text)
+                self._print_line(pipe.state, text)
         if not data:
             self._selector.unregister(pipe.stream)
             pipe.stream.close()
 
-    def _say(self, kept: _Kept | None, line: str, color: str = "") -> None:
+    def _print_line(self, state: _ChildState | None, line: str, color: str = "") -> None:
         if self._out is None:
             return
-        name = kept.child.name if kept else "hub"
-        prefix = paint(f"{name:<{self._width}}", kept.color if kept else BOLD, self._out)
+        name = state.child.name if state else "hub"
+        prefix = paint(f"{name:<{self._width}}", state.color if state else BOLD, self._out)
         try:
-            words = paint(line, color, self._out) if color else line
-            self._out.write(f"{prefix} {paint('│', DIM, self._out)} {words}\n")
+            text = paint(line, color, self._out) if color else line
+            self._out.write(f"{prefix} {paint('│', DIM, self._out)} {text}\n")
             self._out.flush()
-        except (
-            OSError,
-            ValueError,
-        ):  # the terminal is gone; what is left to do is to stop in order
-            self._out = None
+        except (OSError, ValueError):
+            self._out = None  # the terminal is closed; the supervisor goes on without output
 
     # -- stopping
 
     def _stop(self) -> None:
-        """End all: ask those that nobody needs, then the needed, then kill whatever is left, in
-        other sessions too.
+        """Stop all children: first the others, then the needed, and kill all processes that
+        remain.
         """
-        began = time.monotonic()
-        if self._asked:
-            self._say(None, "Stopping.")
-        for kept in self._kept:
-            kept.start_at = None
-        self._ask(needed=False)
-        needed_asked = False
-        # a list of processes is not made in one instant; that there is no child at all, the system
-        # says for sure
-        while (left := self._left()) or not (self._foreign or processes.wait_childless()):
-            elapsed = time.monotonic() - began
-            servants = {kept.pid for kept in self._kept if kept.child.needed}
-            if not needed_asked and (
-                elapsed > STOP_NEEDED_AFTER or all(process.pid in servants for process in left)
+        started_at = time.monotonic()
+        if self._stop_requests:
+            self._print_line(None, "Stopping.")
+        for state in self._states:
+            state.start_at = None
+        self._terminate(needed=False)
+        needed_terminated = False
+        # a list of processes may be incomplete, so the system is asked whether any child is left
+        while (remaining := self._find_remaining()) or not (
+            self._unrelated or processes.has_no_child()
+        ):
+            elapsed = time.monotonic() - started_at
+            needed_pids = {state.pid for state in self._states if state.child.needed}
+            if not needed_terminated and (
+                elapsed > STOP_NEEDED_AFTER
+                or all(process.pid in needed_pids for process in remaining)
             ):
-                self._ask(needed=True)
-                needed_asked = True
-            if elapsed > KILL_AFTER or self._asked > 1:  # a second Ctrl-C means: now
-                processes.kill(left)
+                self._terminate(needed=True)
+                needed_terminated = True
+            if elapsed > KILL_AFTER or self._stop_requests > 1:  # after a second Ctrl-C at once
+                processes.kill(remaining)
             if elapsed > GIVE_UP_AFTER:
-                self._say(
+                self._print_line(
                     None,
                     "These processes did not end:"
-                    f" {', '.join(str(process.pid) for process in left)}.",
+                    f" {', '.join(str(process.pid) for process in remaining)}.",
                     RED,
                 )
                 break
-            self._listen(0.05)
+            self._wait_for_output(0.05)
         for _ in processes.reap_children():
-            pass  # the last to end would stay as a zombie where nobody tidies up after us
-        self._listen(0)
+            pass  # otherwise the last child could stay as a zombie
+        self._wait_for_output(0)
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, _Pipe):
                 key.data.stream.close()
         self._selector.close()
 
-    def _ask(self, *, needed: bool) -> None:
-        for kept in self._kept:
-            if kept.pid and kept.child.needed is needed:
-                os.kill(kept.pid, signal.SIGTERM)  # not reaped yet, so the number is still its own
+    def _terminate(self, *, needed: bool) -> None:
+        for state in self._states:
+            if state.pid and state.child.needed is needed:
+                os.kill(
+                    state.pid, signal.SIGTERM
+                )  # not reaped yet, so the process ID was not reused
 
-    def _left(self) -> set[psutil.Process]:
-        """Return what still runs.
+    def _find_remaining(self) -> set[psutil.Process]:
+        """Return the descendants that still run.
 
-        Whom it has seen it remembers: where nobody adopts orphans, they would be lost.
+        It remembers those that it has seen, because without adoption orphans could not be found
+        again.
         """
         for pid, _ in processes.reap_children():
-            for kept in self._kept:
-                kept.pid = None if kept.pid == pid else kept.pid
-        ours = set(psutil.Process().children()) - self._foreign
-        self._seen = processes.descendants(ours | self._seen)
-        return self._seen
+            for state in self._states:
+                state.pid = None if state.pid == pid else state.pid
+        children = set(psutil.Process().children()) - self._unrelated
+        self._known_descendants = processes.descendants(children | self._known_descendants)
+        return self._known_descendants
 
     # -- signals
 
-    def _take_signals(self) -> dict[int, object]:
-        for end in (self._wake_reader, self._wake_writer):
-            end.setblocking(False)
+    def _install_signal_handlers(self) -> dict[int, object]:
+        for socket_end in (self._wake_reader, self._wake_writer):
+            socket_end.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
-        before: dict[int, object] = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
+        former_handlers: dict[int, object] = {
+            signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)
+        }
         for number in SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup: keep running when the terminal closes
-            before[number] = signal.signal(number, self._on_signal)
-        return before
+            former_handlers[number] = signal.signal(number, self._on_signal)
+        return former_handlers
 
-    def _restore_signals(self, before: dict[int, object]) -> None:
+    def _restore_signals(self, former_handlers: dict[int, object]) -> None:
         signal.set_wakeup_fd(-1)
-        for number, handler in before.items():
+        for number, handler in former_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._wake_reader.close()
         self._wake_writer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # one wish may come as two signals: `timeout` and some shells tell the process and then its
-        # group
-        if time.monotonic() - self._asked_at > ONE_WISH:
-            self._asked += 1
-            self._asked_at = time.monotonic()
+        # `timeout` and some shells signal the process and then its group: that is one request
+        if time.monotonic() - self._stop_requested_at > SIGNAL_INTERVAL:
+            self._stop_requests += 1
+            self._stop_requested_at = time.monotonic()

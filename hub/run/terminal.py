@@ -1,4 +1,4 @@
-"""Words for a terminal: colored where a person reads them, plain in files and pipes."""
+"""Color text in a terminal, and leave it plain in files and pipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CYAN = "cyan"
 
 
 def shows_color(stream: TextIO) -> bool:
-    """Tell whether to color what goes to this stream (https://no-color.org)."""
+    """Return whether a stream shows colors (https://no-color.org)."""
     try:
         return (
             stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

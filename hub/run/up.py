@@ -1,5 +1,5 @@
-"""Everything in one terminal: what `hub up` starts, in which order, and what it says when all is
-ready.
+"""Run everything in one terminal: the processes of `hub up`, their order, and the text at the
+start.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from hub.run.terminal import BOLD, CYAN, DIM, YELLOW, paint
 if TYPE_CHECKING:
     from flask import Flask
 
-# processes of a hub that was killed end within this time; only then is what they hold taken for
-# another program's
-LEFTOVERS_END_WITHIN = 5.0
+# seconds in which processes of a killed hub end; after that, their addresses count as used
+LEFTOVER_SECONDS = 5.0
 
 
 @cache
 def background_app() -> Flask:
-    """Return the application of workers and cron, made once; their children inherit it."""
+    """Return the application of workers and cron. It is created once, and children inherit it."""
     import hub
 
-    return hub.create_app(blueprints=False)  # nobody calls here, and the pages weigh 16 MB
+    # these processes serve no requests, and the pages take 16 MB
+    return hub.create_app(blueprints=False)
 
 
 def worker(queue: str) -> Child:
-    """Return the worker of one queue."""
+    """Return the worker of one queue as a child process."""
 
     def work() -> None:
         from hub.jobs import worker
@@ -53,20 +53,20 @@ def worker(queue: str) -> Child:
 
 
 def cron() -> None:
-    """Wake the workers of whatever is due, every second, until a signal asks to stop."""
+    """Run periodic jobs every second until a signal asks to stop."""
     from hub.jobs import cron
 
     cron.run(background_app())
 
 
 def children(config: Config) -> list[Child]:
-    """Return what a whole hub consists of."""
+    """Return the processes of a whole hub."""
     from hub import simulator
     from hub.run import web_server
 
-    found = []
+    processes_to_run = []
     if config.embedded_queue:
-        found.append(
+        processes_to_run.append(
             Child(
                 "queue",
                 queue_server.command(config.data_dir),
@@ -75,7 +75,7 @@ def children(config: Config) -> list[Child]:
                 ready=lambda: queue_server.answers(config.data_dir),
             )
         )
-    found.append(
+    processes_to_run.append(
         Child(
             "web",
             lambda: web_server.serve(config),
@@ -83,32 +83,32 @@ def children(config: Config) -> list[Child]:
         )
     )
     if config.demo:
-        found.append(
+        processes_to_run.append(
             Child(
                 "simulator",
                 lambda: simulator.serve(config),
                 ready=lambda: ports.accepts(config.simulator_bind),
             )
         )
-    return [*found, *(worker(queue) for queue in QUEUES), Child("cron", cron)]
+    return [*processes_to_run, *(worker(queue) for queue in QUEUES), Child("cron", cron)]
 
 
 def run(config: Config) -> int:
     """Start everything and keep it running until a signal asks to stop; return the exit code.
 
-    Raises ConfigError when another program has an address or the data folder.
+    Raise ConfigError if another program uses an address or the data folder.
     """
-    with _alone(config.data_dir) as leftovers:
-        _check(config, LEFTOVERS_END_WITHIN if leftovers else 0)
+    with _lock_data_folder(config.data_dir) as was_killed:
+        _check_addresses(config, LEFTOVER_SECONDS if was_killed else 0)
         warm_up(config)
-        processes.answer_of(lambda: _prepare(config))
+        processes.result_of(lambda: _prepare(config))
         return supervisor.run(children(config), on_ready=lambda: _welcome(config))
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Hold the data folder for this process; tell whether the last one to hold it was killed."""
-    # lockf, not flock: children that are forked do not inherit it, so it never outlives us
+def _lock_data_folder(folder: Path) -> Iterator[bool]:
+    """Lock the data folder; yield whether its last hub was killed."""
+    # lockf, not flock: forked children do not inherit it, so it ends with this process
     with (folder / "up.lock").open("a+") as lock:
         lock.seek(0)
         holder = lock.read().strip()
@@ -128,8 +128,8 @@ def _alone(folder: Path) -> Iterator[bool]:
             lock.truncate(0)
 
 
-def _check(config: Config, wait: float) -> None:
-    """Refuse what is bound to fail, before anything has started."""
+def _check_addresses(config: Config, wait: float) -> None:
+    """Raise ConfigError for an address or a folder in use, before anything is started."""
     ports.claim(config.bind, "HUB_BIND", wait=wait)
     if config.demo:
         ports.claim(config.simulator_bind, "HUB_SIMULATOR_BIND", wait=wait)
@@ -138,11 +138,9 @@ def _check(config: Config, wait: float) -> None:
 
 
 def warm_up(config: Config) -> None:
-    """Load all that the children need before they are forked: they then start in a moment and share
-    the memory.
+    """Load the modules that the children need, so that they start fast and share memory.
 
-    Nothing connects: an open database would be of no use to a child, and SQLite forbids to carry
-    one over.
+    Nothing connects to the database, because a connection must not be used after a fork.
     """
     import hub
     from hub.jobs import chores, cron, deliver, settle, worker  # noqa: F401
@@ -151,11 +149,11 @@ def warm_up(config: Config) -> None:
     hub.create_app(config)
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
-            thread.join(1)  # the limiter's timers; a fork should not meet them halfway
+            thread.join(1)  # the limiter's timers must not run during a fork
 
 
 def _prepare(config: Config) -> str:
-    """Migrate and create what the hub, or its demo, starts with."""
+    """Migrate the database and create the initial data of the hub and its demo."""
     import hub
     from hub.connections import demo
 
@@ -168,9 +166,7 @@ def _prepare(config: Config) -> str:
 
 
 def migrate() -> None:
-    """Bring the database to the newest tables and create the defaults that are missing; needs an
-    application context.
-    """
+    """Migrate the database and create missing defaults. It needs an application context."""
     import flask_migrate
     from flask import current_app
 
@@ -179,7 +175,7 @@ def migrate() -> None:
     from hub.messaging.contacts import address_migration
     from hub.signing import defaults
 
-    # joined here and not in create_app: the other processes need none of it, and it weighs 12 MB
+    # set up here and not in create_app, because it takes 12 MB that other processes do not need
     flask_migrate.Migrate(current_app, db, directory=MIGRATIONS)
     flask_migrate.upgrade()
     setup.prepare()
@@ -187,9 +183,10 @@ def migrate() -> None:
     address_migration.migrate_addresses()
 
 
-def migrating() -> Flask:
-    """Make the application for Flask-Migrate's own commands: flask --app hub.run.up:migrating db
-    migrate -m "…".
+def create_migration_app() -> Flask:
+    """Create the application for Flask-Migrate's own commands.
+
+    Usage: flask --app hub.run.up:create_migration_app db migrate -m "…".
     """
     import flask_migrate
 
@@ -202,30 +199,26 @@ def migrating() -> Flask:
 
 
 def _welcome(config: Config) -> None:
-    link = processes.answer_of(lambda: _first_steps(config))
+    link = processes.result_of(lambda: _prepare_demo(config))
     print(welcome(config, link, sys.stdout), flush=True)
 
 
-def _first_steps(config: Config) -> str:
-    """Bring the demo's templates and sample request; return the link for the first admin while
-    there is no user.
-    """
+def _prepare_demo(config: Config) -> str:
+    """Complete the demo; return the link for the first admin, or '' if there is a user."""
     import hub
     from hub.connections import setup
 
     with hub.create_app(config).app_context():
         if config.demo:
             try:
-                _begin_demo()
-            except HubError as problem:  # a hub that runs is worth more than its sample
-                print(f"The demo is not complete: {problem}", file=sys.stderr)
+                _send_sample_request()
+            except HubError as error:  # the hub runs all the same
+                print(f"The demo is not complete: {error}", file=sys.stderr)
         return setup.first_admin_link() or ""
 
 
-def _begin_demo() -> None:
-    """Let the simulator's templates say what ours say, and send the sample request: once, so that
-    what was changed since stays.
-    """
+def _send_sample_request() -> None:
+    """Match the simulator's templates with the hub's and send the sample request, once."""
     from sqlalchemy import select
 
     from hub.connections import demo
@@ -243,7 +236,7 @@ def _begin_demo() -> None:
 
 
 def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
-    """Say what runs where, and what to do first."""
+    """Return the text that lists the addresses and the first steps."""
     rows = [("Pages", config.public_url, "")]
     if first_admin_link:
         rows.append(("First admin", first_admin_link, "works once and creates your account"))
@@ -256,7 +249,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
         rows.append(
             (
                 "API key",
-                nearby_addresses(config.data_dir / "demo-key"),
+                relative_path(config.data_dir / "demo-key"),
                 "of the demo's signing app",
             )
         )
@@ -276,17 +269,17 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
 
 
 def curl_command(config: Config) -> str:
-    """Return a command to paste that posts an event with the demo's key; a new request each time it
-    is printed.
+    """Return a curl command that posts an event with the demo's key. Each call creates a new
+    request.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    number = secrets.token_hex(3)
+    suffix = secrets.token_hex(3)
     event = {
         "type": "request.sent",
-        "id": f"evt-{number}",
+        "id": f"evt-{suffix}",
         "occurred_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "request": {
-            "id": f"demo-{number}",
+            "id": f"demo-{suffix}",
             "title": "Employment Agreement",
             "sender": {"name": "Acme HR"},
             "expires_at": f"{now + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}",
@@ -296,11 +289,11 @@ def curl_command(config: Config) -> str:
                 "id": "eric",
                 "name": "Eric Smith",
                 "mobile_number": "+13175551234",
-                "signing_url": f"https://sign.example/r/demo-{number}/eric",
+                "signing_url": f"https://sign.example/r/demo-{suffix}/eric",
             }
         ],
     }
-    key = shlex.quote(nearby_addresses(config.data_dir / "demo-key"))
+    key = shlex.quote(relative_path(config.data_dir / "demo-key"))
     members = ",\n ".join(
         f"{json.dumps(name)}: {json.dumps(value)}" for name, value in event.items()
     )
@@ -312,7 +305,7 @@ def curl_command(config: Config) -> str:
     )
 
 
-def nearby_addresses(path: Path) -> str:
-    """Return the path as seen from the current folder, where it lies below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+def relative_path(path: Path) -> str:
+    """Return a path relative to the current folder, if it is inside."""
+    current_folder = Path.cwd()
+    return str(path.relative_to(current_folder) if path.is_relative_to(current_folder) else path)

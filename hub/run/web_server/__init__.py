@@ -1,4 +1,4 @@
-"""The web server: gunicorn with our own worker, in processes that each make the application."""
+"""The web server: gunicorn with a worker class of its own. Each process creates the application."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hub.core.config import Config
 from hub.lib import memory
 from hub.run.web_server.worker import BufferedThreadWorker
 
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where it is missing, gunicorn takes the temporary folder
-MOST_CONNECTIONS = 4000  # of each process; slow clients make room for others
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - without it, gunicorn uses the temporary folder
+MAX_CONNECTIONS = 4000  # of each process; slow clients are closed to accept others
 OTHER_FILES = 256  # databases, queue, providers, logs
 
 
 class Web(BaseApplication):  # type: ignore[misc]
-    """gunicorn with our settings; it reads neither its own command line nor a file."""
+    """gunicorn with the hub's settings. It reads no command line and no file."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -40,7 +40,7 @@ def options(config: Config) -> dict[str, Any]:
     return {
         "bind": str(config.bind),
         "worker_class": BufferedThreadWorker,
-        "worker_connections": _most_connections(),
+        "worker_connections": _max_connections(),
         "limit_request_line": 8190,
         "workers": config.web_workers,
         "threads": config.web_threads,
@@ -48,30 +48,30 @@ def options(config: Config) -> dict[str, Any]:
         "graceful_timeout": 3,
         "preload_app": False,  # each process has its own connections
         "accesslog": None,  # addresses may hold one-time links
-        # it reports each start and stop as news; we want to hear of trouble
+        # at level info, gunicorn logs every start and stop
         "loglevel": "info" if config.log_level == "DEBUG" else "warning",
-        # workers prove with a file's time that they live; a slow disk must not make them look dead
+        # workers touch a file as a heartbeat; on a slow disk they would seem dead
         "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
         "control_socket_disable": True,
-        "forwarded_allow_ips": "",  # HUB_TRUSTED_PROXIES says whom to believe, and what
+        "forwarded_allow_ips": "",  # HUB_TRUSTED_PROXIES decides which headers are trusted
     }
 
 
 def _allow_open_files() -> None:
-    """Raise the limit of open files as far as we may: each connection takes one."""
+    """Raise the limit of open files as far as allowed: each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    required = MAX_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < required:
+        new_limit = required if hard == resource.RLIM_INFINITY else min(required, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (new_limit, hard))
 
 
-def _most_connections() -> int:
-    """Return how many connections each process may have at once."""
+def _max_connections() -> int:
+    """Return the maximum number of connections of one process."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(100, min(MOST_CONNECTIONS, soft - OTHER_FILES))
+        return MAX_CONNECTIONS
+    return max(100, min(MAX_CONNECTIONS, soft - OTHER_FILES))
 
 
 def serve(config: Config) -> None:

@@ -1,7 +1,7 @@
-"""Collect one HTTP request from bytes as they arrive, without waiting for any.
+"""Collect one HTTP request from bytes as they arrive, without waiting.
 
-gunicorn's own parser reads the head, once it is complete, and decides how the body is framed. Only
-that decision counts: the body is collected by it, and what follows is the next request.
+gunicorn's own parser reads a complete head and decides how the body is framed. The body is
+collected by that decision, and the bytes after it belong to the next request.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 LARGEST_HEAD = 32 * 1024
 LONGEST_CHUNK_LINE = 256  # a size and its extensions
 LARGEST_TRAILERS = 8 * 1024
-MOST_FRAMING = 64 * 1024  # bytes of chunk sizes beyond those of the content: bounds the work
-MOST_DIGITS = 16  # of a chunk size, leading zeros apart
+MOST_FRAMING = 64 * 1024  # bytes of chunk framing beyond the size of the content, to limit the work
+MOST_DIGITS = 16  # of a chunk size, without leading zeros
 END = b"\r\n\r\n"
 SIZE = re.compile(rb"[0-9a-fA-F]+")
 EXTENSION = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
@@ -40,7 +40,7 @@ class BodyTooLarge(Exception):
 
 
 class TooLarge(io.RawIOBase):
-    """The stream of a body that is too large: the application answers 413 in its own words."""
+    """The stream of a body that is too large. Reading it makes the application answer 413."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise RequestEntityTooLarge
@@ -49,7 +49,7 @@ class TooLarge(io.RawIOBase):
 
 
 class _Head(Unreader):  # type: ignore[misc]
-    """The bytes of a head, and then the end: the parser cannot wait for more."""
+    """The bytes of a head without anything after it."""
 
     def __init__(self, head: bytes) -> None:
         super().__init__()
@@ -60,35 +60,35 @@ class _Head(Unreader):  # type: ignore[misc]
 
 
 class HeadReader:
-    """Finds the end of a head, and refuses early what can never become one."""
+    """Finds the end of a head, and refuses invalid ones early."""
 
     def __init__(self, longest_line: int) -> None:
         self._longest_line = longest_line
         self._searched = 0
 
     def end(self, received: bytearray) -> int:
-        """Return where the head ends, or 0 while it is incomplete. Raises ParseException."""
-        begin = self._searched
-        found = received.find(END, max(0, begin - len(END) + 1))
+        """Return the end of the head, or 0 while it is incomplete; raise ParseException."""
+        search_start = self._searched
+        end_mark = received.find(END, max(0, search_start - len(END) + 1))
         self._searched = len(received)
-        if 0 <= found <= LARGEST_HEAD:
-            return found + len(END)
-        self._check(received, begin)
+        if 0 <= end_mark <= LARGEST_HEAD:
+            return end_mark + len(END)
+        self._check(received, search_start)
         return 0
 
-    def _check(self, received: bytearray, begin: int) -> None:
-        # each line ends with CRLF: after a bare LF, the head would never end
-        if received.count(b"\n", begin) != received.count(b"\r\n", max(0, begin - 1)):
+    def _check(self, received: bytearray, search_start: int) -> None:
+        # every line must end with CRLF, because after a bare LF the head would have no end
+        if received.count(b"\n", search_start) != received.count(b"\r\n", max(0, search_start - 1)):
             raise InvalidHeader("bare LF as line terminator")
-        line = received.find(b"\r\n", 2)
-        if (line if line >= 0 else len(received)) > self._longest_line + 2:
+        line_end = received.find(b"\r\n", 2)
+        if (line_end if line_end >= 0 else len(received)) > self._longest_line + 2:
             raise LimitRequestLine(self._longest_line)
         if len(received) > LARGEST_HEAD:
             raise LimitRequestHeaders("the head is too large")
 
 
 def parse_head(head: bytes, cfg: Any, peer: Any, number: int) -> Request:
-    """Parse a complete head with gunicorn's parser. Raises ParseException."""
+    """Parse a complete head with gunicorn's parser; raise ParseException."""
     unreader = _Head(head)
     try:
         request = Request(cfg, unreader, peer, number)
@@ -100,24 +100,25 @@ def parse_head(head: bytes, cfg: Any, peer: Any, number: int) -> Request:
 
 
 def body_of(request: Request) -> Body:
-    """Return the collector of a request's body, as gunicorn's parser decided the framing."""
+    """Return the collector of a request's body, by the framing that gunicorn's parser found."""
     reader = request.body.reader
     return ChunkedBody() if isinstance(reader, ChunkedReader) else SizedBody(reader.length)
 
 
 class Body:
-    """The content of a body so far."""
+    """The content of a body that is being received."""
 
-    length: int | None = None  # where it was announced
+    length: int | None = None  # of Content-Length, if given
 
     def __init__(self) -> None:
         self.content = bytearray()
         self.complete = False
 
     def feed(self, received: bytearray, limit: int) -> None:
-        """Move what belongs to the body out of `received`.
+        """Move bytes of the body out of `received`.
 
-        Raises BodyTooLarge beyond `limit` bytes of content, ParseException when it is broken.
+        Raise BodyTooLarge for more than `limit` bytes of content, ParseException for an invalid
+        body.
         """
         raise NotImplementedError
 
@@ -127,17 +128,17 @@ class SizedBody(Body):
 
     def __init__(self, length: int) -> None:
         super().__init__()
-        self.length = self._size = length
+        self.length = self._read_size = length
         self.complete = length == 0
 
     def feed(self, received: bytearray, limit: int) -> None:
-        """Move what belongs to the body out of `received`."""
-        if self._size > limit:
+        """Move bytes of the body out of `received`."""
+        if self._read_size > limit:
             raise BodyTooLarge
-        missing = self._size - len(self.content)
+        missing = self._read_size - len(self.content)
         self.content += received[:missing]
         del received[:missing]
-        self.complete = len(self.content) == self._size
+        self.complete = len(self.content) == self._read_size
 
 
 class ChunkedBody(Body):
@@ -145,21 +146,21 @@ class ChunkedBody(Body):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = 0  # bytes of the current chunk
-        self._framing = 0
-        self._trailers = 0
-        self._step = self._size
+        self._chunk_bytes_left = 0  # bytes of the current chunk
+        self._framing_bytes = 0
+        self._trailer_bytes = 0
+        self._step = self._read_size
 
     def feed(self, received: bytearray, limit: int) -> None:
-        """Move what belongs to the body out of `received`."""
+        """Move bytes of the body out of `received`."""
         while not self.complete and self._step(received):
-            if len(self.content) + self._left > limit:
+            if len(self.content) + self._chunk_bytes_left > limit:
                 raise BodyTooLarge
-            if self._framing > MOST_FRAMING + len(self.content):
+            if self._framing_bytes > MOST_FRAMING + len(self.content):
                 raise InvalidChunkSize(b"chunks are too small")
 
-    def _size(self, received: bytearray) -> bool:
-        line = self._line(received, LONGEST_CHUNK_LINE)
+    def _read_size(self, received: bytearray) -> bool:
+        line = self._take_line(received, LONGEST_CHUNK_LINE)
         if line is None:
             return False
         size, separator, extension = line.partition(b";")
@@ -168,43 +169,43 @@ class ChunkedBody(Body):
             raise InvalidChunkSize(bytes(size[:MOST_DIGITS]))
         if not EXTENSION.fullmatch(extension):
             raise InvalidChunkExtension("control characters")
-        self._left = int(size, 16)
-        self._step = self._data if self._left else self._trailer
+        self._chunk_bytes_left = int(size, 16)
+        self._step = self._read_data if self._chunk_bytes_left else self._read_trailer
         return True
 
-    def _data(self, received: bytearray) -> bool:
-        part = received[: self._left]
+    def _read_data(self, received: bytearray) -> bool:
+        part = received[: self._chunk_bytes_left]
         del received[: len(part)]
         self.content += part
-        self._left -= len(part)
-        if not self._left:
-            self._step = self._data_end
+        self._chunk_bytes_left -= len(part)
+        if not self._chunk_bytes_left:
+            self._step = self._read_data_end
         return bool(part)
 
-    def _data_end(self, received: bytearray) -> bool:
+    def _read_data_end(self, received: bytearray) -> bool:
         if not b"\r\n".startswith(received[:2]):
             raise InvalidChunkSize(b"no line end after a chunk")
         if len(received) < 2:
             return False
         del received[:2]
-        self._framing += 2
-        self._step = self._size
+        self._framing_bytes += 2
+        self._step = self._read_size
         return True
 
-    def _trailer(self, received: bytearray) -> bool:
-        line = self._line(received, LARGEST_TRAILERS)
+    def _read_trailer(self, received: bytearray) -> bool:
+        line = self._take_line(received, LARGEST_TRAILERS)
         if line is None:
             return False
         if line and not TRAILER.fullmatch(line):
             raise InvalidHeader("trailer")
-        self._trailers += len(line)
-        if self._trailers > LARGEST_TRAILERS:
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > LARGEST_TRAILERS:
             raise LimitRequestHeaders("the trailers are too large")
         self.complete = not line
         return True
 
-    def _line(self, received: bytearray, longest: int) -> bytes | None:
-        """Take a line out of `received`, or return None while it is incomplete."""
+    def _take_line(self, received: bytearray, longest: int) -> bytes | None:
+        """Remove a line from `received` and return it, or None while it is incomplete."""
         end = received.find(b"\n", 0, longest + 2)
         if end < 0:
             if len(received) > longest + 1:
@@ -214,5 +215,5 @@ class ChunkedBody(Body):
         if not line.endswith(b"\r\n"):
             raise InvalidChunkSize(b"bare LF as line terminator")
         del received[: end + 1]
-        self._framing += len(line)
+        self._framing_bytes += len(line)
         return line[:-2]

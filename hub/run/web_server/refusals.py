@@ -1,4 +1,4 @@
-"""The answers that the web server gives by itself: problem details, as those of the API."""
+"""Answers that the web server gives itself, as problem details like those of the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gunicorn.http.errors import (
 
 
 class Refusal(NamedTuple):
-    """A status with its code and what to do."""
+    """A status with its code and a remedy."""
 
     status: HTTPStatus
     code: str
@@ -66,18 +66,18 @@ _BY_ERROR = {
 }
 
 
-def refusal_of(problem: Exception) -> Refusal:
+def refusal_of(error: Exception) -> Refusal:
     """Return the refusal for an error of gunicorn's parser."""
-    return _BY_ERROR.get(type(problem), BROKEN)
+    return _BY_ERROR.get(type(error), BROKEN)
 
 
 def answer(refusal: Refusal) -> bytes:
-    """Return the whole answer, after which the connection is closed."""
+    """Return a complete answer, after which the connection is closed."""
     status = refusal.status
-    kind = "about:blank" if status >= 500 else f"urn:signpost:problem:{refusal.code}"
+    problem_type = "about:blank" if status >= 500 else f"urn:signpost:problem:{refusal.code}"
     body = json.dumps(
         {
-            "type": kind,
+            "type": problem_type,
             "title": status.phrase,
             "status": status.value,
             "code": refusal.code,

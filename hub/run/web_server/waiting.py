@@ -1,4 +1,4 @@
-"""The connections that wait for something: until when, and how much memory they take."""
+"""The waiting connections of a process, with their deadlines and their memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from hub.run.web_server.connection import SEND_SECONDS, Connection, State
 
 REQUEST_SECONDS = 10.0  # for head and body together
-CLOSING_SECONDS = 1.0  # for the client to read a last answer, and stop sending
-SLOW_AFTER = 1.0  # seconds of one request, when others need the place
+CLOSING_SECONDS = 1.0  # for the client to read the last answer and stop sending
+SLOW_AFTER = 1.0  # seconds after which a request may be dropped for another
 
 
 class Waiting:
-    """All connections of a process but those that a thread works on."""
+    """All connections of a process except those that a thread answers."""
 
     def __init__(self, keep_alive_seconds: float) -> None:
         self.seconds = {
@@ -23,22 +23,22 @@ class Waiting:
             State.IDLE: keep_alive_seconds,
             State.CLOSING: CLOSING_SECONDS,
         }
-        # each in the order of its deadlines, since a state always lasts as long
+        # each in the order of deadlines, because a state always has the same duration
         self._by_state: dict[State, OrderedDict[Connection, None]] = {
             state: OrderedDict() for state in self.seconds
         }
-        self.held = 0  # bytes
+        self.memory = 0  # bytes
 
-    def of(self, state: State) -> OrderedDict[Connection, None]:
-        """Return the connections in a state, the one that waits longest first."""
+    def in_state(self, state: State) -> OrderedDict[Connection, None]:
+        """Return the connections in a state, the one with the earliest deadline first."""
         return self._by_state[state]
 
     def all(self) -> list[Connection]:
-        """Return every connection that waits."""
+        """Return every waiting connection."""
         return [conn for waiting in self._by_state.values() for conn in waiting]
 
     def enter(self, conn: Connection, state: State) -> None:
-        """Put a connection into a state, with all of its time."""
+        """Move a connection to a state and start its full duration."""
         if conn.state in self._by_state:
             del self._by_state[conn.state][conn]
         if state in self._by_state:
@@ -46,32 +46,38 @@ class Waiting:
             self._by_state[state][conn] = None
         conn.state = state
 
-    def seconds_left(self, most: float) -> float:
-        """Return the time to the next deadline, at most `most`."""
-        firsts = [next(iter(waiting)).deadline for waiting in self._by_state.values() if waiting]
-        return max(0.0, min([most, *(deadline - time.monotonic() for deadline in firsts)]))
+    def seconds_left(self, maximum: float) -> float:
+        """Return the seconds until the next deadline, at most `maximum`."""
+        next_deadlines = [
+            next(iter(waiting)).deadline for waiting in self._by_state.values() if waiting
+        ]
+        return max(
+            0.0, min([maximum, *(deadline - time.monotonic() for deadline in next_deadlines)])
+        )
 
     def overdue(self) -> Iterator[Connection]:
-        """Yield the connections whose time is up; each has to leave its state."""
+        """Yield the connections whose deadline passed. The caller must move each to another
+        state.
+        """
         now = time.monotonic()
         for waiting in self._by_state.values():
             while waiting and (first := next(iter(waiting))).deadline <= now:
                 yield first
 
-    def count(self, conn: Connection) -> None:
-        """Count the memory of a connection again."""
-        held = 0 if conn.state is State.CLOSED else conn.size()
-        self.held += held - conn.held
-        conn.held = held
+    def update_memory(self, conn: Connection) -> None:
+        """Measure the memory of a connection again."""
+        memory = 0 if conn.state is State.CLOSED else conn.size()
+        self.memory += memory - conn.memory
+        conn.memory = memory
 
     def largest(self) -> Connection | None:
-        """Return the connection that takes the most memory and can be dropped."""
+        """Return the connection with the most memory that can be dropped, or None."""
         conns = [*self._by_state[State.READING], *self._by_state[State.SENDING]]
-        largest = max(conns, key=lambda conn: conn.held, default=None)
-        return largest if largest is not None and largest.held else None
+        largest = max(conns, key=lambda conn: conn.memory, default=None)
+        return largest if largest is not None and largest.memory else None
 
     def least_needed(self) -> Connection | None:
-        """Return the connection to close when others need its place; None without any."""
+        """Return the connection to close first, or None."""
         reading = next(iter(self._by_state[State.READING]), None)
         if reading and reading.deadline - time.monotonic() < REQUEST_SECONDS - SLOW_AFTER:
             return reading

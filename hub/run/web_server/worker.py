@@ -1,9 +1,8 @@
-"""A gunicorn worker with threads, whose poller collects each request before a thread sees it.
+"""A gunicorn worker whose poller receives each complete request before a thread answers it.
 
-gunicorn's own gthread gives a connection to a thread as soon as it is there. The thread then waits
-for the client, so that as many slow clients as there are threads stop the server. Here the poller
-reads all connections under one deadline, and sends what slow readers leave. It leans on parts of
-gunicorn that are not documented; tests/run/web_server/test_gunicorn.py checks that they are there.
+In gunicorn's gthread, a thread waits for each client, so that a few slow clients stop the server.
+Here the poller reads all connections with one deadline each, and sends answers to slow clients. It
+uses undocumented parts of gunicorn. tests/run/web_server/test_gunicorn.py checks them.
 """
 
 from __future__ import annotations
@@ -26,54 +25,58 @@ from hub.run.web_server.framing import Body, BodyTooLarge, TooLarge, body_of, pa
 from hub.run.web_server.refusals import BROKEN, BUSY, FAULT, TOO_SLOW, Refusal, answer, refusal_of
 from hub.run.web_server.waiting import Waiting
 
-STOPPING_SECONDS = 1.0  # for a request that is under way on a kept-alive connection
+STOPPING_SECONDS = 1.0  # for a request that arrives on an idle connection
 RECEIVE = 64 * 1024
-MOST_MEMORY = 128 * 1024 * 1024  # bytes of requests and answers that wait in this process
+MAX_MEMORY = 128 * 1024 * 1024  # bytes of waiting requests and answers in this process
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-Act = Callable[[Connection], None]
-GONE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
+Handler = Callable[[Connection], None]
+IGNORED_ACCEPT_ERRORS = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
 
 
-def _nothing() -> None:
-    """Wake the poller."""
+def _wake_poller() -> None:
+    """Wake the poller without doing anything."""
 
 
 class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
-    """Give threads whole requests only; cut clients that take longer than 10 seconds."""
+    """A worker whose threads receive only complete requests. Slow clients are closed after 10
+    seconds.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting = Waiting(float(self.cfg.keepalive))
-        self.keepalived_conns = self._waiting.of(State.IDLE)  # gunicorn asks how many there are
+        self.keepalived_conns = self._waiting.in_state(State.IDLE)  # gunicorn reads their number
         self._notify_at = 0.0
-        self._most_memory = MOST_MEMORY
+        self._max_memory = MAX_MEMORY
         self._answered: deque[Connection] = deque()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse what this worker does not do. Raises ValueError."""
+        """Raise ValueError for settings that this worker does not support."""
         if cfg.is_ssl or cfg.proxy_protocol != "off":
             raise ValueError(
                 "BufferedThreadWorker serves plain HTTP behind a proxy that terminates TLS"
             )
 
     def init_process(self) -> None:
-        """Prepare this process; then serve until it is asked to stop."""
-        self.cfg.set("sendfile", False)  # it would write past the answer that the poller keeps
+        """Prepare this process, then serve until it is asked to stop."""
+        self.cfg.set("sendfile", False)  # it would bypass the buffered answer
         super().init_process()
 
     # ── The loop ────────────────────────────────────────────────────────────────────────────────
     def run(self) -> None:
-        """Serve until SIGTERM; then answer what has been received."""
+        """Serve until SIGTERM, then answer the requests that were received."""
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         while self.alive and self.is_parent_alive():
-            self.set_accept_enabled(self.nr_conns < self.worker_connections or self._make_room())
-            self._turn()
-        self._stop()
+            self.set_accept_enabled(
+                self.nr_conns < self.worker_connections or self._close_least_needed()
+            )
+            self._run_once()
+        self._finish()
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self._finish_answered()
         now = time.monotonic()
         if now >= self._notify_at:
@@ -85,21 +88,21 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             key.data(key.fileobj)
         self._end_overdue()
 
-    def _stop(self) -> None:
+    def _finish(self) -> None:
         self._waiting.seconds[State.IDLE] = STOPPING_SECONDS
         for listener in self.sockets:
             while self.accept(listener):
-                pass  # the system has connected these clients
+                pass  # the system has already accepted these clients
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
-        silent = [conn for conn in self._waiting.of(State.READING) if conn.is_silent()]
-        for conn in [*self._waiting.of(State.IDLE), *silent]:
+        silent = [conn for conn in self._waiting.in_state(State.READING) if conn.is_silent()]
+        for conn in [*self._waiting.in_state(State.IDLE), *silent]:
             self._waiting.enter(conn, State.IDLE)
-        # gunicorn kills what is still there after its own limit
+        # gunicorn kills the worker after its own limit
         end = time.monotonic() + self.cfg.graceful_timeout - 0.5
         while self.nr_conns > 0 and time.monotonic() < end:
-            self._turn()
+            self._run_once()
         for conn in self._waiting.all():
             self._drop(conn)
         self.tpool.shutdown(wait=False)
@@ -108,12 +111,12 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     # ── Connections ─────────────────────────────────────────────────────────────────────────────
     def accept(self, listener: Any) -> bool:
-        """Accept one connection; False when there is none, or no file descriptor for it."""
+        """Accept one connection; return False if there is none, or no file descriptor for it."""
         try:
             sock, client = listener.accept()
-        except OSError as problem:
-            if problem.errno not in GONE and not self._make_room():
-                self.set_accept_enabled(False)  # until the next turn, at most a second away
+        except OSError as error:
+            if error.errno not in IGNORED_ACCEPT_ERRORS and not self._close_least_needed():
+                self.set_accept_enabled(False)  # until the next turn, within a second
             return False
         sock.setblocking(False)
         self.nr_conns += 1
@@ -123,10 +126,10 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._watch(conn, selectors.EVENT_READ, self._receive)
         return True
 
-    def _watch(self, conn: Connection, events: int, act: Act | None = None) -> None:
-        if events == conn.watched and act == conn.act:
-            return  # most often the poller waited for the next request all the time
-        data = partial(self._act, conn, act)
+    def _watch(self, conn: Connection, events: int, handler: Handler | None = None) -> None:
+        if events == conn.watched and handler == conn.handler:
+            return  # usually the poller already waits for the next request
+        data = partial(self._handle_events, conn, handler)
         if events and conn.watched:
             self.poller.modify(conn.socket, events, data)
         elif events:
@@ -134,32 +137,32 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self.poller.unregister(conn.socket)
         conn.watched = events
-        conn.act = act
+        conn.handler = handler
 
-    def _act(self, conn: Connection, act: Act | None, _: Any = None) -> None:
-        if conn.state is State.CLOSED or act is None:
-            return  # it made room for another in this turn
+    def _handle_events(self, conn: Connection, handler: Handler | None, _: Any = None) -> None:
+        if conn.state is State.CLOSED or handler is None:
+            return  # it was closed for another connection in this turn
         try:
-            act(conn)
+            handler(conn)
         except Exception:
             self.log.exception("Closed a connection that failed.")
             self._close(conn)
         else:
-            self._count(conn)
+            self._update_memory(conn)
 
-    def _count(self, conn: Connection) -> None:
+    def _update_memory(self, conn: Connection) -> None:
         if conn.state is State.ANSWERING:
-            return  # what was counted last is what the thread has
-        self._waiting.count(conn)
-        while self._waiting.held > self._most_memory and (largest := self._waiting.largest()):
+            return  # the thread has what was measured last
+        self._waiting.update_memory(conn)
+        while self._waiting.memory > self._max_memory and (largest := self._waiting.largest()):
             self._drop(largest)
 
-    def _make_room(self) -> bool:
-        """Close the connection that has the least to lose; False when all are being answered."""
-        found = self._waiting.least_needed()
-        if found is not None:
-            self._drop(found)
-        return found is not None
+    def _close_least_needed(self) -> bool:
+        """Close the least needed connection; return False if all are being answered."""
+        candidate = self._waiting.least_needed()
+        if candidate is not None:
+            self._drop(candidate)
+        return candidate is not None
 
     def _drop(self, conn: Connection) -> None:
         if conn.state is State.READING:
@@ -169,12 +172,12 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Connection) -> None:
         self._watch(conn, 0)
         self._waiting.enter(conn, State.CLOSED)
-        self._waiting.count(conn)
+        self._waiting.update_memory(conn)
         self.nr_conns -= 1
         conn.socket.close()
 
-    def _close_gently(self, conn: Connection) -> None:
-        """End the connection, but read on: else the system would take the answer back."""
+    def _close_after_answer(self, conn: Connection) -> None:
+        """Stop sending but keep reading, because otherwise the system could discard the answer."""
         try:
             conn.socket.shutdown(1)
         except OSError:
@@ -200,7 +203,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _receive(self, conn: Connection) -> None:
         if conn.state is State.ANSWERING:
             conn.waits_for_thread = True
-            self._watch(conn, 0)  # the next request has to wait
+            self._watch(conn, 0)  # the next request waits for the thread
             return
         data = conn.receive(RECEIVE)
         if data is None:
@@ -209,7 +212,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             if conn.is_silent():
                 self._close(conn)
             else:
-                self._refuse(conn, BROKEN)  # it may have closed its own direction only
+                self._refuse(conn, BROKEN)  # the client may have closed only its sending side
             return
         if conn.state is State.IDLE:
             self._waiting.enter(conn, State.READING)
@@ -225,9 +228,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         except BodyTooLarge:
             conn.request.force_close()
             self._answer(conn, TooLarge())
-        except ParseException as problem:
-            self.log.info("Refused a request that is not valid HTTP: %s", type(problem).__name__)
-            self._refuse(conn, refusal_of(problem))
+        except ParseException as error:
+            self.log.info("Refused a request that is not valid HTTP: %s", type(error).__name__)
+            self._refuse(conn, refusal_of(error))
 
     def _read_head(self, conn: Connection) -> Body | None:
         end = conn.head.end(conn.received)
@@ -250,18 +253,22 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.send_at_once(CONTINUE)
 
     def _body_limit(self, request: Any, body: Body) -> int:
-        """Return the most bytes that the application accepts in this body."""
+        """Return the maximum size of this body in bytes."""
         if body.length is not None and body.length <= LARGEST_BODY:
-            return LARGEST_BODY  # so it is within every limit
-        find = getattr(self.wsgi, "extensions", {}).get("hub.body_limit")
-        limit = LARGEST_BODY if find is None else int(find(request.method, request.path))
-        self._most_memory = max(self._most_memory, 3 * limit)  # else none of these could arrive
+            return LARGEST_BODY  # below every limit
+        find_limit = getattr(self.wsgi, "extensions", {}).get("hub.body_limit")
+        limit = (
+            LARGEST_BODY if find_limit is None else int(find_limit(request.method, request.path))
+        )
+        self._max_memory = max(
+            self._max_memory, 3 * limit
+        )  # otherwise no such body could be received
         return limit
 
     def _answer(self, conn: Connection, stream: Any) -> None:
-        conn.request._expected_100_continue = False  # gunicorn would say it once more
+        conn.request._expected_100_continue = False  # otherwise gunicorn would send it again
         conn.request.body = stream
-        self._waiting.count(conn)
+        self._waiting.update_memory(conn)
         conn.body = None
         conn.waits_for_thread = False
         self._waiting.enter(conn, State.ANSWERING)
@@ -269,18 +276,18 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
         conn.send_at_once(answer(refusal))
-        self._close_gently(conn)
+        self._close_after_answer(conn)
 
     # ── Answers ─────────────────────────────────────────────────────────────────────────────────
     def handle(self, conn: Connection) -> bool:
-        """Answer a request, in a thread; tell whether the connection may be used again."""
+        """Answer a request in a thread; return whether the connection may be used again."""
         try:
             keep_alive = bool(self.handle_request(conn.request, conn))
         except (OSError, StopIteration):
-            conn.sock.close()  # the client has gone, or the answer broke off
+            conn.sock.close()  # the client disconnected, or the answer is incomplete
             return False
         except Exception:
-            # the address may hold a one-time link, so it is not logged
+            # the URL may contain a one-time link, so it is not logged
             self.log.exception("Signpost could not respond to a request.")
             conn.sock.sendall(answer(FAULT))
             keep_alive = False
@@ -296,18 +303,18 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.keep_alive = self.handle(conn)
         finally:
             self._answered.append(conn)
-            # else there is nothing to do until the client's next request wakes the poller
+            # otherwise the client's next request wakes the poller
             idle = conn.keep_alive and self.alive and not conn.received and not conn.sock.pending
             if conn.waits_for_thread or not idle:
-                self.method_queue.defer(_nothing)
+                self.method_queue.defer(_wake_poller)
 
     def _finish_answered(self) -> None:
         while self._answered:
             conn = self._answered.popleft()
             conn.begin_request()
-            self._act(conn, self._go_on)
+            self._handle_events(conn, self._continue)
 
-    def _go_on(self, conn: Connection) -> None:
+    def _continue(self, conn: Connection) -> None:
         if conn.sock.failed:
             self._close(conn)
         elif conn.sock.pending:
@@ -320,7 +327,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             if conn.received:
                 self._read_request(conn)
         else:
-            self._close_gently(conn)
+            self._close_after_answer(conn)
 
     def _send(self, conn: Connection) -> None:
         try:
@@ -328,6 +335,6 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             progress = False
         if not conn.sock.pending or conn.sock.failed:
-            self._go_on(conn)
+            self._continue(conn)
         elif progress and time.monotonic() < conn.send_until:
-            self._waiting.enter(conn, State.SENDING)  # with 10 more seconds
+            self._waiting.enter(conn, State.SENDING)  # restarts its 10 seconds
