@@ -17,7 +17,7 @@ from hub.api.problems import Problem
 from hub.core.vocabulary import Channel, Status
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.lib.storable import has_nul
+from hub.lib.storable import find_nul
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, Signer
@@ -118,7 +118,7 @@ def body_of(shape: type[Shape]) -> Shape:
     except RecursionError:
         raise Problem(400, "bad_json", "The body is nested too deeply.") from None
     # how JSON writes a NUL; half a character is refused by the reader below
-    if b"\\u0000" in body and (field := has_nul(found)) is not None:
+    if b"\\u0000" in body and (field := find_nul(found)) is not None:
         raise _holds_nul(field)
     return shape.model_validate_json(body)
 
@@ -149,7 +149,7 @@ def query_of(shape: type[Shape]) -> Shape:
         why = f"{repeated} occurs more than once. Send it once."
         raise Problem(422, "repeated_parameter", why, field=repeated)
     given = request.args.to_dict()
-    if (field := has_nul(given)) is not None:
+    if (field := find_nul(given)) is not None:
         raise _holds_nul(field)
     return shape.model_validate(given)
 

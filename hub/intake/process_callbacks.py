@@ -110,7 +110,7 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
     """Process due callbacks until none arrives for `linger` seconds; return how many."""
     processed = 0
     idle_since = time.monotonic()
-    while not stopping.now:
+    while not stopping.is_due:
         is_last_round = time.monotonic() - idle_since >= linger
         moment = now() if is_last_round else now() - ARRIVING
         has_work = is_due(moment)

@@ -30,9 +30,9 @@ CLEAN_UP_EVERY = 15.0  # RQ itself looks for jobs of dead workers only every 10 
 def run(app: Flask) -> None:
     """Wake queues that have work, every second, until a stop signal."""
     shutdown = ShutdownSignal(float("inf"))
-    signal.signal(signal.SIGINT, lambda *_: shutdown.asked.set())
+    signal.signal(signal.SIGINT, lambda *_: shutdown.received_signal.set())
     clean_up_at = chores_at = 0.0
-    while not shutdown.now:
+    while not shutdown.is_due:
         with app.app_context():
             try:
                 wake_queues()
@@ -44,7 +44,7 @@ def run(app: Flask) -> None:
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + CHORES_EVERY
                 wake_now("chores")
-        shutdown.asked.wait(TICK)
+        shutdown.received_signal.wait(TICK)
 
 
 def wake_queues() -> None:

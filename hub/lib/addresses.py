@@ -1,6 +1,4 @@
-"""Addresses of people: what kind each is, its normal form, and every form in which it may have been
-written.
-"""
+"""Parse addresses of people: their kind, their normal form, and other ways to write them."""
 
 from __future__ import annotations
 
@@ -16,34 +14,35 @@ LONGEST_EMAIL = 320  # characters
 
 
 def parse(text: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of a phone number in E.164 characters or a mail address.
+    """Return the kind and normal form of a phone number in E.164 characters or an email address.
 
-    Raises Refused.
+    Raise Refused.
     """
-    return _read(text.strip(), typed=False)
+    return _parse(text.strip(), lenient=False)
 
 
 def parse_typed(text: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of a phone number or mail address as a person writes it.
+    """Return the kind and normal form of a phone number or email address as people write it.
 
-    Raises Refused.
+    Raise Refused.
     """
-    return _read(text.strip(), typed=True)
+    return _parse(text.strip(), lenient=True)
 
 
-def of_kind(text: str, kind: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of an address whose kind is named, or '' for what `typed`
-    accepts. Raises Refused.
+def parse_kind_and_address(text: str, kind: str) -> tuple[Address, str]:
+    """Return the kind and normal form of an address whose kind is given.
+
+    An empty kind stands for a phone number or an email address as people write it. Raise Refused.
     """
     try:
-        named = Address(kind.strip().lower()) if kind.strip() else None
+        address_kind = Address(kind.strip().lower()) if kind.strip() else None
     except ValueError:
-        why = (
+        reason = (
             f"There is no kind of address {kind[:50]!r}. Use one of {', '.join(Address)},"
             " or leave it empty for a phone number or email address."
         )
-        raise Refused("no_such_kind", why, field="kind") from None
-    if named in (None, Address.PHONE, Address.EMAIL):
+        raise Refused("no_such_kind", reason, field="kind") from None
+    if address_kind in (None, Address.PHONE, Address.EMAIL):
         return parse_typed(text)
     if not 0 < len(text.strip()) <= LONGEST_EMAIL:
         raise Refused(
@@ -51,37 +50,37 @@ def of_kind(text: str, kind: str) -> tuple[Address, str]:
             f"Enter an address of at most {LONGEST_EMAIL} characters.",
             field="address",
         )
-    return Address(named), text.strip()
+    return Address(address_kind), text.strip()
 
 
-def _read(text: str, *, typed: bool) -> tuple[Address, str]:
+def _parse(text: str, *, lenient: bool) -> tuple[Address, str]:
     if "@" in text:
         return Address.EMAIL, email(text).lower()
     try:
-        return Address.PHONE, phones.parse_typed(text) if typed else phones.parse_strict(text)
-    except ValueError as problem:
-        raise Refused("bad_address", str(problem), field="address") from None
+        return Address.PHONE, phones.parse_typed(text) if lenient else phones.parse_strict(text)
+    except ValueError as error:
+        raise Refused("bad_address", str(error), field="address") from None
 
 
 def email(text: str) -> str:
-    """Return a mail address as its domain is written. Raises Refused that says why it is none."""
+    """Return an email address with its domain in normal form; raise Refused with the reason."""
     try:
-        return _email(text)
-    except EmailNotValidError as problem:
+        return _normalize_email(text)
+    except EmailNotValidError as error:
         raise Refused(
-            "bad_address", f"This is not an email address: {problem}", field="address"
+            "bad_address", f"This is not an email address: {error}", field="address"
         ) from None
 
 
 @lru_cache(maxsize=4096)
-def _email(text: str) -> str:
+def _normalize_email(text: str) -> str:
     if len(text) > LONGEST_EMAIL:
         raise EmailNotValidError(f"It has more than {LONGEST_EMAIL} characters.")
     return validate_email(text, check_deliverability=False).normalized
 
 
 def normalize(kind: str, address: str) -> str:
-    """Return the current normal form of an address that was accepted before."""
+    """Return the current normal form of an address that was accepted earlier."""
     if kind != Address.PHONE:
         return address
     try:
@@ -91,6 +90,6 @@ def normalize(kind: str, address: str) -> str:
 
 
 def written_forms(kind: str, address: str) -> tuple[str, ...]:
-    """Return every form in which an address may have been written: the normal one first."""
-    found = normalize(kind, address)
-    return phones.written_forms(found) if kind == Address.PHONE else (found,)
+    """Return all ways to write an address, the normal form first."""
+    normal = normalize(kind, address)
+    return phones.written_forms(normal) if kind == Address.PHONE else (normal,)

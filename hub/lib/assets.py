@@ -1,7 +1,7 @@
-"""Style sheets, scripts and icons, served under an address that changes with their content.
+"""Serve style sheets, scripts and icons at addresses that change with their content.
 
-Bootstrap and its icons come from the Bootstrap-Flask package. Nothing is written to disk: the files
-are read when the first page needs them, and kept in memory.
+Bootstrap and its icons come from the Bootstrap-Flask package. The files are read into memory when
+the first page needs them. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hub.lib import compression
 BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 STATIC = Path(__file__).parents[1] / "static"
 SPRITE = "icons.svg"
-# one request instead of four; the simulator adds simulator.css
+# one request instead of four; the simulator's pages add simulator.css
 BUNDLES = {"signpost.css": ("tokens.css", "base.css", "components.css")}
 YEAR = 31_536_000  # seconds
 # the Bootstrap icons that pages show; a test compares this list with the templates
@@ -111,7 +111,7 @@ SOURCE_MAP = re.compile(rb"/\*# sourceMappingURL=.*?\*/")
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is served."""
+    """A file with its type."""
 
     content: bytes
     mimetype: str
@@ -154,15 +154,15 @@ def _glyph(name: str, sprite: str) -> Markup:
 
 
 def _serve(version: str, name: str) -> Response:
-    found = _assets().get(name)
-    if found is None:
+    file = _assets().get(name)
+    if file is None:
         raise NotFound
-    response = Response(found.content, mimetype=found.mimetype)
+    response = Response(file.content, mimetype=file.mimetype)
     response.cache_control.public = True
     if version == _version():
         response.cache_control.max_age = YEAR
         response.cache_control.immutable = True
-    else:  # another version made the page, as happens during an upgrade
+    else:  # during an upgrade, another version may have created the page
         response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
@@ -172,8 +172,8 @@ def _serve(version: str, name: str) -> Response:
 @cache
 def _version() -> str:
     digest = hashlib.sha256()
-    for name, found in sorted(_assets().items()):
-        digest.update(name.encode() + b"\0" + found.content)
+    for name, file in sorted(_assets().items()):
+        digest.update(name.encode() + b"\0" + file.content)
     return digest.hexdigest()[:16]
 
 
@@ -186,8 +186,10 @@ def _assets() -> dict[str, Asset]:
         if path.is_file()
     }
     bootstrap = SOURCE_MAP.sub(b"", (BOOTSTRAP / "css" / "bootstrap.min.css").read_bytes())
-    for bundle, parts in BUNDLES.items():
-        contents[bundle] = b"\n".join([bootstrap, *(contents.pop(part) for part in parts)])
+    for bundle, part_names in BUNDLES.items():
+        contents[bundle] = b"\n".join(
+            [bootstrap, *(contents.pop(part_name) for part_name in part_names)]
+        )
     contents[SPRITE] = _sprite().encode()
     return {
         name: Asset(content, guess_type(name)[0] or "application/octet-stream")
@@ -196,7 +198,7 @@ def _assets() -> dict[str, Asset]:
 
 
 def _sprite() -> str:
-    """Draw the icons in use as symbols of one SVG document."""
+    """Return the used icons as symbols of one SVG document."""
     text = (BOOTSTRAP / "icons" / "bootstrap-icons.svg").read_text(encoding="utf-8")
     symbols = {name: f"<symbol {rest}" for rest, name in SYMBOL.findall(text)}
     return (

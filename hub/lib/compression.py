@@ -9,13 +9,13 @@ from flask_compress import Compress
 
 # values of Sec-Fetch-Site for a typed address, a bookmark, or a link on a page of this hub
 OWN_REQUESTS = ("same-origin", "none")
-LONGEST_PADDING = 48  # bytes, before they are written in base64
+LONGEST_PADDING = 48  # bytes, before base64 encoding
 
 _compress = Compress()
 
 
 def init_app(app: Flask) -> None:
-    """Set up the compression. Nothing is compressed unless one of the functions below is called."""
+    """Set up the compression. Only responses given to the functions below are compressed."""
     app.config.update(
         COMPRESS_REGISTER=False,
         COMPRESS_ALGORITHM=["br", "gzip"],
@@ -25,7 +25,7 @@ def init_app(app: Flask) -> None:
 
 
 def compress_public(response: Response) -> Response:
-    """Compress a response that holds no secret, such as a style sheet."""
+    """Compress a response without secrets, such as a style sheet."""
     return _compress.after_request(response)
 
 

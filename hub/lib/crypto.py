@@ -1,8 +1,8 @@
-"""Sealing: AES-256-GCM under a keyring, bound to the row and field a value belongs to.
+"""Encrypt values with AES-256-GCM, bound to the row and the field that they belong to.
 
-A sealed value is  version (1) · length of key id (1) · key id · nonce (12) · ciphertext and tag.
-The key of a row is HKDF-SHA256(master key, "table\\0row id"); the associated data is "key
-id\\0field": a value copied to another row, table or field does not open.
+An encrypted value consists of version (1 byte), length of the key ID (1), key ID, nonce (12),
+ciphertext and tag. The key of a row is HKDF-SHA256(master key, "table\\0row id"). The associated
+data is "key id\\0field", so that a value cannot be decrypted in another row, table or field.
 """
 
 from __future__ import annotations
@@ -28,52 +28,49 @@ NONCE = 12
 
 
 class EncryptedField(NamedTuple):
-    """The name that the encryption of a value is bound to: it never changes once values exist."""
+    """The table and field that encryption is bound to. It never changes once values exist."""
 
     table: str
     name: str
 
 
 class Keyring:
-    """The master keys, newest first: the first one seals, all of them open."""
+    """The master keys, newest first. The newest encrypts, and all of them decrypt."""
 
     def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
         self._keys = dict(keys)
         self.newest = next(iter(self._keys))
-        # HKDF's first step depends on the master key alone, so it is done once
+        # HKDF's first step depends only on the master key, so it is done once
         self._extracted = {
             key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
         }
 
-    def seal(self, field: EncryptedField, row: str, plain: bytes) -> bytes:
-        """Seal `plain` for one field of one row."""
+    def seal(self, field: EncryptedField, row_id: str, plaintext: bytes) -> bytes:
+        """Encrypt `plaintext` for one field of one row."""
         key_id = self.newest.encode()
         nonce = os.urandom(NONCE)
-        cipher = AESGCM(self._row_key(self.newest, field.table, row))
+        cipher = AESGCM(self._row_key(self.newest, field.table, row_id))
         return (
             bytes((VERSION, len(key_id)))
             + key_id
             + nonce
-            + cipher.encrypt(nonce, plain, key_id + b"\0" + field.name.encode())
+            + cipher.encrypt(nonce, plaintext, key_id + b"\0" + field.name.encode())
         )
 
-    def open(self, field: EncryptedField, row: str, sealed: bytes) -> bytes:
-        """Open what `seal` made for the same field of the same row.
-
-        Raises Unreadable, which names the key.
-        """
-        key_id = key_id_of(sealed)
+    def open(self, field: EncryptedField, row_id: str, encrypted: bytes) -> bytes:
+        """Decrypt a value of the same field and row; raise DecryptionError with the key's ID."""
+        key_id = key_id_of(encrypted)
         if key_id not in self._keys:
             raise DecryptionError(
                 key_id,
                 f"This value was encrypted with the key {key_id!r}, which is not in"
                 " HUB_ENCRYPTION_KEYS. Add that key again after the newest one.",
             )
-        start = 2 + sealed[1]
-        nonce = sealed[start : start + NONCE]
-        body = sealed[start + NONCE :]
+        start = 2 + encrypted[1]
+        nonce = encrypted[start : start + NONCE]
+        body = encrypted[start + NONCE :]
         try:
-            cipher = AESGCM(self._row_key(key_id, field.table, row))
+            cipher = AESGCM(self._row_key(key_id, field.table, row_id))
             return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.name.encode())
         except (InvalidTag, ValueError):
             raise DecryptionError(
@@ -83,42 +80,40 @@ class Keyring:
                 " was changed.",
             ) from None
 
-    def seal_json(self, field: EncryptedField, row: str, value: Any) -> bytes:
-        return self.seal(field, row, _encode(value).encode())
+    def seal_json(self, field: EncryptedField, row_id: str, value: Any) -> bytes:
+        return self.seal(field, row_id, _encode(value).encode())
 
-    def open_json(self, field: EncryptedField, row: str, sealed: bytes) -> Any:
-        """Open what `seal_json` made. Raises Unreadable."""
+    def open_json(self, field: EncryptedField, row_id: str, encrypted: bytes) -> Any:
+        """Decrypt a value of `seal_json`; raise DecryptionError."""
         try:
-            return json.loads(self.open(field, row, sealed))
+            return json.loads(self.open(field, row_id, encrypted))
         except (ValueError, RecursionError):
             raise DecryptionError(
-                key_id_of(sealed), "This value can be decrypted, but Signpost did not write it."
+                key_id_of(encrypted), "This value can be decrypted, but Signpost did not write it."
             ) from None
 
-    def _row_key(self, key_id: str, table: str, row: str) -> bytes:
-        expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row}".encode())
+    def _row_key(self, key_id: str, table: str, row_id: str) -> bytes:
+        expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row_id}".encode())
         return expand.derive(self._extracted[key_id])
 
 
-def key_id_of(sealed: bytes) -> str:
-    """Return the id of the key that sealed a value."""
+def key_id_of(encrypted: bytes) -> str:
+    """Return the ID of the key that encrypted a value; raise DecryptionError."""
     if (
-        not isinstance(sealed, bytes)
-        or len(sealed) < 2
-        or sealed[0] != VERSION
-        or len(sealed) < 2 + sealed[1] + NONCE + 16
+        not isinstance(encrypted, bytes)
+        or len(encrypted) < 2
+        or encrypted[0] != VERSION
+        or len(encrypted) < 2 + encrypted[1] + NONCE + 16
     ):
         raise DecryptionError("?", "This value was not encrypted by Signpost, or it was truncated.")
-    return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+    return encrypted[2 : 2 + encrypted[1]].decode(errors="replace")
 
 
 def digest(token: str) -> bytes:
-    """SHA-256 of a random token: safe to store, since nobody can guess the token."""
+    """Return the SHA-256 hash of a random token, which is safe to store."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def blind_index(key: bytes, *parts: str) -> bytes:
-    """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not
-    read.
-    """
+    """Return the HMAC-SHA256 of guessable texts, to find them without storing them in clear."""
     return hmac.digest(key, "\0".join(parts).encode(), "sha256")

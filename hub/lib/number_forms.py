@@ -1,9 +1,8 @@
-"""A table of the phone numbers that carriers and WhatsApp write in more than one way.
+"""The phone numbers that carriers and WhatsApp write in more than one way.
 
-docs/phone-numbers.md explains each row.
-
-Every row has one normal form, the one that libphonenumber knows as a mobile number, and one other
-form of the same subscriber. Patterns match the digits after the country code.
+docs/phone-numbers.md explains each row. Every row has one normal form, which libphonenumber knows
+as a mobile number, and another form of the same number. Patterns match the digits after the country
+code.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ class NumberForm:
 
     region: str  # ISO 3166
     code: str  # the country code
-    other: str  # a pattern of the other form
-    to_normal: str  # what makes the normal form of it
-    normal: str  # a pattern of the normal form, where the other one exists
-    to_other: str  # what makes the other form of it
+    other: str  # pattern of the other form
+    to_normal: str  # replacement that makes the normal form
+    normal: str  # pattern of normal forms that have another form
+    to_other: str  # replacement that makes the other form
     examples: tuple[str, str]  # the normal form, the other form
 
 
@@ -108,8 +107,8 @@ TABLE = (
 
 
 # Further spellings that libphonenumber reads as the normal form: the country code, a pattern of the
-# digits after it, and the replacement that makes the spelling. `phones.forms` adds the trunk prefix
-# of a country's metadata.
+# digits after it, and the replacement that makes the spelling. `phones.written_forms` adds the
+# trunk prefix of a country's metadata.
 SPELLINGS = (
     ("370", r"(.+)", r"8\1"),  # Lithuania's trunk prefix before 2023
     ("375", r"(.+)", r"0\1"),  # Belarus: the trunk prefix is 8 and, behind a second dial tone, 0
@@ -128,31 +127,31 @@ SPELLINGS = (
 
 
 def to_normal(number: str) -> str:
-    """Return the normal form of a number in E.164 characters; a number that has no other form is
-    returned as it is.
+    """Return the normal form of a number in E.164 characters. Other numbers are returned
+    unchanged.
     """
-    return _converted(_TO_NORMAL, number)
+    return _convert(_TO_NORMAL, number)
 
 
 def to_other(number: str) -> str:
-    """Return the other form of a number in normal form, or '' where there is none."""
-    found = _converted(_TO_OTHER, number)
-    return "" if found == number else found
+    """Return the other form of a number in normal form, or '' if there is none."""
+    other = _convert(_TO_OTHER, number)
+    return "" if other == number else other
 
 
 def spellings(number: str) -> list[str]:
     """Return further spellings of a number in normal form. Some may belong to another number."""
     digits = number.removeprefix("+")
-    found = []
+    numbers = []
     for code, pattern, replacement in SPELLINGS:
         if digits.startswith(code) and (
             match := re.fullmatch(pattern, digits.removeprefix(code), re.ASCII)
         ):
-            found.append(f"+{code}{match.expand(replacement)}")
-    return found
+            numbers.append(f"+{code}{match.expand(replacement)}")
+    return numbers
 
 
-def _converted(rules: dict[str, list[tuple[re.Pattern[str], str]]], number: str) -> str:
+def _convert(rules: dict[str, list[tuple[re.Pattern[str], str]]], number: str) -> str:
     for length in (3, 4):  # of + and the country code
         for pattern, replacement in rules.get(number[:length], ()):
             if match := pattern.fullmatch(number[length:]):

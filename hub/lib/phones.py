@@ -1,7 +1,7 @@
-"""Phone numbers: one normal form for each, or the reason why it is none.
+"""Parse phone numbers: return the normal form, or the reason why a text is not a phone number.
 
-The normal form is libphonenumber's E.164, without a trunk prefix after the country code, in the
-form of hub.lib.number_forms.TABLE where a country has several.
+The normal form is libphonenumber's E.164, without a trunk prefix after the country code. For
+countries with several forms it is the one of hub.lib.number_forms.TABLE.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ E164 = re.compile(r"\+[0-9]{7,15}")
 EXAMPLE = "+15551234567"
 TYPED_EXAMPLE = "+1 317 555 7788"
 
-_WHY_IMPOSSIBLE = {
+_IMPOSSIBLE_REASONS = {
     ValidationResult.INVALID_COUNTRY_CODE: "no country has that code",
     ValidationResult.TOO_SHORT: "it is too short for its country",
     ValidationResult.TOO_LONG: "it is too long for its country",
@@ -29,36 +29,36 @@ _WHY_IMPOSSIBLE = {
 }
 
 
-@lru_cache(maxsize=4096)  # an event and its plan ask for the same numbers
+@lru_cache(maxsize=4096)  # an event and its plan parse the same numbers
 def parse_strict(text: str) -> str:
-    """Return the normal form of a number that is written in E.164 characters, outer blanks aside.
+    """Return the normal form of a number in E.164 characters, ignoring blanks around it.
 
-    Raises ValueError with the reason and the remedy.
+    Raise ValueError with the reason and a remedy.
     """
     number = text.strip()
     if not number:
         raise ValueError(f"Enter a phone number, such as {EXAMPLE}.")
     if not E164.fullmatch(number):
-        raise ValueError(_why_not(number))
-    number, parsed = _normal(number)
+        raise ValueError(_format_error(number))
+    number, parsed = _normalize(number)
     if parsed is None:
         raise ValueError("This is not a phone number: no country has that code.")
-    verdict = phonenumbers.is_possible_number_with_reason(parsed)
-    if not E164.fullmatch(number):  # too little is left without the trunk prefix
-        verdict = ValidationResult.TOO_SHORT
-    if verdict != ValidationResult.IS_POSSIBLE:
+    result = phonenumbers.is_possible_number_with_reason(parsed)
+    if not E164.fullmatch(number):  # too short without the trunk prefix
+        result = ValidationResult.TOO_SHORT
+    if result != ValidationResult.IS_POSSIBLE:
         raise ValueError(
-            f"This is not a phone number: {_WHY_IMPOSSIBLE.get(verdict, 'its length is wrong')}."
+            f"This is not a phone number: {_IMPOSSIBLE_REASONS.get(result, 'its length is wrong')}."
         )
     return number
 
 
 def parse_typed(text: str) -> str:
-    """Return the normal form of a number as people write it. Raises ValueError.
+    """Return the normal form of a number as people write it; raise ValueError.
 
-    Blanks, brackets, dots and dashes are left out, and 00 stands for +.
+    Blanks, brackets, dots and dashes are removed, and 00 stands for +.
     """
-    number = _bare(text)
+    number = _strip_separators(text)
     hint = f"Start with + and the country code, such as {TYPED_EXAMPLE}."
     if not re.fullmatch(r"\+?[0-9]+", number):
         raise ValueError(f"This is not a phone number. {hint}")
@@ -68,65 +68,65 @@ def parse_typed(text: str) -> str:
 
 
 def parse_typed_sender(text: str | None) -> str | None:
-    """Return a number that messages are sent from without blanks and the like; what is no number
-    stays as it is.
+    """Return the number of a sender without separators. Other texts are returned unchanged.
 
-    A number with two forms keeps the one that was typed: under that one the provider knows it.
+    A number with two forms keeps the entered form, because the provider knows it by that form.
     """
     try:
-        number = _bare(text or "")
+        number = _strip_separators(text or "")
         normal = parse_typed(text or "")
     except ValueError:
         return text and text.strip()
     return number if to_other(normal) else normal
 
 
-def _bare(text: str) -> str:
-    plain = "".join(
+def _strip_separators(text: str) -> str:
+    cleaned = "".join(
         char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf"
     )
-    plain = re.sub(r"^tel:", "", plain.strip(), flags=re.IGNORECASE)
-    bare = _SEPARATORS.sub("", plain)
-    return f"+{bare[2:]}" if bare.startswith("00") else bare
+    cleaned = re.sub(r"^tel:", "", cleaned.strip(), flags=re.IGNORECASE)
+    number = _SEPARATORS.sub("", cleaned)
+    return f"+{number[2:]}" if number.startswith("00") else number
 
 
-# U+2010 to U+2015 and U+2212 are dashes that word processors put for the plain one
+# U+2010 to U+2015 and U+2212 are dashes that word processors insert
 _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
 
 
 @lru_cache(maxsize=4096)
 def written_forms(number: str) -> tuple[str, ...]:
-    """Return every known spelling of a number in normal form, the number itself first.
+    """Return all spellings of a number in normal form, the number itself first.
 
-    They are its other form, both with a trunk prefix, and the spellings of `number_forms`. Numbers
-    may have been stored in any of them before there was a normal form.
+    They are its other form, both forms with a trunk prefix, and the spellings of `number_forms`.
+    Numbers may have been stored in any of them by older versions.
     """
-    _, parsed = _normal(number)
+    _, parsed = _normalize(number)
     if parsed is None:
         return (number,)
     code = f"+{parsed.country_code}"
-    found = [number, *filter(None, [to_other(number)])]
+    forms = [number, *filter(None, [to_other(number)])]
     region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
     prefix = metadata.national_prefix if metadata else None
-    written = [f"{code}{prefix}{one.removeprefix(code)}" for one in found] if prefix else []
-    written += spellings(number)
+    spelled = [f"{code}{prefix}{form.removeprefix(code)}" for form in forms] if prefix else []
+    spelled += spellings(number)
     return (
-        *found,
+        *forms,
         *(
-            one
-            for one in dict.fromkeys(written)
-            if E164.fullmatch(one) and _normal(one)[0] == number
+            form
+            for form in dict.fromkeys(spelled)
+            if E164.fullmatch(form) and _normalize(form)[0] == number
         ),
     )
 
 
 @lru_cache(maxsize=4096)
-def _normal(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
-    """Return the normal form of E.164 characters and what libphonenumber makes of it; unchanged,
-    and None, for what it cannot read.
+def _normalize(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
+    """Return the normal form of a number in E.164 characters, and libphonenumber's object.
+
+    A number that libphonenumber cannot read is returned unchanged, with None.
     """
-    # what is under a trunk prefix may have another form, and that one a prefix again
+    # without its trunk prefix a number may have another form, which may have a prefix again
     for _ in range(4):
         normal, parsed = _parse(number)
         if parsed is None or normal == number:
@@ -145,7 +145,8 @@ def _parse(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
     return to_normal(phonenumbers.format_number(parsed, PhoneNumberFormat.E164)), parsed
 
 
-def _why_not(number: str) -> str:
+def _format_error(number: str) -> str:
+    """Return the reason why a text is not in E.164 characters, with a remedy."""
     hint = f"Start with + and the country code, digits only: {EXAMPLE}."
     if not number.startswith("+"):
         return f"The country code is missing. {hint}" if re.fullmatch(r"[0-9]+", number) else hint
@@ -155,29 +156,27 @@ def _why_not(number: str) -> str:
 
 
 def is_plausible(number: str) -> bool:
-    """Tell whether libphonenumber knows the number's range.
-
-    False is a hint, never a reason to refuse.
-    """
+    """Return whether libphonenumber knows the number's range. False is only a hint."""
     parsed = _parsed(number)
     return parsed is not None and phonenumbers.is_valid_number(parsed)
 
 
 def region(number: str) -> str:
-    """Return the ISO 3166 code of the number's country, or '' when several share the code or it is
-    no number.
+    """Return the ISO 3166 code of the number's country.
+
+    It is '' if several countries share the code, or if the text is not a number.
     """
     if (parsed := _parsed(number)) is None:
         return ""
-    found = phonenumbers.region_code_for_number(parsed)
-    if found is None:
+    code = phonenumbers.region_code_for_number(parsed)
+    if code is None:
         regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
-        found = regions[0] if len(regions) == 1 else ""
-    return "" if found == "001" else found
+        code = regions[0] if len(regions) == 1 else ""
+    return "" if code == "001" else code
 
 
 def display(number: str) -> str:
-    """Return the number with its usual spaces, for a person to read."""
+    """Return the number with its usual spaces."""
     parsed = _parsed(number)
     return (
         number
@@ -187,7 +186,7 @@ def display(number: str) -> str:
 
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
-    return _normal(number)[1]
+    return _normalize(number)[1]
 
 
 # ── Countries and zones ───────────────────────────────────────────────────────────────────────────
@@ -196,42 +195,44 @@ COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166
 
 @lru_cache(maxsize=4096)
 def country(number: str) -> str:
-    """Return the ISO 3166 code of the number's country; of those that share its code the main one
-    where the number does not tell.
+    """Return the ISO 3166 code of the number's country, or the main one of those that share its
+    code.
 
-    '' for what is no number, or lies in no country.
+    It is '' for a number of no country and for other texts.
     """
     if (parsed := _parsed(number)) is None:
         return ""
-    found = phonenumbers.region_code_for_number(
-        parsed
-    ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
-    return "" if found in ("001", "ZZ") else str(found)
+    code = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
+        parsed.country_code or 0
+    )
+    return "" if code in ("001", "ZZ") else str(code)
 
 
-def lies_in(number: str, regions: Collection[str]) -> bool:
-    """Tell whether a number lies in one of these countries; some share ranges, as Finland and the
-    Åland Islands do.
+def is_in_country(number: str, regions: Collection[str]) -> bool:
+    """Return whether a number belongs to one of these countries.
+
+    Some countries share ranges, such as Finland and the Åland Islands.
     """
     if country(number) in regions:
         return True
     if (parsed := _parsed(number)) is None:
         return False
-    sharing = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+    candidates = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
     return any(
-        one in regions and phonenumbers.is_valid_number_for_region(parsed, one) for one in sharing
+        candidate in regions and phonenumbers.is_valid_number_for_region(parsed, candidate)
+        for candidate in candidates
     )
 
 
 @lru_cache(maxsize=4096)
 def time_zones(number: str) -> tuple[str, ...]:
-    """Return the time zones that a number may be in; none where the number does not show it."""
-    from phonenumbers import timezone  # large, and needed by hubs with quiet hours alone
+    """Return the time zones that a number may be in, or none if the number does not tell."""
+    from phonenumbers import timezone  # a large module, only needed with quiet hours
 
     if (parsed := _parsed(number)) is None:
         return ()
-    # what lies in no range is taken for any number of its country
-    found = timezone.time_zones_for_number(parsed)
-    if found == (timezone.UNKNOWN_TIMEZONE,):
-        found = timezone.time_zones_for_geographical_number(parsed)
-    return () if found == (timezone.UNKNOWN_TIMEZONE,) else tuple(found)
+    # a number in no known range is treated as any number of its country
+    zones = timezone.time_zones_for_number(parsed)
+    if zones == (timezone.UNKNOWN_TIMEZONE,):
+        zones = timezone.time_zones_for_geographical_number(parsed)
+    return () if zones == (timezone.UNKNOWN_TIMEZONE,) else tuple(zones)

@@ -1,8 +1,8 @@
 """The HTTP client for all requests to providers.
 
-It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides
-at connect time, after the name was resolved, whether the address may be reached: https to public
-addresses only, except those that are allowed.
+It pools connections, sets timeouts, follows no redirects and limits the size of responses. When it
+connects, after resolving the name, it checks the address: https to public addresses only, except
+those that are allowed.
 
     ConnectFailed   the request did not reach the provider, so it was not accepted
     ResponseLost    the request left or may have left, and its outcome is not known
@@ -47,26 +47,25 @@ from hub.lib.storable import json_object
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
-# the name and the handshake take their time, and a machine may be suspended meanwhile: then it is
-# too late
-LEAVES_WITHIN = 20.0
+# resolving and connecting take time, and the machine may be suspended: then it is too late
+SEND_DEADLINE = 20.0  # seconds
 LARGEST_RESPONSE = 2 * 1024 * 1024
-LONGEST_WAIT = 1_000_000.0  # seconds; who asks for more means something else
-# kept alive per host: as many are opened as calls are made at once, by the threads of all
-# connections that share a client; a smaller number would close what the next call needs
-KEPT_ALIVE = 1024
+LONGEST_WAIT = 1_000_000.0  # seconds; a longer Retry-After is not meant
+# per host: all threads of connections that share a client may call at once, and a smaller pool
+# would close connections that the next call needs
+POOL_SIZE = 1024
 
 
 class ConnectFailed(HubError):
-    """The request did not leave: no connection, a refused address, a failed TLS handshake."""
+    """The request did not leave: no connection, a refused address, or a failed TLS handshake."""
 
 
 class AddressNotAllowed(ConnectFailed):
-    """The address must not be reached; an admin can allow it with HUB_HTTP_ALLOW."""
+    """The address is not allowed. An admin can allow it with HUB_HTTP_ALLOW."""
 
 
 class ResponseLost(HubError):
-    """The request left, or may have, and no complete answer came back."""
+    """The request left or may have left, and no complete response arrived."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class ProviderResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    size: int = 0  # bytes of the body, also where it was only counted
+    size: int = 0  # bytes of the body, also if it was only counted
 
     @property
     def text(self) -> str:
@@ -87,47 +86,45 @@ class ProviderResponse:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The object of a JSON body, its texts made storable. Any other body gives {}."""
+        """The object of a JSON body, with storable texts. Any other body gives {}."""
         return json_object(self.body)
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds from a Retry-After header that holds a number or a date; None otherwise, and for
-        a wait of many days.
+        """Seconds from a Retry-After header with a number or a date. None for anything else, and
+        for many days.
         """
         text = self.headers.get("retry-after", "")
         if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
             return float(text)
-        until = _moment(text)
-        said_at = _moment(self.headers.get("date", ""))
-        if until is None:
+        retry_at = _parse_date(text)
+        sent_at = _parse_date(self.headers.get("date", ""))
+        if retry_at is None:
             return None
-        # by the clock of who says it, where it tells
-        seconds = (until - (said_at or datetime.now(UTC))).total_seconds()
+        # by the server's own clock, if it sent a date
+        seconds = (retry_at - (sent_at or datetime.now(UTC))).total_seconds()
         return max(seconds, 0.0) if seconds < LONGEST_WAIT else None
 
 
 @dataclass
 class Exchange:
-    """One request and its response, without bodies: stored on the attempt and shown after a failed
-    test.
-    """
+    """One request and its response without bodies, for an attempt or a failed test."""
 
     method: str
-    url: str  # without query, which may hold a recipient, and without what the caller hid
+    url: str  # without the query, which may contain a recipient, and without `hidden`
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     milliseconds: int = 0
 
 
-# .left: this thread's request has begun to leave; .latest: when it must have
+# .is_sent: this thread's request may have left; .deadline: until when it must leave
 _request = threading.local()
 _exchanges: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=None)
 
 
 @contextmanager
 def record_exchanges() -> Iterator[list[Exchange]]:
-    """Collect the exchanges that the code inside makes, in this thread."""
+    """Collect the exchanges that the code inside makes in this thread."""
     exchanges: list[Exchange] = []
     token = _exchanges.set(exchanges)
     try:
@@ -137,54 +134,51 @@ def record_exchanges() -> Iterator[list[Exchange]]:
 
 
 def uptime() -> float:
-    """Return seconds on a clock that nobody sets, and that runs on while the machine is suspended,
-    where there is one.
-    """
+    """Return seconds of a clock that is never set, and that includes suspension where possible."""
     return time.clock_gettime(_UPTIME)
 
 
-# macOS: the monotonic clock runs on by itself
+# on macOS the monotonic clock includes the time of suspension
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def _moment(text: str) -> datetime | None:
-    """Return the moment that an HTTP date names; None when it is none."""
+def _parse_date(text: str) -> datetime | None:
+    """Return the time of an HTTP date, or None if it is invalid."""
     try:
-        found = parsedate_to_datetime(text)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        parsed = parsedate_to_datetime(text)
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return found if times.in_range(found) else None
+    return parsed if times.in_range(parsed) else None
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address literal lies on the public internet, seeing through IPv4 mapped, 6to4
-    and NAT64 forms.
+    """Return whether an IP address is on the public internet.
+
+    It also checks the IPv4 address in IPv4-mapped, 6to4, Teredo and NAT64 forms.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        # forms given up long ago, some with an IPv4 address in them
+        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
+        # obsolete forms, some of which contain an IPv4 address
         if ip.is_reserved or ip.is_site_local:
             return False
     return ip.is_global and not ip.is_multicast
 
 
 def host_port(url: str) -> str:
-    """Return host and port of a URL as HUB_HTTP_ALLOW writes them."""
+    """Return host and port of a URL in the format of HUB_HTTP_ALLOW."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-class _Guarded:
-    """A urllib3 connection that resolves the name itself and connects only to what `allowed` lets
-    through.
-    """
+class _GuardedConnection:
+    """A urllib3 connection that resolves the name itself and connects only to allowed addresses."""
 
     allowed: frozenset[str]
     host: str
@@ -194,34 +188,34 @@ class _Guarded:
     socket_options: Any
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        self._in_time()  # over a connection that was kept, or after its handshake
-        # a TLS handshake is over by now: whatever fails from here on may have arrived
-        _request.left = True
+        self._check_deadline()  # on a pooled connection, or after the handshake
+        # after the TLS handshake: any later failure may happen after the request arrived
+        _request.is_sent = True
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
-    def _in_time(self) -> None:
-        if uptime() > _request.latest:
+    def _check_deadline(self) -> None:
+        if uptime() > _request.deadline:
             raise ConnectTimeoutError(
-                self, f"no connection to {self.host} within {LEAVES_WITHIN:g} s"
+                self, f"no connection to {self.host} within {SEND_DEADLINE:g} s"
             )
 
     def _new_conn(self) -> socket.socket:
         host = self._dns_host.strip("[]").lower()
         name = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        trusted = name in self.allowed
+        is_allowed = name in self.allowed
         try:
-            found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as problem:
-            raise NameResolutionError(self.host, self, problem) from problem  # type: ignore[arg-type]
-        reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
+            entries = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
+        reachable = [entry for entry in entries if is_allowed or is_public(str(entry[4][0]))]
         if not reachable:
             raise AddressNotAllowed(
                 f"{name} is not on the public internet. To allow it, add {name} to HUB_HTTP_ALLOW."
             )
-        failure: OSError | None = None
-        seconds = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
-        # for all addresses together: a call must end before its message's lease
-        deadline = time.monotonic() + seconds
+        last_error: OSError | None = None
+        timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
+        # for all addresses together, because a call must end before its message's lease
+        deadline = time.monotonic() + timeout
         for family, kind, protocol, _, address in reachable:
             connection = socket.socket(family, kind, protocol)
             try:
@@ -229,24 +223,24 @@ class _Guarded:
                     connection.setsockopt(*option)
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 connection.connect(address)
-                connection.settimeout(seconds)
-                self._in_time()  # a request in clear is put together before
+                connection.settimeout(timeout)
+                self._check_deadline()  # plain requests are prepared before the connection exists
                 return connection
-            except OSError as refused:
+            except OSError as error:
                 connection.close()
-                failure = refused
+                last_error = error
             except ConnectTimeoutError:
                 connection.close()
                 raise
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"no connection to {name} within {seconds:g} s")
-        raise NewConnectionError(self, f"no connection to {name}") from failure  # type: ignore[arg-type]
+        if isinstance(last_error, TimeoutError):
+            raise ConnectTimeoutError(self, f"no connection to {name} within {timeout:g} s")
+        raise NewConnectionError(self, f"no connection to {name}") from last_error  # type: ignore[arg-type]
 
 
 class ProviderHttpClient:
-    """Makes requests; safe to share between threads.
+    """A client that threads can share.
 
-    `allow` holds `host:port` entries that are reachable though private or plain.
+    `allow` contains `host:port` entries that may be private or use plain http.
     """
 
     def __init__(self, *, allow: Iterable[str] = (), ca_file: str | None = None) -> None:
@@ -254,10 +248,10 @@ class ProviderHttpClient:
         context = ssl.create_default_context(cafile=ca_file or certifi.where())
         context.minimum_version = ssl.TLSVersion.TLSv1_2
 
-        class Plain(_Guarded, HTTPConnection):
+        class Plain(_GuardedConnection, HTTPConnection):
             pass
 
-        class Secure(_Guarded, HTTPSConnection):
+        class Secure(_GuardedConnection, HTTPSConnection):
             pass
 
         Plain.allowed = Secure.allowed = allowed
@@ -268,7 +262,7 @@ class ProviderHttpClient:
         class SecurePool(HTTPSConnectionPool):
             ConnectionCls = Secure
 
-        self._manager = urllib3.PoolManager(num_pools=32, maxsize=KEPT_ALIVE, ssl_context=context)
+        self._manager = urllib3.PoolManager(num_pools=32, maxsize=POOL_SIZE, ssl_context=context)
         self._manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     def request(
@@ -284,18 +278,17 @@ class ProviderHttpClient:
         largest: int = LARGEST_RESPONSE,
         hidden: str = "",
     ) -> ProviderResponse:
-        """Make one request.
+        """Make one request; raise ConnectFailed or ResponseLost. Every HTTP status is a
+        ProviderResponse.
 
-        Raises ConnectFailed or ResponseLost. Every HTTP status is a ProviderResponse.
-
-        A body larger than `largest` bytes is not read. With `count_to` the body is not kept but
-        counted, until it is larger than that. `hidden` is a part of the path that is a secret: the
-        exchange leaves it out, as errors name no more of a URL than its host.
+        A body larger than `largest` bytes is not read. With `count_to`, the body is counted up to
+        that size and not stored. `hidden` is a secret part of the path that the exchange omits.
+        Errors contain only the host of a URL.
         """
         exchange = _note_exchange(method, url, hidden)
         self._check_encryption(url)
-        _request.left = False
-        _request.latest = uptime() + LEAVES_WITHIN
+        _request.is_sent = False
+        _request.deadline = uptime() + SEND_DEADLINE
         started = time.monotonic()
         try:
             response = self._manager.request(
@@ -315,14 +308,14 @@ class ProviderHttpClient:
                 content, size = self._read(response, deadline, count_to, largest)
             finally:
                 response.release_conn()
-        except HTTPError as problem:
-            raise _failure(urlsplit(url).hostname, problem) from None
+        except HTTPError as error:
+            raise _convert_error(urlsplit(url).hostname, error) from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return ProviderResponse(response.status, exchange.headers, content, size)
 
     def _check_encryption(self, url: str) -> None:
-        """Raise AddressNotAllowed for an address without encryption that no admin has allowed."""
+        """Raise AddressNotAllowed for a plain http address that is not allowed."""
         parts = urlsplit(url)
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise AddressNotAllowed(
@@ -334,65 +327,64 @@ class ProviderHttpClient:
     def _read(
         response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int
     ) -> tuple[bytes, int]:
-        pieces = []
+        chunks = []
         size = 0
-        # what is there: waiting for more would let a slow stream last without end
-        while piece := response.read1(64 * 1024):
-            size += len(piece)
-            enough = size > (count_to or largest)
-            late = time.monotonic() > deadline
-            if enough or late:
-                response.close()  # never back into the pool half read
-                if count_to and not late:
+        # read1 returns available bytes; waiting for more would let a slow stream last forever
+        while chunk := response.read1(64 * 1024):
+            size += len(chunk)
+            is_enough = size > (count_to or largest)
+            is_late = time.monotonic() > deadline
+            if is_enough or is_late:
+                response.close()  # an incomplete response must not return to the pool
+                if count_to and not is_late:
                     break
-                raise HTTPError("response too slow" if late else "response too large")
+                raise HTTPError("response too slow" if is_late else "response too large")
             if not count_to:
-                pieces.append(piece)
-        return b"".join(pieces), size
+                chunks.append(chunk)
+        return b"".join(chunks), size
 
 
 def _note_exchange(method: str, url: str, hidden: str) -> Exchange:
-    """Return the record of a request that begins, and add it to those that are being collected."""
+    """Create the record of a request, and add it to those that are being collected."""
     parts = urlsplit(url)
     path = parts.path.replace(hidden, "•••") if hidden else parts.path
     exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{path}")
-    if (log := _exchanges.get()) is not None:
-        log.append(exchange)
+    if (exchanges := _exchanges.get()) is not None:
+        exchanges.append(exchange)
     return exchange
 
 
-def _failure(host: str | None, problem: HTTPError) -> HubError:
-    """Return the error that says whether this thread's request left, and what went wrong."""
-    if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-        return ConnectFailed(f"{host} cannot be reached: {_sentence(problem)}.")
-    return ResponseLost(f"{host} did not respond completely: {_sentence(problem)}.")
+def _convert_error(host: str | None, error: HTTPError) -> HubError:
+    """Return ConnectFailed or ResponseLost, by whether this thread's request may have left."""
+    if isinstance(error, NewConnectionError | ConnectTimeoutError) or not _request.is_sent:
+        return ConnectFailed(f"{host} cannot be reached: {_describe_error(error)}.")
+    return ResponseLost(f"{host} did not respond completely: {_describe_error(error)}.")
 
 
-def _sentence(problem: Exception) -> str:
-    """Say what happened, without the connection objects and URLs that urllib3 puts into its
-    messages.
-    """
-    reason = problem.__cause__ or problem.args[-1] if problem.args else problem.__cause__
-    if isinstance(problem, SSLError):
-        certificate = re.search(r"certificate verify failed: ([^(]+)", str(problem))
+def _describe_error(error: Exception) -> str:
+    """Describe an error without the connection objects and URLs of urllib3's messages."""
+    reason = error.__cause__ or error.args[-1] if error.args else error.__cause__
+    if isinstance(error, SSLError):
+        certificate = re.search(r"certificate verify failed: ([^(]+)", str(error))
         return (
             f"its certificate is not trusted, {certificate[1].strip()}"
             if certificate
             else "no TLS 1.2 connection could be established"
         )
-    refused = isinstance(problem, NewConnectionError) and not isinstance(
-        problem, NameResolutionError
+    is_refused = isinstance(error, NewConnectionError) and not isinstance(
+        error, NameResolutionError
     )
-    if refused and isinstance(reason, OSError) and reason.strerror:
+    if is_refused and isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
     return next(
-        (words for kind, words in _SENTENCES.items() if isinstance(problem, kind)), str(problem)
+        (sentence for error_type, sentence in _SENTENCES.items() if isinstance(error, error_type)),
+        str(error),
     )
 
 
 _SENTENCES: dict[type[Exception], str] = {
     NameResolutionError: "its name does not resolve",
-    LocationValueError: "its address is not valid",  # urllib3 would quote all of it
+    LocationValueError: "its address is not valid",  # urllib3 would quote the whole address
     ConnectTimeoutError: "no connection could be established in time",
     ReadTimeoutError: "no response arrived in time",
     ProtocolError: "the connection was lost",

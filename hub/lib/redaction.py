@@ -1,4 +1,4 @@
-"""Redact one-time codes and card numbers from lists and logs."""
+"""Redact one-time codes and card numbers in lists and logs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 DOT = "•"
-SHOWN_OF_A_CARD = 4  # digits, as on a receipt
-# 13 to 19 digits, alone or in groups, that are no part of a longer word, of an id, or of a phone
-# number with its plus
+VISIBLE_CARD_DIGITS = 4  # as on a receipt
+# 13 to 19 digits, also in groups, that are not part of a word, an ID or a phone number with a plus
 _CARD = re.compile(r"(?<![\w+-])\d(?:[ .-]?\d){12,18}(?![\w-])")
-# what a message calls a one-time code, or what it is for, in the languages of most of them
-_CALLED = re.compile(
+# words for a one-time code or its purpose, in the languages of most messages
+_CODE_WORDS = re.compile(
     r"code|codice|c[oó]digo|kode|\bkod\b|\botp\b|\bpins?\b|\btans?\b|password|passwort|kennwort|contrase[nñ]a|mot"
     r" de passe|senha|"
     r"verif|security|einmal|одноразов|код|sign(?:ing)?[ -]in\b|log(?:ging)?["
@@ -23,47 +22,45 @@ _DIGITS = re.compile(
     r"(?<![\w+/.•-])(?:[A-Z]{1,2}-)?(\d{2}(?:[ -]\d{2}){2,3}|\d{3,4}["
     r" -]\d{3,4}|\d{4,8})(?![\w/•-]|[.:]\d)"
 )
-NEAR = 80  # characters between the two
+MAX_DISTANCE = 80  # characters between such a word and the digits
 
 
 def mask(text: str) -> str:
-    """Return a text without the digits of one-time codes, and with no more than the last four of a
-    card's number.
+    """Return a text without the digits of one-time codes, and with only the last four of card
+    numbers.
 
-    Of a text that names a code, every group of 4 to 8 digits near that name is left out: rather a
-    year too many.
+    If a text mentions a code, every group of 4 to 8 digits near that word is masked, even a year.
     """
     if not any(char.isdigit() for char in text):
         return text
-    text = _CARD.sub(_card, text)
-    named = [found.span() for found in _CALLED.finditer(text)]
-    if not named:
+    text = _CARD.sub(_mask_card, text)
+    word_spans = [match.span() for match in _CODE_WORDS.finditer(text)]
+    if not word_spans:
         return text
 
-    def code(found: re.Match[str]) -> str:
-        near = any(
-            start - NEAR < found.end() and found.start() < end + NEAR for start, end in named
+    def mask_code(match: re.Match[str]) -> str:
+        is_near = any(
+            start - MAX_DISTANCE < match.end() and match.start() < end + MAX_DISTANCE
+            for start, end in word_spans
         )
-        return re.sub(r"\d", DOT, found[0]) if near else found[0]
+        return re.sub(r"\d", DOT, match[0]) if is_near else match[0]
 
-    return _DIGITS.sub(code, text)
-
-
-def _card(found: re.Match[str]) -> str:
-    digits = re.sub(r"\D", "", found[0])
-    return f"{DOT * 4}{digits[-SHOWN_OF_A_CARD:]}" if _luhn(digits) else found[0]
+    return _DIGITS.sub(mask_code, text)
 
 
-def _luhn(digits: str) -> bool:
-    """Tell whether the last digit is the check digit of the others (ISO/IEC 7812)."""
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(one - 9 if one > 9 else one for one in doubled) % 10 == 0
+def _mask_card(match: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", match[0])
+    return f"{DOT * 4}{digits[-VISIBLE_CARD_DIGITS:]}" if _is_luhn_valid(digits) else match[0]
 
 
-def in_log(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask every text of a line of the log: no line is meant to hold one, and a provider's words
-    might.
-    """
+def _is_luhn_valid(digits: str) -> bool:
+    """Return whether the last digit is the check digit of the others (ISO/IEC 7812)."""
+    doubled = (int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(digits)))
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+def mask_log_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask all texts of a log entry, because a provider's error message may contain a code."""
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
             event[name] = mask(value)

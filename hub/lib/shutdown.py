@@ -1,4 +1,4 @@
-"""The end of a bounded run."""
+"""Detect when a process should end."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from types import FrameType
 
 
 class ShutdownSignal:
-    """Tells when to end: asked by a signal, orphaned, or after `seconds`."""
+    """Reports when to end: after a signal, without a parent process, or after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
-        self.asked = threading.Event()
+        self.received_signal = threading.Event()
         self._deadline = time.monotonic() + seconds
         self._parent = os.getppid()
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._stop)
+            signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _stop(self, _: int, __: FrameType | None) -> None:
-        self.asked.set()
-
-    @property
-    def told(self) -> bool:
-        """True when asked to end, or orphaned."""
-        return self.asked.is_set() or os.getppid() != self._parent
+    def _on_signal(self, _: int, __: FrameType | None) -> None:
+        self.received_signal.set()
 
     @property
-    def now(self) -> bool:
-        return self.told or time.monotonic() > self._deadline
+    def is_requested(self) -> bool:
+        """True after a signal, or if the parent process ended."""
+        return self.received_signal.is_set() or os.getppid() != self._parent
+
+    @property
+    def is_due(self) -> bool:
+        return self.is_requested or time.monotonic() > self._deadline

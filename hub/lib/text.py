@@ -1,8 +1,7 @@
-"""Text of messages: values cleaned, templates rendered, texts shortened, segments counted.
+"""Texts of messages: clean values, render templates, shorten texts, count segments.
 
-Values from outside may hold characters that act on the text around them. They are removed here,
-for every channel and page.
-https://www.unicode.org/reports/tr9/
+Values from outside may contain characters that act on the text around them. They are removed here,
+for every channel and page. https://www.unicode.org/reports/tr9/
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def _compile(source: str) -> Template:
 
 @lru_cache(maxsize=512)
 def names_in(source: str) -> frozenset[str]:
-    """Return the names that a template refers to; none for one that does not work."""
+    """Return the names that a template refers to, or none for an invalid template."""
     try:
         return frozenset(find_undeclared_variables(_environment.parse(source)))
     except TemplateSyntaxError:
@@ -38,31 +37,31 @@ def names_in(source: str) -> frozenset[str]:
 
 
 def render(source: str, values: Mapping[str, Any], *, isolated: bool = False) -> str:
-    """Fill a template with values, each as one line. Raises ValueError that never quotes a value.
+    """Fill a template with values, each as one line; raise ValueError that never quotes a value.
 
-    `isolated` keeps right-to-left values from reordering the text around them.
+    `isolated` prevents right-to-left values from reordering the text around them.
     """
-    shown = {
-        name: _shown(value, isolated) if isinstance(value, str) else value
+    cleaned = {
+        name: _clean_value(value, isolated) if isinstance(value, str) else value
         for name, value in values.items()
     }
     try:
-        return _compile(source).render(shown).strip()
-    except (TemplateSyntaxError, UndefinedError) as problem:
+        return _compile(source).render(cleaned).strip()
+    except (TemplateSyntaxError, UndefinedError) as error:
         raise ValueError(
-            f"The template has an error: {(problem.message or type(problem).__name__).rstrip('.')}."
+            f"The template has an error: {(error.message or type(error).__name__).rstrip('.')}."
         ) from None
-    except Exception as problem:  # whatever a template may do, and its words may quote a value
-        raise ValueError(f"The template has an error: {type(problem).__name__}.") from None
+    except Exception as error:  # the error's own message may quote a value
+        raise ValueError(f"The template has an error: {type(error).__name__}.") from None
 
 
 class Joined(str):
-    """Several values in one line, each of them cleaned and isolated already."""
+    """Several values in one line, each already cleaned and isolated."""
 
     __slots__ = ()
 
 
-def _shown(value: str, isolated: bool) -> str:
+def _clean_value(value: str, isolated: bool) -> str:
     if isolated and isinstance(value, Joined):
         return value
     line = one_line(value)
@@ -70,41 +69,42 @@ def _shown(value: str, isolated: bool) -> str:
 
 
 # ── Characters that act on others ─────────────────────────────────────────────────────────────────
-# begins and ends text that is ordered on its own
+# start and end of isolated text
 FIRST_STRONG = "\u2068"
 POP = "\u2069"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-# controls other than tab and line feed; embeddings and overrides; isolates that name a direction;
-# deprecated and annotation controls; noncharacters
-_ACTS = re.compile(
+# controls except tab and line feed, embeddings, overrides, isolates with a direction, deprecated
+# and annotation controls, noncharacters
+_CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067\u206a-\u206f\ufff9-\ufffb\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17))
     + "]"
 )
 _ISOLATES = re.compile(f"({FIRST_STRONG}[^\n{FIRST_STRONG}{POP}]*{POP})|[{FIRST_STRONG}{POP}]")
-_MARKS = re.compile("[\u200e\u200f\u061c]")  # invisible letters that order what stands beside them
+_MARKS = re.compile(
+    "[\u200e\u200f\u061c]"
+)  # invisible letters that set the direction of their neighbors
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 
 
 def readable(text: str) -> str:
-    """Return a text of one or more lines without characters that act on the rest of it.
+    """Return a text of one or more lines without characters that act on other text.
 
-    Line breaks of every kind become line feeds. Pairs of isolates stay: they order what they
-    enclose on its own.
+    All line breaks become line feeds. Pairs of isolates are kept.
     """
     if text.isprintable():
         return text
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = _ACTS.sub("", _BREAK.sub("\n", text))
-    return _ISOLATES.sub(lambda found: found[1] or "", text)
+    text = _CONTROLS.sub("", _BREAK.sub("\n", text))
+    return _ISOLATES.sub(lambda match: match[1] or "", text)
 
 
 def one_line(text: str) -> str:
-    """Return a title, a name or another value as one line that acts on no text around it.
+    """Return a title, a name or another value as one clean line.
 
-    Marks of direction stay only beside letters that are written from right to left.
+    Direction marks are kept only in texts with right-to-left letters.
     """
     if text.isprintable():
         return text.strip()
@@ -113,14 +113,14 @@ def one_line(text: str) -> str:
 
 
 def isolate(value: str) -> str:
-    """Return a value whose right-to-left letters are ordered among themselves; links stay as is."""
+    """Return a value with isolates if it contains right-to-left letters. Links stay unchanged."""
     if value.startswith(("https://", "http://")) or not is_right_to_left(value):
         return value
     return f"{FIRST_STRONG}{value}{POP}"
 
 
 def is_right_to_left(text: str) -> bool:
-    """Tell whether a text holds letters or digits that are written from right to left."""
+    """Return whether a text contains letters or digits that are written from right to left."""
     if text.isascii():
         return False
     return any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
@@ -132,9 +132,11 @@ _NOT_IN_LINKS = re.compile(r"""[\s\x00-\x20\x7f-\x9f<>"\\^`{|}]""")
 
 
 def web_address(text: str) -> str:
-    """Return an http or https address as it was given. Raises ValueError that says why not."""
-    invisible = not text.isascii() and not text.isprintable()
-    if invisible or _NOT_IN_LINKS.search(text):
+    """Return a valid http or https address unchanged; raise ValueError with the reason
+    otherwise.
+    """
+    has_invisible = not text.isascii() and not text.isprintable()
+    if has_invisible or _NOT_IN_LINKS.search(text):
         raise ValueError(
             "Percent-encode spaces, backslashes, quotes, braces and invisible characters."
         )
@@ -155,46 +157,46 @@ def web_address(text: str) -> str:
 
 # ── Length ────────────────────────────────────────────────────────────────────────────────────────
 def utf16_length(text: str) -> int:
-    """Count UTF-16 units; no provider counts more of them than these."""
+    """Return the number of UTF-16 units, which is the most that any provider counts."""
     return len(text) + sum(char > "\uffff" for char in text)
 
 
 def shorten(text: str, fits: Callable[[str], bool], ellipsis: str = "…") -> str | None:
-    """Return the longest beginning of a text, with an ellipsis, that fits; None if not even ''.
+    """Return the longest beginning of a text that fits, with an ellipsis; None if not even '' fits.
 
     It is cut between characters as people see them.
     """
-    pieces = list(graphemes(text))
+    characters = list(graphemes(text))
     low = 0
-    high = len(pieces) - 1
-    best = None
+    high = len(characters) - 1
+    longest = None
     while low <= high:
         middle = (low + high) // 2
-        short = "".join(pieces[:middle]).rstrip() + ellipsis
-        if fits(short):
+        candidate = "".join(characters[:middle]).rstrip() + ellipsis
+        if fits(candidate):
             low = middle + 1
-            best = short
+            longest = candidate
         else:
             high = middle - 1
-    if best is None and fits(""):
+    if longest is None and fits(""):
         return ""
-    return best
+    return longest
 
 
 def graphemes(text: str) -> Iterator[str]:
     """Yield the characters of a text as people see them: accents, emoji and flags stay whole.
 
-    In doubt, two stay together. https://www.unicode.org/reports/tr29/
+    In doubt, two characters stay together. https://www.unicode.org/reports/tr29/
     """
     start = 0
-    flags = 0
-    for place in range(1, len(text)):
-        before = text[place - 1]
-        char = text[place]
-        flags = flags + 1 if _is_flag_half(before) else 0
-        if not _goes_on(before, char, flags):
-            yield text[start:place]
-            start = place
+    flag_halves = 0
+    for position in range(1, len(text)):
+        previous = text[position - 1]
+        char = text[position]
+        flag_halves = flag_halves + 1 if _is_flag_half(previous) else 0
+        if not _continues_grapheme(previous, char, flag_halves):
+            yield text[start:position]
+            start = position
     if text:
         yield text[start:]
 
@@ -207,19 +209,24 @@ _JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff]")
 _VIRAMA = 9  # a canonical combining class
 
 
-def _goes_on(before: str, char: str, flags: int) -> bool:
-    """Tell whether a character belongs to the one before; `flags`: halves of flags before it."""
-    if before.isascii() and char.isascii():
-        return before == "\r" and char == "\n"
+def _continues_grapheme(previous: str, char: str, flag_halves: int) -> bool:
+    """Return whether a character belongs to the previous one.
+
+    `flag_halves` is the number of halves of flags before it.
+    """
+    if previous.isascii() and char.isascii():
+        return previous == "\r" and char == "\n"
     if unicodedata.category(char).startswith("M") or char in _JOINERS or _EXTENDS.match(char):
         return True
-    if before == "\u200d" or _NUMBER_SIGNS.match(before):
+    if previous == "\u200d" or _NUMBER_SIGNS.match(previous):
         return True
-    if unicodedata.combining(before) == _VIRAMA:
+    if unicodedata.combining(previous) == _VIRAMA:
         return unicodedata.category(char) == "Lo"
     if _is_flag_half(char):
-        return flags % 2 == 1
-    return bool(_JAMO.match(before) and _JAMO.match(char) and (_is_jamo(before) or _is_jamo(char)))
+        return flag_halves % 2 == 1
+    return bool(
+        _JAMO.match(previous) and _JAMO.match(char) and (_is_jamo(previous) or _is_jamo(char))
+    )
 
 
 def _is_flag_half(char: str) -> bool:
@@ -227,12 +234,12 @@ def _is_flag_half(char: str) -> bool:
 
 
 def _is_jamo(char: str) -> bool:
-    return not "\uac00" <= char <= "\ud7a3"  # else a whole syllable
+    return not "\uac00" <= char <= "\ud7a3"  # otherwise it is a whole syllable
 
 
 # ── Segments ──────────────────────────────────────────────────────────────────────────────────────
-def in_gsm(text: str) -> bool:
-    """Tell whether an SMS with this text takes 7 bits a character."""
+def is_gsm_text(text: str) -> bool:
+    """Return whether an SMS with this text needs 7 bits per character."""
     try:
         _codec.encode(text)
     except UnicodeEncodeError:
@@ -241,28 +248,28 @@ def in_gsm(text: str) -> bool:
 
 
 def segments(text: str) -> int:
-    """Count the SMS segments of a text, as carriers bill them.
+    """Return the number of SMS segments of a text, as carriers bill them.
 
-    GSM 03.38: 160 septets, or 153 in each of several; a character of the extension table takes two,
-    kept together. Anything else is UCS-2: 70 UTF-16 units, or 67 in each of several; a surrogate
-    pair is kept together.
+    GSM 03.38: 160 septets, or 153 in each of several. A character of the extension table takes two,
+    which are not separated. Any other text is UCS-2: 70 UTF-16 units, or 67 in each of several. A
+    surrogate pair is not separated.
     """
     if not text:
         return 0
     try:
         sizes = [len(_codec.encode(char)[0]) for char in text]
-        alone = 160
-        many = 153
+        single_limit = 160
+        part_limit = 153
     except UnicodeEncodeError:
         sizes = [len(char.encode("utf-16-le")) // 2 for char in text]
-        alone = 70
-        many = 67
-    if sum(sizes) <= alone:
+        single_limit = 70
+        part_limit = 67
+    if sum(sizes) <= single_limit:
         return 1
     count = 1
     used = 0
     for size in sizes:
-        if used + size > many:
+        if used + size > part_limit:
             count = count + 1
             used = 0
         used += size

@@ -1,7 +1,7 @@
-"""Times from outside: the range that the hub accepts, in one place for pages, API and webhooks.
+"""Check times from outside: one range for the API, files, commands and providers.
 
-The range leaves so much room on both sides that neither a time zone nor the days that the hub adds
-can lead out of what Python and the databases hold.
+The range leaves enough room that neither a time zone nor added days exceed the types of Python and
+the databases.
 """
 
 from __future__ import annotations
@@ -15,73 +15,73 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 RANGE = "From 2000-01-01T00:00:00Z to 2099-12-31T23:59:59Z."
 OUT_OF_RANGE = f"This time is out of range. Use a time {RANGE[0].lower()}{RANGE[1:]}"
-AHEAD = timedelta(minutes=10)  # as much as the clock of another machine may be ahead of this one
-LONGEST_PAUSE = 86_400.0  # seconds that a provider may ask for; what waits has expired by then
+MAX_CLOCK_AHEAD = timedelta(minutes=10)  # of another machine's clock
+LONGEST_PAUSE = (
+    86_400.0  # seconds that a provider may ask for; waiting messages have expired by then
+)
 
 
 def in_range(moment: datetime) -> bool:
-    """Return whether an aware time lies in the range that is accepted."""
+    """Return whether a time with a time zone is in the accepted range."""
     return EARLIEST <= moment < LATEST
 
 
 def parse(text: str, *, field: str) -> datetime:
-    """Read a time from a file or a command, in UTC; without an offset it is UTC.
+    """Parse a time from a file or a command and return it in UTC, which is also the default zone.
 
-    Raises Refused, which names the field and the range.
+    Raise Refused with the field and the range.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        why = "This is not a time. Use the format 2026-11-21T09:30:00Z."
-        raise Refused("bad_time", why, field=field) from None
+        reason = "This is not a time. Use the format 2026-11-21T09:30:00Z."
+        raise Refused("bad_time", reason, field=field) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if not in_range(moment):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
     return moment.astimezone(UTC)
 
 
-def is_past(moment: datetime, now: datetime, *, field: str) -> datetime:
-    """Return the time of something that has happened: one a little ahead of our clock is now.
+def past_time(moment: datetime, now: datetime, *, field: str) -> datetime:
+    """Return the time of a past event. A time slightly in the future becomes the current time.
 
-    Raises Refused for a time out of range, and for one further ahead than AHEAD.
+    Raise Refused for a time out of range, or further ahead than MAX_CLOCK_AHEAD.
     """
     if not in_range(moment):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
-    if moment > now + AHEAD:
-        minutes = int(AHEAD.total_seconds() // 60)
-        why = f"This time is in the future. Use a time at most {minutes} minutes ahead."
-        raise Refused("in_the_future", why, field=field)
+    if moment > now + MAX_CLOCK_AHEAD:
+        minutes = int(MAX_CLOCK_AHEAD.total_seconds() // 60)
+        reason = f"This time is in the future. Use a time at most {minutes} minutes ahead."
+        raise Refused("in_the_future", reason, field=field)
     return min(moment.astimezone(UTC), now)
 
 
 def clamp_reported(moment: datetime | None, received_at: datetime) -> datetime:
-    """Return when something happened of which a provider says when, or when we received it.
+    """Return the time of an event that a provider reports, or the time of the report.
 
-    What a provider says counts only where it can be true: in range, and not after its report.
+    The provider's time is used only if it is in range and not after the report.
     """
-    if moment is None or not in_range(moment) or moment > received_at + AHEAD:
+    if moment is None or not in_range(moment) or moment > received_at + MAX_CLOCK_AHEAD:
         return received_at
     return min(moment, received_at)
 
 
 def from_unix(seconds: Any) -> datetime | None:
-    """Return the time that a provider gives in seconds since 1970; None for what is not one."""
+    """Return the time that a provider gives as Unix seconds, or None if it is invalid."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    if not EARLIEST.timestamp() <= seconds < LATEST.timestamp():  # NaN compares false, too
+    if not EARLIEST.timestamp() <= seconds < LATEST.timestamp():  # also false for NaN
         return None
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def pause(seconds: float | None) -> float:
-    """Return how many seconds to wait that a provider asks for: from 0 to a day."""
+    """Return a pause that a provider asks for, limited to 0 seconds up to a day."""
     if seconds is None or seconds != seconds:  # NaN; an int may be too large for a float
         return 0.0
     return float(min(max(seconds, 0), LONGEST_PAUSE))
 
 
 def days(count: int) -> timedelta:
-    """Return days of a setting as a span that can be added to and taken from today: at most 100
-    years.
-    """
+    """Return days of a setting as a time span of at most 100 years, which dates can hold."""
     return timedelta(days=min(count, 36_500))

@@ -94,7 +94,7 @@ def test_a_request_that_is_late_to_leave_does_not_leave(
         time.sleep(0.3)
         return resolve(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(provider_http, "LEAVES_WITHIN", 0.2)
+    monkeypatch.setattr(provider_http, "SEND_DEADLINE", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     Page.seen.clear()
     with pytest.raises(ConnectFailed, match="in time"):
@@ -107,7 +107,7 @@ def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
 ) -> None:
     http.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
     Page.seen.clear()
-    clock = iter([100.0, 100.0 + provider_http.LEAVES_WITHIN + 1])
+    clock = iter([100.0, 100.0 + provider_http.SEND_DEADLINE + 1])
     with monkeypatch.context() as suspended:
         suspended.setattr(provider_http, "uptime", lambda: next(clock))
         with pytest.raises(ConnectFailed):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.lib.redaction import in_log, mask
+from hub.lib.redaction import mask, mask_log_event
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_every_number_with_the_check_digit_of_a_card_is_masked(digits: list[int]
 
 
 def test_a_line_of_the_log_is_masked_whatever_it_holds() -> None:
-    line = in_log(
+    line = mask_log_event(
         None,
         "info",
         {

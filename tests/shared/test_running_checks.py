@@ -53,7 +53,7 @@ def test_newest_revision_is_the_last_migration() -> None:
 
 def test_full_disk_is_degraded(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/readyz").get_json()["disk"] == "ok"
-    monkeypatch.setattr(disk, "LEAST_FREE", 1 << 62)  # more than any disk has
+    monkeypatch.setattr(disk, "MIN_FREE_BYTES", 1 << 62)  # more than any disk has
     found = client.get("/readyz")
     assert (found.status_code, found.get_json()["status"]) == (200, "degraded")
     assert found.get_json()["disk"] == "almost full; free some space"

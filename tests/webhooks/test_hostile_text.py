@@ -13,7 +13,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.lib.storable import has_nul, is_storable, make_storable, make_storable_json
+from hub.lib.storable import find_nul, is_storable, make_storable, make_storable_json
 from hub.models import InboundMessage
 from tests.conftest import Browser
 from tests.effort import examples
@@ -61,7 +61,7 @@ def test_storable_text_can_be_stored_unchanged(value: Any) -> None:
     assert make_storable_json(made) == made
     json.dumps(made, ensure_ascii=False).encode()
     assert "\\u0000" not in json.dumps(made)
-    assert has_nul(made) is None
+    assert find_nul(made) is None
 
 
 @given(HOSTILE)

@@ -95,7 +95,7 @@ def record_consent(
 
 def _parse_address(entry: ConsentEntry) -> tuple[Address, str]:
     return (
-        addresses.of_kind(entry.address, entry.kind)
+        addresses.parse_kind_and_address(entry.address, entry.kind)
         if entry.kind
         else addresses.parse(entry.address)
     )
@@ -113,7 +113,7 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
         if len(getattr(entry, name)) > limit:
             raise Refused("too_long", f"Use at most {limit:,} characters.", field=name)
     moment = now()
-    at = moment if entry.at is None else times.is_past(entry.at, moment, field="at")
+    at = moment if entry.at is None else times.past_time(entry.at, moment, field="at")
     contact = contact_for(kind, address, test=test)
     row = Consent(
         id=new_id("cns"),
@@ -165,7 +165,7 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
     earlier: dict[tuple[str, ...], dict[str, tuple[int, bool]]] = {}
     for number, line in lines:
         try:
-            kind, clean = addresses.of_kind(line["address"], line["kind"])
+            kind, clean = addresses.parse_kind_and_address(line["address"], line["kind"])
             moment = _moment_to_compare(line)
         except Refused:
             continue  # the import rejects this line
@@ -257,9 +257,9 @@ def _parse_entry(line: dict[str, str]) -> ConsentEntry:
     at = line["at"].strip()
     if answer not in YES + NO:
         raise Refused("bad_word", "Enter yes or no.", field="given")
-    moment = times.is_past(times.parse(at, field="at"), now(), field="at") if at else None
+    moment = times.past_time(times.parse(at, field="at"), now(), field="at") if at else None
     texts = {name: line[name] for name in ("purpose", "agent", "proof")}
-    kind, address = addresses.of_kind(line["address"], line["kind"])
+    kind, address = addresses.parse_kind_and_address(line["address"], line["kind"])
     return ConsentEntry(
         address,
         answer in YES,

@@ -66,7 +66,7 @@ def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:
 
 
 def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
-    address = addresses.of_kind(line["address"], line["kind"])
+    address = addresses.parse_kind_and_address(line["address"], line["kind"])
     sender = line["sender"].strip()
     if is_id("con", sender) and db.session.get(Connection, sender) is None:
         sender = ""  # a connection of another hub: the opt-out applies to the whole channel
@@ -85,7 +85,7 @@ def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> b
         code=line["code"].strip(),
         source_id=source_id_of(line, apps),
         since=(
-            times.is_past(times.parse(since, field="since"), now(), field="since")
+            times.past_time(times.parse(since, field="since"), now(), field="since")
             if since
             else None
         ),

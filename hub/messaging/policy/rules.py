@@ -53,7 +53,7 @@ class Rules:
 
     def allows_number(self, number: str) -> bool:
         """Return whether a number is in an allowed country."""
-        return not self.countries or phones.lies_in(number, self.countries)
+        return not self.countries or phones.is_in_country(number, self.countries)
 
     def cost(self, number: str, segments: int) -> Decimal:
         """Estimate the cost of a message to a number."""

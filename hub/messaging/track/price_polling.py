@@ -65,7 +65,7 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
         unpriced = _unpriced_messages(connection_id) if integration.supports("fetch_status") else []
         db.session.rollback()
         for message_id, provider_id in unpriced:
-            if stopping is not None and stopping.now:
+            if stopping is not None and stopping.is_due:
                 break
             polled += 1
             update = integration.fetch_status(provider_id)

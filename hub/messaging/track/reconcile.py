@@ -89,7 +89,7 @@ def _look_up_connection(message_ids: list[str], stopping: ShutdownSignal | None)
     """
     failures = 0
     for index, message_id in enumerate(message_ids):
-        if stopping is not None and stopping.now:
+        if stopping is not None and stopping.is_due:
             return index
         with _contain_errors(message_id):
             failures += not look_up_message(message_id)

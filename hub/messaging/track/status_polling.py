@@ -80,7 +80,7 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
     polled = 0
     for index, lookup in enumerate(lookups):
         waiting_ids = [waiting.message_id for waiting in lookups[index:]]
-        if stopping is not None and stopping.now:
+        if stopping is not None and stopping.is_due:
             postpone_lookups(waiting_ids, now())
             break
         polled += 1

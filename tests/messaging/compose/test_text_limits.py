@@ -18,7 +18,7 @@ from hub import integrations
 from hub.db.engine import db
 from hub.db.types import new_id
 from hub.integrations.base import Button, Card, Integration, Outbound
-from hub.lib.text import graphemes, in_gsm, utf16_length
+from hub.lib.text import graphemes, is_gsm_text, utf16_length
 from hub.messaging.compose import fitting, provider_templates, render
 from hub.models import Message, MessageBody, SigningRequest
 from hub.signing import accept
@@ -99,7 +99,7 @@ def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -
         signing_app.post("/events", event_with("Employment agreement " * 20, "Acme", link))
     )
     sent = said(answer["messages"][0]["id"])
-    assert in_gsm(sent)
+    assert is_gsm_text(sent)
     assert '..." by Acme' in sent
 
 

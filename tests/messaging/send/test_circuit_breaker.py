@@ -343,5 +343,5 @@ def test_calls_that_hang_hold_no_other_connection(
         assert Counter(status(one) for one in hanging) == {"sending": 64, "queued": 36}
     finally:
         simulator.extensions["simulator"].stop()  # which lets them go
-        stopping.asked.set()
+        stopping.received_signal.set()
         worker.join()
