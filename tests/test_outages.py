@@ -64,7 +64,7 @@ class Queue:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
-    queue = Queue(data_dir.make(tmp_path / "queue"))
+    queue = Queue(data_dir.create(tmp_path / "queue"))
     queue.start()
     yield queue
     queue.client.close()

@@ -73,5 +73,5 @@ def _unforeseen(error: Exception) -> Any:
     # not the address, which may hold a token
     rule = request.url_rule.rule if request.url_rule else ""
     log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
-    why = "" if store.request_cache() == store.NOTHING else STORED_ANYWAY
+    why = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY
     return error_pages.page(500, why=why, request_id=request_id)

@@ -198,7 +198,7 @@ def _kept() -> str:
     """Return what became of the request's change, and what to do."""
     return {
         store.NOTHING: "Nothing was stored. Repeat the request.",
-        store.PERHAPS: (
+        store.UNKNOWN: (
             "It is not known whether the request was stored. Repeat it with the same"
             " Idempotency-Key, or check before you repeat it."
         ),
@@ -206,7 +206,7 @@ def _kept() -> str:
             "The change was stored, and only this response failed. Do not repeat the"
             " request. Get the stored object instead."
         ),
-    }[store.request_cache()]
+    }[store.request_outcome()]
 
 
 def http_problem(problem: HTTPException) -> Response:

@@ -107,6 +107,6 @@ def _engine_options(config: Config) -> dict[str, Any]:
         return options
     patience = {
         "pool_timeout": engine.POOL_SECONDS,
-        "connect_args": engine.patience(config.database_url),
+        "connect_args": engine.connect_options(config.database_url),
     }
     return options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | patience

@@ -1,3 +1,3 @@
-"""Settings, errors, the words that every layer uses, and where the data folder keeps its files."""
+"""Settings, errors, the vocabulary of all layers, and the files of the data folder."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""Addresses that servers listen on, and the test whether one means this machine only."""
+"""Addresses that servers listen on, and the check for addresses of this machine only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bind:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address literal means this machine only."""
+    """Return whether a host name or IP address means only this machine."""
     if host == "localhost":
         return True
     try:

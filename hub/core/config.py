@@ -1,7 +1,7 @@
-"""The settings: each is declared once, as a field of `Config`, with its variable and its default.
+"""The settings. Each is declared once, as a field of `Config`, with its variable and its default.
 
-A setting may also be given as `<NAME>_FILE`, the path of a file that holds it. `load()` reads all
-settings and refuses wrong ones, listing everything that is wrong at once.
+A setting may also be given as `<NAME>_FILE`, the path of a file that contains it. `load()` reads
+all settings and reports all invalid ones together.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from hub.core.setting_parsers import (
     parse_switch,
 )
 
-LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
+LARGEST_BODY = 256 * 1024  # bytes of a request
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 Verify = Callable[[Path, str, Keys | None], None]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One environment variable; `empty` is its value where it is not set and has no default."""
+    """One environment variable. `empty` is the value if it is not set and has no default."""
 
     name: str
     default: str
@@ -70,7 +70,7 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The settings, checked."""
+    """The validated settings."""
 
     data_dir: Path = setting(
         "HUB_DATA_DIR", "data", "Folder of the embedded database, keys and queue.", Path
@@ -198,9 +198,9 @@ class Config:
         secret=True,
         empty="",
     )
-    # from every HUB_<API>_API_URL: the address by the API's name in lower case
+    # from every HUB_<API>_API_URL: URLs by the API's name in lower case
     api_urls: Mapping[str, str]
-    embedded_queue: bool  # whether `hub up` starts a queue server of its own
+    embedded_queue: bool  # whether `hub up` starts its own queue server
 
     @property
     def simulator_url(self) -> str:
@@ -237,22 +237,22 @@ SETTINGS = tuple(DECLARED.values())
 
 
 def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None) -> Config:
-    """Read the settings from the environment.
+    """Read the settings from the environment; raise ConfigError that lists all errors, one per
+    line.
 
-    Creates the data folder and its keys where they are needed and missing. `verify` is called
-    before that with the data folder, the database's address and the encryption keys, if there
-    are any; it may raise ConfigError, and then nothing is written.
-    Raises ConfigError that lists all that is wrong, one line each.
+    It creates the data folder and its keys if they are needed and missing. Before that, it calls
+    `verify` with the data folder, the database URL and the encryption keys, if there are any. If
+    `verify` raises ConfigError, nothing is written.
     """
     environ = os.environ if environ is None else environ
-    problems: dict[str, str] = {}  # by the variable's name
-    values = _read_settings(environ, problems)
-    values["api_urls"] = _read_api_urls(environ, problems)
+    errors: dict[str, str] = {}  # by the variable's name
+    values = _read_settings(environ, errors)
+    values["api_urls"] = _read_api_urls(environ, errors)
     missing = {name for name in DECLARED if values[name] is None}
     _derive_defaults(values)
-    _check_together(values, missing, problems)
-    if problems:
-        lines = [f"{name}: {problem}" for name, problem in problems.items()]
+    _check_combinations(values, missing, errors)
+    if errors:
+        lines = [f"{name}: {error}" for name, error in errors.items()]
         raise ConfigError(
             "\n  ".join(["Signpost does not start because of these settings:", *lines])
         )
@@ -260,16 +260,16 @@ def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None)
     return Config(**values)
 
 
-def _read_settings(environ: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
+def _read_settings(environ: Mapping[str, str], errors: dict[str, str]) -> dict[str, Any]:
     """Return the value of each setting by the name of its field."""
     values: dict[str, Any] = {}
     for name, declared in DECLARED.items():
         try:
             text = _read_text(environ, declared)
             values[name] = declared.parse(text) if text else declared.empty
-        except (OSError, ValueError) as problem:
-            problems[declared.name] = str(problem)
-            # the default stands in, to see what else is wrong
+        except (OSError, ValueError) as error:
+            errors[declared.name] = str(error)
+            # continue with the default, to find other errors
             default = declared.default
             values[name] = declared.parse(default) if default else declared.empty
     return values
@@ -286,25 +286,25 @@ def _read_text(environ: Mapping[str, str], declared: Setting) -> str:
     except UnicodeDecodeError:
         raise ValueError(f"the file {path} is not a text file") from None
     if declared.secret and not text:
-        # an empty file is a mount or a script that failed; a key of our own would hide it
+        # an empty file means a failed mount or script, which a generated key would hide
         raise ValueError(
             f"the file {path} is empty; write the secret into it, or remove {declared.name}_FILE"
         )
     return text or declared.default
 
 
-def _read_api_urls(environ: Mapping[str, str], problems: dict[str, str]) -> Mapping[str, str]:
+def _read_api_urls(environ: Mapping[str, str], errors: dict[str, str]) -> Mapping[str, str]:
     urls = {}
     for name, url in environ.items():
         if url and (match := API_URL.fullmatch(name)):
             if urlsplit(url).scheme not in ("http", "https"):
-                problems[name] = "use an address such as https://api.example.com"
+                errors[name] = "use an address such as https://api.example.com"
             urls[match[1].lower()] = url.rstrip("/")
     return MappingProxyType(urls)
 
 
 def _derive_defaults(values: dict[str, Any]) -> None:
-    """Fill in the addresses that are not set, from the data folder and the bind address."""
+    """Derive missing addresses from the data folder and the bind address."""
     folder: Path = values["data_dir"].expanduser().resolve()
     values["data_dir"] = folder
     values["embedded_queue"] = values["redis_url"] is None
@@ -317,25 +317,27 @@ def _derive_defaults(values: dict[str, Any]) -> None:
         values["public_url"] = f"http://{Bind(host, bind.port)}"
 
 
-def _check_together(values: Mapping[str, Any], missing: set[str], problems: dict[str, str]) -> None:
-    """Note what does not fit together; what is wrong by itself keeps its first reason."""
+def _check_combinations(
+    values: Mapping[str, Any], missing: set[str], errors: dict[str, str]
+) -> None:
+    """Report settings that contradict each other. An earlier error of a setting is kept."""
     public_host = urlsplit(values["public_url"]).hostname or ""
     if "public_url" in missing and not is_loopback(public_host):
-        problems.setdefault(
+        errors.setdefault(
             "HUB_PUBLIC_URL",
             "is required if HUB_BIND is not only this machine; use an https address",
         )
     if values["demo"] and not (values["bind"].loopback and is_loopback(public_host)):
-        problems.setdefault(
+        errors.setdefault(
             "HUB_DEMO",
             "the demo runs on this machine only; set HUB_BIND and HUB_PUBLIC_URL to"
             " 127.0.0.1, or set HUB_DEMO=0",
         )
-    # With a shared database each machine would otherwise make keys of its own, and none could read
-    # what another sealed.
+    # Otherwise each machine with a shared database would generate its own keys, and could not
+    # decrypt the data of the others.
     for name in sorted({"secret_key", "encryption_keys"} & missing, reverse=True):
         if not values["database_url"].startswith("sqlite:"):
-            problems.setdefault(
+            errors.setdefault(
                 DECLARED[name].name,
                 "is required with your own database, and must be the same on every"
                 " machine; for example the one in data/ of an embedded hub",
@@ -343,7 +345,7 @@ def _check_together(values: Mapping[str, Any], missing: set[str], problems: dict
 
 
 def _prepare_data_folder(values: dict[str, Any], verify: Verify | None) -> None:
-    """Check the data folder, then create it and its keys where they are missing."""
+    """Check the data folder, then create it and its keys if they are missing."""
     folder: Path = values["data_dir"]
     data_folder.verify(folder)
     secret_key = values["secret_key"] or data_folder.read_existing(
@@ -354,6 +356,6 @@ def _prepare_data_folder(values: dict[str, Any], verify: Verify | None) -> None:
     )
     if verify:
         verify(folder, values["database_url"], encryption_keys)
-    data_folder.make(folder)
+    data_folder.create(folder)
     values["secret_key"] = secret_key or data_folder.secret_key(folder)
     values["encryption_keys"] = encryption_keys or parse_keys(data_folder.encryption_keys(folder))

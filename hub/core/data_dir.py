@@ -1,6 +1,6 @@
-"""The files of the data folder: made when missing, readable by their owner alone.
+"""The files of the data folder. Missing ones are created, readable only by their owner.
 
-hub.db              the embedded database        hub.db.lock   its writers' lock
+hub.db              the embedded database        hub.db.lock   its write lock
 secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
 queue.sock          the embedded queue server    simulator.json    the simulator's credentials
 demo-key            the demo's API key
@@ -24,7 +24,7 @@ from hub.core.errors import ConfigError
 
 T = TypeVar("T")
 
-# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included
+# sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS, including the final NUL
 LONGEST_SOCKET_PATH = 100
 SECRET_KEY = "secret-key"  # noqa: S105 - the name of a file
 ENCRYPTION_KEYS = "encryption-keys"
@@ -32,7 +32,7 @@ ENCRYPTION_KEYS = "encryption-keys"
 
 @dataclass(frozen=True)
 class SimulatorCredentials:
-    """The one account the simulator knows, random per data folder."""
+    """The simulator's one account, generated for each data folder."""
 
     account_sid: str
     auth_token: str
@@ -41,80 +41,84 @@ class SimulatorCredentials:
     phone_number: str = "+15005550006"
     messaging_service_sid: str = ""
 
-    def made_up(self, name: str, length: int = 32) -> str:
-        """Return what the simulator and the demo's connections take for a credential, by its name:
-        up to 64 hexadecimal digits.
+    def derive(self, name: str, length: int = 32) -> str:
+        """Return a credential of the simulator and the demo's connections: up to 64 hexadecimal
+        digits.
         """
         return hmac.new(self.api_key_secret.encode(), name.encode(), hashlib.sha256).hexdigest()[
             :length
         ]
 
 
-def make(folder: Path) -> Path:
-    """Create the data folder for its owner alone; an existing one is left as it is."""
+def create(folder: Path) -> Path:
+    """Create the data folder for its owner only. An existing folder is left unchanged."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ConfigError(_unusable(folder, f"cannot be created ({problem.strerror})")) from None
+    except OSError as error:
+        raise ConfigError(
+            _unusable_message(folder, f"cannot be created ({error.strerror})")
+        ) from None
     return folder
 
 
 def verify(folder: Path) -> None:
-    """Raise ConfigError unless files can be made in the data folder, or the folder itself; writes
-    nothing.
-    """
+    """Raise ConfigError unless files can be created in the data folder. It writes nothing."""
     existing = folder
     try:
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
-        usable = existing.is_dir()
-    except OSError as problem:
-        raise ConfigError(_unusable(folder, f"cannot be opened ({problem.strerror})")) from None
-    if not usable:
-        raise ConfigError(_unusable(folder, f"cannot be used, because {existing} is not a folder"))
+        is_folder = existing.is_dir()
+    except OSError as error:
+        raise ConfigError(
+            _unusable_message(folder, f"cannot be opened ({error.strerror})")
+        ) from None
+    if not is_folder:
+        raise ConfigError(
+            _unusable_message(folder, f"cannot be used, because {existing} is not a folder")
+        )
     if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
-        what = "is not writable" if existing == folder else f"cannot be created in {existing}"
+        problem = "is not writable" if existing == folder else f"cannot be created in {existing}"
         read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
-        why = (
+        reason = (
             "its file system is read-only"
             if read_only
             else f"user {os.geteuid()} has no access to it"
         )
-        raise ConfigError(_unusable(folder, f"{what}, because {why}"))
+        raise ConfigError(_unusable_message(folder, f"{problem}, because {reason}"))
 
 
-def _unusable(folder: Path, what: str) -> str:
+def _unusable_message(folder: Path, problem: str) -> str:
     return (
-        f"Signpost does not start: the data folder {folder} {what}. "
+        f"Signpost does not start: the data folder {folder} {problem}. "
         "Give this user write access to it, or name another folder in HUB_DATA_DIR."
     )
 
 
 def read_existing(path: Path, parse: Callable[[str], T]) -> T | None:
-    """Return the key that a file holds, or None where there is no file. Raises ConfigError."""
+    """Return the key in a file, or None if there is no file; raise ConfigError."""
     try:
         return parse(path.read_text().strip())
     except FileNotFoundError:
         return None
-    except OSError as problem:
-        why = f"{problem.strerror}. Give user {os.geteuid()} read access to it"
+    except OSError as error:
+        reason = f"{error.strerror}. Give user {os.geteuid()} read access to it"
     except UnicodeDecodeError:
-        why = "it is not a text file. Restore it from a backup of the data folder"
-    except ValueError as problem:
-        why = f"{problem}. Restore it from a backup of the data folder"
-    or_new = (
+        reason = "it is not a text file. Restore it from a backup of the data folder"
+    except ValueError as error:
+        reason = f"{error}. Restore it from a backup of the data folder"
+    alternative = (
         " Or delete it: Signpost then creates a new one, and all users must sign in again."
         if path.name == SECRET_KEY
         else ""
     )
     raise ConfigError(
-        f"Signpost does not start: the key file {path} cannot be used: {why}.{or_new}"
+        f"Signpost does not start: the key file {path} cannot be used: {reason}.{alternative}"
     )
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step: a reader sees the old text or the
-    new.
+    """Write a file that only its owner can read. A reader sees either the old text or the
+    new one.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -126,18 +130,18 @@ def write_private(path: Path, text: str) -> None:
 
 
 def create_once(path: Path, text: str) -> str:
-    """Return what the file holds, after creating it with `text` if it is missing.
+    """Return the content of a file, which is created with `text` if it is missing.
 
-    Safe for many processes at once.
+    Any number of processes may call this at once.
     """
     if not path.exists():
-        make(path.parent)
+        create(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         write_private(temporary, text)
         try:
-            os.link(temporary, path)  # unlike a rename this fails when another process was first
+            os.link(temporary, path)  # unlike a rename, this fails if another process was first
         except FileExistsError:
-            pass  # keep what the other process wrote
+            pass  # use the file of the other process
         finally:
             temporary.unlink()
     return path.read_text().strip()
@@ -154,7 +158,7 @@ def encryption_keys(folder: Path) -> str:
 
 
 def simulator_credentials(folder: Path) -> SimulatorCredentials:
-    fresh = SimulatorCredentials(
+    generated = SimulatorCredentials(
         account_sid="AC" + secrets.token_hex(16),
         auth_token=secrets.token_hex(16),
         api_key_sid="SK" + secrets.token_hex(16),
@@ -162,16 +166,19 @@ def simulator_credentials(folder: Path) -> SimulatorCredentials:
         messaging_service_sid="MG" + secrets.token_hex(16),
     )
     return SimulatorCredentials(
-        **json.loads(create_once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1)))
+        **json.loads(
+            create_once(folder / "simulator.json", json.dumps(asdict(generated), indent=1))
+        )
     )
 
 
 def socket_path(folder: Path) -> Path:
-    """Return the socket of the embedded queue server: in the data folder, or beside it where that
-    path is too long.
+    """Return the socket of the embedded queue server.
+
+    It is in the data folder, or in the temporary folder if that path is too long.
     """
     path = folder.resolve() / "queue.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
-    short = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{short}" / "queue.sock"
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{digest}" / "queue.sock"

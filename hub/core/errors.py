@@ -1,27 +1,25 @@
 """The errors of Signpost.
 
     HubError
-    ├ ConfigError           an admin must fix settings
-    ├ Unreadable            a sealed value does not open; names the key
-    ├ BadWebhook            not genuine, or not readable
-    ├ Refused               a use case says no; names the field, a code and the remedy
-    │ ├ NotFound            there is no such thing
-    │ └ Conflict            not in the state it is in
-    └ SendError(code)       the error of a call to a provider
-      ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds
-      if given
-      │ ├ Unreachable       no connection came about: nothing gets through to the provider
-      │ └ SlowDown          too much at once: what its `scope` names waits, and goes on more slowly
-      ├ OutcomeUnknown      the request left, no answer tells what became of it
-      ├ PermanentError      never for this message
+    ├ ConfigError           an admin must fix the settings
+    ├ DecryptionError       an encrypted value cannot be decrypted; names the key
+    ├ BadWebhook            a webhook is not genuine, or cannot be read
+    ├ Refused               a use case refuses; has a code, a field and a remedy
+    │ ├ NotFound            the object does not exist
+    │ └ Conflict            the object's state does not allow it
+    └ SendError(code)       a call to a provider failed
+      ├ TransientError      not accepted: retry this message, after `retry_after` seconds if given
+      │ ├ Unreachable       no connection: nothing reaches the provider
+      │ └ SlowDown          too many requests: the sender in `scope` waits and sends more slowly
+      ├ OutcomeUnknown      the request left, and its outcome is not known
+      ├ PermanentError      never accepted for this message
       │ ├ RecipientRefused  nor for this recipient on this channel
-      │ ├ RecipientMoved    the address changed to `new`
-      │ └ TemplateRequired  free text is not allowed now, an approved template is
-      ├ DestinationUnavailable  not for a team's channel or chat, until somebody acts: its posts
-      wait
-      └ ConnectionBroken    nor for any message until an admin acts
+      │ ├ RecipientMoved    the recipient's address changed to `new`
+      │ └ TemplateRequired  free text is not allowed now, but an approved template is
+      ├ DestinationUnavailable  a team's channel or chat accepts nothing until a person fixes it
+      └ ConnectionBroken    no message is accepted until an admin fixes the connection
 
-No secret and no message body is ever put into one.
+Errors never contain secrets or texts of messages.
 """
 
 from __future__ import annotations
@@ -32,26 +30,26 @@ from enum import StrEnum
 class Scope(StrEnum):
     """The reach of a pause that a provider asks for."""
 
-    MESSAGE = "message"  # this one alone, or all that use the same method
-    RECIPIENT = "recipient"  # everything from this sender to this recipient
+    MESSAGE = "message"  # this message, or all that use the same method
+    RECIPIENT = "recipient"  # all messages from this sender to this recipient
     SENDER = "sender"
     ACCOUNT = "account"  # every sender of the account
 
 
 class HubError(Exception):
-    """Anything Signpost raises on purpose; `str()` is a sentence for a person."""
+    """Any error that Signpost raises on purpose. `str()` is a sentence for a person."""
 
 
 class ConfigError(HubError):
-    """Settings are wrong; the sentence says which and what to do."""
+    """The settings are invalid. The sentence names them and the remedy."""
 
 
 class DecryptionError(HubError):
-    """A sealed value does not open."""
+    """An encrypted value cannot be decrypted."""
 
-    def __init__(self, key_id: str, why: str) -> None:
+    def __init__(self, key_id: str, reason: str) -> None:
         self.key_id = key_id
-        super().__init__(why)
+        super().__init__(reason)
 
 
 class BadWebhook(HubError):
@@ -59,50 +57,49 @@ class BadWebhook(HubError):
 
 
 class Refused(HubError):
-    """A use case refuses: `code` for programs, `field` where one is at fault, the sentence with the
+    """A use case refuses: `code` for programs, `field` for the invalid input, a sentence with a
     remedy.
     """
 
     status = 422
 
-    def __init__(self, code: str, why: str, *, field: str = "") -> None:
+    def __init__(self, code: str, reason: str, *, field: str = "") -> None:
         self.code = code
         self.field = field
-        super().__init__(why)
+        super().__init__(reason)
 
 
 class NotFound(Refused):
-    """There is no such thing, or it is not yours."""
+    """The object does not exist, or belongs to another owner."""
 
     status = 404
 
 
 class Conflict(Refused):
-    """It exists, but its state does not allow this."""
+    """The object exists, but its state does not allow this."""
 
     status = 409
 
 
 class SendError(HubError):
-    """A call to a provider did not succeed; `code` is the provider's own word for it, as text."""
+    """A call to a provider failed. `code` is the provider's own error code, as text."""
 
-    def __init__(self, why: str, code: str = "") -> None:
+    def __init__(self, reason: str, code: str = "") -> None:
         self.code = code
-        super().__init__(why)
+        super().__init__(reason)
 
 
 class TransientError(SendError):
-    """Surely not accepted, for a reason of this message's own: a code documented as worth another
-    try.
+    """The provider did not accept the message, for a documented temporary reason of this message.
 
-    With a `scope` of RECIPIENT, everything to this recipient waits for `retry_after` seconds.
+    With a `scope` of RECIPIENT, all messages to this recipient wait for `retry_after` seconds.
     """
 
     usual_scope = Scope.MESSAGE
 
     def __init__(
         self,
-        why: str,
+        reason: str,
         code: str = "",
         retry_after: float | None = None,
         *,
@@ -110,73 +107,71 @@ class TransientError(SendError):
     ) -> None:
         self.retry_after = retry_after
         self.scope = self.usual_scope if scope is None else scope
-        super().__init__(why, code)
+        super().__init__(reason, code)
 
 
 class FileMissing(TransientError):
-    """The attached file cannot be fetched now; the provider was not called."""
+    """The attached file cannot be fetched now. The provider was not called."""
 
 
 class Unreachable(TransientError):
-    """Nothing reached the provider: no connection, no name, no trusted certificate, or a gateway
-    that let nothing through.
+    """Nothing reached the provider: no connection, no name, no trusted certificate, or a closed
+    gateway.
 
-    Several in a row open the sender's circuit.
+    Several in a row open the sender's circuit breaker.
     """
 
 
 class SlowDown(TransientError):
-    """The provider takes no more now: 429, or 503 with Retry-After.
+    """The provider accepts no more requests now: 429, or 503 with Retry-After.
 
-    `scope` says from whom or to whom.
-
-    It is none of the message's tries. SENDER and ACCOUNT slow the sender down, or every sender of
-    the account.
+    It does not count as an attempt of the message. `scope` is the reach of the pause. SENDER and
+    ACCOUNT slow down the sender, or every sender of the account.
     """
 
     usual_scope = Scope.SENDER
 
 
 class OutcomeUnknown(SendError):
-    """Failed after the request left: read timeout, connection lost, a 5xx."""
+    """The call failed after the request left: a timeout, a lost connection or a 5xx."""
 
 
 class PermanentError(SendError):
-    """This message will never be accepted as it is."""
+    """The provider will never accept this message as it is."""
 
 
 class FileRefused(PermanentError):
-    """The attached file cannot be sent; the provider was not called."""
+    """The attached file cannot be sent. The provider was not called."""
 
 
 class RecipientRefused(PermanentError):
-    """Nor will any message to this recipient on this channel."""
+    """The provider will accept no message to this recipient on this channel."""
 
 
 class RecipientMoved(PermanentError):
-    """The recipient's address is now `new`."""
+    """The recipient's address changed to `new`."""
 
-    def __init__(self, why: str, code: str = "", *, new: str) -> None:
+    def __init__(self, reason: str, code: str = "", *, new: str) -> None:
         self.new = new
-        super().__init__(why, code)
+        super().__init__(reason, code)
 
 
 class TemplateRequired(PermanentError):
-    """Outside the session window: only an approved template goes through."""
+    """The session window is closed, so that only an approved template is delivered."""
 
 
 class DestinationUnavailable(SendError):
-    """A team's channel or chat takes no posts until somebody acts: it is paused, and its posts wait
-    until a test passes.
+    """A team's channel or chat accepts no posts. It is paused until a test passes, and its posts
+    wait.
 
-    `sure`: False when the provider's words are not known, so that the fault may be one post's own.
-    That post is tried once more after a passing test, and fails then.
+    `sure` is False if the provider's error is unknown, so that the post itself may be the cause.
+    That post is tried once more after a passing test, and then fails.
     """
 
-    def __init__(self, why: str, code: str = "", *, sure: bool = True) -> None:
+    def __init__(self, reason: str, code: str = "", *, sure: bool = True) -> None:
         self.sure = sure
-        super().__init__(why, code)
+        super().__init__(reason, code)
 
 
 class ConnectionBroken(SendError):
-    """No message will be accepted until an admin fixes the account or the settings."""
+    """The provider accepts no message until an admin fixes the account or the settings."""

@@ -1,6 +1,4 @@
-"""Parsers of settings: each takes the text of a variable and raises ValueError that says what to
-give instead.
-"""
+"""Parsers of settings. Each takes a text and raises ValueError that names a valid value."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hub.core.bind_address import Bind, is_loopback
 
-Keys = tuple[tuple[str, bytes], ...]  # the id of each encryption key and its 32 bytes, newest first
+Keys = tuple[tuple[str, bytes], ...]  # ID and 32 bytes of each encryption key, newest first
 
 MEGABYTE = 1024 * 1024
 
@@ -25,10 +23,10 @@ def parse_bind(text: str) -> Bind:
 
 
 def parse_switch(text: str) -> bool:
-    word = text.lower()
-    if word in ("1", "true", "yes", "on"):
+    lowered = text.lower()
+    if lowered in ("1", "true", "yes", "on"):
         return True
-    if word in ("0", "false", "no", "off", ""):
+    if lowered in ("0", "false", "no", "off", ""):
         return False
     raise ValueError("use 1 or 0")
 
@@ -46,7 +44,7 @@ def parse_positive(text: str) -> int:
 
 
 def parse_megabytes(text: str) -> int:
-    """Return a number of megabytes in bytes."""
+    """Return the number of bytes of a number of megabytes."""
     return parse_positive(text) * MEGABYTE
 
 
@@ -79,12 +77,12 @@ def parse_public_url(text: str) -> str:
         raise ValueError("providers reject callback addresses with an underscore in the host name")
     if (parts.path + "/").startswith("/api/"):
         raise ValueError("choose another path: the hub uses /api itself")
-    _ = parts.port  # raises ValueError when it is not a port
+    _ = parts.port  # raises ValueError for an invalid port
     return url
 
 
 def parse_database_url(text: str) -> str:
-    if text.startswith(("postgres://", "postgresql://")):  # drivers differ; ours is psycopg 3
+    if text.startswith(("postgres://", "postgresql://")):  # name the driver, psycopg 3
         return "postgresql+psycopg://" + text.split("://", 1)[1]
     if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("use sqlite:///path or postgresql://user@host/name")
@@ -114,9 +112,9 @@ def _parse_key(entry: str) -> tuple[str, bytes]:
     key_id, separator, encoded = entry.partition(":")
     if not separator or not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id):
         raise ValueError("use id:key pairs, newest first, such as k2:…,k1:…")
-    standard = encoded.translate(str.maketrans("-_", "+/"))
+    standard_base64 = encoded.translate(str.maketrans("-_", "+/"))
     try:
-        key = base64.b64decode(standard + "=" * (-len(encoded) % 4), validate=True)
+        key = base64.b64decode(standard_base64 + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
         raise ValueError(f"key {key_id} is not base64") from None
     if len(key) != 32:

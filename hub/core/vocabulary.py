@@ -1,4 +1,4 @@
-"""The words of Signpost that are stored or seen outside, each with a line of meaning."""
+"""The words of Signpost that are stored or visible outside, each with its meaning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Word(StrEnum):
     meaning: str
 
     def __new__(cls, value: str, meaning: str = "") -> Word:
-        word = str.__new__(cls, value)
-        word._value_ = value
-        word.meaning = meaning
-        return word
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
 
 
 class Channel(Word):
-    """The channel that a message is sent over."""
+    """The medium of a message."""
 
     SMS = "sms", "a text message to a mobile phone"
     WHATSAPP = "whatsapp", "a WhatsApp message to a phone number"
@@ -49,7 +49,7 @@ class Scope(Word):
 
 
 class Address(Word):
-    """The kind of address a contact has; SMS, WhatsApp and voice share one phone contact."""
+    """The kind of address of a contact. SMS, WhatsApp and voice share one phone contact."""
 
     PHONE = "phone", "a number in E.164 form"
     EMAIL = "email", "an email address"
@@ -58,7 +58,7 @@ class Address(Word):
 
 
 class ContentKind(Word):
-    """Kinds of contents other than text and files. The meaning names the fields."""
+    """Kinds of content other than text and files. The meaning names the fields."""
 
     LOCATION = "location", "a location: `latitude` and `longitude` in degrees, `label`, `address`"
     CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
@@ -79,7 +79,10 @@ class ContentKind(Word):
 
 
 class Status(Word):
-    """The delivery status of a message."""
+    """The delivery status of a message.
+
+    `rank` orders the reports of a provider: a report can only raise it.
+    """
 
     QUEUED = "queued", "waiting to be sent"
     SENDING = "sending", "a call to the provider is in progress"
@@ -96,9 +99,7 @@ class Status(Word):
 
     @classmethod
     def read(cls, stored: str) -> Status:
-        """Return a stored status; one that this version does not know is UNKNOWN, which any report
-        raises.
-        """
+        """Return a stored status. An unknown one is UNKNOWN, which any report raises."""
         return cls(stored) if stored in cls._value2member_map_ else cls.UNKNOWN
 
     @property
@@ -107,16 +108,16 @@ class Status(Word):
 
     @property
     def final(self) -> bool:
-        """True when nothing more is expected, save that `undelivered` may turn out delivered."""
+        """True if no change is expected, except that `undelivered` may become delivered."""
         return self.rank in (3, 6, 7, 8)
 
     @property
-    def handed_over(self) -> bool:
-        """True when the provider has it and may say more; some never do."""
+    def awaits_report(self) -> bool:
+        """True if the provider accepted the message and may report more. Some never do."""
         return self in (Status.ACCEPTED, Status.SENT)
 
     @property
-    def arrived(self) -> bool:
+    def is_delivered(self) -> bool:
         return self in (Status.DELIVERED, Status.READ)
 
 
@@ -150,12 +151,12 @@ class EventType(Word):
 
     @property
     def asks_to_sign(self) -> bool:
-        """Return whether it is pointless once nothing is left to sign, or signing has ended."""
+        """True if its messages are useless when nothing is left to sign, or signing has ended."""
         return self in (EventType.SENT, EventType.REMINDER)
 
 
 class Audience(Word):
-    """The people that a route notifies of an event."""
+    """The people whom a route notifies of an event."""
 
     SIGNERS = "signers", "every signer of the request"
     PENDING = "pending", "the signers who have not signed"
@@ -184,17 +185,17 @@ class SignerState(Word):
 
     @classmethod
     def read(cls, stored: str) -> SignerState:
-        """Return a stored state; a signer whose state is not known is asked for nothing."""
+        """Return a stored state. A signer with an unknown state is not asked to sign."""
         return cls(stored) if stored in cls._value2member_map_ else cls.DECLINED
 
     @property
     def owes(self) -> bool:
-        """True while a signature is missing."""
+        """True while the signature is missing."""
         return self in (SignerState.PENDING, SignerState.VIEWED)
 
 
 class ConnectionState(Word):
-    """The state of a connection: whether it sends."""
+    """The state of a connection, which decides whether it sends."""
 
     NEW = "new", "saved, never enabled"
     ENABLED = "enabled", "sends"

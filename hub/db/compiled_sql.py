@@ -1,8 +1,7 @@
-"""Statements for hot paths: compiled once for the driver, and run on its connection.
+"""Statements for hot paths, compiled once for the driver and executed on its connection.
 
-SQLAlchemy Core still says what a statement is and how values are converted; what is left out is the
-work it does around each execution, which costs several times what the database does for a row or
-two.
+SQLAlchemy Core defines the statements and converts values. What is skipped is SQLAlchemy's work
+around each execution, which takes several times as long as the database needs for a row or two.
 """
 
 from __future__ import annotations
@@ -28,56 +27,51 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-Convert = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 Row = tuple[Any, ...]
 
 
 class UnreadableRow(ValueError):
-    """A row that was read holds a value that its column does not allow: `column` is as in
-    consents.at.
-    """
+    """A stored value does not fit its column. `column` is for example consents.at."""
 
     def __init__(self, column: str) -> None:
         self.column = column
         super().__init__(f"{column} contains a value that cannot be read.")
 
 
-PG_NUMERIC = 1700  # what PostgreSQL calls the one kind of number whose conversion asks for its name
+PG_NUMERIC = 1700  # type ID that SQLAlchemy's conversion of PostgreSQL numbers requires
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """A statement as the driver takes it: its text, what makes its parameters, what converts the
-    columns of its rows.
-    """
+class CompiledStatement:
+    """A statement for the driver: its text, its parameters and its result converters."""
 
     sql: str
     bind: Callable[[Mapping[str, Any]], Any]
-    converts: tuple[tuple[int, Convert], ...] = ()  # of the columns that need it
-    names: tuple[str, ...] = ()  # of all columns, for errors
+    converters: tuple[tuple[int, Converter], ...] = ()  # by index of the column
+    names: tuple[str, ...] = ()  # of all columns, for error messages
 
-    def converted(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
-        """Return rows of the driver as Python values. Raises UnreadableRow."""
-        found = []
+    def convert_rows(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """Return rows of the driver as Python values; raise UnreadableRow."""
+        converted = []
         index = 0
         try:
             for row in rows:
                 values = list(row)
-                for index, convert in self.converts:
+                for index, convert in self.converters:
                     if values[index] is not None:
                         values[index] = convert(values[index])
-                found.append(tuple(values))
-        except Exception as problem:
-            raise UnreadableRow(self.names[index] if self.names else "?") from problem
-        return found
+                converted.append(tuple(values))
+        except Exception as error:
+            raise UnreadableRow(self.names[index] if self.names else "?") from error
+        return converted
 
 
 class Statement:
-    """A SELECT, INSERT, UPDATE or DELETE that is compiled once for each dialect and length of its
-    lists.
+    """A SELECT, INSERT, UPDATE or DELETE, compiled once for each dialect and length of its lists.
 
-    Values come by the names of its `bindparam`s; one that stands for a list (`several`) takes a
-    list that is not empty.
+    Values are given by the names of its `bindparam`s. A `list_param` needs a list that is not
+    empty.
     """
 
     def __init__(self, core: Any, *, on_conflict_do_nothing: bool = False) -> None:
@@ -88,11 +82,11 @@ class Statement:
             for bind, name in core.compile().bind_names.items()
             if bind.expanding and bind.required
         )
-        self._forms: dict[tuple[Any, ...], Form] = {}
+        self._compiled: dict[tuple[Any, ...], CompiledStatement] = {}
 
     @classmethod
     def insert(cls, table: Any, *, on_conflict_do_nothing: bool = False) -> Statement:
-        """Insert rows; a value left out is the column's plain default, or NULL.
+        """Return an INSERT. A missing value is the column's plain default, or NULL.
 
         `on_conflict_do_nothing` skips rows whose unique key exists.
         """
@@ -103,133 +97,145 @@ class Statement:
             on_conflict_do_nothing=on_conflict_do_nothing,
         )
 
-    def form(self, dialect: Dialect, values: Mapping[str, Any]) -> Form:
-        """Return the form that takes these values."""
-        lengths = tuple([_rounded(len(values[name])) for name in self._lists])
-        found = self._forms.get((dialect.name, lengths))
-        if found is None:
-            found = self._forms[dialect.name, lengths] = self._make(
+    def compiled_for(self, dialect: Dialect, values: Mapping[str, Any]) -> CompiledStatement:
+        """Return the compiled statement for these values."""
+        lengths = tuple([_round_up(len(values[name])) for name in self._lists])
+        compiled = self._compiled.get((dialect.name, lengths))
+        if compiled is None:
+            compiled = self._compiled[dialect.name, lengths] = self._compile(
                 dialect, dict(zip(self._lists, lengths, strict=True))
             )
-        return found
+        return compiled
 
-    def _make(self, dialect: Dialect, lengths: Mapping[str, int]) -> Form:
+    def _compile(self, dialect: Dialect, lengths: Mapping[str, int]) -> CompiledStatement:
         compiled: SQLCompiler = self._core.compile(dialect=dialect)
-        lists = {name: [None] * lengths[name] for name in lengths}
-        given = {
-            name: lists.get(name, bind.effective_value)
+        example_lists = {name: [None] * lengths[name] for name in lengths}
+        example_values = {
+            name: example_lists.get(name, bind.effective_value)
             for bind, name in compiled.bind_names.items()
         }
-        state = compiled.construct_expanded_state(given, escape_names=False)
-        slots: dict[str, _Slot] = {}
+        state = compiled.construct_expanded_state(example_values, escape_names=False)
+        parameters: dict[str, _Parameter] = {}
         for bind, name in compiled.bind_names.items():
-            convert = _writer(bind.type, dialect)
+            convert = _bind_converter(bind.type, dialect)
             names = state.parameter_expansion.get(name)
-            for index, slot in enumerate([name] if names is None else names):
-                slots[slot] = _Slot(slot, name, convert, None if names is None else index, bind)
-        wanted = (
-            [slots[name] for name in state.positiontup or ()]
+            for index, placeholder in enumerate([name] if names is None else names):
+                parameters[placeholder] = _Parameter(
+                    placeholder, name, convert, None if names is None else index, bind
+                )
+        ordered_parameters = (
+            [parameters[name] for name in state.positiontup or ()]
             if compiled.positional
-            else list(slots.values())
+            else list(parameters.values())
         )
         columns = list(self._core.selected_columns) if isinstance(self._core, Select) else []
-        kinds = [column.type for column in columns]
+        column_types = [column.type for column in columns]
         converts = tuple(
             (index, convert)
-            for index, kind in enumerate(kinds)
-            if (convert := _reader(kind, dialect)) is not None
+            for index, column_type in enumerate(column_types)
+            if (convert := _result_converter(column_type, dialect)) is not None
         )
         sql = state.statement + (" ON CONFLICT DO NOTHING" if self._on_conflict_do_nothing else "")
-        into = self._core.table if isinstance(self._core, Insert) else None
-        return Form(
+        target_table = self._core.table if isinstance(self._core, Insert) else None
+        return CompiledStatement(
             sql,
-            _binder(wanted, named=not compiled.positional, into=into),
+            _parameter_builder(
+                ordered_parameters, named=not compiled.positional, target_table=target_table
+            ),
             converts,
             tuple(str(column) for column in columns),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
-    """A parameter of the driver, and the value that fills it."""
+class _Parameter:
+    """A parameter of the driver and the value that it gets."""
 
-    slot: str
+    placeholder: str
     name: str
-    convert: Convert | None
-    index: int | None  # of the value's list
+    convert: Converter | None
+    index: int | None  # in the list
     bind: BindParameter[Any]
 
-    def fill(self, values: Mapping[str, Any]) -> Any:
+    def value_from(self, values: Mapping[str, Any]) -> Any:
         value: Any = values[self.name] if self.bind.required else self.bind.effective_value
         if self.index is not None:
-            # a list is filled up with its last value
+            # the last value fills the remaining parameters
             value = value[min(self.index, len(value) - 1)]
         return value if self.convert is None else self.convert(value)
 
 
-def _writer(kind: Any, dialect: Dialect) -> Convert | None:
-    if isinstance(kind, TypeDecorator):  # ours give what the driver takes
-        return partial(kind.process_bind_param, dialect=dialect)
-    convert: Convert | None = (
+def _bind_converter(column_type: Any, dialect: Dialect) -> Converter | None:
+    if isinstance(column_type, TypeDecorator):  # the hub's types return values for the driver
+        return partial(column_type.process_bind_param, dialect=dialect)
+    convert: Converter | None = (
         None
-        if isinstance(kind, LargeBinary)
-        else kind.dialect_impl(dialect).bind_processor(dialect)
+        if isinstance(column_type, LargeBinary)
+        else column_type.dialect_impl(dialect).bind_processor(dialect)
     )
     return convert
 
 
-def _reader(kind: Any, dialect: Dialect) -> Convert | None:
-    # where the type tells what it cannot read from what it can, it is asked to
-    if isinstance(kind, TypeDecorator):
-        return partial(getattr(kind, "read_strictly", kind.process_result_value), dialect=dialect)
-    if isinstance(kind, Boolean):
-        return _truth
-    if isinstance(kind, String | Integer):
-        return None  # as the driver gives it
-    convert: Convert | None = (
+def _result_converter(column_type: Any, dialect: Dialect) -> Converter | None:
+    # the strict reader of a type raises an error for an invalid value
+    if isinstance(column_type, TypeDecorator):
+        return partial(
+            getattr(column_type, "read_strictly", column_type.process_result_value), dialect=dialect
+        )
+    if isinstance(column_type, Boolean):
+        return _to_bool
+    if isinstance(column_type, String | Integer):
+        return None  # unchanged
+    convert: Converter | None = (
         None
-        if isinstance(kind, LargeBinary)
-        else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
+        if isinstance(column_type, LargeBinary)
+        else column_type.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
     )
     return convert
 
 
-def _truth(value: Any) -> bool:
+def _to_bool(value: Any) -> bool:
     if value not in (0, 1):
         raise ValueError("neither true nor false")
     return bool(value)
 
 
-def _binder(
-    slots: Sequence[_Slot], *, named: bool, into: Any
+def _parameter_builder(
+    parameters: Sequence[_Parameter], *, named: bool, target_table: Any
 ) -> Callable[[Mapping[str, Any]], Any]:
-    """Return what makes the driver's parameters from the values; plain loops, since this runs for
-    each row.
+    """Return a function that makes the driver's parameters from values.
+
+    It uses plain loops, because it runs for each row.
     """
-    names = [slot.slot for slot in slots]
-    if any(slot.index is not None or not slot.bind.required for slot in slots):
-        fills = [slot.fill for slot in slots]
+    names = [parameter.placeholder for parameter in parameters]
+    if any(parameter.index is not None or not parameter.bind.required for parameter in parameters):
+        getters = [parameter.value_from for parameter in parameters]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
-            return [fill(values) for fill in fills]
+            return [get_value(values) for get_value in getters]
 
-    elif into is not None:  # what is left out is NULL, which columns that need a value refuse
+    elif target_table is not None:  # a missing value is NULL, which required columns refuse
         defaults = {
             column.name: column.default.arg
-            for column in into.columns
+            for column in target_table.columns
             if column.default is not None and column.default.is_scalar
         }
-        triples = [(slot.name, slot.convert, defaults.get(slot.name)) for slot in slots]
+        triples = [
+            (parameter.name, parameter.convert, defaults.get(parameter.name))
+            for parameter in parameters
+        ]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
-            found = [(values.get(name, default), convert) for name, convert, default in triples]
+            row_values = [
+                (values.get(name, default), convert) for name, convert, default in triples
+            ]
             return [
                 value if convert is None or value is None else convert(value)
-                for value, convert in found
+                for value, convert in row_values
             ]
 
     else:
-        pairs = [(slot.name, slot.convert) for slot in slots]
+        pairs = [(parameter.name, parameter.convert) for parameter in parameters]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
             return [
@@ -240,8 +246,8 @@ def _binder(
     return (lambda values: dict(zip(names, bind(values), strict=True))) if named else bind
 
 
-def _rounded(count: int) -> int:
-    """Round a length up to a power of two, so that few forms are made."""
+def _round_up(count: int) -> int:
+    """Round a length up to a power of two, to limit the number of compiled statements."""
     if count < 1:
         raise ValueError("an empty list finds nothing; do not ask")
     return 1 << (count - 1).bit_length()
@@ -253,13 +259,15 @@ def table_of(model: Any) -> Table:
     return table
 
 
-def translated(problem: Exception, sql: str, dialect: Dialect, connection: Any) -> DBAPIError:
+def translate_error(
+    driver_error: Exception, sql: str, dialect: Dialect, connection: Any
+) -> DBAPIError:
     """Return a driver's error as SQLAlchemy would raise it, without the parameters."""
-    lost = dialect.is_disconnect(problem, connection, None)  # type: ignore[arg-type]
+    lost = dialect.is_disconnect(driver_error, connection, None)  # type: ignore[arg-type]
     error = DBAPIError.instance(
         sql,
         None,
-        problem,
+        driver_error,
         dialect.loaded_dbapi.Error,
         hide_parameters=True,
         connection_invalidated=lost,

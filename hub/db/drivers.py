@@ -1,8 +1,8 @@
-"""Set up connections to the database before they are used, on SQLite and on PostgreSQL.
+"""Prepare connections to SQLite and PostgreSQL.
 
-A value that was stored and cannot be read must not fail the whole query: other rows may be fine. So
-text that is not UTF-8 is read with replacement characters, and a time that Python cannot hold as
-`models.types.BadTime`.
+A stored value that cannot be read must not fail the whole query, because other rows may be fine.
+Text that is not UTF-8 is read with replacement characters, and a time that Python cannot represent
+as `hub.db.types.BadTime`.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    # The commit that fills the log copies it back while the others wait. With 32 MB that is
-    # rare, and most of the pages are the same few hundred.
+    # The commit that fills the log copies it back while others wait. With 32 MB that is rare,
+    # and most pages are the same few hundred.
     "wal_autocheckpoint=8000",
 )
 
 
 def prepare(engine: Engine) -> None:
-    """Set up every connection that an engine makes."""
+    """Prepare every connection of an engine."""
     (_prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql)(engine)
 
 
 class _Number(Numeric):  # type: ignore[type-arg]
-    """A number; NaN for what is none."""
+    """A number, or NaN for an invalid value."""
 
     def result_processor(self, dialect: Any, coltype: Any) -> Any:
-        read = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+        convert = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
 
         def process(value: Any) -> Any:
             try:
-                return value if read is None else read(value)
+                return value if convert is None else convert(value)
             except (TypeError, ValueError, ArithmeticError):
                 return Decimal("NaN")
 
@@ -49,7 +49,7 @@ class _Number(Numeric):  # type: ignore[type-arg]
 
 
 class _Text(String):
-    """Text; other values are read as what they look like."""
+    """Text. Other values are converted."""
 
     def result_processor(self, dialect: Any, coltype: Any) -> Any:
         def process(value: Any) -> Any:
@@ -60,63 +60,64 @@ class _Text(String):
         return process
 
 
-class _Whole(Integer):
-    """A whole number; 0 for what is none."""
+class _Int(Integer):
+    """A whole number, or 0 for an invalid value."""
 
     def result_processor(self, dialect: Any, coltype: Any) -> Any:
         return lambda value: value if value is None or isinstance(value, int | float) else 0
 
 
-class _Truth(Boolean):
-    """True or false; what is neither comes as it is."""
+class _Bool(Boolean):
+    """True or false. Other values are returned unchanged."""
 
     def result_processor(self, dialect: Any, coltype: Any) -> Any:
         return lambda value: bool(value) if value in (0, 1) else value
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    # SQLite keeps any value in any column
+    # SQLite stores any value in any column
     engine.dialect.colspecs = {
         **engine.dialect.colspecs,
         LargeBinary: Stored,
         Numeric: _Number,
-        Boolean: _Truth,
+        Boolean: _Bool,
         String: _Text,
-        Integer: _Whole,
+        Integer: _Int,
         BigInteger: BigInteger,
     }
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves; the driver would start too late
+    def _on_connect(connection: Any, _: Any) -> None:
+        # the hub sends BEGIN itself, because the driver would start too late
+        connection.isolation_level = None
         set_up_sqlite(connection)
 
     @event.listens_for(engine, "begin")
-    def _begun(connection: Any) -> None:
+    def _on_begin(connection: Any) -> None:
         writes = connection.get_execution_options().get("hub_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def set_up_sqlite(connection: sqlite3.Connection) -> None:
-    """Set what every connection to the database needs that is not kept in its file."""
+    """Set the options of a connection that are not stored in the database file."""
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
 
 def _prepare_postgresql(engine: Engine) -> None:
-    from psycopg.types.datetime import TimestamptzLoader  # only where the driver is used
+    from psycopg.types.datetime import TimestamptzLoader  # only loaded with PostgreSQL
 
     class Lenient(TimestamptzLoader):
-        """Reads years that Python does not have, and infinity, as BadTime."""
+        """Reads years that Python does not support, and infinity, as BadTime."""
 
         def load(self, data: Any) -> Any:
             text = bytes(data).decode()
-            try:  # several times faster than the driver's own reader in Python
+            try:  # several times faster than the driver's own Python code
                 return datetime.fromisoformat(text)
             except ValueError:
-                return BadTime.of(text)
+                return BadTime.from_stored(text)
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: Any) -> None:
+    def _on_connect(connection: Any, _: Any) -> None:
         connection.adapters.register_loader("timestamptz", Lenient)

@@ -1,7 +1,7 @@
-"""Names of encrypted values, which their encryption is bound to.
+"""Names to which the encryption of values is bound.
 
-A table or a column may be renamed. A name here never changes, because the values that were
-encrypted under it could not be decrypted any more.
+A table or a column may be renamed. A name here never changes, because values that were encrypted
+with it could no longer be decrypted.
 """
 
 from __future__ import annotations
@@ -30,5 +30,7 @@ SIGNER_SIGNING_URL = EncryptedField("signers", "signing_url")
 
 
 def typed_secret(field: str) -> EncryptedField:
-    """Return the name of a secret that a form sends back to its reader: `field` is the input's."""
+    """Return the name of a secret that a form returns to its author. `field` is the input's
+    name.
+    """
     return EncryptedField("forms", field)

@@ -1,4 +1,4 @@
-"""The database, created empty, and how patient its connections are; `create_app` fills it."""
+"""The database object and its connection timeouts. `create_app` configures it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """All tables; named constraints, so that a migration can name what it changes."""
+    """The base class of all models. Constraints have names, so that migrations can refer to
+    them.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -26,21 +28,20 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 MIGRATIONS = str(Path(__file__).parents[2] / "migrations")
 
-# a server that went away without a word is noticed well before a provider gives up its callback,
-# after 15 seconds
-PATIENCE = {
+# a lost server is detected before a provider gives up its callback after 15 seconds
+CONNECT_OPTIONS = {
     "connect_timeout": 3,
     "tcp_user_timeout": 8000,  # seconds; milliseconds
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
-    "keepalives_count": 3,  # where nothing was sent that could time out
+    "keepalives_count": 3,  # for connections without unconfirmed data
 }
-POOL_SECONDS = 5.0  # to wait for a connection that others use
+POOL_SECONDS = 5.0  # to wait for a free connection
 
 
-def patience(url: URL | str) -> dict[str, Any]:
-    """Return how long to wait for a PostgreSQL server, as the driver takes it; what the address
-    says itself is left out.
-    """
-    return {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
+def connect_options(url: URL | str) -> dict[str, Any]:
+    """Return the driver's timeout options for PostgreSQL, except those in the URL itself."""
+    return {
+        name: value for name, value in CONNECT_OPTIONS.items() if name not in make_url(url).query
+    }

@@ -1,6 +1,4 @@
-"""Locks by name, across processes: of several equal requests one goes first, and the others wait a
-moment.
-"""
+"""Locks by name across processes: of several equal requests one runs first, and the others wait."""
 
 from __future__ import annotations
 
@@ -17,34 +15,36 @@ from sqlalchemy import text
 
 from hub.db.engine import db
 
-PAUSE = 0.02
-# struct flock of a 64-bit system, as F_OFD_SETLK takes it: type, whence, start, length, pid
+PAUSE = 0.02  # seconds between attempts
+# struct flock on a 64-bit system for F_OFD_SETLK: type, whence, start, length, pid
 FLOCK = "hhqqi4x"
 
 
 @contextmanager
 def hold_lock(name: str, seconds: float = 2.0) -> Iterator[bool]:
-    """Hold `name` for the body. Gives False when somebody else still holds it after `seconds`.
+    """Hold a named lock for the body. Yield False if another process holds it after `seconds`.
 
-    Locks one byte of a file (SQLite) or an advisory lock (PostgreSQL); both end with their process.
+    It locks one byte of a file (SQLite) or takes an advisory lock (PostgreSQL). Both end with their
+    process.
     """
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
     path = current_app.extensions.get("hub.lock_path")
-    with _byte(f"{path}.names", number, seconds) if path else _advisory(number, seconds) as got:
-        yield got
+    lock = _file_lock(f"{path}.names", number, seconds) if path else _advisory_lock(number, seconds)
+    with lock as acquired:
+        yield acquired
 
 
 @contextmanager
-def _byte(path: str, number: int, seconds: float) -> Iterator[bool]:
+def _file_lock(path: str, number: int, seconds: float) -> Iterator[bool]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _until(seconds, lambda: _lock_byte(descriptor, number))
+        yield _retry_until(seconds, lambda: _lock_byte(descriptor, number))
     finally:
         os.close(descriptor)
 
 
 def _lock_byte(descriptor: int, number: int) -> bool:
-    # an open-file-description lock, unlike a POSIX one, also keeps the threads of one process apart
+    # unlike a POSIX lock, an open-file-description lock also separates the threads of a process
     try:
         fcntl.fcntl(
             descriptor,
@@ -57,20 +57,20 @@ def _lock_byte(descriptor: int, number: int) -> bool:
 
 
 @contextmanager
-def _advisory(number: int, seconds: float) -> Iterator[bool]:
+def _advisory_lock(number: int, seconds: float) -> Iterator[bool]:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        got = _until(
+        acquired = _retry_until(
             seconds,
             lambda: bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number})),
         )
         try:
-            yield got
+            yield acquired
         finally:
-            if got:
+            if acquired:
                 connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
 
 
-def _until(seconds: float, attempt: Callable[[], bool]) -> bool:
+def _retry_until(seconds: float, attempt: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
     while not attempt():
         if time.monotonic() >= deadline:

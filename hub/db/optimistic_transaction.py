@@ -1,11 +1,10 @@
-"""Changes that are worked out before the lock is taken: read, decide, render and seal first;
-confirm and write inside.
+"""Prepare changes before the write lock is taken: read, decide, render and encrypt first.
 
-SQLite has one writer at a time, so what happens under its lock bounds how much the hub takes in. A
-change under `@optimistic` runs beforehand, on a snapshot: what it reads is remembered, what it
-writes is collected. Then, under the lock, what it read is read again; if all of it still holds, the
-writes are made, else the change runs anew, under the lock. On PostgreSQL, whose writers do not wait
-for each other, it is a transaction like any other.
+SQLite has one writer at a time, so the work under its lock limits how much the hub can accept. A
+function with `@optimistic` runs without the lock, on a snapshot. Its reads are remembered and its
+writes are collected. Under the lock the reads are repeated. If all rows are unchanged, the writes
+are made, otherwise the function runs again under the lock. On PostgreSQL, whose writers do not wait
+for each other, it is an ordinary transaction.
 """
 
 from __future__ import annotations
@@ -26,45 +25,44 @@ from hub.db.store import ReadOnlySession, in_transaction, mark_stored, transacti
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# seconds after others were faster: several workers who choose from one queue would be so each time
-CONTENDED = 0.5
+# seconds without optimism after a lost race, because workers of one queue would lose again
+CONTENDED_SECONDS = 0.5
 
 
 def optimistic(change: Callable[P, T]) -> Callable[P, T]:
-    """Run a function as one transaction that is worked out before the lock is taken; inside another
-    it joins.
+    """Run a function as one transaction that is prepared before the lock is taken.
 
-    The function may run several times, and must change nothing but the database. What it does
-    otherwise than by `store.read` and `store.write`, or inside a savepoint that fails, is done
-    under the lock.
+    Inside another transaction it joins that. The function may run several times, and must change
+    only the database. If it uses more than `store.read` and `store.write`, or if a savepoint in it
+    fails, it runs under the lock.
     """
-    locked = transaction(change)
+    run_locked = transaction(change)
 
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         session = cast(Session, db.session())
         group = None if in_transaction(session) else committer()
         if group is None or time.monotonic() < group.contended.get(change, 0):
-            return locked(*args, **kwargs)
+            return run_locked(*args, **kwargs)
         try:
-            with _collecting(session) as unit:
+            with _collect_writes(session) as pending:
                 result = change(*args, **kwargs)
         except ReadOnlySession:
-            return locked(*args, **kwargs)
-        wakes = session.info.pop("hub_wakes")
+            return run_locked(*args, **kwargs)
+        queues = session.info.pop("hub_wakes")
         try:
-            group.commit(unit)
-        except WriteFailed as problem:
-            if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
+            group.commit(pending)
+        except WriteFailed as error:
+            if isinstance(error.__cause__, sqlite3.OperationalError | OSError):
                 raise
-            # it lies in what was to be written: under the lock it is seen where
-            return locked(*args, **kwargs)
-        if unit.stale:
-            group.contended[change] = time.monotonic() + CONTENDED
-            return locked(*args, **kwargs)
-        if unit.writes:
+            # the written values are the cause: under the lock the error shows which
+            return run_locked(*args, **kwargs)
+        if pending.stale:
+            group.contended[change] = time.monotonic() + CONTENDED_SECONDS
+            return run_locked(*args, **kwargs)
+        if pending.writes:
             mark_stored()
-        for queue in wakes:
+        for queue in queues:
             wake_now(queue)
         return result
 
@@ -72,13 +70,13 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def _collecting(session: Session) -> Iterator[PendingWrite]:
-    session.info["hub_unit"] = PendingWrite()
+def _collect_writes(session: Session) -> Iterator[PendingWrite]:
+    session.info["hub_pending_write"] = PendingWrite()
     session.info["hub_wakes"] = set()
     try:
-        yield session.info["hub_unit"]
+        yield session.info["hub_pending_write"]
         if session.new or session.dirty or session.deleted:
             raise ReadOnlySession
     finally:
-        del session.info["hub_unit"]
+        del session.info["hub_pending_write"]
         session.rollback()

@@ -1,11 +1,10 @@
 """The only way to write: take the lock, change, commit once, then wake the workers.
 
-Two ways lead there. Code that is run rarely uses the session; hot paths `read` and `write` with
-statements that are compiled once, which also lets a change be worked out before the lock is taken
-(see hub.db.optimistic_transaction).
+Rare changes use the session. Hot paths use `read` and `write` with statements that are compiled
+once, which also allows to prepare a change before the lock (see hub.db.optimistic_transaction).
 
-The database is the truth. Redis only tells workers to look now instead of a little later: without
-it things are slower, and nothing is lost.
+The database is the source of truth. Redis only makes workers check now instead of a little later.
+Without it, messages are delayed and nothing is lost.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.core.config import Config
 from hub.db import drivers
-from hub.db.compiled_sql import Form, Row, Statement, translated
+from hub.db.compiled_sql import CompiledStatement, Row, Statement, translate_error
 from hub.db.engine import db
 from hub.db.wakeups import Waker
 from hub.lib import disk
@@ -38,12 +37,11 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-# queue → the job that empties it, by dotted name: what enqueues need not import it
-TRIES = 5
-REMEMBERED = 1.0
-TOO_MUCH = "54"  # PostgreSQL's class of what exceeds a limit: it lies in what was written
+MAX_ATTEMPTS = 5
+CACHE_SECONDS = 1.0
+LIMIT_EXCEEDED = "54"  # PostgreSQL's class of exceeded limits, caused by the written values
 # PostgreSQL: serialization failure, deadlock, an equal row that was committed first
-RERUN = {"40001", "40P01", "23505"}
+RETRYABLE = {"40001", "40P01", "23505"}
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -60,18 +58,16 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _end_session(_: BaseException | None) -> None:
-    """Let go of the database; that it has gone away since the last read must not spoil an answer
-    that is ready.
-    """
+    """End the session. A lost database must not fail an answer that is ready."""
     try:
         db.session.remove()
-    except SQLAlchemyError as problem:
-        log.warning("database.unreachable", problem=type(problem).__name__)
+    except SQLAlchemyError as error:
+        log.warning("database.unreachable", problem=type(error).__name__)
         db.session.registry.clear()
 
 
 class ReadOnlySession(RuntimeError):
-    """A session was asked to write outside a change, or before its lock is held."""
+    """A session was asked to write outside a transaction, or before its lock is held."""
 
     def __init__(self) -> None:
         super().__init__("this session reads; put the change into a function under @transaction")
@@ -90,10 +86,11 @@ def _refuse_statement(state: ORMExecuteState) -> None:
 
 
 def transaction(change: Callable[P, T]) -> Callable[P, T]:
-    """Run a function in one transaction that commits once; one inside another joins it.
+    """Run a function in one transaction that commits once. Inside another transaction it joins
+    that.
 
-    The function may run again (PostgreSQL asks for that after a deadlock), so it must do nothing
-    but read and write the database. What it asked to `wake` is woken after the commit.
+    The function may run again (PostgreSQL requests that after a deadlock), so it must only read and
+    write the database. Queues that it passed to `wake` are woken after the commit.
     """
 
     @functools.wraps(change)
@@ -101,17 +98,17 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
         session = cast(Session, db.session())
         if in_transaction(session):
             return change(*args, **kwargs)
-        for tries in range(1, TRIES + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with _writing(session):
+                with _write_transaction(session):
                     result = change(*args, **kwargs)
                     _commit(session)
                 break
-            except (DBAPIError, OSError) as problem:
-                disk.note_failure(problem)
-                if tries == TRIES or not is_retryable(problem):
+            except (DBAPIError, OSError) as error:
+                disk.note_failure(error)
+                if attempt == MAX_ATTEMPTS or not is_retryable(error):
                     raise
-                time.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311 - jitter
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter
         for queue in session.info.pop("hub_wakes", ()):
             wake_now(queue)
         return result
@@ -120,93 +117,94 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
 
 
 STORED = "stored"
-PERHAPS = "perhaps"
+UNKNOWN = "unknown"
 NOTHING = "nothing"
 
 
 def _commit(session: Session) -> None:
-    before = session.info.get("hub_kept", NOTHING)
+    former = session.info.get("hub_stored", NOTHING)
     session.flush()
-    session.info["hub_kept"] = PERHAPS
+    session.info["hub_stored"] = UNKNOWN
     try:
         session.commit()
-    except DBAPIError as problem:
-        # else the server may have heard it, and we not its answer
-        if not problem.connection_invalidated:
-            session.info["hub_kept"] = before
+    except DBAPIError as error:
+        # on a lost connection, the server may have committed without its answer arriving
+        if not error.connection_invalidated:
+            session.info["hub_stored"] = former
         raise
-    session.info["hub_kept"] = STORED
+    session.info["hub_stored"] = STORED
 
 
 def mark_stored() -> None:
-    """Note that a change of this request was committed otherwise than by its session."""
-    db.session().info["hub_kept"] = STORED
+    """Record that a change of this request was committed without its session."""
+    db.session().info["hub_stored"] = STORED
 
 
 def begin_request() -> None:
-    """Begin to note what this request stores: what came before it, such as the use of a key, is not
-    its change.
+    """Start to record what this request stores. Earlier writes, such as the use of a key, do not
+    count.
     """
-    db.session().info.pop("hub_kept", None)
+    db.session().info.pop("hub_stored", None)
 
 
-def request_cache() -> str:
-    """Return whether a change of this request was committed: STORED, NOTHING, or PERHAPS where no
-    answer to the commit came.
+def request_outcome() -> str:
+    """Return whether a change of this request was committed: STORED, NOTHING or UNKNOWN.
 
-    For an answer after a fault, which must not say that nothing was stored when something was.
+    An error response uses it, because it must not report that nothing was stored when something
+    was.
     """
-    return str(db.session().info.get("hub_kept", NOTHING))
+    return str(db.session().info.get("hub_stored", NOTHING))
 
 
-def is_retryable(problem: Exception) -> bool:
-    """Tell whether a change is to be made again from its beginning: whoever catches errors inside
-    one must let these pass.
+def is_retryable(error: Exception) -> bool:
+    """Return whether to repeat a change from its start. Handlers inside a change must not catch
+    such errors.
     """
-    return isinstance(problem, ReadOnlySession) or (
-        isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN
+    return isinstance(error, ReadOnlySession) or (
+        isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRYABLE
     )
 
 
-def is_database_failure(problem: Exception) -> bool:
-    """Return whether the database failed, and not the data: no connection, a full disk,
-    a lock that was not given.
+def is_database_failure(error: Exception) -> bool:
+    """Return whether the database failed, not the data: no connection, a full disk, a lock
+    timeout.
     """
-    if not isinstance(problem, DBAPIError):
-        return isinstance(problem, OSError)
-    operational = isinstance(problem, OperationalError) and not str(
-        getattr(problem.orig, "sqlstate", None)
-    ).startswith(TOO_MUCH)
-    return operational or problem.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError)
+    is_operational = isinstance(error, OperationalError) and not str(
+        getattr(error.orig, "sqlstate", None)
+    ).startswith(LIMIT_EXCEEDED)
+    return is_operational or error.connection_invalidated
 
 
 def require_write_lock() -> None:
-    """Say that what follows reads what this change wrote, or the clock: it must hold the lock, so
-    it begins anew if it does not.
+    """Restart the change under the lock, if it does not hold it yet.
+
+    Call it before code that reads what the change wrote, or the clock.
     """
-    if "hub_unit" in db.session().info:
+    if "hub_pending_write" in db.session().info:
         raise ReadOnlySession
 
 
 @contextmanager
 def savepoint() -> Iterator[None]:
-    """Undo what the code inside has written, if it fails.
+    """Undo the writes of the code inside if it fails.
 
-    Where a change is worked out before its lock, it is made under it then.
+    A change that is prepared before its lock is then repeated under the lock.
     """
-    if "hub_unit" not in db.session().info:
+    if "hub_pending_write" not in db.session().info:
         with db.session.begin_nested():
             yield
         return
     try:
         yield
-    except Exception as problem:
-        raise ReadOnlySession from problem
+    except Exception as error:
+        raise ReadOnlySession from error
 
 
 @contextmanager
-def _writing(session: Session) -> Iterator[None]:
-    session.rollback()  # ends the reading transaction, whose snapshot must not be written upon
+def _write_transaction(session: Session) -> Iterator[None]:
+    session.rollback()  # a write must not use the snapshot of the reading transaction
     with writers_lock():
         session.info["hub_writes"] = True
         session.info["hub_wakes"] = set()
@@ -223,9 +221,9 @@ def _writing(session: Session) -> Iterator[None]:
 
 @contextmanager
 def writers_lock() -> Iterator[None]:
-    """Let one writer at SQLite, of all threads and processes.
+    """Allow one SQLite writer at a time, of all threads and processes.
 
-    A lock wakes the next one at once; SQLite's own would sleep.
+    The lock wakes the next writer at once, while SQLite's own lock would sleep.
     """
     path = current_app.extensions.get("hub.lock_path")
     if path is None:
@@ -240,49 +238,57 @@ def writers_lock() -> Iterator[None]:
 
 
 def in_transaction(session: Session) -> bool:
-    """Tell whether a change under way in this session takes in those that are called from it."""
-    return bool(session.info.get("hub_writes")) or "hub_unit" in session.info
+    """Return whether this session is in a transaction that nested ones join."""
+    return bool(session.info.get("hub_writes")) or "hub_pending_write" in session.info
 
 
 # ── Statements ────────────────────────────────────────────────────────────────────────────────────
 def read(statement: Statement, **values: Any) -> list[Row]:
-    """Return the rows of a statement, now."""
+    """Execute a statement and return its rows."""
     session = cast(Session, db.session())
-    unit = session.info.get("hub_unit")
-    driver = _driver_of(session, unit)
-    form = statement.form(driver.dialect, values)
-    bound = form.bind(values)
-    rows = driver.run(form, lambda: driver.connection.execute(form.sql, bound).fetchall())
-    if unit is not None:
-        unit.reads.append((form.sql, bound, rows))
-    return form.converted(rows)
+    pending = session.info.get("hub_pending_write")
+    driver = _driver_for(session, pending)
+    compiled = statement.compiled_for(driver.dialect, values)
+    parameters = compiled.bind(values)
+    rows = driver.run(
+        compiled, lambda: driver.connection.execute(compiled.sql, parameters).fetchall()
+    )
+    if pending is not None:
+        pending.reads.append((compiled.sql, parameters, rows))
+    return compiled.convert_rows(rows)
 
 
 def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
-    """Run a statement that changes, once for each of `rows`; inside a change only."""
-    many = [rows] if isinstance(rows, Mapping) else rows
+    """Execute a changing statement once for each of `rows`, inside a transaction only."""
+    rows_to_write = [rows] if isinstance(rows, Mapping) else rows
     session = cast(Session, db.session())
     if not in_transaction(session):
         raise ReadOnlySession
-    unit = session.info.get("hub_unit")
-    forms: dict[str, tuple[Form, list[Any]]] = {}
-    driver = _driver_of(session, unit)
-    for values in many:
-        form = statement.form(driver.dialect, values)
-        forms.setdefault(form.sql, (form, []))[1].append(form.bind(values))
-    for form, bound in forms.values():
-        if unit is not None:
-            unit.writes.append((form.sql, bound))
-        elif len(bound) == 1:
-            driver.run(form, functools.partial(driver.connection.execute, form.sql, bound[0]))
+    pending = session.info.get("hub_pending_write")
+    compiled_by_sql: dict[str, tuple[CompiledStatement, list[Any]]] = {}
+    driver = _driver_for(session, pending)
+    for values in rows_to_write:
+        compiled = statement.compiled_for(driver.dialect, values)
+        compiled_by_sql.setdefault(compiled.sql, (compiled, []))[1].append(compiled.bind(values))
+    for compiled, parameter_sets in compiled_by_sql.values():
+        if pending is not None:
+            pending.writes.append((compiled.sql, parameter_sets))
+        elif len(parameter_sets) == 1:
+            driver.run(
+                compiled,
+                functools.partial(driver.connection.execute, compiled.sql, parameter_sets[0]),
+            )
         else:
             driver.run(
-                form, functools.partial(driver.connection.cursor().executemany, form.sql, bound)
+                compiled,
+                functools.partial(
+                    driver.connection.cursor().executemany, compiled.sql, parameter_sets
+                ),
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _Driver:
+class _DriverConnection:
     """The driver's connection of a session's transaction."""
 
     transaction: Any
@@ -290,69 +296,69 @@ class _Driver:
     connection: Any
     dialect: Dialect
 
-    def run(self, form: Form, call: Callable[[], T]) -> T:
+    def run(self, compiled: CompiledStatement, call: Callable[[], T]) -> T:
         try:
             return call()
-        except self.dialect.loaded_dbapi.Error as problem:
-            error = translated(problem, form.sql, self.dialect, self.connection)
+        except self.dialect.loaded_dbapi.Error as driver_error:
+            error = translate_error(driver_error, compiled.sql, self.dialect, self.connection)
             if error.connection_invalidated:
-                self.proxied.invalidate(problem)
-            raise error from problem
+                self.proxied.invalidate(driver_error)
+            raise error from driver_error
 
 
-def _driver_of(session: Session, unit: Any) -> _Driver:
-    if unit is None:
-        return _driver(session)
-    if unit.driver is None:  # it reads over one connection to its end, without savepoints
-        unit.driver = _driver(session)
-    return cast(_Driver, unit.driver)
+def _driver_for(session: Session, pending: Any) -> _DriverConnection:
+    if pending is None:
+        return _session_driver(session)
+    if pending.driver is None:  # it uses one connection throughout, without savepoints
+        pending.driver = _session_driver(session)
+    return cast(_DriverConnection, pending.driver)
 
 
-def _driver(session: Session) -> _Driver:
-    kept: _Driver | None = session.info.get("hub_driver")
-    # a savepoint is set when the session's connection is first asked for inside it
+def _session_driver(session: Session) -> _DriverConnection:
+    driver: _DriverConnection | None = session.info.get("hub_driver")
+    # a savepoint is set when the session's connection is first used inside it
     transaction = session.get_nested_transaction() or session.get_transaction()
-    if kept is None or transaction is None or kept.transaction is not transaction:
+    if driver is None or transaction is None or driver.transaction is not transaction:
         connection = session.connection()
         proxied = connection.connection
-        begun = session.get_nested_transaction() or session.get_transaction()
-        kept = _Driver(begun, proxied, proxied.driver_connection, connection.dialect)
-        session.info["hub_driver"] = kept
-    return kept
+        current_transaction = session.get_nested_transaction() or session.get_transaction()
+        driver = _DriverConnection(
+            current_transaction, proxied, proxied.driver_connection, connection.dialect
+        )
+        session.info["hub_driver"] = driver
+    return driver
 
 
 # ── Waking ────────────────────────────────────────────────────────────────────────────────────────
 def wake(queue: str) -> None:
-    """Ask, inside a transaction, that the workers of a queue look at it once the change is
-    committed.
-    """
+    """Wake the workers of a queue after this transaction is committed."""
     db.session().info["hub_wakes"].add(queue)
 
 
 def wake_now(queue: str) -> None:
-    """Wake the workers of a queue; without Redis they find out by themselves a little later."""
+    """Wake the workers of a queue. Without Redis they check a little later."""
     current_app.extensions["hub.waker"].wake(queue)
 
 
-def cached(name: tuple[str, ...], make: Callable[[], T]) -> T:
-    """Return what `make` read at most REMEMBERED seconds ago: for what changes rarely and may be a
-    moment old.
+def cached(name: tuple[str, ...], read_value: Callable[[], T]) -> T:
+    """Return the result of `read_value`, cached for CACHE_SECONDS. It is meant for rarely changing
+    values.
     """
-    kept: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault(
+    values: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault(
         "hub.remembered", {}
     )
-    moment = time.monotonic()
-    found = kept.get(name)
-    if found is None or moment - found[0] > REMEMBERED:
-        if len(kept) > 1000:
-            kept.clear()
-        found = kept[name] = (moment, make())
-    return cast(T, found[1])
+    now = time.monotonic()
+    cached_value = values.get(name)
+    if cached_value is None or now - cached_value[0] > CACHE_SECONDS:
+        if len(values) > 1000:
+            values.clear()
+        cached_value = values[name] = (now, read_value())
+    return cast(T, cached_value[1])
 
 
 def list_param(name: str) -> BindParameter[Any]:
-    """Stand for a list in a statement that is built once: `column.in_(several("ids"))`.
+    """Return a parameter for a list in a compiled statement: `column.in_(list_param("ids"))`.
 
-    Building a statement costs several times what running it does, so hot paths keep theirs.
+    Creating a statement takes several times as long as executing it, so hot paths create it once.
     """
     return bindparam(name, expanding=True)

@@ -1,4 +1,4 @@
-"""Column types: ids, times and sealed values."""
+"""Column types: IDs, times and encrypted values."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def now() -> datetime:
-    """Return the time in UTC, aware, to the microsecond."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def new_id(prefix: str) -> str:
-    """Make a fresh id, such as `msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c`: a UUIDv7, so ids sort by
+    """Return a new ID, such as `msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c`: a UUIDv7, so IDs sort by
     time.
     """
     return f"{prefix}_{uuid_utils.uuid7()}"
@@ -43,52 +43,51 @@ def new_id(prefix: str) -> str:
 class BadTime(datetime):
     """A stored time that cannot be read.
 
-    It stands at 1970, so that nothing overflows, and is written back as it was.
-
-    What comes of one, such as the same time in another zone, is one too. Pages show it as
+    Its value is 1970, so that arithmetic does not overflow. It is written back unchanged. A time
+    that is derived from it, such as in another time zone, is also a BadTime. Pages show it as
     unreadable.
     """
 
     stored: Any = None
 
     @classmethod
-    def of(cls, stored: Any) -> BadTime:
-        """Return what stands for a value of the driver's."""
-        found = cls(1970, 1, 1, tzinfo=UTC)
-        found.stored = stored
-        return found
+    def from_stored(cls, stored: Any) -> BadTime:
+        """Return a BadTime for a value of the driver."""
+        bad_time = cls(1970, 1, 1, tzinfo=UTC)
+        bad_time.stored = stored
+        return bad_time
 
 
-def id_at(prefix: str, when: datetime) -> str:
-    """Return the smallest id made at `when`: rows since then are those with a larger one."""
-    milliseconds = max(int(when.timestamp() * 1000), 0)
+def id_at(prefix: str, moment: datetime) -> str:
+    """Return the smallest ID that can be created at a time: later rows have larger ones."""
+    milliseconds = max(int(moment.timestamp() * 1000), 0)
     return f"{prefix}_{uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62))}"
 
 
 def time_of(public_id: str) -> datetime:
-    """Return when an id was made, to the millisecond; BadTime for a text that is not one."""
+    """Return the creation time of an ID in milliseconds, or BadTime for an invalid one."""
     try:
-        return _time_of(public_id)
+        return _uuid_time(public_id)
     except (ValueError, OverflowError):
-        return BadTime.of(None)
+        return BadTime.from_stored(None)
 
 
-def _time_of(public_id: str) -> datetime:
+def _uuid_time(public_id: str) -> datetime:
     return datetime.fromtimestamp((uuid.UUID(public_id.partition("_")[2]).int >> 80) / 1000, UTC)
 
 
 def is_id(prefix: str, text: str) -> bool:
-    """Tell whether `text` has the form of an id of this kind."""
-    kind, _, rest = text.partition("_")
+    """Return whether a text has the form of an ID of this kind."""
+    text_prefix, _, uuid_text = text.partition("_")
     try:
-        return kind == prefix and str(uuid.UUID(rest)) == rest
+        return text_prefix == prefix and str(uuid.UUID(uuid_text)) == uuid_text
     except ValueError:
         return False
 
 
 class Stored(LargeBinary):
-    """Bytes as SQLite holds them: whatever else stands in their place comes as it is, and can be
-    asked for.
+    """Bytes as SQLite stores them. Other stored values are returned unchanged and can be searched
+    for.
     """
 
     def bind_processor(self, dialect: Dialect) -> None:
@@ -99,10 +98,10 @@ class Stored(LargeBinary):
 
 
 class Id(TypeDecorator[str]):
-    """An id: `prefix_uuid` in Python and outside, 16 bytes in the database.
+    """An ID: `prefix_uuid` in Python and outside, 16 bytes in the database.
 
-    `Id("*")` takes an id of any kind and gives back its UUID alone. A stored value of another form
-    is read as `prefix_?…`, which no address or field accepts, and which finds its row again.
+    `Id("*")` accepts IDs of any kind and returns only the UUID. A stored value of another form is
+    read as `prefix_?…`, which no URL or field accepts, but which finds its row again.
     """
 
     impl = LargeBinary(16)
@@ -120,59 +119,62 @@ class Id(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        kind, _, rest = value.rpartition("_")
-        if rest.startswith(_ODD):
-            return _odd_bytes(rest)
-        if _UUID.fullmatch(rest) is None or (self.prefix != "*" and kind != self.prefix):
+        text_prefix, _, uuid_text = value.rpartition("_")
+        if uuid_text.startswith(_INVALID_MARK):
+            return _decode_invalid_id(uuid_text)
+        if _UUID.fullmatch(uuid_text) is None or (
+            self.prefix != "*" and text_prefix != self.prefix
+        ):
             raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
         return (
-            uuid.UUID(rest)
+            uuid.UUID(uuid_text)
             if dialect.name == "postgresql"
-            else bytes.fromhex(rest.replace("-", ""))
+            else bytes.fromhex(uuid_text.replace("-", ""))
         )
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
             return None
         if isinstance(value, uuid.UUID):
-            text = value.hex
+            digits = value.hex
         elif isinstance(value, bytes) and len(value) == 16:
-            text = value.hex()
+            digits = value.hex()
         else:
-            return _odd_id(self.prefix, value)
-        number = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-        return number if self.prefix == "*" else f"{self.prefix}_{number}"
+            return _encode_invalid_id(self.prefix, value)
+        uuid_text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        return uuid_text if self.prefix == "*" else f"{self.prefix}_{uuid_text}"
 
 
-_ODD = "?"
+_INVALID_MARK = "?"
 
 
-def _odd_id(prefix: str, value: Any) -> str:
+def _encode_invalid_id(prefix: str, value: Any) -> str:
     if isinstance(value, bytes):
-        number = f"{_ODD}b{value.hex()}"
+        encoded = f"{_INVALID_MARK}b{value.hex()}"
     else:
-        number = f"{_ODD}{'t' if isinstance(value, str) else 'n'}{str(value).encode().hex()}"
-    return number if prefix == "*" else f"{prefix}_{number}"
+        encoded = (
+            f"{_INVALID_MARK}{'t' if isinstance(value, str) else 'n'}{str(value).encode().hex()}"
+        )
+    return encoded if prefix == "*" else f"{prefix}_{encoded}"
 
 
-def _odd_bytes(number: str) -> Any:
-    """Return the stored value that `_odd_id` made a number of."""
+def _decode_invalid_id(encoded: str) -> Any:
+    """Return the stored value that `_encode_invalid_id` encoded."""
     try:
-        raw = bytes.fromhex(number[2:])
-        if number[1:2] == "n":
+        raw = bytes.fromhex(encoded[2:])
+        if encoded[1:2] == "n":
             return int(raw) if raw.lstrip(b"-").isdigit() else float(raw)
-        return raw if number[1:2] == "b" else raw.decode()
+        return raw if encoded[1:2] == "b" else raw.decode()
     except ValueError:
-        raise ValueError(f"{number!r} is not an id") from None
+        raise ValueError(f"{encoded!r} is not an id") from None
 
 
 class Time(TypeDecorator[datetime]):
-    """An aware time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite.
+    """A time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite.
 
-    Refuses a naive one.
-
-    A stored value that is no time, or so far away that arithmetic with it could overflow, is read
-    as BadTime; hot paths, whose decisions rest on it, read strictly and get an error instead.
+    It refuses times without a zone. A stored value that is not a time, or so far away that
+    arithmetic could overflow, is read as BadTime. Hot paths, whose decisions depend on it, read
+    strictly and get an error instead.
     """
 
     impl = DateTime(timezone=True)
@@ -198,10 +200,10 @@ class Time(TypeDecorator[datetime]):
         try:
             return self.read_strictly(value, dialect)
         except (TypeError, ValueError, OverflowError):
-            return BadTime.of(value.stored if isinstance(value, BadTime) else value)
+            return BadTime.from_stored(value.stored if isinstance(value, BadTime) else value)
 
     def read_strictly(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return a stored time. Raises ValueError or TypeError where it cannot be read."""
+        """Return a stored time; raise ValueError or TypeError if it cannot be read."""
         if value is None:
             return None
         if not isinstance(value, datetime):
@@ -224,16 +226,16 @@ class Details(TypeDecorator[dict[str, Any]]):
 
         def read(value: Any) -> dict[str, Any]:
             try:
-                found = convert(value) if convert else value
+                details = convert(value) if convert else value
             except (TypeError, ValueError):
-                found = None
-            return found if isinstance(found, dict) else {"details": "cannot be read"}
+                details = None
+            return details if isinstance(details, dict) else {"details": "cannot be read"}
 
         return read
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# stored times from the first, up to but without the last, can be read
+# stored times from the first up to, but excluding, the last can be read
 FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(3001, 1, 1, tzinfo=UTC)
 _FIRST = (FIRST_TIME - _EPOCH) // timedelta(microseconds=1)
@@ -241,7 +243,7 @@ _LAST = (LAST_TIME - _EPOCH) // timedelta(microseconds=1)
 
 
 def primary_key(prefix: str) -> MappedColumn[str]:
-    """Declare the primary key `prefix_…`, made by us."""
+    """Declare a primary key `prefix_…` that Signpost generates."""
     return mapped_column(Id(prefix), primary_key=True, default=partial(new_id, prefix))
 
 
@@ -251,7 +253,7 @@ def foreign_key(prefix: str, target: str, **options: Any) -> MappedColumn[Any]:
 
 
 def partial_index(name: str | None, *columns: str, where: Any, **options: Any) -> Index:
-    """Declare an index of some rows.
+    """Declare a partial index.
 
     The index of PostgreSQL has the same condition, in the migrations. `postgresql_where` would load
     SQLAlchemy's dialect of PostgreSQL into every process, also on SQLite: 2.2 MB each.
@@ -266,9 +268,10 @@ def keyring() -> Keyring:
 
 
 class EncryptedJson:
-    """A JSON value that is stored sealed in the column of the same name with a leading underscore.
+    """A JSON value that is stored encrypted in the column of the same name with a leading
+    underscore.
 
-    Reading raises Unreadable where the value does not open.
+    Reading raises DecryptionError if the value cannot be decrypted.
     """
 
     def __init__(self, field: EncryptedField) -> None:
@@ -281,18 +284,25 @@ class EncryptedJson:
         if row is None:
             return self
         stored = getattr(row, self.column)
-        return None if stored is None else keyring().open_json(self.field, seal_id(row), stored)
+        return (
+            None
+            if stored is None
+            else keyring().open_json(self.field, encryption_row_id(row), stored)
+        )
 
     def __set__(self, row: Any, value: Any) -> None:
-        stored = None if value is None else keyring().seal_json(self.field, seal_id(row), value)
+        stored = (
+            None
+            if value is None
+            else keyring().seal_json(self.field, encryption_row_id(row), value)
+        )
         setattr(row, self.column, stored)
 
 
-def seal_id(row: Any) -> str:
-    """Return what binds a row's sealed values to it: its UUID, or the text key of a table without
-    one.
+def encryption_row_id(row: Any) -> str:
+    """Return the ID that a row's encrypted values are bound to: its UUID, or its text key.
 
-    A new row's id is made here, since a value is sealed before the row is flushed.
+    The ID of a new row is created here, because values are encrypted before the row is flushed.
     """
     name = getattr(type(row), "__seal_by__", "id")
     column = type(row).__mapper__.columns.get(name)

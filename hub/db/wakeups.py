@@ -1,6 +1,6 @@
-"""Waking workers: a job in Redis for each queue that has something to do.
+"""Wake workers with a job in Redis for each queue that has something to do.
 
-It holds no truth: a lost one costs seconds.
+Wake-ups are only hints: a lost one costs seconds.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from rq import Queue
 
 log = structlog.get_logger(__name__)
 
-JOB = "hub.jobs.{queue}.run"  # RQ loads a job by its name: whoever enqueues it imports nothing
-WAKE_SECONDS = 30  # a lost wake-up costs at most this
-JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
-LINGERING = ("deliver", "settle")  # their jobs look again and again before they end,
-ASKED_ENOUGH = 0.02  # so that who woke one this many seconds ago need not again
+JOB = "hub.jobs.{queue}.run"  # RQ loads a job by its name, so that it need not be imported here
+WAKE_SECONDS = 30  # a lost wake-up costs at most this time
+JOB_SECONDS = 120  # RQ ends a job after this time; jobs end well before
+# the jobs of these queues check repeatedly before they end, so that one wake-up suffices
+LINGERING = ("deliver", "settle")
+WAKE_INTERVAL = 0.02  # seconds
 
 
 class Waker:
-    """Enqueues a queue's job unless that was done already and has not begun."""
+    """Enqueues a queue's job unless one is already enqueued and has not started."""
 
     def __init__(self, url: str) -> None:
-        # whoever waits for an answer from us must not wait for Redis: no retry, short limits, a
-        # pause after a failure
+        # requests must not wait for Redis: no retry, short timeouts, a pause after a failure
         self.redis = redis.Redis.from_url(
             url,
             socket_timeout=0.1,
@@ -35,11 +35,11 @@ class Waker:
             **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.05}),
         )
         self._silent_until = 0.0
-        self._asked: dict[str, float] = {}
+        self._woken_at: dict[str, float] = {}
 
     def wake(self, queue: str) -> None:
-        moment = time.monotonic()
-        if moment < max(self._silent_until, self._asked.get(queue, 0) + ASKED_ENOUGH):
+        now = time.monotonic()
+        if now < max(self._silent_until, self._woken_at.get(queue, 0) + WAKE_INTERVAL):
             return
         try:
             if self.redis.set(f"wake:{queue}", "1", nx=True, ex=WAKE_SECONDS):
@@ -50,8 +50,8 @@ class Waker:
                     job_timeout=JOB_SECONDS,
                 )
             if queue in LINGERING:
-                self._asked[queue] = moment
-        # the change is committed: that nobody was woken must not pass for its failure
-        except Exception as problem:
+                self._woken_at[queue] = now
+        # the change is already committed, so a failed wake-up must not fail it
+        except Exception as error:
             self._silent_until = time.monotonic() + 1
-            log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)
+            log.warning("queue.unreachable", queue=queue, problem=type(error).__name__)

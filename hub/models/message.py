@@ -94,7 +94,7 @@ class Message(Base):
     def settled(self) -> bool:
         """True if no more status is expected: it is final, or the provider reports none."""
         status = Status.read(self.status)
-        return status.final or (status.handed_over and self.due_at is None)
+        return status.final or (status.awaits_report and self.due_at is None)
 
     @property
     def created_at(self) -> datetime:

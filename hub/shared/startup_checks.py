@@ -25,7 +25,7 @@ from hub.core.errors import ConfigError, DecryptionError
 from hub.core.setting_parsers import Keys
 from hub.db import sqlite_check
 from hub.db.encrypted_fields import SETTING_VALUE
-from hub.db.engine import MIGRATIONS, patience
+from hub.db.engine import MIGRATIONS, connect_options
 from hub.lib.crypto import Keyring
 
 EXIT_CODE = 4  # gunicorn then stops as well, instead of starting the worker again and again
@@ -199,7 +199,7 @@ def _on_server(url: str) -> DatabaseState:
     values: list[Any] = []
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg.connect(plain, **patience(url), autocommit=True) as connection:
+        with psycopg.connect(plain, **connect_options(url), autocommit=True) as connection:
             for query in QUERIES:
                 try:
                     row = connection.execute(query).fetchone()

@@ -65,7 +65,7 @@ def test_failed_transaction_wakes_no_worker(in_app: Flask) -> None:
 
 @pytest.fixture
 def no_enqueue_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 0)
+    monkeypatch.setattr(wakeups, "WAKE_INTERVAL", 0)
 
 
 @pytest.mark.usefixtures("no_enqueue_limit")
@@ -83,7 +83,7 @@ def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
 def test_slow_provider_is_not_polled_again_at_once(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 60)
+    monkeypatch.setattr(wakeups, "WAKE_INTERVAL", 60)
     store.wake_now("deliver")
     store.wake_now("chores")
     with queue(in_app) as client:
@@ -92,7 +92,7 @@ def test_slow_provider_is_not_polled_again_at_once(
         store.wake_now("chores")
         assert not client.exists("wake:deliver"), "its job looks again and again"
         assert client.exists("wake:chores")
-        monkeypatch.setattr(wakeups, "ASKED_ENOUGH", 0)
+        monkeypatch.setattr(wakeups, "WAKE_INTERVAL", 0)
         store.wake_now("deliver")
         assert client.exists("wake:deliver")
 

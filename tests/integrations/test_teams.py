@@ -124,7 +124,7 @@ def test_a_workflow_is_called_at_its_own_host() -> None:
             {"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")},
             provider_http.ProviderHttpClient(),
         ).send(outbound())
-    assert exchanges[0].url.startswith(f"https://{CREDENTIALS.made_up('teams environment')}.")
+    assert exchanges[0].url.startswith(f"https://{CREDENTIALS.derive('teams environment')}.")
     assert "does not resolve" in str(problem.value)
 
 

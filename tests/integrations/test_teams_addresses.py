@@ -104,7 +104,7 @@ def test_other_clouds_are_named_by_host_or_by_its_end(host: str, other: str, tak
 
 
 def test_the_workflow_is_no_secret_and_the_rest_is() -> None:
-    assert CREDENTIALS.made_up("teams workflow") == WORKFLOW
+    assert CREDENTIALS.derive("teams workflow") == WORKFLOW
     assert (
         Teams.senders_of({}).default == Teams.destination_of({}) == Teams.account_of(SETTINGS) == ""
     )

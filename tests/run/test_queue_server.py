@@ -44,7 +44,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(data_dir.make(tmp_path / "data"))
+    server = Server(data_dir.create(tmp_path / "data"))
     yield server
     server.kill()
 
@@ -88,7 +88,7 @@ def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    server = Server(data_dir.make(tmp_path / ("long" * 30) / "data"))
+    server = Server(data_dir.create(tmp_path / ("long" * 30) / "data"))
     try:
         with server.start() as client:
             assert client.ping()
@@ -101,7 +101,7 @@ def test_a_socket_folder_that_others_may_open_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    folder = data_dir.make(tmp_path / ("long" * 30) / "data")
+    folder = data_dir.create(tmp_path / ("long" * 30) / "data")
     data_dir.socket_path(folder).parent.mkdir()
     os.chmod(data_dir.socket_path(folder).parent, 0o755)  # noqa: S103 - what is refused
     with pytest.raises(ConfigError, match="Other users can open"):

@@ -27,16 +27,16 @@ def section(text: str, **more: Any) -> dict[str, Any]:
 
 
 def slack(simulator: Simulator, token: str = "") -> WebClient:
-    ours = "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+    ours = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
     return WebClient(token or ours, base_url=f"{simulator.url}/api/", retry_handlers=[])
 
 
 def channel(simulator: Simulator) -> str:
-    return "C" + simulator.credentials.made_up("slack channel", 10).upper()
+    return "C" + simulator.credentials.derive("slack channel", 10).upper()
 
 
 def hook(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookClient:
-    made_up = simulator.credentials.made_up
+    made_up = simulator.credentials.derive
     team = team or "T" + made_up("slack team", 10).upper()
     bot = made_up("slack webhook", 10).upper()
     path = f"/services/{team}/B{bot}/{secret or made_up('slack webhook secret', 24)}"
@@ -58,7 +58,7 @@ def refusal(call: Callable[[], Any]) -> str:
 
 def test_get_me_returns_the_bot_and_its_permissions(simulator):
     answer = slack(simulator).auth_test()
-    made_up = simulator.credentials.made_up
+    made_up = simulator.credentials.derive
     assert (answer["team"], answer["team_id"]) == ("Acme", "T" + made_up("slack team", 10).upper())
     assert {"chat:write", "users:read.email"} <= set(answer.headers["x-oauth-scopes"].split(","))
 
@@ -108,7 +108,7 @@ def test_a_message_its_thread_and_its_edit_arrive(simulator):
 
 
 def test_a_form_is_taken_as_well_as_json(simulator):
-    token = "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+    token = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
     form = {"channel": channel(simulator), "blocks": json.dumps([section("From a form")])}
     answer = simulator.call(
         "POST", "/api/chat.postMessage", form, Authorization=f"Bearer {token}"

@@ -54,7 +54,7 @@ def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
 ):
     press(simulator, message_with_buttons["ts"])
     sent = receiver.wait_for(1)[0]
-    verifier = SignatureVerifier(simulator.credentials.made_up("slack signing secret", 32))
+    verifier = SignatureVerifier(simulator.credentials.derive("slack signing secret", 32))
     assert verifier.is_valid_request(sent.raw, sent.headers)
     assert not verifier.is_valid_request(sent.raw + b"x", sent.headers)
     assert not SignatureVerifier("another", Clock()).is_valid_request(sent.raw, sent.headers)

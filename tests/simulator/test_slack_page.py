@@ -122,7 +122,7 @@ def test_another_site_presses_nothing(simulator, path):
 
 def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
     shown = page(simulator)
-    made_up = simulator.credentials.made_up
+    made_up = simulator.credentials.derive
     secrets = [
         made_up(f"slack {name}", length)
         for name, length in (("bot token", 40), ("signing secret", 32), ("webhook secret", 24))

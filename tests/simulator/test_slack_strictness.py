@@ -15,7 +15,7 @@ __all__ = ["message_with_buttons"]
 
 
 def token(simulator):
-    return "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+    return "xoxb-" + simulator.credentials.derive("slack bot token", 40)
 
 
 def test_api_test_answers_what_it_was_given_without_a_token(simulator):

@@ -19,7 +19,7 @@ ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 
 
 def path(simulator: Simulator) -> str:
-    made_up = simulator.credentials.made_up
+    made_up = simulator.credentials.derive
     return (
         f"/powerautomate/automations/direct/workflows/{made_up('teams workflow', 32)}"
         "/triggers/manual/paths/invoke"
@@ -233,7 +233,7 @@ def test_text_is_drawn_as_teams_draws_it(said, shown):
 
 def test_the_page_is_strict_and_says_how_to_connect_and_what_fails_on_purpose(simulator):
     shown = page(simulator)
-    assert simulator.credentials.made_up("teams sig", 43) in shown
+    assert simulator.credentials.derive("teams sig", 43) in shown
     assert f"<code>{4040:032}</code>" in shown
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
     assert 'href="/simulator/teams" aria-current="page"' in shown

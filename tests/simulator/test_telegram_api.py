@@ -11,13 +11,13 @@ from tests.simulator.conftest import Answer, Simulator
 
 
 def token(simulator: Simulator) -> str:
-    made_up = simulator.credentials.made_up
+    made_up = simulator.credentials.derive
     number = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
     return f"{number}:{made_up('telegram token', 35)}"
 
 
 def team(simulator: Simulator) -> int:
-    number = int(simulator.credentials.made_up("telegram team", 12), 16)
+    number = int(simulator.credentials.derive("telegram team", 12), 16)
     return int(f"-100{number % 9_000_000_000 + 1_000_000_000}")
 
 

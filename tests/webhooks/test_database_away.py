@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from hub.db.engine import db, patience
+from hub.db.engine import connect_options, db
 from hub.models import Connection
 from tests.conftest import POSTGRES, make_app
 from tests.hub_fixtures import callbacks, post_callback, status_form
@@ -62,7 +62,7 @@ class TestWithAServerThatSaysNothing:
 
 
 def test_an_address_that_sets_its_own_limits_keeps_them() -> None:
-    given = patience("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
+    given = connect_options("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
     assert "connect_timeout" not in given
     assert given["tcp_user_timeout"] == 8000
 

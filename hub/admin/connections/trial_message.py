@@ -59,14 +59,14 @@ def _last_send(connection: Connection) -> dict[str, Any] | None:
     if message is None:
         return None
     status = Status.read(message.status)
-    delivered = _delivery_of(message) if status.arrived else None
+    delivered = _delivery_of(message) if status.is_delivered else None
     return {
         "status": message.status,
         "href": url_for("admin.message", message_id=message.id),
         "at": message.created_at,
         "took": (delivered.at - message.created_at) if delivered else None,
         "settled": message.settled,
-        "went": status.handed_over or status.arrived,
+        "went": status.awaits_report or status.is_delivered,
     }
 
 

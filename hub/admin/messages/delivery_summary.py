@@ -55,7 +55,7 @@ def read(message: Message, legs: Sequence[Message], problem: Problem | None) -> 
         connection=message.connection,
         status=Status.read(message.status),
         problem=problem,
-        arrived_later=next((leg for leg in later if Status.read(leg.status).arrived), None),
+        arrived_later=next((leg for leg in later if Status.read(leg.status).is_delivered), None),
         unreadable=damaged.error if damaged is not None else "",
         paused=destinations.pause_of_message(message) if damaged is None else None,
     )
@@ -71,7 +71,7 @@ def summarize(situation: Situation) -> DeliverySummary:
 
 def _sent_again(situation: Situation) -> DeliverySummary | None:
     later = situation.arrived_later
-    if later is None or situation.status.arrived:
+    if later is None or situation.status.is_delivered:
         return None
     return DeliverySummary(
         "good",
@@ -137,7 +137,7 @@ def _retry(situation: Situation) -> DeliverySummary | None:
 
 
 def _with_provider(situation: Situation) -> DeliverySummary | None:
-    if not situation.status.handed_over:
+    if not situation.status.awaits_report:
         return None
     connection = situation.connection
     summary = _by_status(situation)
@@ -171,7 +171,7 @@ def _by_status(situation: Situation) -> DeliverySummary:
     message = situation.message
     if problem := situation.problem:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
-    elif situation.status.arrived:
+    elif situation.status.is_delivered:
         took = duration((message.changed_at - message.created_at).total_seconds())
         if situation.status == Status.DELIVERED:
             title = f"Delivered in {took}."

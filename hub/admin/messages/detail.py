@@ -180,7 +180,7 @@ def _why_not_resend(one: Message) -> str:
     if unreadable_rows.find_entry("messages", one.id) is not None:
         return resend.DAMAGED
     status = Status.read(one.status)
-    if not (one.settled or status == Status.UNKNOWN) or status.arrived:
+    if not (one.settled or status == Status.UNKNOWN) or status.is_delivered:
         return "It is in progress or was delivered."
     successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))
     if successor:

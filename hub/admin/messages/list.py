@@ -141,7 +141,7 @@ def _count(name: str, statuses: tuple[Status, ...]) -> int:
     """Count a group's messages of the last day: the page must not get slower as tables grow."""
     count = message_queries.count_messages(statuses, now() - DAY, COUNTED)
     quiet = message_queries.silent_connections() if name == WAY else []
-    over = [status for status in statuses if status.handed_over]
+    over = [status for status in statuses if status.awaits_report]
     return (
         count - message_queries.count_messages(over, now() - DAY, COUNTED, connection_ids=quiet)
         if quiet

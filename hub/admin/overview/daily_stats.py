@@ -20,7 +20,7 @@ from hub.models import Connection, Message
 
 DAY = timedelta(hours=24)
 TIMED = 1000  # messages of a channel whose times are looked at: the newest
-ARRIVED = tuple(status for status in Status if status.arrived)
+ARRIVED = tuple(status for status in Status if status.is_delivered)
 LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 
@@ -76,7 +76,7 @@ def read_daily_stats() -> DailyStats:
             standing.group_by(Message.connection_id, Message.status)
         ):
             counts[channel, Status(status)] += n
-            if connection_id in silent and Status(status).handed_over:
+            if connection_id in silent and Status(status).awaits_report:
                 over[channel] += n
         arrived = select(Message.changed_at, Message.id).where(*of_day, Message.status.in_(ARRIVED))
         newest = arrived.order_by(Message.id.desc()).limit(TIMED)

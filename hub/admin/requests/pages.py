@@ -183,7 +183,7 @@ def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, A
     changes = [
         message
         for message in posts
-        if message.edits_id is not None and Status.read(message.status).arrived
+        if message.edits_id is not None and Status.read(message.status).is_delivered
     ]
     listed = [message for message in posts if message not in changes]
     changed = {"times": len(changes), "at": changes[-1].changed_at} if changes else None

@@ -63,12 +63,12 @@ def _owing(request: SigningRequest) -> list[Signer]:
 
 
 def _was_reached(signer: Signer, messages: Sequence[Message]) -> bool:
-    return any(status.arrived for status in _statuses(signer, messages))
+    return any(status.is_delivered for status in _statuses(signer, messages))
 
 
 def _was_lost(signer: Signer, messages: Sequence[Message]) -> bool:
     """Return whether nothing reached a signer, and nothing on its way will."""
-    return all(status.final and not status.arrived for status in _statuses(signer, messages))
+    return all(status.final and not status.is_delivered for status in _statuses(signer, messages))
 
 
 def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:

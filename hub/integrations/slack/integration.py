@@ -175,10 +175,10 @@ class Slack(WebhookReceiver):
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         return {
             "webhook_url": "",
-            "bot_token": "xoxb-" + credentials.made_up("slack bot token", 40),
-            "channel": "C" + credentials.made_up("slack channel", 10).upper(),
-            "app_id": "A" + credentials.made_up("slack app", 10).upper(),
-            "signing_secret": credentials.made_up("slack signing secret", 32),
+            "bot_token": "xoxb-" + credentials.derive("slack bot token", 40),
+            "channel": "C" + credentials.derive("slack channel", 10).upper(),
+            "app_id": "A" + credentials.derive("slack app", 10).upper(),
+            "signing_secret": credentials.derive("slack signing secret", 32),
         }
 
     def send(self, message: Outbound) -> Accepted:

@@ -163,14 +163,14 @@ class Teams(Integration):
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
-        environment = credentials.made_up("teams environment")
-        region = credentials.made_up("teams region", 2)
+        environment = credentials.derive("teams environment")
+        region = credentials.derive("teams region", 2)
         host = f"{environment}.{region}.environment.api.powerplatform.com"
-        workflow = credentials.made_up("teams workflow")
+        workflow = credentials.derive("teams workflow")
         path = (
             f"/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"
         )
-        signature = credentials.made_up("teams sig", 43)
+        signature = credentials.derive("teams sig", 43)
         signed = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={signature}"
         return {"workflow_url": f"https://{host}:443{path}?{signed}", "other_host": ""}
 

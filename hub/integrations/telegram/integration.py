@@ -217,10 +217,10 @@ class Telegram(WebhookReceiver):
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         def number(name: str) -> int:
-            return int(credentials.made_up(name, 12), 16) % 9_000_000_000 + 1_000_000_000
+            return int(credentials.derive(name, 12), 16) % 9_000_000_000 + 1_000_000_000
 
         return {
-            "token": f"{number('telegram bot')}:{credentials.made_up('telegram token', 35)}",
+            "token": f"{number('telegram bot')}:{credentials.derive('telegram token', 35)}",
             "bot_username": "SignpostDemoBot",
             "team_chat": f"-100{number('telegram team')}",
             "help_text": "",

@@ -34,7 +34,7 @@ from hub.db.types import id_at, is_id
 from hub.models import Attempt, Connection, Contact, Message, SigningRequest, Source
 from hub.shared.address_keys import address_keys
 
-HANDED_OVER = tuple(status for status in Status if status.handed_over)
+HANDED_OVER = tuple(status for status in Status if status.awaits_report)
 AT_ONCE = 100  # branches in one statement
 
 Branches = list[ColumnElement[bool]]
@@ -107,7 +107,7 @@ class Filters:
             and_(Message.connection_id == connection_id, Message.status == status)
             for connection_id in connection_ids
             for status in statuses
-            if not (status.handed_over and connection_id in silent)
+            if not (status.awaits_report and connection_id in silent)
         ]
 
     def narrow(self, branches: Branches) -> Branches:

@@ -54,19 +54,19 @@ class Workspace:
     def __init__(
         self, credentials: SimulatorCredentials, records: RecordStore, hub_url: str
     ) -> None:
-        made_up = credentials.made_up
+        derive = credentials.derive
         self._records = records
         self._hub_url = hub_url
-        self.team = "T" + made_up("slack team", 10).upper()
-        self.app = "A" + made_up("slack app", 10).upper()
-        self.bot = "B" + made_up("slack bot", 10).upper()
-        self.bot_user = "U" + made_up("slack bot user", 10).upper()
-        self.signing_secret = made_up("slack signing secret", 32)
-        self.verification_token = made_up("slack verification token", 24)
-        self.bot_token = "xoxb-" + made_up("slack bot token", 40)
-        self.webhook = "B" + made_up("slack webhook", 10).upper()
-        self.webhook_secret = made_up("slack webhook secret", 24)
-        self.channel = Channel("C" + made_up("slack channel", 10).upper(), "signing")
+        self.team = "T" + derive("slack team", 10).upper()
+        self.app = "A" + derive("slack app", 10).upper()
+        self.bot = "B" + derive("slack bot", 10).upper()
+        self.bot_user = "U" + derive("slack bot user", 10).upper()
+        self.signing_secret = derive("slack signing secret", 32)
+        self.verification_token = derive("slack verification token", 24)
+        self.bot_token = "xoxb-" + derive("slack bot token", 40)
+        self.webhook = "B" + derive("slack webhook", 10).upper()
+        self.webhook_secret = derive("slack webhook secret", 24)
+        self.channel = Channel("C" + derive("slack channel", 10).upper(), "signing")
 
     @property
     def webhook_url(self) -> str:

@@ -12,11 +12,11 @@ class Workflow:
     """A workflow whose URL is derived from the simulator's credentials."""
 
     def __init__(self, credentials: SimulatorCredentials) -> None:
-        made_up = credentials.made_up
-        self.id = made_up("teams workflow", 32)
-        self.sig = made_up("teams sig", 43)
-        environment = made_up("teams environment", 32)
-        region = made_up("teams region", 2)
+        derive = credentials.derive
+        self.id = derive("teams workflow", 32)
+        self.sig = derive("teams sig", 43)
+        environment = derive("teams environment", 32)
+        region = derive("teams region", 2)
         self.host = f"{environment}.{region}.environment.api.powerplatform.com"
 
     @property

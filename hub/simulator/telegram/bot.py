@@ -37,12 +37,12 @@ class Bot:
     """A bot and its webhook."""
 
     def __init__(self, credentials: SimulatorCredentials, records: RecordStore) -> None:
-        made_up = credentials.made_up
+        derive = credentials.derive
         self._records = records
-        self.id = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
-        self.token = f"{self.id}:{made_up('telegram token', 35)}"
+        self.id = int(derive("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
+        self.token = f"{self.id}:{derive('telegram token', 35)}"
         self.team_chat = -int(
-            f"100{int(made_up('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}"
+            f"100{int(derive('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}"
         )
         self.username = USERNAME
         self.name = NAME
