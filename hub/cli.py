@@ -241,7 +241,7 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
     with _application():
         from hub.accounts import sources
 
-        sources.apply_to_all(slug, on=on)
+        sources.apply_to_all(slug, enabled=on)
 
 
 @cli.command()

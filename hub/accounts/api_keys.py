@@ -1,4 +1,4 @@
-"""API keys: what a signing app proves itself with."""
+"""API keys, which authenticate signing apps."""
 
 from __future__ import annotations
 
@@ -27,96 +27,100 @@ from hub.shared import audit
 LIVE = "sp_live_"
 TEST = "sp_test_"
 LONGEST_NAME = 80
-ALL_SCOPES = "*"  # as they are stored: those that come later, too
-MOST_PER_MINUTE = 10_000_000
-LONGEST_LIFE = timedelta(days=3660)  # no time zone can overflow such an expiry
-USED_EVERY = timedelta(minutes=10)  # a call must not cost a write of its own
+ALL_SCOPES = "*"  # stored form of all scopes, including later ones
+MAX_PER_MINUTE = 10_000_000
+LONGEST_LIFE = timedelta(days=3660)  # no time zone can make such an expiry overflow
+USE_INTERVAL = timedelta(minutes=10)  # between writes of `used_at`
 
 
 @dataclass(frozen=True)
 class Grant:
-    """The scopes, the expiry and the limit of a key; without an expiry it lasts until revoked."""
+    """The scopes, the expiry and the limit of a key. Without an expiry it is valid until
+    revoked.
+    """
 
     scopes: Collection[str] = tuple(Scope)
     expires_at: datetime | None = None
-    per_minute: int | None = None  # None: as HUB_API_PER_MINUTE says
+    per_minute: int | None = None  # None: HUB_API_PER_MINUTE
 
 
 @transaction
 def create(name: str, *, test: bool, source: str | None = None, grant: Grant = Grant()) -> str:
-    """Make a key of a source, by its slug, and return it; it cannot be read again.
+    """Create a key of a source, given by slug, and return its text, which cannot be read again.
 
-    Raises Refused that names the field, NotFound.
+    Raise Refused with the field, or NotFound.
     """
-    words = " ".join(one_line(name).split())
-    if not words or len(words) > LONGEST_NAME:
+    clean_name = " ".join(one_line(name).split())
+    if not clean_name or len(clean_name) > LONGEST_NAME:
         raise Refused(
             "bad_name",
             f"Enter a name of at most {LONGEST_NAME} characters, such as Contracts (production).",
             field="name",
         )
-    owner = sources.by_slug(source or sources.DEFAULT)
+    key_source = sources.by_slug(source or sources.DEFAULT)
     text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
-    key = ApiKey(source_id=owner.id, name=words, digest=digest(text), test=test)
+    key = ApiKey(source_id=key_source.id, name=clean_name, digest=digest(text), test=test)
     _apply(key, grant)
     db.session.add(key)
     db.session.flush()
     audit.record(
-        "api_key.created", key.id, words, test=test, source=owner.slug, **_activity_detail(key)
+        "api_key.created",
+        key.id,
+        clean_name,
+        test=test,
+        source=key_source.slug,
+        **_activity_detail(key),
     )
     return text
 
 
 @transaction
 def change(key_id: str, grant: Grant) -> None:
-    """Give a key other scopes, another expiry or limit. Raises Refused that names the field."""
+    """Change a key's scopes, expiry and limit; raise Refused with the field."""
     key = find_row(key_id)
     if key.revoked_at is not None:
         raise Conflict("revoked", "This key is revoked. Create another one.")
-    before = _activity_detail(key)
+    former = _activity_detail(key)
     _apply(key, grant, unchanged=key.expires_at)
-    if _activity_detail(key) != before:
+    if _activity_detail(key) != former:
         audit.record("api_key.changed", key.id, key.name, **_activity_detail(key))
 
 
 def expiry(text: str) -> datetime:
-    """Return the time that a text names: 90d, a day, which counts whole, or a time with its zone.
-
-    Raises Refused.
-    """
-    why = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
-    wrong = Refused("bad_expiry", why, field="expires_at")
+    """Parse an expiry: 90d, a date (which is included), or a time with its zone; raise Refused."""
+    reason = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
+    error = Refused("bad_expiry", reason, field="expires_at")
     try:
-        if found := re.fullmatch(r"(\d{1,5})d", text):
-            return now() + timedelta(days=int(found[1]))
+        if match := re.fullmatch(r"(\d{1,5})d", text):
+            return now() + timedelta(days=int(match[1]))
         moment = datetime.fromisoformat(text)
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             return moment.replace(tzinfo=UTC) + timedelta(days=1)
         if moment.tzinfo is None:
-            raise wrong
+            raise error
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise wrong from None
+        raise error from None
 
 
 def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> None:
     unknown = sorted(set(grant.scopes) - set(Scope))
     if unknown:
-        why = f"There is no scope {unknown[0]!r}. Choose one of {', '.join(Scope)}."
-        raise Refused("unknown_scope", why, field="scopes")
+        reason = f"There is no scope {unknown[0]!r}. Choose one of {', '.join(Scope)}."
+        raise Refused("unknown_scope", reason, field="scopes")
     if not grant.scopes:
         raise Refused("no_scope", "Choose at least one scope.", field="scopes")
-    if grant.per_minute is not None and not 1 <= grant.per_minute <= MOST_PER_MINUTE:
-        why = f"Enter a whole number from 1 to {MOST_PER_MINUTE:,}, or leave it empty."
-        raise Refused("bad_limit", why, field="per_minute")
+    if grant.per_minute is not None and not 1 <= grant.per_minute <= MAX_PER_MINUTE:
+        reason = f"Enter a whole number from 1 to {MAX_PER_MINUTE:,}, or leave it empty."
+        raise Refused("bad_limit", reason, field="per_minute")
     expires_at = grant.expires_at
     if expires_at is not None and expires_at != unchanged:
         if expires_at <= now():
             raise Refused("in_the_past", "Enter a time in the future.", field="expires_at")
         if expires_at > now() + LONGEST_LIFE:
             raise Refused("too_late", "Enter a time within the next 10 years.", field="expires_at")
-    chosen = set(grant.scopes)
-    key.scopes = ALL_SCOPES if chosen == set(Scope) else " ".join(sorted(chosen))
+    scopes = set(grant.scopes)
+    key.scopes = ALL_SCOPES if scopes == set(Scope) else " ".join(sorted(scopes))
     key.expires_at = expires_at
     key.per_minute = grant.per_minute
 
@@ -128,7 +132,7 @@ def _activity_detail(key: ApiKey) -> dict[str, Any]:
 
 @lru_cache(maxsize=128)
 def scopes_of(stored: str) -> frozenset[Scope]:
-    """Return the scopes that a stored text grants; words that are no scope grant nothing."""
+    """Return the scopes in a stored text. Unknown words grant nothing."""
     if stored == ALL_SCOPES:
         return frozenset(Scope)
     return frozenset(Scope(word) for word in stored.split() if word in set(Scope))
@@ -136,7 +140,7 @@ def scopes_of(stored: str) -> frozenset[Scope]:
 
 @dataclass(frozen=True)
 class AuthenticatedKey:
-    """A key that opens something."""
+    """A valid key."""
 
     id: str
     source_id: str
@@ -144,7 +148,7 @@ class AuthenticatedKey:
     test: bool
     used_at: datetime | None
     scopes: frozenset[Scope] = frozenset(Scope)
-    per_minute: int | None = None  # None: the usual limit
+    per_minute: int | None = None  # None: the default limit
 
 
 _BY_DIGEST = Statement(
@@ -163,7 +167,7 @@ _BY_DIGEST = Statement(
 
 
 def find(text: str) -> AuthenticatedKey | None:
-    """Return the key with this text, or None when it is unknown, revoked or expired."""
+    """Return the key with this text, or None if it is unknown, revoked or expired."""
     if not text.startswith((LIVE, TEST)):
         return None
     for row in read(_BY_DIGEST, digest=digest(text)):
@@ -176,7 +180,7 @@ def find(text: str) -> AuthenticatedKey | None:
 
 
 def has_expired(text: str) -> bool:
-    """Tell whether this is the text of a key that opened something until it expired."""
+    """Return whether this text is a key that was valid until it expired."""
     if not text.startswith((LIVE, TEST)):
         return False
     rows = read(_BY_DIGEST, digest=digest(text))
@@ -184,33 +188,33 @@ def has_expired(text: str) -> bool:
 
 
 def authenticate(bearer: str) -> AuthenticatedKey | None:
-    """Return the key that a caller shows, and note that it is used; None when it opens nothing."""
+    """Return the key of a caller and record its use; None if it is not valid."""
     key = find(bearer)
-    if key is not None and (key.used_at is None or now() - key.used_at > USED_EVERY):
-        _note_use(key.id)
+    if key is not None and (key.used_at is None or now() - key.used_at > USE_INTERVAL):
+        _record_use(key.id)
         return find(bearer)
     return key
 
 
 def describe_refused(text: str) -> dict[str, str]:
-    """Return what the activity says about a key that was refused: its name, or only its kind."""
-    found = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
-    if found is not None:
-        state = "revoked" if found.revoked_at else "expired"
-        return {"who": "An API caller", "subject": found.id, "title": found.name, "key": state}
+    """Return what the audit log shows of a refused key: its name, or only its first characters."""
+    row = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
+    if row is not None:
+        state = "revoked" if row.revoked_at else "expired"
+        return {"who": "An API caller", "subject": row.id, "title": row.name, "key": state}
     kind = next((prefix for prefix in (LIVE, TEST) if text.startswith(prefix)), "")
     title = f"{text[: len(kind) + 4]}…" if kind else "not in the form of Signpost’s keys"
     return {"who": "An API caller", "title": title}
 
 
 @transaction
-def _note_use(key_id: str) -> None:
+def _record_use(key_id: str) -> None:
     db.session.get_one(ApiKey, key_id).used_at = now()
 
 
 @transaction
 def revoke(key_id: str) -> None:
-    """End a key at once; whoever uses it is refused from now on."""
+    """Revoke a key. It is refused from now on."""
     key = find_row(key_id)
     if key.revoked_at is None:
         key.revoked_at = now()
@@ -218,7 +222,7 @@ def revoke(key_id: str) -> None:
 
 
 def find_row(key_id: str) -> ApiKey:
-    """Return a key by its id. Raises NotFound."""
+    """Return a key by its ID; raise NotFound."""
     key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
     if key is None:
         raise NotFound("unknown_key", "This API key does not exist.")
@@ -227,7 +231,7 @@ def find_row(key_id: str) -> ApiKey:
 
 @dataclass(frozen=True)
 class ApiKeySummary:
-    """A key as people read of it."""
+    """A key for display."""
 
     id: str
     name: str
@@ -235,7 +239,7 @@ class ApiKeySummary:
     source: Source
     scopes: list[str]
     all_scopes: bool
-    state: str  # Revoked or Expired; empty while it works
+    state: str  # Revoked or Expired; empty for a valid key
     per_minute: int | None
     created_at: datetime
     expires_at: datetime | None
@@ -243,16 +247,14 @@ class ApiKeySummary:
 
     @property
     def last_moment(self) -> datetime | None:
-        """Return the last moment at which the key works: a day that counts whole is shown as
-        itself.
-        """
+        """The last moment at which the key is valid: for a date, the end of that day."""
         return self.expires_at - timedelta(microseconds=1) if self.expires_at else None
 
 
 def summarize(key: ApiKey) -> ApiKeySummary:
-    """Say what a key is for, what it may do, and whether it works."""
-    expired = key.expires_at is not None and key.expires_at <= now()
-    state = "Expired" if expired else ""
+    """Return a key for display."""
+    is_expired = key.expires_at is not None and key.expires_at <= now()
+    state = "Expired" if is_expired else ""
     return ApiKeySummary(
         id=key.id,
         name=key.name,
@@ -269,7 +271,7 @@ def summarize(key: ApiKey) -> ApiKeySummary:
 
 
 def all_keys() -> list[ApiKey]:
-    """Return every key, those that work first, then the newest."""
+    """Return all keys, valid ones first, then the newest."""
     return list(
         db.session.scalars(
             select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())

@@ -1,7 +1,7 @@
-"""Browsers that a user has signed in with before, known by a signed cookie.
+"""Browsers that a user has signed in with before, recognized by a signed cookie.
 
-Their sign-ins are limited by themselves, so that wrong passwords from elsewhere never lock an
-account for its own user; see
+Their sign-ins have limits of their own, so that wrong passwords from elsewhere never lock an
+account for its own user. See
 https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 """
 
@@ -15,33 +15,33 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from hub.lib.crypto import blind_index
 
 COOKIE = "signpost_browser"
-LASTS = 400 * 86400  # seconds; browsers keep no cookie longer
-MOST_ACCOUNTS = 5  # of one browser
+LIFETIME = 400 * 86400  # seconds, the maximum of browsers
+MAX_ACCOUNTS = 5  # of one browser
 
 
-def is_known(cookie: str, email: str) -> str:
-    """Return the id of the browser if this account has signed in with it, else ""."""
+def known_browser(cookie: str, email: str) -> str:
+    """Return the ID of the browser if this account has signed in with it, else ""."""
     browser, accounts = _read(cookie)
-    return browser if _account(email) in accounts else ""
+    return browser if _account_key(email) in accounts else ""
 
 
 def remember(cookie: str, email: str) -> str:
-    """Return the cookie of a browser that an account has signed in with."""
+    """Return the cookie of a browser after an account has signed in with it."""
     browser, accounts = _read(cookie)
-    account = _account(email)
-    kept = [one for one in accounts if one != account][: MOST_ACCOUNTS - 1]
-    return str(_signer().dumps([browser or secrets.token_urlsafe(12), [account, *kept]]))
+    account = _account_key(email)
+    others = [other for other in accounts if other != account][: MAX_ACCOUNTS - 1]
+    return str(_signer().dumps([browser or secrets.token_urlsafe(12), [account, *others]]))
 
 
 def _read(cookie: str) -> tuple[str, list[str]]:
     try:
-        browser, accounts = _signer().loads(cookie, max_age=LASTS)
+        browser, accounts = _signer().loads(cookie, max_age=LIFETIME)
     except (BadSignature, ValueError, TypeError):
         return "", []
     return browser, accounts
 
 
-def _account(email: str) -> str:
+def _account_key(email: str) -> str:
     key = str(current_app.secret_key).encode()
     return blind_index(key, "browser", email.strip().lower()).hex()[:24]
 

@@ -1,4 +1,4 @@
-"""Sign-ins: who a browser is signed in as, and until when."""
+"""Sign-ins of users, and their expiry."""
 
 from __future__ import annotations
 
@@ -18,46 +18,48 @@ from hub.shared import audit
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=14)
-SEEN_EVERY = timedelta(minutes=5)  # a page must not cost a write
+SEEN_INTERVAL = timedelta(minutes=5)  # between writes of `seen_at`
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the user whom e-mail and password belong to, or None.
+    """Return the user with this email address and password, or None.
 
-    Takes as long for an e-mail that nobody has.
+    It takes equally long for an unknown email address.
     """
     user = users.with_email(email)
-    known = passwords.matches_hash(user.password_hash if user else "", password)
-    if user is None or not known or user.disabled_at is not None:
+    is_match = passwords.matches_hash(user.password_hash if user else "", password)
+    if user is None or not is_match or user.disabled_at is not None:
         return None
     if passwords.needs_rehash(user.password_hash):
-        _store(user.id, user.password_hash, passwords.hash_password(password))
+        _replace_hash(user.id, user.password_hash, passwords.hash_password(password))
     return users.get(user.id)
 
 
 @transaction
-def _store(user_id: str, before: str, password_hash: str) -> None:
+def _replace_hash(user_id: str, former_hash: str, password_hash: str) -> None:
     user = users.get(user_id)
-    if user.password_hash == before:  # nobody changed it meanwhile
+    if user.password_hash == former_hash:  # it was not changed meanwhile
         user.password_hash = password_hash
 
 
 @transaction
 def sign_in(user_id: str) -> str:
-    """Begin a sign-in and return its token; only a digest of it is stored."""
+    """Start a sign-in and return its token, of which only a digest is stored."""
     token = secrets.token_urlsafe(32)
-    moment = now()
+    signed_in_at = now()
     user = users.get(user_id)
-    db.session.add(UserSession(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
-    user.signed_in_at = moment
+    db.session.add(
+        UserSession(digest=digest(token), user_id=user.id, expires_at=signed_in_at + LONGEST)
+    )
+    user.signed_in_at = signed_in_at
     with users.acting_as(user):
         audit.record("user.signed_in", user.id, user.name)
     return token
 
 
 def user_of_token(token: str) -> User | None:
-    """Return who is signed in with this token, or None when that ended."""
-    found = db.session.execute(
+    """Return the user who is signed in with a token, or None if the sign-in ended."""
+    row = db.session.execute(
         select(User, UserSession.seen_at)
         .join(UserSession, UserSession.user_id == User.id)
         .where(
@@ -67,10 +69,10 @@ def user_of_token(token: str) -> User | None:
         )
         .where(User.disabled_at.is_(None))
     ).one_or_none()
-    if found is None:
+    if row is None:
         return None
-    user, seen_at = found
-    if now() - seen_at > SEEN_EVERY:
+    user, seen_at = row
+    if now() - seen_at > SEEN_INTERVAL:
         _touch(token)
         return users.get(user.id)
     return user
@@ -93,24 +95,25 @@ def sign_out(token: str) -> None:
         audit.record("user.signed_out", user.id, user.name)
 
 
-def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None:
-    """Change one's own password, which the old one allows, and end the other sign-ins; the one with
-    the token `keep` stays.
+def change_password(user_id: str, old: str, new: str, *, kept_token: str = "") -> None:
+    """Change a user's own password, after checking the old one, and end the user's other sign-ins.
+
+    The sign-in with the token `kept_token` stays.
     """
     user = users.get(user_id)
     email = user.email
     name = user.name
-    before = user.password_hash
-    if not passwords.matches_hash(before, old):
+    former_hash = user.password_hash
+    if not passwords.matches_hash(former_hash, old):
         raise Refused("wrong_password", "The current password is not correct.", field="current")
     passwords.check_strength(new, email, name, field="password")
-    set_password(user_id, passwords.hash_password(new), keep=keep)
+    set_password(user_id, passwords.hash_password(new), kept_token=kept_token)
 
 
 @transaction
-def set_password(user_id: str, password_hash: str, *, keep: str = "") -> None:
-    """Store a password's hash and end the user's sign-ins."""
+def set_password(user_id: str, password_hash: str, *, kept_token: str = "") -> None:
+    """Store the hash of a password and end the user's sign-ins, except that of `kept_token`."""
     user = users.get(user_id)
     user.password_hash = password_hash
-    users.end_sign_ins(user_id, keep)
+    users.end_sign_ins(user_id, kept_token)
     audit.record("user.password_changed", user.id, user.name)

@@ -1,4 +1,6 @@
-"""Sources: the signing apps and brands that post to the hub. They are renamed, never deleted."""
+"""Sources: the signing apps and brands that post to the hub. They can be renamed, but not
+deleted.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,12 @@ LONGEST_SLUG = 48
 
 
 def all_sources() -> list[Source]:
-    """Return every source, oldest first."""
+    """Return all sources, oldest first."""
     return list(db.session.scalars(select(Source).order_by(Source.id)))
 
 
 def by_slug(slug: str) -> Source:
-    """Return a source. Raises NotFound."""
+    """Return a source; raise NotFound."""
     source = db.session.scalar(select(Source).where(Source.slug == slug))
     if source is None:
         raise NotFound("unknown_source", f"There is no source {slug!r}.", field="source")
@@ -37,7 +39,7 @@ def by_slug(slug: str) -> Source:
 
 def names() -> Mapping[str, str]:
     """Return the names of all sources, by id."""
-    return {one.id: one.name for one in all_sources()}
+    return {source.id: source.name for source in all_sources()}
 
 
 def count_keys() -> Counter[str]:
@@ -48,58 +50,59 @@ def count_keys() -> Counter[str]:
 
 @transaction
 def create(name: str, slug: str = "") -> str:
-    """Add a source and return its slug, made from the name unless one is given.
+    """Create a source and return its slug, which is derived from the name if none is given.
 
-    Raises Refused that names the field, Conflict.
+    Raise Refused with the field, or Conflict.
     """
-    words = _clean_name(name)
-    slug = slug.strip() or _slug_of(words)
+    clean_name = _clean_name(name)
+    slug = slug.strip() or _slug_of(clean_name)
     if not slug:
-        why = "It cannot be derived from this name. Enter one, such as acme-leases."
-        raise Refused("bad_slug", why, field="slug")
+        reason = "It cannot be derived from this name. Enter one, such as acme-leases."
+        raise Refused("bad_slug", reason, field="slug")
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
-        why = "Use lowercase letters, digits and single dashes, such as acme-leases."
-        raise Refused("bad_slug", why, field="slug")
+        reason = "Use lowercase letters, digits and single dashes, such as acme-leases."
+        raise Refused("bad_slug", reason, field="slug")
     if db.session.scalar(select(Source.id).where(Source.slug == slug)) is not None:
-        why = f"Another source has the name {slug} in commands. Choose another name."
-        raise Conflict("slug_taken", why, field="slug")
-    source = Source(slug=slug, name=words)
+        reason = f"Another source has the name {slug} in commands. Choose another name."
+        raise Conflict("slug_taken", reason, field="slug")
+    source = Source(slug=slug, name=clean_name)
     db.session.add(source)
     db.session.flush()
-    audit.record("source.added", source.id, words, slug=slug)
+    audit.record("source.added", source.id, clean_name, slug=slug)
     return slug
 
 
 @transaction
 def rename(slug: str, name: str) -> None:
-    """Give a source another name; its slug stays. Raises NotFound, Refused that names the field."""
+    """Change the name of a source. Its slug stays. Raise NotFound, or Refused with the field."""
     source = by_slug(slug)
-    words = _clean_name(name)
-    if words != source.name:
-        audit.record("source.renamed", source.id, words, before=source.name)
-        source.name = words
+    clean_name = _clean_name(name)
+    if clean_name != source.name:
+        audit.record("source.renamed", source.id, clean_name, before=source.name)
+        source.name = clean_name
 
 
 @transaction
-def apply_to_all(slug: str, *, on: bool) -> None:
-    """Let what a source's keys record about people hold for every source, or for its own messages.
+def apply_to_all(slug: str, *, enabled: bool) -> None:
+    """Choose whether opt-outs and consents of a source apply to all sources or only to its own.
 
-    It counts when a message is checked, for what was recorded before too. Raises NotFound.
+    The choice is used when a message is checked, so it also applies to earlier entries. Raise
+    NotFound.
     """
     source = by_slug(slug)
-    if source.applies_to_all != on:
-        source.applies_to_all = on
-        audit.record("source.changed", source.id, source.name, opt_outs_for_every_source=on)
+    if source.applies_to_all != enabled:
+        source.applies_to_all = enabled
+        audit.record("source.changed", source.id, source.name, opt_outs_for_every_source=enabled)
 
 
 def _clean_name(name: str) -> str:
-    words = " ".join(one_line(name).split())
-    if not words or len(words) > LONGEST_NAME:
-        why = f"Enter a name of at most {LONGEST_NAME} characters, such as Acme Leases."
-        raise Refused("bad_name", why, field="name")
-    return words
+    cleaned = " ".join(one_line(name).split())
+    if not cleaned or len(cleaned) > LONGEST_NAME:
+        reason = f"Enter a name of at most {LONGEST_NAME} characters, such as Acme Leases."
+        raise Refused("bad_name", reason, field="name")
+    return cleaned
 
 
 def _slug_of(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:LONGEST_SLUG].strip("-")

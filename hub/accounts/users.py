@@ -1,4 +1,4 @@
-"""Users: who they are and what they may do."""
+"""Users and their roles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_NAME = 120
 
 
 def all_users() -> list[User]:
-    """Return all users, those who may sign in first, by name."""
+    """Return all users, active ones first, by name."""
     return list(
         db.session.scalars(
             select(User).order_by(User.disabled_at.is_not(None), func.lower(User.name), User.id)
@@ -34,7 +34,7 @@ def all_users() -> list[User]:
 
 
 def get(user_id: str) -> User:
-    """Return a user. Raises NotFound."""
+    """Return a user; raise NotFound."""
     user = db.session.get(User, user_id) if is_id("usr", user_id) else None
     if user is None:
         raise NotFound("unknown_user", "This user does not exist.")
@@ -42,17 +42,17 @@ def get(user_id: str) -> User:
 
 
 def with_email(email: str) -> User | None:
-    """Return the user with an e-mail address, if there is one."""
+    """Return the user with an email address, or None."""
     return db.session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
 def any_exist() -> bool:
-    """Tell whether anybody was set up yet."""
+    """Return whether any user exists."""
     return db.session.scalar(select(User.id).limit(1)) is not None
 
 
 def clean_email(email: str) -> str:
-    """Return the form an address is stored and looked up in. Raises Refused."""
+    """Return the stored form of an email address; raise Refused."""
     address = email.strip().lower()
     if len(address) > 254 or not EMAIL.fullmatch(address):
         raise Refused(
@@ -62,60 +62,60 @@ def clean_email(email: str) -> str:
 
 
 def create_user(email: str, name: str, password: str = "", role: Role = Role.VIEWER) -> str:
-    """Add a user and return the id.
+    """Create a user and return the ID.
 
-    Without a password nobody can sign in as them until a link has set one.
+    Without a password, the user cannot sign in until a link has set one.
     """
     address = clean_email(email)
     if password:
         passwords.check_strength(password, address, name)
-    return _insert(
+    return _insert_user(
         address, clean_name(name), passwords.hash_password(password) if password else "", Role(role)
     )
 
 
 def clean_name(name: str) -> str:
-    """Return a name without stray blanks. Raises Refused."""
-    words = " ".join(name.split())
-    if not words or len(words) > LONGEST_NAME:
+    """Return a name without extra blanks; raise Refused."""
+    cleaned = " ".join(name.split())
+    if not cleaned or len(cleaned) > LONGEST_NAME:
         raise Refused(
             "bad_name", f"Enter a name of at most {LONGEST_NAME} characters.", field="name"
         )
-    return words
+    return cleaned
 
 
 @contextmanager
 def acting_as(user: User) -> Iterator[None]:
-    """Let the changes inside be this user's, who is not signed in yet."""
-    before = audit.actor()
+    """Record the changes inside as those of a user who is not signed in yet."""
+    former_actor = audit.actor()
     audit.act_as(Actor(user.name, user.id))
     try:
         yield
     finally:
-        audit.act_as(before)
+        audit.act_as(former_actor)
 
 
 @transaction
-def _insert(email: str, name: str, password_hash: str, role: Role) -> str:
+def _insert_user(email: str, name: str, password_hash: str, role: Role) -> str:
     user = User(email=email, name=name, role=role.value, password_hash=password_hash)
     db.session.add(user)
     try:
         db.session.flush()
     except IntegrityError:
-        why = f"{email} is already a user. Create a new link for them, or change their role."
-        raise Conflict("email_taken", why, field="email") from None
+        reason = f"{email} is already a user. Create a new link for them, or change their role."
+        raise Conflict("email_taken", reason, field="email") from None
     audit.record("user.added", user.id, user.name, email=email, role=role.title)
     return user.id
 
 
 @transaction
 def change_role(user_id: str, role: Role) -> None:
-    """Give a user another role; the last admin who can sign in keeps theirs."""
-    others = _other_admins(user_id)
+    """Change a user's role; raise Conflict for the last admin who can sign in."""
+    other_admins = _other_admins(user_id)
     user = get(user_id)
     if user.role == role:
         return
-    if user.rank is Role.ADMIN and not others:
+    if user.rank is Role.ADMIN and not other_admins:
         raise Conflict(
             "last_admin",
             f"{user.name} is the last admin who can sign in. Make another user an admin first.",
@@ -128,12 +128,12 @@ def change_role(user_id: str, role: Role) -> None:
 
 @transaction
 def disable(user_id: str) -> None:
-    """Sign a user out everywhere and let them in no more; not the last admin who can sign in."""
-    others = _other_admins(user_id)
+    """Deactivate a user and end all sign-ins; raise Conflict for the last admin who can sign in."""
+    other_admins = _other_admins(user_id)
     user = get(user_id)
     if user.disabled_at is not None:
         return
-    if user.rank is Role.ADMIN and not others:
+    if user.rank is Role.ADMIN and not other_admins:
         raise Conflict(
             "last_admin",
             f"{user.name} is the last admin who can sign in. Make another user an admin first.",
@@ -144,15 +144,17 @@ def disable(user_id: str) -> None:
 
 
 @transaction
-def end_sign_ins(user_id: str, keep: str = "") -> None:
-    """End a user's sign-ins, except the one with the token `keep`."""
-    ending = delete(UserSession).where(UserSession.user_id == user_id)
-    db.session.execute(ending.where(UserSession.digest != digest(keep)) if keep else ending)
+def end_sign_ins(user_id: str, kept_token: str = "") -> None:
+    """End a user's sign-ins, except the one with the token `kept_token`."""
+    statement = delete(UserSession).where(UserSession.user_id == user_id)
+    db.session.execute(
+        statement.where(UserSession.digest != digest(kept_token)) if kept_token else statement
+    )
 
 
 @transaction
 def enable(user_id: str) -> None:
-    """Let a user in again."""
+    """Reactivate a user."""
     user = get(user_id)
     if user.disabled_at is not None:
         user.disabled_at = None
@@ -161,7 +163,7 @@ def enable(user_id: str) -> None:
 
 @transaction
 def set_time_zone(user_id: str, zone: str) -> None:
-    """Choose the zone a user's pages show times in; '' means the browser's."""
+    """Set the time zone in which pages show times to a user; '' for the browser's."""
     user = get(user_id)
     if user.time_zone != zone:
         user.time_zone = zone
@@ -169,8 +171,9 @@ def set_time_zone(user_id: str, zone: str) -> None:
 
 
 def _other_admins(user_id: str) -> list[User]:
-    """Return the admins besides this one who can sign in, locked: two admins who remove each other
-    wait for one another.
+    """Return the other admins who can sign in, with their rows locked.
+
+    The lock makes two admins who remove each other wait for one another.
     """
     admins = db.session.scalars(
         select(User)

@@ -73,6 +73,6 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
         request.get_data(),
         202,
         lambda: accept_event(event, who.source_id, test=who.test),
-        ahead=True,
+        prepare_ahead=True,
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}

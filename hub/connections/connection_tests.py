@@ -1,6 +1,4 @@
-"""Testing connections: a harmless call to the provider, made outside of any transaction, and what
-it found.
-"""
+"""Test connections with a harmless call to the provider, outside of any transaction."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ from hub.shared import audit, integration_instances
 class ConnectionTestResult:
     """The result of a connection test, its time, and its duration in seconds.
 
-    `unsaved`: what was tested is not what is stored.
+    `unsaved` is True if other settings than the stored ones were tested.
     """
 
     check: CheckResult
@@ -39,7 +37,7 @@ class ConnectionTestResult:
     took: float | None
     unsaved: bool
     form: ConfigForm | None = None
-    fingerprint: str = ""  # of the settings, where they were typed
+    fingerprint: str = ""  # of settings that were entered
 
 
 @dataclass(frozen=True)
@@ -53,115 +51,115 @@ class PassedTest:
 
 
 def fingerprint(integration: str, settings: Mapping[str, Any], *, test: bool) -> str:
-    """Return a digest of the settings of a test or live connection, equal for equal settings."""
-    written = json.dumps([integration, test, settings], sort_keys=True, default=str)
-    return hashlib.sha256(written.encode()).hexdigest()
+    """Return a digest of a connection's settings, equal for equal settings."""
+    serialized = json.dumps([integration, test, settings], sort_keys=True, default=str)
+    return hashlib.sha256(serialized.encode()).hexdigest()
 
 
 def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> ConnectionTestResult:
-    """Test settings of which nothing is stored. Raises Invalid."""
+    """Test settings without storing them; raise InvalidSettings."""
     form = settings_form.read_form(integrations.get(integration), values, {})
     settings = settings_form.settings_of(form)
-    check, took = _call(integration, settings, test)
+    check, duration = _call_provider(integration, settings, test)
     return ConnectionTestResult(
-        check, now(), took, True, form, fingerprint(integration, settings, test=test)
+        check, now(), duration, True, form, fingerprint(integration, settings, test=test)
     )
 
 
 def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> ConnectionTestResult:
-    """Test a connection's stored settings, or others typed for it, which are not stored.
+    """Test a connection's stored settings, or `values` for it, which are not stored.
 
-    What is found is kept when the stored settings were tested. A pass sets a broken connection
-    going again. Raises Invalid.
+    The result is stored if the stored settings were tested. If it passes, a broken connection is
+    enabled again. Raise InvalidSettings.
     """
     connection = db.session.get_one(Connection, connection_id)
     cls = integrations.get(connection.integration)
-    stored, problem = readable_settings(connection)
+    stored, error = readable_settings(connection)
     if values is None:
-        if problem is not None:
-            return ConnectionTestResult(_unreadable(problem), now(), None, False)
+        if error is not None:
+            return ConnectionTestResult(_unreadable_result(error), now(), None, False)
         form = None
-        tested = stored
+        settings = stored
     else:
         form = settings_form.read_form(cls, values, stored)
-        tested = settings_form.settings_of(form)
+        settings = settings_form.settings_of(form)
     version = connection.settings_version
-    name = connection.integration
+    integration_name = connection.integration
     is_test = connection.test
-    check, took = _call(name, tested, is_test)
+    check, duration = _call_provider(integration_name, settings, is_test)
     unsaved = (
-        bool(settings_form.changed_fields(stored, tested))
+        bool(settings_form.changed_fields(stored, settings))
         or not version
-        or not _keep(connection_id, version, check, took)
+        or not _store_result(connection_id, version, check, duration)
     )
-    typed = fingerprint(name, tested, test=is_test) if form else ""
-    return ConnectionTestResult(check, now(), took, unsaved, form, typed)
+    entered_fingerprint = fingerprint(integration_name, settings, test=is_test) if form else ""
+    return ConnectionTestResult(check, now(), duration, unsaved, form, entered_fingerprint)
 
 
 def last_result(connection: Connection) -> ConnectionTestResult | None:
-    """Return what the last test of the stored settings found, or None."""
+    """Return the result of the last test of the stored settings, or None."""
     if connection.checked_version != connection.settings_version or connection.checked_at is None:
         return None
     try:
-        kept = dict(connection.check or {})
+        stored = dict(connection.check or {})
     except DecryptionError:
         return None
-    took = kept.pop("took", None)
-    return ConnectionTestResult(result_of(kept), connection.checked_at, took, False)
+    duration = stored.pop("took", None)
+    return ConnectionTestResult(result_of(stored), connection.checked_at, duration, False)
 
 
 def readable_settings(connection: Connection) -> tuple[dict[str, Any], DecryptionError | None]:
-    """Return the stored settings, or none and why they do not open."""
+    """Return the stored settings, or {} and the error if they cannot be decrypted."""
     try:
         return connection.settings_or_none() or {}, None
-    except DecryptionError as problem:
-        return {}, problem
+    except DecryptionError as error:
+        return {}, error
 
 
-def result_of(kept: Mapping[str, Any]) -> CheckResult:
-    """Return a result from the form in which it is stored; what is not known is left out."""
-    known = {field.name for field in dataclasses.fields(CheckResult)}
-    lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
-    return CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists})
+def result_of(stored: Mapping[str, Any]) -> CheckResult:
+    """Return a result from its stored form, without unknown fields."""
+    field_names = {field.name for field in dataclasses.fields(CheckResult)}
+    lists = {name: tuple(stored.get(name, ())) for name in ("steps", "warnings")}
+    return CheckResult(**{**{k: v for k, v in stored.items() if k in field_names}, **lists})
 
 
 def record_pass(connection: Connection, passed: PassedTest) -> None:
-    """Count a test of the settings just stored as theirs, inside a transaction."""
+    """Store a passed test for the settings that were just stored, inside a transaction."""
     connection.checked_version = connection.settings_version
     connection.checked_at = passed.at
     connection.checked_ok = True
-    connection.check = form_as_tested(passed.check, passed.took)
+    connection.check = stored_form(passed.check, passed.took)
     audit.record("connection.tested", connection.id, connection.title, ok=True, code="")
 
 
-def form_as_tested(check: CheckResult, took: float | None) -> dict[str, Any]:
-    """Return a result as it is stored."""
-    return {**dataclasses.asdict(check), "took": took}
+def stored_form(check: CheckResult, duration: float | None) -> dict[str, Any]:
+    """Return a result in its stored form."""
+    return {**dataclasses.asdict(check), "took": duration}
 
 
-def _call(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResult, float]:
+def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResult, float]:
     cls = integrations.get(name)
-    db.session.rollback()  # no transaction is open while a provider thinks
+    db.session.rollback()  # no transaction stays open during a call to a provider
     started = time.monotonic()
     try:
-        check = integration_instances.instances().make(name, settings, test=test).run_check()
+        check = integration_instances.instances().create(name, settings, test=test).run_check()
     except NotFound:
         raise
-    except HubError as problem:
+    except HubError as error:
         check = CheckResult(
             False,
             f"Could not reach {cls.provider}.",
-            str(problem),
-            code=str(getattr(problem, "code", "")),
+            str(error),
+            code=str(getattr(error, "code", "")),
         )
     secrets = [
         str(settings[field]) for field in settings_form.secrets_of(cls) if settings.get(field)
     ]
-    return _without(check, secrets), round(time.monotonic() - started, 3)
+    return _remove_secrets(check, secrets), round(time.monotonic() - started, 3)
 
 
-def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
-    """Take secrets out of what a provider said: some repeat what they were sent."""
+def _remove_secrets(check: CheckResult, secrets: list[str]) -> CheckResult:
+    """Remove secrets from a provider's answer, because some repeat what they received."""
 
     def clean(text: str) -> str:
         for secret in secrets:
@@ -180,26 +178,26 @@ def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
     )
 
 
-def _unreadable(problem: DecryptionError) -> CheckResult:
+def _unreadable_result(error: DecryptionError) -> CheckResult:
     return CheckResult(
         False,
         "The stored settings cannot be read.",
-        str(problem),
+        str(error),
         ("Put the key back, or enter the settings again and save them.",),
-        code=problem.key_id,
+        code=error.key_id,
     )
 
 
 @transaction
-def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> bool:
-    """Store what a test of the stored settings found, unless they changed meanwhile."""
+def _store_result(connection_id: str, version: int, check: CheckResult, duration: float) -> bool:
+    """Store the result of a test, unless the settings changed meanwhile."""
     connection = lock_connection(connection_id)
     if connection.settings_version != version:
         return False
     connection.checked_version = version
     connection.checked_at = now()
     connection.checked_ok = check.ok
-    connection.check = form_as_tested(check, took)
+    connection.check = stored_form(check, duration)
     audit.record("connection.tested", connection.id, connection.title, ok=check.ok, code=check.code)
     if check.ok and connection.state == ConnectionState.BROKEN and connection.archived_at is None:
         set_state(connection, ConnectionState.ENABLED)
@@ -212,14 +210,14 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
 
 
 def lock_connection(connection_id: str) -> Connection:
-    """Return a connection, inside a transaction, with its row locked."""
+    """Return a connection with its row locked, inside a transaction."""
     return db.session.get_one(
         Connection, connection_id, with_for_update=True, populate_existing=True
     )
 
 
-def set_state(connection: Connection, state: ConnectionState, why: str = "") -> None:
-    """Put a connection into a state, inside a transaction."""
+def set_state(connection: Connection, state: ConnectionState, reason: str = "") -> None:
+    """Set the state of a connection, inside a transaction."""
     connection.state = state.value
-    connection.state_reason = why
+    connection.state_reason = reason
     connection.state_at = now()

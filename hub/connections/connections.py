@@ -1,4 +1,4 @@
-"""Connections: set up, saved, enabled, renamed, archived."""
+"""Create, save, enable, rename and archive connections."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from hub.signing import team_subscriptions
 LONGEST_TITLE = 80
 LONGEST_SLUG = 48
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-UNDER_WAY = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
-COUNT_TO = 1000  # more is said as "1,000", which is enough to know
+IN_PROGRESS = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
+COUNT_TO = 1000  # larger numbers are shown as 1,000
 
 
 class ConnectionNotTested(Refused):
-    """A connection is not enabled, because its test did not pass; `tested` says why."""
+    """A connection is not enabled because its test failed. `tested` is the result."""
 
     def __init__(self, tested: ConnectionTestResult) -> None:
         self.tested = tested
@@ -54,10 +54,9 @@ class ConnectionNotTested(Refused):
 
 @dataclass(frozen=True)
 class SaveResult:
-    """The result of saving: whether anything changed, the test that was needed, and whether
-    callbacks may be missed.
+    """The result of saving: whether settings changed, and the test that was needed.
 
-    `deserted`: messages are under way in the account that the connection had before.
+    `deserted` is True if messages are in progress in the connection's former account.
     """
 
     changed: bool
@@ -67,7 +66,7 @@ class SaveResult:
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def by_slug(slug: str) -> Connection:
-    """Return a connection. Raises NotFound."""
+    """Return a connection; raise NotFound."""
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug))
     if connection is None:
         raise NotFound(
@@ -77,11 +76,11 @@ def by_slug(slug: str) -> Connection:
 
 
 def all_connections(integration: str | None = None) -> list[Connection]:
-    """Return the connections that are not archived, the oldest first."""
-    wanted = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
+    """Return the connections that are not archived, oldest first."""
+    query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
     return list(
         db.session.scalars(
-            wanted.where(Connection.integration == integration) if integration else wanted
+            query.where(Connection.integration == integration) if integration else query
         )
     )
 
@@ -98,22 +97,22 @@ def count_waiting(connection_id: str) -> int:
 
 
 def routes_naming(connection_id: str) -> list[str]:
-    """Return the routes that have a step over this very connection, in words."""
-    found = db.session.execute(
+    """Return descriptions of the routes with a step for this connection."""
+    routes = db.session.execute(
         select(Route.event_type, Route.audience)
         .join(RouteStep)
         .where(RouteStep.connection_id == connection_id)
         .distinct()
     )
-    return [f"{event_type} to {audience}" for event_type, audience in found]
+    return [f"{event_type} to {audience}" for event_type, audience in routes]
 
 
 # ── Setting up ────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def create(integration: str, title: str, test: bool) -> str:
-    """Add a connection without settings and return its id."""
+    """Create a connection without settings and return its ID."""
     cls = integrations.get(integration)
-    words = _clean_title(title)
+    clean_title = _clean_title(title)
     if test and not current_app.extensions["hub.config"].demo:
         raise Refused(
             "test_needs_demo",
@@ -122,14 +121,14 @@ def create(integration: str, title: str, test: bool) -> str:
         )
     connection = Connection(
         integration=cls.name,
-        slug=_free_slug(_slug_of(words) or _slug_of(cls.name)),
-        title=words,
+        slug=_free_slug(_slug_of(clean_title) or _slug_of(cls.name)),
+        title=clean_title,
         channel=cls.channel.value,
         test=test,
     )
     db.session.add(connection)
     db.session.flush()
-    audit.record("connection.added", connection.id, words, integration=cls.name, test=test)
+    audit.record("connection.added", connection.id, clean_title, integration=cls.name, test=test)
     return connection.id
 
 
@@ -141,10 +140,10 @@ def add(
     values: Mapping[str, Any],
     passed: PassedTest | None = None,
 ) -> str:
-    """Add a connection with its settings and return its id.
+    """Create a connection with its settings and return its ID.
 
-    `passed` is a test of these very settings, which then needs no repetition. Raises Invalid, and
-    then nothing is stored.
+    `passed` is a test of exactly these settings, so that it need not be repeated. Raise
+    InvalidSettings; then nothing is stored.
     """
     settings_form.read_form(integrations.get(integration), values, {})
     connection_id = create(integration, title, test)
@@ -155,19 +154,18 @@ def add(
 def save(
     connection_id: str, values: Mapping[str, Any], passed: PassedTest | None = None
 ) -> SaveResult:
-    """Store settings, whatever the provider may say of them.
+    """Store settings, even if the provider rejects them.
 
-    `passed` is a test of these very settings, which then needs no repetition.
-
-    One that sends, or did, is tested at once when its account or a secret changed, and is broken if
-    that fails. Raises Invalid when the form itself is not filled in right.
+    `passed` is a test of exactly these settings, so that it need not be repeated. An enabled or
+    broken connection is tested if its account or a secret changed, and is broken if that fails.
+    Raise InvalidSettings.
     """
-    version, retest, deserted = _store(connection_id, values, passed)
-    if not retest:
+    version, needs_test, deserted = _store(connection_id, values, passed)
+    if not needs_test:
         return SaveResult(version is not None, deserted=deserted)
     tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
-        _break(connection_id, version or 0, tested.check.title)
+        _mark_broken(connection_id, version or 0, tested.check.title)
     return SaveResult(True, tested, deserted)
 
 
@@ -177,8 +175,8 @@ def _store(
 ) -> tuple[int | None, bool, bool]:
     """Store settings.
 
-    Returns their new version, None when nothing changed; whether a test is called for; and whether
-    messages are under way in the account that is given up.
+    Return their version (None if nothing changed), whether a test is needed, and whether messages
+    are in progress in the former account.
     """
     connection = _not_archived(lock_connection(connection_id))
     cls = integrations.get(connection.integration)
@@ -188,60 +186,65 @@ def _store(
     if not fields and connection.settings_version and unreadable is None:
         return None, False, False
     account = cls.account_of(after)
-    place = cls.destination_of(after)
-    proof = account != connection.account or any(
+    destination = cls.destination_of(after)
+    credentials_changed = account != connection.account or any(
         name in fields for name in settings_form.secrets_of(cls)
     )
-    deserted = (
-        bool(connection.account) and account != connection.account and _under_way(connection.id)
+    is_deserted = (
+        bool(connection.account)
+        and account != connection.account
+        and _has_messages_in_progress(connection.id)
     )
     if fields == ["per_second"] and connection.ready:
-        # how fast it sends is nothing that a test proves
+        # the sending rate needs no test
         connection.checked_version = connection.settings_version + 1
     connection.settings = after
     connection.settings_version = connection.settings_version + 1
-    tested = fingerprint(cls.name, after, test=connection.test)
-    if passed is not None and passed.fingerprint == tested:
+    settings_fingerprint = fingerprint(cls.name, after, test=connection.test)
+    if passed is not None and passed.fingerprint == settings_fingerprint:
         connection_tests.record_pass(connection, passed)
-    was = connection.account
+    former_account = connection.account
     connection.account = account
     connection.sender = cls.senders_of(after).default
     connection.per_second = after.get("per_second") or None
-    # else it stays where a link or the provider has moved it
-    if place != cls.destination_of(before) or account != was:
-        connection.destination = place
+    # otherwise keep a destination that a link or the provider has changed
+    if destination != cls.destination_of(before) or account != former_account:
+        connection.destination = destination
     team_subscriptions.subscribe_new(connection)
     if unreadable is not None:
         unreadable_rows.recheck(Connection.__tablename__, connection.id)
-    # which ones, never what they hold
+    # only the names, never the values
     audit.record("connection.saved", connection.id, connection.title, fields=fields)
-    retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
-    return connection.settings_version, retest, deserted
+    needs_test = credentials_changed and connection.state in (
+        ConnectionState.ENABLED,
+        ConnectionState.BROKEN,
+    )
+    return connection.settings_version, needs_test, is_deserted
 
 
-def _under_way(connection_id: str) -> bool:
-    """Tell whether the provider may have messages of a connection of which more is to be heard."""
+def _has_messages_in_progress(connection_id: str) -> bool:
+    """Return whether the provider may still report on messages of a connection."""
     rows = select(Message.id).where(
         Message.connection_id == connection_id,
-        Message.status.in_(UNDER_WAY),
+        Message.status.in_(IN_PROGRESS),
         Message.due_at.is_not(None),
     )
     return db.session.scalar(rows.limit(1)) is not None
 
 
 @transaction
-def _break(connection_id: str, version: int, why: str) -> None:
+def _mark_broken(connection_id: str, version: int, reason: str) -> None:
     connection = lock_connection(connection_id)
     if connection.settings_version == version and connection.state == ConnectionState.ENABLED:
-        set_state(connection, ConnectionState.BROKEN, why)
-        audit.record("connection.broke", connection.id, connection.title, why=why)
+        set_state(connection, ConnectionState.BROKEN, reason)
+        audit.record("connection.broke", connection.id, connection.title, why=reason)
 
 
 # ── On and off ────────────────────────────────────────────────────────────────────────────────────
 def enable(connection_id: str) -> None:
-    """Let a connection send, which takes a passing test of its settings as they are.
+    """Enable a connection after a passing test of its current settings.
 
-    Raises ConnectionNotTested, Conflict.
+    Raise ConnectionNotTested or Conflict.
     """
     connection = _not_archived(db.session.get_one(Connection, connection_id))
     if not connection.settings_version:
@@ -257,15 +260,15 @@ def enable(connection_id: str) -> None:
 
 
 def needs_test(connection: Connection) -> bool:
-    """Tell whether enabling has to ask the provider first; what broke since its test has to prove
-    itself again.
+    """Return whether enabling needs a test: for new settings, a broken connection or a
+    paused one.
     """
-    unsure = (
+    is_unproven = (
         not connection.ready
         or connection.state == ConnectionState.BROKEN
         or connection.id in destinations.pauses_of([connection.id])
     )
-    return not connection.enabled and unsure
+    return not connection.enabled and is_unproven
 
 
 @transaction
@@ -285,7 +288,7 @@ def _enable(connection_id: str) -> None:
 
 @transaction
 def disable(connection_id: str) -> None:
-    """Stop a connection from sending; what waits for it stays."""
+    """Stop a connection from sending. Its waiting messages stay."""
     connection = lock_connection(connection_id)
     if connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN):
         set_state(connection, ConnectionState.DISABLED)
@@ -295,11 +298,11 @@ def disable(connection_id: str) -> None:
 # ── Names ─────────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def rename(connection_id: str, title: str, slug: str = "") -> None:
-    """Give a connection another title, and another slug if one is given: programs that name it must
-    then follow.
+    """Change a connection's title, and its slug if one is given. Programs that use the slug must
+    follow.
     """
     connection = _not_archived(lock_connection(connection_id))
-    words = _clean_title(title)
+    clean_title = _clean_title(title)
     slug = slug.strip() or connection.slug
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
         raise Refused(
@@ -307,22 +310,25 @@ def rename(connection_id: str, title: str, slug: str = "") -> None:
             "Use lowercase letters, digits and single dashes, such as acme-us.",
             field="slug",
         )
-    if slug != connection.slug and _taken(slug):
+    if slug != connection.slug and _is_slug_used(slug):
         raise Conflict(
             "slug_taken",
             f"Another connection has the name {slug}. Choose another name.",
             field="slug",
         )
-    if (words, slug) != (connection.title, connection.slug):
-        audit.record("connection.renamed", connection.id, words, before=connection.title, slug=slug)
-        connection.title = words
+    if (clean_title, slug) != (connection.title, connection.slug):
+        audit.record(
+            "connection.renamed", connection.id, clean_title, before=connection.title, slug=slug
+        )
+        connection.title = clean_title
         connection.slug = slug
 
 
 @transaction
 def archive(connection_id: str) -> None:
-    """Take a connection out of use for good; callbacks about what it sent still verify, and its
-    slug is free again.
+    """Archive a connection permanently.
+
+    Callbacks about its messages are still verified. Its slug can be used again.
     """
     connection = lock_connection(connection_id)
     if connection.archived_at is not None:
@@ -336,7 +342,7 @@ def archive(connection_id: str) -> None:
 
 @transaction
 def record_test_message(connection_id: str, message_id: str) -> None:
-    """Remember the message that was sent from a connection's page to try it."""
+    """Record a message that was sent from a connection's page as a trial."""
     connection = db.session.get_one(Connection, connection_id)
     audit.record("connection.tried", connection.id, connection.title, message=message_id)
 
@@ -352,29 +358,29 @@ def _not_archived(connection: Connection) -> Connection:
 
 
 def _clean_title(title: str) -> str:
-    words = " ".join(title.split())
-    if not words or len(words) > LONGEST_TITLE:
+    cleaned = " ".join(title.split())
+    if not cleaned or len(cleaned) > LONGEST_TITLE:
         raise Refused(
             "bad_title",
             f"Enter a name of at most {LONGEST_TITLE} characters, such as Acme US.",
             field="title",
         )
-    return words
+    return cleaned
 
 
 def _slug_of(title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: LONGEST_SLUG - 4].strip("-")
+    ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_title).strip("-")[: LONGEST_SLUG - 4].strip("-")
 
 
-def _taken(slug: str) -> bool:
+def _is_slug_used(slug: str) -> bool:
     return db.session.scalar(select(Connection.id).where(Connection.slug == slug)) is not None
 
 
-def _free_slug(wanted: str) -> str:
-    slug = wanted
+def _free_slug(preferred: str) -> str:
+    slug = preferred
     number = 1
-    while _taken(slug):
+    while _is_slug_used(slug):
         number += 1
-        slug = f"{wanted}-{number}"
+        slug = f"{preferred}-{number}"
     return slug

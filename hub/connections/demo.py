@@ -1,6 +1,4 @@
-"""The demo: test connections to the simulator, a test key, and a signing request that is already
-under way.
-"""
+"""Prepare the demo: test connections to the simulator, a test key and a sample request."""
 
 from __future__ import annotations
 
@@ -32,8 +30,8 @@ from hub.shared import audit, integration_instances
 from hub.signing import team_subscriptions
 
 TITLES = {Channel.SMS: "Demo SMS", Channel.WHATSAPP: "Demo WhatsApp"}
-# what {{1}}, {{2}} … of the simulator's templates stand for, by the name of ours
-TEMPLATES = {
+# name of a template → variables for {{1}}, {{2}} … of the simulator's template
+TEMPLATE_VARIABLES = {
     "request_sent": ("signer", "sender", "title", "link_path"),
     "request_signed_others": ("name", "title"),
     "request_signed_actor": ("signer", "title"),
@@ -45,30 +43,27 @@ SAMPLE_ID = "agr-1001"
 
 
 def prepare() -> None:
-    """Make the demo's connections to phones, and its key, where they are missing."""
+    """Create the demo's phone connections and its key, if they are missing."""
     config: Config = current_app.extensions["hub.config"]
     credentials = data_dir.simulator_credentials(config.data_dir)
     for channel, title in TITLES.items():
-        for cls, settings in _offered(credentials):
+        for cls, settings in _simulated_integrations(credentials):
             if cls.channel is channel:
-                _connect(cls, title, settings)
+                _create_connection(cls, title, settings)
                 break
-    _keep_key(config)
+    _create_key(config)
 
 
 def connect_chats() -> None:
-    """Make the demo's connections to the chats of people and of a team, where they are missing."""
+    """Create the demo's connections to chats and a team, if they are missing."""
     credentials = data_dir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
-    for cls, settings in _offered(credentials):
+    for cls, settings in _simulated_integrations(credentials):
         if cls.channel is Channel.CHAT:
-            _connect(cls, f"Demo {cls.title}", settings)
+            _create_connection(cls, f"Demo {cls.title}", settings)
 
 
 def subscribe() -> None:
-    """Let the simulator send its webhooks here, where they have to be asked for.
-
-    Raises SendError.
-    """
+    """Subscribe to the simulator's webhooks where a provider requires it; raise SendError."""
     base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
     query = select(Connection).where(
         Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT
@@ -82,8 +77,9 @@ def subscribe() -> None:
 
 
 def simulator_settings(cls: type[Integration]) -> dict[str, Any] | None:
-    """Return the settings of a connection to the simulator; None where it does not run, or does not
-    simulate this provider.
+    """Return the settings of a connection to the simulator.
+
+    It is None if the simulator does not run, or does not simulate this provider.
     """
     config: Config = current_app.extensions["hub.config"]
     if not config.demo or not cls.api:
@@ -91,7 +87,7 @@ def simulator_settings(cls: type[Integration]) -> dict[str, Any] | None:
     return cls.demo_settings(data_dir.simulator_credentials(config.data_dir))
 
 
-def _offered(
+def _simulated_integrations(
     credentials: SimulatorCredentials,
 ) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
     for cls in integrations.registry().values():
@@ -100,13 +96,13 @@ def _offered(
 
 
 @transaction
-def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
+def _create_connection(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
     account = cls.account_of(settings)
-    known = select(Connection.id).where(
+    query = select(Connection.id).where(
         Connection.integration == cls.name, Connection.account == account, Connection.test
     )
-    if db.session.scalar(known) is not None:
-        return  # whatever an admin made of it since
+    if db.session.scalar(query) is not None:
+        return  # an admin may have changed it
     connection = lock_connection(connections.create(cls.name, title, test=True))
     connection.settings = settings_form.settings_of(settings_form.read_form(cls, settings, {}))
     connection.settings_version = 1
@@ -114,35 +110,32 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     connection.sender = cls.senders_of(settings).default
     connection.destination = cls.destination_of(settings)
     team_subscriptions.subscribe_new(connection)
-    connection.rules = Rules().to_json()  # people who are made up cannot say yes to anything
-    # the simulator is not asked: it knows this account by the same file, and may start after us
+    connection.rules = Rules().to_json()  # no consent is required from simulated people
+    # no test, because the simulator uses the same credentials and may start later
     connection.checked_version = 1
     connection.checked_at = now()
     connection.checked_ok = True
-    connection.check = connection_tests.form_as_tested(
+    connection.check = connection_tests.stored_form(
         CheckResult(True, "The simulator is ready."), None
     )
     set_state(connection, ConnectionState.ENABLED)
     audit.record("connection.enabled", connection.id, connection.title)
 
 
-def _keep_key(config: Config) -> None:
+def _create_key(config: Config) -> None:
     path = config.data_dir / KEY_FILE
     if not path.exists() or api_keys.find(path.read_text().strip()) is None:
         data_dir.write_private(path, api_keys.create("Demo", test=True) + "\n")
 
 
 def learn_templates() -> None:
-    """Fetch the simulator's templates, and let each approved one say what its name says.
-
-    Raises SendError.
-    """
-    known = select(Connection).where(
+    """Fetch the simulator's templates and map each approved one by its name; raise SendError."""
+    query = select(Connection).where(
         Connection.test,
         Connection.title == TITLES[Channel.WHATSAPP],
         Connection.archived_at.is_(None),
     )
-    connection = db.session.scalar(known)
+    connection = db.session.scalar(query)
     if connection is None:
         return
     connection_id = connection.id
@@ -151,16 +144,16 @@ def learn_templates() -> None:
         ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED
     )
     for template in db.session.scalars(approved).all():
-        for name, ours in TEMPLATES.items():
+        for name, variable_names in TEMPLATE_VARIABLES.items():
             if template.name.startswith(name):
-                variables = dict(zip(json.loads(template.variables), ours, strict=False))
+                variables = dict(zip(json.loads(template.variables), variable_names, strict=False))
                 provider_templates.save_mapping(
                     connection_id, name, template.locale, template.id, variables
                 )
 
 
 def sample_event() -> dict[str, Any]:
-    """Return the event that the sample request begins with, as a signing app posts it."""
+    """Return the event that starts the sample request, as a signing app posts it."""
     return {
         "type": EventType.SENT.value,
         "id": "evt-771",
@@ -191,9 +184,9 @@ def sample_event() -> dict[str, Any]:
 
 
 def sample_was_sent() -> bool:
-    """Tell whether the sample request is there."""
-    known = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
-    known = known.where(
+    """Return whether the sample request exists."""
+    query = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
+    query = query.where(
         Source.slug == "default", SigningRequest.external_id == SAMPLE_ID, SigningRequest.test
     )
-    return db.session.scalar(known) is not None
+    return db.session.scalar(query) is not None

@@ -1,4 +1,4 @@
-"""Changing what a connection may send."""
+"""Change the rules of a connection."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from hub.shared import audit
 
 
 @transaction
-def save(connection_id: str, wanted: Rules) -> None:
-    """Keep other rules for a connection, from the next message on.
-
-    Raises Refused that names the field.
+def save(connection_id: str, new_rules: Rules) -> None:
+    """Store new rules of a connection, which apply from the next message; raise Refused with the
+    field.
     """
-    fresh = rules.validate_rules(wanted)
+    validated = rules.validate_rules(new_rules)
     connection = lock_connection(connection_id)
-    before = policy.rules_of(connection.info)
+    former = policy.rules_of(connection.info)
     if connection.archived_at is not None:
         raise Refused("archived", "This connection is archived and no longer sends messages.")
-    if fresh.currency != before.currency and spending.spending_of(connection.id, now()).month:
-        why = (
-            f"This month's spending is counted in {before.currency}. Change the currency"
+    if validated.currency != former.currency and spending.spending_of(connection.id, now()).month:
+        reason = (
+            f"This month's spending is counted in {former.currency}. Change the currency"
             " next month."
         )
-        raise Refused("other_currency", why, field="currency")
+        raise Refused("other_currency", reason, field="currency")
     changed = [
-        one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)
+        field.name
+        for field in fields(Rules)
+        if getattr(former, field.name) != getattr(validated, field.name)
     ]
     connection.rules = fresh.to_json()
     if fresh.quiet != before.quiet:

@@ -1,7 +1,7 @@
-"""An integration's form: what was typed, joined with the secrets that are stored.
+"""Read an integration's form: entered values combined with stored secrets.
 
-Secrets are never shown again, so a blank one means the stored one, unless what it belongs to
-changed.
+Secrets are never shown again. A blank one means the stored one, unless the account or the fields
+that it belongs to changed.
 """
 
 from __future__ import annotations
@@ -16,60 +16,60 @@ from hub.integrations.base import ConfigForm, Integration, SecretField, SendersB
 
 
 class InvalidSettings(Refused):
-    """The form is not filled in right; each field of `form` says what is wrong with it."""
+    """The form is invalid. Each field of `form` has its errors."""
 
     def __init__(self, form: ConfigForm) -> None:
         self.form = form
-        wrong = next((field for field in form if field.errors), None)
-        why = (
-            str(wrong.errors[0])
-            if wrong
+        invalid_field = next((field for field in form if field.errors), None)
+        reason = (
+            str(invalid_field.errors[0])
+            if invalid_field
             else str(next(iter(form.form_errors), "The settings do not match each other."))
         )
-        super().__init__("invalid", why, field=wrong.name if wrong else "")
+        super().__init__("invalid", reason, field=invalid_field.name if invalid_field else "")
 
 
 def empty_form(cls: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
-    """Return the form filled with the stored settings."""
+    """Return the form with the stored settings."""
     form = cls.Form(data=dict(stored))
-    _mark(form, stored)
+    _mark_stored_secrets(form, stored)
     return form
 
 
 def retyped_secrets(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
-    """Return the form filled with what was typed, right or wrong, to be shown again."""
+    """Return the form with the entered values, valid or not, to show it again."""
     form = cls.Form(formdata=MultiDict({name: value for name, value in values.items() if value}))
-    _mark(form, stored)
+    _mark_stored_secrets(form, stored)
     return form
 
 
 def read_form(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
-    """Return the form as typed, blank secrets filled with the stored ones. Raises Invalid."""
-    typed = {name: text for name, value in _posted(cls, values).items() if (text := _text(value))}
-    filled, asked = _fill(cls, typed, stored)
+    """Return the form with the entered values and stored secrets; raise InvalidSettings."""
+    entered = {
+        name: text for name, value in _as_posted(cls, values).items() if (text := _to_text(value))
+    }
+    filled, requested = _fill_secrets(cls, entered, stored)
     form = cls.Form(formdata=MultiDict(filled))
-    _mark(form, stored)
-    valid = form.validate()
-    for name, sentence in asked.items():
+    _mark_stored_secrets(form, stored)
+    is_valid = form.validate()
+    for name, sentence in requested.items():
         form[name].errors = [sentence]
-    if not valid or asked:
+    if not is_valid or requested:
         raise InvalidSettings(form)
     return form
 
 
 def settings_of(form: ConfigForm) -> dict[str, Any]:
-    """Return the settings that a valid form holds."""
+    """Return the settings of a valid form."""
     return {field.name: "" if field.data is None else field.data for field in form}
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return the names of the settings that differ; a blank one is the same as one that an older
-    version did not know.
-    """
+    """Return the names of settings that differ. A blank setting equals a missing one."""
     return sorted(
         name
         for name in before.keys() | after.keys()
@@ -78,60 +78,64 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
 
 
 def secrets_of(cls: type[Integration]) -> tuple[str, ...]:
-    """Return the names of the settings that are secret."""
+    """Return the names of the secret settings."""
     return tuple(field.name for field in cls.Form() if isinstance(field, SecretField))
 
 
-def _fill(
-    cls: type[Integration], typed: Mapping[str, str], stored: Mapping[str, Any]
+def _fill_secrets(
+    cls: type[Integration], entered: Mapping[str, str], stored: Mapping[str, Any]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what was typed plus the stored secrets that still hold, and a sentence for each secret
-    to be asked for again.
+    """Return the entered values with the stored secrets that still apply.
+
+    Also return a sentence for each secret that must be entered again.
     """
-    filled = dict(typed)
-    asked = {}
+    filled = dict(entered)
+    requested = {}
     form = cls.Form()
-    kept = {
-        name: stored[name] for name in secrets_of(cls) if stored.get(name) and name not in typed
+    stored_secrets = {
+        name: stored[name] for name in secrets_of(cls) if stored.get(name) and name not in entered
     }
-    account = cls.account_of({**kept, **typed})
-    before = cls.account_of(stored)  # a secret may be what names the account
-    # one that is named now, or no more, is nobody else's
-    same_account = account == before or not (account and before)
+    account = cls.account_of({**stored_secrets, **entered})
+    former_account = cls.account_of(stored)  # the account may depend on a secret
+    # an account that appears or disappears is not another account
+    same_account = account == former_account or not (account and former_account)
     for field in form:
-        if not isinstance(field, SecretField) or field.name in typed or not stored.get(field.name):
+        if (
+            not isinstance(field, SecretField)
+            or field.name in entered
+            or not stored.get(field.name)
+        ):
             continue
-        changed = [
-            name for name in field.bound_to if typed.get(name, "") != _text(stored.get(name))
+        changed_names = [
+            name for name in field.bound_to if entered.get(name, "") != _to_text(stored.get(name))
         ]
-        if not changed and same_account:
+        if not changed_names and same_account:
             filled[field.name] = stored[field.name]
-        elif all(
-            name in typed for name in changed
-        ):  # what it belonged to was emptied: then the secret goes too
-            what = form[changed[0]].label.text if changed else "account"
-            asked[field.name] = (
-                f"The {what} changed. Enter the {field.label.text} that belongs to it."
+        elif all(name in entered for name in changed_names):
+            # otherwise the field it belongs to was cleared, and the secret is removed too
+            label = form[changed_names[0]].label.text if changed_names else "account"
+            requested[field.name] = (
+                f"The {label} changed. Enter the {field.label.text} that belongs to it."
             )
-    return filled, asked
+    return filled, requested
 
 
-def _posted(cls: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as a browser posts them, also where a table is given as it is stored."""
-    found = dict(values)
+def _as_posted(cls: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as a browser posts them, also for tables in their stored form."""
+    posted = dict(values)
     for field in cls.Form():
         if isinstance(field, SendersByCountry) and isinstance(values.get(field.name), Mapping):
-            found |= field.posted(field.name, found.pop(field.name))
-    return found
+            posted |= field.posted(field.name, posted.pop(field.name))
+    return posted
 
 
-def _mark(form: ConfigForm, stored: Mapping[str, Any]) -> None:
+def _mark_stored_secrets(form: ConfigForm, stored: Mapping[str, Any]) -> None:
     for field in form:
         if isinstance(field, SecretField):
             field.stored = bool(stored.get(field.name))
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     if value is None or value is False:
         return ""
     return "y" if value is True else str(value).strip()

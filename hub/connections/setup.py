@@ -1,4 +1,4 @@
-"""Prepare what must exist before the first request, at every start, after migration."""
+"""Create what must exist before the first request. It runs at every start, after migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["first_admin_link", "prepare"]
 
 
 def prepare() -> None:
-    """Make the key that addresses are found by, and the default source; what is there stays."""
+    """Create the index key and the default source, if they are missing."""
     index_key.index_key()
     _add_default_source()
 

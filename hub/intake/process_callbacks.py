@@ -337,7 +337,7 @@ def _unassigned_messages(content: Mapping[str, Any]) -> list[WebhookEvent]:
 
 def _reader(connection_id: str, version: int) -> WebhookReceiver:
     instances = integration_instances.instances()
-    instance = instances.kept(connection_id, version) or instances.reader(
+    instance = instances.cached(connection_id, version) or instances.webhook_reader(
         db.session.get_one(Connection, connection_id)
     )
     if not isinstance(instance, WebhookReceiver):

@@ -1,1 +1,1 @@
-"""Services that several use cases share: audit log, idempotency, tokens, running integrations."""
+"""Services for several use cases: audit log, idempotency, tokens, integration instances, checks."""

@@ -1,7 +1,7 @@
-"""Tokens that do one thing once: in links that we give away, and behind the buttons of messages.
+"""Tokens for one action, in links that the hub sends and behind buttons of messages.
 
-A token is 16 random bytes and 16 that only this hub can have made of them, 43 characters of
-`A-Za-z0-9_-`; what is stored is its digest.
+A token consists of 16 random bytes and 16 that only this hub can compute, written in 43 characters
+of `A-Za-z0-9_-`. Only its digest is stored.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from hub.lib.crypto import blind_index, digest
 from hub.models import ActionToken
 from hub.shared.index_key import index_key
 
-RANDOM = 16  # bytes
+NONCE_BYTES = 16
 
 
 @transaction
 def make_token(
     kind: str,
     subject: str,
-    lasts: timedelta,
+    lifetime: timedelta,
     *,
     event_id: str | None = None,
     connection_id: str | None = None,
 ) -> str:
-    """Return a new token of a kind, for what has the id `subject`."""
-    nonce = secrets.token_bytes(RANDOM)
+    """Return a new token of a kind for the object with the ID `subject`."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
     token = urlsafe_b64encode(nonce + _proof(nonce)).decode().rstrip("=")
-    moment = now()
+    created_at = now()
     write(
-        _ADD,
+        _INSERT,
         {
             "digest": digest(token),
             "kind": kind,
             "subject": subject,
             "connection_id": connection_id,
             "event_id": event_id,
-            "created_at": moment,
-            "expires_at": moment + lasts,
+            "created_at": created_at,
+            "expires_at": created_at + lifetime,
             "used_at": None,
             "used_by": "",
             "outcome": "",
@@ -55,18 +55,18 @@ def make_token(
     return token
 
 
-_ADD = Statement.insert(table_of(ActionToken))
+_INSERT = Statement.insert(table_of(ActionToken))
 
 
 def find_token(
-    token: str, *kinds: str, lock: bool = False, proven: bool = True
+    token: str, *kinds: str, lock: bool = False, require_proof: bool = True
 ) -> ActionToken | None:
-    """Return what a token stands for, used up and expired ones too; None for one that we did not
-    make, or not for these kinds.
+    """Return the stored action of a token, also if it is used or expired.
 
-    `proven` False takes tokens from before they carried a proof.
+    It is None for a token that this hub did not create, or not of these kinds. `require_proof`
+    False accepts tokens without a proof, from older versions.
     """
-    if proven and not is_genuine(token):
+    if require_proof and not is_genuine(token):
         return None
     query = (
         select(ActionToken)
@@ -77,18 +77,20 @@ def find_token(
 
 
 def is_open(action: ActionToken | None) -> bool:
-    """Tell whether a token can still be used."""
+    """Return whether a token can still be used."""
     return action is not None and action.used_at is None and action.expires_at > now()
 
 
 def is_genuine(token: str) -> bool:
-    """Tell whether this hub made a token; what was made up is not even looked for."""
+    """Return whether this hub created a token, without a lookup."""
     try:
-        made = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        decoded = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except ValueError:
         return False
-    return len(made) == 2 * RANDOM and hmac.compare_digest(made[RANDOM:], _proof(made[:RANDOM]))
+    return len(decoded) == 2 * NONCE_BYTES and hmac.compare_digest(
+        decoded[NONCE_BYTES:], _proof(decoded[:NONCE_BYTES])
+    )
 
 
 def _proof(nonce: bytes) -> bytes:
-    return blind_index(index_key(), "token", nonce.hex())[:RANDOM]
+    return blind_index(index_key(), "token", nonce.hex())[:NONCE_BYTES]

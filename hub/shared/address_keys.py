@@ -9,25 +9,19 @@ from hub.shared.index_key import index_key
 
 
 def address_key(kind: str, address: str) -> bytes:
-    """Return what finds an address without revealing it: of its normal form, however it was
-    written.
-    """
+    """Return the key of an address's normal form."""
     return blind_index(index_key(), kind, addresses.normalize(kind, address))
 
 
 def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
-    """Return what an address may have been stored under: the key of its normal form first, then
-    those of its other forms.
-    """
+    """Return all keys under which an address may be stored, the key of its normal form first."""
     return tuple(
         blind_index(index_key(), kind, form) for form in addresses.written_forms(kind, address)
     )
 
 
 def keys_of_contact(contact: Contact) -> tuple[bytes, ...]:
-    """Return what a contact's address may have been stored under; of an erased one no other form is
-    known.
-    """
+    """Return the keys of a contact's address. An erased contact has only its stored key."""
     return (
         (contact.address_key,) if contact.erased_at else address_keys(contact.kind, contact.address)
     )

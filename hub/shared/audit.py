@@ -1,4 +1,4 @@
-"""The audit trail: a row with every change, written in the change's own transaction."""
+"""The audit log: a row for every change, written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ _actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 
 
 def act_as(actor: Actor) -> None:
-    """Set who acts from here on, such as the user or the API key of a request."""
+    """Set the actor of the current request or command."""
     _actor.set(actor)
 
 
 def actor() -> Actor:
-    """Return who acts."""
+    """Return the current actor."""
     return _actor.get()
 
 
 def record(action: str, subject: str = "", title: str = "", **detail: Any) -> None:
-    """Write what was changed, inside the transaction that changes it.
-
-    `detail` must be plain, and free of secrets.
+    """Add an entry inside the transaction of the change. `detail` must be plain and without
+    secrets.
     """
-    who = _actor.get()
+    current_actor = _actor.get()
     db.session.add(
         AuditEntry(
-            user_id=who.user_id,
-            actor=who.who,
+            user_id=current_actor.user_id,
+            actor=current_actor.who,
             action=action,
             subject=subject,
             title=title,

@@ -1,10 +1,10 @@
 """Check the clock before anything is deleted by age.
 
-A clock that leaps a year ahead makes everything look old enough to be deleted. The time that has
-really passed is known from the machine's uptime or, after a restart, from the time of the last
-check. On the first check the newest rows count. The clock of a hub that was off for long is trusted
-again once it has run steadily for a week, or when an admin confirms it. One that is more than about
-60 days ahead needs the admin.
+If the clock jumps a year ahead, all data seems old enough to be deleted. The time that has really
+passed is known from the machine's uptime or, after a restart, from the time of the last check. The
+first check uses the newest rows. The clock of a hub that was off for a long time is trusted again
+after a week without jumps, or when an admin confirms it. A clock that is more than about 60 days
+ahead needs the admin.
 """
 
 from __future__ import annotations
@@ -31,95 +31,97 @@ log = structlog.get_logger(__name__)
 
 SETTING = "clock"
 TOLERANCE = timedelta(days=1).total_seconds()
-STEP = timedelta(hours=1).total_seconds()  # what setting a clock right may change
-LONGEST_OFF = timedelta(days=4).total_seconds()  # a long weekend: believed after a restart
+STEP = timedelta(hours=1).total_seconds()  # a usual correction of a clock
+LONGEST_OFF = timedelta(days=4).total_seconds()  # a long weekend: trusted after a restart
 STEADY = timedelta(days=7).total_seconds()
-LONGEST_BREAK = timedelta(days=60).total_seconds()  # of a hub; a clock further ahead is wrong
+LONGEST_BREAK = timedelta(
+    days=60
+).total_seconds()  # without the hub; a clock that is further ahead is wrong
 WRITE_EVERY = timedelta(minutes=5).total_seconds()
 DAMAGED = "The stored time of the last check cannot be read."
-NEWEST_OF = (Message, ProviderCallback, Event, InboundMessage, AuditEntry)
+CHECKED_MODELS = (Message, ProviderCallback, Event, InboundMessage, AuditEntry)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment on the clock, and the uptime in seconds of the machine (`source`) then."""
+    """A time on the clock, and the machine's uptime in seconds (of `source`) at that time."""
 
     wall: float
     source: str
     uptime: float
 
     def elapsed(self, later: Mark) -> float | None:
-        """Return the seconds to a later mark; None if they are not known."""
+        """Return the seconds until a later mark, or None if they are not known."""
         if self.source == later.source and later.uptime >= self.uptime:
             return later.uptime - self.uptime
-        passed = later.wall - self.wall
-        return passed if 0 <= passed <= LONGEST_OFF else None
+        elapsed_seconds = later.wall - self.wall
+        return elapsed_seconds if 0 <= elapsed_seconds <= LONGEST_OFF else None
 
 
 @dataclass(frozen=True)
 class State:
-    """The last moment that was believed, the last check, and the time without a leap."""
+    """The last trusted time, the last check, and the seconds without a jump."""
 
     anchor: Mark
     last: Mark
     steady: float = 0.0
 
-    def off_by(self, here: Mark) -> float:
-        """Return by how many seconds the clock is ahead (behind: less than 0)."""
-        return here.wall - self.anchor.wall - (self.anchor.elapsed(here) or 0.0)
+    def seconds_ahead(self, mark: Mark) -> float:
+        """Return by how many seconds the clock is ahead; negative if it is behind."""
+        return mark.wall - self.anchor.wall - (self.anchor.elapsed(mark) or 0.0)
 
-    def believes(self, here: Mark) -> bool:
-        return abs(self.off_by(here)) <= TOLERANCE
+    def trusts(self, mark: Mark) -> bool:
+        return abs(self.seconds_ahead(mark)) <= TOLERANCE
 
-    def after(self, here: Mark) -> State:
-        """Return the state after a check at this moment."""
-        passed = self.last.elapsed(here)
-        leapt = passed is None or abs(here.wall - self.last.wall - passed) > STEP
-        steady = 0.0 if leapt else self.steady + (passed or 0.0)
-        # after a restart, the steady time counts as a part of the difference
-        if steady >= STEADY and self.off_by(here) <= LONGEST_BREAK + STEADY:
-            return State(here, here)
+    def after(self, mark: Mark) -> State:
+        """Return the state after a check at this time."""
+        elapsed = self.last.elapsed(mark)
+        has_jumped = elapsed is None or abs(mark.wall - self.last.wall - elapsed) > STEP
+        steady_seconds = 0.0 if has_jumped else self.steady + (elapsed or 0.0)
+        # after a restart, the steady time is part of the difference
+        if steady_seconds >= STEADY and self.seconds_ahead(mark) <= LONGEST_BREAK + STEADY:
+            return State(mark, mark)
         anchor = self.anchor
-        if self.believes(here):
-            # its time runs on with the uptime, so that many small leaps do not add up unnoticed
-            anchor = replace(here, wall=self.anchor.wall + (self.anchor.elapsed(here) or 0.0))
-        return State(anchor, here, steady)
+        if self.trusts(mark):
+            # it advances with the uptime, so that many small jumps do not add up unnoticed
+            anchor = replace(mark, wall=self.anchor.wall + (self.anchor.elapsed(mark) or 0.0))
+        return State(anchor, mark, steady_seconds)
 
 
 def is_right() -> bool:
-    """Check whether the clock can be believed; call it before anything is deleted by age.
+    """Return whether the clock can be trusted. Call it before anything is deleted by age.
 
-    A clock is not believed while the last check cannot be read.
+    It is False while the stored state cannot be read.
     """
-    here = _here()
+    mark = _current_mark()
     try:
-        state = _read()
+        state = _read_state()
     except DecryptionError:
         log.warning("clock.not_believed", why=DAMAGED, remedy="Confirm the clock.")
         return False
     if state is None:
-        state = _first(here)
-        _write(state.after(here))
-    elif _worth_writing(state, here):
-        _write(state.after(here))
-    right = state.believes(here) or state.after(here).believes(here)
-    if not right:
-        days = round(state.off_by(here) / 86400)
+        state = _initial_state(mark)
+        _save_state(state.after(mark))
+    elif _needs_write(state, mark):
+        _save_state(state.after(mark))
+    is_trusted = state.trusts(mark) or state.after(mark).trusts(mark)
+    if not is_trusted:
+        days = round(state.seconds_ahead(mark) / 86400)
         log.warning("clock.not_believed", days=days, remedy="Set the clock, or confirm it.")
-    return right
+    return is_trusted
 
 
 def problem() -> str:
-    """Say what is wrong with the clock, or ""; reads only."""
-    here = _here()
+    """Return the problem of the clock, or "". It only reads."""
+    mark = _current_mark()
     try:
-        state = _read() or _first(here)
+        state = _read_state() or _initial_state(mark)
     except DecryptionError:
         return DAMAGED
-    if state.believes(here):
+    if state.trusts(mark):
         return ""
-    days = max(1, round(abs(state.off_by(here)) / 86400))
-    direction = "ahead of" if state.off_by(here) > 0 else "behind"
+    days = max(1, round(abs(state.seconds_ahead(mark)) / 86400))
+    direction = "ahead of" if state.seconds_ahead(mark) > 0 else "behind"
     return (
         f"The clock is {days} {'day' if days == 1 else 'days'} {direction} the time that Signpost"
         " expects."
@@ -128,34 +130,34 @@ def problem() -> str:
 
 @transaction
 def confirm() -> None:
-    """Believe the clock as it is now, because an admin has checked it."""
-    here = _here()
-    before = problem()
-    _put(State(here, here))
-    audit.record("clock.confirmed", why=before)
+    """Trust the current clock, because an admin has checked it."""
+    mark = _current_mark()
+    former_problem = problem()
+    _store_state(State(mark, mark))
+    audit.record("clock.confirmed", why=former_problem)
 
 
-def _worth_writing(state: State, here: Mark) -> bool:
-    """Tell whether a check is worth a write: now and then, and when the verdict changes."""
-    passed = state.last.elapsed(here)
-    if passed is None or passed >= WRITE_EVERY:
+def _needs_write(state: State, mark: Mark) -> bool:
+    """Return whether to store a check: every few minutes, and when the result changes."""
+    elapsed = state.last.elapsed(mark)
+    if elapsed is None or elapsed >= WRITE_EVERY:
         return True
-    return state.believes(here) != state.believes(state.last)
+    return state.trusts(mark) != state.trusts(state.last)
 
 
-def _first(here: Mark) -> State:
-    """Begin with the newest rows: they were made when the clock was last used."""
-    newest = [time_of(row_id) for row_id in map(_newest, NEWEST_OF) if row_id]
-    wall = max(newest).timestamp() if newest else here.wall
-    return State(replace(here, wall=wall), here)
+def _initial_state(mark: Mark) -> State:
+    """Return a state from the newest rows, which were created when the clock was last used."""
+    creation_times = [time_of(row_id) for row_id in map(_newest_id, CHECKED_MODELS) if row_id]
+    wall = max(creation_times).timestamp() if creation_times else mark.wall
+    return State(replace(mark, wall=wall), mark)
 
 
-def _newest(model: Any) -> str | None:
+def _newest_id(model: Any) -> str | None:
     return db.session.scalar(select(model.id).order_by(model.id.desc()).limit(1))
 
 
-# ── Where the state is kept ─────────────────────────────────────────────────────────────────────
-def _read() -> State | None:
+# ── Stored state ───────────────────────────────────────────────────────────────────────────────
+def _read_state() -> State | None:
     row = db.session.get(Setting, SETTING, populate_existing=True)
     if row is None:
         return None
@@ -164,26 +166,28 @@ def _read() -> State | None:
 
 
 @transaction
-def _write(state: State) -> None:
-    _put(state)
+def _save_state(state: State) -> None:
+    _store_state(state)
 
 
-def _put(state: State) -> None:
+def _store_state(state: State) -> None:
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
     row.value = asdict(state)
     db.session.add(row)
 
 
 # ── This moment ─────────────────────────────────────────────────────────────────────────────────
-def _here() -> Mark:
+def _current_mark() -> Mark:
     source, uptime = _uptime()
     return Mark(now().timestamp(), source, uptime)
 
 
 def _uptime() -> tuple[str, float]:
-    """Return what counts the seconds, and their number: the machine's since boot if known."""
+    """Return the source of the uptime and its seconds: since boot if known, else of this
+    process.
+    """
     try:
-        # read from the file: what fakes the clock for a process fakes clock_gettime as well
+        # read from a file, because tools that fake the clock also fake clock_gettime
         return _boot_id(), float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return f"process {os.getpid()} {_STARTED}", time.monotonic()

@@ -1,6 +1,4 @@
-"""Idempotency: the same key and body get the same answer, which is stored in the request's own
-transaction.
-"""
+"""Idempotency: an equal key and body get the same answer, stored in the request's transaction."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ from hub.shared.index_key import index_key
 
 LONGEST_KEY = 255
 WAIT_SECONDS = 2.0
-KEPT = timedelta(days=7)
-FORGOTTEN_AT_ONCE = 1000
+RETENTION = timedelta(days=7)
+MAX_DELETED_AT_ONCE = 1000
 
 
 def answer_once(
@@ -36,90 +34,96 @@ def answer_once(
     key: str,
     body: bytes,
     status: int,
-    run: Callable[[], dict[str, Any]],
+    change: Callable[[], dict[str, Any]],
     *,
-    ahead: bool = False,
+    prepare_ahead: bool = False,
 ) -> tuple[dict[str, Any], bool]:
-    """Run a change once per key; return its answer, and whether that is a repeated one.
+    """Run a change once per key; return its answer, and whether it was stored by an earlier
+    request.
 
-    `ahead` says that the change can be worked out before the lock is taken, as `optimistic` wants
-    it. Raises Refused when the key came with another body before, Conflict while the first request
-    still runs.
+    `prepare_ahead` allows to prepare the change before the lock, see `optimistic`. Raise Refused if
+    the key was used with another body, Conflict while the first request still runs.
     """
     if not key:
-        # the answer is part of the transaction: what cannot be answered is not stored
-        return run() if ahead else transaction(run)(), False
+        # the answer is computed in the transaction: without an answer nothing is stored
+        return change() if prepare_ahead else transaction(change)(), False
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused(
             "bad_idempotency_key",
             f"Use at most {LONGEST_KEY} printable characters.",
             field="Idempotency-Key",
         )
-    with locks.hold_lock(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:
-        if not first:
+    with locks.hold_lock(f"{api_key_id} {path} {key}", WAIT_SECONDS) as is_first:
+        if not is_first:
             raise Conflict(
                 "still_running",
                 "A request with this Idempotency-Key is still running. Repeat this one in a few"
                 " seconds.",
                 field="Idempotency-Key",
             )
-        change = optimistic(_once) if ahead else transaction(_once)
-        return change(api_key_id, path, key, hmac.digest(index_key(), body, "sha256"), status, run)
+        run_once = optimistic(_run_once) if prepare_ahead else transaction(_run_once)
+        return run_once(
+            api_key_id, path, key, hmac.digest(index_key(), body, "sha256"), status, change
+        )
 
 
-def _once(
+def _run_once(
     api_key_id: str,
     path: str,
     key: str,
     body_hmac: bytes,
     status: int,
-    run: Callable[[], dict[str, Any]],
+    change: Callable[[], dict[str, Any]],
 ) -> tuple[dict[str, Any], bool]:
-    name = {"api_key_id": api_key_id, "path": path, "key_digest": digest(key)}
-    row = f"{api_key_id}{path}{digest(key).hex()}"
-    kept = read(_KEPT, **name)
-    if kept and now() - kept[0][0] <= KEPT:
-        _, kept_hmac, sealed = kept[0]
-        if not hmac.compare_digest(kept_hmac, body_hmac):
+    key_values = {"api_key_id": api_key_id, "path": path, "key_digest": digest(key)}
+    row_id = f"{api_key_id}{path}{digest(key).hex()}"
+    stored = read(_SELECT, **key_values)
+    if stored and now() - stored[0][0] <= RETENTION:
+        _, stored_hmac, encrypted = stored[0]
+        if not hmac.compare_digest(stored_hmac, body_hmac):
             raise Refused(
                 "idempotency_mismatch",
                 "This Idempotency-Key was used with another body before. Use a new key"
                 " for a new request.",
                 field="Idempotency-Key",
             )
-        return keyring().open_json(IDEMPOTENT_ANSWER, row, sealed), True
-    answer = run()
-    if kept:
-        write(_FORGET, name)
-    sealed = keyring().seal_json(IDEMPOTENT_ANSWER, row, answer)
+        return keyring().open_json(IDEMPOTENT_ANSWER, row_id, encrypted), True
+    answer = change()
+    if stored:
+        write(_DELETE, key_values)
+    encrypted = keyring().seal_json(IDEMPOTENT_ANSWER, row_id, answer)
     write(
-        _KEEP,
-        {**name, "body_hmac": body_hmac, "status": status, "answer": sealed, "created_at": now()},
+        _INSERT,
+        {
+            **key_values,
+            "body_hmac": body_hmac,
+            "status": status,
+            "answer": encrypted,
+            "created_at": now(),
+        },
     )
     return answer, False
 
 
 table = table_of(IdempotencyKey)
-_THIS = [table.c[name] == bindparam(name) for name in ("api_key_id", "path", "key_digest")]
-_KEPT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).where(*_THIS))
-_FORGET = Statement(delete(table).where(*_THIS))
-_KEEP = Statement.insert(table)
+_SAME_KEY = [table.c[name] == bindparam(name) for name in ("api_key_id", "path", "key_digest")]
+_SELECT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).where(*_SAME_KEY))
+_DELETE = Statement(delete(table).where(*_SAME_KEY))
+_INSERT = Statement.insert(table)
 
 
 def delete_old_answers() -> int:
-    """Remove stored answers that are older than they are kept; return how many of them, a bounded
-    number at once.
-    """
-    return _forget() if clock_check.is_right() else 0
+    """Delete expired answers, a limited number at once; return the number."""
+    return _delete_old() if clock_check.is_right() else 0
 
 
 @transaction
-def _forget() -> int:
+def _delete_old() -> int:
     old = list(
         db.session.scalars(
             select(IdempotencyKey)
-            .where(IdempotencyKey.created_at < now() - KEPT)
-            .limit(FORGOTTEN_AT_ONCE)
+            .where(IdempotencyKey.created_at < now() - RETENTION)
+            .limit(MAX_DELETED_AT_ONCE)
         )
     )
     for row in old:

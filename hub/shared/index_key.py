@@ -1,4 +1,4 @@
-"""The key under which guessable values, such as addresses, are indexed."""
+"""The key of the index of guessable values, such as addresses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ INDEX_KEY = "index_key"
 
 
 def index_key() -> bytes:
-    """Return the key under which guessable values are indexed: made once, kept sealed, never
-    rotated.
-    """
-    kept = current_app.extensions.get("hub.index_key")
-    if kept is None:
+    """Return the index key. It is created once, stored encrypted and never rotated."""
+    key = current_app.extensions.get("hub.index_key")
+    if key is None:
         row = db.session.get(Setting, INDEX_KEY)
         text = row.value if row is not None else _make_index_key()
-        kept = current_app.extensions["hub.index_key"] = bytes.fromhex(text)
-    return cast(bytes, kept)
+        key = current_app.extensions["hub.index_key"] = bytes.fromhex(text)
+    return cast(bytes, key)
 
 
 @transaction

@@ -1,4 +1,4 @@
-"""Connections as running integrations: one instance per connection and version of its settings."""
+"""Running integrations: one instance per connection and version of its settings."""
 
 from __future__ import annotations
 
@@ -22,44 +22,47 @@ from hub.models import Connection
 
 
 class InstanceCache:
-    """Makes and keeps instances; shared by all threads of a process."""
+    """Creates and caches instances. All threads of a process share it."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._instances: dict[str, tuple[int, Integration]] = {}
-        self._aside: dict[str, float] = {}
+        self._suspended_until: dict[str, float] = {}
         self._clients: dict[frozenset[str], ProviderHttpClient] = {}
         self._lock = threading.Lock()
 
     def instance(self, connection: Connection) -> Integration:
         """Return the running integration of a connection.
 
-        Raises Unreadable, NotFound, ConfigError.
+        Raise DecryptionError, NotFound or ConfigError.
         """
-        if (kept := self.kept(connection.id, connection.settings_version)) is not None:
-            return kept
-        made = self.make(
+        if (cached_instance := self.cached(connection.id, connection.settings_version)) is not None:
+            return cached_instance
+        new_instance = self.create(
             connection.integration, connection.settings_or_none() or {}, test=connection.test
         )
-        self._instances[connection.id] = (connection.settings_version, made)
-        return made
+        self._instances[connection.id] = (connection.settings_version, new_instance)
+        return new_instance
 
-    def kept(self, connection_id: str, version: int) -> Integration | None:
-        """Return the running integration of these settings, if it was made before."""
-        found = self._instances.get(connection_id)
-        return found[1] if found is not None and found[0] == version else None
+    def cached(self, connection_id: str, version: int) -> Integration | None:
+        """Return the running integration for a version of the settings, if it exists."""
+        entry = self._instances.get(connection_id)
+        return entry[1] if entry is not None and entry[0] == version else None
 
-    def set_aside(self, connection_id: str, seconds: float) -> None:
-        """Leave a connection alone in this process for a while: its settings do not open here."""
-        self._aside[connection_id] = time.monotonic() + seconds
+    def suspend(self, connection_id: str, seconds: float) -> None:
+        """Ignore a connection in this process for some seconds, because its settings cannot be
+        decrypted.
+        """
+        self._suspended_until[connection_id] = time.monotonic() + seconds
 
-    def is_aside(self, connection_id: str) -> bool:
-        """Tell whether a connection is left alone in this process."""
-        return self._aside.get(connection_id, 0) > time.monotonic()
+    def is_suspended(self, connection_id: str) -> bool:
+        """Return whether this process ignores a connection."""
+        return self._suspended_until.get(connection_id, 0) > time.monotonic()
 
-    def reader(self, connection: Connection) -> Integration:
-        """Return what reads a connection's webhooks: also where calls to its provider are not
-        allowed, since reading makes none.
+    def webhook_reader(self, connection: Connection) -> Integration:
+        """Return an integration that reads a connection's webhooks.
+
+        It works even if calls to the provider are not allowed, because reading makes none.
         """
         try:
             return self.instance(connection)
@@ -68,34 +71,34 @@ class InstanceCache:
                 connection.settings_or_none() or {}, self._client(frozenset())
             )
 
-    def make(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
+    def create(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
         """Return an instance of an integration for settings that need not be stored."""
         cls = integrations.get(name)
-        api, http = self._outside(cls, test)
+        api, http = self._api_and_client(cls, test)
         return cls(settings, http, api)
 
     def api_urls(self, cls: type[Integration], *, test: bool) -> tuple[str, ...]:
-        """Return the addresses that an integration's calls go to.
+        """Return the addresses that an integration calls.
 
-        Raises ConfigError for a test connection outside the demo.
+        Raise ConfigError for a test connection outside the demo.
         """
-        return tuple({**cls.api, **self._outside(cls, test)[0]}.values())
+        return tuple({**cls.api, **self._api_and_client(cls, test)[0]}.values())
 
     def http_client(self, allow: frozenset[str]) -> ProviderHttpClient:
-        """Return a client for addresses that belong to no provider, such as those of files."""
+        """Return a client for addresses of no provider, such as those of files."""
         return self._client(allow)
 
     def unassigned_verifier(self, cls: type[WebhookReceiver]) -> WebhookReceiver | None:
-        """Return what verifies webhooks of accounts that belong to no connection."""
+        """Return a verifier for webhooks of accounts without a connection."""
         return cls.unassigned_verifier(
             {**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token},
             self._client(frozenset()),
         )
 
-    def _outside(
+    def _api_and_client(
         self, cls: type[Integration], test: bool
     ) -> tuple[dict[str, str], ProviderHttpClient]:
-        if test:  # a test connection reaches the simulator and nothing else
+        if test:  # a test connection can only reach the simulator
             if not self.config.demo:
                 raise ConfigError(
                     "Test connections use the simulator, which runs only in a demo. Set"
@@ -106,11 +109,10 @@ class InstanceCache:
                 frozenset({str(self.config.simulator_bind)})
             )
         api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
-        # an address that the operator wrote into the environment may be reached, by the integration
-        # it is meant for; credentials go there in clear only on this machine, or where
-        # HUB_HTTP_ALLOW says so
+        # An address in the environment is allowed for its integration. Without encryption it is
+        # allowed only on this machine or with HUB_HTTP_ALLOW, because requests hold credentials.
         return api, self._client(
-            self.config.http_allow | {host_port(url) for url in api.values() if _safe(url)}
+            self.config.http_allow | {host_port(url) for url in api.values() if _is_safe(url)}
         )
 
     def _client(self, allow: frozenset[str]) -> ProviderHttpClient:
@@ -121,22 +123,25 @@ class InstanceCache:
             return self._clients[allow]
 
 
-def _safe(url: str) -> bool:
+def _is_safe(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Give the application its running integrations."""
+    """Create the application's instance cache."""
     app.extensions["hub.integration_instances"] = InstanceCache(config)
 
 
 def instance(connection: Connection) -> Integration:
-    """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
+    """Return the running integration of a connection.
+
+    Raise DecryptionError, NotFound or ConfigError.
+    """
     return instances().instance(connection)
 
 
 def instances() -> InstanceCache:
-    """Return the application's running integrations."""
-    found: InstanceCache = current_app.extensions["hub.integration_instances"]
-    return found
+    """Return the application's instance cache."""
+    cache: InstanceCache = current_app.extensions["hub.integration_instances"]
+    return cache

@@ -1,8 +1,8 @@
-"""Refused attempts in the activity: failed sign-ins, lock-outs, refused API keys, forbidden pages.
+"""Record refused attempts: failed sign-ins, lock-outs, refused API keys, forbidden pages.
 
-There is one row per kind, address, subject and minute, which counts the attempts. A process adds
-at most MOST_ROWS of them a minute; what comes from further addresses shares one row. So an attack
-shows, and cannot fill the database.
+One row per kind, address, subject and minute counts the attempts. A process adds at most
+MAX_ROWS_PER_MINUTE of them. Further addresses share one row, so that an attack is visible but
+cannot fill the database.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ from hub.models import AuditEntry
 log = structlog.get_logger(__name__)
 
 KIND = "security"
-MOST_ROWS = 60
-EACH_WRITTEN = 10  # from then on a row is written once a second
-ELSEWHERE = "other addresses"
+MAX_ROWS_PER_MINUTE = 60
+IMMEDIATE_WRITES = 10  # after these, a row is written once a second
+OTHER_ADDRESSES = "other addresses"
 
 
 @dataclass
 class _Row:
-    """One row of this minute: what is not yet written, and when it was written last."""
+    """One row of the current minute: unwritten attempts, all attempts, and the time of the last
+    write.
+    """
 
     pending: int = 0
-    seen: int = 0
+    total: int = 0
     written_at: float = float("-inf")
 
 
@@ -53,7 +55,7 @@ class _Minute:
 
 
 def network_of(address: str) -> str:
-    """Return what one visitor controls: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return the network of one visitor: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -74,35 +76,37 @@ def record(
     title: str = "",
     **detail: Any,
 ) -> None:
-    """Note a refused attempt; never raises, and takes no secret. `detail` is that of the first."""
+    """Record a refused attempt without raising errors. `detail`, of the first attempt, has no
+    secrets.
+    """
     moment = now()
     key = (f"{KIND}.{action}", network_of(address), subject)
-    count, key = _take(key, int(moment.timestamp()) // 60)
+    count, key = _count_attempt(key, int(moment.timestamp()) // 60)
     if not count:
         return
-    if key[1] == ELSEWHERE:
+    if key[1] == OTHER_ADDRESSES:
         who = "Unknown visitors"
         title = ""
         detail = {}
     try:
-        _add(key, moment, count, {"who": who, "title": title, "detail": detail})
-    except SQLAlchemyError as problem:  # the answer that refuses must not fail for it
-        log.warning("security.not_recorded", action=action, problem=type(problem).__name__)
+        _write_row(key, moment, count, {"who": who, "title": title, "detail": detail})
+    except SQLAlchemyError as error:  # the refusal must not fail because of it
+        log.warning("security.not_recorded", action=action, problem=type(error).__name__)
 
 
-def _take(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, str]]:
-    """Count an attempt; return how many to write now, and under which key."""
+def _count_attempt(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, str]]:
+    """Count an attempt; return how many attempts to write now, and the key of their row."""
     current: _Minute = current_app.extensions.setdefault("hub.security_log", _Minute())
     with current.lock:
         if current.number != minute:
             current.number = minute
             current.rows = {}
-        if key not in current.rows and len(current.rows) >= MOST_ROWS:
-            key = (key[0], ELSEWHERE, "")
+        if key not in current.rows and len(current.rows) >= MAX_ROWS_PER_MINUTE:
+            key = (key[0], OTHER_ADDRESSES, "")
         row = current.rows.setdefault(key, _Row())
         row.pending += 1
-        row.seen += 1
-        if row.seen > EACH_WRITTEN and time.monotonic() - row.written_at < 1:
+        row.total += 1
+        if row.total > IMMEDIATE_WRITES and time.monotonic() - row.written_at < 1:
             return 0, key
         pending = row.pending
         row.pending = 0
@@ -111,15 +115,17 @@ def _take(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, 
 
 
 @transaction
-def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[str, Any]) -> None:
-    """Add to the row of this minute, which has the same id in every process."""
+def _write_row(
+    key: tuple[str, str, str], moment: datetime, count: int, entry: dict[str, Any]
+) -> None:
+    """Add attempts to the row of this minute, which has the same ID in every process."""
     action, address, subject = key
     row_id = _row_id(key, moment)
     row = db.session.get(AuditEntry, row_id, with_for_update=True, populate_existing=True)
     if row is None:
-        detail = {"address": address, "count": count, **words["detail"]}
+        detail = {"address": address, "count": count, **entry["detail"]}
         row = AuditEntry(
-            id=row_id, action=action, subject=subject, actor=words["who"], title=words["title"]
+            id=row_id, action=action, subject=subject, actor=entry["who"], title=entry["title"]
         )
         row.at = moment
         row.detail = detail
@@ -130,7 +136,7 @@ def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[st
 
 
 def _row_id(key: tuple[str, str, str], moment: datetime) -> str:
-    """Return the UUIDv7 that a row has: its minute, and a digest of what it counts."""
+    """Return the row's UUIDv7, made of its minute and a digest of its key."""
     milliseconds = int(moment.timestamp()) // 60 * 60_000
     digest = int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest(), "big")
     number = (milliseconds << 80) | (7 << 76) | (2 << 62) | (digest >> 2)

@@ -1,7 +1,7 @@
-"""Checks before anything starts: the data folder, the key files and the database.
+"""Check the data folder, the key files and the database before anything starts.
 
-A problem that only an admin can fix ends the command with one sentence. Nothing is written, so
-that what is there can be repaired or restored.
+A problem that only an admin can fix ends the command with one sentence. Nothing is written, so that
+the data can be repaired or restored.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from hub.db.encrypted_fields import SETTING_VALUE
 from hub.db.engine import MIGRATIONS, connect_options
 from hub.lib.crypto import Keyring
 
-EXIT_CODE = 4  # gunicorn then stops as well, instead of starting the worker again and again
-SEALED = "SELECT value FROM settings WHERE name = 'index_key'"
+EXIT_CODE = 4  # with this code, gunicorn also stops instead of restarting the worker
+ENCRYPTED_VALUE = "SELECT value FROM settings WHERE name = 'index_key'"
 REVISION = "SELECT version_num FROM alembic_version"
 TABLES = "SELECT count(*) FROM (SELECT 1 FROM messages LIMIT 1) AS found"  # fails without tables
-# Alembic's own reader imports every migration, and weighs 12 MB
-_NAMES = re.compile(
+# Alembic's own reader imports every migration and takes 12 MB
+_REVISION_LINES = re.compile(
     r"^(revision|down_revision) *(?::[^=]+)?= *(?:['\"]([^'\"]*)['\"]|None)", re.MULTILINE
 )
-_BEFORE_0_2_0 = re.compile(r"00[0-9]{2}")  # revisions whose tables no migration leads on from
-QUERIES = (REVISION, SEALED, TABLES)
+_BEFORE_0_2_0 = re.compile(r"00[0-9]{2}")  # revisions that no migration continues
+QUERIES = (REVISION, ENCRYPTED_VALUE, TABLES)
 RESTORE = "Restore the data folder from a backup. Nothing was changed."
 
 
 class DatabaseState(NamedTuple):
-    """The revision of the database, a value that its first key sealed, and a sign of its tables."""
+    """The database's revision, a value encrypted with its first key, and whether it has tables."""
 
     revision: str | None
-    sealed: bytes | None
-    tables: int | None  # None: it has none
+    encrypted_value: bytes | None
+    tables: int | None  # None: there are no tables
 
 
 class Unreachable(ConfigError):
@@ -56,11 +56,11 @@ class Unreachable(ConfigError):
 def load_config(
     environ: Mapping[str, str] | None = None, *, wait: bool = False, migrated: bool = False
 ) -> Config:
-    """Read the settings and check what they name; print warnings about what works but is unsafe.
+    """Read and check the settings; print warnings about unsafe ones.
 
-    `wait`: a database server that does not answer is a warning, because the process serves once
-    it is back. `migrated`: the tables must be those of this version.
-    Raises ConfigError with one sentence that has the reason and the remedy.
+    With `wait`, a database server that does not answer causes only a warning, because the process
+    serves once it is available. With `migrated`, the tables must be those of this version. Raise
+    ConfigError with one sentence of reason and remedy.
     """
     environ = os.environ if environ is None else environ
     unreachable: list[str] = []
@@ -68,37 +68,37 @@ def load_config(
     def verify(folder: Path, database_url: str, keys: Keys | None) -> None:
         try:
             _verify_database(database_url, keys, folder, migrated=migrated)
-        except Unreachable as problem:
+        except Unreachable as error:
             if not wait:
                 raise
-            unreachable.append(str(problem))
+            unreachable.append(str(error))
 
-    found = config.load(environ, verify)
-    for why in unreachable:
-        _warn(f"{why} Signpost starts, and works as soon as the database responds.")
-    for warning in _open_keys(found, environ):
+    loaded = config.load(environ, verify)
+    for reason in unreachable:
+        _warn(f"{reason} Signpost starts, and works as soon as the database responds.")
+    for warning in _readable_key_warnings(loaded, environ):
         _warn(warning)
-    return found
+    return loaded
 
 
 def revision_problem(revision: str | None) -> str:
-    """Say what is wrong with a database's revision for this code; "" if nothing is."""
-    known = _revisions()
-    if revision == known[-1]:
+    """Return the problem of a database's revision for this code, or ""."""
+    known_revisions = _revisions()
+    if revision == known_revisions[-1]:
         return ""
     if revision is not None and _BEFORE_0_2_0.fullmatch(revision):
         return "made by a version before 0.2.0; use a new data folder"
-    if revision is None or revision in known:
+    if revision is None or revision in known_revisions:
         return "not migrated; run hub migrate"
     return "newer than this version of Signpost; install the newer version again"
 
 
 @cache
 def _revisions() -> tuple[str, ...]:
-    """Return the revisions that this code knows, oldest first."""
+    """Return the revisions of this code, oldest first."""
     pairs = {}
     for path in Path(MIGRATIONS, "versions").glob("*.py"):
-        names = dict(_NAMES.findall(path.read_text()))
+        names = dict(_REVISION_LINES.findall(path.read_text()))
         pairs[names.get("down_revision", "")] = names["revision"]
     ordered: list[str] = []
     while (following := pairs.get(ordered[-1] if ordered else "")) is not None:
@@ -110,38 +110,38 @@ def _revisions() -> tuple[str, ...]:
 def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: bool) -> None:
     """Raise ConfigError if the database is damaged, newer than the code, or has other keys."""
     file = _sqlite_file(url)
-    found = _in_file(file) if file else _on_server(url)
-    what = str(file) if file else f"at {_place(url)}"
-    problem = revision_problem(found.revision)
+    state = _read_file(file) if file else _read_server(url)
+    database = str(file) if file else f"at {_describe_server(url)}"
+    problem = revision_problem(state.revision)
     if problem.startswith("newer"):
         raise ConfigError(
             "Signpost does not start: a newer version of Signpost (revision"
-            f" {found.revision}) created the database {what}. Install that version again,"
+            f" {state.revision}) created the database {database}. Install that version again,"
             " or restore an older backup. Nothing was changed."
         )
-    if found.revision is not None and _BEFORE_0_2_0.fullmatch(found.revision):
+    if state.revision is not None and _BEFORE_0_2_0.fullmatch(state.revision):
         raise ConfigError(
-            f"Signpost does not start: a version before 0.2.0 created the database {what}, and"
+            f"Signpost does not start: a version before 0.2.0 created the database {database}, and"
             " this version cannot read its tables. Set HUB_DATA_DIR (or HUB_DATABASE_URL) to a"
             " new, empty place, or install the earlier version again. Nothing was changed."
         )
-    if found.revision is None and found.tables is not None:
-        # migrations run in one transaction, so that none that was interrupted leaves this
+    if state.revision is None and state.tables is not None:
+        # migrations run in one transaction, so an interrupted one does not cause this
         raise ConfigError(
-            f"Signpost does not start: the database {what} has tables, but does not say which "
+            f"Signpost does not start: the database {database} has tables, but does not say which "
             "version made them, as after an incomplete restore. Restore it from a complete backup. "
             "Nothing was changed."
         )
     if migrated and problem:
         raise ConfigError(
-            f"The tables of the database {what} are missing or older than this version of "
+            f"The tables of the database {database} are missing or older than this version of "
             "Signpost. Run `hub migrate`, then run this command again."
         )
-    if found.sealed is not None:
-        _verify_keys(found.sealed, keys, folder)
+    if state.encrypted_value is not None:
+        _verify_keys(state.encrypted_value, keys, folder)
 
 
-def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
+def _verify_keys(encrypted_value: bytes, keys: Keys | None, folder: Path) -> None:
     file = folder / data_dir.ENCRYPTION_KEYS
     if keys is None:
         raise ConfigError(
@@ -150,11 +150,11 @@ def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
             " or set HUB_ENCRYPTION_KEYS. Nothing was changed."
         )
     try:
-        Keyring(keys).open(SETTING_VALUE, "index_key", sealed)
-    except DecryptionError as problem:
+        Keyring(keys).open(SETTING_VALUE, "index_key", encrypted_value)
+    except DecryptionError as error:
         raise ConfigError(
             "Signpost does not start: the encryption keys do not decrypt the data in the"
-            f" database, which was encrypted with the key {problem.key_id!r}. Restore"
+            f" database, which was encrypted with the key {error.key_id!r}. Restore"
             f" {file} or HUB_ENCRYPTION_KEYS from a backup. Nothing was changed."
         ) from None
 
@@ -166,8 +166,8 @@ def _sqlite_file(url: str) -> Path | None:
     return None if name in ("", ":memory:") else Path(name)
 
 
-def _in_file(file: Path) -> DatabaseState:
-    """Check the embedded database's file and read from it. Raises ConfigError."""
+def _read_file(file: Path) -> DatabaseState:
+    """Check the embedded database's file and read its state; raise ConfigError."""
     try:
         data_dir.verify(file.parent)
         if not file.exists():
@@ -178,65 +178,67 @@ def _in_file(file: Path) -> DatabaseState:
                 f"{os.geteuid()}. Give this user write access to it."
             )
         with sqlite_check.open_checked(file) as connection:
-            return DatabaseState(*(_first(connection, query) for query in QUERIES))
-    except sqlite_check.Unusable as problem:
-        why = f"Signpost does not start: the database {file} {problem}."
-        raise ConfigError(f"{why} {RESTORE}") from None
+            return DatabaseState(*(_first_value(connection, query) for query in QUERIES))
+    except sqlite_check.Unusable as error:
+        reason = f"Signpost does not start: the database {file} {error}."
+        raise ConfigError(f"{reason} {RESTORE}") from None
 
 
-def _first(connection: sqlite3.Connection, query: str) -> Any:
+def _first_value(connection: sqlite3.Connection, query: str) -> Any:
     try:
         row = connection.execute(query).fetchone()
-    except sqlite3.OperationalError:  # there is no such table yet
+    except sqlite3.OperationalError:  # the table does not exist yet
         return None
     return row[0] if row else None
 
 
-def _on_server(url: str) -> DatabaseState:
-    """Read from PostgreSQL. Raises Unreachable."""
+def _read_server(url: str) -> DatabaseState:
+    """Read the state of a PostgreSQL database; raise Unreachable."""
     import psycopg
 
     values: list[Any] = []
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    driver_url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg.connect(plain, **connect_options(url), autocommit=True) as connection:
+        with psycopg.connect(driver_url, **connect_options(url), autocommit=True) as connection:
             for query in QUERIES:
                 try:
                     row = connection.execute(query).fetchone()
                 except psycopg.errors.UndefinedTable:
                     row = None
                 values.append(row[0] if row else None)
-    except psycopg.Error as problem:
-        why = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+    except psycopg.Error as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Unreachable(
-            f"PostgreSQL at {_place(url)} cannot be used: {why}. "
+            f"PostgreSQL at {_describe_server(url)} cannot be used: {reason}. "
             "Start it, or correct HUB_DATABASE_URL."
         ) from None
     return DatabaseState(*values)
 
 
-def _place(url: str) -> str:
+def _describe_server(url: str) -> str:
     parts = make_url(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.host or 'a local socket'}{port}/{parts.database or ''}"
 
 
 # ── Keys that others can read ───────────────────────────────────────────────────────────────────
-def _open_keys(found: Config, environ: Mapping[str, str]) -> list[str]:
+def _readable_key_warnings(loaded: Config, environ: Mapping[str, str]) -> list[str]:
     """Return a warning for each key file that other users of the machine can read."""
-    files = [found.data_dir / name for name in (data_dir.SECRET_KEY, data_dir.ENCRYPTION_KEYS)]
-    named = [environ.get(f"{setting.name}_FILE") for setting in config.SETTINGS if setting.secret]
-    files += [Path(name) for name in named if name]
+    files = [loaded.data_dir / name for name in (data_dir.SECRET_KEY, data_dir.ENCRYPTION_KEYS)]
+    configured_paths = [
+        environ.get(f"{setting.name}_FILE") for setting in config.SETTINGS if setting.secret
+    ]
+    files += [Path(name) for name in configured_paths if name]
     warnings = []
     for file in files:
         try:
             mode = file.stat().st_mode
         except OSError:
-            continue  # there is none
+            continue  # the file does not exist
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             command = shlex.join(["chmod", "600", str(file)])
-            why = f"other users of this machine can read the key file {file}."
-            warnings.append(f"{why} Run: {command}")
+            reason = f"other users of this machine can read the key file {file}."
+            warnings.append(f"{reason} Run: {command}")
     return warnings
 
 

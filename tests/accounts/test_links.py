@@ -37,9 +37,9 @@ def test_the_first_admin_link_makes_an_admin_once(in_app: Flask) -> None:
 
 def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> None:
     tokens = [token_of(setup.first_admin_link()) for _ in range(2)]
-    assert all(map(links.first_admin_open, tokens))
+    assert all(map(links.is_first_admin_link_open, tokens))
     users.create_user("dana@acme.example", "Dana", PASSWORD, Role.VIEWER)
-    assert not any(map(links.first_admin_open, tokens))
+    assert not any(map(links.is_first_admin_link_open, tokens))
     assert setup.first_admin_link() is None
     with pytest.raises(NotFound):
         links.set_up_first_admin(tokens[0], "eve@acme.example", "Eve", PASSWORD)
@@ -48,16 +48,16 @@ def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> Non
 def test_the_first_admin_link_lasts_a_day(in_app: Flask) -> None:
     token = token_of(setup.first_admin_link())
     with time_machine.travel(now() + timedelta(hours=23), tick=False):
-        assert links.first_admin_open(token)
+        assert links.is_first_admin_link_open(token)
     with time_machine.travel(now() + timedelta(hours=25), tick=False):
-        assert not links.first_admin_open(token)
+        assert not links.is_first_admin_link_open(token)
 
 
 def test_a_refused_password_does_not_use_the_link_up(in_app: Flask) -> None:
     token = token_of(setup.first_admin_link())
     with pytest.raises(Refused):
         links.set_up_first_admin(token, "dana@acme.example", "Dana", "short")
-    assert links.first_admin_open(token)
+    assert links.is_first_admin_link_open(token)
 
 
 def test_a_password_link_sets_it_once_and_ends_what_was_signed_in(in_app: Flask) -> None:
@@ -95,7 +95,7 @@ def test_one_kind_of_link_does_not_open_the_other(in_app: Flask) -> None:
     first = token_of(setup.first_admin_link())
     assert links.password_owner(first) is None
     user_id = users.create_user("olaf@acme.example", "Olaf")
-    assert not links.first_admin_open(token_of(links.password_link(user_id)))
+    assert not links.is_first_admin_link_open(token_of(links.password_link(user_id)))
 
 
 def test_only_digests_of_links_are_stored(in_app: Flask) -> None:

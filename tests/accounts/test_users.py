@@ -162,7 +162,7 @@ def test_changing_the_password_ends_the_other_sign_ins(in_app: Flask) -> None:
     user_id = add()
     here = sign_ins.sign_in(user_id)
     there = sign_ins.sign_in(user_id)
-    sign_ins.change_password(user_id, PASSWORD, "another one, quite long", keep=here)
+    sign_ins.change_password(user_id, PASSWORD, "another one, quite long", kept_token=here)
     assert sign_ins.user_of_token(here) is not None
     assert sign_ins.user_of_token(there) is None
     assert sign_ins.authenticate("dana@acme.example", PASSWORD) is None

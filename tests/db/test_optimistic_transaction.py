@@ -230,7 +230,7 @@ def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
         PendingWrite(writes=[(insert, [[name, number]])])
         for name, number in (("a", 1), ("b", None), ("c", 3))
     )
-    group._pending = [bad, other]
+    group._queue = [bad, other]
     group.commit(good)  # leads, with those that wait
     group.close()
     assert (value("a"), value("b"), value("c")) == (1, None, 3)

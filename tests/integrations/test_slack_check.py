@@ -149,7 +149,7 @@ def demo_hook(app: Flask) -> dict[str, Any]:
 
 
 def running(given: dict[str, Any]) -> Any:
-    return integration_instances.instances().make("slack", given, test=True)
+    return integration_instances.instances().create("slack", given, test=True)
 
 
 def posts(simulator: Any) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
 
 
 def running(app: Flask, workflow: str = "") -> Any:
-    return integration_instances.instances().make("teams", demo(app, workflow), test=True)
+    return integration_instances.instances().create("teams", demo(app, workflow), test=True)
 
 
 def outbound(to: str, **more: Any) -> Outbound:

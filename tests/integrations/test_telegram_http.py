@@ -48,7 +48,7 @@ def demo(app: Flask, **more: Any) -> dict[str, Any]:
 
 
 def running(app: Flask, **more: Any) -> Any:
-    return integration_instances.instances().make("telegram", demo(app, **more), test=True)
+    return integration_instances.instances().create("telegram", demo(app, **more), test=True)
 
 
 def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:

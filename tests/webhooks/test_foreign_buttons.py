@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from hub.connections import demo
 from hub.integrations.slack.integration import Slack
 from hub.integrations.telegram.integration import PURPOSE, Telegram
-from hub.shared.action_tokens import RANDOM, is_genuine, make_token
+from hub.shared.action_tokens import NONCE_BYTES, is_genuine, make_token
 from hub.signing.cards import REMIND
 from tests.conftest import Browser
 from tests.hub_fixtures import callbacks, credentials, json_of, process_pending_callbacks
@@ -115,7 +115,7 @@ def test_a_button_of_ours_is_told_apart_by_its_token_alone(hub_demo: Flask) -> N
     token = make_token(REMIND, "", timedelta(days=1))
     assert is_genuine(token)
     assert not is_genuine("x" * len(token))
-    assert len(token) > RANDOM
+    assert len(token) > NONCE_BYTES
     assert pressed(hub_demo, token).data == b""
     update = {"update_id": 2, "callback_query": {"id": "8", "from": {"id": 1}, "data": token}}
     assert "Received" in json_of(telegram(hub_demo, update))["text"]

@@ -154,7 +154,7 @@ def begin_session(user_id: str) -> None:
 
 def known_browser(email: str) -> str:
     """Return the id of this browser if the account has signed in with it before, else ""."""
-    return browsers.is_known(request.cookies.get(browsers.COOKIE, ""), email)
+    return browsers.known_browser(request.cookies.get(browsers.COOKIE, ""), email)
 
 
 def _remember_browser(email: str) -> None:
@@ -166,7 +166,7 @@ def _remember_browser(email: str) -> None:
         response.set_cookie(
             browsers.COOKIE,
             cookie,
-            max_age=browsers.LASTS,
+            max_age=browsers.LIFETIME,
             path=config.path_prefix or "/",
             secure=config.https,
             httponly=True,

@@ -91,7 +91,7 @@ def sign_out() -> Any:
 @public
 def first_admin(token: str) -> Any:
     """Make the first admin, by the link that the terminal printed."""
-    if not links.first_admin_open(token):
+    if not links.is_first_admin_link_open(token):
         return render_template("first_admin.html", form=None), 404
     form = forms.FirstAdmin(request.form)
     if not forms.posted():

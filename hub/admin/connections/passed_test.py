@@ -25,7 +25,7 @@ def seal(tested: ConnectionTestResult | None, user_id: str) -> str:
     """Return the value of the hidden field; '' when there is no passed test of unsaved settings."""
     if tested is None or not (tested.check.ok and tested.unsaved and tested.fingerprint):
         return ""
-    kept = connection_tests.form_as_tested(tested.check, tested.took)
+    kept = connection_tests.stored_form(tested.check, tested.took)
     value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), kept]
     return base64.urlsafe_b64encode(keyring().seal_json(PASSED_TEST, user_id, value)).decode()
 

@@ -58,7 +58,7 @@ def _change_password(form: forms.ChangePassword) -> Any:
     try:
         current = form.current.data or ""
         new = form.password.data or ""
-        sign_ins.change_password(g.user.id, current, new, keep=token)
+        sign_ins.change_password(g.user.id, current, new, kept_token=token)
     except Refused as refusal:
         wrong = refusal.code == "wrong_password"
         if not limits.end_current_password(token, right=not wrong):

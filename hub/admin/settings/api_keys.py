@@ -49,7 +49,7 @@ class Limit(IntegerField):
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            why = f"Enter a whole number from 1 to {api_keys.MOST_PER_MINUTE:,}, or leave it empty."
+            why = f"Enter a whole number from 1 to {api_keys.MAX_PER_MINUTE:,}, or leave it empty."
             raise ValueError(why) from None
 
 

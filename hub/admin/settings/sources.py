@@ -84,7 +84,7 @@ def change_source(slug: str) -> Any:
     try:
         if form.validate():
             sources.rename(slug, form.name.data or "")
-            sources.apply_to_all(slug, on=bool(form.applies_to_all.data))
+            sources.apply_to_all(slug, enabled=bool(form.applies_to_all.data))
             flash("Changes saved.", "good")
             return redirect(url_for("admin.source", slug=slug), 303)
     except Refused as refusal:

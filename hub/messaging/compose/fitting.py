@@ -44,7 +44,7 @@ def fit_text(
         return whole
     title = one_line(str(values.get(TITLE) or ""))
     # the character … is not in GSM-7, so it would halve the characters of an SMS segment
-    plain = cls.counts_segments and in_gsm(text_of(whole))
+    plain = cls.counts_segments and is_gsm_text(text_of(whole))
     short = shorten(title, fits, "..." if plain else "…")
     if short is None:
         raise TooLong

@@ -213,7 +213,7 @@ def _create_integration(connection_id: str) -> Integration | None:
         return integration_instances.instance(connection)
     except DecryptionError as problem:  # an operator may be restoring the key, so messages wait
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
-        integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
+        integration_instances.instances().suspend(connection.id, UNREADABLE_PAUSE.total_seconds())
         unreadable_rows.note_row_once(Connection.__tablename__, connection.id, problem)
     except HubError as problem:  # a missing package, or a test connection without the demo
         connection_pause.pause_connection(connection.id, str(problem))

@@ -118,7 +118,7 @@ class Isolation:
                 if tries == 1:
                     throttle_gate.reset([connection_id])  # so that its rate is learned again
                 else:
-                    integration_instances.instances().set_aside(connection_id, PAUSE)
+                    integration_instances.instances().suspend(connection_id, PAUSE)
                     unreadable_rows.note_row("connections", connection_id, problem)
             else:
                 return True

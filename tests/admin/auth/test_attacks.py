@@ -89,14 +89,18 @@ def test_browser_is_known_for_its_own_accounts_only(
     assert cookie is not None
     assert cookie.http_only
     with app.test_request_context():
-        assert browsers.is_known(cookie.value, first.email)
-        assert not browsers.is_known(cookie.value, second.email)
-        assert not browsers.is_known(cookie.value[:-2] + "xx", first.email)
+        assert browsers.known_browser(cookie.value, first.email)
+        assert not browsers.known_browser(cookie.value, second.email)
+        assert not browsers.known_browser(cookie.value[:-2] + "xx", first.email)
         both = browsers.remember(cookie.value, second.email)
-        assert browsers.is_known(both, first.email) == browsers.is_known(both, second.email) != ""
-        for number in range(browsers.MOST_ACCOUNTS):
+        assert (
+            browsers.known_browser(both, first.email)
+            == browsers.known_browser(both, second.email)
+            != ""
+        )
+        for number in range(browsers.MAX_ACCOUNTS):
             both = browsers.remember(both, f"{number}@acme.example")
-        assert not browsers.is_known(both, first.email)
+        assert not browsers.known_browser(both, first.email)
     assert first.email not in cookie.value
 
 
@@ -104,7 +108,7 @@ def test_browser_is_known_for_its_own_accounts_only(
 @given(cookie=st.text(max_size=200))
 def test_made_up_cookie_makes_no_browser_known(app: Flask, cookie: str) -> None:
     with app.test_request_context():
-        assert browsers.is_known(cookie, "dana@acme.example") == ""
+        assert browsers.known_browser(cookie, "dana@acme.example") == ""
 
 
 def test_current_password_is_asked_five_times(app: Flask, admin: Browser) -> None:
@@ -285,11 +289,11 @@ def test_attack_adds_a_bounded_number_of_rows(app: Flask, numbers: list[int]) ->
             for number in numbers:
                 security_log.record("key_refused", f"10.0.{number // 250}.{number % 250}")
         rows = [row for row in refusals(app) if row.id not in before]
-        assert len(rows) <= min(len(set(numbers)), security_log.MOST_ROWS + 1)
+        assert len(rows) <= min(len(set(numbers)), security_log.MAX_ROWS_PER_MINUTE + 1)
         assert sum(row.detail["count"] for row in rows) <= len(numbers)
         busiest = max(numbers.count(number) for number in set(numbers))
         assert sum(row.detail["count"] for row in rows) >= min(
-            len(numbers), busiest, security_log.EACH_WRITTEN
+            len(numbers), busiest, security_log.IMMEDIATE_WRITES
         )
 
 

@@ -109,7 +109,7 @@ def test_a_key_that_is_missing_is_looked_for_now_and_then(
         "not in every turn of a drain"
     )
     assert delivery.is_due() == [other], "others go on"
-    integration_instances.instances().set_aside(connection.id, 0)
+    integration_instances.instances().suspend(connection.id, 0)
     assert set(delivery.is_due()) == {connection.id, other}
 
 
