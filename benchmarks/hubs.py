@@ -127,7 +127,7 @@ class Hub:
             f"{self.name}-queue", queue_server.command(self.data_dir), self.environ
         )
         self.crew.wait_for(
-            lambda: queue_server.answers(self.data_dir), "the queue answering", of=started
+            lambda: queue_server.is_answering(self.data_dir), "the queue answering", of=started
         )
         return started
 

@@ -42,7 +42,7 @@ class Queue:
         self.process = subprocess.Popen(
             queue_server.command(self.folder), stdout=subprocess.DEVNULL
         )
-        wait_until(lambda: queue_server.answers(self.folder))
+        wait_until(lambda: queue_server.is_answering(self.folder))
 
     def stop(self) -> None:
         if self.process:

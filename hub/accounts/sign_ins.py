@@ -73,13 +73,13 @@ def user_of_token(token: str) -> User | None:
         return None
     user, seen_at = row
     if now() - seen_at > SEEN_INTERVAL:
-        _touch(token)
+        _record_activity(token)
         return users.get(user.id)
     return user
 
 
 @transaction
-def _touch(token: str) -> None:
+def _record_activity(token: str) -> None:
     sign_in = db.session.get(UserSession, digest(token))
     if sign_in is not None:
         sign_in.seen_at = now()

@@ -160,8 +160,8 @@ def save(
     broken connection is tested if its account or a secret changed, and is broken if that fails.
     Raise InvalidSettings.
     """
-    version, needs_test, deserted = _store(connection_id, values, passed)
-    if not needs_test:
+    version, must_test, deserted = _store(connection_id, values, passed)
+    if not must_test:
         return SaveResult(version is not None, deserted=deserted)
     tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
@@ -215,11 +215,11 @@ def _store(
         unreadable_rows.recheck(Connection.__tablename__, connection.id)
     # only the names, never the values
     audit.record("connection.saved", connection.id, connection.title, fields=fields)
-    needs_test = credentials_changed and connection.state in (
+    must_test = credentials_changed and connection.state in (
         ConnectionState.ENABLED,
         ConnectionState.BROKEN,
     )
-    return connection.settings_version, needs_test, is_deserted
+    return connection.settings_version, must_test, is_deserted
 
 
 def _has_messages_in_progress(connection_id: str) -> bool:

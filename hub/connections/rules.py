@@ -37,8 +37,8 @@ def save(connection_id: str, new_rules: Rules) -> None:
         for field in fields(Rules)
         if getattr(former, field.name) != getattr(validated, field.name)
     ]
-    connection.rules = fresh.to_json()
-    if fresh.quiet != before.quiet:
+    connection.rules = validated.to_json()
+    if validated.quiet != former.quiet:
         outbox.recheck_quiet_hours(connection.id)
     audit.record(
         "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)

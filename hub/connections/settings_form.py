@@ -36,7 +36,7 @@ def empty_form(cls: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
     return form
 
 
-def retyped_secrets(
+def refilled_form(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form with the entered values, valid or not, to show it again."""

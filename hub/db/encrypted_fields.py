@@ -29,7 +29,7 @@ SIGNER_DETAILS = EncryptedField("signers", "details")
 SIGNER_SIGNING_URL = EncryptedField("signers", "signing_url")
 
 
-def typed_secret(field: str) -> EncryptedField:
+def form_secret(field: str) -> EncryptedField:
     """Return the name of a secret that a form returns to its author. `field` is the input's
     name.
     """

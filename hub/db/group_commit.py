@@ -97,7 +97,7 @@ class GroupCommit:
                 self._write_transaction(batch)
         # also an OSError of the lock: a change that was not written must not seem written
         except Exception as error:
-            disk.note_failure(error)
+            disk.record_failure(error)
             for change in batch:
                 change.changed = 0
                 change.stale = False
@@ -225,7 +225,7 @@ class DirectInsert:
                     pooled.invalidate(error)
                 # if one connection is lost, all are: each is discarded until a new one is opened
                 if not is_lost or time.monotonic() > deadline:
-                    disk.note_failure(error)
+                    disk.record_failure(error)
                     raise WriteFailed(
                         f"The database did not store it: {type(error).__name__}."
                     ) from error

@@ -105,7 +105,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
                     _commit(session)
                 break
             except (DBAPIError, OSError) as error:
-                disk.note_failure(error)
+                disk.record_failure(error)
                 if attempt == MAX_ATTEMPTS or not is_retryable(error):
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter

@@ -15,7 +15,7 @@ _DISK_FULL = "53100"  # in PostgreSQL
 _failed_at = float("-inf")
 
 
-def note_failure(error: BaseException | None) -> None:
+def record_failure(error: BaseException | None) -> None:
     """Record a failed write, if the disk is the reason."""
     global _failed_at
     if error is not None and _is_disk_error(error):

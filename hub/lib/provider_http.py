@@ -285,7 +285,7 @@ class ProviderHttpClient:
         that size and not stored. `hidden` is a secret part of the path that the exchange omits.
         Errors contain only the host of a URL.
         """
-        exchange = _note_exchange(method, url, hidden)
+        exchange = _record_exchange(method, url, hidden)
         self._check_encryption(url)
         _request.is_sent = False
         _request.deadline = uptime() + SEND_DEADLINE
@@ -344,7 +344,7 @@ class ProviderHttpClient:
         return b"".join(chunks), size
 
 
-def _note_exchange(method: str, url: str, hidden: str) -> Exchange:
+def _record_exchange(method: str, url: str, hidden: str) -> Exchange:
     """Create the record of a request, and add it to those that are being collected."""
     parts = urlsplit(url)
     path = parts.path.replace(hidden, "•••") if hidden else parts.path

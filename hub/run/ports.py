@@ -14,7 +14,7 @@ from hub.core.bind_address import Bind
 from hub.core.errors import ConfigError
 
 
-def claim(bind: Bind, setting: str, *, wait: float = 0) -> None:
+def check_available(bind: Bind, setting: str, *, wait: float = 0) -> None:
     """Raise ConfigError if the address cannot be used, with the program that uses it and a remedy.
 
     `wait` is the number of seconds to wait for it to become free.
@@ -72,7 +72,7 @@ def _describe_owner(bind: Bind) -> str:
     return ""
 
 
-def accepts(bind: Bind, *, timeout: float = 0.5) -> bool:
+def accepts_connections(bind: Bind, *, timeout: float = 0.5) -> bool:
     """Return whether a server accepts connections at this address."""
     try:
         socket.create_connection((_reachable_host(bind), bind.port), timeout).close()
@@ -81,7 +81,7 @@ def accepts(bind: Bind, *, timeout: float = 0.5) -> bool:
     return True
 
 
-def answers_ready(bind: Bind, public_url: str, *, timeout: float = 1) -> bool:
+def is_ready(bind: Bind, public_url: str, *, timeout: float = 1) -> bool:
     """Return whether the web server at this address reports that it is ready."""
     parts = urlsplit(public_url)
     connection = http.client.HTTPConnection(_reachable_host(bind), bind.port, timeout=timeout)

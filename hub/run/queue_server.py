@@ -83,7 +83,7 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
                 " with a shorter path."
             )
     deadline = time.monotonic() + wait
-    while answers(folder):
+    while is_answering(folder):
         if time.monotonic() < deadline:
             time.sleep(0.1)
             continue
@@ -94,7 +94,7 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
     path.unlink(missing_ok=True)
 
 
-def answers(folder: Path, *, seconds: float = 0.5) -> bool:
+def is_answering(folder: Path, *, seconds: float = 0.5) -> bool:
     """Return whether a server answers on the socket. A server that still loads its file
     does not.
     """

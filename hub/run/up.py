@@ -72,14 +72,14 @@ def children(config: Config) -> list[Child]:
                 queue_server.command(config.data_dir),
                 needed=True,
                 quiet=config.log_level != "DEBUG",
-                ready=lambda: queue_server.answers(config.data_dir),
+                ready=lambda: queue_server.is_answering(config.data_dir),
             )
         )
     processes_to_run.append(
         Child(
             "web",
             lambda: web_server.serve(config),
-            ready=lambda: ports.answers_ready(config.bind, config.public_url),
+            ready=lambda: ports.is_ready(config.bind, config.public_url),
         )
     )
     if config.demo:
@@ -87,7 +87,7 @@ def children(config: Config) -> list[Child]:
             Child(
                 "simulator",
                 lambda: simulator.serve(config),
-                ready=lambda: ports.accepts(config.simulator_bind),
+                ready=lambda: ports.accepts_connections(config.simulator_bind),
             )
         )
     return [*processes_to_run, *(worker(queue) for queue in QUEUES), Child("cron", cron)]
@@ -130,9 +130,9 @@ def _lock_data_folder(folder: Path) -> Iterator[bool]:
 
 def _check_addresses(config: Config, wait: float) -> None:
     """Raise ConfigError for an address or a folder in use, before anything is started."""
-    ports.claim(config.bind, "HUB_BIND", wait=wait)
+    ports.check_available(config.bind, "HUB_BIND", wait=wait)
     if config.demo:
-        ports.claim(config.simulator_bind, "HUB_SIMULATOR_BIND", wait=wait)
+        ports.check_available(config.simulator_bind, "HUB_SIMULATOR_BIND", wait=wait)
     if config.embedded_queue:
         queue_server.prepare(config.data_dir, wait=wait)
 

@@ -88,7 +88,7 @@ class State:
         return State(anchor, mark, steady_seconds)
 
 
-def is_right() -> bool:
+def is_trusted() -> bool:
     """Return whether the clock can be trusted. Call it before anything is deleted by age.
 
     It is False while the stored state cannot be read.
@@ -104,11 +104,11 @@ def is_right() -> bool:
         _save_state(state.after(mark))
     elif _needs_write(state, mark):
         _save_state(state.after(mark))
-    is_trusted = state.trusts(mark) or state.after(mark).trusts(mark)
-    if not is_trusted:
+    trusted = state.trusts(mark) or state.after(mark).trusts(mark)
+    if not trusted:
         days = round(state.seconds_ahead(mark) / 86400)
         log.warning("clock.not_believed", days=days, remedy="Set the clock, or confirm it.")
-    return is_trusted
+    return trusted
 
 
 def problem() -> str:

@@ -43,7 +43,7 @@ def create_message(
     _check_numbers(to, sender, service, simulator)
     _check_options(form)
     now = time.time()
-    starts_at = _schedule(form, service, now)
+    starts_at = _scheduled_time(form, service, now)
     filled_template = (
         content.fill(template, content.variables(form.get("ContentVariables", "")))
         if template
@@ -69,7 +69,9 @@ def create_message(
         created=now,
         starts_at=starts_at,
         updated=now,
-        failure_code=_fate(to, template, filled_template, simulator) if _on_whatsapp(to) else 0,
+        failure_code=_failure_code(to, template, filled_template, simulator)
+        if _on_whatsapp(to)
+        else 0,
         content=template.sid if template else "",
         buttons=filled_template.buttons if filled_template else "",
     )
@@ -91,7 +93,7 @@ def _on_whatsapp(address: str) -> bool:
     return address.startswith(scripted_numbers.PREFIX)
 
 
-def _fate(
+def _failure_code(
     to: str,
     template: content.Template | None,
     filled_template: content.Filled | None,
@@ -174,7 +176,7 @@ def _check_options(form: Mapping[str, str]) -> None:
         raise RestError(21624, validity)
 
 
-def _schedule(form: Mapping[str, str], service: str, now: float) -> float:
+def _scheduled_time(form: Mapping[str, str], service: str, now: float) -> float:
     kind = form.get("ScheduleType", "")
     send_at = form.get("SendAt", "")
     if not kind and not send_at:

@@ -75,7 +75,7 @@ def window(phone: str) -> BaseResponse:
 def list_inbound() -> Response:
     """Return the inbound messages, oldest first, and the address to which they are posted."""
     simulator = current_simulator()
-    inbound_messages = simulator.store.listed(
+    inbound_messages = simulator.store.list_messages(
         [("direction = 'inbound'", None)], -1, oldest_first=True
     )
     return jsonify(

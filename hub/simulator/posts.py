@@ -96,7 +96,7 @@ class Posts:
         with self._file.writing() as db:
             db.execute("UPDATE posts SET is_deleted = 1 WHERE seq = ?", (post.seq,))
 
-    def listed(self, provider: str, destination: str = "") -> list[Post]:
+    def list_posts(self, provider: str, destination: str = "") -> list[Post]:
         """Return the newest visible posts of one destination or of all, oldest first."""
         condition = (
             "provider = ? AND ? IN ('', destination) AND NOT hidden ORDER BY seq DESC LIMIT ?"

@@ -98,7 +98,7 @@ def list_messages(account_sid: str) -> Response:
     # a page is relative to a message, so that a new message does not shift it
     if boundary:
         conditions.append(("seq > ?" if backwards else "seq < ?", boundary))
-    rows = simulator.store.listed(
+    rows = simulator.store.list_messages(
         conditions, size + 1, 0 if boundary else number * size, oldest_first=backwards
     )
     has_more = len(rows) > size

@@ -125,9 +125,9 @@ class Store(File):
         rows = self.rows("SELECT * FROM messages WHERE sid = ? AND NOT deleted", (sid,))
         return _message(rows[0]) if rows else None
 
-    def listed(
+    def list_messages(
         self,
-        where: Iterable[tuple[str, Any]],
+        conditions: Iterable[tuple[str, Any]],
         limit: int,
         skip: int = 0,
         *,
@@ -136,9 +136,9 @@ class Store(File):
         """Return messages that meet all conditions, such as `("recipient = ?", "+1…")`, newest
         first.
         """
-        conditions = [("NOT deleted", None), *where]
-        sql = " AND ".join(condition for condition, _ in conditions)
-        values = [value for condition, value in conditions if "?" in condition]
+        all_conditions = [("NOT deleted", None), *conditions]
+        sql = " AND ".join(condition for condition, _ in all_conditions)
+        values = [value for condition, value in all_conditions if "?" in condition]
         order = "ASC" if oldest_first else "DESC"
         rows = self.rows(
             f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?",  # noqa: S608

@@ -33,7 +33,7 @@ def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(
 ) -> None:
     bind = bind_of(listening_socket)
     with pytest.raises(ConfigError) as refused:
-        ports.claim(bind, "HUB_BIND")
+        ports.check_available(bind, "HUB_BIND")
     said = str(refused.value)
     assert said.startswith(f"Another program uses {bind} (")
     assert f"process {os.getpid()})" in said
@@ -43,20 +43,20 @@ def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(
 def test_a_free_address_stays_free(listening_socket: socket.socket) -> None:
     bind = bind_of(listening_socket)
     listening_socket.close()
-    ports.claim(bind, "HUB_BIND")
-    ports.claim(bind, "HUB_BIND")
+    ports.check_available(bind, "HUB_BIND")
+    ports.check_available(bind, "HUB_BIND")
 
 
 def test_an_address_that_gets_free_in_time_is_waited_for(listening_socket: socket.socket) -> None:
     threading.Timer(0.3, listening_socket.close).start()
     began = time.monotonic()
-    ports.claim(bind_of(listening_socket), "HUB_BIND", wait=5)
+    ports.check_available(bind_of(listening_socket), "HUB_BIND", wait=5)
     assert 0.2 < time.monotonic() - began < 4
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Cannot listen on 203\.0\.113\.7:8000"):
-        ports.claim(Bind("203.0.113.7", 8000), "HUB_BIND")
+        ports.check_available(Bind("203.0.113.7", 8000), "HUB_BIND")
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
@@ -76,14 +76,14 @@ def test_web_server_is_ready_when_health_passes(status: int, ready: bool) -> Non
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         bind = Bind("0.0.0.0", server.server_port)
-        assert ports.answers_ready(bind, "https://hub.example.com/sign") is ready
+        assert ports.is_ready(bind, "https://hub.example.com/sign") is ready
         thread.join()
     assert asked == [("/sign/readyz", "hub.example.com")]
 
 
 def test_a_server_that_does_not_run_is_not_ready(listening_socket: socket.socket) -> None:
     bind = bind_of(listening_socket)
-    assert ports.accepts(bind)
+    assert ports.accepts_connections(bind)
     listening_socket.close()
-    assert not ports.accepts(bind)
-    assert not ports.answers_ready(bind, f"http://{bind}")
+    assert not ports.accepts_connections(bind)
+    assert not ports.is_ready(bind, f"http://{bind}")

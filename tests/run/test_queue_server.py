@@ -30,7 +30,7 @@ class Server:
             queue_server.command(self.folder), stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
-        while not queue_server.answers(self.folder):
+        while not queue_server.is_answering(self.folder):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         return redis.Redis(unix_socket_path=str(data_dir.socket_path(self.folder)))
@@ -72,7 +72,7 @@ def test_second_hub_on_the_same_folder_is_refused(server: Server) -> None:
     server.start().close()
     with pytest.raises(queue_server.QueueServerRuns, match="Another hub uses"):
         queue_server.prepare(server.folder)
-    assert queue_server.answers(server.folder), "the running one keeps its socket"
+    assert queue_server.is_answering(server.folder), "the running one keeps its socket"
 
 
 def test_a_stale_socket_is_removed(server: Server) -> None:

@@ -84,16 +84,16 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
         add_rows()  # what is made meanwhile says nothing for the clock
         chores.run_chores(ShutdownSignal(5))
         assert rows()["MessageBody"] == before["MessageBody"]
-    assert clock_check.is_right(), "it resumes when the clock is right again"
+    assert clock_check.is_trusted(), "it resumes when the clock is right again"
     assert rows()["Event"] == before["Event"]
 
 
 def test_leap_after_a_first_check_is_noticed_as_well(signing_app: SigningApp) -> None:
     fill(signing_app)
-    assert clock_check.is_right()
+    assert clock_check.is_trusted()
     with time_machine.travel(now() + timedelta(days=366)):
-        assert not clock_check.is_right()
-    assert clock_check.is_right()
+        assert not clock_check.is_trusted()
+    assert clock_check.is_trusted()
 
 
 def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) -> None:
@@ -125,7 +125,7 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
     admin = browser_for(Role.ADMIN)
     viewer = browser_for(Role.VIEWER)
     with app.app_context():
-        assert clock_check.is_right()
+        assert clock_check.is_trusted()
     assert "The clock" not in admin.get("/").text
     assert "The clock is right." in admin.get("/clock").text
     with time_machine.travel(now() + timedelta(days=365)):
@@ -146,14 +146,14 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
         assert app.test_client().get("/readyz").get_json()["clock"] == "ok"
         assert "Confirmed the clock" in admin.get("/activity").text
         with app.app_context():
-            assert clock_check.is_right()
+            assert clock_check.is_trusted()
 
 
 def test_checks_do_not_write_each_time(in_app: Flask) -> None:
-    assert clock_check.is_right()
+    assert clock_check.is_trusted()
     before = db.session.get_one(Setting, clock_check.SETTING).changed_at
     for _ in range(5):
-        assert clock_check.is_right()
+        assert clock_check.is_trusted()
     db.session.rollback()
     assert db.session.get_one(Setting, clock_check.SETTING).changed_at == before
 
@@ -184,7 +184,7 @@ class Machine:
     def check(self) -> bool:
         here = self.here()
         self.state = (self.state or State(here, here)).after(here)
-        return self.state.believes(here)
+        return self.state.trusts(here)
 
     def run(self, hours: float) -> bool:
         believed = self.check()
@@ -271,7 +271,7 @@ def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
 
 def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flask) -> None:
     with app.app_context():
-        clock_check.is_right()
+        clock_check.is_trusted()
         assert db.session.scalar(select(func.count()).select_from(RecipientPace)) == 0
         assert db.session.scalar(select(func.count()).select_from(AuditEntry)) is not None
     with time_machine.travel(now() + timedelta(hours=10)):
@@ -287,12 +287,12 @@ def test_a_damaged_check_deletes_nothing_until_it_is_confirmed(
         db.session.get_one(Setting, clock_check.SETTING)._value = stored
 
     with app.app_context():
-        assert clock_check.is_right()
+        assert clock_check.is_trusted()
         damage()
-        assert not clock_check.is_right()
+        assert not clock_check.is_trusted()
     assert clock_check.DAMAGED in admin.get("/").text
     assert clock_check.DAMAGED in admin.get("/clock").text
     assert clock_check.DAMAGED in app.test_client().get("/readyz").get_json()["clock"]
     assert admin.post("/clock").status_code == 303
     with app.app_context():
-        assert clock_check.is_right()
+        assert clock_check.is_trusted()

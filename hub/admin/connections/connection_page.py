@@ -99,7 +99,7 @@ class Page:
     def _form(self, stored: Mapping[str, Any]) -> ConfigForm:
         if self.typed is None:
             return settings_form.empty_form(self.cls, stored)
-        return settings_form.retyped_secrets(self.cls, self.typed, stored)
+        return settings_form.refilled_form(self.cls, self.typed, stored)
 
 
 def _simulator_href(cls: type[Integration]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from wtforms import FieldList
 
 from hub.core.errors import DecryptionError
-from hub.db.encrypted_fields import typed_secret
+from hub.db.encrypted_fields import form_secret
 from hub.db.types import keyring
 from hub.integrations.base import ConfigForm, Integration, SecretField
 
@@ -44,7 +44,7 @@ def keep(cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], use
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
             sealed = keyring().seal_json(
-                typed_secret(field.name), _bound(cls, field, typed, user_id), value
+                form_secret(field.name), _bound(cls, field, typed, user_id), value
             )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
@@ -54,7 +54,7 @@ def _open(
 ) -> str:
     try:
         value: Any = keyring().open_json(
-            typed_secret(field.name),
+            form_secret(field.name),
             _bound(cls, field, typed, user_id),
             base64.urlsafe_b64decode(kept.encode("ascii", "ignore")),
         )

@@ -142,7 +142,7 @@ def find_file(file_id: str, *, source_id: str | None, test: bool | None) -> Stor
 
 def delete_expired() -> int:
     """Delete some files whose retention has ended; return how many."""
-    if not clock_check.is_right():
+    if not clock_check.is_trusted():
         return 0
     expired = (
         select(MediaFile.id)

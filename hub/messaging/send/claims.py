@@ -191,7 +191,7 @@ def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> In
         return None
     if rules.is_capped and connection.id not in held:
         return None  # its rules have just changed: the next turn locks it
-    cached = integration_instances.instances().kept(connection.id, connection.settings_version)
+    cached = integration_instances.instances().cached(connection.id, connection.settings_version)
     return cached or _create_integration(connection.id)
 
 

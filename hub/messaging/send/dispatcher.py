@@ -66,7 +66,7 @@ class Dispatcher:
         """Send due messages; return the number of calls."""
         idle_since = time.monotonic()
         try:
-            while not self.stopping.now:
+            while not self.stopping.is_due:
                 if self._run_round():
                     idle_since = time.monotonic()
                 elif not self._running.total() and time.monotonic() - idle_since >= linger:
@@ -188,9 +188,9 @@ class Dispatcher:
     def _finish(self) -> None:
         """Write the outcomes of running calls; claim nothing more."""
         # a planned end waits for every call; after SIGTERM the leases cover calls that still run
-        deadline = time.monotonic() + (LAST_WAIT if self.stopping.told else LONGEST_CALL)
+        deadline = time.monotonic() + (LAST_WAIT if self.stopping.is_requested else LONGEST_CALL)
         while (self._running.total() or self._unwritten) and time.monotonic() < deadline:
-            if self.stopping.told:
+            if self.stopping.is_requested:
                 deadline = min(deadline, time.monotonic() + LAST_WAIT)
             self._collect_outcomes(0.05)
             try:

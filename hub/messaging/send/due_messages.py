@@ -45,7 +45,7 @@ def is_due() -> list[str]:
     return [
         connection_id
         for (connection_id,) in rows
-        if not integration_instances.instances().is_aside(connection_id)
+        if not integration_instances.instances().is_suspended(connection_id)
     ]
 
 

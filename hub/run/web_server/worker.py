@@ -129,11 +129,11 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _watch(self, conn: Connection, events: int, handler: Handler | None = None) -> None:
         if events == conn.watched and handler == conn.handler:
             return  # usually the poller already waits for the next request
-        data = partial(self._handle_events, conn, handler)
+        callback = partial(self._handle_events, conn, handler)
         if events and conn.watched:
-            self.poller.modify(conn.socket, events, data)
+            self.poller.modify(conn.socket, events, callback)
         elif events:
-            self.poller.register(conn.socket, events, data)
+            self.poller.register(conn.socket, events, callback)
         else:
             self.poller.unregister(conn.socket)
         conn.watched = events

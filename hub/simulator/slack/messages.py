@@ -115,7 +115,7 @@ class Messages:
         return next(
             (
                 post
-                for post in self._posts.listed(PROVIDER)
+                for post in self._posts.list_posts(PROVIDER)
                 if post.name == ts and not post.is_deleted
             ),
             None,

@@ -35,7 +35,9 @@ def page() -> str:
         for place in [simulator.slack.channel.id, *simulator.posts.count_by_destination(PROVIDER)]
     }
     channel = channels.get(request.args.get("channel", "")) or next(iter(channels.values()))
-    posts = [post for post in simulator.posts.listed(PROVIDER, channel.id) if not post.is_deleted]
+    posts = [
+        post for post in simulator.posts.list_posts(PROVIDER, channel.id) if not post.is_deleted
+    ]
     return render_template(
         "simulator/slack.html",
         workspace=simulator.slack,
@@ -58,7 +60,7 @@ def page() -> str:
 
 
 @view.get("/simulator/slack.json")
-def listed() -> Response:
+def list_as_json() -> Response:
     """Return the addresses and the messages, oldest first. `?channel=` selects one channel.
 
     A message has `channel`, `channel_name`, `email` (of the person, in direct messages), `ts`,
@@ -75,7 +77,7 @@ def listed() -> Response:
         team=simulator.slack.team,
         people=PEOPLE,
         channels=[{"id": simulator.slack.channel.id, "name": simulator.slack.channel.name}],
-        messages=[_message_json(post) for post in simulator.posts.listed(PROVIDER, channel_id)],
+        messages=[_message_json(post) for post in simulator.posts.list_posts(PROVIDER, channel_id)],
     )
 
 
@@ -105,7 +107,7 @@ def set_up() -> BaseResponse:
 
 
 @view.post("/simulator/slack/responses")
-def age() -> BaseResponse:
+def age_response_urls() -> BaseResponse:
     """Age every response URL by `minutes`, to test that it expires."""
     try:
         minutes = float(request_body().get("minutes") or 0)

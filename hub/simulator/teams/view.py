@@ -31,7 +31,7 @@ def page() -> str:
         "simulator/teams.html",
         workflow=simulator.teams,
         channel=CHANNEL,
-        posts=simulator.posts.listed(PROVIDER),
+        posts=simulator.posts.list_posts(PROVIDER),
         scripted_faults=FAULTS,
         largest=MAX_MESSAGE_BYTES,
         version=simulator.store.version,
@@ -42,7 +42,7 @@ def page() -> str:
 
 
 @view.get("/simulator/teams.json")
-def listed() -> Response:
+def list_as_json() -> Response:
     """Return the workflow's address and the posts that it accepted, oldest first.
 
     A post has `id`, `cards` (as received), `texts`, `facts` (pairs), `actions` (with `title` and
@@ -53,7 +53,7 @@ def listed() -> Response:
     return jsonify(
         url=simulator.teams.url,
         channel=CHANNEL,
-        posts=[_post_json(post) for post in simulator.posts.listed(PROVIDER)],
+        posts=[_post_json(post) for post in simulator.posts.list_posts(PROVIDER)],
     )
 
 

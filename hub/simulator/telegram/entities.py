@@ -91,7 +91,7 @@ class Span:
 
 
 @dataclass
-class _Open:
+class _OpenTag:
     """A tag that is not closed yet."""
 
     tag: str
@@ -188,7 +188,7 @@ def _entities_json(text: str, spans: list[Span]) -> list[dict[str, Any]]:
 def parse(source: str) -> Formatted:
     """Read HTML; raise TelegramError for unknown tags, or tags that are not closed in order."""
     text = ""
-    open_tags = list[_Open]()
+    open_tags = list[_OpenTag]()
     position = 0
     spans: list[Span] = []
     while position < len(source):
@@ -220,7 +220,7 @@ def _referenced(match: re.Match[str]) -> str:
     return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else match[0]
 
 
-def _start_tag(source: str, position: int, text_start: int) -> tuple[int, _Open]:
+def _start_tag(source: str, position: int, text_start: int) -> tuple[int, _OpenTag]:
     offset = len(source[:position].encode())
     match = START.match(source, position)
     if match is None:
@@ -238,10 +238,10 @@ def _start_tag(source: str, position: int, text_start: int) -> tuple[int, _Open]
     }
     if tag == "span" and attributes.get("class") != "tg-spoiler":
         raise entity_error(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
-    return match.end(), _Open(tag, offset, text_start, attributes)
+    return match.end(), _OpenTag(tag, offset, text_start, attributes)
 
 
-def _end_tag(source: str, position: int, open_tags: list[_Open]) -> tuple[int, _Open]:
+def _end_tag(source: str, position: int, open_tags: list[_OpenTag]) -> tuple[int, _OpenTag]:
     offset = len(source[:position].encode())
     match = END.match(source, position)
     name = match[1].strip().lower() if match else ""

@@ -41,7 +41,7 @@ BEGINNINGS = ("underline", "spoiler", "italic", "bold", "strikethrough")
 
 
 @dataclass
-class _Open:
+class _OpenEntity:
     """An entity that is not closed yet, with its position in the source and in the text."""
 
     kind: str
@@ -57,7 +57,7 @@ class _Reader:
     source: str
     position: int = 0
     text: str = ""
-    open_entities: list[_Open] = field(default_factory=list)
+    open_entities: list[_OpenEntity] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     quote: int | None = None  # start of a quotation in the text
 
@@ -126,7 +126,7 @@ def _begin(reader: _Reader, char: str, following: str) -> None:
 
 
 def _open(reader: _Reader, kind: str, length: int, language: str = "") -> None:
-    reader.open_entities.append(_Open(kind, reader.position, len(reader.text), language))
+    reader.open_entities.append(_OpenEntity(kind, reader.position, len(reader.text), language))
     reader.position += length
 
 
@@ -152,7 +152,7 @@ def _close(reader: _Reader) -> None:
     reader.spans.append(Span(last.start, len(reader.text), kind, address, last.language))
 
 
-def _address(reader: _Reader, last: _Open) -> str:
+def _address(reader: _Reader, last: _OpenEntity) -> str:
     """Read `(address)` after a text. Without it, the text itself is the address."""
     if not reader.starts_with("("):
         return reader.text[last.start :]

@@ -54,7 +54,7 @@ class Messages:
 
     def with_buttons(self, chat: Chat, number: int = 0) -> list[Post]:
         """Return the bot's messages in a chat, newest first, or the one with a number."""
-        posts = reversed(self._posts.listed(PROVIDER, str(chat.id)))
+        posts = reversed(self._posts.list_posts(PROVIDER, str(chat.id)))
         return [post for post in posts if not post.body["by"] and number in (0, int(post.name))]
 
     def editable(self, chat: Chat, number: int) -> Post:

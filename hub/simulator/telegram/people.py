@@ -151,7 +151,7 @@ def _set_state(telegram: Telegram, chat: Chat, state: str, who: str) -> Chat:
 def _change_state(
     telegram: Telegram, chat: Chat, state: str, who: str
 ) -> tuple[Chat, dict[str, Any]]:
-    before = chat.state if chat.state != "none" else "left"
+    former_state = chat.state if chat.state != "none" else "left"
     chat = replace(chat, state=state)
     telegram.chats.save(chat)
     author = chat if chat.private else telegram.chats.person(who)
@@ -165,7 +165,7 @@ def _change_state(
         "chat": chat.chat_json,
         "from": author.user,
         "date": now(),
-        "old_chat_member": member(before),
+        "old_chat_member": member(former_state),
         "new_chat_member": member(state),
     }
 

@@ -52,7 +52,7 @@ def page() -> str:
         people=PEOPLE,
         posts=[
             post
-            for post in simulator.posts.listed(PROVIDER, str(selected.id))
+            for post in simulator.posts.list_posts(PROVIDER, str(selected.id))
             if not post.is_deleted
         ],
         presses={
@@ -71,7 +71,7 @@ def page() -> str:
 
 
 @view.get("/simulator/telegram.json")
-def listed() -> Response:
+def list_as_json() -> Response:
     """Describe the bot and its webhook, and list chats, messages, presses and updates, each newest
     last; `?chat=` narrows messages to one.
 
@@ -97,7 +97,7 @@ def listed() -> Response:
         chats=[_fields(chat, CHAT_FIELDS) for chat in simulator.telegram.chats.all()],
         messages=[
             _message_json(post)
-            for post in simulator.posts.listed(PROVIDER, request.args.get("chat", ""))
+            for post in simulator.posts.list_posts(PROVIDER, request.args.get("chat", ""))
         ],
         presses=[_fields(press, PRESS_FIELDS) for press in simulator.telegram.presses()],
         updates=[
