@@ -133,7 +133,7 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
                 "reminded_at": format_time(signer.reminded_at) if signer.reminded_at else None,
                 "snoozed_until": (
                     format_time(signer.snoozed_until)
-                    if signer.snoozed_until and reminders.snoozed_until(signer)
+                    if signer.snoozed_until and reminders.is_snoozed(signer)
                     else None
                 ),
                 "messages": [

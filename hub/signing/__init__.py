@@ -1,11 +1,18 @@
-"""Signing requests: events accepted, requests and signers kept, those who have not signed reminded.
+"""Signing requests: accept their events, store requests and signers, remind signers.
 
-accept      an event, checked and stored with the messages it causes, in one transaction
-events      the shape of an event            requests    requests and signers, whatever the order of
-events
-reminders   remind now, put off              defaults    the routes and texts that ship
-planning    what planning an event needs     team        posts to where a team reads, kept up to
-date
-cards       what such a post shows           pressing    its buttons, which act once
-linking     links by which people let us write to a chat
+accept              store an event and the messages that it causes, in one transaction
+events              the schema of an event as signing apps post it
+identifiers         the ids that signing apps give to requests, signers and events
+requests            apply an event to a request and its signers
+signing_batch       a request and its signers, as one transaction reads and changes them
+planning            the routes, connections and signers that planning an event needs
+defaults            the routes and texts that Signpost installs
+reminders           remind signers, and snooze reminders
+team_posts          posts to a team, and their updates
+team_subscriptions  the events that a connection posts to its team
+cards               the cards and buttons of posts
+button_actions      the actions of those buttons
+chat_invitations    links by which people and groups open a chat
+personal_data       the download of a person's data
+erasure             the erasure of a person
 """

@@ -1,5 +1,6 @@
-"""Accepting an event: stored with every message it causes, in one transaction, before anybody is
-answered "accepted".
+"""Accept an event: store it and every message that it causes in one transaction.
+
+The API answers "accepted" only after this transaction is committed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 @dataclass(frozen=True)
 class EventRecord:
-    """An event that is being stored."""
+    """The values of an event that is about to be stored."""
 
     id: str
     external_id: str
@@ -44,7 +45,7 @@ class EventRecord:
 
 @optimistic
 def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
-    """Store an event and plan its messages; return the answer that the signing app gets."""
+    """Store an event and its messages; return the API's answer to the signing app."""
     request, actor = requests.apply_event(posted, source_id, test=test)
     payload = posted.model_dump(exclude_unset=True, mode="json")
     event = EventRecord(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
@@ -60,45 +61,43 @@ def notify(
     actor: SignerRecord | None,
     only: Sequence[SignerRecord] | None = None,
 ) -> dict[str, Any]:
-    """Plan, render and store the messages of an event, and the event.
+    """Store an event with its messages to signers and its posts to a team; return the API's answer.
 
-    `only` narrows it to some signers.
-
-    Those who read where a connection posts are told too, and what stands there of the request is
-    brought up to date.
+    Existing posts about the request are updated. `only`: the signers to notify, by default all.
     """
     connections = planning.usable_connections(test=request.test)
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
     planned, posts, skipped = _plan(event, request, actor, signers, connections)
-    told = _told_before([*planned, *posts])
-    writing = _Writing(event, request, actor, signers, connections)
-    said, too_long = writing.to_signers(_without(planned, told))
-    planned = {key: item for key, item in planned.items() if key in said or key in told}
-    reminded = [signers[one] for one in dict.fromkeys(item.person.id for item in planned.values())]
-    if event.type == EventType.REMINDER and not reminded:
-        posts = {}  # there is nothing to tell a team
-    posted, unfit = writing.to_team(_without(posts, told), reminded)
-    refusals = [item.as_json() for item in skipped + too_long + unfit]
+    stored_before = _stored_before([*planned, *posts])
+    writer = _Writer(event, request, actor, signers, connections)
+    texts, too_long = writer.to_signers(_without(planned, stored_before))
+    planned = {key: item for key, item in planned.items() if key in texts or key in stored_before}
+    signer_ids = dict.fromkeys(item.person.id for item in planned.values())
+    notified = [signers[signer_id] for signer_id in signer_ids]
+    if event.type == EventType.REMINDER and not notified:
+        posts = {}  # no signer was reminded, so the team gets no post about it
+    post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
+    refusals = [item.as_json() for item in skipped + too_long + too_long_posts]
     _store(event, request, refusals)
-    drafts = writing.drafts(said, planned)
-    about = team_posts.TeamEvent(
+    drafts = writer.drafts(texts, planned)
+    team_event = team_posts.TeamEvent(
         event.id, event.type, request, event.payload.get("download_url") or ""
     )
-    new = [(posts[key], key, text) for key, text in posted.items()]
-    drafts += team_posts.draft_posts(about, request, new)
+    new_posts = [(posts[key], key, text) for key, text in post_texts.items()]
+    drafts += team_posts.draft_posts(team_event, request, new_posts)
     added = zip((draft.dedup_key for draft in drafts), add_all(drafts), strict=True)
-    stored = {key: message for key, message in added if key} | told
-    team_posts.refresh_posts(request, connections, told=about)
-    briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
-    briefs += [_brief(stored[key], None) for key in posts if key in stored]
-    return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
+    stored = {key: message for key, message in added if key} | stored_before
+    team_posts.refresh_posts(request, connections, event=team_event)
+    answers = [_answer(stored[key], item.person.external_id) for key, item in planned.items()]
+    answers += [_answer(stored[key], None) for key in posts if key in stored]
+    return {"event": {"id": event.id}, "messages": answers, "skipped": refusals}
 
 
 Item = TypeVar("Item", plan.PlannedMessage, plan.PlannedPost)
 
 
-def _without(items: Mapping[bytes, Item], told: Collection[bytes]) -> dict[bytes, Item]:
-    return {key: item for key, item in items.items() if key not in told}
+def _without(items: Mapping[bytes, Item], keys: Collection[bytes]) -> dict[bytes, Item]:
+    return {key: item for key, item in items.items() if key not in keys}
 
 
 def _plan(
@@ -108,11 +107,11 @@ def _plan(
     signers: Mapping[str, SignerRecord],
     connections: Mapping[str, ConnectionInfo],
 ) -> tuple[dict[bytes, plan.PlannedMessage], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
-    """Return messages to signers and posts for a team, each by its key, and what is skipped."""
+    """Return messages to signers and posts to a team, by deduplication key, and skipped steps."""
     candidates = [planning.candidate_of(connection) for connection in connections.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
     routes = cached(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
-    asks = {
+    request_facts = {
         "asks_to_sign": event.type.asks_to_sign,
         "closed": request.state != RequestState.OPEN,
         "expired": request.expired,
@@ -123,12 +122,12 @@ def _plan(
         candidates,
         actor=actor.id if actor else "",
         reminds=event.type == EventType.REMINDER,
-        **asks,
+        **request_facts,
     )
-    posts, unposted = plan.plan_posts(routes, candidates, **asks)
+    posts, skipped_posts = plan.plan_posts(routes, candidates, **request_facts)
 
     def key(person: str, kind: str, to: str, step: plan.Step) -> bytes:
-        return _once_key(event, request, actor, person, kind, to, step)
+        return _dedup_key(event, request, actor, person, kind, to, step)
 
     return (
         {
@@ -136,23 +135,23 @@ def _plan(
             for item in planned
         },
         {key("", "place", "", item.step): item for item in posts},
-        skipped + unposted,
+        skipped + skipped_posts,
     )
 
 
 # ── Texts ─────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
-class _Said:
-    """The text of a message and, where it may be needed, its approved template."""
+class _Text:
+    """The text of a message and, for channels with session windows, its approved template."""
 
     rendered: render.Rendered
     template: FilledTemplate | None
-    says: dict[str, Any] | None
+    says: dict[str, Any] | None  # the template's name, locale and values
 
 
 @dataclass(frozen=True)
-class _Writing:
-    """The texts of an event's messages: each as long as its provider takes, or not sent at all."""
+class _Writer:
+    """Render the texts of an event's messages within the lengths that providers accept."""
 
     event: EventRecord
     request: RequestRecord
@@ -162,28 +161,28 @@ class _Writing:
 
     def to_signers(
         self, items: Mapping[bytes, plan.PlannedMessage]
-    ) -> tuple[dict[bytes, _Said], list[plan.SkippedStep]]:
-        """Write to signers; return the texts, and the steps whose text is too long."""
-        said: dict[bytes, _Said] = {}
+    ) -> tuple[dict[bytes, _Text], list[plan.SkippedStep]]:
+        """Render messages to signers; return their texts, and the steps with a text too long."""
+        texts: dict[bytes, _Text] = {}
         skipped = []
         for key, item in items.items():
             try:
-                said[key] = self._say(item)
+                texts[key] = self._render(item)
             except TooLong:
                 skipped.append(
                     plan.SkippedStep(item.person.external_id, item.step.channel, TOO_LONG)
                 )
-        return said, skipped
+        return texts, skipped
 
-    def _say(self, item: plan.PlannedMessage) -> _Said:
+    def _render(self, item: plan.PlannedMessage) -> _Text:
         connection = item.candidate.connection
         signer = self.signers[item.person.id]
         template = item.step.template
         channel = connection.channel
         locale = item.person.locale
-        shows = render.names_in(template, channel, locale)
+        shown_names = render.names_in(template, channel, locale)
         links = chat_invitations.links_for(
-            shows, self.connections.values(), self.request.source_id, signer
+            shown_names, self.connections.values(), self.request.source_id, signer
         )
         values = _values(self.event, self.request, signer, self.actor)
         cls = integrations.get(connection.integration)
@@ -191,25 +190,25 @@ class _Writing:
             cls, cls.max_length, template, channel, locale, values | links
         )
         if not cls.session_window:
-            return _Said(rendered, None, None)
+            return _Text(rendered, None, None)
         filled = provider_templates.fill_mapped(connection.id, template, locale, values, cls)
-        return _Said(rendered, filled, {"name": template, "locale": locale, "values": values})
+        return _Text(rendered, filled, {"name": template, "locale": locale, "values": values})
 
     def to_team(
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]
     ) -> tuple[dict[bytes, render.Rendered], list[plan.SkippedStep]]:
-        """Write posts; return their texts, and the steps whose text is too long."""
+        """Render posts to a team; return their texts, and the steps with a text too long."""
         values = _values_for_team(self.event, self.request, reminded, self.actor)
-        said: dict[bytes, render.Rendered] = {}
+        texts: dict[bytes, render.Rendered] = {}
         skipped = []
         for key, item in items.items():
             connection = item.connection
             cls = integrations.get(connection.integration)
-            most = cls.max_post_length or cls.max_length * 3 // 4
+            max_length = cls.max_post_length or cls.max_length * 3 // 4
             try:
-                said[key] = render.render_within(
+                texts[key] = render.render_within(
                     cls,
-                    most,
+                    max_length,
                     item.step.template,
                     connection.channel,
                     render.default_locale(),
@@ -217,41 +216,41 @@ class _Writing:
                 )
             except TooLong:
                 skipped.append(plan.SkippedStep("", item.step.channel, TOO_LONG))
-        return said, skipped
+        return texts, skipped
 
     def drafts(
-        self, said: Mapping[bytes, _Said], planned: Mapping[bytes, plan.PlannedMessage]
+        self, texts: Mapping[bytes, _Text], planned: Mapping[bytes, plan.PlannedMessage]
     ) -> list[Draft]:
-        """Return the messages to signers, to be stored."""
-        items = [(key, planned[key], one) for key, one in said.items()]
-        known = {_known(item, self.signers[item.person.id]) for _, item, _ in items}
-        recipients = contacts_for(known, test=self.request.test) if known else {}
+        """Return the drafts of messages to signers, with their recipients stored."""
+        items = [(key, planned[key], text) for key, text in texts.items()]
+        addresses = {_known_address(item, self.signers[item.person.id]) for _, item, _ in items}
+        recipients = contacts_for(addresses, test=self.request.test) if addresses else {}
         event = self.event
         request = self.request
         return [
             Draft(
                 connection=item.candidate.connection,
                 recipient=recipients[item.kind, item.to],
-                text=one.rendered.text,
-                subject=one.rendered.subject,
+                text=text.rendered.text,
+                subject=text.rendered.subject,
                 source_id=request.source_id,
                 event_id=event.id,
                 request_id=request.id,
                 signer_id=item.person.id,
                 step_id=item.step.id,
-                template_version_id=one.rendered.version_id,
-                template=one.template,
-                says=one.says,
+                template_version_id=text.rendered.version_id,
+                template=text.template,
+                says=text.says,
                 lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
                 dedup_key=key,
-                expires_at=_until(event, request),
+                expires_at=_expiry(event, request),
             )
-            for key, item, one in items
+            for key, item, text in items
         ]
 
 
-def _brief(message: StoredMessage, signer: str | None) -> dict[str, Any]:
-    """Return a message as the signing app hears of it; `signer` is None for what a team reads."""
+def _answer(message: StoredMessage, signer: str | None) -> dict[str, Any]:
+    """Return a message as the API's answer lists it; `signer` is None for a post to a team."""
     return {
         "id": message.id,
         "signer": signer,
@@ -263,9 +262,9 @@ def _brief(message: StoredMessage, signer: str | None) -> dict[str, Any]:
 
 
 def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
-    row = event.id.partition("_")[2]
+    row_id = event.id.partition("_")[2]
     write(
-        _EVENT,
+        _ADD_EVENT,
         {
             "id": event.id,
             "request_id": request.id,
@@ -274,17 +273,17 @@ def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, A
             "type": event.type.value,
             "occurred_at": event.occurred_at,
             "received_at": now(),
-            "payload": keyring().seal_json(EVENT_PAYLOAD, row, event.payload),
-            "skipped": keyring().seal_json(EVENT_SKIPPED, row, skipped),
+            "payload": keyring().seal_json(EVENT_PAYLOAD, row_id, event.payload),
+            "skipped": keyring().seal_json(EVENT_SKIPPED, row_id, skipped),
         },
     )
 
 
-_EVENT = Statement.insert(table_of(Event))
+_ADD_EVENT = Statement.insert(table_of(Event))
 
 
-# ── Once ──────────────────────────────────────────────────────────────────────────────────────────
-def _once_key(
+# ── Deduplication ─────────────────────────────────────────────────────────────────────────────────
+def _dedup_key(
     event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
@@ -293,10 +292,8 @@ def _once_key(
     to: str,
     step: plan.Step,
 ) -> bytes:
-    """Return what tells one message from another that would say the same to the same person, or in
-    the same place.
-    """
-    # most events happen once in a request, reminders again and again
+    """Return a key that is equal for two messages about the same event to the same recipient."""
+    # most events happen once in a request, but reminders are repeated
     occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
     about = actor.id if actor else ""
     return blind_index(
@@ -304,13 +301,14 @@ def _once_key(
     )
 
 
-def _told_before(keys: Collection[bytes]) -> dict[bytes, StoredMessage]:
+def _stored_before(keys: Collection[bytes]) -> dict[bytes, StoredMessage]:
     if not keys:
         return {}
-    return {key: StoredMessage(*rest) for key, *rest in read(_TOLD, keys=list(keys)) if key}
+    rows = read(_STORED_BEFORE, keys=list(keys))
+    return {key: StoredMessage(*columns) for key, *columns in rows if key}
 
 
-_TOLD = Statement(
+_STORED_BEFORE = Statement(
     select(
         Message.dedup_key,
         Message.id,
@@ -324,17 +322,17 @@ _TOLD = Statement(
 )
 
 
-def _known(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:
+def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:
     return KnownAddress(
         item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or ""
     )
 
 
-def _until(event: EventRecord, request: RequestRecord) -> datetime | None:
+def _expiry(event: EventRecord, request: RequestRecord) -> datetime | None:
     return request.expires_at if event.type.asks_to_sign else None
 
 
-# ── What templates can say ────────────────────────────────────────────────────────────────────────
+# ── Values of templates ───────────────────────────────────────────────────────────────────────────
 def _values(
     event: EventRecord, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
 ) -> dict[str, Any]:
@@ -353,14 +351,14 @@ def _values(
 def _values_for_team(
     event: EventRecord,
     request: RequestRecord,
-    told: Sequence[SignerRecord],
+    reminded: Sequence[SignerRecord],
     actor: SignerRecord | None,
 ) -> dict[str, Any]:
-    """Return the values of texts that signers do not read: no link of a signer's own is among them.
+    """Return the values of texts for a team, without the signers' own links.
 
-    `told`: signers who are.
+    `reminded`: the signers whom a reminder is sent to.
     """
-    named = told if event.type == EventType.REMINDER else request.signers
+    named = reminded if event.type == EventType.REMINDER else request.signers
     return {
         "title": cards.title_of(request),
         "sender": cards.sender_of(request),

@@ -1,5 +1,6 @@
-"""Pressing a button: it acts once, however often and by however many people it is pressed, and the
-posts say who did what.
+"""Perform the action of a button under a post once, however often it is pressed.
+
+The posts then show who pressed it and with what result.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ class ButtonPage:
     """The effect of a button, before or after it was pressed."""
 
     kind: str
-    names: str  # of those whom it is about
+    names: str  # of the signers whom the button acts on
     title: str  # of the document
-    pressed: str  # its result, in a sentence; '' while it can be pressed
+    pressed: str  # the result in a sentence; '' while the button can be pressed
     expired: bool
 
 
 def preview_action(token: str) -> ButtonPage | None:
-    """Return what a button does; None when there is no such button."""
+    """Return the effect of a button; None when there is no such button."""
     action = action_tokens.find_token(token, *KINDS)
-    request = _request(action, lock=False) if action else None
+    request = _find_request(action, lock=False) if action else None
     if action is None or request is None:
         return None
-    names = cards.intended_reader(action.subject, request)
+    names = cards.names_on_button(action.subject, request)
     pressed = cards.card_note(action, request) + "." if action.used_at else ""
     expired = action.used_at is None and (request.expired or not action_tokens.is_open(action))
     return ButtonPage(action.kind, names, cards.title_of(request), pressed, expired)
@@ -48,18 +49,20 @@ def preview_action(token: str) -> ButtonPage | None:
 
 @transaction
 def perform_action(
-    token: str, who: str, *, origin: Origin | None = None, reply_to: str = "", post: str = ""
+    token: str, actor_name: str, *, origin: Origin | None = None, reply_to: str = "", post: str = ""
 ) -> bool:
-    """Do what a button is for, in the name of `who`; False when it was pressed before.
+    """Perform the action of a button; return False when it was pressed before.
 
-    Raises NotFound when there is none.
-
-    `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is
-    answered, and its provider's id.
+    `origin`: the connections whose webhook reported the press. `reply_to`: the provider's address
+    for an answer to the press. `post`: the provider's id of the post. Raises NotFound.
     """
     action = action_tokens.find_token(token, *KINDS, lock=True)
-    request = _request(action) if action else None
-    if action is None or request is None or (origin is not None and not _posted(request, origin)):
+    request = _find_request(action) if action else None
+    if (
+        action is None
+        or request is None
+        or (origin is not None and not _has_posted(request, origin))
+    ):
         raise NotFound(
             "no_such_button",
             "This button is not from this hub, or its request was deleted.",
@@ -68,52 +71,49 @@ def perform_action(
         return False
     in_time = action_tokens.is_open(action)
     action.used_at = now()
-    action.used_by = who
-    before = audit.actor()
-    if before.user_id is None:  # else somebody is signed in, and it is they
-        audit.act_as(Actor(who or cards.UNNAMED))
+    action.used_by = actor_name
+    signed_in = audit.actor()
+    if signed_in.user_id is None:  # a signed-in user stays the actor
+        audit.act_as(Actor(actor_name or cards.UNNAMED))
     try:
         action.outcome = _act(action, request) if in_time else "expired"
     finally:
-        audit.act_as(before)
+        audit.act_as(signed_in)
     db.session.flush()
-    fresh = signing_batch.get_request(request.id) or request
-    over = origin.connection_ids if origin else ()
-    pressed = team_posts.PressedButton(action.event_id or "", tuple(over), reply_to, post)
-    team_posts.refresh_posts(fresh, planning.usable_connections(test=request.test), pressed=pressed)
+    updated_request = signing_batch.get_request(request.id) or request
+    connection_ids = origin.connection_ids if origin else ()
+    pressed = team_posts.PressedButton(action.event_id or "", tuple(connection_ids), reply_to, post)
+    team_posts.refresh_posts(
+        updated_request, planning.usable_connections(test=request.test), pressed=pressed
+    )
     return True
 
 
-def _posted(request: RequestRecord, origin: Origin) -> bool:
-    """Tell whether one of the connections whose secret proved the press has posted about this
-    request.
-    """
-    mine = select(Message.id).where(
+def _has_posted(request: RequestRecord, origin: Origin) -> bool:
+    """Return whether a connection of the verified webhook has posted about this request."""
+    posts = select(Message.id).where(
         Message.request_id == request.id,
         Message.connection_id.in_(origin.connection_ids),
         Message.thread != "",
     )
-    return db.session.scalar(mine.limit(1)) is not None
+    return db.session.scalar(posts.limit(1)) is not None
 
 
 def _act(action: ActionToken, request: RequestRecord) -> str:
-    """Perform the action, and return its result in a word."""
+    """Perform the action; return the code of its result."""
     signer = action.subject if action.subject != request.id else None
     try:
         with db.session.begin_nested():
             if action.kind == SNOOZE:
                 reminders.snooze(request.id, signer)
                 return "done"
-            return (
-                "done"
-                if reminders.reachable_signers(reminders.remind(request.id, signer))
-                else "unreached"
-            )
+            answer = reminders.remind(request.id, signer)
+            return "done" if reminders.reachable_signers(answer) else "unreached"
     except Refused as problem:
         return problem.code
 
 
-def _request(action: ActionToken, *, lock: bool = True) -> RequestRecord | None:
+def _find_request(action: ActionToken, *, lock: bool = True) -> RequestRecord | None:
     event = db.session.get(Event, action.event_id) if action.event_id else None
     if event is None:
         return None

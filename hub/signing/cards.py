@@ -17,21 +17,21 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 REMIND = "remind"
 SNOOZE = "snooze"  # kinds of tokens
-LASTS = timedelta(days=30)  # a button, unless its request ends before
+BUTTON_LIFETIME = timedelta(days=30)  # unless the request ends earlier
 UNTITLED = "Untitled document"
 UNNAMED = "Somebody"
-BY_NAME = 8  # signers with a line of their own
-ONE_BY_ONE = 2  # signers with buttons of their own; more are reminded together
-LONGEST_NAME = 40  # characters, on a button
-# after these somebody may be worth reminding; not after a reminder: who presses twice must not find
-# the same button again
-OFFERED = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
+NAMED_SIGNERS = 8  # the most signers with a line of their own
+SIGNERS_WITH_BUTTONS = 2  # the most signers with their own buttons; more share one pair
+MAX_BUTTON_NAME = 40  # characters
+# events whose posts offer reminders; a reminder's own post does not, so that a second press finds
+# no new button
+EVENTS_WITH_BUTTONS = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
 
 
 # ── The card ──────────────────────────────────────────────────────────────────────────────────────
 def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
-    """Return a request as it stands now."""
-    signed = sum(one.state == SignerState.SIGNED for one in request.signers)
+    """Return the card that shows the current state of a request."""
+    signed = sum(signer.state == SignerState.SIGNED for signer in request.signers)
     state = (
         f"{signed} of {len(request.signers)} signed"
         if request.state == RequestState.OPEN
@@ -40,20 +40,21 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     facts = [("Status", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
         facts.append(("Expired" if request.expired else "Expires", card_time(request.expires_at)))
-    facts += [(isolate(name_of(one)), _standing(one)) for one in request.signers[:BY_NAME]]
-    if (more := len(request.signers) - BY_NAME) > 0:
+    named = request.signers[:NAMED_SIGNERS]
+    facts += [(isolate(name_of(signer)), _status_of(signer)) for signer in named]
+    if (more := len(request.signers) - NAMED_SIGNERS) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
     return Card(title_of(request), tuple(facts), tuple(notes))
 
 
-def _standing(one: SignerRecord) -> str:
-    words = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
-    said = words.get(SignerState.read(one.state), one.state.capitalize())
-    if one.owes and one.reminders:
-        said += f", reminded {'once' if one.reminders == 1 else f'{one.reminders} times'}"
-    if one.owes and one.snoozed_until is not None and one.snoozed_until > now():
-        said += f", reminders snoozed until {card_time(one.snoozed_until)}"
-    return said
+def _status_of(signer: SignerRecord) -> str:
+    texts = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
+    status = texts.get(SignerState.read(signer.state), signer.state.capitalize())
+    if signer.owes and signer.reminders:
+        status += f", reminded {'once' if signer.reminders == 1 else f'{signer.reminders} times'}"
+    if signer.owes and signer.snoozed_until is not None and signer.snoozed_until > now():
+        status += f", reminders snoozed until {card_time(signer.snoozed_until)}"
+    return status
 
 
 def title_of(request: RequestRecord) -> str:
@@ -62,24 +63,24 @@ def title_of(request: RequestRecord) -> str:
 
 
 def sender_of(request: RequestRecord) -> str:
-    """Return who sent a request out, on one line."""
+    """Return the name of a request's sender, on one line."""
     sender = request.sender or {}
     return one_line(sender.get("name") or "") or one_line(sender.get("email") or "") or UNNAMED
 
 
-def name_of(one: SignerRecord) -> str:
-    """Return what a signer is called, on one line."""
-    return button_name(one) or one_line(one.external_id) or UNNAMED
+def name_of(signer: SignerRecord) -> str:
+    """Return the name of a signer, on one line: a person's name, an email address or an id."""
+    return button_name(signer) or one_line(signer.external_id) or UNNAMED
 
 
-def button_name(one: SignerRecord) -> str:
-    """Return the name of a signer, or the mail address where no name is known; else ''."""
-    return one_line(one.details.get("name") or "") or one_line(one.details.get("email") or "")
+def button_name(signer: SignerRecord) -> str:
+    """Return the name of a signer, else the email address, else ''."""
+    return one_line(signer.details.get("name") or "") or one_line(signer.details.get("email") or "")
 
 
 def names_of(signers: Sequence[SignerRecord]) -> Joined:
-    """Return what signers are called, in one line: Eric Smith, Ann Lee and 3 others."""
-    names = [isolate(name_of(one)) for one in signers]
+    """Return the names of signers on one line, such as "Eric Smith, Ann Lee and 3 others"."""
+    names = [isolate(name_of(signer)) for signer in signers]
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} others"]
     if len(names) > 1:
@@ -88,7 +89,7 @@ def names_of(signers: Sequence[SignerRecord]) -> Joined:
 
 
 def card_time(at: datetime) -> str:
-    """Write a time for people in any zone."""
+    """Format a time in UTC, such as "3 November, 14:05 UTC"."""
     return f"{at.astimezone(UTC):%-d %B, %H:%M} UTC"
 
 
@@ -96,60 +97,40 @@ def card_time(at: datetime) -> str:
 def buttons(
     request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
 ) -> tuple[Button, ...]:
-    """Make the buttons under the posts of an event: a link to the document, and what may be done
-    about those who owe a signature.
-    """
-    found = [opening_button(request, document)]
-    owing = [one for one in request.signers if one.owes]
-    asked = request.state == RequestState.OPEN and not request.expired
-    if event_type in OFFERED and asked and owing:
-        if len(owing) <= ONE_BY_ONE:
-            for one in owing:
-                short = isolate(_short(name_of(one)))
-                found.append(
-                    _button(
-                        f"Remind {short}",
-                        REMIND,
-                        one.id,
-                        request,
-                        event_id,
-                        style="" if found[1:] else "primary",
-                    )
-                )
-                alone = len(owing) == 1
-                found.append(
-                    _button(
-                        "Snooze a day" if alone else f"Snooze {short} a day",
-                        SNOOZE,
-                        one.id,
-                        request,
-                        event_id,
-                    )
-                )
-        else:
-            found.append(
-                _button(
-                    f"Remind all {len(owing)}",
-                    REMIND,
-                    request.id,
-                    request,
-                    event_id,
-                    style="primary",
-                )
-            )
-            found.append(_button("Snooze all a day", SNOOZE, request.id, request, event_id))
-    return tuple(found)
+    """Return the buttons under an event's posts: a link, and reminders for pending signers."""
+    shown = [opening_button(request, document)]
+    owing = [signer for signer in request.signers if signer.owes]
+    is_open = request.state == RequestState.OPEN and not request.expired
+    if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
+        return tuple(shown)
+    if len(owing) > SIGNERS_WITH_BUTTONS:
+        remind_all = f"Remind all {len(owing)}"
+        shown += [
+            _button(remind_all, REMIND, request.id, request, event_id, style="primary"),
+            _button("Snooze all a day", SNOOZE, request.id, request, event_id),
+        ]
+        return tuple(shown)
+    for position, signer in enumerate(owing):
+        name = isolate(_shorten_name(name_of(signer)))
+        style = "" if position else "primary"
+        snooze = "Snooze a day" if len(owing) == 1 else f"Snooze {name} a day"
+        shown += [
+            _button(f"Remind {name}", REMIND, signer.id, request, event_id, style=style),
+            _button(snooze, SNOOZE, signer.id, request, event_id),
+        ]
+    return tuple(shown)
 
 
-def _short(name: str) -> str:
-    if len(name) <= LONGEST_NAME:
+def _shorten_name(name: str) -> str:
+    if len(name) <= MAX_BUTTON_NAME:
         return name
-    return shorten(name, lambda text: len(text) <= LONGEST_NAME) or UNNAMED
+    return shorten(name, lambda text: len(text) <= MAX_BUTTON_NAME) or UNNAMED
 
 
 def opening_button(request: RequestRecord, document: str = "") -> Button:
-    """Return the button that leads to the document, or to the request's page here: never a signer's
-    own link.
+    """Return the button that opens the document, or the request's page in Signpost.
+
+    It never holds a signer's own link.
     """
     url = document or request.url
     return (
@@ -162,8 +143,10 @@ def opening_button(request: RequestRecord, document: str = "") -> Button:
 def _button(
     text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = ""
 ) -> Button:
-    lasts = min(LASTS, request.expires_at - now()) if request.expires_at else LASTS
-    token = action_tokens.make_token(kind, subject, lasts, event_id=event_id)
+    lifetime = BUTTON_LIFETIME
+    if request.expires_at:
+        lifetime = min(lifetime, request.expires_at - now())
+    token = action_tokens.make_token(kind, subject, lifetime, event_id=event_id)
     return Button(text, f"{_public_url()}/a/{token}", token, style)
 
 
@@ -172,29 +155,30 @@ def _public_url() -> str:
     return url
 
 
-# ── What was done ─────────────────────────────────────────────────────────────────────────────────
-def addressee_note(subject: str, request: RequestRecord) -> list[SignerRecord]:
-    """Return the signers whom a button acts on."""
-    return [one for one in request.signers if subject in (one.id, request.id)]
+# ── Results of buttons ────────────────────────────────────────────────────────────────────────────
+def signers_of_button(subject: str, request: RequestRecord) -> list[SignerRecord]:
+    """Return the signers whom a button acts on. `subject`: the id of a signer or the request."""
+    return [signer for signer in request.signers if subject in (signer.id, request.id)]
 
 
-def intended_reader(subject: str, request: RequestRecord) -> str:
-    """Return whom a button acts on, in words; some of those who had not signed when it was pressed
-    may have since.
+def names_on_button(subject: str, request: RequestRecord) -> str:
+    """Return the names of the signers whom a button acts on.
+
+    A button for all signers names no one, because some may have signed since it was pressed.
     """
-    return EVERYBODY if subject == request.id else names_of(addressee_note(subject, request))
+    return ALL_SIGNERS if subject == request.id else names_of(signers_of_button(subject, request))
 
 
 def card_note(action: ActionToken, request: RequestRecord) -> str:
     """Return the result of a pressed button in a sentence."""
-    names = intended_reader(action.subject, request)
+    names = names_on_button(action.subject, request)
     at = card_time(action.used_at or now())
-    who = isolate(one_line(action.used_by)) or UNNAMED
-    words = OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=who, names=names)
-    return f"{words} · {at}"
+    presser = isolate(one_line(action.used_by)) or UNNAMED
+    template = OUTCOMES.get((action.kind, action.outcome), FAILED)
+    return f"{template.format(who=presser, names=names)} · {at}"
 
 
-EVERYBODY = "all who have not signed"
+ALL_SIGNERS = "all who have not signed"
 FAILED = "{who} clicked a button too late to change anything for {names}"
 OUTCOMES = {
     (REMIND, "done"): "{who} reminded {names}",

@@ -1,5 +1,6 @@
-"""Letting a connection write to a chat: a link that is opened once brings the chat of who opened
-it, with their consent.
+"""Invite people and a team to chats: opening an invitation link allows a connection to write there.
+
+A link works once. It records the consent of the signer who opened it.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ log = structlog.get_logger(__name__)
 
 PERSON = "chat"
 TEAM = "team_chat"  # kinds of tokens
-LASTS = timedelta(days=7)
-TEAM_LASTS = timedelta(hours=1)
-# of a signer, by the kind of an address
+PERSON_LIFETIME = timedelta(days=7)
+TEAM_LIFETIME = timedelta(hours=1)
+# the field of a signer's details that holds an address of each kind
 FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """A link that a person opens once, and until when."""
+    """A link that works once, until it expires."""
 
     url: str
     expires_at: datetime
@@ -61,10 +62,10 @@ def inviting_connections(*, test: bool) -> list[Connection]:
         )
         .order_by(Connection.id)
     )
-    return [one for one in db.session.scalars(query) if _invites(one)]
+    return [connection for connection in db.session.scalars(query) if _can_invite(connection)]
 
 
-def _invites(connection: Connection) -> bool:
+def _can_invite(connection: Connection) -> bool:
     try:
         return integrations.get(connection.integration).supports("invite")
     except NotFound:
@@ -73,80 +74,79 @@ def _invites(connection: Connection) -> bool:
 
 @transaction
 def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
-    """Make a link by which a signer lets a connection write to them; the connection by slug, else
-    the first that can.
+    """Create a link with which a signer opens a chat to a connection.
 
-    Raises NotFound, Refused that names the field.
+    `signer`: the signer's Signpost id or id in the app. `connection`: its slug, by default the
+    first connection that supports invitations. Raises NotFound, Refused with the field.
     """
     request = db.session.get(SigningRequest, request_id)
-    found = (
-        next((one for one in request.signers if signer in (one.id, one.external_id)), None)
-        if request
-        else None
-    )
-    if request is None or found is None:
+    row = _find_signer(request, signer) if request else None
+    if request is None or row is None:
         raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
-    if not _addresses(found):
+    if not _addresses(row):
         raise Refused(
             "no_address",
             "The signer has neither a mobile number nor an email address, so an"
             " invitation cannot be linked to them.",
             field="signer",
         )
-    among = inviting_connections(test=request.test)
-    chosen = next((one for one in among if connection in ("", one.slug)), None)
+    candidates = inviting_connections(test=request.test)
+    chosen = next((inviting for inviting in candidates if connection in ("", inviting.slug)), None)
     if chosen is None:
-        why = (
+        problem = (
             f"{connection!r} is not an enabled connection that supports invitations."
             if connection
-            else NOBODY_INVITES
+            else NO_INVITING_CONNECTION
         )
-        raise Refused("no_connection", why, field="connection")
+        raise Refused("no_connection", problem, field="connection")
     audit.record("signer.invited", request.id, request.title or "", connection=chosen.slug)
-    return Invitation(_link(chosen, PERSON, found.id, LASTS), now() + LASTS, chosen.slug)
+    url = _link(chosen, PERSON, row.id, PERSON_LIFETIME)
+    return Invitation(url, now() + PERSON_LIFETIME, chosen.slug)
 
 
-NOBODY_INVITES = (
+def _find_signer(request: SigningRequest, signer_id: str) -> Signer | None:
+    """Return a signer of a request, by the Signpost id or the id in the app."""
+    matches = (row for row in request.signers if signer_id in (row.id, row.external_id))
+    return next(matches, None)
+
+
+NO_INVITING_CONNECTION = (
     "No enabled connection supports invitations to a chat. Connect one under Integrations."
 )
 
 
 @transaction
 def invite_team(connection_id: str) -> Invitation:
-    """Make a link by which a connection is let into a group, which becomes where its team reads.
+    """Create a link that adds a connection to a group, which becomes its destination.
 
     Raises Conflict.
     """
     connection = db.session.get_one(Connection, connection_id)
-    if not _invites(connection) or not connection.settings_version:
+    if not _can_invite(connection) or not connection.settings_version:
         raise Conflict("cannot_invite", "Save the settings first. Then create a link.")
     audit.record("connection.team_invited", connection.id, connection.title)
-    return Invitation(
-        _link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug
-    )
+    url = _link(connection, TEAM, connection.id, TEAM_LIFETIME)
+    return Invitation(url, now() + TEAM_LIFETIME, connection.slug)
 
 
 def chats_of(signer: Signer) -> list[str]:
     """Return the titles of the connections that write to a signer's linked chats."""
     addresses = _addresses(signer)
-    among = inviting_connections(test=signer.request.test)
-    known = (
-        chats.chats_of({signer.id: addresses}, signer.request.source_id, [one.id for one in among])
-        if addresses
-        else {}
-    )
-    return [one.title for one in among if one.id in known.get(signer.id, {})]
+    if not addresses:
+        return []
+    titles = {row.id: row.title for row in inviting_connections(test=signer.request.test)}
+    linked = chats.chats_of({signer.id: addresses}, signer.request.source_id, list(titles))
+    signer_chats = linked.get(signer.id, {})
+    return [title for connection_id, title in titles.items() if connection_id in signer_chats]
 
 
-def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> str:
-    token = action_tokens.make_token(kind, subject, lasts, connection_id=connection.id)
+def _link(connection: Connection, kind: str, subject: str, lifetime: timedelta) -> str:
+    token = action_tokens.make_token(kind, subject, lifetime, connection_id=connection.id)
     return integration_instances.instance(connection).invite(token, team=kind == TEAM)
 
 
 def link_names() -> frozenset[str]:
-    """Return what texts can show: `<integration>_link`, for every integration that people can be
-    invited to.
-    """
+    """Return the names of links in templates: `<integration>_link` for each that can invite."""
     return frozenset(
         f"{name}_link" for name, cls in integrations.registry().items() if cls.supports("invite")
     )
@@ -158,15 +158,16 @@ def links_for(
     source_id: str,
     signer: SignerRecord,
 ) -> dict[str, str]:
-    """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's
-    chat is known already.
+    """Return the invitation links that a text shows, by name.
+
+    A link is '' when no connection can invite the signer, or the signer's chat is already linked.
     """
-    found = dict.fromkeys(link_names(), "")
+    links = dict.fromkeys(link_names(), "")
     for connection in connections:
         name = f"{connection.integration}_link"
-        if name in shown and name in found and not found[name]:
-            found[name] = _link_for(connection.id, source_id, signer)
-    return found
+        if name in shown and name in links and not links[name]:
+            links[name] = _link_for(connection.id, source_id, signer)
+    return links
 
 
 def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
@@ -174,45 +175,44 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
         kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
     }
     connection = db.session.get_one(Connection, connection_id)
-    known = chats.chats_of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
-    if not addresses or known or not connection.enabled:
+    linked = chats.chats_of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
+    if not addresses or linked or not connection.enabled:
         return ""
     try:
-        return _link(connection, PERSON, signer.id, LASTS)
-    except HubError as problem:  # a text goes without its link rather than not at all
+        return _link(connection, PERSON, signer.id, PERSON_LIFETIME)
+    except HubError as problem:  # the text is sent without the link
         log.error("link.not_made", connection=connection.slug, why=str(problem))
         return ""
 
 
 # ── Linking ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
-    """Let a connection write to the chat of who opened a link; False when the connection is not
-    known.
+def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
+    """Link the chat in which an invitation was opened; return False for an unknown connection.
 
-    A link that is used up or too old links nothing, and the chat gets a message that says so.
+    An expired or used invitation links nothing, and the chat gets a message about it.
     """
     connection = _receiver(origin.connection_ids)
     if connection is None:
         return False
-    kind = TEAM if came.team else PERSON
-    action = action_tokens.find_token(came.token, kind, lock=True) if came.token else None
-    contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
+    kind = TEAM if opened.team else PERSON
+    action = action_tokens.find_token(opened.token, kind, lock=True) if opened.token else None
+    contact = contact_for(Address.CHAT, opened.address, test=connection.test, name=opened.name)
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
-        # the same tap, reported twice, needs no second answer
+        # a second report of the same opening needs no second answer
         if action is None or action.outcome != contact.id:
             add(Draft(connection=connection.info, recipient=contact, text=VOID, exempt=True))
         return True
     action.used_at = now()
     action.outcome = contact.id
-    opened = ChatPermission(
-        allowed=True, address=came.address, reason=("Opened an invitation link from Signpost.")
+    permission = ChatPermission(
+        allowed=True, address=opened.address, reason="Opened an invitation link from Signpost."
     )
-    chat_membership.apply_membership(opened, origin, at)
-    if came.team:
-        _take_place(connection, came)
-        here = f"{isolate(one_line(connection.title))} will post updates in this chat."
-        add(Draft(connection=connection.info, recipient=contact, text=here, exempt=True))
+    chat_membership.apply_membership(permission, origin, at)
+    if opened.team:
+        _set_destination(connection, opened)
+        text = f"{isolate(one_line(connection.title))} will post updates in this chat."
+        add(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
     if signer is not None:
@@ -223,7 +223,7 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
 def _link_signer(
     signer: Signer, connection: Connection, contact: Recipient, origin: Origin, at: datetime
 ) -> None:
-    """Link a signer's addresses to the chat, record the consent, and welcome them."""
+    """Link a signer's addresses to the chat, record the consent, and send a welcome message."""
     request = signer.request
     chats.link_chat(
         connection.id, request.source_id, _addresses(signer), contact.id, origin.callback_id
@@ -252,7 +252,7 @@ def _link_signer(
         Draft(
             connection=connection.info,
             recipient=contact,
-            text=_welcome(request, signer),
+            text=_welcome_text(request, signer),
             source_id=request.source_id,
             request_id=request.id,
             signer_id=signer.id,
@@ -272,23 +272,25 @@ def _receiver(connection_ids: Collection[str]) -> Connection | None:
     return db.session.scalar(query.limit(1))
 
 
-def _take_place(connection: Connection, came: ChatLinked) -> None:
-    connection.destination = came.address
+def _set_destination(connection: Connection, opened: ChatLinked) -> None:
+    connection.destination = opened.address
     db.session.flush()
     team_subscriptions.subscribe_new(connection)
-    audit.record("connection.placed", connection.id, connection.title, chat=came.name)
+    audit.record("connection.placed", connection.id, connection.title, chat=opened.name)
 
 
-def _welcome(request: SigningRequest, signer: Signer) -> str:
+def _welcome_text(request: SigningRequest, signer: Signer) -> str:
     sender = request.sender or {}
-    who = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
-    ends = "Send /stop to opt out."
-    words = [f"You are connected. {isolate(who)} will send you messages here. {ends}"]
+    sender_name = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
+    how_to_stop = "Send /stop to opt out."
+    paragraphs = [
+        f"You are connected. {isolate(sender_name)} will send you messages here. {how_to_stop}"
+    ]
     owes = SignerState.read(signer.state).owes and not request.expired
     if request.state == RequestState.OPEN and owes and signer.signing_url:
         title = isolate(one_line(request.title or "") or "A document")
-        words.append(f"“{title}” is waiting for your signature: {signer.signing_url}")
-    return "\n\n".join(words)
+        paragraphs.append(f"“{title}” is waiting for your signature: {signer.signing_url}")
+    return "\n\n".join(paragraphs)
 
 
 def _addresses(signer: Signer) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""The routes and texts that ship: a route for each event and audience of signers, by SMS; and what
-a team reads, where it is told.
+"""Define the routes and message texts that Signpost installs.
+
+Signers get a route by SMS for each event and audience. Teams get a text for each event.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ SHIPPED = (
         ),
     ),
 )
-# what a team reads; its events are chosen at the connection. values: title, sender,
+# texts of posts to a team; each connection chooses its events. values: title, sender,
 # name, names, remaining
 MISSING = '{{ remaining }} signature{{ "" if remaining == 1 else "s" }}'
 FOR_TEAMS = {
@@ -87,21 +88,21 @@ LOCALE = "en"
 
 
 def for_team(event_type: EventType) -> str:
-    """Return the name of the template that tells a team of an event."""
+    """Return the name of the template that an event's posts to a team use."""
     return f"team_{event_type.value.replace('.', '_')}"
 
 
 @transaction
 def install() -> None:
-    """Add what ships where it is missing; what an admin changed stays."""
+    """Add the shipped routes and templates that are missing, without changing existing ones."""
     for event_type, audience, name, text in SHIPPED:
-        _template(event_type, name, CHANNEL, text)
-        _route(event_type, audience, name)
+        _add_template(event_type, name, CHANNEL, text)
+        _add_route(event_type, audience, name)
     for event_type, text in FOR_TEAMS.items():
-        _template(event_type, for_team(event_type), Channel.CHAT, text)
+        _add_template(event_type, for_team(event_type), Channel.CHAT, text)
 
 
-def _template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
+def _add_template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
     same = select(Template.id).where(
         Template.name == name, Template.channel == channel, Template.locale == LOCALE
     )
@@ -118,7 +119,7 @@ def _template(event_type: EventType, name: str, channel: Channel, text: str) -> 
         db.session.add(TemplateVersion(template_id=template.id, number=1, text=text))
 
 
-def _route(event_type: EventType, audience: Audience, name: str) -> None:
+def _add_route(event_type: EventType, audience: Audience, name: str) -> None:
     same = select(Route.id).where(
         Route.event_type == event_type, Route.audience == audience, Route.source_id.is_(None)
     )

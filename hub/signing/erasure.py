@@ -1,4 +1,4 @@
-"""Erase a person: texts and addresses are removed, counts and hashes stay."""
+"""Erase a contact: remove texts and addresses, but keep counts and hashes."""
 
 from __future__ import annotations
 
@@ -41,88 +41,90 @@ from hub.models import (
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
 
-WHY = "The person was erased."
-LONGEST_WHY = 500  # characters
-AT_ONCE = 500  # values in a list
-KEPT_OF_A_SIGNER = ("id",)
-# of a signer, by the kind of an address
+STOP_REASON = "The person was erased."
+MAX_REASON = 500  # characters
+BATCH_SIZE = 500  # values in a list
+KEPT_SIGNER_FIELDS = ("id",)
+# the field of a signer's details that holds an address of each kind
 FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
-STILL_TOLD = timedelta(days=40)  # callbacks come for days, and are kept for a month
+# callbacks arrive for days after a message, and are stored for a month
+LATE_CALLBACKS = timedelta(days=40)
 
 
 @dataclass(frozen=True)
 class ErasureResult:
     """The number of texts, signers and webhooks that an erasure removed."""
 
-    words: int  # what was said, in both directions
+    texts: int  # in both directions
     signers: int
     webhooks: int
 
 
 def find_contact(contact_id: str) -> Contact:
     """Return a contact. Raises NotFound."""
-    one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
-    if one is None:
+    contact = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
+    if contact is None:
         raise NotFound("no_such_contact", "There is no contact with this ID.")
-    return one
+    return contact
 
 
 def other_contacts(contact: Contact) -> list[Contact]:
-    """Return the other addresses of the signers who were written to at this one: most often the
-    same person's.
+    """Return contacts that probably belong to the same person.
+
+    They are other addresses of signers notified at this one, their chats, and the same address in
+    test or live data.
     """
     signers = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
-    theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
-    chats = select(LinkedChat.contact_id).where(
-        LinkedChat.address_key.in_(keys_of_contact(contact))
-    )  # opened by who is known by this address
-    twin = and_(
-        Contact.kind == contact.kind, Contact.address_key.in_(keys_of_contact(contact))
-    )  # a test contact, and a live one
+    notified_contacts = select(Message.contact_id).where(Message.signer_id.in_(signers))
+    address_keys = keys_of_contact(contact)
+    chats = select(LinkedChat.contact_id).where(LinkedChat.address_key.in_(address_keys))
+    same_address = and_(Contact.kind == contact.kind, Contact.address_key.in_(address_keys))
     linked = Contact.id.in_([other.id for _, other in contact_links.links_of(contact)])
-    same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin, linked)
-    query = select(Contact).where(same, Contact.id != contact.id, Contact.erased_at.is_(None))
+    same_person = or_(
+        Contact.id.in_(notified_contacts), Contact.id.in_(chats), same_address, linked
+    )
+    query = select(Contact).where(
+        same_person, Contact.id != contact.id, Contact.erased_at.is_(None)
+    )
     return list(db.session.scalars(query.order_by(Contact.id)))
 
 
 # ── Erasing ───────────────────────────────────────────────────────────────────────────────────────
-def erase_contact(contact_id: str, *, why: str) -> ErasureResult:
-    """Remove what was said to and by a contact, the address, and what their signing apps said of
-    them. Raises NotFound, Refused.
+def erase_contact(contact_id: str, *, reason: str) -> ErasureResult:
+    """Remove a contact's address, messages in both directions, and data from signing apps.
 
-    The records that stay name nobody: sent messages and their statuses, consents without proof,
-    and the hash under which an opt-out is found again. Waiting messages are not sent.
+    The records that stay identify no one: sent messages and their statuses, consents without
+    proof, and the hashes of opted-out addresses. Waiting messages are canceled. Raises NotFound,
+    Refused.
     """
-    # read before the lock is taken, because the details of every signer are decrypted
-    found = signers_of(find_contact(contact_id))
+    # read before the write lock, because the details of every signer are decrypted
+    signer_ids = signers_of(find_contact(contact_id))
     db.session.rollback()
-    return _erase(contact_id, found, why)
+    return _erase(contact_id, signer_ids, reason)
 
 
 @transaction
-def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
+def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureResult:
     contact = find_contact(contact_id)
     if contact.erased_at is not None:
         raise Refused("erased_already", "This person was already erased.")
-    if not why.strip() or len(why) > LONGEST_WHY:
+    if not reason.strip() or len(reason) > MAX_REASON:
         raise Refused(
             "no_reason",
-            f"Enter who asked for the erasure, and when, in at most {LONGEST_WHY} characters.",
+            f"Enter who asked for the erasure, and when, in at most {MAX_REASON} characters.",
             field="why",
         )
-    cancellation.stop_contact(contact.id, WHY)
-    sent = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
-    received = list(
-        db.session.scalars(select(InboundMessage.id).where(InboundMessage.contact_id == contact.id))
+    cancellation.stop_contact(contact.id, STOP_REASON)
+    sent = _sent_messages(contact.id)
+    received = _received_messages(contact.id)
+    texts = sum(
+        _delete(MessageBody.owner_id, [row_id.partition("_")[2] for row_id in batch])
+        for batch in _batches(sent + received)
     )
-    words = sum(
-        _delete(MessageBody.owner_id, [row_id.partition("_")[2] for row_id in part])
-        for part in _parts(sent + received)
-    )
-    webhooks = _told(contact.id, sent, received)
-    signers = _signers(contact.id, named)
+    webhooks = _delete_callbacks(contact.id, sent, received)
+    signers = _erase_signers(contact.id, signer_ids)
     webhooks += _delete_chats(contact)
     _blank_records(contact)
     contact.address = ""
@@ -133,16 +135,25 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
         "contact.erased",
         contact.id,
         "an erased address",
-        why=why.strip(),
-        words=words,
+        why=reason.strip(),
+        words=texts,
         signers=signers,
         webhooks=webhooks,
     )
-    return ErasureResult(words, signers, webhooks)
+    return ErasureResult(texts, signers, webhooks)
+
+
+def _sent_messages(contact_id: str) -> list[str]:
+    return list(db.session.scalars(select(Message.id).where(Message.contact_id == contact_id)))
+
+
+def _received_messages(contact_id: str) -> list[str]:
+    query = select(InboundMessage.id).where(InboundMessage.contact_id == contact_id)
+    return list(db.session.scalars(query))
 
 
 def _delete_chats(contact: Contact) -> int:
-    """Delete a contact's chats, windows and pauses; return how many webhooks went with them."""
+    """Delete a contact's chats, windows and pauses; return the number of deleted webhooks."""
     linked = select(LinkedChat.callback_id).where(
         LinkedChat.contact_id == contact.id, LinkedChat.callback_id.is_not(None)
     )
@@ -150,62 +161,61 @@ def _delete_chats(contact: Contact) -> int:
     webhooks = _delete(ProviderCallback.id, callbacks)
     for table in (SessionWindow, RecipientPace, PausedDestination, LinkedChat):
         _delete(table.contact_id, [contact.id])
-    _run(delete(LinkedChat).where(LinkedChat.address_key.in_(keys_of_contact(contact))))
+    _execute(delete(LinkedChat).where(LinkedChat.address_key.in_(keys_of_contact(contact))))
     return webhooks
 
 
 def _blank_records(contact: Contact) -> None:
-    """Remove what identifies a contact from records that stay: consents, opt-outs, activity."""
-    _run(
+    """Remove personal data from the records that stay: consents, opt-outs and activity."""
+    _execute(
         update(Consent)
         .where(Consent.contact_id == contact.id)
         .values(ip="", user_agent="", _proof=None)
     )
     titles = addresses.written_forms(contact.kind, contact.address)
-    _run(update(AuditEntry).where(AuditEntry.title.in_(titles)).values(title="an erased address"))
-    closed = [row.id for row in suppressions.opt_outs_of_contact(contact)]
-    _run(
-        update(Suppression).where(Suppression.id.in_(closed)).values(explanation="", lift_reason="")
+    _execute(
+        update(AuditEntry).where(AuditEntry.title.in_(titles)).values(title="an erased address")
     )
-    _run(update(AuditEntry).where(AuditEntry.subject.in_(closed)).values(detail={}))
+    opt_outs = [row.id for row in suppressions.opt_outs_of_contact(contact)]
+    _execute(
+        update(Suppression)
+        .where(Suppression.id.in_(opt_outs))
+        .values(explanation="", lift_reason="")
+    )
+    _execute(update(AuditEntry).where(AuditEntry.subject.in_(opt_outs)).values(detail={}))
 
 
 def clean_erased() -> int:
-    """Remove callbacks about people that arrived after their erasure.
-
-    Returns how many webhooks.
-    """
-    query = select(Contact.id).where(Contact.erased_at > now() - STILL_TOLD).limit(AT_ONCE)
+    """Delete callbacks about contacts that arrived after their erasure; return their number."""
+    query = select(Contact.id).where(Contact.erased_at > now() - LATE_CALLBACKS).limit(BATCH_SIZE)
     ids = list(db.session.scalars(query))
     db.session.rollback()
-    return sum(_clean(one) for one in ids)
+    return sum(_clean(contact_id) for contact_id in ids)
 
 
 @transaction
 def _clean(contact_id: str) -> int:
-    went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact_id)))
-    came = list(
-        db.session.scalars(select(InboundMessage.id).where(InboundMessage.contact_id == contact_id))
-    )
-    return _told(contact_id, went, came)
+    return _delete_callbacks(contact_id, _sent_messages(contact_id), _received_messages(contact_id))
 
 
-def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
-    """Remove the webhooks about a contact, each of which holds the number, and what was made of
-    them.
+def _delete_callbacks(contact_id: str, sent: Sequence[str], received: Sequence[str]) -> int:
+    """Delete the callbacks about a contact, and the personal data in platform events.
+
+    Returns the number of deleted callbacks.
     """
-    for part in _parts(came):
-        _delete(PlatformEvent.cause, [received_cause(one) for one in part])
-    for part in _parts(went):  # that a message was delivered stays recorded, without the numbers
-        _run(
+    for batch in _batches(received):
+        _delete(PlatformEvent.cause, [received_cause(message_id) for message_id in batch])
+    for batch in _batches(sent):  # the event stays, without its payload, which holds the address
+        _execute(
             update(PlatformEvent)
-            .where(PlatformEvent.message_id.in_(part), PlatformEvent._payload.is_not(None))
+            .where(PlatformEvent.message_id.in_(batch), PlatformEvent._payload.is_not(None))
             .values(_payload=None)
         )
-    return _webhooks(contact_id, went)
+    ids = _callback_ids(contact_id, sent)
+    return sum(_delete(ProviderCallback.id, batch) for batch in _batches(ids))
 
 
-def _webhooks(contact_id: str, went: Sequence[str]) -> int:
+def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:
     ids = set(
         db.session.scalars(
             select(InboundMessage.callback_id).where(
@@ -213,112 +223,109 @@ def _webhooks(contact_id: str, went: Sequence[str]) -> int:
             )
         )
     )
-    for part in _parts(went):
+    for batch in _batches(sent):
         ids |= set(
             db.session.scalars(
                 select(StatusEvent.callback_id).where(
-                    StatusEvent.message_id.in_(part), StatusEvent.callback_id.is_not(None)
+                    StatusEvent.message_id.in_(batch), StatusEvent.callback_id.is_not(None)
                 )
             )
         )
-    return sum(_delete(ProviderCallback.id, part) for part in _parts(sorted(filter(None, ids))))
+    return sorted(filter(None, ids))
 
 
 def signers_of(contact: Contact) -> list[str]:
-    """Return the ids of the signers who have this address, whether or not they were ever written
-    to.
-    """
+    """Return the ids of all signers with this address, notified or not."""
     field = FIELDS.get(contact.kind, "")
-    found = []
-    last = ""
-    tests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
+    signer_ids = []
+    last_id = ""
+    requests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
     while field and contact.address:
         query = select(Signer).where(
             Signer._details.is_not(None),
-            Signer.request_id.in_(tests),
-            *([Signer.id > last] if last else []),
+            Signer.request_id.in_(requests),
+            *([Signer.id > last_id] if last_id else []),
         )
-        rows = list(db.session.scalars(query.order_by(Signer.id).limit(AT_ONCE)))
+        rows = list(db.session.scalars(query.order_by(Signer.id).limit(BATCH_SIZE)))
         for row in rows:
-            db.session.expunge(row)  # of many, few are kept
+            db.session.expunge(row)  # keeps memory low, since few of the rows match
             with suppress(DecryptionError):
-                if (
-                    addresses.normalize(
-                        contact.kind, str((row.details or {}).get(field) or "")
-                    ).lower()
-                    == contact.address.lower()
-                ):
-                    found.append(row.id)
+                address = addresses.normalize(
+                    contact.kind, str((row.details or {}).get(field) or "")
+                )
+                if address.lower() == contact.address.lower():
+                    signer_ids.append(row.id)
         if not rows:
             break
-        last = rows[-1].id
-    return found
+        last_id = rows[-1].id
+    return signer_ids
 
 
-def _signers(contact_id: str, also: Sequence[str]) -> int:
-    """Remove what signing apps said of the signers who have this address, there and in the events
-    that said so.
+def _erase_signers(contact_id: str, signer_ids: Sequence[str]) -> int:
+    """Remove personal data of a contact's signers, from their rows, posts and events.
+
+    `signer_ids`: signers with this address who were not notified. Returns the number of signers.
     """
-    mine = select(Message.signer_id).where(
+    notified = select(Message.signer_id).where(
         Message.contact_id == contact_id, Message.signer_id.is_not(None)
     )
-    rows = list(
-        db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also))))
-    )
-    named: dict[str, set[str]] = {}
+    query = select(Signer).where(or_(Signer.id.in_(notified), Signer.id.in_(signer_ids)))
+    rows = list(db.session.scalars(query))
+    ids_by_request: dict[str, set[str]] = {}
     for row in rows:
-        named.setdefault(row.request_id, set()).add(row.external_id)
+        ids_by_request.setdefault(row.request_id, set()).add(row.external_id)
         row.details = None
         row.signing_url = None
-    # cards that name every signer
-    posts = select(Message.id).where(Message.request_id.in_(list(named)), Message.thread != "")
-    _delete(
-        MessageBody.owner_id,
-        [one.partition("_")[2] for one in db.session.scalars(posts)] if named else [],
-    )
-    for request_id, ids in named.items():
+    if ids_by_request:
+        _delete_cards(list(ids_by_request))
+    for request_id, ids in ids_by_request.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
             try:
                 event.payload = without_personal_data(event.payload, ids)
-            except DecryptionError:  # its key is gone, and with it what it says
+            except DecryptionError:  # its key was deleted, so its content is lost
                 event.payload = None
     return len(rows)
 
 
-def without_personal_data(payload: Any, ids: set[str]) -> Any:
-    """Return an event as it was posted, without what it says of some signers but that they are
-    there. Pure.
-    """
+def _delete_cards(request_ids: Sequence[str]) -> None:
+    """Delete the content of posts about requests, because their cards name every signer."""
+    posts = select(Message.id).where(Message.request_id.in_(request_ids), Message.thread != "")
+    owner_ids = [message_id.partition("_")[2] for message_id in db.session.scalars(posts)]
+    _delete(MessageBody.owner_id, owner_ids)
 
-    def cut(found: Any) -> Any:
-        told = isinstance(found, dict) and found.get("id") in ids
-        return {name: found[name] for name in KEPT_OF_A_SIGNER} if told else found
+
+def without_personal_data(payload: Any, ids: set[str]) -> Any:
+    """Return a copy of an event's payload that keeps only the ids of some signers. Pure."""
+
+    def strip_signer(value: Any) -> Any:
+        is_erased = isinstance(value, dict) and value.get("id") in ids
+        return {name: value[name] for name in KEPT_SIGNER_FIELDS} if is_erased else value
 
     if not isinstance(payload, dict):
         return payload
-    fresh = dict(payload)
-    if isinstance(fresh.get("signers"), list):
-        fresh["signers"] = [cut(one) for one in fresh["signers"]]
+    stripped = dict(payload)
+    if isinstance(stripped.get("signers"), list):
+        stripped["signers"] = [strip_signer(signer) for signer in stripped["signers"]]
     for name in ("actor", "signer"):
-        if name in fresh:
-            fresh[name] = cut(fresh[name])
-    return fresh
+        if name in stripped:
+            stripped[name] = strip_signer(stripped[name])
+    return stripped
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), AT_ONCE):
-        yield ids[start : start + AT_ONCE]
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), BATCH_SIZE):
+        yield ids[start : start + BATCH_SIZE]
 
 
 def _delete(column: Any, values: Sequence[str]) -> int:
-    return _run(delete(column.class_).where(column.in_(values)))
+    return _execute(delete(column.class_).where(column.in_(values)))
 
 
-def _run(statement: Any) -> int:
+def _execute(statement: Any) -> int:
     return int(db.session.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
-def count_rows(contact_id: str) -> int:
+def count_messages(contact_id: str) -> int:
     """Count the messages to a contact."""
     return (
         db.session.scalar(

@@ -1,6 +1,6 @@
-"""The shape of an event as a signing app posts it.
+"""Define the schema of an event as a signing app posts it.
 
-A field that is absent is unchanged, null clears it.
+An absent field stays unchanged. A field that is null is cleared.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _phone(text: str) -> str:
     return phones.parse_strict(text)
 
 
-@lru_cache(maxsize=4096)  # a sender's is given with every request
+@lru_cache(maxsize=4096)  # every event repeats the sender's address
 def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
@@ -47,7 +47,7 @@ def _email(text: str) -> str:
         raise ValueError(f"This is not an email address: {problem}") from None
 
 
-_zones = cache(available_timezones)  # it walks a folder
+_zones = cache(available_timezones)  # reading the time zone files takes long
 
 
 def _zone(text: str) -> str:
@@ -56,10 +56,8 @@ def _zone(text: str) -> str:
     return text
 
 
-def _ways() -> list[str]:
-    """Return the channels, and the integrations by name that write to people in a chat of their
-    own.
-    """
+def _preferences() -> list[str]:
+    """Return the values of a preference: channels, and integrations with direct messages."""
     channels = [
         channel.value
         for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
@@ -69,9 +67,9 @@ def _ways() -> list[str]:
     ]
 
 
-def _way(text: str) -> str:
-    if text not in _ways():
-        raise ValueError(f"Send one of {', '.join(_ways())}.")
+def _preference(text: str) -> str:
+    if text not in _preferences():
+        raise ValueError(f"Send one of {', '.join(_preferences())}.")
     return text
 
 
@@ -86,25 +84,25 @@ def _in_range(moment: datetime) -> datetime:
     return moment
 
 
-def _written(value: Any) -> Any:
-    """Refuse a number, also as text, because it may count seconds or milliseconds."""
+def _refuse_number(value: Any) -> Any:
+    """Refuse a number as a time, also as text, because its unit is ambiguous."""
     number = isinstance(value, int | float | Decimal) or (
-        isinstance(value, str) and not _DATED.match(value)
+        isinstance(value, str) and not _STARTS_WITH_YEAR.match(value)
     )
     if number and not isinstance(value, bool):
         raise ValueError("Send the time as text with its offset, such as 2026-11-21T09:30:00Z.")
     return value
 
 
-_DATED = re.compile(r"[0-9]{4}-")
-# every time that the API takes: its range is part of the OpenAPI document
+_STARTS_WITH_YEAR = re.compile(r"[0-9]{4}-")
+# the type of every time in the API; its range is part of the OpenAPI document
 Moment = Annotated[
     AwareDatetime,
-    BeforeValidator(_written),
+    BeforeValidator(_refuse_number),
     AfterValidator(_in_range),
     Field(description=times.RANGE),
 ]
-# a line of text without control characters, which no pattern of JSON Schema can say
+# one line of text without control characters, which a JSON Schema pattern cannot express
 _id_length = Field(
     min_length=1, max_length=identifiers.LONGEST, json_schema_extra={"format": "external-id"}
 )
@@ -126,8 +124,10 @@ Url = Annotated[
     Field(json_schema_extra={"format": "uri"}),
 ]
 Zone = Annotated[str, AfterValidator(_zone), Field(json_schema_extra={"format": "time-zone"})]
-Way = Annotated[
-    str, AfterValidator(_way), Field(json_schema_extra=lambda schema: schema.update(enum=_ways()))
+Preference = Annotated[
+    str,
+    AfterValidator(_preference),
+    Field(json_schema_extra=lambda schema: schema.update(enum=_preferences())),
 ]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
@@ -137,8 +137,8 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    def given(self) -> dict[str, Any]:
-        """Return the fields that were present, null included."""
+    def sent_fields(self) -> dict[str, Any]:
+        """Return the fields that the signing app sent, including those that are null."""
         return self.model_dump(exclude_unset=True, mode="json")
 
 
@@ -191,7 +191,7 @@ class SignerIn(Strict):
     signing_url: Url | None = None
     download_url: Url | None = None
     send_to: SendTo | None = None
-    preference: Annotated[list[Way], Field(max_length=20)] | None = Field(
+    preference: Annotated[list[Preference], Field(max_length=20)] | None = Field(
         default=None,
         description=(
             "The signer's channels, in order of preference. For a chat, use the name of its"
@@ -200,10 +200,10 @@ class SignerIn(Strict):
     )
 
 
-# told apart by type, so that an error names the shape that was meant
+# the discriminator makes an error refer to the shape that the app sent
 Actor = Annotated[
     Annotated[SignerId, Tag("<id>")] | Annotated[SignerIn, Tag("<signer>")],
-    Discriminator(lambda given: "<id>" if isinstance(given, str) else "<signer>"),
+    Discriminator(lambda value: "<id>" if isinstance(value, str) else "<signer>"),
 ]
 
 

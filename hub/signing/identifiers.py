@@ -1,7 +1,7 @@
-"""Ids that signing apps give to requests, signers and events: what is accepted can be used.
+"""Check the ids that signing apps give to requests, signers and events.
 
-A request's id stands in addresses such as /api/v1/requests/2026%2F11%2F42. Servers and clients
-decode it once, and may normalize a path before: so an id must come through that unchanged.
+A request's id is part of URLs such as /api/v1/requests/2026%2F11%2F42. Clients and servers decode
+and normalize paths, so an accepted id must survive that unchanged.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from hub.db.types import is_id
 from hub.lib.text import one_line
 
-LONGEST = 200  # characters; percent-encoded, the address still fits every server's request line
+LONGEST = 200  # characters; a percent-encoded URL still fits every server's request line
 
 
 def external_id(text: str) -> str:
-    """Return an id as it was given. Raises ValueError that says why it cannot be one."""
+    """Return an id unchanged. Raises ValueError with the reason when it is not valid."""
     if not text:
         raise ValueError("Send an ID of at least 1 character.")
     if len(text) > LONGEST:
@@ -26,16 +26,16 @@ def external_id(text: str) -> str:
 
 
 def signer_id(text: str) -> str:
-    """Return the id of a signer. Raises ValueError that says why it cannot be one."""
+    """Return a signer's id unchanged. Raises ValueError with the reason when it is not valid."""
     if is_id("sgn", text):
         raise ValueError("This is a Signpost ID. Send your app's ID of the signer.")
     return external_id(text)
 
 
 def request_id(text: str) -> str:
-    """Return the id of a request, which addresses can carry.
+    """Return a request's id, which URLs can hold, unchanged.
 
-    Raises ValueError that says why not.
+    Raises ValueError with the reason when it is not valid.
     """
     if is_id("req", text):
         raise ValueError("This is a Signpost ID. Send your app's ID of the request.")

@@ -1,4 +1,4 @@
-"""Collect the data stored about a contact, for the person to read."""
+"""Collect the data stored about a contact, so that the person can read it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from hub.signing import erasure
 
 
 def collect_personal_data(contact_id: str) -> dict[str, Any]:
-    """Return all data stored about a contact, for the person to read. Raises NotFound.
+    """Return all data stored about a contact. Raises NotFound.
 
-    The entry of a row that cannot be read holds the reason.
+    An entry of a row that cannot be decrypted holds the reason instead of the data.
     """
     contact = erasure.find_contact(contact_id)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
-    mine = select(Message.signer_id).where(
+    notified_signers = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
-    signs = or_(Signer.id.in_(mine), Signer.id.in_(erasure.signers_of(contact)))
+    is_contact = or_(Signer.id.in_(notified_signers), Signer.id.in_(erasure.signers_of(contact)))
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
         "opt_outs": ("suppressions", suppressions.opt_outs_of_contact(contact), _opt_out),
@@ -58,14 +58,14 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
             _rows_of(InboundMessage, InboundMessage.contact_id == contact.id),
             partial(_inbound, titles=titles),
         ),
-        "signer_of": ("signers", _rows_of(Signer, signs), _signer),
+        "signer_of": ("signers", _rows_of(Signer, is_contact), _signer),
     }
-    found = {name: unreadable_rows.describe_rows(*of) for name, of in lists.items()}
-    return {"contact": _contact(erasure.find_contact(contact_id)), **found}
+    entries = {name: unreadable_rows.describe_rows(*rows) for name, rows in lists.items()}
+    return {"contact": _contact(erasure.find_contact(contact_id)), **entries}
 
 
-def _rows_of(model: Any, where: Any) -> Iterable[Any]:
-    return db.session.scalars(select(model).where(where).order_by(model.id)).all()
+def _rows_of(model: Any, condition: Any) -> Iterable[Any]:
+    return db.session.scalars(select(model).where(condition).order_by(model.id)).all()
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -130,7 +130,7 @@ def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
         "connection": titles.get(row.connection_id),
         "status": row.status,
         "code": row.code or None,
-        "says": _said(row.id),
+        "says": _content_of(row.id),
         "history": [
             {"at": _time(entry.at), "what": entry.title, "more": entry.text or None}
             for entry in timeline(row)
@@ -151,7 +151,7 @@ def _inbound(row: InboundMessage, titles: Mapping[str, str]) -> dict[str, Any]:
         "id": row.id,
         "at": _time(row.at),
         "connection": titles.get(row.connection_id),
-        "says": _said(row.id),
+        "says": _content_of(row.id),
     }
 
 
@@ -176,13 +176,11 @@ def _chats(contact: Contact) -> Iterable[LinkedChat]:
             )
         )
     )
-    return {(one.connection_id, one.source_id): one for one in rows}.values()
+    return {(chat.connection_id, chat.source_id): chat for chat in rows}.values()
 
 
-def _said(public_id: str) -> Any:
+def _content_of(public_id: str) -> Any:
     body = db.session.get(MessageBody, public_id.partition("_")[2])
-    return (
-        None
-        if body is None
-        else {name: value for name, value in body.content.items() if name != "says"}
-    )
+    if body is None:
+        return None
+    return {name: value for name, value in body.content.items() if name != "says"}

@@ -1,4 +1,4 @@
-"""Read what planning an event needs: routes, connections, and the people of a request."""
+"""Read the routes, connections and signers that planning an event's messages needs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 def usable_connections(*, test: bool) -> dict[str, ConnectionInfo]:
-    """Return the connections that messages may be stored for, by id, the preferred ones first."""
-    found = read_available_connections(test=test)
-    return {connection.id: connection for connection in found if _is_usable(connection)}
+    """Return the connections that messages can be stored for, by id, the preferred ones first."""
+    available = read_available_connections(test=test)
+    return {connection.id: connection for connection in available if _is_usable(connection)}
 
 
 def _is_usable(connection: ConnectionInfo) -> bool:
-    """Tell whether the integration is installed and the connection's row is undamaged."""
+    """Return whether the integration is installed and the connection's row is undamaged."""
     try:
         return integrations.get(connection.integration).channel == connection.channel
     except NotFound:
@@ -46,21 +46,22 @@ def candidate_of(connection: ConnectionInfo) -> plan.Candidate:
 
 
 def routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
-    """Return the routes of an event; a source's own take the place of everybody's, those to signers
-    and those to a team apart.
+    """Return the routes of an event for a source.
+
+    A source's own routes replace the general ones, separately for signers and for a team.
     """
     rows = read(_ROUTES, event_type=event_type.value, source=source_id, test=test)
-    own = {_to_team(audience) for _, owner, audience, *_ in rows if owner}
+    own_kinds = {_is_for_team(audience) for _, owner, audience, *_ in rows if owner}
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
-        if bool(owner) == (_to_team(audience) in own):
+        if bool(owner) == (_is_for_team(audience) in own_kinds):
             steps.setdefault((route_id, audience), []).append(
                 plan.Step(step_id, channel, template, connection_id)
             )
-    return [plan.Route(audience, found) for (_, audience), found in steps.items()]
+    return [plan.Route(audience, route_steps) for (_, audience), route_steps in steps.items()]
 
 
-def _to_team(audience: str) -> bool:
+def _is_for_team(audience: str) -> bool:
     return audience == Audience.TEAM
 
 
@@ -92,23 +93,25 @@ _ROUTES = Statement(
 def people(
     request: RequestRecord, signers: Sequence[SignerRecord], candidates: Sequence[plan.Candidate]
 ) -> list[plan.Person]:
-    """Return signers as planning sees them, with the chats that they opened to those connections
-    that they prefer.
-    """
+    """Return signers in the form that planning uses, with their chats when they prefer chats."""
     by_chat = {
-        one.connection.id: one.connection
-        for one in candidates
-        if one.direct_address_kind == Address.CHAT
+        candidate.connection.id: candidate.connection
+        for candidate in candidates
+        if candidate.direct_address_kind == Address.CHAT
     }
-    named = {name for one in by_chat.values() for name in (one.integration, one.channel)}
-    prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
-    linked = (
-        chats.chats_of(
-            {signer.id: _addresses(signer) for signer in prefer}, request.source_id, list(by_chat)
-        )
-        if prefer
-        else {}
-    )
+    chat_names = {
+        name
+        for connection in by_chat.values()
+        for name in (connection.integration, connection.channel)
+    }
+    preferring = {
+        signer.id: _addresses(signer)
+        for signer in signers
+        if chat_names & set(signer.details.get("preference") or ())
+    }
+    linked = {}
+    if preferring:
+        linked = chats.chats_of(preferring, request.source_id, list(by_chat))
     return [_person(signer, linked.get(signer.id, {})) for signer in signers]
 
 
@@ -132,8 +135,8 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
 
 
 def _addresses(signer: SignerRecord) -> dict[str, str]:
-    found = {
+    addresses = {
         Address.PHONE.value: signer.details.get("mobile_number") or "",
         Address.EMAIL.value: signer.details.get("email") or "",
     }
-    return {kind: address for kind, address in found.items() if address}
+    return {kind: address for kind, address in addresses.items() if address}

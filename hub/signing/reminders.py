@@ -1,6 +1,4 @@
-"""Reminding those who have not signed, now, because somebody asked for it; and putting their
-reminders off.
-"""
+"""Remind signers who have not signed, on request, and snooze their reminders."""
 
 from __future__ import annotations
 
@@ -25,27 +23,26 @@ SNOOZED_FOR = timedelta(days=1)
 
 @transaction
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
-    """Remind every signer who still owes a signature, or the one with this id (ours or the
-    source's).
+    """Remind every signer who has not signed, or one of them, and return the answer of an event.
 
-    Those whose reminders are put off are skipped. Returns the same answer as an event. Raises
-    NotFound; Conflict when nobody is left to remind.
+    `signer`: a Signpost id or an id in the app. Signers whose reminders are snoozed are skipped.
+    Raises NotFound; Conflict when no signer can be reminded.
     """
-    request, owing = _owing(request_id, signer)
-    awake = [one for one in owing if not snoozed_until(one)]
-    if not awake:
-        until = max(one.snoozed_until or now() for one in owing)
-        who = name_of(owing[0]) if len(owing) == 1 else "all signers who have not signed"
+    request, owing = _find_owing(request_id, signer)
+    remindable = [row for row in owing if not is_snoozed(row)]
+    if not remindable:
+        until = max(row.snoozed_until or now() for row in owing)
+        names = name_of(owing[0]) if len(owing) == 1 else "all signers who have not signed"
         raise Conflict(
             "snoozed",
-            f"Reminders to {who} are snoozed until {card_time(until)}. End the snooze first.",
+            f"Reminders to {names} are snoozed until {card_time(until)}. End the snooze first.",
         )
     at = now()
-    for one in awake:
-        one.reminders = one.reminders + 1
-        one.reminded_at = at
+    for row in remindable:
+        row.reminders = row.reminders + 1
+        row.reminded_at = at
     request.write()
-    audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
+    audit.record("request.reminded", request.id, request.title or "", signers=len(remindable))
     return notify(
         EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}),
         request,
@@ -55,61 +52,62 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
 
 
 def reachable_signers(answer: dict[str, Any]) -> int:
-    """Return how many reminders are on their way to signers, by the answer of `remind`."""
+    """Return the number of queued reminders to signers in an answer of `remind`."""
     return sum(
-        one["signer"] is not None and one["status"] == Status.QUEUED for one in answer["messages"]
+        message["signer"] is not None and message["status"] == Status.QUEUED
+        for message in answer["messages"]
     )
 
 
 @transaction
 def snooze(request_id: str, signer: str | None = None) -> datetime:
-    """Put off reminders to those who owe a signature, or to one of them, for a day; return until
-    when.
+    """Snooze reminders for a day, to all signers who have not signed or one; return the end.
 
-    Reminders to them that wait to be sent are not sent. Raises NotFound; Conflict when nobody owes
-    one.
+    Reminders to them that wait to be sent are canceled. Raises NotFound; Conflict when every
+    signer has signed or declined.
     """
-    request, owing = _owing(request_id, signer)
+    request, owing = _find_owing(request_id, signer)
     until = now() + SNOOZED_FOR
-    for one in owing:
-        one.snoozed_until = until
+    for row in owing:
+        row.snoozed_until = until
         cancellation.stop_request(
-            "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id
+            "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=row.id
         )
-    return _put_off(request, owing, "request.snoozed", until)
+    _store_snooze(request, owing, "request.snoozed")
+    return until
 
 
 @transaction
 def unsnooze(request_id: str, signer: str | None = None) -> None:
-    """Let those whose reminders were put off, or one of them, be reminded again.
+    """End the snooze of reminders to all signers, or to one.
 
-    Raises NotFound; Conflict when there are none.
+    Raises NotFound; Conflict when no reminders are snoozed.
     """
-    request, owing = _owing(request_id, signer)
-    asleep = [one for one in owing if snoozed_until(one)]
-    if not asleep:
+    request, owing = _find_owing(request_id, signer)
+    snoozed = [row for row in owing if is_snoozed(row)]
+    if not snoozed:
         raise Conflict("not_snoozed", "Reminders are not snoozed.")
-    for one in asleep:
-        one.snoozed_until = None
-    _put_off(request, asleep, "request.unsnoozed", now())
+    for row in snoozed:
+        row.snoozed_until = None
+    _store_snooze(request, snoozed, "request.unsnoozed")
 
 
-def _put_off(
-    request: RequestRecord, signers: Sequence[SignerRecord], action: str, until: datetime
-) -> datetime:
+def _store_snooze(request: RequestRecord, signers: Sequence[SignerRecord], action: str) -> None:
     request.write()
     audit.record(action, request.id, request.title or "", signers=len(signers))
     team_posts.refresh_posts(request, planning.usable_connections(test=request.test))
-    return until
 
 
-def snoozed_until(one: SignerRecord | Signer) -> bool:
-    """Tell whether reminders to a signer are put off."""
-    return one.snoozed_until is not None and one.snoozed_until > now()
+def is_snoozed(signer: SignerRecord | Signer) -> bool:
+    """Return whether reminders to a signer are snoozed."""
+    return signer.snoozed_until is not None and signer.snoozed_until > now()
 
 
-def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
-    """Return a request, and those who owe a signature: all, or one. Raises NotFound, Conflict."""
+def _find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
+    """Return a request and its signers who have not signed, or one of them.
+
+    Raises NotFound, Conflict.
+    """
     request = signing_batch.get_request(request_id)
     if request is None:
         raise NotFound("no_such_request", "There is no signing request with this ID.")
@@ -119,12 +117,14 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
             f"The request is {request.state}, so no reminder can be sent.",
         )
     if request.expired and request.expires_at is not None:
-        why = f"The request expired on {card_time(request.expires_at)}, so no reminder can be sent."
-        raise Conflict("request_expired", why)
-    chosen = [one for one in request.signers if signer in (None, one.id, one.external_id)]
+        expiry = card_time(request.expires_at)
+        raise Conflict(
+            "request_expired", f"The request expired on {expiry}, so no reminder can be sent."
+        )
+    chosen = [row for row in request.signers if signer in (None, row.id, row.external_id)]
     if not chosen:
         raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
-    owing = [one for one in chosen if one.owes]
+    owing = [row for row in chosen if row.owes]
     if not owing:
         raise Conflict(
             "already_signed", "No reminder is needed, because every signer has signed or declined."

@@ -1,5 +1,6 @@
-"""Apply an event to a request and its signers, in whatever order events arrive: `occurred_at`
-decides.
+"""Apply events to a request and its signers.
+
+Events may arrive in any order: `occurred_at` decides which one is newer.
 """
 
 from __future__ import annotations
@@ -26,64 +27,59 @@ ACTS = {
     EventType.SIGNED: SignerState.SIGNED,
     EventType.DECLINED: SignerState.DECLINED,
 }
-REPORTED_AT = (
-    "reported_at"  # in a signer's details: field → when the event happened that spoke of it last
-)
+# the key in a signer's details under which the time of the newest event about each field is stored
+REPORTED_AT = "reported_at"
 
 
 @transaction
 def apply_event(
     event: EventIn, source_id: str, *, test: bool
 ) -> tuple[RequestRecord, SignerRecord | None]:
-    """Bring a request and its signers up to date with an event; return it and the signer whom the
-    event is about.
-    """
+    """Update a request and its signers; return the request and the event's signer, if any."""
     at = event.occurred_at
     request = signing_batch.find_request(
         source_id, event.request.id, test=test
     ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
-    known = not request.new
-    _describe(request, event)
-    for told in event.signers:
-        _signer(request, told, at)
-    actor = _signer(request, event.actor, at) if event.actor else None
+    existed = not request.new
+    _update_request(request, event)
+    for signer in event.signers:
+        _update_signer(request, signer, at)
+    actor = _update_signer(request, event.actor, at) if event.actor else None
     if actor is not None and event.type in ACTS:
-        _act(actor, ACTS[event.type], at)
+        _set_state(actor, ACTS[event.type], at)
     if event.type in CLOSES and (request.state == RequestState.OPEN or at > request.state_at):
         request.state = CLOSES[event.type].value
         request.state_at = at
     request.write()
-    if known:
-        _stop(event.type, request, actor)
+    if existed:
+        _cancel_messages(event.type, request, actor)
     return request, actor
 
 
-def _describe(request: RequestRecord, event: EventIn) -> None:
+def _update_request(request: RequestRecord, event: EventIn) -> None:
     newer = event.occurred_at >= request.reported_at
-    given = event.request.given()
-    if "title" in given and (newer or request.title is None):
-        request.title = given["title"]
-    if "sender" in given and (newer or request.sender is None):
-        request.sender = given["sender"]
-    if "url" in given and (newer or request.url is None):
-        request.url = given["url"]
-    if "expires_at" in given and (newer or request.expires_at is None):
+    fields = event.request.sent_fields()
+    if "title" in fields and (newer or request.title is None):
+        request.title = fields["title"]
+    if "sender" in fields and (newer or request.sender is None):
+        request.sender = fields["sender"]
+    if "url" in fields and (newer or request.url is None):
+        request.url = fields["url"]
+    if "expires_at" in fields and (newer or request.expires_at is None):
         request.expires_at = event.request.expires_at
     request.reported_at = max(request.reported_at, event.occurred_at)
 
 
-def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecord:
-    """Bring a signer up to date, field by field: an older event that comes late fills only what no
-    newer one spoke of.
-    """
-    signer = request.signer(told.id) or request.add_signer(told.id, at)
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    # a new one, so that the change is noticed
+def _update_signer(request: RequestRecord, reported: SignerIn, at: datetime) -> SignerRecord:
+    """Update a signer's fields, except those that a newer event has set. Add the signer if new."""
+    signer = request.signer(reported.id) or request.add_signer(reported.id, at)
+    timestamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+    # a copy, because changes are detected by comparing with the values that were read
     times = signer.details[REPORTED_AT] = dict(signer.details.get(REPORTED_AT, {}))
-    for field, value in told.given().items():
-        if field == "id" or moment < times.get(field, ""):
+    for field, value in reported.sent_fields().items():
+        if field == "id" or timestamp < times.get(field, ""):
             continue
-        times[field] = moment
+        times[field] = timestamp
         if field == "signing_url":
             signer.signing_url = value
         elif field != "order":
@@ -94,21 +90,20 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
     return signer
 
 
-def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
-    """Move a signer on.
-
-    Having signed or declined is never taken back by an event that says less, or is older.
-    """
-    before = SignerState.read(signer.state)
-    if state.owes and not before.owes:
+def _set_state(signer: SignerRecord, state: SignerState, at: datetime) -> None:
+    """Change a signer's state, but never from signed or declined back to an earlier state."""
+    current = SignerState.read(signer.state)
+    if state.owes and not current.owes:
         return
-    if before.owes or at > signer.state_at:  # the same said again counts from when it was said last
+    if current.owes or at > signer.state_at:  # a repeated event counts from its newest time
         signer.state = state.value
         signer.state_at = at
 
 
-def _stop(event_type: EventType, request: RequestRecord, actor: SignerRecord | None) -> None:
-    """Stop messages that ask for what is done: a signer's own, or all of a closed request."""
+def _cancel_messages(
+    event_type: EventType, request: RequestRecord, actor: SignerRecord | None
+) -> None:
+    """Cancel waiting messages that an event made obsolete, for its signer or the closed request."""
     if event_type == EventType.SIGNED and actor is not None:
         cancellation.stop_request(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id

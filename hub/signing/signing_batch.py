@@ -1,6 +1,4 @@
-"""A signing request and its signers in the hands of one transaction: read, changed in memory,
-written where they changed.
-"""
+"""Hold a signing request and its signers during a transaction, and write what has changed."""
 
 from __future__ import annotations
 
@@ -91,7 +89,7 @@ class RequestRecord:
 
     @property
     def expired(self) -> bool:
-        """Tell whether the time to sign has ended, so that nobody is asked to sign."""
+        """Return whether the time to sign has ended, so that no signer is asked to sign."""
         return self.expires_at is not None and self.expires_at <= now()
 
     def signer(self, external_id: str) -> SignerRecord | None:
@@ -105,7 +103,7 @@ class RequestRecord:
         return signer
 
     def write(self) -> None:
-        """Write what is new or was changed."""
+        """Write new rows and changed rows."""
         if self.new:
             row = {
                 "id": self.id,
@@ -114,8 +112,8 @@ class RequestRecord:
                 "test": self.test,
                 "created_at": now(),
             }
-            write(_ADD_REQUEST, row | _sealed(self, REQUEST_PLAIN, REQUEST_SEALED))
-        elif self._before[self.id] != _state(self, REQUEST_COLUMNS):
+            write(_ADD_REQUEST, row | _row_values(self, REQUEST_PLAIN, REQUEST_SEALED))
+        elif self._before[self.id] != _values_of(self, REQUEST_COLUMNS):
             write(_CHANGE_REQUEST, _changes(self, REQUEST_PLAIN, REQUEST_SEALED))
         added = []
         changed = []
@@ -128,17 +126,17 @@ class RequestRecord:
                     "external_id": signer.external_id,
                     "remind_at": None,
                 }
-                added.append(row | _sealed(signer, SIGNER_PLAIN, SIGNER_SEALED))
-            elif before != _state(signer, SIGNER_COLUMNS):
+                added.append(row | _row_values(signer, SIGNER_PLAIN, SIGNER_SEALED))
+            elif before != _values_of(signer, SIGNER_COLUMNS):
                 changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
         self.new = False
-        self._remember()
+        self._remember_values()
 
-    def _remember(self) -> None:
-        self._before = {self.id: _state(self, REQUEST_COLUMNS)}
-        self._before |= {signer.id: _state(signer, SIGNER_COLUMNS) for signer in self.signers}
+    def _remember_values(self) -> None:
+        self._before = {self.id: _values_of(self, REQUEST_COLUMNS)}
+        self._before |= {signer.id: _values_of(signer, SIGNER_COLUMNS) for signer in self.signers}
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
@@ -157,81 +155,83 @@ _CHANGE_SIGNER = _change(signers, SIGNER_COLUMNS)
 
 def find_request(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
     """Read a request by the source's id, locked, with its signers."""
-    return _record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
+    return _build_record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
 
 
 def get_request(request_id: str) -> RequestRecord | None:
-    """Read a request by our id, locked, with its signers."""
-    return _record(read(_BY_ID, id=request_id))
+    """Read a request by its Signpost id, locked, with its signers."""
+    return _build_record(read(_BY_ID, id=request_id))
 
 
 def read_request(request_id: str) -> RequestRecord | None:
-    """Read a request by our id with its signers, locking nothing: to be looked at only."""
-    return _record(read(_TO_LOOK, id=request_id), _SIGNERS_TO_LOOK)
+    """Read a request by its Signpost id, with its signers, without locks. Do not change it."""
+    return _build_record(read(_BY_ID_UNLOCKED, id=request_id), _SIGNERS_UNLOCKED)
 
 
 def new_request(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
-    """Begin a request that is not stored yet."""
+    """Return a new request that is not stored yet."""
     return RequestRecord(
         new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None
     )
 
 
-_REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_COLUMNS)
-_SIGNER = ("id", "external_id", *SIGNER_COLUMNS)
-_ALL = select(*[requests.c[name] for name in _REQUEST])
-_BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(key_share=True))
+_REQUEST_NAMES = ("id", "source_id", "external_id", "test", *REQUEST_COLUMNS)
+_SIGNER_NAMES = ("id", "external_id", *SIGNER_COLUMNS)
+_REQUEST_QUERY = select(*[requests.c[name] for name in _REQUEST_NAMES])
+_BY_ID = Statement(
+    _REQUEST_QUERY.where(requests.c.id == bindparam("id")).with_for_update(key_share=True)
+)
 _BY_SOURCE = Statement(
-    _ALL.where(
+    _REQUEST_QUERY.where(
         requests.c.source_id == bindparam("source"),
         requests.c.external_id == bindparam("external"),
         requests.c.test == bindparam("test"),
     ).with_for_update(key_share=True)
 )
-_THEIRS = (
-    select(*[signers.c[name] for name in _SIGNER])
+_SIGNERS_QUERY = (
+    select(*[signers.c[name] for name in _SIGNER_NAMES])
     .where(signers.c.request_id == bindparam("request"))
     .order_by(signers.c.turn, signers.c.id)
 )
-_TO_LOOK = Statement(_ALL.where(requests.c.id == bindparam("id")))
-_SIGNERS_TO_LOOK = Statement(_THEIRS)
-_SIGNERS = Statement(_THEIRS.with_for_update(key_share=True))
+_BY_ID_UNLOCKED = Statement(_REQUEST_QUERY.where(requests.c.id == bindparam("id")))
+_SIGNERS_UNLOCKED = Statement(_SIGNERS_QUERY)
+_SIGNERS = Statement(_SIGNERS_QUERY.with_for_update(key_share=True))
 
 
-def _record(found: list[Row], its_signers: Statement = _SIGNERS) -> RequestRecord | None:
-    if not found:
+def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> RequestRecord | None:
+    if not rows:
         return None
-    values = dict(zip(_REQUEST, found[0], strict=True))
+    values = dict(zip(_REQUEST_NAMES, rows[0], strict=True))
     for name, encrypted in REQUEST_SEALED.items():
-        values[name] = _open(encrypted, values["id"], values[name])
+        values[name] = _decrypt(encrypted, values["id"], values[name])
     record = RequestRecord(**values, new=False)
-    for row in read(its_signers, request=record.id):
-        values = dict(zip(_SIGNER, row, strict=True))
+    for row in read(signers_query, request=record.id):
+        values = dict(zip(_SIGNER_NAMES, row, strict=True))
         for name, encrypted in SIGNER_SEALED.items():
-            values[name] = _open(encrypted, values["id"], values[name])
+            values[name] = _decrypt(encrypted, values["id"], values[name])
         values["details"] = values["details"] or {}
         record.signers.append(SignerRecord(**values))
-    record._remember()
+    record._remember_values()
     return record
 
 
-def _state(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
+def _values_of(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(
         dict(value) if isinstance(value, dict) else value
         for value in (getattr(record, name) for name in names)
     )
 
 
-def _sealed(
+def _row_values(
     record: RequestRecord | SignerRecord,
     plain: tuple[str, ...],
     sealed: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
-    row = record.id.partition("_")[2]
+    row_id = record.id.partition("_")[2]
     values: dict[str, Any] = {name: getattr(record, name) for name in plain}
     for name, encrypted in sealed.items():
         value = getattr(record, name)
-        values[name] = None if value is None else keyring().seal_json(encrypted, row, value)
+        values[name] = None if value is None else keyring().seal_json(encrypted, row_id, value)
     return values
 
 
@@ -242,11 +242,11 @@ def _changes(
 ) -> dict[str, Any]:
     return {
         "key": record.id,
-        **{f"new_{name}": value for name, value in _sealed(record, plain, sealed).items()},
+        **{f"new_{name}": value for name, value in _row_values(record, plain, sealed).items()},
     }
 
 
-def _open(encrypted: EncryptedField, row_id: str, value: bytes | None) -> Any:
+def _decrypt(encrypted: EncryptedField, row_id: str, value: bytes | None) -> Any:
     if value is None:
         return None
     return keyring().open_json(encrypted, row_id.partition("_")[2], value)

@@ -1,8 +1,7 @@
-"""Posts to where a team reads: one for each event that its connection posts, and what stands there
-already kept up to date.
+"""Post events to the destination of a team, and update earlier posts about the same request.
 
-Where a provider keeps threads, the first post about a request begins one, what follows goes into
-it, and the first post is changed as the state of the request does.
+With a provider that keeps threads, the first post about a request starts a thread. Later posts are
+replies, and the first post is edited when the state of the request changes.
 """
 
 from __future__ import annotations
@@ -45,75 +44,73 @@ class TeamEvent:
     id: str
     type: EventType
     request: RequestRecord
-    document: str = ""  # where the finished document is
+    document: str = ""  # the URL of the finished document
 
     @cached_property
     def buttons(self) -> tuple[Button, ...]:
-        """The buttons, made when the first post asks for them."""
+        """The buttons, made for the first post that shows them."""
         return cards.buttons(self.request, self.type, self.id, self.document)
 
 
 @dataclass(frozen=True)
 class PressedButton:
-    """A button that was pressed: on a post of which event, over which connections, and to whom the
-    answer goes.
-    """
+    """A button that was pressed, and how the press is answered."""
 
     event_id: str
-    connection_ids: Sequence[str] = ()
-    reply_to: str = ""
-    post: str = ""  # the provider's id of the post that was pressed, where it has one
+    connection_ids: Sequence[str] = ()  # the connections whose webhook reported the press
+    reply_to: str = ""  # the provider's address for an answer, or ''
+    post: str = ""  # the provider's id of the post, or ''
 
 
 # ── New posts ─────────────────────────────────────────────────────────────────────────────────────
 def draft_posts(
-    told: TeamEvent,
+    event: TeamEvent,
     request: RequestRecord,
     planned: Sequence[tuple[plan.PlannedPost, bytes, render.Rendered]],
 ) -> list[Draft]:
-    """Return the posts of an event: a card with its buttons, or a reply where a card stands
-    already.
-    """
+    """Return the drafts of an event's posts: a card with buttons, or a reply in a card's thread."""
     if not planned:
         return []
-    require_write_lock()  # it reads what a change before may have written a moment ago
-    made = []
-    whole = cards.card(request)
-    for post, key, said in planned:
+    require_write_lock()  # an earlier transaction may have just added a post to reply to
+    drafts = []
+    card = cards.card(request)
+    for post, key, rendered in planned:
         connection = post.connection
-        replies = _keeps_threads(connection) and _newest(request, connection, None) is not None
-        made.append(
+        is_reply = (
+            _keeps_threads(connection) and _newest_post(request, connection, None) is not None
+        )
+        drafts.append(
             Draft(
                 connection=connection,
                 recipient=contact_for(Address.CHAT, connection.destination, test=request.test),
-                text=said.text,
-                subject=said.subject,
-                card=None if replies else whole,
-                buttons=() if replies else told.buttons,
+                text=rendered.text,
+                subject=rendered.subject,
+                card=None if is_reply else card,
+                buttons=() if is_reply else event.buttons,
                 thread=request.id,
                 source_id=request.source_id,
-                event_id=told.id,
+                event_id=event.id,
                 request_id=request.id,
                 step_id=post.step.id,
-                template_version_id=said.version_id,
+                template_version_id=rendered.version_id,
                 lane=Lane.NOW,
                 dedup_key=key,
             )
         )
-    return made
+    return drafts
 
 
 def _keeps_threads(connection: ConnectionInfo) -> bool:
     return integrations.get(connection.integration).keeps_threads(connection.destination)
 
 
-# ── Posts that stand ──────────────────────────────────────────────────────────────────────────────
+# ── Updates of posts ──────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class _Post:
-    """A message that put a card somewhere, or changed one."""
+    """A message that posted a card, or edited one."""
 
     id: str
-    stands_in: str  # the message that the card came with
+    first_message_id: str  # the message that posted the card
     connection_id: str
     event_id: str | None
     content: dict[str, Any]
@@ -124,24 +121,25 @@ def refresh_posts(
     request: RequestRecord,
     connections: Mapping[str, ConnectionInfo],
     *,
-    told: TeamEvent | None = None,
+    event: TeamEvent | None = None,
     pressed: PressedButton | None = None,
 ) -> None:
-    """Change what stands about a request to what is so now: in threads always, elsewhere where a
-    button was pressed.
+    """Update the posts about a request to its current state.
+
+    Posts in threads are always updated, other posts only when one of their buttons was pressed.
     """
-    able = [
-        one
-        for one in connections.values()
-        if one.destination and (_keeps_threads(one) or pressed is not None)
+    candidates = [
+        connection
+        for connection in connections.values()
+        if connection.destination and (_keeps_threads(connection) or pressed is not None)
     ]
-    if not able or request.new:
+    if not candidates or request.new:
         return
     require_write_lock()
     answered = False
-    for connection in able:
-        newest = _newest(request, connection, pressed)
-        if newest is None or (told is not None and newest.event_id == told.id):
+    for connection in candidates:
+        newest = _newest_post(request, connection, pressed)
+        if newest is None or (event is not None and newest.event_id == event.id):
             continue
         edits = integrations.get(connection.integration).edits_posts(connection.destination)
         answers = (
@@ -151,23 +149,23 @@ def refresh_posts(
         )
         if not (edits or answers):
             continue
-        # several connections may share what proves a press: one answers it
+        # several connections may share the secret that proves a press, but only one answers it
         answered = answered or answers
-        draft = _change(newest, request, connection, told)
+        draft = _draft_update(newest, request, connection, event)
         if pressed is not None:
             reply_to = pressed.reply_to if answers else ""
             draft = replace(draft, manual=True, reply_to=reply_to)
         outbox.replace(draft)
 
 
-def _change(
-    newest: _Post, request: RequestRecord, connection: ConnectionInfo, told: TeamEvent | None
+def _draft_update(
+    newest: _Post, request: RequestRecord, connection: ConnectionInfo, event: TeamEvent | None
 ) -> Draft:
-    """Return the message that shows in a post what is so now."""
+    """Return the draft that updates a post to the current state of its request."""
     buttons = (
-        _left(newest.content, request)
-        if told is None or told.type == EventType.REMINDER
-        else told.buttons
+        _usable_buttons(newest.content, request)
+        if event is None or event.type == EventType.REMINDER
+        else event.buttons
     )
     return Draft(
         connection=connection,
@@ -177,17 +175,15 @@ def _change(
         card=cards.card(request, _notes(request)),
         buttons=buttons,
         thread=request.id,
-        edits_id=newest.stands_in,
+        edits_id=newest.first_message_id,
         source_id=request.source_id,
-        event_id=told.id if told else newest.event_id,
+        event_id=event.id if event else newest.event_id,
         request_id=request.id,
     )
 
 
 def _answers(pressed: PressedButton, connection: ConnectionInfo, request: RequestRecord) -> bool:
-    """Tell whether a press is answered over a connection: it may be one, and no post that can be
-    changed was pressed.
-    """
+    """Return whether a connection answers a press: only if no stored post was pressed."""
     if not pressed.reply_to or connection.id not in pressed.connection_ids:
         return False
     return not (pressed.post and read(_PRESSED, request=request.id, post=pressed.post))
@@ -200,12 +196,10 @@ _PRESSED = Statement(
 )
 
 
-def _newest(
+def _newest_post(
     request: RequestRecord, connection: ConnectionInfo, pressed: PressedButton | None
 ) -> _Post | None:
-    """Return the newest card about a request: of its thread, or of the event whose button was
-    pressed.
-    """
+    """Return the newest card about a request, in its thread or of the pressed button's event."""
     threaded = _keeps_threads(connection)
     for message_id, edits_id, event_id, sealed, *contact in read(
         _POSTS, request=request.id, connection=connection.id, place=connection.destination
@@ -228,7 +222,7 @@ def _newest(
     return None
 
 
-_changed = aliased(Message)
+_edited = aliased(Message)
 _POSTS = Statement(
     select(
         Message.id,
@@ -241,54 +235,54 @@ _POSTS = Statement(
     )
     .join(MessageBody, MessageBody.owner_id == Message.id)
     .join(Contact, Contact.id == Message.contact_id)
-    .outerjoin(_changed, _changed.id == Message.edits_id)
+    .outerjoin(_edited, _edited.id == Message.edits_id)
     .where(
         Message.request_id == bindparam("request"),
         Message.connection_id == bindparam("connection"),
         Message.thread != "",
         Contact.address == bindparam("place"),
         *[
-            func.coalesce(one, "").not_in([status.value for status in thread_order.NEVER_STOOD])
-            for one in (Message.status, _changed.status)
+            func.coalesce(column, "").not_in([status.value for status in thread_order.NEVER_STOOD])
+            for column in (Message.status, _edited.status)
         ],
     )
     .order_by(Message.id.desc())
 )
 
 
-def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
-    """Return the buttons of a card that can still do something."""
-    kept = buttons_of(content)
-    by_digest = {digest(one.token): one for one in kept if one.token}
-    asked = request.state == "open" and not request.expired
-    owing = {one.id for one in request.signers if one.owes} if asked else set()
-    spent = (
-        {
-            key
-            for key, subject, used_at in read(_STATE, digests=list(by_digest))
-            if used_at is not None
-            or not ({one.id for one in cards.addressee_note(subject, request)} & owing)
-        }
-        if by_digest
-        else set()
+def _usable_buttons(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
+    """Return the buttons of a card that still have an effect."""
+    buttons = buttons_of(content)
+    digests = [digest(button.token) for button in buttons if button.token]
+    if not digests:
+        return tuple(buttons)
+    is_open = request.state == "open" and not request.expired
+    owing = {signer.id for signer in request.signers if signer.owes} if is_open else set()
+    used = {
+        token_digest
+        for token_digest, subject, used_at in read(_TOKENS, digests=digests)
+        if used_at is not None
+        or not ({signer.id for signer in cards.signers_of_button(subject, request)} & owing)
+    }
+    return tuple(
+        button for button in buttons if not button.token or digest(button.token) not in used
     )
-    return tuple(one for one in kept if not one.token or digest(one.token) not in spent)
 
 
-_STATE = Statement(
+_TOKENS = Statement(
     select(ActionToken.digest, ActionToken.subject, ActionToken.used_at).where(
         ActionToken.digest.in_(list_param("digests"))
     )
 )
 
 
-def _notes(request: RequestRecord, most: int = 3) -> list[str]:
-    """Say what was pressed under the posts of a request, the newest last."""
-    mine = [request.id, *(one.id for one in request.signers)]
+def _notes(request: RequestRecord, limit: int = 3) -> list[str]:
+    """Return the results of buttons pressed under a request's posts, the newest last."""
+    subjects = [request.id, *(signer.id for signer in request.signers)]
     query = select(ActionToken).where(
-        ActionToken.subject.in_(mine),
+        ActionToken.subject.in_(subjects),
         ActionToken.kind.in_([cards.REMIND, cards.SNOOZE]),
         ActionToken.used_at.is_not(None),
     )
-    found = db.session.scalars(query.order_by(ActionToken.used_at.desc()).limit(most)).all()
-    return [cards.card_note(one, request) for one in reversed(found)]
+    newest_first = db.session.scalars(query.order_by(ActionToken.used_at.desc()).limit(limit)).all()
+    return [cards.card_note(action, request) for action in reversed(newest_first)]

@@ -1,4 +1,4 @@
-"""The events that a connection posts to its team: a route for each, which is on or off."""
+"""Choose the events that a connection posts to its team: one route for each, on or off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.models import Connection, Route, RouteStep
 from hub.shared import audit
 from hub.signing.defaults import for_team
 
-USUAL = (
+DEFAULT_EVENTS = (
     EventType.SENT,
     EventType.SIGNED,
     EventType.DECLINED,
@@ -27,13 +27,13 @@ USUAL = (
 
 def posted_events(connection_id: str) -> list[EventType]:
     """Return the events that a connection posts."""
-    on = {route.event_type for route in _routes(connection_id).values() if route.enabled}
-    return [event_type for event_type in EventType if event_type in on]
+    enabled = {route.event_type for route in _routes(connection_id).values() if route.enabled}
+    return [event_type for event_type in EventType if event_type in enabled]
 
 
 @transaction
-def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
-    """Let a connection post these events and no others. Raises Conflict when it posts nowhere."""
+def save_subscriptions(connection_id: str, event_names: Collection[str]) -> None:
+    """Set the events that a connection posts. Raises Conflict when it has no destination."""
     connection = db.session.scalars(
         select(Connection).where(Connection.id == connection_id).with_for_update()
     ).one()
@@ -43,9 +43,9 @@ def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
             "This connection sends direct messages only. Enter a destination for the team"
             " in its settings first.",
         )
-    chosen = [event_type for event_type in EventType if event_type in wanted]
+    chosen = [event_type for event_type in EventType if event_type in event_names]
     if chosen != posted_events(connection_id):
-        _set(connection, chosen)
+        _set_events(connection, chosen)
         audit.record(
             "connection.posts",
             connection.id,
@@ -56,17 +56,15 @@ def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
 
 @transaction
 def subscribe_new(connection: Connection) -> None:
-    """Let a connection that has a place now, and had none before, post what a team usually wants to
-    hear.
-    """
+    """Subscribe a connection that has just got its first destination to the default events."""
     if connection.destination and not _routes(connection.id):
-        _set(connection, USUAL)
+        _set_events(connection, DEFAULT_EVENTS)
 
 
-def _set(connection: Connection, chosen: Collection[EventType]) -> None:
+def _set_events(connection: Connection, chosen: Collection[EventType]) -> None:
     routes = _routes(connection.id)
     for event_type in EventType:
-        if event_type in routes:  # never removed: messages name its step
+        if event_type in routes:  # routes are never deleted, because messages refer to their steps
             routes[event_type].enabled = event_type in chosen
         elif event_type in chosen:
             route = Route(

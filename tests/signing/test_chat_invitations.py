@@ -191,7 +191,7 @@ def test_a_team_link_gives_a_connection_its_place(
     open_link(team_chat, token, "-100", team=True)
     assert by_slug(team_chat.slug).destination == "-100"
     assert deliver_texts(fake_provider, "-100") == ["Team will post updates in this chat."]
-    assert team_subscriptions.posted_events(team_chat.id) == list(team_subscriptions.USUAL)
+    assert team_subscriptions.posted_events(team_chat.id) == list(team_subscriptions.DEFAULT_EVENTS)
     post_event()
     assert deliver_texts(fake_provider, "-100") == [
         'Acme HR sent "Employment Agreement" to Eric for signature.'

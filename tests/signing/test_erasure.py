@@ -96,8 +96,8 @@ def test_nothing_that_names_an_erased_person_is_left(
     for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
         assert word in everything(), "else this test would prove nothing"
     messages = count(Message)
-    done = erasure.erase_contact(contact_id, why="By letter, 3 November.")
-    assert (done.words >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
+    done = erasure.erase_contact(contact_id, reason="By letter, 3 November.")
+    assert (done.texts >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
     left = everything()
     for word in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
         assert word not in left
@@ -110,14 +110,14 @@ def test_nothing_that_names_an_erased_person_is_left(
 
 def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
     waits = direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     assert status(waits) == "canceled"
     assert deliver() == 0
 
 
 def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     again = direct.send_message(
         to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
     )
@@ -128,7 +128,7 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(
     hub_demo: Flask, simulator: Any
 ) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
-    erasure.erase_contact(contact_id, why="Asked.")
+    erasure.erase_contact(contact_id, reason="Asked.")
     again = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
     assert deliver() == 1
     assert status(again) in ("accepted", "sent", "delivered")
@@ -141,7 +141,7 @@ def test_callbacks_after_an_erasure_are_erased_too(
 ) -> None:
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     eventually(lambda: process_pending_callbacks() and ERIC[1:] in everything(), 10)
     assert erasure.clean_erased() >= 1
     assert ERIC[1:] not in everything()
@@ -158,14 +158,14 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
     assert (
         personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
     )
-    assert erasure.erase_contact(contact_id, why="Asked.").signers == 1
+    assert erasure.erase_contact(contact_id, reason="Asked.").signers == 1
     assert MAIL not in everything()
 
 
 def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
     row_id = suppressions.add_opt_out(ERIC, explanation="Eric Smith rang", test=True).id
     suppressions.lift_opt_out(row_id, reason="Eric Smith wrote again")
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
     assert (row.explanation, row.lift_reason) == ("", "")
@@ -181,11 +181,11 @@ def test_the_live_contact_of_the_same_number_is_named(hub_demo: Flask) -> None:
 def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
-        erasure.erase_contact(contact_id, why=why)
+        erasure.erase_contact(contact_id, reason=why)
     assert refused.value.field == "why"
-    erasure.erase_contact(contact_id, why="Asked.")
+    erasure.erase_contact(contact_id, reason="Asked.")
     with pytest.raises(Refused, match="already erased"):
-        erasure.erase_contact(contact_id, why="Asked.")
+        erasure.erase_contact(contact_id, reason="Asked.")
 
 
 def test_everything_that_is_kept_is_told(
@@ -201,7 +201,7 @@ def test_everything_that_is_kept_is_told(
     assert found["messages"][0]["history"]
     assert [one["says"]["text"] for one in found["received"]] == ["Call me at the office, please."]
     assert found["signer_of"][0]["details"]["email"] == MAIL
-    erasure.erase_contact(contact_id, why="Asked.")
+    erasure.erase_contact(contact_id, reason="Asked.")
     assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
 
 

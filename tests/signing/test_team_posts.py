@@ -110,7 +110,7 @@ def test_only_what_was_chosen_is_posted(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
-    assert team_subscriptions.posted_events(one.id) == list(team_subscriptions.USUAL)
+    assert team_subscriptions.posted_events(one.id) == list(team_subscriptions.DEFAULT_EVENTS)
     team_subscriptions.save_subscriptions(one.id, ["request.declined"])
     post_event()
     assert deliver_posts(fake_provider, "W1") == []

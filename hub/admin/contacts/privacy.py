@@ -72,9 +72,9 @@ def erase_contact(contact_id: str) -> Any:
     form = EraseForm(request.form)
     try:
         if form.validate():
-            done = erasure.erase_contact(contact_id, why=form.why.data or "")
+            done = erasure.erase_contact(contact_id, reason=form.why.data or "")
             flash(
-                f"Erased {plural(done.words, 'text')}, the details of"
+                f"Erased {plural(done.texts, 'text')}, the details of"
                 f" {plural(done.signers, 'signer')} and"
                 f" {plural(done.webhooks, 'webhook')}.",
                 "good",
@@ -91,6 +91,6 @@ def _page(one: Contact, form: EraseForm) -> str:
         contact=one,
         who=name_of(one),
         form=form,
-        messages=erasure.count_rows(one.id),
+        messages=erasure.count_messages(one.id),
         others=[(other, name_of(other)) for other in erasure.other_contacts(one)],
     )

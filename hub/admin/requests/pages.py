@@ -243,7 +243,7 @@ def _signer(
     return {
         "id": signer.id,
         "owes": SignerState.read(signer.state).owes,
-        "snoozed_until": signer.snoozed_until if reminders.snoozed_until(signer) else None,
+        "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
         "name": details.get("name") or signer.external_id,
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hub.core.errors import Refused
 from hub.integrations.base import Integration
-from hub.lib.text import one_line, shorten
+from hub.lib.text import is_gsm_text, one_line, shorten
 
 T = TypeVar("T")
 

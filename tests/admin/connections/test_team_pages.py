@@ -42,7 +42,7 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
     boss = browser_for(Role.ADMIN)
     page = boss.get(f"/connections/{slug}")
     checked = re.findall(r'value="(request\.\w+)"[^>]*checked', page.text)
-    assert checked == [event.value for event in team_subscriptions.USUAL]
+    assert checked == [event.value for event in team_subscriptions.DEFAULT_EVENTS]
     assert "Posts to W1." in text_of(page)
     boss.post(f"/connections/{slug}/posts", {"events": ["request.viewed", "made.up"]})
     assert [
@@ -154,7 +154,7 @@ def test_the_demo_connects_chats_and_posts_what_is_usual(run_in_app: RunInApp[An
 
     assert sorted(run_in_app(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]
     assert all(
-        place and told == list(team_subscriptions.USUAL)
+        place and told == list(team_subscriptions.DEFAULT_EVENTS)
         for place, told in run_in_app(chats).values()
     )
 
