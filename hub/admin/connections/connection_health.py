@@ -1,4 +1,4 @@
-"""Describe problems of enabled connections: since when, what waits, and when sending resumes."""
+"""Describe the problems of enabled connections: their start, waiting messages and next attempt."""
 
 from __future__ import annotations
 
@@ -14,87 +14,84 @@ from hub.messaging.send.destinations import DestinationPause
 from hub.messaging.send.provider_health import ProviderProblem
 from hub.models import Connection
 
-PASSING = timedelta(minutes=1)
-PAUSED = "destination"  # the kind of a problem of one destination only
+SHORT_PAUSE = timedelta(minutes=1)
+PAUSED = "destination"  # the kind of a problem with one destination only
 
 
 @dataclass(frozen=True)
 class HealthNotice:
-    """A trouble in words; `title` names the provider, `text` begins with why.
-
-    `passing`: it is over before anybody could act.
-    """
+    """The description of a connection's problem, as pages show it."""
 
     kind: str
     icon: str
-    title: str
-    text: str
-    passing: bool = False
+    title: str  # names the provider or the destination
+    text: str  # begins with the reason
+    passing: bool = False  # the problem ends before anyone can act
 
 
-def health_of(standing: list[Connection]) -> dict[str, HealthNotice]:
-    """Describe the problem of each of these connections that has one."""
-    found = provider_health.problem_of(one.id for one in standing)
-    told = {one.id: _notice(one, found[one.id]) for one in standing if one.id in found}
-    paused = destinations.pauses_of([one.id for one in standing if one.enabled])
-    # a pause that passes needs nobody, a provider that is not reached comes first
-    return told | {
-        key: _of_destination(one)
-        for key, one in paused.items()
-        if key not in told or told[key].kind == provider_health.SLOWED
+def health_of(listed: list[Connection]) -> dict[str, HealthNotice]:
+    """Return a description of each of these connections that has a problem, by connection id."""
+    problems = provider_health.problem_of(connection.id for connection in listed)
+    notices = {
+        connection.id: _provider_notice(connection, problems[connection.id])
+        for connection in listed
+        if connection.id in problems
+    }
+    pauses = destinations.pauses_of([connection.id for connection in listed if connection.enabled])
+    # a paused destination needs action, unlike a rate limit, but an unreachable provider is shown
+    # before it
+    return notices | {
+        connection_id: _pause_notice(pause)
+        for connection_id, pause in pauses.items()
+        if connection_id not in notices or notices[connection_id].kind == provider_health.SLOWED
     }
 
 
-def _of_destination(one: DestinationPause) -> HealthNotice:
-    waiting = (
-        filters.plural(one.waiting, "post is waiting and is", "posts are waiting and are")
-        if one.waiting
-        else ""
-    )
-    then = (
-        f"Then choose Test connection. {waiting} sent once the test passes."
-        if waiting
-        else "Then choose Test connection."
-    )
-    text = f"{one.why} {then} Paused since {datetimes.exact(one.since)}."
-    return HealthNotice(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
+def _pause_notice(pause: DestinationPause) -> HealthNotice:
+    next_step = "Then choose Test connection."
+    if pause.waiting:
+        posts = filters.plural(pause.waiting, "post is waiting and is", "posts are waiting and are")
+        next_step += f" {posts} sent once the test passes."
+    text = f"{pause.why} {next_step} Paused since {datetimes.exact(pause.since)}."
+    return HealthNotice(PAUSED, "hourglass-split", f"Posts to {pause.address} are paused", text)
 
 
-def _notice(one: Connection, trouble: ProviderProblem) -> HealthNotice:
-    provider = integrations.provider_of(one.integration, one.title)
-    waits = _waits(connections.count_waiting(one.id))
-    if trouble.kind == provider_health.SLOWED:
+def _provider_notice(connection: Connection, problem: ProviderProblem) -> HealthNotice:
+    provider = integrations.provider_of(connection.integration, connection.title)
+    waiting = _waiting_text(connections.count_waiting(connection.id))
+    if problem.kind == provider_health.SLOWED:
         text = (
-            f"{trouble.why} Signpost sends nothing until {datetimes.exact(trouble.until)},"
-            f" then continues at a lower rate. {waits}"
+            f"{problem.why} Signpost sends nothing until {datetimes.exact(problem.until)},"
+            f" then continues at a lower rate. {waiting}"
         )
         return HealthNotice(
-            trouble.kind,
+            problem.kind,
             "hourglass-split",
             f"Rate limited by {provider}",
             text,
-            trouble.until - now() < PASSING,
+            problem.until - now() < SHORT_PAUSE,
         )
-    again = (
-        f"Signpost tries again {datetimes.ago(trouble.until)}."
-        if trouble.until > now()
+    next_attempt = (
+        f"Signpost tries again {datetimes.ago(problem.until)}."
+        if problem.until > now()
         else "Signpost is trying again now."
     )
-    since = f"Since {datetimes.exact(trouble.since)}." if trouble.since else ""
+    since = f"Since {datetimes.exact(problem.since)}." if problem.since else ""
     return HealthNotice(
-        trouble.kind,
+        problem.kind,
         "cloud-slash",
         f"{provider} cannot be reached",
-        f"{trouble.why} {since} {waits} {again}",
+        f"{problem.why} {since} {waiting} {next_attempt}",
     )
 
 
-def _waits(count: int) -> str:
+def _waiting_text(count: int) -> str:
+    if not count:
+        return "No messages are waiting."
     if count == connections.COUNT_TO:
         return f"{count:,} messages or more are waiting. Signpost sends them automatically."
-    told = filters.plural(
+    return filters.plural(
         count,
         "message is waiting. Signpost sends it automatically.",
         "messages are waiting. Signpost sends them automatically.",
     )
-    return told if count else "No messages are waiting."

@@ -1,4 +1,4 @@
-"""The page of a connection: settings, set-up steps, last test and last message."""
+"""Render the page of a connection: its settings, setup steps, last test and last test message."""
 
 from __future__ import annotations
 
@@ -35,17 +35,14 @@ from hub.signing.chat_invitations import Invitation
 
 @dataclass
 class Page:
-    """The page of a connection, stored or not yet.
-
-    `typed` is what was posted to it. `simulated`: a new connection is to use the simulator.
-    """
+    """The page of a stored connection or a new one."""
 
     cls: type[Integration]
     connection_id: str = ""
     name_form: Form | None = None
-    typed: Mapping[str, str] | None = None
-    simulated: bool = False
-    passed: str = ""  # the hidden field of a test that passed, as it was posted
+    typed: Mapping[str, str] | None = None  # the posted settings
+    simulated: bool = False  # whether a new connection uses the simulator
+    passed: str = ""  # the posted hidden field of a test that passed
 
     def show(
         self,
@@ -58,37 +55,38 @@ class Page:
         send_problem: str = "",
         invitation: Invitation | None = None,
     ) -> Any:
-        """Answer with the page, everything that was typed still in it."""
-        one = find(self.connection_id) if self.connection_id else None
-        stored = _readable_settings(one) if one else {}
-        result = tested or (None if limited else _failed(one))
+        """Return the page as a response, with everything that the user typed."""
+        connection = find(self.connection_id) if self.connection_id else None
+        stored = _readable_settings(connection) if connection else {}
+        result = tested or (None if limited else _last_failed_test(connection))
         form = form or (tested and tested.form) or self._form(stored)
         if self.typed is not None:
-            secret_resubmission.keep(self.cls, form, self.typed, g.user.id)
+            secret_resubmission.seal_typed_secrets(self.cls, form, self.typed, g.user.id)
         _mark_field(form, result)
-        sending = trial_message.send_part(self.cls, one, send_form, send_problem)
+        send_part = trial_message.send_part(self.cls, connection, send_form, send_problem)
+        sent_one = trial_message.was_sent(send_part["last_send"])
         page = render_template(
             "connection.html",
             integration=self.cls,
-            connection=one,
+            connection=connection,
             name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
-            steps=setup_steps.steps(one, sent_one=trial_message.was_sent(sending["last_send"])),
+            steps=setup_steps.steps(connection, sent_one=sent_one),
             result={"limited": limited} if limited else result,
             passed=passed_test.seal(tested, g.user.id) or self.passed,
             simulated=self.simulated,
-            simulator_href=_simulator_href(self.cls) if one is None else "",
-            rules=rules_summary.summary(one) if one else [],
+            simulator_href=_simulator_href(self.cls) if connection is None else "",
+            rules=rules_summary.summarize_rules(connection) if connection else [],
             may=may(Role.ADMIN),
-            **_head_part(one),
-            **webhook_urls.webhooks_part(self.cls, one),
-            **sending,
-            **_posts_part(self.cls, one, stored, invitation),
+            **_head_part(connection),
+            **webhook_urls.webhooks_part(self.cls, connection),
+            **send_part,
+            **_posts_part(self.cls, connection, stored, invitation),
         )
         return make_response(page, status)
 
     def too_many(self, refusal: TooMany, *, send_form: forms.SendOne | None = None) -> Any:
-        """Answer that this was too often, and when to try again."""
+        """Return the page with the message that a limit was exceeded, and when to try again."""
         if send_form is not None:
             answer = self.show(send_form=send_form, send_problem=str(refusal), status=429)
         else:
@@ -103,30 +101,30 @@ class Page:
 
 
 def _simulator_href(cls: type[Integration]) -> str:
-    """Return where the form of a new connection is filled in for the simulator, '' without one."""
+    """Return the link to a new connection's form with simulator settings; '' if there are none."""
     if demo.simulator_settings(cls) is None:
         return ""
     return url_for("admin.new_connection", name=cls.name, simulator=1)
 
 
 def find(connection_id: str) -> Connection:
-    """Return a connection by id, as it is now."""
+    """Return a connection by id, read again from the database."""
     return db.session.get_one(Connection, connection_id)
 
 
-def let_go() -> None:
-    """End the reading transaction: none is open while a provider thinks."""
+def end_read() -> None:
+    """End the reading transaction, so that none stays open during a call to a provider."""
     db.session.rollback()
 
 
-def of(one: Connection, values: Mapping[str, str] | None = None) -> Page:
-    """Return the page of a connection that is stored."""
-    return Page(integration_registry.get(one.integration), one.id, typed=values)
+def page_of(connection: Connection, values: Mapping[str, str] | None = None) -> Page:
+    """Return the page of a stored connection. `values`: the posted settings."""
+    return Page(integration_registry.get(connection.integration), connection.id, typed=values)
 
 
-def _readable_settings(one: Connection) -> Mapping[str, Any]:
-    """Return the stored settings, and say so where some cannot be read."""
-    stored, unreadable = connection_tests.readable_settings(one)
+def _readable_settings(connection: Connection) -> Mapping[str, Any]:
+    """Return the stored settings, and warn the user if some cannot be decrypted."""
+    stored, unreadable = connection_tests.readable_settings(connection)
     if unreadable:
         flash(
             f"The stored settings cannot be read. {unreadable} Or enter them again and save.",
@@ -136,37 +134,39 @@ def _readable_settings(one: Connection) -> Mapping[str, Any]:
 
 
 def _mark_field(form: ConfigForm, result: ConnectionTestResult | None) -> None:
-    """Show what failed beside the field that caused it."""
+    """Show a failed test beside the field that caused it."""
     if result and not result.check.ok and result.check.field in form:
         field = form[result.check.field]
         field.errors = [*field.errors, result.check.title]
 
 
-def _head_part(one: Connection | None) -> dict[str, Any]:
-    """Return what the head of the page and the notices under it show."""
-    if one is None:
+def _head_part(connection: Connection | None) -> dict[str, Any]:
+    """Return the template variables of the page's head and the notices under it."""
+    if connection is None:
         return {"lead": "", "health_notice": None}
-    return {"lead": _lead(one), "health_notice": connection_health.health_of([one]).get(one.id)}
+    notice = connection_health.health_of([connection]).get(connection.id)
+    return {"lead": _lead(connection), "health_notice": notice}
 
 
 def _posts_part(
     cls: type[Integration],
-    one: Connection | None,
+    connection: Connection | None,
     stored: Mapping[str, Any],
     invitation: Invitation | None,
 ) -> dict[str, Any]:
-    """Return what the panel about posts to a team shows."""
-    configured = cls.destination_of(stored) if one and one.destination else ""
+    """Return the template variables of the panel about posts to a team."""
+    destination = connection.destination if connection else ""
+    configured = cls.destination_of(stored) if destination else ""
     return {
-        "events": [(event_type, POSTED[event_type]) for event_type in EventType],
-        "posted": team_subscriptions.posted_events(one.id) if one else [],
-        "moved": bool(one and configured and configured != one.destination),
+        "events": [(event_type, EVENT_TITLES[event_type]) for event_type in EventType],
+        "posted": team_subscriptions.posted_events(connection.id) if connection else [],
+        "moved": bool(configured and configured != destination),
         "invites": cls.supports("invite") and may(Role.ADMIN),
         "invitation": invitation,
     }
 
 
-POSTED = {
+EVENT_TITLES = {
     EventType.SENT: "Document sent",
     EventType.VIEWED: "Document opened by a signer",
     EventType.SIGNED: "Document signed by a signer",
@@ -178,23 +178,25 @@ POSTED = {
 }
 
 
-def _failed(one: Connection | None) -> ConnectionTestResult | None:
-    """Return the last test of the stored settings if it failed; a good one needs no words."""
-    tested = connection_tests.last_result(one) if one and one.archived_at is None else None
+def _last_failed_test(connection: Connection | None) -> ConnectionTestResult | None:
+    """Return the last test of the stored settings if it failed; a passed one is not shown."""
+    if connection is None or connection.archived_at is not None:
+        return None
+    tested = connection_tests.last_result(connection)
     return tested if tested and not tested.check.ok else None
 
 
-def _lead(one: Connection) -> str:
-    sender = one.sender.rpartition(":")[2]  # without whatsapp:
-    what = (
-        f"{status_badges.channel_title(one.channel)} from {filters.phone(sender)}."
-        if sender and sender != one.destination
-        else ""
-    )
-    what += f" Posts to {one.destination}." if one.destination else ""
-    if one.state == ConnectionState.BROKEN:
-        waiting = integrations.waits(connections.count_waiting(one.id))
-        return f"{what} Paused {datetimes.ago(one.state_at)}. {waiting}".strip()
-    if one.enabled and not one.ready:
-        return f"{what} Not tested since the settings changed.".strip()
-    return what
+def _lead(connection: Connection) -> str:
+    sender = connection.sender.rpartition(":")[2]  # without a prefix that names the channel
+    text = ""
+    if sender and sender != connection.destination:
+        channel = status_badges.channel_title(connection.channel)
+        text = f"{channel} from {filters.phone(sender)}."
+    if connection.destination:
+        text += f" Posts to {connection.destination}."
+    if connection.state == ConnectionState.BROKEN:
+        waiting = integrations.waiting_text(connections.count_waiting(connection.id))
+        return f"{text} Paused {datetimes.ago(connection.state_at)}. {waiting}".strip()
+    if connection.enabled and not connection.ready:
+        return f"{text} Not tested since the settings changed.".strip()
+    return text

@@ -1,4 +1,4 @@
-"""Integrations: a card each, with what it is and how its connections are."""
+"""Show the integrations, with a card for each that shows the status of its connections."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ FILTERS = (
 
 @dataclass(frozen=True)
 class Card:
-    """One integration: the state is that of its connection which needs the reader most."""
+    """One integration, with the state of its connection that most needs attention."""
 
     integration: type[Integration]
-    state: str | None
-    why: tuple[str, str] | None
+    state: str | None  # None: not set up
+    problem: tuple[str, str] | None  # its tone and text
     connections: list[tuple[Connection, str]]  # each with its state
     note: str
     href: str
@@ -56,16 +56,15 @@ class Card:
 @admin.get("/integrations")
 @needs(Role.VIEWER)
 def integrations() -> Any:
-    """Show every integration there is."""
-    wanted = request.args.get("state", "")
+    """Show all integrations."""
+    chosen = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
-    standing = connections.all_connections()
-    health_notice = connection_health.health_of(standing)
-    for connection in standing:
+    listed = connections.all_connections()
+    notices = connection_health.health_of(listed)
+    for connection in listed:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
-        _card(cls, by_name.get(name, []), health_notice)
-        for name, cls in registry.registry().items()
+        _card(cls, by_name.get(name, []), notices) for name, cls in registry.registry().items()
     ]
     order = (*WORST_FIRST, None)
     cards.sort(key=lambda card: order.index(card.state) if card.state in order else len(order))
@@ -73,27 +72,27 @@ def integrations() -> Any:
         {
             "title": title,
             "href": url_for("admin.integrations", state=state or None),
-            "here": wanted == state,
+            "here": chosen == state,
             "count": sum(not state or card.filter == state for card in cards),
         }
         for state, title in FILTERS
     ]
     return render_template(
         "integrations.html",
-        cards=[card for card in cards if wanted in ("", card.filter)],
+        cards=[card for card in cards if chosen in ("", card.filter)],
         filters=filters,
-        missing=[one for one in standing if one.integration not in registry.registry()],
+        missing=[
+            connection for connection in listed if connection.integration not in registry.registry()
+        ],
     )
 
 
 @admin.get("/integrations/<name>")
 @needs(Role.VIEWER)
 def integration(name: str) -> Any:
-    """Lead to an integration's connection, to the list where there are several, or to setting one
-    up.
-    """
+    """Redirect to an integration's only connection, the list of several, or a new one's form."""
     cls = registry.get(name)
-    return redirect(_leads_to(cls, connections.all_connections(cls.name)), 303)
+    return redirect(_href(cls, connections.all_connections(cls.name)), 303)
 
 
 def _rank(state: str) -> int:
@@ -101,36 +100,39 @@ def _rank(state: str) -> int:
 
 
 def _card(
-    cls: type[Integration], mine: list[Connection], health_notice: Mapping[str, HealthNotice]
+    cls: type[Integration], own: list[Connection], notices: Mapping[str, HealthNotice]
 ) -> Card:
     states = {
-        one.id: health_notice[one.id].kind if one.id in health_notice else one.state for one in mine
+        connection.id: (
+            notices[connection.id].kind if connection.id in notices else connection.state
+        )
+        for connection in own
     }
-    worst = min(mine, key=lambda one: _rank(states[one.id]), default=None)
+    worst = min(own, key=lambda connection: _rank(states[connection.id]), default=None)
     state = states[worst.id] if worst else None
-    why = None
+    problem = None
     if worst and state == BROKEN:
-        why = _why(worst)
-    elif worst and worst.id in health_notice:
-        why = "warn", health_notice[worst.id].text
-    note = plural(len(mine), "connection") if len(mine) > 1 else ""
-    if worst and len(mine) == 1 and state == DISABLED:
+        problem = _problem(worst)
+    elif worst and worst.id in notices:
+        problem = "warn", notices[worst.id].text
+    note = plural(len(own), "connection") if len(own) > 1 else ""
+    if worst and len(own) == 1 and state == DISABLED:
         note = f"disabled {datetimes.ago(worst.state_at)}"
-    can_add = mine and may(Role.ADMIN)
+    can_add = own and may(Role.ADMIN)
     return Card(
         integration=cls,
         state=state,
-        why=why,
-        connections=[(one, states[one.id]) for one in mine],
+        problem=problem,
+        connections=[(connection, states[connection.id]) for connection in own],
         note=note,
-        href=url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine),
+        href=url_for("admin.connection", slug=worst.slug) if worst else _href(cls, own),
         button=_button(state),
         other_href=url_for("admin.new_connection", name=cls.name) if can_add else "",
     )
 
 
 def _button(state: str | None) -> str:
-    """Return the label of a card's button; `state` is None where nothing is set up."""
+    """Return the label of a card's button; `state` is None for an integration not set up."""
     if not may(Role.ADMIN):
         return "Open"
     if state is None:
@@ -138,21 +140,21 @@ def _button(state: str | None) -> str:
     return "Fix connection" if state == BROKEN else "Open"
 
 
-def _why(connection: Connection) -> tuple[str, str]:
+def _problem(connection: Connection) -> tuple[str, str]:
     count = connections.count_waiting(connection.id)
-    told = f"Since {datetimes.exact(connection.state_at)}: {connection.state_reason}"
-    return "bad", f"{told} {waits(count)}".strip()
+    reason = f"Since {datetimes.exact(connection.state_at)}: {connection.state_reason}"
+    return "bad", f"{reason} {waiting_text(count)}".strip()
 
 
-def waits(count: int) -> str:
-    """Say how many messages wait, and for what."""
+def waiting_text(count: int) -> str:
+    """Return a sentence about the messages that wait for a broken connection, '' for none."""
     if not count:
         return ""
-    told = plural(count, "message is waiting and is", "messages are waiting and are")
-    return f"{told} sent once the test passes."
+    messages = plural(count, "message is waiting and is", "messages are waiting and are")
+    return f"{messages} sent once the test passes."
 
 
-def _leads_to(cls: type[Integration], mine: list[Connection]) -> str:
-    if len(mine) == 1:
-        return url_for("admin.connection", slug=mine[0].slug)
-    return url_for("admin.integrations") if mine else url_for("admin.new_connection", name=cls.name)
+def _href(cls: type[Integration], own: list[Connection]) -> str:
+    if len(own) == 1:
+        return url_for("admin.connection", slug=own[0].slug)
+    return url_for("admin.integrations") if own else url_for("admin.new_connection", name=cls.name)

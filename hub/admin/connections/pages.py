@@ -1,4 +1,4 @@
-"""A connection's page: settings, test, save, enable, send one, rename, archive."""
+"""Handle the pages and forms of a connection: its settings, test, status, name and archive."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hub.models import Connection
 from hub.shared import integration_instances
 
 
-# ── A new one ─────────────────────────────────────────────────────────────────────────────────────
+# ── New connections ───────────────────────────────────────────────────────────────────────────────
 @admin.get("/integrations/<name>/new")
 @needs(Role.VIEWER)
 def new_connection(name: str) -> Any:
@@ -41,8 +41,8 @@ def new_connection(name: str) -> Any:
     name_form = forms.NameConnection(data={"title": _free_title(cls)})
     if settings is None:
         return Page(cls, name_form=name_form).show()
-    typed = {field: str(value) for field, value in settings.items() if value}
-    return Page(cls, name_form=name_form, typed=typed, simulated=True).show()
+    values = {field: str(value) for field, value in settings.items() if value}
+    return Page(cls, name_form=name_form, typed=values, simulated=True).show()
 
 
 def _asks_for_test() -> bool:
@@ -74,7 +74,7 @@ def _too_many_for_new(refusal: TooMany) -> Any:
 @limited(TEST, _too_many_for_new, when=_asks_for_test)
 @limited(SAVE, _too_many_for_new, when=_asks_to_save)
 def add_connection(name: str) -> Any:
-    """Test or store a connection that is not stored yet."""
+    """Test or store a new connection."""
     page = _posted_page(name)
     cls = page.cls
     values = page.typed or {}
@@ -95,11 +95,11 @@ def add_connection(name: str) -> Any:
         forms.blame(name_form, refusal)
         return page.show(status=refusal.status)
     flash(_next_step(connection_page.find(connection_id)), "good")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
-def _next_step(one: Connection) -> str:
-    if one.ready:
+def _next_step(connection: Connection) -> str:
+    if connection.ready:
         return "Saved. Enable the connection to start sending messages."
     return "Saved. Test the connection, then enable it."
 
@@ -114,21 +114,21 @@ def _free_title(cls: type[Integration]) -> str:
     return title
 
 
-# ── One that is stored ────────────────────────────────────────────────────────────────────────────
+# ── Stored connections ────────────────────────────────────────────────────────────────────────────
 @admin.get("/connections/<slug>")
 @needs(Role.VIEWER)
 @describe_damage("connections")
 def connection(slug: str) -> Any:
-    """Show a connection, or why it has no settings when its integration is not installed."""
-    one = connections.by_slug(slug)
-    if one.integration not in integrations.registry():
+    """Show a connection, or a notice when its integration is not installed."""
+    stored = connections.by_slug(slug)
+    if stored.integration not in integrations.registry():
         return render_template(
             "connection_missing.html",
-            connection=one,
-            waiting=connections.count_waiting(one.id),
+            connection=stored,
+            waiting=connections.count_waiting(stored.id),
             may=may(Role.ADMIN),
         )
-    return _page(one).show()
+    return _page(stored).show()
 
 
 def _changed_page(slug: str) -> Page:
@@ -154,7 +154,7 @@ def _too_many(refusal: TooMany) -> Any:
 @limited(TEST, _too_many_changes, when=_asks_for_test)
 @limited(SAVE, _too_many_changes, when=_asks_to_save)
 def change_connection(slug: str) -> Any:
-    """Test what was typed, or store it."""
+    """Test or save the posted settings."""
     page = _changed_page(slug)
     connection_id = page.connection_id
     values = page.typed or {}
@@ -167,10 +167,10 @@ def change_connection(slug: str) -> Any:
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return page.show(status=409)
-    flash(*_told(connections.by_slug(slug), saved))
+    flash(*_save_message(connections.by_slug(slug), saved))
     if saved.deserted:
         flash(DESERTED, "warn")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
 DESERTED = (
@@ -180,20 +180,15 @@ DESERTED = (
 )
 
 
-def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
-    """Say what saving came to, and its tone."""
+def _save_message(connection: Connection, saved: SaveResult) -> tuple[str, str]:
+    """Return the sentence about the result of saving, and its tone."""
     if not saved.changed:
         return "No changes to save.", "info"
+    if saved.tested is None and not connection.enabled:
+        return _next_step(connection), "good"
     if saved.tested is None:
-        if one.enabled:
-            return (
-                (
-                    "Saved and in"
-                    f" use.{'' if one.ready else ' The new settings have not been tested.'}"
-                ),
-                "info",
-            )
-        return _next_step(one), "good"
+        warning = "" if connection.ready else " The new settings have not been tested."
+        return f"Saved and in use.{warning}", "info"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"
     return "Saved. The test failed, so nothing is sent until it passes.", "bad"
@@ -204,16 +199,16 @@ def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
 @limited(TEST, _too_many)
 def retest_connection(slug: str) -> Any:
     """Test the stored settings again; a broken connection that passes is enabled again."""
-    one = connections.by_slug(slug)
-    connection_id = one.id
-    was_broken = one.state == ConnectionState.BROKEN
-    page = _page(one)
+    connection = connections.by_slug(slug)
+    connection_id = connection.id
+    was_broken = connection.state == ConnectionState.BROKEN
+    page = _page(connection)
     tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
         return page.show(tested=tested, status=422)
     enabled = " The connection is enabled again." if was_broken else ""
     flash(f"The test passed.{enabled}", "good")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
 def _enabling_tests() -> bool:
@@ -224,10 +219,10 @@ def _enabling_tests() -> bool:
 @needs(Role.ADMIN)
 @limited(TEST, _too_many, when=_enabling_tests)
 def enable_connection(slug: str) -> Any:
-    """Let a connection send."""
-    one = connections.by_slug(slug)
-    connection_id = one.id
-    page = _page(one)
+    """Enable a connection, after a test where one is needed."""
+    connection = connections.by_slug(slug)
+    connection_id = connection.id
+    page = _page(connection)
     try:
         connections.enable(connection_id)
         flash("Enabled. Messages are sent over this connection from now on.", "good")
@@ -235,29 +230,29 @@ def enable_connection(slug: str) -> Any:
         return page.show(tested=refusal.tested, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
 @admin.route("/connections/<slug>/disable", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def disable_connection(slug: str) -> Any:
-    """Ask whether a connection is to stop sending, and stop it."""
-    one = connections.by_slug(slug)
+    """Ask for confirmation, and disable a connection."""
+    connection = connections.by_slug(slug)
     if not forms.posted():
-        return _confirm_disabling(one)
-    connection_id = one.id
+        return _confirm_disabling(connection)
+    connection_id = connection.id
     connections.disable(connection_id)
     flash("Disabled. Waiting messages are kept until you enable it again.", "info")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
-def _confirm_disabling(one: Connection) -> str:
-    here = url_for("admin.connection", slug=one.slug)
-    count = connections.count_waiting(one.id)
+def _confirm_disabling(connection: Connection) -> str:
+    page_url = url_for("admin.connection", slug=connection.slug)
+    count = connections.count_waiting(connection.id)
     queued = plural(count, "message is", "messages are")
-    routes = connections.routes_naming(one.id)
+    routes = connections.routes_naming(connection.id)
     return confirmation.ask(
-        f"Disable {one.title}",
+        f"Disable {connection.title}",
         [
             "The connection stops sending immediately. Messages that are queued for it wait until"
             " you enable it again.",
@@ -269,8 +264,8 @@ def _confirm_disabling(one: Connection) -> str:
             else "",
         ],
         button="Disable connection",
-        cancel=here,
-        crumbs=[("Integrations", url_for("admin.integrations")), (one.title, here)],
+        cancel=page_url,
+        crumbs=[("Integrations", url_for("admin.integrations")), (connection.title, page_url)],
     )
 
 
@@ -283,12 +278,12 @@ def _too_many_messages(refusal: TooMany) -> Any:
 @needs(Role.OPERATOR)
 @limited(SEND, _too_many_messages)
 def send_one(slug: str) -> Any:
-    """Send one message, to see one arrive."""
-    one = connections.by_slug(slug)
+    """Send a test message."""
+    connection = connections.by_slug(slug)
     form = forms.SendOne(request.form)
-    page = _page(one)
-    connection_id = one.id
-    text = f"Test message from Signpost, sent over {one.title}."
+    page = _page(connection)
+    connection_id = connection.id
+    text = f"Test message from Signpost, sent over {connection.title}."
     try:
         if not form.validate():
             return page.show(send_form=form, status=422)
@@ -303,83 +298,93 @@ def send_one(slug: str) -> Any:
             return page.show(send_form=form, status=refusal.status)
         return page.show(send_form=form, send_problem=str(refusal), status=refusal.status)
     connections.record_test_message(connection_id, message_id)
-    return _to(connection_id, "send-one")
+    return _redirect_to(connection_id, "send-one")
 
 
 @admin.post("/connections/<slug>/do/<action>")
 @needs(Role.ADMIN)
 @limited(TEST, _too_many)
 def connection_action(slug: str, action: str) -> Any:
-    """Do what an integration offers beyond sending, such as setting its webhook."""
-    one = connections.by_slug(slug)
-    if action not in integrations.get(one.integration).actions:
+    """Run an action that an integration offers, such as setting its webhook."""
+    connection = connections.by_slug(slug)
+    if action not in integrations.get(connection.integration).actions:
         raise NotFound("unknown_action", "This connection does not have this action.")
-    connection_id = one.id
-    here = webhook_urls.webhook_of(one)
+    connection_id = connection.id
+    webhook_url = webhook_urls.webhook_of(connection)
     try:
-        running = integration_instances.instance(one)
-        connection_page.let_go()
-        flash(str(getattr(running, action)(here)), "good")
+        instance = integration_instances.instance(connection)
+        connection_page.end_read()
+        flash(str(getattr(instance, action)(webhook_url)), "good")
     except HubError as problem:
         flash(str(problem), "bad")
-    return _to(connection_id)
+    return _redirect_to(connection_id)
 
 
-# ── Its name and its end ──────────────────────────────────────────────────────────────────────────
+# ── Rename and archive ────────────────────────────────────────────────────────────────────────────
 @admin.route("/connections/<slug>/rename", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def rename_connection(slug: str) -> Any:
-    """Ask for another name, and give it."""
-    one = connections.by_slug(slug)
-    form = forms.RenameConnection(request.form, data={"title": one.title, "slug": one.slug})
-    if forms.posted():
-        connection_id = one.id
-        try:
-            if form.validate():
-                connections.rename(connection_id, form.title.data or "", form.slug.data or "")
-                flash("Renamed.", "good")
-                cls = integrations.registry().get(one.integration)
-                if form.slug.data != slug and cls is not None and cls.supports("subscribe"):
-                    told = (
-                        f"{cls.provider} still sends its webhooks to the old address. Choose Set"
-                        " webhook below."
-                    )
-                    flash(told, "warn")
-                return _to(connection_id)
-        except Refused as refusal:
-            forms.blame(form, refusal)
-        return _confirm(connections.by_slug(slug), "rename", form), 422
-    return _confirm(one, "rename", form)
+    """Ask for another name, and rename a connection."""
+    connection = connections.by_slug(slug)
+    form = forms.RenameConnection(
+        request.form, data={"title": connection.title, "slug": connection.slug}
+    )
+    if not forms.posted():
+        return _confirm(connection, "rename", form)
+    connection_id = connection.id
+    try:
+        if form.validate():
+            connections.rename(connection_id, form.title.data or "", form.slug.data or "")
+            flash("Renamed.", "good")
+            if form.slug.data != slug:
+                _warn_of_old_webhook(connection)
+            return _redirect_to(connection_id)
+    except Refused as refusal:
+        forms.blame(form, refusal)
+    return _confirm(connections.by_slug(slug), "rename", form), 422
+
+
+def _warn_of_old_webhook(connection: Connection) -> None:
+    """Warn that a provider still calls the URL with the old name, if Signpost can change that."""
+    cls = integrations.registry().get(connection.integration)
+    if cls is not None and cls.supports("subscribe"):
+        flash(
+            f"{cls.provider} still sends its webhooks to the old address. Choose Set"
+            " webhook below.",
+            "warn",
+        )
 
 
 @admin.route("/connections/<slug>/archive", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def archive_connection(slug: str) -> Any:
-    """Ask whether a connection is to end, and end it."""
-    one = connections.by_slug(slug)
+    """Ask for confirmation, and archive a connection."""
+    connection = connections.by_slug(slug)
     if not forms.posted():
-        return _confirm(one, "archive")
-    title = one.title
-    connections.archive(one.id)
+        return _confirm(connection, "archive")
+    title = connection.title
+    connections.archive(connection.id)
     flash(f"{title} is archived. Callbacks about its messages are still verified.", "info")
     return redirect(url_for("admin.integrations"), 303)
 
 
-def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = None) -> str:
+def _confirm(
+    connection: Connection, action: str, form: forms.RenameConnection | None = None
+) -> str:
     return render_template(
         "connection_confirm.html",
-        connection=one,
-        what=what,
+        connection=connection,
+        action=action,
         form=form,
-        waiting=connections.count_waiting(one.id),
-        routes=connections.routes_naming(one.id),
+        waiting=connections.count_waiting(connection.id),
+        routes=connections.routes_naming(connection.id),
     )
 
 
-_page = connection_page.of
+_page = connection_page.page_of
 
 
-def _to(connection_id: str, anchor: str | None = None) -> Any:
+def _redirect_to(connection_id: str, anchor: str | None = None) -> Any:
     return redirect(
         url_for("admin.connection", slug=connection_page.find(connection_id).slug, _anchor=anchor),
         303,

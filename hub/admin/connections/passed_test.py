@@ -1,7 +1,7 @@
-"""A test that passed, kept in the page until its settings are saved.
+"""Carry the result of a passed connection test in the page until its settings are saved.
 
-The result travels sealed in a hidden field, which only this hub opens, for the same reader and for
-an hour. It names the settings that were tested by their digest, so it counts for no others.
+A hidden field holds the encrypted result. It is valid for one hour, for the same user, and only
+for the tested settings, which it names by their digest.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from hub.core.errors import DecryptionError
 from hub.db.encrypted_fields import PASSED_TEST
 from hub.db.types import keyring
 
-LASTS = 3600  # seconds
+LIFETIME = 3600  # seconds
 
 
 def seal(tested: ConnectionTestResult | None, user_id: str) -> str:
     """Return the value of the hidden field; '' when there is no passed test of unsaved settings."""
     if tested is None or not (tested.check.ok and tested.unsaved and tested.fingerprint):
         return ""
-    kept = connection_tests.stored_form(tested.check, tested.took)
-    value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), kept]
+    result = connection_tests.stored_form(tested.check, tested.took)
+    value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), result]
     return base64.urlsafe_b64encode(keyring().seal_json(PASSED_TEST, user_id, value)).decode()
 
 
 def read(posted: str, user_id: str) -> PassedTest | None:
-    """Return the test that a hidden field holds; None for what this reader was not given lately."""
+    """Return the test in a hidden field; None when it is expired, damaged or another user's."""
     try:
         sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
         value: Any = keyring().open_json(PASSED_TEST, user_id, sealed)
     except (DecryptionError, binascii.Error):
         return None
-    made_at, fingerprint, at, kept = value
-    if time.time() - made_at >= LASTS:
+    sealed_at, fingerprint, at, result = value
+    if time.time() - sealed_at >= LIFETIME:
         return None
-    took = kept.pop("took", None)
-    check = connection_tests.result_of(kept)
+    took = result.pop("took", None)
+    check = connection_tests.result_of(result)
     return PassedTest(fingerprint, check, datetime.fromtimestamp(at, UTC), took)

@@ -1,4 +1,4 @@
-"""A connection's rules: what it may send, to whom, when, and for how much."""
+"""Show and change a connection's rules: consent, countries, limits, spending and quiet hours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.admin.overview.damage import describe_damage
 from hub.admin.view.forms import blame
 from hub.admin.view.status_badges import channel_title
 from hub.connections import connections
-from hub.connections import rules as changing
+from hub.connections import rules as stored_rules
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Role
 from hub.db.types import now
@@ -30,7 +30,7 @@ MONEY: dict[str, Any] = {"inputmode": "decimal", "half": True, "autocomplete": "
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
-    """The rules of one connection; what is left empty is no rule."""
+    """The rules of one connection. An empty field sets no rule."""
 
     consent = BooleanField(
         "Require recorded consent",
@@ -115,20 +115,21 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 @needs(Role.VIEWER)
 @describe_damage("connections")
 def connection_rules(slug: str) -> Any:
-    """Show what a connection may send."""
-    one = connections.by_slug(slug)
-    return _page(one, RulesForm(formdata=None, data=_shown(policy.rules_of(one.info))))
+    """Show the rules of a connection."""
+    connection = connections.by_slug(slug)
+    values = _form_values(policy.rules_of(connection.info))
+    return _page(connection, RulesForm(formdata=None, data=values))
 
 
 @admin.post("/connections/<slug>/rules")
 @needs(Role.ADMIN)
 def change_connection_rules(slug: str) -> Any:
-    """Keep other rules."""
+    """Save the rules of a connection."""
     form = RulesForm(request.form)
     connection_id = connections.by_slug(slug).id
     try:
         if form.validate():
-            changing.save(connection_id, _read(form))
+            stored_rules.save(connection_id, _rules_from(form))
             flash("Changes saved. They apply to new and waiting messages.", "good")
             return redirect(url_for("admin.connection_rules", slug=slug), 303)
     except Refused as refusal:
@@ -136,44 +137,45 @@ def change_connection_rules(slug: str) -> Any:
     return _page(connections.by_slug(slug), form), 422
 
 
-def _page(one: Connection, form: RulesForm) -> str:
-    held = policy.rules_of(one.info)
-    if one.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
-        del form.countries  # its addresses are in no country
-    spent = spending.spending_of(one.id, now()) if held.has_prices else None
+def _page(connection: Connection, form: RulesForm) -> str:
+    current = policy.rules_of(connection.info)
+    if connection.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
+        del form.countries  # only phone numbers have a country
+    spent = spending.spending_of(connection.id, now()) if current.has_prices else None
     return render_template(
         "rules.html",
-        connection=one,
+        connection=connection,
         form=form,
-        held=held,
+        rules=current,
         spent=spent,
-        near=spent is not None and spent.share(held) >= spending.ALERT,
-        channel=channel_title(one.channel),
-        may_change=may(Role.ADMIN) and one.archived_at is None,
+        near_limit=spent is not None and spent.share(current) >= spending.ALERT,
+        channel=channel_title(connection.channel),
+        may_change=may(Role.ADMIN) and connection.archived_at is None,
     )
 
 
-def _shown(held: Rules) -> dict[str, Any]:
-    lines = [f"{country}: {price}" for country, price in sorted(held.prices.items()) if country]
-    if rules.OTHERS in held.prices:
-        lines.append(f"other: {held.prices[rules.OTHERS]}")
+def _form_values(current: Rules) -> dict[str, Any]:
+    prices = current.prices
+    lines = [f"{country}: {price}" for country, price in sorted(prices.items()) if country]
+    if rules.OTHERS in prices:
+        lines.append(f"other: {prices[rules.OTHERS]}")
     return {
-        "consent": held.consent,
-        "consent_days": held.consent_days or None,
-        "countries": ", ".join(sorted(held.countries)),
-        "per_hour": held.per_hour or None,
-        "per_day": held.per_day or None,
+        "consent": current.consent,
+        "consent_days": current.consent_days or None,
+        "countries": ", ".join(sorted(current.countries)),
+        "per_hour": current.per_hour or None,
+        "per_day": current.per_day or None,
         "prices": "\n".join(lines),
-        "currency": held.currency,
-        "spend_day": _money(held.spend_day),
-        "spend_month": _money(held.spend_month),
-        "quiet_from": time.fromisoformat(held.quiet.begins) if held.quiet else None,
-        "quiet_to": time.fromisoformat(held.quiet.ends) if held.quiet else None,
-        "quiet_waits": held.quiet_waits,
+        "currency": current.currency,
+        "spend_day": _money(current.spend_day),
+        "spend_month": _money(current.spend_month),
+        "quiet_from": time.fromisoformat(current.quiet.begins) if current.quiet else None,
+        "quiet_to": time.fromisoformat(current.quiet.ends) if current.quiet else None,
+        "quiet_waits": current.quiet_waits,
     }
 
 
-def _read(form: RulesForm) -> Rules:
+def _rules_from(form: RulesForm) -> Rules:
     begins = form.quiet_from.data
     ends = form.quiet_to.data
     if (begins is None) != (ends is None):

@@ -1,4 +1,4 @@
-"""The rules of a connection in a few lines, for the page with its settings."""
+"""Summarize the rules of a connection in a few lines, for the page with its settings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hub.messaging.policy import policy
 from hub.messaging.policy.rules import Rules
 from hub.models import Connection
 
-ON_PHONES = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
-MOST_COUNTRIES = 8  # more are counted
+PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+MAX_COUNTRIES = 8  # above this, only their number is shown
 
 
-def summary(connection: Connection) -> list[tuple[str, str]]:
-    """Return each rule of a connection and what it requires, also where nothing is required."""
+def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
+    """Return the title and value of each rule of a connection, including rules that are not set."""
     rules = policy.rules_of(connection.info)
     lines = [("Consent", _consent(rules))]
-    if connection.channel in ON_PHONES:
+    if connection.channel in PHONE_CHANNELS:
         lines.append(("Countries", _countries(rules)))
     lines += [
         ("Messages to one recipient", _limits(_counts(rules))),
@@ -35,21 +35,21 @@ def _consent(rules: Rules) -> str:
 def _countries(rules: Rules) -> str:
     if not rules.countries:
         return "Every country"
-    if len(rules.countries) > MOST_COUNTRIES:
+    if len(rules.countries) > MAX_COUNTRIES:
         return f"{len(rules.countries)} countries"
     return ", ".join(sorted(rules.countries))
 
 
 def _counts(rules: Rules) -> list[tuple[str, str]]:
-    found = [(rules.per_hour, "an hour"), (rules.per_day, "a day")]
-    return [(number(count), period) for count, period in found if count]
+    counts = [(rules.per_hour, "an hour"), (rules.per_day, "a day")]
+    return [(number(count), period) for count, period in counts if count]
 
 
 def _amounts(rules: Rules) -> list[tuple[str, str]]:
-    found = [(rules.spend_day, "a day"), (rules.spend_month, "a month")]
-    return [(f"{money(amount)} {rules.currency}", period) for amount, period in found if amount]
+    amounts = [(rules.spend_day, "a day"), (rules.spend_month, "a month")]
+    return [(f"{money(amount)} {rules.currency}", period) for amount, period in amounts if amount]
 
 
-def _limits(found: list[tuple[str, str]]) -> str:
-    limits = ", ".join(f"{most} {period}" for most, period in found)
-    return f"At most {limits}" if limits else "No limit"
+def _limits(limits: list[tuple[str, str]]) -> str:
+    text = ", ".join(f"{limit} {period}" for limit, period in limits)
+    return f"At most {text}" if text else "No limit"

@@ -1,8 +1,8 @@
-"""Typed secrets, sealed in a page that is shown again: nothing typed is lost, and none is echoed.
+"""Carry typed secrets in a form that is shown again, without showing them.
 
-Without script, a test answers with the whole page anew; the secret that was tested then rides in a
-hidden field that only this hub opens, for the same reader, the same integration, and as long as
-what the secret belongs to stays the same.
+Without JavaScript, a test returns the whole page. A hidden field then holds the encrypted secret.
+It is valid for one hour, for the same user and integration, and only while the settings that the
+secret is bound to stay the same.
 """
 
 from __future__ import annotations
@@ -21,50 +21,52 @@ from hub.db.types import keyring
 from hub.integrations.base import ConfigForm, Integration, SecretField
 
 SUFFIX = "-kept"
-LASTS = 3600  # seconds
+LIFETIME = 3600  # seconds
 
 
 def values(cls: type[Integration], posted: Mapping[str, str], user_id: str) -> dict[str, str]:
-    """Return the settings that were posted, blank secrets filled with those typed before."""
+    """Return the posted settings, with blank secrets replaced by those typed before."""
     form = cls.Form()
-    found = {field.name: posted[field.name] for field in form if field.name in posted}
-    rows = tuple(f"{field.name}-" for field in form if isinstance(field, FieldList))
-    found |= {name: value for name, value in posted.items() if name.startswith(rows)}
+    settings = {field.name: posted[field.name] for field in form if field.name in posted}
+    list_prefixes = tuple(f"{field.name}-" for field in form if isinstance(field, FieldList))
+    settings |= {name: value for name, value in posted.items() if name.startswith(list_prefixes)}
     for field in form:
-        if isinstance(field, SecretField) and not found.get(field.name, "").strip():
-            found[field.name] = _open(
-                cls, field, found, user_id, posted.get(field.name + SUFFIX, "")
-            )
-    return found
+        if isinstance(field, SecretField) and not settings.get(field.name, "").strip():
+            sealed = posted.get(field.name + SUFFIX, "")
+            settings[field.name] = _unseal(cls, field, settings, user_id, sealed)
+    return settings
 
 
-def keep(cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], user_id: str) -> None:
-    """Put the secrets that were typed into the form that is shown again, sealed."""
+def seal_typed_secrets(
+    cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], user_id: str
+) -> None:
+    """Add the typed secrets to a form that is shown again, encrypted."""
     for field in form:
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
             sealed = keyring().seal_json(
-                form_secret(field.name), _bound(cls, field, typed, user_id), value
+                form_secret(field.name), _row_of(cls, field, typed, user_id), value
             )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
 
-def _open(
-    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, kept: str
+def _unseal(
+    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, sealed: str
 ) -> str:
+    """Return the secret in a hidden field; '' when it is expired, damaged or for other settings."""
     try:
         value: Any = keyring().open_json(
             form_secret(field.name),
-            _bound(cls, field, typed, user_id),
-            base64.urlsafe_b64decode(kept.encode("ascii", "ignore")),
+            _row_of(cls, field, typed, user_id),
+            base64.urlsafe_b64decode(sealed.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):
         return ""
-    made_at, secret = value
-    return str(secret) if time.time() - made_at < LASTS else ""
+    sealed_at, secret = value
+    return str(secret) if time.time() - sealed_at < LIFETIME else ""
 
 
-def _bound(
+def _row_of(
     cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str
 ) -> str:
     return "\0".join((user_id, cls.name, *(typed.get(name, "").strip() for name in field.bound_to)))

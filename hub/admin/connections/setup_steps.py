@@ -1,23 +1,24 @@
-"""The steps of setting up a connection, and how far one is."""
+"""List the steps of setting up a connection, with the state of each."""
 
 from __future__ import annotations
 
 from hub.core.vocabulary import ConnectionState
 from hub.models import Connection
 
-Step = tuple[str, str]  # its title, and `done`, `stuck`, `here` or nothing
+Step = tuple[str, str]  # its title, and its state: 'done', 'stuck', 'here' or ''
 
 
 def steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
-    """List the steps for a connection, or for one that is not stored yet, in the order in which
-    they are possible: only an enabled connection sends. `here` is the first that is still to do.
+    """Return the steps for a connection, None for a new one, in the order in which they follow.
+
+    The state 'here' marks the first step to do. `sent_one`: a test message was sent.
     """
     if connection is None:
-        return _with_here(
+        return _mark_next(
             [("Settings", ""), ("Test", ""), ("Enable", ""), ("Send a test message", "")]
         )
     stuck = connection.checked_ok is False or connection.state == ConnectionState.BROKEN
-    return _with_here(
+    return _mark_next(
         [
             ("Settings", "done" if connection.settings_version else ""),
             ("Test failed", "stuck") if stuck else ("Test", "done" if connection.ready else ""),
@@ -27,11 +28,11 @@ def steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
     )
 
 
-def _with_here(found: list[Step]) -> list[Step]:
-    states = [state for _, state in found]
+def _mark_next(listed: list[Step]) -> list[Step]:
+    states = [state for _, state in listed]
     if "stuck" in states or "" not in states:
-        return found
+        return listed
     first = states.index("")
     return [
-        (title, "here" if index == first else state) for index, (title, state) in enumerate(found)
+        (title, "here" if index == first else state) for index, (title, state) in enumerate(listed)
     ]

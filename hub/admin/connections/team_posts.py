@@ -1,4 +1,4 @@
-"""Events that a connection posts for a team, and the link that invites it to a group."""
+"""Save the events that a connection posts to a team, and create links that add it to a group."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from hub.signing import chat_invitations, team_subscriptions
 @admin.post("/connections/<slug>/posts")
 @needs(Role.ADMIN)
 def change_posts(slug: str) -> Any:
-    """Choose which events are posted."""
-    one = connections.by_slug(slug)
-    wanted = [
-        event_type for event_type in EventType if event_type in request.form.getlist("events")
-    ]
+    """Save the events that a connection posts."""
+    connection = connections.by_slug(slug)
+    posted = request.form.getlist("events")
+    chosen = [event_type for event_type in EventType if event_type in posted]
     try:
-        team_subscriptions.save_subscriptions(one.id, wanted)
+        team_subscriptions.save_subscriptions(connection.id, chosen)
         flash("Changes saved. They apply from the next event on.", "good")
     except Conflict as refusal:
         flash(str(refusal), "bad")
@@ -33,11 +32,11 @@ def change_posts(slug: str) -> Any:
 @admin.post("/connections/<slug>/invite")
 @needs(Role.ADMIN)
 def invite_team(slug: str) -> Any:
-    """Make the link that lets a connection into a group."""
-    one = connections.by_slug(slug)
+    """Create a link that adds a connection to a group."""
+    connection = connections.by_slug(slug)
     try:
-        invitation = chat_invitations.invite_team(one.id)
+        invitation = chat_invitations.invite_team(connection.id)
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return redirect(url_for("admin.connection", slug=slug), 303)
-    return connection_page.of(connections.by_slug(slug)).show(invitation=invitation)
+    return connection_page.page_of(connections.by_slug(slug)).show(invitation=invitation)

@@ -1,6 +1,4 @@
-"""The templates page: what messages say, which templates a provider approved, and which of them
-says what.
-"""
+"""Show message texts and the providers' templates, and map templates to texts."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ from hub.messaging.compose import provider_templates, template_sync
 from hub.messaging.compose.provider_templates import APPROVED, VARIABLES, fits, variables_of
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 
-STATES = {  # the provider's word: how it looks as a state, and what it means
+STATES = {  # by the provider's name of the state: the style of the badge, and its text
     APPROVED: ("delivered", "Approved"),
     "pending": ("queued", "Pending approval"),
     "received": ("queued", "Pending approval"),
@@ -49,12 +47,12 @@ SAMPLES = {
 
 @dataclass(frozen=True)
 class TemplateRow:
-    """A provider's template as the page shows it; `says` names ours that it stands for."""
+    """A provider's template as the page shows it, with its mappings to Signpost's templates."""
 
     row: ProviderTemplate
     look: str
     word: str
-    says: list[TemplateMapping]
+    mappings: list[TemplateMapping]
 
     @property
     def samples(self) -> dict[str, str]:
@@ -65,43 +63,52 @@ class TemplateRow:
         }
 
     @property
-    def lost(self) -> bool:
-        return bool(self.says) and (self.row.state != APPROVED or self.changed)
+    def unusable(self) -> bool:
+        """True when the template is mapped but can no longer be sent."""
+        return bool(self.mappings) and (self.row.state != APPROVED or self.changed)
 
     @staticmethod
-    def stands_for(mapping: TemplateMapping) -> list[tuple[str, str]]:
-        """Return what each variable stands for."""
+    def values_of(mapping: TemplateMapping) -> list[tuple[str, str]]:
+        """Return each variable of the provider's template, with the name of its value."""
         return [
-            (f"{{{{{variable}}}}}", ours.replace("_", " "))
-            for variable, ours in variables_of(mapping.variables).items()
+            (f"{{{{{variable}}}}}", name.replace("_", " "))
+            for variable, name in variables_of(mapping.variables).items()
         ]
 
     @property
     def changed(self) -> bool:
-        """True when a mapping does not fill the variables that it has now."""
-        return any(not fits(one.variables, self.row.variables) for one in self.says)
+        """True when a mapping does not fill the template's current variables."""
+        return any(not fits(mapping.variables, self.row.variables) for mapping in self.mappings)
 
 
 @admin.get("/templates")
 @needs(Role.VIEWER)
 def templates() -> Any:
-    """Show our texts, and the templates that providers keep."""
-    standing = db.session.scalars(
+    """Show Signpost's message texts and the templates at providers."""
+    listed = db.session.scalars(
         select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
     ).all()
-    keepers = [(one, _kept(one.id)) for one in standing if _keeps(one)]
+    provider_lists = [
+        (connection, _template_rows(connection.id))
+        for connection in listed
+        if _has_templates(connection)
+    ]
     return render_template(
-        "templates.html", ours=_ours(), keepers=keepers, may_change=may(Role.ADMIN), names=_names()
+        "templates.html",
+        texts=_texts(),
+        provider_lists=provider_lists,
+        may_change=may(Role.ADMIN),
+        names=_names(),
     )
 
 
 @admin.post("/templates/sync/<slug>")
 @needs(Role.ADMIN)
 def sync_templates(slug: str) -> Any:
-    """Fetch the templates of a connection anew."""
-    one = db.session.scalar(select(Connection).where(Connection.slug == slug)) or abort(404)
+    """Fetch the templates of a connection from its provider."""
+    connection = db.session.scalar(select(Connection).where(Connection.slug == slug)) or abort(404)
     try:
-        count = template_sync.sync_templates(one.id)
+        count = template_sync.sync_templates(connection.id)
     except SendError as problem:
         flash(f"Could not fetch the templates. {problem}", "bad")
     except HubError as problem:
@@ -114,46 +121,45 @@ def sync_templates(slug: str) -> Any:
 @admin.route("/templates/<template_id>", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def map_template(template_id: str) -> Any:
-    """Let a provider's template say what one of ours says."""
+    """Map a provider's template to a message text."""
     row = db.session.get(ProviderTemplate, template_id) if is_id("ptp", template_id) else None
     if row is None:
         abort(404)
-    standing = db.session.scalar(
+    mapping = db.session.scalar(
         select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1)
     )
-    guessed = _guess(row) | (variables_of(standing.variables) if standing else {})
-    form = _form(row, guessed, standing)
-    if request.method == "POST":
-        chosen = {
-            variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)
-        }
-        if request.form.get("do") == "preview":
-            return render_template(
-                "template.html", row=row, form=form, preview=_preview(row, chosen)
-            )
-        try:
-            provider_templates.save_mapping(
-                row.connection_id,
-                form["name"].data or "",
-                form["locale"].data or row.locale,
-                row.id,
-                chosen,
-            )
-        except Refused as refusal:
-            blame(form, refusal)
-            return (
-                render_template("template.html", row=row, form=form, preview=_preview(row, chosen)),
-                422,
-            )
-        flash(f"{row.name} is now used for {form['name'].data}.", "good")
-        return redirect(url_for("admin.templates"), 303)
-    return render_template("template.html", row=row, form=form, preview=_preview(row, guessed))
+    values = _guess_values(row) | (variables_of(mapping.variables) if mapping else {})
+    form = _form(row, values, mapping)
+    if request.method == "GET":
+        return _mapping_page(row, form, values)
+    chosen = {
+        variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)
+    }
+    if request.form.get("do") == "preview":
+        return _mapping_page(row, form, chosen)
+    try:
+        provider_templates.save_mapping(
+            row.connection_id,
+            form["name"].data or "",
+            form["locale"].data or row.locale,
+            row.id,
+            chosen,
+        )
+    except Refused as refusal:
+        blame(form, refusal)
+        return _mapping_page(row, form, chosen), 422
+    flash(f"{row.name} is now used for {form['name'].data}.", "good")
+    return redirect(url_for("admin.templates"), 303)
+
+
+def _mapping_page(row: ProviderTemplate, form: FlaskForm, chosen: Mapping[str, Any]) -> str:
+    return render_template("template.html", row=row, form=form, preview=_preview(row, chosen))
 
 
 @admin.route("/templates/mappings/<mapping_id>/remove", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def unmap_template(mapping_id: str) -> Any:
-    """Ask whether a mapping is to be removed, and remove it."""
+    """Ask for confirmation, and remove a mapping."""
     if request.method == "GET":
         return _confirm_removal(provider_templates.find_mapping(mapping_id))
     provider_templates.remove_mapping(mapping_id)
@@ -165,7 +171,7 @@ def unmap_template(mapping_id: str) -> Any:
 
 
 def _confirm_removal(mapping: TemplateMapping) -> str:
-    here = url_for("admin.templates")
+    list_url = url_for("admin.templates")
     row = db.session.get_one(ProviderTemplate, mapping.provider_template_id)
     connection = db.session.get_one(Connection, mapping.connection_id)
     text = _names().get(mapping.name, mapping.name)
@@ -177,37 +183,33 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
             " template. Messages within the window are not affected.",
         ],
         button="Remove mapping",
-        cancel=here,
-        crumbs=[("Templates", here)],
+        cancel=list_url,
+        crumbs=[("Templates", list_url)],
     )
 
 
-def _keeps(one: Connection) -> bool:
-    return one.integration in integrations.registry() and integrations.get(
-        one.integration
-    ).supports("fetch_templates")
+def _has_templates(connection: Connection) -> bool:
+    cls = integrations.registry().get(connection.integration)
+    return cls is not None and cls.supports("fetch_templates")
 
 
-def _kept(connection_id: str) -> list[TemplateRow]:
+def _template_rows(connection_id: str) -> list[TemplateRow]:
     mappings = list(
         db.session.scalars(
             select(TemplateMapping).where(TemplateMapping.connection_id == connection_id)
         )
     )
-    found = []
+    rows = []
     query = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
     for row in db.session.scalars(query.order_by(ProviderTemplate.name, ProviderTemplate.locale)):
         look, word = STATES.get(row.state, ("queued", row.state.capitalize()))
-        found.append(
-            TemplateRow(
-                row, look, word, [one for one in mappings if one.provider_template_id == row.id]
-            )
-        )
-    return found
+        own = [mapping for mapping in mappings if mapping.provider_template_id == row.id]
+        rows.append(TemplateRow(row, look, word, own))
+    return rows
 
 
-def _ours() -> list[tuple[Template, TemplateVersion]]:
-    """Return our templates with their newest wording."""
+def _texts() -> list[tuple[Template, TemplateVersion]]:
+    """Return Signpost's templates, each with its newest version."""
     query = select(Template, TemplateVersion).join(
         TemplateVersion, TemplateVersion.template_id == Template.id
     )
@@ -219,30 +221,28 @@ def _ours() -> list[tuple[Template, TemplateVersion]]:
 
 
 def _names() -> dict[str, str]:
-    """Return the texts that a provider's template can stand for: those that people read, each in a
-    chat of their own.
-    """
+    """Return the titles of templates that a provider's template can replace: those for signers."""
     return {
         template.name: template.name.replace("_", " ").capitalize()
-        for template, _ in _ours()
+        for template, _ in _texts()
         if template.channel != Channel.CHAT
     }
 
 
 def _form(
-    row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateMapping | None
+    row: ProviderTemplate, values: Mapping[str, str], mapping: TemplateMapping | None
 ) -> FlaskForm:
     names = _names()
-    named = next(
+    similar = next(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )
     fields: dict[str, Any] = {
         "name": SelectField(
-            "Used for", choices=names, default=standing.name if standing else named
+            "Used for", choices=names, default=mapping.name if mapping else similar
         ),
         "locale": StringField(
             "Language",
-            default=standing.locale if standing else row.locale,
+            default=mapping.locale if mapping else row.locale,
             render_kw={"mono": True},
             description=(
                 "Enter a language code, such as `en` or `pt-BR`. For `pt-BR`, Signpost"
@@ -256,16 +256,14 @@ def _form(
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}",
             choices=dict(VARIABLES),
-            default=guessed[variable],
+            default=values[variable],
             description=help_,
         )
     return type("MappingForm", (FlaskForm,), fields)()
 
 
-def _guess(row: ProviderTemplate) -> dict[str, str]:
-    """Return what variables probably stand for: by their names, else in the order in which most
-    templates use ours.
-    """
+def _guess_values(row: ProviderTemplate) -> dict[str, str]:
+    """Return a likely value for each variable: by its name, else in the usual order of values."""
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
         variable: variable if variable in VARIABLES else next(order, "title")
@@ -275,8 +273,7 @@ def _guess(row: ProviderTemplate) -> dict[str, str]:
 
 def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
     text = row.text
-    for variable, ours in chosen.items():  # those that it has no more change nothing
-        text = text.replace(
-            f"{{{{{variable}}}}}", provider_templates.clean_value(SAMPLES.get(str(ours), ""))
-        )
+    for variable, name in chosen.items():
+        sample = provider_templates.clean_value(SAMPLES.get(str(name), ""))
+        text = text.replace(f"{{{{{variable}}}}}", sample)
     return text

@@ -1,4 +1,4 @@
-"""The form that sends one message from a connection's page, and the result of the last one."""
+"""Prepare the form that sends a test message over a connection, and the result of the last one."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def send_part(
     form: forms.SendOne | None,
     problem: str,
 ) -> dict[str, Any]:
-    """Return what the panel that sends one message shows."""
+    """Return the template variables of the panel that sends a test message."""
     if connection is None:
         return {"send_form": None, "send_problem": problem, "last_send": None, "why_not_send": ""}
     return {
         "send_form": (
-            _labeled(cls, connection, form or forms.SendOne()) if may(Role.OPERATOR) else None
+            _add_labels(cls, connection, form or forms.SendOne()) if may(Role.OPERATOR) else None
         ),
         "send_problem": problem,
         "last_send": _last_send(connection),
@@ -39,11 +39,13 @@ def send_part(
 
 
 def was_sent(last_send: Mapping[str, Any] | None) -> bool:
-    """Return whether the provider took the last message that was sent from the page."""
-    return bool(last_send and last_send["went"])
+    """Return whether the provider accepted the last test message."""
+    return bool(last_send and last_send["accepted"])
 
 
-def _labeled(cls: type[Integration], connection: Connection, form: forms.SendOne) -> forms.SendOne:
+def _add_labels(
+    cls: type[Integration], connection: Connection, form: forms.SendOne
+) -> forms.SendOne:
     form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
     if connection.destination:
         form.to.description = (
@@ -54,7 +56,7 @@ def _labeled(cls: type[Integration], connection: Connection, form: forms.SendOne
 
 
 def _last_send(connection: Connection) -> dict[str, Any] | None:
-    """Return the state of the last message that was sent from the page."""
+    """Return the status of the last test message; None when none was sent."""
     message = _last_message(connection)
     if message is None:
         return None
@@ -66,15 +68,15 @@ def _last_send(connection: Connection) -> dict[str, Any] | None:
         "at": message.created_at,
         "took": (delivered.at - message.created_at) if delivered else None,
         "settled": message.settled,
-        "went": status.awaits_report or status.is_delivered,
+        "accepted": status.awaits_report or status.is_delivered,
     }
 
 
 def _last_message(connection: Connection) -> Message | None:
-    sent = select(AuditEntry).where(
+    query = select(AuditEntry).where(
         AuditEntry.subject == connection.id, AuditEntry.action == "connection.tried"
     )
-    entry = db.session.scalar(sent.order_by(AuditEntry.id.desc()).limit(1))
+    entry = db.session.scalar(query.order_by(AuditEntry.id.desc()).limit(1))
     message_id = str(entry.detail.get("message", "")) if entry else ""
     return db.session.get(Message, message_id) if is_id("msg", message_id) else None
 
@@ -92,5 +94,5 @@ def _why_not_send(connection: Connection) -> str:
         return ""
     if connection.state == ConnectionState.BROKEN:
         return "Available when the test has passed."
-    first = "" if connection.ready else "the test passes and "
-    return f"Waits until {first}the connection is enabled."
+    after_test = "" if connection.ready else "the test passes and "
+    return f"Waits until {after_test}the connection is enabled."

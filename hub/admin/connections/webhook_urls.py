@@ -1,4 +1,4 @@
-"""The addresses that a provider calls back, as a connection's page shows them."""
+"""List the webhook URLs that a connection's page shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.shared import integration_instances
 
 
 def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict[str, Any]:
-    """Return what the panel of webhook addresses shows."""
+    """Return the template variables of the panel with webhook URLs."""
     return {
         "webhooks": _webhooks(cls, connection),
         "last_callback": connection.last_callback_at if connection else None,
@@ -24,14 +24,15 @@ def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict
 
 
 def webhook_of(connection: Connection) -> str:
-    """Return where webhooks of a connection arrive; '' when its integration takes none."""
+    """Return a connection's webhook URL; '' when its integration has no webhooks."""
     path = next(iter(integrations.get(connection.integration).webhooks), "")
     return _url(path, connection) if path else ""
 
 
 def _webhooks(cls: type[Integration], connection: Connection | None) -> list[tuple[str, str]]:
-    """Return each webhook's label and address. Of a new connection, those with its name in the
-    address are not known yet.
+    """Return the label and URL of each webhook.
+
+    A new connection lacks URLs that contain its name, because the name is not known yet.
     """
     return [
         (_label(cls, path, method, connection), _url(path, connection))
@@ -43,16 +44,16 @@ def _webhooks(cls: type[Integration], connection: Connection | None) -> list[tup
 def _label(cls: type[Integration], path: str, method: str, connection: Connection | None) -> str:
     if path == cls.status_path:
         return _status_label(cls, connection)
-    described = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
-    return described or filters.initial(path)
+    summary = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
+    return summary or filters.initial(path)
 
 
 def _status_label(cls: type[Integration], connection: Connection | None) -> str:
-    """Say whether the address of status callbacks is sent with each message."""
+    """Return the label that says whether each message carries the URL for status callbacks."""
     test = connection is not None and connection.test
     try:
         api_urls = integration_instances.instances().api_urls(cls, test=test)
-    except ConfigError:  # a test connection, which sends nothing outside the demo
+    except ConfigError:  # test connections send nothing outside the demo
         api_urls = ()
     if status_address(_public_url(), cls.status_path, api_urls):
         return "Status callbacks. Signpost sends this address with each message"
