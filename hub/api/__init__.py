@@ -1,8 +1,11 @@
-"""The API of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
+"""The JSON API for signing apps under /api/v1/. Every request carries an API key.
 
-guard        who asks                     events, messages, media, suppressions, requests
-shapes       what goes in and comes out   operations   what each view declares about itself
-problems     errors as RFC 9457           document, reference   OpenAPI and its page
+events, messages, media, suppressions, requests   the views
+shapes, request_shapes, consent_shapes, fields    the schemas of requests and responses
+guard, scopes                                     API keys, rate limits and scopes
+operations                                        the description that each view declares
+problems, error_codes                             errors as RFC 9457 problem details
+document, reference                               the OpenAPI document and its page
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from hub.lib import request_checks, unmatched
 
 
 def init_app(app: Flask) -> None:
-    """Register the routes of the API."""
+    """Register the API's routes."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     request_checks.protect(api)
     guard.protect(api)
@@ -25,7 +28,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(api)
     unmatched.answer_below(app, "/api/", request_checks.protected(problems.http_problem))
     app.register_blueprint(document.blueprint)
-    lending = Blueprint("lending", __name__)  # for providers, who have a link and no key
+    lending = Blueprint("lending", __name__)  # for providers, which have a link but no key
     request_checks.protect(lending)
     problems.answer_errors_of(lending)
     lending.register_blueprint(media.lending)

@@ -11,8 +11,8 @@ from hub.core.vocabulary import Channel
 from hub.lib import times
 from hub.signing.events import Moment, Strict
 
-MOST = 100
-EVERY = "Omit for every channel."
+MAX_PAGE_SIZE = 100
+EVERY_CHANNEL = "Omit for every channel."
 
 
 class SuppressionIn(Strict):
@@ -24,7 +24,7 @@ class SuppressionIn(Strict):
             " stored in E.164 form."
         )
     )
-    channel: Channel | None = Field(default=None, description=EVERY)
+    channel: Channel | None = Field(default=None, description=EVERY_CHANNEL)
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
@@ -37,7 +37,7 @@ class LiftIn(Strict):
 class SuppressionQuery(Strict):
     """Filters for the list of opt-outs."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 25
     after: str | None = cursor("sup")
     address: Address | None = None
     opened: bool = Field(
@@ -94,7 +94,7 @@ class ConsentIn(Strict):
     yes: StrictBool = Field(
         alias="given", description=("True if the person consents, false if the person refuses.")
     )
-    channel: Channel | None = Field(default=None, description=EVERY)
+    channel: Channel | None = Field(default=None, description=EVERY_CHANNEL)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
         default="",
         description=(
@@ -122,7 +122,7 @@ class ConsentQuery(Strict):
     """Filters for the list of consents."""
 
     address: Address
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 25
     after: str | None = cursor("cns")
 
 

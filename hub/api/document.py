@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, built from the operations that the views declare, and its page."""
+"""Build the OpenAPI 3.1 document from the operations that views declare, and serve it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ERRORS = {
         " Usually nothing was, so repeat the request."
     ),
 }
-EVERYWHERE = ("403", "414", "429", "431")  # errors that every operation may answer with
+COMMON_ERRORS = ("403", "414", "429", "431")  # of every operation
 
 HEADERS = {
     "RateLimit-Policy": {
@@ -120,13 +120,13 @@ def document(server: str) -> dict[str, Any]:
             }
         },
     }
-    made = construct_open_api_with_schema_class(OpenAPI.model_validate(raw))
-    return made.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    complete = construct_open_api_with_schema_class(OpenAPI.model_validate(raw))
+    return complete.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
 def _describe(route: Route) -> dict[str, Any]:
     operation = route.operation
-    described: dict[str, Any] = {
+    description: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
@@ -140,14 +140,14 @@ def _describe(route: Route) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if operation.file:
-        described["requestBody"] = _form_with_file(operation.file)
+        description["requestBody"] = _form_with_file(operation.file)
     if operation.body:
         schema = {"schema": _schema(operation.body), "example": operation.example}
-        described["requestBody"] = {
+        description["requestBody"] = {
             "required": operation.body_required,
             "content": {"application/json": schema},
         }
-    return described
+    return description
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         "headers": HEADERS,
         "content": {"application/json": {"schema": _schema(operation.response)}},
     }
-    errors = sorted({*operation.errors.split(), *EVERYWHERE})
+    errors = sorted({*operation.errors.split(), *COMMON_ERRORS})
     return {str(operation.status): success, **{status: _error(status) for status in errors}}
 
 
@@ -215,35 +215,35 @@ def _query_parameters(shape: type[BaseModel]) -> list[dict[str, Any]]:
     ]
 
 
-def _inline(one: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return a query parameter's schema without null and references, which a query has not."""
-    choices = [choice for choice in one.get("anyOf", [one]) if choice.get("type") != "null"]
+def _inline(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a query parameter's schema without null, which a query cannot hold, and references."""
+    choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     chosen = choices[0]
     if "$ref" in chosen:
         chosen = definitions[chosen["$ref"].rsplit("/", 1)[1]]
-    whole = {**one, **chosen}
+    merged = {**schema, **chosen}
     dropped = ("title", "$ref", "anyOf")
-    return {key: value for key, value in whole.items() if key not in dropped and value is not None}
+    return {key: value for key, value in merged.items() if key not in dropped and value is not None}
 
 
 @blueprint.get("/api/v1/openapi.json")
 def openapi() -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     response = jsonify(document(_server()))
-    response.headers["Cache-Control"] = "public, max-age=300"  # it tells nothing about anybody
+    response.headers["Cache-Control"] = "public, max-age=300"  # it holds no personal data
     return response
 
 
 @blueprint.get("/api/docs")
 def docs() -> str:
     """Show the API's reference."""
-    made = document(_server())
+    openapi_document = document(_server())
     return render_template(
         "api_docs.html",
         title="API",
-        version=made["openapi"],
+        version=openapi_document["openapi"],
         about=ABOUT,
-        groups=groups(made, _server()),
+        groups=groups(openapi_document, _server()),
         document_url=url_for("api_document.openapi"),
         start="",
     )

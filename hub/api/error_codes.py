@@ -1,4 +1,4 @@
-"""The `code` of every error that the API answers, with its meaning, for the documentation."""
+"""List the `code` of every error of the API with its meaning, for the documentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class ErrorCode(NamedTuple):
-    """A code of a problem document: its HTTP status, and what it means."""
+    """A code of a problem document: its HTTP status and its meaning."""
 
     status: int
     meaning: str

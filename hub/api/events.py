@@ -1,4 +1,4 @@
-"""Events: what a signing app tells us."""
+"""Accept the events that signing apps post."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ EVENT_EXAMPLE = {
     idempotent=True,
 )
 def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Tell Signpost what happened to a document."""
-    who = caller()
+    """Accept an event about a document."""
+    client = caller()
     event = body_of(EventIn)
     answer, repeated = idempotency.answer_once(
-        who.key_id,
+        client.key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
         request.get_data(),
         202,
-        lambda: accept_event(event, who.source_id, test=who.test),
+        lambda: accept_event(event, client.source_id, test=client.test),
         prepare_ahead=True,
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}

@@ -1,4 +1,4 @@
-"""Fields that several shapes of the API share, described as far as JSON Schema can."""
+"""Define the fields that several schemas of the API share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Address = Annotated[
     str,
     StringConstraints(min_length=3, max_length=320),
-    # a number or a mail address: libraries check it, no pattern can
+    # a phone number or an email address; libraries check it, because a pattern cannot
     Field(json_schema_extra={"format": "phone-or-email"}),
 ]
 

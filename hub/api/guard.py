@@ -16,7 +16,7 @@ from hub.shared import audit, security_log
 
 @dataclass(frozen=True)
 class Caller:
-    """The key that a request came with."""
+    """The API key of a request."""
 
     key_id: str
     source_id: str
@@ -24,12 +24,12 @@ class Caller:
 
 
 def protect(blueprint: Blueprint) -> None:
-    """Guard every route of a blueprint and of those inside it."""
+    """Require an API key, its rate limit and its scope on every route of a blueprint."""
 
     @blueprint.before_request
     def _guard() -> None:
-        g.quota = None  # of nobody, until a key is known
-        key = _key()
+        g.quota = None  # a request without a valid key gets no headers about a quota
+        key = _authenticate()
         audit.act_as(audit.Actor(f"API key {key.name}"))
         g.caller = Caller(key.id, key.source_id, key.test)
         g.quota = key_limits.spend(key.id, key.per_minute)
@@ -42,7 +42,7 @@ def protect(blueprint: Blueprint) -> None:
     def _describe(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         quota: Quota | None = g.get("quota")
-        if quota is not None:  # as draft-ietf-httpapi-ratelimit-headers-10 and -11 write it
+        if quota is not None:  # the form of draft-ietf-httpapi-ratelimit-headers-10 and -11
             response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={key_limits.MINUTE}'
             response.headers["RateLimit"] = f'"key";r={quota.left};t={quota.seconds}'
         return response
@@ -52,22 +52,22 @@ def protect(blueprint: Blueprint) -> None:
         if response.status_code == 401:
             bearer = request.headers.get("Authorization", "").partition(" ")[2].strip()
             if bearer:
-                about = api_keys.describe_refused(bearer)
-                security_log.record("key_refused", request.remote_addr or "", **about)
+                details = api_keys.describe_refused(bearer)
+                security_log.record("key_refused", request.remote_addr or "", **details)
         elif response.status_code == 403:
-            who = {"who": audit.actor().who} if "caller" in g else {}
+            actor = {"who": audit.actor().who} if "caller" in g else {}
             path = request.url_rule.rule if request.url_rule else ""
-            security_log.record("forbidden", request.remote_addr or "", **who, path=path)
+            security_log.record("forbidden", request.remote_addr or "", **actor, path=path)
         return response
 
 
 def caller() -> Caller:
-    """Return who makes this request."""
-    found: Caller = g.caller
-    return found
+    """Return the caller of the current request."""
+    current: Caller = g.caller
+    return current
 
 
-def _key() -> api_keys.AuthenticatedKey:
+def _authenticate() -> api_keys.AuthenticatedKey:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
         raise Problem(
@@ -77,10 +77,10 @@ def _key() -> api_keys.AuthenticatedKey:
     if key is not None:
         return key
     if api_keys.has_expired(text.strip()):
-        why = "This API key has expired. Ask an admin for a new one: Settings, API keys."
-        raise Problem(401, "key_expired", why)
-    why = "This API key is unknown or revoked. Create one under Settings, API keys."
-    raise Problem(401, "unauthorized", why)
+        reason = "This API key has expired. Ask an admin for a new one: Settings, API keys."
+        raise Problem(401, "key_expired", reason)
+    reason = "This API key is unknown or revoked. Create one under Settings, API keys."
+    raise Problem(401, "unauthorized", reason)
 
 
 def _check_scope(key: api_keys.AuthenticatedKey) -> None:
@@ -89,16 +89,18 @@ def _check_scope(key: api_keys.AuthenticatedKey) -> None:
         raise Problem(403, "forbidden", "API keys have no access to this address.")
     needed = operation.scope
     if needed not in key.scopes:
-        why = f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."
-        how = f'Bearer realm="Signpost", error="insufficient_scope", scope="{needed}"'
-        headers = {"WWW-Authenticate": how}
-        raise Problem(403, "missing_scope", why, scope=needed, headers=headers)
+        reason = (
+            f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."
+        )
+        challenge = f'Bearer realm="Signpost", error="insufficient_scope", scope="{needed}"'
+        headers = {"WWW-Authenticate": challenge}
+        raise Problem(403, "missing_scope", reason, scope=needed, headers=headers)
 
 
 def _too_many(quota: Quota) -> Problem:
-    why = (
+    reason = (
         f"This API key is limited to {quota.most:,} requests per minute. Wait"
         f" {quota.seconds} seconds and repeat the request. An admin sets the limit under"
         " Settings, API keys."
     )
-    return Problem(429, "too_many_requests", why, headers={"Retry-After": str(quota.seconds)})
+    return Problem(429, "too_many_requests", reason, headers={"Retry-After": str(quota.seconds)})

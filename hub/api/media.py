@@ -1,4 +1,4 @@
-"""Files attached to messages: uploaded here, lent to the provider when a message is sent."""
+"""Upload files for messages, and serve them to providers through temporary links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.messaging.compose import media
 
 blueprint = Blueprint("media", __name__)
 lending = Blueprint("files", __name__)
-AROUND = 64 * 1024  # bytes of a form around its file
+FORM_OVERHEAD = 64 * 1024  # bytes of a form besides its file
 
 
 @blueprint.post("/media")
@@ -35,10 +35,10 @@ AROUND = 64 * 1024  # bytes of a form around its file
     file="An image of at most 5 MB, or another file of at most 16 MB, such as a signed PDF.",
 )
 def post_media() -> tuple[dict[str, Any], int]:
-    """Keep a file."""
+    """Store an uploaded file."""
     request.max_content_length = _largest_form()
     try:
-        given = request.files.get("file")
+        upload = request.files.get("file")
     except RequestEntityTooLarge:
         raise Problem(
             413,
@@ -53,45 +53,44 @@ def post_media() -> tuple[dict[str, Any], int]:
             "Send a multipart/form-data form with the file in the field `file`, as curl"
             " -F file=@… does.",
         )
-    if given is None:
+    if upload is None:
         raise Problem(
             422,
             "missing_field",
             "Send the file in the form field `file`, with its file name.",
             field="file",
         )
-    who = caller()
-    content = given.read()
-    return (
-        stored_value(
-            lambda: media.store_file(
-                given.filename or "",
-                given.content_type or "",
-                content,
-                source_id=who.source_id,
-                test=who.test,
-            ),
-            lambda kept: MediaOut.model_validate(kept, from_attributes=True).model_dump(
-                mode="json"
-            ),
+    client = caller()
+    content = upload.read()
+    answer = stored_value(
+        lambda: media.store_file(
+            upload.filename or "",
+            upload.content_type or "",
+            content,
+            source_id=client.source_id,
+            test=client.test,
         ),
-        201,
+        lambda stored: MediaOut.model_validate(stored, from_attributes=True).model_dump(
+            mode="json"
+        ),
     )
+    return answer, 201
 
 
 def _largest_form() -> int:
-    return media.largest_file() + AROUND
+    return media.largest_file() + FORM_OVERHEAD
 
 
-post_media.largest = _largest_form  # type: ignore[attr-defined]  # the web server asks, before it reads
+# the web server applies this limit before it reads a body
+post_media.largest = _largest_form  # type: ignore[attr-defined]
 
 
 @lending.get("/api/files/<token>/<name>")
 def lend(token: str, name: str) -> Response:
-    """Give a file to the provider that it was lent to."""
-    kept, content = media.open_linked_file(token)
-    response = Response(content, content_type=kept.content_type)
-    response.headers.set("Content-Disposition", "inline", filename=kept.name)
+    """Serve a file to the provider that has the link."""
+    file, content = media.open_linked_file(token)
+    response = Response(content, content_type=file.content_type)
+    response.headers.set("Content-Disposition", "inline", filename=file.name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -1,4 +1,4 @@
-"""Messages: sent directly, listed, looked at, taken back, sent again."""
+"""Send, list, get, cancel and resend messages through the API."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ blueprint = Blueprint("messages", __name__)
 )
 def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send one message."""
-    who = caller()
+    client = caller()
     message = body_of(MessageIn)
 
     def send() -> dict[str, Any]:
@@ -62,14 +62,14 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
             connection_slug=message.connection or "",
             media_url=message.media_url or "",
             media_id=message.media or "",
-            source_id=who.source_id,
-            test=who.test,
+            source_id=client.source_id,
+            test=client.test,
         )
         return message_out(db.session.get_one(Message, message_id))
 
     key = request.headers.get("Idempotency-Key", "")
     answer, repeated = idempotency.answer_once(
-        who.key_id, request.path, key, request.get_data(), 202, send
+        client.key_id, request.path, key, request.get_data(), 202, send
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
 
@@ -88,43 +88,43 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
 )
 def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
-    who = caller()
-    wanted = query_of(MessageQuery)
+    client = caller()
+    query = query_of(MessageQuery)
     own = and_(
-        message_queries.BesideIndex(Message.source_id) == who.source_id,
-        message_queries.BesideIndex(Message.test) == who.test,
+        message_queries.BesideIndex(Message.source_id) == client.source_id,
+        message_queries.BesideIndex(Message.test) == client.test,
     )
 
     def read(before: str, limit: int) -> list[Message]:
-        return message_queries.newest_messages(_branches(wanted), limit, before=before, also=own)
+        return message_queries.newest_messages(_branches(query), limit, before=before, also=own)
 
-    rows, following = read_page(read, "msg", wanted.after, wanted.limit)
+    rows, following = read_page(read, "msg", query.after, query.limit)
     return {"messages": messages_out(rows), "next": following}
 
 
-def _branches(wanted: MessageQuery) -> message_queries.Branches:
-    """Return what finds the messages that are asked for, by the narrowest of what narrows them."""
+def _branches(query: MessageQuery) -> message_queries.Branches:
+    """Return the index conditions that select the queried messages, by the narrowest filter."""
     narrow: list[message_queries.Branches] = []
-    if wanted.provider_id:
-        narrow.append(message_queries.match_provider_id(wanted.provider_id))
-    if wanted.request:
-        narrow.append(message_queries.match_request(wanted.request))
-    if wanted.to:
-        narrow.append(message_queries.match_address([(kind, wanted.to) for kind in Address]))
+    if query.provider_id:
+        narrow.append(message_queries.match_provider_id(query.provider_id))
+    if query.request:
+        narrow.append(message_queries.match_request(query.request))
+    if query.to:
+        narrow.append(message_queries.match_address([(kind, query.to) for kind in Address]))
     filters = message_queries.Filters(
-        [wanted.status] if wanted.status else (),
-        channel=wanted.channel or "",
-        slug=wanted.connection or "",
+        [query.status] if query.status else (),
+        channel=query.channel or "",
+        slug=query.connection or "",
         test=caller().test,
     )
-    if not narrow and not (wanted.status or wanted.channel or wanted.connection):
+    if not narrow and not (query.status or query.channel or query.connection):
         return [and_(Message.source_id == caller().source_id, Message.test == caller().test)]
     if not narrow:
         return filters.branches()
-    first, *others = narrow
-    for one in others:
-        first = [and_(branch, or_(*one)) for branch in first] if one else []
-    return filters.narrow(first)
+    branches, *others = narrow
+    for other in others:
+        branches = [and_(branch, or_(*other)) for branch in branches] if other else []
+    return filters.narrow(branches)
 
 
 @blueprint.get("/messages/<message_id>")
@@ -139,8 +139,8 @@ def _branches(wanted: MessageQuery) -> message_queries.Branches:
     errors="401 404",
 )
 def get_message(message_id: str) -> dict[str, Any]:
-    """Look at one message."""
-    return message_out(_own(message_id))
+    """Return a message with its timeline."""
+    return message_out(_own_message(message_id))
 
 
 @blueprint.post("/messages/<message_id>/cancel")
@@ -155,9 +155,11 @@ def get_message(message_id: str) -> dict[str, Any]:
     errors="401 404 409",
 )
 def cancel_message(message_id: str) -> dict[str, Any]:
-    """Take back a message that was not sent yet."""
-    own = _own(message_id).id
-    return stored_value(lambda: cancellation.cancel(own), lambda _: message_out(_own(own)))
+    """Cancel a queued message."""
+    own_id = _own_message(message_id).id
+    return stored_value(
+        lambda: cancellation.cancel(own_id), lambda _: message_out(_own_message(own_id))
+    )
 
 
 @blueprint.post("/messages/<message_id>/resend")
@@ -175,13 +177,15 @@ def cancel_message(message_id: str) -> dict[str, Any]:
 )
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
-    own = _own(message_id).id
-    return stored_value(lambda: resend.resend(own).id, lambda again: message_out(_own(again))), 202
+    own_id = _own_message(message_id).id
+    return stored_value(
+        lambda: resend.resend(own_id).id, lambda new_id: message_out(_own_message(new_id))
+    ), 202
 
 
-def _own(message_id: str) -> Message:
-    who = caller()
+def _own_message(message_id: str) -> Message:
+    client = caller()
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
-    if message is None or message.source_id != who.source_id or message.test != who.test:
+    if message is None or message.source_id != client.source_id or message.test != client.test:
         raise NotFound("no_such_message", "This key has access to no message with this ID.")
     return message

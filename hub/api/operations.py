@@ -1,6 +1,4 @@
-"""Operations of the API: each view declares beside itself how the OpenAPI document describes it and
-which scope its caller needs.
-"""
+"""Declare the operations of the API beside their views: their description and required scope."""
 
 from __future__ import annotations
 
@@ -26,20 +24,20 @@ class Operation:
     summary: str
     description: str
     scope: Scope
-    status: int  # of an answer without an error
+    status: int  # of a successful response
     response: type[BaseModel]
-    errors: str = "401"  # statuses, in addition to those that every operation has
+    errors: str = "401"  # statuses, besides those that every operation has
     body: type[BaseModel] | None = None
     body_required: bool = True
-    example: Any = None  # of a body
-    file: str = ""  # the description of the file that a form carries
+    example: Any = None  # of the body
+    file: str = ""  # the description of the uploaded file
     query: type[BaseModel] | None = None
-    idempotent: bool = False  # whether it reads `Idempotency-Key`
+    idempotent: bool = False  # whether the view reads `Idempotency-Key`
 
 
 @dataclass(frozen=True)
 class Route:
-    """An operation and its address."""
+    """An operation with its method and path."""
 
     endpoint: str
     method: str  # in lower case
@@ -51,7 +49,7 @@ _declared: dict[Callable[..., Any], Operation] = {}
 
 
 def operation(**description: Any) -> Callable[[View], View]:
-    """Declare the operation that the decorated view answers, by the fields of `Operation`."""
+    """Declare the operation of the decorated view. Takes the fields of `Operation`."""
 
     def declare(view: View) -> View:
         _declared[view] = Operation(**description)
@@ -61,13 +59,13 @@ def operation(**description: Any) -> Callable[[View], View]:
 
 
 def find_operation(app: Flask, endpoint: str | None) -> Operation | None:
-    """Return the operation that an endpoint answers; None where its view declares none."""
+    """Return the operation of an endpoint; None when its view declares none."""
     view = app.view_functions.get(endpoint or "")
     return None if view is None else _declared.get(view)
 
 
 def list_routes(app: Flask) -> Iterator[Route]:
-    """Return every operation of the application with its address, in the order of registration."""
+    """Return every operation of the application with its path, in the order of registration."""
     for rule in app.url_map.iter_rules():
         if declared := find_operation(app, rule.endpoint):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)

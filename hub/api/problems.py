@@ -1,4 +1,4 @@
-"""Errors of the API: RFC 9457 problem details with a code, and the field at fault."""
+"""Answer errors of the API as RFC 9457 problem details, with a code and the invalid field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KIND = "application/problem+json"
 
 
 class Problem(Exception):
-    """An error that is answered as it is."""
+    """An error with the status, code and detail of its answer."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Problem(Exception):
 
 
 def answer_errors_of(blueprint: Blueprint) -> None:
-    """Answer the errors of a blueprint, and of those inside it, as problem details."""
+    """Answer the errors of a blueprint and its nested blueprints as problem details."""
     for kind, reply in (
         (Problem, answer),
         (Refused, _refused),
@@ -71,7 +71,7 @@ def answer_errors_of(blueprint: Blueprint) -> None:
 
 
 def answer(problem: Problem) -> Response:
-    """Make the response of a problem."""
+    """Return the response for a problem."""
     content: dict[str, Any] = {
         "type": "about:blank" if problem.status >= 500 else f"urn:signpost:problem:{problem.code}",
         "title": _TITLES.get(problem.status, "Error"),
@@ -116,22 +116,22 @@ def _refused(problem: Refused) -> Response:
 
 
 def _invalid(problem: ValidationError) -> Response:
-    found = problem.errors(include_url=False, include_input=False)
-    # what pydantic refuses and Python's own reader does not, such as half a character
-    if found[0]["type"] == "json_invalid":
+    invalid = problem.errors(include_url=False, include_input=False)
+    # JSON that pydantic refuses but Python's parser accepts, such as a lone surrogate
+    if invalid[0]["type"] == "json_invalid":
         return answer(
             Problem(
                 400,
                 "bad_json",
-                f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.",
+                f"The body is not JSON: {invalid[0]['msg'].removeprefix('Invalid JSON: ')}.",
             )
         )
     errors = [
         {"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)}
-        for error in found
+        for error in invalid
     ]
     for error in errors:
-        # a check of several fields names the one at fault itself
+        # a check of several fields begins its message with the name of the invalid one
         if not error["field"] and ": " in error["reason"]:
             error["field"], error["reason"] = error["reason"].split(": ", 1)
     first = errors[0]
@@ -140,12 +140,12 @@ def _invalid(problem: ValidationError) -> Response:
 
 
 def path_of(location: tuple[int | str, ...]) -> str:
-    """Return where in the body an error is: signers[0].mobile_number."""
+    """Return the path of an error in the body, such as signers[0].mobile_number."""
     path = ""
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif not part.startswith("<"):  # the name of an alternative
+        elif not part.startswith("<"):  # <…> names a variant of the schema, not a field
             path += f".{part}" if path else part
     return path
 
@@ -184,18 +184,24 @@ def _not_storable(problem: DataError) -> Response:
 
 def _unavailable(problem: SQLAlchemyError | WriteFailed) -> Response:
     log.error("database.unreachable", problem=type(problem).__name__)
-    return answer(Problem(503, "unavailable", f"The database cannot be reached. {_kept()}"))
+    return answer(
+        Problem(503, "unavailable", f"The database cannot be reached. {_storage_status()}")
+    )
 
 
 def _fault(problem: Exception) -> Response:
     log.exception("api.fault", path=request.path)
     return answer(
-        Problem(500, "fault", f"Signpost had an internal error. Its log has the details. {_kept()}")
+        Problem(
+            500,
+            "fault",
+            f"Signpost had an internal error. Its log has the details. {_storage_status()}",
+        )
     )
 
 
-def _kept() -> str:
-    """Return what became of the request's change, and what to do."""
+def _storage_status() -> str:
+    """Return the sentences that say whether the change was stored, and the next step."""
     return {
         store.NOTHING: "Nothing was stored. Repeat the request.",
         store.UNKNOWN: (
@@ -210,7 +216,7 @@ def _kept() -> str:
 
 
 def http_problem(problem: HTTPException) -> Response:
-    """Answer an error of HTTP itself."""
+    """Answer an HTTP error, such as an unknown address or method."""
     status = problem.code or 500
     detail = _DETAILS.get(status) or problem.description or problem.name
     response = answer(Problem(status, _CODES.get(status, "error"), detail))

@@ -1,16 +1,14 @@
-"""The API's reference as plain rows, read from its own OpenAPI document, for a page that needs no
-script.
-"""
+"""Convert the OpenAPI document into rows for the API reference, a page without JavaScript."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-DEEPEST = 6  # levels of a schema that are unfolded; deeper ones are named
+MAX_DEPTH = 6  # levels of a schema that are shown; deeper objects are only named
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -41,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing a program can ask for."""
+    """One operation of the API."""
 
     id: str
     method: str
@@ -57,7 +55,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Group:
-    """Operations about one thing."""
+    """The operations with one tag."""
 
     title: str
     about: str
@@ -65,20 +63,20 @@ class Group:
 
 
 def groups(document: Mapping[str, Any], server: str) -> list[Group]:
-    """Sort an OpenAPI 3.1 document's operations by their first tag, in the document's order."""
-    about = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
-    found: dict[str, Group] = {}
+    """Group an OpenAPI 3.1 document's operations by their first tag, in the document's order."""
+    descriptions = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
+    by_title: dict[str, Group] = {}
     for path, item in document.get("paths", {}).items():
         for method in METHODS:
             if method not in item:
                 continue
             operation = item[method]
             title = (operation.get("tags") or ["Other"])[0]
-            group = found.setdefault(title, Group(title, about.get(title, "")))
+            group = by_title.setdefault(title, Group(title, descriptions.get(title, "")))
             shared = item.get("parameters", [])
             group.operations.append(_operation(document, server, method, path, operation, shared))
-    order = [*about, *(title for title in found if title not in about)]
-    return [found[title] for title in order if title in found]
+    order = [*descriptions, *(title for title in by_title if title not in descriptions)]
+    return [by_title[title] for title in order if title in by_title]
 
 
 def _operation(
@@ -89,10 +87,11 @@ def _operation(
     operation: Mapping[str, Any],
     shared: list[Any],
 ) -> Operation:
-    parameters = [_resolve(document, one) for one in [*shared, *operation.get("parameters", [])]]
-    taken = _resolve(document, operation.get("requestBody", {}))
-    form = taken.get("content", {}).get("multipart/form-data", {})
-    body = form or _json(taken)
+    declared = [*shared, *operation.get("parameters", [])]
+    parameters = [_resolve(document, parameter) for parameter in declared]
+    request_body = _resolve(document, operation.get("requestBody", {}))
+    form = request_body.get("content", {}).get("multipart/form-data", {})
+    body = form or _json(request_body)
     example = "" if form else _example(document, body)
     return Operation(
         id=operation.get("operationId")
@@ -101,31 +100,27 @@ def _operation(
         path=path,
         title=operation.get("summary") or f"{method.upper()} {path}",
         about=operation.get("description", ""),
-        parameters=tuple(_parameter(document, one) for one in parameters),
+        parameters=tuple(_parameter(document, parameter) for parameter in parameters),
         body=tuple(_properties(document, body.get("schema", {}))),
         example=example,
         answers=tuple(
-            _answer(document, status, one)
-            for status, one in sorted(operation.get("responses", {}).items())
+            _answer(document, status, response)
+            for status, response in sorted(operation.get("responses", {}).items())
         ),
         curl=_curl(server, method, path, parameters, example, form),
     )
 
 
-def _parameter(document: Mapping[str, Any], one: Mapping[str, Any]) -> Property:
-    found = _property(
-        document, one["name"], one.get("schema", {}), one.get("required", False), DEEPEST
+def _parameter(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Property:
+    shown = _property(
+        document,
+        parameter["name"],
+        parameter.get("schema", {}),
+        parameter.get("required", False),
+        MAX_DEPTH,
     )
-    return Property(
-        found.name,
-        found.kind,
-        one.get("description") or found.about,
-        found.required,
-        one["in"],
-        found.options,
-        found.default,
-        found.limits,
-    )
+    description = parameter.get("description") or shown.about
+    return replace(shown, about=description, place=parameter["in"], inside=())
 
 
 def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:
@@ -154,9 +149,8 @@ def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
         for part in schema["$ref"].removeprefix("#/").split("/"):
             target = target[part.replace("~1", "/").replace("~0", "~")]
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-    branches = [
-        one for one in schema.get("anyOf", schema.get("oneOf", ())) if one.get("type") != "null"
-    ]
+    choices = schema.get("anyOf", schema.get("oneOf", ()))
+    branches = [branch for branch in choices if branch.get("type") != "null"]
     if len(branches) == 1:
         rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
         return {**_resolve(document, branches[0]), **rest}
@@ -165,31 +159,30 @@ def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
             **_resolve(document, schema["allOf"][0]),
             **{key: value for key, value in schema.items() if key != "allOf"},
         }
-    found: Mapping[str, Any] = schema
-    return found
+    resolved: Mapping[str, Any] = schema
+    return resolved
 
 
 def _properties(
-    document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int = DEEPEST
+    document: Mapping[str, Any], schema: Mapping[str, Any], depth: int = MAX_DEPTH
 ) -> Iterator[Property]:
     schema = _resolve(document, schema)
     if schema.get("type") == "array":
         schema = _resolve(document, schema.get("items", {}))
-    if deeper <= 0:
+    if depth <= 0:
         return
     required = schema.get("required", ())
     for name, inner in schema.get("properties", {}).items():
-        yield _property(document, name, inner, name in required, deeper)
+        yield _property(document, name, inner, name in required, depth)
 
 
 def _property(
-    document: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool, deeper: int
+    document: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool, depth: int
 ) -> Property:
     schema = _resolve(document, schema)
     inner = _resolve(document, schema.get("items", {})) if schema.get("type") == "array" else schema
-    options = tuple(
-        str(one) for one in inner.get("enum", [inner["const"]] if "const" in inner else ())
-    )
+    values = inner.get("enum", [inner["const"]] if "const" in inner else ())
+    options = tuple(str(value) for value in values)
     default = schema.get("default")
     return Property(
         name=name,
@@ -198,10 +191,8 @@ def _property(
         required=required,
         options=options,
         default="" if default in (None, "", [], {}) else json.dumps(default, ensure_ascii=False),
-        limits=", ".join(
-            f"{word} {_limit(schema[key])}" for key, word in LIMITS.items() if key in schema
-        ),
-        inside=tuple(_properties(document, schema, deeper - 1)),
+        limits=", ".join(f"{label} {_limit(schema[key])}" for key, label in LIMITS.items() if key in schema),
+        inside=tuple(_properties(document, schema, depth - 1)),
     )
 
 
@@ -209,33 +200,33 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     schema = _resolve(document, schema)
     kind = schema.get("type", "")
     if isinstance(kind, list):
-        kind = next((one for one in kind if one != "null"), "")
+        kind = next((name for name in kind if name != "null"), "")
     if kind == "array":
         return f"list of {PLURALS.get(kind := _kind(document, schema.get('items', {})), kind)}"
     if kind == "string":
         return FORMATS.get(schema.get("format", ""), "string")
     branches = schema.get("anyOf", schema.get("oneOf", ()))
     if branches:
-        return " or ".join(
-            dict.fromkeys(_kind(document, one) for one in branches if one.get("type") != "null")
-        )
+        kinds = [_kind(document, branch) for branch in branches if branch.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
     return KINDS.get(kind, "any value")
 
 
 def _example(document: Mapping[str, Any], media: Mapping[str, Any]) -> str:
     if not media:
         return ""
-    given = media.get("example")
-    if given is None and media.get("examples"):
-        given = next(iter(media["examples"].values())).get("value")
-    if given is None:
-        given = _sample(document, media.get("schema", {}), DEEPEST)
-    return "" if given in (None, {}, []) else json.dumps(given, indent=2, ensure_ascii=False)
+    example = media.get("example")
+    if example is None and media.get("examples"):
+        example = next(iter(media["examples"].values())).get("value")
+    if example is None:
+        example = _sample(document, media.get("schema", {}), MAX_DEPTH)
+    return "" if example in (None, {}, []) else json.dumps(example, indent=2, ensure_ascii=False)
 
 
-def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int) -> Any:
-    """Make an example of a schema from the examples its parts carry; a part without any is left out
-    unless required.
+def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> Any:
+    """Return an example of a schema, made from the examples of its parts.
+
+    An optional part without an example is omitted.
     """
     schema = _resolve(document, schema)
     if schema.get("examples"):
@@ -246,22 +237,19 @@ def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int)
     if schema.get("enum"):
         return schema["enum"][0]
     if schema.get("type") == "array":
-        return [_sample(document, schema.get("items", {}), deeper - 1)] if deeper > 0 else []
+        return [_sample(document, schema.get("items", {}), depth - 1)] if depth > 0 else []
+    if "properties" in schema and depth <= 0:
+        return {}
     if "properties" in schema:
         required = schema.get("required", ())
-        parts = (
-            (name, _sample(document, one, deeper - 1), name in required)
-            for name, one in schema["properties"].items()
-        )
-        return (
-            {
-                name: value
-                for name, value, needed in parts
-                if needed or value not in (None, {}, [], "")
-            }
-            if deeper > 0
-            else {}
-        )
+        parts = {
+            name: _sample(document, part, depth - 1) for name, part in schema["properties"].items()
+        }
+        return {
+            name: value
+            for name, value in parts.items()
+            if name in required or value not in (None, {}, [], "")
+        }
     return SAMPLES.get(schema.get("type", ""))
 
 
@@ -273,15 +261,19 @@ def _curl(
     example: str,
     form: Mapping[str, Any],
 ) -> str:
-    words = ["curl", "-s", *([] if method == "get" or example or form else ["-X", method.upper()])]
+    command = [
+        "curl",
+        "-s",
+        *([] if method == "get" or example or form else ["-X", method.upper()]),
+    ]
     lines = [
-        " ".join([*words, shlex.quote(server.rstrip("/") + path)]),
+        " ".join([*command, shlex.quote(server.rstrip("/") + path)]),
         '-H "Authorization: Bearer $SIGNPOST_KEY"',
     ]
     lines += [
-        f'-H "{one["name"]}: …"'
-        for one in parameters
-        if one["in"] == "header" and one.get("required")
+        f'-H "{parameter["name"]}: …"'
+        for parameter in parameters
+        if parameter["in"] == "header" and parameter.get("required")
     ]
     if example:
         lines += [

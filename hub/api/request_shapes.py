@@ -112,7 +112,7 @@ class InvitationOut(BaseModel):
 
 def request_out(row: SigningRequest) -> dict[str, Any]:
     """Return a signing request as the API shows it."""
-    told = db.session.scalars(
+    messages = db.session.scalars(
         select(Message).where(Message.request_id == row.id).order_by(Message.id)
     ).all()
     return {
@@ -138,7 +138,7 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
                 ),
                 "messages": [
                     message_out(message, with_timeline=False)
-                    for message in told
+                    for message in messages
                     if message.signer_id == signer.id
                 ],
             }
@@ -146,16 +146,16 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
         ],
         "posts": [
             message_out(message, with_timeline=False)
-            for message in told
+            for message in messages
             if message.signer_id is None and message.thread
         ],
     }
 
 
-def invitation_out(made: chat_invitations.Invitation) -> dict[str, Any]:
-    """Return a link that a signer opens once as the API shows it."""
+def invitation_out(invitation: chat_invitations.Invitation) -> dict[str, Any]:
+    """Return an invitation link as the API shows it."""
     return {
-        "url": made.url,
-        "expires_at": format_time(made.expires_at),
-        "connection": made.connection,
+        "url": invitation.url,
+        "expires_at": format_time(invitation.expires_at),
+        "connection": invitation.connection,
     }

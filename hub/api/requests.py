@@ -1,4 +1,4 @@
-"""Signing requests in the API: read them, remind, snooze and invite their signers."""
+"""Get signing requests, and remind, snooze and invite their signers, through the API."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ blueprint = Blueprint("requests", __name__)
     errors="401 404",
 )
 def get_request(request_id: str) -> dict[str, Any]:
-    """Look at a signing request: what each signer was told."""
-    return request_out(_own(request_id))
+    """Return a signing request with its signers and their messages."""
+    return request_out(_own_request(request_id))
 
 
 @blueprint.post("/requests/<path:request_id>/remind")
@@ -66,16 +66,16 @@ def get_request(request_id: str) -> dict[str, Any]:
     idempotent=True,
 )
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
-    """Remind those who have still to sign."""
-    row = _own(request_id)
-    wanted = body_of(RemindIn) if request.get_data() else RemindIn()
+    """Remind signers who have not signed."""
+    row = _own_request(request_id)
+    body = body_of(RemindIn) if request.get_data() else RemindIn()
     answer, _ = idempotency.answer_once(
         caller().key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
         request.get_data(),
         202,
-        lambda: reminders.remind(row.id, wanted.signer),
+        lambda: reminders.remind(row.id, body.signer),
     )
     return answer, 202
 
@@ -99,12 +99,12 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     example={"signer": "eric"},
 )
 def snooze(request_id: str) -> dict[str, Any]:
-    """Put off reminders for a day."""
-    row = _own(request_id)
-    wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    own = row.id
+    """Snooze reminders for a day."""
+    own_id = _own_request(request_id).id
+    body = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     return stored_value(
-        lambda: reminders.snooze(own, wanted.signer), lambda _: request_out(_own(request_id))
+        lambda: reminders.snooze(own_id, body.signer),
+        lambda _: request_out(_own_request(request_id)),
     )
 
 
@@ -123,12 +123,12 @@ def snooze(request_id: str) -> dict[str, Any]:
     example={"signer": "eric"},
 )
 def unsnooze(request_id: str) -> dict[str, Any]:
-    """Take up reminders again."""
-    row = _own(request_id)
-    wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    own = row.id
+    """End the snooze of reminders."""
+    own_id = _own_request(request_id).id
+    body = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     return stored_value(
-        lambda: reminders.unsnooze(own, wanted.signer), lambda _: request_out(_own(request_id))
+        lambda: reminders.unsnooze(own_id, body.signer),
+        lambda _: request_out(_own_request(request_id)),
     )
 
 
@@ -151,30 +151,24 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     example={"signer": "eric"},
 )
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
-    """Make the link by which a signer is written to in a chat."""
-    row = _own(request_id)
-    wanted = body_of(InviteIn)
-    own = row.id
-    return (
-        stored_value(
-            lambda: chat_invitations.invite(own, wanted.signer, wanted.connection or ""),
-            invitation_out,
-        ),
-        201,
+    """Create a link with which a signer opens a chat."""
+    own_id = _own_request(request_id).id
+    body = body_of(InviteIn)
+    answer = stored_value(
+        lambda: chat_invitations.invite(own_id, body.signer, body.connection or ""),
+        invitation_out,
     )
+    return answer, 201
 
 
-def _own(request_id: str) -> SigningRequest:
-    who = caller()
+def _own_request(request_id: str) -> SigningRequest:
+    client = caller()
     query = select(SigningRequest).where(
-        SigningRequest.source_id == who.source_id, SigningRequest.test == who.test
+        SigningRequest.source_id == client.source_id, SigningRequest.test == client.test
     )
-    theirs = db.session.scalar(query.where(SigningRequest.external_id == request_id))
-    found = theirs or (
-        db.session.scalar(query.where(SigningRequest.id == request_id))
-        if is_id("req", request_id)
-        else None
-    )
-    if found is None:
+    row = db.session.scalar(query.where(SigningRequest.external_id == request_id))
+    if row is None and is_id("req", request_id):
+        row = db.session.scalar(query.where(SigningRequest.id == request_id))
+    if row is None:
         raise NotFound("no_such_request", "This key has access to no signing request with this ID.")
-    return found
+    return row

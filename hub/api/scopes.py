@@ -1,6 +1,6 @@
-"""Addresses under /api/ that need no API key; every other route needs the scope it declares."""
+"""List the endpoints under /api/ that need no API key; all others need the scope they declare."""
 
 from __future__ import annotations
 
-# endpoints: the documentation, and files, whose links are secrets of their own
+# the documentation, and files, whose links are themselves secret
 PUBLIC = frozenset({"api_document.openapi", "api_document.docs", "lending.files.lend"})

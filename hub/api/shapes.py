@@ -23,15 +23,15 @@ from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
 
-MOST = 100
-MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+MAX_PAGE_SIZE = 100
+BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 Shape = TypeVar("Shape", bound=BaseModel)
 T = TypeVar("T")
 A = TypeVar("A")
 
 
 def _needs(name: str) -> Any:
-    """Return the JSON Schema of an object in which a field is given, and neither null nor empty."""
+    """Return the JSON Schema of an object in which a field is a text that is not empty."""
     return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 
@@ -42,7 +42,7 @@ _CONTENT = [_needs("text"), _needs("media"), _needs("media_url")]
 class MessageIn(Strict):
     """A direct message over a connection, or over the first enabled connection of a channel."""
 
-    # not `oneOf` at the top, which generators of clients read as several bodies without our fields
+    # not `oneOf` at the top, because client generators then ignore the fields beside it
     model_config = ConfigDict(
         json_schema_extra={
             "if": _needs("connection"),
@@ -76,7 +76,7 @@ class MessageIn(Strict):
     )
 
     @model_validator(mode="after")
-    def _over_one(self) -> MessageIn:
+    def _check_required(self) -> MessageIn:
         if (self.channel is None) == (self.connection is None):
             raise ValueError("channel: send either channel or connection.")
         if not (self.text or self.media or self.media_url):
@@ -87,7 +87,7 @@ class MessageIn(Strict):
 class MessageQuery(Strict):
     """Filters for the list of messages."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 25
     after: str | None = cursor("msg")
     status: Status | None = None
     channel: Channel | None = None
@@ -102,69 +102,73 @@ def body_of(shape: type[Shape]) -> Shape:
     if not request.is_json:
         raise Problem(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
     body = request.get_data()
-    if body.startswith(MARKS):
-        why = "The body begins with a byte order mark (BOM). Send UTF-8 without it."
-        raise Problem(400, "bad_json", why)
+    if body.startswith(BYTE_ORDER_MARKS):
+        detail = "The body begins with a byte order mark (BOM). Send UTF-8 without it."
+        raise Problem(400, "bad_json", detail)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Problem(400, "bad_json", "The body is not UTF-8.") from None
     try:
-        found = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
+        parsed = json.loads(
+            text, object_pairs_hook=_object_without_repeats, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as problem:
         raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
-    except ValueError:  # Python's limit, since reading a number takes long with its length
+    except ValueError:  # Python limits the digits of a number, because parsing them is slow
         raise Problem(400, "bad_json", "A number in the body has too many digits.") from None
     except RecursionError:
         raise Problem(400, "bad_json", "The body is nested too deeply.") from None
-    # how JSON writes a NUL; half a character is refused by the reader below
-    if b"\\u0000" in body and (field := find_nul(found)) is not None:
-        raise _holds_nul(field)
+    # the first test is fast and finds an escaped NUL; pydantic refuses lone surrogates below
+    if b"\\u0000" in body and (field := find_nul(parsed)) is not None:
+        raise _nul_problem(field)
     return shape.model_validate_json(body)
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object.
 
-    Raises Problem for a field that is given twice: RFC 8259 leaves open which counts.
+    Raises Problem for a repeated field, because RFC 8259 does not define which value counts.
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)[:100]
-        raise Problem(
-            422, "repeated_field", f"{twice} occurs more than once. Send it once.", field=twice
-        )
-    return found
+        repeated = next(name for name in names if names.count(name) > 1)[:100]
+        detail = f"{repeated} occurs more than once. Send it once."
+        raise Problem(422, "repeated_field", detail, field=repeated)
+    return fields
 
 
-def _no_number(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise Problem(400, "bad_json", f"The body is not JSON: {name} is not a JSON number.")
 
 
 def query_of(shape: type[Shape]) -> Shape:
     """Read the request's query. Raises Problem, ValidationError."""
     repeated = next((name for name, values in request.args.lists() if len(values) > 1), None)
-    if repeated is not None:  # which of them was meant is not known
-        why = f"{repeated} occurs more than once. Send it once."
-        raise Problem(422, "repeated_parameter", why, field=repeated)
-    given = request.args.to_dict()
-    if (field := find_nul(given)) is not None:
-        raise _holds_nul(field)
-    return shape.model_validate(given)
+    if repeated is not None:
+        detail = f"{repeated} occurs more than once. Send it once."
+        raise Problem(422, "repeated_parameter", detail, field=repeated)
+    parameters = request.args.to_dict()
+    if (field := find_nul(parameters)) is not None:
+        raise _nul_problem(field)
+    return shape.model_validate(parameters)
 
 
-def _holds_nul(field: str) -> Problem:
-    why = "Remove the NUL character. It cannot be stored."
-    return Problem(422, "invalid_field", f"{field}: {why}" if field else why, field=field)
+def _nul_problem(field: str) -> Problem:
+    reason = "Remove the NUL character. It cannot be stored."
+    return Problem(422, "invalid_field", f"{field}: {reason}" if field else reason, field=field)
 
 
 @transaction
 def stored_value(change: Callable[[], T], answer: Callable[[T], A]) -> A:
-    """Make a change and its answer in one transaction: what cannot be answered is not stored."""
+    """Make a change and return its answer, in one transaction.
+
+    If the answer cannot be built, the change is not stored.
+    """
     result = change()
     db.session.flush()
-    db.session.expire_all()  # statements may have changed what this session has read before
+    db.session.expire_all()  # statements may have changed rows that this session has read
     return answer(result)
 
 
@@ -251,7 +255,7 @@ class ProblemOut(BaseModel):
 def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
     """Return a message as the API shows it."""
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
-    why = timeline.problem_of(message)
+    problem = timeline.problem_of(message)
     return {
         "id": message.id,
         "status": Status.read(message.status).value,
@@ -259,7 +263,11 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
         "channel": message.channel,
         "connection": message.connection.slug,
         "to": message.contact.address,
-        "error": {"code": why.code, "text": why.text, "remedy": why.remedy} if why else None,
+        "error": (
+            {"code": problem.code, "text": problem.text, "remedy": problem.remedy}
+            if problem
+            else None
+        ),
         "provider_id": message.provider_id,
         "request": message.request_id,
         "signer": signer.external_id if signer else None,
@@ -275,8 +283,8 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
 
 
 def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return messages as lists show them; what they refer to is read at once for all."""
-    kept = [
+    """Return messages without timelines. The rows that they refer to are read together."""
+    referenced = [
         db.session.scalars(
             select(model).where(
                 model.id.in_({value for row in rows if (value := getattr(row, name))})
@@ -288,11 +296,11 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
             (Signer, "signer_id"),
         )
     ]
-    found = unreadable_rows.readable_rows(
+    messages = unreadable_rows.readable_rows(
         "messages", rows, lambda row: message_out(row, with_timeline=False)
     )
-    del kept  # until here the session finds them without asking
-    return found
+    del referenced  # until here, the references keep the rows in the session
+    return messages
 
 
 def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
@@ -314,5 +322,5 @@ def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
 
 
 def format_time(moment: datetime) -> str:
-    """Return a time as the API writes it: RFC 3339 with Z, to the millisecond."""
+    """Return a time in the API's form: RFC 3339 with Z, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

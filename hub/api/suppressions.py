@@ -1,4 +1,4 @@
-"""Opt-outs and consents: looked at, added, lifted."""
+"""List, add and remove opt-outs, and list and record consents, through the API."""
 
 from __future__ import annotations
 
@@ -52,17 +52,20 @@ blueprint = Blueprint("suppressions", __name__)
 )
 def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
-    who = caller()
-    wanted = query_of(SuppressionQuery)
+    client = caller()
+    filters = query_of(SuppressionQuery)
     query = suppressions.list_opt_outs(
-        address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
+        address=filters.address or "",
+        test=client.test,
+        lifted=filters.opened,
+        source_id=client.source_id,
     )
-    rows, following = _page(query, Suppression.id, "sup", wanted)
-    found = unreadable_rows.readable_rows(
+    rows, following = _page(query, Suppression.id, "sup", filters)
+    opt_outs = unreadable_rows.readable_rows(
         "suppressions", suppressions.with_addresses(rows), _suppression
     )
-    blocked = _blocked(wanted.address) if wanted.address else None
-    return SuppressionsOut(suppressions=found, blocked=blocked, next=following).model_dump(
+    blocked = _blocked(filters.address) if filters.address else None
+    return SuppressionsOut(suppressions=opt_outs, blocked=blocked, next=following).model_dump(
         mode="json"
     )
 
@@ -84,19 +87,19 @@ def list_suppressions() -> dict[str, Any]:
     example={"address": "+13175551234", "why": "Asked us on the phone."},
 )
 def add_suppression() -> tuple[dict[str, Any], int]:
-    """Close an address; one that is closed already stays as it is."""
-    who = caller()
-    given = body_of(SuppressionIn)
+    """Opt out an address. An existing opt-out is not changed."""
+    client = caller()
+    posted = body_of(SuppressionIn)
     return stored_value(
         lambda: suppressions.add_opt_out(
-            given.address,
-            channel=given.channel or "",
-            explanation=given.why,
-            test=who.test,
+            posted.address,
+            channel=posted.channel or "",
+            explanation=posted.why,
+            test=client.test,
             reason="api",
-            source_id=who.source_id,
+            source_id=client.source_id,
         ),
-        _suppressed,
+        _answer,
     ), 201
 
 
@@ -116,14 +119,14 @@ def add_suppression() -> tuple[dict[str, Any], int]:
     example={"why": "Wrote to us and wants messages."},
 )
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
-    """Open an address again."""
-    who = caller()
-    why = body_of(LiftIn).why
+    """Remove an opt-out."""
+    client = caller()
+    reason = body_of(LiftIn).why
     return stored_value(
         lambda: suppressions.lift_opt_out(
-            suppression_id, reason=why, test=who.test, source_id=who.source_id
+            suppression_id, reason=reason, test=client.test, source_id=client.source_id
         ),
-        _suppressed,
+        _answer,
     )
 
 
@@ -133,22 +136,22 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
     tag="Opt-outs",
     summary="List consents of an address",
     description="Returns pages of consents that keys of your source recorded, newest first.",
-    scope=Scope.EVIDENCE_READ,  # with the proofs: words, address, browser
+    scope=Scope.EVIDENCE_READ,  # the answer includes proofs: texts, IP addresses, browsers
     status=200,
     response=ConsentsOut,
     errors="401 422",
     query=ConsentQuery,
 )
 def list_consents() -> dict[str, Any]:
-    """List what an address said, newest first."""
-    who = caller()
-    wanted = query_of(ConsentQuery)
-    query = consents.consent_history(wanted.address, test=who.test, source_id=who.source_id)
-    rows, following = _page(query, Consent.id, "cns", wanted)
-    found = unreadable_rows.readable_rows(
-        "consents", rows, lambda row: _consent(row, wanted.address)
+    """List the consents and refusals of an address, newest first."""
+    client = caller()
+    filters = query_of(ConsentQuery)
+    query = consents.consent_history(filters.address, test=client.test, source_id=client.source_id)
+    rows, following = _page(query, Consent.id, "cns", filters)
+    entries = unreadable_rows.readable_rows(
+        "consents", rows, lambda row: _consent(row, filters.address)
     )
-    return ConsentsOut(consents=found, next=following).model_dump(mode="json")
+    return ConsentsOut(consents=entries, next=following).model_dump(mode="json")
 
 
 @blueprint.post("/consents")
@@ -174,24 +177,24 @@ def list_consents() -> dict[str, Any]:
     },
 )
 def record_consent() -> tuple[dict[str, Any], int]:
-    """Record a consent or an objection."""
-    who = caller()
-    given = body_of(ConsentIn)
-    said = ConsentEntry(
-        given.address,
-        given.yes,
-        given.channel or "",
-        given.purpose,
-        given.at,
-        given.ip,
-        given.agent,
-        given.proof,
+    """Record a consent or a refusal."""
+    client = caller()
+    posted = body_of(ConsentIn)
+    entry = ConsentEntry(
+        posted.address,
+        posted.yes,
+        posted.channel or "",
+        posted.purpose,
+        posted.at,
+        posted.ip,
+        posted.agent,
+        posted.proof,
     )
     return stored_value(
         lambda: consents.record_consent(
-            said, source=consents.BY_API, test=who.test, source_id=who.source_id
+            entry, source=consents.BY_API, test=client.test, source_id=client.source_id
         ),
-        lambda row: _consent(row, given.address).model_dump(mode="json"),
+        lambda row: _consent(row, posted.address).model_dump(mode="json"),
     ), 201
 
 
@@ -205,26 +208,26 @@ def _page(
 
 
 def _blocked(address: str) -> list[BlockOut]:
-    """Return what stops messages of the caller to an address: codes alone, no evidence."""
-    found = suppressions.blocks_of_address(
+    """Return what blocks the caller's messages to an address: only codes, without evidence."""
+    blocks = suppressions.blocks_of_address(
         address, test=caller().test, source_id=caller().source_id
     )
-    return [BlockOut(channel=_channel(channel), code=code) for channel, code in found]
+    return [BlockOut(channel=_channel(channel), code=code) for channel, code in blocks]
 
 
 def _channel(name: str) -> Channel | None:
     return Channel(name) if name else None
 
 
-def _suppressed(row: Suppression) -> dict[str, Any]:
+def _answer(row: Suppression) -> dict[str, Any]:
     return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
 
 
-def _suppression(one: AddressOptOut) -> SuppressionOut:
-    row = one.row
+def _suppression(opt_out: AddressOptOut) -> SuppressionOut:
+    row = opt_out.row
     return SuppressionOut(
         id=row.id,
-        address=one.address or None,
+        address=opt_out.address or None,
         channel=_channel(row.channel),
         reason=row.reason,
         code=row.code or None,
