@@ -191,7 +191,9 @@ def _property(
         required=required,
         options=options,
         default="" if default in (None, "", [], {}) else json.dumps(default, ensure_ascii=False),
-        limits=", ".join(f"{label} {_limit(schema[key])}" for key, label in LIMITS.items() if key in schema),
+        limits=", ".join(
+            f"{label} {_limit(schema[key])}" for key, label in LIMITS.items() if key in schema
+        ),
         inside=tuple(_properties(document, schema, depth - 1)),
     )
 

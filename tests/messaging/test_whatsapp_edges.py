@@ -158,7 +158,7 @@ def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connec
     with hub_demo.test_request_context():
         from hub.models import Contact
 
-        [window] = contact_page.contact_of(db.session.get_one(Contact, one.id))
+        [window] = contact_page.windows_of(db.session.get_one(Contact, one.id))
     assert window.state.startswith("Open for 23 h")
 
 

@@ -1,4 +1,4 @@
-"""A contact: what may be sent to an address now, what was, and what came back."""
+"""Show a contact: its messages, consents, opt-outs and session windows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.models import Connection, Consent, Contact, Conversation, Message
 
-SHOWN = 25
+MAX_ROWS = 25  # of each list
 KINDS: dict[str, str] = {
     Address.PHONE: "Phone number",
     Address.EMAIL: "Email address",
@@ -50,18 +50,18 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Window:
-    """The session window of a contact with one sender: open for free text, or closed."""
+    """The session window of a contact with one connection: open for free text, or closed."""
 
     channel: str
     title: str
     href: str
     state: str
     open: bool
-    talk: str  # the address of the conversation, '' when the contact never wrote
+    conversation_url: str  # '' when the contact never sent a message
 
 
 class ConsentForm(FlaskForm):  # type: ignore[misc]
-    """Record a contact's consent or objection."""
+    """Record a contact's consent or refusal."""
 
     given = SelectField(
         "Decision", choices={"yes": "Consents to messages", "no": "Refuses messages"}
@@ -70,7 +70,7 @@ class ConsentForm(FlaskForm):  # type: ignore[misc]
         "Channel",
         choices=lambda: {
             "": "Every channel",
-            **{one.value: channel_title(one.value) for one in Channel},
+            **{channel.value: channel_title(channel.value) for channel in Channel},
         },
     )
     proof = StringField(
@@ -91,54 +91,45 @@ def contact(contact_id: str) -> Any:
 @admin.post("/contacts/<contact_id>")
 @needs(Role.OPERATOR)
 def record_consent(contact_id: str) -> Any:
-    """Write down what a person said about messages."""
-    one = _find(contact_id)
+    """Record a contact's consent or refusal."""
+    row = _find(contact_id)
     form = ConsentForm()
     if not form.validate():
-        return _page(one, form), 422
-    said_ = ConsentEntry(
-        one.address, form.given.data == "yes", form.channel.data or "", proof=form.proof.data or ""
+        return _page(row, form), 422
+    entry = ConsentEntry(
+        row.address, form.given.data == "yes", form.channel.data or "", proof=form.proof.data or ""
     )
     try:
-        consents.record_consent(said_, source=consents.BY_ADMIN, test=one.test)
+        consents.record_consent(entry, source=consents.BY_ADMIN, test=row.test)
     except Refused as refusal:
         blame(form, refusal)
-        return _page(one, form), 422
+        return _page(row, form), 422
     flash(
         "Consent decision recorded. You can record a later decision, but not change this one.",
         "good",
     )
-    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+    return redirect(url_for("admin.contact", contact_id=row.id), 303)
 
 
 def _find(contact_id: str) -> Contact:
-    one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
-    if one is None:
-        abort(404)
-    return one
+    row = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
+    return row or abort(404)
 
 
-def _page(one: Contact, form: ConsentForm) -> str:
-    newest = db.session.scalars(
-        select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)
-    ).all()
+def _page(row: Contact, form: ConsentForm) -> str:
+    newest = select(Message).where(Message.contact_id == row.id).order_by(Message.id.desc())
+    can_consent = row.kind in (Address.PHONE, Address.EMAIL) and row.erased_at is None
     return render_template(
         "contact.html",
-        contact=one,
-        who=name_of(one),
-        windows=contact_of(one),
-        rows=rows(newest),
-        closed=_closed(one),
-        history=_history(one),
-        form=(
-            form
-            if may(Role.OPERATOR)
-            and one.kind in (Address.PHONE, Address.EMAIL)
-            and one.erased_at is None
-            else None
-        ),
-        may_erase=may(Role.ADMIN) and one.erased_at is None,
-        links=_links(one),
+        contact=row,
+        name=name_of(row),
+        windows=windows_of(row),
+        rows=rows(db.session.scalars(newest.limit(MAX_ROWS)).all()),
+        opt_outs=_opt_outs(row),
+        history=_history(row),
+        form=form if may(Role.OPERATOR) and can_consent else None,
+        may_erase=may(Role.ADMIN) and row.erased_at is None,
+        links=_links(row),
         may_undo=may(Role.ADMIN),
     )
 
@@ -146,24 +137,24 @@ def _page(one: Contact, form: ConsentForm) -> str:
 @admin.route("/contacts/<contact_id>/links/<link_id>/undo", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def undo_link(contact_id: str, link_id: str) -> Any:
-    """Ask whether two contacts are two people, and separate them."""
-    one = _find(contact_id)
-    linked = {row.id: other for row, other in contact_links.links_of(one)}
+    """Ask for confirmation, and separate two linked contacts."""
+    row = _find(contact_id)
+    linked = {link.id: other for link, other in contact_links.links_of(row)}
     if link_id not in linked:
         abort(404)
     if not posted():
-        return _confirm_undoing(one, linked[link_id])
+        return _confirm_undoing(row, linked[link_id])
     contact_links.unlink_contacts(link_id)
     flash(
         "Link undone. Opt-outs and windows of the other contact no longer apply to this one.",
         "good",
     )
-    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+    return redirect(url_for("admin.contact", contact_id=row.id), 303)
 
 
-def _confirm_undoing(one: Contact, other: Contact) -> str:
-    here = url_for("admin.contact", contact_id=one.id)
-    names = [phone(name_of(contact)) for contact in (one, other)]
+def _confirm_undoing(contact: Contact, other: Contact) -> str:
+    page_url = url_for("admin.contact", contact_id=contact.id)
+    names = [phone(name_of(row)) for row in (contact, other)]
     return confirmation.ask(
         f"Undo link with {names[1]}",
         [
@@ -173,133 +164,135 @@ def _confirm_undoing(one: Contact, other: Contact) -> str:
             " not link these two contacts again.",
         ],
         button="Undo link",
-        cancel=here,
-        crumbs=[("Messages", url_for("admin.messages")), (names[0], here)],
+        cancel=page_url,
+        crumbs=[("Messages", url_for("admin.messages")), (names[0], page_url)],
     )
 
 
-def _links(one: Contact) -> list[dict[str, Any]]:
-    """Return the contacts that are the same person, and what opts them out."""
+def _links(contact: Contact) -> list[dict[str, Any]]:
+    """Return the contacts that are the same person, with their opt-outs."""
     return [
         {
-            "id": row.id,
-            "who": name_of(other),
+            "id": link.id,
+            "name": name_of(other),
             "kind": KINDS.get(other.kind, other.kind),
-            "since": row.linked_at,
+            "since": link.linked_at,
             "href": url_for("admin.contact", contact_id=other.id),
-            "closed": _closed(other),
+            "opt_outs": _opt_outs(other),
         }
-        for row, other in contact_links.links_of(one)
+        for link, other in contact_links.links_of(contact)
     ]
 
 
-def _closed(one: Contact) -> list[dict[str, Any]]:
-    """Return what closes the address now, in words."""
-    of_sources = sources.names()
+def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
+    """Return descriptions of the contact's active opt-outs."""
+    source_names = sources.names()
     return [
         {
-            "on": channel_title(row.channel) if row.channel else "every channel",
+            "channel": channel_title(row.channel) if row.channel else "every channel",
             "reason": REASONS.get(row.reason, row.reason),
-            "why": row.explanation,
+            "explanation": row.explanation,
             "code": row.code,
             "since": row.since,
             "id": row.id,
-            "source": of_sources.get(row.source_id or "", ""),
+            "source": source_names.get(row.source_id or "", ""),
         }
-        for row in suppressions.opt_outs_of_contact(one)
+        for row in suppressions.opt_outs_of_contact(contact)
         if row.lifted_at is None
     ]
 
 
-def _history(one: Contact) -> list[dict[str, Any]]:
-    """Return what the contact said yes or no to, and when the address was closed and opened, newest
-    first.
-    """
-    of_sources = sources.names()
-    said_ = db.session.scalars(
-        select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN)
-    )
-    found = [
+def _history(contact: Contact) -> list[dict[str, Any]]:
+    """Return the contact's consents, refusals and opt-outs, newest first."""
+    source_names = sources.names()
+    query = select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id.desc())
+    entries = [
         {
-            "what": "Consent given" if row.given else "Consent refused",
-            "more": row.purpose,
+            "change": "Consent given" if row.given else "Consent refused",
+            "details": row.purpose,
             "channel": row.channel,
             "by": SOURCES.get(row.evidence, row.evidence),
             "at": row.at,
-            "source": of_sources.get(row.source_id or "", ""),
+            "source": source_names.get(row.source_id or "", ""),
         }
-        for row in said_
+        for row in db.session.scalars(query.limit(MAX_ROWS))
     ]
-    for row in suppressions.opt_outs_of_contact(one)[:SHOWN]:
-        if row.lifted_at == row.since:  # let in without having been out
+    for opt_out in suppressions.opt_outs_of_contact(contact)[:MAX_ROWS]:
+        if opt_out.lifted_at == opt_out.since:  # an opt-in without an earlier opt-out
             continue
-        by = REASONS.get(row.reason, row.reason)
-        where = {"channel": row.channel, "source": of_sources.get(row.source_id or "", "")}
-        found.append(
+        entry = {
+            "channel": opt_out.channel,
+            "source": source_names.get(opt_out.source_id or "", ""),
+        }
+        entries.append(
             {
-                "what": "Opted out",
-                "more": row.explanation or row.code,
-                "by": by,
-                "at": row.since,
-                **where,
+                "change": "Opted out",
+                "details": opt_out.explanation or opt_out.code,
+                "by": REASONS.get(opt_out.reason, opt_out.reason),
+                "at": opt_out.since,
+                **entry,
             }
         )
-        if row.lifted_at is not None:
-            found.append(
+        if opt_out.lifted_at is not None:
+            entries.append(
                 {
-                    "what": "Opt-out removed",
-                    "more": row.lift_reason,
+                    "change": "Opt-out removed",
+                    "details": opt_out.lift_reason,
                     "by": "",
-                    "at": row.lifted_at,
-                    **where,
+                    "at": opt_out.lifted_at,
+                    **entry,
                 }
             )
-    return sorted(found, key=lambda line: line["at"], reverse=True)[:SHOWN]
+    return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:MAX_ROWS]
 
 
-def contact_of(one: Contact) -> list[Window]:
-    """Return the windows of a contact to every sender that asks for one, or that the contact has
-    written to.
-    """
-    talks = {
-        talk.connection_id: talk
-        for talk in db.session.scalars(
-            select(Conversation).where(Conversation.contact_id == one.id)
-        )
-    }
-    found = []
-    standing = (
+def windows_of(contact: Contact) -> list[Window]:
+    """Return the contact's windows with each connection that has windows or received a message."""
+    rows_of_contact = select(Conversation).where(Conversation.contact_id == contact.id)
+    conversations = {row.connection_id: row for row in db.session.scalars(rows_of_contact)}
+    query = (
         select(Connection)
-        .where(Connection.archived_at.is_(None), Connection.test == one.test)
+        .where(Connection.archived_at.is_(None), Connection.test == contact.test)
         .order_by(Connection.title)
     )
-    for connection in db.session.scalars(standing):
-        talk = talks.get(connection.id)
-        asks = asks_for(connection) and (
-            talk is not None or integrations.get(connection.integration).address == one.kind
+    windows = []
+    for connection in db.session.scalars(query):
+        conversation = conversations.get(connection.id)
+        has_window = has_session_window(connection) and (
+            conversation is not None
+            or integrations.get(connection.integration).address == contact.kind
         )
-        if not asks and talk is None:
-            continue
-        until = (
-            session_windows.closing_times(sender_key(connection.info), [one.id]).get(one.id)
-            if asks
-            else None
-        )
-        found.append(
-            Window(
-                channel=connection.channel,
-                title=connection.title,
-                href=url_for("admin.connection", slug=connection.slug),
-                state=consent_label(until) if asks else "Always open",
-                open=not asks or until is not None,
-                talk=url_for("admin.conversation", conversation_id=talk.id) if talk else "",
-            )
-        )
-    return found
+        if has_window or conversation is not None:
+            windows.append(_window(contact, connection, conversation, has_window=has_window))
+    return windows
 
 
-def consent_label(until: datetime | None) -> str:
-    """Say whether free text may go, and how much longer."""
+def _window(
+    contact: Contact,
+    connection: Connection,
+    conversation: Conversation | None,
+    *,
+    has_window: bool,
+) -> Window:
+    until = None
+    if has_window:
+        until = session_windows.closing_times(sender_key(connection.info), [contact.id]).get(
+            contact.id
+        )
+    return Window(
+        channel=connection.channel,
+        title=connection.title,
+        href=url_for("admin.connection", slug=connection.slug),
+        state=window_label(until) if has_window else "Always open",
+        open=not has_window or until is not None,
+        conversation_url=(
+            url_for("admin.conversation", conversation_id=conversation.id) if conversation else ""
+        ),
+    )
+
+
+def window_label(until: datetime | None) -> str:
+    """Return whether a session window is open, and how much longer. `until`: None when closed."""
     if until is None:
         return "Closed until they message you"
     minutes = max(int((until - now()).total_seconds() // 60), 0)
@@ -310,8 +303,8 @@ def consent_label(until: datetime | None) -> str:
     )
 
 
-def asks_for(connection: Connection) -> bool:
-    """Tell whether free text may go only for some time after a person wrote."""
+def has_session_window(connection: Connection) -> bool:
+    """Return whether a connection accepts free text only for some time after a person's message."""
     try:
         return integrations.get(connection.integration).session_window > 0
     except NotFound:

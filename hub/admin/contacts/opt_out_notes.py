@@ -1,4 +1,4 @@
-"""Opt-outs in words, for the pages of people who are about to be messaged."""
+"""Describe opt-outs, for the pages of conversations and signing requests."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from hub.messaging.contacts.opt_out_status import OBJECTION, OptOut
 
 @dataclass(frozen=True)
 class Note:
-    """An opt-out in words; `href` is the contact's page, '' where no contact is known."""
+    """A description of an opt-out."""
 
     channel: str
     reason: str
     code: str
     since: datetime
-    href: str
+    href: str  # the contact's page, '' for an unknown contact
 
 
 def notes(opt_outs: Iterable[OptOut]) -> list[Note]:
-    """Write opt-outs in words; those that differ in the channel alone stand on one line."""
-    together: dict[tuple[str, str, datetime, str], list[str]] = {}
-    for one in opt_outs:
-        channel = channel_title(one.channel) if one.channel else "every channel"
-        key = (one.reason, one.code, one.since, one.contact_id)
-        together.setdefault(key, []).append(channel)
+    """Return descriptions of opt-outs; opt-outs that differ only in the channel are one note."""
+    channels_by_key: dict[tuple[str, str, datetime, str], list[str]] = {}
+    for opt_out in opt_outs:
+        channel = channel_title(opt_out.channel) if opt_out.channel else "every channel"
+        key = (opt_out.reason, opt_out.code, opt_out.since, opt_out.contact_id)
+        channels_by_key.setdefault(key, []).append(channel)
     return [
         Note(
             ", ".join(dict.fromkeys(channels)),
@@ -39,5 +39,5 @@ def notes(opt_outs: Iterable[OptOut]) -> list[Note]:
             since,
             url_for("admin.contact", contact_id=contact_id) if contact_id else "",
         )
-        for (reason, code, since, contact_id), channels in together.items()
+        for (reason, code, since, contact_id), channels in channels_by_key.items()
     ]

@@ -1,4 +1,4 @@
-"""A person's rights: a file of all that is kept of them, and their erasure."""
+"""Download the stored data of a contact, and erase a contact."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
 @needs(Role.ADMIN)
 @describe_damage("contacts")
 def contact_data(contact_id: str) -> Response:
-    """Give everything that is kept of a contact, as a file for the person."""
-    found = personal_data.collect_personal_data(contact_id)
-    _note(contact_id)
+    """Return all data stored about a contact, as a JSON file."""
+    data = personal_data.collect_personal_data(contact_id)
+    _record_export(contact_id)
     response = Response(
-        json.dumps(found, indent=2, ensure_ascii=False, default=str),
+        json.dumps(data, indent=2, ensure_ascii=False, default=str),
         content_type="application/json",
     )
     response.headers.set("Content-Disposition", "attachment", filename=f"{contact_id}.json")
@@ -53,7 +53,7 @@ def contact_data(contact_id: str) -> Response:
 
 
 @transaction
-def _note(contact_id: str) -> None:
+def _record_export(contact_id: str) -> None:
     audit.record("contact.exported", contact_id, "a contact")
 
 
@@ -61,7 +61,7 @@ def _note(contact_id: str) -> None:
 @needs(Role.ADMIN)
 @describe_damage("contacts")
 def confirm_erasure(contact_id: str) -> Any:
-    """Ask whether a person is to be erased."""
+    """Ask for confirmation of an erasure."""
     return _page(erasure.find_contact(contact_id), EraseForm(formdata=None))
 
 
@@ -72,11 +72,11 @@ def erase_contact(contact_id: str) -> Any:
     form = EraseForm(request.form)
     try:
         if form.validate():
-            done = erasure.erase_contact(contact_id, reason=form.why.data or "")
+            result = erasure.erase_contact(contact_id, reason=form.why.data or "")
             flash(
-                f"Erased {plural(done.texts, 'text')}, the details of"
-                f" {plural(done.signers, 'signer')} and"
-                f" {plural(done.webhooks, 'webhook')}.",
+                f"Erased {plural(result.texts, 'text')}, the details of"
+                f" {plural(result.signers, 'signer')} and"
+                f" {plural(result.webhooks, 'webhook')}.",
                 "good",
             )
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)
@@ -85,12 +85,12 @@ def erase_contact(contact_id: str) -> Any:
     return _page(erasure.find_contact(contact_id), form), 422
 
 
-def _page(one: Contact, form: EraseForm) -> str:
+def _page(contact: Contact, form: EraseForm) -> str:
     return render_template(
         "erase.html",
-        contact=one,
-        who=name_of(one),
+        contact=contact,
+        name=name_of(contact),
         form=form,
-        messages=erasure.count_messages(one.id),
-        others=[(other, name_of(other)) for other in erasure.other_contacts(one)],
+        messages=erasure.count_messages(contact.id),
+        others=[(other, name_of(other)) for other in erasure.other_contacts(contact)],
     )

@@ -1,6 +1,4 @@
-"""Opt-outs: who must not be written to, since when and why; closing and opening addresses, in files
-too.
-"""
+"""List, add, remove, import and export opt-outs."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from hub.db.engine import db
 from hub.db.types import is_id
 from hub.lib import addresses
 from hub.messaging.contacts import consents
-from hub.messaging.contacts import suppressions as closed
+from hub.messaging.contacts import suppressions as opt_outs
 from hub.messaging.contacts.csv_files import ImportReport
 from hub.messaging.contacts.opt_out_files import export_opt_outs, import_opt_outs
 from hub.messaging.state import unreadable_rows
@@ -40,8 +38,8 @@ REASONS = {
 }
 IMPORTS = {"opt-outs": import_opt_outs, "consents": consents.import_consents}
 EXPORTS = {"opt-outs": export_opt_outs, "consents": consents.export_consents}
-LARGEST = 8 * 1024 * 1024  # bytes of a file
-SHOWN = 20  # refused lines that a page lists
+MAX_FILE_SIZE = 8 * 1024 * 1024  # bytes
+MAX_REFUSED_LINES = 20  # refused lines that the page lists
 
 
 def _demo() -> bool:
@@ -49,7 +47,7 @@ def _demo() -> bool:
 
 
 class OptOutForm(FlaskForm):  # type: ignore[misc]
-    """Close an address."""
+    """Opt out an address."""
 
     address = StringField(
         "Phone number or email address",
@@ -60,7 +58,7 @@ class OptOutForm(FlaskForm):  # type: ignore[misc]
         "Channel",
         choices=lambda: {
             "": "Every channel",
-            **{one.value: channel_title(one.value) for one in Channel},
+            **{channel.value: channel_title(channel.value) for channel in Channel},
         },
     )
     why = StringField("Reason", description="Enter who asked for the opt-out, and how.")
@@ -68,7 +66,7 @@ class OptOutForm(FlaskForm):  # type: ignore[misc]
 
 
 class ImportForm(FlaskForm):  # type: ignore[misc]
-    """Close the addresses of a file, or record the consents in it."""
+    """Import opt-outs or consents from a file."""
 
     kind = SelectField("Content", choices={"opt-outs": "Opt-outs", "consents": "Consents"})
     file = FileField(
@@ -87,20 +85,20 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
 @admin.get("/opt-outs")
 @needs(Role.VIEWER)
 def suppressions() -> Any:
-    """List who must not be written to, newest first."""
+    """List opt-outs, newest first."""
     return _page()
 
 
 @admin.post("/opt-outs")
 @needs(Role.OPERATOR)
 def add_suppression() -> Any:
-    """Close an address."""
+    """Opt out an address."""
     form = OptOutForm()
     if not form.validate():
         return _page(form), 422
     try:
         kind, form.address.data = addresses.parse_typed(form.address.data or "")
-        closed.add_opt_out(
+        opt_outs.add_opt_out(
             form.address.data,
             channel=form.channel.data or "",
             explanation=form.why.data or "",
@@ -109,9 +107,10 @@ def add_suppression() -> Any:
     except Refused as refusal:
         blame(form, refusal)
         return _page(form), 422
-    shown = phone(form.address.data) if kind == Address.PHONE else form.address.data
+    shown_address = phone(form.address.data) if kind == Address.PHONE else form.address.data
     flash(
-        f"{shown} is opted out. It receives no messages, and queued messages are not sent.", "good"
+        f"{shown_address} is opted out. It receives no messages, and queued messages are not sent.",
+        "good",
     )
     return redirect(url_for("admin.suppressions"), 303)
 
@@ -119,7 +118,7 @@ def add_suppression() -> Any:
 @admin.route("/opt-outs/<suppression_id>", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def remove_opt_out(suppression_id: str) -> Any:
-    """Ask why an address is opened again, and open it."""
+    """Ask for the reason, and remove an opt-out."""
     form = type(
         "LiftForm",
         (FlaskForm,),
@@ -130,9 +129,9 @@ def remove_opt_out(suppression_id: str) -> Any:
         },
     )()
     try:
-        one = closed.find_active_opt_out(suppression_id)
+        opt_out = opt_outs.find_active_opt_out(suppression_id)
         if request.method == "POST":
-            closed.lift_opt_out(suppression_id, reason=form.why.data or "")
+            opt_outs.lift_opt_out(suppression_id, reason=form.why.data or "")
             flash("Opt-out removed. This address can receive messages again.", "good")
             return redirect(url_for("admin.suppressions"), 303)
     except NotFound as problem:
@@ -140,15 +139,15 @@ def remove_opt_out(suppression_id: str) -> Any:
         return redirect(url_for("admin.suppressions"), 303)
     except Refused as refusal:
         blame(form, refusal)
-        return render_template("open_again.html", form=form, one=_row(one)), 422
-    return render_template("open_again.html", form=form, one=_row(one))
+        return render_template("open_again.html", form=form, opt_out=_row(opt_out)), 422
+    return render_template("open_again.html", form=form, opt_out=_row(opt_out))
 
 
 @admin.post("/opt-outs/import")
 @needs(Role.ADMIN)
-@accepts_body(LARGEST)
+@accepts_body(MAX_FILE_SIZE)
 def import_suppressions() -> Any:
-    """Add every opt-out or consent of a file, and list the lines that were refused."""
+    """Add every opt-out or consent of a file, and list the refused lines."""
     form = ImportForm(prefix="file-")
     if not form.validate():
         return _page(form_import=form), 422
@@ -157,13 +156,13 @@ def import_suppressions() -> Any:
     except Refused as refusal:
         blame(form, refusal)
         return _page(form_import=form), 422
-    return _page(report=report, told=_told(form.kind.data or "", report))
+    return _page(report=report, report_title=_report_title(form.kind.data or "", report))
 
 
 @admin.get("/opt-outs/files/<kind>")
 @needs(Role.ADMIN)
 def export_suppressions(kind: str) -> Response:
-    """Give everything that is closed, or the ledger of consents, as a file."""
+    """Return all opt-outs or all consents as a CSV file."""
     if kind not in EXPORTS:
         abort(404)
     test = request.args.get("test") == "1"
@@ -178,7 +177,7 @@ def _page(
     form: OptOutForm | None = None,
     form_import: ImportForm | None = None,
     report: ImportReport | None = None,
-    told: str = "",
+    report_title: str = "",
 ) -> str:
     q = request.args.get("q", "").strip()
     lifted = request.args.get("show") == "lifted"
@@ -188,11 +187,11 @@ def _page(
     }
     try:
         q = addresses.parse_typed(q)[1] if q else ""
-        wanted = closed.list_opt_outs(address=q, lifted=lifted)
+        query = opt_outs.list_opt_outs(address=q, lifted=lifted)
     except Refused as refusal:
         problem = str(refusal)
-        wanted = closed.list_opt_outs(lifted=lifted)
-    found = page(wanted, Suppression.id, "sup", keep)
+        query = opt_outs.list_opt_outs(lifted=lifted)
+    listed = page(query, Suppression.id, "sup", keep)
     chips = [
         {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {
@@ -202,29 +201,29 @@ def _page(
             "icon": "",
         },
     ]
-    of_sources = sources.names()
+    addressed = opt_outs.with_addresses(listed.rows)
     return render_template(
         "suppressions.html",
-        of_sources=of_sources,
-        rows=unreadable_rows.readable_rows("suppressions", closed.with_addresses(found.rows), _row),
+        source_names=sources.names(),
+        rows=unreadable_rows.readable_rows("suppressions", addressed, _row),
         filters=chips,
         q=q,
         problem=problem,
         lifted=lifted,
-        newer=found.newer,
-        older=found.older,
+        newer=listed.newer,
+        older=listed.older,
         form=(form or OptOutForm(formdata=None)) if may(Role.OPERATOR) else None,
         form_import=(
             (form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None
         ),
         may_lift=may(Role.ADMIN),
         report=report,
-        told=told,
-        shown=SHOWN,
+        report_title=report_title,
+        max_refused_lines=MAX_REFUSED_LINES,
     )
 
 
-def _told(kind: str, report: ImportReport) -> str:
+def _report_title(kind: str, report: ImportReport) -> str:
     if kind == "consents":
         known = (
             f" {plural(report.duplicates, 'was', 'were')} already recorded."
@@ -241,17 +240,17 @@ def _told(kind: str, report: ImportReport) -> str:
 
 
 def _sender(sender: str) -> str:
-    """Return a sender as people know it; of a connection without one, the connection's name."""
+    """Return a sender's phone number or name, or the title of a connection without a sender."""
     connection = db.session.get(Connection, sender) if is_id("con", sender) else None
     return connection.title if connection else sender.rpartition(":")[2]
 
 
-def _row(one: closed.AddressOptOut) -> dict[str, Any]:
-    row = one.row
+def _row(opt_out: opt_outs.AddressOptOut) -> dict[str, Any]:
+    row = opt_out.row
     return {
         "id": row.id,
-        "address": one.address,
-        "contact_id": one.contact_id,
+        "address": opt_out.address,
+        "contact_id": opt_out.contact_id,
         "channel": row.channel,
         "sender": _sender(row.sender),
         "reason": REASONS.get(row.reason, row.reason),

@@ -1,6 +1,6 @@
-"""The sentence at the top of a message's page: did it arrive, if not why, and what now.
+"""Summarize a message's delivery in the notice at the top of its page: result, reason, next step.
 
-`read` collects what is known of the message; `summarize` decides from that alone.
+`read_situation` collects the facts about a message. `summarize` decides from these facts alone.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from hub.models import Connection, Message
 
 @dataclass(frozen=True)
 class DeliverySummary:
-    """A notice, with a link to where something can be done or seen; `href` is '' without one."""
+    """A notice with a link to the next step."""
 
     tone: str
     title: str
     text: str
-    href: str = ""
+    href: str = ""  # '' without a link
     button: str = ""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """A message and the facts that its summary is written from."""
+    """The facts about a message from which its summary is made."""
 
     message: Message
     connection: Connection
     status: Status
     problem: Problem | None
-    arrived_later: Message | None  # a later message of the ladder, which arrived
-    unreadable: str  # why its row cannot be read; '' where it can
-    paused: DestinationPause | None  # where it is posted, if no posts are sent there now
+    arrived_later: Message | None  # a later message of the same series, which was delivered
+    unreadable: str  # why its row cannot be read, or ''
+    paused: DestinationPause | None  # the pause of its destination, if posts are paused
 
 
-def read(message: Message, legs: Sequence[Message], problem: Problem | None) -> Situation:
-    """Collect what is known of a message. `legs` are the messages of its ladder, oldest first."""
+def read_situation(message: Message, legs: Sequence[Message], problem: Problem | None) -> Situation:
+    """Return the facts about a message. `legs`: its whole series of messages, oldest first."""
     later = legs[legs.index(message) + 1 :]
     damaged = unreadable_rows.find_entry("messages", message.id)
     return Situation(
@@ -62,7 +62,7 @@ def read(message: Message, legs: Sequence[Message], problem: Problem | None) -> 
 
 
 def summarize(situation: Situation) -> DeliverySummary:
-    """Say in a sentence whether a message arrived, if not why, and what is left to do."""
+    """Return the notice with a message's result, the reason, and the next step."""
     for decide in DECISIONS:
         if (summary := decide(situation)) is not None:
             return summary
@@ -149,12 +149,12 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
         )
         summary = replace(summary, title=f"Accepted by {provider}.", text=text)
     if (due_at := situation.message.due_at) and connection.enabled:
-        ask = f"If no report arrives, Signpost asks the provider at {clock(due_at)[:5]}."
-        summary = replace(summary, text=f"{summary.text} {ask}")
+        next_step = f"If no report arrives, Signpost asks the provider at {clock(due_at)[:5]}."
+        summary = replace(summary, text=f"{summary.text} {next_step}")
     return summary
 
 
-# the first that applies is shown
+# in this order, the first function that returns a notice decides
 DECISIONS = (
     _sent_again,
     _unreadable,

@@ -1,4 +1,4 @@
-"""One message: did it arrive, if not why, and what now."""
+"""Show a message: its result, the reason for it, its timeline and its details."""
 
 from __future__ import annotations
 
@@ -25,48 +25,47 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
 from hub.models import Message, MessageBody, SigningRequest
 
-LONGEST_STORY = 8  # messages of one ladder that a page shows
-SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by itself
+MAX_LEGS = 8  # messages of one series that the page shows
+REFRESH_FOR = timedelta(minutes=10)  # after the last change, the page refreshes itself this long
 
 
 @admin.get("/messages/<message_id>")
 @needs(Role.VIEWER)
 @describe_damage("messages")
 def message(message_id: str) -> Any:
-    """Show a message and its story."""
-    one = find(message_id)
-    legs = _legs(one)
-    status = Status.read(one.status)
-    # what an earlier attempt ran into is over once the message is canceled
-    problem = timeline.problem_of(one) if status != Status.CANCELED else None
-    why_not = _why_not_resend(one)
+    """Show a message."""
+    row = find(message_id)
+    legs = _legs(row)
+    status = Status.read(row.status)
+    # the problem of an earlier attempt no longer matters for a canceled message
+    problem = timeline.problem_of(row) if status != Status.CANCELED else None
+    why_not = _why_not_resend(row)
+    may_lift = may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED)
     return render_template(
         "message.html",
-        message=one,
-        to=recipient(one.contact, one.connection).replace("The team", "the team"),
-        crumb=_crumb(one),
-        summary=delivery_summary.summarize(delivery_summary.read(one, legs, problem)),
+        message=row,
+        to=recipient(row.contact, row.connection).replace("The team", "the team"),
+        crumb=_crumb(row),
+        summary=delivery_summary.summarize(delivery_summary.read_situation(row, legs, problem)),
         legs=[_leg(leg) for leg in legs],
-        why=_why(one, problem),
-        says=_says(one),
-        language=message_facts.language_of(one),
-        facts=message_facts.list_facts(one),
+        problem=_problem(row, problem),
+        content=_content(row),
+        language=message_facts.language_of(row),
+        facts=message_facts.list_facts(row),
         may_resend=may(Role.OPERATOR) and not why_not,
         may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
-        may_lift=may(Role.ADMIN)
-        and status in (Status.SUPPRESSED, Status.FAILED)
-        and _suppressed(one),
+        may_lift=may_lift and suppressions.find_blocking_opt_out(row) is not None,
         why_not_resend=why_not if problem and status != Status.QUEUED else "",
-        raw=provider_callbacks.callbacks_of_message(one.id),
+        callbacks=provider_callbacks.callbacks_of_message(row.id),
         may_replay=may(Role.OPERATOR),
-        settled=one.settled or now() - one.changed_at > SETTLED_AFTER,
+        settled=row.settled or now() - row.changed_at > REFRESH_FOR,
     )
 
 
 @admin.post("/messages/<message_id>/cancel")
 @needs(Role.OPERATOR)
 def cancel_message(message_id: str) -> Any:
-    """Take a message back."""
+    """Cancel a message."""
     try:
         cancellation.cancel(find(message_id).id)
         flash("Message canceled. It was not sent.", "good")
@@ -78,30 +77,30 @@ def cancel_message(message_id: str) -> Any:
 @admin.post("/messages/<message_id>/resend")
 @needs(Role.OPERATOR)
 def resend_message(message_id: str) -> Any:
-    """Send a message again and show the new one."""
+    """Send a message again, and show the new message."""
     try:
-        again = resend.resend(find(message_id).id)
+        new_message = resend.resend(find(message_id).id)
     except Refused as problem:
         flash(str(problem), "warn")
         return redirect(url_for("admin.message", message_id=message_id), 303)
-    return redirect(url_for("admin.message", message_id=again.id), 303)
+    return redirect(url_for("admin.message", message_id=new_message.id), 303)
 
 
 def find(message_id: str) -> Message:
-    """Return a message, or end with 404."""
-    found = db.session.get(Message, message_id) if is_id("msg", message_id) else None
-    return found or abort(404)
+    """Return a message, or abort with 404."""
+    row = db.session.get(Message, message_id) if is_id("msg", message_id) else None
+    return row or abort(404)
 
 
-def _legs(one: Message) -> list[Message]:
-    """Return one ladder's messages: what this one follows, itself, and what follows it."""
-    legs = [one]
-    first = one
-    while first.after_id and len(legs) < LONGEST_STORY:
+def _legs(row: Message) -> list[Message]:
+    """Return the series of a message: earlier messages that it follows, itself, and later ones."""
+    legs = [row]
+    first = row
+    while first.after_id and len(legs) < MAX_LEGS:
         first = db.session.get_one(Message, first.after_id)
         legs.insert(0, first)
-    last: Message | None = one
-    while last is not None and len(legs) < LONGEST_STORY:
+    last: Message | None = row
+    while last is not None and len(legs) < MAX_LEGS:
         last = db.session.scalar(select(Message).where(Message.after_id == last.id))
         if last is not None:
             legs.append(last)
@@ -119,17 +118,15 @@ def _leg(leg: Message) -> dict[str, Any]:
 
 
 def _entry(entry: timeline.Entry) -> dict[str, Any]:
-    look = message_badge(entry.status) if entry.status else None
-    icon = look.icon if look else ICONS.get(entry.kind, "dot")
+    badge = message_badge(entry.status) if entry.status else None
+    icon = badge.icon if badge else ICONS.get(entry.kind, "dot")
     if entry.kind in ("handed_over", "accepted"):
         icon = "arrow-up-right-square"
-    text = (
-        f"{entry.text} Code {entry.code}."
-        if entry.code and entry.code not in entry.text
-        else entry.text
-    )
+    text = entry.text
+    if entry.code and entry.code not in text:
+        text = f"{text} Code {entry.code}."
     return {
-        "hue": look.hue if look else "",
+        "hue": badge.hue if badge else "",
         "icon": icon,
         "title": entry.title,
         "at": entry.at,
@@ -150,14 +147,12 @@ ICONS = {
 }
 
 
-def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
+def _problem(row: Message, problem: Problem | None) -> dict[str, str] | None:
     if problem is None:
         return None
-    provider = integrations.provider_of(one.connection.integration, "The provider")
-    status = Status.read(one.status)
-    title = TITLES.get(status, "Details of the status")
+    provider = integrations.provider_of(row.connection.integration, "The provider")
     return {
-        "title": title,
+        "title": TITLES.get(Status.read(row.status), "Details of the status"),
         "code": problem.code,
         "text": problem.text,
         "remedy": problem.remedy,
@@ -176,58 +171,50 @@ TITLES = {
 }
 
 
-def _why_not_resend(one: Message) -> str:
-    if unreadable_rows.find_entry("messages", one.id) is not None:
+def _why_not_resend(row: Message) -> str:
+    """Return why a message cannot be resent; '' when it can."""
+    if unreadable_rows.find_entry("messages", row.id) is not None:
         return resend.DAMAGED
-    status = Status.read(one.status)
-    if not (one.settled or status == Status.UNKNOWN) or status.is_delivered:
+    status = Status.read(row.status)
+    if not (row.settled or status == Status.UNKNOWN) or status.is_delivered:
         return "It is in progress or was delivered."
-    successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))
+    successor = db.session.scalar(select(Message.id).where(Message.after_id == row.id))
     if successor:
         return "It was already sent again. The timeline shows the later message."
-    return (
-        ""
-        if one.connection.enabled
-        else f"To resend it, first enable the connection {one.connection.title}."
-    )
+    if not row.connection.enabled:
+        return f"To resend it, first enable the connection {row.connection.title}."
+    return ""
 
 
-def _suppressed(one: Message) -> bool:
-    return suppressions.find_blocking_opt_out(one) is not None
-
-
-def _says(one: Message) -> dict[str, Any] | None:
-    """Return what the recipient reads: subject, text, files, and the template in use."""
-    body = db.session.get(MessageBody, one.id)
+def _content(row: Message) -> dict[str, Any] | None:
+    """Return what the recipient reads: subject, text, files and template. None: it was deleted."""
+    body = db.session.get(MessageBody, row.id)
     if body is None:
         return None
     try:
         content = body.content
     except DecryptionError as problem:
         return {"subject": "", "text": str(problem)}
-    template = sent_text.sent_text_of([one]).get(one.id)
+    template = sent_text.sent_text_of([row]).get(row.id)
     files = [
-        {"name": file.get("name") or file["url"], "given": "file" in file}
+        {"name": file.get("name") or file["url"], "stored": "file" in file}
         for file in content.get("media", ())
     ]
-    return {**content, "files": files} | (
-        {"text": template.filled(content), "template": template.name} if template else {}
-    )
+    shown = {**content, "files": files}
+    if template:
+        shown |= {"text": template.filled(content), "template": template.name}
+    return shown
 
 
-def _crumb(one: Message) -> tuple[str, str] | None:
-    request = db.session.get(SigningRequest, one.request_id) if one.request_id else None
-    return (
-        (title_of(request), url_for("admin.request_page", request_id=request.id))
-        if request
-        else None
-    )
+def _crumb(row: Message) -> tuple[str, str] | None:
+    request = db.session.get(SigningRequest, row.request_id) if row.request_id else None
+    if request is None:
+        return None
+    return title_of(request), url_for("admin.request_page", request_id=request.id)
 
 
 def title_of(request: SigningRequest) -> str:
-    """Return what a request's document is called, or its id where that is not known or not
-    readable.
-    """
+    """Return the title of a request's document, or its id if the title is missing or unreadable."""
     try:
         return request.title or request.external_id
     except DecryptionError:

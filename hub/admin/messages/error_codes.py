@@ -1,4 +1,4 @@
-"""Error codes: what went wrong in the last 30 days, how often, what it means and what to do."""
+"""List the error codes of the last 30 days, with their number, meaning and remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.models import Connection, Message
 
 SINCE = timedelta(days=30)
-MOST = 200  # rows
+MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class ErrorCodeCount:
 @admin.get("/codes")
 @needs(Role.VIEWER)
 def codes() -> Any:
-    """List the codes that messages ended with, the most frequent first."""
+    """List the error codes of messages, most frequent first."""
     return render_template("codes.html", rows=count_codes(), days=SINCE.days)
 
 
 def count_codes() -> list[ErrorCodeCount]:
-    """Return the codes of the last 30 days, counted."""
-    found = db.session.execute(
+    """Return the error codes of the last 30 days, each with its number of messages."""
+    rows = db.session.execute(
         select(
             Connection.integration,
             Message.code,
@@ -59,12 +59,14 @@ def count_codes() -> list[ErrorCodeCount]:
         .where(Message.code != literal_column("''"), Message.id > id_at("msg", now() - SINCE))
         .group_by(Connection.integration, Message.code)
         .order_by(func.count().desc(), Message.code)
-        .limit(MOST)
+        .limit(MAX_ROWS)
     )
-    return [_seen(*row) for row in found]
+    return [_count_of(*row) for row in rows]
 
 
-def _seen(integration: str, code: str, count: int, last: datetime, status: str) -> ErrorCodeCount:
+def _count_of(
+    integration: str, code: str, count: int, last: datetime, status: str
+) -> ErrorCodeCount:
     try:
         cls = integrations.get(integration)
         provider = cls.provider
@@ -72,9 +74,9 @@ def _seen(integration: str, code: str, count: int, last: datetime, status: str) 
     except NotFound:
         provider = integration
         problem = None
-    if ours := CODES.get(code):
+    if own_code := CODES.get(code):
         provider = "Signpost"
-        problem = problem or ours
+        problem = problem or own_code
     known = problem is not None
     if problem is None:
         fallback = BY_STATUS.get(Status.read(status))

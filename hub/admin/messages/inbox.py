@@ -1,4 +1,4 @@
-"""The inbox: what people wrote to us, and answering them."""
+"""Show the inbox and its conversations, and send replies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hub.models import MessageBody
 
 
 class AnswerForm(FlaskForm):  # type: ignore[misc]
-    """An operator's answer."""
+    """An operator's reply."""
 
     text = TextAreaField("Your reply", render_kw={"rows": 3})
 
@@ -38,9 +38,9 @@ class Row:
     """A conversation as the list shows it."""
 
     id: str
-    who: str
+    name: str
     address: str
-    words: str
+    last_message: str
     unread: int
     channel: str
     via: str
@@ -51,21 +51,21 @@ class Row:
 
 @dataclass(frozen=True)
 class File:
-    """A file that came along or went along; `href` where it can be had."""
+    """An attached file."""
 
     name: str
-    href: str
+    href: str  # '' for a file that cannot be downloaded
 
 
 @dataclass(frozen=True)
 class ContentView:
-    """A content other than text and files, in words; `map` links to a place on a map."""
+    """A description of content other than text and files, such as a location."""
 
     text: str
-    map: str
+    map: str  # the link to a map, or ''
 
 
-MOST = 10  # files of one message
+MAX_FILES = 10  # of one message
 FILES = {
     "image": "Image",
     "audio": "Audio",
@@ -78,10 +78,10 @@ MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
 
 @dataclass(frozen=True)
 class ConversationLine:
-    """One thing that was said, as the page shows it."""
+    """One message of a conversation, as the page shows it."""
 
     at: datetime
-    theirs: bool
+    received: bool
     text: str
     button: str
     files: list[File]
@@ -94,30 +94,34 @@ class ConversationLine:
 @admin.get("/inbox")
 @needs(Role.VIEWER)
 def inbox() -> Any:
-    """List conversations, what was written last first."""
-    only_new = request.args.get("show") == "unread"
-    keep = {"show": "unread"} if only_new else {}
-    found = paged(
+    """List conversations, newest first."""
+    only_unread = request.args.get("show") == "unread"
+    keep = {"show": "unread"} if only_unread else {}
+    listed = paged(
         lambda before, after, limit: conversations.newest_conversations(
-            limit, before, after, unread=only_new
+            limit, before, after, unread=only_unread
         ),
         "inb",
         keep,
     )
-    words = conversations.last_bodies(found.rows)
-    new = conversations.count_unread() or None
-    unread = url_for("admin.inbox", show="unread")
+    bodies = conversations.last_bodies(listed.rows)
     chips = [
-        {"title": "All", "href": url_for("admin.inbox"), "here": not only_new, "icon": ""},
-        {"title": "Unread", "href": unread, "here": only_new, "icon": "envelope", "count": new},
+        {"title": "All", "href": url_for("admin.inbox"), "here": not only_unread, "icon": ""},
+        {
+            "title": "Unread",
+            "href": url_for("admin.inbox", show="unread"),
+            "here": only_unread,
+            "icon": "envelope",
+            "count": conversations.count_unread() or None,
+        },
     ]
     return render_template(
         "inbox.html",
-        rows=[_row(talk, words.get(talk.row.id)) for talk in found.rows],
+        rows=[_row(summary, bodies.get(summary.row.id)) for summary in listed.rows],
         filters=chips,
-        only_new=only_new,
-        newer=found.newer,
-        older=found.older,
+        only_unread=only_unread,
+        newer=listed.newer,
+        older=listed.older,
     )
 
 
@@ -132,7 +136,7 @@ def conversation(conversation_id: str) -> Any:
 @admin.post("/inbox/<conversation_id>")
 @needs(Role.OPERATOR)
 def answer(conversation_id: str) -> Any:
-    """Answer a person."""
+    """Send a reply."""
     form = AnswerForm()
     try:
         conversations.send_reply(conversation_id, form.text.data or "")
@@ -148,20 +152,18 @@ def answer(conversation_id: str) -> Any:
 @admin.post("/inbox/<conversation_id>/read")
 @needs(Role.OPERATOR)
 def mark_read(conversation_id: str) -> Any:
-    """Note that a conversation was read."""
+    """Mark a conversation as read."""
     conversations.mark_read(conversation_id)
     return redirect(url_for("admin.inbox"), 303)
 
 
-@admin.get("/inbox/files/<inbound_id>/<n>")
+@admin.get("/inbox/files/<inbound_id>/<position>")
 @needs(Role.VIEWER)
-def inbound_file(inbound_id: str, n: str) -> Response:
-    """Give a file that a person sent, fetched from the provider; to be saved, never shown as a page
-    of ours.
-    """
+def inbound_file(inbound_id: str, position: str) -> Response:
+    """Return a file that a person sent, fetched from the provider, as a download."""
     try:
         content_type, content = conversations.fetch_inbound_file(
-            inbound_id, int(n) if n.isdecimal() else MOST
+            inbound_id, int(position) if position.isdecimal() else MAX_FILES
         )
     except (SendError, DecryptionError) as problem:
         abort(502, f"Could not fetch the file. {problem}")
@@ -169,129 +171,130 @@ def inbound_file(inbound_id: str, n: str) -> Response:
     response.headers.set(
         "Content-Disposition",
         "attachment",
-        filename=f"{inbound_id}-{n}{guess_extension(content_type) or ''}",
+        filename=f"{inbound_id}-{position}{guess_extension(content_type) or ''}",
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
 def _page(conversation_id: str, form: AnswerForm) -> str:
-    talk = conversations.get_conversation(conversation_id)
-    who = _who(talk, conversations.last_bodies([talk]).get(talk.row.id))
+    summary = conversations.get_conversation(conversation_id)
+    name = _name(summary, conversations.last_bodies([summary]).get_conversation(summary.row.id))
     return render_template(
         "conversation.html",
-        talk=talk,
-        who=who,
-        lines=_lines(talk),
+        conversation=summary,
+        name=name,
+        lines=_lines(summary),
         form=form,
         may_answer=may(Role.OPERATOR),
-        opt_out=_opt_out(talk),
-        window=_window(talk),
+        opt_out=_opt_out(summary),
+        window=_window(summary),
     )
 
 
-def _opt_out(talk: ConversationSummary) -> Note | None:
-    """Return why the contact receives no messages over this connection, or None."""
-    found = conversations.find_opt_out(talk)
-    return opt_out_notes.notes([found])[0] if found else None
+def _opt_out(summary: ConversationSummary) -> Note | None:
+    """Return the reason why the contact receives no messages over this connection, or None."""
+    find_opt_out = conversations.find_opt_out(summary)
+    return opt_out_notes.notes([find_opt_out])[0] if find_opt_out else None
 
 
-def _row(talk: ConversationSummary, body: MessageBody | None) -> Row:
+def _row(summary: ConversationSummary, body: MessageBody | None) -> Row:
     return Row(
-        id=talk.row.id,
-        who=_who(talk, body),
-        address=talk.contact.address if talk.contact else "",
-        words=_words(body),
-        unread=talk.row.unread,
-        channel=talk.connection.channel,
-        via=talk.connection.title,
-        test=talk.row.test,
-        at=talk.row.last_at,
-        window=_window(talk),
+        id=summary.row.id,
+        name=_name(summary, body),
+        address=summary.contact.address if summary.contact else "",
+        last_message=_last_message(body),
+        unread=summary.row.unread,
+        channel=summary.connection.channel,
+        via=summary.connection.title,
+        test=summary.row.test,
+        at=summary.row.last_at,
+        window=_window(summary),
     )
 
 
-def _who(talk: ConversationSummary, body: MessageBody | None) -> str:
-    """Return the name of the other side; an unknown sender is shown with what the message says
-    instead.
-    """
-    if talk.contact is not None:
-        return name_of(talk.contact)
-    said = _content(body).get("name", "")
-    return f"Unknown sender ({said})" if said else "Unknown sender"
+def _name(summary: ConversationSummary, body: MessageBody | None) -> str:
+    """Return the contact's name. An unknown sender is shown with the name in the message."""
+    if summary.contact is not None:
+        return name_of(summary.contact)
+    sender = _content(body).get("name", "")
+    return f"Unknown sender ({sender})" if sender else "Unknown sender"
 
 
-def _words(body: MessageBody | None) -> str:
-    """Return what a person wrote last, or what else they sent."""
+def _last_message(body: MessageBody | None) -> str:
+    """Return the text of a message, or a description of its other content."""
     text = says(body)
     if body is None or text:
         return text
     content = _content(body)
-    shown = [contents.describe_content(one) for one in content.get("contents", ())]
+    descriptions = [contents.describe_content(item) for item in content.get("contents", ())]
     files = [_kind_of_file(file) for file in content.get("media", ())]
-    return first_words(", ".join(shown + files) or content.get("button", "") or "Empty message")
+    return first_words(
+        ", ".join(descriptions + files) or content.get("button", "") or "Empty message"
+    )
 
 
 def _content(body: MessageBody | None) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = body.content if body is not None else {}
-        return found
+        content: dict[str, Any] = body.content if body is not None else {}
+        return content
     except DecryptionError:
         return {}
 
 
 def _kind_of_file(file: dict[str, Any]) -> str:
-    """Say what a file is, as far as its content type tells."""
+    """Return the title of a file's kind, by its content type."""
     content_type = file.get("content_type", "").partition(";")[0].strip().lower()
     if content_type in CARDS:
         return "Contact card"
     return FILES.get(content_type.partition("/")[0], "File")
 
 
-def _shown(content: dict[str, Any]) -> ContentView:
-    where = contents.coordinates(content)
-    return ContentView(
-        contents.describe_content(content), MAP.format(*where.split(",")) if where else ""
-    )
+def _content_view(content: dict[str, Any]) -> ContentView:
+    coordinates = contents.coordinates(content)
+    map_url = MAP.format(*coordinates.split(",")) if coordinates else ""
+    return ContentView(contents.describe_content(content), map_url)
 
 
-def _window(talk: ConversationSummary) -> str:
-    """Say whether free text may go, where that is a question."""
-    return detail.consent_label(talk.window_closes_at) if talk.has_window else ""
+def _window(summary: ConversationSummary) -> str:
+    """Return the state of the session window_closes_at, '' for a connection without windows."""
+    return detail.window_label(summary.window_closes_at) if summary.has_window else ""
 
 
-def _lines(talk: ConversationSummary) -> list[ConversationLine]:
-    found = conversations.conversation_entries(talk)
-    templates = sent_text.sent_text_of([line.message for line in found if line.message])
-    return [_said(line, templates.get(line.message.id) if line.message else None) for line in found]
+def _lines(summary: ConversationSummary) -> list[ConversationLine]:
+    entries = conversations.conversation_entries(summary)
+    templates = sent_text.sent_text_of([entry.message for entry in entries if entry.message])
+    return [
+        _line(entry, templates.get(entry.message.id) if entry.message else None)
+        for entry in entries
+    ]
 
 
-def _said(line: ConversationEntry, template: SentText | None) -> ConversationLine:
+def _line(entry: ConversationEntry, template: SentText | None) -> ConversationLine:
     content: dict[str, Any] = {"text": "The text was deleted."}
-    if line.body is not None:
+    if entry.body is not None:
         try:
-            content = line.body.content
+            content = entry.body.content
         except DecryptionError as problem:
             content = {"text": str(problem)}
-    message = line.message
+    message = entry.message
     return ConversationLine(
-        at=line.at,
-        theirs=line.is_incoming,
+        at=entry.at,
+        received=entry.is_incoming,
         text=template.filled(content) if template else content.get("text", ""),
         button=content.get("button", ""),
         files=[
-            File(
-                file.get("name") or _kind_of_file(file),
-                (
-                    ""
-                    if line.row_id is None
-                    else url_for("admin.inbound_file", inbound_id=line.row_id, n=n)
-                ),
-            )
-            for n, file in enumerate(content.get("media", ()))
+            File(file.get("name") or _kind_of_file(file), _file_url(entry, position))
+            for position, file in enumerate(content.get("media", ()))
         ],
-        contents=[_shown(one) for one in content.get("contents", ())],
-        keyword=line.keyword,
+        contents=[_content_view(item) for item in content.get("contents", ())],
+        keyword=entry.keyword,
         status=message.status if message else "",
         href=url_for("admin.message", message_id=message.id) if message else "",
     )
+
+
+def _file_url(entry: ConversationEntry, position: int) -> str:
+    if entry.row_id is None:
+        return ""
+    return url_for("admin.inbound_file", inbound_id=entry.row_id, position=position)

@@ -1,4 +1,4 @@
-"""The list of messages: filtered, searched, paged."""
+"""List messages, with filters, search and pages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ from hub.lib import phones
 from hub.messaging.track import message_queries
 from hub.models import Connection, Message
 
-COUNTED = 1000  # chips count no further
+MAX_COUNT = 1000  # the highest number in a filter
 DAY = timedelta(hours=24)
-WAY = "way"
-# what an admin asks for: name, title, icon, the statuses that are meant
+IN_PROGRESS = "way"
+# the filters: name, title, icon, statuses
 GROUPS: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
     ("lost", "Failed", "x-octagon-fill", (Status.FAILED, Status.UNDELIVERED)),
     ("unknown", "Unknown", "question-diamond-fill", (Status.UNKNOWN,)),
-    (WAY, "In progress", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
+    (
+        IN_PROGRESS,
+        "In progress",
+        "clock",
+        (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT),
+    ),
     ("arrived", "Delivered", "check-circle-fill", (Status.DELIVERED, Status.READ)),
     ("unsent", "Not sent", "slash-circle", (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED)),
 )
@@ -41,7 +46,7 @@ def messages() -> Any:
     """List messages, newest first."""
     keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
     branches = _branches(keep)
-    found = paged(
+    listed = paged(
         lambda before, after, limit: message_queries.newest_messages(
             branches, limit, before=before, after=after
         ),
@@ -55,29 +60,29 @@ def messages() -> Any:
     )
     return render_template(
         "messages.html",
-        rows=rows(found.rows),
+        rows=rows(listed.rows),
         filters=_chips(keep),
-        more=_more(keep, connections),
-        on=_on(keep),
+        more=_more_filters(keep, connections),
+        active=_active_filters(keep),
         q=keep.get("q", ""),
         keep={name: value for name, value in keep.items() if name != "q"},
-        newer=found.newer,
-        older=found.older,
+        newer=listed.newer,
+        older=listed.older,
         filtered=bool(keep),
     )
 
 
 def _branches(keep: dict[str, str]) -> message_queries.Branches:
-    """Return what finds the messages that filters and search ask for."""
-    asked = [set(statuses) for name, _, _, statuses in GROUPS if keep.get("show") == name]
+    """Return the index conditions that select the messages of the filters and the search."""
+    status_sets = [set(statuses) for name, _, _, statuses in GROUPS if keep.get("show") == name]
     if "status" in keep:
-        asked.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
+        status_sets.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
     q = keep.get("q", "")
     if q.lower() in list(Status) and not message_queries.match_request(q):
-        asked.append({Status(q.lower())})
+        status_sets.append({Status(q.lower())})
         q = ""
-    statuses = set.intersection(*asked) if asked else set()
-    if asked and not statuses:
+    statuses = set.intersection(*status_sets) if status_sets else set()
+    if status_sets and not statuses:
         return []
     test = {"0": False, "1": True}.get(keep.get("test", ""))
     filters = message_queries.Filters(
@@ -85,33 +90,29 @@ def _branches(keep: dict[str, str]) -> message_queries.Branches:
         channel=keep.get("channel", ""),
         slug=keep.get("connection", ""),
         test=test,
-        expecting=keep.get("show") == WAY,
+        expecting=keep.get("show") == IN_PROGRESS,
     )
-    return filters.narrow(_meant(q)) if q else filters.branches()
+    return filters.narrow(_search_branches(q)) if q else filters.branches()
 
 
-def _meant(q: str) -> message_queries.Branches:
-    """Return what a search can mean: an id of ours or the provider's, an address, a request, a
-    code.
-    """
-    found = message_queries.match_provider_id(q) + message_queries.match_request(q)
+def _search_branches(q: str) -> message_queries.Branches:
+    """Return the conditions for a search by message id, provider id, address, request or code."""
+    branches = message_queries.match_provider_id(q) + message_queries.match_request(q)
+    numbers = [(Address.PHONE, number) for number in _phone_numbers(q)]
     try:
-        found += message_queries.match_address(
-            [*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)]
-        )
-    except (
-        DecryptionError
-    ) as problem:  # the key that addresses are found by does not open; everything else still does
+        branches += message_queries.match_address([*numbers, *((kind, q) for kind in Address)])
+    except DecryptionError as problem:
+        # without the key for hashes of addresses, all other searches still work
         flash(f"Signpost cannot search addresses. {problem}", "bad")
     if is_id("msg", q):
-        found.append(Message.id == q)
+        branches.append(Message.id == q)
     if q.isdecimal() and len(q) <= 6:
-        found += message_queries.match_code(q)
-    return found
+        branches += message_queries.match_code(q)
+    return branches
 
 
-def _numbers(q: str) -> list[str]:
-    """Return the phone number that a search means; its + may be left out."""
+def _phone_numbers(q: str) -> list[str]:
+    """Return the phone number in a search, which may lack the leading +."""
     for text in (q, f"+{q}"):
         with suppress(ValueError):
             return [phones.parse_typed(text)]
@@ -119,9 +120,9 @@ def _numbers(q: str) -> list[str]:
 
 
 def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
-    here = keep.get("show", "")
+    chosen = keep.get("show", "")
     chips: list[dict[str, Any]] = [
-        {"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}
+        {"title": "All", "href": _link(keep, show=None), "here": not chosen, "icon": ""}
     ]
     for name, title, icon, statuses in GROUPS:
         count = _count(name, statuses)
@@ -129,27 +130,27 @@ def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
             {
                 "title": title,
                 "href": _link(keep, show=name),
-                "here": here == name,
+                "here": chosen == name,
                 "icon": icon,
-                "count": count if 0 < count < COUNTED else None,
+                "count": count if 0 < count < MAX_COUNT else None,
             }
         )
     return chips
 
 
 def _count(name: str, statuses: tuple[Status, ...]) -> int:
-    """Count a group's messages of the last day: the page must not get slower as tables grow."""
-    count = message_queries.count_messages(statuses, now() - DAY, COUNTED)
-    quiet = message_queries.silent_connections() if name == WAY else []
-    over = [status for status in statuses if status.awaits_report]
-    return (
-        count - message_queries.count_messages(over, now() - DAY, COUNTED, connection_ids=quiet)
-        if quiet
-        else count
+    """Count a group's messages of the last day only, so that the page stays fast."""
+    count = message_queries.count_messages(statuses, now() - DAY, MAX_COUNT)
+    silent = message_queries.silent_connections() if name == IN_PROGRESS else []
+    if not silent:
+        return count
+    accepted = [status for status in statuses if status.awaits_report]
+    return count - message_queries.count_messages(
+        accepted, now() - DAY, MAX_COUNT, connection_ids=silent
     )
 
 
-def _more(
+def _more_filters(
     keep: dict[str, str], connections: list[Connection]
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     used = {connection.channel for connection in connections}
@@ -158,34 +159,22 @@ def _more(
         for channel in Channel
         if channel in used
     ]
-    return [
-        (title, choices)
-        for title, choices in (
-            ("Channel", channels),
-            (
-                "Connection",
-                [
-                    _choice(keep, "connection", connection.slug, connection.title)
-                    for connection in connections
-                ],
-            ),
-            (
-                "Kind",
-                [
-                    _choice(keep, "test", "0", "Live messages"),
-                    _choice(keep, "test", "1", "Test messages"),
-                ],
-            ),
-        )
-        if choices
+    by_connection = [
+        _choice(keep, "connection", connection.slug, connection.title) for connection in connections
     ]
+    kinds = [
+        _choice(keep, "test", "0", "Live messages"),
+        _choice(keep, "test", "1", "Test messages"),
+    ]
+    groups = [("Channel", channels), ("Connection", by_connection), ("Kind", kinds)]
+    return [(title, choices) for title, choices in groups if choices]
 
 
 def _choice(keep: dict[str, str], name: str, value: str, title: str) -> dict[str, Any]:
     return {"title": title, "href": _link(keep, **{name: value}), "here": keep.get(name) == value}
 
 
-def _on(keep: dict[str, str]) -> list[tuple[str, str]]:
+def _active_filters(keep: dict[str, str]) -> list[tuple[str, str]]:
     titles = {
         "channel": channel_title(keep.get("channel", "")),
         "connection": keep.get("connection", ""),
@@ -196,5 +185,5 @@ def _on(keep: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _link(keep: dict[str, str], **changed: str | None) -> str:
-    words: dict[str, Any] = {**keep, **changed}
-    return url_for("admin.messages", **{name: value for name, value in words.items() if value})
+    filters: dict[str, Any] = {**keep, **changed}
+    return url_for("admin.messages", **{name: value for name, value in filters.items() if value})

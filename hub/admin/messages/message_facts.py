@@ -1,4 +1,4 @@
-"""The facts under Details on a message's page: where it came from, its ids, price and attempts."""
+"""List the details of a message: its event, ids, price and attempts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.models import Event, Message, Source, Template, TemplateVersion
 
 
 def list_facts(message: Message) -> list[tuple[str, Any]]:
-    """Return rows of label and value; a row with an empty value is not shown."""
+    """Return pairs of a label and a value. The page does not show a pair with an empty value."""
     provider = integrations.provider_of(message.connection.integration, "Provider")
     contact_url = url_for("admin.contact", contact_id=message.contact_id)
     connection_url = url_for("admin.connection", slug=message.connection.slug)
@@ -47,7 +47,7 @@ def _template(message: Message) -> str:
 
 
 def language_of(message: Message) -> str:
-    """Return the language of the template that a message was made from; '' without one."""
+    """Return the language of a message's template; '' without a template."""
     _, template = _template_of(message)
     return {"en": "English"}.get(template.locale, template.locale) if template else ""
 
@@ -74,9 +74,9 @@ def _link(href: str, text: str, classes: str = "") -> Markup:
 
 
 def _window(message: Message) -> str:
-    """Say whether free text may be sent to the recipient now, where that is a question."""
-    if not detail.asks_for(message.connection):
+    """Return the state of the recipient's session window; '' for a connection without windows."""
+    if not detail.has_session_window(message.connection):
         return ""
     sender = policy.sender_key(message.connection.info)
     closing = session_windows.closing_times(sender, [message.contact_id])
-    return detail.consent_label(closing.get(message.contact_id))
+    return detail.window_label(closing.get(message.contact_id))

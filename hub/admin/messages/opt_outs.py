@@ -1,4 +1,4 @@
-"""Lift the opt-outs that block a message, from the page of the message."""
+"""Remove the opt-outs that block a message, from the page of the message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.models import Message
 @admin.route("/messages/<message_id>/lift", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def lift_suppression(message_id: str) -> Any:
-    """Ask whether messages to this recipient are allowed again, and allow them."""
+    """Ask for confirmation, and remove the opt-outs that block a message."""
     if not forms.posted():
         return _confirm_lifting(find(message_id))
     try:
@@ -35,9 +35,9 @@ def lift_suppression(message_id: str) -> Any:
     return redirect(url_for("admin.message", message_id=message_id), 303)
 
 
-def _confirm_lifting(one: Message) -> str:
-    here = url_for("admin.message", message_id=one.id)
-    to = phone(recipient(one.contact, one.connection))
+def _confirm_lifting(message: Message) -> str:
+    page_url = url_for("admin.message", message_id=message.id)
+    to = phone(recipient(message.contact, message.connection))
     return confirmation.ask(
         f"Allow messages to {to}",
         [
@@ -47,6 +47,6 @@ def _confirm_lifting(one: Message) -> str:
             " the law, and the provider may still block the messages.",
         ],
         button="Allow messages to this recipient again",
-        cancel=here,
-        crumbs=[("Messages", url_for("admin.messages")), (f"Message to {to}", here)],
+        cancel=page_url,
+        crumbs=[("Messages", url_for("admin.messages")), (f"Message to {to}", page_url)],
     )

@@ -1,6 +1,4 @@
-"""Callbacks as they came in: those of a message, those that could not be settled, and replaying
-them.
-"""
+"""Show stored provider callbacks, and replay them: those of a message, and unprocessed ones."""
 
 from __future__ import annotations
 
@@ -31,42 +29,38 @@ from hub.models import Message, ProviderCallback
 
 @dataclass(frozen=True)
 class CallbackEntry:
-    """A callback as a page shows it.
-
-    `about` is a provider's id or "", `text` what came, `error` why it could not be settled,
-    `due_at` when it is tried again.
-    """
+    """A callback as a page shows it."""
 
     id: str
     at: datetime
-    about: str
+    about: str  # the provider's id of the message, or ''
     detail: str
-    text: str
-    error: str
-    due_at: datetime | None
+    text: str  # the content, one field a line
+    error: str  # why the callback could not be processed, or ''
+    due_at: datetime | None  # the time of the next attempt
 
 
 @admin.get("/receipts")
 @needs(Role.VIEWER)
 def callbacks() -> Any:
-    """List the callbacks that could not be settled, newest first."""
-    # said as its index says it
+    """List the callbacks that could not be processed, newest first."""
+    # the same condition as the index, so that the database uses it
     failed = select(ProviderCallback).where(ProviderCallback.error != literal_column("''"))
-    found = page(failed, ProviderCallback.id, "rcp", {})
+    listed = page(failed, ProviderCallback.id, "rcp", {})
     return render_template(
         "provider_callbacks.html",
-        callbacks=_kept(found.rows),
+        callbacks=_entries(listed.rows),
         may_replay=may(Role.OPERATOR),
         minutes=process_callbacks.LOOK_FOR.seconds // 60,
-        newer=found.newer,
-        older=found.older,
+        newer=listed.newer,
+        older=listed.older,
     )
 
 
 @admin.post("/receipts/<callback_id>/replay")
 @needs(Role.OPERATOR)
 def replay_callback(callback_id: str) -> Any:
-    """Apply one callback once more."""
+    """Replay one callback."""
     if not is_id("rcp", callback_id) or db.session.get(ProviderCallback, callback_id) is None:
         abort(404)
     flash(*callback_summary(replay.replay(Selection(callback_id=callback_id))))
@@ -76,7 +70,7 @@ def replay_callback(callback_id: str) -> Any:
 @admin.post("/messages/<message_id>/replay")
 @needs(Role.OPERATOR)
 def replay_message(message_id: str) -> Any:
-    """Apply the callbacks of a message once more."""
+    """Replay the callbacks of a message."""
     if not is_id("msg", message_id) or db.session.get(Message, message_id) is None:
         abort(404)
     flash(*callback_summary(replay.replay(Selection(message=message_id))))
@@ -85,7 +79,7 @@ def replay_message(message_id: str) -> Any:
 
 def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
     """Return the callbacks about a message, oldest first."""
-    return _kept(
+    return _entries(
         db.session.scalars(
             select(ProviderCallback)
             .where(ProviderCallback.id.in_(replay.callbacks_of_message(message_id)))
@@ -94,7 +88,7 @@ def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
     )
 
 
-def _kept(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
+def _entries(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
     return unreadable_rows.readable_rows(
         "provider_callbacks",
         rows,
@@ -110,11 +104,11 @@ def _kept(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
     )
 
 
-_HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else
+_HASH = re.compile(r"[0-9a-f]{64}")  # the subject of a webhook that names no message
 
 
 def _text(row: ProviderCallback) -> str:
-    """Write what came, one field a line."""
+    """Return the content of a callback, one field a line."""
     line = f"{clock(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
     try:
         content = row.request
@@ -123,12 +117,8 @@ def _text(row: ProviderCallback) -> str:
     if content is None:
         return line + callback_rows.REMOVED
     body = base64.b64decode(content["body"]).decode(errors="replace")
-    if (
-        not content["headers"]
-        .get("content-type", "")
-        .lower()
-        .startswith("application/x-www-form-urlencoded")
-    ):
+    content_type = content["headers"].get("content-type", "").lower()
+    if not content_type.startswith("application/x-www-form-urlencoded"):
         return line + body
     return line + "\n".join(
         f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True)
@@ -136,10 +126,10 @@ def _text(row: ProviderCallback) -> str:
 
 
 def callback_summary(report: Report) -> tuple[str, str]:
-    """Say what a replay did, and in which tone."""
+    """Return the sentences about the result of a replay, and their tone."""
     if not report.read:
         return "No stored callback matches, so nothing was replayed.", "info"
-    sentences = [_came_of(report)]
+    sentences = [_result_of(report)]
     if report.removed:
         sentences.append(
             f"{plural(report.removed, 'callback')} could not be read, because the content"
@@ -159,12 +149,12 @@ def callback_summary(report: Report) -> tuple[str, str]:
     return " ".join(sentences), "good" if report.missed else "info"
 
 
-def _came_of(report: Report) -> str:
+def _result_of(report: Report) -> str:
     replayed = f"Replayed {plural(report.read, 'callback')}"
     if report.new:
-        were = "status event was missing and has been"
-        many = "status events were missing and have been"
-        return f"{replayed}. {plural(report.new, were, many)} added."
+        singular = "status event was missing and has been"
+        several = "status events were missing and have been"
+        return f"{replayed}. {plural(report.new, singular, several)} added."
     if report.missed:
         return f"{replayed}. Missed changes were applied."
     return f"{replayed}." if report.failed == report.read else f"{replayed}. Nothing was missed."
