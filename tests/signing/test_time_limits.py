@@ -129,7 +129,9 @@ def test_buttons_of_posts_end_with_the_request(
     assert record is not None
     event_id = db.session.scalars(select(Message.event_id)).first()
     tokens = [
-        one.token for one in cards.buttons(record, cards.OFFERED[0], str(event_id)) if one.token
+        one.token
+        for one in cards.buttons(record, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        if one.token
     ]
     db.session.commit()
     assert tokens
@@ -137,7 +139,9 @@ def test_buttons_of_posts_end_with_the_request(
     ended = signing_batch.read_request(record.id)
     assert ended is not None
     assert [
-        one.token for one in cards.buttons(ended, cards.OFFERED[0], str(event_id)) if one.token
+        one.token
+        for one in cards.buttons(ended, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        if one.token
     ] == []
     looked = button_actions.preview_action(tokens[0])
     assert looked is not None
