@@ -1,4 +1,4 @@
-"""Your account: password and time zone."""
+"""Show the settings menu, and the user's own account: password and time zone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settings() -> Any:
 @admin.route("/account", methods=["GET", "POST"])
 @needs(Role.VIEWER)
 def account() -> Any:
-    """Show one's own account, and change its password."""
+    """Show the user's own account, and change its password."""
     form = forms.ChangePassword(request.form)
     if forms.posted():
         if form.validate():
@@ -51,7 +51,7 @@ def account() -> Any:
 
 
 def _change_password(form: forms.ChangePassword) -> Any:
-    """Change the password; after 5 wrong current ones this browser is signed out."""
+    """Change the password. After 5 wrong current passwords, this browser is signed out."""
     token = guard.token()
     if not limits.begin_current_password(token):
         return _sign_in_again()
@@ -82,7 +82,7 @@ def _sign_in_again() -> Any:
 @admin.post("/account/time-zone")
 @needs(Role.VIEWER)
 def set_time_zone() -> Any:
-    """Choose the zone that pages show times in."""
+    """Save the time zone in which pages show times."""
     form = forms.TimeZone(request.form)
     if not form.validate():
         return _page(forms.ChangePassword(), form), 422

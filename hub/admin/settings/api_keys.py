@@ -1,4 +1,4 @@
-"""Settings, API keys: create, change and revoke the keys of signing apps."""
+"""List, create, change and revoke the API keys of signing apps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEANINGS = {scope.value: scope.meaning for scope in Scope}
 
 
 class Day(DateField):
-    """A day, with an example where it cannot be read."""
+    """A date field whose error message gives an example."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         try:
@@ -43,14 +43,16 @@ class Day(DateField):
 
 
 class Limit(IntegerField):
-    """A whole number, with its range where it cannot be read."""
+    """A number field whose error message gives the range."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            why = f"Enter a whole number from 1 to {api_keys.MAX_PER_MINUTE:,}, or leave it empty."
-            raise ValueError(why) from None
+            limit = api_keys.MAX_PER_MINUTE
+            raise ValueError(
+                f"Enter a whole number from 1 to {limit:,}, or leave it empty."
+            ) from None
 
 
 class KeyForm(Form):
@@ -58,10 +60,10 @@ class KeyForm(Form):
 
     scopes = SelectMultipleField(
         "Scopes",
-        choices={one.value: one.value for one in Scope},
+        choices={scope.value: scope.value for scope in Scope},
         widget=ListWidget(),
         option_widget=CheckboxInput(),
-        default=[one.value for one in Scope],
+        default=[scope.value for scope in Scope],
         validate_choice=False,
         description="Choose only what the app needs. A key with every scope also gets scopes that "
         "later versions add.",
@@ -79,8 +81,8 @@ class KeyForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        usual = current_app.extensions["hub.config"].api_per_minute
-        self.per_minute.description = f"Leave empty for the default limit, {usual:,}."
+        default = current_app.extensions["hub.config"].api_per_minute
+        self.per_minute.description = f"Leave empty for the default limit, {default:,}."
 
 
 class AddKey(KeyForm):
@@ -94,7 +96,7 @@ class AddKey(KeyForm):
     )
     source = SelectField(
         "Source",
-        choices=lambda: {one.slug: one.name for one in sources.all_sources()},
+        choices=lambda: {source.slug: source.name for source in sources.all_sources()},
         description="The key sees the messages, opt-outs and consents of this source.",
     )
     test = BooleanField("Test key", description="A test key uses test connections only.")
@@ -107,7 +109,7 @@ class AddKey(KeyForm):
 @admin.get("/settings/api-keys", endpoint="api_keys")
 @needs(Role.VIEWER)
 def list_keys() -> Any:
-    """List the keys; what they are is not kept."""
+    """List the API keys, without their secrets, which are not stored."""
     return _page()
 
 
@@ -115,15 +117,15 @@ def list_keys() -> Any:
 @needs(Role.ADMIN)
 @limited(KEYS)
 def add_api_key() -> Any:
-    """Make a key and show it, this once."""
+    """Create an API key, and show it once."""
     form = AddKey(_posted())
     try:
         if form.validate():
             name = form.name.data or ""
-            made = api_keys.create(
+            new_key = api_keys.create(
                 name, test=bool(form.test.data), source=form.source.data, grant=_grant(form)
             )
-            return _page(made=made, made_for=name)
+            return _page(new_key=new_key, new_key_name=name)
     except Refused as refusal:
         _blame(form, refusal)
     return _page(form), 422
@@ -133,9 +135,9 @@ def add_api_key() -> Any:
 @needs(Role.ADMIN)
 @limited(KEYS)
 def edit_api_key(key_id: str) -> Any:
-    """Show what a key may do, and change it."""
+    """Show the permissions of an API key, and change them."""
     key = api_keys.find_row(key_id)
-    form = KeyForm(request.form if forms.posted() else None, data=_shown(key))
+    form = KeyForm(request.form if forms.posted() else None, data=_form_values(key))
     try:
         if forms.posted() and form.validate():
             api_keys.change(key_id, _grant(form, key))
@@ -144,14 +146,14 @@ def edit_api_key(key_id: str) -> Any:
     except Refused as refusal:
         _blame(form, refusal)
     status = 422 if forms.posted() else 200
-    shown = api_keys.summarize(key)
-    return render_template("api_key.html", key=shown, form_add=form, meanings=MEANINGS), status
+    summary = api_keys.summarize(key)
+    return render_template("api_key.html", key=summary, form_add=form, meanings=MEANINGS), status
 
 
 @admin.route("/settings/api-keys/<key_id>/revoke", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def revoke_api_key(key_id: str) -> Any:
-    """Ask whether a key is to be revoked, and revoke it."""
+    """Ask for confirmation, and revoke an API key."""
     if not forms.posted():
         return _confirm_revocation(api_keys.find_row(key_id))
     api_keys.revoke(key_id)
@@ -174,23 +176,23 @@ def _confirm_revocation(key: ApiKey) -> str:
     )
 
 
-def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> str:
+def _page(form: AddKey | None = None, *, new_key: str = "", new_key_name: str = "") -> str:
     config = current_app.extensions["hub.config"]
-    wanted = request.args.get("source", "")
-    known = {"test": config.demo, "source": wanted or sources.DEFAULT}
+    source = request.args.get("source", "") or sources.DEFAULT
+    defaults = {"test": config.demo, "source": source}
     return render_template(
         "api_keys.html",
         keys=[api_keys.summarize(key) for key in api_keys.all_keys()],
-        form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None,
+        form_add=(form or AddKey(data=defaults)) if may(Role.ADMIN) else None,
         meanings=MEANINGS,
         may_change=may(Role.ADMIN),
-        made=made,
-        made_for=made_for,
+        new_key=new_key,
+        new_key_name=new_key_name,
     )
 
 
 def _posted() -> MultiDict[str, str]:
-    """Return what was posted; a program that names no source or scopes means the usual ones."""
+    """Return the posted fields, with defaults for a program that sends no source or scopes."""
     posted = MultiDict(request.form)
     posted.setdefault("source", sources.DEFAULT)
     if "scopes" not in posted:
@@ -199,17 +201,17 @@ def _posted() -> MultiDict[str, str]:
 
 
 def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
-    """Return what a valid form grants; a day that was not changed keeps its exact time."""
+    """Return what a valid form grants; an expiry date that was not changed keeps its exact time."""
     day = form.expires.data
-    kept = key.expires_at if key else None
+    current = key.expires_at if key else None
     expires_at = _end_of(day) if day else None
-    if kept is not None and day == _last_day(kept):
-        expires_at = kept
-    scopes = [scope for scope in form.scopes.data or () if scope]  # the page sends a blank one, too
+    if current is not None and day == _last_day(current):
+        expires_at = current
+    scopes = [scope for scope in form.scopes.data or () if scope]  # the page also sends a blank one
     return Grant(scopes, expires_at, form.per_minute.data)
 
 
-def _shown(key: ApiKey) -> dict[str, Any]:
+def _form_values(key: ApiKey) -> dict[str, Any]:
     return {
         "scopes": sorted(api_keys.scopes_of(key.scopes)),
         "per_minute": key.per_minute,
@@ -218,12 +220,13 @@ def _shown(key: ApiKey) -> dict[str, Any]:
 
 
 def _end_of(day: date) -> datetime:
-    """Return when a day is over, where the reader is."""
+    """Return the end of a day in the reader's time zone."""
     try:
         return datetime.combine(day + timedelta(days=1), time(), datetimes.reader_zone())
     except OverflowError:
-        why = "Enter a date within the next 10 years."
-        raise Refused("too_late", why, field="expires") from None
+        raise Refused(
+            "too_late", "Enter a date within the next 10 years.", field="expires"
+        ) from None
 
 
 def _last_day(moment: datetime) -> date:

@@ -1,4 +1,4 @@
-"""Settings of opt-out keywords: further words for STOP, START and HELP, and a STOP's scope."""
+"""Show and change the keywords for STOP, START and HELP, and the scope of STOP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINES = {"rows": 3, "mono": True, "placeholder": "de: ABMELDEN, STOPP"}
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
-    """More words, a line for each language."""
+    """Additional keywords, one line for each language."""
 
     stop = TextAreaField(
         "Additional words for STOP",
@@ -48,15 +48,15 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 @admin.get("/settings/opt-out-words")
 @needs(Role.VIEWER)
 def opt_out_rules() -> Any:
-    """Show the words."""
-    held = opt_out.stored_rules()
+    """Show the keywords."""
+    stored = opt_out.stored_rules()
     return _page(
         RulesForm(
             data={
-                "stop": _lines(held.stop),
-                "start": _lines(held.start),
-                "help": _lines(held.help),
-                "everywhere": held.everywhere,
+                "stop": _lines(stored.stop),
+                "start": _lines(stored.start),
+                "help": _lines(stored.help),
+                "everywhere": stored.everywhere,
             }
         )
     )
@@ -65,10 +65,12 @@ def opt_out_rules() -> Any:
 @admin.post("/settings/opt-out-words")
 @needs(Role.ADMIN)
 def save_opt_out_rules() -> Any:
-    """Keep other words."""
+    """Save the keywords."""
     form = RulesForm(request.form)
     try:
-        words = {name: _words(form[name].data or "", name) for name in ("stop", "start", "help")}
+        words = {
+            name: _parse_words(form[name].data or "", name) for name in ("stop", "start", "help")
+        }
         opt_out.save_rules(words, everywhere=bool(form.everywhere.data))
     except Refused as refusal:
         blame(form, refusal)
@@ -94,25 +96,24 @@ def _page(form: RulesForm) -> str:
 
 
 def _answers() -> str:
-    """Say for each product on which people can reply who answers the words: the provider, or
-    Signpost.
-    """
-    answering = [
+    """Return who replies to keywords on each integration: its provider or Signpost."""
+    two_way = [
         cls for cls in integrations.registry().values() if cls.replies_to_keywords is not None
     ]
-    by_provider = [
-        f"{cls.provider} replies on {cls.title}." for cls in answering if cls.replies_to_keywords
+    sentences = [
+        f"{cls.provider} replies on {cls.title}." for cls in two_way if cls.replies_to_keywords
     ]
-    ours = " and ".join(cls.title for cls in answering if not cls.replies_to_keywords)
-    return " ".join([*by_provider, *([f"Signpost replies on {ours}."] if ours else [])])
+    if own := " and ".join(cls.title for cls in two_way if not cls.replies_to_keywords):
+        sentences.append(f"Signpost replies on {own}.")
+    return " ".join(sentences)
 
 
 def _lines(words: Mapping[str, str]) -> str:
     return "\n".join(f"{language}: {line}" for language, line in words.items())
 
 
-def _words(text: str, field: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _parse_words(text: str, field: str) -> dict[str, str]:
+    words_by_language: dict[str, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         language, colon, words = line.partition(":")
         if not colon or not words.strip() or not language.strip():
@@ -122,5 +123,6 @@ def _words(text: str, field: str) -> dict[str, str]:
                 " ABMELDEN, STOPP.",
                 field=field,
             )
-        found[language.strip().lower()] = ", ".join(filter(None, map(str.strip, words.split(","))))
-    return found
+        separate = filter(None, map(str.strip, words.split(",")))
+        words_by_language[language.strip().lower()] = ", ".join(separate)
+    return words_by_language

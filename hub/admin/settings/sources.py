@@ -1,4 +1,4 @@
-"""Settings, Sources: the signing apps, their API keys, and where their opt-outs apply."""
+"""List, add and change sources: signing apps, their API keys and the scope of their opt-outs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = {"autocomplete": "off", "maxlength": sources.LONGEST_NAME}
 
 
 class AddSource(Form):
-    """Another signing app or brand."""
+    """Add a signing app or brand."""
 
     name = StringField(
         "Name",
@@ -34,7 +34,7 @@ class AddSource(Form):
 
 
 class EditSource(Form):
-    """The name of a source, and where its opt-outs and consents apply."""
+    """The name of a source, and the scope of its opt-outs and consents."""
 
     name = StringField("Name", [InputRequired("Enter a name.")], render_kw=NAME)
     applies_to_all = BooleanField(
@@ -72,14 +72,14 @@ def add_source() -> Any:
 @admin.get("/settings/sources/<slug>", endpoint="source")
 @needs(Role.VIEWER)
 def show_source(slug: str) -> Any:
-    """Show a source with its keys."""
+    """Show a source with its API keys."""
     return _page(slug, EditSource(obj=sources.by_slug(slug)))
 
 
 @admin.post("/settings/sources/<slug>")
 @needs(Role.ADMIN)
 def change_source(slug: str) -> Any:
-    """Save a source's name, and where its opt-outs apply."""
+    """Save a source's name and the scope of its opt-outs."""
     form = EditSource(request.form)
     try:
         if form.validate():

@@ -1,4 +1,4 @@
-"""Settings, Users: who may sign in, and what they may do."""
+"""Manage users: add them, change their roles, deactivate them and create password links."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ROLES = [(role.value, role.title, role.meaning) for role in Role]
 @admin.get("/settings/users", endpoint="users")
 @needs(Role.VIEWER)
 def list_users() -> Any:
-    """List everybody who may sign in."""
+    """List all users."""
     return _page()
 
 
 @admin.post("/settings/users")
 @needs(Role.ADMIN)
 def add_user() -> Any:
-    """Add somebody, and make the link with which they choose a password."""
+    """Add a user, and create the link with which they choose a password."""
     form = forms.AddUser(request.form)
     try:
         if form.validate():
@@ -41,27 +41,29 @@ def add_user() -> Any:
 @admin.post("/settings/users/<user_id>/role")
 @needs(Role.ADMIN)
 def change_role(user_id: str) -> Any:
-    """Give somebody another role."""
-    wanted = request.form.get("role", "")
-    role = next((role for role in Role if str(role.value) == wanted), None)
+    """Change a user's role."""
+    posted = request.form.get("role", "")
+    role = next((role for role in Role if str(role.value) == posted), None)
     if role is None:
         raise Refused("unknown_role", "This role does not exist.", field="role")
-    return _change(lambda: users.change_role(user_id, role), user_id, f"is now {_article(role)}")
+    return _change(
+        lambda: users.change_role(user_id, role), user_id, f"is now {_with_article(role)}"
+    )
 
 
 @admin.route("/settings/users/<user_id>/deactivate", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def deactivate_user(user_id: str) -> Any:
-    """Ask whether a user is to be deactivated, and deactivate them."""
+    """Ask for confirmation, and deactivate a user."""
     if not forms.posted():
         name = users.get(user_id).name
-        here = url_for("admin.users")
+        list_url = url_for("admin.users")
         return confirmation.ask(
             f"Deactivate {name}",
             [f"{name} is signed out immediately and can no longer sign in. You can undo this."],
             button="Deactivate user",
-            cancel=here,
-            crumbs=[("Settings", url_for("admin.settings")), ("Users", here)],
+            cancel=list_url,
+            crumbs=[("Settings", url_for("admin.settings")), ("Users", list_url)],
         )
     return _change(
         lambda: users.disable(user_id), user_id, "is signed out and can no longer sign in"
@@ -71,21 +73,21 @@ def deactivate_user(user_id: str) -> Any:
 @admin.post("/settings/users/<user_id>/reactivate")
 @needs(Role.ADMIN)
 def reactivate_user(user_id: str) -> Any:
-    """Let somebody in again."""
+    """Allow a deactivated user to sign in again."""
     return _change(lambda: users.enable(user_id), user_id, "can sign in again")
 
 
 @admin.post("/settings/users/<user_id>/link")
 @needs(Role.ADMIN)
 def new_password_link(user_id: str) -> Any:
-    """Make a link with which somebody chooses another password."""
+    """Create a link with which a user chooses a new password."""
     return _page(link_of=users.get(user_id).id)
 
 
-def _change(change: Any, user_id: str, told: str) -> Any:
+def _change(change: Any, user_id: str, result: str) -> Any:
     try:
         change()
-        flash(f"{users.get(user_id).name} {told}.", "good")
+        flash(f"{users.get(user_id).name} {result}.", "good")
     except Refused as refusal:
         if refusal.status == 404:
             raise
@@ -93,7 +95,7 @@ def _change(change: Any, user_id: str, told: str) -> Any:
     return redirect(url_for("admin.users"), 303)
 
 
-def _article(role: Role) -> str:
+def _with_article(role: Role) -> str:
     return f"{'an' if role.title[0] in 'AEIOU' else 'a'} {role.title.lower()}"
 
 
