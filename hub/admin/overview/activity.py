@@ -1,4 +1,4 @@
-"""Activity: who changed what, newest first."""
+"""Show the activity log: every change with its author, newest first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Entry(NamedTuple):
     """One change as the page shows it."""
 
     at: Any
-    who: str
-    did: str
+    actor: str
+    sentence: str
     href: str
     detail: str
     address: str
@@ -29,56 +29,55 @@ class Entry(NamedTuple):
 @admin.get("/activity")
 @needs(Role.VIEWER)
 def activity() -> Any:
-    """List the changes, narrowed by who made them, to what, and of which kind."""
-    keep = {
+    """List changes, filtered by actor, subject, kind or text."""
+    active_filters = {
         name: value
         for name in ("kind", "who", "subject", "q")
         if (value := request.args.get(name, "").strip())
     }
-    found = page(_wanted(keep), AuditEntry.id, "aud", keep)
+    listed = page(_query(active_filters), AuditEntry.id, "aud", active_filters)
     return render_template(
         "activity.html",
-        entries=_entries(found.rows),
-        filters=_chips(keep),
-        q=keep.get("q", ""),
-        keep=keep,
-        filtered=bool(keep),
-        newer=found.newer,
-        older=found.older,
+        entries=_entries(listed.rows),
+        filters=_chips(active_filters),
+        q=active_filters.get("q", ""),
+        active_filters=active_filters,
+        filtered=bool(active_filters),
+        newer=listed.newer,
+        older=listed.older,
     )
 
 
-def _wanted(keep: dict[str, str]) -> Select[Any]:
-    wanted = select(AuditEntry)
-    if "kind" in keep:
-        wanted = wanted.where(AuditEntry.action.startswith(keep["kind"] + ".", autoescape=True))
-    if "who" in keep:
-        wanted = wanted.where(
-            AuditEntry.user_id == keep["who"]
-            if is_id("usr", keep["who"])
-            else AuditEntry.actor == keep["who"]
+def _query(active_filters: dict[str, str]) -> Select[Any]:
+    query = select(AuditEntry)
+    if "kind" in active_filters:
+        query = query.where(
+            AuditEntry.action.startswith(active_filters["kind"] + ".", autoescape=True)
         )
-    if "subject" in keep:
-        wanted = wanted.where(AuditEntry.subject == keep["subject"])
-    if "q" in keep:
-        named = (
-            column.icontains(keep["q"], autoescape=True)
+    if "who" in active_filters:
+        query = query.where(
+            AuditEntry.user_id == active_filters["who"]
+            if is_id("usr", active_filters["who"])
+            else AuditEntry.actor == active_filters["who"]
+        )
+    if "subject" in active_filters:
+        query = query.where(AuditEntry.subject == active_filters["subject"])
+    if "q" in active_filters:
+        matches = (
+            column.icontains(active_filters["q"], autoescape=True)
             for column in (AuditEntry.title, AuditEntry.actor)
         )
-        wanted = wanted.where(or_(*named))
-    return wanted
+        query = query.where(or_(*matches))
+    return query
 
 
 def _entries(rows: list[AuditEntry]) -> list[Entry]:
-    people = {row.user_id for row in rows if row.user_id}
-    emails = {
-        user.id: user.email for user in db.session.scalars(select(User).where(User.id.in_(people)))
-    }
-    named = {row.subject for row in rows if is_id("con", row.subject)}
-    slugs = {
-        one.id: one.slug
-        for one in db.session.scalars(select(Connection).where(Connection.id.in_(named)))
-    }
+    user_ids = {row.user_id for row in rows if row.user_id}
+    users = db.session.scalars(select(User).where(User.id.in_(user_ids)))
+    emails = {user.id: user.email for user in users}
+    connection_ids = {row.subject for row in rows if is_id("con", row.subject)}
+    connections = db.session.scalars(select(Connection).where(Connection.id.in_(connection_ids)))
+    slugs = {connection.id: connection.slug for connection in connections}
     return [
         Entry(
             row.at,
@@ -93,30 +92,27 @@ def _entries(rows: list[AuditEntry]) -> list[Entry]:
 
 
 def activity_sentence(row: AuditEntry) -> str:
-    """Say what was done, as the rest of a sentence that begins with who did it."""
+    """Return the change as the rest of a sentence that begins with the actor's name."""
     if row.action == "user.signed_in" and row.subject == row.user_id:
         return "signed in"
     if row.action == "user.signed_out" and row.subject == row.user_id:
         return "signed out"
-    words = DONE.get(row.action)
-    if words is None:  # an action of a later version, or of a part that brought its own
+    template = SENTENCES.get(row.action)
+    if template is None:  # an action of a later version, or of a plug-in
         noun, _, verb = row.action.partition(".")
-        words = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
-    return (
-        words.format(row.title or ("a request" if is_id("req", row.subject) else ""))
-        .strip()
-        .rstrip(":")
-    )
+        template = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
+    title = row.title or ("a request" if is_id("req", row.subject) else "")
+    return template.format(title).strip().rstrip(":")
 
 
 def details(row: AuditEntry) -> str:
-    """Write what else is known of a change: `before: Viewer · role: Admin`."""
-    known = {
+    """Return the details of a change, such as `before: Viewer · role: Admin`."""
+    filled = {
         name.replace("_", " "): value
         for name, value in row.detail.items()
         if value not in ("", None, [])
     }
-    return " · ".join(f"{name}: {_plain(value)}" for name, value in known.items())
+    return " · ".join(f"{name}: {_plain(value)}" for name, value in filled.items())
 
 
 def _plain(value: Any) -> str:
@@ -130,22 +126,22 @@ def _href(row: AuditEntry, slugs: dict[str, str]) -> str:
         return url_for("admin.connection", slug=slugs[row.subject])
     if is_id("msg", row.subject):
         return url_for("admin.message", message_id=row.subject)
-    return (
-        url_for("admin.request_page", request_id=row.subject) if is_id("req", row.subject) else ""
-    )
+    if is_id("req", row.subject):
+        return url_for("admin.request_page", request_id=row.subject)
+    return ""
 
 
-def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
-    here = keep.get("kind", "")
+def _chips(active_filters: dict[str, str]) -> list[dict[str, Any]]:
+    chosen = active_filters.get("kind", "")
     return [
-        {"title": title, "href": _link(keep, kind=kind or None), "here": here == kind}
+        {"title": title, "href": _link(active_filters, kind=kind or None), "here": chosen == kind}
         for kind, title in KINDS
     ]
 
 
-def _link(keep: dict[str, str], **changed: str | None) -> str:
-    words: dict[str, Any] = {**keep, **changed}
-    return url_for("admin.activity", **words)
+def _link(active_filters: dict[str, str], **changed: str | None) -> str:
+    filters: dict[str, Any] = {**active_filters, **changed}
+    return url_for("admin.activity", **filters)
 
 
 KINDS = (
@@ -161,8 +157,8 @@ KINDS = (
     ("security", "Security"),
 )
 
-# what follows the name of whoever did it; {} is what the subject was called
-DONE = {
+# by action: the rest of a sentence that begins with the actor's name; {} is the subject's title
+SENTENCES = {
     "api_key.changed": "changed the permissions of the API key {}",
     "api_key.created": "created the API key {}",
     "api_key.revoked": "revoked the API key {}",

@@ -1,4 +1,4 @@
-"""Items of the overview that need attention: one function for each kind of problem."""
+"""List the items that need attention, with one function for each kind of problem."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from hub.models import Connection, Message, ProviderCallback
 from hub.shared import clock_check
 
 LATE = timedelta(minutes=1)
-COUNT_LIMIT = 1000  # messages are counted no further
+COUNT_LIMIT = 1000  # the highest number of messages that is counted
 CALLBACK_LIMIT = 100
 
 
 @dataclass(frozen=True)
 class AttentionItem:
-    """A problem, with a link to where it can be solved."""
+    """A problem, with a link to the page on which to solve it."""
 
     tone: str
     icon: str
@@ -44,20 +44,20 @@ class AttentionItem:
 
 
 def list_items() -> list[AttentionItem]:
-    """Return every problem that there is now, the most serious kinds first."""
+    """Return all current problems, the most serious kinds first."""
     sending = _connections(ConnectionState.ENABLED)
     kinds = (
         _wrong_clock(),
         _broken_connections(_connections(ConnectionState.BROKEN)),
         _disabled_connections(_connections(ConnectionState.DISABLED)),
-        _hindered_connections(sending),
+        _unhealthy_connections(sending),
         _spent_limits(sending),
-        _lost_templates(),
+        _unusable_templates(),
         _unknown_outcomes(),
         _failed_messages(),
         _late_messages(),
         _unreadable_rows(),
-        _unsettled_callbacks(),
+        _unprocessed_callbacks(),
     )
     return list(chain.from_iterable(kinds))
 
@@ -112,7 +112,7 @@ def _disabled_connections(disabled: list[Connection]) -> Iterator[AttentionItem]
             )
 
 
-def _hindered_connections(sending: list[Connection]) -> Iterator[AttentionItem]:
+def _unhealthy_connections(sending: list[Connection]) -> Iterator[AttentionItem]:
     health = connection_health.health_of(sending)
     for connection in sending:
         problem = health.get(connection.id)
@@ -147,7 +147,7 @@ def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
             )
 
 
-def _lost_templates() -> Iterator[AttentionItem]:
+def _unusable_templates() -> Iterator[AttentionItem]:
     for template, connection in template_sync.unsendable_templates():
         state = template.state
         change = "now has other variables" if state == "approved" else f"is {state}"
@@ -221,19 +221,19 @@ def _unreadable_rows() -> Iterator[AttentionItem]:
         )
 
 
-def _unsettled_callbacks() -> Iterator[AttentionItem]:
+def _unprocessed_callbacks() -> Iterator[AttentionItem]:
     recent = ProviderCallback.id > id_at("rcp", now() - DAY)
     callbacks = (
         select(ProviderCallback.id)
         .where(ProviderCallback.error != "", recent)
         .limit(CALLBACK_LIMIT)
     )
-    if unsettled := _count(callbacks):
+    if unprocessed := _count(callbacks):
         minutes = process_callbacks.LOOK_FOR.seconds // 60
         yield AttentionItem(
             tone="warn",
             icon="inbox",
-            title=f"{plural(unsettled, 'callback')} could not be processed",
+            title=f"{plural(unprocessed, 'callback')} could not be processed",
             text=(
                 f"Signpost retries each callback for {minutes} minutes. The list shows the reasons."
             ),

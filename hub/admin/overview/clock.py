@@ -1,4 +1,4 @@
-"""The page on which an admin confirms a clock that Signpost does not trust."""
+"""Show a clock that Signpost does not trust, and let an admin confirm it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.shared import clock_check
 @admin.get("/clock")
 @needs(Role.VIEWER)
 def clock() -> Any:
-    """Show how far the clock is off, and what to do."""
+    """Show the problem with the clock, and how to fix it."""
     return render_template(
         "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=may(Role.ADMIN)
     )
@@ -24,7 +24,7 @@ def clock() -> Any:
 @admin.post("/clock")
 @needs(Role.ADMIN)
 def confirm_clock() -> Any:
-    """Trust the clock from now on."""
+    """Confirm the clock, so that Signpost trusts it."""
     clock_check.confirm()
     flash("Clock confirmed. Signpost deletes old data again.", "good")
     return redirect(url_for("admin.overview"), 303)

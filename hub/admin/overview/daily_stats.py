@@ -1,16 +1,14 @@
-"""The last day in numbers: counted on the index of connection, status and id, so that a busy day
-costs little more.
-"""
+"""Count the messages of the last day, by the index of connection, status and id, which is fast."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from hub.core.vocabulary import Status
 from hub.db.engine import db
@@ -19,38 +17,39 @@ from hub.messaging.track import message_queries
 from hub.models import Connection, Message
 
 DAY = timedelta(hours=24)
-TIMED = 1000  # messages of a channel whose times are looked at: the newest
+MAX_TIMED = 1000  # the newest messages of a channel whose delivery times are read
 ARRIVED = tuple(status for status in Status if status.is_delivered)
 LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
-ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
+IN_PROGRESS = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 
 
 @dataclass(frozen=True)
 class DailyStats:
-    """The messages of the last day: how many of each channel and status, and in each hour; how long
-    the newest took to arrive.
-    """
+    """The numbers and delivery times of the last day's messages."""
 
-    counts: Mapping[tuple[str, Status], int]
-    hours: list[int]  # the oldest hour first
-    seconds: Mapping[str, list[float]]  # by channel, from plan to handset
-    over: Mapping[str, int]  # by channel, how many were handed to who says no more than that
+    counts: Mapping[tuple[str, Status], int]  # by channel and status
+    hours: list[int]  # the number of messages in each hour, the oldest first
+    seconds: Mapping[str, list[float]]  # by channel, from queued to delivered
+    unreported: Mapping[str, int]  # by channel, accepted by providers that report no delivery
 
     def count(self, statuses: Container[Status], channel: str = "") -> int:
         return sum(
-            n
-            for (on, status), n in self.counts.items()
-            if status in statuses and channel in ("", on)
+            count
+            for (counted_channel, status), count in self.counts.items()
+            if status in statuses and channel in ("", counted_channel)
         )
 
-    def on_the_way(self, channel: str = "") -> int:
-        return self.count(ON_THE_WAY, channel) - sum(
-            n for on, n in self.over.items() if channel in ("", on)
+    def in_progress(self, channel: str = "") -> int:
+        unreported = sum(
+            count
+            for counted_channel, count in self.unreported.items()
+            if channel in ("", counted_channel)
         )
+        return self.count(IN_PROGRESS, channel) - unreported
 
     def silent(self, channel: str) -> bool:
-        """Tell whether of a channel's messages nothing was heard, and nothing will be."""
-        return bool(self.over.get(channel)) and not self.count(ARRIVED, channel)
+        """Return whether a channel reports no deliveries at all."""
+        return bool(self.unreported.get(channel)) and not self.count(ARRIVED, channel)
 
     @property
     def channels(self) -> list[str]:
@@ -60,34 +59,43 @@ class DailyStats:
 def read_daily_stats() -> DailyStats:
     """Count the messages of the last day."""
     moment = now()
-    carriers: dict[str, list[str]] = {}
+    ids_by_channel: dict[str, list[str]] = {}
     for connection_id, channel in db.session.execute(select(Connection.id, Connection.channel)):
-        carriers.setdefault(channel, []).append(connection_id)
+        ids_by_channel.setdefault(channel, []).append(connection_id)
     silent = set(message_queries.silent_connections())
     counts: Counter[tuple[str, Status]] = Counter()
     seconds: dict[str, list[float]] = {}
-    over: Counter[str] = Counter()
-    for channel, ids in carriers.items():
-        of_day = (Message.connection_id.in_(ids), Message.id > id_at("msg", moment - DAY))
-        standing = select(Message.connection_id, Message.status, func.count()).where(
-            *of_day, Message.status.in_(list(Status))
+    unreported: Counter[str] = Counter()
+    for channel, ids in ids_by_channel.items():
+        in_day = (Message.connection_id.in_(ids), Message.id > id_at("msg", moment - DAY))
+        by_status = (
+            select(Message.connection_id, Message.status, func.count())
+            .where(*in_day, Message.status.in_(list(Status)))
+            .group_by(Message.connection_id, Message.status)
         )
-        for connection_id, status, n in db.session.execute(
-            standing.group_by(Message.connection_id, Message.status)
-        ):
-            counts[channel, Status(status)] += n
+        for connection_id, status, count in db.session.execute(by_status):
+            counts[channel, Status(status)] += count
             if connection_id in silent and Status(status).awaits_report:
-                over[channel] += n
-        arrived = select(Message.changed_at, Message.id).where(*of_day, Message.status.in_(ARRIVED))
-        newest = arrived.order_by(Message.id.desc()).limit(TIMED)
-        seconds[channel] = [
-            (at - time_of(message_id)).total_seconds()
-            for at, message_id in db.session.execute(newest)
-        ]
-    ends = [id_at("msg", moment - timedelta(hours=ago)) for ago in range(24, -1, -1)]
-    every = select(func.count()).select_from(Message)
-    hours = (
-        every.where(Message.id > began, Message.id <= ended).scalar_subquery()
-        for began, ended in pairwise(ends)
+                unreported[channel] += count
+        seconds[channel] = _delivery_times(in_day)
+    return DailyStats(counts, _count_by_hour(moment), seconds, unreported)
+
+
+def _delivery_times(conditions: Iterable[ColumnElement[bool]]) -> list[float]:
+    """Return the seconds from queued to delivered of the newest messages of some conditions."""
+    arrived = select(Message.changed_at, Message.id).where(*conditions, Message.status.in_(ARRIVED))
+    newest = arrived.order_by(Message.id.desc()).limit(MAX_TIMED)
+    return [
+        (at - time_of(message_id)).total_seconds() for at, message_id in db.session.execute(newest)
+    ]
+
+
+def _count_by_hour(moment: datetime) -> list[int]:
+    """Return the number of messages in each of the 24 hours before a time, the oldest first."""
+    borders = [id_at("msg", moment - timedelta(hours=hours)) for hours in range(24, -1, -1)]
+    count = select(func.count()).select_from(Message)
+    counts = (
+        count.where(Message.id > first, Message.id <= last).scalar_subquery()
+        for first, last in pairwise(borders)
     )
-    return DailyStats(counts, list(db.session.execute(select(*hours)).one()), seconds, over)
+    return list(db.session.execute(select(*counts)).one())

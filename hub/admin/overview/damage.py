@@ -1,4 +1,4 @@
-"""Pages about one row, where that row is damaged: they say so, and note the row for admins."""
+"""Show a notice instead of a page whose row is damaged, and record the row for admins."""
 
 from __future__ import annotations
 
@@ -22,33 +22,32 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def _is_answer(problem: Exception) -> bool:
-    """Return whether an error is meant for the reader. One about a stored value is not."""
-    if (
+    """Return whether an error is an answer to the reader, and not about a stored value."""
+    is_damage = (
         isinstance(problem, DecryptionError)
         or getattr(problem, "code", "") == "unknown_integration"
-    ):
-        return False
-    return isinstance(problem, HubError)
+    )
+    return isinstance(problem, HubError) and not is_damage
 
 
 def _row_id(kind: str, name: str) -> str:
-    """Return the id of the row that a page shows. A connection's address holds its slug."""
+    """Return the id of the row that a page shows. The URL of a connection holds its slug."""
     if kind == "connections":
         return db.session.scalar(select(Connection.id).where(Connection.slug == name)) or name
     return name
 
 
 def describe_damage(kind: str) -> Callable[[View], View]:
-    """Answer with a page that says so where the row that a page is about cannot be read.
+    """Return a decorator that answers with a notice when the row of a page cannot be read.
 
-    Innermost decorator.
+    It must be the innermost decorator. `kind`: the table of the row.
     """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
-        def shown(**named: Any) -> Any:
+        def guarded_view(**arguments: Any) -> Any:
             try:
-                return view(**named)
+                return view(**arguments)
             except HTTPException:
                 raise
             except Exception as problem:
@@ -57,12 +56,12 @@ def describe_damage(kind: str) -> Callable[[View], View]:
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
                 unreadable_rows.note_row_once(
-                    kind, _row_id(kind, next(iter(named.values()), "?")), problem
+                    kind, _row_id(kind, next(iter(arguments.values()), "?")), problem
                 )
                 return render_template(
-                    "unreadable_row.html", why=unreadable_rows.reason_of(problem)
+                    "unreadable_row.html", reason=unreadable_rows.reason_of(problem)
                 )
 
-        return cast(View, shown)
+        return cast(View, guarded_view)
 
     return decorate

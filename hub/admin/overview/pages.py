@@ -1,4 +1,4 @@
-"""The overview: what needs the reader, then how the last day went."""
+"""Show the overview: items that need attention, and the statistics of the last day."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ NEWEST = 8
 @admin.get("/")
 @needs(Role.VIEWER)
 def overview() -> Any:
-    """Show what needs the reader, and the last 24 hours."""
+    """Show the items that need attention, and the last 24 hours."""
     newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
     day = daily_stats.read_daily_stats()
     moment = local(now())
     return render_template(
         "overview.html",
         day=write_date(moment.date(), "EEEE, d MMMM"),
-        todo=attention_items.list_items(),
+        attention_items=attention_items.list_items(),
         tiles=_tiles(day) if newest else [],
         channels=_channels(day),
         rows=rows(newest),
@@ -45,43 +45,50 @@ def overview() -> Any:
 
 def _tiles(day: DailyStats) -> list[dict[str, Any]]:
     arrived = day.count(ARRIVED)
-    lost = day.count(LOST)
-    kept = day.count((Status.SUPPRESSED,))
-    by_rules = f"; {number(kept)} blocked by rules" if kept else ""
+    failed = day.count(LOST)
+    suppressed = day.count((Status.SUPPRESSED,))
+    by_rules = f"; {number(suppressed)} blocked by rules" if suppressed else ""
     return [
         _tile(
             "Messages in 24 hours",
             number(day.count(list(Status))),
-            f"{number(day.on_the_way())} in progress",
+            f"{number(day.in_progress())} in progress",
             spark=day.hours,
-            told=f"Messages per hour in the last 24 hours, {day.hours[-1]} in the last hour",
+            spark_label=f"Messages per hour in the last 24 hours, {day.hours[-1]} in the last hour",
         ),
         _tile(
             "Delivered",
-            percent(arrived, arrived + lost),
-            f"{number(arrived)} of {number(arrived + lost)} with a final status",
+            percent(arrived, arrived + failed),
+            f"{number(arrived)} of {number(arrived + failed)} with a final status",
         ),
         _median_tile(sorted(chain.from_iterable(day.seconds.values())), arrived),
-        _tile("Failed", number(lost), f"Failed, undelivered or expired{by_rules}"),
+        _tile("Failed", number(failed), f"Failed, undelivered or expired{by_rules}"),
     ]
 
 
 def _median_tile(seconds: list[float], arrived: int) -> dict[str, Any]:
-    """Return the tile of the time that messages took. `seconds` are sorted; there may be fewer of
-    them than messages that arrived.
+    """Return the tile with the median delivery time.
+
+    `seconds`: sorted times of the newest delivered messages. `arrived`: all delivered messages.
     """
     if not seconds:
         return _tile("Median time", "–", "Nothing delivered yet")
-    most = seconds[int(len(seconds) * 0.95)] if len(seconds) > 1 else seconds[0]
+    percentile_95 = seconds[int(len(seconds) * 0.95)] if len(seconds) > 1 else seconds[0]
     newest = f" (the newest {number(len(seconds))})" if len(seconds) < arrived else ""
-    text = f"Queued to delivered; 95% under {duration(most)}{newest}"
+    text = f"Queued to delivered; 95% under {duration(percentile_95)}{newest}"
     return _tile("Median time", duration(median(seconds)), text)
 
 
 def _tile(
-    title: str, value: str, text: str, *, spark: Sequence[int] = (), told: str = ""
+    title: str, value: str, text: str, *, spark: Sequence[int] = (), spark_label: str = ""
 ) -> dict[str, Any]:
-    return {"title": title, "value": value, "text": text, "spark": spark, "told": told}
+    return {
+        "title": title,
+        "value": value,
+        "text": text,
+        "spark": spark,
+        "spark_label": spark_label,
+    }
 
 
 def _channels(day: DailyStats) -> list[dict[str, Any]]:
@@ -92,8 +99,8 @@ def _channels(day: DailyStats) -> list[dict[str, Any]]:
             "sent": day.count(sent, channel),
             "read": day.count((Status.READ,), channel) or None,
             "delivered": None if day.silent(channel) else day.count((Status.DELIVERED,), channel),
-            "on_the_way": day.on_the_way(channel),
-            "lost": day.count(LOST, channel),
+            "in_progress": day.in_progress(channel),
+            "failed": day.count(LOST, channel),
             "median": median(times) if (times := day.seconds[channel]) else None,
         }
         for channel in day.channels
@@ -101,7 +108,7 @@ def _channels(day: DailyStats) -> list[dict[str, Any]]:
 
 
 def _start() -> dict[str, Any]:
-    """Say how to get from here to the first message."""
+    """Return the steps to the first message, with the state of each."""
     config: Config = current_app.extensions["hub.config"]
     connected = _exists(Connection.archived_at.is_(None))
     enabled = _exists(Connection.state == ConnectionState.ENABLED)

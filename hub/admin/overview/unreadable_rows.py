@@ -1,4 +1,4 @@
-"""Rows that cannot be read: listed with their errors, and tried again."""
+"""List the database rows that cannot be read, with their errors, and retry them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.state.unreadable_rows import list_rows
-from hub.messaging.state.unreadable_rows import retry_row as try_again
+from hub.messaging.state.unreadable_rows import retry_row as retry_reading
 from hub.models import Connection, QuarantinedRow
 
-# what an admin calls a row of a table, and the page that shows it
+# by table: the title of a row, the prefix of its ids, and the endpoint of its page
 KINDS = {
     "messages": ("Message", "msg", "admin.message", "message_id"),
     "contacts": ("Contact", "ctc", "admin.contact", "contact_id"),
@@ -31,13 +31,13 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Listed:
-    """An entry as the page shows it; `href` is '' where no page shows the row."""
+class UnreadableRow:
+    """An unreadable row as the page shows it."""
 
     id: str
     kind: str
     row: str
-    href: str
+    href: str  # '' when no page shows the row
     error: str
     since: datetime
     next_at: datetime
@@ -46,17 +46,17 @@ class Listed:
 @admin.get("/unreadable-rows")
 @needs(Role.VIEWER)
 def unreadable_rows() -> Any:
-    """List the rows that are set aside."""
-    entries = [_listed(entry) for entry in list_rows()]
+    """List the rows that cannot be read."""
+    entries = [_row(entry) for entry in list_rows()]
     return render_template("unreadable_rows.html", rows=entries, may_retry=may(Role.ADMIN))
 
 
 @admin.post("/unreadable-rows/<entry_id>/retry")
 @needs(Role.ADMIN)
 def retry_row(entry_id: str) -> Any:
-    """Read a row again."""
+    """Try to read a row again."""
     try:
-        try_again(entry_id)
+        retry_reading(entry_id)
         flash(
             "Signpost tries to read the row again. If it still cannot, the row returns to"
             " this list.",
@@ -67,11 +67,11 @@ def retry_row(entry_id: str) -> Any:
     return redirect(back_to(request.form.get("next") or url_for("admin.unreadable_rows")), 303)
 
 
-def _listed(entry: QuarantinedRow) -> Listed:
+def _row(entry: QuarantinedRow) -> UnreadableRow:
     title = KINDS.get(
         entry.table_name, (entry.table_name.replace("_", " ").capitalize(), "", "", "")
     )[0]
-    return Listed(
+    return UnreadableRow(
         entry.id, title, entry.row_id, _href(entry), entry.error, entry.since, entry.retry_at
     )
 

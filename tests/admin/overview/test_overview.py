@@ -66,7 +66,7 @@ def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: B
 def test_of_a_busy_day_the_times_of_the_newest_are_told(
     app: Flask, admin: Browser, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(daily_stats, "TIMED", 2)
+    monkeypatch.setattr(daily_stats, "MAX_TIMED", 2)
     with app.app_context():
         demo.prepare()
         like = message(queue_text())
