@@ -1,6 +1,6 @@
-"""The page behind an action link: it says what would be done, and does it when it is asked to.
+"""Show the page of an action link, which performs a button's action after confirmation.
 
-To look at it does nothing.
+Opening the page changes nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ActionForm(Form):
 @admin.route("/a/<token>", methods=["GET", "POST"])
 @public
 def confirm_action(token: str) -> Any:
-    """Ask whether a button's action is to be done, and do it."""
+    """Ask for confirmation, and perform a button's action."""
     form = ActionForm(request.form)
     button = button_actions.preview_action(token)
     if button is None:
@@ -43,12 +43,12 @@ def confirm_action(token: str) -> Any:
         return _page(button, form, 410 if button.expired else 200)
     if not form.validate():
         return _page(button, form, 422)
-    named = " ".join((form.who.data or "").split())
-    who = f"{named} (through the link)" if named else "Someone with the link"
+    entered = " ".join((form.who.data or "").split())
+    actor_name = f"{entered} (through the link)" if entered else "Someone with the link"
     if g.user is not None:
-        who = g.user.name
+        actor_name = g.user.name
     try:
-        first = button_actions.perform_action(token, who)
+        first = button_actions.perform_action(token, actor_name)
     except NotFound:
         return _page(None, form, 404)
     return _page(button_actions.preview_action(token), form, 200, first=first)
@@ -57,24 +57,23 @@ def confirm_action(token: str) -> Any:
 def _page(
     button: button_actions.ButtonPage | None, form: ActionForm, status: int, *, first: bool = False
 ) -> Any:
-    asks = "Remind {}" if button and button.kind == REMIND else "Snooze reminders to {} for a day"
-    follows = (
-        "Signpost sends a reminder immediately."
-        if button and button.kind == REMIND
-        else "Signpost sends no reminders for 24 hours."
-    )
+    title = "Snooze reminders to {} for a day"
+    consequence = "Signpost sends no reminders for 24 hours."
+    if button and button.kind == REMIND:
+        title = "Remind {}"
+        consequence = "Signpost sends a reminder immediately."
     answer = make_response(
         render_template(
             "press.html",
             button=button,
             form=form,
-            asks=asks.format(button.names) if button else "",
-            follows=follows,
+            title=title.format(button.names) if button else "",
+            consequence=consequence,
             first=first,
         ),
         status,
     )
     answer.headers["X-Robots-Tag"] = "noindex"
-    # the address is what allows it, and the form's proof asks for it here
+    # the URL is secret, but the CSRF check of this form needs it as the referrer
     answer.headers["Referrer-Policy"] = "same-origin"
     return answer

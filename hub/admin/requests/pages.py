@@ -1,4 +1,4 @@
-"""Signing requests: who has still to sign, and what each was told."""
+"""Show signing requests, with the state of each signer and their messages, and remind signers."""
 
 from __future__ import annotations
 
@@ -31,42 +31,43 @@ from hub.signing import chat_invitations, reminders
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
-SHOWN = 200  # messages of one request
+MAX_MESSAGES = 200  # messages and events of one request that its page shows
 
 
 @admin.get("/requests")
 @needs(Role.VIEWER)
 def requests() -> Any:
     """List signing requests, newest first."""
-    keep = {name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())}
-    wanted = select(SigningRequest).options(selectinload(SigningRequest.signers))
-    if "state" in keep:
-        wanted = wanted.where(SigningRequest.state == keep["state"])
-    if q := keep.get("q"):
-        wanted = wanted.where(
-            SigningRequest.id.in_(list(db.session.scalars(message_queries.select_requests(q))))
-        )
-    found = page(wanted, SigningRequest.id, "req", keep)
+    active_filters = {
+        name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())
+    }
+    query = select(SigningRequest).options(selectinload(SigningRequest.signers))
+    if "state" in active_filters:
+        query = query.where(SigningRequest.state == active_filters["state"])
+    if q := active_filters.get("q"):
+        ids = list(db.session.scalars(message_queries.select_requests(q)))
+        query = query.where(SigningRequest.id.in_(ids))
+    listed = page(query, SigningRequest.id, "req", active_filters)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
         "requests.html",
-        rows=unreadable_rows.readable_rows("requests", found.rows, lambda row: _row(row, sources)),
-        q=keep.get("q", ""),
-        keep={"state": keep.get("state", "")},
-        filters=_filters(keep.get("state", "")),
-        newer=found.newer,
-        older=found.older,
-        filtered=bool(keep),
+        rows=unreadable_rows.readable_rows("requests", listed.rows, lambda row: _row(row, sources)),
+        q=active_filters.get("q", ""),
+        active_filters={"state": active_filters.get("state", "")},
+        filters=_filters(active_filters.get("state", "")),
+        newer=listed.newer,
+        older=listed.older,
+        filtered=bool(active_filters),
         docs_url=url_for("api_document.docs"),
     )
 
 
-def _filters(here: str) -> list[dict[str, Any]]:
+def _filters(chosen: str) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
             "href": url_for("admin.requests", state=state or None),
-            "here": here == state,
+            "here": chosen == state,
         }
         for state, title in FILTERS
     ]
@@ -103,27 +104,27 @@ def request_page(request_id: str) -> Any:
 
 
 def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
-    """Answer with the page of a request, and the link that was made for a signer just now."""
+    """Return the page of a request, with a new `invitation` of the signer with the id `invited`."""
     row = find(request_id)
     newest = select(Message).where(Message.request_id == row.id).order_by(Message.id.desc())
-    messages = list(db.session.scalars(newest.limit(SHOWN)))
+    messages = list(db.session.scalars(newest.limit(MAX_MESSAGES)))
     lines = dict(zip((message.id for message in messages), rows(messages), strict=True))
     skipped = _skipped(row)
-    posted, changed = _team_posts(messages)
+    posts, updates = _team_posts(messages)
     why_not = signing_summary.why_not_remind(row)
     source = db.session.get(Source, row.source_id)
     operator = may(Role.OPERATOR)
     return render_template(
         "request.html",
-        one=_heading(row, source),
+        heading=_heading(row, source),
         summary=signing_summary.summarize(row, messages),
         signers=_signers(row, messages, lines, skipped),
         may_remind=operator and not why_not,
         why_not_remind=why_not,
         facts=_facts(row, source),
-        posted=[lines[message.id] for message in posted],
-        changed=changed,
-        unposted=skipped.get("", []),
+        posts=[lines[message.id] for message in posts],
+        updates=updates,
+        skipped_posts=skipped.get("", []),
         may_act=operator,
         open=row.state == RequestState.OPEN,
         invites=operator and bool(chat_invitations.inviting_connections(test=row.test)),
@@ -164,7 +165,7 @@ def _signers(
     lines: dict[str, Any],
     skipped: dict[str, list[str]],
 ) -> list[dict[str, Any]]:
-    in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
+    in_turn = len({signer.turn for signer in row.signers}) > 1  # otherwise, all sign at once
     by_signer: dict[str | None, list[Any]] = {}
     for message in reversed(newest_first):
         by_signer.setdefault(message.signer_id, []).append(lines[message.id])
@@ -175,25 +176,25 @@ def _signers(
 
 
 def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, Any] | None]:
-    """Return the posts to a team, oldest first, and how often and when they were last changed.
+    """Return the posts to a team, oldest first, and the number and last time of their updates.
 
-    A change of a post is a message too; it is listed only until it has arrived.
+    An update is a message too. It is listed among the posts only until it is delivered.
     """
     posts = [message for message in reversed(newest_first) if message.signer_id is None]
-    changes = [
+    delivered = [
         message
         for message in posts
         if message.edits_id is not None and Status.read(message.status).is_delivered
     ]
-    listed = [message for message in posts if message not in changes]
-    changed = {"times": len(changes), "at": changes[-1].changed_at} if changes else None
-    return listed, changed
+    listed = [message for message in posts if message not in delivered]
+    updates = {"times": len(delivered), "at": delivered[-1].changed_at} if delivered else None
+    return listed, updates
 
 
 @admin.post("/requests/<request_id>/remind")
 @needs(Role.OPERATOR)
 def remind(request_id: str) -> Any:
-    """Remind those who have still to sign."""
+    """Remind signers who have not signed."""
     row = find(request_id)
     try:
         answer = reminders.remind(row.id)
@@ -206,28 +207,28 @@ def remind(request_id: str) -> Any:
 
 
 def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
-    """Say how many reminders are sent, and how many signers get none."""
-    asleep = {item["signer"] for item in skipped if item["reason"] == "snoozed"}
-    unreached = {item["signer"] for item in skipped} - asleep - {""}
-    told = f"{plural(count, 'reminder')} queued." if count else "No reminder could be sent."
+    """Return sentences with the number of reminders, and of signers who get none."""
+    snoozed = {item["signer"] for item in skipped if item["reason"] == "snoozed"}
+    unreached = {item["signer"] for item in skipped} - snoozed - {""}
+    text = f"{plural(count, 'reminder')} queued." if count else "No reminder could be sent."
     if unreached:
-        told += (
+        text += (
             f" {plural(len(unreached), 'signer')} could not be reached. The reasons are on"
             " this page."
         )
-    if asleep:
-        told += f" Reminders to {plural(len(asleep), 'signer')} are snoozed."
-    return told
+    if snoozed:
+        text += f" Reminders to {plural(len(snoozed), 'signer')} are snoozed."
+    return text
 
 
 def find(request_id: str) -> SigningRequest:
-    """Return a request, or end with 404."""
-    found = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
-    return found or abort(404)
+    """Return a request, or abort with 404."""
+    row = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
+    return row or abort(404)
 
 
 def _signer(
-    signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool
+    signer: Signer, messages: list[Any], skipped: dict[str, list[str]], *, in_turn: bool
 ) -> dict[str, Any]:
     chats: list[str] = []
     try:
@@ -250,7 +251,7 @@ def _signer(
         "turn": signer.turn if in_turn else 0,
         "addresses": addresses,
         "opt_outs": opt_out_notes.notes(_opt_outs(signer, addresses)),
-        "told": told,
+        "messages": messages,
         "skipped": skipped.get(signer.external_id, []),
         "chats": chats,
     }
@@ -267,23 +268,26 @@ def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
 
 
 def _skipped(row: SigningRequest) -> dict[str, list[str]]:
-    """Return, for each signer, whom nobody could be told what, in sentences."""
-    found: dict[str, list[str]] = {}
-    for event in db.session.scalars(
-        select(Event).where(Event.request_id == row.id).order_by(Event.id.desc()).limit(SHOWN)
-    ):
+    """Return the messages that were not sent, with the reasons, as sentences by signer.
+
+    The key of posts to a team is ''.
+    """
+    skipped: dict[str, list[str]] = {}
+    newest = select(Event).where(Event.request_id == row.id).order_by(Event.id.desc())
+    for event in db.session.scalars(newest.limit(MAX_MESSAGES)):
         try:
             refusals = event.skipped or []
         except DecryptionError:
             continue
         for item in reversed(refusals):
             if item["reason"] in REASONS:
-                told = f"{WORDS.get(event.type, event.type)}: not sent. {REASONS[item['reason']]}"
-                found.setdefault(item["signer"], []).insert(0, told)
-    return found
+                title = MESSAGE_TITLES.get(event.type, event.type)
+                sentence = f"{title}: not sent. {REASONS[item['reason']]}"
+                skipped.setdefault(item["signer"], []).insert(0, sentence)
+    return skipped
 
 
-WORDS = {
+MESSAGE_TITLES = {
     "request.sent": "Signing request",
     "request.viewed": "Opened notification",
     "request.signed": "Signed notification",

@@ -1,4 +1,4 @@
-"""Actions on one signer of a request: remind, snooze for a day, invite to a chat."""
+"""Handle the actions on one signer of a request: remind, snooze, end a snooze, invite to a chat."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from hub.signing.cards import card_time
 @admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
 @needs(Role.OPERATOR)
 def signer_action(request_id: str, signer_id: str, do: str) -> Any:
-    """Remind a signer, put off or take up reminders again, or make the link that invites them to a
-    chat.
-    """
-    if do not in _DO:
+    """Remind a signer, snooze or resume reminders, or create a link that invites them to a chat."""
+    if do not in _ACTIONS:
         abort(404)
     row = pages.find(request_id)
     try:
         if do == "invite":
             return pages.show(row.id, chat_invitations.invite(row.id, signer_id), signer_id)
-        flash(*_DO[do](row.id, signer_id))
+        flash(*_ACTIONS[do](row.id, signer_id))
     except Refused as problem:
         flash(str(problem), "warn")
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
@@ -35,18 +33,14 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
     count = reminders.reachable_signers(reminders.remind(request_id, signer_id))
-    return (
-        (f"{plural(count, 'reminder')} queued.", "good")
-        if count
-        else ("No reminder could be sent. The reason is on this page.", "warn")
-    )
+    if not count:
+        return "No reminder could be sent. The reason is on this page.", "warn"
+    return f"{plural(count, 'reminder')} queued.", "good"
 
 
 def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
-    return (
-        f"Reminders snoozed until {card_time(reminders.snooze(request_id, signer_id))}.",
-        "good",
-    )
+    until = reminders.snooze(request_id, signer_id)
+    return f"Reminders snoozed until {card_time(until)}.", "good"
 
 
 def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
@@ -54,4 +48,9 @@ def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
     return "Snooze ended. Reminders can be sent again.", "good"
 
 
-_DO: dict[str, Any] = {"remind": _remind, "snooze": _snooze, "unsnooze": _unsnooze, "invite": None}
+_ACTIONS: dict[str, Any] = {
+    "remind": _remind,
+    "snooze": _snooze,
+    "unsnooze": _unsnooze,
+    "invite": None,
+}

@@ -1,4 +1,4 @@
-"""The sentence at the top of a request's page: how far signing is, and who was reached."""
+"""Summarize a signing request in the notice at the top of its page: its progress and reach."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDINGS = {
 
 @dataclass(frozen=True)
 class SigningSummary:
-    """A notice."""
+    """The tone, title and text of the notice."""
 
     tone: str
     title: str
@@ -28,11 +28,11 @@ class SigningSummary:
 
 
 def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSummary:
-    """Say how far a request is, from its signers and the messages about it."""
+    """Return the notice about a request's progress, from its signers and messages."""
     if request.state != RequestState.OPEN:
         completed = request.state == RequestState.COMPLETED
         return SigningSummary("good" if completed else "info", ENDINGS[RequestState(request.state)])
-    owing = _owing(request)
+    owing = _find_owing(request)
     if not owing and request.signers:
         text = "The signing app has not reported yet that the document is complete."
         return SigningSummary("good", "Everyone has signed.", text)
@@ -46,11 +46,11 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
 def _summarize_reach(
     title: str, owing: Sequence[Signer], messages: Sequence[Message]
 ) -> SigningSummary:
-    """Say whether those who owe a signature were reached."""
+    """Return the notice that says whether the signers who have not signed were reached."""
     unreached = [signer for signer in owing if not _was_reached(signer, messages)]
-    lost = sum(_was_lost(signer, messages) for signer in unreached)
-    if lost:
-        subject = "One of these signers was" if lost == 1 else f"{lost} of these signers were"
+    failed = sum(_all_failed(signer, messages) for signer in unreached)
+    if failed:
+        subject = "One of these signers was" if failed == 1 else f"{failed} of these signers were"
         text = f"{subject} not reached. The reasons are below."
         return SigningSummary("bad", title, text)
     all_reached = owing and not unreached
@@ -58,7 +58,7 @@ def _summarize_reach(
     return SigningSummary("info", title, text)
 
 
-def _owing(request: SigningRequest) -> list[Signer]:
+def _find_owing(request: SigningRequest) -> list[Signer]:
     return [signer for signer in request.signers if SignerState.read(signer.state).owes]
 
 
@@ -66,8 +66,8 @@ def _was_reached(signer: Signer, messages: Sequence[Message]) -> bool:
     return any(status.is_delivered for status in _statuses(signer, messages))
 
 
-def _was_lost(signer: Signer, messages: Sequence[Message]) -> bool:
-    """Return whether nothing reached a signer, and nothing on its way will."""
+def _all_failed(signer: Signer, messages: Sequence[Message]) -> bool:
+    """Return whether no message reached a signer, and none is in progress."""
     return all(status.final and not status.is_delivered for status in _statuses(signer, messages))
 
 
@@ -76,9 +76,9 @@ def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:
 
 
 def why_not_remind(request: SigningRequest) -> str:
-    """Return why nobody can be reminded now; '' if somebody can."""
+    """Return why no signer can be reminded now; '' if one can be."""
     if request.state != RequestState.OPEN:
         return "No signatures are missing."
     if request.expired and request.expires_at is not None:
         return f"The request expired on {exact(request.expires_at)}."
-    return "" if _owing(request) else "Everyone has signed or declined."
+    return "" if _find_owing(request) else "Everyone has signed or declined."
