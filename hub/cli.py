@@ -1,6 +1,6 @@
-"""The command line.
+"""Define the command line.
 
-What a command needs is loaded when it runs, so that `hub --help` is there at once.
+Each command imports its modules when it runs, so that `hub --help` is fast.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hub.core.config import Config
     from hub.intake.replay import Report
 
-# an admin fixes these outside of the program; any other OSError is a fault in the program
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+# an admin fixes these errors outside the program; any other OSError is an error in the program
+NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,7 +61,7 @@ def worker(queues: tuple[str, ...]) -> None:
     from hub.run import supervisor, up
 
     if len(queues) != 1:
-        # the workers inherit it, and share its memory; one alone has nobody to share it with
+        # the workers inherit the application and share its memory; a single worker loads it itself
         up.background_app()
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
@@ -174,10 +174,10 @@ def create_api_key(
     import hub
     from hub.accounts import api_keys
 
-    until = None if expires is None else api_keys.expiry(expires)
-    grant = api_keys.Grant(scopes or tuple(Scope), until, per_minute)
+    expires_at = None if expires is None else api_keys.expiry(expires)
+    grant = api_keys.Grant(scopes or tuple(Scope), expires_at, per_minute)
 
-    if test is None:  # another terminal than the demo's does not have its HUB_DEMO
+    if test is None:  # HUB_DEMO may be set in another terminal only
         test = config.demo or (config.data_dir / "demo-key").exists()
     with hub.create_app(config).app_context():
         click.echo(api_keys.create(name, test=test, source=source, grant=grant))
@@ -195,11 +195,11 @@ def list_sources() -> None:
         from hub.accounts import sources
 
         keys = sources.count_keys()
-        for one in sources.all_sources():
-            applies = "every source" if one.applies_to_all else "own messages"
-            noun = "key " if keys[one.id] == 1 else "keys"
-            known = f"{keys[one.id]:>3} {noun}  opt-outs: {applies:<12}"
-            click.echo(f"{one.slug:<24} {known}  {one.name}")
+        for row in sources.all_sources():
+            scope = "every source" if row.applies_to_all else "own messages"
+            noun = "key " if keys[row.id] == 1 else "keys"
+            details = f"{keys[row.id]:>3} {noun}  opt-outs: {scope:<12}"
+            click.echo(f"{row.slug:<24} {details}  {row.name}")
 
 
 @source.command("create")
@@ -281,7 +281,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     with hub.create_app(config).app_context():
         audit.act_as(audit.Actor("Command line"))
         report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
-    click.echo("\n".join(_told(report)))
+    click.echo("\n".join(_report_lines(report)))
     sys.exit(1 if report.failed else 0)
 
 
@@ -309,8 +309,8 @@ def new_integration(name: str, folder: Path | None, kind: str) -> None:
     """
     from hub.run import scaffold
 
-    begun = scaffold.create(name, folder, kind)
-    click.echo("\n".join(os.path.relpath(path) for path in begun.files))
+    created = scaffold.create(name, folder, kind)
+    click.echo("\n".join(os.path.relpath(path) for path in created.files))
     click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
 
@@ -319,9 +319,9 @@ def _show_progress(report: Report) -> None:
     click.echo(f"\r{report.read:,} read ", nl=False, err=True)
 
 
-def _told(report: Report) -> list[str]:
-    """Print what a replay did, a count a line; zero counts after the third are left out."""
-    lines = [
+def _report_lines(report: Report) -> list[str]:
+    """Return the result of a replay, one count a line, without zero counts after the third."""
+    counts = [
         (report.read, "callbacks read"),
         (
             report.new,
@@ -333,17 +333,19 @@ def _told(report: Report) -> list[str]:
         (report.removed, "not read: the content was deleted at the end of its retention period"),
         (report.failed, "failed:"),
     ]
-    told = [
-        f"{count:>12,} {what}" for place, (count, what) in enumerate(lines) if count or place < 3
+    lines = [
+        f"{count:>12,} {label}"
+        for position, (count, label) in enumerate(counts)
+        if count or position < 3
     ]
-    return told + [
-        f"{reason.count:>16,} {why} Such as {reason.example}."
-        for why, reason in report.reasons.items()
+    return lines + [
+        f"{failures.count:>16,} {reason} Such as {failures.example}."
+        for reason, failures in report.reasons.items()
     ]
 
 
 def _config(*, serves: bool = False, migrated: bool = False) -> Config:
-    """Read the settings and check what they name; `serves` and `migrated` as in startup.load."""
+    """Read and check the settings. `serves` and `migrated`: see `startup_checks.load_config`."""
     from hub.shared import startup_checks
 
     return startup_checks.load_config(wait=serves, migrated=migrated)
@@ -351,7 +353,7 @@ def _config(*, serves: bool = False, migrated: bool = False) -> Config:
 
 @contextmanager
 def _application() -> Iterator[None]:
-    """Give a command the application, and its name to the activity."""
+    """Enter the context of an application whose activity log names the command line."""
     config = _config(migrated=True)
     import hub
     from hub.shared import audit
@@ -376,15 +378,15 @@ def _password(file: Path | None) -> str:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is a sentence on stderr and exit code 1."""
-    os.umask(0o077)  # the database, keys and logs are for their owner alone
+    """Run the command line. An expected error is a sentence on stderr and the exit status 1."""
+    os.umask(0o077)  # only the owner can read the database, keys and logs
     try:
         cli(prog_name="hub")
     except HubError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in NOT_WRITABLE:
             raise
         click.echo(
             f"Cannot write {error.filename or 'a file'}: {error.strerror}. Free some disk"

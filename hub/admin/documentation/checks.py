@@ -1,4 +1,4 @@
-"""Checks of the documentation: links, anchors, paths of files, and the list of all pages."""
+"""Check the documentation: links, anchors, paths of files, and the list of all pages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hub.admin.documentation.rendering import (
     render_page,
 )
 
-# a file of the code that a text names, such as `hub/db/store.py` or `intake/replay.py`
+# the path of a source file in a text, such as `hub/db/store.py` or `intake/replay.py`
 SOURCE_FILE = re.compile(r"(?:[\w.-]+/)+[\w-]+\.(?:py|md|html|css|txt)")
 SOURCE_FOLDERS = ("", "hub")  # in decision records, a path may begin inside `hub/`
-EXAMPLE = "pushfox"  # the integration that the guide begins, which exists nowhere
+EXAMPLE = "pushfox"  # the example integration of the guide, which does not exist
 
 
 def find_problems(root: Path, others: Iterable[str] = ()) -> Iterator[str]:
-    """Describe each broken link, anchor and path, and each page that the start page leaves out.
+    """Describe each broken link, anchor and path, and each page missing on the start page.
 
-    `root` is a checkout. `others` are more Markdown files in it.
+    `root`: a checkout. `others`: more Markdown files in it.
     """
     rendered = {}
     for page in (*pages().values(), *(Page(source, root / source) for source in others)):

@@ -1,4 +1,4 @@
-"""Documentation: the pages of `docs/` of the version that runs, without a network."""
+"""Show the documentation of the running version, without a network: the pages of `docs/`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Documentation pages: the Markdown files of `docs/`, rendered to HTML.
+"""Render the documentation pages, the Markdown files of `docs/`, to HTML.
 
-A link between two files becomes a link between two pages. A link to a file that is no page, such
-as a module, keeps its text only: a running hub does not serve its source.
+A link between two files becomes a link between two pages. A link to any other file, such as a
+module, becomes plain text, because a running hub does not serve its source.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Page:
 
     @property
     def slug(self) -> str:
-        """Return what follows `/docs/` in the page's address. The start page has none."""
+        """Return the part of the page's URL after `/docs/`; '' for the start page."""
         if self.source == GUIDE:
             return "integration-guide"
         name = self.source.removeprefix("docs/").removesuffix(".md")
@@ -52,25 +52,23 @@ class Page:
 
 @dataclass(frozen=True)
 class Link:
-    """A link or an image: what its file says, and the file and the anchor that this leads to."""
+    """A link or an image: its target as written, and the file and anchor of the target."""
 
     target: str
-    source: str = ""  # "" for an address outside the documentation
+    source: str = ""  # "" for a URL outside the documentation
     anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A page as HTML. `body` follows the title, `sections` are the anchors and texts of its h2,
-    `code` the words that it shows as code.
-    """
+    """A page as HTML."""
 
     title: str
-    body: Markup
-    sections: tuple[tuple[str, str], ...]
+    body: Markup  # without the title
+    sections: tuple[tuple[str, str], ...]  # the anchor and text of each h2
     anchors: frozenset[str]
     links: tuple[Link, ...]
-    code: tuple[str, ...]
+    code: tuple[str, ...]  # each text that is formatted as code
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Section:
 
 
 def pages_folder() -> Path:
-    """Return the folder of the pages: in the installed package, else beside it in a checkout."""
+    """Return the folder of the pages: in the installed package, or in a checkout beside it."""
     installed = PACKAGE / "docs"
     return installed if installed.is_dir() else PACKAGE.parent / "docs"
 
@@ -90,10 +88,12 @@ def pages_folder() -> Path:
 @cache
 def pages() -> Mapping[str, Page]:
     """Return every page by its slug."""
-    home = pages_folder()
-    found = [Page(f"docs/{path.relative_to(home).as_posix()}", path) for path in home.rglob("*.md")]
-    found.append(Page(GUIDE, PACKAGE / "integrations" / "README.md"))
-    return {page.slug: page for page in sorted(found, key=lambda page: page.source)}
+    folder = pages_folder()
+    listed = [
+        Page(f"docs/{path.relative_to(folder).as_posix()}", path) for path in folder.rglob("*.md")
+    ]
+    listed.append(Page(GUIDE, PACKAGE / "integrations" / "README.md"))
+    return {page.slug: page for page in sorted(listed, key=lambda page: page.source)}
 
 
 def find_page(slug: str) -> Page:
@@ -114,13 +114,13 @@ def find_image(name: str) -> Path:
 
 @cache
 def contents() -> tuple[Section, ...]:
-    """Return the sections of the start page, which order the pages."""
+    """Return the sections of the start page, which define the order of the pages."""
     return tuple(_read_sections(_parser().parse(find_page("").path.read_text())))
 
 
 @lru_cache(maxsize=256)
 def render(slug: str, base: str) -> Rendered:
-    """Render the page of a slug. Its links begin with `base`. Raises NotFound and BadPage."""
+    """Render the page of a slug, with links that begin with `base`. Raises NotFound and BadPage."""
     return render_page(find_page(slug), base)
 
 
@@ -178,15 +178,15 @@ def _linked_pages(token: Token) -> Iterator[tuple[str, str]]:
 
 
 def _name_headings(tokens: Sequence[Token]) -> Iterator[tuple[str, str, str]]:
-    """Give each heading the anchor that GitHub gives it. Returns tag, anchor and text of each."""
-    seen: dict[str, int] = {}
+    """Set the anchor of each heading, as GitHub does. Returns the tag, anchor and text of each."""
+    counts: dict[str, int] = {}
     for heading, content in pairwise(tokens):
         if heading.type != "heading_open":
             continue
         text = _plain_text(content)
         anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-        count = seen.get(anchor, 0)
-        seen[anchor] = count + 1
+        count = counts.get(anchor, 0)
+        counts[anchor] = count + 1
         anchor = f"{anchor}-{count}" if count else anchor
         heading.attrSet("id", anchor)
         yield heading.tag, anchor, text
@@ -202,7 +202,7 @@ def _plain_text(token: Token) -> str:
 
 
 def _split_target(page: Page, target: str) -> tuple[str, str]:
-    """Return the file, by its path in a checkout, and the anchor that a link leads to."""
+    """Return the path of a link's target file in a checkout, and its anchor."""
     name, _, anchor = target.partition("#")
     if not name:
         return page.source, anchor
@@ -210,7 +210,7 @@ def _split_target(page: Page, target: str) -> tuple[str, str]:
 
 
 def _resolve_link(page: Page, base: str, token: Token) -> Link | None:
-    """Point a link or an image at what the hub serves."""
+    """Rewrite the target of a link or an image to the URL that the hub serves."""
     attribute = {"link_open": "href", "image": "src"}.get(token.type)
     if attribute is None:
         return None
@@ -219,20 +219,20 @@ def _resolve_link(page: Page, base: str, token: Token) -> Link | None:
         token.attrSet("rel", "noreferrer")
         return Link(target)
     source, anchor = _split_target(page, target)
-    slug = next((slug for slug, one in pages().items() if one.source == source), None)
+    slug = next((slug for slug, other in pages().items() if other.source == source), None)
     if slug is not None:
         address = f"{base}/{slug}".rstrip("/")
         token.attrSet(attribute, address + (f"#{anchor}" if anchor else ""))
     elif source.startswith(IMAGES):
         token.attrSet(attribute, f"{base}/images/{source.removeprefix(IMAGES)}")
     else:
-        del token.attrs[attribute]  # an `a` without an address is text
+        del token.attrs[attribute]  # a link without a target is shown as text
     return Link(target, source, anchor)
 
 
 @cache
 def _parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # most workers never show a page, and save its memory
+    from markdown_it import MarkdownIt  # loaded late: most processes never render a page
 
     parser = MarkdownIt("commonmark").enable("table")
     for kind, rule in RULES.items():
@@ -246,7 +246,7 @@ def _code(_self: Any, tokens: Sequence[Token], at: int, *_: Any) -> str:
 
 
 def _open_table(*_: Any) -> str:
-    # a wide table scrolls inside its frame, which the keyboard has to reach
+    # a wide table scrolls inside its frame, which must be reachable by keyboard
     return '<div class="sp-doc-table" role="region" aria-label="Table" tabindex="0"><table>\n'
 
 
@@ -254,7 +254,7 @@ def _close_table(*_: Any) -> str:
     return "</table></div>\n"
 
 
-# kinds of tokens that the hub's pages write in a form of their own
+# the render functions of tokens whose HTML differs from the parser's
 RULES = {
     "fence": _code,
     "code_block": _code,
