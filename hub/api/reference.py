@@ -112,15 +112,15 @@ def _operation(
 
 
 def _parameter(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Property:
-    shown = _property(
+    property_ = _property(
         document,
         parameter["name"],
         parameter.get("schema", {}),
         parameter.get("required", False),
         MAX_DEPTH,
     )
-    description = parameter.get("description") or shown.about
-    return replace(shown, about=description, place=parameter["in"], inside=())
+    description = parameter.get("description") or property_.about
+    return replace(property_, about=description, place=parameter["in"], inside=())
 
 
 def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:

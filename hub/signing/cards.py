@@ -98,27 +98,27 @@ def buttons(
     request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
 ) -> tuple[Button, ...]:
     """Return the buttons under an event's posts: a link, and reminders for pending signers."""
-    shown = [opening_button(request, document)]
+    post_buttons = [opening_button(request, document)]
     owing = [signer for signer in request.signers if signer.owes]
     is_open = request.state == RequestState.OPEN and not request.expired
     if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
-        return tuple(shown)
+        return tuple(post_buttons)
     if len(owing) > SIGNERS_WITH_BUTTONS:
         remind_all = f"Remind all {len(owing)}"
-        shown += [
+        post_buttons += [
             _button(remind_all, REMIND, request.id, request, event_id, style="primary"),
             _button("Snooze all a day", SNOOZE, request.id, request, event_id),
         ]
-        return tuple(shown)
+        return tuple(post_buttons)
     for position, signer in enumerate(owing):
         name = isolate(_shorten_name(name_of(signer)))
         style = "" if position else "primary"
         snooze = "Snooze a day" if len(owing) == 1 else f"Snooze {name} a day"
-        shown += [
+        post_buttons += [
             _button(f"Remind {name}", REMIND, signer.id, request, event_id, style=style),
             _button(snooze, SNOOZE, signer.id, request, event_id),
         ]
-    return tuple(shown)
+    return tuple(post_buttons)
 
 
 def _shorten_name(name: str) -> str:

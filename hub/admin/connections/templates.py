@@ -23,7 +23,7 @@ from hub.messaging.compose import provider_templates, template_sync
 from hub.messaging.compose.provider_templates import APPROVED, VARIABLES, fits, variables_of
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 
-STATES = {  # by the provider's name of the state: the style of the badge, and its text
+STATES = {  # by the provider's name of the state: the hue of the badge, and its text
     APPROVED: ("delivered", "Approved"),
     "pending": ("queued", "Pending approval"),
     "received": ("queued", "Pending approval"),
@@ -50,8 +50,8 @@ class TemplateRow:
     """A provider's template as the page shows it, with its mappings to Signpost's templates."""
 
     row: ProviderTemplate
-    look: str
-    word: str
+    hue: str
+    status: str
     mappings: list[TemplateMapping]
 
     @property
@@ -202,9 +202,9 @@ def _template_rows(connection_id: str) -> list[TemplateRow]:
     rows = []
     query = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
     for row in db.session.scalars(query.order_by(ProviderTemplate.name, ProviderTemplate.locale)):
-        look, word = STATES.get(row.state, ("queued", row.state.capitalize()))
+        hue, status = STATES.get(row.state, ("queued", row.state.capitalize()))
         own = [mapping for mapping in mappings if mapping.provider_template_id == row.id]
-        rows.append(TemplateRow(row, look, word, own))
+        rows.append(TemplateRow(row, hue, status, own))
     return rows
 
 

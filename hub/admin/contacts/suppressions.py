@@ -182,7 +182,7 @@ def _page(
     q = request.args.get("q", "").strip()
     lifted = request.args.get("show") == "lifted"
     problem = ""
-    keep = {
+    active_filters = {
         name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value
     }
     try:
@@ -191,7 +191,7 @@ def _page(
     except Refused as refusal:
         problem = str(refusal)
         query = opt_outs.list_opt_outs(lifted=lifted)
-    listed = page(query, Suppression.id, "sup", keep)
+    listed = page(query, Suppression.id, "sup", active_filters)
     chips = [
         {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {
@@ -224,19 +224,14 @@ def _page(
 
 
 def _report_title(kind: str, report: ImportReport) -> str:
+    stored = plural(report.stored, "address was", "addresses were") + " opted out."
+    repeated = "already opted out."
     if kind == "consents":
-        known = (
-            f" {plural(report.duplicates, 'was', 'were')} already recorded."
-            if report.duplicates
-            else ""
-        )
-        return f"{plural(report.stored, 'consent was', 'consents were')} recorded.{known}"
-    known = (
-        f" {plural(report.duplicates, 'was', 'were')} already opted out."
-        if report.duplicates
-        else ""
-    )
-    return f"{plural(report.stored, 'address was', 'addresses were')} opted out.{known}"
+        stored = plural(report.stored, "consent was", "consents were") + " recorded."
+        repeated = "already recorded."
+    if not report.duplicates:
+        return stored
+    return f"{stored} {plural(report.duplicates, 'was', 'were')} {repeated}"
 
 
 def _sender(sender: str) -> str:

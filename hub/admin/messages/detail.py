@@ -200,10 +200,10 @@ def _content(row: Message) -> dict[str, Any] | None:
         {"name": file.get("name") or file["url"], "stored": "file" in file}
         for file in content.get("media", ())
     ]
-    shown = {**content, "files": files}
+    with_files = {**content, "files": files}
     if template:
-        shown |= {"text": template.filled(content), "template": template.name}
-    return shown
+        with_files |= {"text": template.filled(content), "template": template.name}
+    return with_files
 
 
 def _crumb(row: Message) -> tuple[str, str] | None:

@@ -96,13 +96,13 @@ class ConversationLine:
 def inbox() -> Any:
     """List conversations, newest first."""
     only_unread = request.args.get("show") == "unread"
-    keep = {"show": "unread"} if only_unread else {}
+    active_filters = {"show": "unread"} if only_unread else {}
     listed = paged(
         lambda before, after, limit: conversations.newest_conversations(
             limit, before, after, unread=only_unread
         ),
         "inb",
-        keep,
+        active_filters,
     )
     bodies = conversations.last_bodies(listed.rows)
     chips = [

@@ -44,14 +44,16 @@ NAMES = ("show", "status", "channel", "connection", "test", "q")
 @needs(Role.VIEWER)
 def messages() -> Any:
     """List messages, newest first."""
-    keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
-    branches = _branches(keep)
+    active_filters = {
+        name: value for name in NAMES if (value := request.args.get(name, "").strip())
+    }
+    branches = _branches(active_filters)
     listed = paged(
         lambda before, after, limit: message_queries.newest_messages(
             branches, limit, before=before, after=after
         ),
         "msg",
-        keep,
+        active_filters,
     )
     connections = list(
         db.session.scalars(
@@ -61,36 +63,42 @@ def messages() -> Any:
     return render_template(
         "messages.html",
         rows=rows(listed.rows),
-        filters=_chips(keep),
-        more=_more_filters(keep, connections),
-        active=_active_filters(keep),
-        q=keep.get("q", ""),
-        keep={name: value for name, value in keep.items() if name != "q"},
+        filters=_chips(active_filters),
+        more=_more_filters(active_filters, connections),
+        active=_active_filters(active_filters),
+        q=active_filters.get("q", ""),
+        active_filters={name: value for name, value in active_filters.items() if name != "q"},
         newer=listed.newer,
         older=listed.older,
-        filtered=bool(keep),
+        filtered=bool(active_filters),
     )
 
 
-def _branches(keep: dict[str, str]) -> message_queries.Branches:
+def _branches(active_filters: dict[str, str]) -> message_queries.Branches:
     """Return the index conditions that select the messages of the filters and the search."""
-    status_sets = [set(statuses) for name, _, _, statuses in GROUPS if keep.get("show") == name]
-    if "status" in keep:
-        status_sets.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
-    q = keep.get("q", "")
+    status_sets = [
+        set(statuses) for name, _, _, statuses in GROUPS if active_filters.get("show") == name
+    ]
+    if "status" in active_filters:
+        status_sets.append(
+            {Status(active_filters["status"])}
+            if active_filters["status"] in list(Status)
+            else set()
+        )
+    q = active_filters.get("q", "")
     if q.lower() in list(Status) and not message_queries.match_request(q):
         status_sets.append({Status(q.lower())})
         q = ""
     statuses = set.intersection(*status_sets) if status_sets else set()
     if status_sets and not statuses:
         return []
-    test = {"0": False, "1": True}.get(keep.get("test", ""))
+    test = {"0": False, "1": True}.get(active_filters.get("test", ""))
     filters = message_queries.Filters(
         statuses,
-        channel=keep.get("channel", ""),
-        slug=keep.get("connection", ""),
+        channel=active_filters.get("channel", ""),
+        slug=active_filters.get("connection", ""),
         test=test,
-        expecting=keep.get("show") == IN_PROGRESS,
+        expecting=active_filters.get("show") == IN_PROGRESS,
     )
     return filters.narrow(_search_branches(q)) if q else filters.branches()
 
@@ -119,17 +127,17 @@ def _phone_numbers(q: str) -> list[str]:
     return []
 
 
-def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
-    chosen = keep.get("show", "")
+def _chips(active_filters: dict[str, str]) -> list[dict[str, Any]]:
+    chosen = active_filters.get("show", "")
     chips: list[dict[str, Any]] = [
-        {"title": "All", "href": _link(keep, show=None), "here": not chosen, "icon": ""}
+        {"title": "All", "href": _link(active_filters, show=None), "here": not chosen, "icon": ""}
     ]
     for name, title, icon, statuses in GROUPS:
         count = _count(name, statuses)
         chips.append(
             {
                 "title": title,
-                "href": _link(keep, show=name),
+                "href": _link(active_filters, show=name),
                 "here": chosen == name,
                 "icon": icon,
                 "count": count if 0 < count < MAX_COUNT else None,
@@ -151,39 +159,48 @@ def _count(name: str, statuses: tuple[Status, ...]) -> int:
 
 
 def _more_filters(
-    keep: dict[str, str], connections: list[Connection]
+    active_filters: dict[str, str], connections: list[Connection]
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     used = {connection.channel for connection in connections}
     channels = [
-        _choice(keep, "channel", channel, channel_title(channel))
+        _choice(active_filters, "channel", channel, channel_title(channel))
         for channel in Channel
         if channel in used
     ]
     by_connection = [
-        _choice(keep, "connection", connection.slug, connection.title) for connection in connections
+        _choice(active_filters, "connection", connection.slug, connection.title)
+        for connection in connections
     ]
     kinds = [
-        _choice(keep, "test", "0", "Live messages"),
-        _choice(keep, "test", "1", "Test messages"),
+        _choice(active_filters, "test", "0", "Live messages"),
+        _choice(active_filters, "test", "1", "Test messages"),
     ]
     groups = [("Channel", channels), ("Connection", by_connection), ("Kind", kinds)]
     return [(title, choices) for title, choices in groups if choices]
 
 
-def _choice(keep: dict[str, str], name: str, value: str, title: str) -> dict[str, Any]:
-    return {"title": title, "href": _link(keep, **{name: value}), "here": keep.get(name) == value}
-
-
-def _active_filters(keep: dict[str, str]) -> list[tuple[str, str]]:
-    titles = {
-        "channel": channel_title(keep.get("channel", "")),
-        "connection": keep.get("connection", ""),
-        "test": "Test messages" if keep.get("test") == "1" else "Live messages",
-        "status": message_badge(keep.get("status", "")).word,
+def _choice(active_filters: dict[str, str], name: str, value: str, title: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "href": _link(active_filters, **{name: value}),
+        "here": active_filters.get(name) == value,
     }
-    return [(title, _link(keep, **{name: None})) for name, title in titles.items() if name in keep]
 
 
-def _link(keep: dict[str, str], **changed: str | None) -> str:
-    filters: dict[str, Any] = {**keep, **changed}
+def _active_filters(active_filters: dict[str, str]) -> list[tuple[str, str]]:
+    titles = {
+        "channel": channel_title(active_filters.get("channel", "")),
+        "connection": active_filters.get("connection", ""),
+        "test": "Test messages" if active_filters.get("test") == "1" else "Live messages",
+        "status": message_badge(active_filters.get("status", "")).word,
+    }
+    return [
+        (title, _link(active_filters, **{name: None}))
+        for name, title in titles.items()
+        if name in active_filters
+    ]
+
+
+def _link(active_filters: dict[str, str], **changed: str | None) -> str:
+    filters: dict[str, Any] = {**active_filters, **changed}
     return url_for("admin.messages", **{name: value for name, value in filters.items() if value})

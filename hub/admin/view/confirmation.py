@@ -1,4 +1,4 @@
-"""The page that asks before an action with consequences, and names them."""
+"""Ask for confirmation of an action, on a page that names its consequences."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def ask(
     cancel: str,
     crumbs: Sequence[tuple[str, str]],
 ) -> str:
-    """Show what an action does before it is done.
+    """Return the page that asks for confirmation. It posts to its own URL.
 
-    The page posts to its own address. `consequences` are sentences, empty ones left out; `button`
-    carries out the action, and `cancel` is where the reader returns without it; `crumbs` are pairs
-    of a title and an address.
+    `consequences`: sentences, of which empty ones are omitted. `button`: the label of the button
+    that performs the action. `cancel`: the URL of the Cancel link. `crumbs`: pairs of a title and
+    a URL.
     """
     return render_template(
         "confirmation.html",

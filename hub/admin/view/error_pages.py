@@ -1,4 +1,4 @@
-"""Error pages: what is so, why, and what to do, in the look of the other pages."""
+"""Show error pages, which say what happened, why, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Response, make_response, render_template
 
 
 class Problem(NamedTuple):
-    """The words of one HTTP status."""
+    """The texts of one HTTP status."""
 
     title: str
     why: str
@@ -18,24 +18,25 @@ class Problem(NamedTuple):
 def page(
     status: int, *, why: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0
 ) -> Response:
-    """Answer with the page of a status; `why` and `remedy` take the place of its usual words,
-    `retry_after` is in seconds.
+    """Return the error page of an HTTP status.
+
+    `why` and `remedy` replace its usual texts. `retry_after`: in seconds.
     """
-    words = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
-    problem = Problem(words.title, why or words.why, remedy or words.remedy)
+    usual = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
+    problem = Problem(usual.title, why or usual.why, remedy or usual.remedy)
     if retry_after and not remedy:
         problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and try again.")
-    # the rail asks the database, which may be what failed
-    answer = make_response(
+    # `bare` leaves out the navigation, because it reads the database, which may have failed
+    response = make_response(
         render_template(
             "error.html", status=status, problem=problem, request_id=request_id, bare=status >= 500
         ),
         status,
     )
-    answer.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = "no-store"
     if retry_after:
-        answer.headers["Retry-After"] = str(retry_after)
-    return answer
+        response.headers["Retry-After"] = str(retry_after)
+    return response
 
 
 def _seconds(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The error summary of a page: the validation errors of its forms, with links to the fields."""
+"""List the validation errors of a page's forms, for the error summary with links to the fields."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ValidationError(NamedTuple):
 
 @pass_context
 def validation_errors(context: Context) -> list[ValidationError]:
-    """List the errors of the forms that a page was given, in the order in which it was given them.
+    """Return the errors of all forms in a template's variables, in the order of the variables.
 
-    A page that was only opened has none: an error stored with a connection, say, is shown beside
-    its field but was not made just now.
+    Only a posted form has errors. A page that was opened may show a stored problem beside a field,
+    but it does not appear in the summary.
     """
     if not has_request_context() or request.method != "POST":
         return []
@@ -48,5 +48,5 @@ def _errors_of(form: BaseForm) -> Iterator[ValidationError]:
 
 
 def _control_id(field: Field) -> str:
-    """Return the id of the control that takes the focus: of a list of choices, its first."""
+    """Return the id of the control to focus: the first choice of a list, or the field itself."""
     return f"{field.id}-0" if isinstance(field.widget, ListWidget) else str(field.id)

@@ -1,4 +1,4 @@
-"""Filters and globals of the templates: times, numbers, states and icons."""
+"""Define the filters and globals of the templates: times, numbers, states and icons."""
 
 from __future__ import annotations
 
@@ -21,43 +21,41 @@ ICONS = STATIC / "icons"
 
 
 def install(app: Flask) -> None:
-    """Give the templates of this app their filters and globals."""
+    """Add the filters and globals to the templates of an application."""
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(GLOBALS)
-    # a block tag leaves no blank line behind: pages stay small, and a `pre` shows what it was given
+    # block tags leave no blank lines, so pages stay small and a `pre` has no empty lines
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
 def phone(address: str) -> str:
-    """Write a phone number with its usual spaces; any other address stays as it is."""
+    """Format a phone number with its usual spaces. Other addresses stay unchanged."""
     return phones.display(address) if address.startswith("+") else address
 
 
 def short_id(text: str) -> str:
-    """Shorten an id for a line of text, keeping its two ends: `msg_019aa5…e41c`."""
+    """Shorten an id in the middle: `msg_019aa5…e41c`."""
     prefix, mark, rest = text.rpartition("_")
     return f"{prefix}{mark}{rest[:6]}…{rest[-4:]}" if len(rest) > 14 else text
 
 
 def number(count: float) -> str:
-    """Write a number with separators, and at most two decimals: `1,284`."""
+    """Format a number with thousands separators and at most two decimals: `1,284`."""
     return f"{count:,.0f}" if count == int(count) else f"{count:,.2f}"
 
 
 def money(amount: Decimal) -> str:
-    """Write an amount with two decimals, and with four where it is less than one."""
+    """Format an amount with two decimals, or with four if it is less than 1."""
     return f"{amount:,.2f}" if not amount or amount >= 1 else f"{amount:.4f}"
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """Write a count with its noun: `1 message`, `1,284 messages`."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+def plural(count: int, singular: str, several: str = "") -> str:
+    """Format a count with its noun: `1 message`, `1,284 messages`."""
+    return f"{number(count)} {singular if count == 1 else several or singular + 's'}"
 
 
 def percent(part: float, whole: float) -> str:
-    """Write a share: `98.3%`; a share that is not all is never rounded up to all, nor one of
-    something down to nothing.
-    """
+    """Format a share: `98.3%`. It is not rounded to 0% or 100%."""
     if not whole:
         return "–"
     share = 100 * part / whole
@@ -67,9 +65,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def duration(span: timedelta | float) -> str:
-    """Write how long something took: `318 ms`, `1.9 s`, `4 min`, `2 h`; a bare number means
-    seconds.
-    """
+    """Format a duration: `318 ms`, `1.9 s`, `4 min`, `2 h`. A number is in seconds."""
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
@@ -80,25 +76,24 @@ def duration(span: timedelta | float) -> str:
 
 
 def initial(text: str) -> str:
-    """Begin a text with a capital letter and leave the rest alone."""
+    """Capitalize the first letter of a text, and leave the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def marked(text: str) -> Markup:
-    """Write the two marks that an integration's words may carry: `**bold**` and `code` between
-    backquotes.
-    """
+    """Convert the marks in a text of an integration to HTML: `**bold**`, and code in backquotes."""
     html = str(escape(text))
-    for mark, written in MARKS:
-        html = mark.sub(written, html)
+    for pattern, replacement in MARKS:
+        html = pattern.sub(replacement, html)
     return Markup(html)  # noqa: S704 - escaped above
 
 
 def icon(name: str, classes: str = "sp-icon-s") -> Markup:
-    """Return one of our icons as inline SVG, so that it takes the text's color; an unknown channel
-    gets the chat bubble.
+    """Return an icon of Signpost as inline SVG, which has the color of the text.
+
+    The icon of an unknown channel is a chat bubble.
     """
-    return Markup(_icon(name, classes))  # noqa: S704 - our own files, a class we wrote
+    return Markup(_icon(name, classes))  # noqa: S704 - files and classes of this package
 
 
 @lru_cache(maxsize=128)
@@ -106,8 +101,8 @@ def _icon(name: str, classes: str) -> str:
     file = ICONS / f"{name}.svg"
     if not name.isalpha() or not file.exists():
         file = ICONS / "chat.svg"
-    drawing = file.read_text(encoding="utf-8").strip()
-    return drawing.replace(
+    svg = file.read_text(encoding="utf-8").strip()
+    return svg.replace(
         '<svg xmlns="http://www.w3.org/2000/svg"',
         f'<svg class="{Markup.escape(classes)}" aria-hidden="true"',
         1,
@@ -145,12 +140,12 @@ FILTERS: dict[str, Any] = {
 GLOBALS: dict[str, Any] = {
     "icon": icon,
     "percent": percent,
-    "state_look": status_badges.message_badge,
-    "connection_look": status_badges.connection_badge,
-    "request_look": status_badges.request_badge,
-    "signer_look": status_badges.signer_badge,
+    "message_badge": status_badges.message_badge,
+    "connection_badge": status_badges.connection_badge,
+    "request_badge": status_badges.request_badge,
+    "signer_badge": status_badges.signer_badge,
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
-    "wired": field_attributes.with_error_attributes,
+    "control_attributes": field_attributes.with_error_attributes,
     "validation_errors": error_summary.validation_errors,
 }

@@ -1,6 +1,6 @@
-"""Our own forms.
+"""Define the forms of pages.
 
-The guard checks the token against forgery; the integrations declare theirs themselves.
+The guard checks the CSRF token. Integrations declare the forms of their settings themselves.
 """
 
 from __future__ import annotations
@@ -26,15 +26,12 @@ LENGTH = (
 
 
 def posted() -> bool:
-    """Tell whether this request posts a form."""
+    """Return whether the current request posts a form."""
     return request.method == "POST"
 
 
 def normal_address(kind: str, field: Field) -> str:
-    """Return the normal form of an address that was typed, and show it in its field.
-
-    Raises Refused.
-    """
+    """Return the normal form of a typed address, and put it into its field. Raises Refused."""
     text = (field.data or "").strip()
     if kind == Address.PHONE and text:
         try:
@@ -46,7 +43,7 @@ def normal_address(kind: str, field: Field) -> str:
 
 
 def blame(form: Form, refusal: Refused) -> None:
-    """Write why a use case refused beside the field at fault, or below them all."""
+    """Add the reason of a refusal to the errors of its field, or of the whole form."""
     if refusal.field in form:
         field: Field = form[refusal.field]
         field.errors = [*field.errors, str(refusal)]
@@ -55,7 +52,7 @@ def blame(form: Form, refusal: Refused) -> None:
 
 
 class SignIn(Form):
-    """Sign in with an e-mail address and a password."""
+    """Sign in with an email address and a password."""
 
     email = EmailField(
         "Email",
@@ -88,7 +85,7 @@ class FirstAdmin(Form):
 
 
 class NewPassword(Form):
-    """A first or another password, by a link."""
+    """Choose a password through a password link."""
 
     password = PasswordField(
         "Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
@@ -96,7 +93,7 @@ class NewPassword(Form):
 
 
 class ChangePassword(Form):
-    """Another password for oneself."""
+    """Change the user's own password."""
 
     current = PasswordField(
         "Current password",
@@ -121,7 +118,7 @@ class TimeZone(Form):
 
 
 class AddUser(Form):
-    """Somebody else who may sign in."""
+    """Add a user."""
 
     name = StringField(
         "Name",
@@ -159,7 +156,7 @@ class RenameConnection(NameConnection):
 
 
 class SendOne(Form):
-    """To whom one message goes."""
+    """The recipient of a test message."""
 
     to = StringField(
         "Your mobile number",

@@ -1,4 +1,4 @@
-"""Messages as rows of a list: what each says, and why it did not arrive."""
+"""Build the rows of message lists: recipient, first words, status, and the reason of a failure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hub.lib.redaction import mask
 from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, MessageBody
 
-SHOWN = 90  # characters of what a message says
-# which place that is, the connection tells better than the provider's name for it
+MAX_CHARACTERS = 90  # of a message's text
+# instead of a destination, whose id at the provider means little to people
 TEAM = "The team"
-UNREADABLE = "Unreadable"  # instead of a recipient, where the row is damaged
+UNREADABLE = "Unreadable"  # instead of a recipient whose row is damaged
 BAD = (Status.FAILED, Status.UNDELIVERED)
 
 
@@ -40,21 +40,14 @@ class Row:
     slug: str
     at: datetime
     test: bool
-    change: bool  # of an earlier post, which stands there
+    change: bool  # whether it updates an earlier post
 
 
 def rows(messages: Sequence[Message]) -> list[Row]:
-    """Return what a list shows of messages; a value that does not open is said to be sealed, and
-    breaks nothing.
-    """
-    bodies = {
-        row[0].owner_id: row[0]
-        for row in db.session.execute(
-            select(MessageBody).where(
-                MessageBody.owner_id.in_([message.id for message in messages])
-            )
-        )
-    }
+    """Return the rows of a list of messages. A value that cannot be decrypted is named as such."""
+    ids = [message.id for message in messages]
+    query = select(MessageBody).where(MessageBody.owner_id.in_(ids))
+    bodies = {body.owner_id: body for body in db.session.scalars(query)}
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
     problems = timeline.problems_of(messages)
@@ -77,14 +70,7 @@ def _row(
     body: MessageBody | None,
     problem: Problem | None,
 ) -> Row:
-    if contact is None or connection is None:  # what it refers to is damaged
-        to = UNREADABLE
-        via = connection.title if connection else ""
-        slug = connection.slug if connection else ""
-    else:
-        to = recipient(contact, connection)
-        via = connection.title
-        slug = connection.slug
+    to = recipient(contact, connection) if contact and connection else UNREADABLE
     note = problem.text if problem else ""
     if problem and problem.code:
         note = f"{problem.text} ({problem.code})"
@@ -92,13 +78,13 @@ def _row(
         id=message.id,
         status=message.status,
         to=to,
-        address="" if to in (TEAM, UNREADABLE) or contact is None else contact.address,
+        address=contact.address if contact and to not in (TEAM, UNREADABLE) else "",
         says=says(body),
         note=note,
         bad=message.status in BAD,
         channel=message.channel,
-        via=via,
-        slug=slug,
+        via=connection.title if connection else "",
+        slug=connection.slug if connection else "",
         at=message.created_at,
         test=message.test,
         change=message.edits_id is not None,
@@ -110,23 +96,19 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
 
 
 def name_of(contact: Contact) -> str:
-    """Return whom a contact is, or the address where no name is known or readable."""
+    """Return a contact's name, or the address if the name is missing or cannot be decrypted."""
+    fallback = "Erased" if contact.erased_at else "Unknown sender"
     try:
-        return (
-            contact.name or contact.address or ("Erased" if contact.erased_at else "Unknown sender")
-        )
+        return contact.name or contact.address or fallback
     except DecryptionError:
         return contact.address
 
 
 def recipient(contact: Contact, connection: Connection) -> str:
-    """Return whom a message is for: a person, or the team that reads where its connection posts."""
-    named = name_of(contact)
-    return (
-        TEAM
-        if named == contact.address != "" and contact.address == connection.destination
-        else named
-    )
+    """Return the name of a message's recipient: a person, or the team of its connection."""
+    name = name_of(contact)
+    is_team = name == contact.address != "" and contact.address == connection.destination
+    return TEAM if is_team else name
 
 
 def says(body: MessageBody | None) -> str:
@@ -141,6 +123,8 @@ def says(body: MessageBody | None) -> str:
 
 
 def first_words(text: str) -> str:
-    """Return as much of a text as a list shows, without one-time codes."""
+    """Return the first words of a text, without one-time codes."""
     text = mask(text)
-    return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + "…"
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return text[:MAX_CHARACTERS].rsplit(" ", 1)[0] + "…"

@@ -1,4 +1,4 @@
-"""The rail: which pages there are, where the reader is, and what waits behind each."""
+"""Build the main navigation: its pages, the current page, and the counts beside them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from flask import Flask, current_app, request, url_for
 
 
 class Place(NamedTuple):
-    """One page of the rail; `within` are the endpoints that belong to it, so that the rail shows
-    where one is.
-    """
+    """One page of the navigation."""
 
     title: str
     icon: str
     endpoint: str
-    within: tuple[str, ...] = ()
-    gap: bool = False
+    within: tuple[str, ...] = ()  # endpoints for which this page is marked as current
+    gap: bool = False  # whether a gap separates it from the page before
 
 
 class Count(NamedTuple):
-    """A number beside a place: how many, in words for the hover, and whether it is bad news."""
+    """A number beside a page of the navigation."""
 
     number: int
-    words: str
-    bad: bool = False
+    description: str  # for the tooltip and screen readers
+    bad: bool = False  # whether it counts problems
 
 
 class Item(NamedTuple):
-    """A place as the template draws it."""
+    """A page of the navigation as the template shows it."""
 
     title: str
     icon: str
@@ -40,20 +38,21 @@ class Item(NamedTuple):
 
 
 def install(app: Flask, counts: Callable[[], Mapping[str, Count]] = dict) -> None:
-    """Give the templates `nav()`; `counts` names what waits by the endpoint of its place, asked
-    once a page that has a rail.
+    """Add `nav()` to the templates.
+
+    `counts`: returns the counts by endpoint, and is called once for each page with a navigation.
     """
     app.jinja_env.globals["nav"] = lambda: rail(counts())
 
 
 def rail(counts: Mapping[str, Count]) -> list[Item]:
-    """List the places that exist in this app, and the simulator where it runs."""
+    """Return the pages that exist in this application, and the simulator in a demo."""
     items = [
         Item(
             place.title,
             place.icon,
             url_for(place.endpoint),
-            here(place),
+            is_current(place),
             place.gap,
             counts.get(place.endpoint),
         )
@@ -67,8 +66,8 @@ def rail(counts: Mapping[str, Count]) -> list[Item]:
     return items
 
 
-def here(place: Place) -> bool:
-    """Tell whether the page being shown belongs to a place."""
+def is_current(place: Place) -> bool:
+    """Return whether the current page belongs to a page of the navigation."""
     return request.endpoint in (place.endpoint, *place.within)
 
 

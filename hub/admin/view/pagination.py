@@ -17,31 +17,32 @@ ROWS = 50
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, newest first, and the addresses of the pages beside this one, or None."""
+    """The rows of a page, newest first, and the links to the pages before and after it, or None."""
 
     rows: list[Any]
     newer: str | None
     older: str | None
 
 
-# the newest rows before an id, or, oldest first, those after one; at most so many
+# takes `before`, `after` and a limit; returns the newest rows before an id, or the rows after an
+# id with the oldest first
 Read = Callable[[str, str, int], list[Any]]
 
 
-def page(wanted: Select[Any], column: Any, prefix: str, keep: dict[str, str]) -> Page:
-    """Read the page that the request asks for.
+def page(statement: Select[Any], column: Any, prefix: str, active_filters: dict[str, str]) -> Page:
+    """Return the requested page of a statement.
 
-    `column` is the id; `keep` are the filters that links carry on.
+    `column`: the id. `prefix`: of the ids. `active_filters`: the filters that the links keep.
     """
 
     def read(before: str, after: str, limit: int) -> list[Any]:
-        return id_pages.read_rows(wanted, column, before=before, after=after, limit=limit)
+        return id_pages.read_rows(statement, column, before=before, after=after, limit=limit)
 
-    return paged(read, prefix, keep)
+    return paged(read, prefix, active_filters)
 
 
-def paged(read: Read, prefix: str, keep: dict[str, str]) -> Page:
-    """Read the page that the request asks for, by a function that reads rows with an `id`."""
+def paged(read: Read, prefix: str, active_filters: dict[str, str]) -> Page:
+    """Return the requested page of a function that reads rows with an `id`."""
     before = request.args.get("before", "")
     after = request.args.get("after", "")
     if is_id(prefix, after):
@@ -49,18 +50,18 @@ def paged(read: Read, prefix: str, keep: dict[str, str]) -> Page:
         rows.reverse()
         return Page(
             rows,
-            _link(keep, after=rows[0].id) if more else None,
-            _link(keep, before=rows[-1].id) if rows else None,
+            _link(active_filters, after=rows[0].id) if more else None,
+            _link(active_filters, before=rows[-1].id) if rows else None,
         )
-    began = is_id(prefix, before)
-    rows, more = id_pages.cut(read(before if began else "", "", ROWS + 1), ROWS)
+    has_before = is_id(prefix, before)
+    rows, more = id_pages.cut(read(before if has_before else "", "", ROWS + 1), ROWS)
     return Page(
         rows,
-        _link(keep, after=rows[0].id) if began and rows else None,
-        _link(keep, before=rows[-1].id) if more else None,
+        _link(active_filters, after=rows[0].id) if has_before and rows else None,
+        _link(active_filters, before=rows[-1].id) if more else None,
     )
 
 
-def _link(keep: dict[str, str], **more: str) -> str:
-    words: dict[str, Any] = {**keep, **more}
-    return url_for(request.endpoint or "", **words)
+def _link(active_filters: dict[str, str], **position: str) -> str:
+    parameters: dict[str, Any] = {**active_filters, **position}
+    return url_for(request.endpoint or "", **parameters)

@@ -1,6 +1,4 @@
-"""Badges of states: an icon and a word, ordered by weight. The stylesheet gives the hue by the
-state's name.
-"""
+"""Define the badge of each state: an icon and a text. The stylesheet defines its color."""
 
 from __future__ import annotations
 
@@ -11,37 +9,35 @@ from hub.messaging.send import provider_health
 
 
 class Badge(NamedTuple):
-    """One state: `hue` is the suffix of its `sp-state-…` class, `icon` a Bootstrap icon, `word`
-    what it is called.
-    """
+    """The badge of one state."""
 
-    hue: str
-    icon: str
-    word: str
+    hue: str  # the suffix of its `sp-state-…` class
+    icon: str  # the name of a Bootstrap icon
+    word: str  # the text
 
 
 def message_badge(state: str) -> Badge:
-    """Return how a message's state looks; a word we do not know is shown as it is."""
+    """Return the badge of a message's state. An unknown state is its own text."""
     return MESSAGES.get(state) or Badge("none", "circle", state.replace("_", " ").capitalize())
 
 
 def connection_badge(state: str | None) -> Badge:
-    """Return how a connection's state looks; None is an integration nobody connected yet."""
+    """Return the badge of a connection's state; None for an integration without connections."""
     return CONNECTIONS.get(state or "") or NOT_SET_UP
 
 
 def request_badge(state: str) -> Badge:
-    """Return how a signing request's state looks."""
+    """Return the badge of a signing request's state."""
     return REQUESTS.get(state) or message_badge(state)
 
 
 def signer_badge(state: str) -> Badge:
-    """Return how a signer's state looks."""
+    """Return the badge of a signer's state."""
     return SIGNERS.get(state) or message_badge(state)
 
 
 def channel_title(channel: str) -> str:
-    """Return a channel's name as a heading writes it."""
+    """Return a channel's name for people, such as `WhatsApp`."""
     return CHANNELS.get(channel) or channel.capitalize()
 
 

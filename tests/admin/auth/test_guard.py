@@ -104,7 +104,7 @@ LEAST = {
     ("POST", "/opt-outs/<suppression_id>"): A,
     ("GET", "/settings/opt-out-words"): V,
     ("POST", "/settings/opt-out-words"): A,
-    ("GET", "/inbox/files/<inbound_id>/<n>"): V,
+    ("GET", "/inbox/files/<inbound_id>/<position>"): V,
     ("POST", "/inbox/<conversation_id>"): O,
     ("POST", "/inbox/<conversation_id>/read"): O,
     ("GET", "/templates"): V,
