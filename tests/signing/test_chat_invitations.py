@@ -384,5 +384,5 @@ def test_erased_person_has_no_chat(connect_team: ConnectTeam, fake_provider: Fak
     contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
     [told] = personal_data.collect_personal_data(contact_id)["chats"]
     assert told["connection"] == "Team"
-    erasure.erase_contact(contact_id, why="asked for it")
+    erasure.erase_contact(contact_id, reason="asked for it")
     assert db.session.scalars(select(LinkedChat)).all() == []

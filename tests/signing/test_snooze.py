@@ -77,7 +77,7 @@ def test_a_card_goes_with_the_signer_whom_it_names(
     post_event()
     [post] = deliver_posts(fake_provider, "E1")
     eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
-    erasure.erase_contact(eric, why="asked for it")
+    erasure.erase_contact(eric, reason="asked for it")
     db.session.rollback()
     assert db.session.get(MessageBody, post.id.partition("_")[2]) is None
     button_actions.perform_action(button_token(post, "Remind Anna"), "Dana")

@@ -283,7 +283,7 @@ def test_a_change_that_is_over_is_not_sent_again(
     older = db.session.scalars(select(Message.id).where(Message.edits_id.is_not(None))).one()
     update_message(older, status="failed")
     post_event("request.signed", signer="eric", signers=[])
-    with pytest.raises(Conflict, match="updated again since"):
+    with pytest.raises(Conflict, match="updated since"):
         resend.resend(older)
 
 

@@ -358,7 +358,7 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
 def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out("+5215512345678", test=True, explanation="By letter.")
     contact = contact_for(Address.PHONE, "+525512345678", test=True)
-    erasure.erase_contact(contact.id, why="By letter.")
+    erasure.erase_contact(contact.id, reason="By letter.")
     db.session.rollback()
     assert db.session.get_one(Suppression, row.id).explanation == ""
     assert send("+5215512345678", "sms") == "suppressed"

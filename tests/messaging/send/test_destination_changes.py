@@ -186,5 +186,5 @@ def test_a_destination_that_is_erased_leaves_no_pause(
 ) -> None:
     one = connect_team("T1")
     told(one, wanted=False)
-    erasure.erase_contact(contact_for("chat", "T1", test=True).id, why="By letter.")
+    erasure.erase_contact(contact_for("chat", "T1", test=True).id, reason="By letter.")
     assert (count(PausedDestination), paused(one)) == (0, "")
