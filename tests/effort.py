@@ -1,4 +1,4 @@
-"""How thorough a run is: short by default, and long before a release (`make test-long`).
+"""The effort of a run of the tests: a short one by default, a long one with HUB_TESTS=long."""
 
 The Hypothesis profile decides: HYPOTHESIS_PROFILE is `dev`, `ci` or `long`.
 """

@@ -179,7 +179,7 @@ def inbound_file(inbound_id: str, position: str) -> Response:
 
 def _page(conversation_id: str, form: AnswerForm) -> str:
     summary = conversations.get_conversation(conversation_id)
-    name = _name(summary, conversations.last_bodies([summary]).get_conversation(summary.row.id))
+    name = _name(summary, conversations.last_bodies([summary]).get(summary.row.id))
     return render_template(
         "conversation.html",
         conversation=summary,
