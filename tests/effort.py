@@ -1,4 +1,4 @@
-"""The effort of a run of the tests: a short one by default, a long one with HUB_TESTS=long."""
+"""Choose the effort of a run: short by default, long before a release (`make test-long`).
 
 The Hypothesis profile decides: HYPOTHESIS_PROFILE is `dev`, `ci` or `long`.
 """
