@@ -23,6 +23,7 @@ from hub.admin.connections import (
     webhook_urls,
 )
 from hub.admin.view import datetimes, filters, forms, status_badges
+from hub.admin.view.template_titles import EVENT_TITLES
 from hub.connections import connection_tests, connections, demo, settings_form
 from hub.connections.connection_tests import ConnectionTestResult
 from hub.core.vocabulary import ConnectionState, EventType, Role
@@ -164,18 +165,6 @@ def _posts_part(
         "invites": cls.supports("invite") and may(Role.ADMIN),
         "invitation": invitation,
     }
-
-
-EVENT_TITLES = {
-    EventType.SENT: "Document sent",
-    EventType.VIEWED: "Document opened by a signer",
-    EventType.SIGNED: "Document signed by a signer",
-    EventType.DECLINED: "Signing declined by a signer",
-    EventType.COMPLETED: "Request completed",
-    EventType.REMINDER: "Reminder sent to signers",
-    EventType.EXPIRED: "Request expired",
-    EventType.CANCELED: "Request canceled by the sender",
-}
 
 
 def _last_failed_test(connection: Connection | None) -> ConnectionTestResult | None:

@@ -15,6 +15,7 @@ from hub import integrations
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.view import confirmation
 from hub.admin.view.forms import blame
+from hub.admin.view.template_titles import title_of
 from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
@@ -95,7 +96,7 @@ def templates() -> Any:
     ]
     return render_template(
         "templates.html",
-        texts=_texts(),
+        texts=[(title_of(template), template, version) for template, version in _texts()],
         provider_lists=provider_lists,
         may_change=may(Role.ADMIN),
         names=_names(),
@@ -223,7 +224,7 @@ def _texts() -> list[tuple[Template, TemplateVersion]]:
 def _names() -> dict[str, str]:
     """Return the titles of templates that a provider's template can replace: those for signers."""
     return {
-        template.name: template.name.replace("_", " ").capitalize()
+        template.name: title_of(template)
         for template, _ in _texts()
         if template.channel != Channel.CHAT
     }
