@@ -52,7 +52,7 @@ from tests.hub_fixtures import (
     status_form,
 )
 
-OTHER_MESSAGES = sized(100, 10)
+OTHER_MESSAGES = sized(100, 60)  # more than a page of the list
 CONNECTIONS = 30
 TABLES = (
     "contacts",
