@@ -33,7 +33,7 @@ ABOUT = (
 TAGS = (
     (
         "Events",
-        ("Events of a document. Repeated and late events notify nobody twice."),
+        ("Events of a document. Repeated and late events notify no one twice."),
     ),
     ("Messages", "One text for one recipient, with its status history."),
     ("Media", "Files to attach to messages, on channels that support them."),

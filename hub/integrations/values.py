@@ -293,7 +293,7 @@ class Content:
 class Inbound(WebhookEvent):
     """A message that a person sent; `provider_id` is the provider's ID of it.
 
-    `address` is "" if nobody can be answered. The message is then shown as from an unknown sender
+    `address` is "" if no reply is possible. The message is then shown as from an unknown sender
     with the given `name`, and no contact is created.
 
     `senders` are possible names, in the form of `senders_of`, of the number that received it. The

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -162,3 +163,20 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
     assert "Hello 1" in page.text
     db.session.rollback()
     assert len(unreadable_rows.list_rows()) == 1
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="there the foreign key holds")
+def test_messages_are_listed_beside_one_of_a_damaged_connection(
+    hub_demo: Flask, admin: Browser
+) -> None:
+    damaged = queue_text(ERIC, "The damaged one")
+    queue_text(ERIC, "The other one")
+    run(
+        "UPDATE messages SET connection_id = :connection, status = 'failed', code = '30003'"
+        " WHERE id = :id",
+        connection=b"?" * 16,
+        id=uuid.UUID(damaged.partition("_")[2]).bytes,
+    )
+    page = admin.get("/messages")
+    assert page.status_code == 200
+    assert "The other one" in page.text

@@ -1,7 +1,7 @@
-"""The guard of the admin pages: who is here, and whether this is open to them.
+"""Guard the admin pages: identify the user and check the role.
 
-Every view says the least role it takes with `@needs(Role.…)`, or that it is `@public`; one that
-says neither opens to nobody.
+Every view declares the lowest role with `@needs(Role.…)`, or `@public`. A view without
+either is open to no one.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def token() -> str:
 
 
 def may(role: Role) -> bool:
-    """Tell whether whoever is here has a role."""
+    """Return whether the signed-in user has a role."""
     return g.user is not None and g.user.role >= role
 
 

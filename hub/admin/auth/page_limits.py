@@ -66,7 +66,7 @@ def network() -> str:
 
 
 def account() -> str:
-    """Return the key of the account that somebody signs in to."""
+    """Return the key of the account of a sign-in."""
     return limits.account_key(_email())
 
 

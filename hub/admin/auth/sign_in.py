@@ -1,4 +1,4 @@
-"""Signing in and out, and the links that let somebody in for the first time."""
+"""Sign users in and out, and let them choose a password by a link."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _too_many(refusal: TooMany) -> Any:
 @limited_failures(NETWORK, page_limits.network, _too_many)
 @limited_failures(ACCOUNT, page_limits.account, _too_many)
 def sign_in() -> Any:
-    """Let somebody in by e-mail and password."""
+    """Sign a user in by email address and password."""
     target = guard.back_to(request.args.get("next"))
     if g.user is not None:
         return redirect(target, 303)

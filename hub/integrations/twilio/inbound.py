@@ -65,7 +65,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:
     """Return the kind and the address of a person: the number, or WhatsApp's ID for this business.
 
-    The address is "" if nobody can be answered: the number is withheld, or the sender is a name or
+    The address is "" if no reply is possible: the number is withheld, or the sender is a name or
     a short code, which cannot receive replies.
     """
     sent_from = without_channel(form.get("From", ""))

@@ -42,7 +42,7 @@ def outbound_of(
     """Return what to hand to the integration: its text where that is `free`, else its approved
     template, or None if it has none.
 
-    Raises Unreadable.
+    Raises DecryptionError.
     """
     content: dict[str, Any] = keyring().open_json(
         MESSAGE_CONTENT, row.id.partition("_")[2], details.content or b""

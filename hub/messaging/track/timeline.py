@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.integrations.base import Integration, Problem
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.track.error_codes import BY_STATUS, CODES
-from hub.models import Attempt, Message, PlatformEvent, StatusEvent
+from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
 
 
 @dataclass(frozen=True)
@@ -259,10 +259,12 @@ def problem_of(message: Message) -> Problem | None:
 
 def _provider_problem(message: Message) -> Problem | None:
     """Return the integration's explanation of a message's code; None if it has none."""
-    if not message.code:
+    # None if the row of the connection has a damaged ID, which must not hide other messages
+    connection: Connection | None = message.connection
+    if not message.code or connection is None:
         return None
     try:
-        integration: type[Integration] = integrations.get(message.connection.integration)
+        integration: type[Integration] = integrations.get(connection.integration)
     except NotFound:
         return None
     return integration.explain(message.code)
