@@ -233,7 +233,7 @@ def a_team(app: Flask, *, by_webhook: bool) -> None:
         select(Connection).where(Connection.integration == "slack")
     ).all():
         set_connection_state(one.id, ConnectionState.DISABLED)
-    made_up = credentials(app).made_up
+    made_up = credentials(app).derive
     given_settings = Slack.demo_settings(credentials(app)) or {}
     if by_webhook:
         place = f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"

@@ -138,7 +138,7 @@ def demo(app: Flask, **more: Any) -> dict[str, Any]:
 
 
 def demo_hook(app: Flask) -> dict[str, Any]:
-    made_up = credentials(app).made_up
+    made_up = credentials(app).derive
     team = made_up("slack team", 10).upper()
     name = made_up("slack webhook", 10).upper()
     secret = made_up("slack webhook secret", 24)

@@ -18,7 +18,8 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
-from hub.integrations.slack.errors import CODES, METHODS, WEBHOOKS
+from hub.integrations.slack.error_codes import CODES
+from hub.integrations.slack.errors import METHODS, WEBHOOKS
 from hub.integrations.slack.integration import Slack
 from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 from tests.conftest import free_port

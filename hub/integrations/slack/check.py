@@ -16,7 +16,8 @@ from hub.integrations.api import (
     record_exchanges,
 )
 from hub.integrations.slack.calls import REFERENCE, SlackClient
-from hub.integrations.slack.errors import CODES, error
+from hub.integrations.slack.error_codes import CODES
+from hub.integrations.slack.errors import error
 
 # Slack's codes for a post without text to a webhook that exists
 ACTIVE_WEBHOOK_CODES = ("no_text", "missing_text_or_fallback_or_attachments")

@@ -345,7 +345,7 @@ def test_every_remedy_of_an_integration_that_names_a_button_names_one_there_is(c
 
 
 def _codes(cls: Any) -> list[str]:
-    from hub.integrations.slack import errors as slack
+    from hub.integrations.slack import error_codes as slack
     from hub.integrations.teams import errors as teams
     from hub.integrations.telegram import errors as telegram
     from hub.integrations.twilio import errors as twilio
