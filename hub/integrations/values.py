@@ -9,11 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs
 
 from hub.core.errors import BadWebhook, SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.lib import phones
+from hub.lib.form_body import parse_form
 from hub.lib.storable import is_storable, json_object, make_storable
 from hub.lib.text import readable
 
@@ -144,14 +145,7 @@ class WebhookRequest:
             return []
         # strict, because a signature of joined names and values would not reveal a missing "="
         try:
-            text = self.body.decode("ascii")
-            return parse_qsl(
-                text,
-                keep_blank_values=True,
-                strict_parsing=True,
-                errors="strict",
-                max_num_fields=500,
-            )
+            return parse_form(self.body.decode("ascii"))
         except ValueError:
             raise BadWebhook("The body is not a form.") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Blueprint, Request, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
@@ -79,15 +80,18 @@ def _read_request(incoming: Request, declared: str, connection: str) -> list[Web
     method = incoming.method
     addresses = target.addresses(environ, config.public_url, config.path_prefix)
     headers = {
-        name[5:].replace("_", "-").lower(): text
-        for name, text in environ.items()
-        if name.startswith("HTTP_")
+        _header_name(name): text for name, text in environ.items() if name.startswith("HTTP_")
     }
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
     if not is_storable("".join((*addresses, *headers.values()))):
         raise BadRequest
     body = incoming.get_data(cache=False) if method == "POST" else b""
     return [WebhookRequest(method, url, declared, headers, body, connection) for url in addresses]
+
+
+@lru_cache(maxsize=256)  # callers choose the names
+def _header_name(name: str) -> str:
+    return name[5:].replace("_", "-").lower()
 
 
 def _verify(
