@@ -23,7 +23,10 @@ from tests.effort import sized
 from tests.hub_fixtures import CALLBACK, count, credentials, status_form
 
 EACH = sized(1000, 250)  # sockets of each kind
-PATIENCE = 5.0  # seconds of one request on a busy machine; held up, it takes ten
+# seconds of one request beside slow clients: the promise, and room for a machine that runs other
+# tests meanwhile; held up, it would take ten
+PATIENCE = sized(1.0, 5.0)
+LAST_CUT = sized(13.5, 30.0)  # seconds after which the last slow client is disconnected
 POST = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 KINDS = {
     "header": (b"GET /healthz HTTP/1.1\r\nX-Slow: ", b"a"),
@@ -139,7 +142,7 @@ def test_slow_clients_are_disconnected_after_ten_seconds_without_delaying_others
         assert slowest < PATIENCE, f"a genuine callback took {slowest:.2f} s"
         assert not slow.waiting(), f"{len(slow.waiting())} slow clients were not cut"
         assert min(slow.lasted.values()) > 9
-        assert max(slow.lasted.values()) < 30, "a busy machine cuts them late"
+        assert max(slow.lasted.values()) < LAST_CUT
         assert {answer[:12] for answer in slow.answers.values()} == {b"HTTP/1.1 408"}
     assert count(ProviderCallback) == sent
 
