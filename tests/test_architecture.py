@@ -152,7 +152,7 @@ def test_layers_import_only_lower_layers() -> None:
 
 
 def upward_imports(path: Path) -> list[str]:
-    """Return the modules of ours that a file's layer must not import, but does."""
+    """Return the modules of the hub that a file imports against its layer."""
     own = layer_of(module_of(path))
     if own == "simulator":
         lower = {"core", "lib"}

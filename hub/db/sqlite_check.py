@@ -20,7 +20,7 @@ SHARED_SIZE = 510
 
 
 class Unusable(Exception):
-    """The file is not a SQLite database, is damaged, or cannot be read. The text tells which."""
+    """The file is not a SQLite database, is damaged, or cannot be read, as its text explains."""
 
 
 @contextmanager

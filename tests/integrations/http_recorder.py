@@ -1,4 +1,4 @@
-"""A local HTTP server in place of a provider: records requests and answers as a test tells it to.
+"""A local HTTP server in place of a provider: records requests and responds as a test specifies.
 
 To run it by hand, with one JSON answer for every request:
 python http_recorder.py 9100 '{"id": "1"}'

@@ -321,7 +321,7 @@ def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) ->
     os.read(reader, 100)
     child = psutil.Process(process.pid).children()[0].pid
     os.close(reader)
-    time.sleep(0.3)  # for the supervisor to find that nobody reads
+    time.sleep(0.3)  # for the supervisor to notice that no one reads
     process.send_signal(signal.SIGHUP)
     process.wait(60)
     assert gone(child)

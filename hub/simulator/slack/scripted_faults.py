@@ -97,7 +97,7 @@ TOKENS = (
 )
 
 PEOPLE = (
-    Fault("nobody@acme.example", "users_not_found", "Nobody has this address"),
+    Fault("nobody@acme.example", "users_not_found", "No one has this address"),
     Fault("unscoped@acme.example", "missing_scope", "Token lacks users:read.email"),
     Fault(
         "busy@acme.example", "ratelimited", "Lookup is rate limited, Retry-After 1", 429, once=True

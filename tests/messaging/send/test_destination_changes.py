@@ -81,7 +81,7 @@ ERRORS = [
 ]
 
 
-# ── What the provider tells by itself ─────────────────────────────────────────────────────────────
+# ── Statuses that the provider reports ────────────────────────────────────────────────────────────
 def told(
     one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:

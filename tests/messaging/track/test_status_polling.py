@@ -234,7 +234,7 @@ def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
     fake_provider.on_fetch_status = failing(error)
     with later(seconds=0):
         status_polling.poll_statuses()
-        assert len(fake_provider.status_queries) == 1, "one question tells it for all"
+        assert len(fake_provider.status_queries) == 1, "one lookup answers for all"
         assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
 

@@ -52,7 +52,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
             == "delivered"
         )
     )
-    assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
+    assert status(message_id) == Status.ACCEPTED, "the provider delivered it without a report"
 
     make_due(message_id)  # a quarter of an hour later
     cron.wake_queues()
