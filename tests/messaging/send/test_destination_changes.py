@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
 
 from hub.core.errors import (
     DestinationUnavailable,
@@ -15,64 +13,25 @@ from hub.core.errors import (
     SendError,
     TransientError,
 )
-from hub.db.engine import db
 from hub.db.types import now
 from hub.intake import purge
-from hub.integrations.base import Accepted, ChatPermission, Outbound
+from hub.integrations.base import ChatPermission
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import chat_membership
-from hub.messaging.send import destinations
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import (
     Connection,
     Contact,
-    Message,
     PausedDestination,
     Suppression,
 )
-from hub.signing import accept, erasure
-from hub.signing.events import EventIn
+from hub.signing import erasure
 from tests.fake_provider import FakeProvider
-from tests.hub_fixtures import count, deliver, event_body, message, signer_body, source_id, status
-from tests.team_connections import accept_post
+from tests.hub_fixtures import count, deliver, message, status
+from tests.messaging.send.destination_steps import GONE, ConnectTeam, paused, post, refuse
 from tests.team_connections import connect_team as connect_team
-
-ConnectTeam = Callable[[str], Connection]
-GONE = "The app was removed from the channel. Add it again in the channel’s settings."
-
-
-def refuse(error: SendError, place: str) -> Callable[[Outbound], Accepted]:
-    """Return what flies to every place but one."""
-
-    def carry(outbound: Outbound) -> Accepted:
-        if outbound.to == place:
-            raise error
-        return accept_post(outbound)
-
-    return carry
-
-
-def post(number: str = "agr-1001") -> str:
-    """Let a document be sent out, of which the team reads; return the post."""
-    event = event_body(signers=[signer_body("Eric", None)])
-    event["request"]["id"] = number
-    accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
-    db.session.rollback()
-    return (
-        db.session.scalars(
-            select(Message.id).where(Message.thread != "").order_by(Message.id.desc())
-        ).first()
-        or ""
-    )
-
-
-def paused(one: Connection) -> str:
-    db.session.rollback()
-    found = destinations.pauses_of([one.id]).get(one.id)
-    return found.why if found else ""
-
 
 ERRORS = [
     DestinationUnavailable(GONE, "removed"),
