@@ -1,7 +1,7 @@
 """A storage of limits that counts in Redis for all processes, and goes on alone without Redis.
 
 Flask-Limiter can fall back to memory too, but then it forgets what was counted in Redis: an
-attacker who stalls Redis could start anew. Here each process counts everything in memory as well.
+attacker who stalls Redis could reset the count. Here each process also counts in memory.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ class EventType(Word):
     SIGNED = "request.signed", "a signer signed"
     DECLINED = "request.declined", "a signer refused to sign"
     COMPLETED = "request.completed", "everyone signed, and the document is ready"
-    REMINDER = "request.reminder", "it is time to remind the signers who have not signed"
+    REMINDER = "request.reminder", "a reminder is due"
     EXPIRED = "request.expired", "the request expired before everyone signed"
     CANCELED = "request.canceled", "the sender canceled the request"
 

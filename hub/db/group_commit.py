@@ -216,7 +216,8 @@ class DirectInsert:
             pooled = None
             try:
                 pooled = self.engine.raw_connection()
-                return bool(pooled.driver_connection.execute(compiled.sql, values).rowcount)  # type: ignore[union-attr]
+                cursor = pooled.driver_connection.execute(compiled.sql, values)  # type: ignore[union-attr]
+                return bool(cursor.rowcount)
             except dialect.loaded_dbapi.Error as error:
                 is_lost = pooled is not None and dialect.is_disconnect(
                     error, pooled.driver_connection, None

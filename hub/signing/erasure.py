@@ -322,7 +322,8 @@ def _delete(column: Any, values: Sequence[str]) -> int:
 
 
 def _execute(statement: Any) -> int:
-    return int(db.session.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
+    result = db.session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def count_messages(contact_id: str) -> int:

@@ -151,7 +151,9 @@ def test_buttons_of_posts_end_with_the_request(
         select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))
     ).one()
     assert used == "request_expired"
-    assert "the request has expired" in button_actions.preview_action(tokens[0]).pressed  # type: ignore[union-attr]
+    preview = button_actions.preview_action(tokens[0])
+    assert preview is not None
+    assert "the request has expired" in preview.pressed
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────

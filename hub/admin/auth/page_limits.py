@@ -1,6 +1,6 @@
 """Decorators that limit how often a user may post to a page, and how often sign-ins may fail.
 
-They stand below `@needs`, so that the guard has found the user.
+Place them below `@needs`, so that the guard identifies the user first.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
 def _summarize_reach(
     title: str, owing: Sequence[Signer], messages: Sequence[Message]
 ) -> SigningSummary:
-    """Return the notice that says whether the signers who have not signed were reached."""
+    """Return the notice about delivery to the remaining signers."""
     unreached = [signer for signer in owing if not _was_reached(signer, messages)]
     failed = sum(_all_failed(signer, messages) for signer in unreached)
     if failed:

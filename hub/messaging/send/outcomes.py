@@ -279,7 +279,8 @@ def _retry(
 
 
 def _pause(times: int, longest: float) -> float:
-    return min(FIRST_PAUSE * 2.0 ** (times - 1), longest) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+    jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, no security
+    return min(FIRST_PAUSE * 2.0 ** (times - 1), longest) * jitter
 
 
 def requeue_message(row: MessageRow, due_at: datetime, batch: MessageBatch, code: str = "") -> None:

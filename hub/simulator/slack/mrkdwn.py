@@ -39,7 +39,8 @@ def render(text: str) -> Markup:
     )
     for pattern, tag in STYLES:
         html = pattern.sub(rf"<{tag}>\1</{tag}>", html)
-    return Markup(PLACEHOLDER.sub(lambda match: str(rendered_tokens[int(match[1])]), html))  # noqa: S704 - escaped above, part by part
+    filled = PLACEHOLDER.sub(lambda match: str(rendered_tokens[int(match[1])]), html)
+    return Markup(filled)  # noqa: S704 - escaped above, part by part
 
 
 def _pre(match: re.Match[str]) -> Markup:

@@ -40,7 +40,8 @@ BAD = ("queued", "sending", "sent", "undelivered")
 
 
 def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
-    return StatusUpdate(provider_id=sid, status=STATUSES.get(word), provider_status=word, **more)  # type: ignore[arg-type]
+    fields = {"provider_id": sid, "status": STATUSES.get(word), "provider_status": word, **more}
+    return StatusUpdate(**fields)  # type: ignore[arg-type]
 
 
 def sent_out(connection: Connection, sid: str = SID) -> str:
