@@ -275,6 +275,23 @@ def test_pending_updates_can_be_dropped(simulator, webhook):
     assert done(simulator, "getWebhookInfo")["pending_update_count"] == 0
 
 
+def test_new_webhook_receives_no_dropped_update(simulator, receiver):
+    """New updates are added all the time, so that some are posted while the webhook changes."""
+    with ThreadPoolExecutor(4) as pool:
+        for round_number in range(10):
+            for number in range(10):
+                person(simulator, f"Ada {number}")
+            others = [pool.submit(person, simulator, f"Tom {number}") for number in range(20)]
+            done(simulator, "setWebhook", url=f"{receiver.url}/tg", drop_pending_updates=True)
+            for other in others:
+                other.result()
+            act(simulator, "start", who="Zoe", payload=str(round_number))
+            told(receiver, round_number + 1)
+            done(simulator, "deleteWebhook", drop_pending_updates=True)
+    names = {update["message"]["from"]["first_name"] for update in told(receiver, 1)}
+    assert names <= {"Tom", "Zoe"}
+
+
 def test_a_group_that_was_upgraded_has_another_id(restartable_simulator, receiver):
     old = act(restartable_simulator, "start", group="Beta deals", who="Tom Okafor")["chat"]
     done(restartable_simulator, "setWebhook", url=receiver.url, drop_pending_updates=True)

@@ -71,18 +71,18 @@ def set_webhook(simulator: SimulatorContext, params: Params) -> bool:
         raise TelegramError(
             400, f"Bad Request: max_connections must be from 1 to {MOST_CONNECTIONS}"
         )
+    if _bool_param(params, "drop_pending_updates"):  # before the new webhook could receive them
+        simulator.telegram.updates.drop_pending()
     allowed = bot.webhook.allowed if kinds is None else tuple(kinds)
     bot.save_webhook(Webhook(url, secret, allowed, max_connections))
-    if _bool_param(params, "drop_pending_updates"):
-        simulator.telegram.updates.drop_pending()
     simulator.telegram.updates.retry_now()
     return True
 
 
 def delete_webhook(simulator: SimulatorContext, params: Params) -> bool:
-    simulator.telegram.bot.save_webhook(Webhook(allowed=simulator.telegram.bot.webhook.allowed))
     if _bool_param(params, "drop_pending_updates"):
         simulator.telegram.updates.drop_pending()
+    simulator.telegram.bot.save_webhook(Webhook(allowed=simulator.telegram.bot.webhook.allowed))
     return True
 
 

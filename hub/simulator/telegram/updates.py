@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 from hub.simulator import posting
 from hub.simulator.record_store import Record, RecordStore
-from hub.simulator.telegram.bot import Bot
+from hub.simulator.telegram.bot import Bot, Webhook
 
 log = logging.getLogger(__name__)
 KIND = "telegram update"
@@ -151,8 +151,12 @@ class Updates:
         delay = 0.0
         is_accepted = False
         try:
+            webhook = self._bot.webhook  # before the record: a new webhook gets no dropped update
             record = self._records.get(KIND, number)
-            is_accepted, delay = self._post_update(number, record) if record else (True, 0.0)
+            if record is None or record["state"] == DROPPED:
+                is_accepted = True
+            else:
+                is_accepted, delay = self._post_update(webhook, number, record)
         except Exception:
             log.exception("Update %s: sending failed", number)
             delay = LONGEST_PAUSE
@@ -164,8 +168,7 @@ class Updates:
             self._busy.discard(lane)
             self._changed.notify_all()
 
-    def _post_update(self, number: str, record: Record) -> tuple[bool, float]:
-        webhook = self._bot.webhook
+    def _post_update(self, webhook: Webhook, number: str, record: Record) -> tuple[bool, float]:
         body = json.dumps({"update_id": int(number), record["kind"]: record["content"]}).encode()
         headers = {"Content-Type": "application/json"}
         if webhook.secret:
