@@ -52,8 +52,10 @@ from tests.hub_fixtures import (
     status_form,
 )
 
-OTHER_MESSAGES = sized(100, 60)  # more than a page of the list
-CONNECTIONS = 30
+OTHER_MESSAGES = sized(100, 20)
+MORE_THAN_A_PAGE = 60  # of the list of messages
+CONNECTIONS = 30  # of the table of connections, whose columns are damaged one by one
+OTHER_CONNECTIONS = sized(CONNECTIONS, 6)
 TABLES = (
     "contacts",
     "consents",
@@ -139,11 +141,16 @@ class PopulatedHub:
 
 @pytest.fixture
 def populated_hub(
-    hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, connection: Any
+    hub_demo: Flask,
+    served: Flask,
+    simulator: Any,
+    signing_app: SigningApp,
+    connection: Any,
+    name: str,
 ) -> PopulatedHub:
     made = [
         copy_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}")
-        for n in range(CONNECTIONS)
+        for n in range(CONNECTIONS if name == "connections" else OTHER_CONNECTIONS)
     ]
     db.session.rollback()
     slugs = [db.session.get_one(Connection, one).slug for one in made]
@@ -300,7 +307,7 @@ def test_damaged_rows_of_a_table_block_no_other_rows(
     numbers = prepare(populated_hub, table)
     if not damage_all(table):
         pytest.skip("nothing of this table is there")
-    others_arrive()
+    others_arrive(MORE_THAN_A_PAGE if name == "messages" else OTHER_MESSAGES)
     chores.run_chores(ShutdownSignal(20))
     cron.wake_queues()
     others_arrive(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import unicodedata
 
@@ -50,6 +51,7 @@ def circled(text: str) -> str:
     return "".join(chr(0x24B6 + ord(one) - ord("A")) if "A" <= one <= "Z" else one for one in text)
 
 
+@functools.cache
 def decoration() -> st.SearchStrategy[str]:
     """Return what people put around words: punctuation, symbols, emoji, blanks, control and
     invisible characters.
