@@ -91,7 +91,7 @@ def migrate() -> None:
     import hub
     from hub.run import up
 
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         up.migrate()
 
 
@@ -122,7 +122,7 @@ def create_admin(email: str, name: str, role: str, password_file: Path | None) -
     import hub
     from hub.accounts import users
 
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         users.create_user(email=email, name=name, password=password, role=Role[role.upper()])
     click.echo(f"{name} can sign in at {config.public_url} as {email}.")
 
@@ -179,7 +179,7 @@ def create_api_key(
 
     if test is None:  # HUB_DEMO may be set in another terminal only
         test = config.demo or (config.data_dir / "demo-key").exists()
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         click.echo(api_keys.create(name, test=test, source=source, grant=grant))
 
 
@@ -278,7 +278,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     selection = replay.Selection(
         message=message or "", since=replay.newer_than(since) if since else None, failed=failed
     )
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))
         report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
     click.echo("\n".join(_report_lines(report)))
@@ -358,7 +358,7 @@ def _application() -> Iterator[None]:
     import hub
     from hub.shared import audit
 
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))
         yield
 

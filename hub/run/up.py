@@ -157,7 +157,7 @@ def _prepare(config: Config) -> str:
     import hub
     from hub.connections import demo
 
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         migrate()
         if config.demo:
             demo.prepare()
@@ -208,7 +208,7 @@ def _prepare_demo(config: Config) -> str:
     import hub
     from hub.connections import setup
 
-    with hub.create_app(config).app_context():
+    with hub.create_app(config, blueprints=False).app_context():
         if config.demo:
             try:
                 _send_sample_request()
