@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys: creation, digests, expiry and revocation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.models import ApiKey, AuditEntry
 
 
 @pytest.mark.parametrize(("test", "begins"), [(True, "sp_test_"), (False, "sp_live_")])
-def test_a_key_says_what_it_is_for_and_opens(in_app: Flask, test: bool, begins: str) -> None:
+def test_api_key_authenticates_for_its_source(in_app: Flask, test: bool, begins: str) -> None:
     text = api_keys.create("Contracts", test=test)
     assert text.startswith(begins)
     key = api_keys.authenticate(text)
@@ -26,7 +26,7 @@ def test_a_key_says_what_it_is_for_and_opens(in_app: Flask, test: bool, begins: 
     assert key.used_at is not None
 
 
-def test_a_key_is_stored_as_a_digest_alone(in_app: Flask) -> None:
+def test_only_the_digest_of_an_api_key_is_stored(in_app: Flask) -> None:
     text = api_keys.create("Contracts", test=False)
     key = db.session.scalars(select(ApiKey)).one()
     assert text.encode() not in key.digest
@@ -45,12 +45,12 @@ def test_a_key_is_stored_as_a_digest_alone(in_app: Flask) -> None:
         lambda _: "",
     ],
 )
-def test_anything_else_opens_nothing(in_app: Flask, change: object) -> None:
+def test_altered_api_key_is_refused(in_app: Flask, change: object) -> None:
     text = api_keys.create("Contracts", test=True)
     assert api_keys.authenticate(change(text)) is None  # type: ignore[operator]
 
 
-def test_a_revoked_key_opens_nothing(in_app: Flask) -> None:
+def test_revoked_api_key_is_refused(in_app: Flask) -> None:
     text = api_keys.create("Contracts", test=True)
     key = api_keys.find(text)
     assert key is not None
@@ -58,7 +58,7 @@ def test_a_revoked_key_opens_nothing(in_app: Flask) -> None:
     assert api_keys.authenticate(text) is None
 
 
-def test_an_expired_key_opens_nothing(in_app: Flask) -> None:
+def test_expired_api_key_is_refused(in_app: Flask) -> None:
     text = api_keys.create("Contracts", test=True)
 
     @transaction
@@ -69,7 +69,7 @@ def test_an_expired_key_opens_nothing(in_app: Flask) -> None:
     assert api_keys.authenticate(text) is None
 
 
-def test_a_key_needs_a_name_and_a_source(in_app: Flask) -> None:
+def test_api_key_requires_a_name_and_a_source(in_app: Flask) -> None:
     with pytest.raises(Refused) as refusal:
         api_keys.create("  ", test=True)
     assert refusal.value.field == "name"

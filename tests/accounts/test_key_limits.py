@@ -1,4 +1,4 @@
-"""The limit of an API key: exact over several processes, and never in the way of a request."""
+"""The rate limit of an API key: exact across processes, and cheap for each request."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def clock() -> Iterator[time_machine.Coordinates]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_several_processes_together_allow_what_one_would(
+def test_limit_is_shared_by_several_processes(
     queue: redis.Redis, most: int, turns: list[int]
 ) -> None:
     queue.flushall()
@@ -52,7 +52,7 @@ def test_several_processes_together_allow_what_one_would(
         assert allowed == min(len(turns), most)
 
 
-def test_one_process_allows_exactly_the_limit_however_many_threads_ask(queue: redis.Redis) -> None:
+def test_concurrent_threads_get_exactly_the_limit(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     with time_machine.travel(NOON, tick=False), ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: limits.spend("key_1", 500).allowed, range(900)))
@@ -60,7 +60,9 @@ def test_one_process_allows_exactly_the_limit_however_many_threads_ask(queue: re
     assert int(queue.get(f"hub:api:key_1:{NOON // 60}") or 0) <= 500
 
 
-def test_the_next_minute_begins_anew(queue: redis.Redis, clock: time_machine.Coordinates) -> None:
+def test_limit_resets_in_the_next_minute(
+    queue: redis.Redis, clock: time_machine.Coordinates
+) -> None:
     limits = KeyLimits(queue)
     assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]
     clock.shift(59)
@@ -70,13 +72,13 @@ def test_the_next_minute_begins_anew(queue: redis.Redis, clock: time_machine.Coo
     assert limits.spend("key_1", 2).allowed
 
 
-def test_keys_are_counted_apart(queue: redis.Redis) -> None:
+def test_api_keys_are_counted_separately(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     assert not [limits.spend("key_1", 1) for _ in range(2)][-1].allowed
     assert limits.spend("key_2", 1).allowed
 
 
-def test_far_from_its_limit_a_key_costs_no_call_each_time(queue: redis.Redis) -> None:
+def test_api_key_far_from_its_limit_rarely_calls_redis(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     before = int(queue.info("stats")["total_commands_processed"])
     for _ in range(1000):
@@ -99,7 +101,7 @@ def test_stalled_redis_delays_no_request_and_loses_no_count(
     time.sleep(0.7)  # the other tests share this Redis
 
 
-def test_without_redis_each_process_counts_for_itself() -> None:
+def test_without_redis_each_process_counts_separately() -> None:
     nowhere = redis.Redis.from_url("unix:///tmp/nobody-listens-here.sock")
     for limits in (KeyLimits(nowhere), KeyLimits(nowhere)):
         assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]

@@ -20,7 +20,7 @@ from hub.db.types import now
 from tests.conftest import Browser
 
 
-def test_the_fifth_wrong_password_stops_the_account_from_one_address_only(in_app: Flask) -> None:
+def test_five_wrong_passwords_block_the_account_for_one_address_only(in_app: Flask) -> None:
     left = []
     for _ in range(5):
         limits.begin_sign_in("Dana@acme.example", "192.0.2.1")
@@ -33,7 +33,7 @@ def test_the_fifth_wrong_password_stops_the_account_from_one_address_only(in_app
     limits.begin_sign_in("dana@acme.example", "192.0.2.1", "a browser that it knows")
 
 
-def test_network_of_one_visitor_counts_as_one_address(in_app: Flask) -> None:
+def test_addresses_of_one_ipv6_network_share_a_limit(in_app: Flask) -> None:
     for number in range(5):
         limits.begin_sign_in("dana@acme.example", f"2001:db8:1:2::{number:x}")
     with pytest.raises(TooMany):
@@ -41,7 +41,7 @@ def test_network_of_one_visitor_counts_as_one_address(in_app: Flask) -> None:
     limits.begin_sign_in("dana@acme.example", "2001:db8:1:3::1")
 
 
-def test_a_good_password_forgives_the_wrong_ones(in_app: Flask) -> None:
+def test_successful_sign_in_resets_wrong_passwords(in_app: Flask) -> None:
     for _ in range(3):
         for _ in range(4):
             limits.begin_sign_in("dana@acme.example", "192.0.2.1")
@@ -51,7 +51,7 @@ def test_a_good_password_forgives_the_wrong_ones(in_app: Flask) -> None:
 
 
 def use_up(limit: FailedSignIns, key: str, count: int) -> None:
-    """Count failed sign-ins as the decorator of the page counts them."""
+    """Count failed sign-ins as the decorator of the page does."""
     assert limits.limiter.limiter.hit(parse(limit.rate), "hub", key, limit.name, cost=count)
 
 
@@ -60,7 +60,7 @@ def sign_in(browser: Browser, address: str = "192.0.2.1", email: str = "") -> Te
     return browser.post("/sign-in", form, environ_base={"REMOTE_ADDR": address})
 
 
-def test_account_has_a_limit_over_all_addresses_that_its_own_browser_passes(
+def test_known_browser_signs_in_past_the_limit_of_its_account(
     app: Flask, anonymous: Browser, admin: Browser
 ) -> None:
     admin.post("/sign-out")
@@ -74,7 +74,7 @@ def test_account_has_a_limit_over_all_addresses_that_its_own_browser_passes(
     assert admin.sign_in().status_code == 303
 
 
-def test_twenty_failures_from_an_address_stop_it_for_every_account(
+def test_twenty_failed_sign_ins_block_an_address_for_every_account(
     app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
@@ -96,7 +96,7 @@ def test_successful_sign_ins_are_not_counted(
         assert Browser(app, browser.email).sign_in().status_code == 303
 
 
-def test_a_redis_that_stalls_forgives_nothing(in_app: Flask, queue_url: str) -> None:
+def test_stalled_redis_keeps_counts(in_app: Flask, queue_url: str) -> None:
     for _ in range(5):
         limits.begin_sign_in("dana@acme.example", "192.0.2.1")
     with redis.Redis.from_url(queue_url) as queue:
@@ -114,14 +114,14 @@ class TestWithoutRedis:
     def settings(self) -> dict[str, str]:
         return {"HUB_REDIS_URL": "unix:///tmp/nobody-listens-here.sock"}
 
-    def test_each_process_counts_for_itself(self, in_app: Flask) -> None:
+    def test_each_process_counts_separately(self, in_app: Flask) -> None:
         for _ in range(5):
             limits.begin_sign_in("dana@acme.example", "192.0.2.1")
         with pytest.raises(TooMany) as refusal:
             limits.begin_sign_in("dana@acme.example", "192.0.2.1")
         assert 290 <= refusal.value.retry_after <= 300
 
-    def test_the_wait_is_over_when_it_said(self, in_app: Flask) -> None:
+    def test_sign_in_works_after_the_announced_wait(self, in_app: Flask) -> None:
         with time_machine.travel(now()) as clock:
             for _ in range(5):
                 limits.begin_sign_in("dana@acme.example", "192.0.2.1")

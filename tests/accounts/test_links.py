@@ -1,4 +1,4 @@
-"""Single-use links: the first admin's, and those that set a password."""
+"""Single-use links: setting up the first admin, and setting a password."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def token_of(link: str | None) -> str:
     return link.rpartition("/")[2]
 
 
-def test_the_first_admin_link_makes_an_admin_once(in_app: Flask) -> None:
+def test_first_admin_link_creates_an_admin_once(in_app: Flask) -> None:
     link = setup.first_admin_link()
     assert str(link).startswith(in_app.extensions["hub.config"].public_url + "/setup/")
     user_id = links.set_up_first_admin(token_of(link), "dana@acme.example", "Dana", PASSWORD)
@@ -35,7 +35,7 @@ def test_the_first_admin_link_makes_an_admin_once(in_app: Flask) -> None:
     assert len(users.all_users()) == 1
 
 
-def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> None:
+def test_first_admin_links_are_void_once_a_user_exists(in_app: Flask) -> None:
     tokens = [token_of(setup.first_admin_link()) for _ in range(2)]
     assert all(map(links.is_first_admin_link_open, tokens))
     users.create_user("dana@acme.example", "Dana", PASSWORD, Role.VIEWER)
@@ -45,7 +45,7 @@ def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> Non
         links.set_up_first_admin(tokens[0], "eve@acme.example", "Eve", PASSWORD)
 
 
-def test_the_first_admin_link_lasts_a_day(in_app: Flask) -> None:
+def test_first_admin_link_expires_after_a_day(in_app: Flask) -> None:
     token = token_of(setup.first_admin_link())
     with time_machine.travel(now() + timedelta(hours=23), tick=False):
         assert links.is_first_admin_link_open(token)
@@ -53,14 +53,14 @@ def test_the_first_admin_link_lasts_a_day(in_app: Flask) -> None:
         assert not links.is_first_admin_link_open(token)
 
 
-def test_a_refused_password_does_not_use_the_link_up(in_app: Flask) -> None:
+def test_refused_password_does_not_use_up_the_link(in_app: Flask) -> None:
     token = token_of(setup.first_admin_link())
     with pytest.raises(Refused):
         links.set_up_first_admin(token, "dana@acme.example", "Dana", "short")
     assert links.is_first_admin_link_open(token)
 
 
-def test_a_password_link_sets_it_once_and_ends_what_was_signed_in(in_app: Flask) -> None:
+def test_password_link_works_once_and_ends_existing_sign_ins(in_app: Flask) -> None:
     user_id = users.create_user("olaf@acme.example", "Olaf", PASSWORD, Role.OPERATOR)
     signed_in = sign_ins.sign_in(user_id)
     token = token_of(links.password_link(user_id))
@@ -71,7 +71,7 @@ def test_a_password_link_sets_it_once_and_ends_what_was_signed_in(in_app: Flask)
         links.choose_password(token, "and a third one, longer")
 
 
-def test_a_new_password_link_voids_the_earlier_one(in_app: Flask) -> None:
+def test_new_password_link_voids_the_earlier_one(in_app: Flask) -> None:
     user_id = users.create_user("olaf@acme.example", "Olaf")
     first, second = (token_of(links.password_link(user_id)) for _ in range(2))
     assert links.password_owner(first) is None
@@ -80,7 +80,7 @@ def test_a_new_password_link_voids_the_earlier_one(in_app: Flask) -> None:
     assert owner.id == user_id
 
 
-def test_a_password_link_opens_nothing_for_a_deactivated_user_or_after_two_days(
+def test_password_link_is_refused_for_a_deactivated_user_or_after_two_days(
     in_app: Flask,
 ) -> None:
     user_id = users.create_user("olaf@acme.example", "Olaf")
@@ -91,7 +91,7 @@ def test_a_password_link_opens_nothing_for_a_deactivated_user_or_after_two_days(
     assert links.password_owner(token) is None
 
 
-def test_one_kind_of_link_does_not_open_the_other(in_app: Flask) -> None:
+def test_links_of_one_kind_do_not_work_as_the_other(in_app: Flask) -> None:
     first = token_of(setup.first_admin_link())
     assert links.password_owner(first) is None
     user_id = users.create_user("olaf@acme.example", "Olaf")
@@ -105,7 +105,7 @@ def test_only_digests_of_links_are_stored(in_app: Flask) -> None:
     assert len(stored.digest) == 32
 
 
-def test_preparing_twice_changes_nothing(in_app: Flask) -> None:
+def test_repeated_preparation_changes_nothing(in_app: Flask) -> None:
     setup.prepare()
     setup.prepare()
     assert db.session.scalars(select(Source.slug)).all() == ["default"]

@@ -1,4 +1,4 @@
-"""Users, their passwords and sign-ins."""
+"""Users, their passwords and their sign-ins."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PASSWORD = "four words nobody knows"
 IN_PRODUCTION = passwords.HASHER  # before the tests replace it
 
 
-def add(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWORD) -> str:
+def add_user(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWORD) -> str:
     return users.create_user(f"{name}@acme.example", name, password, role)
 
 
-def test_a_user_signs_in_with_the_e_mail_in_any_case(in_app: Flask) -> None:
-    user_id = add()
+def test_email_address_is_matched_in_any_case(in_app: Flask) -> None:
+    user_id = add_user()
     found = sign_ins.authenticate(" DANA@Acme.Example", PASSWORD)
     assert found is not None
     assert found.id == user_id
@@ -36,22 +36,22 @@ def test_a_user_signs_in_with_the_e_mail_in_any_case(in_app: Flask) -> None:
 @pytest.mark.parametrize(
     "password", ["", "four words nobody know", PASSWORD.upper(), PASSWORD + " "]
 )
-def test_any_other_password_is_refused(in_app: Flask, password: str) -> None:
-    add()
+def test_wrong_password_is_refused(in_app: Flask, password: str) -> None:
+    add_user()
     assert sign_ins.authenticate("dana@acme.example", password) is None
 
 
-def test_a_user_without_a_password_cannot_sign_in(in_app: Flask) -> None:
-    add(password="")
+def test_user_without_a_password_cannot_sign_in(in_app: Flask) -> None:
+    add_user(password="")
     assert sign_ins.authenticate("dana@acme.example", "") is None
 
 
-def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(
+def test_unknown_email_address_costs_as_much_work_as_a_known_one(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified = []
 
-    class Counting:
+    class CountingHasher:
         def verify(self, stored: str, password: str) -> bool:
             verified.append(stored)
             return hasher.verify(stored, password)
@@ -60,7 +60,7 @@ def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(
             return getattr(hasher, name)
 
     hasher = passwords.HASHER
-    monkeypatch.setattr(passwords, "HASHER", Counting())
+    monkeypatch.setattr(passwords, "HASHER", CountingHasher())
     assert sign_ins.authenticate("nobody@acme.example", PASSWORD) is None
     assert len(verified) == 1
     assert verified[0].startswith("$argon2id$")
@@ -74,16 +74,16 @@ def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(
         ("x" * 1001, "password_too_long"),
     ],
 )
-def test_a_password_is_refused_only_when_short_or_the_e_mail_itself(
+def test_password_is_refused_only_if_short_or_equal_to_the_email_address(
     in_app: Flask, password: str, code: str
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        add(password=password)
+        add_user(password=password)
     assert (refusal.value.code, refusal.value.field) == (code, "password")
 
 
-def test_ten_random_letters_are_a_password(in_app: Flask) -> None:
-    assert add(password="xkqzvmqbwz")
+def test_ten_random_letters_are_accepted(in_app: Flask) -> None:
+    assert add_user(password="xkqzvmqbwz")
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_invalid_email_address_is_refused(in_app: Flask, email: str) -> None:
     assert refusal.value.field == "email"
 
 
-def test_an_e_mail_is_taken_once_in_whatever_case(in_app: Flask) -> None:
-    add()
+def test_email_address_is_unique_in_any_case(in_app: Flask) -> None:
+    add_user()
     with pytest.raises(Conflict, match="already a user"):
         users.create_user("DANA@ACME.EXAMPLE", "Other", PASSWORD)
     assert len(users.all_users()) == 1
@@ -108,10 +108,10 @@ def test_production_hashes_passwords_with_the_parameters_of_owasp() -> None:
     assert parameters == ["argon2id", "v=19", "m=19456,t=2,p=1"]
 
 
-def test_a_password_is_hashed_anew_when_the_parameters_changed(
+def test_password_is_rehashed_after_parameters_change(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user_id = add()
+    user_id = add_user()
     before = users.get(user_id).password_hash
     monkeypatch.setattr(
         passwords, "HASHER", passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
@@ -123,14 +123,14 @@ def test_a_password_is_hashed_anew_when_the_parameters_changed(
     assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
 
 
-def test_only_a_digest_of_the_token_is_stored(in_app: Flask) -> None:
-    token = sign_ins.sign_in(add())
+def test_only_a_digest_of_the_session_token_is_stored(in_app: Flask) -> None:
+    token = sign_ins.sign_in(add_user())
     assert db.session.scalars(select(UserSession.digest)).all() == [digest(token)]
     assert len(token) >= 43
 
 
-def test_a_sign_in_ends_after_twelve_idle_hours(in_app: Flask) -> None:
-    token = sign_ins.sign_in(add())
+def test_sign_in_expires_after_twelve_idle_hours(in_app: Flask) -> None:
+    token = sign_ins.sign_in(add_user())
     with time_machine.travel(now() + timedelta(hours=11, minutes=59), tick=False):
         assert sign_ins.user_of_token(token) is not None  # and this visit counts
     with time_machine.travel(now() + timedelta(hours=23), tick=False):
@@ -139,9 +139,9 @@ def test_a_sign_in_ends_after_twelve_idle_hours(in_app: Flask) -> None:
         assert sign_ins.user_of_token(token) is None
 
 
-def test_a_sign_in_ends_after_fourteen_days_however_busy(in_app: Flask) -> None:
+def test_sign_in_expires_after_fourteen_days_of_activity(in_app: Flask) -> None:
     start = now()
-    token = sign_ins.sign_in(add())
+    token = sign_ins.sign_in(add_user())
     for hours in range(0, 14 * 24, 11):
         with time_machine.travel(start + timedelta(hours=hours), tick=False):
             assert sign_ins.user_of_token(token) is not None
@@ -149,8 +149,8 @@ def test_a_sign_in_ends_after_fourteen_days_however_busy(in_app: Flask) -> None:
         assert sign_ins.user_of_token(token) is None
 
 
-def test_signing_out_ends_this_sign_in_alone(in_app: Flask) -> None:
-    user_id = add()
+def test_signing_out_ends_only_the_current_sign_in(in_app: Flask) -> None:
+    user_id = add_user()
     here = sign_ins.sign_in(user_id)
     there = sign_ins.sign_in(user_id)
     sign_ins.sign_out(here)
@@ -158,8 +158,8 @@ def test_signing_out_ends_this_sign_in_alone(in_app: Flask) -> None:
     assert sign_ins.user_of_token(there) is not None
 
 
-def test_changing_the_password_ends_the_other_sign_ins(in_app: Flask) -> None:
-    user_id = add()
+def test_changing_the_password_ends_other_sign_ins(in_app: Flask) -> None:
+    user_id = add_user()
     here = sign_ins.sign_in(user_id)
     there = sign_ins.sign_in(user_id)
     sign_ins.change_password(user_id, PASSWORD, "another one, quite long", kept_token=here)
@@ -169,17 +169,17 @@ def test_changing_the_password_ends_the_other_sign_ins(in_app: Flask) -> None:
     assert sign_ins.authenticate("dana@acme.example", "another one, quite long") is not None
 
 
-def test_changing_the_password_asks_for_the_old_one(in_app: Flask) -> None:
-    user_id = add()
+def test_changing_the_password_requires_the_current_one(in_app: Flask) -> None:
+    user_id = add_user()
     with pytest.raises(Refused) as refusal:
         sign_ins.change_password(user_id, "not this one at all", "another one, quite long")
     assert refusal.value.field == "current"
     assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
 
 
-def test_a_deactivated_user_is_out_at_once_and_comes_back_when_let_in(in_app: Flask) -> None:
-    add("Root")
-    user_id = add("Olaf", Role.OPERATOR)
+def test_deactivation_signs_the_user_out_until_reactivation(in_app: Flask) -> None:
+    add_user("Root")
+    user_id = add_user("Olaf", Role.OPERATOR)
     token = sign_ins.sign_in(user_id)
     users.disable(user_id)
     assert sign_ins.user_of_token(token) is None
@@ -189,10 +189,10 @@ def test_a_deactivated_user_is_out_at_once_and_comes_back_when_let_in(in_app: Fl
     assert sign_ins.authenticate("olaf@acme.example", PASSWORD) is not None
 
 
-def test_the_last_admin_who_can_sign_in_stays_one(in_app: Flask) -> None:
-    user_id = add()
-    add("Invited", password="")  # an admin too, but with no password yet
-    gone = add("Gone")
+def test_last_active_admin_cannot_be_removed(in_app: Flask) -> None:
+    user_id = add_user()
+    add_user("Invited", password="")  # an admin too, but with no password yet
+    gone = add_user("Gone")
     users.disable(gone)
     for change in (lambda: users.disable(user_id), lambda: users.change_role(user_id, Role.VIEWER)):
         with pytest.raises(Conflict, match="last admin"):
@@ -203,15 +203,15 @@ def test_the_last_admin_who_can_sign_in_stays_one(in_app: Flask) -> None:
     assert users.get(user_id).rank is Role.VIEWER
 
 
-def test_a_stranger_is_not_found(in_app: Flask) -> None:
+def test_unknown_user_is_not_found(in_app: Flask) -> None:
     for user_id in ("usr_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "nobody", ""):
         with pytest.raises(NotFound):
             users.get(user_id)
 
 
-def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -> None:
-    add("Root")
-    user_id = add("Olaf", Role.VIEWER)
+def test_changes_are_audited_without_passwords(in_app: Flask) -> None:
+    add_user("Root")
+    user_id = add_user("Olaf", Role.VIEWER)
     users.change_role(user_id, Role.OPERATOR)
     users.set_time_zone(user_id, "Europe/Berlin")
     token = sign_ins.sign_in(user_id)
@@ -233,8 +233,8 @@ def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -
 
 
 def test_concurrent_deactivation_leaves_one_admin(in_app: Flask) -> None:
-    one = add("One")
-    other = add("Other")
+    one = add_user("One")
+    other = add_user("Other")
     users.disable(one)
     with pytest.raises(Conflict):
         users.disable(other)

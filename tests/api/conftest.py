@@ -1,4 +1,4 @@
-"""Fixtures of the API's tests: every answer is checked against the OpenAPI document."""
+"""Fixtures of the API tests, which check every response against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from tests.hub_fixtures import served as served
 
 @dataclass
 class StrictApp(SigningApp):
-    """A signing app that takes the API at its word."""
+    """A signing app that checks each response against the OpenAPI document."""
 
     document: dict[str, Any] | None = None
 
     def get(self, path: str, **query: Any) -> TestResponse:
-        return self._hold("get", path, super().get(path, **query))
+        return self._check("get", path, super().get(path, **query))
 
     def post(self, path: str, content: Any = None, **headers: str) -> TestResponse:
-        return self._hold("post", path, super().post(path, content, **headers))
+        return self._check("post", path, super().post(path, content, **headers))
 
     def raw(self, path: str, body: bytes | str, kind: str = "application/json") -> TestResponse:
-        return self._hold("post", path, super().raw(path, body, kind))
+        return self._check("post", path, super().raw(path, body, kind))
 
-    def _hold(self, method: str, path: str, answer: TestResponse) -> TestResponse:
+    def _check(self, method: str, path: str, response: TestResponse) -> TestResponse:
         if self.document is None:
             self.document = self.client.get("/api/v1/openapi.json").json
         assert self.document is not None
@@ -52,21 +52,21 @@ class StrictApp(SigningApp):
             None,
         )
         assert operation is not None, f"{method} {path} is not in the document"
-        assert str(answer.status_code) in operation["responses"], (
-            f"{method} {path} answered {answer.status}, which is not in the document"
+        assert str(response.status_code) in operation["responses"], (
+            f"{method} {path} answered {response.status}, which is not in the document"
         )
-        content = operation["responses"][str(answer.status_code)]["content"]
-        assert answer.mimetype in content
-        schema = {**content[answer.mimetype]["schema"], "components": self.document["components"]}
+        content = operation["responses"][str(response.status_code)]["content"]
+        assert response.mimetype in content
+        schema = {**content[response.mimetype]["schema"], "components": self.document["components"]}
         jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(
-            answer.json
+            response.json
         )
-        return answer
+        return response
 
 
 @pytest.fixture
 def signing_app(hub_demo: Flask) -> StrictApp:
-    """Give the demo's signing app, whose key is for test connections."""
+    """Return the demo's signing app, whose key is for test connections."""
     return StrictApp(
         hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
     )
@@ -74,17 +74,17 @@ def signing_app(hub_demo: Flask) -> StrictApp:
 
 @pytest.fixture
 def add_signing_app(hub_demo: Flask) -> Callable[..., StrictApp]:
-    """Give a function that makes another signing app: a key of its own, of another source where one
-    is named.
+    """Return a function that creates a signing app with its own key, by default of the same
+    source.
     """
 
     @transaction
-    def source(slug: str) -> None:
+    def add_source(slug: str) -> None:
         db.session.add(Source(slug=slug, name=slug))
 
-    def make(slug: str = "default", *, test: bool = True) -> StrictApp:
+    def add_app(slug: str = "default", *, test: bool = True) -> StrictApp:
         if slug != "default":
-            source(slug)
+            add_source(slug)
         return StrictApp(hub_demo.test_client(), api_keys.create("Another", test=test, source=slug))
 
-    return make
+    return add_app

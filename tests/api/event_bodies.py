@@ -1,4 +1,4 @@
-"""The body of an event, as tests post and change it."""
+"""The event bodies that tests post and change."""
 
 from __future__ import annotations
 

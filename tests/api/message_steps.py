@@ -1,4 +1,4 @@
-"""Steps that tests of the messages in the API share."""
+"""Shared steps of tests of the messages API."""
 
 from __future__ import annotations
 

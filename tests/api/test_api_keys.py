@@ -1,4 +1,4 @@
-"""API keys open their own source's messages and nothing else."""
+"""API keys give access to the messages of their own source only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.hub_fixtures import ERIC, event_body, json_of, signer_body
 @pytest.mark.parametrize(
     "path", ["/api/v1/messages", f"/api/v1/messages/{UNKNOWN_ID}", "/api/v1/requests/x"]
 )
-def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) -> None:
+def test_request_without_a_key_is_refused(hub_demo: Flask, header: str, path: str) -> None:
     if "\x00" in header:
         header = "Bearer %00"
     answer = hub_demo.test_client().get(path, headers={"Authorization": header} if header else {})
@@ -38,7 +38,7 @@ def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) ->
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
+def test_every_route_of_the_api_requires_a_key(hub_demo: Flask) -> None:
     client = hub_demo.test_client()
     for rule in hub_demo.url_map.iter_rules():
         if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi":
@@ -52,27 +52,27 @@ def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
                     )
 
 
-def test_a_session_cookie_opens_nothing(hub_demo: Flask, admin: Any) -> None:
+def test_session_cookie_is_not_accepted(hub_demo: Flask, admin: Any) -> None:
     assert admin.get("/api/v1/messages").status_code == 401
 
 
-def test_a_revoked_or_expired_key_opens_nothing(signing_app: StrictApp) -> None:
+def test_revoked_or_expired_key_is_refused(signing_app: StrictApp) -> None:
     key = api_keys.find(signing_app.key)
     assert key is not None
 
     @transaction
-    def until(moment: Any) -> None:
+    def set_expiry(moment: Any) -> None:
         db.session.get_one(ApiKey, key.id).expires_at = moment
 
-    until(now() - timedelta(seconds=1))
+    set_expiry(now() - timedelta(seconds=1))
     assert signing_app.get("/messages").status_code == 401
-    until(None)
+    set_expiry(None)
     assert signing_app.get("/messages").status_code == 200
     api_keys.revoke(key.id)
     assert signing_app.get("/messages").status_code == 401
 
 
-def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
+def test_live_key_does_not_use_test_connections_or_see_test_messages(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp], connection: Connection
 ) -> None:
     live = add_signing_app(test=False)
@@ -92,7 +92,7 @@ def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
     )
 
 
-def test_another_sources_messages_and_requests_are_invisible(
+def test_messages_and_requests_of_another_source_are_invisible(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
     theirs = add_signing_app("brand-two")
@@ -113,7 +113,7 @@ def test_another_sources_messages_and_requests_are_invisible(
     assert json_of(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
 
 
-def test_two_keys_of_one_source_see_the_same(
+def test_keys_of_one_source_see_the_same_messages(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
     mine = send_message(signing_app)

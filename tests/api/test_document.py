@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and what a client can rely on."""
+"""The OpenAPI document: valid, complete and usable by a client."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ def document(app: Flask) -> dict[str, Any]:
     return json_of(app.test_client().get("/api/v1/openapi.json"))  # type: ignore[no-any-return]
 
 
-def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+def test_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_every_route_is_in_the_document_and_nothing_else(
-    app: Flask, document: dict[str, Any]
-) -> None:
+def test_document_lists_exactly_the_routes(app: Flask, document: dict[str, Any]) -> None:
     served = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -39,7 +37,7 @@ def test_every_route_is_in_the_document_and_nothing_else(
     }
 
 
-def test_the_examples_fit_their_schemas(app: Flask, document: dict[str, Any]) -> None:
+def test_examples_match_their_schemas(app: Flask, document: dict[str, Any]) -> None:
     for route in list_routes(app):
         if route.operation.body is not None:
             described = document["paths"][route.path][route.method]
@@ -48,7 +46,7 @@ def test_the_examples_fit_their_schemas(app: Flask, document: dict[str, Any]) ->
             jsonschema.Draft202012Validator(schema).validate(content["example"])
 
 
-def test_the_ways_that_a_signer_may_prefer_are_listed(document: dict[str, Any]) -> None:
+def test_preference_lists_every_channel(document: dict[str, Any]) -> None:
     taken = json.dumps(
         [
             schema
@@ -59,7 +57,7 @@ def test_the_ways_that_a_signer_may_prefer_are_listed(document: dict[str, Any]) 
     assert '"enum": ["whatsapp", "sms", "voice", "email", "chat", "slack", "telegram"' in taken
 
 
-def test_every_operation_has_a_name_a_sentence_and_its_errors(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_name_a_summary_and_errors(document: dict[str, Any]) -> None:
     ids = []
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -69,7 +67,7 @@ def test_every_operation_has_a_name_a_sentence_and_its_errors(document: dict[str
     assert len(set(ids)) == len(ids)
 
 
-def test_the_document_names_the_public_address(
+def test_document_names_the_public_address(
     document: dict[str, Any], environ: dict[str, str]
 ) -> None:
     assert document["servers"] == [{"url": f"http://{environ['HUB_BIND']}"}]
@@ -85,15 +83,13 @@ def test_the_document_names_the_public_address(
         ("POST", "/api/v1/openapi.json", 405),
     ],
 )
-def test_where_nothing_is_a_problem_is_answered(
-    app: Flask, method: str, path: str, status: int
-) -> None:
+def test_unknown_route_returns_a_problem(app: Flask, method: str, path: str, status: int) -> None:
     answer = app.test_client().open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert json_of(answer)["status"] == status
 
 
-def test_the_page_works_under_the_policy(app: Flask) -> None:
+def test_reference_page_works_under_the_content_security_policy(app: Flask) -> None:
     answer = app.test_client().get("/api/docs")
     assert answer.status_code == 200
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
@@ -102,12 +98,12 @@ def test_the_page_works_under_the_policy(app: Flask) -> None:
     assert "postEvent" in answer.text or "/api/v1/events" in answer.text
 
 
-def test_a_list_names_its_required_parameters(document: dict[str, Any]) -> None:
+def test_list_names_its_required_parameters(document: dict[str, Any]) -> None:
     parameters = document["paths"]["/api/v1/consents"]["get"]["parameters"]
     assert {one["name"] for one in parameters if one["required"]} == {"address"}
 
 
-def test_a_parameter_given_twice_is_refused(signing_app: SigningApp) -> None:
+def test_repeated_parameter_is_refused(signing_app: SigningApp) -> None:
     answer = signing_app.get("/messages", limit=[1, 2])
     assert answer.status_code == 422
     assert answer.json

@@ -1,4 +1,4 @@
-"""The table of the API's error codes holds every code that the code behind the API can raise."""
+"""The table of API error codes holds every code that the code behind the API can raise."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ NOT_IN_THE_API = {
 OTHER_STATUS_ON_PAGES = {("too_large", 422), ("unreadable", 422)}
 
 
-def raised() -> Iterator[tuple[str, int]]:
-    """Return every literal code behind the API, with its status."""
+def raised_codes() -> Iterator[tuple[str, int]]:
+    """Return every literal error code behind the API, with its status."""
     folders = (HUB / "api", HUB / "signing", HUB / "messaging")
     modules = [
         path
@@ -72,8 +72,8 @@ def raised() -> Iterator[tuple[str, int]]:
                 yield str(values[1]), values[0]
 
 
-def test_every_code_behind_the_api_is_in_the_table_with_its_status() -> None:
-    found = {(code, status) for code, status in raised() if code not in NOT_IN_THE_API}
+def test_every_raised_code_is_in_the_table_with_its_status() -> None:
+    found = {(code, status) for code, status in raised_codes() if code not in NOT_IN_THE_API}
     found -= OTHER_STATUS_ON_PAGES
     assert len(found) > 50
     missing = {code: status for code, status in found if code not in ERROR_CODES}
@@ -82,12 +82,12 @@ def test_every_code_behind_the_api_is_in_the_table_with_its_status() -> None:
     assert not wrong
 
 
-def test_every_code_of_the_table_exists() -> None:
+def test_every_code_of_the_table_is_raised() -> None:
     source = "\n".join(
         path.read_text() for path in HUB.rglob("*.py") if path.name != "error_codes.py"
     )
     assert not [code for code in ERROR_CODES if f'"{code}"' not in source]
 
 
-def test_the_table_lists_no_code_that_is_excluded() -> None:
+def test_table_lists_no_excluded_code() -> None:
     assert not NOT_IN_THE_API & ERROR_CODES.keys()

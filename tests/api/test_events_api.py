@@ -1,4 +1,4 @@
-"""Posting events: what is taken, what is refused and why."""
+"""Posting events: accepted events, refused events and their messages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.api.event_bodies import DESIGN
 from tests.hub_fixtures import ANNA, SigningApp, event_body, json_of, signer_body
 
 
-def texts() -> list[str]:
+def message_texts() -> list[str]:
     db.session.rollback()
     return [
-        one.content["text"]
-        for one in db.session.scalars(select(MessageBody).order_by(MessageBody.owner_id))
+        body.content["text"]
+        for body in db.session.scalars(select(MessageBody).order_by(MessageBody.owner_id))
     ]
 
 
 # ── Taken ─────────────────────────────────────────────────────────────────────────────────────────
-def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp) -> None:
+def test_event_is_stored_with_its_messages(signing_app: SigningApp) -> None:
     connections.archive(
         db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one()
     )
@@ -38,7 +38,7 @@ def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp)
         None,
     )
     assert json_of(answer)["skipped"] == []
-    assert texts() == [
+    assert message_texts() == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
         " https://sign.example/r/agr-1001/eric"
     ]
@@ -74,27 +74,27 @@ def test_free_text_outside_the_window_without_a_template_is_not_sent(
         ),
     ],
 )
-def test_the_others_hear_how_many_signatures_are_missing(
+def test_other_signers_are_notified_of_remaining_signatures(
     signing_app: SigningApp, signers: tuple[str, ...], says: str
 ) -> None:
     people = [signer_body(name, f"+1317555100{n}") for n, name in enumerate(signers)]
     signing_app.post("/events", event_body(signers=people))
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     assert len(answer["messages"]) == len(signers)
-    assert texts()[len(signers) :].count(says) == len(signers) - 1
-    assert texts().count('Your signature on "Employment Agreement" has been recorded.') == 1
+    assert message_texts()[len(signers) :].count(says) == len(signers) - 1
+    assert message_texts().count('Your signature on "Employment Agreement" has been recorded.') == 1
 
 
-def test_the_last_signature_is_the_last(signing_app: SigningApp) -> None:
+def test_last_signature_is_announced(signing_app: SigningApp) -> None:
     signing_app.post(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
     signing_app.post("/events", event_body("request.signed", signer="eric"))
     signing_app.post("/events", event_body("request.signed", signer="anna"))
-    assert 'Anna has signed "Employment Agreement".' in texts()
+    assert 'Anna has signed "Employment Agreement".' in message_texts()
 
 
-def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
+def test_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
     signing_app.post(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
@@ -103,14 +103,14 @@ def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None
         "/events",
         event_body("request.completed", download_url="https://sign.example/d/1", signers=[own]),
     )
-    assert texts()[2:] == [
+    assert message_texts()[2:] == [
         '"Employment Agreement" has been accepted by all parties. Download your document here:'
         f" https://sign.example/d/{which}"
         for which in ("1", "anna")
     ]
 
 
-def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -> None:
+def test_reminder_reaches_unsigned_signers(signing_app: SigningApp) -> None:
     signing_app.post(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
@@ -118,7 +118,7 @@ def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -
     answer = json_of(signing_app.post("/events", event_body("request.reminder", id="r1")))
     assert [one["to"] for one in answer["messages"]] == [ANNA]
     assert (
-        texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature:'
+        message_texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature:'
         " https://sign.example/r/anna"
     )
 
@@ -149,7 +149,7 @@ def test_unreachable_signer_is_listed(signing_app: SigningApp) -> None:
     assert db.session.scalars(select(Event)).one().skipped == answer["skipped"]
 
 
-def test_a_body_of_a_chunked_request_is_read_too(signing_app: SigningApp) -> None:
+def test_chunked_body_is_read(signing_app: SigningApp) -> None:
     assert (
         signing_app.raw(
             "/events", json.dumps(DESIGN), "application/json; charset=utf-8"

@@ -1,4 +1,4 @@
-"""A client that openapi-python-client generates from our document, against a live hub."""
+"""A client that openapi-python-client generates from our document, against a running hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def generated(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Generate a client from what the hub serves, without a warning, and import it."""
+    """Generate a client from the served document without warnings, and import it."""
     folder = tmp_path_factory.mktemp("client")
     done = subprocess.run(
         [
@@ -57,27 +57,31 @@ def generated(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         del sys.modules[name]
 
 
-def part(generated: str, path: str) -> Any:
+def import_module(generated: str, path: str) -> Any:
     return importlib.import_module(f"{generated}.{path}")
 
 
 @pytest.fixture
 def client(hub: Hub, generated: str) -> Iterator[Any]:
-    with part(generated, "client").AuthenticatedClient(base_url=hub.url, token=hub.key) as client:
+    with import_module(generated, "client").AuthenticatedClient(
+        base_url=hub.url, token=hub.key
+    ) as client:
         yield client
 
 
 def test_every_operation_is_in_the_client_and_imports(generated: str) -> None:
-    folder = Path(part(generated, "api").__path__[0])
+    folder = Path(import_module(generated, "api").__path__[0])
     modules = [path for path in folder.rglob("*.py") if path.stem != "__init__"]
     assert len(modules) >= 15
     for path in modules:
-        module = part(generated, ".".join(("api", *path.relative_to(folder).with_suffix("").parts)))
+        module = import_module(
+            generated, ".".join(("api", *path.relative_to(folder).with_suffix("").parts))
+        )
         assert callable(module.sync_detailed)
 
 
 def test_event_is_posted_and_its_message_listed(client: Any, generated: str) -> None:
-    models = part(generated, "models")
+    models = import_module(generated, "models")
     event = models.EventIn(
         type_=models.EventType.REQUEST_SENT,
         occurred_at=datetime.now(UTC),
@@ -93,22 +97,28 @@ def test_event_is_posted_and_its_message_listed(client: Any, generated: str) -> 
             )
         ],
     )
-    answer = part(generated, "api.events.post_event").sync_detailed(client=client, body=event)
+    answer = import_module(generated, "api.events.post_event").sync_detailed(
+        client=client, body=event
+    )
     assert answer.status_code == 202, answer.content
     sent = [message.id for message in answer.parsed.messages if message.to == "+13175551234"]
     assert len(sent) == 1
-    listed = part(generated, "api.messages.list_messages").sync(client=client, to="+13175551234")
+    listed = import_module(generated, "api.messages.list_messages").sync(
+        client=client, to="+13175551234"
+    )
     assert sent[0] in [message.id for message in listed.messages]
-    one = part(generated, "api.messages.get_message").sync(client=client, message_id=sent[0])
+    one = import_module(generated, "api.messages.get_message").sync(
+        client=client, message_id=sent[0]
+    )
     assert (one.id, one.channel.value) == (sent[0], "sms")
 
 
 def test_file_is_uploaded_and_sent(client: Any, generated: str, hub: Hub) -> None:
-    models = part(generated, "models")
-    types = part(generated, "types")
+    models = import_module(generated, "models")
+    types = import_module(generated, "types")
     content = b"%PDF-1.7\n" + bytes(range(256)) * 40
     file = types.File(payload=BytesIO(content), file_name="signed.pdf", mime_type="application/pdf")
-    answer = part(generated, "api.media.post_media").sync_detailed(
+    answer = import_module(generated, "api.media.post_media").sync_detailed(
         client=client, body=models.PostMediaBody(file=file)
     )
     assert answer.status_code == 201, answer.content
@@ -119,13 +129,17 @@ def test_file_is_uploaded_and_sent(client: Any, generated: str, hub: Hub) -> Non
     message = models.MessageIn(
         to=number, text="Here it is", channel=models.Channel.WHATSAPP, media=answer.parsed.id
     )
-    sent = part(generated, "api.messages.post_message").sync_detailed(client=client, body=message)
+    sent = import_module(generated, "api.messages.post_message").sync_detailed(
+        client=client, body=message
+    )
     assert sent.status_code == 202, sent.content
     hub.wait_for_status(sent.parsed.id, "delivered", "read")
 
 
 def test_refusal_is_a_problem_with_its_field(client: Any, generated: str) -> None:
-    models = part(generated, "models")
+    models = import_module(generated, "models")
     message = models.MessageIn(to="5551234567", text="Hello", channel=models.Channel.SMS)
-    answer = part(generated, "api.messages.post_message").sync_detailed(client=client, body=message)
+    answer = import_module(generated, "api.messages.post_message").sync_detailed(
+        client=client, body=message
+    )
     assert (int(answer.status_code), answer.parsed.field) == (422, "to")

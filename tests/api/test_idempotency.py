@@ -1,4 +1,4 @@
-"""The same key and body get the same answer, however often and however close together they come."""
+"""The same key and body get the same response, however often and however concurrently they come."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.hub_fixtures import ANNA, ERIC, count, event_body, json_of, signer_bo
 MESSAGE = {"channel": "sms", "to": ERIC, "text": "Once."}
 
 
-def test_a_repeat_gets_the_same_answer_and_does_nothing(signing_app: StrictApp) -> None:
+def test_repeated_request_gets_the_same_response_once(signing_app: StrictApp) -> None:
     first = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
     again = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
     assert json_of(again) == json_of(first)
@@ -33,14 +33,14 @@ def test_a_repeat_gets_the_same_answer_and_does_nothing(signing_app: StrictApp) 
     assert count(Message) == 1
 
 
-def test_another_body_under_the_same_key_is_refused(signing_app: StrictApp) -> None:
+def test_different_body_under_the_same_key_is_refused(signing_app: StrictApp) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
     answer = signing_app.post("/messages", {**MESSAGE, "text": "Twice."}, Idempotency_Key="k1")
     assert (answer.status_code, json_of(answer)["code"]) == (422, "idempotency_mismatch")
     assert count(Message) == 1
 
 
-def test_a_key_belongs_to_a_path_and_to_an_api_key(
+def test_idempotency_key_is_scoped_to_a_path_and_an_api_key(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
     event = event_body(signers=[signer_body("Eric")])
@@ -50,7 +50,7 @@ def test_a_key_belongs_to_a_path_and_to_an_api_key(
     assert count(Message) == 3
 
 
-def test_a_refused_request_may_be_corrected_under_its_key(signing_app: StrictApp) -> None:
+def test_refused_request_may_be_corrected_under_its_key(signing_app: StrictApp) -> None:
     assert (
         signing_app.post("/messages", {**MESSAGE, "to": "1"}, Idempotency_Key="k1").status_code
         == 422
@@ -59,19 +59,19 @@ def test_a_refused_request_may_be_corrected_under_its_key(signing_app: StrictApp
     assert count(IdempotencyKey) == 1
 
 
-def test_without_a_key_every_request_counts(signing_app: StrictApp) -> None:
+def test_requests_without_a_key_are_not_deduplicated(signing_app: StrictApp) -> None:
     for _ in range(2):
         signing_app.post("/messages", MESSAGE)
     assert (count(Message), count(IdempotencyKey)) == (2, 0)
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "line\tbreak"])
-def test_a_key_that_is_no_key_is_refused(signing_app: StrictApp, key: str) -> None:
+def test_invalid_idempotency_key_is_refused(signing_app: StrictApp, key: str) -> None:
     answer = signing_app.post("/messages", MESSAGE, Idempotency_Key=key)
     assert (answer.status_code, json_of(answer)["field"]) == (422, "Idempotency-Key")
 
 
-def test_an_answer_is_kept_for_a_week_and_sealed(signing_app: StrictApp) -> None:
+def test_response_is_stored_encrypted_for_a_week(signing_app: StrictApp) -> None:
     first = json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))
     row = db.session.query(IdempotencyKey).one()
     assert row._answer is not None
@@ -89,7 +89,7 @@ def test_an_answer_is_kept_for_a_week_and_sealed(signing_app: StrictApp) -> None
         )
 
 
-def test_reminding_twice_under_one_key_reminds_once(signing_app: StrictApp) -> None:
+def test_repeated_reminder_under_one_key_is_sent_once(signing_app: StrictApp) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     answers = [
         json_of(signing_app.post("/requests/agr-1001/remind", {}, Idempotency_Key="k1"))
@@ -100,30 +100,32 @@ def test_reminding_twice_under_one_key_reminds_once(signing_app: StrictApp) -> N
 
 
 # ── At the same time ──────────────────────────────────────────────────────────────────────────────
-def together(app: Flask, calls: list[Callable[[], TestResponse]]) -> list[TestResponse]:
-    """Make calls at the same moment, each in a thread with its own connection to the database."""
-    answers: list[TestResponse] = []
+def call_concurrently(app: Flask, calls: list[Callable[[], TestResponse]]) -> list[TestResponse]:
+    """Make calls at the same moment, each in a thread with its own database connection."""
+    responses: list[TestResponse] = []
     barrier = threading.Barrier(len(calls))
 
-    def make(call: Callable[[], TestResponse]) -> None:
+    def run(call: Callable[[], TestResponse]) -> None:
         barrier.wait()
-        answers.append(call())
+        responses.append(call())
 
-    threads = [threading.Thread(target=make, args=(call,)) for call in calls]
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    return answers
+    return responses
 
 
-def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_demo: Flask) -> None:
+def test_concurrent_equal_requests_are_processed_once(
+    signing_app: StrictApp, hub_demo: Flask
+) -> None:
     # its key has been used: nothing but the request itself is written from here on
     signing_app.get("/messages")
     db.session.rollback()
     for n in range(4):
         message = {**MESSAGE, "text": f"Round {n}."}
-        answers = together(
+        answers = call_concurrently(
             hub_demo,
             [lambda m=message, n=n: signing_app.post("/messages", m, Idempotency_Key=f"k{n}")] * 4,
         )  # type: ignore[misc]
@@ -132,14 +134,16 @@ def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_d
     assert count(Message) == 4
 
 
-def test_a_request_that_still_runs_is_waited_for(signing_app: StrictApp, hub_demo: Flask) -> None:
+def test_request_waits_for_a_running_one_with_its_key(
+    signing_app: StrictApp, hub_demo: Flask
+) -> None:
     signing_app.get("/messages")
     db.session.rollback()
     began = threading.Event()
     held = threading.Event()
 
     @transaction
-    def hold() -> None:  # the only writer of SQLite; on PostgreSQL it holds the table
+    def hold_write_lock() -> None:  # the only writer of SQLite; on PostgreSQL it holds the table
         db.session.execute(db.text("UPDATE api_keys SET used_at = used_at"))
         if db.engine.dialect.name == "postgresql":
             db.session.execute(db.text("LOCK TABLE messages IN EXCLUSIVE MODE"))
@@ -149,30 +153,28 @@ def test_a_request_that_still_runs_is_waited_for(signing_app: StrictApp, hub_dem
 
     def in_context() -> None:
         with hub_demo.app_context():
-            hold()
+            hold_write_lock()
 
     holder = threading.Thread(target=in_context)
     holder.start()
     assert held.wait(5)
     calls = [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")] * 2
     threading.Timer(0.1, began.set).start()
-    answers = together(hub_demo, calls)
+    answers = call_concurrently(hub_demo, calls)
     holder.join()
     assert [answer.status_code for answer in answers] == [202, 202]
     assert json_of(answers[0]) == json_of(answers[1])
     assert count(Message) == 1
 
 
-def test_a_request_that_runs_for_longer_is_a_conflict(
-    signing_app: StrictApp, hub_demo: Flask
-) -> None:
+def test_request_waiting_too_long_is_a_conflict(signing_app: StrictApp, hub_demo: Flask) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(IdempotencyKey).one().api_key_id
     db.session.rollback()
     with locks.hold_lock(f"{key_id} /api/v1/messages k1") as got:
         assert got
         began = time.monotonic()
-        [answer] = together(
+        [answer] = call_concurrently(
             hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")]
         )
         waited = time.monotonic() - began
@@ -182,20 +184,20 @@ def test_a_request_that_runs_for_longer_is_a_conflict(
     assert count(Message) == 2
 
 
-def test_two_keys_do_not_wait_for_each_other(signing_app: StrictApp, hub_demo: Flask) -> None:
+def test_different_keys_do_not_wait_for_each_other(signing_app: StrictApp, hub_demo: Flask) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(IdempotencyKey).one().api_key_id
     db.session.rollback()
     with locks.hold_lock(f"{key_id} /api/v1/messages k1"):
         began = time.monotonic()
-        [answer] = together(
+        [answer] = call_concurrently(
             hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k2")]
         )
         assert time.monotonic() - began < 1.5
     assert answer.status_code == 202
 
 
-def test_first_events_about_one_person_at_the_same_moment_are_all_taken(
+def test_concurrent_first_events_about_one_person_are_all_accepted(
     signing_app: StrictApp, hub_demo: Flask
 ) -> None:
     signing_app.get("/messages")
@@ -206,7 +208,7 @@ def test_first_events_about_one_person_at_the_same_moment_are_all_taken(
         )
         for n in range(8)
     ]
-    answers = together(
+    answers = call_concurrently(
         hub_demo, [lambda e=event: signing_app.post("/events", e) for event in events]
     )  # type: ignore[misc]
     assert [answer.status_code for answer in answers] == [202] * 8

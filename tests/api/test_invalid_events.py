@@ -1,4 +1,4 @@
-"""Events that the API refuses, and what the refusal says."""
+"""Events that the API refuses, with the error of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.hub_fixtures import ERIC, SigningApp, count, json_of
 @pytest.mark.parametrize(
     "mark", ["\ufeff".encode(), "\ufeff".encode("utf-16-le"), "\ufeff".encode("utf-16-be")]
 )
-def test_a_body_with_a_byte_order_mark_is_refused_in_words(
+def test_body_with_a_byte_order_mark_is_refused_with_the_reason(
     signing_app: SigningApp, mark: bytes
 ) -> None:
     for path in ("/events", "/messages", "/suppressions", "/consents"):
@@ -100,7 +100,7 @@ def test_invalid_field_is_named(
 @pytest.mark.parametrize(
     "time", [1964400000, 1964400000000, 1964400000.5, "1964400000", "-1", "1e9", 0, "now", ""]
 )
-def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
+def test_number_is_not_accepted_as_a_time(signing_app: SigningApp, time: Any) -> None:
     posted = {
         "occurred_at": signing_app.post("/events", {**DESIGN, "occurred_at": time}),
         "request.expires_at": signing_app.post(
@@ -136,7 +136,7 @@ def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
         ("", "Enter a phone number"),
     ],
 )
-def test_a_bad_number_is_refused_with_the_reason(
+def test_invalid_phone_number_is_refused_with_the_reason(
     signing_app: SigningApp, number: str, because: str
 ) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
@@ -148,7 +148,7 @@ def test_a_bad_number_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     "number", ["+15551234567", "+442071234567", ERIC, "+4915112345678", " +15551234567 "]
 )
-def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
+def test_valid_phone_number_is_accepted(signing_app: SigningApp, number: str) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
     assert answer.status_code == 202
     assert json_of(answer)["messages"][0]["to"] == number.strip()
@@ -177,7 +177,7 @@ def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
         ('{"x": ' + "7" * 5_000 + "}", 400, "", "A number in the body has too many digits."),
     ],
 )
-def test_json_that_can_be_read_in_two_ways_is_refused(
+def test_ambiguous_json_is_refused(
     signing_app: SigningApp, path: str, content: str, status: int, field: str, words: str
 ) -> None:
     answer = signing_app.raw(path, content, "application/json")
@@ -185,7 +185,7 @@ def test_json_that_can_be_read_in_two_ways_is_refused(
     assert words in json_of(answer)["detail"]
 
 
-def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
+def test_all_errors_are_listed(signing_app: SigningApp) -> None:
     people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
     answer = json_of(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
     assert {one["field"] for one in answer["errors"]} == {
@@ -212,7 +212,7 @@ def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
         ("3", "application/json", 422, "invalid_field"),
     ],
 )
-def test_body_that_is_no_event_is_refused(
+def test_body_that_is_not_an_event_is_refused(
     signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str
 ) -> None:
     answer = signing_app.raw("/events", content, kind)
@@ -221,13 +221,13 @@ def test_body_that_is_no_event_is_refused(
     assert count(Event) == 0
 
 
-def test_a_body_of_just_the_limit_is_read(signing_app: SigningApp) -> None:
+def test_body_at_the_size_limit_is_accepted(signing_app: SigningApp) -> None:
     padding = 262_144 - len(json.dumps(DESIGN))
     assert signing_app.raw("/events", json.dumps(DESIGN) + " " * padding).status_code == 202
     assert signing_app.raw("/events", json.dumps(DESIGN) + " " * (padding + 1)).status_code == 413
 
 
-def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo: Flask) -> None:
+def test_errors_do_not_repeat_the_input(signing_app: SigningApp, hub_demo: Flask) -> None:
     secret = "a title nobody else may read"
     for event in (
         {**DESIGN, "request": {"id": "a", "title": secret, "sender": secret}},
@@ -248,6 +248,6 @@ def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo:
 @pytest.mark.parametrize(
     "date", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
 )
-def test_dates_that_no_document_has_are_refused(signing_app: SigningApp, date: str) -> None:
+def test_implausible_dates_are_refused(signing_app: SigningApp, date: str) -> None:
     answer = signing_app.post("/events", {**DESIGN, "occurred_at": date})
     assert (answer.status_code, json_of(answer)["field"]) == (422, "occurred_at")

@@ -1,4 +1,4 @@
-"""Files given to the hub: taken, kept sealed, lent for a quarter of an hour, removed."""
+"""Files uploaded to the hub: stored encrypted, served for 15 minutes, and removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.hub_fixtures import ERIC, SigningApp, json_of, message
 PDF = b"%PDF-1.7 signed by Eric Smith"
 
 
-def give(
+def upload(
     app: SigningApp, content: bytes = PDF, name: str = "signed.pdf", kind: str = "application/pdf"
 ) -> TestResponse:
     form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
@@ -40,13 +40,13 @@ def give(
     )
 
 
-def path_of(app: Flask, file_id: str) -> str:
+def link_path(app: Flask, file_id: str) -> str:
     return media.file_link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
 
 
 # ── Given ─────────────────────────────────────────────────────────────────────────────────────────
-def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningApp) -> None:
-    answer = give(signing_app)
+def test_file_is_stored_encrypted(signing_app: SigningApp) -> None:
+    answer = upload(signing_app)
     assert answer.status_code == 201
     taken = json_of(answer)
     assert (taken["id"][:4], taken["name"], taken["content_type"], taken["size"]) == (
@@ -73,10 +73,10 @@ def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningAp
         ('a"b\n.pdf', "application/pdf", None),
     ],
 )
-def test_a_name_is_kept_without_its_folders(
+def test_file_name_is_stored_without_folders(
     signing_app: SigningApp, name: str, kind: str, taken_as: Any
 ) -> None:
-    taken = json_of(give(signing_app, name=name, kind=kind))
+    taken = json_of(upload(signing_app, name=name, kind=kind))
     if taken_as:
         assert (taken["name"], taken["content_type"]) == taken_as
     else:
@@ -98,10 +98,10 @@ def test_a_name_is_kept_without_its_folders(
         (b" " * (17 * 1024 * 1024), "signed.pdf", "application/pdf", (413, "too_large", "file")),
     ],
 )
-def test_a_file_that_no_channel_passes_on_is_refused(
+def test_file_type_that_no_channel_supports_is_refused(
     signing_app: SigningApp, content: bytes, name: str, kind: str, says: tuple[int, str, str]
 ) -> None:
-    answer = give(signing_app, content, name, kind)
+    answer = upload(signing_app, content, name, kind)
     assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == says
     assert db.session.scalars(select(MediaFile.id)).all() == []
 
@@ -122,29 +122,29 @@ def test_upload_without_a_file_is_refused(signing_app: SigningApp) -> None:
 
 
 class TestLowerLimits:
-    """A hub whose settings take less than providers do."""
+    """A hub whose limits are lower than those of providers."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_MEDIA_MB": "1", "HUB_MEDIA_IMAGE_MB": "1", "HUB_MEDIA_DAYS": "2"}
 
-    def test_they_hold(self, signing_app: SigningApp) -> None:
-        assert json_of(give(signing_app, b" " * (1024 * 1024 + 1)))["code"] == "media_too_large"
+    def test_lower_limits_apply(self, signing_app: SigningApp) -> None:
+        assert json_of(upload(signing_app, b" " * (1024 * 1024 + 1)))["code"] == "media_too_large"
         assert (
-            json_of(give(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"]
+            json_of(upload(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"]
             == "media_too_large"
         )
-        assert give(signing_app, b" " * 1024 * 1024).status_code == 201
+        assert upload(signing_app, b" " * 1024 * 1024).status_code == 201
         [until] = db.session.scalars(select(MediaFile.expires_at)).all()
         assert abs(until - now() - timedelta(days=2)) < timedelta(minutes=1)
 
 
 # ── Lent ──────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(
+def test_file_link_serves_the_file_as_a_download(
     hub_demo: Flask, signing_app: SigningApp, method: str
 ) -> None:
-    path = path_of(hub_demo, json_of(give(signing_app))["id"])
+    path = link_path(hub_demo, json_of(upload(signing_app))["id"])
     answer = hub_demo.test_client().open(path, method=method)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/pdf"
@@ -156,10 +156,10 @@ def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(
     assert answer.data == (PDF if method == "GET" else b"")
 
 
-def test_a_link_ends_after_a_quarter_of_an_hour(
+def test_file_link_expires_after_fifteen_minutes(
     hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = path_of(hub_demo, json_of(give(signing_app))["id"])
+    path = link_path(hub_demo, json_of(upload(signing_app))["id"])
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + 890)
     assert hub_demo.test_client().get(path).status_code == 200
@@ -175,28 +175,26 @@ def test_a_link_ends_after_a_quarter_of_an_hour(
         lambda path: "/api/files/nothing/signed.pdf",
     ],
 )
-def test_a_link_that_was_never_made_gives_nothing(
+def test_forged_file_link_is_not_found(
     hub_demo: Flask, signing_app: SigningApp, spoil: Any
 ) -> None:
-    path = path_of(hub_demo, json_of(give(signing_app))["id"])
+    path = link_path(hub_demo, json_of(upload(signing_app))["id"])
     assert hub_demo.test_client().get(spoil(path)).status_code == 404
 
 
-def test_a_file_is_removed_when_its_time_has_ended(
-    hub_demo: Flask, signing_app: SigningApp
-) -> None:
-    gone, stays = (json_of(give(signing_app))["id"] for _ in range(2))
-    path = path_of(hub_demo, gone)
+def test_file_is_removed_after_its_expiry(hub_demo: Flask, signing_app: SigningApp) -> None:
+    gone, stays = (json_of(upload(signing_app))["id"] for _ in range(2))
+    path = link_path(hub_demo, gone)
 
     @transaction
-    def age() -> None:
+    def expire() -> None:
         db.session.execute(
             update(MediaFile)
             .where(MediaFile.id == gone)
             .values(expires_at=now() - timedelta(seconds=1))
         )
 
-    age()
+    expire()
     assert hub_demo.test_client().get(path).status_code == 404
     assert (
         signing_app.post(
@@ -212,20 +210,20 @@ def test_a_file_is_removed_when_its_time_has_ended(
 # ── Going along ───────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def open_window(hub_demo: Flask) -> None:
-    """Let Eric have written to the demo's WhatsApp sender."""
+    """Open the reply window of Eric at the demo's WhatsApp sender."""
     sender = db.session.scalars(
         select(Connection.sender).where(Connection.slug == "demo-whatsapp")
     ).one()
 
     @transaction
-    def write() -> None:
+    def open() -> None:
         session_windows.open_window(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
 
-    write()
+    open()
 
 
-def test_a_file_goes_along_with_a_message(open_window: None, signing_app: SigningApp) -> None:
-    file_id = json_of(give(signing_app))["id"]
+def test_file_is_attached_to_a_message(open_window: None, signing_app: SigningApp) -> None:
+    file_id = json_of(upload(signing_app))["id"]
     answer = signing_app.post(
         "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id}
     )
@@ -243,10 +241,10 @@ def test_a_file_goes_along_with_a_message(open_window: None, signing_app: Signin
     assert message(json_of(link)["id"]).status == "queued"
 
 
-def test_it_goes_along_again_when_the_message_is_sent_again(
+def test_file_is_attached_again_when_the_message_is_resent(
     open_window: None, signing_app: SigningApp
 ) -> None:
-    file_id = json_of(give(signing_app))["id"]
+    file_id = json_of(upload(signing_app))["id"]
     sent = json_of(
         signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id})
     )["id"]
@@ -268,29 +266,29 @@ def test_it_goes_along_again_when_the_message_is_sent_again(
         ({}, 422, "text"),
     ],
 )
-def test_a_file_that_cannot_go_along_is_refused(
+def test_file_that_cannot_be_attached_is_refused(
     open_window: None, signing_app: SigningApp, what: dict[str, str], status: int, field: str
 ) -> None:
     answer = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, **what})
     assert (answer.status_code, json_of(answer)["field"]) == (status, field)
 
 
-def test_a_type_that_this_channel_does_not_take_is_refused_at_once(
+def test_file_type_that_the_channel_does_not_support_is_refused(
     open_window: None, signing_app: SigningApp
 ) -> None:
-    webp = json_of(give(signing_app, b"RIFF", "a.webp", "image/webp"))["id"]
+    webp = json_of(upload(signing_app, b"RIFF", "a.webp", "image/webp"))["id"]
     answer = signing_app.post("/messages", {"connection": "demo-sms", "to": ERIC, "media": webp})
     assert (answer.status_code, json_of(answer)["code"]) == (422, "media_type")
 
 
-def test_a_live_key_has_no_part_in_test_files(signing_app: SigningApp) -> None:
+def test_live_key_cannot_use_test_files(signing_app: SigningApp) -> None:
     live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
     source = db.session.scalars(
-        select(MediaFile.source_id).where(MediaFile.id == json_of(give(signing_app))["id"])
+        select(MediaFile.source_id).where(MediaFile.id == json_of(upload(signing_app))["id"])
     ).one()
     with pytest.raises(NotFound):
-        media.find_file(json_of(give(signing_app))["id"], source_id=source, test=False)
+        media.find_file(json_of(upload(signing_app))["id"], source_id=source, test=False)
     assert (
-        media.find_file(json_of(give(live))["id"], source_id=source, test=False).name
+        media.find_file(json_of(upload(live))["id"], source_id=source, test=False).name
         == "signed.pdf"
     )

@@ -1,6 +1,4 @@
-"""Messages through the API: sent, listed, looked at, taken back, sent again; each source sees its
-own.
-"""
+"""Messages in the API: sent, listed, read, canceled and resent, for each source separately."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ from tests.hub_fixtures import (
 
 
 @pytest.mark.parametrize("text", ["\u202e", "\u2066\u2069", "\x07", " \u202a\u202c\n", "\ufdd0"])
-def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
+def test_text_of_unsendable_characters_is_refused_as_empty(
     signing_app: SigningApp, text: str
 ) -> None:
     answer = signing_app.post("/messages", {"channel": "sms", "to": ERIC, "text": text})
@@ -42,7 +40,7 @@ def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
 
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_message_is_answered_as_it_is_stored(
+def test_message_response_matches_the_stored_message(
     signing_app: StrictApp, connection: Connection
 ) -> None:
     message = send_message(signing_app, to=ANNA)
@@ -85,7 +83,7 @@ def test_a_message_is_answered_as_it_is_stored(
         ),
     ],
 )
-def test_a_bad_message_is_refused_with_its_field(
+def test_invalid_message_is_refused_with_its_field(
     signing_app: StrictApp,
     connection: Connection,
     message: dict[str, Any],
@@ -97,7 +95,9 @@ def test_a_bad_message_is_refused_with_its_field(
     assert count(Message) == 0
 
 
-def test_a_connection_that_is_off_refuses(signing_app: StrictApp, connection: Connection) -> None:
+def test_disabled_connection_refuses_messages(
+    signing_app: StrictApp, connection: Connection
+) -> None:
     set_connection_state(connection.id, ConnectionState.DISABLED)
     by_name = signing_app.post(
         "/messages", {"connection": connection.slug, "to": ERIC, "text": "x"}
@@ -122,7 +122,7 @@ def test_pages_are_complete_newest_first_and_without_repeats(signing_app: Strict
     assert found == ids[::-1]
 
 
-def test_the_last_page_has_no_next_even_when_full(signing_app: StrictApp) -> None:
+def test_full_last_page_has_no_next_page(signing_app: StrictApp) -> None:
     for n in range(3):
         send_message(signing_app, text=f"{n}")
     assert json_of(signing_app.get("/messages", limit=3))["next"] is None
@@ -130,8 +130,8 @@ def test_the_last_page_has_no_next_even_when_full(signing_app: StrictApp) -> Non
 
 
 @transaction
-def known_as(message_id: str, provider_id: str) -> None:
-    """Let the provider have taken a message under an id of its own."""
+def set_provider_id(message_id: str, provider_id: str) -> None:
+    """Record an attempt that the provider accepted under this ID."""
     connection_id = db.session.get_one(Message, message_id).connection_id
     db.session.add(
         Attempt(
@@ -147,25 +147,32 @@ def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection)
     other = send_message(signing_app, channel=None, connection="second")
     signing_app.post("/events", event_body(signers=[signer_body("Ravi", "+919876543210")]))
     update_message(anna["id"], status="delivered")
-    known_as(anna["id"], "SM1")
+    set_provider_id(anna["id"], "SM1")
     request_id = json_of(signing_app.get("/requests/agr-1001"))["id"]
 
-    def listed(**query: Any) -> list[str]:
+    def list_ids(**query: Any) -> list[str]:
         return sorted(
             one["id"] for one in json_of(signing_app.get("/messages", **query))["messages"]
         )
 
-    assert listed(status="delivered") == [anna["id"]]
-    assert listed(provider_id="SM1") == [anna["id"]]
-    assert listed(to=ANNA) == [anna["id"]]
-    assert listed(connection="second") == [other["id"]]
-    assert eric["id"] in listed(connection="demo-sms")
-    assert len(listed(request="agr-1001")) == len(listed(request=request_id)) == 1
-    assert len(listed(channel="sms")) == 4
-    assert listed(channel="email") == listed(to="+15550000000") == listed(request="nothing") == []
-    assert listed(to=ANNA, status="queued") == []
-    assert listed(to=ANNA, provider_id="SM1", request="agr-1001") == []
-    assert listed(to=ANNA, provider_id="SM1", channel="sms", connection="demo-sms") == [anna["id"]]
+    assert list_ids(status="delivered") == [anna["id"]]
+    assert list_ids(provider_id="SM1") == [anna["id"]]
+    assert list_ids(to=ANNA) == [anna["id"]]
+    assert list_ids(connection="second") == [other["id"]]
+    assert eric["id"] in list_ids(connection="demo-sms")
+    assert len(list_ids(request="agr-1001")) == len(list_ids(request=request_id)) == 1
+    assert len(list_ids(channel="sms")) == 4
+    assert (
+        list_ids(channel="email")
+        == list_ids(to="+15550000000")
+        == list_ids(request="nothing")
+        == []
+    )
+    assert list_ids(to=ANNA, status="queued") == []
+    assert list_ids(to=ANNA, provider_id="SM1", request="agr-1001") == []
+    assert list_ids(to=ANNA, provider_id="SM1", channel="sms", connection="demo-sms") == [
+        anna["id"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,14 +187,14 @@ def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection)
         ({"typo": "1"}, "typo"),
     ],
 )
-def test_a_bad_query_is_refused_with_its_field(
+def test_invalid_query_is_refused_with_its_field(
     signing_app: StrictApp, query: dict[str, Any], field: str
 ) -> None:
     answer = signing_app.get("/messages", **query)
     assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
-def test_a_name_that_cannot_be_looked_for_is_no_fault_of_the_database(
+def test_connection_name_with_a_null_character_is_refused(
     signing_app: StrictApp,
 ) -> None:
     answer = signing_app.post("/messages", {"connection": "a\u0000b", "to": ERIC, "text": "x"})
@@ -197,7 +204,7 @@ def test_a_name_that_cannot_be_looked_for_is_no_fault_of_the_database(
 @pytest.mark.parametrize(
     "query", [{"to": "\x00"}, {"connection": "\x00"}, {"request": "\x00"}, {"provider_id": "\x00"}]
 )
-def test_a_query_for_what_cannot_be_stored_is_no_fault_of_the_database(
+def test_query_for_unstorable_characters_is_refused_or_empty(
     signing_app: StrictApp, query: dict[str, Any]
 ) -> None:
     assert signing_app.get("/messages", **query).status_code in (200, 422)
@@ -216,16 +223,14 @@ def test_a_query_for_what_cannot_be_stored_is_no_fault_of_the_database(
     ],
 )
 @pytest.mark.parametrize("way", ["", "/cancel", "/resend"])
-def test_a_message_that_is_not_there_is_not_found(
-    signing_app: StrictApp, name: str, way: str
-) -> None:
+def test_unknown_message_is_not_found(signing_app: StrictApp, name: str, way: str) -> None:
     answer = (
         signing_app.post(f"/messages/{name}{way}") if way else signing_app.get(f"/messages/{name}")
     )
     assert (answer.status_code, json_of(answer)["code"]) == (404, "no_such_message")
 
 
-def test_a_message_can_be_taken_back_once(signing_app: StrictApp) -> None:
+def test_message_can_be_canceled_once(signing_app: StrictApp) -> None:
     message_id = send_message(signing_app)["id"]
     answer = signing_app.post(f"/messages/{message_id}/cancel")
     assert (answer.status_code, json_of(answer)["status"]) == (200, "canceled")
@@ -234,7 +239,7 @@ def test_a_message_can_be_taken_back_once(signing_app: StrictApp) -> None:
     assert (again.status_code, json_of(again)["code"]) == (409, "not_queued")
 
 
-def test_a_message_can_be_sent_again_once(signing_app: StrictApp) -> None:
+def test_message_can_be_resent_once(signing_app: StrictApp) -> None:
     message_id = send_message(signing_app)["id"]
     early = signing_app.post(f"/messages/{message_id}/resend")
     assert (early.status_code, json_of(early)["code"]) == (409, "under_way")
@@ -246,7 +251,7 @@ def test_a_message_can_be_sent_again_once(signing_app: StrictApp) -> None:
     assert (twice.status_code, json_of(twice)["code"]) == (409, "resent_already")
 
 
-def test_a_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulator: Any) -> None:
+def test_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulator: Any) -> None:
     message_id = send_message(signing_app, to="+15005550010")["id"]
     deliver()
     message = json_of(signing_app.get(f"/messages/{message_id}"))

@@ -1,4 +1,4 @@
-"""The API's reference, read from an OpenAPI document."""
+"""The API reference, built from an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def test_operations_are_grouped_in_the_documents_order() -> None:
+def test_operations_are_grouped_in_document_order() -> None:
     found = groups(DOCUMENT, "https://hub.example")
     assert [
         (group.title, group.about, [one.title for one in group.operations]) for group in found
@@ -76,7 +76,7 @@ def test_operations_are_grouped_in_the_documents_order() -> None:
     ]
 
 
-def test_a_body_is_unfolded_with_its_kinds_and_limits() -> None:
+def test_body_is_expanded_with_its_types_and_limits() -> None:
     event = groups(DOCUMENT, "https://hub.example")[1].operations[0]
     kind, signers, limit = event.body
     assert (kind.required, kind.options) == (True, ("request.sent", "request.signed"))
@@ -92,7 +92,7 @@ def test_a_body_is_unfolded_with_its_kinds_and_limits() -> None:
     )
 
 
-def test_a_schema_that_contains_itself_ends() -> None:
+def test_recursive_schema_is_expanded_once() -> None:
     depth = 0
     inside = groups(DOCUMENT, "https://hub.example")[1].operations[0].body[1].inside
     while inside:
@@ -101,13 +101,13 @@ def test_a_schema_that_contains_itself_ends() -> None:
     assert depth < 10
 
 
-def test_answers_come_in_the_order_of_their_status() -> None:
+def test_responses_are_sorted_by_status() -> None:
     assert [
         answer.status for answer in groups(DOCUMENT, "https://hub.example")[1].operations[0].answers
     ] == ["202", "422"]
 
 
-def test_the_call_can_be_pasted_into_a_shell() -> None:
+def test_example_call_can_be_pasted_into_a_shell() -> None:
     words = shlex.split(
         groups(DOCUMENT, "https://hub.example/")[1].operations[0].curl.replace("\\\n", "")
     )
@@ -117,7 +117,7 @@ def test_the_call_can_be_pasted_into_a_shell() -> None:
     assert body["signers"][0]["id"] == "eric"
 
 
-def test_a_parameter_of_the_path_counts_for_each_of_its_operations() -> None:
+def test_path_parameter_belongs_to_each_of_its_operations() -> None:
     message = groups(DOCUMENT, "https://hub.example")[0].operations[0]
     assert [(one.name, one.place, one.required) for one in message.parameters] == [
         ("id", "path", True)

@@ -1,4 +1,4 @@
-"""Requests in the API: read and reminded."""
+"""Signing requests in the API: reading and reminding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.api.message_steps import UNKNOWN_ID
 from tests.hub_fixtures import ANNA, count, event_body, json_of, signer_body
 
 
-def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> None:
+def test_request_lists_the_messages_of_each_signer(signing_app: StrictApp) -> None:
     signing_app.post(
         "/events",
         event_body(signers=[signer_body("Eric", order=2), signer_body("Anna", ANNA, order=1)]),
@@ -30,7 +30,7 @@ def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> No
 @pytest.mark.parametrize(
     "name", ["nothing", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", UNKNOWN_ID]
 )
-def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: str) -> None:
+def test_unknown_request_is_not_found(signing_app: StrictApp, name: str) -> None:
     assert signing_app.get(f"/requests/{name}").status_code == 404
     assert signing_app.post(f"/requests/{name}/remind").status_code == 404
 

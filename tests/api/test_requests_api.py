@@ -1,6 +1,4 @@
-"""Signing requests over the API: reminders put off and taken up, signers invited to a chat, what
-was posted to a team.
-"""
+"""Signing requests in the API: snoozed reminders, chat invitations and team posts."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ HERE = "/requests/agr-1001"
 
 @pytest.fixture
 def app_with_request(connect_team: ConnectTeam, signing_app: StrictApp) -> StrictApp:
-    """Send a document to Eric and Anna, which a team reads of."""
+    """Send a document to Eric and Anna that a team follows, and return the signing app."""
     connect_team("W1")
     event = event_body(signers=[signer_body("Eric"), signer_body("Anna", "+442071234567")])
     event["request"]["url"] = "https://sign.example/documents/agr-1001"
@@ -33,15 +31,15 @@ def app_with_request(connect_team: ConnectTeam, signing_app: StrictApp) -> Stric
     return signing_app
 
 
-def snoozed(app: StrictApp) -> list[str]:
+def snoozed_signers(app: StrictApp) -> list[str]:
     return [one["id"] for one in json_of(app.get(HERE))["signers"] if one["snoozed_until"]]
 
 
-def test_reminders_to_one_signer_are_put_off_and_taken_up_again(
+def test_reminders_to_one_signer_are_snoozed_and_unsnoozed(
     app_with_request: StrictApp,
 ) -> None:
     answer = app_with_request.post(f"{HERE}/snooze", {"signer": "eric"})
-    assert (answer.status_code, snoozed(app_with_request)) == (200, ["eric"])
+    assert (answer.status_code, snoozed_signers(app_with_request)) == (200, ["eric"])
     refused = app_with_request.post(f"{HERE}/remind", {"signer": "eric"})
     assert (refused.status_code, json_of(refused)["code"]) == (409, "snoozed")
     reminded = json_of(app_with_request.post(f"{HERE}/remind"))
@@ -50,7 +48,7 @@ def test_reminders_to_one_signer_are_put_off_and_taken_up_again(
     ]
     assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in reminded["skipped"]}
     assert app_with_request.post(f"{HERE}/unsnooze", {"signer": "eric"}).status_code == 200
-    assert snoozed(app_with_request) == []
+    assert snoozed_signers(app_with_request) == []
     assert [
         one["to"]
         for one in json_of(app_with_request.post(f"{HERE}/remind", {"signer": "eric"}))["messages"]
@@ -60,14 +58,14 @@ def test_reminders_to_one_signer_are_put_off_and_taken_up_again(
 
 def test_reminder_without_a_name_reaches_all_unsigned_signers(app_with_request: StrictApp) -> None:
     app_with_request.post(f"{HERE}/snooze")
-    assert snoozed(app_with_request) == ["eric", "anna"]
+    assert snoozed_signers(app_with_request) == ["eric", "anna"]
     again = app_with_request.post("/events", event_body("request.reminder", id="r1"))
     assert {(one["signer"], one["reason"]) for one in json_of(again)["skipped"]} == {
         ("eric", "snoozed"),
         ("anna", "snoozed"),
     }
     app_with_request.post(f"{HERE}/unsnooze")
-    assert snoozed(app_with_request) == []
+    assert snoozed_signers(app_with_request) == []
     assert app_with_request.post(f"{HERE}/unsnooze").status_code == 409
 
 
@@ -80,7 +78,7 @@ def test_snooze_affects_only_the_named_signer(
     assert add_signing_app("other").post(f"{HERE}/{do}").status_code == 404
 
 
-def test_a_signer_is_invited_to_a_chat(app_with_request: StrictApp) -> None:
+def test_signer_is_invited_to_a_chat(app_with_request: StrictApp) -> None:
     answer = app_with_request.post(f"{HERE}/invite", {"signer": "eric"})
     assert answer.status_code == 201
     made = json_of(answer)
@@ -100,7 +98,7 @@ def test_team_posts_are_listed_on_the_request(app_with_request: StrictApp) -> No
     ]
 
 
-def test_a_message_without_recipient_goes_to_where_the_team_reads(
+def test_message_without_a_recipient_is_posted_to_the_team(
     app_with_request: StrictApp, fake_provider: FakeProvider
 ) -> None:
     assert (
@@ -113,7 +111,7 @@ def test_a_message_without_recipient_goes_to_where_the_team_reads(
     assert (refused.status_code, json_of(refused)["field"]) == (422, "to")
 
 
-def test_a_preference_may_name_a_chat_that_finds_people(app_with_request: StrictApp) -> None:
+def test_preference_accepts_only_chats_that_can_find_people(app_with_request: StrictApp) -> None:
     event = event_body(
         signers=[signer_body("Tom", preference=["team_chat", "telegram", "slack", "sms"])]
     )
@@ -125,7 +123,7 @@ def test_a_preference_may_name_a_chat_that_finds_people(app_with_request: Strict
     assert "telegram" in json_of(refused)["detail"]
 
 
-def test_a_webhook_that_posts_to_one_channel_takes_no_letters_to_people(
+def test_webhook_of_one_channel_sends_no_direct_messages(
     app_with_request: StrictApp,
 ) -> None:
     connect_hook()

@@ -1,4 +1,4 @@
-"""Scopes, expiry and the limit of API keys, over every route of the API."""
+"""Scopes, expiry and rate limit of API keys, over every route of the API."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from tests.hub_fixtures import hub_demo as hub_demo
 
 
 def api_rules(app: Flask) -> Iterator[Rule]:
-    """Give every route of the API; webhooks are the providers'."""
+    """Return every route of the API, without webhooks of providers."""
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/") and not rule.rule.startswith("/api/rpc/"):
             yield rule
 
 
-def ask(app: SigningApp, rule: Rule) -> int:
-    """Call a route with an id that nothing has, and an empty body; return the status."""
+def call_with_unknown_id(app: SigningApp, rule: Rule) -> int:
+    """Call a route with an unknown ID and an empty body, and return the status."""
     path = re.sub(r"<[^>]+>", "nothing", rule.rule)
     method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
     headers = {"Authorization": f"Bearer {app.key}"}
     return app.client.open(path, method=method, headers=headers).status_code
 
 
-def key_with(client: SigningApp, *scopes: Scope) -> SigningApp:
+def app_with_scopes(client: SigningApp, *scopes: Scope) -> SigningApp:
     text = api_keys.create("Narrow", test=True, grant=Grant(scopes=scopes))
     return SigningApp(client.client, text)
 
 
 # ── The table ───────────────────────────────────────────────────────────────────────────────────
-def test_every_route_of_the_api_needs_exactly_one_scope_or_is_public(app: Flask) -> None:
+def test_every_route_requires_one_scope_or_is_public(app: Flask) -> None:
     endpoints = {rule.endpoint for rule in api_rules(app)}
     declared = {route.endpoint: route.operation.scope for route in list_routes(app)}
     assert endpoints == declared.keys() | PUBLIC
@@ -56,15 +56,13 @@ def test_every_route_of_the_api_needs_exactly_one_scope_or_is_public(app: Flask)
     assert set(declared.values()) <= set(Scope)
 
 
-def test_a_key_opens_what_its_scope_names_and_nothing_else(
-    app: Flask, signing_app: StrictApp
-) -> None:
+def test_key_opens_only_routes_of_its_scopes(app: Flask, signing_app: StrictApp) -> None:
     for scope in Scope:
-        caller = key_with(signing_app, scope)
+        caller = app_with_scopes(signing_app, scope)
         for rule in api_rules(app):
             if rule.endpoint in PUBLIC:
                 continue
-            status = ask(caller, rule)
+            status = call_with_unknown_id(caller, rule)
             declared = find_operation(app, rule.endpoint)
             assert declared is not None
             allowed = declared.scope == scope
@@ -72,8 +70,8 @@ def test_a_key_opens_what_its_scope_names_and_nothing_else(
             assert status < 500
 
 
-def test_the_answer_names_the_missing_scope(app: Flask, signing_app: StrictApp) -> None:
-    caller = StrictApp(signing_app.client, key_with(signing_app, Scope.EVENTS_WRITE).key)
+def test_error_names_the_missing_scope(app: Flask, signing_app: StrictApp) -> None:
+    caller = StrictApp(signing_app.client, app_with_scopes(signing_app, Scope.EVENTS_WRITE).key)
     answer = caller.get("/messages")
     assert answer.status_code == 403
     problem = json_of(answer)
@@ -82,7 +80,7 @@ def test_the_answer_names_the_missing_scope(app: Flask, signing_app: StrictApp) 
     assert 'scope="messages:read"' in answer.headers["WWW-Authenticate"]
 
 
-def test_the_document_says_what_each_operation_needs(signing_app: StrictApp, app: Flask) -> None:
+def test_document_states_the_scope_of_each_operation(signing_app: StrictApp, app: Flask) -> None:
     document = signing_app.client.get("/api/v1/openapi.json").json
     assert document is not None
     for route in list_routes(app):
@@ -94,39 +92,35 @@ def test_the_document_says_what_each_operation_needs(signing_app: StrictApp, app
         assert "RateLimit" in operation["responses"][str(route.operation.status)]["headers"]
 
 
-def test_a_key_is_made_with_every_scope_unless_told_otherwise(
-    app: Flask, signing_app: StrictApp
-) -> None:
+def test_key_has_every_scope_by_default(app: Flask, signing_app: StrictApp) -> None:
     key = api_keys.find(api_keys.create("Wide", test=True))
     assert key is not None
     assert key.scopes == frozenset(Scope)
 
 
 @pytest.mark.parametrize("scopes", [(), ("everything",), ("messages:read", "*")])
-def test_scopes_that_are_none_are_refused(signing_app: StrictApp, scopes: tuple[str, ...]) -> None:
+def test_unknown_scopes_are_refused(signing_app: StrictApp, scopes: tuple[str, ...]) -> None:
     with pytest.raises(Refused) as refusal:
         api_keys.create("Odd", test=True, grant=Grant(scopes=scopes))
     assert refusal.value.field == "scopes"
 
 
 # ── Expiry ──────────────────────────────────────────────────────────────────────────────────────
-def test_an_expired_key_is_told_so_on_every_route_and_nothing_else(
-    app: Flask, signing_app: StrictApp
-) -> None:
+def test_expired_key_gets_the_same_error_on_every_route(app: Flask, signing_app: StrictApp) -> None:
     text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
     caller = StrictApp(signing_app.client, text)
     assert caller.get("/messages").status_code == 200
     expire("Brief")
     for rule in api_rules(app):
         if rule.endpoint not in PUBLIC:
-            assert ask(caller, rule) == 401
+            assert call_with_unknown_id(caller, rule) == 401
     answer = caller.get("/messages")
     assert json_of(answer)["code"] == "key_expired"
     assert "Brief" not in answer.text
     assert "RateLimit" not in answer.headers
 
 
-def test_a_key_that_expired_and_is_revoked_is_unknown(signing_app: StrictApp) -> None:
+def test_expired_and_revoked_key_is_unauthorized(signing_app: StrictApp) -> None:
     text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
     key = api_keys.find(text)
     assert key is not None
@@ -143,13 +137,13 @@ def expire(name: str) -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 3661, 2_000_000])
-def test_an_expiry_lies_ahead_and_not_too_far(signing_app: StrictApp, days: int) -> None:
+def test_expiry_must_be_in_the_near_future(signing_app: StrictApp, days: int) -> None:
     with pytest.raises(Refused) as refusal:
         api_keys.create("Odd", test=True, grant=Grant(expires_at=now() + timedelta(days=days)))
     assert refusal.value.field == "expires_at"
 
 
-def test_a_key_can_be_given_other_scopes_until_it_is_revoked(signing_app: StrictApp) -> None:
+def test_scopes_can_be_changed_until_the_key_is_revoked(signing_app: StrictApp) -> None:
     text = api_keys.create("Narrow", test=True, grant=Grant(scopes=[Scope.MESSAGES_READ]))
     key = api_keys.find(text)
     assert key is not None
@@ -159,7 +153,7 @@ def test_a_key_can_be_given_other_scopes_until_it_is_revoked(signing_app: Strict
     assert caller.get("/suppressions").status_code == 200
     assert caller.get("/messages").status_code == 403
     expire("Narrow")
-    api_keys.change(key.id, Grant(expires_at=key_row(key.id).expires_at, per_minute=5))
+    api_keys.change(key.id, Grant(expires_at=load_key(key.id).expires_at, per_minute=5))
     api_keys.change(key.id, Grant())
     assert caller.get("/messages").status_code == 200
     api_keys.revoke(key.id)
@@ -167,7 +161,7 @@ def test_a_key_can_be_given_other_scopes_until_it_is_revoked(signing_app: Strict
         api_keys.change(key.id, Grant())
 
 
-def key_row(key_id: str) -> ApiKey:
+def load_key(key_id: str) -> ApiKey:
     db.session.rollback()
     return db.session.get_one(ApiKey, key_id)
 
@@ -200,7 +194,7 @@ class TestWithALowLimit:
     def settings(self) -> dict[str, str]:
         return {"HUB_API_PER_MINUTE": "4"}
 
-    def test_the_setting_holds_for_keys_without_a_limit_of_their_own(
+    def test_default_limit_applies_to_keys_without_their_own(
         self, app: Flask, signing_app: StrictApp
     ) -> None:
         own = api_keys.create("Faster", test=True, grant=Grant(per_minute=20))
@@ -213,7 +207,7 @@ class TestWithALowLimit:
 
 
 # ── Nothing is kept by who stands between ───────────────────────────────────────────────────────
-def test_no_answer_of_the_api_is_stored_but_the_document(
+def test_api_responses_are_not_cached_except_the_document(
     app: Flask, signing_app: StrictApp
 ) -> None:
     nobody = SigningApp(signing_app.client, "")

@@ -1,4 +1,4 @@
-"""A key of one source, over every route: nothing of another source is read, listed or changed."""
+"""A key of one source cannot read, list or change anything of another source, on any route."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MISSING = {  # ids of the right form that nothing has, by the name of a route's 
 
 @dataclass
 class Rows:
-    """The ids of source A's rows, and words that none but A may read."""
+    """The IDs of source A's rows, and words that only A may read."""
 
     message_id: list[str]
     suppression_id: list[str]
@@ -46,20 +46,20 @@ class Rows:
 
 @pytest.fixture
 def alpha(signing_app: StrictApp) -> SigningApp:
-    """Give the signing app of source A, which is the demo's."""
+    """Return the signing app of source A, which is the demo's."""
     return SigningApp(signing_app.client, signing_app.key)
 
 
 @pytest.fixture
 def beta(add_signing_app: Callable[..., StrictApp]) -> SigningApp:
-    """Give a signing app of source B, which has nothing yet."""
+    """Return a signing app of source B, which is still empty."""
     made = add_signing_app("beta")
     return SigningApp(made.client, made.key)
 
 
 @pytest.fixture
 def rows_of_alpha(alpha: SigningApp) -> Rows:
-    """Let A have a row of every kind."""
+    """Create a row of every kind in source A."""
     event = json_of(alpha.post("/events", event_body(signers=[signer_body("Eric", ERIC)])))
     direct = json_of(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
     held = json_of(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
@@ -116,7 +116,7 @@ QUERIES: dict[str, list[dict[str, str]]] = {
 }
 
 
-def responses(
+def call_route(
     app: SigningApp, rule: Rule, path: str, query: dict[str, str] | None = None
 ) -> TestResponse:
     method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
@@ -131,18 +131,18 @@ def responses(
 
 
 def paths(rule: Rule, ids: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Give the addresses of a route with each of these ids, and the id."""
+    """Return the paths of a route with each of these IDs, and the ID."""
     [name] = rule.arguments
     for one in ids[name]:
         yield re.sub(r"<[^>]+>", one, rule.rule), one
 
 
-def visible_texts(answer: TestResponse) -> tuple[int, dict[str, Any]]:
-    """Return what an answer says, apart from where the next minute stands."""
+def status_and_body(answer: TestResponse) -> tuple[int, dict[str, Any]]:
+    """Return the status and body of a response."""
     return answer.status_code, json_of(answer)
 
 
-def test_a_row_of_another_source_is_as_if_it_were_not_there(
+def test_row_of_another_source_is_not_found(
     app: Flask, alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     asked = set()
@@ -152,15 +152,15 @@ def test_a_row_of_another_source_is_as_if_it_were_not_there(
             continue
         asked.add(rule.endpoint)
         missing, _ = next(paths(rule, {name: [one] for name, one in MISSING.items()}))
-        nothing = visible_texts(responses(beta, rule, missing))
+        nothing = status_and_body(call_route(beta, rule, missing))
         assert nothing[0] == 404
         for path, _ in paths(rule, ids):
-            assert visible_texts(responses(beta, rule, path)) == nothing, path
+            assert status_and_body(call_route(beta, rule, path)) == nothing, path
     assert len(asked) >= 9
     assert_unchanged(alpha, rows_of_alpha)
 
 
-def test_no_list_shows_or_counts_what_another_source_has(
+def test_lists_and_counts_exclude_other_sources(
     app: Flask, alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
     lists = {
@@ -171,7 +171,7 @@ def test_no_list_shows_or_counts_what_another_source_has(
     assert lists.keys() == QUERIES.keys(), "say how each list is asked for"
     with_rows = {
         name: [
-            visible_texts(responses(beta, lists[name], lists[name].rule, query))
+            status_and_body(call_route(beta, lists[name], lists[name].rule, query))
             for query in queries
         ]
         for name, queries in QUERIES.items()
@@ -191,9 +191,7 @@ def test_no_list_shows_or_counts_what_another_source_has(
         assert json_of(alpha.get("/messages", **query))["messages"], "A sees its own"
 
 
-def test_a_place_in_a_list_of_another_source_leads_nowhere(
-    beta: SigningApp, rows_of_alpha: Rows
-) -> None:
+def test_cursor_of_another_source_returns_nothing(beta: SigningApp, rows_of_alpha: Rows) -> None:
     mine = json_of(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
     for after in rows_of_alpha.message_id:
         assert json_of(beta.get("/messages", after=after))["messages"] == []
@@ -202,9 +200,7 @@ def test_a_place_in_a_list_of_another_source_leads_nowhere(
     assert [one["id"] for one in json_of(beta.get("/messages"))["messages"]] == [mine["id"]]
 
 
-def test_a_file_of_another_source_is_as_if_it_were_not_there(
-    beta: SigningApp, rows_of_alpha: Rows
-) -> None:
+def test_file_of_another_source_is_not_found(beta: SigningApp, rows_of_alpha: Rows) -> None:
     send = {"connection": "demo-whatsapp", "to": ERIC, "text": "Hello."}
     missing = "med_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
     answers = []
@@ -215,10 +211,10 @@ def test_a_file_of_another_source_is_as_if_it_were_not_there(
     assert answers[0] == answers[1]
 
 
-def test_the_same_words_of_two_sources_meet_nowhere(
+def test_external_ids_and_idempotency_keys_are_scoped_to_a_source(
     alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
-    """The ids that apps give, and their Idempotency-Keys, belong to each app alone."""
+    """External IDs and idempotency keys belong to one source."""
     event = event_body(signers=[signer_body("Eric", ERIC)], id="evt-1")
     first = alpha.post("/events", event, Idempotency_Key="one")
     second = beta.post("/events", event, Idempotency_Key="one")
@@ -242,7 +238,9 @@ def test_the_same_words_of_two_sources_meet_nowhere(
 def test_writes_of_one_source_do_not_change_rows_of_another(
     alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
-    before = [visible_texts(alpha.get(path, **query)) for path, query in shown(rows_of_alpha)]
+    before = [
+        status_and_body(alpha.get(path, **query)) for path, query in readable_paths(rows_of_alpha)
+    ]
     own = json_of(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
     beta.post("/consents", {"address": ERIC, "given": True, "proof": "Mine."})
     beta.post(f"/suppressions/{own['id']}/lift", {"why": "Mine."})
@@ -252,13 +250,13 @@ def test_writes_of_one_source_do_not_change_rows_of_another(
         event_body("request.declined", signers=[signer_body("Eric", ERIC)], actor={"id": "eric"}),
     )
     assert [
-        visible_texts(alpha.get(path, **query)) for path, query in shown(rows_of_alpha)
+        status_and_body(alpha.get(path, **query)) for path, query in readable_paths(rows_of_alpha)
     ] == before
     assert_unchanged(alpha, rows_of_alpha)
 
 
-def shown(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
-    """Return everything that A can look at."""
+def readable_paths(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
+    """Return every path that A can read, with its query."""
     messages = [(f"/messages/{one}", {}) for one in rows_of_alpha.message_id]
     lists = [
         ("/messages", {}),
@@ -268,7 +266,7 @@ def shown(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
 
 
 def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
-    """See that A still has all that it had."""
+    """Check that source A still has all its rows."""
     assert {one["id"] for one in json_of(alpha.get("/messages"))["messages"]} >= set(
         rows_of_alpha.message_id
     )
@@ -285,8 +283,8 @@ def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
     assert json_of(alpha.get("/requests/agr-1001"))["id"] == rows_of_alpha.request_id[0]
 
 
-def test_every_route_is_walked(app: Flask) -> None:
-    """A new route has to say how it is asked for with rows of another source."""
+def test_every_route_is_covered(app: Flask) -> None:
+    """A new route must declare how these tests call it with rows of another source."""
     walked = {rule.endpoint for rule in rules(app) if rule.arguments} | QUERIES.keys()
     adds = {
         "api.events.post_event",

@@ -1,4 +1,4 @@
-"""Opt-outs and consents through the API and in files."""
+"""Opt-outs and consents in the API and in files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, queue_text, stat
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
-def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -> None:
+def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
     made = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
     assert (made.status_code, json_of(made)["reason"], json_of(made)["channel"]) == (
         201,
@@ -55,14 +55,14 @@ def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -
         ({}, "address"),
     ],
 )
-def test_a_bad_opt_out_is_refused_with_its_field(
+def test_invalid_opt_out_is_refused_with_its_field(
     signing_app: SigningApp, what: dict[str, str], field: str
 ) -> None:
     answer = signing_app.post("/suppressions", what)
     assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
-def test_a_list_goes_on_where_it_ended(signing_app: SigningApp) -> None:
+def test_list_continues_on_the_next_page(signing_app: SigningApp) -> None:
     for n in range(5):
         signing_app.post("/suppressions", {"address": f"+131755510{n:02d}"})
     first = json_of(signing_app.get("/suppressions", limit=3))
@@ -71,7 +71,7 @@ def test_a_list_goes_on_where_it_ended(signing_app: SigningApp) -> None:
     assert signing_app.get("/suppressions", after="nothing").status_code == 422
 
 
-def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(
+def test_live_key_cannot_see_or_lift_test_opt_outs(
     signing_app: SigningApp,
 ) -> None:
     from hub.accounts import api_keys
@@ -82,7 +82,7 @@ def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(
     assert live.post(f"/suppressions/{row['id']}/lift", {"why": "Mine"}).status_code == 404
 
 
-def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
+def test_import_stores_valid_lines_and_reports_each_invalid_one(
     signing_app: SigningApp,
 ) -> None:
     lines = (
@@ -106,7 +106,9 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
 
 
 @pytest.mark.parametrize("content", ["", "number\n+13175551234\n"])
-def test_a_file_without_addresses_is_refused_whole(signing_app: SigningApp, content: str) -> None:
+def test_file_without_addresses_is_refused_completely(
+    signing_app: SigningApp, content: str
+) -> None:
     with pytest.raises(Refused):
         opt_out_files.import_opt_outs(content, test=True)
     assert db.session.scalars(select(Suppression)).all() == []
@@ -130,7 +132,7 @@ YES: dict[str, Any] = {
 }
 
 
-def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -> None:
+def test_recorded_consent_is_immutable(signing_app: SigningApp) -> None:
     made = signing_app.post("/consents", YES)
     assert made.status_code == 201
     signing_app.post("/consents", {"address": ERIC, "given": False})
@@ -158,7 +160,7 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
         ({"purpose": "x" * 101}, "purpose"),
     ],
 )
-def test_a_bad_consent_is_refused_with_its_field(
+def test_invalid_consent_is_refused_with_its_field(
     signing_app: SigningApp, what: dict[str, Any], field: str
 ) -> None:
     answer = signing_app.post("/consents", {**YES, **what})
@@ -166,13 +168,13 @@ def test_a_bad_consent_is_refused_with_its_field(
 
 
 @pytest.mark.parametrize("given", ["off", "no", "false", "yes", 0, 1, 1.0, "", None, []])
-def test_consent_is_true_or_false_and_nothing_like_it(signing_app: SigningApp, given: Any) -> None:
+def test_consent_requires_a_boolean(signing_app: SigningApp, given: Any) -> None:
     answer = signing_app.post("/consents", {"address": ERIC, "given": given})
     assert (answer.status_code, json_of(answer)["field"]) == (422, "given")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\u2028"])
-def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
+def test_consent_with_a_two_line_ip_survives_export_and_import(
     signing_app: SigningApp, line_end: str
 ) -> None:
     given = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
@@ -183,7 +185,7 @@ def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
     assert (report.stored, report.duplicates, report.refused) == (0, 1, [])
 
 
-def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
+def test_consent_import_stores_valid_lines(signing_app: SigningApp) -> None:
     lines = (
         f"address,given,at,proof\n{ERIC},yes,2026-01-02,Signed form"
         f" 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
@@ -225,7 +227,7 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize("at", OUT_OF_RANGE)
-def test_a_consent_out_of_range_is_refused_and_names_field_and_range(
+def test_consent_time_out_of_range_is_refused_with_the_range(
     signing_app: SigningApp, at: str
 ) -> None:
     answer = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": at})
@@ -239,7 +241,7 @@ def test_a_consent_out_of_range_is_refused_and_names_field_and_range(
     }
 
 
-def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(
+def test_consent_time_slightly_in_the_future_is_stored_as_now(
     signing_app: SigningApp,
 ) -> None:
     before = now()
@@ -254,13 +256,13 @@ def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(
     assert refused.status_code == 422
 
 
-def test_idempotent_response_that_cannot_be_stored_is_not_kept(
+def test_response_that_cannot_be_encoded_is_not_stored(
     signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def raise_overflow(*_: object) -> None:
         raise OverflowError
 
-    monkeypatch.setattr("hub.api.suppressions.ConsentOut", broken)
+    monkeypatch.setattr("hub.api.suppressions.ConsentOut", raise_overflow)
     key = {"Authorization": f"Bearer {signing_app.key}"}
     told = {"address": "+13175557740", "given": True}
     answer = signing_app.client.post("/api/v1/consents", json=told, headers=key)

@@ -1,4 +1,4 @@
-"""Forms of oneself and of the settings, used without script."""
+"""Forms of the account and settings pages, submitted without JavaScript."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import PASSWORD
 
 # ── Oneself ───────────────────────────────────────────────────────────────────────────────────────
 @form("admin.sign_in")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_sign_in(no_script: NoScriptBrowser) -> None:
     page = no_script.tabs(javascript=False)
     page.goto("/")
     sign_in(page, "dana@acme.example", "a wrong one")
@@ -25,7 +25,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.sign_out")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_sign_out(no_script: NoScriptBrowser) -> None:
     page = no_script.tabs(no_script.somebody(), javascript=False)
     page.goto("/")
     press(page, "Sign out")
@@ -33,7 +33,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.account")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_account(no_script: NoScriptBrowser) -> None:
     page = no_script.tabs(no_script.somebody(Role.VIEWER), javascript=False)
     page.goto("/account")
     page.get_by_label("Current password").fill("a wrong one")
@@ -47,7 +47,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.set_time_zone")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_set_time_zone(no_script: NoScriptBrowser) -> None:
     page = no_script.tabs(no_script.somebody(), javascript=False)
     page.goto("/account")
     page.locator("#time_zone").select_option("Europe/Berlin")
@@ -58,7 +58,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 @form("admin.add_api_key")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_add_api_key(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/api-keys")
     no_script.page.get_by_label("Name", exact=True).fill("Contracts, bare")
     press(no_script.page, "Create API key")
@@ -67,7 +67,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.edit_api_key")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_edit_api_key(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/api-keys")
     no_script.page.get_by_label("Name", exact=True).fill("Narrow, bare")
     press(no_script.page, "Create API key")
@@ -80,7 +80,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.add_source")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_add_source(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/sources")
     no_script.page.get_by_label("Name", exact=True).fill("Leases, bare")
     press(no_script.page, "Add source")
@@ -88,7 +88,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.change_source")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_change_source(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/sources")
     no_script.page.get_by_label("Name", exact=True).fill("Rents, bare")
     press(no_script.page, "Add source")
@@ -101,7 +101,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.revoke_api_key")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_revoke_api_key(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/api-keys")
     no_script.page.get_by_label("Name", exact=True).fill("Leaked, bare")
     press(no_script.page, "Create API key")
@@ -113,28 +113,28 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.add_user")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_add_user(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Ada Bare")
     no_script.says("Ada Bare can now choose a password.")
     no_script.says("/password/")
 
 
 @form("admin.change_role")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_change_role(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Bo Bare")
     no_script.change("Bo Bare", "Change role to operator")
     no_script.says("Bo Bare is now an operator.")
 
 
 @form("admin.deactivate_user")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_deactivate_user(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Cy Bare")
     no_script.deactivate("Cy Bare")
     no_script.says("Cy Bare is signed out and can no longer sign in.")
 
 
 @form("admin.reactivate_user")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_reactivate_user(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Di Bare")
     no_script.deactivate("Di Bare")
     no_script.change("Di Bare", "Reactivate")
@@ -142,14 +142,14 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.new_password_link")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_new_password_link(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Ed Bare")
     no_script.change("Ed Bare", "Create password link")
     no_script.says("Ed Bare can now choose a password.")
 
 
 @form("admin.set_password")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_set_password(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Flo Bare")
     page = no_script.tabs(javascript=False)
     page.goto(no_script.page.locator(".sp-copyline code").inner_text())
@@ -162,7 +162,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.change_connection_rules")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_change_connection_rules(no_script: NoScriptBrowser) -> None:
     no_script.page.goto(no_script.connection("Ruled bare") + "/rules")
     no_script.page.get_by_label("Allowed countries").fill("US, UK")
     press(no_script.page, "Save changes")
@@ -176,7 +176,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.erase_contact")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_erase_contact(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "Forget me, bare.")
     no_script.page.get_by_role("link", name="View contact").click()
     no_script.page.goto(no_script.page.url + "/erase")

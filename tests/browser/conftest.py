@@ -1,6 +1,4 @@
-"""A real browser in front of a whole hub: started once, signed in through the printed link, watched
-on every page.
-"""
+"""Fixtures of a real browser and a running hub, with checks on every page."""
 
 from __future__ import annotations
 
@@ -48,9 +46,7 @@ State = dict[str, Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, and let it come last: a fault that a quick test shows need not
-    wait for a browser.
-    """
+    """Mark the tests of this folder and run them last, so that quick tests report faults first."""
     own = [item for item in items if HERE in item.path.parents]
     for item in own:
         item.add_marker("browser")
@@ -60,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # ── Once for all ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """Return the Chromium to use: CHROMIUM as `make test` sets it, else what bin/chromium finds."""
+    """Return the path of Chromium: CHROMIUM if `make test` sets it, otherwise from bin/chromium."""
     path = os.environ.get("CHROMIUM")
     why = ""
     if path is None:
@@ -100,18 +96,14 @@ def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """Run a whole hub: web server, workers, cron, queue server and simulator, in a folder of its
-    own.
-    """
+    """Run a whole hub in its own folder: web server, workers, cron, queue server and simulator."""
     with live_hub(tmp_path_factory.mktemp("hub")) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def admin(browser: Browser, hub: Hub) -> State:
-    """Become the first admin through the link that the terminal printed; gives the signed-in
-    browser's cookies.
-    """
+    """Set up the first admin through the printed link and return the cookies of the browser."""
     return become_first_admin(browser, hub)
 
 
@@ -133,10 +125,7 @@ def become_first_admin(browser: Browser, hub: Hub) -> State:
 # ── For each test ─────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Tabs:
-    """Somebody's browser windows.
-
-    What a page does in them is watched, and whatever is wrong is written down.
-    """
+    """Browser windows of one sign-in, which record every problem of their pages."""
 
     browser: Browser
     hub: Hub
@@ -146,7 +135,7 @@ class Tabs:
     def __call__(
         self, state: State | None = None, *, javascript: bool = True, size: dict[str, int] = WIDE
     ) -> Page:
-        """Open a window for whoever's cookies are given."""
+        """Open a window with these cookies."""
         context = self.browser.new_context(
             base_url=self.hub.url,
             storage_state=state,
@@ -166,21 +155,18 @@ class Tabs:
 
 @pytest.fixture
 def open_page(browser: Browser, hub: Hub) -> Iterator[Tabs]:
-    """Give a function that opens windows.
-
-    An error in a console, a script that fails, a weak policy fail the test.
-    """
+    """Return a function that opens windows, and fail the test on any problem of their pages."""
     tabs = Tabs(browser, hub)
     yield tabs
     tabs.close()
 
 
 def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
-    """Write down whatever is wrong with the pages of a browser."""
+    """Record each problem of the pages of a browser context."""
 
     def on_response(response: Response) -> None:
         if response.request.resource_type == "document" and response.url.startswith(hub.url):
-            problems.extend(weaknesses(response))
+            problems.extend(header_problems(response))
         if response.request.resource_type in ASSETS and response.status >= 400:
             problems.append(f"{response.url}: answered {response.status}")
 
@@ -202,8 +188,8 @@ def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
     context.on("response", on_response)
 
 
-def weaknesses(response: Response) -> list[str]:
-    """Say what is wrong with the headers of a page."""
+def header_problems(response: Response) -> list[str]:
+    """Return the missing or weak security headers of a page."""
     if 300 <= response.status < 400:
         return []
     found = [f"{response.url}: answered {response.status}"] if response.status >= 500 else []
@@ -220,21 +206,19 @@ def weaknesses(response: Response) -> list[str]:
 
 @pytest.fixture
 def admin_page(open_page: Tabs, admin: State) -> Page:
-    """Give the first admin's browser."""
+    """Return a page signed in as the first admin."""
     return open_page(admin)
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def javascript(request: pytest.FixtureRequest) -> bool:
-    """Say whether the browser of this test runs scripts: the test is run both ways."""
+    """Return whether the browser runs JavaScript: the test runs both ways."""
     return bool(request.param)
 
 
 @pytest.fixture(scope="session")
 def sign_in_user(playwright: Playwright, hub: Hub, admin: State) -> Callable[..., State]:
-    """Give a function that adds a user with a role and returns their signed-in cookies; limits
-    count for each user alone.
-    """
+    """Return a function that adds a user with a role and returns the cookies of their sign-in."""
 
     def add(role: Role = Role.ADMIN, name: str = "") -> State:
         name = name or f"Some {role.title} {next(hub.numbers)}"
@@ -259,7 +243,7 @@ def sign_in_user(playwright: Playwright, hub: Hub, admin: State) -> Callable[...
 
 
 def token_in(html: str) -> str:
-    """Read the token against forgery from a page with a form."""
+    """Return the CSRF token of a page with a form."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', html)
     assert found, "this page has no form"
     return found[1]

@@ -1,15 +1,15 @@
-"""Forms of connections, used without script."""
+"""Forms of connection pages, submitted without JavaScript."""
 
 from __future__ import annotations
 
 from playwright.sync_api import expect
 
 from tests.browser.no_script_browser import NoScriptBrowser, form
-from tests.browser.test_connecting import fill_in, press, until_shown
+from tests.browser.test_connecting import fill_in, press, reload_until_visible
 
 
 @form("admin.add_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_add_connection(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/integrations/twilio_sms/new")
     fill_in(no_script.page, no_script.hub, "Added bare")
     no_script.page.get_by_label("Account SID").fill("AC123")
@@ -23,7 +23,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.change_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_change_connection(no_script: NoScriptBrowser) -> None:
     no_script.connection("Changed bare")
     press(no_script.page, "Test connection")
     no_script.says("Twilio is ready.")
@@ -38,7 +38,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.retest_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_retest_connection(no_script: NoScriptBrowser) -> None:
     no_script.connection("Retested bare", enabled=True)
     no_script.page.get_by_label("Auth Token", exact=True).fill("f" * 32)
     press(no_script.page, "Save changes")
@@ -48,14 +48,14 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.enable_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_enable_connection(no_script: NoScriptBrowser) -> None:
     no_script.connection("Enabled bare")
     press(no_script.page, "Enable connection")
     no_script.says("Enabled. Messages are sent over this connection from now on.")
 
 
 @form("admin.disable_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_disable_connection(no_script: NoScriptBrowser) -> None:
     no_script.connection("Disabled bare", enabled=True)
     no_script.page.get_by_role("link", name="Disable connection").click()
     no_script.says("Messages that are queued for it wait until you enable it again.")
@@ -64,20 +64,20 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.send_one")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_send_one(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/connections/demo-sms")
     no_script.page.get_by_label("Your mobile number").fill("317 555 0100")
     press(no_script.page, "Send test message")
     expect(no_script.page.locator("#to-error")).to_contain_text("+")
     no_script.page.get_by_label("Your mobile number").fill(no_script.hub.number())
     press(no_script.page, "Send test message")
-    until_shown(
+    reload_until_visible(
         no_script.page, no_script.page.locator("#send-result").get_by_text("Delivered", exact=True)
     )
 
 
 @form("admin.rename_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_rename_connection(no_script: NoScriptBrowser) -> None:
     no_script.page.goto(no_script.connection("Named bare") + "/rename")
     no_script.page.get_by_label("Name in the API").fill("Not a slug")
     press(no_script.page, "Rename connection")
@@ -88,7 +88,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.archive_connection")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_archive_connection(no_script: NoScriptBrowser) -> None:
     no_script.page.goto(no_script.connection("Archived bare") + "/archive")
     press(no_script.page, "Archive Archived bare")
     no_script.says("Archived bare is archived.")

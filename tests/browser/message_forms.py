@@ -1,4 +1,4 @@
-"""Forms of messages, requests, the inbox and templates, used without script."""
+"""Forms of messages, requests, the inbox and templates, submitted without JavaScript."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import secrets
 from playwright.sync_api import expect
 
 from tests.browser.no_script_browser import NoScriptBrowser, form, open_newest_conversation
-from tests.browser.test_connecting import press, until_shown
+from tests.browser.test_connecting import press, reload_until_visible
 
 
 # ── Messages and requests ─────────────────────────────────────────────────────────────────────────
 @form("admin.resend_message")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_resend_message(no_script: NoScriptBrowser) -> None:
     message_id = no_script.hub.message("+15005550011", "Once more, bare")
     no_script.hub.wait_for_status(message_id, "undelivered")
     no_script.page.goto(f"/messages/{message_id}")
@@ -21,13 +21,15 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.cancel_message")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_cancel_message(no_script: NoScriptBrowser) -> None:
     slug = no_script.connection("Canceled bare", enabled=True).rpartition("/")[2]
     no_script.hub.set_faults(refuse=10_000)
     try:
         message_id = no_script.hub.message(no_script.hub.number(), connection=slug)
         no_script.page.goto(f"/messages/{message_id}")
-        until_shown(no_script.page, no_script.page.get_by_role("heading", name="Next attempt at"))
+        reload_until_visible(
+            no_script.page, no_script.page.get_by_role("heading", name="Next attempt at")
+        )
         press(no_script.page, "Cancel message")
         no_script.says("Message canceled. It was not sent.")
     finally:
@@ -35,7 +37,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.lift_suppression")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_lift_suppression(no_script: NoScriptBrowser) -> None:
     message_id = no_script.hub.message("+15005550004", "Stopped, bare")
     if no_script.hub.wait_for_status(message_id, "failed", "suppressed")["status"] == "failed":
         message_id = no_script.hub.message("+15005550004", "Stopped again, bare")
@@ -46,7 +48,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.remind")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_remind(no_script: NoScriptBrowser) -> None:
     _, answer = no_script.hub.request(
         {"id": "anna", "name": "Anna Berg", "mobile_number": no_script.hub.number()}
     )
@@ -58,7 +60,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.signer_action")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_signer_action(no_script: NoScriptBrowser) -> None:
     _, answer = no_script.hub.request(
         {"id": "anna", "name": "Anna Berg", "mobile_number": no_script.hub.number()}
     )
@@ -74,7 +76,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.confirm_action")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_confirm_action(no_script: NoScriptBrowser) -> None:
     no_script.hub.request(
         {"id": "anna", "name": "Anna Berg", "mobile_number": no_script.hub.number()},
         title="Pressed bare",
@@ -82,14 +84,14 @@ def _(no_script: NoScriptBrowser) -> None:
     page = no_script.tabs(javascript=False)
     page.goto(f"{no_script.hub.simulator_url}/simulator/teams")
     card = page.locator("article, li, .sp-post").filter(has_text="Pressed bare").last
-    until_shown(page, card)
+    reload_until_visible(page, card)
     page.goto(card.get_by_role("link", name="Snooze a day").get_attribute("href") or "")
     press(page, "Snooze reminders to Anna Berg for a day")
     expect(page.get_by_role("heading", name="Done.")).to_be_visible()
 
 
 @form("admin.change_posts")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_change_posts(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/connections/demo-telegram")
     no_script.page.get_by_label("Reminder sent to signers").check()
     press(no_script.page, "Save events")
@@ -98,14 +100,14 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.invite_team")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_invite_team(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/connections/demo-telegram")
     press(no_script.page, "Create link for another group")
     expect(no_script.page.get_by_text("?startgroup=")).to_be_visible()
 
 
 @form("admin.replay_message")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_replay_message(no_script: NoScriptBrowser) -> None:
     message_id = no_script.hub.message(no_script.hub.number(), "Told again, bare")
     no_script.hub.wait_for_status(message_id)
     no_script.page.goto(f"/messages/{message_id}")
@@ -115,18 +117,18 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.replay_callback")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_replay_callback(no_script: NoScriptBrowser) -> None:
     sid = f"SM{secrets.token_hex(16)}"
     no_script.hub.call_back(sid, "delivered")
     no_script.page.goto("/receipts")
-    until_shown(no_script.page, no_script.row(sid))
+    reload_until_visible(no_script.page, no_script.row(sid))
     no_script.row(sid).get_by_role("button", name="Replay").click()
     no_script.says("1 callback could not be processed.")
 
 
 # ── Inbox and templates ───────────────────────────────────────────────────────────────────────────
 @form("admin.answer")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_answer(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "Is this final, bare?")
     no_script.page.get_by_label("Your reply").fill("  ")
     press(no_script.page, "Send reply")
@@ -137,14 +139,14 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.mark_read")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_mark_read(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "Just so that you know, bare.")
     press(no_script.page, "Mark as read")
     expect(no_script.row("Just so that you know, bare.").locator("strong")).to_have_count(0)
 
 
 @form("admin.add_suppression")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_add_suppression(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
     no_script.page.get_by_label("Phone number or email address").fill("317 555 0100")
     press(no_script.page, "Add opt-out")
@@ -155,7 +157,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.remove_opt_out")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_remove_opt_out(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
     no_script.page.get_by_label("Phone number or email address").fill("+13175550189")
     press(no_script.page, "Add opt-out")
@@ -168,7 +170,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.import_suppressions")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_import_suppressions(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
     lines = b"address,channel,why\n+13175550190,,Old list\nnonsense,sms,\n"
     no_script.page.get_by_label("CSV file").set_input_files(
@@ -180,7 +182,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.save_opt_out_rules")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_save_opt_out_rules(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/opt-out-words")
     no_script.page.get_by_label("Additional words for STOP").fill("ABMELDEN")
     press(no_script.page, "Save changes")
@@ -194,7 +196,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.record_consent")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_record_consent(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "You may write to me, bare.")
     no_script.page.get_by_role("link", name="View contact").click()
     press(no_script.page, "Record consent")
@@ -206,14 +208,14 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.sync_templates")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_sync_templates(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/templates")
     press(no_script.page, "Refresh templates")
     no_script.says("Fetched 9 templates.")
 
 
 @form("admin.map_template")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_map_template(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/templates")
     no_script.row("request_sent_pt_BR").get_by_role("link", name="Map template").click()
     no_script.page.get_by_label("{{2}}").select_option("title")
@@ -226,7 +228,7 @@ def _(no_script: NoScriptBrowser) -> None:
 
 
 @form("admin.unmap_template")
-def _(no_script: NoScriptBrowser) -> None:
+def submit_unmap_template(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/templates")
     no_script.row("request_signed_actor_en_US").get_by_role("link", name="Remove mapping").click()
     press(no_script.page, "Remove mapping")

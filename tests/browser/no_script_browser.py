@@ -1,4 +1,4 @@
-"""A browser that runs no script, and the forms that are tried in it."""
+"""A browser without JavaScript, and the forms that tests submit in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.live_hub import Hub
 
 @dataclass
 class NoScriptBrowser:
-    """An admin's browser without script, and what else a form may need."""
+    """An admin's browser without JavaScript, with steps that several forms share."""
 
     page: Page
     hub: Hub
@@ -59,7 +59,7 @@ FORMS: dict[str, Callable[[NoScriptBrowser], None]] = {}
 def form(
     view: str,
 ) -> Callable[[Callable[[NoScriptBrowser], None]], Callable[[NoScriptBrowser], None]]:
-    """Say which view a function posts to."""
+    """Declare the view to which a function posts a form."""
 
     def declare(use: Callable[[NoScriptBrowser], None]) -> Callable[[NoScriptBrowser], None]:
         FORMS[view] = use
@@ -77,7 +77,7 @@ def tabs(browser: Browser, hub: Hub, admin: State) -> Iterator[Tabs]:
 
 @pytest.fixture(scope="module")
 def admin_pages(tabs: Tabs, sign_in_user: Callable[..., State]) -> Iterator[Page]:
-    """Take turns between two admins: one alone would save too often in a minute."""
+    """Alternate between two admins, because one alone would exceed the limit of saves."""
     return cycle([tabs(sign_in_user(), javascript=False), tabs(sign_in_user(), javascript=False)])
 
 
@@ -89,7 +89,7 @@ def no_script(
 
 
 def open_newest_conversation(no_script: NoScriptBrowser, text: str) -> None:
-    """Let somebody write, and open the conversation."""
+    """Receive a text from a phone and open its conversation."""
     no_script.hub.receive_text(no_script.hub.number(), text)
     no_script.page.goto("/inbox")
     no_script.row(text).get_by_role("link").first.click()

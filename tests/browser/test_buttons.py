@@ -1,6 +1,4 @@
-"""Buttons in what a team reads, pressed in the simulator by hand: a reminder arrives, and the post
-says who did it.
-"""
+"""Buttons of team posts, pressed in the simulator: reminders, snoozes and links."""
 
 from __future__ import annotations
 
@@ -13,8 +11,8 @@ from tests.browser.conftest import State, Tabs
 from tests.live_hub import Hub, wait_until
 
 
-def sent(hub: Hub, title: str) -> tuple[str, str]:
-    """Send a document to somebody; return their number and the request's id in the app."""
+def send_document(hub: Hub, title: str) -> tuple[str, str]:
+    """Send a document to a signer; return the signer's number and the request's external ID."""
     number = hub.number()
     request_id, answer = hub.request(
         {"id": "eric", "name": "Eric Smith", "mobile_number": number}, title=title
@@ -24,24 +22,24 @@ def sent(hub: Hub, title: str) -> tuple[str, str]:
     return number, request_id
 
 
-def reminded(page: Page, hub: Hub, number: str, title: str) -> None:
-    """Look at the phone: the reminder is there."""
+def expect_reminder(page: Page, hub: Hub, number: str, title: str) -> None:
+    """Check that the phone shows the reminder."""
     wait_until(lambda: "Reminder" in page.request.get(hub.phone_url(number)).text(), 10)
     page.goto(hub.phone_url(number))
     expect(page.get_by_text(f'Reminder: "{title}" is waiting for your signature')).to_be_visible()
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(
+def test_slack_button_reminds_and_the_post_names_the_user(
     open_page: Tabs, hub: Hub, javascript: bool
 ) -> None:
     title = f"Slack Lease {javascript}"
-    number, _ = sent(hub, title)
+    number, _ = send_document(hub, title)
     page = open_page(javascript=javascript)
     page.goto(f"{hub.simulator_url}/simulator/slack")
     post = page.locator("article, li, .sp-post").filter(has_text=title).first
     post.get_by_role("button", name="Remind Eric Smith").click()
-    reminded(page, hub, number, title)
+    expect_reminder(page, hub, number, title)
     page.goto(f"{hub.simulator_url}/simulator/slack")
     post = page.locator("article, li, .sp-post").filter(has_text=title).first
     expect(post).to_contain_text(re.compile("reminded Eric Smith"))
@@ -49,8 +47,8 @@ def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(
     expect(post.get_by_role("button", name="Snooze a day")).to_have_count(1)
 
 
-def test_a_button_in_telegram_puts_reminders_off(open_page: Tabs, admin: State, hub: Hub) -> None:
-    _, request_id = sent(hub, "Telegram Lease")
+def test_telegram_button_snoozes_reminders(open_page: Tabs, admin: State, hub: Hub) -> None:
+    _, request_id = send_document(hub, "Telegram Lease")
     page = open_page(admin)
     page.goto(f"{hub.simulator_url}/simulator/telegram")
     page.get_by_role("button", name="Snooze a day").last.click()
@@ -62,8 +60,8 @@ def test_a_button_in_telegram_puts_reminders_off(open_page: Tabs, admin: State, 
     assert found["signers"][0]["snoozed_until"]
 
 
-def test_a_link_in_teams_asks_before_it_reminds(open_page: Tabs, hub: Hub) -> None:
-    number, request_id = sent(hub, "Teams Lease")
+def test_link_in_teams_asks_before_sending_a_reminder(open_page: Tabs, hub: Hub) -> None:
+    number, request_id = send_document(hub, "Teams Lease")
     page = open_page()
     page.goto(f"{hub.simulator_url}/simulator/teams")
     card = page.locator("article, li, .sp-post").filter(has_text="Teams Lease").last
@@ -79,15 +77,15 @@ def test_a_link_in_teams_asks_before_it_reminds(open_page: Tabs, hub: Hub) -> No
     expect(
         page.get_by_text("Dana Whitfield (through the link) reminded Eric Smith")
     ).to_be_visible()
-    reminded(page, hub, number, "Teams Lease")
+    expect_reminder(page, hub, number, "Teams Lease")
     page.goto(link)
     expect(page.get_by_role("heading", name="Already done.")).to_be_visible()
 
 
-def test_a_signer_links_telegram_in_one_tap_and_is_told_there(
+def test_signer_links_telegram_and_is_notified_there(
     open_page: Tabs, admin: State, hub: Hub
 ) -> None:
-    number, request_id = sent(hub, "Linked Lease")
+    number, request_id = send_document(hub, "Linked Lease")
     link = hub.call("POST", f"/requests/{request_id}/invite", {"signer": "eric"})["url"]
     page = open_page()
     page.goto(link)

@@ -1,4 +1,4 @@
-"""Connecting a provider on its page: typing, testing, saving, enabling, sending one, renaming,
+"""Connecting a provider in a browser: entering, testing, saving, enabling, sending and
 archiving.
 """
 
@@ -17,7 +17,7 @@ NEW = "/integrations/twilio_sms/new"
 
 
 def fill_in(page: Page, hub: Hub, title: str, *, token: str = "") -> None:
-    """Type the simulator's account into the form of a new connection."""
+    """Enter the simulator's account in the form of a new connection."""
     known = hub.credentials
     simulator = page.get_by_role("link", name="Use the simulator")
     if simulator.count():
@@ -29,7 +29,7 @@ def fill_in(page: Page, hub: Hub, title: str, *, token: str = "") -> None:
 
 
 def connect(page: Page, hub: Hub, title: str) -> str:
-    """Add a connection that is not enabled yet; return its address."""
+    """Add a connection that is not enabled and return its address."""
     page.goto(NEW)
     fill_in(page, hub, title)
     press(page, "Save connection")
@@ -41,16 +41,16 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def until_shown(page: Page, what: Locator) -> None:
-    """Load the page again, as one does without script, until something is on it."""
-    wait_until(lambda: what.is_visible() or (page.reload() is None))
+def reload_until_visible(page: Page, element: Locator) -> None:
+    """Reload the page until an element is visible, as a user without JavaScript does."""
+    wait_until(lambda: element.is_visible() or (page.reload() is None))
 
 
-def result(page: Page) -> Locator:
+def result_panel(page: Page) -> Locator:
     return page.locator("#test-result")
 
 
-def test_an_admin_connects_twilio_and_a_text_arrives(
+def test_admin_connects_twilio_and_a_text_is_delivered(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)
@@ -59,8 +59,8 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     page.get_by_role("link", name="Add another Twilio SMS").click()
     fill_in(page, hub, f"Acme {to}")
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("Twilio is ready.")
-    expect(result(page)).to_contain_text("These settings are not saved yet.")
+    expect(result_panel(page)).to_contain_text("Twilio is ready.")
+    expect(result_panel(page)).to_contain_text("These settings are not saved yet.")
     expect(page).to_have_url(f"{hub.url}{NEW}?simulator=1")
     expect(page.get_by_label("Name", exact=True)).to_have_value(f"Acme {to}")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
@@ -78,7 +78,7 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     press(page, "Send test message")
     delivered = page.locator("#send-result").get_by_text("Delivered", exact=True)
     if not javascript:
-        until_shown(page, delivered)
+        reload_until_visible(page, delivered)
     expect(delivered).to_be_visible()
     page.get_by_role("link", name="View message").click()
     expect(page.get_by_text("Delivered in")).to_be_visible()
@@ -89,7 +89,7 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     )
 
 
-def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
+def test_wrong_token_is_explained_and_input_is_preserved(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)
@@ -97,9 +97,9 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     fill_in(page, hub, "Mistyped", token="f" * 32)
     page.get_by_label("From number or Messaging Service").fill("+15005550099")
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("Twilio rejected the Auth Token.")
-    expect(result(page)).to_contain_text("20003")
-    expect(result(page)).to_contain_text("Your changes are still here.")
+    expect(result_panel(page)).to_contain_text("Twilio rejected the Auth Token.")
+    expect(result_panel(page)).to_contain_text("20003")
+    expect(result_panel(page)).to_contain_text("Your changes are still here.")
     expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Mistyped")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
@@ -110,14 +110,16 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
 
     page.get_by_label("Auth Token", exact=True).fill(hub.credentials.auth_token)
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("+15005550099 is not a number of this Twilio account.")
+    expect(result_panel(page)).to_contain_text(
+        "+15005550099 is not a number of this Twilio account."
+    )
     page.get_by_label("From number or Messaging Service").fill(hub.credentials.phone_number)
     # without script the token was not echoed, and yet is not asked for again
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("Twilio is ready.")
+    expect(result_panel(page)).to_contain_text("Twilio is ready.")
 
 
-def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
+def test_stored_secret_is_never_shown_and_survives_a_blank_field(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user())
@@ -128,7 +130,7 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
         "placeholder", "Stored. Leave blank to keep it"
     )
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("Twilio is ready.")
+    expect(result_panel(page)).to_contain_text("Twilio is ready.")
     expect(page.locator("#setup-steps")).to_contain_text("Test, done")
 
     page.get_by_label("Account SID").fill("AC" + "0" * 32)
@@ -137,7 +139,7 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
     expect(page.get_by_label("Account SID")).to_have_value("AC" + "0" * 32)
 
 
-def test_a_mistyped_field_says_so_beside_it(
+def test_invalid_field_shows_its_error(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user())
@@ -153,7 +155,7 @@ def test_a_mistyped_field_says_so_beside_it(
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("317 555 0123")
 
 
-def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
+def test_sixth_test_in_a_minute_is_refused_and_input_is_preserved(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)
@@ -168,14 +170,14 @@ def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
         press(page, "Test connection")
     assert answered.value.status == 429
     assert 0 < int(answered.value.headers["retry-after"]) <= 60
-    expect(result(page)).to_contain_text(
+    expect(result_panel(page)).to_contain_text(
         "You have tested the connection 5 times in a minute. Wait "
     )
     expect(page.get_by_label("Name", exact=True)).to_have_value("Tried often")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
 
 
-def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
+def test_eleventh_save_in_a_minute_is_refused_and_input_is_preserved(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user(), javascript=False)
@@ -187,13 +189,13 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
     with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         press(page, "Save changes")
     assert answered.value.status == 429
-    expect(result(page)).to_contain_text(
+    expect(result_panel(page)).to_contain_text(
         "You have saved the connection 10 times in a minute. Wait "
     )
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550011")
 
 
-def test_the_sixth_text_to_oneself_in_a_minute_waits(
+def test_sixth_test_message_in_a_minute_is_refused(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user(Role.OPERATOR))
@@ -209,7 +211,7 @@ def test_the_sixth_text_to_oneself_in_a_minute_waits(
     )
 
 
-def test_a_connection_is_renamed_disabled_and_archived(
+def test_connection_is_renamed_disabled_and_archived(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user())
@@ -235,7 +237,7 @@ def test_a_connection_is_renamed_disabled_and_archived(
     expect(page.get_by_role("link", name="Acme new")).to_have_count(0)
 
 
-def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) -> None:
+def test_webhook_address_can_be_copied(admin_page: Page, hub: Hub) -> None:
     admin_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     admin_page.goto("/connections/demo-sms")
     admin_page.get_by_role("button", name="Copy").nth(1).click()  # after that for incoming messages
@@ -246,7 +248,7 @@ def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) 
     )
 
 
-def test_the_simulator_is_filled_in_and_needs_no_typing(
+def test_simulator_credentials_are_filled_in(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)
@@ -268,7 +270,7 @@ def test_the_simulator_is_filled_in_and_needs_no_typing(
     ]
 
 
-def test_a_broken_connection_is_tested_again_and_enabled_from_its_banner(
+def test_broken_connection_is_retested_and_enabled_from_its_banner(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)

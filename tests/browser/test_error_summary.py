@@ -1,4 +1,4 @@
-"""The error summary takes the focus, with script and without."""
+"""The error summary takes the focus, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.browser.test_connecting import NEW, fill_in, press
 from tests.live_hub import Hub
 
 
-def mistype(page: Page, hub: Hub) -> None:
+def enter_invalid_settings(page: Page, hub: Hub) -> None:
     page.goto(NEW)
     fill_in(page, hub, "Mistyped summary")
     page.get_by_label("Account SID").fill("AC123")
 
 
-def test_a_refused_save_shows_and_focuses_the_summary(
+def test_refused_save_focuses_the_error_summary(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
     page = open_page(sign_in_user(), javascript=javascript)
-    mistype(page, hub)
+    enter_invalid_settings(page, hub)
     press(page, "Save connection")
     summary = page.locator(".sp-error-summary")
     expect(summary).to_be_focused()
@@ -32,11 +32,11 @@ def test_a_refused_save_shows_and_focuses_the_summary(
     expect(page.get_by_label("Account SID")).to_be_focused()
 
 
-def test_a_refused_test_in_place_shows_and_focuses_the_summary(
+def test_refused_inline_test_focuses_the_error_summary(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user())
-    mistype(page, hub)
+    enter_invalid_settings(page, hub)
     press(page, "Test connection")
     expect(page.locator(".sp-error-summary")).to_be_focused()
     assert page.title().startswith("Error: ")

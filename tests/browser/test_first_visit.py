@@ -1,4 +1,4 @@
-"""Measure in a browser how many bytes the first visit and a later page load."""
+"""Measure how many bytes the first visit and a later page load in a browser."""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ def measure(page: Page, path: str) -> Traffic:
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["the overview", "the sign-in page"])
-def test_a_first_visit_is_light(open_page: Tabs, admin: State, signed_in: bool) -> None:
+def test_first_visit_stays_within_its_size_limit(
+    open_page: Tabs, admin: State, signed_in: bool
+) -> None:
     page = open_page(admin if signed_in else None)
     first = measure(page, "/" if signed_in else "/sign-in")
     assert 0 < first.size <= HEAVIEST
     assert first.requests <= 10
 
 
-def test_a_second_page_loads_no_file_again(open_page: Tabs, admin: State) -> None:
+def test_second_page_loads_only_uncached_files(open_page: Tabs, admin: State) -> None:
     page = open_page(admin)
     measure(page, "/")
     later = measure(page, "/messages")

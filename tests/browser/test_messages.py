@@ -1,6 +1,4 @@
-"""Messages and requests as an admin follows them: what arrived, what did not and why, and what to
-do about it.
-"""
+"""Messages and requests in a browser: delivery, failures with their reasons, and remedies."""
 
 from __future__ import annotations
 
@@ -19,12 +17,12 @@ from tests.live_hub import Hub
 
 @pytest.fixture
 def set_faults(hub: Hub) -> Iterator[Callable[..., None]]:
-    """Give a function that makes the provider refuse or linger, until this test is over."""
+    """Return a function that makes the provider fail or delay calls until the test ends."""
     yield hub.set_faults
     hub.set_faults(refuse=0, latency_ms=0)
 
 
-def test_a_page_that_is_open_shows_its_message_arrive(
+def test_open_page_shows_the_delivery_of_its_message(
     admin_page: Page, hub: Hub, set_faults: Callable[..., None]
 ) -> None:
     to = hub.number()
@@ -53,7 +51,7 @@ def test_a_page_that_is_open_shows_its_message_arrive(
     )
 
 
-def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> None:
+def test_list_shows_a_new_message_without_a_reload(admin_page: Page, hub: Hub) -> None:
     admin_page.clock.install()
     admin_page.goto("/messages")
     to = hub.number()
@@ -62,7 +60,7 @@ def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> N
     expect(admin_page.get_by_role("row").filter(has_text=to[-4:])).to_contain_text("Delivered")
 
 
-def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
+def test_failed_message_is_explained_and_resent(
     open_page: Tabs, admin: State, hub: Hub, javascript: bool
 ) -> None:
     message_id = hub.message("+15005550011", f"Are you there? {javascript}")
@@ -87,7 +85,7 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     expect(page.get_by_role("button", name="Resend message")).to_have_count(0)
 
 
-def test_a_message_that_waits_says_for_what_and_is_canceled(
+def test_waiting_message_shows_why_and_can_be_canceled(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub, set_faults: Callable[..., None]
 ) -> None:
     page = open_page(sign_in_user())
@@ -120,7 +118,7 @@ def search(page: Page, words: str) -> None:
     expect(page).to_have_url(re.compile(re.escape(urlencode({"q": words}))))
 
 
-def test_a_message_is_found_by_number_provider_id_request_and_status(
+def test_message_is_found_by_number_provider_id_request_and_status(
     admin_page: Page, hub: Hub
 ) -> None:
     to = hub.number()
@@ -146,9 +144,7 @@ def test_a_message_is_found_by_number_provider_id_request_and_status(
     expect(admin_page.get_by_role("heading", name="No messages found")).to_be_visible()
 
 
-def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
-    admin_page: Page, hub: Hub
-) -> None:
+def test_reminder_reaches_the_phone_of_an_unsigned_signer(admin_page: Page, hub: Hub) -> None:
     signed = hub.number()
     owing = hub.number()
     people = [
@@ -199,7 +195,7 @@ def test_person_who_replied_stop_receives_nothing_until_allowed_again(
 
 
 # ── Who may do what, and who did ──────────────────────────────────────────────────────────────────
-def test_a_viewer_reads_everything_and_is_offered_no_button(
+def test_viewer_reads_everything_and_sees_no_buttons(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
@@ -228,7 +224,7 @@ def test_a_viewer_reads_everything_and_is_offered_no_button(
     expect(page.get_by_text("How to fix it:")).to_be_visible()
 
 
-def test_an_operator_resends_and_reminds_but_changes_no_connection(
+def test_operator_resends_and_reminds_but_cannot_change_connections(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
@@ -244,7 +240,7 @@ def test_an_operator_resends_and_reminds_but_changes_no_connection(
     expect(page.get_by_role("button", name="Save changes")).to_have_count(0)
 
 
-def test_the_activity_tells_who_changed_what(
+def test_activity_names_the_user_of_each_change(
     open_page: Tabs, sign_in_user: Callable[..., State], hub: Hub
 ) -> None:
     page = open_page(sign_in_user(Role.ADMIN, "Ines Duarte"))

@@ -1,7 +1,7 @@
-"""Every page there is: whole on a phone and a desk, light and dark, readable for all, quiet in the
-console, with a strict policy.
+"""Every page fits a phone and a desktop, in light and dark, and is accessible.
 
-The pages are walked one by one; a page that a new view adds is missed here by name.
+Each page is opened in turn without console errors and with a strict policy. A test names each page
+of a new view that is missing here.
 """
 
 from __future__ import annotations
@@ -110,16 +110,14 @@ PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [
 PATHS += [(True, "/nothing-here"), (True, "/connections/none"), (False, "/nothing-here")]
 
 
-def test_every_page_is_walked(app: Flask) -> None:
+def test_every_page_is_covered(app: Flask) -> None:
     views = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     assert {view for view in views if not view.startswith(NO_PAGES)} == ADMIN.keys() | OPEN.keys()
 
 
 @pytest.fixture(scope="module")
 def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
-    """Let a few things happen in the hub, so that its pages have something to show; return what
-    fills the addresses.
-    """
+    """Create sample data for the pages and return the identifiers of their addresses."""
     names = [
         ("eric", "Eric Smith", hub.number()),
         ("anna", "Anna Berg", "+15005550011"),
@@ -155,35 +153,33 @@ def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str
     stops = hub.number()
     hub.receive_text(stops, "STOP")
     hub.receive_text(talks, "Is this the final version?", media=True)
-    strange_callback(hub)
+    send_unmatched_callback(hub)
     return {
         "delivered": delivered,
         "undelivered": undelivered,
         "suppressed": suppressed,
         "request": hub.wait_for_status(delivered)["request"],
-        "button": button(hub),
-        **made_by_admin(playwright, hub, admin),
-        **heard(playwright, hub, admin),
+        "button": action_token(hub),
+        **add_user_and_archived_connection(playwright, hub, admin),
+        **inbox_addresses(playwright, hub, admin),
     }
 
 
-def button(hub: Hub) -> str:
-    """Find the token behind the newest link that acts, as it stands in a card."""
+def action_token(hub: Hub) -> str:
+    """Return the token of the newest action link in a Teams card."""
 
-    def token() -> str:
+    def find_token() -> str:
         with urllib.request.urlopen(
             f"{hub.simulator_url}/simulator/teams.json", timeout=10
         ) as answer:
             found: list[str] = re.findall(rf"{hub.url}/a/([A-Za-z0-9_-]+)", answer.read().decode())
         return found[-1] if found else ""
 
-    return str(wait_until(token))
+    return str(wait_until(find_token))
 
 
-def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
-    """Find what stands behind the inbox, whose newest two conversations are known, and behind the
-    templates page.
-    """
+def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
+    """Return the identifiers of the inbox, opt-out, template and API key pages."""
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
     talk, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:3]
     [who_stopped, *_] = re.findall(
@@ -210,8 +206,8 @@ def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     }
 
 
-def strange_callback(hub: Hub) -> None:
-    """Call back, as the provider does, about a message that the hub does not know."""
+def send_unmatched_callback(hub: Hub) -> None:
+    """Send a signed callback about a message that the hub does not know."""
     known = hub.credentials
     fields = {
         "AccountSid": known.account_sid,
@@ -224,8 +220,10 @@ def strange_callback(hub: Hub) -> None:
     ).close()
 
 
-def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
-    """Add a user who has a link to choose a password with, and a connection that is archived."""
+def add_user_and_archived_connection(
+    playwright: Playwright, hub: Hub, admin: State
+) -> dict[str, str]:
+    """Add a user with an open password link, and an archived connection."""
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
     token = token_in(boss.get("/settings/users").text())
     form = {
@@ -256,7 +254,7 @@ def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, s
 
 @pytest.fixture(scope="module")
 def pages_by_sign_in(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Page]]:
-    """Keep two windows open for the walk: one of the admin's, one of nobody's."""
+    """Return the admin's page and an anonymous page, which stay open for all tests."""
     tabs = Tabs(browser, hub)
     yield {True: tabs(admin), False: tabs()}
     tabs.close()
@@ -267,7 +265,7 @@ def pages_by_sign_in(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[
     PATHS,
     ids=lambda value: {True: "admin", False: "open"}.get(value, value),
 )
-def test_a_page_is_whole_and_readable(
+def test_page_fits_and_is_accessible(
     pages_by_sign_in: dict[bool, Page], sample_data: dict[str, str], signed_in: bool, path: str
 ) -> None:
     page = pages_by_sign_in[signed_in]
@@ -276,18 +274,18 @@ def test_a_page_is_whole_and_readable(
     answer = page.goto(path.format(**sample_data))
     assert answer
     assert answer.status == WRONG.get(path, 200)
-    looks_right(page)
+    assert_page_is_usable(page)
 
 
-def test_the_simulators_page_is_whole_and_readable(
+def test_simulator_page_fits_and_is_accessible(
     open_page: Tabs, hub: Hub, sample_data: dict[str, str]
 ) -> None:
     page = open_page()
     page.goto(hub.simulator_url)
-    looks_right(page, title="Simulator · Signpost")
+    assert_page_is_usable(page, title="Simulator · Signpost")
 
 
-def test_the_pages_are_whole_without_javascript(
+def test_pages_fit_without_javascript(
     open_page: Tabs, admin: State, sample_data: dict[str, str]
 ) -> None:
     pages = {
@@ -298,30 +296,30 @@ def test_the_pages_are_whole_without_javascript(
         page = pages[signed_in]
         page.goto(path.format(**sample_data))
         assert page.title().endswith(" · Signpost"), path
-        assert too_wide(page) == "", path
+        assert overflow(page) == "", path
         assert page.locator("h1").count() == 1, path
 
 
-def looks_right(page: Page, title: str = "") -> None:
-    """Look at a page wide and light, then narrow and dark."""
+def assert_page_is_usable(page: Page, title: str = "") -> None:
+    """Check a page in wide and light, then in narrow and dark."""
     assert (
         page.title() == title
         if title
         else page.title().endswith(" · Signpost") and len(page.title()) > len(" · Signpost")
     )
     assert page.locator("h1").count() == 1
-    assert too_wide(page) == ""
+    assert overflow(page) == ""
     assert brightness(page) > 0.8
-    assert barriers(page) == []
+    assert accessibility_problems(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")
-    assert too_wide(page) == ""
+    assert overflow(page) == ""
     assert brightness(page) < 0.2
-    assert barriers(page, "color-contrast") == []
+    assert accessibility_problems(page, "color-contrast") == []
 
 
-def too_wide(page: Page) -> str:
-    """Say what sticks out of the page on the right, if anything does."""
+def overflow(page: Page) -> str:
+    """Return the elements that extend beyond the right edge of the page."""
     found: str = page.evaluate("""() => {
       const wide = document.documentElement.clientWidth;
       if (document.documentElement.scrollWidth <= wide) return "";
@@ -334,7 +332,7 @@ def too_wide(page: Page) -> str:
 
 
 def brightness(page: Page) -> float:
-    """Return how light the page's background is, from 0 to 1."""
+    """Return the brightness of the page's background, from 0 to 1."""
     found: float = page.evaluate("""() => {
       const color = getComputedStyle(document.body).backgroundColor;
       const [r, g, b] = color.match(/[\\d.]+/g).map(Number);
@@ -343,8 +341,8 @@ def brightness(page: Page) -> float:
     return found
 
 
-def barriers(page: Page, *rules: str) -> list[str]:
-    """Return what keeps people from reading or using the page, by all rules of axe or by some."""
+def accessibility_problems(page: Page, *rules: str) -> list[str]:
+    """Return the serious violations of axe's rules on the page, by default of all rules."""
     options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
     violations = Axe().run(page, options=options).response["violations"]
     return [

@@ -1,4 +1,4 @@
-"""A click anywhere in a row opens what the row is about."""
+"""A click anywhere in a row opens its main link."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from tests.browser.conftest import State, Tabs
 from tests.live_hub import Hub
 
 
-def test_a_whole_row_is_a_link(open_page: Tabs, admin: State, hub: Hub, javascript: bool) -> None:
+def test_click_on_a_row_opens_its_link(
+    open_page: Tabs, admin: State, hub: Hub, javascript: bool
+) -> None:
     to = hub.number()
     message_id = hub.message(to, "Row to click")
     hub.wait_for_status(message_id)
@@ -19,14 +21,14 @@ def test_a_whole_row_is_a_link(open_page: Tabs, admin: State, hub: Hub, javascri
     expect(page).to_have_url(f"{hub.url}/messages/{message_id}")
 
 
-def test_a_button_in_a_row_keeps_its_own_action(open_page: Tabs, admin: State, hub: Hub) -> None:
+def test_button_in_a_row_keeps_its_own_action(open_page: Tabs, admin: State, hub: Hub) -> None:
     page = open_page(admin)
     page.goto("/settings/api-keys")
     page.get_by_role("row").filter(has_text="Demo").get_by_role("link", name="Revoke").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Revoke Demo")
 
 
-def test_a_click_on_a_time_follows_the_row(open_page: Tabs, admin: State, hub: Hub) -> None:
+def test_click_on_a_time_opens_the_row(open_page: Tabs, admin: State, hub: Hub) -> None:
     message_id = hub.message(hub.number(), "Time to click")
     hub.wait_for_status(message_id)
     page = open_page(admin)

@@ -1,6 +1,4 @@
-"""The pictures of the documentation, taken of a hub that some days' work went through: `make
-screenshots` writes them.
-"""
+"""The pictures of the documentation, which `make screenshots` takes of a hub with sample data."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ OMAR = {"id": "omar", "name": "Omar Haddad", "mobile_number": REPLIED_STOP}
 def screenshot_hub(
     request: pytest.FixtureRequest, chromium_path: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hub]:
-    """Run a hub in which nothing happened but what the pictures show; where they are not kept, any
-    hub will do.
-    """
+    """Run a hub with only the data of the pictures; use any hub when the pictures are not saved."""
     if not KEPT:
         yield request.getfixturevalue("hub")
         return
@@ -44,18 +40,18 @@ def screenshot_hub(
 
 @pytest.fixture(scope="module")
 def addresses(screenshot_hub: Hub) -> dict[str, str]:
-    """Let signing requests take their course through the API; return what each picture shows."""
+    """Send signing requests through the API and return the address of each picture."""
     hub = screenshot_hub
     lease, told = hub.request(
         ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings"
     )
-    settle(hub, told)
-    settle(hub, hub.event("request.signed", {"id": lease}, signer="anna"))
+    wait_for_final_status(hub, told)
+    wait_for_final_status(hub, hub.event("request.signed", {"id": lease}, signer="anna"))
     minutes, told = hub.request(ERIC, ANNA, title="Board Resolution", sender="Acme HR")
-    settle(hub, told)
+    wait_for_final_status(hub, told)
     for signer in ("eric", "anna"):
-        settle(hub, hub.event("request.signed", {"id": minutes}, signer=signer))
-    settle(
+        wait_for_final_status(hub, hub.event("request.signed", {"id": minutes}, signer=signer))
+    wait_for_final_status(
         hub,
         hub.event(
             "request.completed",
@@ -64,11 +60,11 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
         ),
     )
     _, told = hub.request(OMAR, title="Invoice Approval 4471", sender="Acme Finance")
-    settle(hub, told)
+    wait_for_final_status(hub, told)
     _, told = hub.request(ANNA, OMAR, title="Supplier Contract", sender="Acme Legal")
-    settle(hub, told)
+    wait_for_final_status(hub, told)
     _, told = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
-    settle(hub, told)
+    wait_for_final_status(hub, told)
     hub.receive_text(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
     hub.receive_text(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
     hub.receive_text("+33612345678", "STOP")
@@ -76,7 +72,7 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
         str(TOM["mobile_number"]), "My phone was off, please try again.", channel="sms"
     )
     _, last = hub.request(ERIC, title="Offer Letter", sender="Acme HR")
-    settle(hub, last)
+    wait_for_final_status(hub, last)
     return {
         "overview": "/",
         "messages": "/messages",
@@ -93,7 +89,7 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
     }
 
 
-def settle(hub: Hub, told: dict[str, list[dict[str, str]]]) -> None:
+def wait_for_final_status(hub: Hub, told: dict[str, list[dict[str, str]]]) -> None:
     for message in told["messages"]:
         hub.wait_for_status(message["id"], "delivered", "undelivered", "failed", "suppressed")
 
@@ -111,7 +107,7 @@ def screenshot_page(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the pictures go: HUB_SCREENSHOTS, else a folder that is thrown away."""
+    """Return the folder of the pictures: HUB_SCREENSHOTS, or a temporary folder."""
     found = Path(KEPT or tmp_path_factory.mktemp("screenshots"))
     found.mkdir(parents=True, exist_ok=True)
     return found
@@ -132,7 +128,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rules",
     ],
 )
-def test_a_page_has_its_pictures(
+def test_page_is_captured(
     screenshot_page: Page, addresses: dict[str, str], folder: Path, name: str
 ) -> None:
     for width, size in SIZES.items():
@@ -145,7 +141,7 @@ def test_a_page_has_its_pictures(
 
 
 def prepare(page: Page, name: str) -> None:
-    """Bring a page to the moment that is worth a picture."""
+    """Bring a page into the state that its picture shows."""
     if name == "connection":
         page.get_by_role("button", name="Test connection").click()
         expect(page.locator("#test-result")).to_contain_text("Twilio is ready.")

@@ -1,4 +1,4 @@
-"""Coming in and going out, as people do."""
+"""Signing in and out in a browser."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_the_printed_link_is_void_once_it_made_the_first_admin(
-    open_page: Tabs, hub: Hub, admin: State
-) -> None:
+def test_setup_link_is_void_after_the_first_admin(open_page: Tabs, hub: Hub, admin: State) -> None:
     page = open_page()
     page.goto(hub.first_admin_link)
     expect(page.get_by_role("heading", name="This link is no longer valid.")).to_be_visible()
@@ -27,7 +25,7 @@ def test_the_printed_link_is_void_once_it_made_the_first_admin(
     expect(page).to_have_url(f"{hub.url}/sign-in")
 
 
-def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
+def test_sign_in_opens_the_requested_page_and_sign_out_closes_it(
     open_page: Tabs, hub: Hub, admin: State, javascript: bool
 ) -> None:
     page = open_page(javascript=javascript)
@@ -40,7 +38,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_a_wrong_password_is_told_with_what_is_left(
+def test_wrong_password_shows_the_remaining_attempts(
     open_page: Tabs, hub: Hub, admin: State
 ) -> None:
     page = open_page()
@@ -54,7 +52,7 @@ def test_a_wrong_password_is_told_with_what_is_left(
     expect(page.get_by_label("Email")).to_have_value("nobody@acme.example")
 
 
-def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
+def test_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
     open_page: Tabs, sign_in_user: Callable[..., State]
 ) -> None:
     state = sign_in_user()

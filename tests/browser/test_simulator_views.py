@@ -1,6 +1,4 @@
-"""The simulated Slack, Telegram and Teams in a browser: whole on a phone and a desk, and their
-buttons can be pressed.
-"""
+"""The simulated Slack, Telegram and Teams in a browser: layout, accessibility and buttons."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Tabs
-from tests.browser.test_pages import looks_right
+from tests.browser.test_pages import assert_page_is_usable
 from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
 from tests.simulator.test_slack_api import section, slack
@@ -21,35 +19,35 @@ from tests.simulator.test_telegram_api import done, keys, person, team
 
 @pytest.fixture
 def simulator(hub: Hub) -> Simulator:
-    """The simulator of the running hub."""
+    """Return the simulator of the running hub."""
     return Simulator(hub.folder / "data", int(hub.simulator_bind.rpartition(":")[2]))
 
 
-def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
+def test_slack_view_is_accessible_and_shows_a_button_action_live(
     open_page: Tabs, simulator: Simulator
 ) -> None:
     client = slack(simulator)
     ada = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
     sure = {
-        "title": plain("Sure?"),
-        "text": plain("This ends it."),
-        "confirm": plain("Void it"),
-        "deny": plain("Keep"),
+        "title": plain_text("Sure?"),
+        "text": plain_text("This ends it."),
+        "confirm": plain_text("Void it"),
+        "deny": plain_text("Keep"),
     }
     void = {
         "type": "button",
         "action_id": "sure",
         "style": "danger",
-        "text": plain("Void"),
+        "text": plain_text("Void"),
         "confirm": sure,
     }
     posted = client.chat_postMessage(
         channel=ada,
         text="x",
         blocks=[
-            {"type": "header", "text": plain("NDA waits for Tom")},
-            section("*Two* of three <!here>", fields=[plain("Sender\nDana")]),
-            {"type": "context", "elements": [plain("Signpost")]},
+            {"type": "header", "text": plain_text("NDA waits for Tom")},
+            section("*Two* of three <!here>", fields=[plain_text("Sender\nDana")]),
+            {"type": "context", "elements": [plain_text("Signpost")]},
             ACTIONS,
             {"type": "actions", "elements": [void]},
         ],
@@ -66,10 +64,10 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
     expect(page.get_by_text(re.compile("Tom Okafor pressed Snooze a day"))).to_be_visible()
     expect(page.get_by_label("Act as")).to_have_value("Tom Okafor")
     page.locator("#fault-1 summary").click()
-    looks_right(page, title="Slack · Signpost")
+    assert_page_is_usable(page, title="Slack · Signpost")
 
 
-def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one_acts(
+def test_telegram_view_is_accessible_and_a_deep_link_opens_a_chat(
     open_page: Tabs, simulator: Simulator
 ) -> None:
     simulator.post_json("/simulator/telegram/empty")
@@ -105,10 +103,10 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
     ):
         looked_at = open_page()
         looked_at.goto(f"{simulator.url}/{address}")
-        looks_right(looked_at, title=f"{title} · Signpost")
+        assert_page_is_usable(looked_at, title=f"{title} · Signpost")
 
 
-def test_teams_view_is_readable(open_page: Tabs, simulator: Simulator) -> None:
+def test_teams_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None:
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     link = {"type": "Action.OpenUrl", "title": "Open", "url": "https://hub.example/a"}
     colors = [text(color, color=color) for color in ("Good", "Warning", "Attention", "Accent")]
@@ -124,8 +122,8 @@ def test_teams_view_is_readable(open_page: Tabs, simulator: Simulator) -> None:
     simulator.post_json(path(simulator), text="bare")
     page = open_page()
     page.goto(f"{simulator.url}/simulator/teams")
-    looks_right(page, title="Teams · Signpost")
+    assert_page_is_usable(page, title="Teams · Signpost")
 
 
-def plain(said: str) -> dict[str, str]:
+def plain_text(said: str) -> dict[str, str]:
     return {"type": "plain_text", "text": said}

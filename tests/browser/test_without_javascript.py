@@ -26,10 +26,10 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("view", FORMS)
-def test_a_form_works_without_javascript(view: str, no_script: NoScriptBrowser) -> None:
+def test_form_works_without_javascript(view: str, no_script: NoScriptBrowser) -> None:
     FORMS[view](no_script)
 
 
-def test_every_form_is_tried(app: Flask) -> None:
+def test_every_form_is_covered(app: Flask) -> None:
     views = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
     assert {view for view in views if view.startswith("admin.")} == FORMS.keys() | ELSEWHERE

@@ -1,4 +1,4 @@
-"""Settings and steps that tests of connections share."""
+"""Shared settings and steps of the connection tests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def values(in_app: Flask) -> dict[str, Any]:
-    """Return settings that the simulator knows."""
+    """Return settings that the simulator accepts."""
     credentials = data_dir.simulator_credentials(config_of(in_app).data_dir)
     found = integrations.get(NAME).demo_settings(credentials)
     assert found is not None
     return {**found, "per_second": ""}
 
 
-def add(values: dict[str, Any], title: str = "Acme US") -> str:
+def add_connection(values: dict[str, Any], title: str = "Acme US") -> str:
     return connections.add(NAME, title, True, values)
 
 
-def row(connection_id: str) -> Connection:
+def load_connection(connection_id: str) -> Connection:
     return db.session.get_one(Connection, connection_id, populate_existing=True)

@@ -1,4 +1,4 @@
-"""Connections: saved, tested against the simulator over HTTP, enabled, renamed, archived."""
+"""Connections: saved, tested against the simulator over HTTP, enabled, renamed and archived."""
 
 from __future__ import annotations
 
@@ -14,42 +14,40 @@ from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.models import AuditEntry
-from tests.connections.connection_steps import NAME, OTHER_TOKEN, add, row
+from tests.connections.connection_steps import NAME, OTHER_TOKEN, add_connection, load_connection
 from tests.connections.connection_steps import values as values
 
 
 # ── The rate ──────────────────────────────────────────────────────────────────────────────────────
-def test_a_rate_is_kept_where_the_sender_is_looked_up_and_calls_for_no_test(
-    values: dict[str, Any], simulator: Any
-) -> None:
-    connection_id = add(values)
+def test_rate_limit_is_stored_and_requires_no_test(values: dict[str, Any], simulator: Any) -> None:
+    connection_id = add_connection(values)
     connections.enable(connection_id)
-    assert row(connection_id).per_second is None
+    assert load_connection(connection_id).per_second is None
     assert connections.save(
         connection_id, {**values, "per_second": "2,5"}
     ) == connections.SaveResult(True)
-    one = row(connection_id)
+    one = load_connection(connection_id)
     assert (one.per_second, one.enabled, one.ready) == (2.5, True, True)
     connections.save(connection_id, values)
-    assert row(connection_id).per_second is None
+    assert load_connection(connection_id).per_second is None
 
 
-def test_a_rate_does_not_make_untested_settings_tested(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_rate_limit_does_not_mark_untested_settings_as_tested(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     connections.save(connection_id, {**values, "per_second": "1"})
-    assert not row(connection_id).ready
+    assert not load_connection(connection_id).ready
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf", "10001"])
-def test_a_rate_that_is_none_is_refused_with_a_sentence(values: dict[str, Any], rate: str) -> None:
+def test_invalid_rate_limit_is_refused_with_the_reason(values: dict[str, Any], rate: str) -> None:
     with pytest.raises(InvalidSettings, match="Enter a number") as refusal:
-        add({**values, "per_second": rate})
+        add_connection({**values, "per_second": rate})
     assert refusal.value.field == "per_second"
 
 
 # ── Saving ────────────────────────────────────────────────────────────────────────────────────────
-def test_saving_fills_account_and_sender_and_numbers_the_settings(values: dict[str, Any]) -> None:
-    one = row(add(values))
+def test_saving_stores_account_and_sender_and_numbers_the_settings(values: dict[str, Any]) -> None:
+    one = load_connection(add_connection(values))
     assert (one.slug, one.account, one.sender) == (
         "acme-us",
         values["account_sid"],
@@ -59,31 +57,31 @@ def test_saving_fills_account_and_sender_and_numbers_the_settings(values: dict[s
     assert one.settings == values
 
 
-def test_saving_stores_what_the_provider_would_refuse(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_saving_stores_settings_that_the_provider_would_refuse(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     connections.save(connection_id, {**values, "auth_token": "not the token"})
-    assert row(connection_id).settings["auth_token"] == "not the token"
+    assert load_connection(connection_id).settings["auth_token"] == "not the token"
 
 
-def test_a_form_that_is_filled_in_wrong_is_not_stored_and_names_the_field(
+def test_invalid_form_is_not_stored_and_names_the_field(
     values: dict[str, Any],
 ) -> None:
     with pytest.raises(InvalidSettings) as refusal:
-        add({**values, "account_sid": "AC123"})
+        add_connection({**values, "account_sid": "AC123"})
     assert refusal.value.field == "account_sid"
     assert refusal.value.form["sender"].data == values["sender"]
     assert connections.all_connections() == []
 
 
-def test_a_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     connections.save(connection_id, {**values, "auth_token": "", "sender": "+13175550199"})
-    assert row(connection_id).settings == {**values, "sender": "+13175550199"}
-    assert row(connection_id).settings_version == 2
+    assert load_connection(connection_id).settings == {**values, "sender": "+13175550199"}
+    assert load_connection(connection_id).settings_version == 2
 
 
-def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_changing_the_account_requires_its_secret(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     with pytest.raises(InvalidSettings) as refusal:
         connections.save(
             connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32}
@@ -91,12 +89,12 @@ def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
     assert refusal.value.field == "auth_token"
     assert str(refusal.value) == "The Account SID changed. Enter the Auth Token that belongs to it."
     assert refusal.value.form["account_sid"].data == "AC" + "f" * 32
-    assert row(connection_id).settings == values
+    assert load_connection(connection_id).settings == values
 
 
-def test_an_emptied_key_takes_its_secret_along(values: dict[str, Any]) -> None:
+def test_clearing_an_api_key_removes_its_secret(values: dict[str, Any]) -> None:
     key = {"api_key_sid": "SK" + "a" * 32, "api_key_secret": "hush"}
-    connection_id = add({**values, **key})
+    connection_id = add_connection({**values, **key})
     with pytest.raises(InvalidSettings) as refusal:
         connections.save(
             connection_id,
@@ -106,28 +104,28 @@ def test_an_emptied_key_takes_its_secret_along(values: dict[str, Any]) -> None:
     connections.save(
         connection_id, {**values, "auth_token": "", "api_key_sid": "", "api_key_secret": ""}
     )
-    assert row(connection_id).settings == values
+    assert load_connection(connection_id).settings == values
 
 
-def test_saving_the_same_changes_nothing(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_saving_equal_settings_changes_nothing(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     assert not connections.save(connection_id, {**values, "auth_token": ""}).changed
-    assert row(connection_id).settings_version == 1
+    assert load_connection(connection_id).settings_version == 1
 
 
-def test_blanks_around_what_was_pasted_are_dropped(values: dict[str, Any]) -> None:
-    connection_id = add(
+def test_surrounding_whitespace_is_removed(values: dict[str, Any]) -> None:
+    connection_id = add_connection(
         {
             **values,
             "auth_token": f" {values['auth_token']}\n",
             "account_sid": values["account_sid"] + " ",
         }
     )
-    assert row(connection_id).settings == values
+    assert load_connection(connection_id).settings == values
 
 
-def test_the_audit_names_the_fields_and_never_what_they_hold(values: dict[str, Any]) -> None:
-    connection_id = add(values)
+def test_audit_names_fields_without_their_values(values: dict[str, Any]) -> None:
+    connection_id = add_connection(values)
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     last = db.session.scalars(
         select(AuditEntry).where(AuditEntry.subject == connection_id).order_by(AuditEntry.id.desc())
@@ -146,21 +144,21 @@ def test_the_audit_names_the_fields_and_never_what_they_hold(values: dict[str, A
         ("a" * 80, "a" * 44),
     ],
 )
-def test_a_slug_comes_from_the_title(in_app: Flask, title: str, slug: str) -> None:
-    assert row(connections.create(NAME, title, False)).slug == slug
+def test_slug_is_derived_from_the_title(in_app: Flask, title: str, slug: str) -> None:
+    assert load_connection(connections.create(NAME, title, False)).slug == slug
 
 
-def test_equal_titles_get_slugs_of_their_own(in_app: Flask) -> None:
-    slugs = [row(connections.create(NAME, "Acme", False)).slug for _ in range(3)]
+def test_equal_titles_get_distinct_slugs(in_app: Flask) -> None:
+    slugs = [load_connection(connections.create(NAME, "Acme", False)).slug for _ in range(3)]
     assert slugs == ["acme", "acme-2", "acme-3"]
 
 
-def test_a_new_title_leaves_the_slug_and_a_taken_slug_is_refused(in_app: Flask) -> None:
+def test_renaming_keeps_the_slug_and_refuses_a_used_one(in_app: Flask) -> None:
     one, other = (connections.create(NAME, title, False) for title in ("Acme", "Other"))
     connections.rename(one, "Acme Europe")
-    assert (row(one).title, row(one).slug) == ("Acme Europe", "acme")
+    assert (load_connection(one).title, load_connection(one).slug) == ("Acme Europe", "acme")
     connections.rename(one, "Acme Europe", "acme-eu")
-    assert row(one).slug == "acme-eu"
+    assert load_connection(one).slug == "acme-eu"
     with pytest.raises(Conflict, match="Another connection") as refusal:
         connections.rename(other, "Other", "acme-eu")
     assert refusal.value.field == "slug"
@@ -168,18 +166,21 @@ def test_a_new_title_leaves_the_slug_and_a_taken_slug_is_refused(in_app: Flask) 
         connections.rename(other, "Other", "Not A Slug")
 
 
-def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(
+def test_archived_connection_keeps_its_settings_and_frees_its_slug(
     values: dict[str, Any], simulator: Any
 ) -> None:
-    connection_id = add(values)
+    connection_id = add_connection(values)
     connections.enable(connection_id)
     connections.archive(connection_id)
-    one = row(connection_id)
+    one = load_connection(connection_id)
     assert (one.enabled, one.slug, one.settings) == (False, "acme-us-archived", values)
     assert connections.all_connections() == []
-    again = add(values)
+    again = add_connection(values)
     connections.archive(again)
-    assert (row(again).slug, row(add(values)).slug) == ("acme-us-archived-2", "acme-us")
+    assert (load_connection(again).slug, load_connection(add_connection(values)).slug) == (
+        "acme-us-archived-2",
+        "acme-us",
+    )
     for change in (
         lambda: connections.enable(connection_id),
         lambda: connections.save(connection_id, values),
@@ -188,7 +189,7 @@ def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(
             change()
 
 
-def test_a_strange_name_is_not_found(in_app: Flask) -> None:
+def test_unknown_slug_or_integration_is_not_found(in_app: Flask) -> None:
     with pytest.raises(NotFound):
         connections.by_slug("nothing")
     with pytest.raises(NotFound):
@@ -200,7 +201,7 @@ class TestOutsideTheDemo:
     def settings(self) -> dict[str, str]:
         return {"HUB_DEMO": "0"}
 
-    def test_there_are_no_test_connections(self, in_app: Flask) -> None:
+    def test_connections_are_refused(self, in_app: Flask) -> None:
         with pytest.raises(Refused) as refusal:
             connections.create(NAME, "Acme", True)
         assert refusal.value.field == "test"

@@ -15,7 +15,7 @@ from hub.models import Connection
 from tests.conftest import config_of
 
 
-def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Flask) -> None:
+def test_demo_is_prepared_once_and_a_revoked_key_is_replaced(in_app: Flask) -> None:
     from hub.accounts import api_keys
 
     folder = config_of(in_app).data_dir
@@ -38,14 +38,14 @@ def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Fla
 
 
 @pytest.mark.parametrize("slug", ["demo-sms", "demo-whatsapp"])
-def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, slug: str) -> None:
+def test_demo_connections_pass_their_test(in_app: Flask, simulator: Any, slug: str) -> None:
     demo.prepare()
     connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
     tested = connection_tests.run_test(connection_id)
     assert tested.check.ok, asdict(tested.check)
 
 
-def test_changes_of_an_admin_to_a_demo_connection_are_kept(in_app: Flask) -> None:
+def test_changes_of_an_admin_to_a_demo_connection_are_preserved(in_app: Flask) -> None:
     demo.prepare()
     connection_id = db.session.scalars(
         select(Connection.id).where(Connection.slug == "demo-sms")

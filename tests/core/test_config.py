@@ -1,4 +1,4 @@
-"""Settings: read once, all that is wrong told at once."""
+"""Settings: read once, with all problems reported together."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def load(folder: Path, **environ: str) -> config.Config:
     return config.load({"HUB_DATA_DIR": str(folder), **environ})
 
 
-def refused(folder: Path, **environ: str) -> str:
+def config_error(folder: Path, **environ: str) -> str:
     with pytest.raises(ConfigError) as problem:
         load(folder, **environ)
     return str(problem.value)
 
 
-def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+def test_every_setting_has_a_default(tmp_path: Path) -> None:
     made = load(tmp_path)
     assert (made.public_url, str(made.bind), made.demo, made.embedded_queue) == (
         "http://127.0.0.1:8000",
@@ -61,18 +61,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", list(WRONG))
-def test_a_wrong_setting_is_named(tmp_path: Path, name: str) -> None:
-    assert name in refused(tmp_path, **{name: WRONG[name]})
+def test_invalid_setting_is_named(tmp_path: Path, name: str) -> None:
+    assert name in config_error(tmp_path, **{name: WRONG[name]})
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    told = refused(tmp_path, **WRONG)
+def test_all_invalid_settings_are_reported_together(tmp_path: Path) -> None:
+    told = config_error(tmp_path, **WRONG)
     assert [name for name in WRONG if f"\n  {name}: " not in told] == []
     assert len(told.splitlines()) == len(WRONG) + 1
 
 
-def test_a_wrong_setting_does_not_hide_what_does_not_fit_together(tmp_path: Path) -> None:
-    told = refused(
+def test_invalid_setting_does_not_hide_settings_in_conflict(tmp_path: Path) -> None:
+    told = config_error(
         tmp_path,
         HUB_LOG_LEVEL="LOUD",
         HUB_DEMO="1",
@@ -89,32 +89,32 @@ def test_a_wrong_setting_does_not_hide_what_does_not_fit_together(tmp_path: Path
         assert f"\n  {name}: " in told
 
 
-def test_no_secret_is_repeated_in_the_refusal(tmp_path: Path) -> None:
-    told = refused(
+def test_error_contains_no_secret(tmp_path: Path) -> None:
+    told = config_error(
         tmp_path, HUB_SECRET_KEY="hush-hush", HUB_ENCRYPTION_KEYS="k1:aHVzaC1odXNo", HUB_BIND="x"
     )
     assert "hush" not in told
     assert "aHVzaC1odXNo" not in told
 
 
-def test_a_setting_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_setting_may_be_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40 + "\n")
     assert load(tmp_path / "d", HUB_SECRET_KEY_FILE=str(tmp_path / "secret")).secret_key == "s" * 40
-    assert "HUB_SECRET_KEY" in refused(tmp_path, HUB_SECRET_KEY_FILE=str(tmp_path / "nothing"))
-    assert "twice" in refused(
+    assert "HUB_SECRET_KEY" in config_error(tmp_path, HUB_SECRET_KEY_FILE=str(tmp_path / "nothing"))
+    assert "twice" in config_error(
         tmp_path, HUB_SECRET_KEY="s" * 40, HUB_SECRET_KEY_FILE=str(tmp_path / "secret")
     )
 
 
 @pytest.mark.parametrize("setting", config.SETTINGS, ids=lambda setting: setting.name)
-def test_every_setting_may_lie_in_a_file_and_an_empty_one_is_not_set(
+def test_every_setting_may_be_read_from_a_file_and_an_empty_one_is_unset(
     tmp_path: Path, setting: config.Setting
 ) -> None:
     (tmp_path / "nothing").write_text("\n")
     if setting.name != "HUB_DATA_DIR":
         environ = {f"{setting.name}_FILE": str(tmp_path / "nothing")}
         if setting.secret:
-            assert f"{setting.name}: the file {tmp_path / 'nothing'} is empty" in refused(
+            assert f"{setting.name}: the file {tmp_path / 'nothing'} is empty" in config_error(
                 tmp_path / "d", **environ
             )
         else:
@@ -122,7 +122,7 @@ def test_every_setting_may_lie_in_a_file_and_an_empty_one_is_not_set(
         assert load(tmp_path / "d", **{setting.name: ""}).log_level == "INFO"
 
 
-def test_an_empty_api_address_is_not_set(tmp_path: Path) -> None:
+def test_empty_api_address_is_unset(tmp_path: Path) -> None:
     assert dict(load(tmp_path, HUB_TWILIO_API_URL="").api_urls) == {}
     assert dict(load(tmp_path, HUB_TWILIO_API_URL="https://proxy.example/").api_urls) == {
         "twilio": "https://proxy.example"
@@ -140,12 +140,12 @@ def test_an_empty_api_address_is_not_set(tmp_path: Path) -> None:
         ("192.0.2.1:8000", "https://hub.example.com", False),
     ],
 )
-def test_the_demo_stays_on_this_machine(tmp_path: Path, bind: str, url: str, taken: bool) -> None:
+def test_demo_listens_on_loopback_only(tmp_path: Path, bind: str, url: str, taken: bool) -> None:
     environ = {"HUB_DEMO": "1", "HUB_BIND": bind, "HUB_PUBLIC_URL": url}
     if taken:
         assert load(tmp_path, **environ).demo
     else:
-        assert "HUB_DEMO" in refused(tmp_path, **environ)
+        assert "HUB_DEMO" in config_error(tmp_path, **environ)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_the_demo_stays_on_this_machine(tmp_path: Path, bind: str, url: str, tak
         "http://127.0.0.1.example.com",
     ],
 )
-def test_a_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> None:
-    assert "HUB_PUBLIC_URL" in refused(tmp_path, HUB_PUBLIC_URL=url)
+def test_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> None:
+    assert "HUB_PUBLIC_URL" in config_error(tmp_path, HUB_PUBLIC_URL=url)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> N
         ("http://[::1]:8000", ""),
     ],
 )
-def test_a_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str) -> None:
+def test_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str) -> None:
     made = load(tmp_path, HUB_PUBLIC_URL=url)
     assert (made.public_url, made.path_prefix) == (url.rstrip("/"), prefix)
 
@@ -195,11 +195,11 @@ def test_a_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str)
         "k1:ä" + KEY,
     ],
 )
-def test_keys_that_would_not_open_anything_are_refused(tmp_path: Path, keys: str) -> None:
-    assert "HUB_ENCRYPTION_KEYS" in refused(tmp_path, HUB_ENCRYPTION_KEYS=keys)
+def test_invalid_keys_are_refused(tmp_path: Path, keys: str) -> None:
+    assert "HUB_ENCRYPTION_KEYS" in config_error(tmp_path, HUB_ENCRYPTION_KEYS=keys)
 
 
-def test_keys_are_read_newest_first_in_either_alphabet(tmp_path: Path) -> None:
+def test_keys_are_read_newest_first_in_both_base64_alphabets(tmp_path: Path) -> None:
     one = secrets.token_bytes(32)
     two = b"\xfb\xff" * 16
     newer = base64.urlsafe_b64encode(two).decode().rstrip("=")
@@ -207,7 +207,7 @@ def test_keys_are_read_newest_first_in_either_alphabet(tmp_path: Path) -> None:
     assert load(tmp_path, HUB_ENCRYPTION_KEYS=given).encryption_keys == (("k2", two), ("k1", one))
 
 
-def test_the_usual_writing_of_a_postgresql_address_is_taken(tmp_path: Path) -> None:
+def test_postgres_url_scheme_is_accepted(tmp_path: Path) -> None:
     made = load(
         tmp_path,
         HUB_DATABASE_URL="postgres://u@h/d",
@@ -217,7 +217,7 @@ def test_the_usual_writing_of_a_postgresql_address_is_taken(tmp_path: Path) -> N
     assert made.database_url == "postgresql+psycopg://u@h/d"
 
 
-def test_secrets_do_not_show_in_the_settings(tmp_path: Path) -> None:
+def test_settings_do_not_reveal_secrets_when_printed(tmp_path: Path) -> None:
     shown = repr(load(tmp_path, HUB_SECRET_KEY="s" * 40, TWILIO_WEBHOOK_AUTH_TOKEN="hush"))
     assert "s" * 40 not in shown
     assert "hush" not in shown
@@ -237,16 +237,16 @@ def test_secrets_do_not_show_in_the_settings(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_loopback_is_this_machine_only(host: str, here: bool) -> None:
+def test_is_loopback_accepts_only_loopback_addresses(host: str, here: bool) -> None:
     assert is_loopback(host) is here
 
 
-def test_an_address_is_written_as_it_was_read() -> None:
+def test_ipv6_address_is_written_in_brackets() -> None:
     assert str(Bind("::1", 80)) == "[::1]:80"
 
 
 # ── The data folder ───────────────────────────────────────────────────────────────────────────────
-def test_the_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
+def test_generated_keys_are_stored_once_and_readable_only_by_the_owner(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "data"
     before = os.umask(0)
     try:
@@ -261,7 +261,7 @@ def test_the_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     assert files == {"secret-key": 0o600, "encryption-keys": 0o600, "simulator.json": 0o600}
 
 
-def test_processes_that_start_at_once_make_one_key(tmp_path: Path) -> None:
+def test_concurrent_processes_generate_one_key(tmp_path: Path) -> None:
     found: list[Any] = []
     threads = [
         threading.Thread(target=lambda: found.append(data_dir.encryption_keys(tmp_path / "data")))
@@ -277,14 +277,14 @@ def test_processes_that_start_at_once_make_one_key(tmp_path: Path) -> None:
     )
 
 
-def test_a_shared_database_needs_shared_keys(tmp_path: Path) -> None:
-    told = refused(tmp_path / "new", HUB_DATABASE_URL="postgresql://u@h/d")
+def test_shared_database_requires_explicit_keys(tmp_path: Path) -> None:
+    told = config_error(tmp_path / "new", HUB_DATABASE_URL="postgresql://u@h/d")
     assert "HUB_SECRET_KEY" in told
     assert "HUB_ENCRYPTION_KEYS" in told
     assert not (tmp_path / "new").exists(), "a refusal leaves nothing behind"
 
 
-def test_a_socket_has_a_short_path_wherever_the_folder_is(tmp_path: Path) -> None:
+def test_socket_path_is_short_for_any_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120)
     assert len(os.fsencode(data_dir.socket_path(deep))) <= data_dir.LONGEST_SOCKET_PATH
     assert data_dir.socket_path(deep) != data_dir.socket_path(tmp_path / ("y" * 120))

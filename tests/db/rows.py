@@ -1,4 +1,4 @@
-"""Rows that tests of the database store and read."""
+"""Rows that database tests store and read."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from hub.shared.index_key import INDEX_KEY
 from tests.hub_fixtures import signing_app as signing_app
 
 
-def a_setting(name: str) -> Setting:
+def make_setting(name: str) -> Setting:
     row = Setting(name=name)
     row.value = name
     return row
 
 
 @transaction
-def add(*names: str) -> None:
-    for name in names:
-        db.session.add(a_setting(name))
+def add_settings(*setting_names: str) -> None:
+    for name in setting_names:
+        db.session.add(make_setting(name))
 
 
-def names() -> set[str]:
+def setting_names() -> set[str]:
     db.session.rollback()
     own = {INDEX_KEY, address_migration.SETTING}  # made when the hub is set up
     return set(db.session.scalars(select(Setting.name))) - own

@@ -1,4 +1,4 @@
-"""Statements that are compiled once do what SQLAlchemy's own execution does."""
+"""Compiled statements behave like SQLAlchemy's own execution."""
 
 from __future__ import annotations
 
@@ -39,74 +39,74 @@ FIND = Statement(
 )
 
 
-def row(name: str, value: int = 1) -> dict[str, Any]:
+def make_row(name: str, value: int = 1) -> dict[str, Any]:
     return {"name": name, "reason": "day", "epoch": value}
 
 
 add = transaction(lambda *rows: write(ADD, rows))
 
 
-def found(*names: str) -> list[tuple[Any, ...]]:
+def find_rows(*names: str) -> list[tuple[Any, ...]]:
     db.session.rollback()
     return read(FIND, reason="day", names=list(names))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
-def test_a_list_may_have_any_length(in_app: Flask, count: int) -> None:
+def test_list_parameter_may_have_any_length(in_app: Flask, count: int) -> None:
     names = [f"{n}" for n in range(count)]
-    add(*map(row, names))
-    assert found(*names) == [(name, 1) for name in names]
-    assert found(*names[:1], "no such") == [("0", 1)]
+    add(*map(make_row, names))
+    assert find_rows(*names) == [(name, 1) for name in names]
+    assert find_rows(*names[:1], "no such") == [("0", 1)]
 
 
-def test_an_empty_list_is_not_asked_for(in_app: Flask) -> None:
+def test_empty_list_parameter_is_refused(in_app: Flask) -> None:
     with pytest.raises(ValueError, match="empty"):
-        found()
+        find_rows()
 
 
-def test_values_that_are_part_of_the_statement_hold(in_app: Flask) -> None:
-    add(row("a", 3), row("b", 4))
-    assert found("a", "b") == [("a", 3)]
+def test_literal_values_of_a_statement_apply(in_app: Flask) -> None:
+    add(make_row("a", 3), make_row("b", 4))
+    assert find_rows("a", "b") == [("a", 3)]
 
 
-def test_changes_are_run_for_each_row(in_app: Flask) -> None:
-    add(row("a"), row("b"), row("c"))
+def test_update_runs_for_each_row(in_app: Flask) -> None:
+    add(make_row("a"), make_row("b"), make_row("c"))
     transaction(lambda: write(SET, [{"key": "a", "new_value": 2}, {"key": "b", "new_value": 3}]))()
     transaction(lambda: write(REMOVE, {"names": ["c"]}))()
-    assert found("a", "b", "c") == [("a", 2), ("b", 3)]
+    assert find_rows("a", "b", "c") == [("a", 2), ("b", 3)]
 
 
-def test_nothing_to_write_is_no_mistake(in_app: Flask) -> None:
+def test_writing_no_rows_is_allowed(in_app: Flask) -> None:
     transaction(lambda: write(ADD, []))()
 
 
-def test_once_leaves_out_what_is_there(in_app: Flask) -> None:
-    add(row("a"))
-    transaction(lambda: write(ADD_ONCE, [row("a", 2), row("b", 2)]))()
-    assert found("a", "b") == [("a", 1), ("b", 2)]
+def test_conflicting_rows_are_skipped_on_request(in_app: Flask) -> None:
+    add(make_row("a"))
+    transaction(lambda: write(ADD_ONCE, [make_row("a", 2), make_row("b", 2)]))()
+    assert find_rows("a", "b") == [("a", 1), ("b", 2)]
 
 
-def test_outside_a_change_nothing_is_written(in_app: Flask) -> None:
+def test_write_outside_a_transaction_is_refused(in_app: Flask) -> None:
     with pytest.raises(RuntimeError, match="@transaction"):
-        write(ADD, row("a"))
+        write(ADD, make_row("a"))
 
 
-def test_a_value_that_is_missing_is_a_mistake(in_app: Flask) -> None:
+def test_missing_value_is_an_error(in_app: Flask) -> None:
     with pytest.raises(KeyError):
         transaction(lambda: write(SET, {"key": "a"}))()
     with pytest.raises(IntegrityError):
         add({"reason": "day"})
 
 
-def test_a_value_that_is_left_out_of_a_row_is_the_plain_default(in_app: Flask) -> None:
+def test_omitted_column_gets_its_default(in_app: Flask) -> None:
     add({"name": "a", "reason": "day"})
     assert read(Statement(select(throttles.c.epoch))) == [(0,)]
 
 
-def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> None:
-    add(row("secret"))
+def test_errors_match_sqlalchemy_and_hide_values(in_app: Flask) -> None:
+    add(make_row("secret"))
     with pytest.raises(IntegrityError) as caught:
-        add(row("secret"))
+        add(make_row("secret"))
     assert caught.value.params is None
     assert isinstance(caught.value, DBAPIError)
 
@@ -114,17 +114,17 @@ def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> Non
 def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
     @transaction
     def change() -> None:
-        write(ADD, row("a"))
+        write(ADD, make_row("a"))
         with suppress(IntegrityError), db.session.begin_nested():
-            write(ADD, row("b"))
-            write(ADD, row("a"))
-        write(ADD, row("c"))
+            write(ADD, make_row("b"))
+            write(ADD, make_row("a"))
+        write(ADD, make_row("c"))
 
     change()
-    assert found("a", "b", "c") == [("a", 1), ("c", 1)]
+    assert find_rows("a", "b", "c") == [("a", 1), ("c", 1)]
 
 
-def test_every_kind_of_value_comes_back_as_it_went_in(hub_demo: Flask, connection: Any) -> None:
+def test_every_type_of_value_survives_a_round_trip(hub_demo: Flask, connection: Any) -> None:
     usage = table_of(Usage)
     moment = now()
     values = {
@@ -145,8 +145,8 @@ def test_every_kind_of_value_comes_back_as_it_went_in(hub_demo: Flask, connectio
     ]
     mine = (connection.id, connection.test, connection.created_at, None, connection._settings)
     assert [
-        tuple(found)
-        for found in read(Statement(select(*columns).where(connections.c.id == connection.id)))
+        tuple(find_rows)
+        for find_rows in read(Statement(select(*columns).where(connections.c.id == connection.id)))
     ] == [mine]
     assert (
         read(
@@ -157,7 +157,7 @@ def test_every_kind_of_value_comes_back_as_it_went_in(hub_demo: Flask, connectio
     )
 
 
-def test_an_id_of_another_kind_is_refused(hub_demo: Flask, connection: Any) -> None:
+def test_id_of_another_kind_is_refused(hub_demo: Flask, connection: Any) -> None:
     connections = table_of(type(connection))
     with pytest.raises(ValueError, match="con_"):
         read(

@@ -1,4 +1,4 @@
-"""Names of encrypted values: they never change, and no two values share one."""
+"""Names of encrypted fields never change and are unique."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def named_fields() -> dict[str, EncryptedField]:
     }
 
 
-def test_names_of_0_2_0_never_change() -> None:
+def test_field_names_of_0_2_0_never_change() -> None:
     found = {name: tuple(value) for name, value in named_fields().items()}
     assert SINCE_0_2_0.items() <= found.items()
 
 
-def test_each_encrypted_column_has_a_name_of_its_own() -> None:
+def test_encrypted_columns_have_distinct_field_names() -> None:
     used = [
         value.field
         for mapper in Base.registry.mappers

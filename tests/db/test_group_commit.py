@@ -28,37 +28,37 @@ def database_path(tmp_path: Path) -> str:
     return path
 
 
-def inserted(group: GroupCommit, rows: list[str]) -> list[Any]:
-    """Insert rows at the same moment; return what each came to, in order."""
-    came: dict[int, Any] = {}
+def insert_concurrently(group: GroupCommit, rows: list[str]) -> list[Any]:
+    """Insert rows at the same moment and return their results in order."""
+    results: dict[int, Any] = {}
     barrier = threading.Barrier(len(rows))
 
-    def work(n: int, row: str) -> None:
+    def insert_row(n: int, row: str) -> None:
         barrier.wait()
         try:
             unit = PendingWrite(writes=[(INSERT, [[row]])])
             group.commit(unit)
-            came[n] = bool(unit.changed)
+            results[n] = bool(unit.changed)
         except WriteFailed as problem:
-            came[n] = problem
+            results[n] = problem
 
-    threads = [threading.Thread(target=work, args=item) for item in enumerate(rows)]
+    threads = [threading.Thread(target=insert_row, args=item) for item in enumerate(rows)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [came[n] for n in range(len(rows))]
+    return [results[n] for n in range(len(rows))]
 
 
 @contextmanager
-def free() -> Iterator[None]:
+def no_lock() -> Iterator[None]:
     yield
 
 
-def test_rows_of_many_threads_are_stored_and_repeats_are_told(database_path: str) -> None:
-    group = GroupCommit(database_path, free)
-    assert inserted(group, [f"{n}" for n in range(20)]) == [True] * 20
-    assert sorted(inserted(group, ["20", "20", "1", "21"])) == [False, False, True, True]
+def test_rows_of_many_threads_are_stored_and_repeats_are_reported(database_path: str) -> None:
+    group = GroupCommit(database_path, no_lock)
+    assert insert_concurrently(group, [f"{n}" for n in range(20)]) == [True] * 20
+    assert sorted(insert_concurrently(group, ["20", "20", "1", "21"])) == [False, False, True, True]
     group.close()
     with sqlite3.connect(database_path) as connection:
         assert connection.execute("SELECT count(*) FROM things").fetchone() == (22,)
@@ -82,14 +82,14 @@ def test_failed_group_commit_reports_no_row_as_stored(
         yield
 
     group = GroupCommit(database_path, lock)
-    came = inserted(group, [f"{n}" for n in range(8)])
+    came = insert_concurrently(group, [f"{n}" for n in range(8)])
     assert [type(one) for one in came] == [WriteFailed] * 8
     failing = False
-    assert inserted(group, ["0"]) == [True], "it goes on when it can"
+    assert insert_concurrently(group, ["0"]) == [True], "it goes on when it can"
     group.close()
 
 
 def test_unstorable_row_is_reported(database_path: str) -> None:
-    group = GroupCommit(database_path + "/nowhere.db", free)
+    group = GroupCommit(database_path + "/nowhere.db", no_lock)
     with pytest.raises(WriteFailed):
         group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))

@@ -1,6 +1,4 @@
-"""Migrations lead from an empty database to the tables that the code expects, and the command can
-be given again.
-"""
+"""Migrations turn an empty database into the current tables, and can run again."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ from tests.conftest import POSTGRES, make_app
 
 @pytest.fixture
 def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
-    """Give an application on a database in which nothing is."""
+    """Return an application with an empty database."""
     environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **secret_keys}
     if not POSTGRES:
         app = make_app(environ)
@@ -62,7 +60,7 @@ def _close(app: Flask) -> None:
     app.extensions["hub.waker"].redis.close()
 
 
-def test_an_empty_database_becomes_what_the_models_say(empty_app: Flask) -> None:
+def test_migrated_empty_database_matches_the_models(empty_app: Flask) -> None:
     assert inspect(db.engine).get_table_names() == []
     up.migrate()
     db.session.rollback()
@@ -72,15 +70,15 @@ def test_an_empty_database_becomes_what_the_models_say(empty_app: Flask) -> None
     assert {*Base.metadata.tables} <= {*inspect(db.engine).get_table_names()}
 
 
-def test_migrating_again_changes_nothing(empty_app: Flask) -> None:
+def test_repeated_migration_changes_nothing(empty_app: Flask) -> None:
     up.migrate()
-    before = counts()
+    before = count_rows()
     up.migrate()
-    assert counts() == before
+    assert count_rows() == before
     assert before == (1, 5, 13)
 
 
-def counts() -> tuple[int, ...]:
+def count_rows() -> tuple[int, ...]:
     db.session.rollback()
     return tuple(
         db.session.scalar(select(func.count()).select_from(model)) or 0
@@ -88,7 +86,7 @@ def counts() -> tuple[int, ...]:
     )
 
 
-def test_every_foreign_key_and_index_has_a_name(empty_app: Flask) -> None:
+def test_every_foreign_key_and_index_is_named(empty_app: Flask) -> None:
     up.migrate()
     found = inspect(db.engine)
     for table in Base.metadata.tables:
@@ -96,7 +94,7 @@ def test_every_foreign_key_and_index_has_a_name(empty_app: Flask) -> None:
         assert all(index["name"] for index in found.get_indexes(table)), table
 
 
-def test_a_hub_that_is_not_migrated_is_not_ready(empty_app: Flask) -> None:
+def test_unmigrated_hub_is_not_ready(empty_app: Flask) -> None:
     answer = empty_app.test_client().get("/readyz")
     assert answer.status_code == 503
     assert "migrate" in answer.text
@@ -124,7 +122,7 @@ def test_postgresql_indexes_have_the_conditions_of_the_models(empty_app: Flask) 
 
 
 def test_rows_of_0_2_0_survive_the_newest_migration(empty_app: Flask) -> None:
-    """Every change of tables from 0.2.0 on keeps the rows that are there."""
+    """Every migration after 0.2.0 keeps existing rows."""
     directory = engine.MIGRATIONS
     flask_migrate.Migrate(empty_app, db, directory=directory)
     flask_migrate.upgrade(revision="0.2.0")
@@ -150,7 +148,7 @@ def reflect(connection: SqlConnection) -> MetaData:
 
 
 def sample_row(table: Table) -> dict[str, Any]:
-    """Return a value for each column; equal ids make every foreign key hold."""
+    """Return a value for each column, with equal IDs so that every foreign key is valid."""
     return {column.name: sample_value(column) for column in table.columns}
 
 

@@ -1,4 +1,4 @@
-"""Changes prepared before the lock end as if they had been prepared under it."""
+"""Transactions prepared before the lock have the result of a normal transaction."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ FIND = Statement(
 pytestmark = pytest.mark.usefixtures("in_app")
 
 
-def value(name: str = "n") -> int | None:
+def load_counter(name: str = "n") -> int | None:
     db.session.rollback()
     found = read(FIND, name=name)
     return found[0][0] if found else None
 
 
-def increased(name: str = "n") -> int:
+def increase_counter(name: str = "n") -> int:
     found = read(FIND, name=name)
     after = found[0][0] + 1 if found else 1
     if found:
@@ -49,10 +49,10 @@ def increased(name: str = "n") -> int:
     return int(after)
 
 
-increase = optimistic(increased)
+increase = optimistic(increase_counter)
 
 
-def in_a_thread(app: Flask, work: Callable[[], Any]) -> threading.Thread:
+def start_thread(app: Flask, work: Callable[[], Any]) -> threading.Thread:
     def run() -> None:
         with app.app_context():
             work()
@@ -62,10 +62,10 @@ def in_a_thread(app: Flask, work: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
-def test_a_change_is_written(in_app: Flask) -> None:
+def test_change_is_stored(in_app: Flask) -> None:
     assert increase() == 1
     assert increase() == 2
-    assert value() == 2
+    assert load_counter() == 2
 
 
 def test_transaction_reruns_after_a_concurrent_change(in_app: Flask) -> None:
@@ -73,41 +73,41 @@ def test_transaction_reruns_after_a_concurrent_change(in_app: Flask) -> None:
 
     @optimistic
     def change() -> int:
-        after = increased()
+        after = increase_counter()
         runs.append(after)
         if len(runs) == 1:  # between the look and the lock
             (
-                in_a_thread(in_app, transaction(increased)).join()
+                start_thread(in_app, transaction(increase_counter)).join()
                 if db.engine.dialect.name == "sqlite"
                 else None
             )
         return after
 
     after = change()
-    assert value() == after == len(runs)
+    assert load_counter() == after == len(runs)
 
 
-def test_many_at_once_lose_nothing(in_app: Flask) -> None:
+def test_concurrent_increments_are_all_counted(in_app: Flask) -> None:
     increase()
-    threads = [in_a_thread(in_app, lambda: [increase() for _ in range(20)]) for _ in range(6)]
+    threads = [start_thread(in_app, lambda: [increase() for _ in range(20)]) for _ in range(6)]
     for thread in threads:
         thread.join()
-    assert value() == 121
+    assert load_counter() == 121
 
 
-def test_a_change_that_fails_leaves_nothing(in_app: Flask) -> None:
+def test_failed_transaction_stores_nothing(in_app: Flask) -> None:
     @optimistic
     def fail() -> None:
-        increased()
+        increase_counter()
         raise ValueError("on purpose")
 
     with pytest.raises(ValueError, match="on purpose"):
         fail()
-    assert value() is None
+    assert load_counter() is None
     assert increase() == 1, "the session works again"
 
 
-def test_inside_a_transaction_it_joins(in_app: Flask) -> None:
+def test_optimistic_transaction_joins_an_outer_transaction(in_app: Flask) -> None:
     @transaction
     def outer() -> None:
         increase()
@@ -116,42 +116,42 @@ def test_inside_a_transaction_it_joins(in_app: Flask) -> None:
 
     with pytest.raises(ValueError):
         outer()
-    assert value() is None
+    assert load_counter() is None
 
 
-def test_a_transaction_inside_joins_it(in_app: Flask) -> None:
+def test_inner_transaction_joins_an_optimistic_one(in_app: Flask) -> None:
     @optimistic
     def outer() -> None:
-        transaction(increased)("a")
-        transaction(increased)("b")
+        transaction(increase_counter)("a")
+        transaction(increase_counter)("b")
         raise ValueError
 
     with pytest.raises(ValueError):
         outer()
-    assert (value("a"), value("b")) == (None, None)
+    assert (load_counter("a"), load_counter("b")) == (None, None)
 
 
-def test_workers_are_woken_after_it_is_stored(
-    in_app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_are_woken_after_the_commit(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int | None]] = []
     for module in ("hub.db.store", "hub.db.optimistic_transaction"):
-        monkeypatch.setattr(f"{module}.wake_now", lambda queue: seen.append((queue, value())))
+        monkeypatch.setattr(
+            f"{module}.wake_now", lambda queue: seen.append((queue, load_counter()))
+        )
 
     @optimistic
     def change() -> None:
-        increased()
+        increase_counter()
         wake("deliver")
 
     change()
     assert seen == [("deliver", 1)]
 
 
-def noted(name: str) -> bool:
+def setting_exists(name: str) -> bool:
     return db.session.scalar(select(Setting.name).where(Setting.name == name)) is not None
 
 
-def add(name: str, *, flush: bool = False) -> None:
+def add_setting(name: str, *, flush: bool = False) -> None:
     row = Setting(name=name)
     row.value = "a"
     db.session.add(row)
@@ -165,15 +165,15 @@ def test_session_writes_hold_the_write_lock(in_app: Flask, flush: bool) -> None:
 
     @optimistic
     def change() -> None:
-        times.append(increased())
-        add("a", flush=flush)
+        times.append(increase_counter())
+        add_setting("a", flush=flush)
 
     change()
-    assert (value(), noted("a")) == (1, True)
+    assert (load_counter(), setting_exists("a")) == (1, True)
     assert len(times) == (2 if db.engine.dialect.name == "sqlite" else 1)
 
 
-def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
+def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
     @optimistic
     def change() -> None:
         for name, fails in (("a", False), ("b", True), ("c", False)):
@@ -183,7 +183,7 @@ def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
                     raise ZeroDivisionError
 
     change()
-    assert [value(name) for name in "abc"] == [1, None, 1]
+    assert [load_counter(name) for name in "abc"] == [1, None, 1]
 
 
 def test_unbindable_value_is_a_driver_error_and_stores_nothing(in_app: Flask) -> None:
@@ -198,16 +198,16 @@ def test_unbindable_value_is_a_driver_error_and_stores_nothing(in_app: Flask) ->
                 ],
             )
         )()
-    assert value("x") is None
+    assert load_counter("x") is None
 
 
-def test_a_row_that_conflicts_is_told_as_the_database_tells_it(in_app: Flask) -> None:
+def test_conflicting_row_raises_the_database_error(in_app: Flask) -> None:
     increase()
     with pytest.raises(store.DBAPIError):
         optimistic(lambda: write(ADD, {"name": "n", "reason": "", "epoch": 1}))()
 
 
-def test_when_it_cannot_be_stored_that_is_said(
+def test_failed_group_commit_raises_write_failed(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if db.engine.dialect.name != "sqlite":
@@ -218,7 +218,7 @@ def test_when_it_cannot_be_stored_that_is_said(
         increase()
 
 
-def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
+def test_failed_write_does_not_affect_others_in_its_group(in_app: Flask) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("there each commits alone")
     group = GroupCommit(str(db.engine.url.database))
@@ -233,6 +233,6 @@ def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
     group._queue = [bad, other]
     group.commit(good)  # leads, with those that wait
     group.close()
-    assert (value("a"), value("b"), value("c")) == (1, None, 3)
+    assert (load_counter("a"), load_counter("b"), load_counter("c")) == (1, None, 3)
     assert (good.error, other.error) == (None, None)
     assert bad.error is not None

@@ -1,7 +1,6 @@
 """Frequent queries use an index, so that a million rows are no slower than a few.
 
-SQLite says how it would go about a statement without regard to what the tables hold, so that a few
-rows are enough to ask.
+SQLite plans a statement without looking at the contents of tables, so a few rows are enough.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ ASKED = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)", re.IGNORECASE)
 
 @pytest.fixture
 def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
-    """Give a function that returns every statement since, with its values."""
+    """Return a function that lists every statement executed since, with its values."""
     if db.engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL plans by what the tables hold")
     statements: list[str] = []
@@ -67,7 +66,7 @@ def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
     event.remove(db.engine, "checkout", trace)
 
 
-def plan(statement: str) -> list[str]:
+def query_plan(statement: str) -> list[str]:
     with db.engine.connect() as fresh:
         return [
             row[3]
@@ -75,27 +74,30 @@ def plan(statement: str) -> list[str]:
         ]
 
 
-def growing(statements: list[str]) -> list[str]:
-    """Return the statements that take longer the larger a table is, with the step that does."""
+def unindexed_steps(statements: list[str]) -> list[str]:
+    """Return each step of these statements that slows down as its table grows."""
     found = {re.sub(r"X'[0-9A-F]*'|'[^']*'|\b\d+\b", "?", one): one for one in statements}
     return [
         f"{step} in {one}"
         for short, one in found.items()
-        for step in plan(one)
+        for step in query_plan(one)
         if GROWS.search(step)
     ]
 
 
-def test_the_search_for_what_grows_finds_it(executed_statements: Callable[[], list[str]]) -> None:
+def test_unindexed_step_is_detected(executed_statements: Callable[[], list[str]]) -> None:
     of_connection = (
         "SELECT number FROM attempts WHERE provider_id IS NOT NULL AND connection_id IN ('a') AND"
         " provider_id IN ('b', 'c', 'd')"
     )
-    assert len(growing([of_connection, "SELECT id FROM messages WHERE stop_reason = 'x'"])) == 2
-    assert growing(["SELECT id FROM messages WHERE id = 'x'"]) == []
+    assert (
+        len(unindexed_steps([of_connection, "SELECT id FROM messages WHERE stop_reason = 'x'"]))
+        == 2
+    )
+    assert unindexed_steps(["SELECT id FROM messages WHERE id = 'x'"]) == []
 
 
-def test_an_event_is_sent_and_settled_by_indexes_alone(
+def test_sending_and_processing_an_event_uses_indexes_only(
     hub_demo: Flask,
     signing_app: SigningApp,
     simulator: Any,
@@ -120,7 +122,7 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
     signing_app.post("/events", event_body("request.signed", signer={"id": "eric"}))
     statements = executed_statements()
     assert len(statements) > 50
-    assert growing(statements) == []
+    assert unindexed_steps(statements) == []
     named = [
         one for one in statements if one.startswith("UPDATE messages") and "contact_id=" in one
     ]
@@ -129,7 +131,7 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
     )
 
 
-def test_lost_messages_are_found_by_indexes_alone(
+def test_reconciliation_uses_indexes_only(
     hub_demo: Flask,
     connection: Connection,
     simulator: Any,
@@ -145,4 +147,4 @@ def test_lost_messages_are_found_by_indexes_alone(
     cron.wake_queues()
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.end_waiting()
-    assert growing(executed_statements()) == []
+    assert unindexed_steps(executed_statements()) == []

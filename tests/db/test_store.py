@@ -1,4 +1,4 @@
-"""The only way to write: one lock, one commit, and only then a wake-up."""
+"""The transaction: one lock, one commit, and wake-ups after it."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id
 from hub.models import Attempt, Setting
-from tests.db.rows import a_setting, add, names
+from tests.db.rows import add_settings, make_setting, setting_names
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
 
 
-def test_a_database_that_goes_away_after_the_last_read_does_not_spoil_the_answer(
+def test_connection_lost_after_the_last_read_does_not_fail_the_request(
     app: Flask,
 ) -> None:
     with app.test_request_context():
-        assert names() == set()
+        assert setting_names() == set()
         dead: Any = db.session.connection().connection.driver_connection
         dead.close()
     with app.app_context():
-        assert names() == set(), "the next one begins anew"
+        assert setting_names() == set(), "the next one begins anew"
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_transaction_commits_once_at_its_end(in_app: Flask) -> None:
-    add("a", "b")
-    assert names() == {"a", "b"}
+def test_transaction_commits_once_at_its_end(in_app: Flask) -> None:
+    add_settings("a", "b")
+    assert setting_names() == {"a", "b"}
 
 
-def test_a_failed_transaction_leaves_nothing(in_app: Flask) -> None:
+def test_failed_transaction_stores_nothing(in_app: Flask) -> None:
     @transaction
     def fail() -> None:
-        add("a")  # joins, so that it goes with the rest
+        add_settings("a")  # joins, so that it goes with the rest
         raise ValueError("on purpose")
 
     with pytest.raises(ValueError, match="on purpose"):
         fail()
-    assert names() == set()
+    assert setting_names() == set()
 
 
-def test_a_nested_transaction_joins(in_app: Flask) -> None:
+def test_nested_transaction_joins_the_outer_one(in_app: Flask) -> None:
     @transaction
     def outer() -> bool:
-        add("a")
+        add_settings("a")
         return db.session.get(Setting, "a") is not None and bool(db.session().info["hub_writes"])
 
     assert outer()
-    assert names() == {"a"}
+    assert setting_names() == {"a"}
 
 
-def test_a_session_that_reads_refuses_to_write(in_app: Flask) -> None:
-    db.session.add(a_setting("a"))
+def test_read_only_session_refuses_to_write(in_app: Flask) -> None:
+    db.session.add(make_setting("a"))
     with pytest.raises(RuntimeError, match="@transaction"):
         db.session.flush()
     db.session.rollback()
     for statement in (update(Setting).values(name="b"), delete(Setting)):
         with pytest.raises(RuntimeError, match="@transaction"):
             db.session.execute(statement)
-    add("a")
+    add_settings("a")
     db.session.delete(db.session.get_one(Setting, "a"))
     with pytest.raises(RuntimeError, match="@transaction"):
         db.session.commit()
     db.session.rollback()
-    assert names() == {"a"}
+    assert setting_names() == {"a"}
 
 
-def test_after_a_transaction_the_session_reads_again(in_app: Flask) -> None:
-    add("a")
-    db.session.add(a_setting("b"))
+def test_session_is_read_only_again_after_a_transaction(in_app: Flask) -> None:
+    add_settings("a")
+    db.session.add(make_setting("b"))
     with pytest.raises(RuntimeError):
         db.session.flush()
     db.session.rollback()
@@ -88,32 +88,32 @@ def test_after_a_transaction_the_session_reads_again(in_app: Flask) -> None:
 
     with pytest.raises(ValueError):
         fail()
-    db.session.add(a_setting("c"))
+    db.session.add(make_setting("c"))
     with pytest.raises(RuntimeError):
         db.session.flush()
 
 
-def test_a_transaction_sees_what_others_wrote_since_the_session_last_read(in_app: Flask) -> None:
-    add("a")
+def test_transaction_sees_concurrent_commits_since_the_last_read(in_app: Flask) -> None:
+    add_settings("a")
     assert db.session.get(Setting, "b") is None  # a reading transaction is open now
 
-    def elsewhere() -> None:
+    def add_elsewhere() -> None:
         with in_app.app_context():
-            add("b")
+            add_settings("b")
 
-    thread = threading.Thread(target=elsewhere)
+    thread = threading.Thread(target=add_elsewhere)
     thread.start()
     thread.join()
 
     @transaction
-    def look() -> bool:
+    def is_visible() -> bool:
         return db.session.get(Setting, "b") is not None
 
-    assert look()
+    assert is_visible()
 
 
-def test_many_writers_wait_for_each_other(in_app: Flask) -> None:
-    add("counter")
+def test_concurrent_writers_wait_for_each_other(in_app: Flask) -> None:
+    add_settings("counter")
 
     @transaction
     def increase() -> None:
@@ -122,12 +122,12 @@ def test_many_writers_wait_for_each_other(in_app: Flask) -> None:
         ).one()
         row.value = row.value + "x"
 
-    def work() -> None:
+    def increase_repeatedly() -> None:
         with in_app.app_context():
             for _ in range(10):
                 increase()
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
+    threads = [threading.Thread(target=increase_repeatedly) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -136,10 +136,10 @@ def test_many_writers_wait_for_each_other(in_app: Flask) -> None:
     assert db.session.get_one(Setting, "counter").value == "counter" + "x" * 60
 
 
-def test_a_deadlock_is_tried_again(in_app: Flask) -> None:
+def test_deadlock_is_retried(in_app: Flask) -> None:
     if db.engine.dialect.name != "postgresql":
         pytest.skip("SQLite has one writer, so that nothing can wait in a circle")
-    add("a", "b")
+    add_settings("a", "b")
     both = threading.Barrier(2)
     tries = []
 
@@ -163,24 +163,24 @@ def test_a_deadlock_is_tried_again(in_app: Flask) -> None:
     for thread in threads:
         thread.join(20)
     assert len(tries) == 3
-    assert names() == {"a", "b"}
+    assert setting_names() == {"a", "b"}
 
 
-def test_a_query_that_is_wrong_is_not_tried_again(in_app: Flask) -> None:
+def test_invalid_query_is_not_retried(in_app: Flask) -> None:
     tries = []
 
     @transaction
-    def wrong() -> None:
+    def run_invalid_query() -> None:
         tries.append(1)
         db.session.execute(text("SELECT nothing FROM nowhere"))
 
     with pytest.raises(DBAPIError):
-        wrong()
+        run_invalid_query()
     assert len(tries) == 1
 
 
 # ── SQLite ────────────────────────────────────────────────────────────────────────────────────────
-def test_sqlite_is_set_up_to_lose_nothing(in_app: Flask) -> None:
+def test_sqlite_is_configured_for_durability(in_app: Flask) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("not this database")
     with db.engine.connect() as connection:
@@ -203,13 +203,13 @@ def test_sqlite_is_set_up_to_lose_nothing(in_app: Flask) -> None:
     }
 
 
-def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
+def test_row_with_an_invalid_foreign_key_is_refused(in_app: Flask) -> None:
     @transaction
-    def point() -> None:
+    def add_invalid_reference() -> None:
         db.session.add(Attempt(message_id=new_id("msg"), number=1, connection_id=new_id("con")))
 
     with pytest.raises(IntegrityError):
-        point()
+        add_invalid_reference()
     with (
         pytest.raises(OperationalError)
         if db.engine.dialect.name == "sqlite"
@@ -218,7 +218,7 @@ def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
         db.session.execute(text("SELECT * FROM nowhere"))
 
 
-def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_database(
+def test_locked_database_file_raises_an_operational_error(
     in_app: Flask,
 ) -> None:
     if db.engine.dialect.name != "sqlite":
@@ -226,7 +226,7 @@ def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_datab
 
     @transaction
     def change() -> None:
-        """Begin, and nothing else."""
+        """Start a transaction without a change."""
 
     with contextlib.closing(
         sqlite3.connect(db.engine.url.database or "", isolation_level=None, uri=True)

@@ -1,4 +1,4 @@
-"""Ids and times: one form outside, one in the database, and nothing in between."""
+"""The type of IDs and the type of times: one text form and one database form."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from hub.db.types import Id, Time, id_at, is_id, new_id, now, time_of
 DIALECTS = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
-def test_ids_sort_by_the_time_they_were_made() -> None:
+def test_ids_sort_by_creation_time() -> None:
     ids = [new_id("msg") for _ in range(2000)]
     assert ids == sorted(set(ids))
     assert abs(time_of(ids[0]) - now()) < timedelta(seconds=5)
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_an_id_tells_its_time(moment: datetime) -> None:
+def test_id_contains_its_time(moment: datetime) -> None:
     smallest = id_at("msg", moment)
     assert is_id("msg", smallest)
     assert timedelta(0) <= moment - time_of(smallest) < timedelta(milliseconds=1)
 
 
-def test_an_id_made_later_is_larger_than_the_smallest_of_its_time() -> None:
+def test_new_id_is_larger_than_the_smallest_id_of_its_time() -> None:
     before = now()
     assert id_at("msg", before) <= new_id("msg")
 
@@ -49,14 +49,14 @@ def test_an_id_made_later_is_larger_than_the_smallest_of_its_time() -> None:
         "msg_é",
     ],
 )
-def test_only_one_writing_of_an_id_counts(text: str) -> None:
+def test_other_spellings_of_an_id_are_refused(text: str) -> None:
     assert not is_id("msg", text)
     with pytest.raises(ValueError, match="not an id"):
         Id("msg").process_bind_param(text, DIALECTS[0])
 
 
 @given(st.uuids())
-def test_an_id_comes_back_as_it_went_in(number: uuid.UUID) -> None:
+def test_id_survives_a_round_trip(number: uuid.UUID) -> None:
     for dialect in DIALECTS:
         stored = Id("msg").process_bind_param(f"msg_{number}", dialect)
         assert Id("msg").process_result_value(stored, dialect) == f"msg_{number}"
@@ -72,7 +72,7 @@ def test_an_id_comes_back_as_it_went_in(number: uuid.UUID) -> None:
         timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]),
     )
 )
-def test_a_time_comes_back_to_the_microsecond_in_utc(moment: datetime) -> None:
+def test_time_is_stored_in_utc_with_microseconds(moment: datetime) -> None:
     for dialect in DIALECTS:
         back = Time().process_result_value(Time().process_bind_param(moment, dialect), dialect)
         assert back == moment
@@ -81,11 +81,11 @@ def test_a_time_comes_back_to_the_microsecond_in_utc(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_time_without_a_zone_is_refused(dialect: object) -> None:
+def test_time_without_a_zone_is_refused(dialect: object) -> None:
     with pytest.raises(ValueError, match="without a zone"):
         Time().process_bind_param(datetime(2026, 1, 1), dialect)  # type: ignore[arg-type]  # noqa: DTZ001
 
 
-def test_an_id_is_sixteen_bytes_in_the_database(in_app: Flask) -> None:
+def test_id_is_stored_as_sixteen_bytes(in_app: Flask) -> None:
     kind = Id("msg").load_dialect_impl(db.engine.dialect)
     assert getattr(kind, "length", None) == 16 or isinstance(kind, postgresql.UUID)

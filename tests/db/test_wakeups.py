@@ -15,7 +15,7 @@ from flask import Flask
 from hub.db import store, wakeups
 from hub.db.store import transaction
 from hub.jobs import cron
-from tests.db.rows import add
+from tests.db.rows import add_settings
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -30,25 +30,25 @@ from tests.hub_fixtures import signing_app as signing_app
 
 
 @contextmanager
-def queue(app: Flask) -> Iterator[redis.Redis]:
+def connect_queue(app: Flask) -> Iterator[redis.Redis]:
     yield app.extensions["hub.waker"].redis
 
 
-def waiting(app: Flask, name: str = "deliver") -> int:
-    with queue(app) as client:
+def count_jobs(app: Flask, name: str = "deliver") -> int:
+    with connect_queue(app) as client:
         return int(client.llen(f"rq:queue:{name}"))
 
 
-def test_workers_are_woken_after_the_commit_and_only_then(in_app: Flask) -> None:
+def test_workers_are_woken_only_after_the_commit(in_app: Flask) -> None:
     seen = []
 
     @transaction
     def change() -> None:
         store.wake("deliver")
-        seen.append(waiting(in_app))
+        seen.append(count_jobs(in_app))
 
     change()
-    assert (seen, waiting(in_app)) == ([0], 1)
+    assert (seen, count_jobs(in_app)) == ([0], 1)
 
 
 def test_failed_transaction_wakes_no_worker(in_app: Flask) -> None:
@@ -59,8 +59,8 @@ def test_failed_transaction_wakes_no_worker(in_app: Flask) -> None:
 
     with pytest.raises(ValueError):
         fail()
-    add("a")  # and its wish does not linger
-    assert waiting(in_app) == 0
+    add_settings("a")  # and its wish does not linger
+    assert count_jobs(in_app) == 0
 
 
 @pytest.fixture
@@ -69,14 +69,14 @@ def no_enqueue_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_enqueue_limit")
-def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
+def test_repeated_wake_ups_make_one_job_until_it_starts(in_app: Flask) -> None:
     for _ in range(5):
         store.wake_now("deliver")
-    assert waiting(in_app) == 1
-    with queue(in_app) as client:
+    assert count_jobs(in_app) == 1
+    with connect_queue(in_app) as client:
         client.delete("wake:deliver")  # what the job does first
         store.wake_now("deliver")
-        assert waiting(in_app) == 2
+        assert count_jobs(in_app) == 2
         assert 0 < client.ttl("wake:deliver") <= wakeups.WAKE_SECONDS
 
 
@@ -86,7 +86,7 @@ def test_slow_provider_is_not_polled_again_at_once(
     monkeypatch.setattr(wakeups, "WAKE_INTERVAL", 60)
     store.wake_now("deliver")
     store.wake_now("chores")
-    with queue(in_app) as client:
+    with connect_queue(in_app) as client:
         client.flushall()
         store.wake_now("deliver")
         store.wake_now("chores")
@@ -99,34 +99,34 @@ def test_slow_provider_is_not_polled_again_at_once(
 
 def test_queued_message_wakes_a_worker(hub_demo: Flask) -> None:
     queue_text()
-    assert waiting(hub_demo, "deliver") == 1
+    assert count_jobs(hub_demo, "deliver") == 1
 
 
 @pytest.mark.usefixtures("no_enqueue_limit")
-def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
+def test_sweep_recovers_a_lost_wake_up(hub_demo: Flask) -> None:
     queue_text()
-    with queue(hub_demo) as client:
+    with connect_queue(hub_demo) as client:
         client.flushall()
     cron.wake_queues()
-    assert waiting(hub_demo, "deliver") == 1
-    with queue(hub_demo) as client:
+    assert count_jobs(hub_demo, "deliver") == 1
+    with connect_queue(hub_demo) as client:
         client.flushall()
     make_due(queue_text(text="another"))
     deliver()
-    with queue(hub_demo) as client:
+    with connect_queue(hub_demo) as client:
         client.flushall()
     cron.wake_queues()
-    assert waiting(hub_demo, "deliver") == 0, "nothing is due"
+    assert count_jobs(hub_demo, "deliver") == 0, "nothing is due"
 
 
 class TestWithoutAQueue:
-    """A hub whose queue server is gone."""
+    """A hub whose queue server is unreachable."""
 
     @pytest.fixture
     def settings(self, tmp_path: Path) -> dict[str, str]:
         return {"HUB_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
 
-    def test_events_are_accepted_and_the_sweep_finds_them(self, signing_app: SigningApp) -> None:
+    def test_events_are_accepted_and_found_by_the_sweep(self, signing_app: SigningApp) -> None:
         began = time.monotonic()
         answers = [
             signing_app.post("/events", event_body(signers=[signer_body("Eric")], id=f"e{n}"))
@@ -140,17 +140,15 @@ class TestWithoutAQueue:
         deliver()
         assert status(message_id) in ("queued", "accepted")
 
-    def test_after_a_failure_the_queue_is_left_alone_for_a_second(self, in_app: Flask) -> None:
+    def test_queue_is_not_retried_within_a_second_after_a_failure(self, in_app: Flask) -> None:
         waker: Any = in_app.extensions["hub.waker"]
         store.wake_now("deliver")
         assert 0 < waker._silent_until - time.monotonic() <= 1
 
 
-def test_a_queue_that_hangs_does_not_hold_an_answer(
-    hub_demo: Flask, signing_app: SigningApp
-) -> None:
+def test_stalled_queue_does_not_delay_a_response(hub_demo: Flask, signing_app: SigningApp) -> None:
     signing_app.get("/messages")
-    with queue(hub_demo) as client:
+    with connect_queue(hub_demo) as client:
         client.client_pause(1500, all=True)
     began = time.monotonic()
     assert signing_app.post("/events", event_body(signers=[signer_body("Eric")])).status_code == 202

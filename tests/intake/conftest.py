@@ -1,4 +1,4 @@
-"""These tests play on the common stage."""
+"""Use the shared fixtures of a demo hub."""
 
 from __future__ import annotations
 

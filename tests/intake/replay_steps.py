@@ -1,4 +1,4 @@
-"""Receipts and steps that tests of replaying share."""
+"""Shared callbacks and steps of the replay tests."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ EVERYTHING = Selection(since=datetime(2020, 1, 1, tzinfo=UTC))
 
 @pytest.fixture
 def sent(connection: Connection) -> str:
-    """Give a message that Twilio has accepted as SID."""
-    return a_sent_message(connection, SID)
+    """Return the ID of a message that Twilio accepted as SID."""
+    return add_sent_message(connection, SID)
 
 
-def a_sent_message(connection: Connection, sid: str) -> str:
+def add_sent_message(connection: Connection, sid: str) -> str:
     message_id = queue_text(text=sid)
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
@@ -42,7 +42,7 @@ def a_sent_message(connection: Connection, sid: str) -> str:
 
 @pytest.fixture
 def delivered(hub_demo: Flask, sent: str) -> str:
-    """Give a message whose three callbacks are settled."""
+    """Return the ID of a message whose three callbacks are processed."""
     for word in ("queued", "sent", "delivered"):
         post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     assert process_pending_callbacks() == 3
@@ -50,10 +50,8 @@ def delivered(hub_demo: Flask, sent: str) -> str:
 
 
 @transaction
-def forget(message_id: str, words: tuple[str, ...] = ()) -> None:
-    """Put a message back to where it was before its callbacks, as an old backup does; or only some
-    of what they told.
-    """
+def remove_events(message_id: str, words: tuple[str, ...] = ()) -> None:
+    """Undo the callbacks of a message as an old backup would, or only those with these statuses."""
     facts = delete(StatusEvent).where(
         StatusEvent.message_id == message_id, StatusEvent.source == "callback"
     )

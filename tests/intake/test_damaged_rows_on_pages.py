@@ -55,7 +55,7 @@ def run(statement: str, **values: Any) -> None:
         "signers.signing_url",
     ],
 )
-def test_the_file_of_a_person_holds_all_but_what_is_damaged(
+def test_personal_data_export_omits_only_damaged_rows(
     hub_demo: Flask, signing_app: SigningApp, admin: Browser, column: str
 ) -> None:
     table, name = column.split(".")
@@ -78,7 +78,7 @@ def test_the_file_of_a_person_holds_all_but_what_is_damaged(
 
 
 @pytest.mark.parametrize("column", ["channel", "integration"])
-def test_a_damaged_connection_keeps_no_event_from_being_accepted(
+def test_damaged_connection_does_not_prevent_accepting_events(
     hub_demo: Flask, signing_app: SigningApp, column: str
 ) -> None:
     others = "slug <> 'demo-sms'"
@@ -90,7 +90,7 @@ def test_a_damaged_connection_keeps_no_event_from_being_accepted(
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores nothing but JSON there")
 @pytest.mark.parametrize("damaged", ["garbage", "[1]", "7", "", b"\xff", 2**62])
-def test_the_activity_is_shown_though_the_detail_of_a_change_is_damaged(
+def test_activity_is_shown_despite_a_damaged_detail(
     app: Flask, admin: Browser, damaged: Any
 ) -> None:
     with app.app_context():
@@ -118,7 +118,7 @@ def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
 
 @pytest.mark.parametrize("table", ["template_mappings", "provider_templates"])
 @pytest.mark.parametrize("damaged", ["garbage", "[1]", "7", ""])
-def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
+def test_damaged_template_variables_stop_neither_pages_nor_events(
     hub_demo: Flask,
     simulator: Any,
     signing_app: SigningApp,
@@ -138,7 +138,7 @@ def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
 @pytest.mark.parametrize(
     "damaged", ["4611686018427387905", "CAST(x'66ff6f' AS TEXT)", "'garbage'", "x''", "-7", "0.5"]
 )
-def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
+def test_inbox_lists_other_conversations_beside_a_damaged_one(
     hub_demo: Flask, served: Flask, simulator: Any, admin: Browser, damaged: Any
 ) -> None:
     for n, number in enumerate((ERIC, ANNA, "+13175550199")):

@@ -1,6 +1,4 @@
-"""Extreme values that are accepted: whatever is stored of them can be sent, processed, shown and
-exported.
-"""
+"""Extreme values that are accepted can be stored, sent, processed, shown and exported."""
 
 from __future__ import annotations
 
@@ -204,7 +202,7 @@ def test_accepted_url_can_be_used(
             200,
             403,
         )
-    work()
+    run_jobs()
     for zone in sized(every_page.ZONES, every_page.ZONES[:2]):  # the first two are the extremes
         every_page.answer(admin, zone)
     for path in ("/messages", "/suppressions"):
@@ -213,7 +211,7 @@ def test_accepted_url_can_be_used(
 
 
 def import_rows(import_file: Any, rows: list[dict[str, str]]) -> None:
-    """Import rows as a CSV file, which may refuse lines or the whole."""
+    """Import rows as a CSV file, which may be refused partly or completely."""
     out = io.StringIO()
     if rows:
         writer = csv.DictWriter(out, list(rows[0]))
@@ -225,8 +223,8 @@ def import_rows(import_file: Any, rows: list[dict[str, str]]) -> None:
             db.session.rollback()
 
 
-def work() -> None:
-    """Do what the workers and cron do."""
+def run_jobs() -> None:
+    """Run the jobs of the workers and cron."""
     deliver()
     process_pending_callbacks()
     chores.run_chores(ShutdownSignal(20))
@@ -234,12 +232,12 @@ def work() -> None:
 
 
 @pytest.mark.parametrize("at", ["2000-01-01T00:00:00Z", "2000-01-01T14:00:00+14:00"])
-def test_the_earliest_consent_shows_in_every_zone(
+def test_earliest_consent_is_shown_in_every_zone(
     hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, admin: Browser, at: str
 ) -> None:
     for n in range(3):
         body = {"address": f"+1317555000{n}", "given": True, "at": at}
         assert signing_app.post("/consents", body).status_code == 201
-    work()
+    run_jobs()
     for zone in every_page.ZONES:
         every_page.answer(admin, zone)

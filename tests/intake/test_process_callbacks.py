@@ -1,4 +1,4 @@
-"""Settling receipts: each is applied, tried again for a while, or shown with its error."""
+"""Processing receipts: each is applied, retried for a while, or listed with its error."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ SID = "SM" + "0" * 32
 
 @pytest.fixture
 def sent(connection: Connection) -> str:
-    """Give a message that Twilio has accepted as SID."""
+    """Return the ID of a message that Twilio accepted as SID."""
     message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     return message_id
 
 
-def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
+def test_callbacks_update_the_message_to_delivered(hub_demo: Flask, sent: str) -> None:
     for word in ("queued", "sent", "delivered"):
         post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     assert process_pending_callbacks() == 3
@@ -58,8 +58,8 @@ def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     assert process_pending_callbacks() == 0
 
 
-class Labeled(WebhookReceiver, FakeChat):
-    """Says in a header what a webhook is about."""
+class LabeledIntegration(WebhookReceiver, FakeChat):
+    """An integration that reads a header of its webhooks."""
 
     name = "labeled"
     stored_headers = ("x-fake-chat-label",)
@@ -68,7 +68,7 @@ class Labeled(WebhookReceiver, FakeChat):
         """Accept every request."""
 
 
-def test_headers_that_facts_read_are_kept_and_no_others(
+def test_only_headers_that_parsing_needs_are_stored(
     hub_demo: Flask, connection: Connection
 ) -> None:
     told = {"content-type": "text/plain", "x-fake-chat-label": "arrived", "authorization": "secret"}
@@ -76,7 +76,7 @@ def test_headers_that_facts_read_are_kept_and_no_others(
     assert intake_callbacks.store(
         request,
         intake_callbacks.VerifiedBy(
-            Labeled({}, provider_http.ProviderHttpClient()), (connection.id,)
+            LabeledIntegration({}, provider_http.ProviderHttpClient()), (connection.id,)
         ),
     )
     assert callbacks()[0].request["headers"] == {
@@ -88,9 +88,7 @@ def test_headers_that_facts_read_are_kept_and_no_others(
 @pytest.mark.parametrize(
     "word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"]
 )
-def test_words_that_mean_nothing_yield_no_platform_event(
-    hub_demo: Flask, sent: str, word: str
-) -> None:
+def test_unknown_status_yields_no_platform_event(hub_demo: Flask, sent: str, word: str) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     process_pending_callbacks()
     assert (status(sent), count(PlatformEvent), status_words(sent)) == ("accepted", 0, [word])
@@ -98,7 +96,7 @@ def test_words_that_mean_nothing_yield_no_platform_event(
 
 
 @pytest.mark.parametrize("word", ["sent", "delivered", "failed", "undelivered"])
-def test_the_four_words_each_yield_their_platform_event(
+def test_four_statuses_each_yield_their_platform_event(
     hub_demo: Flask, sent: str, word: str
 ) -> None:
     post_callback(
@@ -110,7 +108,7 @@ def test_the_four_words_each_yield_their_platform_event(
     assert {"MessageSid", "AccountSid", "To", "From", "NumSegments"} <= event.payload.keys()
 
 
-def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> None:
+def test_failure_keeps_its_code_and_reason(hub_demo: Flask, sent: str) -> None:
     post_callback(
         hub_demo,
         status_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
@@ -121,7 +119,9 @@ def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> 
     assert db.session.query(PlatformEvent).one().payload["ErrorMessage"] == "Unreachable"
 
 
-def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connection) -> None:
+def test_callback_may_arrive_before_the_response_is_recorded(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
     post_callback(
@@ -133,13 +133,15 @@ def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connect
     assert (status(message_id), attempts(message_id)[0].outcome) == ("delivered", "accepted")
 
 
-def test_a_callback_without_our_names_is_found_by_twilios_id(hub_demo: Flask, sent: str) -> None:
+def test_callback_without_hub_parameters_is_matched_by_the_provider_id(
+    hub_demo: Flask, sent: str
+) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
     process_pending_callbacks()
     assert status(sent) == "delivered"
 
 
-def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
+def test_callback_before_the_provider_id_is_stored_is_applied_later(
     hub_demo: Flask, connection: Connection
 ) -> None:
     # without our names, before the provider's id is stored
@@ -184,7 +186,7 @@ def test_unmatched_callback_is_retried_for_ten_minutes_and_then_listed(hub_demo:
         "?message=%00&attempt=x",
     ],
 )
-def test_odd_names_in_the_address_fall_back_to_twilios_id(
+def test_invalid_parameters_fall_back_to_the_provider_id(
     hub_demo: Flask, sent: str, query: str
 ) -> None:
     post_callback(
@@ -205,19 +207,19 @@ def test_absurd_attempt_number_matches_no_message(hub_demo: Flask, sent: str) ->
 
 
 @transaction
-def spoil(callback_id: str) -> None:
+def damage_callback(callback_id: str) -> None:
     row = db.session.get_one(ProviderCallback, callback_id)
     assert row._request is not None
     row._request = row._request[:-1] + bytes([row._request[-1] ^ 1])
 
 
-def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
+def test_failing_receipt_keeps_its_error_and_does_not_delay_others(
     hub_demo: Flask, sent: str
 ) -> None:
     for word in ("queued", "sent", "delivered"):
         post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     first = callbacks()[0]
-    spoil(first.id)
+    damage_callback(first.id)
     assert process_callbacks.process_batch() == 3
     assert status(sent) == "delivered"
     bad, *good = callbacks()
@@ -229,7 +231,7 @@ def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
     assert (callbacks()[0].due_at, bool(callbacks()[0].error)) == (None, True)
 
 
-def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
+def test_empty_table_needs_no_processing(hub_demo: Flask) -> None:
     assert not process_callbacks.is_due()
     assert process_callbacks.process_batch() == 0
 
@@ -267,7 +269,7 @@ def test_scripted_number_has_the_promised_outcome(
 
 
 # ── The connection ────────────────────────────────────────────────────────────────────────────────
-def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(
+def test_connection_records_its_last_callback_to_the_minute(
     hub_demo: Flask, connection: Connection, sent: str
 ) -> None:
     def last_callback_at(word: str) -> Any:

@@ -1,4 +1,4 @@
-"""Replaying kept receipts: what was missed is made up for, and nothing else changes."""
+"""Replaying stored receipts applies missed statuses and changes nothing else."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from tests.hub_fixtures import (
     status_words,
     update_message,
 )
-from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
+from tests.intake.replay_steps import EVERYTHING, SID, add_sent_message, remove_events
 from tests.intake.replay_steps import delivered as delivered
 from tests.intake.replay_steps import sent as sent
 
 FAILED = Selection(failed=True)
 
 
-def everything(*models: Any) -> dict[str, list[Any]]:
-    """Return every row of tables, to be compared."""
+def all_rows(*models: Any) -> dict[str, list[Any]]:
+    """Return every row of these tables, for comparison."""
     db.session.rollback()
     return {
         model.__tablename__: [tuple(row) for row in db.session.execute(select(table_of(model)))]
@@ -54,7 +54,7 @@ def everything(*models: Any) -> dict[str, list[Any]]:
 
 
 @transaction
-def put(callback_id: str, **columns: Any) -> None:
+def update_callback(callback_id: str, **columns: Any) -> None:
     db.session.execute(
         update(table_of(ProviderCallback))
         .where(ProviderCallback.id == callback_id)
@@ -62,7 +62,7 @@ def put(callback_id: str, **columns: Any) -> None:
     )
 
 
-def sealed(callback_id: str) -> bytes:
+def encrypted_request(callback_id: str) -> bytes:
     found = db.session.scalar(
         select(ProviderCallback._request).where(ProviderCallback.id == callback_id)
     )
@@ -70,8 +70,8 @@ def sealed(callback_id: str) -> bytes:
     return found
 
 
-def time_passes() -> Any:
-    """Let it be so late that what does not settle is given up."""
+def after_the_lookup_window() -> Any:
+    """Travel to a time when unmatched callbacks are no longer retried."""
     return time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1))
 
 
@@ -80,10 +80,10 @@ def time_passes() -> Any:
     "selection",
     [EVERYTHING, Selection(message=SID), Selection(message=SID, since=EVERYTHING.since)],
 )
-def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Selection) -> None:
-    before = everything()
+def test_replay_changes_nothing_if_nothing_was_missed(delivered: str, selection: Selection) -> None:
+    before = all_rows()
     report = replay.replay(selection)
-    assert everything() == before
+    assert all_rows() == before
     assert (
         report.read,
         report.known,
@@ -101,7 +101,7 @@ def test_newer_status_is_not_overwritten(delivered: str) -> None:
     assert status(delivered) == "read"
 
 
-def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
+def test_replay_without_callbacks_does_nothing(hub_demo: Flask) -> None:
     assert replay.replay(EVERYTHING) == replay.replay(FAILED) == Report()
     assert (
         db.session.scalar(select(AuditEntry.id).where(AuditEntry.action.like("%.replayed"))) is None
@@ -109,8 +109,8 @@ def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
 
 
 # ── Something was ─────────────────────────────────────────────────────────────────────────────────
-def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) -> None:
-    forget(delivered)
+def test_replay_after_an_old_backup_applies_status_events_once(delivered: str) -> None:
+    remove_events(delivered)
     report = replay.replay(EVERYTHING)
     assert (status(delivered), event_types(delivered)) == (
         "delivered",
@@ -128,17 +128,17 @@ def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) ->
     assert not replay.replay(EVERYTHING).missed
 
 
-def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(
+def test_missed_status_event_is_reported_separately_from_known_ones(
     delivered: str,
 ) -> None:
-    forget(delivered, ("delivered",))
+    remove_events(delivered, ("delivered",))
     report = replay.replay(Selection(message=delivered))
     assert (report.new, report.known, report.messages, status(delivered)) == (1, 2, 1, "delivered")
 
 
 def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
     @transaction
-    def misread() -> None:
+    def misread_status() -> None:
         db.session.execute(
             update(StatusEvent)
             .where(StatusEvent.provider_status == "delivered")
@@ -146,7 +146,7 @@ def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
         )
         db.session.execute(delete(PlatformEvent).where(PlatformEvent.type == "sms_delivered"))
 
-    misread()
+    misread_status()
     update_message(delivered, status="sent")
     report = replay.replay(EVERYTHING)
     assert (status(delivered), event_types(delivered)) == (
@@ -161,21 +161,21 @@ def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
     ), "the fact was known, what it means was not"
 
 
-def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
+def test_receipt_whose_key_was_missing_is_processed_once_it_is_back(
     hub_demo: Flask, delivered: str
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "read"), target=status_target(delivered))
     last = callbacks()[-1].id
-    whole = sealed(last)
-    put(last, request=whole[:-1] + bytes([whole[-1] ^ 1]))
-    with time_passes():
+    whole = encrypted_request(last)
+    update_callback(last, request=whole[:-1] + bytes([whole[-1] ^ 1]))
+    with after_the_lookup_window():
         process_pending_callbacks()
     assert "k1" in callbacks()[-1].error
     report = replay.replay(FAILED)
     assert (report.read, report.failed, status(delivered)) == (1, 1, "delivered")
     [why] = report.reasons
     assert "k1" in why, "it names the key"
-    put(last, request=whole)
+    update_callback(last, request=whole)
     report = replay.replay(FAILED)
     assert (report.read, report.new, report.failed, status(delivered)) == (1, 1, 0, "read")
     assert (callbacks()[-1].due_at, callbacks()[-1].error) == (None, "")
@@ -186,7 +186,7 @@ def test_unmatched_callback_is_applied_once_its_message_exists(
     hub_demo: Flask, connection: Connection
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"))
-    with time_passes():
+    with after_the_lookup_window():
         process_pending_callbacks()
     report = replay.replay(FAILED)
     assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (
@@ -195,7 +195,7 @@ def test_unmatched_callback_is_applied_once_its_message_exists(
         [1],
     )
     assert report.reasons[callback_rows.UNKNOWN].example == callbacks()[0].id
-    message_id = a_sent_message(connection, SID)  # as from a backup
+    message_id = add_sent_message(connection, SID)  # as from a backup
     assert replay.replay(FAILED).new == 1
     assert (status(message_id), callbacks()[0].error) == ("delivered", "")
 
@@ -215,30 +215,30 @@ def test_pending_callback_is_processed_at_once_or_by_the_workers(
 # ── What cannot be applied ────────────────────────────────────────────────────────────────────────
 def test_callback_with_a_removed_body_shows_it(delivered: str) -> None:
     first, second, _ = callbacks()
-    put(first.id, request=None)
-    put(second.id, request=None, error="It was never read.")
-    before = everything()
+    update_callback(first.id, request=None)
+    update_callback(second.id, request=None, error="It was never read.")
+    before = all_rows()
     report = replay.replay(EVERYTHING)
     assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
     assert list(report.reasons) == [callback_rows.REMOVED], (
         "what failed before its body went can never be made up for"
     )
-    assert everything() == before, "why it failed then stays"
+    assert all_rows() == before, "why it failed then stays"
 
 
-def test_one_that_fails_does_not_hold_the_others_and_stays_as_it_was(delivered: str) -> None:
+def test_failing_callback_does_not_delay_others_and_is_unchanged(delivered: str) -> None:
     first = callbacks()[0].id
-    whole = sealed(first)
-    put(first, request=whole[:-1] + bytes([whole[-1] ^ 1]))
-    forget(delivered, ("delivered",))
-    before = everything(ProviderCallback)
+    whole = encrypted_request(first)
+    update_callback(first, request=whole[:-1] + bytes([whole[-1] ^ 1]))
+    remove_events(delivered, ("delivered",))
+    before = all_rows(ProviderCallback)
     report = replay.replay(EVERYTHING)
     assert (report.failed, report.new, status(delivered)) == (1, 1, "delivered")
-    assert everything(ProviderCallback) == before, "it was settled"
+    assert all_rows(ProviderCallback) == before, "it was settled"
 
 
-class TestStray:
-    """A hub that keeps callbacks of accounts which belong to no connection."""
+class TestUnassigned:
+    """A hub that stores callbacks of accounts without a connection."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:

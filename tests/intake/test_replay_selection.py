@@ -1,4 +1,4 @@
-"""A replay selects receipts, and reads them in batches."""
+"""A replay selects receipts and reads them in batches."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from tests.hub_fixtures import (
     status_form,
     status_target,
 )
-from tests.intake.replay_steps import EVERYTHING, SID, a_sent_message, forget
+from tests.intake.replay_steps import EVERYTHING, SID, add_sent_message, remove_events
 from tests.intake.replay_steps import delivered as delivered
 from tests.intake.replay_steps import sent as sent
 
 
 # ── Which ─────────────────────────────────────────────────────────────────────────────────────────
-def test_only_those_about_one_message_are_replayed(
+def test_replay_selects_callbacks_of_one_message(
     hub_demo: Flask, delivered: str, connection: Connection
 ) -> None:
-    other = a_sent_message(connection, "SM" + "1" * 32)
+    other = add_sent_message(connection, "SM" + "1" * 32)
     post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "sent"))
     process_pending_callbacks()
     for message_id in (delivered, other):
-        forget(message_id)
+        remove_events(message_id)
     assert replay.replay(Selection(message="SM" + "1" * 32)).read == 1
     assert (status(delivered), status(other)) == ("accepted", "sent")
     assert replay.replay(Selection(message=delivered)).read == 3
@@ -52,12 +52,12 @@ def test_only_those_about_one_message_are_replayed(
 @pytest.mark.parametrize(
     "wrong", ["SM" + "9" * 32, "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_nonsense", "%"]
 )
-def test_a_message_that_is_not_known_is_said_to_be(delivered: str, wrong: str) -> None:
+def test_unknown_message_is_reported(delivered: str, wrong: str) -> None:
     with pytest.raises(NotFound, match=wrong):
         replay.replay(Selection(message=wrong))
 
 
-def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> None:
+def test_replay_selects_callbacks_since_a_time(hub_demo: Flask, sent: str) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "sent"), target=status_target(sent))
     time.sleep(0.002)  # ids tell milliseconds
     between = now()
@@ -66,7 +66,7 @@ def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> Non
     assert replay.replay(Selection(since=replay.newer_than("1m"))).read == 2
 
 
-def test_times_are_read_as_people_write_them() -> None:
+def test_times_are_accepted_in_common_formats() -> None:
     with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
         assert replay.newer_than("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
         assert replay.newer_than(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -98,15 +98,15 @@ def test_invalid_time_is_refused_with_an_example(text: str) -> None:
 
 
 # ── Many, and workers beside ──────────────────────────────────────────────────────────────────────
-def test_many_are_replayed_in_batches_oldest_first(
+def test_many_callbacks_are_replayed_in_batches_oldest_first(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(7)]
+    ids = [add_sent_message(connection, f"SM{n:032d}") for n in range(7)]
     for n in range(7):
         post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", "delivered"))
     process_pending_callbacks()
     for message_id in ids:
-        forget(message_id)
+        remove_events(message_id)
     monkeypatch.setattr(replay, "BATCH", 3)
     heard: list[int] = []
     report = replay.replay(EVERYTHING, lambda so_far: heard.append(so_far.read))
@@ -122,24 +122,24 @@ def test_many_are_replayed_in_batches_oldest_first(
     assert db.session.query(AuditEntry).filter_by(action="callback.replayed").count() == 1
 
 
-def test_callbacks_received_meanwhile_are_left_to_the_workers(
+def test_callbacks_received_during_a_replay_are_left_to_the_workers(
     hub_demo: Flask, delivered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "BATCH", 1)
     later = new_id("rcp")
 
-    def busy(so_far: Report) -> None:
+    def receive_callback(so_far: Report) -> None:
         post_callback(hub_demo, status_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
 
-    report = replay.replay(EVERYTHING, busy)
+    report = replay.replay(EVERYTHING, receive_callback)
     assert report.read == 3
     assert callbacks()[-1].id > later
 
 
-def test_workers_may_settle_the_same_receipts_meanwhile(
+def test_workers_may_process_the_same_receipts_during_a_replay(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [a_sent_message(connection, f"SM{n:032d}") for n in range(12)]
+    ids = [add_sent_message(connection, f"SM{n:032d}") for n in range(12)]
     for word in ("delivered", "sent", "queued"):
         for n in range(12):
             post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", word))
@@ -151,7 +151,7 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
     )
     problems: list[Exception] = []
 
-    def beside(work: Callable[[], Any]) -> threading.Thread:
+    def in_thread(work: Callable[[], Any]) -> threading.Thread:
         def run() -> None:
             with hub_demo.app_context():
                 try:
@@ -162,7 +162,7 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
         return threading.Thread(target=run)
 
     threads = [
-        beside(work)
+        in_thread(work)
         for work in (
             process_pending_callbacks,
             process_pending_callbacks,
@@ -180,7 +180,7 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
     assert {(one.due_at, one.error) for one in callbacks()} == {(None, "")}
 
 
-def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
+def test_replays_are_audited(delivered: str) -> None:
     replay.replay(Selection(message=delivered))
     replay.replay(Selection(message=SID))
     # nothing to do, and nothing done
@@ -194,10 +194,10 @@ def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
     assert rows == [("message.replayed", delivered, ""), ("callback.replayed", "", f"about {SID}")]
 
 
-def test_receipts_of_test_connections_are_read_where_no_demo_runs(
+def test_receipts_of_test_connections_are_replayed_without_the_demo(
     delivered: str, environ: dict[str, str]
 ) -> None:
-    forget(delivered)
+    remove_events(delivered)
     plain = make_app({**environ, "HUB_DEMO": "0"})
     with plain.app_context():
         assert replay.replay(EVERYTHING).new == 3

@@ -1,4 +1,4 @@
-"""Retention deletes what is kept for a time only, and nothing else."""
+"""Retention deletes expired data and nothing else."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ from tests.hub_fixtures import (
 )
 
 
-def days(count: float) -> timedelta:
+def as_days(count: float) -> timedelta:
     return timedelta(days=count)
 
 
 @transaction
-def age(message_id: str, past: timedelta) -> str:
-    """Let a message have been made so long ago; return its id then."""
-    old = id_at("msg", now() - past)[:-6] + new_id("msg")[-6:]
+def make_old(message_id: str, age: timedelta) -> str:
+    """Backdate a message and return its new ID."""
+    old = id_at("msg", now() - age)[:-6] + new_id("msg")[-6:]
     row = db.session.get_one(MessageBody, message_id)
     db.session.add(MessageBody(owner_id=old, content=row.content))
     db.session.delete(row)
@@ -72,34 +72,34 @@ def age(message_id: str, past: timedelta) -> str:
 
 
 @transaction
-def callback(past: timedelta) -> str:
-    callback_id = id_at("rcp", now() - past)[:-6] + new_id("rcp")[-6:]
-    one = ProviderCallback(
+def add_callback(age: timedelta) -> str:
+    callback_id = id_at("rcp", now() - age)[:-6] + new_id("rcp")[-6:]
+    callback = ProviderCallback(
         id=callback_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
     )
-    one.request = {"body": "", "headers": {}}
-    db.session.add(one)
-    return one.id
+    callback.request = {"body": "", "headers": {}}
+    db.session.add(callback)
+    return callback.id
 
 
-def left(model: type) -> int:
+def count_rows(model: type) -> int:
     db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def test_texts_are_removed_after_their_retention_and_facts_stay(hub_demo: Flask) -> None:
-    old = age(queue_text(), days(30.1))
-    young = age(queue_text(), days(29.9))
+def test_texts_are_removed_after_their_retention_and_metadata_stays(hub_demo: Flask) -> None:
+    old = make_old(queue_text(), as_days(30.1))
+    young = make_old(queue_text(), as_days(29.9))
     assert retention.apply_retention() == 1
-    assert left(MessageBody) == 1
+    assert count_rows(MessageBody) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
     assert message(old).contact.address == ERIC
     assert retention.apply_retention() == 0
 
 
-def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
-    callback(days(31))
-    kept = callback(days(29))
+def test_callback_bodies_are_removed_after_their_retention(hub_demo: Flask) -> None:
+    add_callback(as_days(31))
+    kept = add_callback(as_days(29))
     retention.apply_retention()
     db.session.rollback()
     assert db.session.scalars(select(ProviderCallback.id)).all() == [kept]
@@ -110,7 +110,7 @@ def test_inbound_text_is_removed_from_platform_events_too(hub_demo: Flask, answe
     about = queue_text() if answers else None
 
     @transaction
-    def heard(past: timedelta) -> None:
+    def receive_text(past: timedelta) -> None:
         inbound = id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
         db.session.add(MessageBody(owner_id=inbound, content={"text": "Hello"}))
         db.session.add(
@@ -123,78 +123,76 @@ def test_inbound_text_is_removed_from_platform_events_too(hub_demo: Flask, answe
             )
         )
 
-    heard(days(31))
-    heard(days(1))
+    receive_text(as_days(31))
+    receive_text(as_days(1))
     retention.apply_retention()
-    assert left(PlatformEvent) == 1
+    assert count_rows(PlatformEvent) == 1
 
 
 def test_retention_keeps_opt_outs(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out(ERIC, test=True)
 
     @transaction
-    def long_ago() -> None:
+    def backdate() -> None:
         db.session.execute(
-            update(Suppression).where(Suppression.id == row.id).values(since=now() - days(4000))
+            update(Suppression).where(Suppression.id == row.id).values(since=now() - as_days(4000))
         )
 
-    long_ago()
+    backdate()
     retention.apply_retention()
-    assert left(Suppression) == 1
+    assert count_rows(Suppression) == 1
 
 
-def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
+def test_more_than_a_batch_is_removed_in_one_run(hub_demo: Flask) -> None:
     @transaction
-    def many() -> None:
+    def add_many() -> None:
         for _ in range(retention.AT_ONCE + 5):
             db.session.add(
                 MessageBody(
-                    owner_id=id_at("msg", now() - days(40))[:-8] + new_id("msg")[-8:],
+                    owner_id=id_at("msg", now() - as_days(40))[:-8] + new_id("msg")[-8:],
                     content={"text": "x"},
                 )
             )
 
-    many()
+    add_many()
     assert retention.apply_retention() == retention.AT_ONCE + 5
-    assert left(MessageBody) == 0
+    assert count_rows(MessageBody) == 0
 
 
-class TestShorter:
-    """A hub that keeps less."""
+class TestShorterRetention:
+    """A hub with shorter retention."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_BODY_DAYS": "1", "HUB_RECEIPT_DAYS": "90"}
 
-    def test_its_settings_hold(self, hub_demo: Flask) -> None:
-        age(queue_text(), days(2))
-        callback(days(80))
+    def test_configured_retention_applies(self, hub_demo: Flask) -> None:
+        make_old(queue_text(), as_days(2))
+        add_callback(as_days(80))
         retention.apply_retention()
-        assert (left(MessageBody), left(ProviderCallback)) == (0, 1)
+        assert (count_rows(MessageBody), count_rows(ProviderCallback)) == (0, 1)
 
 
 # ── After a year ──────────────────────────────────────────────────────────────────────────────────
-YEAR = days(366)
+YEAR = as_days(366)
 
 
-def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
-    hub_demo: Flask, simulator: Any
-) -> None:
+def test_sent_messages_are_removed_after_a_year(hub_demo: Flask, simulator: Any) -> None:
     old = queue_text()
     deliver()
     later = now() + YEAR
     removed = purge.delete_old_rows(later)
     assert removed["messages"] == 0, "something more is expected of it"
-    forget_when()
+    backdate_last_purge()
     update_message(old, due_at=None)
     removed = purge.delete_old_rows(later)
     assert removed["messages"] == 1
     assert (
-        left(Message),
-        left(Attempt),
-        left(StatusEvent),
-        left(PlatformEvent),
-        left(MessageBody),
+        count_rows(Message),
+        count_rows(Attempt),
+        count_rows(StatusEvent),
+        count_rows(PlatformEvent),
+        count_rows(MessageBody),
     ) == (
         0,
         0,
@@ -202,35 +200,33 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
         0,
         0,
     )
-    assert left(Contact) == 0, "nobody knows the address any more"
+    assert count_rows(Contact) == 0, "nobody knows the address any more"
 
 
 def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:
     queue_text()
     deliver()
-    before = left(StatusEvent)
-    assert sum(purge.delete_old_rows(now() - days(365)).values()) == 0
-    assert (left(Message), left(Contact), left(StatusEvent)) == (1, 1, before)
+    before = count_rows(StatusEvent)
+    assert sum(purge.delete_old_rows(now() - as_days(365)).values()) == 0
+    assert (count_rows(Message), count_rows(Contact), count_rows(StatusEvent)) == (1, 1, before)
 
 
-def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> None:
+def test_opt_outs_and_consents_do_not_expire(hub_demo: Flask, simulator: Any) -> None:
     gone = queue_text("+15005550004")  # who replied STOP
     deliver()
     consents.record_consent(ConsentEntry(ERIC, True), source="api", test=True)
     assert status(gone) == "failed"
     purge.delete_old_rows(now() + YEAR)
-    assert (left(Suppression), left(Consent)) == (1, 1)
-    assert left(Message) == 1, "the one that the opt-out came of"
-    assert left(Contact) == 2
+    assert (count_rows(Suppression), count_rows(Consent)) == (1, 1)
+    assert count_rows(Message) == 1, "the one that the opt-out came of"
+    assert count_rows(Contact) == 2
 
 
-def test_of_a_request_there_stays_that_it_was_there(
-    hub_demo: Flask, signing_app: SigningApp
-) -> None:
+def test_old_request_keeps_only_its_existence(hub_demo: Flask, signing_app: SigningApp) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     db.session.rollback()
-    assert purge.delete_old_rows(now() - days(1))["requests"] == 0
-    forget_when()
+    assert purge.delete_old_rows(now() - as_days(1))["requests"] == 0
+    backdate_last_purge()
     assert purge.delete_old_rows(now() + YEAR)["requests"] == 1, (
         "open or not: there was no news of it for a year"
     )
@@ -256,34 +252,34 @@ def test_erasing_a_team_post_erases_its_thread_and_buttons(
         test=True,
     )
     deliver()
-    assert (left(Thread), left(ActionToken)) == (1, 2)
+    assert (count_rows(Thread), count_rows(ActionToken)) == (1, 2)
     for _ in range(2):  # of two messages the one that took over goes first
         purge.delete_old_rows(now() + YEAR)
-        forget_when()
-    assert (left(Message), left(Thread), left(ActionToken)) == (0, 0, 0)
+        backdate_last_purge()
+    assert (count_rows(Message), count_rows(Thread), count_rows(ActionToken)) == (0, 0, 0)
 
 
-def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:
+def test_fallback_message_is_removed_before_its_predecessor(hub_demo: Flask) -> None:
     first = queue_text()
     update_message(first, status="failed", due_at=None)
     second = resend.resend(first).id
     update_message(second, status="failed", due_at=None)
     for _ in range(2):
         purge.delete_old_rows(now() + YEAR)
-        forget_when()
-    assert left(Message) == 0
+        backdate_last_purge()
+    assert count_rows(Message) == 0
 
 
-def test_it_is_looked_for_once_a_day(hub_demo: Flask) -> None:
+def test_old_rows_are_removed_once_a_day(hub_demo: Flask) -> None:
     assert purge.delete_old_rows(now() - YEAR) != {}
     assert purge.delete_old_rows(now() - YEAR) == {}
-    forget_when()
+    backdate_last_purge()
     assert purge.delete_old_rows(now() - YEAR) != {}
 
 
 @transaction
-def forget_when() -> None:
-    """Let the last look have been yesterday."""
+def backdate_last_purge() -> None:
+    """Backdate the last removal by two days."""
     row = db.session.get(Setting, purge.SETTING)
     if row is not None:
-        row.changed_at = now() - days(2)
+        row.changed_at = now() - as_days(2)

@@ -1,6 +1,4 @@
-"""Rows that cannot be read hold back no other: every column of a table is spoiled, each in a row of
-its own.
-"""
+"""An unreadable row blocks no other row: every column of a table is damaged in its own row."""
 
 from __future__ import annotations
 
@@ -110,7 +108,7 @@ def _for_postgresql(column: Column[Any], moment: str) -> Any:
 # ── People whose rows are going to be spoiled ─────────────────────────────────────────────────────
 @dataclass
 class PopulatedHub:
-    """A hub with people, each of whom everything is stored of, over a connection of their own."""
+    """A hub with people who have rows of every kind, each over their own connection."""
 
     app: Flask
     signing_app: SigningApp
@@ -159,8 +157,8 @@ def populated_hub(
 
 
 @transaction
-def fill() -> None:
-    """Add the rows that take long to come about by themselves: one for each spoiled connection."""
+def add_slow_rows() -> None:
+    """Add rows that take long to arise otherwise, one for each damaged connection."""
     made = list(
         db.session.scalars(select(Connection).where(Connection.title.startswith("Spoiled")))
     )
@@ -194,7 +192,7 @@ def fill() -> None:
 
 
 def damage(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
-    """Write a value past every check; False where the database itself refuses it."""
+    """Write a value past every check, and return False if the database refuses it."""
     where = " AND ".join(f"{name} = :key_{name}" for name in key)
     statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608 - our own tables
     with db.engine.connect() as connection:
@@ -238,9 +236,7 @@ def keys_of(table: Table) -> list[dict[str, Any]]:
 
 
 def damage_all(table: Table) -> int:
-    """Spoil every column of a table in every way, each in a row of its own while there are rows;
-    return how many values.
-    """
+    """Damage every column of a table in every way, each in its own row; return the count."""
     rows = keys_of(table)
     spoiled = 0
     if table.name == "connections":  # the oldest is the others'
@@ -257,24 +253,24 @@ def damage_all(table: Table) -> int:
 
 
 # ── What has to go on ─────────────────────────────────────────────────────────────────────────────
-def others_arrive(count: int = OTHER_MESSAGES) -> None:
-    """Send messages to other people, and see that each arrives."""
+def assert_others_are_delivered(count: int = OTHER_MESSAGES) -> None:
+    """Send messages to other people and check that each is delivered."""
     ids = [
         queue_text(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)
     ]
-    states: dict[str, str] = {}
+    statuses: dict[str, str] = {}
     deadline = time.monotonic() + 30
-    while set(states.values()) != {Status.DELIVERED}:
-        assert time.monotonic() < deadline, states
+    while set(statuses.values()) != {Status.DELIVERED}:
+        assert time.monotonic() < deadline, statuses
         deliver(30)
         process_pending_callbacks()
         db.session.rollback()
         found = select(Message.id, Message.status).where(Message.id.in_(ids))
-        states = {row[0]: row[1] for row in db.session.execute(found)}
+        statuses = {row[0]: row[1] for row in db.session.execute(found)}
         time.sleep(0.1)
 
 
-def api_answers(populated_hub: PopulatedHub, numbers: list[str]) -> None:
+def assert_api_lists_work(populated_hub: PopulatedHub, numbers: list[str]) -> None:
     for path, query in [
         ("/messages", {}),
         ("/suppressions", {}),
@@ -285,7 +281,7 @@ def api_answers(populated_hub: PopulatedHub, numbers: list[str]) -> None:
 
 
 def prepare(populated_hub: PopulatedHub, table: Table) -> list[str]:
-    """Store rows in every table and return the numbers of the people they are about.
+    """Store rows in every table and return the numbers of their people.
 
     Messages are sent, unless that would leave no row of the table to damage.
     """
@@ -293,7 +289,7 @@ def prepare(populated_hub: PopulatedHub, table: Table) -> list[str]:
     for n, slug in enumerate(populated_hub.slugs):
         queue_text(numbers[n % len(numbers)], connection_slug=slug, channel="")
     process_pending_callbacks()
-    fill()
+    add_slow_rows()
     if table.name not in ("messages", "provider_callbacks", "signers", "requests"):
         deliver()
     return numbers
@@ -307,20 +303,18 @@ def test_damaged_rows_of_a_table_block_no_other_rows(
     numbers = prepare(populated_hub, table)
     if not damage_all(table):
         pytest.skip("nothing of this table is there")
-    others_arrive(MORE_THAN_A_PAGE if name == "messages" else OTHER_MESSAGES)
+    assert_others_are_delivered(MORE_THAN_A_PAGE if name == "messages" else OTHER_MESSAGES)
     chores.run_chores(ShutdownSignal(20))
     cron.wake_queues()
-    others_arrive(3)
+    assert_others_are_delivered(3)
     every_page.answer(admin, zone)
-    api_answers(populated_hub, numbers)
+    assert_api_lists_work(populated_hub, numbers)
     assert job_failures.recent_failures() == {}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_old_spoiled_rows_keep_no_chore_from_its_work(
-    populated_hub: PopulatedHub, name: str
-) -> None:
-    """Give each chore work: old rows, connections that are off or archived, expired messages."""
+def test_old_damaged_rows_do_not_stop_chores(populated_hub: PopulatedHub, name: str) -> None:
+    """Give each chore work: old rows, disabled or archived connections, expired messages."""
     table = Base.metadata.tables[name]
     prepare(populated_hub, table)
     make_old()
@@ -334,7 +328,7 @@ def test_old_spoiled_rows_keep_no_chore_from_its_work(
 
 @transaction
 def make_old() -> None:
-    """Turn connections off, archive some, and let queued messages expire."""
+    """Disable connections, archive some, and expire queued messages."""
     moment = now()
     for n, connection in enumerate(db.session.scalars(select(Connection))):
         connection.state = ConnectionState.DISABLED.value

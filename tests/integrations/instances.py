@@ -1,4 +1,4 @@
-"""Instances of every integration, and what tests give them to send."""
+"""Instances of every integration, and sample values for their tests."""
 
 from __future__ import annotations
 
@@ -37,14 +37,16 @@ SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES")
 
 
 @cache
-def example(cls: type[Integration]) -> Mapping[str, Any]:
-    """Return the samples of an integration: the demo's settings and recipient where it has them,
-    and SETTINGS, TO, SAMPLE_WEBHOOKS and SAMPLE_CODES of its own test.
+def samples_of(cls: type[Integration]) -> Mapping[str, Any]:
+    """Return the samples of an integration, by name.
 
-    SAMPLE_WEBHOOKS is a list of (path, headers, body), and SAMPLE_CODES a list of error codes.
+    SETTINGS and TO come from the demo where it has them. Otherwise they come from the integration's
+    own test, as do SAMPLE_WEBHOOKS, a list of (path, headers, body), and SAMPLE_CODES, a list of
+    error
+    codes.
     """
     found = {}
-    for path in own_tests(cls):
+    for path in test_modules_of(cls):
         for node in ast.parse(path.read_text()).body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             names = [target.id for target in targets if isinstance(target, ast.Name)]
@@ -58,7 +60,7 @@ def example(cls: type[Integration]) -> Mapping[str, Any]:
     return found
 
 
-def own_tests(cls: type[Integration]) -> list[Path]:
+def test_modules_of(cls: type[Integration]) -> list[Path]:
     names = {f"test_{cls.name}.py", f"test_{cls.__module__.split('.')[2]}.py"}
     beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
     folders = (Path(__file__).parent, beside)
@@ -75,16 +77,16 @@ def literal(node: ast.stmt) -> Any:
 
 
 def instance(cls: type[Integration]) -> Integration:
-    return cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+    return cls(samples_of(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
 
 
-def good_address(cls: type[Integration]) -> str:
+def valid_address(cls: type[Integration]) -> str:
     return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(
-        cls.address, example(cls).get("TO") or "x"
+        cls.address, samples_of(cls).get("TO") or "x"
     )
 
 
-def a_webhook(
+def make_webhook(
     path: str, body: bytes = b"a=1", kind: str = "application/x-www-form-urlencoded", **headers: str
 ) -> WebhookRequest:
     return WebhookRequest(

@@ -1,4 +1,4 @@
-"""A server in the place of Slack that answers as it is told."""
+"""A server in place of Slack that responds as a test specifies."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
 
 
 class SlackServer:
-    """Stands where Slack would: keeps what it is asked, and answers the same until it is told
-    otherwise.
-    """
+    """A WSGI server in place of Slack that records requests and repeats its last response."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
@@ -84,7 +82,7 @@ def slack_for(slack_server: SlackServer, port: int) -> Any:
     return lambda given: Slack(given, client, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
 
 
-def send_error(one: Slack, message: Outbound) -> SendError:
+def send_error(slack: Slack, message: Outbound) -> SendError:
     with pytest.raises(SendError) as caught:
-        one.send(message)
+        slack.send(message)
     return caught.value

@@ -57,7 +57,7 @@ def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
 
 
 def rendered(message: Outbound) -> dict[str, Any]:
-    """Return the payload of a message, after the schema has found nothing wrong with its card."""
+    """Return the payload of a message after validating its card against the schema."""
     payload = Teams(SETTINGS, provider_http.ProviderHttpClient()).render(message)
     (attachment,) = payload["attachments"]
     assert (payload["type"], attachment["contentType"]) == (

@@ -1,4 +1,4 @@
-"""A Telegram bot and what tests let it post."""
+"""A Telegram bot and the messages that tests post with it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def http_recorder() -> Iterator[HttpRecorder]:
 
 @pytest.fixture
 def telegram(http_recorder: HttpRecorder) -> Telegram:
-    return a_bot(http_recorder)
+    return make_bot(http_recorder)
 
 
-def a_bot(http_recorder: HttpRecorder, **more: Any) -> Telegram:
+def make_bot(http_recorder: HttpRecorder, **more: Any) -> Telegram:
     return Telegram(
         {**SETTINGS, **more},
         provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),

@@ -28,7 +28,7 @@ GROUP = {"id": -1001234567890, "type": "supergroup", "title": "Acme signing"}
 TOKEN = "aZ09_-aZ09_-"
 
 
-def request(update: Any, **headers: str) -> WebhookRequest:
+def make_request(update: Any, **headers: str) -> WebhookRequest:
     body = update if isinstance(update, bytes) else json.dumps(update).encode()
     given = {"content-type": "application/json", SECRET: PROOF, **headers}
     return WebhookRequest(
@@ -41,7 +41,7 @@ def request(update: Any, **headers: str) -> WebhookRequest:
     )
 
 
-def message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str, Any]:
+def make_message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str, Any]:
     return {
         "update_id": 9,
         "message": {
@@ -55,8 +55,8 @@ def message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str,
     }
 
 
-def facts(update: Any) -> list[Any]:
-    return BOT.parse_events(request(update))
+def parse(update: Any) -> list[Any]:
+    return BOT.parse_events(make_request(update))
 
 
 PRESS = {

@@ -1,4 +1,4 @@
-"""Messaging Services by the recipient's country: typed into a table, kept, used, tested."""
+"""Messaging Services by the recipient's country: form, stored settings, sending and testing."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SENDER = "+13175550123"
 ACCOUNT = {"account_sid": "AC" + "1" * 32, "auth_token": "t" * 32, "sender": SENDER}
 
 
-def typed(*rows: tuple[str, str]) -> dict[str, str]:
-    """Return what a browser posts: the account, and the table's rows."""
+def form_values(*rows: tuple[str, str]) -> dict[str, str]:
+    """Return the values that a browser posts: the account and the rows of the table."""
     found = dict(ACCOUNT)
     for n, (country, sender) in enumerate(rows):
         found |= {f"services-{n}-country": country, f"services-{n}-sender": sender}
     return found
 
 
-def test_rows_are_kept_by_country_and_empty_ones_fall_out() -> None:
+def test_rows_are_stored_by_country_without_empty_ones() -> None:
     form = settings_form.read_form(
-        TwilioSms, typed((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {}
+        TwilioSms, form_values((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {}
     )
-    assert settings_of(form) == {"BR": BRAZIL, "FR": FRANCE}
+    assert services_of(form) == {"BR": BRAZIL, "FR": FRANCE}
     shown = settings_form.empty_form(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
     assert [list(row.data.values()) for row in shown["services"].entries] == [
         ["BR", BRAZIL],
@@ -45,14 +45,14 @@ def test_rows_are_kept_by_country_and_empty_ones_fall_out() -> None:
         ["", ""],
     ]
     assert (
-        settings_of(
+        services_of(
             settings_form.read_form(TwilioSms, ACCOUNT, {**ACCOUNT, "services": {"BR": BRAZIL}})
         )
         == {}
     ), "emptied is gone"
 
 
-def settings_of(form: Any) -> Any:
+def services_of(form: Any) -> Any:
     return settings_form.settings_of(form)["services"]
 
 
@@ -67,11 +67,9 @@ def settings_of(form: Any) -> Any:
         ([("BR", BRAZIL), ("br", FRANCE)], "twice"),
     ],
 )
-def test_a_row_that_is_wrong_is_named_and_stays_as_typed(
-    rows: list[tuple[str, str]], says: str
-) -> None:
+def test_invalid_row_is_named_and_preserved(rows: list[tuple[str, str]], says: str) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        settings_form.read_form(WhatsApp, typed(*rows), {})
+        settings_form.read_form(WhatsApp, form_values(*rows), {})
     assert (refused.value.field, says in str(refused.value)) == ("services", True)
     assert refused.value.form["services"].entries[0].data["sender"] == rows[0][1]
 
@@ -86,7 +84,7 @@ def test_a_row_that_is_wrong_is_named_and_stays_as_typed(
     ],
 )
 @pytest.mark.parametrize(("cls", "prefix"), [(TwilioSms, ""), (WhatsApp, "whatsapp:")])
-def test_a_recipients_country_chooses_the_service(
+def test_country_of_the_recipient_chooses_the_service(
     cls: type[TwilioSms], prefix: str, to: str, sends: str
 ) -> None:
     made = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, ProviderHttpClient())
@@ -100,19 +98,19 @@ def test_a_recipients_country_chooses_the_service(
 def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Connection) -> None:
     tested = connection_tests.run_test(
         connection.id,
-        {**_typed(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
+        {**_without_services(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
     )
     assert (tested.check.ok, tested.check.field) == (False, "services")
     known = credentials(hub_demo).messaging_service_sid
     tested = connection_tests.run_test(
         connection.id,
-        {**_typed(connection), "services-0-country": "BR", "services-0-sender": known},
+        {**_without_services(connection), "services-0-country": "BR", "services-0-sender": known},
     )
     assert tested.check.ok
     assert "to BR through the Messaging Service" in tested.check.text
 
 
-def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
+def test_admin_saves_services_on_the_page(admin: Browser, app: Flask) -> None:
     from hub.connections import demo
 
     with app.app_context():
@@ -140,5 +138,5 @@ def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
     assert f'value="{BRAZIL}"' in admin.get("/connections/demo-sms").text
 
 
-def _typed(connection: Connection) -> dict[str, Any]:
+def _without_services(connection: Connection) -> dict[str, Any]:
     return {name: value for name, value in connection.settings.items() if name != "services"}

@@ -1,6 +1,4 @@
-"""The contract, held by every integration that is registered: what it is, what it takes, what it
-does.
-"""
+"""The contract of every registered integration: declarations, settings, addresses and rendering."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from hub.integrations.base import (
     Problem,
     SecretField,
 )
-from tests.integrations.instances import every, example, good_address, instance, senders
+from tests.integrations.instances import every, instance, samples_of, senders, valid_address
 
 STATIC = Path(integrations.__file__).parents[1] / "static"
 
@@ -48,14 +46,14 @@ def outbound(to: str, **more: Any) -> Outbound:
 
 # ── What it is ────────────────────────────────────────────────────────────────────────────────────
 @every
-def test_it_is_named_like_its_module(cls: type[Integration]) -> None:
+def test_name_matches_the_module(cls: type[Integration]) -> None:
     *_, package, module = cls.__module__.split(".")
     assert cls.name in {module, package, f"{package}_{module}"}
     assert re.fullmatch(r"[a-z][a-z0-9_]*", cls.name)
 
 
 @every
-def test_its_card_says_what_it_is(cls: type[Integration]) -> None:
+def test_card_describes_the_integration(cls: type[Integration]) -> None:
     for word in ("title", "provider", "summary", "reach", "cost", "setup", "formatting", "buttons"):
         text = getattr(cls, word)
         assert isinstance(text, str), word
@@ -71,7 +69,7 @@ def test_its_card_says_what_it_is(cls: type[Integration]) -> None:
 
 
 @every
-def test_its_rules_make_sense(cls: type[Integration]) -> None:
+def test_limits_are_valid(cls: type[Integration]) -> None:
     assert cls.channel in Channel
     assert cls.address in Address
     assert re.fullmatch("[a-z]+", cls.event_prefix)
@@ -84,7 +82,7 @@ def test_its_rules_make_sense(cls: type[Integration]) -> None:
 
 # ── What it asks for ──────────────────────────────────────────────────────────────────────────────
 @every
-def test_every_setting_is_labeled_and_explained(cls: type[Integration]) -> None:
+def test_every_setting_has_a_label_and_a_description(cls: type[Integration]) -> None:
     form = cls.Form()
     assert issubclass(cls.Form, ConfigForm)
     for field in form:
@@ -98,7 +96,7 @@ def test_every_setting_is_labeled_and_explained(cls: type[Integration]) -> None:
 
 
 @every
-def test_a_rate_can_be_set_where_one_matters(cls: type[Integration]) -> None:
+def test_rate_field_exists_if_a_rate_limit_applies(cls: type[Integration]) -> None:
     if not (cls.per_second or cls.rate_hint):
         assert "per_second" not in cls.Form()
         return
@@ -108,7 +106,7 @@ def test_a_rate_can_be_set_where_one_matters(cls: type[Integration]) -> None:
 
 
 @every
-def test_no_secret_is_shown_again(cls: type[Integration]) -> None:
+def test_secret_fields_are_not_displayed(cls: type[Integration]) -> None:
     filled = cls.Form(data={field.name: "what was typed" for field in cls.Form()})
     for field in filled:
         if isinstance(field, SecretField):
@@ -116,10 +114,10 @@ def test_no_secret_is_shown_again(cls: type[Integration]) -> None:
 
 
 @every
-def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(
+def test_settings_fill_the_form_and_public_values_contain_no_secret(
     cls: type[Integration],
 ) -> None:
-    settings = example(cls).get("SETTINGS")
+    settings = samples_of(cls).get("SETTINGS")
     if settings is None:
         return
     form = cls.Form(MultiDict(settings))
@@ -141,7 +139,7 @@ def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(
 
 
 @every
-def test_an_empty_form_is_refused_in_sentences(cls: type[Integration]) -> None:
+def test_empty_form_is_refused_with_reasons(cls: type[Integration]) -> None:
     form = cls.Form(MultiDict())
     if not form.validate():
         assert all(str(error).endswith(".") for errors in form.errors.values() for error in errors)
@@ -149,27 +147,25 @@ def test_an_empty_form_is_refused_in_sentences(cls: type[Integration]) -> None:
 
 # ── What it does ──────────────────────────────────────────────────────────────────────────────────
 @senders
-def test_an_address_has_one_normal_form(cls: type[Integration]) -> None:
-    address = cls.clean_address(good_address(cls))
+def test_address_has_one_normal_form(cls: type[Integration]) -> None:
+    address = cls.clean_address(valid_address(cls))
     assert cls.clean_address(address) == address
     assert cls.clean_address(f" {address} ") == address
 
 
 @senders
 @pytest.mark.parametrize("address", ["", "   ", "\x00", "not an address at all!"])
-def test_an_address_that_is_none_is_refused_with_a_sentence(
-    cls: type[Integration], address: str
-) -> None:
+def test_invalid_address_is_refused_with_the_reason(cls: type[Integration], address: str) -> None:
     if cls.address in (Address.PHONE, Address.EMAIL):
         with pytest.raises(ValueError, match=r".{10,}"):
             cls.clean_address(address)
 
 
 @senders
-def test_rendering_is_pure_and_can_be_shown(cls: type[Integration]) -> None:
+def test_rendering_is_pure_and_contains_no_secret(cls: type[Integration]) -> None:
     one = instance(cls)
     message = outbound(
-        good_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1"
+        valid_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1"
     )
     before = dict(one.settings)
     first = one.render(message)
@@ -186,12 +182,12 @@ def test_rendering_is_pure_and_can_be_shown(cls: type[Integration]) -> None:
 
 
 @every
-def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(
+def test_unknown_code_has_no_explanation_and_known_codes_have_one(
     cls: type[Integration],
 ) -> None:
     assert cls.explain("") is None
     assert cls.explain("no such code") is None
-    codes = example(cls).get("SAMPLE_CODES", [])
+    codes = samples_of(cls).get("SAMPLE_CODES", [])
     assert codes or not cls.supports("send"), "give some error codes as SAMPLE_CODES in its test"
     for code in codes:
         known = cls.explain(code)
@@ -201,7 +197,7 @@ def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(
 
 
 @every
-def test_capabilities_are_declared_truthfully(cls: type[Integration]) -> None:
+def test_declared_capabilities_are_implemented(cls: type[Integration]) -> None:
     for power in ("find", "fetch_status"):
         assert cls.supports(power) is (getattr(cls, power) is not getattr(Integration, power))
     for method in cls.actions:
@@ -209,13 +205,13 @@ def test_capabilities_are_declared_truthfully(cls: type[Integration]) -> None:
 
 
 @senders
-def test_one_instance_serves_many_threads(cls: type[Integration]) -> None:
+def test_one_instance_is_thread_safe(cls: type[Integration]) -> None:
     one = instance(cls)
     wrong = []
 
     def work(n: int) -> None:
         for _ in range(50):
-            text = json.dumps(one.render(outbound(good_address(cls), card=Card(f"Card {n}"))))
+            text = json.dumps(one.render(outbound(valid_address(cls), card=Card(f"Card {n}"))))
             if "Hello" not in text:
                 wrong.append(text)
 

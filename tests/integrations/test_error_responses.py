@@ -1,6 +1,4 @@
-"""The reach of a provider's answer: a table over the providers and the answers that all of them may
-get.
-"""
+"""The scope of provider errors: responses that all providers may return."""
 
 from __future__ import annotations
 
@@ -61,18 +59,18 @@ def http_recorder() -> Iterator[HttpRecorder]:
 
 @pytest.fixture
 def send_error(http_recorder: HttpRecorder) -> SendAndFail:
-    """Give a function that has a provider answer so, and returns the error of sending."""
+    """Return a function that sets a provider's response and returns the error of sending."""
 
-    def ask(name: str, status: int, content: Any, **headers: str) -> SendError:
+    def send(name: str, status: int, content: Any, **headers: str) -> SendError:
         http_recorder.answer(status, content, **headers)
         with pytest.raises(SendError) as problem:
-            instance(http_recorder, name).send(outbound(name))
+            make_instance(http_recorder, name).send(outbound(name))
         return problem.value
 
-    return ask
+    return send
 
 
-def instance(http_recorder: HttpRecorder, name: str) -> Integration:
+def make_instance(http_recorder: HttpRecorder, name: str) -> Integration:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
     return cls(
@@ -97,7 +95,7 @@ every = pytest.mark.parametrize("name", PROVIDERS)
 @every
 @pytest.mark.parametrize("content", [HTML, "", "{}", "[]", "null", "upstream connect error"])
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410, 451])
-def test_a_gateway_that_lets_nothing_through_breaks_nothing(
+def test_gateway_page_means_unreachable(
     send_error: SendAndFail, name: str, status: int, content: str
 ) -> None:
     found = send_error(name, status, content)
@@ -110,7 +108,7 @@ def test_a_gateway_that_lets_nothing_through_breaks_nothing(
     "code", [403, "403", "FORBIDDEN", True, [20003], {"is": 20003}, -20003, 2000300, 20003.5]
 )
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_gateway_that_answers_in_json_breaks_nothing(
+def test_gateway_error_in_json_means_unreachable(
     send_error: SendAndFail, status: int, code: Any
 ) -> None:
     found = send_error("twilio", status, {"code": code, "message": "Forbidden"})
@@ -119,7 +117,7 @@ def test_a_gateway_that_answers_in_json_breaks_nothing(
 
 @every
 @pytest.mark.parametrize("status", [400, 413, 414, 431])
-def test_a_gateway_that_refuses_one_request_fails_one_message(
+def test_gateway_refusal_of_one_request_fails_one_message(
     send_error: SendAndFail, name: str, status: int
 ) -> None:
     assert type(send_error(name, status, HTML)) is PermanentError
@@ -127,7 +125,7 @@ def test_a_gateway_that_refuses_one_request_fails_one_message(
 
 @every
 @pytest.mark.parametrize("status", [302, 307, 408, 425, 500, 502, 503, 504, 520])
-def test_a_gateway_that_does_not_tell_leaves_it_unknown(
+def test_ambiguous_gateway_error_is_an_unknown_outcome(
     send_error: SendAndFail, name: str, status: int
 ) -> None:
     assert type(send_error(name, status, HTML)) is OutcomeUnknown, (
@@ -137,7 +135,7 @@ def test_a_gateway_that_does_not_tell_leaves_it_unknown(
 
 @every
 @pytest.mark.parametrize("content", [HTML, "", "[]", '{"ok": "maybe"}'])
-def test_a_success_that_cannot_be_read_leaves_it_unknown(
+def test_unreadable_success_is_an_unknown_outcome(
     send_error: SendAndFail, http_recorder: HttpRecorder, name: str, content: str
 ) -> None:
     if name == "teams":
@@ -167,7 +165,7 @@ def test_a_success_that_cannot_be_read_leaves_it_unknown(
         ("teams", 429, HTML, Scope.SENDER),
     ],
 )
-def test_a_limit_names_what_it_concerns(
+def test_rate_limit_names_its_scope(
     send_error: SendAndFail, name: str, status: int, content: Any, scope: Scope
 ) -> None:
     found = send_error(name, status, content)
@@ -179,10 +177,10 @@ def test_a_limit_names_what_it_concerns(
 @pytest.mark.parametrize(
     "name", ["twilio", "whatsapp", "slack", "slack webhook", "telegram", "teams"]
 )
-def test_a_pause_of_a_503_is_taken(http_recorder: HttpRecorder, name: str) -> None:
+def test_retry_after_of_a_503_is_used(http_recorder: HttpRecorder, name: str) -> None:
     http_recorder.answer(503, HTML, Retry_After="9")
     with pytest.raises(SlowDown) as problem:
-        instance(http_recorder, name).send(outbound(name))
+        make_instance(http_recorder, name).send(outbound(name))
     assert problem.value.retry_after == 9
 
 
@@ -199,7 +197,7 @@ def test_a_pause_of_a_503_is_taken(http_recorder: HttpRecorder, name: str) -> No
         ("queued", None, Status.ACCEPTED, False),
     ],
 )
-def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
+def test_message_created_as_failed_has_the_error_of_its_code(
     http_recorder: HttpRecorder,
     name: str,
     word: str,
@@ -217,7 +215,7 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
             "num_segments": "1",
         },
     )
-    found = instance(http_recorder, name).send(outbound(name))
+    found = make_instance(http_recorder, name).send(outbound(name))
     assert isinstance(found, Accepted)
     assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (
         status,
@@ -251,7 +249,7 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
         ("telegram", 400, {"ok": False, "description": "Bad Request: BRAND_NEW"}),
     ],
 )
-def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_connections(
+def test_error_about_the_team_destination_is_a_destination_error(
     send_error: SendAndFail, name: str, status: int, content: Any
 ) -> None:
     found = send_error(name, status, content)
@@ -269,11 +267,11 @@ def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_conne
         ("teams", 401, {"error": {"code": "DirectApiAuthorizationRequired"}}),
     ],
 )
-def test_the_provider_itself_still_breaks_the_connection(
+def test_error_about_the_account_breaks_the_connection(
     send_error: SendAndFail, name: str, status: int, content: Any
 ) -> None:
     assert type(send_error(name, status, content)) is ConnectionBroken
 
 
-def test_a_person_still_refuses(send_error: SendAndFail) -> None:
+def test_refusal_by_a_person_concerns_the_recipient(send_error: SendAndFail) -> None:
     assert type(send_error("twilio", 400, {"code": 21610})) is RecipientRefused

@@ -1,6 +1,4 @@
-"""The guide to adding an integration describes the whole contract with its defaults, and its
-examples work.
-"""
+"""The guide to adding an integration describes the contract completely, and its examples work."""
 
 from __future__ import annotations
 
@@ -54,14 +52,14 @@ OURS = {"SendError", "FileMissing", "FileRefused"}  # raised by the hub itself
 WORDS = {"Address": Address, "ConfigForm": base.ConfigForm, "NO_ERRORS": base.NO_ERRORS}
 
 
-def cells(name: str) -> list[str]:
+def row_cells(name: str) -> list[str]:
     assert name in ROWS, f"the guide does not describe {name}"
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", ROWS[name])[1:-1]]
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_every_attribute_stands_in_the_guide_with_its_default(name: str) -> None:
-    _, default, meaning = cells(name)
+def test_guide_describes_every_attribute_with_its_default(name: str) -> None:
+    _, default, meaning = row_cells(name)
     assert meaning
     if default == "required":
         assert not hasattr(Integration, name)
@@ -71,8 +69,8 @@ def test_every_attribute_stands_in_the_guide_with_its_default(name: str) -> None
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_stands_in_the_guide(name: str) -> None:
-    shown, default, meaning = cells(name)
+def test_guide_describes_every_method(name: str) -> None:
+    shown, default, meaning = row_cells(name)
     assert meaning
     assert ("*class*" in shown) is isinstance(MEMBERS[name], classmethod)
     raises = (
@@ -83,8 +81,8 @@ def test_every_method_stands_in_the_guide(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
-def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", cells(value.__name__)[1]))))
+def test_guide_describes_every_value_with_its_fields(value: type) -> None:
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", row_cells(value.__name__)[1]))))
     inherited = (
         {field.name for field in dataclasses.fields(WebhookEvent)}
         if issubclass(value, WebhookEvent) and value is not WebhookEvent
@@ -101,16 +99,16 @@ def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*base.__all__, *api.__all__}))
-def test_every_word_of_the_contract_is_named(name: str) -> None:
+def test_guide_names_every_term_of_the_contract(name: str) -> None:
     assert name in NAMED
 
 
 @pytest.mark.parametrize("name", sorted({kind.__name__ for kind in FAILURES} - OURS))
-def test_every_error_stands_in_the_guide_with_what_it_does(name: str) -> None:
-    assert all(cells(name))
+def test_guide_describes_every_error_with_its_effect(name: str) -> None:
+    assert all(row_cells(name))
 
 
-def test_the_guide_tells_of_nothing_that_is_not_there() -> None:
+def test_guide_describes_only_existing_names() -> None:
     known = {
         *ATTRIBUTES,
         *METHODS,
@@ -137,7 +135,7 @@ def test_links_of_the_guide_exist() -> None:
 
 # ── The example of a webhook ──────────────────────────────────────────────────────────────────────
 def example() -> type[WebhookReceiver]:
-    """Return an integration made of the guide's own code."""
+    """Return an integration built from the guide's code."""
     code = next(re.finditer(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))[1]
     scope: dict[str, Any] = {
         "WebhookReceiver": WebhookReceiver,
@@ -168,7 +166,7 @@ def report(body: bytes, key: str = "shh") -> WebhookRequest:
     )
 
 
-def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
+def test_webhook_of_the_guide_accepts_only_signed_requests() -> None:
     made = example()
     one = made({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
     blank = made({}, provider_http.ProviderHttpClient())
@@ -183,7 +181,7 @@ def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
             anyone.verify(request)
 
 
-def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
+def test_webhook_of_the_guide_reads_reports_and_ignores_nonsense() -> None:
     one = example()({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     assert one.parse_events(genuine) == [
@@ -206,5 +204,5 @@ def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
         (b'{"a":' * 100_000, {}),
     ],
 )
-def test_a_json_body_is_an_object_that_can_be_stored(body: bytes, found: dict[str, Any]) -> None:
+def test_json_body_is_an_object_that_can_be_stored(body: bytes, found: dict[str, Any]) -> None:
     assert report(body).json == found

@@ -38,7 +38,7 @@ from tests.hub_fixtures import (
     status,
 )
 from tests.hub_fixtures import hub_demo as hub_demo
-from tests.integrations.instances import ALL, a_webhook
+from tests.integrations.instances import ALL, make_webhook
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     integrations.registry.cache_clear()
 
 
-def test_twilio_is_there() -> None:
+def test_twilio_is_registered() -> None:
     assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == ["twilio_sms"]
     assert list(integrations.registry()) == [
         cls.name for cls in sorted(ALL, key=lambda one: one.title.lower())
     ]
 
 
-def test_a_package_adds_an_integration_by_naming_it(
+def test_package_registers_an_integration_by_entry_point(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(site, monkeypatch, {"fake_chat": "tests.fake_provider:FakeChat"})
@@ -63,7 +63,7 @@ def test_a_package_adds_an_integration_by_naming_it(
     assert list(integrations.registry()) != [cls.name for cls in ALL]
 
 
-def test_an_added_integration_has_its_card_and_its_webhook(
+def test_registered_integration_has_its_card_and_webhook(
     site: Path,
     monkeypatch: pytest.MonkeyPatch,
     environ: dict[str, str],
@@ -125,7 +125,7 @@ def test_plug_in_of_an_older_contract_is_refused_by_name(
 def test_webhook_needs_a_receiver() -> None:
     with pytest.raises(TypeError, match="has to be a WebhookReceiver"):
 
-        class Deaf(FakeChat):
+        class WithoutReceiver(FakeChat):
             name = "deaf"
 
             @webhook("deaf")
@@ -133,7 +133,7 @@ def test_webhook_needs_a_receiver() -> None:
                 return []
 
 
-def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_names_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     importlib.import_module("tests.fake_provider")
     site.mkdir()
     (site / "false_twilio.py").write_text(
@@ -145,32 +145,34 @@ def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch
         integrations.registry()
 
 
-def test_an_integration_that_is_not_there_is_said_to_be_missing() -> None:
+def test_missing_integration_is_reported() -> None:
     with pytest.raises(NotFound, match="install"):
         integrations.get("webhook_chat")
 
 
-def test_declarations_are_gathered_from_the_methods() -> None:
-    class Speaking(WebhookReceiver, FakeChat):
+def test_webhook_declarations_are_collected_from_methods() -> None:
+    class WithWebhook(WebhookReceiver, FakeChat):
         name = "speaking"
 
         def verify(self, request: WebhookRequest) -> None:
-            """Trust everybody."""
+            """Accept every request."""
 
         @webhook("a")
         def on_a(self, request: WebhookRequest) -> list[Any]:
             return [1]
 
-    assert Speaking.webhooks == {"a": "on_a"}
+    assert WithWebhook.webhooks == {"a": "on_a"}
     assert FakeChat.webhooks == {}
-    assert Speaking({}, provider_http.ProviderHttpClient()).parse_events(a_webhook("a")) == [1]
+    assert WithWebhook({}, provider_http.ProviderHttpClient()).parse_events(make_webhook("a")) == [
+        1
+    ]
 
 
-def test_a_package_that_is_gone_does_not_stop_the_hub(
+def test_missing_package_does_not_stop_the_hub(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     @transaction
-    def orphan() -> str:
+    def add_orphan() -> str:
         made = db.session.get_one(
             Connection, connections.create(connection.integration, "Orphan", test=True)
         )
@@ -183,7 +185,7 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
             outbox.Draft(connection=made.info, recipient=contact, text="Nobody carries this.")
         ).id
 
-    left = orphan()
+    left = add_orphan()
     answer = accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )

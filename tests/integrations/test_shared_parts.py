@@ -1,4 +1,4 @@
-"""The parts that integrations share: error tables, calls, escaping, and messages as plain text."""
+"""Shared parts of integrations: error tables, calls, escaping, and messages as plain text."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_error_is_found_by_code_and_then_by_status(
     assert (type(found), found.code) == (error, named)
 
 
-def test_wait_of_a_busy_provider_is_kept() -> None:
+def test_retry_after_of_a_busy_provider_is_used() -> None:
     found = TABLE.error_for(ProviderResponse(503, {"retry-after": "7"}, b""))
     assert isinstance(found, SlowDown)
     assert found.retry_after == 7
@@ -117,7 +117,9 @@ def test_call_sends_json_and_returns_every_status(http_recorder: HttpRecorder) -
     assert described.splitlines() == ["POST http://127.0.0.1/a/•••", "HTTP 404", "code gone"]
 
 
-def test_call_tells_a_lost_response_from_a_refused_connection(http_recorder: HttpRecorder) -> None:
+def test_call_distinguishes_a_lost_response_from_a_refused_connection(
+    http_recorder: HttpRecorder,
+) -> None:
     http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}", "127.0.0.1:1"])
     with pytest.raises(OutcomeUnknown, match="Pushfox closed the connection"):
         call(http, "Pushfox", "POST", http_recorder.url)
@@ -171,7 +173,7 @@ def test_long_facts_are_cut_before_the_text() -> None:
 
 
 # ── Values ────────────────────────────────────────────────────────────────────────────────────────
-def test_price_needs_a_currency() -> None:
+def test_price_requires_a_currency() -> None:
     with pytest.raises(ValueError, match="currency"):
         Price(amount=1, currency="")  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Slack: its settings, addresses, requests, and the errors made of its answers."""
+"""Slack: settings, addresses, requests and errors."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SAMPLE_WEBHOOKS = [
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
-def read(typed: dict[str, str], stored: dict[str, Any] | None = None) -> dict[str, Any]:
+def read_settings(typed: dict[str, str], stored: dict[str, Any] | None = None) -> dict[str, Any]:
     return settings_form.settings_of(settings_form.read_form(Slack, typed, stored or {}))
 
 
 @pytest.mark.parametrize("typed", [BY_HOOK, BY_BOT, {**BY_HOOK, **BUTTONS}, {**BY_BOT, **BUTTONS}])
-def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> None:
-    assert {name: value for name, value in read(typed).items() if value} == typed
+def test_bot_or_webhook_is_enough_with_or_without_buttons(typed: dict[str, str]) -> None:
+    assert {name: value for name, value in read_settings(typed).items() if value} == typed
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> No
         ({**BY_HOOK, **BUTTONS, "app_id": "T0123456789"}, "app_id", "App ID is A"),
     ],
 )
-def test_mismatched_variables_are_reported_at_their_place(
+def test_mismatched_settings_are_reported_at_their_field(
     typed: dict[str, str], field: str, says: str
 ) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        read(typed)
+        read_settings(typed)
     assert (refused.value.field, says in str(refused.value)) == (field, True)
 
 
@@ -84,38 +84,49 @@ def test_mismatched_variables_are_reported_at_their_place(
         "https://hooks.slack.com:port/services/T0123ABCD/B0123ABCD/x",
     ],
 )
-def test_an_address_that_is_no_webhook_is_refused_without_quoting_it(url: str) -> None:
+def test_invalid_webhook_url_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(InvalidSettings) as refused:
-        read({"webhook_url": url})
+        read_settings({"webhook_url": url})
     assert refused.value.field == "webhook_url"
     assert SECRET not in str(refused.value)
     assert str(refused.value).endswith(".")
 
 
-def test_a_webhook_with_its_port_is_the_same_place() -> None:
-    assert Slack.destination_of(read({"webhook_url": HOOK.replace(".com/", ".com:443/")})) == PLACE
+def test_webhook_url_with_its_default_port_has_the_same_destination() -> None:
+    assert (
+        Slack.destination_of(read_settings({"webhook_url": HOOK.replace(".com/", ".com:443/")}))
+        == PLACE
+    )
 
 
-def test_buttons_are_added_and_given_up_without_asking_for_the_other_secret_again() -> None:
-    assert read(BUTTONS, BY_HOOK)["webhook_url"] == HOOK
-    assert read({**BUTTONS, "channel": CHANNEL}, BY_BOT)["bot_token"] == BY_BOT["bot_token"]
-    without = read({}, {**BY_HOOK, **BUTTONS})
+def test_buttons_can_be_added_and_removed_without_entering_other_secrets_again() -> None:
+    assert read_settings(BUTTONS, BY_HOOK)["webhook_url"] == HOOK
+    assert (
+        read_settings({**BUTTONS, "channel": CHANNEL}, BY_BOT)["bot_token"] == BY_BOT["bot_token"]
+    )
+    without = read_settings({}, {**BY_HOOK, **BUTTONS})
     assert (without["webhook_url"], without["app_id"], without["signing_secret"]) == (HOOK, "", "")
 
 
-def test_another_app_has_other_secrets() -> None:
+def test_different_app_requires_its_own_secrets() -> None:
     with pytest.raises(InvalidSettings) as refused:
-        read({"app_id": "A9876543210", "channel": CHANNEL}, {**BY_BOT, **BUTTONS})
+        read_settings({"app_id": "A9876543210", "channel": CHANNEL}, {**BY_BOT, **BUTTONS})
     assert "changed" in str(refused.value)
 
 
 def test_switching_the_method_replaces_the_stored_secret() -> None:
-    assert {k: v for k, v in read(BY_BOT, BY_HOOK).items() if v} == BY_BOT
-    assert {k: v for k, v in read({**BY_HOOK, "channel": CHANNEL}, BY_BOT).items() if v} == BY_HOOK
+    assert {k: v for k, v in read_settings(BY_BOT, BY_HOOK).items() if v} == BY_BOT
+    assert {
+        k: v for k, v in read_settings({**BY_HOOK, "channel": CHANNEL}, BY_BOT).items() if v
+    } == BY_HOOK
 
 
-def test_nothing_secret_is_stored_in_the_clear() -> None:
-    for made in (read(BY_HOOK), read({**BY_HOOK, **BUTTONS}), read(BY_BOT)):
+def test_public_values_contain_no_secret() -> None:
+    for made in (
+        read_settings(BY_HOOK),
+        read_settings({**BY_HOOK, **BUTTONS}),
+        read_settings(BY_BOT),
+    ):
         plain = " ".join(
             (Slack.account_of(made), Slack.senders_of(made).default, Slack.destination_of(made))
         )
@@ -136,7 +147,7 @@ def test_nothing_secret_is_stored_in_the_clear() -> None:
     )
 
 
-def test_a_bot_keeps_threads_and_changes_its_posts_and_a_webhook_does_neither() -> None:
+def test_bot_supports_threads_and_edits_and_a_webhook_supports_neither() -> None:
     assert [Slack.keeps_threads(place) for place in (PLACE, CHANNEL)] == [False, True]
     assert [Slack.edits_posts(place) for place in (PLACE, CHANNEL)] == [False, True]
 
@@ -151,7 +162,7 @@ def test_a_bot_keeps_threads_and_changes_its_posts_and_a_webhook_does_neither() 
         (" Eric.Smith@Example.com", "eric.smith@example.com", Address.EMAIL),
     ],
 )
-def test_channels_members_webhooks_and_mail_addresses_are_addresses(
+def test_channels_members_webhooks_and_email_addresses_are_accepted(
     typed: str, clean: str, kind: Address
 ) -> None:
     assert Slack.clean_address(typed) == clean
@@ -174,6 +185,6 @@ def test_channels_members_webhooks_and_mail_addresses_are_addresses(
         "x" * 400 + "@a.example",
     ],
 )
-def test_names_and_numbers_are_none(typed: str) -> None:
+def test_names_and_numbers_are_refused_as_addresses(typed: str) -> None:
     with pytest.raises(ValueError, match="Channel ID"):
         Slack.clean_address(typed)

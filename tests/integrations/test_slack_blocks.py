@@ -1,6 +1,4 @@
-"""Slack messages stay within every limit and keep their meaning, for texts of any length and
-alphabet.
-"""
+"""Slack messages stay within every limit and keep their meaning, for any text."""
 
 from __future__ import annotations
 
@@ -27,64 +25,62 @@ ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}
 
 
 # ── An independent checker of the limits ──────────────────────────────────────────────────────────
-def text_object(found: Any, most: int, kind: str) -> None:
-    assert found["type"] == kind
-    assert 1 <= units(found["text"]) <= most
-    assert found["text"].strip()
+def assert_text_object(text_object: Any, limit: int, kind: str) -> None:
+    assert text_object["type"] == kind
+    assert 1 <= units(text_object["text"]) <= limit
+    assert text_object["text"].strip()
     if kind == "mrkdwn":
-        safe(found["text"])
+        assert_safe(text_object["text"])
 
 
-def safe(text: str) -> None:
-    """Hold that a text mentions nobody, holds whole escapes only, and has no angle bracket but
-    those of links.
-    """
+def assert_safe(text: str) -> None:
+    """Check that a text has no mention, no partial escape, and angle brackets in links only."""
     bare = re.sub(r"<https?://[^\s<>|]+>", "", text, flags=re.IGNORECASE)
     assert not set("<>") & set(bare)
     assert not re.search(r"&(?!(amp|lt|gt);)", bare)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", text)
 
 
-def button(found: dict[str, Any]) -> None:
-    text_object(found["text"], 75, "plain_text")
-    assert ("url" in found) is not ("value" in found)
-    assert len(found.get("url", "")) <= 3000
-    assert len(found.get("value", "")) <= 2000
-    assert found.get("style") in (None, "primary", "danger")
+def assert_button(element: dict[str, Any]) -> None:
+    assert_text_object(element["text"], 75, "plain_text")
+    assert ("url" in element) is not ("value" in element)
+    assert len(element.get("url", "")) <= 3000
+    assert len(element.get("value", "")) <= 2000
+    assert element.get("style") in (None, "primary", "danger")
 
 
-def actions(block: dict[str, Any]) -> None:
+def assert_actions(block: dict[str, Any]) -> None:
     assert 1 <= len(block["elements"]) <= 25
     for one in block["elements"]:
-        button(one)
+        assert_button(one)
     names = [one["action_id"] for one in block["elements"]]
     assert len(set(names)) == len(names)
 
 
-def section(block: dict[str, Any]) -> None:
+def assert_section(block: dict[str, Any]) -> None:
     assert ("text" in block) is not ("fields" in block)
     if "text" in block:
-        text_object(block["text"], 3000, "mrkdwn")
+        assert_text_object(block["text"], 3000, "mrkdwn")
     assert "fields" not in block or 1 <= len(block["fields"]) <= 10
     for one in block.get("fields", ()):
-        text_object(one, 2000, "mrkdwn")
+        assert_text_object(one, 2000, "mrkdwn")
 
 
-def context(block: dict[str, Any]) -> None:
+def assert_context(block: dict[str, Any]) -> None:
     assert 1 <= len(block["elements"]) <= 10
     for one in block["elements"]:
-        text_object(one, 2000, "mrkdwn")
+        assert_text_object(one, 2000, "mrkdwn")
 
 
 CHECKS = {
-    "header": lambda block: text_object(block["text"], 150, "plain_text"),
-    "section": section,
-    "context": context,
-    "actions": actions,
+    "header": lambda block: assert_text_object(block["text"], 150, "plain_text"),
+    "section": assert_section,
+    "context": assert_context,
+    "actions": assert_actions,
 }
 
 
-def within_limits(payload: dict[str, Any]) -> None:
+def assert_within_limits(payload: dict[str, Any]) -> None:
     blocks = payload["blocks"]
     assert 1 <= len(blocks) <= 50
     for block in blocks:
@@ -92,7 +88,7 @@ def within_limits(payload: dict[str, Any]) -> None:
     for made in Block.parse_all(blocks):
         made.to_dict()
     assert 1 <= units(payload["text"]) <= 4000
-    safe(payload["text"])
+    assert_safe(payload["text"])
     assert sum(units(text) for text in strings(payload)) <= 12_000
     assert json.loads(json.dumps(payload)) == payload
 
@@ -167,15 +163,15 @@ messages = st.builds(
 
 @settings(max_examples=examples(150), deadline=None)
 @given(messages, st.sampled_from([BOT, ACTING]))
-def test_every_message_is_within_slacks_limits(
+def test_every_message_is_within_the_limits_of_slack(
     message: Outbound, given_settings: dict[str, str]
 ) -> None:
-    within_limits(Slack(given_settings, ProviderHttpClient()).render(message))
+    assert_within_limits(Slack(given_settings, ProviderHttpClient()).render(message))
 
 
 @pytest.mark.parametrize("text", [*AWKWARD, "", " ", "x", "https://a.example/" + "&" * 3000])
 @pytest.mark.parametrize("times", [1, 11, 120])
-def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int) -> None:
+def test_many_facts_notes_and_buttons_are_within_the_limits(text: str, times: int) -> None:
     card = Card(
         text * times, ((text, text * times), (text * times, text)) * times, (text * times,) * times
     )
@@ -183,7 +179,7 @@ def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int)
         Button(text * times, f"https://hub.example/{text}", "tok"),
         Button("Open", "https://hub.example/" + "y" * 2900),
     ) * times
-    within_limits(
+    assert_within_limits(
         Slack(ACTING, ProviderHttpClient()).render(
             Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=pressed)
         )
@@ -192,23 +188,23 @@ def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int)
 
 @settings(max_examples=examples(300), deadline=None)
 @given(texts, st.integers(0, 3000))
-def test_a_cut_splits_no_escape_and_says_that_it_cut(text: str, most: int) -> None:
+def test_truncated_text_splits_no_escape_and_ends_with_an_ellipsis(text: str, most: int) -> None:
     whole = mrkdwn(text, 1_000_000)
     cut = mrkdwn(text, most)
     assert units(cut) <= most
-    safe(cut)
+    assert_safe(cut)
     assert cut == whole or most == 0 or cut.endswith("…")
     assert whole.startswith(cut.removesuffix("…").rstrip()) or cut == whole
 
 
-def test_a_cut_leaves_an_accent_on_its_letter_and_a_family_together() -> None:
+def test_truncated_text_splits_no_grapheme() -> None:
     assert mrkdwn("abe\u0301xyz", 4) == "ab…"
     assert plain("ab👩\u200d👧 and more", 7) == "ab…"
 
 
 def test_data_triggers_no_mention() -> None:
     shown = mrkdwn("<!channel> <@U123> <#C1|x> @here & <https://evil.example|bank>", 3000)
-    safe(shown)
+    assert_safe(shown)
     assert shown.startswith("&lt;!channel&gt; &lt;@U123&gt;")
 
 
@@ -216,7 +212,7 @@ def test_data_triggers_no_mention() -> None:
     "text",
     ["*a*", "_a b_", "~a~", "(*a*)", "x *a* y", "**a**", "a *b*c* d", "`a`", "```a\nb```", "“_a_”"],
 )
-def test_data_formats_nothing_and_reads_the_same(text: str) -> None:
+def test_data_is_not_formatted(text: str) -> None:
     shown = mrkdwn(text, 3000)
     for mark in "*_~":
         assert not re.search(
@@ -233,7 +229,7 @@ def test_characters_without_a_formatting_meaning_are_unchanged(text: str) -> Non
     assert mrkdwn(text, 3000) == text.replace(">", "&gt;")
 
 
-def test_a_quote_is_none_and_a_web_address_is_a_link() -> None:
+def test_quotes_are_not_formatted_and_web_addresses_are_links() -> None:
     assert mrkdwn("> so", 99) == "› so"
     assert (
         mrkdwn("Sign: https://sign.example/r_1?a=1&b=*.", 99)
@@ -242,7 +238,7 @@ def test_a_quote_is_none_and_a_web_address_is_a_link() -> None:
 
 
 # ── What is shown ─────────────────────────────────────────────────────────────────────────────────
-def a_post(**more: Any) -> Outbound:
+def make_post(**more: Any) -> Outbound:
     card = Card(
         "Employment Agreement",
         (("Signers", "1 of 2"), ("Due", "24 December")),
@@ -255,8 +251,8 @@ def a_post(**more: Any) -> Outbound:
     return Outbound("msg_1", 1, "C0123456789", "Sent & waiting", card=card, buttons=pressed, **more)
 
 
-def test_a_card_is_a_header_the_text_its_facts_its_notes_and_its_buttons() -> None:
-    payload = Slack(ACTING, ProviderHttpClient()).render(a_post())
+def test_card_has_a_header_text_facts_notes_and_buttons() -> None:
+    payload = Slack(ACTING, ProviderHttpClient()).render(make_post())
     header, text, facts, notes, pressed = payload["blocks"]
     assert header["text"]["text"] == "Employment Agreement"
     assert text["text"] == {"type": "mrkdwn", "text": "Sent &amp; waiting", "verbatim": True}
@@ -269,12 +265,12 @@ def test_a_card_is_a_header_the_text_its_facts_its_notes_and_its_buttons() -> No
     assert payload["text"] == "Sent &amp; waiting"
 
 
-def test_without_a_signing_secret_what_acts_is_a_link() -> None:
-    pressed = Slack(BOT, ProviderHttpClient()).render(a_post())["blocks"][-1]["elements"]
+def test_buttons_are_links_without_a_signing_secret() -> None:
+    pressed = Slack(BOT, ProviderHttpClient()).render(make_post())["blocks"][-1]["elements"]
     assert [one["url"] for one in pressed] == ["https://sign.example/1", "https://hub.example/a/t"]
 
 
-def test_a_text_alone_is_a_section() -> None:
+def test_text_without_a_card_is_a_section() -> None:
     payload = Slack(BOT, ProviderHttpClient()).render(Outbound("msg_1", 1, "C0123456789", "Hello"))
     assert [block["type"] for block in payload["blocks"]] == ["section"]
     assert (payload["channel"], payload["unfurl_links"], payload["unfurl_media"]) == (
@@ -284,7 +280,7 @@ def test_a_text_alone_is_a_section() -> None:
     )
 
 
-def test_more_facts_than_fit_end_with_dots() -> None:
+def test_excess_facts_end_with_an_ellipsis() -> None:
     card = Card("T", tuple((str(n), "x") for n in range(500)))
     blocks = Slack(BOT, ProviderHttpClient()).render(
         Outbound("msg_1", 1, "C0123456789", "Hello", card=card)
@@ -292,18 +288,18 @@ def test_more_facts_than_fit_end_with_dots() -> None:
     assert blocks[-1]["fields"][-1]["text"] == "…"
 
 
-def test_an_answer_an_edit_and_a_reply_in_a_thread_say_where_they_belong() -> None:
+def test_responses_edits_and_replies_name_their_target() -> None:
     one = Slack(ACTING, ProviderHttpClient())
     assert (
-        one.render(a_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"]
+        one.render(make_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"]
         is True
     )
-    edit = one.render(a_post(edits="C0123456789/1.2"))
+    edit = one.render(make_post(edits="C0123456789/1.2"))
     assert (edit["channel"], edit["ts"], edit["parse"]) == ("C0123456789", "1.2", "none")
-    assert one.render(a_post(thread="1.2"))["thread_ts"] == "1.2"
+    assert one.render(make_post(thread="1.2"))["thread_ts"] == "1.2"
 
 
-def test_slacks_models_are_loaded_by_the_first_message_only() -> None:
+def test_slack_models_are_loaded_with_the_first_message() -> None:
     program = (
         "import sys; from hub import integrations; integrations.get('slack'); print('slack_sdk' in"
         " sys.modules)"

@@ -1,6 +1,4 @@
-"""Clicks on buttons in Slack: verified by their signature, read without trust, and acted on through
-the webhook route.
-"""
+"""Button actions in Slack: verified by signature, parsed defensively, then performed."""
 
 from __future__ import annotations
 
@@ -56,7 +54,7 @@ ONE = Slack(
 )
 
 
-def a_press(*values: str | None, **more: Any) -> dict[str, Any]:
+def make_button_action(*values: str | None, **more: Any) -> dict[str, Any]:
     actions = [
         {"type": "button", "action_id": f"b-{n}"} | ({} if value is None else {"value": value})
         for n, value in enumerate(values)
@@ -72,25 +70,25 @@ def a_press(*values: str | None, **more: Any) -> dict[str, Any]:
     }
 
 
-def a_request(payload: Any, **headers: str) -> WebhookRequest:
+def make_request(payload: Any, **headers: str) -> WebhookRequest:
     body = urlencode(
         {"payload": payload if isinstance(payload, str) else json.dumps(payload)}
     ).encode()
-    return signed(body, **headers)
+    return sign(body, **headers)
 
 
-def signed(
-    body: bytes, *, at: str = "", secret: str = SECRET, signature: str | None = None
+def sign(
+    body: bytes, *, timestamp: str = "", secret: str = SECRET, signature: str | None = None
 ) -> WebhookRequest:
-    at = at or str(int(time.time()))
+    timestamp = timestamp or str(int(time.time()))
     made = (
-        SignatureVerifier(secret).generate_signature(timestamp=at, body=body)
+        SignatureVerifier(secret).generate_signature(timestamp=timestamp, body=body)
         if signature is None
         else signature
     )
     headers = {
         "content-type": "application/x-www-form-urlencoded",
-        "x-slack-request-timestamp": at,
+        "x-slack-request-timestamp": timestamp,
         "x-slack-signature": made or "",
     }
     return WebhookRequest("POST", f"https://hub.example{TARGET}", PATH, headers, body)
@@ -99,31 +97,31 @@ def signed(
 # ── The signature ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("late", [-290, 0, 290])
 def test_slack_signature_within_five_minutes_is_genuine(late: int) -> None:
-    ONE.verify(a_request(a_press("tok"), at=str(int(time.time()) + late)))
+    ONE.verify(make_request(make_button_action("tok"), at=str(int(time.time()) + late)))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        signed(b"payload=x", secret="f" * 32),
-        signed(b"payload=x", at=str(int(time.time()) - 400)),
-        signed(b"payload=x", at=str(int(time.time()) + 86_400)),
-        signed(b"payload=x", at="soon", signature="v0=" + "0" * 64),
-        signed(b"payload=x", at="١٧٠٠٠٠٠٠٠٠", signature="v0=" + "0" * 64),
-        signed(b"payload=x", at="9" * 13, signature="v0=" + "0" * 64),
-        signed(b"payload=x", signature=""),
-        signed(b"payload=x", signature="v0=" + "é" * 64),
-        signed(b"payload=x", signature="v1=" + "0" * 64),
-        signed(b"\xff\xfe", signature="v0=" + "0" * 64),
+        sign(b"payload=x", secret="f" * 32),
+        sign(b"payload=x", timestamp=str(int(time.time()) - 400)),
+        sign(b"payload=x", timestamp=str(int(time.time()) + 86_400)),
+        sign(b"payload=x", timestamp="soon", signature="v0=" + "0" * 64),
+        sign(b"payload=x", timestamp="١٧٠٠٠٠٠٠٠٠", signature="v0=" + "0" * 64),
+        sign(b"payload=x", timestamp="9" * 13, signature="v0=" + "0" * 64),
+        sign(b"payload=x", signature=""),
+        sign(b"payload=x", signature="v0=" + "é" * 64),
+        sign(b"payload=x", signature="v1=" + "0" * 64),
+        sign(b"\xff\xfe", signature="v0=" + "0" * 64),
     ],
 )
-def test_everything_else_is_refused(request_: WebhookRequest) -> None:
+def test_other_signatures_are_refused(request_: WebhookRequest) -> None:
     with pytest.raises(BadWebhook):
         ONE.verify(request_)
 
 
-def test_a_changed_body_is_refused_however_little() -> None:
-    genuine = a_request(a_press("tok"))
+def test_changed_body_is_refused() -> None:
+    genuine = make_request(make_button_action("tok"))
     for body in (
         genuine.body + b"&",
         genuine.body.replace(b"tok", b"tik"),
@@ -133,16 +131,16 @@ def test_a_changed_body_is_refused_however_little() -> None:
             ONE.verify(WebhookRequest("POST", genuine.url, PATH, genuine.headers, body))
 
 
-def test_without_a_signing_secret_nothing_is_genuine() -> None:
+def test_connection_without_a_signing_secret_verifies_nothing() -> None:
     with pytest.raises(BadWebhook):
         Slack(
             {"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, ProviderHttpClient()
-        ).verify(a_request(a_press("tok")))
+        ).verify(make_request(make_button_action("tok")))
 
 
 # ── What is read ──────────────────────────────────────────────────────────────────────────────────
-def test_button_action_has_token_user_and_response_address() -> None:
-    request = a_request(a_press("tok-1", "tok_2"))
+def test_button_action_has_token_user_and_response_url() -> None:
+    request = make_request(make_button_action("tok-1", "tok_2"))
     assert ONE.claimed_account(request) == APP
     assert ONE.parse_events(request) == [
         ButtonPress(token=token, name="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")
@@ -151,13 +149,13 @@ def test_button_action_has_token_user_and_response_address() -> None:
 
 
 @pytest.mark.parametrize("values", [(None,), ("",), ("no token!",), ("t" * 65,), ()])
-def test_a_link_and_what_is_not_ours_say_nothing(values: tuple[str | None, ...]) -> None:
-    assert ONE.parse_events(a_request(a_press(*values))) == []
+def test_links_and_foreign_buttons_yield_no_event(values: tuple[str | None, ...]) -> None:
+    assert ONE.parse_events(make_request(make_button_action(*values))) == []
 
 
 @pytest.mark.parametrize("kind", ["view_submission", "shortcut", "", None, 5])
 def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
-    (fact,) = ONE.parse_events(a_request(a_press("tok", type=kind)))
+    (fact,) = ONE.parse_events(make_request(make_button_action("tok", type=kind)))
     assert isinstance(fact, Unrecognized)
     assert repr(kind) in fact.description or "no kind" in fact.description
 
@@ -165,8 +163,8 @@ def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
 @pytest.mark.parametrize(
     "url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5]
 )
-def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
-    assert ONE.parse_events(a_request(a_press("tok", response_url=url))) == [
+def test_response_url_outside_slack_is_ignored(url: Any) -> None:
+    assert ONE.parse_events(make_request(make_button_action("tok", response_url=url))) == [
         ButtonPress(token="tok", name="tom")
     ]
 
@@ -186,7 +184,7 @@ def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
 def test_button_user_has_the_slack_display_name(user: Any, who: str) -> None:
     assert [
         fact.name
-        for fact in ONE.parse_events(a_request(a_press("tok", user=user)))
+        for fact in ONE.parse_events(make_request(make_button_action("tok", user=user)))
         if isinstance(fact, ButtonPress)
     ] == [who]
 
@@ -204,7 +202,7 @@ bodies = st.one_of(
     anything.map(lambda found: urlencode({"payload": json.dumps(found)}).encode()),
     anything.map(
         lambda found: urlencode(
-            {"payload": json.dumps(a_press("tok", user=found, actions=found))}
+            {"payload": json.dumps(make_button_action("tok", user=found, actions=found))}
         ).encode()
     ),
 )
@@ -212,38 +210,38 @@ bodies = st.one_of(
 
 @settings(max_examples=examples(200), deadline=None)
 @given(bodies)
-def test_nothing_that_is_posted_upsets_the_reader(body: bytes) -> None:
-    request = signed(body, signature="v0=" + "0" * 64)
+def test_any_body_is_parsed_without_errors(body: bytes) -> None:
+    request = sign(body, signature="v0=" + "0" * 64)
     assert isinstance(Slack.claimed_account(request), str)
     assert isinstance(ONE.parse_events(request), list)
     with pytest.raises(BadWebhook):
         ONE.verify(request)
 
 
-def test_a_payload_that_is_nested_without_end_is_none() -> None:
-    request = a_request("[" * 100_000)
+def test_deeply_nested_payload_is_unrecognized() -> None:
+    request = make_request("[" * 100_000)
     assert Slack.claimed_account(request) == ""
     assert [type(fact) for fact in ONE.parse_events(request)] == [Unrecognized]
 
 
 # ── Through the webhook route, clicked in the simulator ───────────────────────────────────────────
-def a_team(app: Flask, *, by_webhook: bool) -> None:
-    """Let one connection post to the simulator's team, and no other."""
-    for one in db.session.scalars(
+def connect_team(app: Flask, *, by_webhook: bool) -> None:
+    """Let only one connection post to the simulator's team."""
+    for connection in db.session.scalars(
         select(Connection).where(Connection.integration == "slack")
     ).all():
-        set_connection_state(one.id, ConnectionState.DISABLED)
+        set_connection_state(connection.id, ConnectionState.DISABLED)
     made_up = credentials(app).derive
     given_settings = Slack.demo_settings(credentials(app)) or {}
     if by_webhook:
         place = f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"
         url = f"https://hooks.slack.com/services/{place}/{made_up('slack webhook secret', 24)}"
         given_settings |= {"bot_token": "", "channel": "", "webhook_url": url}
-    made = connections.add("slack", "Team", True, given_settings)
-    connections.enable(made)
+    connection_id = connections.add("slack", "Team", True, given_settings)
+    connections.enable(connection_id)
 
 
-def posted(simulator: Any) -> list[dict[str, Any]]:
+def posted_messages(simulator: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (
         simulator.test_client().get("/simulator/slack.json").json["messages"]
     )
@@ -254,12 +252,12 @@ def posted(simulator: Any) -> list[dict[str, Any]]:
 def test_button_in_slack_reminds_the_signer_and_the_post_names_the_user(
     hub_demo: Flask, served: Flask, simulator: Any, by_webhook: bool
 ) -> None:
-    a_team(hub_demo, by_webhook=by_webhook)
+    connect_team(hub_demo, by_webhook=by_webhook)
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    [post] = posted(simulator)
+    [post] = posted_messages(simulator)
     button = next(one for one in post["buttons"] if one["text"].startswith("Remind"))
     pressed = (
         simulator.test_client()
@@ -270,16 +268,18 @@ def test_button_in_slack_reminds_the_signer_and_the_post_names_the_user(
     process_pending_callbacks()
     deliver()
 
-    def answered() -> bool:
+    def is_edited() -> bool:
         deliver()
-        return "dana" in json.dumps(posted(simulator)[0]["blocks"]).lower()
+        return "dana" in json.dumps(posted_messages(simulator)[0]["blocks"]).lower()
 
-    assert eventually(answered)
+    assert eventually(is_edited)
     assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], (
         "the reminder"
     )
 
 
-def test_unsigned_click_is_refused(hub_demo: Flask) -> None:
-    answer = hub_demo.test_client().post(TARGET, data={"payload": json.dumps(a_press("tok"))})
+def test_unsigned_button_action_is_refused(hub_demo: Flask) -> None:
+    answer = hub_demo.test_client().post(
+        TARGET, data={"payload": json.dumps(make_button_action("tok"))}
+    )
     assert (answer.status_code, callbacks()) == (403, [])

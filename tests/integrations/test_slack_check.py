@@ -1,4 +1,4 @@
-"""The test of a Slack connection, and the demo's over HTTP."""
+"""The connection test of Slack, and the demo connections over HTTP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.integrations.slack_server import slack_server as slack_server
 SIGNED_IN = {"ok": True, "user": "signpost", "team": "Acme"}
 
 
-def test_a_webhook_that_wants_a_text_is_alive(slack_server: SlackServer, slack_for: Any) -> None:
+def test_webhook_test_succeeds_without_posting(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond("no_text", 400)
     found = slack_for({**BY_HOOK, **BUTTONS}).check()
     assert (found.ok, found.title, found.warnings) == (True, "Slack is ready.", ())
@@ -48,7 +48,7 @@ def test_a_webhook_that_wants_a_text_is_alive(slack_server: SlackServer, slack_f
     )
 
 
-def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(
+def test_missing_webhook_explains_how_to_create_one(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond("no_service", 404, X_Slack_Req_Id="r-1")
@@ -58,16 +58,14 @@ def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(
     assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.response
 
 
-def test_a_bot_is_named_with_its_team(slack_server: SlackServer, slack_for: Any) -> None:
+def test_of_a_bot_names_its_team(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email")
     found = slack_for({**BY_BOT, **BUTTONS}).check()
     assert (found.ok, found.warnings) == (True, ())
     assert found.text == f"Signed in as signpost in Acme. Posts to {CHANNEL}. Buttons act in Slack."
 
 
-def test_missing_scopes_and_buttons_that_do_not_act_are_told(
-    slack_server: SlackServer, slack_for: Any
-) -> None:
+def test_missing_scopes_and_app_id_are_warnings(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write")
     found = slack_for(BY_BOT).check()
     assert (found.ok, found.title, len(found.warnings)) == (
@@ -98,7 +96,7 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(
         ({"ok": True}, True, f"Posts to {CHANNEL}."),
     ],
 )
-def test_the_channel_is_looked_at_where_the_token_may(
+def test_channel_is_checked_if_the_token_permits_it(
     slack_server: SlackServer, slack_for: Any, said: Any, ok: bool, tells: str
 ) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
@@ -108,7 +106,7 @@ def test_the_channel_is_looked_at_where_the_token_may(
     assert found.ok or found.field == "channel"
 
 
-def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(
+def test_app_that_may_post_to_public_channels_need_not_be_a_member(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond(
@@ -133,53 +131,53 @@ def test_every_test_result_is_explained(
 
 
 # ── Over HTTP, with the simulator ─────────────────────────────────────────────────────────────────
-def demo(app: Flask, **more: Any) -> dict[str, Any]:
+def demo_settings(app: Flask, **more: Any) -> dict[str, Any]:
     return {**(Slack.demo_settings(credentials(app)) or {}), **more}
 
 
-def demo_hook(app: Flask) -> dict[str, Any]:
+def demo_webhook_settings(app: Flask) -> dict[str, Any]:
     made_up = credentials(app).derive
     team = made_up("slack team", 10).upper()
     name = made_up("slack webhook", 10).upper()
     secret = made_up("slack webhook secret", 24)
     return {
-        **demo(app, bot_token="", channel=""),
+        **demo_settings(app, bot_token="", channel=""),
         "webhook_url": f"https://hooks.slack.com/services/T{team}/B{name}/{secret}",
     }
 
 
-def running(given: dict[str, Any]) -> Any:
+def make_slack(given: dict[str, Any]) -> Any:
     return integration_instances.instances().create("slack", given, test=True)
 
 
-def posts(simulator: Any) -> list[dict[str, Any]]:
+def list_posts(simulator: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (
         simulator.test_client().get("/simulator/slack.json").json["messages"]
     )
     return found
 
 
-def test_the_demos_ways_pass_their_tests_and_post_nothing(in_app: Flask, simulator: Any) -> None:
-    for given in (demo(in_app), demo_hook(in_app)):
+def test_demo_connections_pass_their_tests_and_post_nothing(in_app: Flask, simulator: Any) -> None:
+    for given in (demo_settings(in_app), demo_webhook_settings(in_app)):
         tested = try_settings(
             "slack", True, {name: value for name, value in given.items() if value}
         )
         assert tested.check.ok, tested.check
         assert tested.check.warnings == ()
-    assert posts(simulator) == []
+    assert list_posts(simulator) == []
 
 
 def test_refused_token_is_reported_at_its_field(in_app: Flask, simulator: Any) -> None:
-    found = running(demo(in_app, bot_token="xoxb-0-token-revoked")).check()
+    found = make_slack(demo_settings(in_app, bot_token="xoxb-0-token-revoked")).check()
     assert (found.ok, found.field, found.code) == (False, "bot_token", "token_revoked")
-    found = running(demo(in_app, bot_token="xoxb-0-missing-scope")).check()
+    found = make_slack(demo_settings(in_app, bot_token="xoxb-0-missing-scope")).check()
     assert (found.ok, found.code) == (False, "missing_scope")
 
 
-def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
+def test_request_is_posted_in_a_thread_and_edits_its_first_post(
     in_app: Flask, simulator: Any
 ) -> None:
-    one = running(demo(in_app))
+    one = make_slack(demo_settings(in_app))
     channel = one.settings["channel"]
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by Acme HR",))
     first = one.send(
@@ -194,7 +192,7 @@ def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
     reply = one.send(outbound(channel, "Eric signed", thread=first.thread))
     changed = one.send(outbound(channel, "All signed", card=card, edits=first.provider_id))
     assert (reply.thread, changed.provider_id) == ("", first.provider_id)
-    shown = posts(simulator)
+    shown = list_posts(simulator)
     assert sorted(one["ts"] for one in shown) == sorted(
         [first.thread, reply.provider_id.partition("/")[2]]
     )
@@ -203,13 +201,13 @@ def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
     assert "Eric signed" in text
 
 
-def test_a_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
-    one = running(demo_hook(in_app))
+def test_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
+    one = make_slack(demo_webhook_settings(in_app))
     place = one.destination_of(one.settings)
     assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted(
         "", Status.DELIVERED
     )
-    assert len(posts(simulator)) == 1
+    assert len(list_posts(simulator)) == 1
 
 
 @pytest.mark.parametrize(
@@ -220,10 +218,10 @@ def test_a_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
         ("unscoped@acme.example", PermanentError),
     ],
 )
-def test_people_are_written_to_by_their_mail_address(
+def test_people_are_messaged_by_email_address(
     in_app: Flask, simulator: Any, to: str, error: type[SendError] | None
 ) -> None:
-    one = running(demo(in_app))
+    one = make_slack(demo_settings(in_app))
     if error is None:
         assert one.send(outbound(to)).provider_id.startswith("D")
     else:

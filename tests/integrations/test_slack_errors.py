@@ -1,4 +1,4 @@
-"""Slack's answers and errors are understood."""
+"""Slack's responses and errors are mapped to errors of the contract."""
 
 from __future__ import annotations
 
@@ -162,14 +162,14 @@ def test_web_api_response_decides_the_outcome(
         "[" * 9999,
     ],
 )
-def test_an_answer_that_cannot_be_read_leaves_it_open(
+def test_unreadable_response_is_an_unknown_outcome(
     slack_server: SlackServer, slack_for: Any, what: str
 ) -> None:
     slack_server.respond(what)
     assert type(send_error(slack_for(BY_BOT), outbound())) is OutcomeUnknown
 
 
-def test_the_pause_is_the_one_slack_asks_for(slack_server: SlackServer, slack_for: Any) -> None:
+def test_retry_after_of_slack_is_used(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond({"ok": False, "error": "ratelimited"}, 429, Retry_After="7")
     problem = send_error(slack_for(BY_BOT), outbound())
     assert isinstance(problem, SlowDown)
@@ -190,9 +190,7 @@ def test_error_of_another_recipient_does_not_pause_the_teams_channel(
     assert type(send_error(slack_for(BY_BOT), outbound())) is DestinationUnavailable
 
 
-def test_unknown_words_about_an_edit_are_about_the_post(
-    slack_server: SlackServer, slack_for: Any
-) -> None:
+def test_unknown_error_of_an_edit_is_permanent(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond({"ok": False, "error": "never_heard_of"})
     assert type(send_error(slack_for(BY_BOT), outbound(edits=f"{CHANNEL}/1.2"))) is PermanentError
     assert type(send_error(slack_for(BY_BOT), outbound("U0123456789"))) is PermanentError
@@ -209,7 +207,7 @@ def test_unknown_words_about_an_edit_are_about_the_post(
         ("ratelimited", 429, SlowDown),
     ],
 )
-def test_a_lookup_that_fails_has_sent_nothing(
+def test_failed_lookup_sends_nothing(
     slack_server: SlackServer, slack_for: Any, code: str, status: int, error: type[SendError]
 ) -> None:
     slack_server.respond({"ok": False, "error": code}, status)
@@ -228,7 +226,7 @@ def test_refused_connection_is_unreachable_and_a_timeout_is_unknown(port: int) -
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
-def test_every_code_is_explained_in_sentences(code: str) -> None:
+def test_every_code_has_an_explanation(code: str) -> None:
     problem = Slack.explain(code)
     assert problem is not None
     for sentence in (problem.text, problem.remedy):

@@ -1,4 +1,4 @@
-"""Slack posts, edits and answers presses."""
+"""Slack posts, edits and replies to button actions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.integrations.slack_server import slack_server as slack_server
 POSTED = {"ok": True, "channel": CHANNEL, "ts": "1700000000.000100"}
 
 
-def test_a_webhook_takes_the_post_at_its_own_path(
+def test_webhook_receives_the_post_at_its_own_path(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond("ok")
@@ -41,7 +41,7 @@ def test_a_webhook_takes_the_post_at_its_own_path(
     assert (json.loads(body)["text"], json.loads(body)["unfurl_links"]) == ("Hello", False)
 
 
-def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(
+def test_first_post_of_a_bot_starts_the_thread_and_later_ones_continue_it(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond(POSTED)
@@ -57,9 +57,7 @@ def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(
     assert ("thread_ts" in json.loads(first), json.loads(second)["thread_ts"]) == (False, "1.2")
 
 
-def test_an_edit_changes_the_message_that_stands_there(
-    slack_server: SlackServer, slack_for: Any
-) -> None:
+def test_edit_updates_the_existing_message(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond(POSTED)
     assert slack_for(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2")) == Accepted(
         f"{CHANNEL}/1.2", Status.DELIVERED
@@ -69,7 +67,7 @@ def test_an_edit_changes_the_message_that_stands_there(
     assert (path, said["channel"], said["ts"]) == ("/api/chat.update", CHANNEL, "1.2")
 
 
-def test_a_bot_answers_a_press_by_an_edit_which_is_never_too_late(
+def test_bot_replies_to_a_button_action_with_an_edit(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond(POSTED)
@@ -79,7 +77,7 @@ def test_a_bot_answers_a_press_by_an_edit_which_is_never_too_late(
     assert [path for path, _, _ in slack_server.requests] == ["/api/chat.update"]
 
 
-def test_a_mail_address_is_looked_up_first(slack_server: SlackServer, slack_for: Any) -> None:
+def test_email_address_is_looked_up_first(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond({"ok": True, "user": {"id": "U0123456789"}}, at="users.lookupByEmail")
     slack_server.respond({**POSTED, "channel": "D0123456789"})
     assert (
@@ -93,7 +91,7 @@ def test_a_mail_address_is_looked_up_first(slack_server: SlackServer, slack_for:
 
 
 @pytest.mark.parametrize("base", ["https://hooks.slack.com", "here"])
-def test_a_press_is_answered_at_its_own_address(
+def test_reply_to_a_button_action_uses_its_response_url(
     slack_server: SlackServer, slack_for: Any, port: int, base: str
 ) -> None:
     slack_server.respond("ok")
@@ -117,7 +115,7 @@ def test_a_press_is_answered_at_its_own_address(
         "/actions/x",
     ],
 )
-def test_no_other_address_is_answered_at(
+def test_response_url_outside_slack_is_refused(
     slack_server: SlackServer, slack_for: Any, url: str
 ) -> None:
     with pytest.raises(PermanentError) as refused:
@@ -128,7 +126,7 @@ def test_no_other_address_is_answered_at(
 @pytest.mark.parametrize(
     "code", ["expired_url", "used_url", "channel_not_found", "invalid_url", "no_service", ""]
 )
-def test_an_answer_that_comes_too_late_breaks_nothing(
+def test_late_reply_to_a_button_action_fails_only_itself(
     slack_server: SlackServer, slack_for: Any, code: str
 ) -> None:
     slack_server.respond({"ok": False, "error": code} if code else "<html>", 404)

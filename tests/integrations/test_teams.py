@@ -1,6 +1,4 @@
-"""Microsoft Teams: the card that is posted, what comes of a refusal, which addresses are a
-workflow's.
-"""
+"""Microsoft Teams: posted cards, refusals and workflow addresses."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def card_of(message: Outbound) -> dict[str, Any]:
 
 
 # ── Posting ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_card_says_what_is_so_and_links_to_what_can_be_done() -> None:
+def test_card_shows_the_facts_and_links_to_actions() -> None:
     assert card_of(outbound(card=CARD, buttons=BUTTONS)) == {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -95,7 +93,7 @@ def test_a_card_says_what_is_so_and_links_to_what_can_be_done() -> None:
 
 
 @pytest.mark.parametrize("status", [202, 200])
-def test_a_card_that_was_taken_is_sent_and_never_called_delivered(
+def test_accepted_card_is_sent_and_never_delivered(
     teams: Teams, http_recorder: HttpRecorder, status: int
 ) -> None:
     http_recorder.answer(status)
@@ -104,9 +102,7 @@ def test_a_card_that_was_taken_is_sent_and_never_called_delivered(
     assert (http_recorder.paths, http_recorder.bodies) == ([TARGET], [teams.render(message)])
 
 
-def test_a_workflow_posts_to_its_own_channel_only(
-    teams: Teams, http_recorder: HttpRecorder
-) -> None:
+def test_workflow_posts_only_to_its_own_channel(teams: Teams, http_recorder: HttpRecorder) -> None:
     assert (
         Teams.clean_address(f" {WORKFLOW.upper()} ") == WORKFLOW == Teams.destination_of(SETTINGS)
     )
@@ -118,7 +114,7 @@ def test_a_workflow_posts_to_its_own_channel_only(
     assert http_recorder.seen == []
 
 
-def test_a_workflow_is_called_at_its_own_host() -> None:
+def test_workflow_is_called_at_its_own_host() -> None:
     with pytest.raises(Unreachable) as problem, provider_http.record_exchanges() as exchanges:
         Teams(
             {"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")},
@@ -148,9 +144,7 @@ CARDS = st.builds(
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
 @trying(max_examples=examples(80), deadline=None)
-def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(
-    text: str, card: Card | None, label: str
-) -> None:
+def test_any_text_makes_a_valid_card_within_20_kb(text: str, card: Card | None, label: str) -> None:
     buttons = tuple(Button(label, f"https://sign.example/{n}") for n in range(5))
     payload = rendered(outbound(text, card=card, buttons=buttons))
     assert len(encoded(payload)) <= 20_000
@@ -162,12 +156,12 @@ def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(
 
 @given(text=ANY | LONG)
 @trying(max_examples=examples(300), deadline=None)
-def test_no_text_takes_more_room_than_is_reckoned(text: str) -> None:
+def test_text_size_is_never_underestimated(text: str) -> None:
     plain = text.encode("utf-8", "replace").decode()
     assert size(neutral(plain)) <= sum(map(cost, plain)) + size("\u034f")
 
 
-def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
+def test_long_text_is_cut_and_short_parts_stay_complete() -> None:
     content = card_of(outbound("Wichtig & dringend. " * 3000, card=CARD, buttons=BUTTONS))
     title, text, facts, note = content["body"]
     assert (title["text"], facts["facts"][0]["value"], note["text"]) == (
@@ -180,7 +174,7 @@ def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
     assert len(content["actions"]) == 2
 
 
-def test_links_that_are_too_long_together_leave_room_for_what_they_are_about() -> None:
+def test_excess_long_links_are_dropped_before_the_card() -> None:
     payload = rendered(
         outbound(
             card=CARD,
@@ -196,7 +190,7 @@ def test_links_that_are_too_long_together_leave_room_for_what_they_are_about() -
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\u200b", "\0"])
-def test_nothing_to_show_is_still_a_card(text: str) -> None:
+def test_empty_text_still_makes_a_card(text: str) -> None:
     assert [block["text"] for block in card_of(outbound(text))["body"]] == ["…"]
 
 
@@ -222,13 +216,13 @@ def test_nothing_to_show_is_still_a_card(text: str) -> None:
         ("(https://x.example/a_).", "|(|https://x.example/a%5F|)|."),
     ],
 )
-def test_nothing_in_a_text_formats_it(data: str, shown: str) -> None:
+def test_text_is_not_formatted(data: str, shown: str) -> None:
     assert neutral(data).replace("\u034f", "|") == shown
 
 
 @given(text=ANY)
 @trying(max_examples=examples(300), deadline=None)
-def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
+def test_simulator_renders_no_formatting_of_any_text(text: str) -> None:
     shown = markdown.render(neutral(clean_text(text)))
     assert "<" not in shown
     assert "•" not in shown or "•" in text

@@ -21,7 +21,7 @@ from tests.integrations.teams_cards import (
 )
 
 
-def complaint(url: str, other_host: str = "") -> str:
+def form_errors(url: str, other_host: str = "") -> str:
     form = Teams.Form(MultiDict({"workflow_url": url, "other_host": other_host}))
     form.validate()
     return " ".join(str(error) for errors in form.errors.values() for error in errors)
@@ -44,8 +44,8 @@ HOST = URL.split("/")[2]
         URL.replace("/direct/", "/direct/cu/07/"),
     ],
 )
-def test_a_workflows_url_is_taken(url: str) -> None:
-    assert complaint(url) == ""
+def test_workflow_url_is_accepted(url: str) -> None:
+    assert form_errors(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_a_workflows_url_is_taken(url: str) -> None:
         (URL.replace("/invoke", "/in voke"), "not complete"),
     ],
 )
-def test_another_url_is_refused_with_what_to_do(url: str, said: str) -> None:
-    found = complaint(url)
+def test_other_url_is_refused_with_a_remedy(url: str, said: str) -> None:
+    found = form_errors(url)
     assert found
     assert said in found
     assert found.endswith(".")
@@ -99,11 +99,11 @@ def test_another_url_is_refused_with_what_to_do(url: str, said: str) -> None:
         ("a.example", "*.example", False),
     ],
 )
-def test_other_clouds_are_named_by_host_or_by_its_end(host: str, other: str, taken: bool) -> None:
-    assert (complaint(URL.replace(HOST, host), other) == "") is taken
+def test_other_clouds_are_allowed_by_host_or_domain(host: str, other: str, taken: bool) -> None:
+    assert (form_errors(URL.replace(HOST, host), other) == "") is taken
 
 
-def test_the_workflow_is_no_secret_and_the_rest_is() -> None:
+def test_workflow_id_is_public_and_the_signature_is_secret() -> None:
     assert CREDENTIALS.derive("teams workflow") == WORKFLOW
     assert (
         Teams.senders_of({}).default == Teams.destination_of({}) == Teams.account_of(SETTINGS) == ""

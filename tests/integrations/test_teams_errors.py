@@ -1,4 +1,4 @@
-"""Refusals of a Teams workflow are understood."""
+"""Refusals of a Teams workflow are mapped to errors of the contract."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.integrations.teams_cards import teams as teams
         (504, "", OutcomeUnknown, "http_504"),
     ],
 )
-def test_a_refusal_is_known_by_its_status(
+def test_refusal_is_classified_by_its_status(
     teams: Teams,
     http_recorder: HttpRecorder,
     status: int,
@@ -65,7 +65,7 @@ def test_a_refusal_is_known_by_its_status(
     ("status", "headers", "pause"),
     [(429, {"Retry-After": "7"}, 7), (429, {}, 10), (503, {"Retry-After": "3"}, 3)],
 )
-def test_a_workflow_that_wants_a_pause_gets_it(
+def test_retry_after_of_a_workflow_is_used(
     teams: Teams, http_recorder: HttpRecorder, status: int, headers: dict[str, str], pause: float
 ) -> None:
     http_recorder.answer(status, "", **headers)
@@ -98,7 +98,7 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
 
 
 # ── The test of the settings ──────────────────────────────────────────────────────────────────────
-def test_the_test_posts_a_card_that_people_see(teams: Teams, http_recorder: HttpRecorder) -> None:
+def test_connection_test_posts_a_visible_card(teams: Teams, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(202)
     result = teams.check()
     assert (result.ok, Teams.checks_visibly) == (True, True)
@@ -107,7 +107,7 @@ def test_the_test_posts_a_card_that_people_see(teams: Teams, http_recorder: Http
     assert "Signpost can post" in payload["attachments"][0]["content"]["body"][0]["text"]
 
 
-def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
+def test_failed_test_shows_a_remedy_and_only_the_host(
     teams: Teams, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
@@ -117,7 +117,9 @@ def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
     assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
 
 
-def test_a_failure_that_passes_blames_no_setting(teams: Teams, http_recorder: HttpRecorder) -> None:
+def test_temporary_failure_is_not_attributed_to_a_setting(
+    teams: Teams, http_recorder: HttpRecorder
+) -> None:
     http_recorder.answer(502)
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "", "http_502")

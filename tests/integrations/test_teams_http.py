@@ -1,6 +1,4 @@
-"""Microsoft Teams over HTTP, with the simulator: every workflow that fails on purpose, a card that
-arrives, links that act.
-"""
+"""Microsoft Teams over HTTP, with the simulator: failing workflows, posted cards, action links."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ from tests.hub_fixtures import (
 )
 
 
-def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
+def workflow_settings(app: Flask, workflow: str = "") -> dict[str, Any]:
     found = Teams.demo_settings(credentials(app)) or {}
     if not workflow:
         return found
@@ -48,15 +46,17 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
     }
 
 
-def running(app: Flask, workflow: str = "") -> Any:
-    return integration_instances.instances().create("teams", demo(app, workflow), test=True)
+def make_teams(app: Flask, workflow: str = "") -> Any:
+    return integration_instances.instances().create(
+        "teams", workflow_settings(app, workflow), test=True
+    )
 
 
 def outbound(to: str, **more: Any) -> Outbound:
     return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": "Hello", **more})
 
 
-def posts(simulator: Any) -> list[dict[str, Any]]:
+def list_posts(simulator: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = simulator.test_client().get("/simulator/teams.json").json["posts"]
     return found
 
@@ -80,23 +80,23 @@ def posts(simulator: Any) -> list[dict[str, Any]]:
         (5000, OutcomeUnknown, "http_500"),
     ],
 )
-def test_every_workflow_that_fails_on_purpose_is_understood(
+def test_every_failing_workflow_has_its_error(
     in_app: Flask, simulator: Any, number: int, error: type[SendError], code: str
 ) -> None:
     workflow = f"{number:032}"
     with pytest.raises(SendError) as problem:
-        running(in_app, workflow).send(outbound(workflow))
+        make_teams(in_app, workflow).send(outbound(workflow))
     assert (type(problem.value), problem.value.code) == (error, code)
 
 
 @pytest.mark.parametrize("number", [2000, 2020])
 def test_accepted_message_is_sent_in_every_case(in_app: Flask, simulator: Any, number: int) -> None:
     workflow = f"{number:032}"
-    assert running(in_app, workflow).send(outbound(workflow)) == Accepted("", Status.SENT)
+    assert make_teams(in_app, workflow).send(outbound(workflow)) == Accepted("", Status.SENT)
 
 
-def test_a_card_arrives_as_it_is_meant(in_app: Flask, simulator: Any) -> None:
-    one = running(in_app)
+def test_card_is_received_unchanged(in_app: Flask, simulator: Any) -> None:
+    one = make_teams(in_app)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by *Acme*",))
     one.send(
         outbound(
@@ -105,7 +105,7 @@ def test_a_card_arrives_as_it_is_meant(in_app: Flask, simulator: Any) -> None:
             buttons=(Button("Open", "https://sign.example/1"),),
         )
     )
-    [post] = posts(simulator)
+    [post] = list_posts(simulator)
     assert (post["failed"], post["notes"], post["actions"]) == (
         None,
         [],
@@ -119,8 +119,8 @@ def test_a_card_arrives_as_it_is_meant(in_app: Flask, simulator: Any) -> None:
     assert post["facts"] == [["Signers", "0 of 1"]]
 
 
-def test_the_longest_texts_arrive_shortened(in_app: Flask, simulator: Any) -> None:
-    one = running(in_app)
+def test_longest_texts_are_received_shortened(in_app: Flask, simulator: Any) -> None:
+    one = make_teams(in_app)
     long = "Ünïcödé 🎉 *x* " * 9000
     one.send(
         outbound(
@@ -129,32 +129,32 @@ def test_the_longest_texts_arrive_shortened(in_app: Flask, simulator: Any) -> No
             card=Card(long, ((long, long),) * 90, (long,) * 40),
         )
     )
-    [post] = posts(simulator)
+    [post] = list_posts(simulator)
     assert (post["failed"], post["notes"]) == (None, [])
     assert post["size"] <= 20_000
 
 
-def test_the_demos_workflow_passes_its_test_which_is_seen(in_app: Flask, simulator: Any) -> None:
-    assert try_settings("teams", True, demo(in_app)).check.ok
-    assert "Signpost can post" in posts(simulator)[0]["texts"][0]
+def test_demo_workflow_passes_its_visible_test(in_app: Flask, simulator: Any) -> None:
+    assert try_settings("teams", True, workflow_settings(in_app)).check.ok
+    assert "Signpost can post" in list_posts(simulator)[0]["texts"][0]
 
 
-def test_a_workflow_that_is_turned_off_is_said_at_its_url(in_app: Flask, simulator: Any) -> None:
-    tested = try_settings("teams", True, demo(in_app, f"{4003:032}")).check
+def test_disabled_workflow_is_reported_at_its_url(in_app: Flask, simulator: Any) -> None:
+    tested = try_settings("teams", True, workflow_settings(in_app, f"{4003:032}")).check
     assert (tested.ok, tested.field, tested.code) == (False, "workflow_url", "workflow_off")
 
 
-def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(
+def test_team_receives_a_request_and_its_links_ask_for_confirmation(
     hub_demo: Flask, simulator: Any
 ) -> None:
     for one in db.session.scalars(select(Connection).where(Connection.channel == "chat")).all():
         set_connection_state(one.id, ConnectionState.DISABLED)
-    connections.enable(connections.add("teams", "Team", True, demo(hub_demo)))
+    connections.enable(connections.add("teams", "Team", True, workflow_settings(hub_demo)))
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    told = posts(simulator)[1:]  # the first is the test's
+    told = list_posts(simulator)[1:]  # the first is the test's
     assert told, "nothing was posted"
     remind = next(action for action in told[-1]["actions"] if action["title"].startswith("Remind"))
     target = remind["url"].split("/", 3)[3]

@@ -1,4 +1,4 @@
-"""Telegram: what is posted, how it is written, and what comes of a refusal."""
+"""Telegram: posts, their formatting, and refusals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POSTED = {"ok": True, "result": {"message_id": 77, "chat": {"id": int(TEAM), "ty
 
 
 # ── Posting ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_post_says_what_the_card_says_and_is_delivered_at_once(
+def test_post_shows_the_card_and_is_delivered_at_once(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, POSTED)
@@ -63,7 +63,7 @@ def test_a_post_says_what_the_card_says_and_is_delivered_at_once(
     ]
 
 
-def test_an_edit_changes_the_post_and_takes_its_buttons_away(
+def test_edit_updates_the_post_and_removes_its_buttons(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, POSTED)
@@ -75,9 +75,7 @@ def test_an_edit_changes_the_post_and_takes_its_buttons_away(
     assert "reply_markup" not in http_recorder.bodies[0]
 
 
-def test_an_edit_that_changes_nothing_is_done(
-    telegram: Telegram, http_recorder: HttpRecorder
-) -> None:
+def test_edit_without_a_change_succeeds(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     words = (
         "Bad Request: message is not modified: specified new message content and reply markup are"
         " exactly the same"
@@ -99,9 +97,7 @@ def test_unparsable_text_is_resent_as_plain_text(
     assert http_recorder.bodies[1]["reply_markup"] == http_recorder.bodies[0]["reply_markup"]
 
 
-def test_text_that_is_unparsable_twice_fails(
-    telegram: Telegram, http_recorder: HttpRecorder
-) -> None:
+def test_text_that_is_refused_twice_fails(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(400, refusal(400, "Bad Request: can't parse entities: x"))
     error = refused(telegram, http_recorder, 400, "Bad Request: can't parse entities: x")
     assert (isinstance(error, PermanentError), error.code, len(http_recorder.seen)) == (

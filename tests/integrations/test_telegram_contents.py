@@ -18,14 +18,14 @@ from tests.integrations.telegram_updates import (
     GROUP,
     PRESS,
     PRIVATE,
-    facts,
-    message,
-    request,
+    make_message,
+    make_request,
+    parse,
 )
 
 
-def holding(**content: Any) -> dict[str, Any]:
-    update = message("", **content)
+def make_content_message(**content: Any) -> dict[str, Any]:
+    update = make_message("", **content)
     del update["message"]["text"]
     return update
 
@@ -66,7 +66,7 @@ VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
 def test_message_without_text_or_file_is_a_content(
     content: dict[str, Any], kind: str, fields: dict[str, Any]
 ) -> None:
-    (came,) = facts(holding(**content))
+    (came,) = parse(make_content_message(**content))
     assert isinstance(came, Inbound)
     assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == (
         "",
@@ -84,14 +84,14 @@ def test_message_without_text_or_file_is_a_content(
         "forum_topic_closed",
     ],
 )
-def test_no_service_message_is_a_content(name: str) -> None:
-    assert facts(holding(**{name: True})) == []
+def test_service_message_is_not_a_content(name: str) -> None:
+    assert parse(make_content_message(**{name: True})) == []
 
 
-def test_an_edited_message_is_a_message_of_its_own_that_names_the_earlier_one() -> None:
-    update = message("Tuesday, please")
+def test_edited_message_is_a_new_message_that_names_the_earlier_one() -> None:
+    update = make_message("Tuesday, please")
     update["edited_message"] = {**update.pop("message"), "edit_date": int(AT.timestamp()) + 60}
-    (came,) = facts(update)
+    (came,) = parse(update)
     assert isinstance(came, Inbound)
     assert (came.text, came.provider_id) == (
         "Tuesday, please",
@@ -102,19 +102,17 @@ def test_an_edited_message_is_a_message_of_its_own_that_names_the_earlier_one() 
     ]
 
 
-def test_a_location_that_moves_says_nothing_new() -> None:
-    update = holding(location=VIENNA)
+def test_moving_location_yields_no_new_event() -> None:
+    update = make_content_message(location=VIENNA)
     update["edited_message"] = update.pop("message")
-    assert facts(update) == []
+    assert parse(update) == []
 
 
 @pytest.mark.parametrize(
     ("marks", "emoji"),
     [([{"type": "emoji", "emoji": "👍"}], "👍"), ([], ""), ([{"type": "paid"}], "(paid)")],
 )
-def test_a_reaction_names_the_message_that_it_is_about(
-    marks: list[dict[str, str]], emoji: str
-) -> None:
+def test_reaction_names_its_message(marks: list[dict[str, str]], emoji: str) -> None:
     change = {
         "chat": PRIVATE,
         "user": ERIC,
@@ -123,24 +121,24 @@ def test_a_reaction_names_the_message_that_it_is_about(
         "old_reaction": [],
         "new_reaction": marks,
     }
-    (came,) = facts({"update_id": 12, "message_reaction": change})
+    (came,) = parse({"update_id": 12, "message_reaction": change})
     assert isinstance(came, Inbound)
     assert [(one.kind.value, one.fields) for one in came.contents] == [
         ("reaction", {"emoji": emoji, "message": "4711/3"})
     ]
-    assert facts({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
+    assert parse({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
 
 
 def test_channel_posts_are_ignored() -> None:
     for name in ("channel_post", "edited_channel_post"):
-        assert facts({"update_id": 13, name: message("Hi")["message"]}) == []
+        assert parse({"update_id": 13, name: make_message("Hi")["message"]}) == []
 
 
 @pytest.mark.parametrize(
     "name", ["inline_query", "poll_answer", "business_message", "a_kind_of_tomorrow"]
 )
-def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
-    (fact,) = facts({"update_id": 14, name: {"id": "1"}})
+def test_update_of_another_kind_is_named(name: str) -> None:
+    (fact,) = parse({"update_id": 14, name: {"id": "1"}})
     assert isinstance(fact, Unrecognized)
     assert name in fact.description
 
@@ -151,17 +149,19 @@ def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["message", "edited_message", "message_reaction", "my_chat_member"]
 )
-def test_update_without_a_usable_chat_is_listed_and_makes_no_contact(name: str, chat: Any) -> None:
+def test_update_without_a_usable_chat_is_listed_and_creates_no_contact(
+    name: str, chat: Any
+) -> None:
     where = {**chat, "type": "private"} if isinstance(chat, dict) else chat
     part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
-    [fact] = facts({"update_id": 9, name: part})
+    [fact] = parse({"update_id": 9, name: part})
     assert isinstance(fact, Unrecognized)
     assert fact.description == f"Telegram sent an update of the kind {name!r} that names no chat."
 
 
 @pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])
-def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
-    foreign = request(
+def test_button_of_another_bot_is_named_and_answered(data: str) -> None:
+    foreign = make_request(
         {"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}}
     )
     assert Telegram.clicked_tokens(foreign) == (data,)

@@ -1,4 +1,4 @@
-"""Telegram's refusals are understood."""
+"""Telegram's refusals are mapped to errors of the contract."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.integrations.telegram_posts import (
     SETTINGS,
     TEAM,
     TOKEN,
-    a_bot,
+    make_bot,
     outbound,
     refusal,
     refused,
@@ -78,7 +78,7 @@ SECRET = TOKEN.partition(":")[2]
         (504, "Gateway Timeout", OutcomeUnknown, "http_504"),
     ],
 )
-def test_a_refusal_is_known_by_its_words(
+def test_refusal_is_classified_by_its_description(
     telegram: Telegram,
     http_recorder: HttpRecorder,
     status: int,
@@ -111,16 +111,20 @@ ABOUT_A_CHAT = [
 
 
 @pytest.mark.parametrize(("status", "description"), ABOUT_A_CHAT)
-def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(
+def test_refusal_pauses_only_the_team_destination(
     http_recorder: HttpRecorder, status: int, description: str
 ) -> None:
     own = refused(
-        a_bot(http_recorder, team_chat=TEAM), http_recorder, status, description, outbound(to=TEAM)
+        make_bot(http_recorder, team_chat=TEAM),
+        http_recorder,
+        status,
+        description,
+        outbound(to=TEAM),
     )
     assert isinstance(own, DestinationUnavailable)
     assert own.sure == ("SOMETHING_NEW" not in description)
     other = refused(
-        a_bot(http_recorder, team_chat="-1009"),
+        make_bot(http_recorder, team_chat="-1009"),
         http_recorder,
         status,
         description,
@@ -131,9 +135,9 @@ def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(
     assert own.code == other.code
 
 
-def test_an_edit_refused_in_unknown_words_fails_alone(http_recorder: HttpRecorder) -> None:
+def test_unknown_refusal_of_an_edit_fails_only_itself(http_recorder: HttpRecorder) -> None:
     found = refused(
-        a_bot(http_recorder, team_chat=TEAM),
+        make_bot(http_recorder, team_chat=TEAM),
         http_recorder,
         400,
         "Bad Request: SOMETHING_NEW",
@@ -142,9 +146,7 @@ def test_an_edit_refused_in_unknown_words_fails_alone(http_recorder: HttpRecorde
     assert isinstance(found, PermanentError)
 
 
-def test_a_group_that_became_a_supergroup_names_its_new_id(
-    telegram: Telegram, http_recorder: HttpRecorder
-) -> None:
+def test_upgraded_group_names_its_new_id(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     words = "Bad Request: group chat was upgraded to a supergroup chat"
     found = refused(telegram, http_recorder, 400, words, migrate_to_chat_id=-1009876543210)
     assert isinstance(found, RecipientMoved)
@@ -152,7 +154,7 @@ def test_a_group_that_became_a_supergroup_names_its_new_id(
 
 
 @pytest.mark.parametrize(("parameters", "seconds"), [({"retry_after": 35}, 35.0), ({}, 5.0)])
-def test_too_much_to_one_chat_lets_the_others_go_on(
+def test_rate_limit_of_one_chat_does_not_pause_others(
     telegram: Telegram, http_recorder: HttpRecorder, parameters: dict[str, int], seconds: float
 ) -> None:
     found = refused(telegram, http_recorder, 429, "Too Many Requests: retry after 35", **parameters)
@@ -180,7 +182,7 @@ def test_unsigned_update_changes_no_message(
         telegram.send(outbound())
 
 
-def test_refused_connection_differs_from_no_answer(
+def test_refused_connection_differs_from_a_timeout(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:
@@ -209,7 +211,7 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
     assert re.fullmatch("[a-z_]{4,20}", code)
 
 
-def test_neither_the_token_nor_the_message_is_told_by_an_error(
+def test_error_contains_neither_the_token_nor_the_message(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     for status in (200, 302, 400, 401, 403, 404, 429, 500, 503):

@@ -1,6 +1,4 @@
-"""Telegram over HTTP, with the simulator: every refusal it knows, a post that changes, people who
-link, stop and press.
-"""
+"""Telegram over HTTP, with the simulator: refusals, edited posts, links, opt-outs and buttons."""
 
 from __future__ import annotations
 
@@ -43,26 +41,28 @@ from tests.hub_fixtures import (
 from tests.hub_fixtures import served as served
 
 
-def demo(app: Flask, **more: Any) -> dict[str, Any]:
+def demo_settings(app: Flask, **more: Any) -> dict[str, Any]:
     return {**(Telegram.demo_settings(credentials(app)) or {}), **more}
 
 
-def running(app: Flask, **more: Any) -> Any:
-    return integration_instances.instances().create("telegram", demo(app, **more), test=True)
+def make_telegram(app: Flask, **more: Any) -> Any:
+    return integration_instances.instances().create(
+        "telegram", demo_settings(app, **more), test=True
+    )
 
 
 def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
     return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": text, **more})
 
 
-def there(simulator: Any) -> dict[str, Any]:
+def telegram_state(simulator: Any) -> dict[str, Any]:
     """Return the state of the simulated Telegram."""
     found: dict[str, Any] = simulator.test_client().get("/simulator/telegram.json").json
     return found
 
 
-def act(simulator: Any, what: str, **given: Any) -> dict[str, Any]:
-    answer = simulator.test_client().post(f"/simulator/telegram/{what}", json=given)
+def simulate(simulator: Any, action: str, **given: Any) -> dict[str, Any]:
+    answer = simulator.test_client().post(f"/simulator/telegram/{action}", json=given)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json
     return found
@@ -100,26 +100,26 @@ def act(simulator: Any, what: str, **given: Any) -> dict[str, Any]:
         ("99950090", OutcomeUnknown, "http_500"),
     ],
 )
-def test_every_chat_that_fails_on_purpose_is_understood(
+def test_every_failing_chat_has_its_error(
     in_app: Flask, simulator: Any, chat: str, error: type[SendError], code: str
 ) -> None:
     with pytest.raises(SendError) as problem:
-        running(in_app).send(outbound(Telegram.clean_address(chat)))
+        make_telegram(in_app).send(outbound(Telegram.clean_address(chat)))
     assert (type(problem.value), problem.value.code) == (error, code)
     assert problem.value.retry_after == 1 if isinstance(problem.value, TransientError) else True
 
 
-def test_a_chat_that_takes_plain_text_only_gets_it(in_app: Flask, simulator: Any) -> None:
+def test_plain_text_chat_receives_plain_text(in_app: Flask, simulator: Any) -> None:
     assert (
-        running(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status
+        make_telegram(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status
         is Status.DELIVERED
     )
-    [shown] = there(simulator)["messages"]
+    [shown] = telegram_state(simulator)["messages"]
     assert (shown["text"], shown["entities"]) == ("Title\n\n1 < 2", [])
 
 
-def test_a_group_that_moved_is_written_to_where_it_went(in_app: Flask, simulator: Any) -> None:
-    one = running(in_app)
+def test_moved_group_receives_messages_at_its_new_id(in_app: Flask, simulator: Any) -> None:
+    one = make_telegram(in_app)
     with pytest.raises(RecipientMoved) as problem:
         one.send(outbound("-99940011"))
     assert one.send(outbound(problem.value.new)).provider_id.startswith(f"{problem.value.new}/")
@@ -128,15 +128,15 @@ def test_a_group_that_moved_is_written_to_where_it_went(in_app: Flask, simulator
 @pytest.mark.parametrize(
     ("token", "code"), [("1000000000:" + "A" * 35, "token_refused"), ("no-token", "token_unknown")]
 )
-def test_a_wrong_token_is_said_at_its_field(
+def test_wrong_token_is_reported_at_its_field(
     in_app: Flask, simulator: Any, token: str, code: str
 ) -> None:
-    found = running(in_app, token=token).check()
+    found = make_telegram(in_app, token=token).check()
     assert (found.ok, found.field, found.code) == (False, "token", code)
 
 
-def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
-    one = running(in_app)
+def test_post_is_edited_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
+    one = make_telegram(in_app)
     team = one.destination_of(one.settings)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by <Acme>",))
     buttons = (
@@ -144,41 +144,39 @@ def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any)
         Button("Remind", "https://hub.example/a/x", token="tok-1"),
     )
     first = one.send(outbound(team, "Sent", card=card, buttons=buttons))
-    [shown] = there(simulator)["messages"]
+    [shown] = telegram_state(simulator)["messages"]
     assert shown["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
     assert [entity["type"] for entity in shown["entities"]] == ["bold", "bold", "italic"]
     assert [button["text"] for row in shown["keyboard"] for button in row] == ["Open", "Remind"]
     for _ in range(2):  # the second changes nothing, which is done all the same
         assert one.send(outbound(team, "All signed", edits=first.provider_id)) == first
-    [shown] = there(simulator)["messages"]
+    [shown] = telegram_state(simulator)["messages"]
     assert (shown["text"], shown["keyboard"], shown["edits"]) == ("All signed", [], 1)
 
 
 # ── The webhook ───────────────────────────────────────────────────────────────────────────────────
-def a_bot(app: Flask) -> str:
-    """Connect the bot, set its webhook, and return the connection's id."""
+def connect_bot(app: Flask) -> str:
+    """Connect the bot, set its webhook, and return the connection's ID."""
     for one in db.session.scalars(
         select(Connection).where(Connection.integration == "telegram")
     ).all():
         set_connection_state(one.id, ConnectionState.DISABLED)
-    made = connections.add("telegram", "Our bot", True, demo(app))
+    made = connections.add("telegram", "Our bot", True, demo_settings(app))
     connections.enable(made)
-    running(app).subscribe(here(app, made))
+    make_telegram(app).subscribe(webhook_url(app, made))
     return made
 
 
-def here(app: Flask, connection_id: str) -> str:
+def webhook_url(app: Flask, connection_id: str) -> str:
     slug = db.session.get_one(Connection, connection_id).slug
     return f"{config_of(app).public_url}/api/rpc/webhooks/telegram/{slug}"
 
 
-def test_the_webhook_is_set_looked_at_and_removed(
-    hub_demo: Flask, served: Flask, simulator: Any
-) -> None:
-    one = running(hub_demo)
+def test_webhook_is_set_checked_and_removed(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    one = make_telegram(hub_demo)
     one.remove_webhook("")
     assert "No webhook is set" in one.check().warnings[0]
-    address = here(hub_demo, a_bot(hub_demo))
+    address = webhook_url(hub_demo, connect_bot(hub_demo))
     assert one.check().warnings == ()
     assert (
         one.check_webhook(address)
@@ -188,55 +186,56 @@ def test_the_webhook_is_set_looked_at_and_removed(
     assert "No webhook is set" in one.check_webhook(address)
 
 
-def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
+def test_webhook_with_another_secret_is_repaired_by_setting_it_again(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    address = here(hub_demo, a_bot(hub_demo))
-    one = running(hub_demo)
+    address = webhook_url(hub_demo, connect_bot(hub_demo))
+    one = make_telegram(hub_demo)
     one._call("setWebhook", {"url": address, "secret_token": "another"})
-    act(simulator, "start", who="Eric Smith")
+    simulate(simulator, "start", who="Eric Smith")
     told = one.check_webhook(address)
     assert "403 Forbidden. The secret in Telegram’s request does not match this connection." in told
     assert "1 update is waiting" in told
     one.subscribe(address)
-    eventually(lambda: there(simulator)["webhook"]["pending"] == 0)
+    eventually(lambda: telegram_state(simulator)["webhook"]["pending"] == 0)
     assert one.check_webhook(address).endswith("No delivery failed.")
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
-def settled() -> None:
+def process_and_deliver() -> None:
     process_pending_callbacks()
     deliver()
 
 
-def told(simulator: Any, chat: int, words: str) -> bool:
-    """Wait until the last that the bot wrote to a person has these words; it writes to one person
-    once a second.
+def last_message_contains(simulator: Any, chat: int, words: str) -> bool:
+    """Wait until the last message of the bot to a person contains this text.
+
+    The bot sends to one person once a second.
     """
 
-    def read() -> bool:
+    def read_last() -> bool:
         deliver()
         texts = [
             one["text"]
-            for one in there(simulator)["messages"]
+            for one in telegram_state(simulator)["messages"]
             if one["chat"] == chat and one["by"] is None
         ]
         return bool(texts) and words in texts[-1]
 
-    return bool(eventually(read))
+    return bool(eventually(read_last))
 
 
-def closed() -> list[str]:
+def open_suppressions() -> list[str]:
     db.session.rollback()
     return list(
         db.session.scalars(select(Suppression.reason).where(Suppression.lifted_at.is_(None)))
     )
 
 
-def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
+def test_person_links_opts_out_opts_in_blocks_and_unblocks(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    made = a_bot(hub_demo)
+    made = connect_bot(hub_demo)
     accepted = accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
@@ -247,61 +246,61 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
         str(request_id), "eric", db.session.get_one(Connection, made).slug
     ).url
     assert link.startswith(config_of(hub_demo).simulator_url)
-    chat = act(
+    chat = simulate(
         simulator, "start", who="Eric Smith", payload=parse_qs(urlsplit(link).query)["start"][0]
     )["chat"]
-    settled()
-    assert told(simulator, chat, "You are connected.")
-    act(simulator, "write", who="Eric Smith", text="/stop")
-    settled()
-    assert closed() == ["keyword"]
-    assert told(simulator, chat, "You have opted out.")
-    act(simulator, "write", who="Eric Smith", text="/start")
-    settled()
-    assert closed() == []
-    act(simulator, "write", who="Eric Smith", text="/help")
-    settled()
-    assert told(simulator, chat, "Our bot: ")
-    act(simulator, "block", who="Eric Smith")
-    settled()
-    assert len(closed()) == 1
-    act(simulator, "block", who="Eric Smith", blocked=0)
-    settled()
-    assert closed() == []
+    process_and_deliver()
+    assert last_message_contains(simulator, chat, "You are connected.")
+    simulate(simulator, "write", who="Eric Smith", text="/stop")
+    process_and_deliver()
+    assert open_suppressions() == ["keyword"]
+    assert last_message_contains(simulator, chat, "You have opted out.")
+    simulate(simulator, "write", who="Eric Smith", text="/start")
+    process_and_deliver()
+    assert open_suppressions() == []
+    simulate(simulator, "write", who="Eric Smith", text="/help")
+    process_and_deliver()
+    assert last_message_contains(simulator, chat, "Our bot: ")
+    simulate(simulator, "block", who="Eric Smith")
+    process_and_deliver()
+    assert len(open_suppressions()) == 1
+    simulate(simulator, "block", who="Eric Smith", blocked=0)
+    process_and_deliver()
+    assert open_suppressions() == []
 
 
 def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    a_bot(hub_demo)
+    connect_bot(hub_demo)
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    [post] = [one for one in there(simulator)["messages"] if one["keyboard"]]
+    [post] = [one for one in telegram_state(simulator)["messages"] if one["keyboard"]]
     button = next(
         one for row in post["keyboard"] for one in row if one["text"].startswith("Remind")
     )
-    pressed = act(
+    pressed = simulate(
         simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair"
     )
     assert pressed["answer"] == "answered 200"
-    [press] = there(simulator)["presses"]
+    [press] = telegram_state(simulator)["presses"]
     assert (press["answered"], press["said"]) == (
         True,
         "Received. The message is updated in a moment.",
     )
     process_pending_callbacks()
 
-    def shown() -> bool:
+    def names_user() -> bool:
         deliver()
         return "Priya Nair" in next(
             one["text"]
-            for one in there(simulator)["messages"]
+            for one in telegram_state(simulator)["messages"]
             if one["message_id"] == post["message_id"]
         )
 
-    assert eventually(shown)
+    assert eventually(names_user)
     assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], (
         "the reminder"
     )

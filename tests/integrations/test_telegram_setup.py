@@ -1,6 +1,4 @@
-"""Setting up Telegram: the form, the test of the settings, the webhook by button, the links for
-people.
-"""
+"""Setting up Telegram: the form, the connection test, the webhook actions, the links."""
 
 from __future__ import annotations
 
@@ -52,11 +50,11 @@ def telegram(http_recorder: HttpRecorder) -> Telegram:
     )
 
 
-def info(**more: Any) -> dict[str, Any]:
+def webhook_info(**more: Any) -> dict[str, Any]:
     return {"ok": True, "result": {**GOOD, **more}}
 
 
-def errors(**values: str) -> dict[str, Any]:
+def form_errors(**values: str) -> dict[str, Any]:
     form = Telegram.Form(MultiDict({**SETTINGS, **values}))
     form.validate()
     return {name: str(found[0]) for name, found in form.errors.items()}
@@ -64,7 +62,7 @@ def errors(**values: str) -> dict[str, Any]:
 
 # ── The form ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("written", ["SignpostDemoBot", "@SignpostDemoBot", " @SignpostDemoBot "])
-def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> None:
+def test_username_may_be_entered_with_or_without_an_at_sign(written: str) -> None:
     settings = settings_form.settings_of(
         settings_form.read_form(Telegram, {**SETTINGS, "bot_username": written}, {})
     )
@@ -87,7 +85,7 @@ def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> Non
     ],
 )
 def test_invalid_setting_is_reported_in_a_sentence(field: str, value: str, said: str) -> None:
-    found = errors(**{field: value})
+    found = form_errors(**{field: value})
     assert list(found) == [field]
     assert said in found[field]
     assert found[field].endswith(".")
@@ -97,8 +95,8 @@ def test_invalid_setting_is_reported_in_a_sentence(field: str, value: str, said:
     ("team", "place"),
     [("-1001234567890", "-1001234567890"), ("@AcmeSigning", "@acmesigning"), ("", "")],
 )
-def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) -> None:
-    assert errors(team_chat=team) == {}
+def test_team_chat_is_a_destination_that_supports_edits(team: str, place: str) -> None:
+    assert form_errors(team_chat=team) == {}
     assert Telegram.destination_of({**SETTINGS, "team_chat": team}) == place
     assert Telegram.edits_posts(place)
     assert not Telegram.keeps_threads(place)
@@ -108,7 +106,7 @@ def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) ->
     ("written", "normal"),
     [(" 4711 ", "4711"), ("-0012", "-12"), ("@Acme_Signing", "@acme_signing")],
 )
-def test_a_chat_has_one_normal_form(written: str, normal: str) -> None:
+def test_chat_id_has_one_normal_form(written: str, normal: str) -> None:
     assert Telegram.clean_address(written) == normal
 
 
@@ -120,15 +118,15 @@ def test_invalid_chat_is_refused(written: str) -> None:
         Telegram.clean_address(written)
 
 
-def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> None:
+def test_blank_token_keeps_the_stored_one_of_the_same_account() -> None:
     form = settings_form.read_form(Telegram, {**SETTINGS, "token": "", "team_chat": ""}, SETTINGS)
     assert settings_form.settings_of(form)["token"] == TOKEN
 
 
 # ── The test of the settings ──────────────────────────────────────────────────────────────────────
-def test_a_token_that_opens_the_bot_passes(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+def test_valid_token_passes_the_test(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(200, ME)
-    http_recorder.answer(200, info())
+    http_recorder.answer(200, webhook_info())
     http_recorder.answer(200, CHAT)
     result = telegram.check()
     assert (result.ok, result.title, result.warnings) == (True, "Telegram is ready.", ())
@@ -137,7 +135,7 @@ def test_a_token_that_opens_the_bot_passes(telegram: Telegram, http_recorder: Ht
     ]
 
 
-def test_another_bots_token_is_told_by_its_name(
+def test_token_of_another_bot_is_reported_with_its_name(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": {"username": "OtherBot"}})
@@ -147,7 +145,7 @@ def test_another_bots_token_is_told_by_its_name(
 
 
 @pytest.mark.parametrize(("status", "description"), [(401, "Unauthorized"), (404, "Not Found")])
-def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
+def test_refused_token_is_reported_at_its_field_without_quoting_it(
     telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str
 ) -> None:
     http_recorder.answer(status, {"ok": False, "error_code": status, "description": description})
@@ -158,7 +156,7 @@ def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
     assert TOKEN.partition(":")[2] not in str(result)
 
 
-def test_telegram_out_of_reach_is_said(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+def test_unreachable_telegram_is_reported(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     result = telegram.check()
     assert (result.ok, result.field, result.code) == (False, "", "no_answer")
 
@@ -181,7 +179,7 @@ def test_webhook_problem_is_a_warning_that_names_the_button(
     telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], warning: str
 ) -> None:
     http_recorder.answer(200, ME)
-    http_recorder.answer(200, info(**said))
+    http_recorder.answer(200, webhook_info(**said))
     http_recorder.answer(200, CHAT)
     result = telegram.check()
     assert result.ok
@@ -190,11 +188,11 @@ def test_webhook_problem_is_a_warning_that_names_the_button(
     assert "**Set webhook**" in result.warnings[0]
 
 
-def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
+def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
-    http_recorder.answer(200, info())
+    http_recorder.answer(200, webhook_info())
     assert "/setjoingroups" in telegram.check().warnings[0]
 
 
@@ -207,11 +205,11 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
         (400, "Bad Request: NEW_WORDS", "HTTP 400"),
     ],
 )
-def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
+def test_unavailable_team_chat_fails_the_test(
     telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str, said: str
 ) -> None:
     http_recorder.answer(200, ME)
-    http_recorder.answer(200, info())
+    http_recorder.answer(200, webhook_info())
     http_recorder.answer(status, {"ok": False, "error_code": status, "description": description})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "team_chat")
@@ -220,11 +218,9 @@ def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
     assert "Test connection" in result.steps[-1]
 
 
-def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
-    telegram: Telegram, http_recorder: HttpRecorder
-) -> None:
+def test_moved_team_chat_is_a_warning(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(200, ME)
-    http_recorder.answer(200, info())
+    http_recorder.answer(200, webhook_info())
     words = "Bad Request: group chat was upgraded to a supergroup chat"
     http_recorder.answer(
         400,
@@ -252,7 +248,7 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
         ({"status": "restricted", "can_send_messages": False}, "no_rights"),
     ],
 )
-def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
+def test_bot_must_be_allowed_to_post_in_a_public_chat(
     http_recorder: HttpRecorder, member: dict[str, Any], code: str
 ) -> None:
     client = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
@@ -261,14 +257,14 @@ def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
         client,
         dict.fromkeys(Telegram.api, http_recorder.url),
     )
-    for answer in (ME, info(), CHAT, {"ok": True, "result": member}):
+    for answer in (ME, webhook_info(), CHAT, {"ok": True, "result": member}):
         http_recorder.answer(200, answer)
     result = telegram.check()
     assert (result.ok, result.code) == (not code, code)
 
 
 # ── The webhook ───────────────────────────────────────────────────────────────────────────────────
-def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
+def test_webhook_is_set_with_a_secret_and_the_supported_updates(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
@@ -296,13 +292,13 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
         "https://a:b/",
     ],
 )
-def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
+def test_unsupported_webhook_address_is_refused_without_a_call(here: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
         Telegram(SETTINGS, provider_http.ProviderHttpClient()).subscribe(here)
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
-def test_the_ports_that_telegram_calls_are_taken(
+def test_ports_that_telegram_supports_are_accepted(
     telegram: Telegram, http_recorder: HttpRecorder, port: int
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
@@ -310,14 +306,16 @@ def test_the_ports_that_telegram_calls_are_taken(
     assert len(http_recorder.seen) == 1
 
 
-def test_a_stand_in_may_call_this_machine(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+def test_simulator_may_call_a_loopback_address(
+    telegram: Telegram, http_recorder: HttpRecorder
+) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
     telegram.subscribe("http://127.0.0.1:8000/api/rpc/webhooks/telegram/demo")
     with pytest.raises(PermanentError):
         telegram.subscribe("http://hub.example/x")
 
 
-def test_an_address_that_telegram_refuses_is_explained(
+def test_webhook_address_that_telegram_refuses_is_explained(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(
@@ -361,20 +359,20 @@ def test_an_address_that_telegram_refuses_is_explained(
 def test_webhook_check_explains_the_problem_and_the_fix(
     telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    http_recorder.answer(200, info(**said))
+    http_recorder.answer(200, webhook_info(**said))
     told = telegram.check_webhook(HERE)
     for expected in words:
         assert expected in told
     assert told.endswith(".")
 
 
-def test_the_webhook_is_removed(telegram: Telegram, http_recorder: HttpRecorder) -> None:
+def test_webhook_is_removed(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
     assert "no longer sends updates" in telegram.remove_webhook(HERE)
     assert http_recorder.paths == [f"/bot{TOKEN}/deleteWebhook"]
 
 
-def test_a_button_that_telegram_refuses_says_why(
+def test_refused_webhook_action_explains_why(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
@@ -383,13 +381,13 @@ def test_a_button_that_telegram_refuses_says_why(
 
 
 # ── Links for people ──────────────────────────────────────────────────────────────────────────────
-def test_people_and_groups_are_invited_by_a_link_of_the_bot() -> None:
+def test_people_and_groups_are_invited_by_a_link_to_the_bot() -> None:
     bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
     assert bot.invite("aZ_-9") == "https://t.me/SignpostDemoBot?start=aZ_-9"
     assert bot.invite("aZ_-9", team=True) == "https://t.me/SignpostDemoBot?startgroup=aZ_-9"
 
 
-def test_the_account_is_the_bots_number_and_no_secret() -> None:
+def test_account_is_the_id_of_the_bot_and_not_a_secret() -> None:
     assert Telegram.account_of(SETTINGS) == TOKEN.partition(":")[0]
     assert (
         Telegram.account_of({})

@@ -1,4 +1,4 @@
-"""Texts of any length and alphabet are written as Telegram reads them."""
+"""Texts of any length and alphabet are valid for Telegram."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.effort import examples
 from tests.integrations.telegram_posts import CARD, SETTINGS, outbound
 
 
-class Reader(HTMLParser):
-    """Reads a text as Telegram does: these two tags, never one in the other, and five entities."""
+class TelegramParser(HTMLParser):
+    """A parser of the two unnested tags and five entities that Telegram accepts."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
@@ -43,17 +43,17 @@ class Reader(HTMLParser):
         self.text += {"amp": "&", "lt": "<", "gt": ">"}[name]
 
 
-def shown(html: str) -> str:
-    """Return the text that Telegram shows for some HTML; fails where Telegram would refuse it."""
+def displayed_text(html: str) -> str:
+    """Return the text that Telegram displays for HTML, or fail if Telegram would refuse it."""
     assert re.fullmatch(r"(</?[bi]>|&(amp|lt|gt);|[^<>&])*", html, re.DOTALL)
-    reader = Reader()
+    reader = TelegramParser()
     reader.feed(html)
     reader.close()
     assert reader.open == ""
     return reader.text
 
 
-def units(text: str) -> int:
+def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -74,49 +74,51 @@ CARDS = st.builds(
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
 @trying(max_examples=examples(80), deadline=None)
-def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
+def test_any_text_is_within_the_limits_of_telegram(
     text: str, card: Card | None, label: str
 ) -> None:
     bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
     message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
     payload = bot.render(message)
-    seen = shown(payload["text"])
-    assert 1 <= units(seen) <= 4096
+    seen = displayed_text(payload["text"])
+    assert 1 <= utf16_length(seen) <= 4096
     assert seen.strip()
     assert seen == bot.plain(message)["text"]
     assert str(payload).encode(), "no half of a surrogate pair is left"
     assert 1 <= len(payload["reply_markup"]["inline_keyboard"][0][0]["text"]) <= 64
 
 
-def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
+def test_long_text_is_cut_and_short_parts_stay_complete() -> None:
     payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound("🎉&" * 5000, card=CARD)
     )
-    seen = shown(payload["text"])
+    seen = displayed_text(payload["text"])
     assert seen.startswith("Employment Agreement\n\n🎉&🎉&")
     assert (
         "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in seen
         or "🎉…\n\nSender" in seen
     )
-    assert 4080 < units(seen) <= 4096
+    assert 4080 < utf16_length(seen) <= 4096
 
 
-def test_a_short_text_is_not_touched() -> None:
+def test_short_text_is_unchanged() -> None:
     text = "Zeile 1\nZeile 2: „Vertrag“ <1> & 2 🎉"
     assert (
-        shown(Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"])
+        displayed_text(
+            Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"]
+        )
         == text
     )
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u200d", "\0", "\n\n"])
-def test_nothing_to_show_is_not_sent_as_nothing(text: str) -> None:
+def test_empty_text_is_replaced_by_a_placeholder(text: str) -> None:
     assert (
         Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"] == "…"
     )
 
 
-def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
+def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
     labels = [
         "Open",
         "Remind",
@@ -139,7 +141,7 @@ def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
     assert sum(map(len, many["reply_markup"]["inline_keyboard"])) == 100
 
 
-def test_a_token_that_telegram_would_not_carry_becomes_a_link() -> None:
+def test_overlong_button_token_becomes_a_link() -> None:
     button = Button("Remind", "https://hub.example/a/x", token="t" * 65)
     made = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=(button,))

@@ -1,4 +1,4 @@
-"""Telegram's updates are read, and only genuine ones are accepted."""
+"""Telegram's updates are parsed, and only genuine ones are accepted."""
 
 from __future__ import annotations
 
@@ -25,62 +25,62 @@ from tests.integrations.telegram_updates import (
     PROOF,
     SETTINGS,
     TOKEN,
-    facts,
-    message,
-    request,
+    make_message,
+    make_request,
+    parse,
 )
 
 
 # ── Who may send them ─────────────────────────────────────────────────────────────────────────────
-def test_the_secret_token_proves_an_update() -> None:
-    BOT.verify(request(message("Hi")))
+def test_secret_token_verifies_an_update() -> None:
+    BOT.verify(make_request(make_message("Hi")))
 
 
 @pytest.mark.parametrize(
     "token", ["", "x", PROOF[:-1], PROOF + "x", PROOF.upper(), "é" * 64, SETTINGS["token"]]
 )
-def test_another_secret_token_proves_nothing(token: str) -> None:
+def test_different_secret_token_is_refused(token: str) -> None:
     with pytest.raises(BadWebhook):
-        BOT.verify(request(message("Hi"), **{SECRET: token}))
+        BOT.verify(make_request(make_message("Hi"), **{SECRET: token}))
 
 
-def test_another_bots_secret_token_proves_nothing() -> None:
+def test_secret_token_of_another_bot_is_refused() -> None:
     other = Telegram(
         {**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, provider_http.ProviderHttpClient()
     )
     with pytest.raises(BadWebhook, match="Set webhook"):
-        other.verify(request(message("Hi")))
+        other.verify(make_request(make_message("Hi")))
 
 
-def test_an_update_is_told_from_its_repeat_by_its_number() -> None:
+def test_repeated_update_is_recognized_by_its_id() -> None:
     assert (
-        Telegram.callback_key(request(message("Hi")))
-        == Telegram.callback_key(request(message("Hello")))
+        Telegram.callback_key(make_request(make_message("Hi")))
+        == Telegram.callback_key(make_request(make_message("Hello")))
         == ("9", "update")
     )
     assert Telegram.callback_key(
-        request({**message("Hi"), "update_id": 10})
-    ) != Telegram.callback_key(request(message("Hi")))
-    assert Telegram.callback_key(request(b"?"))[0]
+        make_request({**make_message("Hi"), "update_id": 10})
+    ) != Telegram.callback_key(make_request(make_message("Hi")))
+    assert Telegram.callback_key(make_request(b"?"))[0]
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
-def test_a_link_that_is_opened_brings_its_token_the_chat_and_the_name() -> None:
-    assert facts(message(f"/start {TOKEN}")) == [
+def test_deep_link_yields_its_token_the_chat_and_the_name() -> None:
+    assert parse(make_message(f"/start {TOKEN}")) == [
         ChatLinked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)
     ]
 
 
 @pytest.mark.parametrize("command", ["/start@SignpostDemoBot", "/START@signpostdemobot"])
-def test_a_link_that_takes_the_bot_into_a_group_brings_the_group(command: str) -> None:
-    assert facts(message(f"{command} {TOKEN}", GROUP)) == [
+def test_group_deep_link_yields_the_group(command: str) -> None:
+    assert parse(make_message(f"{command} {TOKEN}", GROUP)) == [
         ChatLinked(at=AT, token=TOKEN, address="-1001234567890", name="Acme signing", team=True)
     ]
 
 
 @pytest.mark.parametrize("command", ["/start@OtherBot", "/start"])
-def test_a_command_that_may_be_for_another_bot_is_not_for_us(command: str) -> None:
-    assert facts(message(f"{command} {TOKEN}", GROUP)) == []
+def test_command_for_another_bot_is_ignored(command: str) -> None:
+    assert parse(make_message(f"{command} {TOKEN}", GROUP)) == []
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,16 @@ def test_a_command_that_may_be_for_another_bot_is_not_for_us(command: str) -> No
         ("stop", Keyword.STOP),
     ],
 )
-def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword) -> None:
-    (came,) = facts(message(text))
+def test_stop_start_and_help_commands_are_recognized(text: str, meant: Keyword) -> None:
+    (came,) = parse(make_message(text))
     assert isinstance(came, Inbound)
     assert keyword_of(came.text) == meant
 
 
 def test_inbound_message_is_stored_with_the_message_it_answers() -> None:
-    (came,) = facts(message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE}))
+    (came,) = parse(
+        make_message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE})
+    )
     assert came == Inbound(
         at=AT,
         provider_id="4711/5",
@@ -118,39 +120,39 @@ def test_inbound_message_is_stored_with_the_message_it_answers() -> None:
     assert came.senders == (Telegram.senders_of(SETTINGS).default,)
 
 
-def test_a_file_that_a_person_sends_is_told_by_its_caption_or_its_kind() -> None:
-    photo = message("", photo=[{"file_id": "x"}])
+def test_file_is_described_by_its_caption_or_its_type() -> None:
+    photo = make_message("", photo=[{"file_id": "x"}])
     del photo["message"]["text"]
-    assert [came.text for came in facts(photo)] == ["(photo)"]
+    assert [came.text for came in parse(photo)] == ["(photo)"]
     photo["message"]["caption"] = "My ID card"
-    assert [came.text for came in facts(photo)] == ["My ID card"]
+    assert [came.text for came in parse(photo)] == ["My ID card"]
 
 
 @pytest.mark.parametrize("text", ["Hello all", "/stop", "/help@SignpostDemoBot", "/start", "STOP"])
 def test_group_messages_are_ignored(text: str) -> None:
-    assert facts(message(text, GROUP)) == []
+    assert parse(make_message(text, GROUP)) == []
 
 
-def test_service_messages_tell_nothing() -> None:
-    moved = message(
+def test_service_messages_yield_no_event() -> None:
+    moved = make_message(
         "", {"id": -12, "type": "group", "title": "Acme"}, migrate_to_chat_id=-1001234567890
     )
     del moved["message"]["text"]
-    assert facts(moved) == []
+    assert parse(moved) == []
     moved["message"]["chat"] = PRIVATE
-    assert facts(moved) == []
+    assert parse(moved) == []
 
 
 # ── Buttons ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
-    assert facts(PRESS) == [
+def test_button_action_has_its_token_and_user() -> None:
+    assert parse(PRESS) == [
         ButtonPress(token=TOKEN, name="Eric Smith", provider_id="-1001234567890/7")
     ]
 
 
-def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None:
+def test_button_action_is_answered_in_the_webhook_response() -> None:
     for new in (True, False):
-        kind, text = Telegram.webhook_response(request(PRESS), new)
+        kind, text = Telegram.webhook_response(make_request(PRESS), new)
         told = json.loads(text)
         assert (kind, told["method"], told["callback_query_id"]) == (
             "application/json",
@@ -160,5 +162,8 @@ def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None
         assert len(told["text"]) <= 200
 
 
-def test_other_updates_are_answered_with_nothing() -> None:
-    assert Telegram.webhook_response(request(message("Hi")), True) == ("application/json", "{}")
+def test_other_updates_are_answered_with_an_empty_object() -> None:
+    assert Telegram.webhook_response(make_request(make_message("Hi")), True) == (
+        "application/json",
+        "{}",
+    )

@@ -1,4 +1,4 @@
-"""Samples of Twilio's webhooks and codes, which the test of the contract reads."""
+"""Samples of Twilio's webhooks and codes, which the contract test reads."""
 
 from __future__ import annotations
 

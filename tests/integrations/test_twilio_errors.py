@@ -1,4 +1,4 @@
-"""Twilio's error codes have meanings, and refused calls raise the right errors."""
+"""Twilio's error codes are explained, and refused calls raise the right errors."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ LISTED = """
 MESSAGE = "The 'To' number +13175551234 said: You've been sent a document"
 
 
-def raised(status: int, code: str, retry_after: float | None = None) -> SendError:
+def error_for(status: int, code: str, retry_after: float | None = None) -> SendError:
     with pytest.raises(SendError) as caught:
         raise_for(status, code, MESSAGE, retry_after)
     return caught.value
 
 
-def test_every_code_that_can_meet_us_is_known() -> None:
+def test_every_possible_code_is_known() -> None:
     assert set(LISTED.split()) - set(catalog()) == set()
 
 
 @pytest.mark.parametrize("code", sorted(catalog()))
-def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
+def test_every_entry_has_an_explanation_and_a_remedy(code: str) -> None:
     entry = catalog()[code]
     assert code.isdecimal()
     assert entry.kind in KINDS
@@ -76,7 +76,7 @@ def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
     assert entry.cause != entry.remedy
 
 
-def test_a_trial_accounts_unverified_recipient_is_not_called_incapable() -> None:
+def test_unverified_recipient_of_a_trial_account_is_explained() -> None:
     problem = explain("21608")
     assert problem is not None
     assert "not verified" in problem.text
@@ -86,29 +86,29 @@ def test_a_trial_accounts_unverified_recipient_is_not_called_incapable() -> None
     assert problem.url == "https://www.twilio.com/docs/api/errors/21608"
 
 
-def test_an_unverified_recipient_does_not_stop_the_connection() -> None:
-    assert type(raised(400, "21608")) is PermanentError
+def test_unverified_recipient_does_not_break_the_connection() -> None:
+    assert type(error_for(400, "21608")) is PermanentError
 
 
-def test_a_code_that_is_not_known_is_not_explained() -> None:
+def test_unknown_code_has_no_explanation() -> None:
     assert explain("99999") is None
     assert explain("") is None
 
 
-def test_a_landline_is_suppressed_for_texts_and_worth_another_channel() -> None:
+def test_landline_is_suppressed_for_sms_and_uses_the_fallback() -> None:
     entry = catalog().get("21614")
     assert entry is not None
     assert (entry.kind, entry.switch) == ("suppress", True)
 
 
-def test_a_carriers_block_concerns_the_recipient_only_when_it_comes_again() -> None:
+def test_carrier_block_suppresses_the_recipient_only_if_repeated() -> None:
     entry = catalog().get("30004")
     assert entry is not None
     assert (entry.kind, entry.after_repeat, entry.switch) == ("permanent", True, True)
 
 
 @pytest.mark.parametrize("code", ["30003", "30450"])
-def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code: str) -> None:
+def test_unreachable_phone_and_pumping_protection_are_retried_after_half_an_hour(code: str) -> None:
     entry = catalog().get(code)
     assert entry is not None
     assert (entry.kind, entry.retry_minutes) == ("transient", 30)
@@ -157,15 +157,15 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         (502, "99999", OutcomeUnknown),
     ],
 )
-def test_a_refusal_becomes_the_error_of_its_code_or_else_of_its_status(
+def test_refusal_raises_the_error_of_its_code_or_status(
     status: int, code: str, error: type[SendError]
 ) -> None:
-    assert type(raised(status, code)) is error
+    assert type(error_for(status, code)) is error
 
 
 @pytest.mark.parametrize("code", sorted(catalog()))
-def test_every_known_code_can_be_raised_with_its_meaning_and_remedy(code: str) -> None:
-    error = raised(400, code)
+def test_every_known_code_can_be_raised_with_its_explanation_and_remedy(code: str) -> None:
+    error = error_for(400, code)
     problem = explain(code)
     assert problem is not None
     assert str(error) == f"{problem.text} {problem.remedy}"
@@ -174,20 +174,20 @@ def test_every_known_code_can_be_raised_with_its_meaning_and_remedy(code: str) -
 
 @pytest.mark.parametrize("code", ["20500", "20503", "", "99999"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_5xx_leaves_it_open_whether_twilio_has_the_message(status: int, code: str) -> None:
-    assert type(raised(status, code)) is OutcomeUnknown
+def test_5xx_is_an_unknown_outcome(status: int, code: str) -> None:
+    assert type(error_for(status, code)) is OutcomeUnknown
 
 
 @pytest.mark.parametrize("code", ["20503", "", "99999"])
-def test_a_503_that_says_when_to_come_back_was_surely_not_accepted(code: str) -> None:
-    error = raised(503, code, retry_after=7)
+def test_503_with_retry_after_means_not_accepted(code: str) -> None:
+    error = error_for(503, code, retry_after=7)
     assert isinstance(error, SlowDown), "it is the provider that comes back, not the message"
     assert error.retry_after == 7
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-def test_another_5xx_stays_open_even_when_it_says_when_to_come_back(status: int) -> None:
-    assert type(raised(status, "20500", retry_after=7)) is OutcomeUnknown
+def test_other_5xx_with_retry_after_is_an_unknown_outcome(status: int) -> None:
+    assert type(error_for(status, "20500", retry_after=7)) is OutcomeUnknown
 
 
 @pytest.mark.parametrize(
@@ -204,16 +204,16 @@ def test_another_5xx_stays_open_even_when_it_says_when_to_come_back(status: int)
         (400, "21702", None, None),
     ],
 )
-def test_the_pause_is_twilios_or_else_the_codes(
+def test_pause_comes_from_retry_after_or_the_code(
     status: int, code: str, given: float | None, pause: float | None
 ) -> None:
-    error = raised(status, code, given)
+    error = error_for(status, code, given)
     assert isinstance(error, TransientError)
     assert error.retry_after == pause
 
 
-def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
-    error = raised(400, "99999")
+def test_unknown_code_is_kept_with_a_link_to_the_provider() -> None:
+    error = error_for(400, "99999")
     assert error.code == "99999"
     assert (
         str(error)
@@ -222,24 +222,24 @@ def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
     )
 
 
-def test_an_answer_without_a_code_is_named_by_its_status() -> None:
-    assert raised(404, "").code == "http_404"
-    assert "404" in str(raised(404, ""))
-    assert "HUB_TWILIO_API_URL" in str(raised(404, "")), "it is not Twilio that answers"
-    assert raised(502, "").code == "http_502"
+def test_response_without_a_code_is_named_by_its_status() -> None:
+    assert error_for(404, "").code == "http_404"
+    assert "404" in str(error_for(404, ""))
+    assert "HUB_TWILIO_API_URL" in str(error_for(404, "")), "it is not Twilio that answers"
+    assert error_for(502, "").code == "http_502"
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 429, 500, 503])
 @pytest.mark.parametrize("retry_after", [None, 5.0])
-def test_no_error_repeats_what_twilio_wrote(status: int, retry_after: float | None) -> None:
+def test_errors_do_not_repeat_messages_of_twilio(status: int, retry_after: float | None) -> None:
     for code in (*catalog(), "99999", ""):
-        error = raised(status, code, retry_after)
+        error = error_for(status, code, retry_after)
         told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
         assert "13175551234" not in told
         assert "sent a document" not in told
 
 
-def test_a_remedy_for_a_recipients_number_names_the_signing_app() -> None:
+def test_remedy_for_a_recipient_number_names_the_signing_app() -> None:
     asks = re.compile(
         r"(recipient’s|own mobile) number|[Aa]sk the person for a(nother)? |number for the"
     )

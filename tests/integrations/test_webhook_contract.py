@@ -1,4 +1,4 @@
-"""The contract of webhooks and of imports, held by every integration."""
+"""The contract of webhooks and imports of every integration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hub.integrations.base import (
 )
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
-from tests.integrations.instances import ALL, a_webhook, every, example, instance
+from tests.integrations.instances import ALL, every, instance, make_webhook, samples_of
 
 receivers = pytest.mark.parametrize(
     "cls", [cls for cls in ALL if issubclass(cls, WebhookReceiver)], ids=lambda cls: cls.name
@@ -34,19 +34,19 @@ def samples(cls: type[Integration]) -> list[WebhookRequest]:
     """Return the sample webhooks of an integration."""
     return [
         WebhookRequest("POST", f"https://hub.example/{path}", path, dict(headers), body, "fox")
-        for path, headers, body in example(cls).get("SAMPLE_WEBHOOKS", [])
+        for path, headers, body in samples_of(cls).get("SAMPLE_WEBHOOKS", [])
         if path in cls.webhooks
     ]
 
 
 # ── What it hears ─────────────────────────────────────────────────────────────────────────────────
 @every
-def test_it_is_written_for_this_contract(cls: type[Integration]) -> None:
+def test_integration_has_the_current_contract_version(cls: type[Integration]) -> None:
     assert cls.contract == integrations.CONTRACT
 
 
 @every
-def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> None:
+def test_webhook_paths_are_valid(cls: type[Integration]) -> None:
     for path, method in cls.webhooks.items():
         assert re.fullmatch(r"[a-z0-9_-]+(/[a-z0-9_-]+)*(/\{connection\})?", path)
         assert callable(getattr(cls, method))
@@ -63,7 +63,7 @@ def test_each_webhook_has_a_sample(cls: type[WebhookReceiver]) -> None:
 
 
 @receivers
-def test_unsigned_webhook_is_refused_whatever_it_holds(cls: type[WebhookReceiver]) -> None:
+def test_unsigned_webhook_is_refused_with_any_content(cls: type[WebhookReceiver]) -> None:
     one = instance(cls)
     blank = cls({}, provider_http.ProviderHttpClient())
     kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
@@ -78,14 +78,14 @@ def test_unsigned_webhook_is_refused_whatever_it_holds(cls: type[WebhookReceiver
     for path, kind, body, proof in product(cls.webhooks, kinds, bodies, proofs):
         for anyone in (one, blank):
             with pytest.raises(BadWebhook):
-                anyone.verify(a_webhook(path, body, kind, **proof))
+                anyone.verify(make_webhook(path, body, kind, **proof))
 
 
 @receivers
 def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiver]) -> None:
     bodies = ((b"", "text/plain"), (b"a=1", "application/x-www-form-urlencoded"))
     anything = [
-        a_webhook(path, body, kind)
+        make_webhook(path, body, kind)
         for path in cls.webhooks
         for body, kind in (*bodies, (b"[]", "application/json"))
     ]
@@ -100,8 +100,8 @@ def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiv
 
 
 @receivers
-def test_sample_webhooks_are_read_purely(cls: type[WebhookReceiver]) -> None:
-    one = cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+def test_sample_webhooks_are_parsed_without_side_effects(cls: type[WebhookReceiver]) -> None:
+    one = cls(samples_of(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
     events = []
     for request in samples(cls):
         found = one.parse_events(request)
@@ -117,13 +117,13 @@ def test_sample_webhooks_are_read_purely(cls: type[WebhookReceiver]) -> None:
 
 
 @every
-def test_reporting_is_declared_as_it_is(cls: type[Integration]) -> None:
+def test_declared_reporting_matches_the_behavior(cls: type[Integration]) -> None:
     updates = [
         event
         for request in samples(cls)
         if issubclass(cls, WebhookReceiver)
         for event in cls(
-            example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient()
+            samples_of(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient()
         ).parse_events(request)
         if isinstance(event, StatusUpdate)
     ]
@@ -146,7 +146,7 @@ FORBIDDEN = {
 
 
 @every
-def test_requests_use_the_http_client_only(cls: type[Integration]) -> None:
+def test_requests_use_only_the_http_client(cls: type[Integration]) -> None:
     module = inspect.getmodule(cls)
     assert isinstance(module, ModuleType)
     assert module.__file__

@@ -1,4 +1,4 @@
-"""A provider's web server that answers as its page is set."""
+"""A provider's web server whose responses depend on the path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.lib.provider_http import ProviderHttpClient
 
 
 class Page(BaseHTTPRequestHandler):
-    """Answers by its path."""
+    """Respond according to the path."""
 
     protocol_version = "HTTP/1.1"
     seen: list[tuple[str, str, bytes]] = []

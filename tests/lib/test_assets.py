@@ -27,8 +27,8 @@ STYLESHEETS = sorted((PACKAGE / "static").glob("*.css"))
 SYMBOL = re.compile(r'<symbol viewBox="0 0 16 16" id="([a-z0-9-]+)">')
 
 
-def linked(page: TestResponse) -> list[str]:
-    """Return the addresses of the style sheets, scripts and icons that a page loads."""
+def asset_urls(page: TestResponse) -> list[str]:
+    """Return the addresses of the style sheets, scripts and icons of a page."""
     found = re.findall(r'(?:<link[^>]+href|<script[^>]+src)="([^"#]+)', page.text)
     assert found
     return found
@@ -37,18 +37,18 @@ def linked(page: TestResponse) -> list[str]:
 @pytest.fixture
 def stylesheet_url(client: FlaskClient) -> str:
     """Return the address of the style sheet of the sign-in page."""
-    return next(one for one in linked(client.get("/sign-in")) if one.endswith(".css"))
+    return next(one for one in asset_urls(client.get("/sign-in")) if one.endswith(".css"))
 
 
-def test_a_page_loads_files_that_browsers_keep_for_a_year(client: FlaskClient) -> None:
+def test_assets_are_cached_for_a_year(client: FlaskClient) -> None:
     page = client.get("/sign-in")
-    for address in [*linked(page), *re.findall(r'<use href="([^"#]+)#', page.text)]:
+    for address in [*asset_urls(page), *re.findall(r'<use href="([^"#]+)#', page.text)]:
         answer = client.get(address)
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_a_file_of_another_version_is_served_and_checked_again(
+def test_asset_of_another_version_is_served_without_long_caching(
     client: FlaskClient, stylesheet_url: str
 ) -> None:
     other = re.sub(r"/static/\w+/", "/static/0123456789abcdef/", stylesheet_url)
@@ -61,7 +61,7 @@ def test_a_file_of_another_version_is_served_and_checked_again(
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", ""])
-def test_a_file_is_compressed_as_the_client_accepts_it(
+def test_asset_is_compressed_as_the_client_accepts(
     client: FlaskClient, stylesheet_url: str, encoding: str
 ) -> None:
     answer = client.get(stylesheet_url, headers={"Accept-Encoding": encoding})
@@ -76,9 +76,7 @@ def test_a_file_is_compressed_as_the_client_accepts_it(
     assert again.status_code == 304
 
 
-def test_a_file_carries_the_security_headers_of_a_page(
-    client: FlaskClient, stylesheet_url: str
-) -> None:
+def test_asset_has_the_security_headers_of_a_page(client: FlaskClient, stylesheet_url: str) -> None:
     page = client.get("/sign-in")
     answer = client.get(stylesheet_url)
     for name in (
@@ -91,20 +89,20 @@ def test_a_file_carries_the_security_headers_of_a_page(
         assert answer.headers[name] == page.headers[name]
 
 
-def test_a_file_sets_no_cookie(client: FlaskClient, stylesheet_url: str) -> None:
+def test_asset_sets_no_cookie(client: FlaskClient, stylesheet_url: str) -> None:
     answer = client.get(stylesheet_url)
     assert "Set-Cookie" not in answer.headers
     assert "Cookie" not in answer.headers["Vary"]
 
 
-def test_a_file_is_refused_for_another_host(client: FlaskClient, stylesheet_url: str) -> None:
+def test_asset_is_refused_for_another_host(client: FlaskClient, stylesheet_url: str) -> None:
     assert client.get(stylesheet_url, headers={"Host": "attacker.example"}).status_code == 400
 
 
 @pytest.mark.parametrize(
     "name", ["nothing.css", "base.css", "../assets.py", "..%2fassets.py", "js", ""]
 )
-def test_only_the_files_that_pages_load_are_served(
+def test_only_assets_of_pages_are_served(
     client: FlaskClient, stylesheet_url: str, name: str
 ) -> None:
     assert client.get(stylesheet_url.replace("signpost.css", name)).status_code == 404
@@ -117,15 +115,15 @@ class TestUnderAPathPrefix:
     def settings(self) -> dict[str, str]:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:8765/hub"}
 
-    def test_files_are_below_the_prefix(self, app: Flask, client: FlaskClient) -> None:
+    def test_assets_are_below_the_prefix(self, app: Flask, client: FlaskClient) -> None:
         page = client.get("/sign-in")
-        for address in linked(page):
+        for address in asset_urls(page):
             assert address.startswith("/hub/static/")
             answer = app.test_client().get(address, base_url="http://127.0.0.1:8765")
             assert answer.status_code == 200
 
 
-def icons_asked_for() -> Iterator[str]:
+def used_icons() -> Iterator[str]:
     """Yield the icons that templates and scripts name, and the values of `icon` in Python."""
     for path in TEMPLATES:
         text = path.read_text(encoding="utf-8")
@@ -152,13 +150,13 @@ def icons_asked_for() -> Iterator[str]:
         yield from (look.icon for look in looks_of_states.values())
 
 
-def test_every_icon_that_is_asked_for_is_in_the_list() -> None:
-    asked = set(icons_asked_for()) - {"", "signpost"}  # signpost.svg is a separate file
+def test_every_used_icon_is_listed() -> None:
+    asked = set(used_icons()) - {"", "signpost"}  # signpost.svg is a separate file
     assert len(asked) > 40
     assert asked <= set(assets.ICONS)
 
 
-def test_every_icon_in_the_list_is_asked_for() -> None:
+def test_every_listed_icon_is_used() -> None:
     sources = [*TEMPLATES, *(PACKAGE / "static" / "js").glob("*.js")]
     sources += [path for room in ("admin", "simulator") for path in (PACKAGE / room).rglob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
@@ -166,7 +164,7 @@ def test_every_icon_in_the_list_is_asked_for() -> None:
     assert not unused
 
 
-def test_the_sprite_holds_the_icons_in_the_list_and_no_others(client: FlaskClient) -> None:
+def test_sprite_holds_exactly_the_listed_icons(client: FlaskClient) -> None:
     page = client.get("/sign-in")
     address = re.search(r'<link[^>]+href="([^"]+/)signpost.css"', page.text)
     assert address
@@ -174,12 +172,12 @@ def test_the_sprite_holds_the_icons_in_the_list_and_no_others(client: FlaskClien
     assert SYMBOL.findall(sprite) == sorted(assets.ICONS)
 
 
-def test_an_icon_that_is_not_in_the_list_is_refused_by_name(app: Flask) -> None:
+def test_unlisted_icon_is_refused_by_name(app: Flask) -> None:
     with app.test_request_context(), pytest.raises(KeyError, match="fake_chat"):
         assets.glyph("fake_chat")
 
 
-def test_no_template_asks_for_the_icon_font() -> None:
+def test_no_template_uses_the_icon_font() -> None:
     assert not [path.name for path in TEMPLATES if "bi bi-" in path.read_text(encoding="utf-8")]
 
 
@@ -188,7 +186,7 @@ OWN = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_a_page_that_the_reader_asked_for_is_compressed(admin: Browser, site: str) -> None:
+def test_requested_page_is_compressed(admin: Browser, site: str) -> None:
     answer = admin.get("/messages?q=word", headers={**OWN, "Sec-Fetch-Site": site})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert 'value="word"' in gzip.decompress(answer.data).decode()
@@ -197,7 +195,7 @@ def test_a_page_that_the_reader_asked_for_is_compressed(admin: Browser, site: st
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "other"])
 @pytest.mark.parametrize("path", ["/messages?q=word", "/sign-in", "/nothing-here"])
-def test_a_page_that_another_site_may_have_asked_for_is_not_compressed(
+def test_page_requested_by_another_site_is_not_compressed(
     admin: Browser, site: str, path: str
 ) -> None:
     headers = {**OWN, "Accept-Encoding": "br, gzip", "Sec-Fetch-Site": site}
@@ -210,7 +208,7 @@ def test_compressed_pages_have_random_lengths(admin: Browser) -> None:
     assert len(paddings) > 5
 
 
-def test_the_token_of_a_form_is_signed_anew_every_second(admin: Browser) -> None:
+def test_csrf_token_is_signed_again_every_second(admin: Browser) -> None:
     signatures = set()
     for second in range(2):
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=second), tick=False):
@@ -218,20 +216,20 @@ def test_the_token_of_a_form_is_signed_anew_every_second(admin: Browser) -> None
     assert len(signatures) == 2
 
 
-def test_the_api_is_not_compressed(client: FlaskClient) -> None:
+def test_api_is_not_compressed(client: FlaskClient) -> None:
     answer = client.get("/api/v1/messages", headers=OWN)
     assert "Content-Encoding" not in answer.headers
     assert "X-Padding" not in answer.headers
 
 
-def test_the_api_reference_is_compressed_for_everyone(client: FlaskClient) -> None:
+def test_api_reference_is_compressed_for_everyone(client: FlaskClient) -> None:
     answer = client.get("/api/docs", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
 
 
 # ── Style sheets ──────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("path", STYLESHEETS, ids=lambda path: path.name)
-def test_a_style_sheet_has_one_declaration_a_line(path: Path) -> None:
+def test_style_sheets_have_one_declaration_a_line(path: Path) -> None:
     text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     crowded = [line for line in text.splitlines() if re.search(r"[;{}]\s*\S", line)]
     assert not crowded
@@ -256,6 +254,6 @@ def test_every_class_of_a_style_sheet_is_used() -> None:
     assert not unused
 
 
-def test_the_search_for_unused_classes_finds_one() -> None:
+def test_unused_class_is_detected() -> None:
     assert "sp-rail" in used_classes()
     assert not {"sp-toast", "sp-rai", "sp-filters-label"} & used_classes()

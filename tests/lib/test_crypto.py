@@ -1,4 +1,4 @@
-"""Sealing: what is sealed opens in its own place, under its own key, and nowhere else."""
+"""Encryption: a value decrypts only in its own field and row, with its own key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ words = st.text(max_size=40)
 
 
 @given(plain=st.binary(max_size=200), table=words, row=words, field=words)
-def test_encrypted_value_opens_in_its_own_field(
+def test_encrypted_value_decrypts_in_its_own_field(
     plain: bytes, table: str, row: str, field: str
 ) -> None:
     sealed = RING.seal(EncryptedField(table, field), row, plain)
@@ -37,7 +37,7 @@ def test_encrypted_value_opens_in_its_own_field(
 
 
 @given(table=words, row=words, plain=st.binary(max_size=40))
-def test_it_opens_as_the_format_is_described(table: str, row: str, plain: bytes) -> None:
+def test_encrypted_value_matches_the_documented_format(table: str, row: str, plain: bytes) -> None:
     sealed = RING.seal(EncryptedField(table, "field"), row, plain)
     key = HKDF(SHA256(), 32, None, f"{table}\0{row}".encode()).derive(NEW)
     assert sealed[:4] == b"\x01\x02k2"
@@ -52,14 +52,14 @@ def test_it_opens_as_the_format_is_described(table: str, row: str, plain: bytes)
         (EncryptedField("messages", "content"), "elsewhere"),
     ],
 )
-def test_a_value_copied_elsewhere_does_not_open(elsewhere: tuple[EncryptedField, str]) -> None:
+def test_copied_value_does_not_decrypt(elsewhere: tuple[EncryptedField, str]) -> None:
     sealed = RING.seal(*PLACE, b"secret")
     with pytest.raises(DecryptionError, match="k2"):
         RING.open(*elsewhere, sealed)
 
 
 @given(data=st.data())
-def test_one_changed_byte_does_not_open(data: st.DataObject) -> None:
+def test_value_with_one_changed_byte_does_not_decrypt(data: st.DataObject) -> None:
     sealed = bytearray(RING.seal(*PLACE, b"secret"))
     sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(DecryptionError):
@@ -67,26 +67,26 @@ def test_one_changed_byte_does_not_open(data: st.DataObject) -> None:
 
 
 @given(junk=st.binary(max_size=60))
-def test_junk_is_refused_with_a_sentence(junk: bytes) -> None:
+def test_invalid_ciphertext_is_refused_with_the_reason(junk: bytes) -> None:
     with pytest.raises(DecryptionError, match=r"\.$"):
         RING.open(*PLACE, junk)
 
 
 @given(length=st.integers(0, 60))
-def test_a_value_that_was_cut_short_does_not_open(length: int) -> None:
+def test_truncated_value_does_not_decrypt(length: int) -> None:
     sealed = RING.seal(*PLACE, b"secret")
     if length < len(sealed):
         with pytest.raises(DecryptionError):
             RING.open(*PLACE, sealed[:length])
 
 
-def test_the_newest_key_seals_and_all_open() -> None:
+def test_newest_key_encrypts_and_all_keys_decrypt() -> None:
     before = Keyring([("k1", OLD)]).seal(*PLACE, b"secret")
     assert RING.open(*PLACE, before) == b"secret"
     assert (key_id_of(before), key_id_of(RING.seal(*PLACE, b"secret"))) == ("k1", "k2")
 
 
-def test_a_missing_key_is_named() -> None:
+def test_missing_key_is_named() -> None:
     with pytest.raises(DecryptionError) as missing:
         Keyring([("k1", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
     assert missing.value.key_id == "k2"
@@ -94,17 +94,17 @@ def test_a_missing_key_is_named() -> None:
     assert "HUB_ENCRYPTION_KEYS" in str(missing.value)
 
 
-def test_another_key_under_the_same_id_is_told_apart_from_a_missing_one() -> None:
+def test_different_key_with_the_same_id_is_reported() -> None:
     with pytest.raises(DecryptionError, match="another key with that ID") as wrong:
         Keyring([("k2", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
     assert wrong.value.key_id == "k2"
 
 
-def test_the_same_text_is_sealed_differently_each_time() -> None:
+def test_equal_texts_have_different_ciphertexts() -> None:
     assert RING.seal(*PLACE, b"secret") != RING.seal(*PLACE, b"secret")
 
 
-def test_an_error_tells_nothing_of_the_secret() -> None:
+def test_error_contains_no_secret() -> None:
     with pytest.raises(DecryptionError) as wrong:
         RING.open(
             EncryptedField("messages", "other"),
@@ -115,7 +115,7 @@ def test_an_error_tells_nothing_of_the_secret() -> None:
     assert repr(NEW) not in str(wrong.value)
 
 
-def test_blinded_parts_do_not_run_together() -> None:
+def test_parts_of_a_blind_index_are_separated() -> None:
     assert blind_index(OLD, "a", "bc") != blind_index(OLD, "ab", "c")
     assert blind_index(OLD, "a") != blind_index(NEW, "a")
     assert len(digest("x")) == len(blind_index(OLD, "x")) == 32
@@ -123,7 +123,7 @@ def test_blinded_parts_do_not_run_together() -> None:
 
 # ── In the database ───────────────────────────────────────────────────────────────────────────────
 @transaction
-def two_signers() -> tuple[str, str]:
+def add_two_signers() -> tuple[str, str]:
     source = db.session.scalars(select(Source)).one()
     request = SigningRequest(
         id=new_id("req"),
@@ -147,31 +147,31 @@ def two_signers() -> tuple[str, str]:
     return ids[0], ids[1]
 
 
-def test_a_row_holds_no_plain_text(in_app: Flask) -> None:
-    eric, _ = two_signers()
+def test_row_contains_no_plain_text(in_app: Flask) -> None:
+    eric, _ = add_two_signers()
     row = db.session.get_one(Signer, eric)
     assert row.details == {"name": "eric"}
     assert row._details is not None
     assert b"eric" not in row._details
 
 
-def test_a_value_copied_to_another_row_or_field_does_not_open(in_app: Flask) -> None:
-    eric, anna = two_signers()
+def test_value_copied_to_another_row_or_field_does_not_decrypt(in_app: Flask) -> None:
+    eric, anna = add_two_signers()
 
     @transaction
-    def copy() -> None:
+    def copy_values() -> None:
         one = db.session.get_one(Signer, eric)
         two = db.session.get_one(Signer, anna)
         two._details = one._details
         one._details = one._signing_url
 
-    copy()
+    copy_values()
     for signer_id in (eric, anna):
         with pytest.raises(DecryptionError, match="k1"):
             _ = db.session.get_one(Signer, signer_id).details
 
 
-def test_a_contact_is_found_without_its_address_being_known(in_app: Flask) -> None:
+def test_contact_is_found_by_the_blind_index_of_its_address(in_app: Flask) -> None:
     first = contact_for("phone", "+13175551234", test=True)
     assert contact_for("phone", "+13175551234", test=True).id == first.id
     assert contact_for("phone", "+13175551234", test=False).id != first.id

@@ -1,4 +1,4 @@
-"""Form bodies are parsed as the standard library parses them in its strict form."""
+"""Forms are parsed as the standard library does in its strict mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BODIES = st.text(st.sampled_from("ab=&+%20Cc3bF;é \x00/"), max_size=40)
 
 
 def expected(body: str) -> list[tuple[str, str]] | None:
-    """Return what the standard library makes of a body; None for an error."""
+    """Return the result of the standard library for a body, or None for an error."""
     try:
         return parse_qsl(
             body,
@@ -27,7 +27,7 @@ def expected(body: str) -> list[tuple[str, str]] | None:
         return None
 
 
-def parsed(body: str) -> list[tuple[str, str]] | None:
+def parse(body: str) -> list[tuple[str, str]] | None:
     try:
         return parse_form(body)
     except ValueError:
@@ -42,16 +42,16 @@ def parsed(body: str) -> list[tuple[str, str]] | None:
 @example("a==b&=c&d=")
 @example("a=1;b=2")
 def test_any_body_is_parsed_as_the_standard_library_does(body: str) -> None:
-    assert parsed(body) == expected(body)
+    assert parse(body) == expected(body)
 
 
 @given(st.lists(st.tuples(st.text(max_size=10), st.text(max_size=10)), max_size=8))
-def test_encoded_fields_come_back(fields: list[tuple[str, str]]) -> None:
+def test_encoded_fields_survive_a_round_trip(fields: list[tuple[str, str]]) -> None:
     encodable = [pair for pair in fields if "".join(pair).isprintable()]
     assert parse_form(urlencode(encodable)) == encodable
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_number_of_fields_is_limited(more: int) -> None:
+def test_number_of_fields_is_limited(more: int) -> None:
     body = "&".join(["a=1"] * (MAX_FIELDS + more))
-    assert (parsed(body) is None) == bool(more)
+    assert (parse(body) is None) == bool(more)

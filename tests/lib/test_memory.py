@@ -1,4 +1,4 @@
-"""The garbage collector of a process that serves until it ends."""
+"""The garbage collector of a long-running process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers with two forms: each has one normal form, and each form leads to the other."""
+"""Phone numbers with two forms: each has one normal form, and each form leads to the other."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_both_examples_of_a_row_are_one_number(row: NumberForm) -> None:
 
 
 @ROWS
-def test_the_normal_form_is_one_that_libphonenumber_knows(row: NumberForm) -> None:
+def test_libphonenumber_accepts_the_normal_form(row: NumberForm) -> None:
     assert phonenumbers.is_valid_number_for_region(phonenumbers.parse(row.examples[0]), row.region)
     assert phones.region(row.examples[1]) == row.region
 
 
 @ROWS
 @given(data=st.data())
-def test_every_number_of_the_other_form_has_a_way_back(
+def test_every_number_of_the_other_form_can_be_converted_back(
     row: NumberForm, data: st.DataObject
 ) -> None:
     other = f"+{row.code}" + data.draw(
@@ -69,7 +69,7 @@ def test_every_number_of_the_other_form_has_a_way_back(
         ("+15551234567", "+15551234567"),
     ],
 )
-def test_a_trunk_prefix_is_removed_where_it_is_one(written: str, normal: str) -> None:
+def test_trunk_prefix_is_removed_where_the_country_has_one(written: str, normal: str) -> None:
     assert phones.parse_strict(written) == normal
 
 
@@ -123,14 +123,14 @@ def _leads_to(number: str, written: str) -> bool:
     ],
 )
 def test_previously_stored_number_is_one_of_the_forms(written: str) -> None:
-    """Find numbers that were stored as written, before there was a normal form."""
+    """Numbers were stored as entered before there was a normal form."""
     number = phones.parse_strict(written)
     assert number != written
     assert written in phones.written_forms(number)
 
 
 @given(DIGITS)
-def test_the_normal_form_is_final_and_each_form_leads_to_it(number: str) -> None:
+def test_normal_form_is_stable_and_reached_from_each_form(number: str) -> None:
     try:
         normal = phones.parse_strict(number)
     except ValueError:
@@ -155,7 +155,7 @@ def test_the_normal_form_is_final_and_each_form_leads_to_it(number: str) -> None
         (" +33 6 12 34 56 78 ", "+33612345678"),
     ],
 )
-def test_pages_accept_what_people_type(text: str, number: str) -> None:
+def test_pages_accept_common_notations(text: str, number: str) -> None:
     assert phones.parse_typed(text) == number
 
 
@@ -176,6 +176,6 @@ def test_ambiguous_input_is_refused_with_a_remedy(text: str) -> None:
         phones.parse_typed(text)
 
 
-def test_the_page_of_the_documentation_shows_the_table() -> None:
+def test_documentation_shows_the_table_of_number_forms() -> None:
     rows = re.findall(r"^\| [^|]+ \| `(\+\d+)` \| `(\+\d+)` \|", PAGE.read_text(), re.MULTILINE)
     assert rows == [row.examples for row in TABLE]

@@ -1,4 +1,4 @@
-"""Phone numbers: E.164, or the reason why not."""
+"""Phone numbers are E.164, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EXAMPLES = [
 ]
 
 
-def test_a_mobile_number_of_every_country_is_taken() -> None:
+def test_mobile_number_of_every_country_is_accepted() -> None:
     assert len(EXAMPLES) > 200
     for number in EXAMPLES:
         assert phones.parse_strict(number) == number
         assert phones.is_plausible(number)
 
 
-def test_a_number_that_is_not_assigned_is_only_doubted() -> None:
+def test_unassigned_number_is_accepted_as_implausible() -> None:
     assert phones.parse_strict("+15551234567") == "+15551234567"
     assert not phones.is_plausible("+15551234567")
 
@@ -71,7 +71,7 @@ def test_accepted_number_is_e164_and_unchanged(text: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_every_polled_status_has_an_answer(text: str) -> None:
+def test_any_text_is_classified_without_errors(text: str) -> None:
     assert isinstance(phones.is_plausible(text), bool)
     assert re.fullmatch("([A-Z]{2})?", phones.region(text))
     assert isinstance(phones.display(text), str)
@@ -87,10 +87,10 @@ def test_every_polled_status_has_an_answer(text: str) -> None:
         ("room", ""),
     ],
 )
-def test_a_number_tells_its_country(number: str, region: str) -> None:
+def test_number_has_the_region_of_its_country(number: str, region: str) -> None:
     assert phones.region(number) == region
 
 
-def test_a_number_is_shown_as_people_write_it() -> None:
+def test_number_is_displayed_in_groups() -> None:
     assert phones.display("+442071234567") == "+44 20 7123 4567"
     assert phones.display("room") == "room"

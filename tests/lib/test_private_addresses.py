@@ -50,7 +50,7 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_seen_through(address: str) -> None:
+def test_private_address_is_recognized_in_any_notation(address: str) -> None:
     assert not provider_http.is_public(address)
 
 
@@ -65,7 +65,7 @@ def test_an_address_that_is_not_public_is_seen_through(address: str) -> None:
         "2002:808:808::",
     ],
 )
-def test_a_public_address_is_public(address: str) -> None:
+def test_public_address_is_recognized(address: str) -> None:
     assert provider_http.is_public(address)
 
 
@@ -91,7 +91,7 @@ def test_a_public_address_is_public(address: str) -> None:
         "[fe80::1]",
     ],
 )
-def test_a_private_address_is_refused_however_it_is_written(port: int, host: str) -> None:
+def test_private_address_is_refused_in_any_notation(port: int, host: str) -> None:
     Page.seen = []
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", f"https://{host}:{port}/", connect=1)
@@ -102,7 +102,7 @@ def test_a_private_address_is_refused_however_it_is_written(port: int, host: str
     assert Page.seen == []
 
 
-def test_a_public_name_that_leads_to_a_private_address_is_refused(
+def test_public_name_that_resolves_to_a_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
     monkeypatch.setattr(
@@ -119,7 +119,7 @@ Addresses = list[tuple[str, int]]
 
 @pytest.fixture
 def connect_attempts(monkeypatch: pytest.MonkeyPatch) -> Addresses:
-    """Return where connections are tried; none comes about."""
+    """Return the addresses of attempted connections, all of which are refused."""
     found: Addresses = []
 
     def connect(self: socket.socket, address: tuple[str, int]) -> None:
@@ -130,15 +130,13 @@ def connect_attempts(monkeypatch: pytest.MonkeyPatch) -> Addresses:
     return found
 
 
-def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let a name lead to these addresses, one answer after the other then always the last; return
-    who asked.
-    """
-    asked: list[str] = []
+def set_dns_answers(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Resolve every name to these addresses, one answer after another; return the queried names."""
+    queried: list[str] = []
 
-    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
+    def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        queried.append(host)
+        addresses = answers[min(len(queried), len(answers)) - 1]
         return [
             (
                 socket.AF_INET6 if ":" in one else socket.AF_INET,
@@ -150,14 +148,14 @@ def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
             for one in addresses
         ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    return asked
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return queried
 
 
-def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_counts(
+def test_connection_uses_the_checked_dns_answer(
     monkeypatch: pytest.MonkeyPatch, connect_attempts: Addresses
 ) -> None:
-    asked = resolves(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
+    asked = set_dns_answers(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", "https://rebinding.example/")
     assert (asked, connect_attempts) == (["rebinding.example"], [("93.184.216.34", 443)])
@@ -166,10 +164,10 @@ def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_c
     assert len(connect_attempts) == 1
 
 
-def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
+def test_only_public_addresses_of_a_name_are_tried(
     monkeypatch: pytest.MonkeyPatch, connect_attempts: Addresses
 ) -> None:
-    resolves(
+    set_dns_answers(
         monkeypatch,
         [
             "10.0.0.1",
@@ -199,13 +197,13 @@ def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
         "https://metadata.google.internal./",
     ],
 )
-def test_no_way_of_writing_an_address_gets_past(connect_attempts: Addresses, url: str) -> None:
+def test_private_url_is_refused_in_any_notation(connect_attempts: Addresses, url: str) -> None:
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", url)
     assert connect_attempts == []
 
 
-def test_the_environments_proxies_are_not_taken(
+def test_proxies_of_the_environment_are_ignored(
     monkeypatch: pytest.MonkeyPatch, http: ProviderHttpClient, url: str
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
@@ -214,7 +212,7 @@ def test_the_environments_proxies_are_not_taken(
 
 
 @pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
-def test_only_the_very_address_that_is_allowed_is_reached(port: int, written: str) -> None:
+def test_allowed_address_applies_to_its_port_only(port: int, written: str) -> None:
     entry = written.format(port=port)
     assert ProviderHttpClient(allow=[entry]).request("GET", f"http://{entry}/").status == 200
     other = "localhost" if "127" in written else "127.0.0.1"
@@ -224,7 +222,7 @@ def test_only_the_very_address_that_is_allowed_is_reached(port: int, written: st
         ProviderHttpClient(allow=[entry[:-1]]).request("GET", f"http://{entry}/")
 
 
-def test_an_allowed_address_may_be_written_without_its_usual_port() -> None:
+def test_allowed_address_may_omit_the_default_port() -> None:
     with pytest.raises(ConnectFailed) as problem:
         ProviderHttpClient(allow=["nobody.invalid:80"]).request("GET", "http://nobody.invalid/")
     assert not isinstance(problem.value, AddressNotAllowed)

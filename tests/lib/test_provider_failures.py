@@ -1,4 +1,4 @@
-"""Failed requests to a provider: whether they left, and what the error says."""
+"""Failed requests to a provider: whether they were sent, and their errors."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def test_failure_after_the_request_was_sent_is_an_unknown_outcome(
     assert len(Page.seen) == 1
 
 
-def test_an_answer_that_does_not_come_may_have_arrived(http: ProviderHttpClient, url: str) -> None:
+def test_timeout_is_an_unknown_outcome(http: ProviderHttpClient, url: str) -> None:
     began = time.monotonic()
     with pytest.raises(ResponseLost, match="in time"):
         http.request("POST", url + "/hang", read=0.2)
     assert time.monotonic() - began < 0.9
 
 
-def test_an_answer_that_drips_is_given_up(http: ProviderHttpClient) -> None:
+def test_slow_partial_response_times_out(http: ProviderHttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def drip() -> None:
+        def send_slowly() -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(4096)
@@ -47,7 +47,7 @@ def test_an_answer_that_drips_is_given_up(http: ProviderHttpClient) -> None:
                 except OSError:
                     return  # the other side had enough
 
-        threading.Thread(target=drip, daemon=True).start()
+        threading.Thread(target=send_slowly, daemon=True).start()
         number = listener.getsockname()[1]
         began = time.monotonic()
         with pytest.raises(ResponseLost):
@@ -67,12 +67,12 @@ def test_refused_connection_means_not_sent(http: ProviderHttpClient) -> None:
         )
 
 
-def test_a_name_that_does_not_resolve_means_not_sent() -> None:
+def test_unresolvable_name_means_not_sent() -> None:
     with pytest.raises(ConnectFailed, match="does not resolve"):
         ProviderHttpClient().request("POST", "https://nobody.invalid/")
 
 
-def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_addresses_of_a_name_share_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"198.51.100.{n}", 443)) for n in range(8)
     ]
@@ -85,24 +85,24 @@ def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.M
     assert time.monotonic() - began < 1
 
 
-def test_a_request_that_is_late_to_leave_does_not_leave(
+def test_late_request_is_not_sent(
     http: ProviderHttpClient, url: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo
 
-    def slowly(*args: object, **kwargs: object) -> object:
+    def resolve_slowly(*args: object, **kwargs: object) -> object:
         time.sleep(0.3)
         return resolve(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(provider_http, "SEND_DEADLINE", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_slowly)
     Page.seen.clear()
     with pytest.raises(ConnectFailed, match="in time"):
         http.request("POST", f"{url}/")
     assert Page.seen == []
 
 
-def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
+def test_request_is_not_sent_after_the_machine_was_suspended(
     http: ProviderHttpClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
@@ -136,7 +136,7 @@ def test_refused_tcp_connection_means_not_sent() -> None:
             one.close()
 
 
-def test_a_failure_tells_neither_query_nor_body_nor_header(
+def test_error_contains_neither_query_nor_body_nor_headers(
     http: ProviderHttpClient, url: str
 ) -> None:
     with provider_http.record_exchanges() as exchanges, pytest.raises(ResponseLost) as problem:
@@ -149,7 +149,7 @@ def test_a_failure_tells_neither_query_nor_body_nor_header(
 @pytest.mark.parametrize(
     "address", ["https://a..b/bot-secret/getMe", "https://a.invalid:99999/bot-secret/getMe"]
 )
-def test_a_secret_in_a_path_is_told_by_nothing(
+def test_secret_in_a_path_is_hidden_everywhere(
     http: ProviderHttpClient, url: str, address: str
 ) -> None:
     with provider_http.record_exchanges() as exchanges:

@@ -1,4 +1,4 @@
-"""The HTTP client for providers: what it allows, what it refuses, and what a failure tells."""
+"""The HTTP client for providers: allowed requests, refused requests, and errors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.lib.provider_pages import port as port
 from tests.lib.provider_pages import url as url
 
 
-def test_an_answer_has_status_headers_and_body(http: ProviderHttpClient, url: str) -> None:
+def test_response_has_status_headers_and_body(http: ProviderHttpClient, url: str) -> None:
     answer = http.request("POST", url + "/x?a=%2B", body=b"data")
     assert (answer.status, answer.text, answer.headers["x-name"]) == (200, "hello", "value")
     assert Page.seen == [("POST", "/x?a=%2B", b"data")]
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
-def test_every_status_is_an_answer_and_nothing_is_tried_again(
+def test_every_status_is_returned_without_a_retry(
     http: ProviderHttpClient, url: str, status: int
 ) -> None:
     answer = http.request("POST", f"{url}/status/{status}")
@@ -47,7 +47,7 @@ def test_every_status_is_an_answer_and_nothing_is_tried_again(
         ("9999999", None),
     ],
 )
-def test_a_pause_is_a_number_or_none(
+def test_retry_after_in_seconds_is_a_number_or_none(
     http: ProviderHttpClient, url: str, header: str, seconds: float | None
 ) -> None:
     assert http.request("GET", f"{url}/retry/{header}").retry_after == seconds
@@ -63,7 +63,7 @@ def test_a_pause_is_a_number_or_none(
         ("Sat, 41 Nov 2026 09:31:30 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", None),
     ],
 )
-def test_a_pause_may_end_at_a_moment_of_the_providers_clock(
+def test_retry_after_date_is_relative_to_the_provider_clock(
     until: str, said_at: str, seconds: float | None
 ) -> None:
     assert (
@@ -74,9 +74,7 @@ def test_a_pause_may_end_at_a_moment_of_the_providers_clock(
     )
 
 
-def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not_tell_its_own() -> (
-    None
-):
+def test_retry_after_date_without_a_date_header_is_relative_to_our_clock() -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     assert (
         55
@@ -85,21 +83,21 @@ def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not
     )
 
 
-def test_a_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
+def test_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
     assert http.request("GET", url + "/away").status == 302
     assert [path for _, path, _ in Page.seen] == ["/away"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_redirect_to_where_secrets_lie_is_only_an_answer(
+def test_redirect_is_returned_as_a_response(
     http: ProviderHttpClient, url: str, status: int, method: str
 ) -> None:
     answer = http.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
     assert (answer.status, [path for _, path, _ in Page.seen]) == (status, [f"/moved/{status}"])
 
 
-def test_connections_are_kept_alive(http: ProviderHttpClient, url: str) -> None:
+def test_connections_are_reused(http: ProviderHttpClient, url: str) -> None:
     with provider_http.record_exchanges() as exchanges:
         for _ in range(3):
             http.request("GET", url + "/x")
@@ -108,20 +106,20 @@ def test_connections_are_kept_alive(http: ProviderHttpClient, url: str) -> None:
     assert [one.status for one in exchanges] == [200] * 3
 
 
-def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
+def test_pool_keeps_as_many_connections_as_concurrent_calls() -> None:
     # two connections of one provider share a client, and have 64 threads each
     both = 80
     met = threading.Barrier(80)
 
-    class Meeting(Page):
+    class MeetingPage(Page):
         def do_GET(self) -> None:
             met.wait(10)
             self._answer(200, b"hello")
 
-    class Many(ThreadingHTTPServer):
+    class ManyPages(ThreadingHTTPServer):
         request_queue_size = both
 
-    server = Many(("127.0.0.1", 0), Meeting)
+    server = ManyPages(("127.0.0.1", 0), MeetingPage)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     http = ProviderHttpClient(allow=[f"127.0.0.1:{server.server_port}"])
     url = f"http://127.0.0.1:{server.server_port}/"

@@ -1,4 +1,4 @@
-"""Requests to a provider check its certificate."""
+"""Requests to a provider verify its certificate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.lib.provider_pages import port as port
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate that nobody has signed, for 127.0.0.1."""
+    """Create a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
     made = (
@@ -55,7 +55,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve_tls(certificate: Path) -> Iterator[Callable[..., int]]:
-    """Give a function that serves over TLS and returns the port."""
+    """Return a function that serves over TLS and returns the port."""
     running = []
 
     def start(adapt: Callable[[ssl.SSLContext], None] = lambda context: None) -> int:
@@ -80,7 +80,7 @@ def test_unsigned_certificate_is_refused(serve_tls: Callable[..., int]) -> None:
     assert Page.seen == []
 
 
-def test_certificates_of_ones_own_are_trusted_when_told(
+def test_own_certificate_authority_is_trusted_if_configured(
     serve_tls: Callable[..., int], certificate: Path
 ) -> None:
     number = serve_tls()
@@ -92,30 +92,30 @@ def test_certificates_of_ones_own_are_trusted_when_told(
         own.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
 
 
-def test_old_tls_is_refused(serve_tls: Callable[..., int], certificate: Path) -> None:
-    def only_old(context: ssl.SSLContext) -> None:
+def test_old_tls_version_is_refused(serve_tls: Callable[..., int], certificate: Path) -> None:
+    def allow_old_tls_only(context: ssl.SSLContext) -> None:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("DEFAULT@SECLEVEL=0")
 
-    number = serve_tls(only_old)
+    number = serve_tls(allow_old_tls_only)
     with pytest.raises(ConnectFailed, match="TLS"):
         ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate)).request(
             "GET", f"https://127.0.0.1:{number}/"
         )
 
 
-def test_tls_1_2_is_enough(serve_tls: Callable[..., int], certificate: Path) -> None:
-    def only_1_2(context: ssl.SSLContext) -> None:
+def test_tls_1_2_is_accepted(serve_tls: Callable[..., int], certificate: Path) -> None:
+    def allow_tls_1_2_only(context: ssl.SSLContext) -> None:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 
-    number = serve_tls(only_1_2)
+    number = serve_tls(allow_tls_1_2_only)
     http = ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
     assert http.request("GET", f"https://127.0.0.1:{number}/").status == 200
 
 
-def test_a_plain_server_behind_https_means_not_sent(port: int) -> None:
+def test_plain_http_server_behind_https_means_not_sent(port: int) -> None:
     Page.seen = []
     with pytest.raises(ConnectFailed):
         ProviderHttpClient(allow=[f"127.0.0.1:{port}"]).request(

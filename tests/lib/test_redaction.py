@@ -34,7 +34,7 @@ from hub.lib.redaction import mask, mask_log_event
         ("Pay with 5555-5555-5555-4444 now, code 99887", "Pay with ••••4444 now, code •••••"),
     ],
 )
-def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
+def test_codes_and_cards_are_redacted(text: str, shown: str) -> None:
     assert mask(text) == shown
 
 
@@ -53,18 +53,20 @@ def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
         "",
     ],
 )
-def test_text_that_is_no_code_stays_readable(text: str) -> None:
+def test_text_without_codes_is_unchanged(text: str) -> None:
     assert mask(text) == text
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_masked_and_twice_is_as_once(text: str) -> None:
+def test_redaction_accepts_any_text_and_is_idempotent(text: str) -> None:
     assert mask(mask(text)) == mask(text)
     assert len(mask(text)) <= len(text) + 6
 
 
 @given(st.lists(st.integers(0, 9), min_size=15, max_size=15), st.sampled_from(["", " ", "-"]))
-def test_every_number_with_the_check_digit_of_a_card_is_masked(digits: list[int], gap: str) -> None:
+def test_every_number_with_a_valid_card_check_digit_is_redacted(
+    digits: list[int], gap: str
+) -> None:
     doubled = [sum(divmod(digit * 2, 10)) for digit in digits[::2]]
     total = sum(doubled) + sum(digits[1::2])
     number = "".join(map(str, [*digits, -total % 10]))
@@ -72,7 +74,7 @@ def test_every_number_with_the_check_digit_of_a_card_is_masked(digits: list[int]
     assert mask(f"Card {text}.") == f"Card ••••{number[-4:]}."
 
 
-def test_a_line_of_the_log_is_masked_whatever_it_holds() -> None:
+def test_log_lines_are_redacted() -> None:
     line = mask_log_event(
         None,
         "info",

@@ -1,4 +1,4 @@
-"""Text from outside acts on nothing: neither on the text around it nor on the provider."""
+"""Text from outside cannot change the text around it or the request to a provider."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.hub_fixtures import SigningApp, event_body, signer_body
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.integrations.instances import good_address, instance, senders
+from tests.integrations.instances import instance, senders, valid_address
 
 OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -36,11 +36,11 @@ quick = settings(
 )
 
 
-def acting(shown: str) -> set[str]:
-    """Return the characters of an outgoing text that act on others; pairs of isolates do not."""
+def unsafe_characters(text: str) -> set[str]:
+    """Return the characters that affect surrounding text, except paired isolates."""
     depth = 0
-    found = set()
-    for char in shown:
+    unsafe = set()
+    for char in text:
         if char == "\u2068":
             depth += 1
         elif char == "\u2069":
@@ -48,10 +48,10 @@ def acting(shown: str) -> set[str]:
         elif char in OVERRIDES or (
             unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"
         ):
-            found.add(char)
+            unsafe.add(char)
         if depth < 0 or (char == "\n" and depth):
-            found.add("unpaired")
-    return found | ({"unpaired"} if depth else set())
+            unsafe.add("unpaired")
+    return unsafe | ({"unpaired"} if depth else set())
 
 
 def texts_in(payload: Any) -> list[str]:
@@ -68,18 +68,18 @@ def texts_in(payload: Any) -> list[str]:
 # ── Texts and values ──────────────────────────────────────────────────────────────────────────────
 @settings(max_examples=examples(400), deadline=None)
 @given(anything)
-def test_a_readable_text_acts_on_nothing_and_is_its_own_readable_form(given_text: str) -> None:
+def test_readable_text_is_safe_and_stable(given_text: str) -> None:
     shown = text.readable(given_text)
-    assert not acting(shown)
+    assert not unsafe_characters(shown)
     assert text.readable(shown) == shown
     shown.encode()
 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(anything)
-def test_a_value_is_one_line_and_holds_nothing_that_orders_its_surroundings(value: str) -> None:
+def test_value_is_one_line_without_direction_controls(value: str) -> None:
     line = text.one_line(value)
-    assert not acting(line)
+    assert not unsafe_characters(line)
     assert not set(line) & set(OVERRIDES + BREAKS + "\t")
     assert len(line.splitlines()) <= 1
     assert text.one_line(line) == line
@@ -87,9 +87,9 @@ def test_a_value_is_one_line_and_holds_nothing_that_orders_its_surroundings(valu
 
 @settings(max_examples=examples(300), deadline=None)
 @given(anything)
-def test_an_isolated_value_begins_and_ends_its_own_order(value: str) -> None:
+def test_isolated_value_has_its_own_direction(value: str) -> None:
     shown = text.isolate(text.one_line(value))
-    assert not acting(shown)
+    assert not unsafe_characters(shown)
     turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
     assert shown.startswith("\u2068") == turned
 
@@ -107,7 +107,7 @@ def test_an_isolated_value_begins_and_ends_its_own_order(value: str) -> None:
         "Ann‏ (דנה)",
     ],
 )
-def test_genuine_names_stay_as_they_are(name: str) -> None:
+def test_genuine_names_are_unchanged(name: str) -> None:
     assert text.one_line(name) == name
     assert text.readable(name) == name
 
@@ -136,7 +136,9 @@ def test_control_characters_are_removed_and_line_breaks_become_spaces(
 @senders
 @quick
 @given(data=st.data())
-def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.DataObject) -> None:
+def test_provider_receives_no_unsafe_characters(
+    cls: type[Integration], data: st.DataObject
+) -> None:
     def some() -> str:
         return data.draw(anything)
 
@@ -150,7 +152,7 @@ def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.D
     message = Outbound(
         id=new_id("msg"),
         attempt=1,
-        to=good_address(cls),
+        to=valid_address(cls),
         text=some(),
         subject=some(),
         card=card_or_none,
@@ -158,19 +160,19 @@ def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.D
         template=filled,
     )
     for shown in texts_in(instance(cls).render(message)):
-        assert not acting(shown), shown
+        assert not unsafe_characters(shown), shown
     if filled is not None:
         assert all("\n" not in value for value in message.template.variables.values())  # type: ignore[union-attr]
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
-def said(message_id: str) -> str:
+def sent_text(message_id: str) -> str:
     db.session.rollback()
     return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
 
 
 @pytest.mark.parametrize("bad", list(OVERRIDES))
-def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -> None:
+def test_title_or_name_cannot_reverse_the_link(signing_app: SigningApp, bad: str) -> None:
     event = event_body(signers=[signer_body("Eric") | {"name": f"{bad}Eric"}])
     event["request"] |= {
         "title": f"{bad}Lease{bad}\r\nevil",
@@ -179,18 +181,18 @@ def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -
     answer = signing_app.post("/events", event)
     assert answer.status_code == 202
     assert (
-        said(answer.json["messages"][0]["id"])
+        sent_text(answer.json["messages"][0]["id"])
         == 'You\'ve been sent "Lease evil" by Acme. Please review & sign:'
         " https://sign.example/r/eric"
     )
 
 
-def test_a_right_to_left_name_costs_an_sms_no_character(
+def test_right_to_left_name_adds_no_character_to_an_sms(
     signing_app: SigningApp, hub_demo: Flask
 ) -> None:
     event = event_body(signers=[signer_body("Eric")])
     event["request"]["sender"] = {"name": "דנה לוי"}
-    sent = said(signing_app.post("/events", event).json["messages"][0]["id"])
+    sent = sent_text(signing_app.post("/events", event).json["messages"][0]["id"])
     assert "by דנה לוי. Please" in sent
     assert not set(sent) & set(OVERRIDES)
 
@@ -199,7 +201,7 @@ def test_control_characters_of_a_direct_message_are_not_sent(signing_app: Signin
     answer = signing_app.post(
         "/messages", {"to": "+13175551234", "channel": "sms", "text": "One\x07\r\ntwo \u202ethree"}
     )
-    assert said(answer.json["id"]) == "One\ntwo three"
+    assert sent_text(answer.json["id"]) == "One\ntwo three"
 
 
 # ── Links ─────────────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +244,7 @@ GOOD_LINKS = [
 @pytest.mark.parametrize(
     "field", ["request.url", "signers[0].signing_url", "signers[0].download_url", "download_url"]
 )
-def test_a_link_that_could_deceive_is_refused_with_its_field(
+def test_deceptive_link_is_refused_with_its_field(
     signing_app: SigningApp, field: str, link: str
 ) -> None:
     event = event_body(signers=[signer_body("Eric")])
@@ -255,7 +257,7 @@ def test_a_link_that_could_deceive_is_refused_with_its_field(
 
 
 @pytest.mark.parametrize("link", [one for one in BAD_LINKS if one])
-def test_a_file_at_a_deceiving_address_is_refused(signing_app: SigningApp, link: str) -> None:
+def test_file_at_a_deceptive_address_is_refused(signing_app: SigningApp, link: str) -> None:
     answer = signing_app.post(
         "/messages", {"to": "+13175551234", "channel": "sms", "media_url": link}
     )
@@ -263,16 +265,16 @@ def test_a_file_at_a_deceiving_address_is_refused(signing_app: SigningApp, link:
 
 
 @pytest.mark.parametrize("link", GOOD_LINKS)
-def test_an_honest_link_goes_out_as_it_was_given(signing_app: SigningApp, link: str) -> None:
+def test_ordinary_link_is_sent_unchanged(signing_app: SigningApp, link: str) -> None:
     answer = signing_app.post(
         "/events", event_body(signers=[signer_body("Eric", signing_url=link)])
     )
-    assert said(answer.json["messages"][0]["id"]).endswith(link)
+    assert sent_text(answer.json["messages"][0]["id"]).endswith(link)
 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "@:/\\?#[]. "))))
-def test_an_accepted_link_is_one_word_without_a_user(rest: str) -> None:
+def test_accepted_link_is_one_word_without_a_user(rest: str) -> None:
     try:
         link = text.web_address(f"https://sign.example{rest}")
     except ValueError:
@@ -297,7 +299,7 @@ def test_grapheme_is_not_split(whole: str) -> None:
 
 @settings(max_examples=examples(200), deadline=None)
 @given(anything, st.integers(0, 40))
-def test_a_shortened_text_fits_and_is_a_beginning(value: str, most: int) -> None:
+def test_shortened_text_fits_and_is_a_prefix(value: str, most: int) -> None:
     short = text.shorten(value, lambda one: text.utf16_length(one) <= most)
     assert short is not None
     assert text.utf16_length(short) <= most
@@ -320,9 +322,9 @@ def test_a_shortened_text_fits_and_is_a_beginning(value: str, most: int) -> None
         "דנה.pdf",
     ],
 )
-def test_a_file_is_lent_under_an_address_whatever_its_name(hub_demo: Flask, name: str) -> None:
+def test_file_link_works_for_any_file_name(hub_demo: Flask, name: str) -> None:
     kept = media.store_file(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
-    assert not acting(kept.name)
+    assert not unsafe_characters(kept.name)
     assert kept.name.strip(" .") == kept.name != ""
     path = "/api/" + media.file_link(kept.id, kept.name).partition("/api/")[2]
     lent = hub_demo.test_client().get(path)

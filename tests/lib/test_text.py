@@ -1,4 +1,4 @@
-"""Texts: templates filled, segments counted as carriers bill them."""
+"""Texts: filled templates, and segments as carriers bill them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTENSION = "\f^{}\\[~]|€"
 
 
 def reference(words: str) -> int:
-    """Count by filling segments one after another."""
+    """Count segments by filling one after another."""
     if not words:
         return 0
     gsm = all(char in BASIC + EXTENSION for char in words)
@@ -65,17 +65,17 @@ def reference(words: str) -> int:
         ("a" * 66 + "🎉" + "я" * 67, 3),
     ],
 )
-def test_a_text_has_as_many_segments_as_carriers_bill(words: str, segments: int) -> None:
+def test_segments_are_counted_as_carriers_bill_them(words: str, segments: int) -> None:
     assert text.segments(words) == segments == reference(words)
 
 
 @given(st.text(st.sampled_from(BASIC + EXTENSION), max_size=400) | st.text(max_size=200))
-def test_segments_are_those_of_the_specification(words: str) -> None:
+def test_segments_match_the_specification(words: str) -> None:
     if not any(0xD800 <= ord(char) < 0xE000 for char in words):
         assert text.segments(words) == reference(words)
 
 
-def test_a_template_is_filled() -> None:
+def test_template_is_filled() -> None:
     assert (
         text.render(
             " Hello {{ name }}{% if n == 1 %}, once{% endif %}! ", {"name": "{{ name }}", "n": 1}
@@ -105,7 +105,7 @@ def test_broken_template_is_reported_without_details(source: str) -> None:
     assert "the secret" not in str(problem.value)
 
 
-def test_a_template_cannot_reach_into_the_program() -> None:
+def test_template_cannot_access_python_attributes() -> None:
     for source in (
         "{{ ''.__class__ }}",
         "{{ items.append(1) }}",

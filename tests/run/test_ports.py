@@ -1,4 +1,4 @@
-"""The addresses Signpost listens on, with real sockets."""
+"""The addresses that Signpost listens on, with real sockets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bind_of(listener: socket.socket) -> Bind:
     return Bind("127.0.0.1", listener.getsockname()[1])
 
 
-def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(
+def test_used_address_is_refused_with_its_owner_and_a_remedy(
     listening_socket: socket.socket,
 ) -> None:
     bind = bind_of(listening_socket)
@@ -40,21 +40,21 @@ def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(
     assert said.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
 
 
-def test_a_free_address_stays_free(listening_socket: socket.socket) -> None:
+def test_free_address_stays_free(listening_socket: socket.socket) -> None:
     bind = bind_of(listening_socket)
     listening_socket.close()
     ports.check_available(bind, "HUB_BIND")
     ports.check_available(bind, "HUB_BIND")
 
 
-def test_an_address_that_gets_free_in_time_is_waited_for(listening_socket: socket.socket) -> None:
+def test_address_that_is_freed_in_time_is_waited_for(listening_socket: socket.socket) -> None:
     threading.Timer(0.3, listening_socket.close).start()
     began = time.monotonic()
     ports.check_available(bind_of(listening_socket), "HUB_BIND", wait=5)
     assert 0.2 < time.monotonic() - began < 4
 
 
-def test_an_address_of_another_machine_is_refused() -> None:
+def test_address_of_another_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Cannot listen on 203\.0\.113\.7:8000"):
         ports.check_available(Bind("203.0.113.7", 8000), "HUB_BIND")
 
@@ -81,7 +81,7 @@ def test_web_server_is_ready_when_health_passes(status: int, ready: bool) -> Non
     assert asked == [("/sign/readyz", "hub.example.com")]
 
 
-def test_a_server_that_does_not_run_is_not_ready(listening_socket: socket.socket) -> None:
+def test_stopped_server_is_not_ready(listening_socket: socket.socket) -> None:
     bind = bind_of(listening_socket)
     assert ports.accepts_connections(bind)
     listening_socket.close()

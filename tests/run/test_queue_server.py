@@ -1,4 +1,4 @@
-"""The embedded queue server, started for real in a folder of its own."""
+"""The embedded queue server, started as a real process in its own folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.core.errors import ConfigError
 from hub.run import queue_server
 
 
-class Server:
+class QueueServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
@@ -43,13 +43,13 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(data_dir.create(tmp_path / "data"))
+def server(tmp_path: Path) -> Iterator[QueueServer]:
+    server = QueueServer(data_dir.create(tmp_path / "data"))
     yield server
     server.kill()
 
 
-def test_it_listens_on_a_private_socket_and_on_no_port(server: Server) -> None:
+def test_queue_server_listens_only_on_a_private_socket(server: QueueServer) -> None:
     with server.start() as client:
         path = data_dir.socket_path(server.folder)
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
@@ -59,7 +59,7 @@ def test_it_listens_on_a_private_socket_and_on_no_port(server: Server) -> None:
     assert not psutil.Process(server.process.pid).net_connections("inet")
 
 
-def test_queue_survives_a_kill(server: Server) -> None:
+def test_queue_survives_a_kill(server: QueueServer) -> None:
     with server.start() as client:
         client.set("wake:deliver", "1")
     time.sleep(1.2)  # it writes to disk each second
@@ -68,14 +68,14 @@ def test_queue_survives_a_kill(server: Server) -> None:
         assert client.get("wake:deliver") == b"1"
 
 
-def test_second_hub_on_the_same_folder_is_refused(server: Server) -> None:
+def test_second_hub_on_the_same_folder_is_refused(server: QueueServer) -> None:
     server.start().close()
     with pytest.raises(queue_server.QueueServerRuns, match="Another hub uses"):
         queue_server.prepare(server.folder)
     assert queue_server.is_answering(server.folder), "the running one keeps its socket"
 
 
-def test_a_stale_socket_is_removed(server: Server) -> None:
+def test_stale_socket_is_removed(server: QueueServer) -> None:
     path = data_dir.socket_path(server.folder)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -84,11 +84,11 @@ def test_a_stale_socket_is_removed(server: Server) -> None:
     assert not path.exists()
 
 
-def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(
+def test_folder_with_a_long_path_gets_its_socket_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    server = Server(data_dir.create(tmp_path / ("long" * 30) / "data"))
+    server = QueueServer(data_dir.create(tmp_path / ("long" * 30) / "data"))
     try:
         with server.start() as client:
             assert client.ping()
@@ -97,7 +97,7 @@ def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(
         server.kill()
 
 
-def test_a_socket_folder_that_others_may_open_is_refused(
+def test_socket_folder_that_others_may_open_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -108,7 +108,7 @@ def test_a_socket_folder_that_others_may_open_is_refused(
         queue_server.prepare(folder)
 
 
-def test_a_machine_without_a_server_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_server_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "mips")
     with pytest.raises(ConfigError, match="HUB_REDIS_URL"):
         queue_server.binary()

@@ -1,6 +1,4 @@
-"""`hub new-integration`: what it writes works at once, in a checkout and as a package; what it
-refuses, it says why.
-"""
+"""`hub new-integration`: new files work at once, and refusals explain why."""
 
 from __future__ import annotations
 
@@ -32,8 +30,10 @@ BUILD = "from flit_core import buildapi; import sys; print(buildapi.build_wheel(
 WORDY = "new_messenger_for_all_of_us_42"
 
 
-def run(folder: Path, *words: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python in a folder, as a developer would who has nothing set."""
+def run_python(
+    folder: Path, *words: str, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a developer without any settings does."""
     environ = {
         name: text
         for name, text in os.environ.items()
@@ -50,14 +50,14 @@ def run(folder: Path, *words: str, path: Path | None = None) -> subprocess.Compl
     )
 
 
-def passes(folder: Path, *words: str, path: Path | None = None) -> None:
-    done = run(folder, *words, path=path)
+def assert_succeeds(folder: Path, *words: str, path: Path | None = None) -> None:
+    done = run_python(folder, *words, path=path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of what an integration is made in, with a new one in it."""
+    """Return a copy of the parts of a checkout that an integration needs, with a new one in it."""
     root = tmp_path_factory.mktemp("made") / "checkout"
     leave_out = shutil.ignore_patterns(
         "__pycache__", "static", "browser", "chaos", "simulator", "failures"
@@ -71,9 +71,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "hub/static", root / "hub/static")
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
     for kind in scaffold.KINDS:
-        name = named(kind)
+        name = integration_name(kind)
         words = ("-m", "hub.cli", "new-integration", name, "--kind", kind)
-        made = run(root / "tests", *words, path=root)
+        made = run_python(root / "tests", *words, path=root)
         assert made.returncode == 0, made.stderr
         assert made.stdout.splitlines()[:2] == [
             f"../hub/integrations/{name}.py",
@@ -82,13 +82,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def named(kind: str) -> str:
+def integration_name(kind: str) -> str:
     return f"pushfox_{kind.replace('-', '_')}"
 
 
 @pytest.fixture
 def minimal_checkout(tmp_path: Path) -> Path:
-    """Give what the command takes for a checkout, and little more."""
+    """Return the smallest folder that the command accepts as a checkout."""
     root = tmp_path / "checkout"
     (root / "hub/core").mkdir(parents=True)
     (root / "hub/integrations").mkdir()
@@ -101,29 +101,32 @@ def minimal_checkout(tmp_path: Path) -> Path:
 
 # ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
 def test_each_kind_passes_its_own_test_and_the_contract(checkout: Path) -> None:
-    own = [f"tests/integrations/test_{named(kind)}.py" for kind in scaffold.KINDS]
+    own = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in scaffold.KINDS]
     others = ["tests/integrations/test_contract.py", "tests/test_architecture.py"]
     words = ("-v", "-p", "no:cacheprovider", "-k", "pushfox or named_outside")
-    done = run(checkout, "-m", "pytest", *own, *others, *words)
+    done = run_python(checkout, "-m", "pytest", *own, *others, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     for kind in scaffold.KINDS:
-        assert f"test_its_card_says_what_it_is[{named(kind)}] PASSED" in done.stdout
+        test = f"test_card_describes_the_integration[{integration_name(kind)}]"
+        assert f"{test} PASSED" in done.stdout
 
 
 def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
-    modules = [f"hub/integrations/{named(kind)}.py" for kind in scaffold.KINDS]
-    tests = [f"tests/integrations/test_{named(kind)}.py" for kind in scaffold.KINDS]
-    passes(checkout, "-m", "mypy", *modules)
-    passes(checkout, "-m", "ruff", "check", *modules, *tests)
-    passes(checkout, "-m", "ruff", "format", "--check", *modules, *tests)
+    modules = [f"hub/integrations/{integration_name(kind)}.py" for kind in scaffold.KINDS]
+    tests = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in scaffold.KINDS]
+    assert_succeeds(checkout, "-m", "mypy", *modules)
+    assert_succeeds(checkout, "-m", "ruff", "check", *modules, *tests)
+    assert_succeeds(checkout, "-m", "ruff", "format", "--check", *modules, *tests)
 
 
 @pytest.mark.parametrize("kind", scaffold.KINDS)
 @pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
-def test_any_name_passes_lint_and_format(minimal_checkout: Path, name: str, kind: str) -> None:
+def test_any_valid_name_passes_lint_and_format(
+    minimal_checkout: Path, name: str, kind: str
+) -> None:
     begun = scaffold.in_checkout(name, minimal_checkout, kind)
-    passes(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
-    passes(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
+    assert_succeeds(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
+    assert_succeeds(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
     if name == "ab" and kind == "webhook-url":
         assert len(begun.files[0].read_text().splitlines()) <= 120
@@ -156,7 +159,7 @@ def test_any_name_passes_lint_and_format(minimal_checkout: Path, name: str, kind
         ("base", Conflict, "base.py already exists and is not overwritten"),
     ],
 )
-def test_a_name_that_will_not_do_is_refused_with_what_to_do(
+def test_invalid_name_is_refused_with_a_remedy(
     minimal_checkout: Path, name: str, error: type[Refused], sentence: str
 ) -> None:
     before = sorted(minimal_checkout.rglob("*"))
@@ -167,7 +170,7 @@ def test_a_name_that_will_not_do_is_refused_with_what_to_do(
 
 
 @pytest.mark.parametrize("there", ["hub/integrations/fox.py", "tests/integrations/test_fox.py"])
-def test_nothing_is_overwritten_and_nothing_written_beside(
+def test_existing_files_are_not_overwritten_and_nothing_else_is_written(
     minimal_checkout: Path, there: str
 ) -> None:
     (minimal_checkout / there).write_text("mine")
@@ -178,17 +181,17 @@ def test_nothing_is_overwritten_and_nothing_written_beside(
     assert sorted(minimal_checkout.rglob("*")) == before
 
 
-def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
+def test_command_outside_a_checkout_explains_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         NotFound, match="Change into one, or create a separate package with --package FOLDER"
     ):
         scaffold.in_checkout("fox", tmp_path)
-    told = run(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
+    told = run_python(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr.endswith("--package FOLDER.\n")
 
 
-def test_a_name_of_the_core_is_found_in_the_true_checkout() -> None:
+def test_name_that_occurs_in_the_core_is_refused() -> None:
     with pytest.raises(Conflict, match=r"The word “event” occurs in hub/"):
         scaffold.in_checkout("event", ROOT / "hub" / "models")
     assert not (ROOT / "hub/integrations/event.py").exists()
@@ -197,9 +200,9 @@ def test_a_name_of_the_core_is_found_in_the_true_checkout() -> None:
 # ── As a package ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a package that brings an integration."""
+    """Create a package with an integration and return its folder."""
     folder = tmp_path_factory.mktemp("packages") / "push-fox"
-    made = run(
+    made = run_python(
         folder.parent,
         "-m",
         "hub.cli",
@@ -227,8 +230,8 @@ def settings(http_recorder: HttpRecorder) -> dict[str, str]:
 
 @pytest.fixture
 def installed(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Build the package's wheel and put what is in it on the path, as pip does."""
-    passes(package, "-c", BUILD, str(tmp_path), path=ROOT)
+    """Build the package's wheel and add its contents to the path, as pip does."""
+    assert_succeeds(package, "-c", BUILD, str(tmp_path), path=ROOT)
     with zipfile.ZipFile(next(tmp_path.glob("hub_push_fox-*.whl"))) as wheel:
         wheel.extractall(tmp_path / "site")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -238,17 +241,17 @@ def installed(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     integrations.registry.cache_clear()
 
 
-def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> None:
-    passes(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=ROOT)
-    passes(package, "-m", "ruff", "check", ".", path=ROOT)
-    passes(package, "-m", "ruff", "format", "--check", ".", path=ROOT)
+def test_package_passes_its_own_test_and_lint(package: Path) -> None:
+    assert_succeeds(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=ROOT)
+    assert_succeeds(package, "-m", "ruff", "check", ".", path=ROOT)
+    assert_succeeds(package, "-m", "ruff", "format", "--check", ".", path=ROOT)
     assert (
         scaffold.TEMPLATES.joinpath("http_recorder.txt").read_text()
         == (ROOT / "tests/integrations/http_recorder.py").read_text()
     )
 
 
-def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
+def test_existing_package_is_not_overwritten(package: Path) -> None:
     before = {path: path.read_bytes() for path in package.rglob("*.*") if path.is_file()}
     with pytest.raises(Conflict, match=r"pyproject\.toml already exists"):
         scaffold.in_package("other_fox", package)
@@ -256,7 +259,7 @@ def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
     assert not (package / "hub_other_fox").exists()
 
 
-def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
+def test_installed_package_can_be_connected_and_posts_to_a_team(
     installed: None, environ: dict[str, str], http_recorder: HttpRecorder
 ) -> None:
     app = make_app(environ)
@@ -280,14 +283,14 @@ def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
         close(app)
 
 
-def test_an_installed_package_has_its_card(
+def test_installed_package_is_listed_among_the_integrations(
     installed: None, app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     assert "Push Fox" in browser_for().get("/integrations").text
 
 
-def test_the_wheel_of_the_hub_brings_the_templates(tmp_path: Path) -> None:
-    passes(ROOT, "-c", BUILD, str(tmp_path))
+def test_wheel_of_the_hub_contains_the_scaffold_templates(tmp_path: Path) -> None:
+    assert_succeeds(ROOT, "-c", BUILD, str(tmp_path))
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         held = set(wheel.namelist())
     templates = {f"hub/integrations/_new/{path.name}" for path in scaffold.TEMPLATES.iterdir()}

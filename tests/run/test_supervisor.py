@@ -1,4 +1,4 @@
-"""The supervisor with real processes: it runs in a process of its own, as `hub up` does."""
+"""The supervisor with real processes, itself in a separate process as in `hub up`."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ time.sleep(60)
 """
 
 
-class Supervised:
-    """A supervisor in a process of its own, with what it prints in a file."""
+class SupervisorProcess:
+    """A supervisor in a separate process, with its output in a file."""
 
     def __init__(self, folder: Path, program: str) -> None:
         self.printed = folder / "printed"
@@ -55,93 +55,93 @@ class Supervised:
         return self.printed.read_text()
 
     def wait_for(self, *words: str, seconds: float = 60) -> None:
-        until(
+        wait_until(
             lambda: all(word in self.text for word in words) or self.process.poll() is not None,
             seconds,
         )
         assert all(word in self.text for word in words), self.text
 
-    def family(self) -> list[psutil.Process]:
+    def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def interrupt(self) -> None:
-        """Send what Ctrl-C sends, and wait until it has ended."""
+        """Send the signal of Ctrl-C and wait until the process has ended."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
 
 
-Start = Callable[[str], Supervised]
+Start = Callable[[str], SupervisorProcess]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    started: list[Supervised] = []
+    started: list[SupervisorProcess] = []
 
-    def start(program: str) -> Supervised:
-        started.append(Supervised(tmp_path, program))
+    def start(program: str) -> SupervisorProcess:
+        started.append(SupervisorProcess(tmp_path, program))
         return started[-1]
 
     yield start
     for supervised in started:
         if supervised.process.poll() is None:
             with suppress(psutil.NoSuchProcess):  # they end one another
-                for process in [*supervised.family(), supervised.process]:
+                for process in [*supervised.children(), supervised.process]:
                     process.kill()
             supervised.process.kill()
             supervised.process.wait()
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-def python(code: str, *arguments: str) -> str:
+def python_argv(code: str, *arguments: str) -> str:
     return repr([sys.executable, "-u", "-c", code, *arguments])
 
 
 def test_output_of_a_child_is_prefixed_with_its_name(start: Start) -> None:
     supervised = start(f"""
-        web = Child("web", {python("print('listening'); " + SLEEPS)})
-        run([web, Child("worker", {python(SLEEPS)})])
+        web = Child("web", {python_argv("print('listening'); " + SLEEPS)})
+        run([web, Child("worker", {python_argv(SLEEPS)})])
     """)
     supervised.wait_for("web    │ listening")
     assert "\x1b" not in supervised.text, "a file gets no colors"
 
 
-def test_a_child_that_dies_is_started_again(start: Start, tmp_path: Path) -> None:
+def test_exited_child_is_restarted(start: Start, tmp_path: Path) -> None:
     dies_once = (
         f"import pathlib, sys, time; p = pathlib.Path({str(tmp_path / 'was-here')!r}); "
         + "print('second life') if p.exists() else (p.touch(), sys.exit(3)); time.sleep(60)"
     )
-    supervised = start(f"""run([Child("worker", {python(dies_once)})])""")
+    supervised = start(f"""run([Child("worker", {python_argv(dies_once)})])""")
     supervised.wait_for("worker ended: exit code 3. Restarting in 0.25 s.", "worker │ second life")
 
 
-def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
-    supervised = start(f"""run([Child("worker", {python("print('life'); " + SLEEPS)})])""")
+def test_child_killed_by_a_signal_is_restarted(start: Start) -> None:
+    supervised = start(f"""run([Child("worker", {python_argv("print('life'); " + SLEEPS)})])""")
     supervised.wait_for("life")
-    supervised.family()[0].kill()
+    supervised.children()[0].kill()
     supervised.wait_for("worker ended: signal SIGKILL.")
-    until(lambda: supervised.text.count("life") == 2)
+    wait_until(lambda: supervised.text.count("life") == 2)
     assert supervised.text.count("life") == 2
 
 
-def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: Start) -> None:
+def test_five_exits_before_readiness_stop_everything_with_one_message(start: Start) -> None:
     fails = "print('no such table', flush=True); raise SystemExit(3)"
     supervised = start(f"""
         from hub.run import supervisor
         supervisor.FIRST_PAUSE = 0.01
-        web = Child("web", {python(SLEEPS)}, ready=lambda: False)
-        sys.exit(run([web, Child("cron", {python(fails)})]))
+        web = Child("web", {python_argv(SLEEPS)}, ready=lambda: False)
+        sys.exit(run([web, Child("cron", {python_argv(fails)})]))
     """)
     supervised.wait_for(
         "hub  │ cron ended 5 times within 30 seconds before Signpost was ready, so Signpost stops."
@@ -150,14 +150,14 @@ def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: 
     assert supervised.text.count("cron │ no such table") == 5
 
 
-def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start: Start) -> None:
+def test_after_readiness_repeated_exits_of_a_child_stop_no_other(start: Start) -> None:
     fails = "print('no such queue', flush=True); raise SystemExit(3)"
     supervised = start(f"""
         from hub.run import supervisor
         supervisor.FIRST_PAUSE, supervisor.LONGEST_PAUSE = 0.01, 0.1
-        run([Child("web", {python(SLEEPS)}), Child("worker", {python(fails)})])
+        run([Child("web", {python_argv(SLEEPS)}), Child("worker", {python_argv(fails)})])
     """)
-    until(
+    wait_until(
         lambda: (
             supervised.text.count("worker │ no such queue") > 7
             or supervised.process.poll() is not None
@@ -168,7 +168,7 @@ def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start
     supervised.interrupt()
 
 
-def test_ctrl_c_leaves_no_process_even_one_that_left_its_session_and_refuses_to_end(
+def test_ctrl_c_stops_even_a_stubborn_process_in_another_session(
     start: Start, tmp_path: Path
 ) -> None:
     note = tmp_path / "pid"
@@ -177,59 +177,58 @@ def test_ctrl_c_leaves_no_process_even_one_that_left_its_session_and_refuses_to_
         + SLEEPS
     )
     supervised = start(f"""
-        worker = Child("worker", {python(STUBBORN_GRANDCHILD, str(note))})
-        run([worker, Child("deaf", {python(deaf)})])
+        worker = Child("worker", {python_argv(STUBBORN_GRANDCHILD, str(note))})
+        run([worker, Child("deaf", {python_argv(deaf)})])
     """)
-    until(lambda: note.exists() and note.read_text() != "")
+    wait_until(lambda: note.exists() and note.read_text() != "")
     supervised.wait_for("│ deaf")
-    pids = [int(note.read_text()), *(process.pid for process in supervised.family())]
+    pids = [int(note.read_text()), *(process.pid for process in supervised.children())]
     assert len(pids) > 2
     supervised.interrupt()
     assert supervised.process.returncode == 0
-    assert all(gone(pid) for pid in pids)
+    assert all(has_ended(pid) for pid in pids)
 
 
-def test_an_orphan_in_a_session_of_its_own_is_found_too(start: Start, tmp_path: Path) -> None:
+def test_orphan_in_another_session_is_stopped(start: Start, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     # the child ends, only the grandchild stays
     leaves = STUBBORN_GRANDCHILD.rsplit("time.sleep", 1)[0]
-    supervised = start(
-        f"""run([Child("worker", {python(leaves, str(note))}), Child("web", {python(SLEEPS)})])"""
-    )
-    until(lambda: note.exists() and note.read_text() != "")
+    child = python_argv(leaves, str(note))
+    supervised = start(f"""run([Child("worker", {child}), Child("web", {python_argv(SLEEPS)})])""")
+    wait_until(lambda: note.exists() and note.read_text() != "")
     supervised.interrupt()
-    assert gone(int(note.read_text()))
+    assert has_ended(int(note.read_text()))
 
 
-def test_children_that_end_when_asked_do_not_wait_for_the_time_limit(start: Start) -> None:
+def test_children_that_stop_in_time_are_not_waited_for(start: Start) -> None:
     supervised = start(f"""{NO_LIMITS}
-        children = [Child("web", {python(SLEEPS)}), Child("worker", {python(SLEEPS)})]
+        children = [Child("web", {python_argv(SLEEPS)}), Child("worker", {python_argv(SLEEPS)})]
         run(children, on_ready=lambda: print("READY", flush=True))
     """)
     supervised.wait_for("READY")
     supervised.interrupt()
 
 
-def test_a_second_ctrl_c_ends_at_once(start: Start) -> None:
+def test_second_ctrl_c_stops_at_once(start: Start) -> None:
     deaf = (
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
         + SLEEPS
     )
     supervised = start(f"""{NO_LIMITS}
-        run([Child("worker", {python(deaf)})])""")
+        run([Child("worker", {python_argv(deaf)})])""")
     supervised.wait_for("│ deaf")
     supervised.process.send_signal(signal.SIGINT)
     time.sleep(0.7)  # two signals within half a second are one wish
     supervised.interrupt()
 
 
-def test_one_wish_that_comes_as_two_signals_still_stops_in_order(start: Start) -> None:
+def test_two_signals_of_one_request_still_stop_in_order(start: Start) -> None:
     tidy = (
         "import signal, sys, time\ndef end(*_): time.sleep(0.5); print('tidied up', flush=True);"
         " sys.exit()\n"
         + "signal.signal(signal.SIGTERM, end); print('set', flush=True); time.sleep(60)"
     )
-    supervised = start(f"""run([Child("worker", {python(tidy)})])""")
+    supervised = start(f"""run([Child("worker", {python_argv(tidy)})])""")
     supervised.wait_for("│ set")
     supervised.process.send_signal(signal.SIGINT)
     time.sleep(0.05)
@@ -240,18 +239,18 @@ def test_one_wish_that_comes_as_two_signals_still_stops_in_order(start: Start) -
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells children that their parent died"
 )
-def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
+def test_killed_supervisor_leaves_no_process(start: Start) -> None:
     speaks = "print('up', flush=True); " + SLEEPS
     supervised = start(
-        f"""run([Child("web", {python(speaks)}), Child("worker", {python(SLEEPS)})])"""
+        f"""run([Child("web", {python_argv(speaks)}), Child("worker", {python_argv(SLEEPS)})])"""
     )
     supervised.wait_for("│ up")
-    pids = [process.pid for process in supervised.family()]
+    pids = [process.pid for process in supervised.children()]
     assert len(pids) == 2
     supervised.process.kill()
     supervised.process.wait()
-    until(lambda: all(gone(pid) for pid in pids))
-    assert all(gone(pid) for pid in pids)
+    wait_until(lambda: all(has_ended(pid) for pid in pids))
+    assert all(has_ended(pid) for pid in pids)
 
 
 def test_dependencies_start_first_and_stop_last(start: Start) -> None:
@@ -265,8 +264,8 @@ def test_dependencies_start_first_and_stop_last(start: Start) -> None:
         import time
         began = time.monotonic()
         after = lambda seconds: lambda: time.monotonic() - began > seconds
-        run([Child("worker", {python(tells, "worker")}, ready=after(1.5)),
-             Child("queue", {python(tells, "queue")}, needed=True, ready=after(1))],
+        run([Child("worker", {python_argv(tells, "worker")}, ready=after(1.5)),
+             Child("queue", {python_argv(tells, "queue")}, needed=True, ready=after(1))],
             on_ready=lambda: print("READY", flush=True))
     """)
     supervised.wait_for("READY", "worker starts")
@@ -275,12 +274,12 @@ def test_dependencies_start_first_and_stop_last(start: Start) -> None:
     assert sorted(order, key=supervised.text.index) == order
 
 
-def test_children_that_do_not_get_ready_are_named(start: Start) -> None:
+def test_children_that_do_not_become_ready_are_named(start: Start) -> None:
     supervised = start(f"""
         from hub.core.errors import HubError
         try:
-            web = Child("web", {python(SLEEPS)}, ready=lambda: False)
-            run([web, Child("cron", {python(SLEEPS)})], ready_within=1)
+            web = Child("web", {python_argv(SLEEPS)}, ready=lambda: False)
+            run([web, Child("cron", {python_argv(SLEEPS)})], ready_within=1)
         except HubError as error:
             print(error)
             sys.exit(1)
@@ -289,7 +288,7 @@ def test_children_that_do_not_get_ready_are_named(start: Start) -> None:
     assert "Not ready after 1 seconds: web." in supervised.text
 
 
-def test_a_quiet_child_speaks_only_in_dying(start: Start, tmp_path: Path) -> None:
+def test_output_of_a_quiet_child_is_shown_only_when_it_exits(start: Start, tmp_path: Path) -> None:
     written = tmp_path / "written"
     may_end = tmp_path / "may-end"
     complains = (
@@ -297,17 +296,17 @@ def test_a_quiet_child_speaks_only_in_dying(start: Start, tmp_path: Path) -> Non
         "pathlib.Path(sys.argv[1]).touch()\n"
         "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.02)"
     )
-    child = python(complains, str(written), str(may_end))
+    child = python_argv(complains, str(written), str(may_end))
     supervised = start(f"""run([Child("queue", {child}, quiet=True)])""")
-    until(written.exists)
+    wait_until(written.exists)
     time.sleep(0.2)  # for the supervisor to have read it
     assert "whatever" not in supervised.text
     may_end.touch()
     supervised.wait_for("queue │ warning: whatever", "queue ended: exit code 0.")
 
 
-def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) -> None:
-    prints = python("import time\nwhile True: print(1, flush=True); time.sleep(0.01)")
+def test_closed_terminal_does_not_prevent_stopping(tmp_path: Path) -> None:
+    prints = python_argv("import time\nwhile True: print(1, flush=True); time.sleep(0.01)")
     program = f"from hub.run.supervisor import Child, run; run([Child('web', {prints})])"
     reader, writer = os.pipe()
     process = subprocess.Popen(
@@ -324,4 +323,4 @@ def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) ->
     time.sleep(0.3)  # for the supervisor to notice that no one reads
     process.send_signal(signal.SIGHUP)
     process.wait(60)
-    assert gone(child)
+    assert has_ended(child)

@@ -1,6 +1,4 @@
-"""`hub up` as a newcomer runs it: the whole hub in one process tree, on a data folder and ports of
-the test's own.
-"""
+"""`hub up` as a new user runs it: the whole hub in one process tree."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ def free_port() -> int:
 
 
 class Demo:
-    """A demo in a folder; `start()` may be called again after `interrupt()`."""
+    """A demo in a folder. `start()` may be called again after `interrupt()`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +62,7 @@ class Demo:
             )
 
     def start(self) -> None:
-        """Start and wait until it says that all is ready."""
+        """Start the demo and wait until it reports that it is ready."""
         began = time.monotonic()
         self.process = self.spawn()
         while "Ctrl-C stops everything" not in self.text:
@@ -72,8 +70,8 @@ class Demo:
             assert time.monotonic() - began < 90, self.text
             time.sleep(0.05)
 
-    def refused(self, **environ: str) -> str:
-        """Start where it must not, and return what it says."""
+    def start_refused(self, **environ: str) -> str:
+        """Start the demo where it must be refused, and return its output."""
         process = self.spawn(**environ)
         assert process.wait(60) == 1, self.text
         assert "Traceback" not in self.text
@@ -83,7 +81,7 @@ class Demo:
     def text(self) -> str:
         return self.printed.read_text()
 
-    def family(self) -> list[psutil.Process]:
+    def children(self) -> list[psutil.Process]:
         assert self.process is not None
         return psutil.Process(self.process.pid).children(recursive=True)
 
@@ -103,7 +101,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         demo.process.wait(60)
 
 
-def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:
+def still_running(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return [
         process
@@ -112,9 +110,9 @@ def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Pro
     ]
 
 
-def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -> None:
+def test_demo_starts_prints_its_addresses_and_stops_completely(demo: Demo) -> None:
     demo.start()
-    family = demo.family()
+    family = demo.children()
     assert f"http://{demo.bind}" in demo.text
     assert f"http://{demo.simulator}" in demo.text
     assert re.search(rf"First admin +http://{re.escape(demo.bind)}/\S+", demo.text)
@@ -122,14 +120,14 @@ def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.read_text().startswith("sp_test_")
     demo.interrupt()
-    assert not left(family)
+    assert not still_running(family)
 
     demo.start()
-    family = demo.family()
+    family = demo.children()
     assert demo.process is not None
     demo.process.kill()
     demo.process.wait()
-    assert not left(family, 30), "not even a killed one leaves a process"
+    assert not still_running(family, 30), "not even a killed one leaves a process"
 
     demo.start()  # at once, though the killed one could not tidy up
     demo.interrupt()
@@ -138,7 +136,7 @@ def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -
 @pytest.mark.skipif(
     not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash"
 )
-def test_the_printed_command_can_be_pasted(demo: Demo) -> None:
+def test_printed_command_can_be_pasted(demo: Demo) -> None:
     demo.start()
     command = demo.text[demo.text.index("curl ") : demo.text.index("Ctrl-C")].strip()
     pasted = subprocess.run(
@@ -161,34 +159,36 @@ def test_the_printed_command_can_be_pasted(demo: Demo) -> None:
     assert status == "delivered"
 
 
-def test_a_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
+def test_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
     demo.start()
     second = Demo(demo.folder)
     second.printed = demo.folder / "second"
-    assert "Another hub uses" in second.refused()
+    assert "Another hub uses" in second.start_refused()
     assert demo.process is not None
     assert demo.process.poll() is None, "the first is not disturbed"
 
 
-def test_a_taken_port_is_told_before_anything_starts(demo: Demo) -> None:
+def test_used_port_is_reported_before_anything_starts(demo: Demo) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"Another program uses 127.0.0.1:{port}" in demo.refused(
+        assert f"Another program uses 127.0.0.1:{port}" in demo.start_refused(
             HUB_BIND=f"127.0.0.1:{port}"
         )
-        assert "set HUB_SIMULATOR_BIND=" in demo.refused(HUB_SIMULATOR_BIND=f"127.0.0.1:{port}")
+        assert "set HUB_SIMULATOR_BIND=" in demo.start_refused(
+            HUB_SIMULATOR_BIND=f"127.0.0.1:{port}"
+        )
     assert not (demo.folder / "data" / "hub.db").exists()
 
 
-def test_wrong_settings_are_listed_before_anything_starts(demo: Demo) -> None:
-    said = demo.refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
+def test_invalid_settings_are_listed_before_anything_starts(demo: Demo) -> None:
+    said = demo.start_refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
     assert "HUB_WEB_THREADS: use a whole number" in said
     assert "HUB_LOG_LEVEL: use DEBUG" in said
 
 
-def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(
+def test_printed_command_is_one_request_with_the_key_read_from_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

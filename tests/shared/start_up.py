@@ -50,14 +50,14 @@ COMMANDS: dict[str, list[str]] = {
 PROBLEMS: dict[str, tuple[Callable[[Path], dict[str, str] | None], str, str]] = {}
 
 
-def problem(what: str, remedy: str) -> Callable[[Callable[[Path], Any]], Callable[[Path], Any]]:
-    """Add a way to break a data folder, what is said about it and what is said to help."""
+def problem(expected: str, remedy: str) -> Callable[[Callable[[Path], Any]], Callable[[Path], Any]]:
+    """Register a way to damage a data folder, with the expected problem and remedy."""
 
-    def add(spoil: Callable[[Path], Any]) -> Callable[[Path], Any]:
-        PROBLEMS[spoil.__name__] = (spoil, what, remedy)
-        return spoil
+    def register(damage: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        PROBLEMS[damage.__name__] = (damage, expected, remedy)
+        return damage
 
-    return add
+    return register
 
 
 @problem("secret-key cannot be used", "delete it")
@@ -195,7 +195,7 @@ def database_without_the_table_of_its_revision(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def intact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the data folder of an embedded hub that was stopped in order; tests copy it."""
+    """Create the data folder of an embedded hub that was stopped in order, for tests to copy."""
     folder = tmp_path_factory.mktemp("whole") / "data"
     app = hub.create_app(config.load({"HUB_DATA_DIR": str(folder)}))
     with app.app_context():
@@ -219,15 +219,15 @@ def folder(intact_folder: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @dataclass
-class Ended:
-    """A command that ended."""
+class CommandResult:
+    """The result of a command that ended."""
 
     code: int
     said: str
 
 
 def without_override() -> None:
-    """Let permissions hold for root, too: tests run as root in some places."""
+    """Return a prefix that makes file permissions apply to root, too."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
@@ -247,7 +247,7 @@ def environ_of(folder: Path, more: dict[str, str] | None = None) -> dict[str, st
     }
 
 
-def run(command: str, folder: Path, more: dict[str, str] | None = None) -> Ended:
+def run_command(command: str, folder: Path, more: dict[str, str] | None = None) -> CommandResult:
     argv = [sys.executable, *COMMANDS[command]]
     done = subprocess.run(
         argv,
@@ -260,7 +260,7 @@ def run(command: str, folder: Path, more: dict[str, str] | None = None) -> Ended
         preexec_fn=without_override,
         check=False,
     )
-    return Ended(done.returncode, done.stdout + done.stderr)
+    return CommandResult(done.returncode, done.stdout + done.stderr)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, str]]:

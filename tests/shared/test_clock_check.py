@@ -1,4 +1,4 @@
-"""Clocks that leap: nothing is deleted by age until the clock is right, or has proven itself."""
+"""Clocks that leap: nothing is deleted by age until the clock is correct or confirmed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DAY = 86400.0
 KEPT = (MessageBody, Event, IdempotencyKey, MediaFile, Message, ProviderCallback)
 
 
-def rows() -> dict[str, int]:
+def count_rows() -> dict[str, int]:
     db.session.rollback()
     return {
         model.__name__: db.session.scalar(select(func.count()).select_from(model)) or 0
@@ -52,7 +52,7 @@ def rows() -> dict[str, int]:
     }
 
 
-def fill(signing_app: SigningApp) -> None:
+def add_events(signing_app: SigningApp) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]), Idempotency_Key="k1")
     add_rows()
 
@@ -68,8 +68,8 @@ def add_rows() -> None:
 
 @pytest.mark.parametrize("days", [2, 8, 31, 366, 4000, -2, -366])
 def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
-    fill(signing_app)
-    before = rows()
+    add_events(signing_app)
+    before = count_rows()
     with time_machine.travel(now() + timedelta(days=days)):
         for _ in range(3):
             chores.run_chores(ShutdownSignal(5))
@@ -80,16 +80,16 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
             + retention.apply_retention()
             == 0
         )
-        assert {**rows(), "Message": 1} == {**before, "Message": 1}
+        assert {**count_rows(), "Message": 1} == {**before, "Message": 1}
         add_rows()  # what is made meanwhile says nothing for the clock
         chores.run_chores(ShutdownSignal(5))
-        assert rows()["MessageBody"] == before["MessageBody"]
+        assert count_rows()["MessageBody"] == before["MessageBody"]
     assert clock_check.is_trusted(), "it resumes when the clock is right again"
-    assert rows()["Event"] == before["Event"]
+    assert count_rows()["Event"] == before["Event"]
 
 
-def test_leap_after_a_first_check_is_noticed_as_well(signing_app: SigningApp) -> None:
-    fill(signing_app)
+def test_leap_after_a_first_check_is_detected(signing_app: SigningApp) -> None:
+    add_events(signing_app)
     assert clock_check.is_trusted()
     with time_machine.travel(now() + timedelta(days=366)):
         assert not clock_check.is_trusted()
@@ -97,10 +97,10 @@ def test_leap_after_a_first_check_is_noticed_as_well(signing_app: SigningApp) ->
 
 
 def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) -> None:
-    fill(signing_app)
+    add_events(signing_app)
 
     @transaction
-    def add_old() -> None:
+    def add_old_rows() -> None:
         db.session.add(
             MessageBody(owner_id=id_at("msg", now() - timedelta(days=31)), content={"text": "x"})
         )
@@ -112,10 +112,10 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     from hub.accounts import users
 
     user_id = users.create_user("dana@acme.example", "Dana")
-    before = rows()
-    add_old()
+    before = count_rows()
+    add_old_rows()
     chores.run_chores(ShutdownSignal(5))
-    assert rows() == before
+    assert count_rows() == before
     assert db.session.scalar(select(func.count()).select_from(UserSession)) == 0
 
 
@@ -149,7 +149,7 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
             assert clock_check.is_trusted()
 
 
-def test_checks_do_not_write_each_time(in_app: Flask) -> None:
+def test_repeated_checks_do_not_write(in_app: Flask) -> None:
     assert clock_check.is_trusted()
     before = db.session.get_one(Setting, clock_check.SETTING).changed_at
     for _ in range(5):
@@ -158,7 +158,7 @@ def test_checks_do_not_write_each_time(in_app: Flask) -> None:
     assert db.session.get_one(Setting, clock_check.SETTING).changed_at == before
 
 
-def test_system_without_proc_counts_by_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_proc_uses_the_process_uptime(monkeypatch: pytest.MonkeyPatch) -> None:
     clock_check._boot_id.cache_clear()
     monkeypatch.setattr(Path, "read_text", lambda *_: (_ for _ in ()).throw(FileNotFoundError()))
     source, uptime = clock_check._uptime()
@@ -169,7 +169,7 @@ def test_system_without_proc_counts_by_process(monkeypatch: pytest.MonkeyPatch) 
 
 # ── Any sequence of leaps, restarts and pauses ──────────────────────────────────────────────────
 class Machine:
-    """A machine whose clock may be wrong, and the checks made on it every ten minutes or so."""
+    """A machine whose clock may be wrong, with a check about every ten minutes."""
 
     def __init__(self) -> None:
         self.true = 1_800_000_000.0
@@ -178,11 +178,11 @@ class Machine:
         self.booted_at = self.true
         self.state: State | None = None
 
-    def here(self) -> Mark:
+    def mark(self) -> Mark:
         return Mark(self.true + self.offset, f"boot {self.boot}", self.true - self.booted_at)
 
     def check(self) -> bool:
-        here = self.here()
+        here = self.mark()
         self.state = (self.state or State(here, here)).after(here)
         return self.state.trusts(here)
 
@@ -206,7 +206,7 @@ leaps = st.floats(5 * DAY, 5000 * DAY) | st.floats(-5000 * DAY, -5 * DAY)
 @given(
     st.lists(st.tuples(st.floats(0.2, 20), leaps, st.booleans(), st.floats(0.2, 20)), max_size=6)
 )
-def test_clock_is_believed_exactly_while_it_is_right(
+def test_clock_is_trusted_only_while_it_is_correct(
     story: list[tuple[float, float, bool, float]],
 ) -> None:
     machine = Machine()
@@ -237,7 +237,7 @@ def test_leap_of_months_never_confirms_itself(leap: float, restarted: bool) -> N
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.floats(5 * DAY, 59 * DAY))
-def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
+def test_hub_that_was_off_is_trusted_after_a_week(off: float) -> None:
     machine = Machine()
     machine.run(5)
     machine.restart(off)
@@ -247,7 +247,7 @@ def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.floats(0, 3.9 * DAY), st.booleans())
-def test_weekend_off_is_no_alarm(off: float, rebooted: bool) -> None:
+def test_weekend_off_raises_no_alarm(off: float, rebooted: bool) -> None:
     machine = Machine()
     machine.run(5)
     if rebooted:
@@ -269,7 +269,7 @@ def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
     assert not believed
 
 
-def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flask) -> None:
+def test_admin_pages_ignore_a_small_difference(admin: Browser, app: Flask) -> None:
     with app.app_context():
         clock_check.is_trusted()
         assert db.session.scalar(select(func.count()).select_from(RecipientPace)) == 0
@@ -279,7 +279,7 @@ def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flas
 
 
 @pytest.mark.parametrize("stored", [b"\x00", b"", b"{"])
-def test_a_damaged_check_deletes_nothing_until_it_is_confirmed(
+def test_damaged_check_deletes_nothing_until_confirmed(
     app: Flask, admin: Browser, stored: bytes
 ) -> None:
     @transaction

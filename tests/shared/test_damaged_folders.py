@@ -17,7 +17,7 @@ from hub.core.errors import ConfigError
 from hub.shared import startup_checks
 from tests.conftest import POSTGRES
 from tests.effort import examples
-from tests.shared.start_up import contents, run
+from tests.shared.start_up import contents, run_command
 from tests.shared.start_up import folder as folder
 from tests.shared.start_up import intact_folder as intact_folder
 
@@ -25,16 +25,16 @@ from tests.shared.start_up import intact_folder as intact_folder
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @pytest.mark.parametrize("name", ["secret-key", "encryption-keys"])
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
-def test_key_that_others_can_read_is_a_warning(folder: Path, name: str, mode: int) -> None:
+def test_readable_key_file_is_a_warning(folder: Path, name: str, mode: int) -> None:
     (folder / name).chmod(mode)
-    ended = run("migrate", folder)
+    ended = run_command("migrate", folder)
     assert ended.code == 0, ended.said
     assert f"Run: chmod 600 {folder / name}" in ended.said
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
-def test_log_of_a_killed_hub_is_read_and_left_alone(folder: Path) -> None:
-    """Read the log that nobody copied back, which holds the revision here."""
+def test_log_of_a_killed_hub_is_read_and_preserved(folder: Path) -> None:
+    """Read the revision from a write-ahead log that was not yet copied back."""
     leave = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -44,13 +44,13 @@ os._exit(0)
     subprocess.run([sys.executable, "-c", leave, str(folder / "hub.db")], check=True)
     assert (folder / "hub.db-wal").stat().st_size
     before = contents(folder)
-    ended = run("cron", folder)
+    ended = run_command("cron", folder)
     assert "revision 8888" in ended.said
     assert contents(folder) == before
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
-def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
+def test_database_in_use_is_checked_while_it_is_open(folder: Path) -> None:
     user = sqlite3.connect(folder / "hub.db", isolation_level=None)
     user.execute("CREATE TABLE t (x)")
     user.execute("BEGIN IMMEDIATE")
@@ -68,7 +68,7 @@ def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_damage_is_a_sentence_or_harmless_and_never_written_over(
+def test_damage_is_reported_or_harmless_and_never_overwritten(
     intact_folder: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     folder = tmp_path / secrets.token_hex(4)

@@ -59,13 +59,13 @@ def test_full_disk_is_degraded(client: FlaskClient, monkeypatch: pytest.MonkeyPa
     assert found.get_json()["disk"] == "almost full; free some space"
 
 
-def fill(create_user: Callable[[str, str], str]) -> None:
+def add_users(create_user: Callable[[str, str], str]) -> None:
     for number in range(10_000):
         create_user(f"{number}@{'x' * 200}.example", "D" * 100)
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
-def test_write_that_failed_for_want_of_room_is_reported(
+def test_write_that_failed_on_a_full_disk_is_reported(
     app: Any, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hub.accounts import users
@@ -76,7 +76,7 @@ def test_write_that_failed_for_want_of_room_is_reported(
             (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
         with pytest.raises(OperationalError, match="full"):
-            fill(users.create_user)
+            add_users(users.create_user)
     assert (
         client.get("/readyz").get_json()["disk"]
         == "a write failed in the last minute; free some space"

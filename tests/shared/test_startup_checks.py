@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import POSTGRES, free_port, wait_until
-from tests.shared.start_up import COMMANDS, PROBLEMS, ROOT, contents, environ_of, run
+from tests.shared.start_up import COMMANDS, PROBLEMS, ROOT, contents, environ_of, run_command
 from tests.shared.start_up import folder as folder
 from tests.shared.start_up import intact_folder as intact_folder
 
 
 def cases() -> Iterator[Any]:
-    """Try every problem with a command in turn, and every command with three problems."""
+    """Yield every problem with a few commands, and three problems with every command."""
     names = list(COMMANDS)
     for number, name in enumerate(PROBLEMS):
         tried = {names[number % len(names)], "web"}
@@ -41,7 +41,7 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
     spoil, what, remedy = PROBLEMS[name]
     more = spoil(folder)
     before = contents(folder.parent)
-    ended = run(command, folder, more)
+    ended = run_command(command, folder, more)
     assert ended.code != 0, ended.said
     assert "Traceback" not in ended.said
     assert what in ended.said
@@ -57,7 +57,7 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @pytest.mark.parametrize("command", ["migrate", "api-key create", "admin create", "replay"])
 def test_healthy_folder_starts(folder: Path, command: str) -> None:
-    ended = run(command, folder)
+    ended = run_command(command, folder)
     assert ended.code == 0, ended.said
     assert "Warning" not in ended.said
 
@@ -65,21 +65,21 @@ def test_healthy_folder_starts(folder: Path, command: str) -> None:
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @pytest.mark.parametrize("command", ["api-key create", "admin create", "replay"])
 def test_command_before_the_migration_names_it(tmp_path: Path, command: str) -> None:
-    ended = run(command, tmp_path / "new")
+    ended = run_command(command, tmp_path / "new")
     assert ended.code == 1
     assert "Run `hub migrate`" in ended.said
     assert "Traceback" not in ended.said
     assert not (tmp_path / "new").exists()
 
 
-def test_postgresql_that_is_away_ends_commands_and_only_warns_servers(tmp_path: Path) -> None:
+def test_unreachable_postgresql_ends_commands_and_only_warns_servers(tmp_path: Path) -> None:
     keys = {
         "HUB_SECRET_KEY": "s" * 40,
         "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
     }
     away = {"HUB_DATABASE_URL": f"postgresql://hub:hush@127.0.0.1:{free_port()}/hub", **keys}
     for command in ("up", "migrate", "admin create", "api-key create", "replay"):
-        ended = run(command, tmp_path / "data", away)
+        ended = run_command(command, tmp_path / "data", away)
         assert ended.code == 1
         assert "PostgreSQL at 127.0.0.1:" in ended.said
         assert "Start it, or correct HUB_DATABASE_URL" in ended.said
@@ -91,7 +91,7 @@ def test_postgresql_that_is_away_ends_commands_and_only_warns_servers(tmp_path: 
             [sys.executable, *COMMANDS["web"]], env=environ, cwd=ROOT, stdout=out, stderr=out
         )
     try:
-        wait_until(lambda: answer(f"http://{environ['HUB_BIND']}/readyz")[0] == 503, 20)
+        wait_until(lambda: get_json(f"http://{environ['HUB_BIND']}/readyz")[0] == 503, 20)
         assert (
             "Signpost starts, and works as soon as the database responds"
             in (tmp_path / "printed").read_text()
@@ -101,7 +101,7 @@ def test_postgresql_that_is_away_ends_commands_and_only_warns_servers(tmp_path: 
         web.wait(10)
 
 
-def answer(url: str) -> tuple[int, Any]:
+def get_json(url: str) -> tuple[int, Any]:
     try:
         with urllib.request.urlopen(url, timeout=5) as found:
             return found.status, json.load(found)

@@ -1,4 +1,4 @@
-"""These tests play on the common stage, some with team_connection where many look."""
+"""Use the shared fixtures of a demo hub with connections to teams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that are posted to teams."""
+"""Signing requests that are posted to teams."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def post_event(kind: str = "request.sent", **more: Any) -> dict[str, Any]:
 
 
 def deliver_posts(fake_provider: FakeProvider, to: str = "") -> list[Outbound]:
-    """Deliver what waits, a second for each of a thread, and return what was carried."""
+    """Deliver queued messages until no post is waiting, and return the sent ones."""
     before = len(fake_provider.sent)
     deliver()
     while db.session.scalar(
@@ -37,24 +37,24 @@ def deliver_posts(fake_provider: FakeProvider, to: str = "") -> list[Outbound]:
     ):
         time.sleep(0.1)
         deliver()
-    return [one for one in fake_provider.sent[before:] if not to or one.to == to]
+    return [outbound for outbound in fake_provider.sent[before:] if not to or outbound.to == to]
 
 
-def request() -> SigningRequest:
+def load_request() -> SigningRequest:
     db.session.rollback()
     return db.session.scalars(select(SigningRequest)).one()
 
 
-def button_token(one: Outbound, text: str) -> str:
-    return next(button.token for button in one.buttons if button.text.startswith(text))
+def button_token(outbound: Outbound, text: str) -> str:
+    return next(button.token for button in outbound.buttons if button.text.startswith(text))
 
 
-def card_facts(one: Outbound) -> dict[str, str]:
-    assert one.card is not None
-    return dict(one.card.facts)
+def card_facts(outbound: Outbound) -> dict[str, str]:
+    assert outbound.card is not None
+    return dict(outbound.card.facts)
 
 
-def reminders_to_eric() -> int:
+def count_reminders_to_eric() -> int:
     db.session.rollback()
     query = select(func.count()).select_from(Message).join(Signer, Signer.id == Message.signer_id)
     return db.session.scalar(query.where(Signer.external_id == "eric", Message.lane == "bulk")) or 0

@@ -1,4 +1,4 @@
-"""Buttons in a team's posts act once."""
+"""Each button of a team post acts once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.signing.post_steps import (
     ConnectTeam,
     button_token,
     card_facts,
+    count_reminders_to_eric,
     deliver_posts,
+    load_request,
     post_event,
-    reminders_to_eric,
-    request,
 )
 
 
@@ -72,7 +72,7 @@ def test_button_action_without_recipients_explains_it(
     assert edit.card.notes[0].startswith("Dana tried to remind Eric, who could not be reached · ")
 
 
-def test_fifty_presses_at_once_act_once(
+def test_fifty_concurrent_button_actions_act_once(
     app: Flask, connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")
@@ -92,10 +92,10 @@ def test_fifty_presses_at_once_act_once(
         thread.start()
     for thread in threads:
         thread.join()
-    assert (sorted(results), reminders_to_eric()) == ([False] * 49 + [True], 1)
+    assert (sorted(results), count_reminders_to_eric()) == ([False] * 49 + [True], 1)
 
 
-def test_a_button_pressed_in_one_place_is_gone_in_the_others(
+def test_button_used_in_one_channel_disappears_from_the_others(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     for place in ("E1", "E2", "T1", "W1"):
@@ -114,7 +114,7 @@ def test_a_button_pressed_in_one_place_is_gone_in_the_others(
     assert button_actions.perform_action(button_token(first["W1"], "Remind Eric"), "Tom") is False
 
 
-def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
+def test_reply_edits_a_post_that_nothing_else_updates(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
@@ -132,7 +132,7 @@ def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
     assert edit.card.notes[0].startswith("Dana snoozed reminders to Eric for a day · ")
 
 
-def test_an_event_has_one_button_of_each_kind_wherever_it_stands(
+def test_event_has_one_button_of_each_kind_in_every_channel(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     for place in ("T1", "T2", "E1"):
@@ -146,7 +146,7 @@ def test_an_event_has_one_button_of_each_kind_wherever_it_stands(
     assert len(shown) == 1
 
 
-def test_one_of_several_that_share_a_proof_answers_a_press(
+def test_one_of_several_connections_with_the_same_secret_replies(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     ids = [connect_team(place).id for place in ("W1", "W2", "W3")]
@@ -161,7 +161,7 @@ def test_one_of_several_that_share_a_proof_answers_a_press(
     assert len(deliver_posts(fake_provider)) == 1
 
 
-def test_a_press_that_another_connection_proved_does_nothing(
+def test_button_action_from_an_unrelated_connection_is_refused(
     connect_team: ConnectTeam, fake_provider: FakeProvider, connection: Connection
 ) -> None:
     connect_team("E1")
@@ -171,10 +171,10 @@ def test_a_press_that_another_connection_proved_does_nothing(
         button_actions.perform_action(
             button_token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id])
         )
-    assert reminders_to_eric() == 0
+    assert count_reminders_to_eric() == 0
 
 
-def test_a_group_is_named_as_what_it_was(
+def test_group_reminder_is_named_as_it_was_pressed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")
@@ -193,11 +193,11 @@ def test_team_is_not_notified_of_an_unsent_reminder(
     one = connect_team("W1")
     team_subscriptions.save_subscriptions(one.id, ["request.reminder"])
     post_event()
-    reminders.snooze(request().id, "eric")
+    reminders.snooze(load_request().id, "eric")
     post_event("request.reminder", id="r1")
     [post] = deliver_posts(fake_provider, "W1")
     assert post.text == 'Anna was reminded of "Employment Agreement".'
-    reminders.snooze(request().id)
+    reminders.snooze(load_request().id)
     post_event("request.reminder", id="r2")
     assert deliver_posts(fake_provider, "W1") == []
 
@@ -214,7 +214,7 @@ def test_button_for_a_signer_who_has_signed_explains_it(
     edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana tried to remind Eric: no signature is missing · ")
-    assert reminders_to_eric() == 0
+    assert count_reminders_to_eric() == 0
 
 
 def test_late_button_action_does_nothing_and_explains_it(
@@ -231,17 +231,17 @@ def test_late_button_action_does_nothing_and_explains_it(
             ).one()
             == "expired"
         )
-    assert reminders_to_eric() == 0
+    assert count_reminders_to_eric() == 0
 
 
 @pytest.mark.parametrize("made_up", ["", "x", "A" * 43, "é" * 20, "A" * 42 + "\x00"])
-def test_a_token_that_we_did_not_make_is_no_button(hub_demo: Flask, made_up: str) -> None:
+def test_made_up_token_is_refused(hub_demo: Flask, made_up: str) -> None:
     assert button_actions.preview_action(made_up) is None
     with pytest.raises(NotFound):
         button_actions.perform_action(made_up, "Dana")
 
 
-def test_a_link_for_something_else_is_no_button(hub_demo: Flask) -> None:
+def test_token_of_another_purpose_is_refused(hub_demo: Flask) -> None:
     from hub.shared import action_tokens
 
     other = action_tokens.make_token("password", "usr_x", timedelta(hours=1))

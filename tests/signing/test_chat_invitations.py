@@ -1,6 +1,4 @@
-"""Letting a connection write to a chat: links that work once, what they bring, and what a chat says
-of us later.
-"""
+"""Chat invitations: links that work once, their consent, and later membership changes."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ def post_event(
     return accept.accept_event(EventIn.model_validate(event), source or source_id(), test=True)
 
 
-def request() -> SigningRequest:
+def load_request() -> SigningRequest:
     db.session.rollback()
     return db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()  # type: ignore[return-value]
 
@@ -83,12 +81,12 @@ def deliver_texts(fake_provider: FakeProvider, to: str) -> list[str]:
     return [one.text for one in fake_provider.sent[before:] if one.to == to]
 
 
-def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
+def test_link_connects_a_chat_that_preferences_may_name_afterwards(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
     assert [one["channel"] for one in post_event()["messages"]] == ["sms"]
-    invitation = chat_invitations.invite(request().id, "eric")
+    invitation = chat_invitations.invite(load_request().id, "eric")
     assert invitation.url.startswith("https://team-chat.example/chat/")
     assert open_link(team_chat, token_of(invitation))
     [welcome] = deliver_texts(fake_provider, CHAT)
@@ -108,23 +106,23 @@ def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
     ]
 
 
-def test_the_consent_is_kept_with_its_proof(
+def test_consent_is_stored_with_its_evidence(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     row = db.session.scalars(select(Consent)).one()
     assert (row.given, row.evidence, row.channel) == (True, "link", "chat")
     assert "signer eric of request agr-1" in row.proof
 
 
-def test_a_link_works_once_and_a_second_one_is_told_why(
+def test_link_works_once_and_a_second_use_explains_why(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
     post_event()
-    token = token_of(chat_invitations.invite(request().id, "eric"))
+    token = token_of(chat_invitations.invite(load_request().id, "eric"))
     open_link(team_chat, token)
     deliver_texts(fake_provider, CHAT)
     open_link(team_chat, token)
@@ -146,32 +144,30 @@ def test_invented_token_links_nothing(
     assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_a_link_is_void_after_a_week(
-    connect_team: ConnectTeam, fake_provider: FakeProvider
-) -> None:
+def test_link_expires_after_a_week(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     team_chat = connect_team("")
     post_event()
-    token = token_of(chat_invitations.invite(request().id, "eric"))
+    token = token_of(chat_invitations.invite(load_request().id, "eric"))
     with time_machine.travel(now() + timedelta(days=7, seconds=1)):
         open_link(team_chat, token)
         assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_a_link_of_one_connection_opens_no_other(
+def test_link_of_one_connection_is_refused_at_another(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("")
     post_event()
-    token = token_of(chat_invitations.invite(request().id, "eric"))
+    token = token_of(chat_invitations.invite(load_request().id, "eric"))
     open_link(connect_team("E9"), token)
     assert db.session.scalars(select(LinkedChat)).all() == []
 
 
-def test_one_apps_signer_says_nothing_of_anothers(
+def test_linked_chats_are_scoped_to_a_source(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     @transaction
-    def another() -> str:
+    def add_source() -> str:
         row = Source(slug="other", name="Another app")
         db.session.add(row)
         db.session.flush()
@@ -179,11 +175,11 @@ def test_one_apps_signer_says_nothing_of_anothers(
 
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
-    assert post_event("agr-2", source=another())["messages"][0]["channel"] == "sms"
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
+    assert post_event("agr-2", source=add_source())["messages"][0]["channel"] == "sms"
 
 
-def test_a_team_link_gives_a_connection_its_place(
+def test_team_link_sets_the_destination_of_a_connection(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
@@ -198,12 +194,14 @@ def test_a_team_link_gives_a_connection_its_place(
     ]
 
 
-def test_a_persons_link_makes_no_place(
+def test_personal_link_sets_no_destination(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")), "-100", team=True)
+    open_link(
+        team_chat, token_of(chat_invitations.invite(load_request().id, "eric")), "-100", team=True
+    )
     assert by_slug(team_chat.slug).destination == ""
 
 
@@ -212,15 +210,15 @@ def test_without_an_inviting_connection_no_invitation_is_sent(hub_demo: Flask) -
     with pytest.raises(
         Refused, match="not an enabled connection that supports invitations"
     ) as refusal:
-        chat_invitations.invite(request().id, "eric", "demo-sms")
+        chat_invitations.invite(load_request().id, "eric", "demo-sms")
     assert refusal.value.field == "connection"
     with pytest.raises(Conflict):
         chat_invitations.invite_team(by_slug("demo-sms").id)
 
 
-def addresses_of_two_who_share_mail(team_chat: Connection, *linked: str) -> list[str]:
-    """Let some of two signers of one office link; return where a second request's go."""
-    people_ = [
+def addresses_of_signers_sharing_an_email(team_chat: Connection, *linked: str) -> list[str]:
+    """Link some of two signers with one email, and return where their next messages go."""
+    signers = [
         signer_body(
             "Ann", "+442071234567", email="office@example.com", preference=["team_chat", "sms"]
         ),
@@ -228,19 +226,21 @@ def addresses_of_two_who_share_mail(team_chat: Connection, *linked: str) -> list
             "Bob", "+13175551234", email="office@example.com", preference=["team_chat", "sms"]
         ),
     ]
-    accept.accept_event(EventIn.model_validate(event_body(signers=people_)), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(event_body(signers=signers)), source_id(), test=True)
     for name in linked:
-        open_link(team_chat, token_of(chat_invitations.invite(request().id, name)), f"77{name}")
-    event = event_body(signers=people_)
+        open_link(
+            team_chat, token_of(chat_invitations.invite(load_request().id, name)), f"77{name}"
+        )
+    event = event_body(signers=signers)
     event["request"]["id"] = "agr-2"
     answer = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
-    return [one["to"] for one in answer["messages"] if one["signer"]]
+    return [message["to"] for message in answer["messages"] if message["signer"]]
 
 
 def test_signer_sharing_an_address_receives_only_their_own_messages(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    assert addresses_of_two_who_share_mail(connect_team(""), "ann", "bob") == [
+    assert addresses_of_signers_sharing_an_email(connect_team(""), "ann", "bob") == [
         "+442071234567",
         "77bob",
     ]
@@ -249,15 +249,18 @@ def test_signer_sharing_an_address_receives_only_their_own_messages(
 def test_linked_chat_receives_no_messages_of_an_unlinked_signer(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    assert addresses_of_two_who_share_mail(connect_team(""), "ann") == ["77ann", "+13175551234"]
+    assert addresses_of_signers_sharing_an_email(connect_team(""), "ann") == [
+        "77ann",
+        "+13175551234",
+    ]
 
 
-def test_a_stop_that_is_older_than_the_link_closes_nothing(
+def test_stop_older_than_the_link_is_ignored(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     came = Inbound(
         channel=Channel.CHAT,
         senders=("team_chat",),
@@ -276,7 +279,7 @@ def test_person_who_blocked_the_bot_and_opens_a_link_can_be_written_to(
     team_chat = connect_team("")
     post_event()
     apply_membership_change(team_chat, False, 0)
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     apply_membership_change(team_chat, True, 3600)
     assert len(deliver_texts(fake_provider, CHAT)) == 1
 
@@ -290,7 +293,7 @@ def change_template(text: str) -> None:
     db.session.add(TemplateVersion(id=new_id("tpv"), template_id=template.id, number=9, text=text))
 
 
-def test_any_text_can_show_the_link_until_it_is_opened(
+def test_any_text_can_show_the_link_until_it_is_used(
     connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
     team_chat = connect_team("")
@@ -311,7 +314,7 @@ def test_any_text_can_show_the_link_until_it_is_opened(
     )
 
 
-def test_a_bot_that_does_not_open_spoils_no_text(
+def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
     connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
     team_chat = connect_team("")
@@ -333,14 +336,14 @@ def damage_settings(connection_id: str) -> None:
 
 
 # ── Blocked ───────────────────────────────────────────────────────────────────────────────────────
-def apply_membership_change(team_chat: Connection, wanted: bool, seconds: float) -> None:
-    came = ChatPermission(
-        allowed=wanted,
+def apply_membership_change(team_chat: Connection, allowed: bool, seconds: float) -> None:
+    permission = ChatPermission(
+        allowed=allowed,
         address=CHAT,
-        reason="The person blocked the bot." if not wanted else "The person let it in again.",
+        reason="The person blocked the bot." if not allowed else "The person let it in again.",
     )
     assert chat_membership.apply_membership(
-        came, Origin("callback", [team_chat.id]), START + timedelta(seconds=seconds)
+        permission, Origin("callback", [team_chat.id]), START + timedelta(seconds=seconds)
     )
 
 
@@ -352,7 +355,7 @@ def test_person_who_blocks_is_not_written_to_until_they_unblock(
 ) -> None:
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     apply_membership_change(team_chat, False, 7200)
     refused = post_event("agr-2")["messages"][0]
     assert (refused["status"], refused["code"]) == ("suppressed", "shut_out")
@@ -360,7 +363,7 @@ def test_person_who_blocks_is_not_written_to_until_they_unblock(
     assert status(post_event("agr-3")["messages"][0]["id"]) == "queued"
 
 
-def test_the_newest_word_counts_in_whatever_order_they_come(
+def test_newest_membership_change_counts_in_any_order(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
@@ -380,7 +383,7 @@ def test_the_newest_word_counts_in_whatever_order_they_come(
 def test_erased_person_has_no_chat(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     team_chat = connect_team("")
     post_event()
-    open_link(team_chat, token_of(chat_invitations.invite(request().id, "eric")))
+    open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
     [told] = personal_data.collect_personal_data(contact_id)["chats"]
     assert told["connection"] == "Team"

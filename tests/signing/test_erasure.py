@@ -1,6 +1,4 @@
-"""A person's rights: what is kept of them is shown whole, and goes when they ask; counts and hashes
-stay.
-"""
+"""A person's rights: a complete export and erasure, while counts and hashes stay."""
 
 from __future__ import annotations
 
@@ -52,8 +50,8 @@ from tests.messaging.whatsapp_steps import receive_whatsapp
 MAIL = "eric@example.com"
 
 
-def told_everything(app: Flask, signing_app: SigningApp) -> str:
-    """Let Eric be told, write, consent and complain; return his contact."""
+def create_history(app: Flask, signing_app: SigningApp) -> str:
+    """Create messages, a reply and a consent of Eric, and return his contact ID."""
     signers = [
         signer_body("Eric", ERIC, email=MAIL, time_zone="America/New_York"),
         signer_body("Anna", ANNA),
@@ -70,10 +68,10 @@ def told_everything(app: Flask, signing_app: SigningApp) -> str:
     return contact_for(Address.PHONE, ERIC, test=True).id
 
 
-def everything() -> str:
-    """Return all that the database holds, opened, as one text."""
+def database_as_text() -> str:
+    """Return all decrypted values of the database as one text."""
     db.session.rollback()
-    found: list[Any] = []
+    values: list[Any] = []
     for model, names in (
         (Contact, ("address", "name", "time_zone")),
         (Signer, ("details", "signing_url")),
@@ -82,23 +80,23 @@ def everything() -> str:
         (ProviderCallback, ("request",)),
         (AuditEntry, ("title", "detail")),
     ):
-        found += [
+        values += [
             [getattr(row, name) for name in names] for row in db.session.scalars(select(model))
         ]
-    found += [row.content for row in db.session.scalars(select(MessageBody))]
-    return json.dumps(found, default=str)
+    values += [row.content for row in db.session.scalars(select(MessageBody))]
+    return json.dumps(values, default=str)
 
 
-def test_nothing_that_names_an_erased_person_is_left(
+def test_erasure_removes_every_value_that_names_the_person(
     hub_demo: Flask, signing_app: SigningApp, simulator: Any
 ) -> None:
-    contact_id = told_everything(hub_demo, signing_app)
+    contact_id = create_history(hub_demo, signing_app)
     for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
-        assert word in everything(), "else this test would prove nothing"
+        assert word in database_as_text(), "else this test would prove nothing"
     messages = count(Message)
     done = erasure.erase_contact(contact_id, reason="By letter, 3 November.")
     assert (done.texts >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
-    left = everything()
+    left = database_as_text()
     for word in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
         assert word not in left
     assert ANNA in left, "others are not concerned"
@@ -115,7 +113,7 @@ def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulat
     assert deliver() == 0
 
 
-def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
+def test_opt_out_outlives_an_erased_person(hub_demo: Flask) -> None:
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     again = direct.send_message(
@@ -124,7 +122,7 @@ def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
     assert status(again) == "suppressed"
 
 
-def test_a_person_whom_an_app_names_again_can_be_written_to_again(
+def test_erased_person_can_be_messaged_when_an_app_names_them_again(
     hub_demo: Flask, simulator: Any
 ) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
@@ -142,12 +140,12 @@ def test_callbacks_after_an_erasure_are_erased_too(
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
-    eventually(lambda: process_pending_callbacks() and ERIC[1:] in everything(), 10)
+    eventually(lambda: process_pending_callbacks() and ERIC[1:] in database_as_text(), 10)
     assert erasure.clean_erased() >= 1
-    assert ERIC[1:] not in everything()
+    assert ERIC[1:] not in database_as_text()
 
 
-def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
+def test_signer_without_messages_is_erased_with_the_address(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
     for slug in ("demo-sms", "demo-whatsapp"):
@@ -159,26 +157,26 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
         personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
     )
     assert erasure.erase_contact(contact_id, reason="Asked.").signers == 1
-    assert MAIL not in everything()
+    assert MAIL not in database_as_text()
 
 
-def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
+def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
     row_id = suppressions.add_opt_out(ERIC, explanation="Eric Smith rang", test=True).id
     suppressions.lift_opt_out(row_id, reason="Eric Smith wrote again")
     erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
     assert (row.explanation, row.lift_reason) == ("", "")
-    assert "Eric Smith" not in everything()
+    assert "Eric Smith" not in database_as_text()
 
 
-def test_the_live_contact_of_the_same_number_is_named(hub_demo: Flask) -> None:
+def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
     one, other = (contact_for(Address.PHONE, ERIC, test=test).id for test in (True, False))
     assert [found.id for found in erasure.other_contacts(erasure.find_contact(one))] == [other]
 
 
 @pytest.mark.parametrize("why", ["", " ", "x" * 501])
-def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
+def test_erasure_requires_a_reason(hub_demo: Flask, why: str) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
         erasure.erase_contact(contact_id, reason=why)
@@ -188,10 +186,10 @@ def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
         erasure.erase_contact(contact_id, reason="Asked.")
 
 
-def test_everything_that_is_kept_is_told(
+def test_export_contains_everything_stored(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any
 ) -> None:
-    contact_id = told_everything(hub_demo, signing_app)
+    contact_id = create_history(hub_demo, signing_app)
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     found = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
     assert found["contact"]["address"] == ERIC
@@ -205,7 +203,7 @@ def test_everything_that_is_kept_is_told(
     assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
 
 
-def test_other_addresses_of_the_same_signer_are_named(
+def test_other_addresses_of_the_same_signer_are_listed(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
@@ -220,7 +218,7 @@ def test_other_addresses_of_the_same_signer_are_named(
     assert [other.address for other in erasure.other_contacts(one)] == [ANNA]
 
 
-def test_only_what_is_said_of_the_person_is_cut_from_an_event() -> None:
+def test_erasure_removes_only_the_person_from_an_event() -> None:
     event = {
         "type": "request.sent",
         "signers": [{"id": "eric", "email": MAIL}, {"id": "anna", "email": "a@example.com"}],

@@ -1,4 +1,4 @@
-"""Events may come in any order: what happened last decides, and nothing that was done is undone."""
+"""Events may arrive in any order: the latest one decides, and completed actions stay."""
 
 from __future__ import annotations
 
@@ -23,18 +23,16 @@ START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 NUMBERS = count()
 
 
-def event(minute: int, kind: str, **more: Any) -> dict[str, Any]:
+def make_event(minute: int, kind: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "occurred_at": (START + timedelta(minutes=minute)).isoformat(), **more}
 
 
-def end_of(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[str, Any]:
-    """Tell events about a request of their own, in this order, and return how everything stands
-    then.
-    """
+def state_after(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """Accept events about a new request in this order, and return its final state."""
     name = f"agr-order-{next(NUMBERS)}"
-    for one in events:
+    for event in events:
         accept.accept_event(
-            EventIn.model_validate({**one, "request": {"id": name, **one.get("request", {})}}),
+            EventIn.model_validate({**event, "request": {"id": name, **event.get("request", {})}}),
             source_id(),
             test=True,
         )
@@ -45,19 +43,19 @@ def end_of(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[st
         "title": row.title,
         "sender": row.sender,
         "signers": {
-            one.external_id: (
-                one.state,
-                one.turn,
-                one.signing_url,
-                {key: value for key, value in one.details.items() if key != "reported_at"},
+            event.external_id: (
+                event.state,
+                event.turn,
+                event.signing_url,
+                {key: value for key, value in event.details.items() if key != "reported_at"},
             )
-            for one in db.session.scalars(select(Signer).where(Signer.request_id == row.id))
+            for event in db.session.scalars(select(Signer).where(Signer.request_id == row.id))
         },
     }
 
 
-def same_in_any_order(*events: dict[str, Any]) -> dict[str, Any]:
-    ends = [end_of(order) for order in permutations(events)]
+def same_state_in_any_order(*events: dict[str, Any]) -> dict[str, Any]:
+    ends = [state_after(order) for order in permutations(events)]
     assert all(end == ends[0] for end in ends)
     return ends[0]
 
@@ -65,57 +63,58 @@ def same_in_any_order(*events: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "kind", ["request.completed", "request.declined", "request.expired", "request.canceled"]
 )
-def test_a_closed_request_stays_closed(connection: object, kind: str) -> None:
-    end = same_in_any_order(
-        event(0, "request.sent", signers=[signer_body("Eric")]),
-        event(5, kind),
-        event(3, "request.viewed", signer="eric"),
+def test_closed_request_stays_closed(connection: object, kind: str) -> None:
+    end = same_state_in_any_order(
+        make_event(0, "request.sent", signers=[signer_body("Eric")]),
+        make_event(5, kind),
+        make_event(3, "request.viewed", signer="eric"),
     )
     assert end["state"] == kind.partition(".")[2]
 
 
-def test_of_two_ends_the_later_counts(connection: object) -> None:
+def test_later_of_two_final_events_counts(connection: object) -> None:
     assert (
-        same_in_any_order(
-            event(5, "request.canceled"), event(6, "request.completed"), event(1, "request.sent")
+        same_state_in_any_order(
+            make_event(5, "request.canceled"),
+            make_event(6, "request.completed"),
+            make_event(1, "request.sent"),
         )["state"]
         == "completed"
     )
 
 
-def test_a_signature_is_not_taken_back(connection: object) -> None:
-    end = same_in_any_order(
-        event(0, "request.sent", signers=[signer_body("Eric")]),
-        event(2, "request.signed", signer="eric"),
-        event(3, "request.viewed", signer="eric"),
+def test_signature_cannot_be_withdrawn(connection: object) -> None:
+    end = same_state_in_any_order(
+        make_event(0, "request.sent", signers=[signer_body("Eric")]),
+        make_event(2, "request.signed", signer="eric"),
+        make_event(3, "request.viewed", signer="eric"),
     )
     assert end["signers"]["eric"][0] == "signed"
 
 
 def test_signer_who_signs_after_declining_has_signed(connection: object) -> None:
-    end = same_in_any_order(
-        event(2, "request.declined", signer="eric"), event(3, "request.signed", signer="eric")
+    end = same_state_in_any_order(
+        make_event(2, "request.declined", signer="eric"),
+        make_event(3, "request.signed", signer="eric"),
     )
     assert end["signers"]["eric"][0] == "signed"
 
 
 def test_signer_who_declines_after_signing_has_declined(connection: object) -> None:
-    """Found by a generated history: the same said twice counts from when it was said last."""
-    end = same_in_any_order(
-        event(1, "request.declined", signer="eric"),
-        event(3, "request.declined", signer="eric"),
-        event(2, "request.signed", signer="eric"),
+    """Repeating the same event counts from its latest time."""
+    end = same_state_in_any_order(
+        make_event(1, "request.declined", signer="eric"),
+        make_event(3, "request.declined", signer="eric"),
+        make_event(2, "request.signed", signer="eric"),
     )
     assert end["signers"]["eric"][0] == "declined"
 
 
-def test_a_number_that_was_cleared_stays_cleared(connection: object) -> None:
-    """An older event that comes late must not bring back a number that must not be written to any
-    more.
-    """
-    end = same_in_any_order(
-        event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
-        event(
+def test_cleared_number_stays_cleared(connection: object) -> None:
+    """An older event that arrives late must not restore a removed number."""
+    end = same_state_in_any_order(
+        make_event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
+        make_event(
             5,
             "request.viewed",
             signers=[{"id": "eric", "mobile_number": None, "signing_url": None}],
@@ -124,11 +123,11 @@ def test_a_number_that_was_cleared_stays_cleared(connection: object) -> None:
     assert (end["signers"]["eric"][3]["mobile_number"], end["signers"]["eric"][2]) == (None, None)
 
 
-def test_each_field_is_what_was_said_of_it_last(connection: object) -> None:
-    end = same_in_any_order(
-        event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
-        event(3, "request.viewed", signers=[{"id": "eric", "mobile_number": ANNA}]),
-        event(6, "request.viewed", signers=[{"id": "eric", "name": "Eric Smith", "order": 2}]),
+def test_latest_value_of_each_field_counts(connection: object) -> None:
+    end = same_state_in_any_order(
+        make_event(0, "request.sent", signers=[signer_body("Eric", ERIC)]),
+        make_event(3, "request.viewed", signers=[{"id": "eric", "mobile_number": ANNA}]),
+        make_event(6, "request.viewed", signers=[{"id": "eric", "name": "Eric Smith", "order": 2}]),
     )
     state, turn, _, details = end["signers"]["eric"]
     assert (state, turn, details["mobile_number"], details["name"]) == (
@@ -140,15 +139,15 @@ def test_each_field_is_what_was_said_of_it_last(connection: object) -> None:
 
 
 def test_unmentioned_field_is_kept(connection: object) -> None:
-    end = end_of(
+    end = state_after(
         [
-            event(
+            make_event(
                 0,
                 "request.sent",
                 request={"title": "T", "sender": {"name": "Acme"}},
                 signers=[signer_body("Eric")],
             ),
-            event(1, "request.viewed", signer="eric"),
+            make_event(1, "request.viewed", signer="eric"),
         ]
     )
     assert (end["title"], end["sender"], end["signers"]["eric"][3]["mobile_number"]) == (
@@ -158,18 +157,18 @@ def test_unmentioned_field_is_kept(connection: object) -> None:
     )
 
 
-def test_times_of_other_zones_are_compared_as_moments(connection: object) -> None:
+def test_times_of_different_zones_are_compared_as_instants(connection: object) -> None:
     later = {
-        **event(0, "request.viewed"),
+        **make_event(0, "request.viewed"),
         "occurred_at": "2026-11-21T20:30:00+10:00",
         "signers": [{"id": "eric", "name": "Later"}],
     }
     earlier = {
-        **event(0, "request.viewed"),
+        **make_event(0, "request.viewed"),
         "occurred_at": "2026-11-21T10:00:00Z",
         "signers": [{"id": "eric", "name": "Earlier"}],
     }
-    assert same_in_any_order(later, earlier)["signers"]["eric"][3]["name"] == "Later"
+    assert same_state_in_any_order(later, earlier)["signers"]["eric"][3]["name"] == "Later"
 
 
 people = st.fixed_dictionaries(
@@ -208,11 +207,11 @@ histories = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=histories, data=st.data())
-def test_any_history_ends_the_same_in_any_order(
+def test_any_history_ends_in_the_same_state_in_any_order(
     connection: object, history: list[tuple[str, Any, str]], data: st.DataObject
 ) -> None:
     events = [
-        event(
+        make_event(
             minute,
             kind,
             signers=told,
@@ -224,16 +223,14 @@ def test_any_history_ends_the_same_in_any_order(
         )
         for minute, (kind, told, actor) in enumerate(history)
     ]
-    assert end_of(data.draw(st.permutations(events))) == end_of(events)
+    assert state_after(data.draw(st.permutations(events))) == state_after(events)
 
 
-def test_messages_say_what_was_known_when_they_were_planned(
-    hub_demo: Flask, connection: object
-) -> None:
-    end_of(
+def test_accepting_later_events_does_not_add_messages(hub_demo: Flask, connection: object) -> None:
+    state_after(
         [
-            event(0, "request.sent", signers=[signer_body("Eric")]),
-            event(1, "request.viewed", request={"title": "Renamed"}),
+            make_event(0, "request.sent", signers=[signer_body("Eric")]),
+            make_event(1, "request.viewed", request={"title": "Renamed"}),
         ]
     )
     db.session.rollback()

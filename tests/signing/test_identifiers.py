@@ -1,4 +1,4 @@
-"""An accepted id works at every address, on every page, and for its request alone."""
+"""An accepted ID works in every URL, on every page, and for its own request only."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ many = settings(
 )
 
 
-def post(app: SigningApp, name: str) -> Any:
+def post_request(app: SigningApp, name: str) -> Any:
     event = event_body(signers=[signer_body("Eric")])
     event["request"]["id"] = name
     return app.post("/events", event)
@@ -131,10 +131,8 @@ def storable(name: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
-def check_everywhere(app: SigningApp, name: str) -> None:
-    """Find a request by its id at every address of the API, written in each way that clients write
-    it.
-    """
+def assert_found_everywhere(app: SigningApp, name: str) -> None:
+    """Find a request by its ID at every URL of the API, in each encoding that clients use."""
     for way in (quote(name, safe=""), quote(name, safe="/")):
         found = app.get(f"/requests/{way}")
         assert (found.status_code, json_of(found)["external_id"]) == (200, name)
@@ -162,7 +160,7 @@ def check_everywhere(app: SigningApp, name: str) -> None:
 def test_every_accepted_id_finds_exactly_its_request(signing_app: SigningApp, name: str) -> None:
     if not storable(name):
         return
-    answer = post(signing_app, name)
+    answer = post_request(signing_app, name)
     try:
         identifiers.request_id(name)
     except ValueError:
@@ -170,27 +168,27 @@ def test_every_accepted_id_finds_exactly_its_request(signing_app: SigningApp, na
         return
     assert answer.status_code == 202
     if len(json_of(signing_app.get(f"/requests/{quote(name)}"))["signers"][0]["messages"]) == 1:
-        check_everywhere(signing_app, name)
+        assert_found_everywhere(signing_app, name)
 
 
 @pytest.mark.parametrize("name", USED)
-def test_ids_as_apps_write_them_are_used(signing_app: SigningApp, name: str) -> None:
-    assert post(signing_app, name).status_code == 202
-    check_everywhere(signing_app, name)
+def test_common_id_formats_are_accepted(signing_app: SigningApp, name: str) -> None:
+    assert post_request(signing_app, name).status_code == 202
+    assert_found_everywhere(signing_app, name)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_id_that_no_url_can_carry_is_refused_with_its_field(
     signing_app: SigningApp, name: str
 ) -> None:
-    answer = post(signing_app, name)
+    answer = post_request(signing_app, name)
     assert (answer.status_code, answer.json["field"]) == (422, "request.id")
     assert db.session.scalars(select(SigningRequest)).all() == []
 
 
-def test_no_two_ids_are_one(signing_app: SigningApp) -> None:
+def test_similar_ids_are_distinct(signing_app: SigningApp) -> None:
     for name in USED:
-        assert post(signing_app, name).status_code == 202
+        assert post_request(signing_app, name).status_code == 202
     found = {
         name: json_of(signing_app.get(f"/requests/{quote(name, safe='')}"))["id"] for name in USED
     }
@@ -205,8 +203,8 @@ def test_no_two_ids_are_one(signing_app: SigningApp) -> None:
     assert reminded == {"a/remind"}
 
 
-def test_an_id_of_signposts_own_is_not_taken_for_the_apps(signing_app: SigningApp) -> None:
-    answer = post(signing_app, new_id("req"))
+def test_id_in_the_format_of_signpost_is_refused(signing_app: SigningApp) -> None:
+    answer = post_request(signing_app, new_id("req"))
     assert (answer.status_code, answer.json["field"]) == (422, "request.id")
     event = event_body(signers=[signer_body("Eric") | {"id": new_id("sgn")}])
     answer = signing_app.post("/events", event)
@@ -214,7 +212,9 @@ def test_an_id_of_signposts_own_is_not_taken_for_the_apps(signing_app: SigningAp
 
 
 @pytest.mark.parametrize("name", [" eric", "eric\n", "\u202eeric", "", "x" * 201])
-def test_ids_of_signers_and_events_are_held_to_the_same(signing_app: SigningApp, name: str) -> None:
+def test_ids_of_signers_and_events_follow_the_same_rules(
+    signing_app: SigningApp, name: str
+) -> None:
     answer = signing_app.post("/events", event_body(signers=[signer_body("Eric") | {"id": name}]))
     assert (answer.status_code, answer.json["field"]) == (422, "signers[0].id")
     answer = signing_app.post("/events", event_body(id=name))
@@ -222,16 +222,16 @@ def test_ids_of_signers_and_events_are_held_to_the_same(signing_app: SigningApp,
 
 
 @pytest.mark.parametrize("signer", ["eric/1", "..", "a b", "%2F", "ü?#"])
-def test_a_signer_is_reminded_by_any_id(signing_app: SigningApp, signer: str) -> None:
+def test_signer_is_reminded_by_any_accepted_id(signing_app: SigningApp, signer: str) -> None:
     signing_app.post("/events", event_body(signers=[signer_body("Eric") | {"id": signer}]))
     assert signing_app.post("/requests/agr-1001/remind", {"signer": signer}).status_code == 202
 
 
 # ── Over HTTP, and on pages ───────────────────────────────────────────────────────────────────────
-def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> None:
+def test_ids_work_with_a_real_server(served: Flask, signing_app: SigningApp) -> None:
     here = config_of(served).public_url
     for name in USED:
-        assert post(signing_app, name).status_code == 202
+        assert post_request(signing_app, name).status_code == 202
         for way in (quote(name, safe=""), quote(name, safe="/")):
             asked = Request(
                 f"{here}/api/v1/requests/{way}",
@@ -243,7 +243,7 @@ def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> No
 
 @pytest.fixture
 def store_request(app: Flask) -> Callable[[str], str]:
-    """Give a function that stores a request under an id without the pages; returns our id."""
+    """Return a function that stores a request under an ID and returns Signpost's ID."""
     from hub.connections import demo
     from hub.signing.accept import accept_event
     from hub.signing.events import EventIn

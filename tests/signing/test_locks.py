@@ -29,7 +29,7 @@ from tests.hub_fixtures import (
 
 
 @pytest.mark.skipif(not POSTGRES, reason="on SQLite one writes at a time")
-def test_an_event_that_holds_its_request_holds_up_no_callback(
+def test_locked_request_does_not_delay_a_callback(
     simulator: object, hub_demo: Flask, connection: Connection
 ) -> None:
     accept.accept_event(
@@ -45,14 +45,14 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
     settled = threading.Event()
 
     @transaction
-    def hold() -> None:
+    def hold_request() -> None:
         assert signing_batch.get_request(request_id)
         held.set()
         settled.wait(10)
 
     def run() -> None:
         with hub_demo.app_context():
-            hold()
+            hold_request()
 
     holder = threading.Thread(target=run)
     holder.start()

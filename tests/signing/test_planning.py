@@ -1,4 +1,4 @@
-"""Planning an event: the connections that take its messages."""
+"""Planning an event: the connections that send its messages."""
 
 from __future__ import annotations
 

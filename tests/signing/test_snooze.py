@@ -1,4 +1,4 @@
-"""Signers who are snoozed get no reminders."""
+"""Snoozed signers receive no reminders."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.hub_fixtures import ERIC, SigningApp, deliver, set_connection_state, 
 from tests.signing.post_steps import (
     ConnectTeam,
     button_token,
+    count_reminders_to_eric,
     deliver_posts,
+    load_request,
     post_event,
-    reminders_to_eric,
-    request,
 )
 
 
@@ -33,44 +33,42 @@ def test_snoozed_signer_receives_no_reminder_for_a_day(
     connect_team("E1")
     post_event()
     deliver()
-    until = reminders.snooze(request().id, "eric")
+    until = reminders.snooze(load_request().id, "eric")
     assert abs(until - now() - timedelta(days=1)) < timedelta(minutes=1)
     with pytest.raises(Conflict, match="snoozed until"):
-        reminders.remind(request().id, "eric")
-    answer = reminders.remind(request().id)
+        reminders.remind(load_request().id, "eric")
+    answer = reminders.remind(load_request().id)
     assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {
         "+442071234567"
     }
     posted = post_event("request.reminder", id="r1")
     assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in posted["skipped"]}
-    assert reminders_to_eric() == 0
+    assert count_reminders_to_eric() == 0
     with time_machine.travel(now() + timedelta(days=1, minutes=1)):
-        assert {one["to"] for one in reminders.remind(request().id, "eric")["messages"]} == {
+        assert {one["to"] for one in reminders.remind(load_request().id, "eric")["messages"]} == {
             "+13175551234"
         }
 
 
-def test_a_reminder_that_waits_is_taken_back_by_snooze(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_snooze_cancels_a_waiting_reminder(hub_demo: Flask, connection: Connection) -> None:
     post_event()
     deliver()
     set_connection_state(connection.id, ConnectionState.BROKEN)
-    [waiting] = [one["id"] for one in reminders.remind(request().id, "eric")["messages"]]
-    reminders.snooze(request().id, "eric")
+    [waiting] = [one["id"] for one in reminders.remind(load_request().id, "eric")["messages"]]
+    reminders.snooze(load_request().id, "eric")
     assert status(waiting) == "canceled"
 
 
-def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
+def test_snooze_can_be_ended(hub_demo: Flask) -> None:
     post_event()
-    reminders.snooze(request().id, "eric")
-    reminders.unsnooze(request().id, "eric")
-    assert len(reminders.remind(request().id, "eric")["messages"]) == 1
+    reminders.snooze(load_request().id, "eric")
+    reminders.unsnooze(load_request().id, "eric")
+    assert len(reminders.remind(load_request().id, "eric")["messages"]) == 1
     with pytest.raises(Conflict, match="not snoozed"):
-        reminders.unsnooze(request().id, "eric")
+        reminders.unsnooze(load_request().id, "eric")
 
 
-def test_a_card_goes_with_the_signer_whom_it_names(
+def test_card_is_erased_with_the_signer_it_names(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("E1")
@@ -84,7 +82,9 @@ def test_a_card_goes_with_the_signer_whom_it_names(
     assert deliver_posts(fake_provider, "E1") == [], "there is no card to change any more"
 
 
-def test_everything_posts(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
+def test_every_event_type_can_be_posted(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
     one = connect_team("W1")
     team_subscriptions.save_subscriptions(one.id, [event_type.value for event_type in EventType])
     said = []

@@ -1,4 +1,4 @@
-"""Team posts: events, threads, posts changed in place, and buttons that act once."""
+"""Team posts: events, threads, edited posts, and buttons."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
-from tests.signing.post_steps import ConnectTeam, card_facts, deliver_posts, post_event, request
+from tests.signing.post_steps import (
+    ConnectTeam,
+    card_facts,
+    deliver_posts,
+    load_request,
+    post_event,
+)
 
 
 # ── Posts ─────────────────────────────────────────────────────────────────────────────────────────
-def test_an_event_is_posted_with_a_card_and_its_buttons(
+def test_event_is_posted_with_a_card_and_its_buttons(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("W1")
@@ -45,7 +51,7 @@ def test_an_event_is_posted_with_a_card_and_its_buttons(
     assert [(one["channel"], one["to"]) for one in answer["messages"]][-1] == ("chat", "W1")
     assert post.text.endswith("for signature.")
     assert post.card is not None
-    assert post.card.title == request().title
+    assert post.card.title == load_request().title
     assert card_facts(post) == {
         "Status": "0 of 2 signed",
         "Sent by": "Acme HR",
@@ -59,11 +65,11 @@ def test_an_event_is_posted_with_a_card_and_its_buttons(
         "Remind Anna",
         "Snooze Anna a day",
     ]
-    assert post.buttons[0].url.endswith(f"/requests/{request().id}")
+    assert post.buttons[0].url.endswith(f"/requests/{load_request().id}")
     assert all(button.url.endswith(f"/a/{button.token}") for button in post.buttons[1:])
 
 
-def test_no_signers_own_link_is_ever_posted(
+def test_signing_links_are_never_posted(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("W1")
@@ -82,7 +88,7 @@ def test_no_signers_own_link_is_ever_posted(
         assert "his-copy" not in str(post)
 
 
-def test_the_document_opens_where_the_app_says(
+def test_button_opens_the_document_at_the_url_of_the_app(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("W1")
@@ -96,7 +102,7 @@ def test_the_document_opens_where_the_app_says(
     )
 
 
-def test_many_signers_are_reminded_together(
+def test_several_signers_are_reminded_together(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("W1")
@@ -106,7 +112,7 @@ def test_many_signers_are_reminded_together(
     assert card_facts(post)["And"] == "4 more signers"
 
 
-def test_only_what_was_chosen_is_posted(
+def test_only_chosen_events_are_posted(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("W1")
@@ -180,7 +186,7 @@ def test_later_events_go_into_the_thread_and_edit_the_first_post(
     ]
 
 
-def test_they_go_one_at_a_time_and_oldest_first(
+def test_posts_of_a_thread_are_sent_one_at_a_time_oldest_first(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -196,7 +202,7 @@ def test_they_go_one_at_a_time_and_oldest_first(
     assert {one.thread for one in carried[1:] if not one.edits} == {f"thread of {carried[0].id}"}
 
 
-def test_a_state_that_the_team_is_not_told_of_changes_the_first_post_all_the_same(
+def test_event_that_is_not_posted_still_edits_the_first_post(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -207,9 +213,7 @@ def test_a_state_that_the_team_is_not_told_of_changes_the_first_post_all_the_sam
     assert card_facts(edit)["Eric"] == "Opened, not signed"
 
 
-def test_changes_that_wait_become_one(
-    connect_team: ConnectTeam, fake_provider: FakeProvider
-) -> None:
+def test_waiting_edits_are_merged(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     connect_team("T1")
     post_event()
     deliver_posts(fake_provider)
@@ -236,7 +240,7 @@ def test_undelivered_post_is_not_edited_and_the_next_post_starts_the_thread(
     } == {"canceled"}
 
 
-def test_a_change_whose_outcome_is_not_known_is_made_again(
+def test_edit_with_an_unknown_outcome_is_repeated(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -254,7 +258,7 @@ def test_a_change_whose_outcome_is_not_known_is_made_again(
     assert (status(edit.id), fake_provider.sent[-1].edits != "") == ("accepted", True)
 
 
-def test_a_change_whose_worker_ended_keeps_its_turn(
+def test_edit_of_a_crashed_worker_keeps_its_order(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
@@ -272,7 +276,7 @@ def test_a_change_whose_worker_ended_keeps_its_turn(
     assert card_facts(carried[-1])["Status"] == "1 of 2 signed"
 
 
-def test_a_change_that_is_over_is_not_sent_again(
+def test_outdated_edit_is_not_resent(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -287,13 +291,13 @@ def test_a_change_that_is_over_is_not_sent_again(
         resend.resend(older)
 
 
-def test_a_new_place_begins_a_thread_of_its_own(
+def test_new_destination_starts_its_own_thread(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
     post_event()
     deliver_posts(fake_provider)
-    move(one.id, "T2")
+    set_destination(one.id, "T2")
     post_event("request.signed", signer="eric", signers=[])
     [post] = deliver_posts(fake_provider, "T2")
     assert (post.thread, post.edits, post.card is not None) == ("", "", True)
@@ -303,28 +307,28 @@ def test_a_new_place_begins_a_thread_of_its_own(
 
 
 @transaction
-def move(connection_id: str, place: str) -> None:
+def set_destination(connection_id: str, place: str) -> None:
     db.session.get_one(Connection, connection_id).destination = place
 
 
-def test_after_its_words_are_removed_the_next_post_is_a_card_again(
+def test_post_after_the_text_is_removed_is_a_card_again(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
     post_event()
     [first] = deliver_posts(fake_provider, "T1")
-    forget(first.id)
+    remove_body(first.id)
     post_event("request.signed", signer="eric", signers=[])
     [post] = deliver_posts(fake_provider, "T1")
     assert (post.thread, post.card is not None) == (f"thread of {first.id}", True)
 
 
 @transaction
-def forget(message_id: str) -> None:
+def remove_body(message_id: str) -> None:
     db.session.delete(db.session.get_one(MessageBody, message_id.partition("_")[2]))
 
 
-def test_rules_about_people_do_not_silence_a_team(
+def test_contact_rules_do_not_apply_to_team_posts(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
@@ -335,7 +339,7 @@ def test_rules_about_people_do_not_silence_a_team(
     assert len([post for post in deliver_posts(fake_provider, "T1") if not post.edits]) == 3
 
 
-def test_nothing_of_archived_connections_is_listed(
+def test_archived_connections_are_not_listed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connections.archive(connect_team("W1").id)

@@ -1,4 +1,4 @@
-"""Every time limit that the hub stores is checked at each entry point where it matters."""
+"""Every stored time limit is checked at each entry point where it matters."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def expire(at: Any) -> None:
     db.session.execute(update(SigningRequest).values(expires_at=at))
 
 
-def sent(
+def post_event(
     app: SigningApp, expires_at: Any = None, kind: str = "request.sent", **more: Any
 ) -> dict[str, Any]:
     event = event_body(
@@ -75,10 +75,10 @@ def sent(
 
 
 def reasons(answer: dict[str, Any]) -> set[str]:
-    return {one["reason"] for one in answer["skipped"]}
+    return {skipped["reason"] for skipped in answer["skipped"]}
 
 
-def test_every_stored_limit_is_in_the_list() -> None:
+def test_every_stored_limit_is_listed() -> None:
     ends = ("expires_at", "_until", "closes_at")
     stored = {
         f"{table.name}.{column.name}"
@@ -97,14 +97,14 @@ def test_every_stored_limit_is_in_the_list() -> None:
 def test_ended_request_sends_no_invitation_to_sign(
     signing_app: SigningApp, kind: str, ago: timedelta
 ) -> None:
-    answer = sent(signing_app, now() - ago, kind, id="e1")
+    answer = post_event(signing_app, now() - ago, kind, id="e1")
     assert answer["messages"] == []
     assert reasons(answer) == {"request_expired"}
     assert answer["skipped"][0]["text"] == "The request has expired."
 
 
 def test_event_is_reported_after_the_request_has_ended(signing_app: SigningApp) -> None:
-    sent(signing_app, now() + timedelta(hours=1))
+    post_event(signing_app, now() + timedelta(hours=1))
     expire(now() - timedelta(minutes=1))
     answer = signing_app.post("/events", event_body("request.signed", signer="eric"))
     assert [one["signer"] for one in json_of(answer)["messages"]] == ["anna", "eric"]
@@ -112,19 +112,19 @@ def test_event_is_reported_after_the_request_has_ended(signing_app: SigningApp) 
 
 # ── Requests: API, pages, buttons ─────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("what", ["remind", "snooze", "unsnooze"])
-def test_the_api_refuses_with_the_limit(signing_app: SigningApp, what: str) -> None:
-    sent(signing_app, now() + timedelta(hours=1))
+def test_api_refusal_names_the_limit(signing_app: SigningApp, what: str) -> None:
+    post_event(signing_app, now() + timedelta(hours=1))
     with time_machine.travel(now() + timedelta(hours=2)):
         answer = signing_app.post(f"{HERE}/{what}")
         assert (answer.status_code, json_of(answer)["code"]) == (409, "request_expired")
         assert "The request expired on " in json_of(answer)["detail"]
 
 
-def test_buttons_of_posts_end_with_the_request(
+def test_buttons_of_posts_stop_working_when_the_request_ends(
     connect_team: Callable[..., Any], signing_app: SigningApp
 ) -> None:
     connect_team("W1")
-    sent(signing_app, now() + timedelta(hours=1))
+    post_event(signing_app, now() + timedelta(hours=1))
     record = signing_batch.read_request(db.session.scalars(select(SigningRequest.id)).one())
     assert record is not None
     event_id = db.session.scalars(select(Message.event_id)).first()
@@ -157,10 +157,10 @@ def test_buttons_of_posts_end_with_the_request(
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────
-def test_a_message_that_waits_is_not_sent_after_the_end(
+def test_waiting_message_is_not_sent_after_the_request_ended(
     signing_app: SigningApp, simulator: Any, hub_demo: Flask
 ) -> None:
-    ids = [one["id"] for one in sent(signing_app, now() + timedelta(hours=1))["messages"]]
+    ids = [one["id"] for one in post_event(signing_app, now() + timedelta(hours=1))["messages"]]
     expire(now() - timedelta(seconds=1))  # an event may bring the end forward
     deliver()
     assert {status(one) for one in ids} == {"expired"}
@@ -169,10 +169,10 @@ def test_a_message_that_waits_is_not_sent_after_the_end(
     assert page["error"]["text"].startswith("The signing request expired")
 
 
-def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
+def test_earlier_deadline_applies_to_waiting_messages(
     signing_app: SigningApp, simulator: Any
 ) -> None:
-    ids = [one["id"] for one in sent(signing_app, now() + timedelta(days=3))["messages"]]
+    ids = [one["id"] for one in post_event(signing_app, now() + timedelta(days=3))["messages"]]
     event = event_body("request.viewed", signer="eric")
     event["request"]["expires_at"] = (now() - timedelta(seconds=5)).isoformat()
     assert signing_app.post("/events", event).status_code == 202
@@ -180,8 +180,10 @@ def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
     assert {status(one) for one in ids} == {"expired"}
 
 
-def test_news_is_sent_after_the_request_has_ended(signing_app: SigningApp, simulator: Any) -> None:
-    sent(signing_app, now() + timedelta(hours=1))
+def test_status_updates_are_sent_after_the_request_has_ended(
+    signing_app: SigningApp, simulator: Any
+) -> None:
+    post_event(signing_app, now() + timedelta(hours=1))
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     expire(now() - timedelta(seconds=1))
     deliver()
@@ -189,8 +191,8 @@ def test_news_is_sent_after_the_request_has_ended(signing_app: SigningApp, simul
     assert "expired" not in {status(one["id"]) for one in answer["messages"]}
 
 
-def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningApp) -> None:
-    first = sent(signing_app, now() + timedelta(hours=1))["messages"][0]["id"]
+def test_invitation_to_sign_is_not_resent_after_the_end(signing_app: SigningApp) -> None:
+    first = post_event(signing_app, now() + timedelta(hours=1))["messages"][0]["id"]
     update_message(first, status="failed", due_at=None)
     expire(now() - timedelta(seconds=1))
     with pytest.raises(Conflict, match="has expired") as refused:
@@ -222,8 +224,8 @@ def test_deadline_alone_decides_whether_a_reminder_is_sent(
 
 
 # ── Snoozes, messages ─────────────────────────────────────────────────────────────────────────────
-def test_a_snooze_ends_by_itself(signing_app: SigningApp) -> None:
-    sent(signing_app)
+def test_snooze_ends_by_itself(signing_app: SigningApp) -> None:
+    post_event(signing_app)
     row = db.session.scalars(select(SigningRequest.id)).one()
     reminders.snooze(row)
     with pytest.raises(Conflict):
@@ -232,8 +234,8 @@ def test_a_snooze_ends_by_itself(signing_app: SigningApp) -> None:
         assert reminders.reachable_signers(reminders.remind(row)) == 2
 
 
-def test_a_message_says_which_limit_ended_it(signing_app: SigningApp, simulator: Any) -> None:
-    first = sent(signing_app)["messages"][0]["id"]
+def test_message_names_the_limit_that_ended_it(signing_app: SigningApp, simulator: Any) -> None:
+    first = post_event(signing_app)["messages"][0]["id"]
     update_message(first, expires_at=now() - timedelta(seconds=1))
     deliver()
     assert (status(first), message(first).code) == ("expired", "")

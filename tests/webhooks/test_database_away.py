@@ -1,4 +1,4 @@
-"""Callbacks while PostgreSQL does not answer, and after it came back."""
+"""Callbacks while PostgreSQL does not respond, and after it recovers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ AT_ONCE = 6
 SID = "SM" + "0123456789abcdef" * 2
 
 
-def within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Return what `ask` gives; fails the test when that takes longer."""
+def run_within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Return the result of a function, or fail the test if it takes longer."""
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -30,10 +30,8 @@ def within(seconds: float, ask: Callable[[], Any]) -> Any:
     return answers[0]
 
 
-class TestWithAServerThatSaysNothing:
-    """A hub whose database takes connections, and is silent: what a host that is gone looks like
-    too.
-    """
+class TestWithASilentServer:
+    """A hub whose database accepts connections but never responds, like an unreachable host."""
 
     @pytest.fixture
     def settings(self) -> Iterator[dict[str, str]]:
@@ -42,17 +40,16 @@ class TestWithAServerThatSaysNothing:
             silent.listen(16)
             yield {"HUB_DATABASE_URL": f"postgresql://hub@127.0.0.1:{silent.getsockname()[1]}/none"}
 
-    def test_a_callback_is_asked_to_come_again_within_seconds(
-        self, environ: dict[str, str]
-    ) -> None:
+    def test_callback_is_refused_for_a_retry_within_seconds(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
         assert (
-            within(6, lambda: post_callback(app, status_form(app, SID, "sent"))).status_code == 503
+            run_within(6, lambda: post_callback(app, status_form(app, SID, "sent"))).status_code
+            == 503
         )
 
-    def test_an_event_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
+    def test_event_is_refused_for_a_retry_within_seconds(self, environ: dict[str, str]) -> None:
         client = make_app(environ).test_client()
-        answer = within(
+        answer = run_within(
             6,
             lambda: client.post(
                 "/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}
@@ -61,14 +58,14 @@ class TestWithAServerThatSaysNothing:
         assert answer.status_code == 503
 
 
-def test_an_address_that_sets_its_own_limits_keeps_them() -> None:
+def test_database_url_with_its_own_timeouts_keeps_them() -> None:
     given = connect_options("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
     assert "connect_timeout" not in given
     assert given["tcp_user_timeout"] == 8000
 
 
 @pytest.mark.skipif(not POSTGRES, reason="SQLite has no server that could restart")
-def test_callbacks_are_taken_as_soon_as_the_database_is_back(
+def test_callbacks_are_accepted_as_soon_as_the_database_is_back(
     hub_demo: Flask, connection: Connection
 ) -> None:
     met = threading.Barrier(AT_ONCE)
@@ -79,7 +76,7 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
             hub_demo, status_form(hub_demo, f"SM{number:032x}", "sent")
         ).status_code
 
-    def at_once(first: int) -> list[int]:
+    def post_concurrently(first: int) -> list[int]:
         came: list[int] = []
         threads = [
             threading.Thread(target=lambda n=first + i: came.append(post(n)))
@@ -91,7 +88,7 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
             thread.join()
         return came
 
-    assert at_once(0) == [200] * AT_ONCE
+    assert post_concurrently(0) == [200] * AT_ONCE
     engine = hub_demo.extensions["hub.callbacks"].engine
     for pooled in [engine.raw_connection() for _ in range(AT_ONCE)]:
         pooled.close()
@@ -103,5 +100,5 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(
         )
         connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
     assert post_callback(hub_demo, status_form(hub_demo, SID, "sent")).status_code == 200
-    assert at_once(AT_ONCE) == [200] * AT_ONCE
+    assert post_concurrently(AT_ONCE) == [200] * AT_ONCE
     assert len(callbacks()) == 2 * AT_ONCE + 1

@@ -1,6 +1,4 @@
-"""Buttons that are not ours, and requests by which a provider only tests an address: answered at
-once, and no fault.
-"""
+"""Unknown buttons and address probes of providers are answered at once, without an error."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ def demo_chats(hub_demo: Flask) -> None:
     demo.connect_chats()
 
 
-def slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:
+def post_to_slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:
     settings = Slack.demo_settings(credentials(app)) or {}
     at = str(int(time.time()))
     made = hmac.new(
@@ -44,7 +42,7 @@ def slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:
     return app.test_client().post(SLACK, data=raw, content_type=kind, headers=headers)
 
 
-def pressed(app: Flask, value: Any, **more: Any) -> TestResponse:
+def post_button_action(app: Flask, value: Any, **more: Any) -> TestResponse:
     app_id = (Slack.demo_settings(credentials(app)) or {})["app_id"]
     payload = {
         "type": "block_actions",
@@ -52,10 +50,10 @@ def pressed(app: Flask, value: Any, **more: Any) -> TestResponse:
         "actions": [{"action_id": "other", "value": value}],
         **more,
     }
-    return slack(app, urlencode({"payload": json.dumps(payload)}).encode())
+    return post_to_slack(app, urlencode({"payload": json.dumps(payload)}).encode())
 
 
-def telegram(app: Flask, update: dict[str, Any]) -> TestResponse:
+def post_to_telegram(app: Flask, update: dict[str, Any]) -> TestResponse:
     token = (Telegram.demo_settings(credentials(app)) or {})["token"]
     secret = hmac.new(token.encode(), PURPOSE, "sha256").hexdigest()
     return app.test_client().post(
@@ -63,8 +61,8 @@ def telegram(app: Flask, update: dict[str, Any]) -> TestResponse:
     )
 
 
-def no_fault(capfd: pytest.CaptureFixture[str]) -> None:
-    """See that what came is over, and that no traceback was logged."""
+def assert_no_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """Check that callbacks are processed without a logged traceback."""
     process_pending_callbacks()
     assert all(row.due_at is None and "fault" not in row.error for row in callbacks())
     said = capfd.readouterr()
@@ -72,33 +70,33 @@ def no_fault(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("value", FOREIGN)
-def test_a_foreign_button_in_slack_is_answered_and_not_tried_again(
+def test_unknown_slack_button_is_answered_and_not_retried(
     hub_demo: Flask, value: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = pressed(hub_demo, value)
+    answer = post_button_action(hub_demo, value)
     assert answer.status_code == 200
     assert json_of(answer) == {
         "response_type": "ephemeral",
         "replace_original": False,
         "text": "This button does not belong to Signpost. Nothing was changed.",
     }
-    no_fault(capfd)
+    assert_no_error(capfd)
 
 
 @pytest.mark.parametrize("value", [None, "", 5])
-def test_a_link_in_slack_is_acknowledged(
+def test_slack_link_button_is_acknowledged(
     hub_demo: Flask, value: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = pressed(hub_demo, value)
+    answer = post_button_action(hub_demo, value)
     assert (answer.status_code, answer.data) == (200, b"")
-    no_fault(capfd)
+    assert_no_error(capfd)
 
 
 @pytest.mark.parametrize("data", FOREIGN)
-def test_a_foreign_button_in_telegram_is_answered_and_not_tried_again(
+def test_unknown_telegram_button_is_answered_and_not_retried(
     hub_demo: Flask, data: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = telegram(
+    answer = post_to_telegram(
         hub_demo, {"update_id": 1, "callback_query": {"id": "7", "from": {"id": 1}, "data": data}}
     )
     told = json_of(answer)
@@ -108,24 +106,24 @@ def test_a_foreign_button_in_telegram_is_answered_and_not_tried_again(
         "7",
     )
     assert "does not belong to Signpost" in told["text"]
-    no_fault(capfd)
+    assert_no_error(capfd)
 
 
-def test_a_button_of_ours_is_told_apart_by_its_token_alone(hub_demo: Flask) -> None:
+def test_button_is_recognized_by_its_token(hub_demo: Flask) -> None:
     token = make_token(REMIND, "", timedelta(days=1))
     assert is_genuine(token)
     assert not is_genuine("x" * len(token))
     assert len(token) > NONCE_BYTES
-    assert pressed(hub_demo, token).data == b""
+    assert post_button_action(hub_demo, token).data == b""
     update = {"update_id": 2, "callback_query": {"id": "8", "from": {"id": 1}, "data": token}}
-    assert "Received" in json_of(telegram(hub_demo, update))["text"]
+    assert "Received" in json_of(post_to_telegram(hub_demo, update))["text"]
 
 
-def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(
+def test_button_of_a_missing_request_is_set_aside_with_a_reason(
     hub_demo: Flask, admin: Browser, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pressed(hub_demo, "x" * 43)
-    no_fault(capfd)
+    post_button_action(hub_demo, "x" * 43)
+    assert_no_error(capfd)
     [row] = callbacks()
     assert "button" in row.error
     assert "button" in admin.get("/receipts").text
@@ -133,7 +131,7 @@ def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(
 
 # ── Slack's other requests ────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_slack_s_look_at_the_certificate_is_answered_without_a_signature(
+def test_slack_certificate_probe_is_answered_without_a_signature(
     hub_demo: Flask, method: str
 ) -> None:
     fields = {"ssl_check": "1", "token": "x"}
@@ -158,7 +156,7 @@ def test_slack_s_look_at_the_certificate_is_answered_without_a_signature(
         {"payload": '{"ssl_check": 1}'},
     ],
 )
-def test_nothing_else_is_let_in_for_it(hub_demo: Flask, fields: dict[str, str]) -> None:
+def test_other_unsigned_requests_are_refused(hub_demo: Flask, fields: dict[str, str]) -> None:
     assert hub_demo.test_client().post(SLACK, data=fields).status_code == 403
     assert (
         hub_demo.test_client()
@@ -170,7 +168,7 @@ def test_nothing_else_is_let_in_for_it(hub_demo: Flask, fields: dict[str, str]) 
 
 
 @pytest.mark.parametrize("kind", ["message", "app_mention", "team_join", "a_kind_of_tomorrow"])
-def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(
+def test_slack_event_is_accepted_and_shown_by_its_type(
     hub_demo: Flask, admin: Browser, kind: str
 ) -> None:
     app_id = (Slack.demo_settings(credentials(hub_demo)) or {})["app_id"]
@@ -179,7 +177,9 @@ def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(
         "api_app_id": app_id,
         "event": {"type": kind, "user": "U1", "text": "Hi"},
     }
-    assert slack(hub_demo, json.dumps(event).encode(), "application/json").status_code == 200
+    assert (
+        post_to_slack(hub_demo, json.dumps(event).encode(), "application/json").status_code == 200
+    )
     process_pending_callbacks()
     [row] = callbacks()
     assert row.due_at is None
@@ -190,20 +190,18 @@ def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(
 @pytest.mark.parametrize(
     "kind", ["view_submission", "shortcut", "message_action", "a_kind_of_tomorrow"]
 )
-def test_an_interaction_that_is_no_button_is_shown_for_what_it_is(
-    hub_demo: Flask, admin: Browser, kind: str
-) -> None:
-    assert pressed(hub_demo, None, type=kind).status_code == 200
+def test_other_interaction_is_shown_by_its_type(hub_demo: Flask, admin: Browser, kind: str) -> None:
+    assert post_button_action(hub_demo, None, type=kind).status_code == 200
     process_pending_callbacks()
     [row] = callbacks()
     assert (row.due_at, repr(kind) in row.error) == (None, True)
     assert kind in admin.get("/receipts").text
 
 
-def test_a_slash_command_is_accepted_and_shown_for_what_it_is(hub_demo: Flask) -> None:
+def test_slash_command_is_accepted_and_shown_by_its_type(hub_demo: Flask) -> None:
     app_id = (Slack.demo_settings(credentials(hub_demo)) or {})["app_id"]
     fields = {"command": "/sign", "text": "now", "user_id": "U1", "api_app_id": app_id}
-    assert slack(hub_demo, urlencode(fields).encode()).status_code == 200
+    assert post_to_slack(hub_demo, urlencode(fields).encode()).status_code == 200
     process_pending_callbacks()
     [row] = callbacks()
     assert (row.due_at, "'/sign'" in row.error) == (None, True)

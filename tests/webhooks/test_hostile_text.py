@@ -1,6 +1,4 @@
-"""Texts that no database stores, in webhooks, in the API and on pages: refused where nobody vouches
-for them, and never a fault.
-"""
+"""Text that no database can store: refused when unsigned, and never an internal error."""
 
 from __future__ import annotations
 
@@ -65,7 +63,7 @@ def test_storable_text_can_be_stored_unchanged(value: Any) -> None:
 
 
 @given(HOSTILE)
-def test_a_text_that_can_be_stored_is_left_alone(text: str) -> None:
+def test_storable_text_is_unchanged(text: str) -> None:
     assert (make_storable(text) == text) is is_storable(text)
 
 
@@ -95,7 +93,7 @@ def test_a_text_that_can_be_stored_is_left_alone(text: str) -> None:
         ),
     ),
 )
-def test_an_unsigned_webhook_is_refused_whatever_it_holds(
+def test_unsigned_webhook_is_refused_with_any_content(
     hub_demo: Flask, route: str, query: str, content: tuple[str, str]
 ) -> None:
     kind, text = content
@@ -110,7 +108,7 @@ def test_an_unsigned_webhook_is_refused_whatever_it_holds(
 
 # ── Webhooks that are genuine ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("text", ["ST\0OP", "\0", "a\0b", "\0\0Hello"])
-def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(
+def test_signed_message_with_a_null_character_is_stored_without_it(
     hub_demo: Flask, text: str
 ) -> None:
     account = credentials(hub_demo)
@@ -134,7 +132,7 @@ def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(
 
 @pytest.mark.parametrize("field", ["MessageSid", "MessageStatus", "ErrorCode"])
 @pytest.mark.parametrize("value", ["\0", "x" * 5000, "é" * 3000, "SM\0" + "1" * 400])
-def test_a_signed_status_is_taken_whatever_names_it_gives(
+def test_signed_status_is_accepted_with_any_parameters(
     hub_demo: Flask, field: str, value: str
 ) -> None:
     assert (
@@ -164,7 +162,7 @@ def test_a_signed_status_is_taken_whatever_names_it_gives(
         ('{"a": "\\udc00\\ud800"}', 400),
     ],
 )
-def test_a_body_that_cannot_be_stored_is_refused(
+def test_unstorable_body_is_refused(
     signing_app: SigningApp, path: str, text: str, status: int
 ) -> None:
     answer = signing_app.raw(path, text)
@@ -173,12 +171,12 @@ def test_a_body_that_cannot_be_stored_is_refused(
     assert answer.mimetype == "application/problem+json"
 
 
-def test_the_field_with_the_nul_is_named(signing_app: SigningApp) -> None:
+def test_field_with_a_null_character_is_named(signing_app: SigningApp) -> None:
     answer = signing_app.raw("/events", '{"signers": [{"name": "x"}, {"name": "Er\\u0000ic"}]}')
     assert (answer.status_code, json_of(answer)["field"]) == (422, "signers[1].name")
 
 
-def test_a_backslash_before_the_letters_is_no_nul(signing_app: SigningApp) -> None:
+def test_escaped_backslash_is_not_a_null_character(signing_app: SigningApp) -> None:
     answer = signing_app.raw(
         "/messages", json.dumps({"channel": "sms", "to": ERIC, "text": "C:\\u0000"})
     )
@@ -198,7 +196,7 @@ def test_a_backslash_before_the_letters_is_no_nul(signing_app: SigningApp) -> No
         "/messages?to=%ED%A0%80",
     ],
 )
-def test_an_address_that_cannot_be_stored_is_no_fault(signing_app: SigningApp, target: str) -> None:
+def test_unstorable_api_address_causes_no_error(signing_app: SigningApp, target: str) -> None:
     for method in ("GET", "POST"):
         answer = signing_app.client.open(
             f"/api/v1{target}",
@@ -224,9 +222,7 @@ def test_an_address_that_cannot_be_stored_is_no_fault(signing_app: SigningApp, t
         "/connections/%00",
     ],
 )
-def test_a_page_at_an_address_that_cannot_be_stored_is_no_fault(
-    admin: Browser, target: str
-) -> None:
+def test_unstorable_page_address_causes_no_error(admin: Browser, target: str) -> None:
     assert admin.get(target).status_code in (200, 303, 400, 404)
 
 
@@ -238,7 +234,7 @@ TARGETS = (
 )
 
 
-def test_a_method_that_is_not_taken_is_answered_with_those_that_are(app: Flask) -> None:
+def test_disallowed_method_is_405_with_the_allowed_methods(app: Flask) -> None:
     client = app.test_client()
     for path in TARGETS:
         answer = client.put(path)

@@ -1,4 +1,4 @@
-"""Genuine webhooks are accepted under every WSGI server, whatever it keeps of the address."""
+"""Genuine webhooks are accepted by every WSGI server, however it reports the address."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ TARGETS = [
 ]
 
 
-def connections(integration: str) -> Connection:
+def load_connection(integration: str) -> Connection:
     return db.session.scalars(
         select(Connection).where(Connection.integration == integration)
     ).all()[0]
 
 
-def twilio(app: Flask, at: str, sid: str, base: str = "") -> tuple[dict[str, str], bytes]:
-    """Return headers and body of a callback that Twilio's own library signed for the target."""
+def twilio_callback(app: Flask, at: str, sid: str, base: str = "") -> tuple[dict[str, str], bytes]:
+    """Return headers and body of a callback that Twilio's library signed for this target."""
     form = status_form(app, sid, "delivered")
     url = (base or config_of(app).public_url) + at
     signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
     return {"Content-Type": FORM, "X-Twilio-Signature": signature}, urlencode(form).encode()
 
 
-def slack(connection: Connection) -> tuple[dict[str, str], bytes]:
+def slack_callback(connection: Connection) -> tuple[dict[str, str], bytes]:
     payload = {
         "type": "block_actions",
         "api_app_id": connection.settings["app_id"],
@@ -77,7 +77,7 @@ def slack(connection: Connection) -> tuple[dict[str, str], bytes]:
     }, sent
 
 
-def telegram(connection: Connection) -> tuple[dict[str, str], bytes]:
+def telegram_callback(connection: Connection) -> tuple[dict[str, str], bytes]:
     update = {
         "update_id": 7,
         "message": {
@@ -95,19 +95,19 @@ def telegram(connection: Connection) -> tuple[dict[str, str], bytes]:
 
 
 @pytest.mark.parametrize("server", list(servers.COMMANDS))
-def test_genuine_webhooks_are_accepted_under_every_server(
+def test_genuine_webhooks_are_accepted_by_every_server(
     hub_demo: Flask, environ: dict[str, str], server: str, tmp_path: Path
 ) -> None:
     demo.connect_chats()
-    bot = connections("telegram")
-    workspace = connections("slack")
+    bot = load_connection("telegram")
+    workspace = load_connection("slack")
     others = [
-        (f"/api/rpc/webhooks/telegram/{bot.slug}", telegram(bot)),
-        ("/api/rpc/webhooks/slack/interactions?", slack(workspace)),
+        (f"/api/rpc/webhooks/telegram/{bot.slug}", telegram_callback(bot)),
+        ("/api/rpc/webhooks/slack/interactions?", slack_callback(workspace)),
     ]
     with servers.running_server(server, environ, tmp_path):
         for number, at in enumerate(TARGETS):
-            headers, sent = twilio(hub_demo, at, f"SM{number:032}")
+            headers, sent = twilio_callback(hub_demo, at, f"SM{number:032}")
             answer = servers.exchange(
                 environ, servers.request_bytes(environ, "POST", at, headers, sent)
             )
@@ -122,7 +122,7 @@ def test_genuine_webhooks_are_accepted_under_every_server(
                 ).status
                 == 200
             ), at
-        headers, sent = twilio(hub_demo, CALLBACK, "SM" + "f" * 32, "https://evil.example")
+        headers, sent = twilio_callback(hub_demo, CALLBACK, "SM" + "f" * 32, "https://evil.example")
         assert (
             servers.exchange(
                 environ, servers.request_bytes(environ, "POST", CALLBACK, headers, sent)
@@ -140,14 +140,14 @@ class TestUnderAPath:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:9/signpost/eu"}
 
     @pytest.mark.parametrize("server", list(servers.COMMANDS))
-    def test_the_path_may_arrive_or_be_taken_away(
+    def test_path_prefix_may_be_present_or_removed(
         self, hub_demo: Flask, environ: dict[str, str], server: str, tmp_path: Path
     ) -> None:
         with servers.running_server(server, environ, tmp_path):
             for number, (before, at) in enumerate(
                 [(before, at) for before in ("/signpost/eu", "") for at in TARGETS[:8]]
             ):
-                headers, sent = twilio(hub_demo, at, f"SM{number:032}")
+                headers, sent = twilio_callback(hub_demo, at, f"SM{number:032}")
                 answer = servers.exchange(
                     environ, servers.request_bytes(environ, "POST", before + at, headers, sent)
                 )
@@ -156,8 +156,8 @@ class TestUnderAPath:
 
 
 # ── What servers report ──────────────────────────────────────────────────────────────────────
-def decoded(at: str, mounted: str = "") -> dict[str, str]:
-    """Return what PEP 3333 asks a server to report of a target."""
+def decoded_environ(at: str, mounted: str = "") -> dict[str, str]:
+    """Return the variables with which a server reports a target, as PEP 3333 requires."""
     path, _, query = at.partition("?")
     return {
         "SCRIPT_NAME": mounted,
@@ -178,18 +178,16 @@ queries = st.text("abcXYZ0189-._~!$&'()*+,;=:@/?%", max_size=12)
     st.sampled_from(["", "?"]),
     st.sampled_from([target.ALLOWED_IN_PATH, "/"]),
 )
-def test_a_decoded_target_is_found_again(
-    parts: list[str], query: str, mark: str, safe: str
-) -> None:
+def test_decoded_target_is_restored(parts: list[str], query: str, mark: str, safe: str) -> None:
     at = "/" + "/".join(quote(part, safe=safe) for part in parts) + (f"?{query}" if query else mark)
-    assert PUBLIC + at in target.addresses(decoded(at), PUBLIC, "")
+    assert PUBLIC + at in target.addresses(decoded_environ(at), PUBLIC, "")
 
 
 @given(st.lists(segments, min_size=1, max_size=3), queries)
-def test_every_spelling_means_the_same_request(parts: list[str], query: str) -> None:
+def test_every_restored_spelling_means_the_same_request(parts: list[str], query: str) -> None:
     at = "/" + quote("/".join(parts)) + (f"?{query}" if query else "")
-    for url in target.addresses(decoded(at), PUBLIC, ""):
-        assert decoded(url.removeprefix(PUBLIC)) == decoded(at)
+    for url in target.addresses(decoded_environ(at), PUBLIC, ""):
+        assert decoded_environ(url.removeprefix(PUBLIC)) == decoded_environ(at)
 
 
 @given(
@@ -197,9 +195,9 @@ def test_every_spelling_means_the_same_request(parts: list[str], query: str) -> 
     st.sampled_from(["RAW_URI", "REQUEST_URI"]),
     st.sampled_from(["", "http://other.example:81"]),
 )
-def test_a_raw_target_is_taken_as_it_is(rest: str, name: str, host: str) -> None:
+def test_raw_target_is_used_unchanged(rest: str, name: str, host: str) -> None:
     at = "/a" + rest
-    environ = {**decoded("/b"), name: host + at}
+    environ = {**decoded_environ("/b"), name: host + at}
     assert target.addresses(environ, PUBLIC, "") == (PUBLIC + at,)
 
 
@@ -239,8 +237,8 @@ def test_server_reports_are_understood(environ: Mapping[str, str], prefix: str, 
 
 
 @pytest.mark.parametrize("at", [CALLBACK + "?", CALLBACK + "%2f"])
-def test_a_forged_signature_fits_no_spelling(hub_demo: Flask, at: str) -> None:
-    headers, sent = twilio(hub_demo, at, "SM" + "0" * 32, "https://evil.example")
+def test_forged_signature_matches_no_spelling(hub_demo: Flask, at: str) -> None:
+    headers, sent = twilio_callback(hub_demo, at, "SM" + "0" * 32, "https://evil.example")
     answer = hub_demo.test_client().post(
         CALLBACK,
         data=sent,
@@ -257,7 +255,7 @@ BROKEN = [b"zz\r\nabc\r\n0\r\n\r\n", b"-1\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "granian", "waitress"])
-def test_a_broken_body_is_the_callers_fault_under_every_server(
+def test_broken_body_is_400_on_every_server(
     hub_demo: Flask, environ: dict[str, str], server: str, tmp_path: Path
 ) -> None:
     key = (config_of(hub_demo).data_dir / "demo-key").read_text().strip()

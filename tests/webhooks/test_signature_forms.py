@@ -1,4 +1,4 @@
-"""Each of Twilio's signing methods accepts a genuine callback and refuses a forged one."""
+"""Each signing method of Twilio accepts a genuine callback and refuses a forged one."""
 
 from __future__ import annotations
 
@@ -42,15 +42,13 @@ SHARED = "a shared secret"
 Fields = Iterable[tuple[str, str]]
 
 
-def manual(secret: str, url: str, fields: Fields = (), algorithm: str = "sha1") -> str:
-    """Sign as Twilio's documentation says, independently of its library, of ours and of the
-    simulator.
-    """
+def compute_signature(secret: str, url: str, fields: Fields = (), algorithm: str = "sha1") -> str:
+    """Sign as Twilio's documentation describes, independently of the libraries under test."""
     text = url + "".join(name + value for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), algorithm)).decode()
 
 
-def post(
+def post_signed(
     app: Flask,
     body: bytes,
     signature: str,
@@ -59,16 +57,14 @@ def post(
     kind: str = FORM,
     settings: str | None = None,
 ) -> int:
-    """Post a body with a signature, and perhaps the header in which Twilio names the algorithm;
-    return the status.
-    """
+    """Post a body with a signature and an optional algorithm header, and return the status."""
     headers = {"X-Twilio-Signature": signature}
     if settings is not None:
         headers["X-Twilio-Webhooks-Signature-Settings"] = settings
     return app.test_client().post(target, data=body, content_type=kind, headers=headers).status_code
 
 
-def signed(
+def post_status(
     app: Flask,
     secret: str,
     algorithm: str = "sha1",
@@ -76,25 +72,23 @@ def signed(
     settings: str | None = None,
     word: str = "sent",
 ) -> int:
-    """Post a status that is signed with a secret."""
+    """Post a status signed with this secret, and return the response status."""
     fields = status_form(app, SID, word)
-    return post(
+    return post_signed(
         app,
         urlencode(fields).encode(),
-        manual(secret, address(app), fields.items(), algorithm),
+        compute_signature(secret, signed_url(app), fields.items(), algorithm),
         settings=settings,
     )
 
 
-def address(app: Flask, target: str = CALLBACK) -> str:
+def signed_url(app: Flask, target: str = CALLBACK) -> str:
     return config_of(app).public_url + target
 
 
 @transaction
-def set_up(connection_id: str, **settings: Any) -> None:
-    """Change the settings of a connection, and of whatever else has its account: each could verify
-    what is about it.
-    """
+def change_settings(connection_id: str, **settings: Any) -> None:
+    """Change the settings of every connection of the account, which could all verify."""
     account = db.session.get_one(Connection, connection_id).account
     for row in db.session.scalars(select(Connection).where(Connection.account == account)):
         row.settings = {**row.settings, **settings}
@@ -106,7 +100,7 @@ def shared_key_header(algorithm: str = "HMAC_SHA256") -> str:
 
 
 # ── What is signed ────────────────────────────────────────────────────────────────────────────────
-def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo: Flask) -> None:
+def test_repeated_field_is_signed_once_for_each_value(hub_demo: Flask) -> None:
     fields = [
         *status_form(hub_demo, SID, "sent").items(),
         ("MediaUrl", "b"),
@@ -114,26 +108,26 @@ def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo:
         ("MediaUrl", "b"),
     ]
     token = credentials(hub_demo).auth_token
-    once = manual(token, address(hub_demo), fields)
-    assert post(hub_demo, urlencode(fields).encode(), once) == 200
-    last_only = manual(token, address(hub_demo), dict(fields).items())
-    assert post(hub_demo, urlencode(fields).encode(), last_only) == 403
-    assert post(hub_demo, urlencode([*fields, ("MediaUrl", "c")]).encode(), once) == 403
+    once = compute_signature(token, signed_url(hub_demo), fields)
+    assert post_signed(hub_demo, urlencode(fields).encode(), once) == 200
+    last_only = compute_signature(token, signed_url(hub_demo), dict(fields).items())
+    assert post_signed(hub_demo, urlencode(fields).encode(), last_only) == 403
+    assert post_signed(hub_demo, urlencode([*fields, ("MediaUrl", "c")]).encode(), once) == 403
 
 
-def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
+def test_json_body_is_verified_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
     message_id = queue_text()
     body = json.dumps(
         {**status_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
     ).encode()
     target = f"{status_target(message_id)}&bodySHA256={hashlib.sha256(body).hexdigest()}"
-    signature = manual(credentials(hub_demo).auth_token, address(hub_demo, target))
+    signature = compute_signature(credentials(hub_demo).auth_token, signed_url(hub_demo, target))
     for changed in (body + b" ", body.replace(b"delivered", b"failed"), b""):
-        assert post(hub_demo, changed, signature, target=target, kind=JSON) == 403
+        assert post_signed(hub_demo, changed, signature, target=target, kind=JSON) == 403
     forged = f"{status_target(message_id)}&bodySHA256={hashlib.sha256(body + b' ').hexdigest()}"
-    assert post(hub_demo, body + b" ", signature, target=forged, kind=JSON) == 403
+    assert post_signed(hub_demo, body + b" ", signature, target=forged, kind=JSON) == 403
     assert callbacks() == []
-    assert post(hub_demo, body, signature, target=target, kind=JSON) == 200
+    assert post_signed(hub_demo, body, signature, target=target, kind=JSON) == 200
     [callback] = callbacks()
     assert (callback.subject, callback.detail, callback.scope) == (
         SID,
@@ -142,10 +136,15 @@ def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flas
     )
 
 
-def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
+def test_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
     body = json.dumps(status_form(hub_demo, SID, "delivered")).encode()
     assert (
-        post(hub_demo, body, manual(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON)
+        post_signed(
+            hub_demo,
+            body,
+            compute_signature(credentials(hub_demo).auth_token, signed_url(hub_demo)),
+            kind=JSON,
+        )
         == 403
     )
 
@@ -162,20 +161,20 @@ def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
         b"\xff",
     ],
 )
-def test_json_that_names_no_account_is_refused(hub_demo: Flask, junk: bytes) -> None:
+def test_json_without_an_account_is_refused(hub_demo: Flask, junk: bytes) -> None:
     target = f"{CALLBACK}?bodySHA256={hashlib.sha256(junk).hexdigest()}"
-    signature = manual(credentials(hub_demo).auth_token, address(hub_demo, target))
-    assert post(hub_demo, junk, signature, target=target, kind=JSON) == 403
+    signature = compute_signature(credentials(hub_demo).auth_token, signed_url(hub_demo, target))
+    assert post_signed(hub_demo, junk, signature, target=target, kind=JSON) == 403
 
 
 class TestPorts:
-    """A hub at the usual port: Twilio signs the address with or without it."""
+    """A hub on the default port: Twilio signs the address with or without the port."""
 
     @pytest.fixture(params=["http://127.0.0.1", "http://127.0.0.1:80", "http://127.0.0.1:8099"])
     def settings(self, request: pytest.FixtureRequest) -> dict[str, str]:
         return {"HUB_PUBLIC_URL": request.param}
 
-    def test_the_signed_address_has_its_port_or_none(
+    def test_signed_address_may_omit_the_default_port(
         self, hub_demo: Flask, settings: dict[str, str]
     ) -> None:
         fields = status_form(hub_demo, SID, "sent")
@@ -188,34 +187,36 @@ class TestPorts:
             ("127.0.0.1:81", 403),
             ("127.0.0.2", 403),
         ):
-            signature = manual(token, f"http://{netloc}{CALLBACK}", fields.items())
-            assert post(hub_demo, urlencode(fields).encode(), signature) == answer, netloc
+            signature = compute_signature(token, f"http://{netloc}{CALLBACK}", fields.items())
+            assert post_signed(hub_demo, urlencode(fields).encode(), signature) == answer, netloc
 
 
 # ── Two tokens during a rotation ──────────────────────────────────────────────────────────────────
-def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Connection) -> None:
-    set_up(connection.id, secondary_auth_token=SECOND)
+def test_both_tokens_verify_during_a_rotation(hub_demo: Flask, connection: Connection) -> None:
+    change_settings(connection.id, secondary_auth_token=SECOND)
     message_id = queue_text()
     assert (
-        signed(hub_demo, SECOND)
-        == signed(hub_demo, credentials(hub_demo).auth_token, word="queued")
+        post_status(hub_demo, SECOND)
+        == post_status(hub_demo, credentials(hub_demo).auth_token, word="queued")
         == 200
     )
     fields = status_form(hub_demo, SID, "delivered")
-    signature = manual(SECOND, address(hub_demo, status_target(message_id)), fields.items())
+    signature = compute_signature(
+        SECOND, signed_url(hub_demo, status_target(message_id)), fields.items()
+    )
     assert (
-        post(hub_demo, urlencode(fields).encode(), signature, target=status_target(message_id))
+        post_signed(
+            hub_demo, urlencode(fields).encode(), signature, target=status_target(message_id)
+        )
         == 200
     )
     assert {one.connection_id for one in callbacks()} == {connection.id}, (
         "its facts are this connection's"
     )
-    assert signed(hub_demo, "6" * 32) == 403
+    assert post_status(hub_demo, "6" * 32) == 403
 
 
-def test_after_a_rotation_the_old_token_verifies_nothing(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_old_token_is_refused_after_a_rotation(hub_demo: Flask, connection: Connection) -> None:
     old = credentials(hub_demo).auth_token
     stored = {**connection.settings, "secondary_auth_token": SECOND}
     for one in db.session.scalars(select(Connection.id)).all():  # all that have the account
@@ -226,8 +227,8 @@ def test_after_a_rotation_the_old_token_verifies_nothing(
         SECOND,
         "",
     ), "a token that is the first is not kept twice"
-    assert signed(hub_demo, SECOND) == 200
-    assert signed(hub_demo, old) == 403
+    assert post_status(hub_demo, SECOND) == 200
+    assert post_status(hub_demo, old) == 403
 
 
 # ── SharedKeys, and no way back ───────────────────────────────────────────────────────────────────
@@ -244,52 +245,50 @@ HEADERS = [
 ]
 
 
-def test_a_shared_key_verifies_what_it_signed(hub_demo: Flask, connection: Connection) -> None:
-    set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED)
-    assert signed(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
-    assert signed(hub_demo, SHARED + "x", "sha256", settings=shared_key_header()) == 403
+def test_shared_key_verifies_its_signatures(hub_demo: Flask, connection: Connection) -> None:
+    change_settings(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED)
+    assert post_status(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
+    assert post_status(hub_demo, SHARED + "x", "sha256", settings=shared_key_header()) == 403
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_where_a_shared_key_is_expected_an_auth_token_opens_nothing(
+def test_auth_token_is_refused_where_a_shared_key_is_required(
     hub_demo: Flask, connection: Connection, header: str | None
 ) -> None:
-    set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, secondary_auth_token=SECOND)
+    change_settings(
+        connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, secondary_auth_token=SECOND
+    )
     for secret in (credentials(hub_demo).auth_token, SECOND):
-        assert signed(hub_demo, secret, settings=header) == 403
-        assert signed(hub_demo, secret, "sha256", settings=header) == 403
+        assert post_status(hub_demo, secret, settings=header) == 403
+        assert post_status(hub_demo, secret, "sha256", settings=header) == 403
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_a_header_chooses_no_weaker_algorithm(
+def test_header_cannot_choose_a_weaker_algorithm(
     hub_demo: Flask, connection: Connection, header: str | None
 ) -> None:
-    set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED)
-    assert signed(hub_demo, SHARED, "sha1", settings=header) == 403
+    change_settings(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED)
+    assert post_status(hub_demo, SHARED, "sha1", settings=header) == 403
 
 
 @pytest.mark.parametrize(
     "header",
     [header for header in HEADERS if header and "SHA1" not in header and "=," not in header],
 )
-def test_a_header_makes_a_shared_key_of_no_token(hub_demo: Flask, header: str) -> None:
-    assert signed(hub_demo, credentials(hub_demo).auth_token, "sha256", settings=header) == 403
+def test_header_cannot_turn_a_token_into_a_shared_key(hub_demo: Flask, header: str) -> None:
+    assert post_status(hub_demo, credentials(hub_demo).auth_token, "sha256", settings=header) == 403
 
 
-def test_while_one_switches_both_are_taken_each_in_its_own_way(
-    hub_demo: Flask, connection: Connection
-) -> None:
-    set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, auth_token_too=True)
+def test_both_methods_verify_while_switching(hub_demo: Flask, connection: Connection) -> None:
+    change_settings(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, auth_token_too=True)
     token = credentials(hub_demo).auth_token
-    assert signed(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
-    assert signed(hub_demo, token, word="delivered") == 200
-    assert signed(hub_demo, SHARED, "sha1") == 403
-    assert signed(hub_demo, token, "sha256", settings=shared_key_header()) == 403
+    assert post_status(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
+    assert post_status(hub_demo, token, word="delivered") == 200
+    assert post_status(hub_demo, SHARED, "sha1") == 403
+    assert post_status(hub_demo, token, "sha256", settings=shared_key_header()) == 403
 
 
-def test_a_form_sets_all_of_it_up_and_takes_it_away(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_form_sets_and_clears_the_signing_settings(hub_demo: Flask, connection: Connection) -> None:
     given = {
         **connection.settings,
         "shared_key_id": SHARED_ID,
@@ -297,7 +296,7 @@ def test_a_form_sets_all_of_it_up_and_takes_it_away(
         "auth_token_too": "y",
     }
     connections.save(connection.id, given)
-    assert signed(hub_demo, credentials(hub_demo).auth_token) == 200
+    assert post_status(hub_demo, credentials(hub_demo).auth_token) == 200
     connections.save(connection.id, {**given, "shared_key": "", "auth_token_too": ""})
     row = db.session.get_one(Connection, connection.id, populate_existing=True)
     assert (row.settings["shared_key"], row.settings["auth_token_too"]) == (
@@ -312,7 +311,7 @@ def test_a_form_sets_all_of_it_up_and_takes_it_away(
 # ── With the simulator, which signs by code of its own ────────────────────────────────────────────
 @pytest.mark.parametrize("signing", ["Auth Token", "SharedKey"])
 @pytest.mark.parametrize("dialect", ["form", "json", "port"])
-def test_the_simulators_callbacks_arrive(
+def test_simulator_callbacks_are_accepted(
     hub_demo: Flask,
     connection: Connection,
     simulator: Any,
@@ -323,7 +322,7 @@ def test_the_simulators_callbacks_arrive(
     account = simulator.extensions["simulator"].account
     account.switch(signing=signing, dialect=dialect)
     if signing == "SharedKey":
-        set_up(
+        change_settings(
             connection.id,
             shared_key_id=account.shared_key.shared_id,
             shared_key=account.shared_key.secret,
@@ -334,7 +333,7 @@ def test_the_simulators_callbacks_arrive(
     assert len(attempts(message_id)) == 1
 
 
-def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_do(
+def test_rotation_at_the_provider_loses_no_callback_and_the_test_explains_it(
     hub_demo: Flask, connection: Connection, simulator: Any, served: Flask
 ) -> None:
     account = simulator.extensions["simulator"].account
@@ -358,7 +357,7 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     assert connection_tests.run_test(connection.id).check.ok
 
 
-def test_a_second_token_that_opens_nothing_is_warned_of(
+def test_rejected_secondary_token_causes_a_warning(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     connections.save(connection.id, {**connection.settings, "secondary_auth_token": SECOND})

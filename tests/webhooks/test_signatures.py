@@ -1,6 +1,6 @@
-"""Twilio's signature: what it signed is taken, one changed byte is refused.
+"""Twilio's signature: a signed request is accepted, and one changed byte is refused.
 
-See test_signature_forms.py for which secret may sign.
+See test_signature_forms.py for the accepted secrets.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ FIELDS = [
 TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, provider_http.ProviderHttpClient())
 
 
-def manual(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
-    """Sign as Twilio's documentation says, independently of its library and of ours."""
+def compute_signature(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
+    """Sign as Twilio's documentation describes, independently of the libraries under test."""
     text = url + "".join(name + value for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
 
 
-def genuine(url: str, body: bytes, signature: str, kind: str = FORM) -> bool:
+def is_genuine(url: str, body: bytes, signature: str, kind: str = FORM) -> bool:
     request = WebhookRequest(
         "POST", url, "twilio/sms", {"content-type": kind, "x-twilio-signature": signature}, body
     )
@@ -54,7 +54,7 @@ def genuine(url: str, body: bytes, signature: str, kind: str = FORM) -> bool:
     return True
 
 
-def test_the_vector_of_twilios_documentation_is_genuine() -> None:
+def test_documented_example_of_twilio_is_genuine() -> None:
     url = "https://example.com/myapp.php?foo=1&bar=2"
     fields = {
         "CallSid": "CA1234567890ABCDE",
@@ -63,8 +63,8 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
         "From": "+14158675310",
         "To": "+18005551212",
     }
-    assert manual(url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
-    assert genuine(url, urlencode(fields).encode(), "L/OH5YylLD5NRKLltdqwSvS0BnU=")
+    assert compute_signature(url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
+    assert is_genuine(url, urlencode(fields).encode(), "L/OH5YylLD5NRKLltdqwSvS0BnU=")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
 )
 def test_every_form_field_is_signed(fields: list[tuple[str, str]]) -> None:
     body = urlencode(fields).encode()
-    signature = manual(URL, fields)
-    assert genuine(URL, body, signature)
-    assert not genuine(URL, body, manual(URL, fields, "12346"))
+    signature = compute_signature(URL, fields)
+    assert is_genuine(URL, body, signature)
+    assert not is_genuine(URL, body, compute_signature(URL, fields, "12346"))
 
 
 @pytest.mark.parametrize(
@@ -95,20 +95,20 @@ def test_every_form_field_is_signed(fields: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     "signed_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"]
 )
-def test_a_port_in_the_address_is_a_matter_of_taste(given_url: str, signed_url: str) -> None:
-    assert genuine(given_url, urlencode(FIELDS).encode(), manual(signed_url, FIELDS))
+def test_default_port_may_be_present_or_omitted(given_url: str, signed_url: str) -> None:
+    assert is_genuine(given_url, urlencode(FIELDS).encode(), compute_signature(signed_url, FIELDS))
 
 
-def test_another_port_is_another_address() -> None:
-    assert genuine(
+def test_different_port_is_refused() -> None:
+    assert is_genuine(
         "https://hub.example:8443/x",
         urlencode(FIELDS).encode(),
-        manual("https://hub.example:8443/x", FIELDS),
+        compute_signature("https://hub.example:8443/x", FIELDS),
     )
-    assert not genuine(
+    assert not is_genuine(
         "https://hub.example:8443/x",
         urlencode(FIELDS).encode(),
-        manual("https://hub.example:9443/x", FIELDS),
+        compute_signature("https://hub.example:9443/x", FIELDS),
     )
 
 
@@ -116,12 +116,12 @@ def test_another_port_is_another_address() -> None:
     "url",
     [URL, URL + "&x=%2B%20a", "https://hub.example/hooks/x?", "https://hub.example/a%2Fb?c=d+e"],
 )
-def test_the_address_counts_as_it_was_written(url: str) -> None:
-    assert genuine(url, urlencode(FIELDS).encode(), manual(url, FIELDS))
+def test_address_is_verified_as_written(url: str) -> None:
+    assert is_genuine(url, urlencode(FIELDS).encode(), compute_signature(url, FIELDS))
 
 
 BODY = urlencode(FIELDS).encode()
-SIGNATURE = manual(URL, FIELDS)
+SIGNATURE = compute_signature(URL, FIELDS)
 
 
 @given(at=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
@@ -129,15 +129,15 @@ SIGNATURE = manual(URL, FIELDS)
 def test_one_changed_byte_of_the_body_is_refused(at: int, byte: int) -> None:
     changed = BODY[:at] + bytes([byte]) + BODY[at + 1 :]
     same = _fields(changed) == FIELDS  # %2b says the same as %2B
-    assert genuine(URL, changed, SIGNATURE) is same
+    assert is_genuine(URL, changed, SIGNATURE) is same
 
 
 @given(at=st.integers(0, len(BODY)), byte=st.integers(0, 255), drop=st.booleans())
 @example(at=BODY.index(b"="), byte=0, drop=True)  # names and values are signed in one string
 @example(at=len(BODY), byte=ord("&"), drop=False)
-def test_a_byte_more_or_less_in_the_body_is_refused(at: int, byte: int, drop: bool) -> None:
+def test_added_or_removed_byte_of_the_body_is_refused(at: int, byte: int, drop: bool) -> None:
     changed = BODY[:at] + BODY[at + 1 :] if drop else BODY[:at] + bytes([byte]) + BODY[at:]
-    assert genuine(URL, changed, SIGNATURE) is (_fields(changed) == FIELDS)
+    assert is_genuine(URL, changed, SIGNATURE) is (_fields(changed) == FIELDS)
 
 
 @given(
@@ -146,7 +146,7 @@ def test_a_byte_more_or_less_in_the_body_is_refused(at: int, byte: int, drop: bo
 )
 def test_one_changed_letter_of_the_address_is_refused(at: int, char: str) -> None:
     changed = URL[:at] + char + URL[at + 1 :]
-    assert genuine(changed, BODY, SIGNATURE) is (changed == URL)
+    assert is_genuine(changed, BODY, SIGNATURE) is (changed == URL)
 
 
 @given(
@@ -155,7 +155,7 @@ def test_one_changed_letter_of_the_address_is_refused(at: int, char: str) -> Non
 @example(at=len(SIGNATURE) - 2, char=chr(ord(SIGNATURE[-2]) + 1))  # base64 has spare bits there
 def test_one_changed_letter_of_the_signature_is_refused(at: int, char: str) -> None:
     changed = SIGNATURE[:at] + char + SIGNATURE[at + 1 :]
-    assert genuine(URL, BODY, changed) is (changed == SIGNATURE)
+    assert is_genuine(URL, BODY, changed) is (changed == SIGNATURE)
 
 
 @pytest.mark.parametrize(
@@ -163,42 +163,44 @@ def test_one_changed_letter_of_the_signature_is_refused(at: int, char: str) -> N
     ["", "x", "=" * 28, "L/OH5YylLD5NRKLltdqwSvS0BnU=", "ü", SIGNATURE + "A", SIGNATURE[:-1]],
 )
 def test_malformed_signature_is_refused(signature: str) -> None:
-    assert not genuine(URL, BODY, signature)
+    assert not is_genuine(URL, BODY, signature)
 
 
-def test_an_empty_secret_proves_nothing() -> None:
+def test_empty_secret_is_refused() -> None:
     blank = TwilioSms({"auth_token": "", "sender": ""}, provider_http.ProviderHttpClient())
-    headers = {"content-type": FORM, "x-twilio-signature": manual(URL, FIELDS, "")}
+    headers = {"content-type": FORM, "x-twilio-signature": compute_signature(URL, FIELDS, "")}
     with pytest.raises(BadWebhook):
         blank.verify(WebhookRequest("POST", URL, "twilio/sms", headers, BODY))
 
 
 # ── Bodies that are no form ───────────────────────────────────────────────────────────────────────
-def test_a_json_body_is_covered_by_its_hash_in_the_address() -> None:
+def test_json_body_is_covered_by_its_hash_in_the_address() -> None:
     body = json.dumps({"MessageSid": "SM1"}).encode()
     url = f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
-    assert genuine(url, body, manual(url, []), "application/json")
-    assert not genuine(url, body + b" ", manual(url, []), "application/json")
-    assert not genuine(URL, body, manual(URL, []), "application/json"), (
+    assert is_genuine(url, body, compute_signature(url, []), "application/json")
+    assert not is_genuine(url, body + b" ", compute_signature(url, []), "application/json")
+    assert not is_genuine(URL, body, compute_signature(URL, []), "application/json"), (
         "without a hash anything could stand in the body"
     )
 
 
 @pytest.mark.parametrize("stated", ["", "x", "%C3%BC", "0" * 64])
-def test_a_hash_that_does_not_fit_is_refused(stated: str) -> None:
+def test_wrong_hash_is_refused(stated: str) -> None:
     url = f"{URL}&bodySHA256={stated}"
-    assert not genuine(url, b"{}", manual(url, []), "application/json")
+    assert not is_genuine(url, b"{}", compute_signature(url, []), "application/json")
 
 
-def test_a_form_does_not_pass_as_something_else() -> None:
-    signature = manual(URL, [])
-    assert genuine(URL, b"", signature)
-    assert not genuine(URL, BODY, signature)
-    assert not genuine(URL, BODY, signature, "text/plain")
+def test_form_is_not_accepted_as_another_content_type() -> None:
+    signature = compute_signature(URL, [])
+    assert is_genuine(URL, b"", signature)
+    assert not is_genuine(URL, BODY, signature)
+    assert not is_genuine(URL, BODY, signature, "text/plain")
 
 
-def test_twilios_own_library_agrees_with_the_independent_one() -> None:
-    assert RequestValidator(TOKEN).compute_signature(URL, dict(FIELDS)) == manual(URL, FIELDS)
+def test_twilio_library_agrees_with_the_independent_one() -> None:
+    assert RequestValidator(TOKEN).compute_signature(URL, dict(FIELDS)) == compute_signature(
+        URL, FIELDS
+    )
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(
@@ -228,12 +230,12 @@ ADDRESSES = (
     token=TOKEN,
     lost=False,
 )
-def test_the_quick_way_agrees_with_twilios_library(
+def test_fast_verification_agrees_with_the_twilio_library(
     fields: list[tuple[str, str]], given_url: str, signed_url: str, token: str, lost: bool
 ) -> None:
-    signature = manual(signed_url, fields[:-1] if lost else fields, token)
+    signature = compute_signature(signed_url, fields[:-1] if lost else fields, token)
     theirs = RequestValidator(TOKEN).validate(given_url, MultiDict(fields), signature)
-    assert genuine(given_url, urlencode(fields).encode(), signature) is theirs
+    assert is_genuine(given_url, urlencode(fields).encode(), signature) is theirs
 
 
 def _fields(body: bytes) -> list[tuple[str, str]] | None:

@@ -32,12 +32,12 @@ from tests.webhooks.webhook_steps import SID
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_no_webhook_address_redirects(hub_demo: Flask, path: str, method: str) -> None:
+def test_webhook_addresses_do_not_redirect(hub_demo: Flask, path: str, method: str) -> None:
     answer = hub_demo.test_client().open(path, method=method)
     assert answer.status_code in (403, 404, 405)
 
 
-def test_a_trailing_slash_is_signed_and_taken(hub_demo: Flask) -> None:
+def test_trailing_slash_is_signed_and_accepted(hub_demo: Flask) -> None:
     assert (
         post_callback(
             hub_demo, status_form(hub_demo, SID, "sent"), target=CALLBACK + "/"
@@ -58,7 +58,7 @@ SPOOFED = {
 
 
 @pytest.mark.parametrize("header", list(SPOOFED))
-def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: str) -> None:
+def test_headers_do_not_change_the_signed_address(hub_demo: Flask, header: str) -> None:
     headers = {header: SPOOFED[header]}
     assert (
         post_callback(hub_demo, status_form(hub_demo, SID, "sent"), headers=headers).status_code
@@ -81,7 +81,7 @@ def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: st
         CALLBACK + "?",
     ],
 )
-def test_the_query_is_signed_as_it_was_sent(hub_demo: Flask, target: str) -> None:
+def test_query_is_signed_as_sent(hub_demo: Flask, target: str) -> None:
     # werkzeug's client rewrites some targets, so the raw one is given as a server would
     form = status_form(hub_demo, SID, "sent")
     public = config_of(hub_demo).public_url
@@ -106,7 +106,7 @@ class TestUnderAPath:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:9/signpost/eu"}
 
     @pytest.mark.parametrize("arrives", ["/signpost/eu" + CALLBACK, CALLBACK])
-    def test_the_signature_covers_the_whole_address(self, hub_demo: Flask, arrives: str) -> None:
+    def test_signature_covers_the_whole_address(self, hub_demo: Flask, arrives: str) -> None:
         form = status_form(hub_demo, SID, "sent")
         url = "http://127.0.0.1:9/signpost/eu" + CALLBACK
         assert post_callback(hub_demo, form, target=arrives, url=url).status_code == 200
@@ -117,7 +117,7 @@ class TestUnderAPath:
             == 403
         )
 
-    def test_the_provider_is_given_the_whole_address(
+    def test_provider_receives_the_whole_address(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         message_id = queue_text()

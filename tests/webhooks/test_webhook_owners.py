@@ -1,4 +1,4 @@
-"""Webhooks belong to the connection whose secret proves them."""
+"""A webhook belongs to the connection whose secret verifies it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.hub_fixtures import (
     status_form,
     status_target,
 )
-from tests.webhooks.webhook_steps import SID, sent_message
+from tests.webhooks.webhook_steps import SID, add_sent_message
 
 
-def test_an_archived_connections_callbacks_still_verify(
+def test_callbacks_of_an_archived_connection_are_verified(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    message_id = sent_message(hub_demo, connection)
+    message_id = add_sent_message(hub_demo, connection)
 
     @transaction
     def archive() -> None:
@@ -44,14 +44,14 @@ def test_an_archived_connections_callbacks_still_verify(
     assert status(message_id) == "delivered"
 
 
-def test_each_token_of_an_account_opens_its_own_messages_only(
+def test_token_gives_access_only_to_messages_of_its_connection(
     hub_demo: Flask, connection: Connection
 ) -> None:
     rolled = db.session.get_one(
         Connection, copy_connection("Rolled", like=connection, auth_token="f" * 32)
     )
-    old = sent_message(hub_demo, connection)
-    new = sent_message(hub_demo, rolled, "SM" + "1" * 32)
+    old = add_sent_message(hub_demo, connection)
+    new = add_sent_message(hub_demo, rolled, "SM" + "1" * 32)
     for message_id, sid, token in ((new, "SM" + "1" * 32, None), (old, SID, "f" * 32)):
         # signed with the other connection's token: genuine, and not about this one's message
         assert (
@@ -68,11 +68,14 @@ def test_each_token_of_an_account_opens_its_own_messages_only(
     assert (event_types(old), event_types(new)) == ([], [])
 
 
-def test_one_token_of_two_connections_opens_the_messages_of_both(
+def test_token_shared_by_two_connections_gives_access_to_both(
     hub_demo: Flask, connection: Connection
 ) -> None:
     twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
-    ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
+    ids = [
+        add_sent_message(hub_demo, connection),
+        add_sent_message(hub_demo, twin, "SM" + "1" * 32),
+    ]
     for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
         post_callback(
             hub_demo, status_form(hub_demo, sid, "delivered"), target=status_target(message_id)
@@ -81,13 +84,13 @@ def test_one_token_of_two_connections_opens_the_messages_of_both(
     assert [status(one) for one in ids] == ["delivered", "delivered"]
 
 
-def test_an_account_cannot_speak_of_another_accounts_message(
+def test_account_cannot_report_on_a_message_of_another_account(
     hub_demo: Flask, connection: Connection
 ) -> None:
     theirs = copy_connection(
         "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
     )
-    message_id = sent_message(hub_demo, connection)
+    message_id = add_sent_message(hub_demo, connection)
     form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
     assert theirs
     assert (
@@ -98,17 +101,17 @@ def test_an_account_cannot_speak_of_another_accounts_message(
     assert (status(message_id), event_types(message_id)) == ("accepted", [])
 
 
-class TestStray:
-    """A hub that knows a token for accounts which belong to no connection."""
+class TestUnassigned:
+    """A hub with a token for accounts that have no connection."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
-    def test_a_strangers_callback_is_kept_and_changes_nothing(
+    def test_callback_of_an_unknown_account_is_stored_and_changes_nothing(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = sent_message(hub_demo, connection)
+        message_id = add_sent_message(hub_demo, connection)
         form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         answer = post_callback(
             hub_demo, form, target=status_target(message_id), token="stray-token"
@@ -121,9 +124,7 @@ class TestStray:
         assert (row.due_at, row.error) == (None, "")
         assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
 
-    def test_the_token_does_not_open_an_account_that_has_a_connection(
-        self, hub_demo: Flask
-    ) -> None:
+    def test_token_is_refused_for_an_account_with_a_connection(self, hub_demo: Flask) -> None:
         assert (
             post_callback(
                 hub_demo, status_form(hub_demo, SID, "delivered"), token="stray-token"
@@ -131,6 +132,6 @@ class TestStray:
             == 403
         )
 
-    def test_a_forged_one_is_refused(self, hub_demo: Flask) -> None:
+    def test_forged_callback_is_refused(self, hub_demo: Flask) -> None:
         form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         assert post_callback(hub_demo, form, token="guessed").status_code == 403

@@ -29,7 +29,7 @@ from tests.hub_fixtures import (
     status_form,
     status_target,
 )
-from tests.webhooks.webhook_steps import SID, sent_message
+from tests.webhooks.webhook_steps import SID, add_sent_message
 
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────
@@ -49,9 +49,7 @@ from tests.webhooks.webhook_steps import SID, sent_message
         ("", 0),
     ],
 )
-def test_a_status_is_answered_with_how_much_it_meant(
-    hub_demo: Flask, word: str, processed: int
-) -> None:
+def test_response_counts_recognized_statuses(hub_demo: Flask, word: str, processed: int) -> None:
     answer = post_callback(hub_demo, status_form(hub_demo, SID, word))
     assert (answer.status_code, json_of(answer)) == (200, {"success": True, "processed": processed})
     assert answer.mimetype == "application/json"
@@ -63,7 +61,7 @@ def test_a_status_is_answered_with_how_much_it_meant(
     )
 
 
-def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
+def test_every_parameter_of_a_callback_is_stored(hub_demo: Flask) -> None:
     form = status_form(
         hub_demo,
         SID,
@@ -88,7 +86,7 @@ def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
     assert row.detail == "undelivered:30003"
 
 
-def test_a_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
+def test_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
     for token in ("one", "two"):  # Twilio's token is not signed, so it is no key
         answer = post_callback(
             hub_demo,
@@ -102,7 +100,7 @@ def test_a_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
 
 
 # ── What is refused ───────────────────────────────────────────────────────────────────────────────
-def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
+def test_unsigned_callback_is_refused(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().post(CALLBACK, data=status_form(hub_demo, SID, "sent"))
     assert answer.status_code == 403
     assert json_of(answer)["success"] is False
@@ -113,12 +111,12 @@ def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
     "form",
     [{}, {"AccountSid": "AC" + "f" * 32}, {"AccountSid": ""}, {"MessageSid": SID}],
 )
-def test_a_callback_of_an_unknown_account_is_refused(hub_demo: Flask, form: dict[str, str]) -> None:
+def test_callback_of_an_unknown_account_is_refused(hub_demo: Flask, form: dict[str, str]) -> None:
     assert post_callback(hub_demo, form, token="whatever").status_code == 403
     assert callbacks() == []
 
 
-def test_a_forged_callback_is_refused(hub_demo: Flask) -> None:
+def test_forged_callback_is_refused(hub_demo: Flask) -> None:
     assert (
         post_callback(hub_demo, status_form(hub_demo, SID, "sent"), token="0" * 32).status_code
         == 403
@@ -137,7 +135,7 @@ def test_connection_without_settings_verifies_no_callback(
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"a=%FF%FE", b"&&&&", b"=", b"a" * 5000, b""])
-def test_junk_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
+def test_malformed_callback_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
     headers = {"X-Twilio-Signature": "L/OH5YylLD5NRKLltdqwSvS0BnU="}
     answer = hub_demo.test_client().post(
         CALLBACK, data=junk, content_type="application/x-www-form-urlencoded", headers=headers
@@ -146,7 +144,7 @@ def test_junk_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
     assert callbacks() == []
 
 
-def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
+def test_oversized_body_is_refused(hub_demo: Flask) -> None:
     assert (
         post_callback(hub_demo, status_form(hub_demo, SID, "sent", Body="x" * 300_000)).status_code
         == 413
@@ -154,7 +152,7 @@ def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
     assert callbacks() == []
 
 
-def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
+def test_head_response_has_no_body(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().head(CALLBACK)
     assert (answer.status_code, answer.headers["Allow"], b"".join(answer.iter_encoded())) == (
         405,
@@ -165,20 +163,20 @@ def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
 
 # ── When things are down ──────────────────────────────────────────────────────────────────────────
 class TestWithoutADatabase:
-    """A hub whose database is gone."""
+    """A hub whose database is unreachable."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_DATABASE_URL": "postgresql://hub@127.0.0.1:9/none"}
 
-    def test_a_callback_is_asked_to_come_again(self, environ: dict[str, str]) -> None:
+    def test_callback_is_refused_for_a_retry(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
         answer = post_callback(app, status_form(app, SID, "sent"))
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         assert json_of(answer)["success"] is False
 
-    def test_an_event_is_asked_to_come_again(self, environ: dict[str, str]) -> None:
+    def test_event_is_refused_for_a_retry(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
         answer = app.test_client().post(
             "/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}
@@ -187,23 +185,23 @@ class TestWithoutADatabase:
         assert answer.mimetype == "application/problem+json"
         assert int(answer.headers["Retry-After"]) > 0
 
-    def test_status_is_shown_where_it_is_checked(self, environ: dict[str, str]) -> None:
+    def test_health_checks_report_the_database(self, environ: dict[str, str]) -> None:
         client = make_app(environ).test_client()
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
 
 
 class TestWithoutAQueue:
-    """A hub whose queue server is gone."""
+    """A hub whose queue server is unreachable."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_REDIS_URL": "redis://127.0.0.1:9/0"}
 
-    def test_callbacks_and_messages_are_taken_all_the_same(
+    def test_callbacks_and_messages_are_accepted(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        message_id = sent_message(hub_demo, connection)
+        message_id = add_sent_message(hub_demo, connection)
         assert (
             post_callback(
                 hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(message_id)
@@ -215,7 +213,7 @@ class TestWithoutAQueue:
         assert deliver() == 0
         assert message(message_id).provider_id == SID
 
-    def test_it_is_degraded_and_ready(self, hub_demo: Flask) -> None:
+    def test_hub_is_degraded_and_ready(self, hub_demo: Flask) -> None:
         answer = hub_demo.test_client().get("/readyz")
         assert (answer.status_code, json_of(answer)["status"], json_of(answer)["queue"]) == (
             200,
@@ -224,7 +222,7 @@ class TestWithoutAQueue:
         )
 
 
-def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
+def test_callback_signed_by_another_token_does_not_block_the_genuine_one(
     hub_demo: Flask, connection: Connection
 ) -> None:
     other = copy_connection("Second", like=connection, auth_token="f" * 32)
@@ -245,11 +243,11 @@ def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
     assert len(callbacks()) == 1
 
 
-def test_settings_that_do_not_open_ask_the_provider_to_come_again(
+def test_unreadable_settings_ask_the_provider_to_retry(
     hub_demo: Flask, connection: Connection
 ) -> None:
     @transaction
-    def spoil() -> None:
+    def damage_settings() -> None:
         for row in db.session.scalars(
             select(Connection).where(Connection.account == connection.account)
         ):
@@ -257,13 +255,13 @@ def test_settings_that_do_not_open_ask_the_provider_to_come_again(
             row._settings = row._settings[:2] + b"zz" + row._settings[4:]
             row.settings_version += 1
 
-    spoil()
+    damage_settings()
     answer = post_callback(hub_demo, status_form(hub_demo, SID, "sent"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert callbacks() == []
 
 
-def test_a_persons_message_at_the_status_address_is_taken_as_one(hub_demo: Flask) -> None:
+def test_inbound_message_at_the_status_address_is_stored(hub_demo: Flask) -> None:
     form = {
         **status_form(hub_demo, SID, "received"),
         "Body": "Is this the final version?",

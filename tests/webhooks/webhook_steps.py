@@ -1,4 +1,4 @@
-"""Webhooks that tests post, and the messages that they are about."""
+"""Webhooks that tests post, and their messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.hub_fixtures import queue_text
 SID = "SM" + "0" * 32
 
 
-def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
+def add_sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     message_id = queue_text(text=sid, channel="", connection_slug=connection.slug)
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})

@@ -1,4 +1,4 @@
-"""Attacks on sign-ins and keys: nobody is locked out, everything is recorded, nothing fills up."""
+"""Attacks on sign-ins and keys: no lockout, every refusal recorded, bounded growth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def from_address(address: str) -> dict[str, dict[str, str]]:
     return {"environ_base": {"REMOTE_ADDR": address}}
 
 
-def guess(app: Flask, email: str, address: str, password: str = WRONG) -> TestResponse:
+def sign_in_as(app: Flask, email: str, address: str, password: str = WRONG) -> TestResponse:
     stranger = Browser(app, email)
     return stranger.post(
         "/sign-in", {"email": email, "password": password}, **from_address(address)
@@ -41,18 +41,18 @@ def guess(app: Flask, email: str, address: str, password: str = WRONG) -> TestRe
 
 
 # ── Sign-ins ────────────────────────────────────────────────────────────────────────────────────
-def test_stranger_does_not_lock_out_an_admin_elsewhere(
+def test_wrong_passwords_elsewhere_do_not_lock_out_an_admin(
     app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     admin = browser_for(Role.ADMIN, signed_in=False)
-    codes = [guess(app, admin.email, "203.0.113.7").status_code for _ in range(8)]
+    codes = [sign_in_as(app, admin.email, "203.0.113.7").status_code for _ in range(8)]
     assert codes == [422] * 5 + [429] * 3
-    assert guess(app, admin.email, "192.0.2.1", PASSWORD).status_code == 303
-    assert guess(app, admin.email, "203.0.113.7", PASSWORD).status_code == 429
+    assert sign_in_as(app, admin.email, "192.0.2.1", PASSWORD).status_code == 303
+    assert sign_in_as(app, admin.email, "203.0.113.7", PASSWORD).status_code == 429
 
 
 @pytest.mark.parametrize("spread", ["one network", "many addresses"])
-def test_known_browser_gets_in_whatever_others_do(
+def test_known_browser_signs_in_despite_failures_elsewhere(
     app: Flask, browser_for: Callable[..., Browser], spread: str
 ) -> None:
     admin = browser_for(Role.ADMIN)
@@ -65,7 +65,7 @@ def test_known_browser_gets_in_whatever_others_do(
     for number in range(45):
         address = "127.0.0.1" if spread == "one network" else f"198.51.100.{number}"
         email = admin.email if number < 6 or spread != "one network" else f"u{number}@acme.example"
-        last = guess(app, email, address)
+        last = sign_in_as(app, email, address)
     assert last.status_code == 429
     other = Browser(app, admin.email)
     assert other.sign_in().status_code == 429, "a browser that it does not know"
@@ -73,14 +73,14 @@ def test_known_browser_gets_in_whatever_others_do(
     assert admin.get("/account").status_code == 200
 
 
-def test_known_browser_has_a_limit_of_its_own(browser_for: Callable[..., Browser]) -> None:
+def test_known_browser_has_its_own_limit(browser_for: Callable[..., Browser]) -> None:
     admin = browser_for(Role.ADMIN)
     admin.post("/sign-out")
     assert [admin.sign_in("wrong, all wrong").status_code for _ in range(6)] == [422] * 5 + [429]
     assert admin.sign_in().status_code == 429
 
 
-def test_browser_is_known_for_its_own_accounts_only(
+def test_browser_is_known_only_for_its_own_accounts(
     app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     first = browser_for(Role.ADMIN, name="First One")
@@ -106,12 +106,12 @@ def test_browser_is_known_for_its_own_accounts_only(
 
 @settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(cookie=st.text(max_size=200))
-def test_made_up_cookie_makes_no_browser_known(app: Flask, cookie: str) -> None:
+def test_forged_cookie_does_not_make_a_browser_known(app: Flask, cookie: str) -> None:
     with app.test_request_context():
         assert browsers.known_browser(cookie, "dana@acme.example") == ""
 
 
-def test_current_password_is_asked_five_times(app: Flask, admin: Browser) -> None:
+def test_wrong_current_password_is_limited_to_five_attempts(app: Flask, admin: Browser) -> None:
     new = {"password": "four other words entirely"}
     codes = [admin.post("/account", {"current": f"wrong {n}", **new}).status_code for n in range(5)]
     assert codes == [422] * 4 + [303]
@@ -122,7 +122,9 @@ def test_current_password_is_asked_five_times(app: Flask, admin: Browser) -> Non
     assert "Was signed out after 5 wrong passwords" in admin.get("/activity").text
 
 
-def test_right_current_password_is_forgiven_though_the_new_one_is_refused(admin: Browser) -> None:
+def test_correct_current_password_resets_the_count_even_if_the_new_one_is_refused(
+    admin: Browser,
+) -> None:
     for _ in range(7):
         page = admin.post("/account", {"current": PASSWORD, "password": "password1234"})
         assert page.status_code == 422
@@ -165,7 +167,7 @@ def test_common_password_is_refused(password: str) -> None:
 
 
 @pytest.mark.parametrize("password", PERSONAL)
-def test_password_made_of_what_others_know_is_refused(password: str) -> None:
+def test_password_with_personal_details_is_refused(password: str) -> None:
     with pytest.raises(Refused) as refusal:
         passwords.check_strength(password, "dana.whitfield@acme.example", "Dana Whitfield")
     assert refusal.value.code == "password_is_personal"
@@ -180,7 +182,7 @@ def test_password_made_of_what_others_know_is_refused(password: str) -> None:
         unique=True,
     )
 )
-def test_four_words_are_accepted(words: list[str]) -> None:
+def test_passphrase_of_four_words_is_accepted(words: list[str]) -> None:
     passwords.check_strength(" ".join(words), "dana.whitfield@acme.example", "Dana Whitfield")
 
 
@@ -195,7 +197,7 @@ def test_any_text_is_accepted_or_refused_with_a_reason(text: str) -> None:
     assert code.startswith("password_")
 
 
-def test_page_says_why_a_password_is_refused(admin: Browser) -> None:
+def test_page_explains_a_refused_password(admin: Browser) -> None:
     form = {"name": "Olaf", "email": "olaf@acme.example", "role": str(Role.VIEWER.value)}
     link = admin.post("/settings/users", form).text.partition("/password/")[2].partition("<")[0]
     nobody = Browser(admin.app)
@@ -218,8 +220,8 @@ def refusals(app: Flask) -> list[AuditEntry]:
 def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser) -> None:
     with time_machine.travel(now().replace(second=1), tick=False):
         for _ in range(7):
-            guess(app, admin.email, "203.0.113.7", "my secret password")
-        guess(app, "secret-typed-here@acme.example", "203.0.113.8")
+            sign_in_as(app, admin.email, "203.0.113.7", "my secret password")
+        sign_in_as(app, "secret-typed-here@acme.example", "203.0.113.8")
     rows = {(row.action, row.detail["address"]): row for row in refusals(app)}
     failed = rows[("security.sign_in_failed", "203.0.113.7")]
     assert (failed.detail["count"], failed.title) == (5, "Dana Whitfield")
@@ -297,7 +299,7 @@ def test_attack_adds_a_bounded_number_of_rows(app: Flask, numbers: list[int]) ->
         )
 
 
-def test_old_refusals_are_removed_and_changes_stay(app: Flask, admin: Browser) -> None:
+def test_old_refusals_are_removed_and_changes_are_kept(app: Flask, admin: Browser) -> None:
     with app.app_context():
         with time_machine.travel(now() - timedelta(days=366)):
             security_log.record("forbidden", "192.0.2.1")

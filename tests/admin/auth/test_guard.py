@@ -1,4 +1,4 @@
-"""The guard: every route of the admin pages, for every role and for nobody."""
+"""Access control: every route of the admin pages, for every role and for visitors."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
 
 
 def path(rule: str) -> str:
-    """Fill a route with names that nothing has."""
+    """Fill a route with identifiers that do not exist."""
     return "/".join("nothing" if part.startswith("<") else part for part in rule.split("/"))
 
 
@@ -141,12 +141,12 @@ def call(browser: Browser, method: str, rule: str) -> tuple[int, str]:
     return answer.status_code, answer.headers.get("Location", "")
 
 
-def test_the_table_lists_every_route(app: Flask) -> None:
+def test_access_table_lists_every_route(app: Flask) -> None:
     assert routes(app) - set(LEAST) == set(), "say in LEAST who may open it"
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_opens_what_it_may_and_nothing_else(
+def test_role_opens_only_its_pages(
     app: Flask, browser_for: Callable[..., Browser], role: Role
 ) -> None:
     browser = browser_for(role)
@@ -172,7 +172,7 @@ def test_anonymous_visitor_opens_public_pages_only(app: Flask, anonymous: Browse
     assert not wrong
 
 
-def test_every_post_without_its_token_is_refused_and_changes_nothing(
+def test_post_without_a_csrf_token_is_refused_and_changes_nothing(
     app: Flask, admin: Browser
 ) -> None:
     with app.app_context():
@@ -185,26 +185,26 @@ def test_every_post_without_its_token_is_refused_and_changes_nothing(
         assert db.session.query(AuditEntry).count() == before
 
 
-def test_a_token_of_another_browser_is_refused(
+def test_csrf_token_of_another_browser_is_refused(
     admin: Browser, browser_for: Callable[..., Browser]
 ) -> None:
     stranger = browser_for(Role.VIEWER)
     assert admin.client.post("/sign-out", data={"csrf_token": stranger.token()}).status_code == 400
 
 
-def test_view_without_a_declared_role_is_closed(app: Flask, admin: Browser) -> None:
+def test_view_without_a_declared_role_is_forbidden(app: Flask, admin: Browser) -> None:
     overview = app.view_functions["admin.overview"]
     app.view_functions["admin.overview"] = lambda: "bare"
     assert admin.get("/").status_code == 403
     app.view_functions["admin.overview"] = overview
 
 
-def test_no_page_is_kept_by_a_browser_or_proxy(admin: Browser) -> None:
+def test_pages_are_not_cached(admin: Browser) -> None:
     for place in ("/integrations", "/account", "/connections/nothing", "/sign-in"):
         assert admin.get(place).headers["Cache-Control"] == "no-store"
 
 
-def test_a_session_cookie_that_was_changed_opens_nothing(app: Flask, admin: Browser) -> None:
+def test_altered_session_cookie_is_refused(app: Flask, admin: Browser) -> None:
     cookie = admin.client.get_cookie("signpost", "127.0.0.1")
     assert cookie is not None
     assert cookie.http_only

@@ -1,4 +1,4 @@
-"""Pages that are limited: tests, saves, messages, API keys and sign-ins, with and without Redis."""
+"""Rate limits of pages: tests, saves, messages, API keys and sign-ins, with and without Redis."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.conftest import Browser, wait_until
 Post = Callable[[Browser, dict[str, str]], TestResponse]
 
 
-def save(browser: Browser, values: dict[str, str]) -> TestResponse:
+def save_settings(browser: Browser, values: dict[str, str]) -> TestResponse:
     return browser.post(PAGE, {**values, "do": "save"})
 
 
-def test(browser: Browser, values: dict[str, str]) -> TestResponse:
+def check_settings(browser: Browser, values: dict[str, str]) -> TestResponse:
     return browser.post(PAGE, {**values, "do": "test"})
 
 
-def test_new(browser: Browser, values: dict[str, str]) -> TestResponse:
+def check_new_settings(browser: Browser, values: dict[str, str]) -> TestResponse:
     return browser.post(NEW, {**values, "do": "test"})
 
 
@@ -47,21 +47,23 @@ def add_key(browser: Browser, _: dict[str, str]) -> TestResponse:
 
 
 LIMITED: dict[str, tuple[Post, int, str]] = {
-    "test": (test, 5, "You have tested the connection 5 times in a minute."),
-    "test a new one": (test_new, 5, "You have tested the connection 5 times in a minute."),
+    "test": (check_settings, 5, "You have tested the connection 5 times in a minute."),
+    "test a new one": (
+        check_new_settings,
+        5,
+        "You have tested the connection 5 times in a minute.",
+    ),
     "test again": (retest, 5, "You have tested the connection 5 times in a minute."),
-    "save": (save, 10, "You have saved the connection 10 times in a minute."),
+    "save": (save_settings, 10, "You have saved the connection 10 times in a minute."),
     "send": (send, 5, "You have sent 5 test messages in a minute."),
     "key": (add_key, 10, "You have changed API keys 10 times in a minute."),
 }
-for step in (test, test_new):
-    step.__test__ = False  # type: ignore[attr-defined]  # steps, which pytest would collect
 each_page = pytest.mark.parametrize(("post", "allowed", "why"), LIMITED.values(), ids=LIMITED)
 
 
 @pytest.fixture
 def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Run a Redis of this test's own; give its address, and a function that stops it."""
+    """Run a Redis for this test; return its URL and a function that stops it."""
     with tempfile.TemporaryDirectory(prefix="hub-") as name:
         folder = Path(name)
         queue_server.prepare(folder)
@@ -84,7 +86,7 @@ def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
         stop()
 
 
-def refuses(response: TestResponse, why: str) -> None:
+def assert_rate_limited(response: TestResponse, why: str) -> None:
     wait = int(response.headers["Retry-After"])
     assert response.status_code == 429
     assert 40 <= wait <= 60
@@ -93,22 +95,22 @@ def refuses(response: TestResponse, why: str) -> None:
 
 
 @each_page
-def test_one_more_in_a_minute_is_refused(
+def test_request_over_the_limit_is_refused(
     admin: Browser, values: dict[str, str], stored: str, post: Post, allowed: int, why: str
 ) -> None:
     codes = [post(admin, values).status_code for _ in range(allowed)]
     assert 429 not in codes
-    refuses(post(admin, values), why)
+    assert_rate_limited(post(admin, values), why)
 
 
-def test_each_user_has_limits_of_their_own(
+def test_each_user_has_separate_limits(
     browser_for: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
     one = browser_for(Role.ADMIN, name="Dana Whitfield")
     other = browser_for(Role.ADMIN, name="Olaf Berg")
     assert [send(one, values).status_code for _ in range(6)][-1] == 429
     assert send(other, values).status_code != 429
-    assert test(one, values).status_code != 429, "tests and messages are counted apart"
+    assert check_settings(one, values).status_code != 429, "tests and messages are counted apart"
 
 
 class TestWhenRedisStops:
@@ -119,7 +121,7 @@ class TestWhenRedisStops:
         return {"HUB_REDIS_URL": own_redis[0]}
 
     @each_page
-    def test_what_was_counted_still_counts(
+    def test_counts_survive_an_outage_of_redis(
         self,
         admin: Browser,
         values: dict[str, str],
@@ -133,9 +135,9 @@ class TestWhenRedisStops:
         own_redis[1]()
         codes.append(post(admin, values).status_code)
         assert 429 not in codes
-        refuses(post(admin, values), why)
+        assert_rate_limited(post(admin, values), why)
 
-    def test_failed_sign_ins_still_count(
+    def test_failed_sign_ins_are_still_counted(
         self, app: Flask, anonymous: Browser, own_redis: tuple[str, Callable[[], None]]
     ) -> None:
         def fail(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Signing in and out, first links, one's own account, other users."""
+"""Signing in and out, setup links, the user's own account, and other users."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def path_of(action_link: str | None) -> str:
     return "/" + action_link.split("/", 3)[3]
 
 
-def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, anonymous: Browser) -> None:
+def test_first_admin_sets_up_the_account_and_is_signed_in(app: Flask, anonymous: Browser) -> None:
     with app.app_context():
         link = path_of(setup.first_admin_link())
     assert "Set up Signpost" in anonymous.get(link).text
@@ -29,7 +29,7 @@ def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, anonymous: Browser
     assert (again.status_code, "This link is no longer valid." in again.text) == (404, True)
 
 
-def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
+def test_refused_setup_keeps_all_entries_except_the_password(
     app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
@@ -43,9 +43,7 @@ def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
     assert "too short" not in answer.text
 
 
-def test_an_open_first_admin_link_is_void_once_a_user_exists(
-    app: Flask, anonymous: Browser
-) -> None:
+def test_open_setup_link_is_void_once_a_user_exists(app: Flask, anonymous: Browser) -> None:
     with app.app_context():
         link = path_of(setup.first_admin_link())
         users.create_user("root@acme.example", "Root", PASSWORD, Role.ADMIN)
@@ -79,7 +77,7 @@ def test_sign_in_returns_to_the_requested_page(
         "javascript:alert(1)",
     ],
 )
-def test_signing_in_leads_to_no_other_site(
+def test_sign_in_does_not_redirect_to_another_site(
     browser_for: Callable[..., Browser], target: str
 ) -> None:
     browser = browser_for(Role.VIEWER, signed_in=False)
@@ -89,7 +87,7 @@ def test_signing_in_leads_to_no_other_site(
     assert answer.headers["Location"] == "/"
 
 
-def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
+def test_wrong_passwords_are_counted_down_until_the_account_is_blocked(
     browser_for: Callable[..., Browser],
 ) -> None:
     browser = browser_for(Role.VIEWER, signed_in=False)
@@ -104,7 +102,7 @@ def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
     assert browser.get("/account").status_code == 303
 
 
-def test_an_unknown_e_mail_is_told_the_same(anonymous: Browser) -> None:
+def test_unknown_email_address_gets_the_same_error(anonymous: Browser) -> None:
     answer = anonymous.post("/sign-in", {"email": "nobody@acme.example", "password": PASSWORD})
     assert (answer.status_code, "The email address and password do not match." in answer.text) == (
         422,
@@ -113,7 +111,7 @@ def test_an_unknown_e_mail_is_told_the_same(anonymous: Browser) -> None:
     assert PASSWORD not in answer.text
 
 
-def test_signing_out_ends_the_sign_in_and_not_just_the_cookie(admin: Browser) -> None:
+def test_signing_out_ends_the_session_on_the_server(admin: Browser) -> None:
     kept = admin.client.get_cookie("signpost", "127.0.0.1")
     assert kept is not None
     admin.post("/sign-out")
@@ -122,7 +120,7 @@ def test_signing_out_ends_the_sign_in_and_not_just_the_cookie(admin: Browser) ->
     assert admin.get("/account").status_code == 303
 
 
-def test_post_after_signing_out_elsewhere_explains_it(admin: Browser) -> None:
+def test_post_after_signing_out_elsewhere_explains_the_refusal(admin: Browser) -> None:
     token = admin.token()
     admin.client.delete_cookie("signpost", domain="127.0.0.1")
     answer = admin.client.post(
@@ -131,7 +129,7 @@ def test_post_after_signing_out_elsewhere_explains_it(admin: Browser) -> None:
     assert "You are signed out. Sign in and try again." in answer.text
 
 
-def test_changing_the_password_signs_the_other_browsers_out(app: Flask, admin: Browser) -> None:
+def test_changing_the_password_signs_out_other_browsers(app: Flask, admin: Browser) -> None:
     other = Browser(app, admin.email)
     other.sign_in()
     refused = admin.post(
@@ -151,9 +149,7 @@ def test_times_are_shown_in_the_chosen_zone(admin: Browser) -> None:
     assert admin.post("/account/time-zone", {"time_zone": "Mars/Olympus"}).status_code == 422
 
 
-def test_a_user_is_added_and_chooses_a_password_by_the_link(
-    admin: Browser, anonymous: Browser
-) -> None:
+def test_added_user_chooses_a_password_with_the_link(admin: Browser, anonymous: Browser) -> None:
     page = admin.post(
         "/settings/users",
         {"name": "Olaf", "email": "olaf@acme.example", "role": str(Role.OPERATOR.value)},
@@ -168,7 +164,7 @@ def test_a_user_is_added_and_chooses_a_password_by_the_link(
     assert anonymous.get(f"/password/{link}").status_code == 404
 
 
-def test_an_admin_changes_roles_and_lets_people_out_and_in(
+def test_admin_changes_roles_and_deactivates_users(
     browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
     other = browser_for(Role.VIEWER)
@@ -180,13 +176,13 @@ def test_an_admin_changes_roles_and_lets_people_out_and_in(
     assert other.sign_in().status_code == 303
 
 
-def test_last_admin_sees_why_they_cannot_be_deactivated(admin: Browser) -> None:
+def test_page_explains_why_the_last_admin_cannot_be_deactivated(admin: Browser) -> None:
     answer = admin.post(f"/settings/users/{admin.user_id}/deactivate", follow_redirects=True)
     assert "Dana Whitfield is the last admin who can sign in." in answer.text
     assert admin.get("/account").status_code == 200
 
 
-def test_a_new_link_for_a_user_voids_nothing_but_the_earlier_link(
+def test_new_link_for_a_user_voids_only_the_earlier_link(
     app: Flask, browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
     other = browser_for(Role.VIEWER)
@@ -196,7 +192,7 @@ def test_a_new_link_for_a_user_voids_nothing_but_the_earlier_link(
         assert links.password_link(other.user_id)
 
 
-def test_an_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
+def test_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
     page = admin.post("/settings/api-keys", {"name": "Contracts", "test": "y"}).text
     key = "sp_test_" + page.partition("sp_test_")[2].partition("<")[0]
     listed = admin.get("/settings/api-keys").text
@@ -214,7 +210,7 @@ def test_an_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
         assert api_keys.authenticate(key) is None
 
 
-def test_activity_tells_who_did_what_and_pages_by_id(app: Flask, admin: Browser) -> None:
+def test_activity_lists_changes_with_paging(app: Flask, admin: Browser) -> None:
     with app.app_context():
         for number in range(120):
             users.create_user(f"user{number}@acme.example", f"User {number}")
@@ -241,7 +237,7 @@ class TestUnderAPathPrefix:
     def settings(self) -> dict[str, str]:
         return {"HUB_PUBLIC_URL": "http://127.0.0.1:8765/hub"}
 
-    def test_signing_in_stays_below_the_prefix(
+    def test_redirect_after_sign_in_keeps_the_prefix(
         self, app: Flask, browser_for: Callable[..., Browser]
     ) -> None:
         browser = browser_for(Role.VIEWER, signed_in=False)

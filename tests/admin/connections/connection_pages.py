@@ -1,4 +1,4 @@
-"""Steps that tests of a connection's page share."""
+"""Shared steps of tests of a connection's page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def values(app: Flask) -> dict[str, str]:
-    """Return what an admin types to connect the simulator's account."""
+    """Return the form values that connect the simulator's account."""
     found = integrations.get(NAME).demo_settings(
         data_dir.simulator_credentials(config_of(app).data_dir)
     )
@@ -34,20 +34,20 @@ def values(app: Flask) -> dict[str, str]:
 
 @pytest.fixture
 def stored(app: Flask, values: dict[str, str]) -> str:
-    """Store the connection and return its id."""
+    """Store the connection and return its ID."""
     with app.app_context():
         return connections.add(NAME, "Acme US", True, values)
 
 
-def one(app: Flask) -> Connection:
+def only_connection(app: Flask) -> Connection:
     return db.session.scalars(select(Connection)).one()
 
 
 def words(page: TestResponse) -> str:
-    """Return what a page says, without its markup."""
+    """Return the text of a page without markup."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
 
 
-def hidden(page: TestResponse, name: str) -> str:
+def hidden_value(page: TestResponse, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Fixtures of the pages about posts to a team."""
+"""Shared fixtures of tests of team-post pages."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RunInApp = Callable[[Callable[[], T]], T]
 
 
 def text_of(page: TestResponse) -> str:
-    """Return what a page says, without its marks."""
+    """Return the text of a page without markup."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 @dataclass
 class TeamConnection:
-    """A connection, as far as these tests need it."""
+    """The connection attributes that these tests need."""
 
     id: str
     slug: str
@@ -45,33 +45,33 @@ ConnectTeam = Callable[[str], TeamConnection]
 
 @pytest.fixture
 def run_in_app(app: Flask) -> RunInApp[Any]:
-    """Give a function that asks the hub something apart from every request."""
+    """Return a function that runs a callable in an application context of its own."""
 
-    def ask(question: Callable[[], T]) -> T:
+    def run(question: Callable[[], T]) -> T:
         with app.app_context():
             return question()
 
-    return ask
+    return run
 
 
 @pytest.fixture
 def connect_team(app: Flask, fake_provider: FakeProvider, run_in_app: RunInApp[Any]) -> ConnectTeam:
-    """Connect a place where a team looks, beside the demo's phones."""
+    """Return a function that connects a team destination beside the demo's phones."""
     fake_provider.on_send = accept_post
     run_in_app(demo.prepare)
 
-    def made(place: str) -> TeamConnection:
+    def add_connection(place: str) -> TeamConnection:
         one = db.session.get_one(Connection, add_team_connection(place))
         return TeamConnection(one.id, one.slug)
 
-    return lambda place: run_in_app(lambda: made(place))
+    return lambda place: run_in_app(lambda: add_connection(place))
 
 
 @pytest.fixture
 def request_id(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Send a document to Eric, and let the team read it."""
+    """Send a document to Eric that the team follows, and return the request's ID."""
     connect_team("W1")
 
     def send() -> str:
@@ -88,13 +88,13 @@ def request_id(
 
 @pytest.fixture
 def signer(request_id: str, run_in_app: RunInApp[Any]) -> Callable[[], Signer]:
-    """Give a function that reads the one signer."""
+    """Return a function that loads the request's only signer."""
     return lambda: run_in_app(lambda: db.session.scalars(select(Signer)).one())
 
 
 @pytest.fixture
 def action_link(request_id: str, fake_provider: FakeProvider) -> str:
-    """Return the address behind the Remind button."""
+    """Return the URL behind the Remind button."""
     url = next(
         button.url for button in fake_provider.sent[-1].buttons if button.text == "Remind Eric"
     )

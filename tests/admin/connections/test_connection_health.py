@@ -33,16 +33,14 @@ UNREACHABLE = Unreachable("Could not reach Twilio: its name does not resolve.", 
 
 
 def with_app_context(
-    what: Callable[PROVIDER, TITLE],
+    function: Callable[PROVIDER, TITLE],
 ) -> Callable[Concatenate[Flask, PROVIDER], TITLE]:
-    """Let a function work in the application that is given first; pages are asked for outside of
-    it.
-    """
+    """Run the function in the context of the application passed as its first argument."""
 
-    @wraps(what)
+    @wraps(function)
     def run(app: Flask, /, *args: PROVIDER.args, **kwargs: PROVIDER.kwargs) -> TITLE:
         with app.app_context():
-            return what(*args, **kwargs)
+            return function(*args, **kwargs)
 
     return run
 
@@ -53,8 +51,8 @@ def demo_connection() -> Connection:
 
 
 @with_app_context
-def fail(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
-    """Let so many calls end so; return messages that wait behind them."""
+def fail_calls(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
+    """End this many calls with the error, and return the IDs of messages that wait behind them."""
     for n in range(times):
         queue_text(text=f"{n}")
     claims = delivery.record_and_claim([], {demo_connection().id: times})
@@ -68,14 +66,14 @@ def deliver() -> int:
 
 
 @with_app_context
-def make_late(ids: list[str]) -> None:
-    for one in ids:
-        update_message(one, due_at=now() - timedelta(minutes=5))
+def make_overdue(ids: list[str]) -> None:
+    for message_id in ids:
+        update_message(message_id, due_at=now() - timedelta(minutes=5))
 
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    """Make a hub with the demo's connection."""
+    """Create a hub with the demo's connection."""
     with app.app_context():
         demo.prepare()
     return app
@@ -83,12 +81,12 @@ def app(app: Flask) -> Flask:
 
 @pytest.fixture
 def untried_messages(app: Flask) -> list[str]:
-    """Lose the provider while eight messages wait; return those that were never tried."""
-    return fail(app, UNREACHABLE)
+    """Make the provider unreachable while eight messages wait; return the untried IDs."""
+    return fail_calls(app, UNREACHABLE)
 
 
 def text_of(admin: Browser, path: str) -> str:
-    """Return what a page says, without its markup."""
+    """Return the text of a page without markup."""
     return text_of_page(admin.get(path).text)
 
 
@@ -99,11 +97,9 @@ def text_of_page(page: str) -> str:
 # ── Not reached ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.usefixtures("untried_messages")
 class TestNotReached:
-    """A connection whose provider is not reached."""
+    """A connection whose provider is unreachable."""
 
-    def test_every_page_says_since_when_why_what_waits_and_that_nothing_is_lost(
-        self, admin: Browser
-    ) -> None:
+    def test_every_page_explains_the_outage_and_the_waiting_messages(self, admin: Browser) -> None:
         for path in ("/", "/integrations", PAGE):
             said = text_of(admin, path)
             assert "Could not reach Twilio: its name does not resolve. Since " in said, path
@@ -115,11 +111,11 @@ class TestNotReached:
             assert "Unreachable" in text_of(admin, path)
         assert "Test again" in text_of(admin, PAGE)
 
-    def test_it_is_listed_with_what_needs_attention(self, admin: Browser) -> None:
+    def test_connection_is_listed_under_needs_attention(self, admin: Browser) -> None:
         assert "Unreachable" in text_of(admin, "/integrations?state=broken")
         assert "Unreachable" not in text_of(admin, "/integrations?state=enabled")
 
-    def test_one_of_two_connections_says_it_where_both_are_listed(
+    def test_only_the_unreachable_connection_is_marked_in_lists(
         self, app: Flask, admin: Browser
     ) -> None:
         with app.app_context():
@@ -131,7 +127,7 @@ class TestNotReached:
             text_of(admin, "/integrations"),
         )
 
-    def test_a_passing_test_tries_at_once_and_all_is_well_again(
+    def test_passing_test_retries_at_once_and_clears_the_problem(
         self, app: Flask, admin: Browser, simulator: Any
     ) -> None:
         assert deliver(app) == 0
@@ -143,7 +139,7 @@ class TestNotReached:
         for path in ("/", "/integrations", PAGE):
             assert "Unreachable" not in text_of(admin, path), text_of(admin, path)
 
-    def test_the_activity_says_once_when_it_was_lost_and_found(
+    def test_activity_records_the_outage_and_the_recovery_once(
         self, app: Flask, admin: Browser, simulator: Any
     ) -> None:
         for _ in range(2):
@@ -166,25 +162,23 @@ class TestNotReached:
         )
         assert f"Signpost Reached the provider of {title} again" in said
 
-    def test_a_disabled_connection_says_nothing_of_it(self, app: Flask, admin: Browser) -> None:
+    def test_disabled_connection_shows_no_problem(self, app: Flask, admin: Browser) -> None:
         with app.app_context():
             connections.disable(demo_connection().id)
         assert "nreachable" not in text_of(admin, "/integrations")
 
-    def test_waiting_message_is_not_blamed_on_the_workers(
+    def test_waiting_message_is_not_attributed_to_workers(
         self, app: Flask, admin: Browser, untried_messages: list[str]
     ) -> None:
-        make_late(app, untried_messages)
+        make_overdue(app, untried_messages)
         assert "should have been sent a minute ago" not in text_of(admin, "/")
         answer = json_of(admin.get("/readyz"))
         assert (answer["status"], answer["lateness"]) == ("degraded", "ok")
         assert answer["providers"] == "a provider cannot be reached; its messages are sent later"
 
 
-def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
-    app: Flask, admin: Browser
-) -> None:
-    fail(
+def test_unclear_outcomes_are_described(app: Flask, admin: Browser) -> None:
+    fail_calls(
         app,
         OutcomeUnknown(
             "Twilio failed before it reported whether it accepted the message.", "http_500"
@@ -197,8 +191,8 @@ def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
 
 
 # ── Slowed down ───────────────────────────────────────────────────────────────────────────────────
-def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admin: Browser) -> None:
-    fail(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
+def test_pages_show_how_long_a_provider_limits_the_rate(app: Flask, admin: Browser) -> None:
+    fail_calls(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
     for path in ("/", "/integrations", PAGE):
         said = text_of(admin, path)
         assert "Too many messages wait at Twilio. Signpost sends nothing until " in said, path
@@ -207,14 +201,14 @@ def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admi
     assert "Rate limited" in text_of(admin, PAGE)
 
 
-def test_pause_of_seconds_is_not_shown_as_needing_attention(app: Flask, admin: Browser) -> None:
-    fail(app, SlowDown("Slower.", "20429", 20), 1)
+def test_pause_of_seconds_does_not_need_attention(app: Flask, admin: Browser) -> None:
+    fail_calls(app, SlowDown("Slower.", "20429", 20), 1)
     assert "Rate limited by" not in text_of(admin, "/")
     assert "Rate limited by Twilio" in text_of(admin, PAGE)
 
 
-def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser) -> None:
-    fail(app, SlowDown("Slower.", "20429", 1800), 1)
+def test_problem_disappears_after_the_pause(app: Flask, admin: Browser) -> None:
+    fail_calls(app, SlowDown("Slower.", "20429", 1800), 1)
 
     @transaction
     def later() -> None:
@@ -229,13 +223,13 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 def test_delay_by_missing_workers_is_reported(app: Flask, admin: Browser) -> None:
     with app.app_context():
         message_id = queue_text()
-    make_late(app, [message_id])
+    make_overdue(app, [message_id])
     assert "1 message should have been sent a minute ago" in text_of(admin, "/")
     answer = json_of(admin.get("/readyz"))
     assert (answer["lateness"], answer["providers"]) == ("messages are waiting", "ok")
 
 
-def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
+def test_backlog_behind_a_rate_limit_is_not_attributed_to_workers(
     app: Flask, admin: Browser
 ) -> None:
     @transaction
@@ -245,7 +239,7 @@ def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
     with app.app_context():
         limit(demo_connection().id)
         ids = [queue_text(text=f"{n}") for n in range(8)]
-    make_late(app, ids)
+    make_overdue(app, ids)
     assert "8 messages should have been sent" in text_of(admin, "/")
     with app.app_context():
         delivery.record_and_claim([], {demo_connection().id: 64})

@@ -1,4 +1,4 @@
-"""A connection's page, as an admin uses it; the provider is the simulator, over HTTP."""
+"""The page of a connection, used by an admin, with the simulator over HTTP as the provider."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.admin.connections.connection_pages import (
     NEW,
     OTHER_TOKEN,
     PAGE,
-    hidden,
-    one,
+    hidden_value,
+    only_connection,
     words,
 )
 from tests.admin.connections.connection_pages import stored as stored
@@ -51,7 +51,7 @@ def test_test_double_replaces_everything_that_may_change(
 
 
 # ── From nothing to sending ───────────────────────────────────────────────────────────────────────
-def test_an_admin_connects_tests_enables_and_sends_one(
+def test_admin_connects_tests_enables_and_sends_a_message(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     assert "Not set up" in words(admin.get("/integrations"))
@@ -75,7 +75,7 @@ def test_an_admin_connects_tests_enables_and_sends_one(
     assert "/api/rpc/webhooks/twilio/sms" in admin.get(PAGE).text
 
 
-def test_a_test_before_the_first_save_stores_nothing(
+def test_before_the_first_save_stores_nothing(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     page = admin.post(NEW, {**values, "do": "test"})
@@ -85,21 +85,21 @@ def test_a_test_before_the_first_save_stores_nothing(
         assert connections.all_connections() == []
 
 
-def test_a_secret_typed_before_a_test_without_script_is_saved_afterwards(
+def test_secret_of_a_test_without_script_is_saved_afterwards(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     page = admin.post(NEW, {**values, "do": "test"})
     assert values["auth_token"] not in page.text
-    kept = hidden(page, "auth_token-kept")
+    kept = hidden_value(page, "auth_token-kept")
     assert kept
     again = {**values, "auth_token": "", "auth_token-kept": kept, "do": "save"}
     assert admin.post(NEW, again).status_code == 303
     with app.app_context():
-        assert one(app).settings["auth_token"] == values["auth_token"]
+        assert only_connection(app).settings["auth_token"] == values["auth_token"]
 
 
 @pytest.mark.parametrize("other", ["somebody else", "another account", "changed on the way"])
-def test_a_kept_secret_opens_for_nothing_else(
+def test_resubmitted_secret_works_only_for_its_user_and_settings(
     app: Flask,
     admin: Browser,
     browser_for: Callable[..., Browser],
@@ -107,7 +107,7 @@ def test_a_kept_secret_opens_for_nothing_else(
     other: str,
     simulator: Any,
 ) -> None:
-    kept = hidden(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
+    kept = hidden_value(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
     browser = browser_for(Role.ADMIN) if other == "somebody else" else admin
     changed = {**values, "auth_token": "", "auth_token-kept": kept, "do": "save"}
     if other == "another account":
@@ -118,7 +118,7 @@ def test_a_kept_secret_opens_for_nothing_else(
     assert (page.status_code, "Enter the Auth Token." in words(page)) == (422, True)
 
 
-def test_invalid_field_is_reported_beside_it_and_input_is_kept(
+def test_invalid_field_is_reported_and_input_is_preserved(
     app: Flask, admin: Browser, values: dict[str, str]
 ) -> None:
     page = admin.post(
@@ -129,10 +129,10 @@ def test_invalid_field_is_reported_beside_it_and_input_is_kept(
     assert 'value="AC123"' in page.text
     assert 'value="My &lt;b&gt;own&lt;/b&gt; name"' in page.text
     assert values["auth_token"] not in page.text
-    assert hidden(page, "auth_token-kept")
+    assert hidden_value(page, "auth_token-kept")
 
 
-def test_a_refused_token_is_told_with_the_remedy_and_marked_on_its_field(
+def test_refused_token_is_explained_and_marked_on_its_field(
     app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
 ) -> None:
     page = admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"})
@@ -143,7 +143,7 @@ def test_a_refused_token_is_told_with_the_remedy_and_marked_on_its_field(
     assert OTHER_TOKEN not in page.text
 
 
-def test_changing_the_account_asks_for_its_secret_again(
+def test_changing_the_account_requires_its_secret(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     page = admin.post(
@@ -154,7 +154,7 @@ def test_changing_the_account_asks_for_its_secret_again(
     assert f'value="AC{"f" * 32}"' in page.text
 
 
-def test_another_account_is_told_what_becomes_of_messages_under_way(
+def test_changing_the_account_warns_about_messages_in_progress(
     app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
 ) -> None:
     admin.post(PAGE + "/enable")
@@ -171,18 +171,18 @@ def test_another_account_is_told_what_becomes_of_messages_under_way(
     assert warning in words(admin.get(PAGE))
 
 
-def test_enabling_is_refused_without_a_passing_test(
+def test_enabling_requires_a_passing_test(
     app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
 ) -> None:
     admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "save"})
     page = admin.post(PAGE + "/enable")
     assert (page.status_code, "Twilio rejected the Auth Token." in words(page)) == (422, True)
     with app.app_context():
-        assert one(app).state == ConnectionState.NEW
+        assert only_connection(app).state == ConnectionState.NEW
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_viewer_reads_and_is_offered_nothing_to_change(
+def test_viewer_sees_settings_without_controls(
     app: Flask, browser_for: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
     page = browser_for(Role.VIEWER).get(PAGE)
@@ -196,7 +196,7 @@ def test_broken_connection_shows_since_when_why_and_the_queue(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     @transaction
-    def break_it() -> None:
+    def break_connection() -> None:
         set_state(
             db.session.get_one(Connection, stored),
             ConnectionState.BROKEN,
@@ -204,7 +204,7 @@ def test_broken_connection_shows_since_when_why_and_the_queue(
         )
 
     with app.app_context():
-        break_it()
+        break_connection()
     for place in ("/integrations", "/integrations?state=broken", PAGE):
         page = words(admin.get(place))
         assert "Broken" in page
@@ -213,7 +213,7 @@ def test_broken_connection_shows_since_when_why_and_the_queue(
     assert "No integrations with this status" in words(admin.get("/integrations?state=enabled"))
 
 
-def test_renaming_and_archiving_ask_first(
+def test_renaming_and_archiving_ask_for_confirmation(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     assert 'value="acme-us"' in admin.get(PAGE + "/rename").text
@@ -231,10 +231,10 @@ def test_renaming_and_archiving_ask_first(
 
 
 # ── A test that passed before its settings were saved ─────────────────────────────────────────────
-def test_a_passed_test_counts_after_the_first_save(
+def test_passed_test_counts_after_the_first_save(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
-    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    passed = hidden_value(admin.post(NEW, {**values, "do": "test"}), "passed")
     assert passed
     answer = admin.post(NEW, {**values, "do": "save", "passed": passed}, follow_redirects=True)
     assert "Saved. Enable the connection to start sending" in words(answer)
@@ -244,24 +244,24 @@ def test_a_passed_test_counts_after_the_first_save(
 
 
 @pytest.mark.parametrize("other", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}])
-def test_a_passed_test_counts_for_its_own_settings_only(
+def test_passed_test_counts_only_for_the_tested_settings(
     app: Flask, admin: Browser, values: dict[str, str], other: dict[str, str], simulator: Any
 ) -> None:
-    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    passed = hidden_value(admin.post(NEW, {**values, "do": "test"}), "passed")
     admin.post(NEW, {**values, "do": "save", "passed": passed, **other})
     with app.app_context():
         one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
         assert not one.ready
 
 
-def test_a_passed_test_counts_for_its_reader_only(
+def test_passed_test_counts_only_for_its_user(
     app: Flask,
     admin: Browser,
     browser_for: Callable[..., Browser],
     values: dict[str, str],
     simulator: Any,
 ) -> None:
-    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    passed = hidden_value(admin.post(NEW, {**values, "do": "test"}), "passed")
     other = browser_for(Role.ADMIN, name="Ines Duarte")
     other.post(NEW, {**values, "do": "save", "passed": passed})
     with app.app_context():
@@ -269,23 +269,23 @@ def test_a_passed_test_counts_for_its_reader_only(
         assert not one.ready
 
 
-def test_a_failed_test_leaves_nothing_to_save_it_with(
+def test_failed_test_cannot_be_saved_as_passed(
     admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     page = admin.post(NEW, {**values, "auth_token": OTHER_TOKEN, "do": "test"})
-    assert hidden(page, "passed") == ""
+    assert hidden_value(page, "passed") == ""
 
 
-def test_a_broken_connection_that_passes_is_enabled_again(
+def test_broken_connection_is_enabled_again_after_a_passing_test(
     app: Flask, admin: Browser, stored: str, simulator: Any
 ) -> None:
     @transaction
-    def break_it() -> None:
+    def break_connection() -> None:
         one = db.session.get_one(Connection, stored)
         set_state(one, ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
 
     with app.app_context():
-        break_it()
+        break_connection()
     assert "Test again" in words(admin.get(PAGE))
     answer = admin.post(f"{PAGE}/test", follow_redirects=True)
     assert "The test passed. The connection is enabled again." in words(answer)
@@ -294,7 +294,7 @@ def test_a_broken_connection_that_passes_is_enabled_again(
 
 
 @pytest.mark.parametrize("action", ["test", "enable", "send"])
-def test_the_settings_are_saved_to_their_own_address_from_every_answer(
+def test_settings_form_always_posts_to_the_page_address(
     app: Flask, admin: Browser, stored: str, values: dict[str, str], simulator: Any, action: str
 ) -> None:
     wrong = {**values, "auth_token": OTHER_TOKEN, "do": "save"}

@@ -1,4 +1,4 @@
-"""A connection whose integration is not installed keeps a page, and can be renamed and archived."""
+"""A connection whose integration is not installed keeps a page and can be archived."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import Browser
 
 @pytest.fixture
 def uninstalled_connection(app: Flask) -> str:
-    """Add a connection of an integration that is not installed; give its id."""
+    """Add a connection of an integration that is not installed; return its ID."""
 
     @transaction
     def add() -> str:
@@ -42,7 +42,7 @@ def test_connection_without_its_integration_has_a_page(
     assert "/connections/old-pager/archive" in page.text
 
 
-def test_it_is_listed_among_the_integrations(
+def test_connection_is_listed_among_integrations(
     app: Flask, uninstalled_connection: str, browser_for: Callable[..., Browser]
 ) -> None:
     page = browser_for().get("/integrations").text
@@ -50,7 +50,7 @@ def test_it_is_listed_among_the_integrations(
     assert "/connections/old-pager" in page
 
 
-def test_it_can_be_archived_and_viewers_see_no_such_link(
+def test_connection_can_be_archived_by_admins_only(
     app: Flask, uninstalled_connection: str, browser_for: Callable[..., Browser]
 ) -> None:
     admin = browser_for(Role.ADMIN)

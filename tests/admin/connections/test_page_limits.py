@@ -1,4 +1,4 @@
-"""A connection's page limits tests, saves and messages, and names what was typed wrong."""
+"""Limits of tests, saves and messages on the page of a connection, and reports of invalid input."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hub.connections import connections
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.models import Message
-from tests.admin.connections.connection_pages import NEW, PAGE, hidden, one, words
+from tests.admin.connections.connection_pages import NEW, PAGE, hidden_value, only_connection, words
 from tests.admin.connections.connection_pages import stored as stored
 from tests.admin.connections.connection_pages import values as values
 from tests.conftest import Browser
 
 
 # ── Limits ────────────────────────────────────────────────────────────────────────────────────────
-def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
+def test_sixth_test_in_a_minute_is_refused_and_input_is_preserved(
     app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
 ) -> None:
     typed = {**values, "sender": "+13175550188", "do": "test"}
@@ -35,12 +35,12 @@ def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
     )
     assert 'id="test-result"' in page.text
     assert 'value="+13175550188"' in page.text
-    assert hidden(page, "auth_token-kept")
+    assert hidden_value(page, "auth_token-kept")
     assert admin.post(NEW, typed).status_code == 429
     assert admin.post(PAGE + "/enable").status_code == 429
 
 
-def test_the_eleventh_save_in_a_minute_waits(
+def test_eleventh_save_in_a_minute_is_refused(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     codes = [
@@ -54,10 +54,10 @@ def test_the_eleventh_save_in_a_minute_waits(
     assert "You have saved the connection 10 times in a minute." in words(page)
     assert 'value="+13175550188"' in page.text
     with app.app_context():
-        assert one(app).sender == "+13175550109"
+        assert only_connection(app).sender == "+13175550109"
 
 
-def test_the_sixth_message_in_a_minute_waits(
+def test_sixth_message_in_a_minute_is_refused(
     app: Flask,
     browser_for: Callable[..., Browser],
     values: dict[str, str],
@@ -102,7 +102,7 @@ def test_invalid_number_is_refused_with_the_reason(
     assert f'value="{to}"' in page.text
 
 
-def test_a_connection_that_is_off_sends_nothing(
+def test_disabled_connection_sends_nothing(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     page = admin.post(PAGE + "/send", {"to": "+13175551234"})

@@ -1,4 +1,4 @@
-"""No secret of a connection appears on a page, in a log or in the audit."""
+"""Secrets of a connection appear on no page, in no log and in no audit row."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_secrets_appear_in_no_page_log_or_audit_row(
         assert OTHER_TOKEN not in place
 
 
-def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
+def test_unreadable_settings_are_explained_and_can_be_entered_again(
     environ: dict[str, str],
     app: Flask,
     admin: Browser,

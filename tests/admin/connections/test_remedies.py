@@ -1,4 +1,4 @@
-"""Remedies that pages show are true: following one through the pages sends the message."""
+"""Every remedy on a page works: following its steps sends the message."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ MINIMAL_RULES = {"currency": "USD"}
 
 @dataclass
 class ThreadedBrowser:
-    """A browser whose requests are made in a thread of its own, apart from the application context
-    of the test.
-    """
+    """A browser whose requests run in a separate thread, outside the test's application context."""
 
     browser: Browser
 
@@ -73,24 +71,24 @@ class ThreadedBrowser:
 
 @pytest.fixture
 def admin(hub_demo: Flask, browser_for: Callable[..., Browser]) -> ThreadedBrowser:
-    """Give an admin's browser."""
+    """Return an admin's browser."""
     with ThreadPoolExecutor(1) as pool:
         return ThreadedBrowser(
             pool.submit(lambda: browser_for(Role.ADMIN, name="Dana Whitfield")).result()
         )
 
 
-def send() -> Message:
-    """Send a text to Eric over the demo's SMS and return the message as it was planned."""
-    found = direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
+def send_text() -> Message:
+    """Send a text to Eric over the demo's SMS and return the queued message."""
+    message_id = direct.send_message(
+        to=ERIC, text="Your contract is ready.", channel="sms", test=True
+    )
     db.session.rollback()
-    return db.session.get_one(Message, found)
+    return db.session.get_one(Message, message_id)
 
 
-def send_for_event() -> Message:
-    """Let a signing app's event send a text to Eric: what it asks for is not chosen by anybody
-    here.
-    """
+def send_text_for_event() -> Message:
+    """Send a text to Eric for an event of a signing app, which chose its options."""
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
@@ -99,46 +97,52 @@ def send_for_event() -> Message:
 
 
 def resend(admin: ThreadedBrowser, message_id: str) -> Message:
-    """Press Resend on the page of a message and return the new one."""
+    """Choose Resend on the page of a message and return the new message."""
     answer = admin.post(f"/messages/{message_id}/resend")
     assert answer.status_code == 303
     db.session.rollback()
-    again = db.session.get_one(Message, answer.location.rpartition("/")[2])
-    assert again.id != message_id, admin.get(f"/messages/{message_id}").text
-    return again
+    resent = db.session.get_one(Message, answer.location.rpartition("/")[2])
+    assert resent.id != message_id, admin.get(f"/messages/{message_id}").text
+    return resent
 
 
 def suppress(reason: str) -> Callable[[ThreadedBrowser], None]:
-    """Return what closes Eric's number for a reason."""
+    """Return a function that blocks Eric's number for this reason."""
 
-    def closing(admin: ThreadedBrowser) -> None:
+    def block(admin: ThreadedBrowser) -> None:
         suppressions.add_opt_out(
             ERIC, channel="sms", explanation="For a reason.", test=True, reason=reason
         )
 
-    return closing
+    return block
 
 
-def rule(**fields: str) -> Callable[[ThreadedBrowser], None]:
-    """Return what sets a rule on its page."""
+def set_rules(**fields: str) -> Callable[[ThreadedBrowser], None]:
+    """Return a function that saves rules on their page."""
     return lambda admin: _assert_ok(admin.post(RULES, {**MINIMAL_RULES, **fields}))
 
 
-def _assert_ok(answer: Any) -> None:
-    assert answer.status_code == 303, answer.text
+def _assert_ok(response: Any) -> None:
+    assert response.status_code == 303, response.text
 
 
 def receive_text(text: str) -> Callable[[ThreadedBrowser], None]:
-    """Return what lets Eric write."""
+    """Return a function that stores a text from Eric."""
 
-    def write(admin: ThreadedBrowser) -> None:
-        one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        came = Inbound(
-            provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text
+    def receive(admin: ThreadedBrowser) -> None:
+        connection = db.session.scalars(
+            select(Connection).where(Connection.slug == "demo-sms")
+        ).one()
+        inbound_text = Inbound(
+            provider_id=text,
+            channel=Channel.SMS,
+            senders=(connection.sender,),
+            address=ERIC,
+            text=text,
         )
-        inbound.store_inbound(came, Origin("callback", [one.id]), now())
+        inbound.store_inbound(inbound_text, Origin("callback", [connection.id]), now())
 
-    return write
+    return receive
 
 
 def receive_text_elsewhere(text: str) -> Callable[[ThreadedBrowser], None]:
@@ -150,8 +154,8 @@ def receive_text_elsewhere(text: str) -> Callable[[ThreadedBrowser], None]:
 def record_consent(given: str) -> Callable[[ThreadedBrowser], None]:
     """Return a function that records a consent or an objection on Eric's page."""
 
-    def write(admin: ThreadedBrowser) -> None:
-        send()
+    def record(admin: ThreadedBrowser) -> None:
+        send_text()
         [eric] = db.session.scalars(select(Contact.id).where(Contact.address == ERIC))
         _assert_ok(
             admin.post(
@@ -160,35 +164,41 @@ def record_consent(given: str) -> Callable[[ThreadedBrowser], None]:
         )
         db.session.rollback()
 
-    return write
+    return record
 
 
 def record_old_consent(admin: ThreadedBrowser) -> None:
     consents.record_consent(
         ConsentEntry(ERIC, True, "", at=now() - timedelta(days=30)), source="admin", test=True
     )
-    rule(consent="y", consent_days="7")(admin)
+    set_rules(consent="y", consent_days="7")(admin)
 
 
 def lift_suppression(admin: ThreadedBrowser) -> None:
-    """Open what is closed under Opt-outs, with a reason."""
+    """Lift the open opt-out on its page, with a reason."""
     db.session.rollback()
     [row] = db.session.scalars(select(Suppression.id).where(Suppression.lifted_at.is_(None)))
     _assert_ok(admin.post(f"/opt-outs/{row}", {"why": "They asked for messages."}))
 
 
-def block_recipient(wanted: bool) -> Callable[[ThreadedBrowser], None]:
-    def tell(admin: ThreadedBrowser) -> None:
-        one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        came = ChatPermission(allowed=wanted, address=ERIC, kind=one_kind(), reason="They did.")
+def report_membership(allowed: bool) -> Callable[[ThreadedBrowser], None]:
+    def apply(admin: ThreadedBrowser) -> None:
+        connection = db.session.scalars(
+            select(Connection).where(Connection.slug == "demo-sms")
+        ).one()
+        permission = ChatPermission(
+            allowed=allowed, address=ERIC, kind=address_kind(), reason="They did."
+        )
         chat_membership.apply_membership(
-            came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
+            permission,
+            Origin("callback", [connection.id]),
+            now() + timedelta(seconds=2 if allowed else 0),
         )
 
-    return tell
+    return apply
 
 
-def one_kind() -> Any:
+def address_kind() -> Any:
     return registry()["twilio_sms"].address
 
 
@@ -200,13 +210,19 @@ FOLLOWED: dict[str, tuple[Callable[[ThreadedBrowser], None], Callable[[ThreadedB
     "import": (suppress("import"), lift_suppression),
     "api": (suppress("api"), lift_suppression),
     "complaint": (suppress("complaint"), lift_suppression),
-    "shut_out": (block_recipient(False), block_recipient(True)),
-    "consent_missing": (rule(consent="y"), record_consent("yes")),
+    "shut_out": (report_membership(False), report_membership(True)),
+    "consent_missing": (set_rules(consent="y"), record_consent("yes")),
     "consent_old": (record_old_consent, record_consent("yes")),
     "consent_no": (record_consent("no"), record_consent("yes")),
-    "country_not_allowed": (rule(countries="DE"), rule(countries="DE, US")),
-    "cap_hour": (lambda admin: (rule(per_hour="1")(admin), send(), None)[-1], rule(per_hour="9")),
-    "cap_day": (lambda admin: (rule(per_day="1")(admin), send(), None)[-1], rule(per_day="9")),
+    "country_not_allowed": (set_rules(countries="DE"), set_rules(countries="DE, US")),
+    "cap_hour": (
+        lambda admin: (set_rules(per_hour="1")(admin), send_text(), None)[-1],
+        set_rules(per_hour="9"),
+    ),
+    "cap_day": (
+        lambda admin: (set_rules(per_day="1")(admin), send_text(), None)[-1],
+        set_rules(per_day="9"),
+    ),
 }
 # what a person elsewhere does, or what passes by itself, and where that is tested
 OTHER_SENDER = {
@@ -231,20 +247,20 @@ OTHER_SENDER = {
 }
 
 
-def test_every_code_of_ours_is_followed_here_or_tested_elsewhere() -> None:
+def test_every_refusal_code_is_covered_here_or_elsewhere() -> None:
     assert set(CODES) == FOLLOWED.keys() | OTHER_SENDER.keys()
     assert all(problem.remedy for problem in (*CODES.values(), *BY_STATUS.values()))
 
 
 @pytest.mark.parametrize("code", FOLLOWED)
-def test_a_message_is_sent_again_once_its_remedy_was_followed(
+def test_message_is_sent_after_following_the_remedy(
     hub_demo: Flask, admin: ThreadedBrowser, code: str
 ) -> None:
     before, remedy = FOLLOWED[code]
     before(admin)
     # somebody who resends by hand answers for the consent
     manual = code not in ("consent_missing", "consent_old")
-    kept = send() if manual else send_for_event()
+    kept = send_text() if manual else send_text_for_event()
     assert (kept.status, kept.code) == ("suppressed", code)
     page = admin.get(f"/messages/{kept.id}").text
     assert CODES[code].text.partition(":")[0] in page
@@ -265,24 +281,24 @@ def team_connection(hub_demo: Flask, fake_provider: FakeProvider) -> Connection:
     one = db.session.get_one(Connection, add_team_connection("T1"))
 
     @transaction
-    def fill_in() -> None:  # what its form, which asks for nothing, would store
+    def clear_settings() -> None:  # what its form, which asks for nothing, would store
         db.session.get_one(Connection, one.id).settings = {}
 
-    fill_in()
+    clear_settings()
     return one
 
 
-def refusing(error: Exception) -> Any:
+def raise_error(error: Exception) -> Any:
     def refuse(outbound: Any) -> Any:
         raise error
 
     return refuse
 
 
-def test_allow_again_lets_messages_go_where_a_provider_refused(
+def test_allow_again_unblocks_a_destination_that_a_provider_refused(
     hub_demo: Flask, admin: ThreadedBrowser
 ) -> None:
-    first = send()
+    first = send_text()
     suppressions.suppress(first.id, reason="provider", code="21610")
     update_message(first.id, status="failed", code="21610", due_at=None)
     assert "START" in admin.get(f"/messages/{first.id}").text
@@ -290,10 +306,10 @@ def test_allow_again_lets_messages_go_where_a_provider_refused(
     assert resend(admin, first.id).status == "queued"
 
 
-def test_a_broken_connection_goes_on_once_its_test_passes(
+def test_broken_connection_sends_again_after_a_passing_test(
     team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser
 ) -> None:
-    fake_provider.on_send = refusing(
+    fake_provider.on_send = raise_error(
         ConnectionBroken("The key was revoked. Make another one.", "key")
     )
     waiting = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
@@ -307,7 +323,7 @@ def test_a_broken_connection_goes_on_once_its_test_passes(
     assert "is broken" not in admin.get("/").text
 
 
-def test_a_disabled_connection_sends_once_it_is_enabled(
+def test_disabled_connection_sends_after_it_is_enabled(
     team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser
 ) -> None:
     waiting = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
@@ -323,7 +339,7 @@ def test_a_disabled_connection_sends_once_it_is_enabled(
 def test_failed_message_can_be_resent(
     team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser, given: Status
 ) -> None:
-    fake_provider.on_send = refusing(PermanentError("No.", "p7"))
+    fake_provider.on_send = raise_error(PermanentError("No.", "p7"))
     first = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
     deliver()
     update_message(first, status=given.value, due_at=None)
@@ -335,8 +351,8 @@ def test_failed_message_can_be_resent(
 
 
 @pytest.mark.parametrize("cls", registry().values(), ids=lambda cls: cls.name)
-def test_every_remedy_of_an_integration_that_names_a_button_names_one_there_is(cls: Any) -> None:
-    """A remedy may name Set webhook, Test connection and the like only where they exist."""
+def test_remedies_of_integrations_name_existing_buttons(cls: Any) -> None:
+    """A remedy names Set webhook, Test connection and the like only where the page has them."""
     titles = set(cls.actions.values())
     for code in [*getattr(cls, "stop_codes", ()), *_codes(cls)]:
         problem = cls.explain(code)

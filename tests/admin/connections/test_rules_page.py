@@ -1,6 +1,4 @@
-"""The page of a connection's rules: what an admin types is kept as it was meant, and what cannot be
-meant is said at its field.
-"""
+"""The page of a connection's rules: stored values and reported contradictions."""
 
 from __future__ import annotations
 
@@ -39,22 +37,22 @@ FULL = {
 
 
 @pytest.fixture(autouse=True)
-def _demo(app: Flask) -> None:
+def _prepare_demo(app: Flask) -> None:
     with app.app_context():
         demo.prepare()
 
 
-def held(app: Flask) -> policy.Rules:
+def stored_rules(app: Flask) -> policy.Rules:
     with app.app_context():
         return policy.rules_of(
             db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one().info
         )
 
 
-def test_everything_is_kept_and_shown_as_it_was_typed(app: Flask, admin: Browser) -> None:
+def test_rules_are_stored_and_shown_as_entered(app: Flask, admin: Browser) -> None:
     answer = admin.post(PATH, FULL)
     assert (answer.status_code, answer.location) == (303, PATH)
-    kept = held(app)
+    kept = stored_rules(app)
     assert (kept.consent, kept.consent_days, kept.countries, kept.per_hour, kept.per_day) == (
         True,
         365,
@@ -81,7 +79,7 @@ def test_everything_is_kept_and_shown_as_it_was_typed(app: Flask, admin: Browser
 def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
     admin.post(PATH, FULL)
     assert admin.post(PATH, {"currency": "USD"}).status_code == 303
-    assert held(app) == policy.Rules()
+    assert stored_rules(app) == policy.Rules()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +107,7 @@ def test_contradictory_rule_is_reported_at_its_field_and_not_saved(
     assert "US, DE" in answer.text.upper() or field == "countries", (
         "what was typed stands there still"
     )
-    assert held(app) == policy.Rules()
+    assert stored_rules(app) == policy.Rules()
 
 
 def test_only_an_admin_changes_rules(browser_for: Callable[[Role], Browser]) -> None:
@@ -119,7 +117,7 @@ def test_only_an_admin_changes_rules(browser_for: Callable[[Role], Browser]) -> 
 
 
 @pytest.mark.parametrize(("spent", "tone"), [("3.90", None), ("4.00", "80%"), ("5", "100%")])
-def test_the_overview_tells_when_a_limit_is_near(
+def test_overview_warns_when_a_limit_is_near(
     app: Flask, admin: Browser, spent: str, tone: str | None
 ) -> None:
     admin.post(PATH, FULL)

@@ -1,4 +1,4 @@
-"""The steps at the top of a connection's page, and how its fields are written."""
+"""The steps at the top of a connection's page, and the markup of its fields."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _connection(**values: object) -> Connection:
         (_connection(**PASSED, state="broken"), True, ["done", "stuck", "", "done"]),
     ],
 )
-def test_the_steps_say_what_is_done_and_what_comes_next(
+def test_steps_show_progress_and_the_next_action(
     connection: Connection | None, sent_one: bool, expected: list[str]
 ) -> None:
     assert [state for _, state in steps(connection, sent_one=sent_one)] == expected
@@ -78,7 +78,7 @@ def test_invalid_field_is_announced_to_screen_readers() -> None:
     assert "is-invalid" in written
 
 
-def test_a_stored_secret_is_hinted_at_and_never_echoed() -> None:
+def test_stored_secret_is_hinted_at_and_never_shown() -> None:
     field = _Settings(data={"token": "s3cret"}).token
     field.stored = True
     written = field(**with_error_attributes(field, "form-control"))

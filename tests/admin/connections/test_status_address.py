@@ -34,7 +34,7 @@ def settings(case: Any) -> dict[str, str]:
     return found
 
 
-def test_page_says_what_the_sender_does(
+def test_page_and_sender_agree_on_the_status_address(
     case: Any, app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     with app.app_context():

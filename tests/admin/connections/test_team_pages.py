@@ -1,4 +1,4 @@
-"""Pages of team posts: chosen at the connection, listed with the request, with action links."""
+"""Pages of team posts: settings of the connection, posts of a request, action links."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.team_connections import accept_post
 
 
 # ── At the connection ─────────────────────────────────────────────────────────────────────────────
-def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
+def test_admin_chooses_the_events_that_are_posted(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     one = connect_team("W1")
@@ -54,7 +54,7 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
     )
 
 
-def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
+def test_changed_destination_is_shown_beside_the_one_in_settings(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     one = connect_team("W1")
@@ -68,7 +68,7 @@ def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
     assert "The destination changed after the settings were saved" in page
 
 
-def test_a_link_into_a_group_is_made_and_shown_once(
+def test_group_link_is_created_and_shown_once(
     connect_team: ConnectTeam, fake_provider: FakeProvider, browser_for: Callable[..., Browser]
 ) -> None:
     slug = connect_team("").slug
@@ -80,7 +80,7 @@ def test_a_link_into_a_group_is_made_and_shown_once(
     assert "https://team-chat.example/group/" not in boss.get(f"/connections/{slug}").text
 
 
-def test_one_is_sent_to_the_team_when_no_recipient_is_given(
+def test_message_without_a_recipient_is_posted_to_the_team(
     connect_team: ConnectTeam,
     fake_provider: FakeProvider,
     run_in_app: RunInApp[Any],
@@ -95,7 +95,7 @@ def test_one_is_sent_to_the_team_when_no_recipient_is_given(
     assert [post.to for post in fake_provider.sent] == ["W1"]
 
 
-def test_without_a_place_a_recipient_is_asked_for(
+def test_message_without_a_destination_requires_a_recipient(
     connect_team: ConnectTeam, fake_provider: FakeProvider, browser_for: Callable[..., Browser]
 ) -> None:
     page = browser_for(Role.OPERATOR).post(f"/connections/{connect_team('').slug}/send", {"to": ""})
@@ -104,7 +104,7 @@ def test_without_a_place_a_recipient_is_asked_for(
 
 
 # ── Behind the link ───────────────────────────────────────────────────────────────────────────────
-def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(
+def test_renamed_connection_asks_to_set_the_webhook_again(
     run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     run_in_app(demo.connect_chats)
@@ -126,22 +126,22 @@ def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(
     assert "old address" not in text_of(again)
 
 
-def test_a_chat_that_let_us_in_was_never_closed(
+def test_chat_that_starts_with_a_permission_has_no_opt_out(
     run_in_app: RunInApp[Any], connect_team: ConnectTeam, browser_for: Callable[..., Browser]
 ) -> None:
     team_chat = connect_team("")
 
-    def let_in() -> str:
+    def apply_permission() -> str:
         came = ChatPermission(allowed=True, address="778899", reason="The person started the bot.")
         chat_membership.apply_membership(came, Origin("callback", [team_chat.id]), now())
         return contact_for("chat", "778899", test=True).id
 
     boss = browser_for(Role.ADMIN)
-    assert "Opted out" not in text_of(boss.get(f"/contacts/{run_in_app(let_in)}"))
+    assert "Opted out" not in text_of(boss.get(f"/contacts/{run_in_app(apply_permission)}"))
     assert "778899" not in text_of(boss.get("/opt-outs?show=lifted"))
 
 
-def test_the_demo_connects_chats_and_posts_what_is_usual(run_in_app: RunInApp[Any]) -> None:
+def test_demo_connects_chats_and_posts_the_default_events(run_in_app: RunInApp[Any]) -> None:
     run_in_app(demo.connect_chats)
     run_in_app(demo.connect_chats)
 
@@ -159,23 +159,23 @@ def test_the_demo_connects_chats_and_posts_what_is_usual(run_in_app: RunInApp[An
     )
 
 
-def test_a_channel_is_carried_by_the_first_that_reaches_whom_it_is_for(
+def test_chat_message_uses_the_first_connection_that_reaches_the_recipient(
     run_in_app: RunInApp[Any],
 ) -> None:
     run_in_app(demo.connect_chats)
 
-    def carrier(to: str) -> str:
+    def connection_slug_for(to: str) -> str:
         message_id = direct.send_message(
             to=to, text="Your contract is ready.", channel="chat", test=True
         )
         return db.session.get_one(Message, message_id).connection.slug
 
-    assert run_in_app(lambda: carrier("eric@acme.example")) == "demo-slack"
-    assert run_in_app(lambda: carrier("778899")) == "demo-telegram"
+    assert run_in_app(lambda: connection_slug_for("eric@acme.example")) == "demo-slack"
+    assert run_in_app(lambda: connection_slug_for("778899")) == "demo-telegram"
 
 
 # ── A destination that takes no posts ─────────────────────────────────────────────────────────────
-def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_works(
+def test_every_page_shows_a_paused_destination_and_a_working_remedy(
     connect_team: ConnectTeam,
     admin: Browser,
     fake_provider: FakeProvider,
@@ -184,10 +184,10 @@ def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_wo
     place = connect_team("T1")
 
     @transaction
-    def fill_in() -> None:  # what its form, which asks for nothing, would store
+    def clear_settings() -> None:  # what its form, which asks for nothing, would store
         db.session.get_one(Connection, place.id).settings = {}
 
-    run_in_app(fill_in)
+    run_in_app(clear_settings)
     why = "The app was removed from the channel. Add it again in the channel’s settings."
 
     def refuse(outbound: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The templates page: ours, the provider's, and which of theirs says what."""
+"""The templates page: texts of Signpost, templates of the provider, and their mapping."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.conftest import Browser
 SAMPLES = {"1": "Title", "2": "Link"}
 
 
-def kept(app: Flask, **states: str) -> dict[str, str]:
-    """Keep a template in each of these states, by name; return their ids, and the connection's."""
+def store_templates(app: Flask, **states: str) -> dict[str, str]:
+    """Store a template in each of these states, by name; return their IDs and the connection's."""
     with app.app_context():
         demo.prepare()
         connection_id = whatsapp()
-        keep(connection_id, **states)
+        add_templates(connection_id, **states)
         rows = db.session.scalars(select(ProviderTemplate)).all()
         return {row.name: row.id for row in rows} | {"connection": connection_id}
 
 
-def keep(connection_id: str, **states: str) -> None:
+def add_templates(connection_id: str, **states: str) -> None:
     template_sync.store_templates(
         connection_id,
         [
@@ -48,14 +48,14 @@ def keep(connection_id: str, **states: str) -> None:
     )
 
 
-def test_our_texts_stand_there_without_any_provider(admin: Browser) -> None:
+def test_texts_are_listed_without_any_provider(admin: Browser) -> None:
     page = admin.get("/templates").text
     assert "request_sent" in page
     assert "Please review &amp; sign" in page
 
 
-def test_only_an_approved_template_can_be_mapped(app: Flask, admin: Browser) -> None:
-    ids = kept(app, good="approved", bad="rejected")
+def test_only_approved_templates_can_be_mapped(app: Flask, admin: Browser) -> None:
+    ids = store_templates(app, good="approved", bad="rejected")
     page = admin.get("/templates").text
     assert f"/templates/{ids['good']}" in page
     assert f"/templates/{ids['bad']}" not in page
@@ -69,8 +69,8 @@ def test_only_an_approved_template_can_be_mapped(app: Flask, admin: Browser) -> 
     assert "sends only approved templates" in answer.text
 
 
-def test_a_template_is_mapped_previewed_and_let_go(app: Flask, admin: Browser) -> None:
-    ids = kept(app, good="approved")
+def test_template_is_mapped_previewed_and_unmapped(app: Flask, admin: Browser) -> None:
+    ids = store_templates(app, good="approved")
     page = admin.get(f"/templates/{ids['good']}").text
     assert "Employment Agreement waits: " in page, "the preview is filled"
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
@@ -88,18 +88,18 @@ def test_a_template_is_mapped_previewed_and_let_go(app: Flask, admin: Browser) -
         assert db.session.scalars(select(TemplateMapping)).all() == []
 
 
-def test_a_mapped_template_that_is_paused_later_is_warned_of(app: Flask, admin: Browser) -> None:
-    ids = kept(app, good="approved")
+def test_mapped_template_that_is_paused_later_shows_a_warning(app: Flask, admin: Browser) -> None:
+    ids = store_templates(app, good="approved")
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
     admin.post(f"/templates/{ids['good']}", fields)
     with app.app_context():
-        keep(ids["connection"], good="paused")
+        add_templates(ids["connection"], good="paused")
     assert "good can no longer be sent." in admin.get("/templates").text
     assert "Demo WhatsApp can no longer send the template good" in admin.get("/").text
 
 
-def test_a_choice_is_previewed_without_being_kept(app: Flask, admin: Browser) -> None:
-    ids = kept(app, good="approved")
+def test_preview_does_not_save_the_choice(app: Flask, admin: Browser) -> None:
+    ids = store_templates(app, good="approved")
     fields = {
         "name": "request_sent",
         "locale": "en",
@@ -114,8 +114,8 @@ def test_a_choice_is_previewed_without_being_kept(app: Flask, admin: Browser) ->
         assert db.session.scalars(select(TemplateMapping)).all() == []
 
 
-def test_a_mapping_is_shown_as_it_is_when_it_is_opened_again(app: Flask, admin: Browser) -> None:
-    ids = kept(app, request_reminder="approved")
+def test_stored_mapping_is_shown_when_reopened(app: Flask, admin: Browser) -> None:
+    ids = store_templates(app, request_reminder="approved")
     assert (
         '<option selected value="request_reminder">'
         in admin.get(f"/templates/{ids['request_reminder']}").text
@@ -128,7 +128,7 @@ def test_a_mapping_is_shown_as_it_is_when_it_is_opened_again(app: Flask, admin: 
     assert "Acme HR waits: Employment Agreement" in page
 
 
-def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(
+def test_templates_are_fetched_daily_and_sooner_after_a_failure(
     app: Flask, simulator: object
 ) -> None:
     with app.app_context():
@@ -145,7 +145,7 @@ def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(
         assert template_sync.sync_due() == 0
 
 
-def test_a_provider_that_does_not_answer_is_asked_again_in_an_hour(app: Flask) -> None:
+def test_unreachable_provider_is_polled_again_after_an_hour(app: Flask) -> None:
     with app.app_context():
         demo.prepare()
         assert template_sync.sync_due() == 0
@@ -155,7 +155,7 @@ def test_a_provider_that_does_not_answer_is_asked_again_in_an_hour(app: Flask) -
 
 
 def test_viewer_sees_no_buttons(app: Flask, browser_for: object) -> None:
-    ids = kept(app, good="approved")
+    ids = store_templates(app, good="approved")
     operator = browser_for(Role.OPERATOR)  # type: ignore[operator]
     page = operator.get("/templates").text
     assert "good" in page

@@ -1,4 +1,4 @@
-"""The opt-outs page: closing, finding, opening again, and files as large as lists of people are."""
+"""The opt-outs page: adding, finding and removing opt-outs, and importing large files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Browser
 from tests.hub_fixtures import ERIC
 
 
-def given(browser: Browser, content: bytes, kind: str = "opt-outs") -> tuple[int, str]:
+def import_file(browser: Browser, content: bytes, kind: str = "opt-outs") -> tuple[int, str]:
     with BytesIO(content) as file:
         answer = browser.client.post(
             "/opt-outs/import",
@@ -29,19 +29,19 @@ def given(browser: Browser, content: bytes, kind: str = "opt-outs") -> tuple[int
     return answer.status_code, answer.text
 
 
-def test_a_file_may_be_larger_than_what_programs_post(app: Flask, admin: Browser) -> None:
+def test_import_file_may_exceed_the_api_body_limit(app: Flask, admin: Browser) -> None:
     why = "x" * 450
     lines = "".join(f"+1317555{n:04d},{why}\n" for n in range(700))
     assert len(lines) > 300 * 1024
-    status, page = given(admin, b"address,why\n" + lines.encode())
+    status, page = import_file(admin, b"address,why\n" + lines.encode())
     assert status == 200
     assert "700 addresses were opted out." in page
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(Suppression)) == 700
 
 
-def test_lines_that_are_refused_are_told_with_their_field(app: Flask, admin: Browser) -> None:
-    status, page = given(
+def test_refused_lines_are_listed_with_their_field(app: Flask, admin: Browser) -> None:
+    status, page = import_file(
         admin, b"address,given\n+13175551234,yes\n+13175551234,maybe\n", "consents"
     )
     assert status == 200
@@ -49,15 +49,15 @@ def test_lines_that_are_refused_are_told_with_their_field(app: Flask, admin: Bro
     assert "Line 3: given: Enter yes or no." in page
 
 
-def test_a_file_that_is_none_is_refused_at_its_field(admin: Browser) -> None:
+def test_file_that_is_not_csv_is_refused_at_its_field(admin: Browser) -> None:
     for content in (b"number\n+13175551234\n", b"\xff\xfe\x00a"):
-        status, page = given(admin, content)
+        status, page = import_file(admin, content)
         assert status == 422
         assert 'id="file-file-error"' in page
         assert "invalid-feedback" in page
 
 
-def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser) -> None:
+def test_search_finds_an_address_and_explains_an_invalid_one(app: Flask, admin: Browser) -> None:
     with app.app_context():
         suppressions.add_opt_out(ERIC, explanation="Asked us.", test=True)
     assert "Asked us." in admin.get("/opt-outs?q=%2B13175551234").text
@@ -65,7 +65,7 @@ def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser
     assert "country code is missing" in admin.get("/opt-outs?q=3175551234").text
 
 
-def test_an_operator_closes_and_only_an_admin_opens(app: Flask, browser_for: object) -> None:
+def test_operator_adds_and_only_an_admin_removes_opt_outs(app: Flask, browser_for: object) -> None:
     operator = browser_for(Role.OPERATOR)  # type: ignore[operator]
     assert (
         operator.post(

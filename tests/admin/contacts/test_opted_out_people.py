@@ -1,4 +1,4 @@
-"""People who opted out are marked where somebody is about to message them."""
+"""People who opted out are marked on the pages from which they would be messaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.messaging.inbox import conversations
 from hub.models import SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.admin.messages.test_inbox import whatsapp, wrote
+from tests.admin.messages.test_inbox import receive_text, whatsapp
 from tests.conftest import Browser
 from tests.hub_fixtures import ERIC, event_body, signer_body, source_id
 
@@ -34,7 +34,7 @@ def words(page: str) -> str:
 
 @pytest.fixture
 def run_in_app(app: Flask) -> Callable[[Callable[[], Any]], Any]:
-    """Give a function that runs something in the application, apart from every request."""
+    """Return a function that runs a callable in an application context of its own."""
 
     def run(action: Callable[[], Any]) -> Any:
         with app.app_context():
@@ -47,7 +47,7 @@ def run_in_app(app: Flask) -> Callable[[Callable[[], Any]], Any]:
 
 @pytest.fixture
 def request_path(run_in_app: Callable[[Callable[[], Any]], Any]) -> str:
-    """Send a document to Eric and Anna, and give the path of the request's page."""
+    """Send a document to Eric and Anna, and return the path of the request's page."""
 
     def send() -> str:
         event = event_body(signers=[signer_body("Eric", ERIC), signer_body("Anna", ANNA)])
@@ -58,26 +58,26 @@ def request_path(run_in_app: Callable[[Callable[[], Any]], Any]) -> str:
 
 
 def panel(admin: Browser, path: str, name: str) -> str:
-    """Return the words of one signer's panel."""
+    """Return the text of one signer's panel."""
     found = re.search(rf'<section[^>]*aria-label="{name}".*?</section>', admin.get(path).text, re.S)
     assert found
     return words(found[0])
 
 
-def test_a_signer_who_replied_stop_is_marked_on_the_request(
+def test_signer_who_replied_stop_is_marked_on_the_request(
     run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
     assert "Opted out" not in words(admin.get(request_path).text)
-    run_in_app(lambda: wrote(whatsapp(), "STOP"))
+    run_in_app(lambda: receive_text(whatsapp(), "STOP"))
     assert "Eric Opted out" in panel(admin, request_path, "Eric")
     assert "Opted out of WhatsApp just now" in panel(admin, request_path, "Eric")
     assert "Opted out" not in panel(admin, request_path, "Anna")
-    run_in_app(lambda: wrote(whatsapp(), "START", 2))
+    run_in_app(lambda: receive_text(whatsapp(), "START", 2))
     assert "Opted out" not in panel(admin, request_path, "Eric")
 
 
 @pytest.mark.parametrize("by_link", [False, True])
-def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
+def test_signer_blocked_by_an_admin_is_marked_under_each_identity(
     run_in_app: Any, request_path: str, admin: Browser, by_link: bool
 ) -> None:
     def block() -> None:
@@ -94,7 +94,7 @@ def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
     assert "Opted out" not in panel(admin, request_path, "Eric")
 
 
-def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
+def test_objection_marks_the_signer_until_a_later_consent(
     run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
     def record(given: bool) -> None:
@@ -107,23 +107,23 @@ def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
     assert "Opted out" not in panel(admin, request_path, "Anna")
 
 
-def test_a_conversation_after_stop_has_a_reason_instead_of_a_composer(
+def test_conversation_after_stop_shows_a_reason_instead_of_a_composer(
     run_in_app: Any, admin: Browser
 ) -> None:
-    run_in_app(lambda: wrote(whatsapp(), "Is this final?"))
+    run_in_app(lambda: receive_text(whatsapp(), "Is this final?"))
     path = f"/inbox/{run_in_app(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text
-    run_in_app(lambda: wrote(whatsapp(), "STOP", 2))
+    run_in_app(lambda: receive_text(whatsapp(), "STOP", 2))
     page = admin.get(path).text
     assert "<textarea" not in page
     assert "You cannot reply: " in words(page)
     assert "No messages are sent on WhatsApp until the person opts in again" in words(page)
-    run_in_app(lambda: wrote(whatsapp(), "START", 3))
+    run_in_app(lambda: receive_text(whatsapp(), "START", 3))
     assert "<textarea" in admin.get(path).text
 
 
-def test_an_opt_out_of_another_channel_leaves_the_composer(run_in_app: Any, admin: Browser) -> None:
-    run_in_app(lambda: wrote(whatsapp(), "Is this final?"))
+def test_opt_out_of_another_channel_keeps_the_composer(run_in_app: Any, admin: Browser) -> None:
+    run_in_app(lambda: receive_text(whatsapp(), "Is this final?"))
     run_in_app(lambda: suppressions.add_opt_out(ERIC, channel="sms", test=True))
     path = f"/inbox/{run_in_app(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text

@@ -1,4 +1,4 @@
-"""A person's rights on the pages: a file of what is kept, and erasure, for admins."""
+"""Privacy pages: export and erasure of a person's data, for admins."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def contact_id(app: Flask) -> str:
         return contact_for(Address.PHONE, ERIC, test=True).id
 
 
-def test_a_person_is_given_what_is_kept_of_them(admin: Browser, contact_id: str) -> None:
+def test_admin_exports_the_data_of_a_person(admin: Browser, contact_id: str) -> None:
     answer = admin.get(f"/contacts/{contact_id}/data")
     assert answer.headers["Content-Disposition"] == f"attachment; filename={contact_id}.json"
     assert json.loads(answer.text)["messages"][0]["says"]["text"] == "Your contract is ready."
     assert "Downloaded a person’s data" in admin.get("/activity").text
 
 
-def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, contact_id: str) -> None:
+def test_person_is_erased_once_with_a_reason(admin: Browser, contact_id: str) -> None:
     assert "the text of 1 message" in admin.get(f"/contacts/{contact_id}/erase").text
     assert admin.post(f"/contacts/{contact_id}/erase", {"why": ""}).status_code == 422
     assert admin.post(f"/contacts/{contact_id}/erase", {"why": "By letter."}).status_code == 303
@@ -52,7 +52,9 @@ def test_unknown_message_is_not_found(admin: Browser) -> None:
         )
 
 
-def test_only_admins_may(browser_for: Callable[[Role], Browser], contact_id: str) -> None:
+def test_export_and_erasure_require_an_admin(
+    browser_for: Callable[[Role], Browser], contact_id: str
+) -> None:
     operator = browser_for(Role.OPERATOR)
     assert "Erase this person" not in operator.get(f"/contacts/{contact_id}").text
     assert operator.get(f"/contacts/{contact_id}/data").status_code == 403

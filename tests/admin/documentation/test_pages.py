@@ -1,4 +1,4 @@
-"""The documentation that a running hub serves, and the links to it in the navigation."""
+"""The documentation pages of a running hub, and their links in the navigation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_documentation_requires_sign_in(anonymous: Browser, address: str) -> Non
     assert answer.headers["Location"].startswith("/sign-in")
 
 
-def test_every_page_is_shown_with_one_title_and_the_strict_policy(viewer: Browser) -> None:
+def test_every_page_has_one_title_and_the_strict_policy(viewer: Browser) -> None:
     assert len(ADDRESSES) > 70
     for address in ADDRESSES:
         page = viewer.get(address)
@@ -42,7 +42,7 @@ def test_every_page_is_shown_with_one_title_and_the_strict_policy(viewer: Browse
         assert "<!--" not in page.text
 
 
-def test_everything_that_a_page_shows_comes_from_the_hub(viewer: Browser) -> None:
+def test_pages_load_everything_from_the_hub(viewer: Browser) -> None:
     for address in ADDRESSES:
         for source in re.findall(r'<img[^>]* src="([^"]+)"', viewer.get(address).text):
             assert viewer.get(source).content_type == "image/png", (address, source)
@@ -56,7 +56,7 @@ def test_links_between_pages_and_to_images_work(viewer: Browser) -> None:
     assert not [link for link in followed if viewer.get(link).status_code != 200]
 
 
-def test_link_to_a_file_that_is_no_page_is_text(viewer: Browser) -> None:
+def test_link_to_an_unpublished_file_is_shown_as_text(viewer: Browser) -> None:
     page = viewer.get("/docs/benchmarks").text
     assert "<a>benchmarks</a>" in page
     assert "benchmarks/README.md" not in page
@@ -84,7 +84,7 @@ def test_wheel_contains_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
     assert "hub/docs/screenshots/message-1440.png" in held
 
 
-def test_navigation_marks_the_documentation_as_the_current_place(viewer: Browser) -> None:
+def test_navigation_marks_documentation_as_current(viewer: Browser) -> None:
     assert 'href="/docs" aria-current="page"' in viewer.get("/docs/rules").text
 
 

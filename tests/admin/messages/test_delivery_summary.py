@@ -1,4 +1,4 @@
-"""The sentence at the top of a message's page is decided from the facts alone."""
+"""The sentence at the top of a message's page, decided by a pure function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBLEM = Problem("30003", "The phone is off.", "Try again later.")
 PAUSED = DestinationPause("#contracts", "channel_not_found", "The channel is gone.", PLANNED, 1)
 
 
-def a_situation(status: Status, *, enabled: bool = True, **fields: object) -> Situation:
+def make_situation(status: Status, *, enabled: bool = True, **fields: object) -> Situation:
     state = ConnectionState.ENABLED if enabled else ConnectionState.DISABLED
     connection = Connection(
         integration="twilio_sms", title="Texts", slug="texts", state=state, state_reason=""
@@ -42,43 +42,43 @@ def _page(app: Flask) -> object:
         yield
 
 
-def test_delivery_says_how_long_it_took() -> None:
-    summary = summarize(a_situation(Status.DELIVERED))
+def test_delivered_message_shows_how_long_it_took() -> None:
+    summary = summarize(make_situation(Status.DELIVERED))
     assert summary.tone == "good"
     assert summary.title == "Delivered in 2 s."
 
 
-def test_failure_says_why_and_how_to_fix_it() -> None:
-    summary = summarize(replace(a_situation(Status.FAILED), problem=PROBLEM))
+def test_failed_message_shows_why_and_how_to_fix_it() -> None:
+    summary = summarize(replace(make_situation(Status.FAILED), problem=PROBLEM))
     assert (summary.tone, summary.text) == ("bad", "The phone is off. Try again later.")
 
 
-def test_message_that_arrived_when_sent_again_is_good_news() -> None:
-    failed = replace(a_situation(Status.FAILED), problem=PROBLEM, unreadable="damaged")
-    again = a_situation(Status.DELIVERED).message
+def test_resent_message_that_was_delivered_is_shown_as_success() -> None:
+    failed = replace(make_situation(Status.FAILED), problem=PROBLEM, unreadable="damaged")
+    again = make_situation(Status.DELIVERED).message
     summary = summarize(replace(failed, arrived_later=again))
     assert (summary.tone, summary.href) == ("good", f"/messages/{again.id}")
 
 
 def test_damaged_row_is_named_before_its_connection() -> None:
-    off = a_situation(Status.QUEUED, enabled=False)
+    off = make_situation(Status.QUEUED, enabled=False)
     assert summarize(replace(off, unreadable="damaged")).text == "damaged"
     assert summarize(off).href == "/connections/texts"
 
 
 def test_paused_destination_is_named_before_the_next_attempt() -> None:
-    waiting = a_situation(Status.QUEUED, tries=1, due_at=PLANNED)
+    waiting = make_situation(Status.QUEUED, tries=1, due_at=PLANNED)
     assert "#contracts" in summarize(replace(waiting, paused=PAUSED)).title
     assert "Next attempt at" in summarize(waiting).title
 
 
 def test_quiet_hours_are_named_before_the_next_attempt() -> None:
-    waiting = a_situation(Status.QUEUED, tries=1, due_at=PLANNED, code=policy.QUIET)
+    waiting = make_situation(Status.QUEUED, tries=1, due_at=PLANNED, code=policy.QUIET)
     assert "quiet hours" in summarize(waiting).title
 
 
-def test_message_at_the_provider_says_when_its_status_is_asked_for() -> None:
-    sent = a_situation(Status.SENT, due_at=PLANNED)
+def test_message_at_the_provider_shows_the_next_status_poll() -> None:
+    sent = make_situation(Status.SENT, due_at=PLANNED)
     text = summarize(sent).text
-    assert text != summarize(a_situation(Status.SENT)).text
+    assert text != summarize(make_situation(Status.SENT)).text
     assert ":30" in text

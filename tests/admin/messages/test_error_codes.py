@@ -1,4 +1,4 @@
-"""The page of what went wrong: each code counted, with what it means and what to do."""
+"""The page of error codes: each code counted, explained, and linked to its messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.hub_fixtures import queue_text
 
 
 @transaction
-def ended(message_id: str, code: str, status: str = "failed", **more: object) -> None:
+def add_ended_message(message_id: str, code: str, status: str = "failed", **more: object) -> None:
     db.session.execute(
         update(Message)
         .where(Message.id == message_id)
@@ -25,11 +25,11 @@ def ended(message_id: str, code: str, status: str = "failed", **more: object) ->
     )
 
 
-def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admin: Browser) -> None:
+def test_codes_are_counted_explained_and_linked_to_messages(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
         for code in ("30003", "30003", "99999", "media_type"):
-            ended(queue_text(), code)
+            add_ended_message(queue_text(), code)
     page = admin.get("/codes").text
     assert page.index("30003") < page.index("99999"), "the most frequent first"
     assert "/messages?q=30003" in page
@@ -38,9 +38,9 @@ def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admi
     assert "Signpost has no text for this code" in page, "and that one is not known"
 
 
-def test_nothing_is_said_plainly_and_what_is_old_is_left_out(app: Flask, admin: Browser) -> None:
+def test_page_without_recent_errors_is_empty(app: Flask, admin: Browser) -> None:
     assert "No errors" in admin.get("/codes").text
     with app.app_context():
         demo.prepare()
-        ended(queue_text(), "30003", id=id_at("msg", now() - timedelta(days=31)))
+        add_ended_message(queue_text(), "30003", id=id_at("msg", now() - timedelta(days=31)))
     assert "No errors" in admin.get("/codes").text

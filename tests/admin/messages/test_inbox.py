@@ -1,4 +1,4 @@
-"""The inbox: what people wrote, what is new, and answering them."""
+"""The inbox: received messages, unread counts, and replies."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.hub_fixtures import ERIC, process_pending_callbacks
 
 
 def whatsapp() -> str:
-    """Return the demo's WhatsApp connection."""
+    """Return the ID of the demo's WhatsApp connection."""
     return db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one()
 
 
-def wrote(connection_id: str, text: str, n: int = 1) -> None:
+def receive_text(connection_id: str, text: str, n: int = 1) -> None:
     sender = db.session.get_one(Connection, connection_id).sender
     came = Inbound(
         provider_id=f"SM{n:032x}",
@@ -44,11 +44,11 @@ def wrote(connection_id: str, text: str, n: int = 1) -> None:
 def prepared(app: Flask) -> str:
     with app.app_context():
         demo.prepare()
-        wrote(whatsapp(), "Is this the final version?")
+        receive_text(whatsapp(), "Is this the final version?")
         return conversations.newest_conversations(1)[0].row.id
 
 
-def test_an_empty_inbox_says_what_will_stand_there(admin: Browser) -> None:
+def test_empty_inbox_explains_its_purpose(admin: Browser) -> None:
     assert "No messages received" in admin.get("/inbox").text
 
 
@@ -65,7 +65,7 @@ def test_unread_messages_are_counted_in_the_rail(app: Flask, admin: Browser) -> 
     assert "No unread messages" in admin.get("/inbox?show=unread").text
 
 
-def test_an_operator_answers_while_the_window_is_open(app: Flask, browser_for: Any) -> None:
+def test_operator_replies_while_the_window_is_open(app: Flask, browser_for: Any) -> None:
     conversation_id = prepared(app)
     operator = browser_for(Role.OPERATOR)
     assert "open for 23 h 59 min" in operator.get(f"/inbox/{conversation_id}").text
@@ -78,13 +78,13 @@ def test_an_operator_answers_while_the_window_is_open(app: Flask, browser_for: A
 
 
 @pytest.mark.parametrize("text", ["  ", "\u202e", "\u2066 \u2069"])
-def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser, text: str) -> None:
+def test_empty_reply_is_refused_at_its_field(app: Flask, admin: Browser, text: str) -> None:
     answer = admin.post(f"/inbox/{prepared(app)}", {"text": text})
     assert answer.status_code == 422
     assert "Enter the text of the reply." in answer.text
 
 
-def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Browser) -> None:
+def test_closed_window_replaces_the_form_with_a_reason(app: Flask, admin: Browser) -> None:
     conversation_id = prepared(app)
     with app.app_context():
         talk = conversations.get_conversation(conversation_id)
@@ -95,7 +95,7 @@ def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Bro
     assert admin.post(f"/inbox/{conversation_id}", {"text": "Too late"}).status_code == 409
 
 
-def test_a_viewer_reads_and_does_not_answer(app: Flask, browser_for: Any) -> None:
+def test_viewer_reads_and_cannot_reply(app: Flask, browser_for: Any) -> None:
     conversation_id = prepared(app)
     viewer = browser_for(Role.VIEWER)
     page = viewer.get(f"/inbox/{conversation_id}").text
@@ -104,11 +104,11 @@ def test_a_viewer_reads_and_does_not_answer(app: Flask, browser_for: Any) -> Non
     assert viewer.post(f"/inbox/{conversation_id}", {"text": "Hello"}).status_code == 403
 
 
-def test_an_unknown_conversation_is_not_found(admin: Browser) -> None:
+def test_unknown_conversation_is_not_found(admin: Browser) -> None:
     assert admin.get("/inbox/cnv_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c").status_code == 404
 
 
-def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
+def test_attachment_is_downloaded_through_the_hub_and_never_displayed(
     app: Flask, admin: Browser, simulator: Any, anonymous: Browser
 ) -> None:
     with app.app_context():

@@ -1,4 +1,4 @@
-"""A message's page: what is known of it, from whom, and what happens next."""
+"""A message's page: its history, its channels, and its next step."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_message_without_callbacks_shows_when_its_status_is_polled(
     assert "Signpost asks the provider at" not in page
 
 
-def test_message_no_longer_polled_announces_no_check(
+def test_message_no_longer_polled_shows_no_next_check(
     app: Flask, admin: Browser, simulator: Any
 ) -> None:
     with app.app_context():
@@ -72,7 +72,7 @@ def test_message_no_longer_polled_announces_no_check(
     assert "Signpost asks the provider at" not in page
 
 
-def test_message_waiting_for_the_morning_shows_until_when(app: Flask, admin: Browser) -> None:
+def test_message_waiting_for_the_morning_shows_its_time(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
         connection_id = db.session.scalars(
@@ -90,7 +90,7 @@ def test_message_waiting_for_the_morning_shows_until_when(app: Flask, admin: Bro
     assert "or was delivered" not in page
 
 
-def test_a_canceled_message_gives_no_advice_about_an_earlier_attempt(
+def test_canceled_message_shows_no_advice_about_earlier_attempts(
     app: Flask, admin: Browser
 ) -> None:
     with app.app_context():

@@ -1,6 +1,4 @@
-"""Callbacks on pages: as they came in, why they were not settled, and the button that applies them
-once more.
-"""
+"""Provider callbacks on pages: stored bodies, reasons why they are unsettled, and Replay."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ STRANGE = "SM" + "9" * 32
 def demo_hub(app: Flask) -> Iterator[None]:
     """Set up the demo's connection.
 
-    No context stays pushed: pages are asked for as a browser does.
+    No context stays pushed, because pages are requested as a browser does.
     """
     before = signal.getsignal(signal.SIGTERM)
     with app.app_context():
@@ -57,7 +55,7 @@ def demo_hub(app: Flask) -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)  # settling in this process took it
 
 
-def a_sent_message(sid: str = SID) -> str:
+def add_sent_message(sid: str = SID) -> str:
     message_id = queue_text()
     [claim] = claims.record_and_claim(
         [],
@@ -69,9 +67,9 @@ def a_sent_message(sid: str = SID) -> str:
 
 @pytest.fixture
 def delivered(app: Flask) -> str:
-    """Give a message whose callbacks are settled."""
+    """Add a message whose callbacks are processed, and return its ID."""
     with app.app_context():
-        message_id = a_sent_message()
+        message_id = add_sent_message()
         for word in ("sent", "delivered"):
             post_callback(app, status_form(app, SID, word), target=status_target(message_id))
         process_pending_callbacks()
@@ -80,7 +78,7 @@ def delivered(app: Flask) -> str:
 
 @pytest.fixture
 def unmatched_callback(app: Flask) -> str:
-    """Give a receipt about a message that is not known."""
+    """Store a receipt about an unknown message, and return its callback ID."""
     with app.app_context():
         post_callback(app, status_form(app, STRANGE, "delivered"))
         with time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1)):
@@ -89,7 +87,7 @@ def unmatched_callback(app: Flask) -> str:
 
 
 @transaction
-def forget(message_id: str) -> None:
+def remove_delivery(message_id: str) -> None:
     db.session.execute(
         delete(StatusEvent).where(
             StatusEvent.message_id == message_id, StatusEvent.provider_status == "delivered"
@@ -100,7 +98,7 @@ def forget(message_id: str) -> None:
 
 
 @transaction
-def put(callback_id: str, **columns: Any) -> None:
+def update_callback(callback_id: str, **columns: Any) -> None:
     db.session.execute(
         update(table_of(ProviderCallback))
         .where(ProviderCallback.id == callback_id)
@@ -108,26 +106,26 @@ def put(callback_id: str, **columns: Any) -> None:
     )
 
 
-def words(page: TestResponse) -> str:
+def page_text(page: TestResponse) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.text)))
 
 
-def buttons(page: TestResponse) -> list[str]:
+def replay_urls(page: TestResponse) -> list[str]:
     return re.findall(r'action="(/[^"]+/replay)"', page.text)
 
 
-def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
+def test_replay_of_a_message_reports_added_status_events(
     app: Flask, delivered: str, admin: Browser
 ) -> None:
     page = f"/messages/{delivered}"
-    assert buttons(admin.get(page)) == [f"{page}/replay"]
+    assert replay_urls(admin.get(page)) == [f"{page}/replay"]
     answer = admin.post(f"{page}/replay")
     assert (answer.status_code, answer.headers["Location"]) == (303, page)
-    assert "Replayed 2 callbacks. Nothing was missed." in words(admin.get(page))
+    assert "Replayed 2 callbacks. Nothing was missed." in page_text(admin.get(page))
     with app.app_context():
-        forget(delivered)
+        remove_delivery(delivered)
     admin.post(f"{page}/replay")
-    assert "Replayed 2 callbacks. 1 status event was missing and has been added." in words(
+    assert "Replayed 2 callbacks. 1 status event was missing and has been added." in page_text(
         admin.get(page)
     )
     with app.app_context():
@@ -136,7 +134,7 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
             select(AuditEntry).where(AuditEntry.action == "message.replayed").limit(1)
         ).one()
         assert (row.actor, row.subject) == ("Dana Whitfield", delivered)
-    assert "Replayed the callbacks of a message" in words(admin.get("/activity"))
+    assert "Replayed the callbacks of a message" in page_text(admin.get("/activity"))
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -145,24 +143,24 @@ def test_only_roles_that_may_replay_see_the_buttons(
 ) -> None:
     browser = browser_for(role)
     may = role >= Role.OPERATOR
-    assert bool(buttons(browser.get(f"/messages/{delivered}"))) is may
-    assert bool(buttons(browser.get("/receipts"))) is may
+    assert bool(replay_urls(browser.get(f"/messages/{delivered}"))) is may
+    assert bool(replay_urls(browser.get("/receipts"))) is may
     assert browser.post(f"/receipts/{unmatched_callback}/replay").status_code == (
         303 if may else 403
     )
 
 
-def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Browser) -> None:
+def test_message_without_callbacks_offers_no_replay(app: Flask, admin: Browser) -> None:
     with app.app_context():
         message_id = queue_text()
-    assert buttons(admin.get(f"/messages/{message_id}")) == []
+    assert replay_urls(admin.get(f"/messages/{message_id}")) == []
     admin.post(f"/messages/{message_id}/replay")
-    assert "No stored callback matches, so nothing was replayed." in words(
+    assert "No stored callback matches, so nothing was replayed." in page_text(
         admin.get(f"/messages/{message_id}")
     )
 
 
-def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
+def test_callback_of_a_failed_message_is_shown_with_the_reason(
     app: Flask, delivered: str, admin: Browser
 ) -> None:
     with app.app_context():
@@ -170,59 +168,60 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
         last = callbacks()[-1]
         whole = last._request or b""
         callback_id = last.id
-        put(
+        update_callback(
             callback_id,
             request=whole[:-1] + bytes([whole[-1] ^ 1]),
             error="It does not open with the key k1.",
             due_at=None,
         )
     page = admin.get(f"/messages/{delivered}")
-    assert "Signpost could not process this callback. It does not open with the key k1." in words(
-        page
+    assert (
+        "Signpost could not process this callback. It does not open with the key k1."
+        in page_text(page)
     )
-    assert f"/receipts/{callback_id}/replay" in buttons(page)
+    assert f"/receipts/{callback_id}/replay" in replay_urls(page)
     with app.app_context():
-        put(callback_id, request=whole)
+        update_callback(callback_id, request=whole)
     answer = admin.post(f"/receipts/{callback_id}/replay", {"next": f"/messages/{delivered}"})
     assert answer.headers["Location"] == f"/messages/{delivered}"
-    assert "Replayed 1 callback. 1 status event was missing and has been added." in words(
+    assert "Replayed 1 callback. 1 status event was missing and has been added." in page_text(
         admin.get(f"/messages/{delivered}")
     )
     with app.app_context():
         assert status(delivered) == "read"
 
 
-def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_are(
+def test_unsettled_callbacks_are_listed_with_the_reason(
     app: Flask, unmatched_callback: str, admin: Browser
 ) -> None:
     assert 'href="/receipts"' in admin.get("/").text
-    page = words(admin.get("/receipts"))
+    page = page_text(admin.get("/receipts"))
     for part in (STRANGE, "delivered", callback_rows.UNKNOWN, f"MessageSid={STRANGE}"):
         assert part in page
     admin.post(f"/receipts/{unmatched_callback}/replay")
     assert (
         f"Replayed 1 callback. 1 callback could not be processed. {callback_rows.UNKNOWN}"
-        in words(admin.get("/receipts"))
+        in page_text(admin.get("/receipts"))
     )
     with app.app_context():
-        a_sent_message(STRANGE)
+        add_sent_message(STRANGE)
     admin.post(f"/receipts/{unmatched_callback}/replay")
-    assert "All callbacks processed" in words(admin.get("/receipts"))
-    assert "could not be processed" not in words(admin.get("/"))
+    assert "All callbacks processed" in page_text(admin.get("/receipts"))
+    assert "could not be processed" not in page_text(admin.get("/"))
 
 
 def test_callback_with_a_removed_body_shows_it(app: Flask, delivered: str, admin: Browser) -> None:
     with app.app_context():
         for one in callbacks():
-            put(one.id, request=None)
+            update_callback(one.id, request=None)
     assert (
-        words(admin.get(f"/messages/{delivered}")).count(
+        page_text(admin.get(f"/messages/{delivered}")).count(
             "Its content was deleted at the end of its retention period"
         )
         == 2
     )
     admin.post(f"/messages/{delivered}/replay")
-    assert "2 callbacks could not be read, because the content was deleted" in words(
+    assert "2 callbacks could not be read, because the content was deleted" in page_text(
         admin.get(f"/messages/{delivered}")
     )
 
@@ -241,7 +240,7 @@ def test_missing_callback_is_not_replayed(admin: Browser, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example"])
-def test_a_replay_leads_to_no_other_site(
+def test_replay_does_not_redirect_to_another_site(
     unmatched_callback: str, admin: Browser, target: str
 ) -> None:
     assert (
@@ -275,7 +274,7 @@ def test_a_replay_leads_to_no_other_site(
         ),
     ],
 )
-def test_a_notice_says_what_changed(report: Report, tone: str, sentence: str) -> None:
+def test_notice_describes_the_changes(report: Report, tone: str, sentence: str) -> None:
     said = callback_summary(report)
     assert sentence in said[0]
     assert said[1] == tone

@@ -1,4 +1,4 @@
-"""The page of rows that are set aside."""
+"""The page of unreadable rows."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.conftest import Browser
 from tests.hub_fixtures import update_message
 
 
-def noted(app: Flask) -> str:
-    """Set a row aside and return the id of its entry."""
+def unreadable_row(app: Flask) -> str:
+    """Record an unreadable row and return the ID of its entry."""
     with app.app_context():
         unreadable_rows.note_row("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
         return unreadable_rows.list_rows()[0].id
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "session_windows"])
-def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> None:
+def test_unreadable_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> None:
     prefix = KINDS[kind][1] if kind in KINDS else "win"
     row_id = new_id(prefix)
     with app.app_context():
@@ -44,8 +44,8 @@ def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> 
         assert row_id in page.text
 
 
-def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
-    entry = noted(app)
+def test_admin_retries_reading_a_row(app: Flask, admin: Browser) -> None:
+    entry = unreadable_row(app)
     page = admin.get("/unreadable-rows").text
     assert "contacts.created_at contains a value that cannot be read." in page
     assert "Try again" in page
@@ -58,9 +58,7 @@ def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"damaged", b""])
-def test_a_row_that_is_still_damaged_stays_listed(
-    app: Flask, admin: Browser, damaged: bytes
-) -> None:
+def test_row_that_is_still_damaged_stays_listed(app: Flask, admin: Browser, damaged: bytes) -> None:
     with app.app_context():
         contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
         unreadable_rows.note_row("contacts", contact_id, UnreadableRow("contacts.created_at"))
@@ -84,20 +82,16 @@ def test_a_row_that_is_still_damaged_stays_listed(
     assert "No unreadable rows" in retry()
 
 
-def test_a_viewer_reads_and_changes_nothing(
-    app: Flask, browser_for: Callable[..., Browser]
-) -> None:
+def test_viewer_cannot_retry_a_row(app: Flask, browser_for: Callable[..., Browser]) -> None:
     viewer = browser_for(Role.VIEWER)
-    entry = noted(app)
+    entry = unreadable_row(app)
     page = viewer.get("/unreadable-rows").text
     assert "contacts.created_at" in page
     assert "Try again</button>" not in page
     assert viewer.post(f"/unreadable-rows/{entry}/retry").status_code == 403
 
 
-def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
-    in_app: Flask, admin: Browser
-) -> None:
+def test_damaged_message_is_not_resent_and_names_its_remedy(in_app: Flask, admin: Browser) -> None:
     demo.prepare()
     message_id = direct.send_message(to="+13175551234", text="Hello", channel="sms", test=True)
     update_message(message_id, status="flub")

@@ -1,4 +1,4 @@
-"""The page behind an action link of a post."""
+"""The page behind an action link of a team post."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import Browser
 from tests.fake_provider import fake_provider as fake_provider
 
 
-def test_to_look_at_a_link_does_nothing(
+def test_opening_an_action_link_changes_nothing(
     action_link: str, client: Any, signer: Callable[[], Signer]
 ) -> None:
     for _ in range(3):
@@ -39,7 +39,7 @@ def test_to_look_at_a_link_does_nothing(
     assert signer().reminders == 0
 
 
-def test_it_acts_when_it_is_asked_to_and_once(
+def test_action_runs_once_after_confirmation(
     action_link: str, app: Flask, signer: Callable[[], Signer]
 ) -> None:
     nobody = Browser(app)
@@ -67,7 +67,7 @@ def test_signed_in_user_is_recognized_by_the_session(
     assert who == "Some Viewer"
 
 
-def test_a_post_without_its_token_is_refused(
+def test_post_without_a_csrf_token_is_refused(
     action_link: str, client: Any, signer: Callable[[], Signer]
 ) -> None:
     assert client.post(action_link, data={"who": "x"}).status_code == 400
@@ -81,7 +81,7 @@ def test_expired_link_is_explained(action_link: str, client: Any) -> None:
     assert "This link has expired." in text_of(page)
 
 
-def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
+def test_truncated_link_is_not_found(client: Any) -> None:
     for path in ("/a/x", "/a/" + "A" * 43):
         page = client.get(path)
         assert page.status_code == 404

@@ -1,4 +1,4 @@
-"""A request's page: posts, reminders, snoozes and the signers' chats."""
+"""The page of a signing request: posts, reminders, snoozes and the signers' chats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 from tests.team_connections import accept_post
 
 
-def test_the_request_shows_what_was_posted(
+def test_request_lists_its_team_posts(
     request_id: str, fake_provider: FakeProvider, browser_for: Callable[..., Browser]
 ) -> None:
     page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
@@ -41,7 +41,7 @@ def test_the_request_shows_what_was_posted(
     assert 'Acme HR sent "Employment Agreement" to Eric for signature.' in page
 
 
-def test_a_signer_is_reminded_snoozed_and_woken(
+def test_signer_is_reminded_snoozed_and_unsnoozed(
     request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
     operator = browser_for(Role.OPERATOR)
@@ -61,7 +61,7 @@ def test_a_signer_is_reminded_snoozed_and_woken(
     assert operator.post(f"{here}/explode").status_code == 404
 
 
-def test_a_signers_link_is_shown_to_who_made_it(
+def test_operator_creates_a_chat_link_for_a_signer(
     request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
     operator = browser_for(Role.OPERATOR)
@@ -73,7 +73,7 @@ def test_a_signers_link_is_shown_to_who_made_it(
     )
 
 
-def test_the_message_shows_its_card_and_what_it_changes(
+def test_message_page_shows_the_post_and_its_buttons(
     request_id: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     message_id = run_in_app(
@@ -110,7 +110,7 @@ def test_message_without_reports_is_not_shown_in_progress(
     )
 
 
-def test_changes_of_a_post_are_told_apart_from_posts(
+def test_updates_of_a_post_are_listed_apart_from_posts(
     connect_team: ConnectTeam,
     fake_provider: FakeProvider,
     run_in_app: RunInApp[Any],
@@ -119,7 +119,7 @@ def test_changes_of_a_post_are_told_apart_from_posts(
     connect_team("T1")
     fake_provider.on_send = lambda outbound: replace(accept_post(outbound), status=Status.DELIVERED)
 
-    def happen(kind: str) -> str:
+    def add_update(kind: str) -> str:
         signers = [signer_body("Eric"), signer_body("Anna", "+442071234567")]
         more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
         accept.accept_event(
@@ -133,15 +133,15 @@ def test_changes_of_a_post_are_told_apart_from_posts(
             deliver()
         return db.session.scalars(select(SigningRequest.id)).one()
 
-    run_in_app(lambda: happen("request.sent"))
-    here = f"/requests/{run_in_app(lambda: happen('request.signed'))}"
+    run_in_app(lambda: add_update("request.sent"))
+    here = f"/requests/{run_in_app(lambda: add_update('request.signed'))}"
     viewer = browser_for(Role.VIEWER)
     assert text_of(viewer.get("/messages?channel=chat")).count(" Change ") == 1
     assert "Post updated once, last" in text_of(viewer.get(here))
     assert "Updates an earlier post" not in viewer.get(here).text
 
 
-def test_a_signer_whose_chat_is_known_is_shown_so(
+def test_signer_with_a_linked_chat_is_marked(
     request_id: str,
     signer: Callable[[], Signer],
     run_in_app: RunInApp[Any],
@@ -168,7 +168,7 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
     assert "Invite to another chat" in page
 
 
-def test_why_a_signer_was_not_reached_stands_with_the_request(
+def test_request_shows_why_a_signer_was_not_reached(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
     def send() -> str:
@@ -188,7 +188,7 @@ def test_why_a_signer_was_not_reached_stands_with_the_request(
     assert re.search(r"Undelivered .* \(30005\)", page)
 
 
-def test_ended_request_allows_no_reminder_and_the_page_shows_why(
+def test_ended_request_refuses_reminders_and_explains_why(
     request_id: str,
     signer: Callable[[], Signer],
     run_in_app: RunInApp[Any],

@@ -1,4 +1,4 @@
-"""Settings, Sources and API keys: pages and commands."""
+"""Settings, Sources and API keys: their pages and commands."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ def rows(app: Flask, model: Any) -> list[Any]:
         return list(db.session.scalars(select(model).order_by(model.id)))
 
 
-def made(page: str) -> str:
-    """Return the key that a page shows, this once."""
+def shown_api_key(page: str) -> str:
+    """Return the API key that the page shows once."""
     found = re.search(r"sp_(?:test|live)_[\w-]+", page)
     assert found, page
     return found[0]
 
 
 # ── Sources ─────────────────────────────────────────────────────────────────────────────────────
-def test_a_source_is_added_renamed_and_gets_a_key(app: Flask, admin: Browser) -> None:
+def test_source_is_added_renamed_and_given_a_key(app: Flask, admin: Browser) -> None:
     added = admin.post("/settings/sources", {"name": "  Acme   Leases "})
     assert added.headers["Location"] == "/settings/sources/acme-leases"
     admin.post("/settings/sources/acme-leases", {"name": "Acme Rents"})
     assert "Acme Rents" in admin.get("/settings/sources").text
     page = admin.get("/settings/api-keys?source=acme-leases").text
     assert re.search(r'<option selected value="acme-leases">Acme Rents', page)
-    key = made(admin.post("/settings/api-keys", {"name": "App", "source": "acme-leases"}).text)
+    key = shown_api_key(
+        admin.post("/settings/api-keys", {"name": "App", "source": "acme-leases"}).text
+    )
     with app.app_context():
         known = api_keys.find(key)
         assert known is not None
@@ -52,7 +54,7 @@ def test_a_source_is_added_renamed_and_gets_a_key(app: Flask, admin: Browser) ->
 
 
 @pytest.mark.parametrize("name", ["日本", "😀", "—"])
-def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> None:
+def test_name_without_slug_characters_requires_a_slug(admin: Browser, name: str) -> None:
     answer = admin.post("/settings/sources", {"name": name})
     assert answer.status_code == 422
     assert "cannot be derived from this name" in answer.text
@@ -62,7 +64,9 @@ def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> No
 @pytest.mark.parametrize(
     "name", ["\u202eAcme", "Ac\u2066me", "Acme\u200f", "Ac\x1b[31mme", "Acme\u2028"]
 )
-def test_names_hold_no_character_that_acts_on_others(app: Flask, admin: Browser, name: str) -> None:
+def test_names_with_control_characters_are_stored_printable(
+    app: Flask, admin: Browser, name: str
+) -> None:
     admin.post("/settings/sources", {"name": name, "slug": "acme"})
     admin.post("/settings/api-keys", {"name": name, "source": "acme"})
     names = [one.name for one in rows(app, Source) if one.slug == "acme"]
@@ -90,7 +94,7 @@ def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admi
         ({"name": "Default"}, "Another source"),
     ],
 )
-def test_a_bad_source_is_refused_beside_its_field(
+def test_invalid_source_is_refused_beside_its_field(
     app: Flask, admin: Browser, given: dict[str, str], said: str
 ) -> None:
     answer = admin.post("/settings/sources", given)
@@ -99,12 +103,12 @@ def test_a_bad_source_is_refused_beside_its_field(
     assert len(rows(app, Source)) == 1
 
 
-def test_a_source_that_is_not_there_is_not_found(admin: Browser) -> None:
+def test_unknown_source_is_not_found(admin: Browser) -> None:
     assert admin.get("/settings/sources/nothing").status_code == 404
     assert admin.post("/settings/sources/nothing", {"name": "X"}).status_code == 404
 
 
-def test_a_viewer_reads_sources_and_changes_none(
+def test_viewer_reads_sources_and_cannot_change_them(
     app: Flask, browser_for: Callable[..., Browser]
 ) -> None:
     viewer = browser_for(Role.VIEWER)
@@ -113,7 +117,7 @@ def test_a_viewer_reads_sources_and_changes_none(
     assert rows(app, Source)[0].name == "Default"
 
 
-def test_opt_outs_name_the_source_whose_messages_they_stop(app: Flask, admin: Browser) -> None:
+def test_opt_outs_name_their_source(app: Flask, admin: Browser) -> None:
     from hub.messaging.contacts import suppressions
 
     with app.app_context():
@@ -126,10 +130,10 @@ def test_opt_outs_name_the_source_whose_messages_they_stop(app: Flask, admin: Br
 
 
 # ── Keys ────────────────────────────────────────────────────────────────────────────────────────
-def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browser) -> None:
+def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Browser) -> None:
     day = now().date() + timedelta(days=30)
     given = {"scopes": ["", "events:write"], "expires": day.isoformat(), "per_minute": "120"}
-    made(admin.post("/settings/api-keys", {"name": "Narrow", **given}).text)
+    shown_api_key(admin.post("/settings/api-keys", {"name": "Narrow", **given}).text)
     [key] = rows(app, ApiKey)
     assert (key.scopes, key.per_minute) == ("events:write", 120)
     assert timedelta(days=29) < key.expires_at - now() < timedelta(days=32)
@@ -163,7 +167,7 @@ def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browse
         ({"source": "nothing"}, "valid choice"),
     ],
 )
-def test_a_bad_key_is_refused_beside_its_field(
+def test_invalid_api_key_is_refused_beside_its_field(
     app: Flask, admin: Browser, given: dict[str, Any], said: str
 ) -> None:
     answer = admin.post("/settings/api-keys", {"name": "Odd", **given})
@@ -172,7 +176,7 @@ def test_a_bad_key_is_refused_beside_its_field(
     assert rows(app, ApiKey) == []
 
 
-def test_pages_with_keys_and_files_of_people_are_not_stored(admin: Browser) -> None:
+def test_pages_with_keys_and_personal_data_are_not_cached(admin: Browser) -> None:
     for path in (
         "/settings/api-keys",
         "/opt-outs",
@@ -185,7 +189,7 @@ def test_pages_with_keys_and_files_of_people_are_not_stored(admin: Browser) -> N
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def run_command(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
-    """Give a function that runs a command with this test's settings; return what it printed."""
+    """Return a function that runs a command with this test's settings and returns its output."""
     named = {name: value for name, value in {**os.environ, **environ}.items() if value}
 
     def command(*words: str, ends: int = 0) -> str:
@@ -215,7 +219,7 @@ def test_commands_add_rename_and_list_sources(app: Flask, run_command: Callable[
     assert "There is no source" in run_command("source", "rename", "nothing", "X", ends=1)
 
 
-def test_a_command_makes_a_key_with_scopes_and_an_expiry(
+def test_command_creates_an_api_key_with_scopes_and_an_expiry(
     app: Flask, run_command: Callable[..., str]
 ) -> None:
     run_command("source", "create", "Leases")
@@ -247,8 +251,6 @@ def test_a_command_makes_a_key_with_scopes_and_an_expiry(
 @pytest.mark.parametrize(
     "when", ["soon", "2020-01-01", "2027-01-31T09:30:00", "99999d", "9999-12-31"]
 )
-def test_an_expiry_that_cannot_be_is_refused(
-    app: Flask, run_command: Callable[..., str], when: str
-) -> None:
+def test_invalid_expiry_is_refused(app: Flask, run_command: Callable[..., str], when: str) -> None:
     run_command("api-key", "create", "Odd", "--expires", when, ends=1)
     assert rows(app, ApiKey) == []

@@ -1,4 +1,4 @@
-"""Actions with lasting consequences ask first, and name the consequence."""
+"""Actions with lasting consequences ask for confirmation and name the consequence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.messaging.contacts import contact_links, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import ApiKey, Connection, ContactLink, Suppression, TemplateMapping, User
-from tests.admin.connections.test_templates_page import kept
+from tests.admin.connections.test_templates_page import store_templates
 from tests.conftest import Browser
 from tests.hub_fixtures import ERIC, queue_text
 
@@ -27,11 +27,11 @@ State = Callable[[], Any]
 Case = tuple[str, str, str, State]
 
 
-def words(page: str) -> str:
+def page_text(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-def a_key(app: Flask, admin: Browser) -> Case:
+def api_key_revocation(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         key_id = api_keys.find(api_keys.create("Contracts", test=True)).id  # type: ignore[union-attr]
     return (
@@ -42,7 +42,7 @@ def a_key(app: Flask, admin: Browser) -> Case:
     )
 
 
-def a_connection(app: Flask, admin: Browser) -> Case:
+def connection_disabling(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
         queue_text()
@@ -57,8 +57,8 @@ def a_connection(app: Flask, admin: Browser) -> Case:
     )
 
 
-def a_mapping(app: Flask, admin: Browser) -> Case:
-    ids = kept(app, good="approved")
+def template_mapping_removal(app: Flask, admin: Browser) -> Case:
+    ids = store_templates(app, good="approved")
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
     assert admin.post(f"/templates/{ids['good']}", fields).status_code == 303
     with app.app_context():
@@ -71,7 +71,7 @@ def a_mapping(app: Flask, admin: Browser) -> Case:
     )
 
 
-def a_user(app: Flask, admin: Browser) -> Case:
+def user_deactivation(app: Flask, admin: Browser) -> Case:
     from hub.accounts import users
 
     with app.app_context():
@@ -84,7 +84,7 @@ def a_user(app: Flask, admin: Browser) -> Case:
     )
 
 
-def a_contact_link(app: Flask, admin: Browser) -> Case:
+def contact_link_removal(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
         mine = contact_for(Address.PHONE, ERIC, test=True).id
@@ -99,7 +99,7 @@ def a_contact_link(app: Flask, admin: Browser) -> Case:
     )
 
 
-def an_opt_out(app: Flask, admin: Browser) -> Case:
+def opt_out_removal(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
         suppressions.add_opt_out(ERIC, test=True)
@@ -115,9 +115,17 @@ def an_opt_out(app: Flask, admin: Browser) -> Case:
 
 
 @pytest.mark.parametrize(
-    "prepare", [a_key, a_connection, a_mapping, a_user, a_contact_link, an_opt_out]
+    "prepare",
+    [
+        api_key_revocation,
+        connection_disabling,
+        template_mapping_removal,
+        user_deactivation,
+        contact_link_removal,
+        opt_out_removal,
+    ],
 )
-def test_an_action_asks_first_and_names_its_consequence(
+def test_action_asks_for_confirmation_and_names_its_consequence(
     app: Flask, admin: Browser, prepare: Callable[[Flask, Browser], Case]
 ) -> None:
     where, path, consequence, state = prepare(app, admin)
@@ -132,7 +140,7 @@ def test_an_action_asks_first_and_names_its_consequence(
     assert f'href="{path}"' in offered
     assert f'action="{path}"' not in offered
     asked = admin.get(path)
-    assert consequence in words(asked.text)
+    assert consequence in page_text(asked.text)
     assert f'<a class="btn btn-secondary" href="{where}">Cancel</a>' in asked.text
     assert read() == before
     assert admin.post(path).status_code == 303

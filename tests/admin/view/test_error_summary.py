@@ -1,4 +1,4 @@
-"""A form that is refused says so on top of its page and in the title."""
+"""A refused form has an error summary at the top and “Error:” in the title."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ USER = {"name": "", "email": "", "role": "1"}
 
 
 def summary(page: str) -> list[tuple[str, str]]:
-    """Return the links of the error summary: each target and text."""
+    """Return the target and text of each link in the error summary."""
     found = re.search(r'<div id="error-summary">(.*?)</div>\s*</div>', page, re.DOTALL)
     assert found
     return [
@@ -22,7 +22,7 @@ def summary(page: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_an_error_is_listed_on_top_with_a_link_to_its_field(admin: Browser) -> None:
+def test_error_summary_links_to_the_field(admin: Browser) -> None:
     answer = admin.post("/settings/users", USER)
     assert answer.status_code == 422
     assert "<title>Error: Users" in answer.text
@@ -33,7 +33,7 @@ def test_an_error_is_listed_on_top_with_a_link_to_its_field(admin: Browser) -> N
         assert text.split(": ", 1)[1] in answer.text.split('<form class="sp-panel"')[1]
 
 
-def test_a_page_without_errors_has_no_summary(admin: Browser) -> None:
+def test_page_without_errors_has_no_summary(admin: Browser) -> None:
     page = admin.get("/settings/users").text
     assert "<title>Users" in page
     assert summary(page) == []
@@ -50,7 +50,7 @@ def test_a_page_without_errors_has_no_summary(admin: Browser) -> None:
         ("/integrations/twilio_sms/new", {"do": "save", "title": ""}, "title"),
     ],
 )
-def test_every_kind_of_form_links_to_a_control_that_exists(
+def test_error_summary_links_to_an_existing_control_of_every_form(
     admin: Browser, path: str, data: dict[str, str], control: str
 ) -> None:
     answer = admin.post(path, data)

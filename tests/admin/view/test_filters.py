@@ -1,4 +1,4 @@
-"""Pages format times, numbers, states and icons for their reader."""
+"""Pages format times, numbers, statuses and icons."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
         (timedelta(hours=-20), "tomorrow"),
     ],
 )
-def test_a_time_is_told_by_its_distance(passed: timedelta, told: str) -> None:
+def test_recent_times_are_relative(passed: timedelta, told: str) -> None:
     assert datetimes.ago(NOW - passed, NOW) == told
 
 
-def test_shortly_after_midnight_the_last_hours_are_hours_and_not_yesterday() -> None:
+def test_hours_before_midnight_are_not_shown_as_yesterday() -> None:
     midnight = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
     assert datetimes.ago(midnight - timedelta(hours=2), midnight) == "2 h ago"
 
 
-def test_without_a_reader_times_are_utc() -> None:
+def test_times_without_a_reader_are_utc() -> None:
     assert datetimes.exact(NOW) == "21 Nov 2026, 09:41:22 UTC"
     assert datetimes.machine(NOW) == "2026-11-21T09:41:22.912Z"
 
 
-def test_times_are_shown_in_the_zone_of_the_readers_browser() -> None:
+def test_times_are_shown_in_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
         assert datetimes.exact(NOW) == "21 Nov 2026, 10:41:22 CET"
         assert datetimes.exact(NOW, milliseconds=True) == "21 Nov 2026, 10:41:22.912 CET"
         assert datetimes.clock(NOW) == "10:41:22.912"
 
 
-def test_the_zone_of_the_signed_in_user_comes_before_the_browsers() -> None:
+def test_zone_of_the_user_comes_before_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
         g.zone = ZoneInfo("America/Sao_Paulo")
         assert datetimes.exact(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
@@ -65,26 +65,26 @@ def test_the_zone_of_the_signed_in_user_comes_before_the_browsers() -> None:
 @pytest.mark.parametrize(
     "cookie", ["", "Mars/Olympus", "../../etc/passwd", "/etc", "posixrules.", "x" * 5000]
 )
-def test_a_zone_that_does_not_exist_is_utc(cookie: str) -> None:
+def test_unknown_zone_falls_back_to_utc(cookie: str) -> None:
     assert datetimes.choose_zone(None, cookie).key == "UTC"
 
 
-def test_every_zone_offered_can_be_chosen() -> None:
+def test_every_offered_zone_can_be_chosen() -> None:
     assert all(datetimes.choose_zone(name).key == name for name in datetimes.zone_names())
 
 
-def test_a_number_has_spaces_and_any_other_address_stays() -> None:
+def test_phone_numbers_are_grouped_and_other_addresses_are_unchanged() -> None:
     assert filters.phone("+13175551234") == "+1 317-555-1234"
     assert filters.phone("+4915112345678") == "+49 1511 2345678"
     assert filters.phone("legal@fjord.example") == "legal@fjord.example"
 
 
-def test_an_id_keeps_its_ends() -> None:
+def test_long_ids_are_shortened_in_the_middle() -> None:
     assert filters.short_id("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c") == "msg_019aa5…e41c"
     assert filters.short_id("agr-1001") == "agr-1001"
 
 
-def test_counts_and_shares_and_durations_read_well() -> None:
+def test_counts_shares_and_durations_are_formatted() -> None:
     assert filters.plural(1, "message") == "1 message"
     assert filters.plural(1284, "message") == "1,284 messages"
     assert filters.plural(2, "person", "people") == "2 people"
@@ -110,7 +110,7 @@ def test_counts_and_shares_and_durations_read_well() -> None:
     ]
 
 
-def test_every_state_has_an_icon_a_word_and_a_hue_of_the_stylesheet() -> None:
+def test_every_status_has_an_icon_a_label_and_a_color_of_the_stylesheet() -> None:
     hues = set(re.findall(r"\.sp-state-([a-z]+)", STYLESHEET.read_text(encoding="utf-8")))
     shown = [
         *map(status_badges.message_badge, Status),
@@ -121,17 +121,17 @@ def test_every_state_has_an_icon_a_word_and_a_hue_of_the_stylesheet() -> None:
     assert all(look.icon and look.word and look.hue in hues for look in shown)
 
 
-def test_no_two_message_states_share_an_icon() -> None:
+def test_message_statuses_have_distinct_icons() -> None:
     icons = [status_badges.message_badge(status).icon for status in Status]
     assert len(set(icons)) == len(icons)
 
 
-def test_a_state_we_do_not_know_is_shown_as_it_is() -> None:
+def test_unknown_status_is_shown_unchanged() -> None:
     assert status_badges.message_badge("half_sent").word == "Half sent"
 
 
 @pytest.mark.parametrize("channel", Channel)
-def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_color(
+def test_every_channel_has_its_own_icon_in_the_text_color(
     channel: Channel,
 ) -> None:
     drawing = filters.icon(channel)
@@ -140,5 +140,5 @@ def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_color(
     assert (filters.ICONS / f"{channel}.svg").exists()
 
 
-def test_a_picture_that_does_not_exist_is_a_chat_bubble() -> None:
+def test_unknown_icon_falls_back_to_a_chat_bubble() -> None:
     assert filters.icon("../../../etc/passwd") == filters.icon("chat") == filters.icon("fake_chat")

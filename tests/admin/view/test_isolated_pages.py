@@ -1,4 +1,4 @@
-"""No value on a page reorders what stands around it, in whichever field it came."""
+"""No value on a page changes the direction of the text around it."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ from hub.signing.events import EventIn
 from tests.conftest import Browser
 from tests.effort import examples
 from tests.hub_fixtures import deliver, event_body, signer_body, source_id
-from tests.lib.test_safe_text import acting
+from tests.lib.test_safe_text import unsafe_characters
 
 OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067")
 EVIL = "\u202eדנה\u2069 ABC \u2066"
 TEXT_ONLY = {"title", "textarea", "option", "script", "style"}
 
 
-class Walk(HTMLParser):
-    """Find Hebrew that no <bdi> encloses."""
+class BidiScanner(HTMLParser):
+    """Find Hebrew text outside `<bdi>` elements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,16 +81,16 @@ class Walk(HTMLParser):
             self.loose.append(data.strip())
 
 
-def check(page: str) -> int:
+def assert_isolated(page: str) -> int:
     assert not set(page) & OVERRIDES
-    walk = Walk()
+    walk = BidiScanner()
     walk.feed(page)
     assert walk.loose == []
     return walk.enclosed
 
 
 # ── The filter ────────────────────────────────────────────────────────────────────────────────────
-def shown(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
     return (
         Environment(extensions=[Isolation], autoescape=True).from_string(template).render(**values)
     )
@@ -121,32 +121,32 @@ def shown(template: str, **values: Any) -> str:
         ("{{ 1 }}{{ 'plain é' }}{{ none }}{{ y }}", "1plain éNone"),
     ],
 )
-def test_an_output_is_isolated_where_tags_may_stand(template: str, page: str) -> None:
-    assert shown(template, x="דנה <") == page
+def test_output_is_isolated_where_markup_is_allowed(template: str, page: str) -> None:
+    assert render(template, x="דנה <") == page
 
 
-def test_markup_stays_as_it_is_and_overrides_go() -> None:
-    assert shown("{{ x }}", x=Markup("<b>דנה</b>")) == "<b>דנה</b>"
-    assert shown("<i>{{ x }}</i>", x="ab\u202egpj") == "<i><bdi>abgpj</bdi></i>"
-    assert shown('<i title="{{ x }}">', x="ab\u202egpj") == '<i title="abgpj">'
+def test_markup_is_unchanged_and_bidi_overrides_are_removed() -> None:
+    assert render("{{ x }}", x=Markup("<b>דנה</b>")) == "<b>דנה</b>"
+    assert render("<i>{{ x }}</i>", x="ab\u202egpj") == "<i><bdi>abgpj</bdi></i>"
+    assert render('<i title="{{ x }}">', x="ab\u202egpj") == '<i title="abgpj">'
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("\u202e\u2066\u2069\u2068א a\n"))))
 def test_text_direction_of_a_value_stays_isolated(value: str) -> None:
     assert not set(str(strip_direction_marks(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})
-    assert not acting(str(isolate_markup(value)))
+    assert not unsafe_characters(str(isolate_markup(value)))
 
 
-def test_a_sentence_with_isolated_names_keeps_its_own_direction() -> None:
+def test_sentence_with_isolated_names_keeps_its_direction() -> None:
     sentence = "\u2068דנה\u2069 sent it."
-    assert shown("<i>{{ x }}</i>", x=sentence) == f"<i><bdi>{sentence}</bdi></i>"
+    assert render("<i>{{ x }}</i>", x=sentence) == f"<i><bdi>{sentence}</bdi></i>"
 
 
 # ── Every page ────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def spoil() -> None:
-    """Write what acts on other text into every field that holds a name, a title or words."""
+def fill_with_bidi_text() -> None:
+    """Write right-to-left text into every column that holds a name, a title or a text."""
     for model, names in (
         (Connection, ("title",)),
         (Source, ("name",)),
@@ -200,14 +200,14 @@ def fill() -> None:
             )
         )
     )()
-    spoil()
+    fill_with_bidi_text()
 
 
 @pytest.fixture
 def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
-    """Give a function that returns the address of every page that shows something."""
+    """Return a function that lists the addresses of all pages with such values."""
 
-    def listed() -> list[str]:
+    def addresses() -> list[str]:
         with app.app_context():
             fill()
             ids = {
@@ -238,10 +238,10 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
             )
         return found
 
-    return listed
+    return addresses
 
 
-def test_no_field_reorders_a_page(
+def test_no_value_changes_the_direction_of_a_page(
     pages: Callable[[], list[str]], browser_for: Callable[..., Browser]
 ) -> None:
     admin = browser_for(Role.ADMIN)
@@ -251,11 +251,11 @@ def test_no_field_reorders_a_page(
     for address in addresses:
         answer = admin.get(address)
         if answer.status_code == 200 and answer.mimetype == "text/html":
-            enclosed[address] = check(answer.text)
+            enclosed[address] = assert_isolated(answer.text)
     shows = sum(count > 0 for count in enclosed.values())
     assert shows > 20, enclosed
 
 
-def test_searches_show_what_was_typed_without_its_order(admin: Browser) -> None:
+def test_searches_show_the_input_isolated(admin: Browser) -> None:
     for address in ("/messages", "/requests", "/opt-outs"):
-        check(admin.get(address, query_string={"q": EVIL}).text)
+        assert_isolated(admin.get(address, query_string={"q": EVIL}).text)

@@ -1,4 +1,4 @@
-"""The rail, the page of settings, and rows that are links."""
+"""The navigation rail, the settings page, and rows that are links."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.conftest import Browser, config_of
 from tests.hub_fixtures import queue_text
 
 
-def words(page: str) -> str:
+def page_text(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def rail(admin: Browser, path: str = "/") -> dict[str, str]:
-    """Return the title and address of each link in the rail."""
+    """Return the title and address of each link in the navigation rail."""
     [nav] = re.findall(r'<nav class="sp-nav".*?</nav>', admin.get(path).text, re.DOTALL)
     links = re.findall(r'<a class="sp-nav-link" href="([^"]+)"[^>]*>(.*?)</a>', nav, re.DOTALL)
-    return {words(title): href for href, title in links}
+    return {page_text(title): href for href, title in links}
 
 
-def test_the_rail_leads_to_the_references_and_the_simulator(app: Flask, admin: Browser) -> None:
+def test_rail_links_to_the_references_and_the_simulator(app: Flask, admin: Browser) -> None:
     found = rail(admin)
     assert found["Documentation"] == "/docs"
     assert found["API reference"] == "/api/docs"
@@ -45,7 +45,7 @@ class TestOutsideTheDemo:
         assert "Simulator" not in rail(admin)
 
 
-def test_settings_lists_its_pages(admin: Browser) -> None:
+def test_settings_page_lists_its_sections(admin: Browser) -> None:
     page = admin.get("/settings")
     assert page.status_code == 200
     assert rail(admin)["Settings"] == "/settings"
@@ -55,10 +55,10 @@ def test_settings_lists_its_pages(admin: Browser) -> None:
         assert re.search(r'href="/settings" aria-current="page"', answer.text), href
 
 
-def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, browser_for: Any) -> None:
+def test_rules_are_linked_beside_the_settings(app: Flask, admin: Browser, browser_for: Any) -> None:
     with app.app_context():
         demo.prepare()
-    page = words(admin.get("/connections/demo-sms").text)
+    page = page_text(admin.get("/connections/demo-sms").text)
     assert "Countries Every country Messages to one recipient No limit" in page
     assert "Change rules" in page
     with app.app_context():
@@ -66,15 +66,15 @@ def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, browser
         countries = frozenset(("US", "CA"))
         changed = Rules(consent=True, consent_days=30, countries=countries, per_day=5, quiet=quiet)
         rules.save(by_slug("demo-sms").id, changed)
-    page = words(admin.get("/connections/demo-sms").text)
+    page = page_text(admin.get("/connections/demo-sms").text)
     assert "Consent Required, valid for 30 days" in page
     assert "Countries CA, US" in page
     assert "Messages to one recipient At most 5 a day" in page
     assert "Quiet hours 22:00 to 08:00" in page
-    assert "View rules" in words(browser_for(Role.VIEWER).get("/connections/demo-sms").text)
+    assert "View rules" in page_text(browser_for(Role.VIEWER).get("/connections/demo-sms").text)
 
 
-def test_a_row_has_one_main_link(app: Flask, admin: Browser) -> None:
+def test_row_has_one_main_link(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
         message_id = queue_text()

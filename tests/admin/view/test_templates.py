@@ -1,4 +1,4 @@
-"""Promises that hold for every template and script, read from the files."""
+"""Rules that hold for every template and script, checked on their source."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STYLESHEET = "\n".join(
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_has_no_inline_style_or_script(template: Path) -> None:
+def test_templates_have_no_inline_styles_or_scripts(template: Path) -> None:
     source = template.read_text(encoding="utf-8")
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)|javascript:", source)
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_every_class_of_ours_in_a_template_is_in_the_stylesheet(template: Path) -> None:
+def test_every_class_of_a_template_is_in_the_stylesheet(template: Path) -> None:
     source = re.sub(
         r"\{#.*?#\}|\{[{%].*?[%}]\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL
     )
@@ -41,14 +41,14 @@ def test_every_class_of_ours_in_a_template_is_in_the_stylesheet(template: Path) 
 
 
 @pytest.mark.parametrize("template", OURS, ids=lambda path: path.name)
-def test_every_form_that_acts_carries_the_token(template: Path) -> None:
+def test_every_posting_form_has_a_csrf_token(template: Path) -> None:
     source = template.read_text(encoding="utf-8")
     for form in re.findall(r"<form\b.*?</form>", source, flags=re.DOTALL):
         assert 'method="post"' not in form or "csrf_field()" in form
 
 
 @pytest.mark.parametrize("template", OURS, ids=lambda path: path.name)
-def test_every_page_shows_the_given_text(template: Path) -> None:
+def test_every_template_parses_and_begins_with_a_comment(template: Path) -> None:
     source = template.read_text(encoding="utf-8")
     Environment(autoescape=True).parse(source)
     assert template.name == "_head.html" or source.startswith("{#")
@@ -59,6 +59,6 @@ HOOKS = {"sp-people", "sp-activity", "sp-requests", "sp-share", "sp-wrong"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_template_lines_fit_a_screen(template: Path) -> None:
+def test_template_lines_fit_the_limit(template: Path) -> None:
     lines = template.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) >= 140] == []

@@ -1,4 +1,4 @@
-"""Pages accept numbers as people type them, and show the normal form."""
+"""Pages accept phone numbers in any format and store the normal form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSED = ["317 555 7788", "+1 317 555 7788 x12", "nobody", "+1 (317) 555-7788 o
 
 @pytest.fixture
 def sms_slug(app: Flask) -> str:
-    """Give the slug of the demo's SMS connection."""
+    """Return the slug of the demo's SMS connection."""
     with app.app_context():
         demo.prepare()
         return db.session.scalars(select(Connection.slug).where(Connection.channel == "sms")).one()
@@ -40,7 +40,7 @@ def stored(app: Flask, column: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("text", TYPED)
-def test_an_opt_out_is_recorded_for_the_number_that_was_typed(
+def test_opt_out_is_recorded_for_the_entered_number(
     app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     assert (
@@ -68,7 +68,7 @@ def test_ambiguous_number_is_refused_with_the_remedy(
 
 
 @pytest.mark.parametrize("text", TYPED)
-def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
+def test_message_is_sent_to_the_entered_number_and_found_by_it(
     app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     assert admin.post(f"/connections/{sms_slug}/send", {"to": text}).status_code == 303
@@ -82,7 +82,7 @@ def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(
+def test_message_to_an_ambiguous_number_is_refused_at_its_field(
     app: Flask, sms_slug: str, admin: Browser, text: str
 ) -> None:
     answer = admin.post(f"/connections/{sms_slug}/send", {"to": text})
@@ -103,7 +103,7 @@ def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(
         ("whatsapp", "+52 55 1234 5678", "+525512345678"),
     ],
 )
-def test_the_number_to_send_from_is_stored_without_formatting(
+def test_sender_number_is_stored_without_formatting(
     integration: str, text: str, sender: str
 ) -> None:
     form = get(integration).Form(MultiDict({"sender": text}))

@@ -30,7 +30,7 @@ from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body, sou
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
-from tests.integrations.instances import good_address, instance, senders
+from tests.integrations.instances import instance, senders, valid_address
 
 quick = settings(
     max_examples=examples(60),
@@ -151,7 +151,7 @@ def test_no_rendered_text_cuts_its_link(
         return
     assert cls.length_of(made.text) <= cls.max_length
     shown = instance(cls).render(
-        Outbound(id=new_id("msg"), attempt=1, to=good_address(cls), text=made.text)
+        Outbound(id=new_id("msg"), attempt=1, to=valid_address(cls), text=made.text)
     )
     assert link in flat(shown)
 
@@ -180,7 +180,12 @@ def test_no_card_cuts_the_link_of_its_text(
     )
     shown = instance(cls).render(
         Outbound(
-            id=new_id("msg"), attempt=1, to=good_address(cls), text=text, card=card, buttons=buttons
+            id=new_id("msg"),
+            attempt=1,
+            to=valid_address(cls),
+            text=text,
+            card=card,
+            buttons=buttons,
         )
     )
     pieces = [one for one in walk(shown) if "is complete:" in one]

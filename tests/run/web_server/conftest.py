@@ -1,4 +1,4 @@
-"""Run the web server in processes of its own, with the demo's connections in its database."""
+"""Run the web server in separate processes, with the demo's connections in its database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def web_environ(
     migrated_database: Template,
     secret_keys: dict[str, str],
 ) -> Iterator[dict[str, str]]:
-    """Return the environment of a hub that the tests of a module share."""
+    """Return the environment of a hub that all tests of a module share."""
     folder = tmp_path_factory.mktemp("web") / "data"
     folder.mkdir(mode=0o700)
     with database() as url:
@@ -41,7 +41,7 @@ def web_environ(
 
 @pytest.fixture(scope="module")
 def hub_app(web_environ: dict[str, str]) -> Iterator[Flask]:
-    """Give an application on the same database, its context pushed."""
+    """Return an application on the same database, with its context pushed."""
     audit.act_as(audit.SYSTEM)
     app = make_app(web_environ)
     with app.app_context():
@@ -55,7 +55,7 @@ def hub_app(web_environ: dict[str, str]) -> Iterator[Flask]:
 def web(
     hub_app: Flask, web_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Run `hub web` and give the environment that says where it listens."""
+    """Run `hub web` and return an environment with its address."""
     with servers.running_server("hub web", web_environ, tmp_path_factory.mktemp("log")):
         yield web_environ
 

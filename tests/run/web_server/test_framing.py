@@ -1,4 +1,4 @@
-"""Bodies are framed as gunicorn's own reader frames them, however their bytes arrive."""
+"""Bodies are framed as gunicorn's own reader does, however they are split."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ LIMIT = 10_000
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def fed(body: Body, sent: bytes, cuts: list[int], limit: int = LIMIT) -> tuple[bytes, bytes]:
-    """Feed a body in pieces; return its content and what is left. EOFError: it ends early."""
+def feed(body: Body, sent: bytes, cuts: list[int], limit: int = LIMIT) -> tuple[bytes, bytes]:
+    """Feed a body in pieces; return its content and the remaining bytes.
+
+    Raises EOFError for an incomplete body.
+    """
     received = bytearray()
     places = [0, *sorted(cut % (len(sent) + 1) for cut in cuts), len(sent)]
     for begin, end in itertools.pairwise(places):
@@ -51,7 +54,7 @@ extensions = st.sampled_from(["", ";a", ";a=b", ' ; a="b;c"'])
     st.binary(max_size=9),
     cuts,
 )
-def test_chunks_are_read_however_they_arrive(
+def test_chunked_body_is_read_however_it_is_split(
     parts: list[tuple[bytes, str, str]], after: bytes, at: list[int]
 ) -> None:
     sent = b"".join(
@@ -59,14 +62,14 @@ def test_chunks_are_read_however_they_arrive(
         for part, size, extension in parts
     )
     whole = sent + b"0\r\nX-Trailer: a\r\n\r\n"
-    assert fed(ChunkedBody(), whole + after, at) == (b"".join(part for part, _, _ in parts), after)
+    assert feed(ChunkedBody(), whole + after, at) == (b"".join(part for part, _, _ in parts), after)
     with pytest.raises(EOFError):
-        fed(ChunkedBody(), whole[:-1], at)
+        feed(ChunkedBody(), whole[:-1], at)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=9), cuts)
-def test_a_body_with_a_length_ends_there(content: bytes, after: bytes, at: list[int]) -> None:
-    assert fed(SizedBody(len(content)), content + after, at) == (content, after)
+def test_body_with_a_length_ends_there(content: bytes, after: bytes, at: list[int]) -> None:
+    assert feed(SizedBody(len(content)), content + after, at) == (content, after)
 
 
 pieces = st.sampled_from(
@@ -98,28 +101,28 @@ def test_parser_agrees_with_gunicorn(sent: bytes, at: list[int]) -> None:
         theirs = reader.read(LIMIT), unreader.take_buffered()
     except (ParseException, OSError):
         with pytest.raises((ParseException, EOFError, BodyTooLarge)):
-            fed(ChunkedBody(), sent, at)
+            feed(ChunkedBody(), sent, at)
         return
     try:
-        ours = fed(ChunkedBody(), sent, at)
+        ours = feed(ChunkedBody(), sent, at)
     except ParseException:
         return  # stricter than gunicorn
     assert ours == theirs
 
 
 @given(st.integers(1, 2**64), cuts)
-def test_no_more_than_the_limit_is_kept(size: int, at: list[int]) -> None:
+def test_body_is_stored_up_to_the_limit(size: int, at: list[int]) -> None:
     sent = b"%x\r\n" % size + bytes(min(size, 300))
     for body in (ChunkedBody(), SizedBody(size)):
         try:
-            fed(body, sent, at, 100)
+            feed(body, sent, at, 100)
         except (BodyTooLarge, ParseException, EOFError):
             pass
         assert len(body.content) <= 100
 
 
 @given(st.binary(max_size=300), cuts)
-def test_the_end_of_a_head_does_not_depend_on_the_pieces(junk: bytes, at: list[int]) -> None:
+def test_end_of_a_head_does_not_depend_on_how_it_is_split(junk: bytes, at: list[int]) -> None:
     sent = (
         b"GET / HTTP/1.1\r\nX-A: " + junk.replace(b"\n", b"").replace(b"\r", b"") + b"\r\n\r\nrest"
     )

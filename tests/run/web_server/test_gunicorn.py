@@ -1,4 +1,4 @@
-"""The parts of gunicorn that the worker leans on, which gunicorn does not document, are there."""
+"""Undocumented parts of gunicorn on which the worker depends still exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hub.run.web_server.worker import BufferedThreadWorker
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_version_is_the_one_that_the_worker_was_written_for() -> None:
+def test_gunicorn_has_the_expected_version() -> None:
     [wanted] = [
         line
         for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -55,11 +55,11 @@ def test_the_version_is_the_one_that_the_worker_was_written_for() -> None:
         (util.close_graceful, ["sock", "timeout", "max_drain"]),
     ],
 )
-def test_methods_take_what_the_worker_passes(method: Any, parameters: list[str]) -> None:
+def test_methods_accept_the_arguments_of_the_worker(method: Any, parameters: list[str]) -> None:
     assert list(inspect.signature(method).parameters) == parameters
 
 
-def test_the_loop_asks_for_nothing_that_was_renamed() -> None:
+def test_worker_loop_uses_no_renamed_attribute() -> None:
     source = inspect.getsource(ThreadWorker)
     for name in (
         "self.tpool",
@@ -84,7 +84,7 @@ def test_the_loop_asks_for_nothing_that_was_renamed() -> None:
     }
 
 
-def test_a_head_is_parsed_as_the_worker_reads_it() -> None:
+def test_head_is_parsed_as_the_worker_expects() -> None:
     cfg = Config()
     head = b"POST /a?b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
     sized = parse_head(head + b"Content-Length: 5\r\n\r\n", cfg, ("127.0.0.1", 1), 1)
@@ -99,7 +99,7 @@ def test_a_head_is_parsed_as_the_worker_reads_it() -> None:
     assert (sized.method, sized.uri, sized.path) == ("POST", "/a?b", "/a")
 
 
-def test_replaced_methods_of_gunicorn_are_still_called() -> None:
+def test_overridden_methods_of_gunicorn_are_still_called() -> None:
     source = inspect.getsource(ThreadWorker)
     for name in ("run", "accept", "handle", "init_process", "check_config"):
         assert f"def {name}(" in source

@@ -1,4 +1,4 @@
-"""The web server speaks HTTP as RFC 9112 asks, and refuses what could be read in two ways."""
+"""The web server follows RFC 9112 and refuses ambiguous requests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PROBLEM = "application/problem+json"
 
 
 def post(web: dict[str, str], key: str, body: bytes = MESSAGE, **headers: str) -> bytes:
-    """Return a request that creates a message, or fails in the API."""
+    """Return the bytes of a request that creates a message."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     bearer = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     return servers.request_bytes(web, "POST", "/api/v1/messages", {**bearer, **named}, body)
 
 
 def chunked(web: dict[str, str], key: str, chunks: bytes, path: str = "/api/v1/messages") -> bytes:
-    """Return a request with a body in chunks, exactly as given."""
+    """Return the bytes of a request with exactly these chunks."""
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
@@ -38,7 +38,7 @@ def chunked(web: dict[str, str], key: str, chunks: bytes, path: str = "/api/v1/m
     return servers.request_bytes(web, "POST", path, headers) + chunks
 
 
-def in_chunks(body: bytes, size: int = 7) -> bytes:
+def encode_chunks(body: bytes, size: int = 7) -> bytes:
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
@@ -47,7 +47,7 @@ def test_requests_of_every_kind_are_answered(web: dict[str, str], key: str) -> N
     with servers.connect(web) as connection:  # all over one kept-alive connection
         for sent in (
             post(web, key),
-            chunked(web, key, in_chunks(MESSAGE)),
+            chunked(web, key, encode_chunks(MESSAGE)),
             chunked(
                 web, key, b"%X;a=b\r\n%s\r\n000\r\nX-Trailer: 1\r\n\r\n" % (len(MESSAGE), MESSAGE)
             ),
@@ -63,8 +63,8 @@ def test_requests_of_every_kind_are_answered(web: dict[str, str], key: str) -> N
         assert connection.recv(1) == b""
 
 
-def test_a_request_may_arrive_in_pieces_of_any_size(web: dict[str, str], key: str) -> None:
-    for sent in (post(web, key), chunked(web, key, in_chunks(MESSAGE, 3))):
+def test_request_may_arrive_in_pieces_of_any_size(web: dict[str, str], key: str) -> None:
+    for sent in (post(web, key), chunked(web, key, encode_chunks(MESSAGE, 3))):
         for size in (1, 2, 3, 50):
             with servers.connect(web) as connection:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,7 +82,7 @@ def test_pipelined_requests_are_answered_in_order(web: dict[str, str], key: str)
     ]
     with servers.connect(web) as connection:
         sent = b"".join(servers.request_bytes(web, method, at) for method, at in wanted)
-        connection.sendall(post(web, key) + sent + chunked(web, key, in_chunks(MESSAGE)))
+        connection.sendall(post(web, key) + sent + chunked(web, key, encode_chunks(MESSAGE)))
         begun = time.monotonic()
         found = [servers.read_answer(connection).status for _ in range(len(wanted) + 2)]
         assert time.monotonic() - begun < 1
@@ -90,7 +90,9 @@ def test_pipelined_requests_are_answered_in_order(web: dict[str, str], key: str)
 
 
 @pytest.mark.parametrize("close", [False, True])
-def test_http_1_0_is_answered_and_closed(web: dict[str, str], close: bool) -> None:
+def test_http_1_0_request_is_answered_and_the_connection_closed(
+    web: dict[str, str], close: bool
+) -> None:
     with servers.connect(web) as connection:
         headers = {} if close else {"Connection": "keep-alive"}
         request = servers.request_bytes(web, "GET", "/healthz", headers, version="1.0")
@@ -104,7 +106,7 @@ def test_http_1_0_is_answered_and_closed(web: dict[str, str], close: bool) -> No
             assert connection.recv(1) == b""
 
 
-def test_100_continue_is_said_once(web: dict[str, str], key: str) -> None:
+def test_100_continue_is_sent_once(web: dict[str, str], key: str) -> None:
     sent = post(web, key, Expect="100-continue")
     head = sent[: -len(MESSAGE)]
     body = MESSAGE
@@ -152,7 +154,7 @@ BAD_CHUNKS = [
 ]
 
 
-def test_a_body_with_bad_chunks_is_400(web: dict[str, str], key: str) -> None:
+def test_invalid_chunks_are_400(web: dict[str, str], key: str) -> None:
     for chunks in BAD_CHUNKS:
         for path in ("/api/v1/messages", CALLBACK, "/sign-in", "/nothing"):
             answer = servers.exchange(web, chunked(web, key, chunks, path), 3)
@@ -164,7 +166,7 @@ def test_a_body_with_bad_chunks_is_400(web: dict[str, str], key: str) -> None:
             assert json.loads(answer.body)["code"] == "bad_request"
 
 
-def test_an_absurd_chunk_is_too_large_at_once(web: dict[str, str], key: str) -> None:
+def test_excessive_chunk_size_is_413_at_once(web: dict[str, str], key: str) -> None:
     for size in (b"f" * 16, b"0" * 40 + b"f" * 9, b"40001"):
         for path in ("/api/v1/messages", CALLBACK):
             assert (
@@ -173,7 +175,7 @@ def test_an_absurd_chunk_is_too_large_at_once(web: dict[str, str], key: str) -> 
 
 
 @pytest.mark.parametrize("ended", [b"3\r\nab", b"3\r\nabc\r\n", b"3\r\nabc\r\n0\r\n", b"3", b""])
-def test_a_body_that_ends_early_is_400(web: dict[str, str], key: str, ended: bytes) -> None:
+def test_incomplete_body_is_400(web: dict[str, str], key: str, ended: bytes) -> None:
     for sent in (chunked(web, key, ended), post(web, key)[:-3], post(web, key)[:50]):
         with servers.connect(web, 3) as connection:
             connection.sendall(sent)
@@ -211,7 +213,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("name", list(AMBIGUOUS))
-def test_a_request_that_can_be_read_in_two_ways_is_400(web: dict[str, str], name: str) -> None:
+def test_ambiguous_request_is_400(web: dict[str, str], name: str) -> None:
     head = servers.request_bytes(
         web, "POST", "/api/v1/messages", {"Content-Type": "application/json"}
     )
@@ -240,12 +242,12 @@ def test_a_request_that_can_be_read_in_two_ways_is_400(web: dict[str, str], name
         ("POST / HTTP/1.1\r\nTransfer-Encoding: magic", 501),
     ],
 )
-def test_a_bad_first_line_is_refused(web: dict[str, str], line: str, status: int) -> None:
+def test_invalid_request_line_is_refused(web: dict[str, str], line: str, status: int) -> None:
     answer = servers.exchange(web, line.encode("latin-1") + b"\r\nHost: x\r\n\r\n", 3)
     assert (answer.status, answer.headers["content-type"]) == (status, PROBLEM)
 
 
-def test_too_long_an_address_is_414_and_too_large_a_header_431(web: dict[str, str]) -> None:
+def test_long_url_is_414_and_large_header_is_431(web: dict[str, str]) -> None:
     for at, status in (
         ("/" + "a" * 8_000, 404),
         ("/" + "a" * 8_200, 414),
@@ -276,7 +278,7 @@ def test_bodies_of_each_path_have_their_own_limit(web: dict[str, str], key: str)
     bearer = {"Authorization": f"Bearer {key}"}
     for size, status in ((LARGEST_BODY, 422), (LARGEST_BODY + 1, 413), (LARGEST_BODY * 9, 413)):
         body = MESSAGE[:-1] + b" " * (size - len(MESSAGE)) + b"}"
-        for sent in (post(web, key, body), chunked(web, key, in_chunks(body, 50_000))):
+        for sent in (post(web, key, body), chunked(web, key, encode_chunks(body, 50_000))):
             assert servers.exchange(web, sent).status == (202 if status == 422 else status), size
     for megabytes, status in ((15.9, 201), (16.2, 413), (40, 413)):
         file = ("signed.pdf", b"%PDF-1.4" + bytes(int(megabytes * 1024 * 1024)), "application/pdf")
@@ -291,7 +293,7 @@ def test_bodies_of_each_path_have_their_own_limit(web: dict[str, str], key: str)
         assert servers.exchange(web, sent).status == status, path
 
 
-def test_an_idle_connection_is_closed_without_a_word(web: dict[str, str]) -> None:
+def test_idle_connection_is_closed_without_a_response(web: dict[str, str]) -> None:
     with servers.connect(web, 20) as connection:
         connection.sendall(servers.request_bytes(web, "GET", "/healthz"))
         assert servers.read_answer(connection).status == 200
@@ -301,13 +303,13 @@ def test_an_idle_connection_is_closed_without_a_word(web: dict[str, str]) -> Non
 
 
 class TestLargeFiles:
-    """A hub that accepts files larger than the memory for unfinished requests."""
+    """A hub that accepts files larger than its memory for incomplete requests."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_MEDIA_MB": "150"}
 
-    def test_one_of_them_reaches_the_application(
+    def test_large_file_reaches_the_application(
         self, hub_demo: Flask, environ: dict[str, str], tmp_path: Path
     ) -> None:
         bearer = (config_of(hub_demo).data_dir / "demo-key").read_text().strip()

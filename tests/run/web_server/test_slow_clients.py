@@ -1,4 +1,4 @@
-"""Slow clients delay nobody, and are cut after ten seconds."""
+"""Slow clients delay no other client and are disconnected after ten seconds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def open_files() -> Iterator[None]:
-    """Allow this process as many sockets as these tests open."""
+    """Raise the limit of open sockets for this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = len(KINDS) * EACH + 500
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -49,8 +49,8 @@ def open_files() -> Iterator[None]:
 
 
 @dataclass
-class Crowd:
-    """Sockets that send one more piece every second, and what became of each."""
+class SlowClients:
+    """Sockets that send one more piece every second, with the response and lifetime of each."""
 
     pieces: dict[int, bytes] = field(default_factory=dict)
     sockets: dict[int, socket.socket] = field(default_factory=dict)
@@ -69,19 +69,19 @@ class Crowd:
         self.begun[number] = time.monotonic()
         self.answers[number] = b""
 
-    def drip(self) -> None:
-        for number in self.waiting():
+    def send_pieces(self) -> None:
+        for number in self.open_sockets():
             try:
                 self.sockets[number].send(self.pieces[number])
             except OSError:
                 pass
 
-    def waiting(self) -> list[int]:
+    def open_sockets(self) -> list[int]:
         return [number for number in self.sockets if number not in self.lasted]
 
     def listen(self) -> None:
         poller = select.poll()
-        for number in self.waiting():
+        for number in self.open_sockets():
             poller.register(number, select.POLLIN)
         for number, _ in poller.poll(0):
             try:
@@ -99,9 +99,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd(environ: dict[str, str], *kinds: str, each: int = EACH) -> Iterator[Crowd]:
-    """Connect so many slow clients of each kind."""
-    made = Crowd()
+def slow_clients(environ: dict[str, str], *kinds: str, each: int = EACH) -> Iterator[SlowClients]:
+    """Connect this many slow clients of each kind."""
+    made = SlowClients()
     try:
         for kind in kinds:
             for _ in range(each):
@@ -125,12 +125,12 @@ def test_slow_clients_are_disconnected_after_ten_seconds_without_delaying_others
     slowest = 0.0
     sent = 0
     drip_at = 0.0
-    with crowd(web, *KINDS) as slow:
+    with slow_clients(web, *KINDS) as slow:
         end = time.monotonic() + 40
-        while slow.waiting() and time.monotonic() < end:
+        while slow.open_sockets() and time.monotonic() < end:
             if time.monotonic() > drip_at:
                 drip_at = time.monotonic() + 1
-                slow.drip()
+                slow.send_pieces()
             headers, body = callback(hub_app, sent)
             begun = time.monotonic()
             request = servers.request_bytes(web, "POST", CALLBACK, headers, body)
@@ -140,7 +140,7 @@ def test_slow_clients_are_disconnected_after_ten_seconds_without_delaying_others
             slow.listen()
             time.sleep(0.05)
         assert slowest < PATIENCE, f"a genuine callback took {slowest:.2f} s"
-        assert not slow.waiting(), f"{len(slow.waiting())} slow clients were not cut"
+        assert not slow.open_sockets(), f"{len(slow.open_sockets())} slow clients were not cut"
         assert min(slow.lasted.values()) > 9
         assert max(slow.lasted.values()) < LAST_CUT
         assert {answer[:12] for answer in slow.answers.values()} == {b"HTTP/1.1 408"}
@@ -159,21 +159,23 @@ def test_clients_that_do_not_read_are_disconnected_without_delaying_others(
             connection.connect(servers.address(web))
             connection.sendall(request * 100)  # far more than the system keeps for both sides
             deaf.add(connection.getsockname()[1])
-        wait_until(lambda: len(_held(web, deaf)) == 40, 9)  # a busy machine accepts them slowly
+        wait_until(
+            lambda: len(_open_ports(web, deaf)) == 40, 9
+        )  # a busy machine accepts them slowly
         slowest = 0.0
         end = time.monotonic() + 40
-        while time.monotonic() < end and _held(web, deaf):
+        while time.monotonic() < end and _open_ports(web, deaf):
             begun = time.monotonic()
             answer = servers.exchange(web, servers.request_bytes(web, "GET", "/healthz"), 9)
             assert answer.status == 200
             slowest = max(slowest, time.monotonic() - begun)
             time.sleep(0.1)
         assert slowest < PATIENCE, f"a request took {slowest:.2f} s"
-        assert not _held(web, deaf)
+        assert not _open_ports(web, deaf)
 
 
-def _held(web: dict[str, str], ports: set[int]) -> set[int]:
-    """Return those of the clients' ports whose connections the server still has open."""
+def _open_ports(web: dict[str, str], ports: set[int]) -> set[int]:
+    """Return the ports of these clients whose connections the server still has open."""
     here = servers.address(web)[1]
     return {
         one.raddr.port
@@ -182,7 +184,7 @@ def _held(web: dict[str, str], ports: set[int]) -> set[int]:
     }
 
 
-def test_a_slow_reader_gets_the_whole_answer(web: dict[str, str]) -> None:
+def test_slow_reader_gets_the_whole_response(web: dict[str, str]) -> None:
     request = servers.request_bytes(web, "GET", "/api/v1/openapi.json")
     whole = servers.exchange(web, request).body
     with socket.socket() as connection:
@@ -197,8 +199,8 @@ def test_a_slow_reader_gets_the_whole_answer(web: dict[str, str]) -> None:
     assert read.endswith(whole)
 
 
-def test_unfinished_bodies_take_bounded_memory(web: dict[str, str]) -> None:
-    server = psutil.Process(_listener(web))
+def test_incomplete_bodies_use_bounded_memory(web: dict[str, str]) -> None:
+    server = psutil.Process(_master_pid(web))
     before = sum(one.memory_info().rss for one in [server, *server.children()])
     head = b"POST /api/v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n"
     with ExitStack() as stack:
@@ -215,7 +217,7 @@ def test_unfinished_bodies_take_bounded_memory(web: dict[str, str]) -> None:
     assert held < 2 * 200 * 1024 * 1024, f"{held / 1e6:.0f} MB"
 
 
-def _listener(environ: dict[str, str]) -> int:
+def _master_pid(environ: dict[str, str]) -> int:
     port = servers.address(environ)[1]
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:

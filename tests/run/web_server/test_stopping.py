@@ -1,4 +1,4 @@
-"""No answer is lost when the web server stops, and a worker that dies is replaced."""
+"""No response is lost when the web server stops, and a killed worker is replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HELD_UP = 8.0  # seconds: a slow client that is waited for takes ten
 
 
 def signed_callback(app: Flask, environ: dict[str, str]) -> bytes:
-    """Return a genuine callback that no hub has seen."""
+    """Return a signed callback that is new to the hub."""
     form = status_form(app, f"SM{next(numbers):032}", "delivered")
     url = config_of(app).public_url + CALLBACK
     signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
@@ -39,8 +39,8 @@ def signed_callback(app: Flask, environ: dict[str, str]) -> bytes:
 
 
 @dataclass
-class Client:
-    """Posts callbacks one after another until nobody listens any more."""
+class CallbackClient:
+    """A client that posts callbacks until the server stops listening."""
 
     environ: dict[str, str]
     callbacks: Iterator[bytes]
@@ -70,13 +70,15 @@ class Client:
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_every_request_that_was_sent_is_answered_at_sigterm(
+def test_every_sent_request_is_answered_after_sigterm(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path, round_: int
 ) -> None:
     before = count(ProviderCallback)
     made = iter([signed_callback(hub_app, web_environ) for _ in range(6000)])
     with servers.running_server("hub web", web_environ, tmp_path) as process:
-        clients = [Client(web_environ, made, keep_alive=number % 2 == 0) for number in range(6)]
+        clients = [
+            CallbackClient(web_environ, made, keep_alive=number % 2 == 0) for number in range(6)
+        ]
         threads = [threading.Thread(target=client.run) for client in clients]
         for thread in threads:
             thread.start()
@@ -98,7 +100,7 @@ def test_every_request_that_was_sent_is_answered_at_sigterm(
     assert count(ProviderCallback) - before == answered
 
 
-def test_idle_and_silent_connections_do_not_hold_up_the_end(
+def test_idle_connections_do_not_delay_stopping(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
 ) -> None:
     with servers.running_server("hub web", web_environ, tmp_path) as process:
@@ -118,7 +120,7 @@ def test_idle_and_silent_connections_do_not_hold_up_the_end(
             connection.close()
 
 
-def test_slow_clients_do_not_hold_up_the_end_for_long(
+def test_slow_clients_delay_stopping_only_briefly(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
 ) -> None:
     with servers.running_server("hub web", web_environ, tmp_path) as process:
@@ -134,7 +136,7 @@ def test_slow_clients_do_not_hold_up_the_end_for_long(
             connection.close()
 
 
-def test_a_worker_that_is_killed_is_replaced(
+def test_killed_worker_is_replaced(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
 ) -> None:
     with servers.running_server("hub web", web_environ, tmp_path) as process:
