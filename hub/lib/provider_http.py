@@ -240,10 +240,7 @@ class _GuardedConnection:
 
 @functools.cache
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return the settings of encrypted connections, which all clients share.
-
-    To read the certificates takes 15 ms and a megabyte, and every connection has a client.
-    """
+    """Return the TLS settings that all clients share, as reading certificates takes 15 ms."""
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
