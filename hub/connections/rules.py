@@ -43,4 +43,4 @@ def save(connection_id: str, new_rules: Rules) -> None:
     audit.record(
         "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)
     )
-    current_app.extensions.get("hub.remembered", {}).pop(("capped",), None)
+    current_app.extensions.get("hub.cached", {}).pop(("capped",), None)

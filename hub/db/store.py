@@ -345,7 +345,7 @@ def cached(name: tuple[str, ...], read_value: Callable[[], T]) -> T:
     values.
     """
     values: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault(
-        "hub.remembered", {}
+        "hub.cached", {}
     )
     now = time.monotonic()
     cached_value = values.get(name)

@@ -1,4 +1,4 @@
-"""Tests of messages play on the common stage, with providers of their own."""
+"""Fixtures of message tests: a demo hub with several kinds of fake providers."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def _connect(integration: str) -> str:
 
 @pytest.fixture
 def fake_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
-    """Connect a provider that cannot be asked afterwards; its slug is `fake-chat`."""
+    """Connect a provider without lookups, with the slug `fake-chat`."""
     return db.session.get_one(Connection, _connect("fake_chat"))
 
 
 @pytest.fixture
 def searchable_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
-    """Connect a provider that can be asked what it has."""
+    """Connect a provider that can search for sent messages."""
     return db.session.get_one(Connection, _connect("searchable_chat"))
 
 
 @pytest.fixture
 def pollable_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
-    """Connect a provider that can be asked for outcomes; its slug is `pollable-chat`."""
+    """Connect a provider whose statuses can be polled, with the slug `pollable-chat`."""
     return db.session.get_one(Connection, _connect("pollable_chat"))
 
 
 @pytest.fixture
 def resending_chat(fake_provider: FakeProvider, hub_demo: Flask) -> Connection:
-    """Connect a provider for whom twice is better than not at all."""
+    """Connect a provider for which sending twice is better than not sending."""
     return db.session.get_one(Connection, _connect("resending_chat"))

@@ -1,6 +1,4 @@
-"""WhatsApp: free text while a person's window is open, an approved template outside it, and nothing
-otherwise.
-"""
+"""WhatsApp: inbound messages, read receipts, conversations and languages."""
 
 from __future__ import annotations
 
@@ -54,13 +52,13 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
 @transaction
-def drop(connection_id: str) -> None:
-    """Let the demo have no such connection, as if it had never been made."""
+def remove_connection(connection_id: str) -> None:
+    """Remove a connection of the demo."""
     db.session.delete(db.session.get_one(Connection, connection_id))
 
 
 class TestInbound:
-    def test_a_person_s_message_is_kept_once_and_answered_with_empty_twiml(
+    def test_inbound_message_is_stored_once_and_answered_with_empty_twiml(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         for _ in range(2):
@@ -84,7 +82,7 @@ class TestInbound:
         )
 
     @pytest.mark.parametrize("target", [INBOUND, STATUS, "/api/rpc/webhooks/twilio/sms"])
-    def test_it_is_treated_as_what_it_is_wherever_it_arrives(
+    def test_inbound_message_is_recognized_at_any_webhook_address(
         self, hub_demo: Flask, whatsapp: Connection, target: str
     ) -> None:
         assert receive_whatsapp(hub_demo, target=target).content_type == "text/xml"
@@ -93,7 +91,7 @@ class TestInbound:
             whatsapp.id
         ]
 
-    def test_a_status_at_the_inbound_address_is_a_status(
+    def test_status_at_the_inbound_address_is_processed_as_a_status(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         message_id = queue_text()
@@ -107,7 +105,7 @@ class TestInbound:
         process_pending_callbacks()
         assert status(message_id) == "delivered"
 
-    def test_a_text_goes_to_the_connection_of_its_channel(
+    def test_text_is_stored_for_the_connection_of_its_channel(
         self, hub_demo: Flask, connection: Connection, whatsapp: Connection
     ) -> None:
         receive_whatsapp(hub_demo, channel="", sid="SM" + "3" * 32)
@@ -118,7 +116,9 @@ class TestInbound:
         assert [one.type for one in db.session.scalars(select(PlatformEvent))] == ["sms_received"]
         assert count(SessionWindow) == 0, "SMS has no window"
 
-    def test_files_and_buttons_are_kept(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_files_and_button_replies_are_stored(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         receive_whatsapp(
             hub_demo,
             "Yes",
@@ -140,7 +140,7 @@ class TestInbound:
             "application/pdf",
         ]
 
-    def test_a_person_without_a_number_is_known_by_their_id(
+    def test_person_without_a_number_is_identified_by_id(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         receive_whatsapp(
@@ -158,7 +158,7 @@ class TestInbound:
         assert claim is not None
         assert claim.integration.render(claim.outbound)["To"] == "whatsapp:US.1349"
 
-    def test_a_name_that_people_give_themselves_does_not_replace_the_signing_app_s(
+    def test_profile_name_does_not_replace_the_name_of_the_signing_app(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
@@ -166,16 +166,16 @@ class TestInbound:
         process_pending_callbacks()
         assert conversations.newest_conversations(10)[0].contact.name == "Eric Smith"
 
-    def test_a_sender_that_no_connection_has_stays_with_its_receipt(
+    def test_message_to_an_unknown_sender_is_kept_as_a_receipt(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        drop(whatsapp.id)  # there is only SMS
+        remove_connection(whatsapp.id)  # there is only SMS
         receive_whatsapp(hub_demo)
         process_pending_callbacks()
         assert "No connection of this account" in callbacks()[0].error
         assert count(InboundMessage) == 0
 
-    def test_an_answer_tells_of_which_request_it_is(
+    def test_reply_is_reported_with_the_request_it_answers(
         self, hub_demo: Flask, signing_app: SigningApp, connection: Connection
     ) -> None:
         signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
@@ -229,7 +229,7 @@ class TestConversations:
         assert conversations.newest_conversations(10, unread=True) == []
         assert all(one.read_at for one in db.session.scalars(select(InboundMessage)))
 
-    def test_an_answer_is_refused_once_the_window_is_closed(
+    def test_reply_is_refused_after_the_window_closed(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         receive_whatsapp(hub_demo)
@@ -241,9 +241,7 @@ class TestConversations:
         ):
             conversations.send_reply(talk.row.id, "Hello")
 
-    def test_both_sides_stand_in_the_order_in_which_they_were_said(
-        self, hub_demo: Flask, whatsapp: Connection
-    ) -> None:
+    def test_conversation_is_ordered_by_time(self, hub_demo: Flask, whatsapp: Connection) -> None:
         receive_whatsapp(hub_demo, "Hello?")
         process_pending_callbacks()
         [talk] = conversations.newest_conversations(10)
@@ -260,12 +258,12 @@ class TestConversations:
 
 
 class TestAnotherLanguage:
-    """A hub most of whose readers read German."""
+    """A hub whose default language is German."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_LOCALE": "de-AT"}
 
-    def test_it_stands_between_the_readers_own_and_english(self, hub_demo: Flask) -> None:
+    def test_default_language_is_between_the_readers_own_and_english(self, hub_demo: Flask) -> None:
         assert render.locale_fallbacks("pt_BR") == ("pt-br", "pt", "de-at", "de", "en")
         assert render.locale_fallbacks("de") == ("de", "de-at", "en")

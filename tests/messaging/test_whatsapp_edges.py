@@ -1,4 +1,4 @@
-"""WhatsApp where connections share an account, change, and are told things late."""
+"""WhatsApp where connections share an account or change, and where reports come late."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ SENT = "SM" + "2" * 32
 
 
 @transaction
-def another(like: Connection, title: str, **settings: Any) -> str:
-    """Set up one more connection of the account."""
+def add_connection(like: Connection, title: str, **settings: Any) -> str:
+    """Add another connection of the account."""
     made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
     made.settings_version = 1
@@ -78,36 +78,36 @@ def another(like: Connection, title: str, **settings: Any) -> str:
 
 
 @transaction
-def change(connection_id: str, **settings: Any) -> None:
+def change_settings(connection_id: str, **settings: Any) -> None:
     row = db.session.get_one(Connection, connection_id)
     row.settings = {**row.settings, **settings}
     row.settings_version += 1
 
 
-def kept_by() -> list[str]:
+def connections_of_messages() -> list[str]:
     db.session.rollback()
     return list(db.session.scalars(select(InboundMessage.connection_id)))
 
 
 # ── Who is written to ─────────────────────────────────────────────────────────────────────────────
-def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_service(
+def test_archived_connection_receives_nothing_of_a_shared_number(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    new = another(whatsapp, "With a service", sender=SERVICE)
+    new = add_connection(whatsapp, "With a service", sender=SERVICE)
     connections.archive(whatsapp.id)
     receive_whatsapp(hub_demo, MessagingServiceSid=SERVICE)
     process_pending_callbacks()
-    assert kept_by() == [new]
+    assert connections_of_messages() == [new]
     assert db.session.scalars(select(SessionWindow.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
 def test_message_to_a_country_service_belongs_to_its_connection(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    second = another(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
+    second = add_connection(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
     receive_whatsapp(hub_demo, To="whatsapp:+5511900000000", MessagingServiceSid=BRAZIL)
     process_pending_callbacks()
-    assert kept_by() == [second]
+    assert connections_of_messages() == [second]
     assert db.session.scalars(select(SessionWindow.sender)).all() == ["whatsapp:+15005550099"]
 
 
@@ -116,14 +116,14 @@ def test_message_to_an_unassigned_number_is_stored_and_opens_no_window(
 ) -> None:
     receive_whatsapp(hub_demo, To="whatsapp:+15005550098")
     process_pending_callbacks()
-    assert kept_by() == [whatsapp.id]
+    assert connections_of_messages() == [whatsapp.id]
     assert count(SessionWindow) == 0
 
 
-def test_a_service_opens_its_window_though_only_its_number_is_named(
+def test_message_to_a_number_opens_the_window_of_its_service(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    change(whatsapp.id, sender=SERVICE)
+    change_settings(whatsapp.id, sender=SERVICE)
 
     @transaction
     def rename() -> None:
@@ -144,10 +144,10 @@ def test_callback_is_not_stored_again_by_a_later_connection(
 ) -> None:
     receive_whatsapp(hub_demo)
     process_pending_callbacks()
-    another(whatsapp, "Later")
+    add_connection(whatsapp, "Later")
     connections.archive(whatsapp.id)
     replay.replay(Selection(since=now() - timedelta(hours=1)))
-    assert kept_by() == [whatsapp.id]
+    assert connections_of_messages() == [whatsapp.id]
     assert (count(Conversation), count(PlatformEvent)) == (1, 1)
 
 
@@ -165,7 +165,7 @@ def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connec
 # ── The window ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def refused_text(hub_demo: Flask, whatsapp: Connection) -> str:
-    """Give a text that went out while the window was open, and came back with 63016."""
+    """Return a text sent in an open window that was refused with 63016."""
     receive_whatsapp(hub_demo)
     process_pending_callbacks()
     message_id = queue_draft(whatsapp)
@@ -185,7 +185,7 @@ def refused_text(hub_demo: Flask, whatsapp: Connection) -> str:
     return message_id
 
 
-def open_now(whatsapp: Connection) -> bool:
+def is_window_open(whatsapp: Connection) -> bool:
     db.session.rollback()
     return bool(
         session_windows.closing_times(
@@ -194,18 +194,18 @@ def open_now(whatsapp: Connection) -> bool:
     )
 
 
-def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
+def test_refusal_closes_the_window_and_a_repeated_one_does_not_close_a_new_one(
     hub_demo: Flask, whatsapp: Connection, refused_text: str
 ) -> None:
-    assert not open_now(whatsapp)
+    assert not is_window_open(whatsapp)
     receive_whatsapp(hub_demo, sid="SM" + "7" * 32)
     process_pending_callbacks()
-    assert open_now(whatsapp)
+    assert is_window_open(whatsapp)
     replay.replay(Selection(message=refused_text))
-    assert open_now(whatsapp)
+    assert is_window_open(whatsapp)
 
 
-def test_a_refusal_that_polling_learns_of_leads_to_the_template(
+def test_refusal_found_by_polling_leads_to_the_template(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
     phone = "+15005550021"
@@ -228,15 +228,15 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
 
 
 # ── Templates ─────────────────────────────────────────────────────────────────────────────────────
-def mapped(whatsapp: Connection, **variables: str) -> None:
-    """Let an approved template with these variables say what request_sent says."""
-    template_sync.store_templates(whatsapp.id, [found(*variables)])
+def map_template(whatsapp: Connection, **variables: str) -> None:
+    """Map an approved template with these variables to request_sent."""
+    template_sync.store_templates(whatsapp.id, [make_template(*variables)])
     row = db.session.scalars(select(ProviderTemplate)).one()
     provider_templates.save_mapping(whatsapp.id, "request_sent", "en", row.id, variables)
     forget_window()
 
 
-def found(*variables: str) -> TemplateInfo:
+def make_template(*variables: str) -> TemplateInfo:
     text = " ".join(f"{{{{{one}}}}}" for one in variables)
     return TemplateInfo(
         "HX" + "a" * 32,
@@ -248,7 +248,7 @@ def found(*variables: str) -> TemplateInfo:
     )
 
 
-def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_mapped_since(
+def test_resent_message_uses_a_template_mapped_afterwards(
     hub_demo: Flask, whatsapp: Connection, signing_app: SigningApp
 ) -> None:
     answer = json_of(
@@ -258,7 +258,7 @@ def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_
     )
     [message] = answer["messages"]
     assert message["code"] == "window_closed"
-    mapped(whatsapp, **{"1": "title"})
+    map_template(whatsapp, **{"1": "title"})
     again = json_of(signing_app.post(f"/messages/{message['id']}/resend"))
     assert again["status"] == "queued"
     claim = claim_one(whatsapp)
@@ -279,24 +279,24 @@ def test_message_without_an_event_does_not_link_to_templates(
     assert "24 hours" in problem.text
 
 
-def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_samples(
+def test_template_with_changed_variables_is_not_sent_with_samples(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    mapped(whatsapp, **{"1": "title"})
+    map_template(whatsapp, **{"1": "title"})
     values = {"title": "Lease", "link": "https://sign.example/1"}
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is not None
     assert template_sync.unsendable_templates() == []
-    template_sync.store_templates(whatsapp.id, [found("1", "2")])
+    template_sync.store_templates(whatsapp.id, [make_template("1", "2")])
     forget_window()
     assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is None
     assert [template.name for template, _ in template_sync.unsendable_templates()] == ["ask"]
 
 
 @pytest.mark.parametrize("locale", ["pt BR", "", "english", "p", "en--US"])
-def test_a_language_that_is_none_is_not_mapped(
+def test_unknown_language_cannot_be_mapped(
     hub_demo: Flask, whatsapp: Connection, locale: str
 ) -> None:
-    template_sync.store_templates(whatsapp.id, [found("1")])
+    template_sync.store_templates(whatsapp.id, [make_template("1")])
     row = db.session.scalars(select(ProviderTemplate)).one()
     with pytest.raises(provider_templates.Refused) as refusal:
         provider_templates.save_mapping(whatsapp.id, "request_sent", locale, row.id, {"1": "title"})
@@ -314,7 +314,7 @@ def test_a_language_that_is_none_is_not_mapped(
 def test_message_of_a_removed_service_is_not_resent(
     hub_demo: Flask, whatsapp: Connection, simulator: Any, to: str, sender: str, settled: str
 ) -> None:
-    change(whatsapp.id, services={"BR": BRAZIL})
+    change_settings(whatsapp.id, services={"BR": BRAZIL})
     contact = contact_for(Address.PHONE, to, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
@@ -324,13 +324,13 @@ def test_message_of_a_removed_service_is_not_resent(
     assert db.session.scalars(select(Attempt.sender)).all() == [sender]
 
     @transaction
-    def lose() -> None:
+    def remove_service() -> None:
         db.session.execute(
             update(Message).where(Message.id == message_id).values(status="unknown", due_at=now())
         )
 
-    lose()
-    change(whatsapp.id, services={})
+    remove_service()
+    change_settings(whatsapp.id, services={})
     reconcile.look_up_message(message_id)
     assert status(message_id) == ("unknown" if settled == "unknown" else "queued"), (
         "absent there says nothing of another sender"
@@ -338,7 +338,7 @@ def test_message_of_a_removed_service_is_not_resent(
     assert credentials(hub_demo).phone_number in whatsapp.sender
 
 
-def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
+def test_message_with_only_a_file_matches_no_other_message(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
     contact = contact_for(Address.PHONE, ERIC, test=True)

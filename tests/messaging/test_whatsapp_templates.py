@@ -18,7 +18,7 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
 class TestTemplates:
-    def found(self, state: str = "approved", **more: Any) -> list[TemplateInfo]:
+    def template_info(self, state: str = "approved", **more: Any) -> list[TemplateInfo]:
         samples = {"1": "A", "2": "B"}
         return [
             TemplateInfo(
@@ -32,17 +32,17 @@ class TestTemplates:
             )
         ]
 
-    def mapped(self, connection: Connection, locale: str = "en", **variables: str) -> None:
-        template_sync.store_templates(connection.id, self.found())
+    def map_template(self, connection: Connection, locale: str = "en", **variables: str) -> None:
+        template_sync.store_templates(connection.id, self.template_info())
         row = db.session.scalars(select(ProviderTemplate)).one()
         chosen = {"1": "title", "2": "link"} | {name[1:]: ours for name, ours in variables.items()}
         provider_templates.save_mapping(connection.id, "request_sent", locale, row.id, chosen)
         forget_window()
 
-    def test_an_event_goes_out_as_its_approved_template(
+    def test_event_is_sent_with_its_approved_template(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
-        self.mapped(whatsapp)
+        self.map_template(whatsapp)
         answer = json_of(
             signing_app.post(
                 "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
@@ -57,7 +57,7 @@ class TestTemplates:
             "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
         )
 
-    def test_missing_value_is_reported(
+    def test_event_without_a_mapped_template_is_suppressed(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
         answer = json_of(
@@ -76,7 +76,7 @@ class TestTemplates:
     def test_locales_fall_back(
         self, hub_demo: Flask, whatsapp: Connection, wanted: str, mapped: str
     ) -> None:
-        self.mapped(whatsapp, mapped)
+        self.map_template(whatsapp, mapped)
         assert (
             provider_templates.fill_mapped(
                 whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}
@@ -85,20 +85,18 @@ class TestTemplates:
         )
         assert provider_templates.fill_mapped(whatsapp.id, "request_reminder", wanted, {}) is None
 
-    def test_one_that_is_not_approved_cannot_be_mapped(
+    def test_unapproved_template_cannot_be_mapped(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        template_sync.store_templates(whatsapp.id, self.found("pending"))
+        template_sync.store_templates(whatsapp.id, self.template_info("pending"))
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused, match="pending"):
             provider_templates.save_mapping(
                 whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "link"}
             )
 
-    def test_every_variable_must_stand_for_something(
-        self, hub_demo: Flask, whatsapp: Connection
-    ) -> None:
-        template_sync.store_templates(whatsapp.id, self.found())
+    def test_every_variable_must_have_a_value(self, hub_demo: Flask, whatsapp: Connection) -> None:
+        template_sync.store_templates(whatsapp.id, self.template_info())
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused) as caught:
             provider_templates.save_mapping(
@@ -107,11 +105,13 @@ class TestTemplates:
         assert caught.value.field == "variable-2"
 
     @pytest.mark.parametrize("lost", ["paused", "gone"])
-    def test_one_that_is_lost_is_told_and_not_sent_any_more(
+    def test_lost_template_is_audited_and_no_longer_sent(
         self, hub_demo: Flask, whatsapp: Connection, lost: str
     ) -> None:
-        self.mapped(whatsapp)
-        template_sync.store_templates(whatsapp.id, [] if lost == "gone" else self.found(lost))
+        self.map_template(whatsapp)
+        template_sync.store_templates(
+            whatsapp.id, [] if lost == "gone" else self.template_info(lost)
+        )
         [row] = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "template.lost"))
         assert row.detail["state"] == lost
         forget_window()
@@ -128,5 +128,5 @@ class TestTemplates:
             ("  x ", "x"),
         ],
     )
-    def test_values_are_cleaned_as_whatsapp_wants_them(self, value: Any, clean: str) -> None:
+    def test_values_are_cleaned_for_whatsapp(self, value: Any, clean: str) -> None:
         assert provider_templates.clean_value(value) == clean

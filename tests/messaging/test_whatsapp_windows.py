@@ -43,7 +43,7 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
 class TestWindow:
-    def test_a_person_s_message_opens_it_for_a_day(
+    def test_inbound_message_opens_the_window_for_a_day(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         receive_whatsapp(hub_demo)
@@ -52,7 +52,7 @@ class TestWindow:
         assert row.sender == whatsapp.sender
         assert row.closes_at - callbacks()[0].received_at == 24 * HOUR
 
-    def test_the_latest_counts_in_whatever_order_they_are_told(
+    def test_latest_inbound_message_counts_in_any_order(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         contact = contact_for(Address.PHONE, ERIC, test=True)
@@ -63,7 +63,9 @@ class TestWindow:
             contact.id: moment + 24 * HOUR
         }
 
-    def test_free_text_goes_while_it_is_open(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_free_text_is_sent_while_the_window_is_open(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         receive_whatsapp(hub_demo)
         process_pending_callbacks()
         message_id = queue_draft(whatsapp, TEMPLATE)
@@ -76,7 +78,7 @@ class TestWindow:
             False,
         )
 
-    def test_outside_it_the_approved_template_goes(
+    def test_approved_template_is_sent_outside_the_window(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         queue_draft(whatsapp, TEMPLATE)
@@ -91,14 +93,14 @@ class TestWindow:
         assert not {"Body", "MediaUrl"} & payload.keys()
         assert db.session.get_one(Attempt, (claim.message_id, 1)).template == TEMPLATE.id
 
-    def test_without_a_template_it_is_not_sent_and_says_why(
+    def test_message_without_a_template_is_not_sent_and_explains_why(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         message_id = queue_draft(whatsapp)
         assert (status(message_id), message(message_id).code) == ("suppressed", "window_closed")
         assert claim_one(whatsapp) is None
 
-    def test_a_window_that_closes_while_it_waits_is_seen(
+    def test_window_that_closes_while_a_message_waits_is_noticed(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         receive_whatsapp(hub_demo)
@@ -113,16 +115,18 @@ class TestWindow:
         assert outcome is None
         assert status(late) in ("suppressed", "expired")
 
-    def test_sms_has_none(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_sms_has_no_window(self, hub_demo: Flask, connection: Connection) -> None:
         queue_text()
         assert claim_one(connection) is not None
 
 
 class TestTooLate:
-    """Free text that the provider turns down because the window is closed all the same: 63016."""
+    """Free text that the provider refuses with 63016, because the window is closed."""
 
     @pytest.fixture
-    def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[FilledTemplate | None], str]:
+    def sent_text(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> Callable[[FilledTemplate | None], str]:
         def send(template: FilledTemplate | None) -> str:
             receive_whatsapp(hub_demo)
             process_pending_callbacks()
@@ -134,7 +138,7 @@ class TestTooLate:
 
         return send
 
-    def failed(self, app: Flask, message_id: str) -> None:
+    def report_refusal(self, app: Flask, message_id: str) -> None:
         form = status_form(
             app,
             "SM" + "2" * 32,
@@ -153,12 +157,12 @@ class TestTooLate:
         db.session.rollback()
         return list(db.session.scalars(select(Message).where(Message.after_id == message_id)))
 
-    def test_the_template_goes_out_instead_once(
-        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    def test_template_is_sent_instead_once(
+        self, hub_demo: Flask, whatsapp: Connection, sent_text: Callable[..., str]
     ) -> None:
-        message_id = sent(TEMPLATE)
-        self.failed(hub_demo, message_id)
-        self.failed(hub_demo, message_id)
+        message_id = sent_text(TEMPLATE)
+        self.report_refusal(hub_demo, message_id)
+        self.report_refusal(hub_demo, message_id)
         [again] = self.successors(message_id)
         assert (status(message_id), again.status) == ("failed", "queued")
         claim = claim_one(whatsapp)
@@ -175,18 +179,20 @@ class TestTooLate:
             "a template that fails is not tried as a template again"
         )
 
-    def test_without_a_template_it_stays_failed(
-        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    def test_message_without_a_template_stays_failed(
+        self, hub_demo: Flask, whatsapp: Connection, sent_text: Callable[..., str]
     ) -> None:
-        message_id = sent(None)
-        self.failed(hub_demo, message_id)
+        message_id = sent_text(None)
+        self.report_refusal(hub_demo, message_id)
         assert (status(message_id), message(message_id).code, self.successors(message_id)) == (
             "failed",
             "63016",
             [],
         )
 
-    def test_an_answer_at_once_leads_there_too(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_immediate_refusal_sends_the_template_too(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         receive_whatsapp(hub_demo)
         process_pending_callbacks()
         message_id = queue_draft(whatsapp, TEMPLATE)

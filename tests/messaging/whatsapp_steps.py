@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def whatsapp(hub_demo: Flask) -> Connection:
-    """Give the demo's WhatsApp connection."""
+    """Return the demo's WhatsApp connection."""
     return db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
 
 
@@ -42,7 +42,7 @@ def receive_whatsapp(
     target: str = INBOUND,
     **more: str,
 ) -> Any:
-    """Let a person write to us, as Twilio posts it."""
+    """Post a WhatsApp message from a person as Twilio does."""
     account = credentials(app)
     form = {
         "AccountSid": account.account_sid,
@@ -72,7 +72,7 @@ def record_accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
 
 
 def queue_draft(connection: Connection, template: FilledTemplate | None = None) -> str:
-    """Queue a message of an event over WhatsApp, with an approved template or without."""
+    """Queue a message of an event over WhatsApp, with or without an approved template."""
     contact = contact_for(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
     return outbox.add(
@@ -81,9 +81,9 @@ def queue_draft(connection: Connection, template: FilledTemplate | None = None) 
 
 
 def forget_window() -> None:
-    """Let what is remembered for a moment be read anew."""
+    """Clear cached values, so that windows are read again."""
     db.session.rollback()
-    current_app.extensions.pop("hub.remembered", None)
+    current_app.extensions.pop("hub.cached", None)
 
 
 TEMPLATE = FilledTemplate(

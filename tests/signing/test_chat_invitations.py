@@ -298,7 +298,7 @@ def test_any_text_can_show_the_link_until_it_is_used(
 ) -> None:
     team_chat = connect_team("")
     change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
-    hub_demo.extensions.pop("hub.remembered", None)
+    hub_demo.extensions.pop("hub.cached", None)
     text = render.render("request_sent", "sms", "en", {"title": "x", "team_chat_link": ""}).text
     assert text == "x."
     message_id = post_event(preference=["sms"])["messages"][0]["id"]
@@ -319,7 +319,7 @@ def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
 ) -> None:
     team_chat = connect_team("")
     change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
-    hub_demo.extensions.pop("hub.remembered", None)
+    hub_demo.extensions.pop("hub.cached", None)
     damage_settings(team_chat.id)
     message_id = post_event(preference=["sms"])["messages"][0]["id"]
     assert (

@@ -250,7 +250,7 @@ def _read_paused() -> dict[tuple[str, str], str]:
 
 
 def _clear_cache() -> None:
-    current_app.extensions.get("hub.remembered", {}).pop(CACHE_KEY, None)
+    current_app.extensions.get("hub.cached", {}).pop(CACHE_KEY, None)
 
 
 _table = table_of(PausedDestination)

@@ -1,4 +1,4 @@
-"""Taking back, sending again, stopping, and telling nobody twice."""
+"""Canceling, resending and deduplicating messages."""
 
 from __future__ import annotations
 
@@ -45,14 +45,12 @@ def post(kind: str = "request.sent", **more: object) -> dict[str, object]:
     )  # type: ignore[arg-type]
 
 
-def ids(answer: dict[str, object]) -> list[str]:
-    return [one["id"] for one in answer["messages"]]  # type: ignore[index,attr-defined]
+def message_ids(answer: dict[str, object]) -> list[str]:
+    return [message["id"] for message in answer["messages"]]  # type: ignore[index,attr-defined]
 
 
 # ── Taking back ───────────────────────────────────────────────────────────────────────────────────
-def test_a_queued_message_can_be_taken_back(
-    fake_chat: Connection, fake_provider: FakeProvider
-) -> None:
+def test_queued_message_can_be_canceled(fake_chat: Connection, fake_provider: FakeProvider) -> None:
     message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     cancellation.cancel(message_id)
     assert (status(message_id), status_words(message_id)) == ("canceled", ["canceled"])
@@ -73,7 +71,7 @@ def test_message_that_is_not_queued_cannot_be_canceled(connection: Connection, s
     assert status(message_id) == state
 
 
-def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> None:
+def test_unknown_message_cannot_be_canceled(hub_demo: Flask) -> None:
     with pytest.raises(NotFound):
         cancellation.cancel("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c")
 
@@ -82,7 +80,9 @@ def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> 
 @pytest.mark.parametrize(
     "state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"]
 )
-def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
+def test_resent_message_is_a_new_one_linked_to_the_first(
+    connection: Connection, state: str
+) -> None:
     message_id = queue_text()
     update_message(message_id, status=state, due_at=None)
     again = resend.resend(message_id).id
@@ -101,7 +101,7 @@ def test_message_in_progress_is_not_resent(connection: Connection, state: str) -
     assert count(Message) == 1
 
 
-def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
+def test_message_can_be_resent_only_once(connection: Connection) -> None:
     message_id = queue_text()
     update_message(message_id, status="failed", due_at=None)
     again = resend.resend(message_id).id
@@ -111,17 +111,17 @@ def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
     like = db.session.get_one(Connection, connection.id)
 
     @transaction
-    def behind_its_back() -> None:
+    def add_second_successor() -> None:
         outbox.add(
             Draft(connection=like.info, recipient=contact, text="Once more.", after_id=message_id)
         )
 
     with pytest.raises(IntegrityError):
-        behind_its_back()
+        add_second_successor()
     assert count(Message) == 2
 
 
-def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connection) -> None:
+def test_message_is_not_resent_over_a_disabled_connection(connection: Connection) -> None:
     message_id = queue_text()
     update_message(message_id, status="failed", due_at=None)
     set_connection_state(connection.id, ConnectionState.DISABLED)
@@ -130,7 +130,7 @@ def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connect
     assert refused.value.code == "connection_off"
 
 
-def test_sending_again_obeys_suppressions(connection: Connection) -> None:
+def test_resending_respects_suppressions(connection: Connection) -> None:
     message_id = queue_text()
     suppressions.suppress(message_id, reason="provider", code="21610")
     update_message(message_id, status="failed", due_at=None)
@@ -144,32 +144,32 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
 def test_repeated_event_sends_no_second_message(connection: Connection) -> None:
     signers = [signer_body("Eric"), signer_body("Anna", ANNA)]
-    first = ids(post(signers=signers))
-    second = ids(post(signers=signers))
+    first = message_ids(post(signers=signers))
+    second = message_ids(post(signers=signers))
     assert len(first) == 2
     assert second == first
     assert count(Message) == 2
 
 
-def test_a_signer_added_later_is_told_alone(connection: Connection) -> None:
-    [eric] = ids(post(signers=[signer_body("Eric")]))
-    both = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
+def test_signer_added_later_is_notified_alone(connection: Connection) -> None:
+    [eric] = message_ids(post(signers=[signer_body("Eric")]))
+    both = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     assert both[0] == eric
     assert count(Message) == 2
     assert message(both[1]).contact.address == ANNA
 
 
-def test_a_new_number_of_a_signer_is_told(connection: Connection) -> None:
+def test_signer_with_a_new_number_is_notified(connection: Connection) -> None:
     post(signers=[signer_body("Eric")])
     post(signers=[signer_body("Eric", "+13175559876")])
     assert count(Message) == 2
 
 
-def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> None:
+def test_database_refuses_a_duplicate_message(connection: Connection) -> None:
     like = db.session.get_one(Connection, connection.id)
 
     @transaction
-    def twice() -> None:
+    def add_duplicates() -> None:
         contact = contact_for("phone", ERIC, test=True)
         for _ in range(2):
             outbox.add(
@@ -177,11 +177,11 @@ def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> No
             )
 
     with pytest.raises(IntegrityError):
-        twice()
+        add_duplicates()
     assert count(Message) == 0, "all or nothing"
 
 
-def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Connection) -> None:
+def test_each_reminder_is_sent_and_a_repeated_one_is_not(connection: Connection) -> None:
     post(signers=[signer_body("Eric")])
     for name in ("r1", "r1", "r2"):
         post("request.reminder", id=name)
@@ -190,7 +190,7 @@ def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Conn
 
 # ── Stopped ───────────────────────────────────────────────────────────────────────────────────────
 def test_signer_who_has_signed_is_not_reminded(connection: Connection) -> None:
-    eric, anna = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
+    eric, anna = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post("request.signed", signer="eric")
     assert (status(eric), status_words(eric)) == ("canceled", ["stopped"])
     assert status(anna) == Status.QUEUED
@@ -200,21 +200,21 @@ def test_signer_who_has_signed_is_not_reminded(connection: Connection) -> None:
     "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
 )
 def test_closing_a_request_cancels_queued_reminders(connection: Connection, kind: str) -> None:
-    both = ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
+    both = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post(kind)
     assert [status(one) for one in both] == ["canceled", "canceled"]
 
 
-def test_a_message_under_way_is_marked_and_not_touched(connection: Connection) -> None:
-    [eric] = ids(post(signers=[signer_body("Eric")]))
+def test_message_in_progress_is_marked_and_not_canceled(connection: Connection) -> None:
+    [eric] = message_ids(post(signers=[signer_body("Eric")]))
     update_message(eric, status="sending")
     post("request.canceled")
     row = message(eric)
     assert (row.status, row.stop_reason) == ("sending", "canceled")
 
 
-def test_another_request_goes_on(connection: Connection) -> None:
-    [eric] = ids(post(signers=[signer_body("Eric")]))
+def test_other_requests_are_not_affected(connection: Connection) -> None:
+    [eric] = message_ids(post(signers=[signer_body("Eric")]))
     other = event_body(signers=[signer_body("Eric")])
     other["request"]["id"] = "agr-2"
     [again] = [
@@ -229,12 +229,12 @@ def test_another_request_goes_on(connection: Connection) -> None:
 
 def test_signature_is_reported_after_all_have_signed(connection: Connection) -> None:
     post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
-    told = ids(post("request.signed", signer="eric"))
+    told = message_ids(post("request.signed", signer="eric"))
     post("request.completed")
     assert [status(one) for one in told] == ["queued", "queued"]
 
 
-def test_no_message_outlives_its_request(connection: Connection) -> None:
+def test_message_expires_with_its_request(connection: Connection) -> None:
     event = event_body(signers=[signer_body("Eric")])
     event["request"]["expires_at"] = (
         (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
@@ -255,7 +255,7 @@ def test_no_message_outlives_its_request(connection: Connection) -> None:
         ({"channel": "telegram"}, "channel"),
     ],
 )
-def test_a_bad_direct_message_is_refused_with_its_field(
+def test_invalid_direct_message_is_refused_with_its_field(
     connection: Connection, what: dict[str, str], field: str
 ) -> None:
     with pytest.raises(Refused) as refused:
@@ -266,7 +266,7 @@ def test_a_bad_direct_message_is_refused_with_its_field(
     assert count(Message) == 0
 
 
-def test_a_live_message_never_goes_over_a_test_connection(connection: Connection) -> None:
+def test_live_message_never_uses_a_test_connection(connection: Connection) -> None:
     with pytest.raises(Refused, match="live"):
         direct.send_message(to=ERIC, text="Hello.", channel="sms", test=False)
     with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""Planning: whom an event is told to, and over what. Pure."""
+"""Planning: the recipients of an event and their connections. The plan is a pure function."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from hub.messaging.compose.plan import (
 from hub.models import ConnectionInfo
 
 
-def cleaned(address: str) -> str:
+def clean_address(address: str) -> str:
     if address == "nonsense":
         raise ValueError("This is no address.")
     return address.strip()
 
 
-def candidate(
+def make_candidate(
     name: str,
     channel: str,
     address_kind: str,
     *,
-    integration: str = "pigeon",
+    integration: str = "fake_chat",
     state: ConnectionState = ConnectionState.ENABLED,
     destination: str = "",
     direct: str = "",
@@ -50,25 +50,27 @@ def candidate(
         archived=False,
         settings_version=1,
     )
-    return Candidate(connection, address_kind, cleaned, direct)
+    return Candidate(connection, address_kind, clean_address, direct)
 
 
-SMS = candidate("sms", "sms", "phone")
-SMS_TWO = candidate("sms_2", "sms", "phone")
-WHATSAPP = candidate("wa", "whatsapp", "phone")
-WHATSAPP_BROKEN = candidate("wa", "whatsapp", "phone", state=ConnectionState.BROKEN)
-SMS_BROKEN = candidate("sms_3", "sms", "phone", state=ConnectionState.BROKEN)
-EMAIL = candidate("mail", "email", "email")
-CHAT = candidate("chat", "chat", "chat", integration="birds", direct="chat", destination="-100")
-DESK = candidate("desk", "chat", "chat", integration="desks", direct="email", destination="C1")
-WALL = candidate("wall", "chat", "chat", integration="walls", destination="W1")
+SMS = make_candidate("sms", "sms", "phone")
+SMS_TWO = make_candidate("sms_2", "sms", "phone")
+WHATSAPP = make_candidate("wa", "whatsapp", "phone")
+WHATSAPP_BROKEN = make_candidate("wa", "whatsapp", "phone", state=ConnectionState.BROKEN)
+SMS_BROKEN = make_candidate("sms_3", "sms", "phone", state=ConnectionState.BROKEN)
+EMAIL = make_candidate("mail", "email", "email")
+CHAT = make_candidate(
+    "chat", "chat", "chat", integration="birds", direct="chat", destination="-100"
+)
+DESK = make_candidate("desk", "chat", "chat", integration="desks", direct="email", destination="C1")
+WALL = make_candidate("wall", "chat", "chat", integration="walls", destination="W1")
 BY_SMS = Step("stp_1", "sms", "request_sent")
 BY_EMAIL = Step("stp_2", "email", "request_sent")
 PHONE = {"phone": "+13175551234"}
 MAIL = {"email": "eric@example.com"}
 
 
-def person(
+def make_person(
     name: str = "eric",
     *,
     owes: bool = True,
@@ -78,20 +80,24 @@ def person(
     return Person(f"sgn_{name}", name, owes, PHONE if addresses is None else addresses, **more)  # type: ignore[arg-type]
 
 
-def planned(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
+def planned_messages(
+    found: tuple[list[PlannedMessage], list[SkippedStep]],
+) -> list[tuple[str, str, str]]:
     return [(one.person.external_id, one.candidate.connection.id, one.to) for one in found[0]]
 
 
-def skipped(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
+def skipped_steps(
+    found: tuple[list[PlannedMessage], list[SkippedStep]],
+) -> list[tuple[str, str, str]]:
     return [(one.signer, one.step, one.reason) for one in found[1]]
 
 
-def to(audience: Audience, *steps: Step) -> Route:
+def make_route(audience: Audience, *steps: Step) -> Route:
     return Route(audience.value, steps or (BY_SMS,))
 
 
 @pytest.mark.parametrize(
-    ("audience", "told"),
+    ("audience", "expected"),
     [
         (Audience.SIGNERS, ["eric", "anna", "ravi"]),
         (Audience.PENDING, ["anna", "ravi"]),
@@ -99,40 +105,40 @@ def to(audience: Audience, *steps: Step) -> Route:
         (Audience.OTHERS, ["anna", "ravi"]),
     ],
 )
-def test_an_audience_is_who_it_says(audience: Audience, told: list[str]) -> None:
-    people = [person("eric", owes=False), person("anna"), person("ravi")]
-    found = plan_messages([to(audience)], people, [SMS], actor="sgn_eric")
-    assert [one[0] for one in planned(found)] == told
+def test_audience_selects_its_people(audience: Audience, expected: list[str]) -> None:
+    people = [make_person("eric", owes=False), make_person("anna"), make_person("ravi")]
+    found = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
+    assert [one[0] for one in planned_messages(found)] == expected
     assert found[1] == []
 
 
-def test_without_an_actor_everybody_is_another() -> None:
-    people = [person("eric"), person("anna")]
-    assert plan_messages([to(Audience.ACTOR)], people, [SMS]) == ([], [])
-    assert len(plan_messages([to(Audience.OTHERS)], people, [SMS])[0]) == 2
+def test_event_without_an_actor_notifies_everybody_as_others() -> None:
+    people = [make_person("eric"), make_person("anna")]
+    assert plan_messages([make_route(Audience.ACTOR)], people, [SMS]) == ([], [])
+    assert len(plan_messages([make_route(Audience.OTHERS)], people, [SMS])[0]) == 2
 
 
 @pytest.mark.parametrize(
-    ("who", "candidates", "step", "reason"),
+    ("signer", "candidates", "step", "reason"),
     [
-        (person(addresses={}), [SMS], BY_SMS, "no_address"),
-        (person(addresses=MAIL), [SMS], BY_SMS, "no_address"),
-        (person(), [EMAIL], BY_EMAIL, "no_address"),
-        (person(), [], BY_SMS, "no_connection"),
-        (person(addresses={}), [], BY_SMS, "no_address"),
-        (person(), [EMAIL], BY_SMS, "no_connection"),
-        (person(wants={"phone": False}), [SMS], BY_SMS, "not_wanted"),
-        (person(addresses={"phone": "nonsense"}), [SMS], BY_SMS, "bad_address"),
-        (person(), [SMS], Step("stp_3", "sms", "t", "con_gone"), "no_connection"),
-        (person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
+        (make_person(addresses={}), [SMS], BY_SMS, "no_address"),
+        (make_person(addresses=MAIL), [SMS], BY_SMS, "no_address"),
+        (make_person(), [EMAIL], BY_EMAIL, "no_address"),
+        (make_person(), [], BY_SMS, "no_connection"),
+        (make_person(addresses={}), [], BY_SMS, "no_address"),
+        (make_person(), [EMAIL], BY_SMS, "no_connection"),
+        (make_person(wants={"phone": False}), [SMS], BY_SMS, "not_wanted"),
+        (make_person(addresses={"phone": "nonsense"}), [SMS], BY_SMS, "bad_address"),
+        (make_person(), [SMS], Step("stp_3", "sms", "t", "con_gone"), "no_connection"),
+        (make_person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
     ],
 )
 def test_impossible_action_is_listed_with_its_reason(
-    who: Person, candidates: list[Candidate], step: Step, reason: str
+    signer: Person, candidates: list[Candidate], step: Step, reason: str
 ) -> None:
-    found = plan_messages([to(Audience.SIGNERS, step)], [who], candidates)
-    assert planned(found) == []
-    assert skipped(found) == [("eric", step.channel, reason)]
+    found = plan_messages([make_route(Audience.SIGNERS, step)], [signer], candidates)
+    assert planned_messages(found) == []
+    assert skipped_steps(found) == [("eric", step.channel, reason)]
     assert found[1][0].as_json()["text"] == REASONS[reason]
 
 
@@ -152,35 +158,41 @@ def test_impossible_action_is_listed_with_its_reason(
         ((), [SMS_BROKEN], "con_sms_3"),
     ],
 )
-def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
+def test_phone_uses_the_first_enabled_preferred_channel(
     preference: tuple[str, ...], candidates: list[Candidate], taken: str
 ) -> None:
-    found = plan_messages([to(Audience.SIGNERS)], [person(preference=preference)], candidates)
-    assert planned(found) == [("eric", taken, "+13175551234")]
+    found = plan_messages(
+        [make_route(Audience.SIGNERS)], [make_person(preference=preference)], candidates
+    )
+    assert planned_messages(found) == [("eric", taken, "+13175551234")]
 
 
-def test_a_step_that_names_its_connection_takes_no_other() -> None:
+def test_step_with_a_connection_uses_no_other() -> None:
     step = Step("stp_3", "sms", "t", "con_sms_2")
     found = plan_messages(
-        [to(Audience.SIGNERS, step)], [person(preference=("whatsapp",))], [SMS, SMS_TWO, WHATSAPP]
+        [make_route(Audience.SIGNERS, step)],
+        [make_person(preference=("whatsapp",))],
+        [SMS, SMS_TWO, WHATSAPP],
     )
-    assert planned(found) == [("eric", "con_sms_2", "+13175551234")]
+    assert planned_messages(found) == [("eric", "con_sms_2", "+13175551234")]
 
 
-def test_mail_is_not_drawn_to_the_phone() -> None:
-    who = person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
-    found = plan_messages([to(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
-    assert planned(found) == [
+def test_phone_preference_does_not_affect_email() -> None:
+    who = make_person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
+    found = plan_messages([make_route(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
+    assert planned_messages(found) == [
         ("eric", "con_sms", "+13175551234"),
         ("eric", "con_mail", "eric@example.com"),
     ]
 
 
-def test_an_address_is_taken_in_its_normal_form() -> None:
+def test_address_is_used_in_its_normal_form() -> None:
     assert (
-        planned(
+        planned_messages(
             plan_messages(
-                [to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS]
+                [make_route(Audience.SIGNERS)],
+                [make_person(addresses={"phone": " +13175551234 "})],
+                [SMS],
             )
         )[0][2]
         == "+13175551234"
@@ -188,57 +200,65 @@ def test_an_address_is_taken_in_its_normal_form() -> None:
 
 
 def test_signer_without_open_action_is_not_asked_to_sign() -> None:
-    people = [person("eric", owes=False), person("anna")]
-    found = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
-    assert [one[0] for one in planned(found)] == ["anna"]
-    assert skipped(found) == [("eric", "sms", "already_signed")]
+    people = [make_person("eric", owes=False), make_person("anna")]
+    found = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
+    assert [one[0] for one in planned_messages(found)] == ["anna"]
+    assert skipped_steps(found) == [("eric", "sms", "already_signed")]
 
 
 def test_closed_request_sends_news_but_no_reminders() -> None:
-    people = [person("eric"), person("anna")]
-    asked = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True)
-    assert (planned(asked), {one[2] for one in skipped(asked)}) == ([], {"request_closed"})
-    assert len(plan_messages([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
+    people = [make_person("eric"), make_person("anna")]
+    asked = plan_messages(
+        [make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True
+    )
+    assert (planned_messages(asked), {one[2] for one in skipped_steps(asked)}) == (
+        [],
+        {"request_closed"},
+    )
+    assert len(plan_messages([make_route(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
 
 
 # ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
-def test_a_preferred_chat_is_taken_only_where_the_person_let_it_write() -> None:
-    linked = person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
-    stranger = person("anna", preference=["birds", "sms"])
-    found = plan_messages([to(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
-    assert planned(found) == [("eric", "con_chat", "77"), ("anna", "con_sms", "+13175551234")]
+def test_preferred_chat_is_used_only_after_the_person_linked_it() -> None:
+    linked = make_person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
+    stranger = make_person("anna", preference=["birds", "sms"])
+    found = plan_messages([make_route(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    assert planned_messages(found) == [
+        ("eric", "con_chat", "77"),
+        ("anna", "con_sms", "+13175551234"),
+    ]
 
 
-def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_source() -> None:
+def test_email_chat_needs_no_link_and_respects_the_source() -> None:
     both = {**PHONE, **MAIL}
-    eric = person("eric", addresses=both, preference=["desks"])
-    anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
-    found = plan_messages([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
-    assert planned(found) == [
+    eric = make_person("eric", addresses=both, preference=["desks"])
+    anna = make_person("anna", addresses=both, preference=["desks"], wants={"email": False})
+    found = plan_messages([make_route(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    assert planned_messages(found) == [
         ("eric", "con_desk", "eric@example.com"),
         ("anna", "con_sms", "+13175551234"),
     ]
-    assert skipped(found) == []
+    assert skipped_steps(found) == []
 
 
 def test_team_only_chat_is_never_used_for_a_signer() -> None:
     found = plan_messages(
-        [to(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
-        [person(preference=["walls", "chat"])],
+        [make_route(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
+        [make_person(preference=["walls", "chat"])],
         [WALL],
     )
-    assert (planned(found), skipped(found)) == ([], [("eric", "chat", "no_address")])
+    assert (planned_messages(found), skipped_steps(found)) == ([], [("eric", "chat", "no_address")])
 
 
-def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
+def test_team_step_uses_its_own_connection() -> None:
     route = Route(
         Audience.TEAM.value,
         [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
     )
-    found, left = plan_posts([route, to(Audience.SIGNERS)], [SMS, WALL])
+    found, left = plan_posts([route, make_route(Audience.SIGNERS)], [SMS, WALL])
     assert [(one.connection.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
     assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
-    assert plan_messages([route], [person()], [SMS, WALL]) == ([], [])
+    assert plan_messages([route], [make_person()], [SMS, WALL]) == ([], [])
 
 
 def test_team_is_not_notified_about_a_closed_request() -> None:

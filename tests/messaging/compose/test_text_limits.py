@@ -1,6 +1,4 @@
-"""Texts within what a provider takes: the title is shortened, links never, and what cannot fit is
-skipped at once.
-"""
+"""Texts fit the limits of providers: titles are shortened, links never."""
 
 from __future__ import annotations
 
@@ -42,12 +40,12 @@ texts = st.tuples(letters, st.integers(0, 500)).map(lambda pair: (pair[0] * pair
 links = st.integers(0, 1975).map(lambda n: "https://sign.example/" + "x" * n)
 
 
-def said(message_id: str) -> str:
+def sent_text(message_id: str) -> str:
     db.session.rollback()
     return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
 
 
-def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:
+def make_event(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:
     event = event_body(signers=[signer_body("Eric", signing_url=link)])
     event["request"] = {"id": name, "title": title, "sender": {"name": sender}}
     return event
@@ -56,12 +54,12 @@ def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[
 # ── SMS ───────────────────────────────────────────────────────────────────────────────────────────
 @quick
 @given(texts, texts, links)
-def test_an_sms_holds_its_whole_link_or_is_skipped(
+def test_sms_contains_its_whole_link_or_is_skipped(
     signing_app: SigningApp, title: str, sender: str, link: str
 ) -> None:
-    answer = json_of(signing_app.post("/events", event_with(title, sender, link, new_id("x"))))
+    answer = json_of(signing_app.post("/events", make_event(title, sender, link, new_id("x"))))
     if answer["messages"]:
-        sent = said(answer["messages"][0]["id"])
+        sent = sent_text(answer["messages"][0]["id"])
         assert utf16_length(sent) <= 1600
         assert sent.endswith(link)
         assert answer["skipped"] == []
@@ -81,24 +79,24 @@ def test_an_sms_holds_its_whole_link_or_is_skipped(
         )
 
 
-def test_the_title_is_cut_between_characters_and_no_more_than_needed(
+def test_title_is_cut_between_characters_and_only_as_needed(
     signing_app: SigningApp,
 ) -> None:
     link = "https://sign.example/" + "x" * 1379
-    answer = json_of(signing_app.post("/events", event_with("👨‍👩‍👧" * 100, "Acme", link)))
-    sent = said(answer["messages"][0]["id"])
+    answer = json_of(signing_app.post("/events", make_event("👨‍👩‍👧" * 100, "Acme", link)))
+    sent = sent_text(answer["messages"][0]["id"])
     kept = sent.partition('"')[2].partition('"')[0]
     assert kept == "👨‍👩‍👧" * (len(kept) // 5) + "…"
     assert 1600 - 8 < utf16_length(sent) <= 1600
     assert list(graphemes(kept))[:-1] == ["👨‍👩‍👧"] * (len(kept) // 5)
 
 
-def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -> None:
+def test_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -> None:
     link = "https://sign.example/" + "x" * 1400
     answer = json_of(
-        signing_app.post("/events", event_with("Employment agreement " * 20, "Acme", link))
+        signing_app.post("/events", make_event("Employment agreement " * 20, "Acme", link))
     )
-    sent = said(answer["messages"][0]["id"])
+    sent = sent_text(answer["messages"][0]["id"])
     assert is_gsm_text(sent)
     assert '..." by Acme' in sent
 
@@ -106,32 +104,32 @@ def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -
 def test_text_within_the_limit_is_unchanged(signing_app: SigningApp) -> None:
     title = "T" * 200
     answer = json_of(
-        signing_app.post("/events", event_with(title, "Acme", "https://sign.example/1"))
+        signing_app.post("/events", make_event(title, "Acme", "https://sign.example/1"))
     )
-    assert f'"{title}"' in said(answer["messages"][0]["id"])
+    assert f'"{title}"' in sent_text(answer["messages"][0]["id"])
 
 
-def test_a_reminder_too_long_to_send_is_reported_and_tells_no_team(signing_app: SigningApp) -> None:
+def test_overlong_reminder_is_reported_and_not_posted_to_the_team(signing_app: SigningApp) -> None:
     link = "https://sign.example/" + "x" * 1979
-    first = json_of(signing_app.post("/events", event_with("Title", "Acme", link)))
+    first = json_of(signing_app.post("/events", make_event("Title", "Acme", link)))
     assert first["messages"] == []
     answer = remind(db.session.scalars(select(SigningRequest.id)).one())
     assert answer["messages"] == []
     assert {one["reason"] for one in answer["skipped"]} == {"too_long"}
-    again = json_of(signing_app.post("/events", event_with("Title", "Acme", link)))
+    again = json_of(signing_app.post("/events", make_event("Title", "Acme", link)))
     assert again["skipped"][0]["reason"] == "too_long"
     assert db.session.scalars(select(Message)).all() == []
 
 
 # ── Every integration ─────────────────────────────────────────────────────────────────────────────
-def flat(payload: Any) -> str:
+def flatten(payload: Any) -> str:
     return html.unescape(json.dumps(payload, ensure_ascii=False)).replace("\u034f", "")
 
 
 @senders
 @quick
 @given(title=texts, sender=texts, n=st.integers(0, 1979))
-def test_no_rendered_text_cuts_its_link(
+def test_rendered_text_never_cuts_its_link(
     cls: type[Integration], hub_demo: Flask, title: str, sender: str, n: int
 ) -> None:
     link = "https://sign.example/" + "x" * n
@@ -153,7 +151,7 @@ def test_no_rendered_text_cuts_its_link(
     shown = instance(cls).render(
         Outbound(id=new_id("msg"), attempt=1, to=valid_address(cls), text=made.text)
     )
-    assert link in flat(shown)
+    assert link in flatten(shown)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_no_rendered_text_cuts_its_link(
 )
 @quick
 @given(title=texts, name=texts, n=st.integers(0, 1979))
-def test_no_card_cuts_the_link_of_its_text(
+def test_card_never_cuts_the_link_of_its_text(
     cls: type[Integration], hub_demo: Flask, title: str, name: str, n: int
 ) -> None:
     link = "https://sign.example/" + "x" * n
@@ -203,7 +201,7 @@ def walk(payload: Any) -> list[str]:
 # ── Approved templates ────────────────────────────────────────────────────────────────────────────
 @quick
 @given(texts, texts, st.integers(0, 1200))
-def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: str, n: int) -> None:
+def test_filled_template_is_within_its_limit_or_too_long(title: str, sender: str, n: int) -> None:
     cls = integrations.get("whatsapp")
     link = "https://sign.example/" + "x" * n
     mapped = provider_templates.MappedTemplate(
@@ -233,7 +231,7 @@ def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: s
         ("é" * 1600, True),
     ],
 )
-def test_a_direct_message_is_measured_as_the_provider_counts(
+def test_direct_message_is_measured_as_the_provider_counts(
     signing_app: SigningApp, text: str, taken: bool
 ) -> None:
     answer = signing_app.post("/messages", {"to": "+13175551234", "channel": "sms", "text": text})
@@ -248,8 +246,8 @@ def test_a_direct_message_is_measured_as_the_provider_counts(
         assert "at most 1,600" in answer.json["detail"]
 
 
-def test_a_page_says_why_a_signer_was_not_notified(hub_demo: Flask, admin: Browser) -> None:
-    event = event_with("Title", "Acme", "https://sign.example/" + "x" * 1979)
+def test_page_explains_why_a_signer_was_not_notified(hub_demo: Flask, admin: Browser) -> None:
+    event = make_event("Title", "Acme", "https://sign.example/" + "x" * 1979)
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     own = db.session.scalars(select(SigningRequest.id)).one()
     page = admin.get(f"/requests/{own}").text

@@ -1,4 +1,4 @@
-"""Opt-outs and consents of people, as tests export and import them."""
+"""People with opt-outs and consents, as tests export and import them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def empty_tables(hub_demo: Flask) -> Callable[[], None]:
     return empty
 
 
-def closed() -> list[Any]:
+def stored_opt_outs() -> list[Any]:
     db.session.rollback()
     found = [
         (suppressions.with_addresses([row])[0], row)
@@ -63,7 +63,7 @@ def closed() -> list[Any]:
     )
 
 
-def said() -> list[Any]:
+def stored_consents() -> list[Any]:
     db.session.rollback()
     rows = db.session.execute(
         select(Consent, Contact).join(Contact, Contact.id == Consent.contact_id)

@@ -1,4 +1,4 @@
-"""Two sources, and steps that tests of their separation share."""
+"""Two sources, and shared steps of tests of their separation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.hub_fixtures import signing_app as signing_app
 
 @pytest.fixture
 def other_source(signing_app: SigningApp) -> SigningApp:
-    """Give the signing app of another source, Leases."""
-    a_source("leases")
+    """Return the signing app of another source, Leases."""
+    add_source("leases")
     return SigningApp(signing_app.client, api_keys.create("Leases", test=True, source="leases"))
 
 
 @transaction
-def a_source(slug: str) -> None:
+def add_source(slug: str) -> None:
     db.session.add(Source(slug=slug, name=slug.title()))
 
 
@@ -33,12 +33,12 @@ def apply_to_all(slug: str) -> None:
 
 
 def send(app: SigningApp, to: str = ERIC) -> str:
-    """Send a direct message as a signing app and return its id."""
+    """Send a direct message as a signing app and return its ID."""
     answer = app.post("/messages", {"channel": "sms", "to": to, "text": "Your lease is ready."})
     assert answer.status_code == 202
     return str(json_of(answer)["id"])
 
 
-def sends(*apps: SigningApp) -> list[str]:
-    """Return the statuses of a message of each signing app."""
+def statuses_of_both(*apps: SigningApp) -> list[str]:
+    """Return the status of a new message of each signing app."""
     return [status(send(app)) for app in apps]

@@ -1,6 +1,4 @@
-"""One person, one contact: however a number is written, opt-outs, consents, windows and erasure
-hold for the person.
-"""
+"""Each person is one contact: every form of a number shares opt-outs, consents and windows."""
 
 from __future__ import annotations
 
@@ -55,7 +53,9 @@ EACH = pytest.mark.parametrize(("normal", "other_form"), PAIRS, ids=[pair[1] for
 NEXT = iter(range(10**6, 10**9))
 
 
-def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more: str) -> None:
+def receive_text(
+    app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more: str
+) -> None:
     form = {
         "From": prefix + number,
         "sid": f"SM{next(NEXT):032x}",
@@ -74,12 +74,14 @@ def send(number: str, channel: str) -> str:
 
 
 @transaction
-def stored_before(number: str, *, erased: bool = False, test: bool = True, **more: Any) -> str:
-    """Store a contact as it was when numbers had no normal form."""
+def store_without_normal_form(
+    number: str, *, erased: bool = False, test: bool = True, **more: Any
+) -> str:
+    """Store a contact as before numbers had a normal form."""
     row = Contact(
         kind=Address.PHONE,
         address="" if erased else number,
-        address_key=key_before(number),
+        address_key=legacy_key(number),
         test=test,
         erased_at=now() if erased else None,
     )
@@ -90,14 +92,14 @@ def stored_before(number: str, *, erased: bool = False, test: bool = True, **mor
     return row.id
 
 
-def key_before(number: str) -> bytes:
+def legacy_key(number: str) -> bytes:
     return blind_index(index_key(), Address.PHONE, number)
 
 
 @transaction
-def suppressed_before(number: str, **more: Any) -> str:
+def add_legacy_suppression(number: str, **more: Any) -> str:
     row = Suppression(
-        **{"address_key": key_before(number), "test": True, "reason": "keyword", **more}
+        **{"address_key": legacy_key(number), "test": True, "reason": "keyword", **more}
     )
     db.session.add(row)
     db.session.flush()
@@ -106,23 +108,23 @@ def suppressed_before(number: str, **more: Any) -> str:
 
 @EACH
 @pytest.mark.parametrize("prefix", ["", "whatsapp:"])
-def test_a_stop_from_one_form_closes_the_other(
+def test_stop_from_one_form_blocks_the_other(
     hub_demo: Flask, normal: str, other_form: str, prefix: str
 ) -> None:
     channel = "whatsapp" if prefix else "sms"
-    write(hub_demo, other_form, "Hello", prefix)
+    receive_text(hub_demo, other_form, "Hello", prefix)
     assert (send(normal, channel), send(other_form, channel)) == ("queued", "queued")
-    write(hub_demo, normal, "STOP", prefix)
+    receive_text(hub_demo, normal, "STOP", prefix)
     assert (send(normal, channel), send(other_form, channel)) == ("suppressed", "suppressed")
-    write(hub_demo, other_form, "START", prefix)
+    receive_text(hub_demo, other_form, "START", prefix)
     assert (send(normal, channel), send(other_form, channel)) == ("queued", "queued")
     assert (count(Contact), count(Conversation)) == (1, 1)
     assert db.session.scalars(select(Contact.address)).one() == normal
 
 
 @pytest.mark.parametrize("prefix", ["rcs:", "RCS:", "Rcs:", "SMS:"])
-def test_a_number_with_its_channel_before_it_is_that_number(hub_demo: Flask, prefix: str) -> None:
-    write(hub_demo, "+13175550142", "STOP", prefix)
+def test_channel_prefix_of_a_number_is_ignored(hub_demo: Flask, prefix: str) -> None:
+    receive_text(hub_demo, "+13175550142", "STOP", prefix)
     [contact] = db.session.scalars(select(Contact))
     assert (contact.kind, contact.address) == (Address.PHONE, "+13175550142")
     assert send("+13175550142", "sms") == "suppressed"
@@ -142,11 +144,9 @@ def test_a_number_with_its_channel_before_it_is_that_number(hub_demo: Flask, pre
         "\u200b+13175550142",
     ],
 )
-def test_a_number_that_lost_its_form_on_the_way_is_that_number(
-    hub_demo: Flask, sent_from: str
-) -> None:
+def test_damaged_number_is_recognized(hub_demo: Flask, sent_from: str) -> None:
     prefix = "whatsapp:" if sent_from.startswith("whatsapp:") else ""
-    write(hub_demo, "", "STOP", prefix, From=sent_from)
+    receive_text(hub_demo, "", "STOP", prefix, From=sent_from)
     assert send("+13175550142", "whatsapp" if prefix else "sms") == "suppressed"
 
 
@@ -162,28 +162,28 @@ def test_a_number_that_lost_its_form_on_the_way_is_that_number(
     ],
 )
 def test_doubtful_number_is_not_a_number(hub_demo: Flask, sent_from: str) -> None:
-    write(hub_demo, "", "STOP", "", From=sent_from)
+    receive_text(hub_demo, "", "STOP", "", From=sent_from)
     assert not db.session.scalars(select(Contact.id).where(Contact.kind == Address.PHONE)).all()
 
 
-def test_a_message_that_shows_the_number_only_as_whatsapp_knows_it_is_from_that_number(
+def test_number_known_only_by_the_whatsapp_id_is_recognized(
     hub_demo: Flask,
 ) -> None:
-    write(hub_demo, "", "STOP", "whatsapp:", WaId="5215512345678", From="whatsapp:")
+    receive_text(hub_demo, "", "STOP", "whatsapp:", WaId="5215512345678", From="whatsapp:")
     assert db.session.scalars(select(Contact.address)).one() == "+525512345678"
 
 
-def test_a_message_finds_its_connection_by_any_form_of_its_number(
+def test_message_finds_its_connection_by_any_form_of_its_number(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     @transaction
-    def give(sender: str) -> None:
+    def set_sender(sender: str) -> None:
         one = db.session.get_one(Connection, whatsapp.id)
         one.settings = {**one.settings, "sender": sender}
         one.sender = f"whatsapp:{sender}"
 
-    give("+525512345678")
-    write(hub_demo, "+13175550142", "Hello", To="whatsapp:+5215512345678")
+    set_sender("+525512345678")
+    receive_text(hub_demo, "+13175550142", "Hello", To="whatsapp:+5215512345678")
     assert session_windows.closing_times(
         "whatsapp:+525512345678", [db.session.scalars(select(Contact.id)).one()]
     )
@@ -195,7 +195,7 @@ def test_sent_number_has_the_form_of_its_provider(
     hub_demo: Flask, whatsapp: Connection, normal: str, other_form: str
 ) -> None:
     sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
-    write(hub_demo, normal, "Hello")
+    receive_text(hub_demo, normal, "Hello")
     for connection, wanted in (
         (whatsapp, other_form if normal.startswith("+52") else normal),
         (sms, normal),
@@ -240,8 +240,8 @@ def test_posted_address_is_found_by_each_form(
 def test_person_erased_under_one_form_is_found_by_the_other(
     hub_demo: Flask, normal: str, other_form: str
 ) -> None:
-    erased = stored_before(other_form, erased=True)
-    suppressed_before(other_form)
+    erased = store_without_normal_form(other_form, erased=True)
+    add_legacy_suppression(other_form)
     assert send(normal, "sms") == "suppressed"
     assert [one.id for one in db.session.scalars(select(Contact))] == [erased]
     assert [one.address_key for one in db.session.scalars(select(Suppression))] == [
@@ -249,20 +249,20 @@ def test_person_erased_under_one_form_is_found_by_the_other(
     ]
 
 
-def test_a_live_opt_out_from_before_holds_for_test_messages_too(hub_demo: Flask) -> None:
-    stored_before("+4901701234567", erased=True, test=False)
-    suppressed_before("+4901701234567", test=False)
+def test_live_opt_out_of_an_old_form_applies_to_test_messages(hub_demo: Flask) -> None:
+    store_without_normal_form("+4901701234567", erased=True, test=False)
+    add_legacy_suppression("+4901701234567", test=False)
     assert send("+491701234567", "sms") == "suppressed"
 
 
 def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connection) -> None:
     mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
-    theirs = stored_before("+5215512345678", time_zone="America/Mexico_City")
-    strict = suppressed_before("+5215512345678", reason="admin", explanation="By letter.")
-    weak = suppressed_before("+525512345678")
+    theirs = store_without_normal_form("+5215512345678", time_zone="America/Mexico_City")
+    strict = add_legacy_suppression("+5215512345678", reason="admin", explanation="By letter.")
+    weak = add_legacy_suppression("+525512345678")
     at = now()
-    everything_of(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
-    everything_of(theirs, connection, at, provider_id="SM2")
+    add_rows_of_every_table(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
+    add_rows_of_every_table(theirs, connection, at, provider_id="SM2")
 
     kept = contact_for(Address.PHONE, "+5215512345678", test=True)
 
@@ -289,12 +289,14 @@ def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connect
 
 
 @transaction
-def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_id: str) -> None:
-    """Give a contact a row in every table that names one."""
+def add_rows_of_every_table(
+    contact_id: str, connection: Connection, at: Any, *, provider_id: str
+) -> None:
+    """Add a row to every table that references contacts."""
     db.session.add_all(
         [
             Message(
-                id=f"msg_{id_of(provider_id)}",
+                id=f"msg_{padded_id(provider_id)}",
                 connection_id=connection.id,
                 contact_id=contact_id,
                 channel="sms",
@@ -304,7 +306,7 @@ def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_
             ),
             Consent(contact_id=contact_id, channel="", given=False, evidence="api", at=at),
             InboundMessage(
-                id=f"inb_{id_of(provider_id)}",
+                id=f"inb_{padded_id(provider_id)}",
                 connection_id=connection.id,
                 contact_id=contact_id,
                 provider_id=provider_id,
@@ -314,7 +316,7 @@ def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_
                 connection_id=connection.id,
                 contact_id=contact_id,
                 test=True,
-                last_id=f"inb_{id_of(provider_id)}",
+                last_id=f"inb_{padded_id(provider_id)}",
                 last_at=at,
                 unread=1,
             ),
@@ -326,27 +328,25 @@ def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_
     )
 
 
-def id_of(text: str) -> str:
+def padded_id(text: str) -> str:
     return f"019aa5c2-71f8-7b3e-9c40-{int(text[2:]):012x}"
 
 
-def test_a_chat_that_was_linked_under_another_form_is_found(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_chat_linked_under_another_form_is_found(hub_demo: Flask, connection: Connection) -> None:
     chat = contact_for(Address.CHAT, "4711", test=True)
 
     @transaction
-    def before() -> None:
+    def add_linked_chat() -> None:
         db.session.add(
             LinkedChat(
                 connection_id=connection.id,
                 source_id=source_id(),
-                address_key=key_before("+5215512345678"),
+                address_key=legacy_key("+5215512345678"),
                 contact_id=chat.id,
             )
         )
 
-    before()
+    add_linked_chat()
     for number in ("+525512345678", "+5215512345678"):
         found = chats.chats_of({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
         assert found == {"ana": {connection.id: "4711"}}
@@ -355,7 +355,7 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
     assert len(set(db.session.scalars(select(LinkedChat.address_key)))) <= 2
 
 
-def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
+def test_erasure_includes_rows_of_the_other_form(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out("+5215512345678", test=True, explanation="By letter.")
     contact = contact_for(Address.PHONE, "+525512345678", test=True)
     erasure.erase_contact(contact.id, reason="By letter.")
@@ -364,7 +364,7 @@ def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> 
     assert send("+5215512345678", "sms") == "suppressed"
 
 
-def test_every_table_that_names_a_contact_is_thought_of() -> None:
+def test_merging_handles_every_table_with_contacts() -> None:
     known = {
         "messages",
         "consents",
@@ -381,7 +381,7 @@ def test_every_table_that_names_a_contact_is_thought_of() -> None:
     )
 
 
-def test_the_columns_that_tell_opt_outs_apart_are_thought_of() -> None:
+def test_merging_compares_every_unique_column_of_suppressions() -> None:
     unique = [index for index in Suppression.__table__.indexes if index.unique]  # type: ignore[attr-defined]
     columns = {column.name for index in unique for column in index.columns}
     assert columns == {

@@ -1,4 +1,4 @@
-"""`hub migrate` merges contacts that are one person; killed half way and run again, it finishes."""
+"""`hub migrate` merges the contacts of one person, also after a run that was killed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from hub.models import Connection, Consent, Contact, Message, Setting, Suppressi
 from hub.shared.address_keys import address_key
 from tests.hub_fixtures import count
 from tests.messaging.contacts.test_address_forms import (
-    key_before,
+    add_legacy_suppression,
+    legacy_key,
     send,
-    stored_before,
-    suppressed_before,
+    store_without_normal_form,
 )
 
 PEOPLE = 300
@@ -42,9 +42,10 @@ COUNTRIES = (
 
 
 @transaction
-def duplicates(connection: Connection) -> None:
-    """Store people of four countries, each under every form of their number, with a message, a
-    consent and an opt-out for each.
+def add_duplicates(connection: Connection) -> None:
+    """Store people of four countries under every form of their number.
+
+    Each contact has a message, a consent and an opt-out.
     """
     moment = now()
     db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
@@ -53,7 +54,7 @@ def duplicates(connection: Connection) -> None:
     ):
         for n, form in enumerate(phones.written_forms(number)):
             contact = Contact(
-                kind=Address.PHONE, address=form, address_key=key_before(form), test=True
+                kind=Address.PHONE, address=form, address_key=legacy_key(form), test=True
             )
             db.session.add(contact)
             db.session.flush()
@@ -71,7 +72,7 @@ def duplicates(connection: Connection) -> None:
                         contact_id=contact.id, channel="", given=bool(n), evidence="api", at=at
                     ),
                     Suppression(
-                        address_key=key_before(form),
+                        address_key=legacy_key(form),
                         channel="sms",
                         test=True,
                         reason="keyword",
@@ -82,8 +83,8 @@ def duplicates(connection: Connection) -> None:
             )
 
 
-def state() -> Any:
-    """Return what is stored of everybody, by number."""
+def stored_state() -> Any:
+    """Return the stored contacts, messages, consents and opt-outs by number."""
     db.session.rollback()
     contacts = {one.id: one.address for one in db.session.scalars(select(Contact))}
     messages = Counter(contacts[one] for one in db.session.scalars(select(Message.contact_id)))
@@ -97,8 +98,8 @@ def state() -> Any:
     return sorted(contacts.values()), messages, latest, closed
 
 
-def all_is_merged(before: int) -> None:
-    numbers, messages, latest, closed = state()
+def assert_all_merged(before: int) -> None:
+    numbers, messages, latest, closed = stored_state()
     assert len(numbers) == len(set(numbers)) == PEOPLE
     assert all(phones.parse_strict(number) == number for number in numbers)
     assert sum(messages.values()) == before
@@ -112,21 +113,21 @@ def all_is_merged(before: int) -> None:
     assert count(Suppression) >= PEOPLE
 
 
-def test_everybody_is_one_contact_afterwards_and_nothing_is_lost(
+def test_everybody_is_one_contact_and_nothing_is_lost(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    duplicates(connection)
+    add_duplicates(connection)
     before = count(Message)
     assert address_migration.migrate_addresses() == PEOPLE
-    all_is_merged(before)
+    assert_all_merged(before)
     assert address_migration.migrate_addresses() == 0
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(0.2, marks=pytest.mark.long)])
-def test_killed_half_way_and_run_again_it_finishes(
+def test_migration_continues_after_it_was_killed(
     hub_demo: Flask, connection: Connection, environ: dict[str, str], seconds: float
 ) -> None:
-    duplicates(connection)
+    add_duplicates(connection)
     before = count(Message)
     contacts = count(Contact)
     db.session.rollback()
@@ -141,21 +142,21 @@ def test_killed_half_way_and_run_again_it_finishes(
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait(10)
-    numbers = state()[0]
+    numbers = stored_state()[0]
     assert PEOPLE < len(numbers) < contacts, "it was killed in the middle"
     address_migration.migrate_addresses()
-    all_is_merged(before)
+    assert_all_merged(before)
 
 
-def test_a_person_with_many_messages_is_moved_a_part_at_a_time(
+def test_person_with_many_messages_is_migrated_in_parts(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "AT_ONCE", 10)
     mine = contact_for(Address.PHONE, "+525512345678", test=True).id
-    theirs = stored_before("+5215512345678")
+    theirs = store_without_normal_form("+5215512345678")
 
     @transaction
-    def many() -> None:
+    def add_messages() -> None:
         db.session.add_all(
             Message(
                 id=new_id("msg"),
@@ -167,7 +168,7 @@ def test_a_person_with_many_messages_is_moved_a_part_at_a_time(
             for _ in range(95)
         )
 
-    many()
+    add_messages()
     merging.merge_all(theirs, mine)
     assert (
         db.session.scalar(
@@ -177,17 +178,17 @@ def test_a_person_with_many_messages_is_moved_a_part_at_a_time(
     ), "the rest is for the merge"
 
 
-def test_a_contact_whose_name_cannot_be_read_is_merged_all_the_same(hub_demo: Flask) -> None:
-    stored_before("+525512345678")
-    stored_before("+5215512345678", _name=b"no key opens this")
+def test_contact_with_an_unreadable_name_is_merged(hub_demo: Flask) -> None:
+    store_without_normal_form("+525512345678")
+    store_without_normal_form("+5215512345678", _name=b"no key opens this")
 
     @transaction
-    def forget() -> None:
+    def damage_name() -> None:
         db.session.execute(
             Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
         )  # type: ignore[attr-defined]
 
-    forget()
+    damage_name()
     assert address_migration.migrate_addresses() == 1
     assert db.session.scalars(select(Contact.address)).all() == ["+525512345678"]
 
@@ -196,17 +197,17 @@ def test_opt_out_of_an_erased_person_is_found_by_the_known_number(
     hub_demo: Flask,
 ) -> None:
     contact_for(Address.PHONE, "+491701234567", test=True)
-    erased = stored_before("+4901701234567", erased=True)
-    suppressed_before("+4901701234567")
+    erased = store_without_normal_form("+4901701234567", erased=True)
+    add_legacy_suppression("+4901701234567")
     db.session.rollback()
 
     @transaction
-    def forget() -> None:
+    def reset_migration() -> None:
         db.session.execute(
             Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
         )  # type: ignore[attr-defined]
 
-    forget()
+    reset_migration()
     assert address_migration.migrate_addresses() == 1
     assert count(Contact) == 1
     assert db.session.get(Contact, erased) is None
@@ -221,29 +222,29 @@ def test_opt_out_of_an_erased_person_is_found_by_the_known_number(
         ("+49001701234567", "+491701234567"),
     ],
 )
-def test_a_number_that_was_written_in_any_way_keeps_its_opt_out(
+def test_number_in_any_old_notation_keeps_its_opt_out(
     hub_demo: Flask, written: str, normal: str
 ) -> None:
     @transaction
-    def before() -> None:
+    def add_opt_out() -> None:
         db.session.execute(
             Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
         )  # type: ignore[attr-defined]
         contact_for(Address.PHONE, normal, test=True)
-        stored_before(written)
-        suppressed_before(written)
+        store_without_normal_form(written)
+        add_legacy_suppression(written)
 
-    before()
+    add_opt_out()
     assert address_migration.migrate_addresses() == 1
     assert db.session.scalars(select(Contact.address)).all() == [normal]
     assert (send(written, "sms"), send(normal, "sms")) == ("suppressed", "suppressed")
 
 
-def test_a_new_table_of_forms_asks_for_another_run(
+def test_changed_table_of_forms_runs_the_migration_again(
     hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address_migration.migrate_addresses()
-    stored_before("+5215512345678")
+    store_without_normal_form("+5215512345678")
     assert address_migration.migrate_addresses() == 0
     monkeypatch.setattr(address_migration, "_version", lambda: "another")
     assert address_migration.migrate_addresses() == 1

@@ -1,4 +1,4 @@
-"""Consents of one source apply to its own messages, for any sequence of decisions."""
+"""Consents apply to the messages of their own source, for any sequence of decisions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.effort import examples
 from tests.hub_fixtures import ERIC, SigningApp, json_of, queue_text, status
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
-from tests.messaging.contacts.source_steps import apply_to_all, sends
+from tests.messaging.contacts.source_steps import apply_to_all, statuses_of_both
 from tests.messaging.contacts.source_steps import other_source as other_source
 
 PROOF = {
@@ -39,7 +39,7 @@ PROOF = {
 }
 
 
-def test_a_consent_is_read_by_the_source_that_recorded_it(
+def test_consent_applies_to_the_source_that_recorded_it(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     other_source.post("/consents", PROOF)
@@ -55,12 +55,12 @@ def test_refusal_of_one_source_stops_only_that_source(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     other_source.post("/consents", {"address": ERIC, "given": False})
-    assert sends(signing_app, other_source) == ["queued", "suppressed"]
+    assert statuses_of_both(signing_app, other_source) == ["queued", "suppressed"]
     assert status(queue_text()) == "suppressed", "an admin's message heeds every no"
     other_source.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other_source) == ["queued", "queued"]
+    assert statuses_of_both(signing_app, other_source) == ["queued", "queued"]
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
+    assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
 
 
 def test_consent_of_a_key_lifts_no_refusal_by_an_admin(
@@ -69,9 +69,9 @@ def test_consent_of_a_key_lifts_no_refusal_by_an_admin(
     consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
     for app in (signing_app, other_source):
         assert app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
-    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
+    assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
     consents.record_consent(ConsentEntry(ERIC, True), source=consents.BY_ADMIN, test=True)
-    assert sends(signing_app, other_source) == ["queued", "queued"]
+    assert statuses_of_both(signing_app, other_source) == ["queued", "queued"]
 
 
 def test_consent_of_a_key_lifts_no_refusal_of_another_source(
@@ -80,24 +80,27 @@ def test_consent_of_a_key_lifts_no_refusal_of_another_source(
     apply_to_all("default")
     signing_app.post("/consents", {"address": ERIC, "given": False})
     other_source.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other_source) == ["suppressed", "suppressed"]
+    assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
     signing_app.post("/consents", {"address": ERIC, "given": True})
-    assert sends(signing_app, other_source) == ["queued", "queued"]
+    assert statuses_of_both(signing_app, other_source) == ["queued", "queued"]
 
 
 SCOPES = (None, "default", "leases", "rents")
 
 
-def expected_words(words: list[tuple[str | None, bool]], holding: set[str | None]) -> list[bool]:
-    """Return the last word of each recorder that holds for a source; an admin's yes ends any no
-    before it.
+def expected_decisions(
+    decisions: list[tuple[str | None, bool]], holding: set[str | None]
+) -> list[bool]:
+    """Return the last decision of each recorder that applies to a source.
+
+    An opt-in by an admin ends any earlier objection.
     """
     last: dict[str | None, bool] = {}
-    for scope, given_ in words:
-        if scope is None and given_:
+    for scope, is_given in decisions:
+        if scope is None and is_given:
             last = dict.fromkeys(last, True)
         if scope is None or scope in holding:
-            last[scope] = given_
+            last[scope] = is_given
     return list(last.values())
 
 
@@ -110,14 +113,14 @@ WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_another(
+def test_newest_decision_of_each_recorder_counts_and_only_admins_override(
     connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
 ) -> None:
-    ids = prepare(words, shared)
+    ids = reset_people(words, shared)
     asking = replace(connection.info, test=True, rules=Rules(consent=asks).to_json())
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
-        counts = expected_words(words, {slug, *shared})
+        counts = expected_decisions(words, {slug, *shared})
         wanted = PolicyQuestion(contact, source_id=ids[slug])
         code = Policy(asking, [wanted]).decide(wanted).code
         expected = "consent_missing" if asks and not counts else ""
@@ -133,10 +136,10 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_an_opt_out_stops_whom_it_holds_for(
+def test_opt_out_stops_exactly_its_sources(
     connection: Connection, closed: set[str | None], shared: set[str]
 ) -> None:
-    ids = prepare([], shared)
+    ids = reset_people([], shared)
     for scope in closed:
         suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = contact_for("phone", ERIC, test=True)
@@ -150,8 +153,8 @@ def test_an_opt_out_stops_whom_it_holds_for(
 
 
 @transaction
-def prepare(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
-    """Begin again: three sources, some of which apply to all, and what a person said."""
+def reset_people(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
+    """Create three sources, some of which apply to all, and record a person's decisions."""
     for model in (Consent, Suppression):
         db.session.execute(delete(model))
     for slug in SCOPES[2:]:

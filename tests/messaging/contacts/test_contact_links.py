@@ -1,6 +1,4 @@
-"""Two identities that one webhook shows to be one person: opt-outs and windows hold for both, until
-an admin undoes it.
-"""
+"""Two identities that a webhook links share opt-outs and windows until an admin unlinks them."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from hub.shared.address_keys import address_key, address_keys
 from hub.signing import erasure, personal_data
 from tests.conftest import Browser
 from tests.hub_fixtures import count, source_id, status
-from tests.messaging.contacts.test_address_forms import write
+from tests.messaging.contacts.test_address_forms import receive_text
 from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
@@ -35,13 +33,15 @@ NUMBER = "+13175557788"
 ID = "US.13491208655302741918"
 
 
-def shown_as_one(app: Flask, number: str = NUMBER, external: str = ID, text: str = "Hello") -> None:
-    """Let a webhook name a person by their number and by the provider's own id."""
-    write(app, number, text, ExternalUserId=f"whatsapp:{external}")
+def receive_linked_text(
+    app: Flask, number: str = NUMBER, external: str = ID, text: str = "Hello"
+) -> None:
+    """Receive a webhook that names a person by number and by the provider's ID."""
+    receive_text(app, number, text, ExternalUserId=f"whatsapp:{external}")
 
 
-def by_id_alone(app: Flask, text: str) -> None:
-    write(app, ID, text, WaId="", ExternalUserId=f"whatsapp:{ID}")
+def receive_text_by_id(app: Flask, text: str) -> None:
+    receive_text(app, ID, text, WaId="", ExternalUserId=f"whatsapp:{ID}")
 
 
 def send(number: str = NUMBER) -> str:
@@ -57,18 +57,16 @@ def contact(kind: Address, address: str) -> str:
     return contact_for(kind, address, test=True).id
 
 
-def the_link() -> ContactLink:
+def load_link() -> ContactLink:
     db.session.rollback()
     return db.session.scalars(select(ContactLink)).one()
 
 
-def test_a_stop_of_one_holds_for_the_other_from_then_on(
-    hub_demo: Flask, whatsapp: Connection
-) -> None:
-    by_id_alone(hub_demo, "STOP")
-    write(hub_demo, NUMBER, "Hello")
+def test_stop_of_one_identity_applies_to_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
+    receive_text_by_id(hub_demo, "STOP")
+    receive_text(hub_demo, NUMBER, "Hello")
     assert send() == "queued", "nothing shows yet that they are one"
-    shown_as_one(hub_demo)
+    receive_linked_text(hub_demo)
     assert send() == "suppressed"
     assert suppressions.blocks_of_address(NUMBER, test=True, source_id=source_id()) == [
         ("whatsapp", "keyword")
@@ -78,32 +76,36 @@ def test_a_stop_of_one_holds_for_the_other_from_then_on(
 def test_messages_queued_to_a_merged_opt_out_are_not_sent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    by_id_alone(hub_demo, "STOP")
-    write(hub_demo, NUMBER, "Hello")
+    receive_text_by_id(hub_demo, "STOP")
+    receive_text(hub_demo, NUMBER, "Hello")
     message_id = direct.send_message(
         to=NUMBER, text="Your contract is ready.", channel="whatsapp", test=True
     )
-    shown_as_one(hub_demo)
+    receive_linked_text(hub_demo)
     for _ in range(3):
         claim = claim_one(whatsapp)
         assert claim is None or claim.outbound.id != message_id
     assert status(message_id) == "suppressed"
 
 
-def test_a_start_of_one_lifts_the_stop_of_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
-    shown_as_one(hub_demo, text="STOP")
+def test_start_of_one_identity_lifts_the_stop_of_the_other(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    receive_linked_text(hub_demo, text="STOP")
     assert send() == "suppressed"
-    by_id_alone(hub_demo, "START")
+    receive_text_by_id(hub_demo, "START")
     assert send() == "queued"
 
 
-def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
-    shown_as_one(hub_demo)
+def test_window_of_one_identity_is_open_for_the_other(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    receive_linked_text(hub_demo)
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
     session_windows.close_window(whatsapp.sender, number)
     assert not session_windows.closing_times(whatsapp.sender, [number, external])
-    by_id_alone(hub_demo, "Hello again")
+    receive_text_by_id(hub_demo, "Hello again")
     assert session_windows.closing_times(whatsapp.sender, [number, external]).keys() == {
         number,
         external,
@@ -111,60 +113,62 @@ def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connec
     assert send() == "queued"
 
 
-def test_a_recorded_no_of_one_holds_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
-    shown_as_one(hub_demo)
+def test_recorded_objection_of_one_identity_applies_to_the_other(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    receive_linked_text(hub_demo)
     consents.record_consent(
         ConsentEntry(ID, given=False, kind="external"), source="admin", test=True
     )
     assert send() == "suppressed"
 
 
-def test_an_undone_link_holds_no_more_and_is_not_made_again(
+def test_removed_link_no_longer_applies_and_is_not_restored(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    by_id_alone(hub_demo, "STOP")
-    shown_as_one(hub_demo)
+    receive_text_by_id(hub_demo, "STOP")
+    receive_linked_text(hub_demo)
     assert send() == "suppressed"
-    contact_links.unlink_contacts(the_link().id)
+    contact_links.unlink_contacts(load_link().id)
     assert send() == "queued"
-    shown_as_one(hub_demo)
+    receive_linked_text(hub_demo)
     assert send() == "queued"
-    assert the_link().undone_at is not None
+    assert load_link().undone_at is not None
     with pytest.raises(NotFound):
-        contact_links.unlink_contacts(the_link().id)
+        contact_links.unlink_contacts(load_link().id)
     assert {row.action for row in db.session.scalars(select(AuditEntry))} >= {
         "contact.linked",
         "contact.unlinked",
     }
 
 
-def test_the_same_webhook_twice_makes_one_link(hub_demo: Flask) -> None:
-    shown_as_one(hub_demo)
-    shown_as_one(hub_demo)
-    assert (count(ContactLink), the_link().callback_id is not None) == (1, True)
+def test_repeated_webhook_creates_one_link(hub_demo: Flask) -> None:
+    receive_linked_text(hub_demo)
+    receive_linked_text(hub_demo)
+    assert (count(ContactLink), load_link().callback_id is not None) == (1, True)
 
 
 @pytest.mark.parametrize("form", ["+5215512345678", "+525512345678"])
-def test_a_link_holds_for_every_form_of_the_number(
+def test_link_applies_to_every_form_of_the_number(
     hub_demo: Flask, whatsapp: Connection, form: str
 ) -> None:
-    shown_as_one(hub_demo, form)
-    by_id_alone(hub_demo, "STOP")
+    receive_linked_text(hub_demo, form)
+    receive_text_by_id(hub_demo, "STOP")
     assert (send("+525512345678"), send("+5215512345678")) == ("suppressed", "suppressed")
 
 
-def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connection) -> None:
-    from tests.messaging.contacts.test_address_forms import stored_before
+def test_links_follow_merged_contacts(hub_demo: Flask, whatsapp: Connection) -> None:
+    from tests.messaging.contacts.test_address_forms import store_without_normal_form
 
-    before = stored_before("+5215512345678")
+    before = store_without_normal_form("+5215512345678")
     external = contact(Address.EXTERNAL, ID)
-    kept = stored_before("+525512345678")
+    kept = store_without_normal_form("+525512345678")
     contact_links.link_contacts(before, external, None)
     merging.merge_contacts(
         Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678")
     )
     db.session.rollback()
-    assert {the_link().contact_id, the_link().other_id} == {kept, external}
+    assert {load_link().contact_id, load_link().other_id} == {kept, external}
 
 
 def test_opt_out_under_another_identity_applies(hub_demo: Flask, whatsapp: Connection) -> None:
@@ -183,8 +187,8 @@ def test_opt_out_under_another_identity_applies(hub_demo: Flask, whatsapp: Conne
     assert db.session.get(Contact, unknown) is None
 
 
-def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
-    shown_as_one(hub_demo)
+def test_export_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
+    receive_linked_text(hub_demo)
     number = contact(Address.PHONE, NUMBER)
     assert personal_data.collect_personal_data(number)["same_person_as"][0]["address"] == ID
     assert [one.address for one in erasure.other_contacts(db.session.get_one(Contact, number))] == [
@@ -192,7 +196,7 @@ def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) ->
     ]
 
 
-def test_an_admin_sees_the_link_and_undoes_it(
+def test_admin_sees_and_removes_the_link(
     app: Flask, admin: Browser, browser_for: Callable[[Role], Browser]
 ) -> None:
     from hub.connections import demo
@@ -202,7 +206,7 @@ def test_an_admin_sees_the_link_and_undoes_it(
         number = contact(Address.PHONE, NUMBER)
         external = contact(Address.EXTERNAL, ID)
         contact_links.link_contacts(number, external, None)
-        link_id = the_link().id
+        link_id = load_link().id
         suppressions.add_opt_out(NUMBER, test=True, channel="sms")
     page = admin.get(f"/contacts/{external}").text
     assert "Same person" in page
@@ -219,10 +223,8 @@ def test_an_admin_sees_the_link_and_undoes_it(
 
 
 @pytest.mark.parametrize("lifted_by", [NUMBER, ID])
-def test_a_webhook_for_an_account_without_a_connection_links_too(
-    hub_demo: Flask, lifted_by: str
-) -> None:
-    def heard(address: str, text: str, external: str = "") -> None:
+def test_webhook_without_a_connection_creates_a_link_too(hub_demo: Flask, lifted_by: str) -> None:
+    def process_keyword(address: str, text: str, external: str = "") -> None:
         kind = Address.PHONE if address == NUMBER else Address.EXTERNAL
         opt_out.process_unassigned_keyword(
             Inbound(
@@ -235,11 +237,11 @@ def test_a_webhook_for_an_account_without_a_connection_links_too(
             now(),
         )
 
-    heard(NUMBER, "STOP", ID)
+    process_keyword(NUMBER, "STOP", ID)
     linked = contact_for(Address.EXTERNAL, ID, test=False).id
     assert [one.address_key for one in linked_contacts.linked_contacts([linked])[linked]] == [
         address_key(Address.PHONE, NUMBER)
     ]
-    heard(lifted_by, "START")
+    process_keyword(lifted_by, "START")
     db.session.rollback()
     assert not db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()

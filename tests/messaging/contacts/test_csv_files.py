@@ -1,6 +1,4 @@
-"""CSV files: read strictly in every form that spreadsheets write, refused where they can be read in
-two ways.
-"""
+"""CSV files: read strictly in every form that spreadsheets write, and refused if ambiguous."""
 
 from __future__ import annotations
 
@@ -47,12 +45,12 @@ ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n ab"), max_size=12) | 
         FILE.replace("+491701234567,,", "+491701234567"),
     ],
 )
-def test_a_file_is_read_in_every_form_that_spreadsheets_write(content: str | bytes) -> None:
+def test_file_is_read_in_every_form_that_spreadsheets_write(content: str | bytes) -> None:
     assert read_csv(content, COLUMNS) == LINES
 
 
 @pytest.mark.parametrize("before", ["\r\n\r\n", "\n", ",,\r\n", "  \r\n"])
-def test_blank_lines_before_and_between_are_left_out(before: str) -> None:
+def test_blank_lines_are_ignored(before: str) -> None:
     lines = before.count("\n")
     assert read_csv(before + FILE, COLUMNS) == [(number + lines, line) for number, line in LINES]
     assert [line for _, line in read_csv(FILE.replace("\r\n+49", f"\r\n{before}+49"), COLUMNS)] == [
@@ -60,7 +58,7 @@ def test_blank_lines_before_and_between_are_left_out(before: str) -> None:
     ]
 
 
-def test_the_line_with_which_a_spreadsheet_declares_the_separator_is_understood() -> None:
+def test_separator_declaration_of_spreadsheets_is_understood() -> None:
     assert [line for _, line in read_csv("sep=;\r\n" + FILE.replace(",", ";"), COLUMNS)] == [
         line for _, line in LINES
     ]
@@ -130,9 +128,7 @@ HOSTILE = st.text(st.sampled_from("=+-@＝＋－＠−;\t\r\n,'\" x" + INVISIBLE
 @example(["x\n=1", "x"], ";")
 @example(["\u200b=1", "x"], ",")
 @example(["−1", "x"], ",")
-def test_no_cell_begins_as_a_formula_does_whatever_the_program_takes_for_a_separator(
-    cells: list[str], delimiter: str
-) -> None:
+def test_no_cell_begins_like_a_formula_with_any_separator(cells: list[str], delimiter: str) -> None:
     written = csv_line(cells)
     for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter):
         for cell in row:
@@ -142,7 +138,7 @@ def test_no_cell_begins_as_a_formula_does_whatever_the_program_takes_for_a_separ
     assert line[1]["why"] == cells[0]
 
 
-def test_a_long_cell_is_written_in_time() -> None:
+def test_long_cell_is_written_in_time() -> None:
     begun = time.monotonic()
     csv_line(["\t" * 50_000 + "x", ";" * 50_000 + "x"])
     assert time.monotonic() - begun < 1
@@ -151,7 +147,7 @@ def test_a_long_cell_is_written_in_time() -> None:
 @example(" \r")
 @example("'\u200b\t=1")
 @given(ODD)
-def test_no_cell_begins_as_a_formula_does(cell: str) -> None:
+def test_no_cell_begins_like_a_formula(cell: str) -> None:
     [[first, _]] = csv.reader(io.StringIO(csv_line([cell, "x"]), newline=""), strict=True)
     assert not first.lstrip(" \u00a0").startswith(tuple("=+-@\t\r\n＝＋－＠"))
     assert first.replace("'", "") == cell.replace("'", "")

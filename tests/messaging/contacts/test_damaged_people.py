@@ -29,7 +29,7 @@ SENT = ("accepted", "sent", "delivered")
 only_sqlite = pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores no such value")
 
 
-def spoil(column: str, value: Any) -> None:
+def damage_column(column: str, value: Any) -> None:
     """Write a value with SQL, so that no check of the models applies."""
     table, name = column.split(".")
     db.session.rollback()
@@ -59,11 +59,11 @@ OPT_OUTS = [
 
 
 @pytest.mark.parametrize(("column", "value"), OPT_OUTS)
-def test_a_damaged_opt_out_opens_no_address(
+def test_damaged_opt_out_still_blocks_its_address(
     hub_demo: Flask, simulator: Any, signing_app: SigningApp, column: str, value: Any
 ) -> None:
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
-    spoil(column, value)
+    damage_column(column, value)
     damaged = queue_text(ERIC)
     other = queue_text(ANNA)
     deliver()
@@ -86,12 +86,12 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(("column", "value"), PEOPLE)
-def test_an_event_reaches_the_other_signers(
+def test_event_reaches_the_other_signers(
     hub_demo: Flask, simulator: Any, signing_app: SigningApp, column: str, value: Any
 ) -> None:
     consent = {"address": ERIC, "given": True, "channel": "sms"}
     assert signing_app.post("/consents", consent).status_code == 201
-    spoil(column, value)
+    damage_column(column, value)
     signers = [signer_body("Eric", ERIC), signer_body("Anna", ANNA)]
     answer = signing_app.post("/events", event_body(signers=signers))
     assert answer.status_code == 202

@@ -1,6 +1,4 @@
-"""Exports of opt-outs and consents can be imported again, with the same result; an import never
-half understands a file.
-"""
+"""Exports of opt-outs and consents can be imported again with the same result, or are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from hub.messaging.contacts import consents, opt_out_files, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Consent, Source, Suppression
 from tests.hub_fixtures import ERIC
-from tests.messaging.contacts.csv_people import AGAIN, ODD, closed, said
+from tests.messaging.contacts.csv_people import AGAIN, ODD, stored_consents, stored_opt_outs
 from tests.messaging.contacts.csv_people import empty_tables as empty_tables
 
 PHONES = st.sampled_from(
@@ -82,12 +80,12 @@ SAID = st.fixed_dictionaries(
 )
 
 
-def app_id(asked: bool) -> str | None:
-    return db.session.scalars(select(Source.id)).first() if asked else None
+def own_source_id(wanted: bool) -> str | None:
+    return db.session.scalars(select(Source.id)).first() if wanted else None
 
 
 @transaction
-def close(
+def add_exported_opt_out(
     browser_for: tuple[Address, str], app: bool, channel: str, sender: str, **more: Any
 ) -> None:
     key = contact_for(*browser_for, test=False).address_key
@@ -103,16 +101,18 @@ def close(
                 channel=channel,
                 sender=sender,
                 test=False,
-                source_id=app_id(app),
+                source_id=own_source_id(app),
                 **more,
             )
         )
 
 
 @transaction
-def say(browser_for: tuple[Address, str], app: bool, proof: str, **more: Any) -> None:
+def add_exported_consent(
+    browser_for: tuple[Address, str], app: bool, proof: str, **more: Any
+) -> None:
     row = Consent(
-        contact_id=contact_for(*browser_for, test=False).id, source_id=app_id(app), **more
+        contact_id=contact_for(*browser_for, test=False).id, source_id=own_source_id(app), **more
     )
     row.proof = proof or None
     db.session.add(row)
@@ -120,25 +120,25 @@ def say(browser_for: tuple[Address, str], app: bool, proof: str, **more: Any) ->
 
 @AGAIN
 @given(rows=st.lists(st.tuples(PEOPLE, CLOSED), max_size=6))
-def test_exported_opt_outs_come_back_as_they_were(
+def test_exported_opt_outs_are_imported_unchanged(
     empty_tables: Callable[[], None], rows: list[Any]
 ) -> None:
     empty_tables()
     for person, row in rows:
-        close(person, **row)
-    before = closed()
+        add_exported_opt_out(person, **row)
+    before = stored_opt_outs()
     file = "".join(opt_out_files.export_opt_outs(test=False)).encode()
     assert opt_out_files.import_opt_outs(file, test=False).duplicates == len(before), (
         "what is there stays as it is"
     )
-    assert closed() == before
+    assert stored_opt_outs() == before
     empty_tables()
     report = opt_out_files.import_opt_outs(file, test=False)
     assert (report.stored, report.refused) == (len(before), [])
-    assert closed() == before
+    assert stored_opt_outs() == before
 
 
-def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_demo: Flask) -> None:
+def test_opt_out_of_an_unknown_connection_applies_to_the_channel(hub_demo: Flask) -> None:
     mine = db.session.scalars(select(Connection.id)).first()
     file = (
         "address,channel,sender\r\n"
@@ -156,13 +156,13 @@ def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_dem
 
 @AGAIN
 @given(rows=st.lists(st.tuples(PEOPLE, SAID), max_size=6, unique_by=lambda one: one[1]["at"]))
-def test_exported_consents_come_back_as_they_were(
+def test_exported_consents_are_imported_unchanged(
     empty_tables: Callable[[], None], rows: list[Any]
 ) -> None:
     empty_tables()
     for person, row in rows:
-        say(person, **row)
-    before = said()
+        add_exported_consent(person, **row)
+    before = stored_consents()
     file = "".join(consents.export_consents(test=False)).encode()
     assert consents.import_consents(file, test=False).duplicates == len(before), (
         "the ledger does not grow by what it holds"
@@ -170,7 +170,7 @@ def test_exported_consents_come_back_as_they_were(
     empty_tables()
     report = consents.import_consents(file, test=False)
     assert (report.stored, report.refused) == (len(before), [])
-    assert said() == before
+    assert stored_consents() == before
 
 
 @pytest.mark.parametrize(
@@ -181,16 +181,16 @@ def test_exported_consents_come_back_as_they_were(
         ("2026-01-01", "2025-12-31T18:30:00-05:30"),
     ],
 )
-def test_yes_and_no_at_the_same_moment_are_refused(
+def test_conflicting_consents_at_the_same_time_are_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
     file = f"address,given,at\n{ERIC},no,{first}\n{ERIC},yes,{second}\n"
     with pytest.raises(Refused, match="Line 3: This line contradicts line 2"):
         consents.import_consents(file, test=True)
-    assert said() == []
+    assert stored_consents() == []
 
 
-def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
+def test_exported_conflicting_consents_keep_their_order(
     empty_tables: Callable[[], None],
 ) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Files that an import refuses, and the line that the refusal names."""
+"""Files that an import refuses, and the line that the error names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.db.types import now
 from hub.messaging.contacts import consents, opt_out_files, suppressions
 from hub.models import Contact
 from tests.hub_fixtures import ERIC
-from tests.messaging.contacts.csv_people import AGAIN, ODD, closed, said
+from tests.messaging.contacts.csv_people import AGAIN, ODD, stored_consents, stored_opt_outs
 from tests.messaging.contacts.csv_people import empty_tables as empty_tables
 
 MODULES = pytest.mark.parametrize(
@@ -32,7 +32,7 @@ MODULES = pytest.mark.parametrize(
     tail=st.binary(max_size=200) | ODD.map(str.encode),
     header=st.sampled_from([b"", b"address,given\n", b"Address;given;why\r"]),
 )
-def test_no_file_fails_in_another_way_than_with_a_refusal(
+def test_any_file_is_imported_or_refused(
     empty_tables: Callable[[], None], import_file: Any, header: bytes, tail: bytes
 ) -> None:
     try:
@@ -44,9 +44,7 @@ def test_no_file_fails_in_another_way_than_with_a_refusal(
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 140_000])
 @pytest.mark.parametrize("column", [*consents.COLUMNS, *opt_out_files.COLUMNS])
-def test_a_cell_of_any_size_is_refused_with_its_line(
-    hub_demo: Flask, column: str, size: int
-) -> None:
+def test_oversized_cell_is_refused_with_its_line(hub_demo: Flask, column: str, size: int) -> None:
     for import_file, names in (
         (opt_out_files.import_opt_outs, opt_out_files.COLUMNS),
         (consents.import_consents, consents.COLUMNS),
@@ -67,14 +65,14 @@ def test_a_cell_of_any_size_is_refused_with_its_line(
 
 
 @MODULES
-def test_a_file_that_is_refused_stores_nothing(hub_demo: Flask, import_file: Any) -> None:
+def test_refused_file_stores_nothing(hub_demo: Flask, import_file: Any) -> None:
     lines = "".join(f"+1317555{n:04d},no,ok\n" for n in range(300))
     with pytest.raises(Refused, match="Line 302"):
         import_file(f'address,given,proof\n{lines}{ERIC},no,"open\n', test=True)
-    assert (closed(), said()) == ([], [])
+    assert (stored_opt_outs(), stored_consents()) == ([], [])
 
 
-def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
+def test_open_quote_does_not_hide_people(hub_demo: Flask) -> None:
     file = (
         f'address,given,proof\n{ERIC},yes,"asked\n'
         '+13175557701,no,x\n+13175557702,no,x\n+13175557703,no,said "\n'
@@ -87,7 +85,7 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
 @pytest.mark.parametrize(
     "swallowed", ["+13175557701", "ann@acme.com", "+1 (317) 555-7702", "+13175557703,sms"]
 )
-def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, last: str) -> None:
+def test_open_quote_does_not_hide_short_lines(hub_demo: Flask, swallowed: str, last: str) -> None:
     with pytest.raises(Refused, match=r"Line (2|4)"):
         opt_out_files.import_opt_outs(
             f'address,channel,why\n{ERIC},sms,"asked\n{swallowed}\n{last}\n', test=True
@@ -97,12 +95,12 @@ def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, 
             f'address,given,purpose,proof\n{ERIC},no,,"asked\n{swallowed.split(",")[0]},no\nx"\n',
             test=True,
         )
-    assert (closed(), said()) == ([], [])
+    assert (stored_opt_outs(), stored_consents()) == ([], [])
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("cell", ['5" screen', 'he said "a|b"', 'x "or| y', '\u00a0"a|b"', 'a""b'])
-def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter: str) -> None:
+def test_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter: str) -> None:
     names = ["address", "purpose", "proof", "given"]
     cells = [ERIC, cell.replace("|", delimiter), "yes", "no"]
     with pytest.raises(Refused, match=r'Line 3: There is a quote inside a cell\..* write ""'):
@@ -118,7 +116,7 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
     )
 
 
-def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
+def test_cell_without_a_column_is_refused(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="Line 2: It has a value in a column without a name"):
         consents.import_consents(f"address,given,\n{ERIC},yes,sms\n", test=True)
     assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).stored == 1
@@ -130,11 +128,11 @@ def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
 @pytest.mark.parametrize(
     "name", ["Channel", " channel\u00a0", "channel\u200b", "\ufeffchannel", "ｃhannel", '"channel"']
 )
-def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> None:
+def test_column_names_that_look_equal_are_one_column(hub_demo: Flask, name: str) -> None:
     with pytest.raises(Refused, match="'channel' is named twice"):
         opt_out_files.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
     assert opt_out_files.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).stored == 1
-    assert [row[2] for row in closed()] == ["sms"]
+    assert [row[2] for row in stored_opt_outs()] == ["sms"]
 
 
 @pytest.mark.parametrize(
@@ -145,25 +143,25 @@ def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> 
         (f"{ERIC},yes,sms", f"{ERIC},0,"),
     ],
 )
-def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
+def test_file_with_conflicting_consents_of_one_person_is_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
     with pytest.raises(Refused, match="Line 4: This line contradicts line 2"):
         consents.import_consents(
             f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True
         )
-    assert said() == []
+    assert stored_consents() == []
     times = ("2026-01-01", "2026-01-02")
     file = f"address,given,channel,at\n{first},{times[0]}\n{second},{times[1]}\n"
     assert consents.import_consents(file, test=True).stored == 2
 
 
-def test_yes_and_no_about_different_channels_agree(hub_demo: Flask) -> None:
+def test_consents_for_different_channels_do_not_conflict(hub_demo: Flask) -> None:
     file = f"address,given,channel\n{ERIC},yes,sms\n{ERIC},no,whatsapp\n{ERIC},yes,sms\n"
     assert consents.import_consents(file, test=True).stored == 3
 
 
-def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> None:
+def test_repeated_column_never_records_the_opposite(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="'given' is named twice"):
         consents.import_consents(f"address,given,Given\n{ERIC},no,yes\n", test=True)
 
@@ -182,7 +180,7 @@ def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> Non
         "a@b@acme.com",
     ],
 )
-def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address: str) -> None:
+def test_address_must_be_a_number_or_a_valid_email_address(hub_demo: Flask, address: str) -> None:
     report = opt_out_files.import_opt_outs(f"address\n{address}\n", test=True)
     assert [number for number, _ in report.refused] == [2]
     assert "address: " in report.refused[0][1]
@@ -191,7 +189,7 @@ def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address
 
 
 @MODULES
-def test_numbers_are_read_as_people_type_them(hub_demo: Flask, import_file: Any) -> None:
+def test_numbers_are_read_in_common_notations(hub_demo: Flask, import_file: Any) -> None:
     report = import_file(
         'address;given\n"+1 (317) 555-7788";no\n0049 170 1234567;no\n+5215512345678;no\n', test=True
     )
@@ -204,7 +202,7 @@ def test_numbers_are_read_as_people_type_them(hub_demo: Flask, import_file: Any)
     }
 
 
-def test_a_time_in_the_future_or_of_no_calendar_is_refused(hub_demo: Flask) -> None:
+def test_time_in_the_future_or_of_no_calendar_is_refused(hub_demo: Flask) -> None:
     late = (now() + timedelta(days=1)).isoformat()
     file = f"address,since\n{ERIC},{late}\n{ERIC},0001-01-01T00:00:00+14:00\n{ERIC},soon\n"
     assert [number for number, _ in opt_out_files.import_opt_outs(file, test=True).refused] == [

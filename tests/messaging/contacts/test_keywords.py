@@ -1,4 +1,4 @@
-"""Keywords: which messages are one, in whatever way they are typed."""
+"""Keywords: recognized messages in any notation."""
 
 from __future__ import annotations
 
@@ -43,18 +43,19 @@ EMOJI = [
 DECORATING = ("P", "S", "Z", "C")
 
 
-def full_width(text: str) -> str:
+def to_full_width(text: str) -> str:
     return "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text)
 
 
-def circled(text: str) -> str:
+def to_circled(text: str) -> str:
     return "".join(chr(0x24B6 + ord(one) - ord("A")) if "A" <= one <= "Z" else one for one in text)
 
 
 @functools.cache
 def decoration() -> st.SearchStrategy[str]:
-    """Return what people put around words: punctuation, symbols, emoji, blanks, control and
-    invisible characters.
+    """Return the characters that people put around words.
+
+    They are punctuation, symbols, emoji, whitespace, and control and invisible characters.
     """
     symbols = [
         one
@@ -74,7 +75,7 @@ def decoration() -> st.SearchStrategy[str]:
 
 
 def letter_case() -> st.SearchStrategy[object]:
-    return st.sampled_from([str, str.lower, str.title, str.swapcase, full_width])
+    return st.sampled_from([str, str.lower, str.title, str.swapcase, to_full_width])
 
 
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────
@@ -85,7 +86,7 @@ def letter_case() -> st.SearchStrategy[object]:
         str,
         str.lower,
         str.title,
-        full_width,
+        to_full_width,
         lambda word: f"  {word}\n",
         lambda word: f"\u200b{word}\ufeff",
         lambda word: f"“{word}”",
@@ -94,19 +95,19 @@ def letter_case() -> st.SearchStrategy[object]:
         lambda word: "".join(one + "\u0301" for one in word),
     ],
 )
-def test_a_keyword_is_known_however_it_is_typed(word: str, kind: Keyword, typed: object) -> None:
+def test_keyword_is_recognized_in_any_notation(word: str, kind: Keyword, typed: object) -> None:
     assert keyword_of(typed(word)) == kind  # type: ignore[operator]
 
 
 @given(st.sampled_from(CLOSING), decoration(), decoration(), letter_case())
-def test_an_opt_out_is_known_under_any_decoration(
+def test_opt_out_is_recognized_with_any_decoration(
     word: str, before: str, after: str, case: object
 ) -> None:
     assert keyword_of(before + case(word) + after) == Keyword.STOP  # type: ignore[operator]
 
 
 @given(st.sampled_from(HELPING), decoration(), decoration(), letter_case())
-def test_a_request_for_help_is_known_under_any_decoration(
+def test_help_request_is_recognized_with_any_decoration(
     word: str, before: str, after: str, case: object
 ) -> None:
     assert keyword_of(before + case(word) + after) == Keyword.HELP  # type: ignore[operator]
@@ -165,7 +166,7 @@ def test_opt_outs_may_be_repeated_and_polite(parts: list[str], between: str) -> 
         "STOP\ufe0f",
     ],
 )
-def test_these_opt_out(text: str) -> None:
+def test_opt_out_phrases_are_recognized(text: str) -> None:
     assert keyword_of(text) == Keyword.STOP
 
 
@@ -209,7 +210,7 @@ def test_these_opt_out(text: str) -> None:
         "halt",
     ],
 )
-def test_a_message_that_says_more_is_none(text: str) -> None:
+def test_message_with_more_words_is_no_keyword(text: str) -> None:
     assert keyword_of(text) is None
 
 
@@ -240,7 +241,7 @@ WORDS = st.sampled_from(
     st.lists(WORDS, max_size=4),
     decoration(),
 )
-def test_a_sentence_with_another_word_is_none(
+def test_sentence_with_another_word_is_no_keyword(
     word: str, before: list[str], after: list[str], mark: str
 ) -> None:
     assume(before or after)
@@ -269,7 +270,7 @@ def test_any_other_word_makes_it_a_sentence(word: str, other_source: str) -> Non
 # ── Opening is strict ─────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("word", START)
 @pytest.mark.parametrize("typed", ["{}", " {} ", "{}.", "{}!", "“{}”", '"{}."', "{}\n"])
-def test_an_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
+def test_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
     assert keyword_of(typed.format(word.lower())) == Keyword.START
 
 
@@ -295,7 +296,7 @@ def test_an_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> Non
         "{} :(",
     ],
 )
-def test_nothing_else_is_an_opt_in(word: str, typed: str) -> None:
+def test_other_texts_are_no_opt_in(word: str, typed: str) -> None:
     assert keyword_of(typed.format(word, word)) != Keyword.START
 
 
@@ -305,19 +306,19 @@ def test_near_opt_in_word_is_ignored(text: str) -> None:
 
 
 # ── Words of an admin ─────────────────────────────────────────────────────────────────────────────
-def own(*words: str) -> frozenset[str]:
+def custom_words(*words: str) -> frozenset[str]:
     return frozenset().union(*map(spellings, words))
 
 
-def test_more_words_are_taken_and_come_first() -> None:
-    words = own("Abmelden", "ПАРАР", "arrêt")
+def test_custom_words_are_accepted_and_take_precedence() -> None:
+    words = custom_words("Abmelden", "ПАРАР", "arrêt")
     assert (
         keyword_of("ABMELDEN", stop=words)
         == keyword_of("arret", stop=words)
         == keyword_of("парар", stop=words)
         == Keyword.STOP
     )
-    assert keyword_of("INFO", stop=own("info")) == Keyword.STOP
+    assert keyword_of("INFO", stop=custom_words("info")) == Keyword.STOP
 
 
 LANGUAGES = [
@@ -343,15 +344,15 @@ LANGUAGES = [
 
 
 @given(st.sampled_from(LANGUAGES), decoration(), decoration())
-def test_words_of_any_language_are_known_under_any_decoration(
+def test_words_of_any_language_are_recognized_with_any_decoration(
     word: str, before: str, after: str
 ) -> None:
-    assert keyword_of(before + word + after, stop=own(word)) == Keyword.STOP
-    assert keyword_of(f"{before}{word}{after} noch etwas", stop=own(word)) is None
+    assert keyword_of(before + word + after, stop=custom_words(word)) == Keyword.STOP
+    assert keyword_of(f"{before}{word}{after} noch etwas", stop=custom_words(word)) is None
 
 
-def test_an_admins_opt_in_is_strict_too() -> None:
-    words = own("Los geht's")
+def test_custom_opt_in_is_matched_strictly() -> None:
+    words = custom_words("Los geht's")
     assert keyword_of("los geht’s!", start=words) == Keyword.START
     assert keyword_of("los geht’s?", start=words) is None
     assert keyword_of("bitte los gehts", start=words) is None
@@ -359,20 +360,20 @@ def test_an_admins_opt_in_is_strict_too() -> None:
 
 # ── Whatever comes ────────────────────────────────────────────────────────────────────────────────
 @given(st.text(max_size=200))
-def test_any_text_is_judged_alike_in_either_normal_form(text: str) -> None:
+def test_any_text_has_one_result_in_both_normal_forms(text: str) -> None:
     found = keyword_of(text)
     for form in ("NFC", "NFD"):
         assert keyword_of(unicodedata.normalize(form, text)) == found
 
 
 @given(st.text(max_size=40))
-def test_an_opt_in_is_an_opt_in_word_alone(text: str) -> None:
+def test_opt_in_is_only_the_opt_in_word(text: str) -> None:
     if keyword_of(text) == Keyword.START:
         assert keywords.fold_text(text).replace(" ", "") in {
             form for word in START for form in spellings(word)
         }
 
 
-def test_a_message_of_any_length_is_read_quickly() -> None:
+def test_message_of_any_length_is_checked_quickly() -> None:
     assert keyword_of("stop " * 1000 + "now") is None
     assert keyword_of("x" * 1_000_000) is None

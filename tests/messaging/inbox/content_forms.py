@@ -14,8 +14,8 @@ from tests.hub_fixtures import ERIC, credentials, post_callback, process_pending
 INBOUND = "/api/rpc/webhooks/twilio/inbound"
 
 
-def form(app: Flask, **fields: str) -> dict[str, str]:
-    """Return what Twilio posts for a WhatsApp message, without a text."""
+def content_form(app: Flask, **fields: str) -> dict[str, str]:
+    """Return the form of a WhatsApp message without a text."""
     account = credentials(app)
     sid = "MM" + f"{abs(hash(tuple(sorted(fields.items())))):032x}"[:32]
     known = {
@@ -33,13 +33,13 @@ def form(app: Flask, **fields: str) -> dict[str, str]:
 
 
 def sent(app: Flask, **fields: str) -> list[InboundMessage]:
-    answer = post_callback(app, form(app, **fields), target=INBOUND)
+    answer = post_callback(app, content_form(app, **fields), target=INBOUND)
     assert (answer.status_code, answer.mimetype) == (200, "text/xml")
     process_pending_callbacks()
     return list(db.session.scalars(select(InboundMessage)))
 
 
-def payload() -> dict[str, Any]:
+def last_payload() -> dict[str, Any]:
     [event] = db.session.scalars(select(PlatformEvent))
     found: dict[str, Any] = event.payload
     return found

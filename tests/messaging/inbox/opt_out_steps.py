@@ -1,4 +1,4 @@
-"""Conversations in which somebody opts out."""
+"""Conversations in which a person opts out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEXT = iter(range(10**9))
 
 
 def receive_text(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
-    """Let Eric write, and let the hub hear it; return the message's SID."""
+    """Receive and process a text from Eric, and return the message's SID."""
     sid = f"SM{next(NEXT):032x}"
     assert receive_whatsapp(app, text, sid=sid, channel=channel, **more).status_code == 200
     process_pending_callbacks()
@@ -24,13 +24,13 @@ def receive_text(app: Flask, text: str, channel: str = "whatsapp:", **more: str)
 
 
 def send(channel: str, text: str = "Your contract is ready.") -> str:
-    """Queue a text to Eric and return what became of it at once."""
+    """Queue a text to Eric and return its status."""
     return status(direct.send_message(to=ERIC, text=text, channel=channel, test=True))
 
 
-def ledger() -> list[tuple[bool, str, str]]:
+def list_consents() -> list[tuple[bool, str, str]]:
     db.session.rollback()
     return [
-        (one.given, one.channel, one.evidence)
-        for one in db.session.scalars(select(Consent).order_by(Consent.id))
+        (consent.given, consent.channel, consent.evidence)
+        for consent in db.session.scalars(select(Consent).order_by(Consent.id))
     ]

@@ -1,4 +1,4 @@
-"""Contents other than text: read by what a webhook declares, stored, shown, passed on."""
+"""Contents other than text: parsed, stored, shown, and reported in events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
 )
-from tests.messaging.inbox.content_forms import INBOUND, payload, sent
+from tests.messaging.inbox.content_forms import INBOUND, last_payload, sent
 
 FLOW = json.dumps(
     {"nfm_reply": {"response_json": json.dumps({"name": "Ann", "slot": {"day": "Monday"}})}}
@@ -142,7 +142,7 @@ FLOW = json.dumps(
         ),
     ],
 )
-def test_a_message_without_a_text_is_read_for_what_it_is(
+def test_message_without_a_text_is_recognized_by_its_content(
     hub_demo: Flask, admin: Browser, fields: dict[str, str], kind: str, shown: str
 ) -> None:
     [row] = sent(hub_demo, **fields)
@@ -153,13 +153,13 @@ def test_a_message_without_a_text_is_read_for_what_it_is(
         page = html.unescape(admin.get(path).text)
         assert shown in page
         assert "File" not in page
-    assert payload()["from"] == ERIC
+    assert last_payload()["from"] == ERIC
     assert count(SessionWindow) == 1
 
 
-def test_media_of_a_message_is_passed_on_with_its_fields(hub_demo: Flask, admin: Browser) -> None:
+def test_media_of_a_message_is_reported_with_its_fields(hub_demo: Flask, admin: Browser) -> None:
     sent(hub_demo, Latitude="48.2082", Longitude="16.3738", Label="Vienna")
-    assert payload()["contents"] == [
+    assert last_payload()["contents"] == [
         {
             "kind": "location",
             "latitude": 48.2082,
@@ -174,7 +174,7 @@ def test_media_of_a_message_is_passed_on_with_its_fields(hub_demo: Flask, admin:
     )
 
 
-def test_a_referral_stands_beside_the_text(hub_demo: Flask, admin: Browser) -> None:
+def test_referral_is_stored_beside_the_text(hub_demo: Flask, admin: Browser) -> None:
     sent(hub_demo, Body="Is it free?", ReferralHeadline="Sign faster", ReferralSourceType="ad")
     [talk] = conversations.newest_conversations(9)
     page = html.unescape(admin.get(f"/inbox/{talk.row.id}").text)
@@ -182,7 +182,7 @@ def test_a_referral_stands_beside_the_text(hub_demo: Flask, admin: Browser) -> N
     assert "From the ad “Sign faster”" in page
 
 
-def test_a_button_that_says_stop_closes(hub_demo: Flask) -> None:
+def test_stop_button_opts_out(hub_demo: Flask) -> None:
     sent(hub_demo, ButtonText="STOP", ButtonPayload="stop")
     assert count(Suppression) == 1
 
@@ -208,15 +208,15 @@ def test_received_content_is_a_message(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(CONTENT)), st.text(max_size=5)), NAMED, OUTGOING)
-def test_the_status_of_a_message_of_ours_is_none_whatever_else_it_holds(
-    held: dict[str, str], named: dict[str, str], word: str
+def test_status_of_an_outbound_message_is_recognized_with_any_fields(
+    content: dict[str, str], named: dict[str, str], word: str
 ) -> None:
-    assert kind_of({**held, **named, "MessageStatus": word}) == Kind.STATUS
-    assert kind_of({**held, **named, "MessageStatus": word, "SmsStatus": word}) == Kind.STATUS
+    assert kind_of({**content, **named, "MessageStatus": word}) == Kind.STATUS
+    assert kind_of({**content, **named, "MessageStatus": word, "SmsStatus": word}) == Kind.STATUS
 
 
 @pytest.mark.parametrize("name", sorted(OTHER_PRODUCTS))
-def test_a_webhook_of_another_product_is_set_aside_and_shown(
+def test_webhook_of_another_product_is_set_aside_and_shown(
     hub_demo: Flask, admin: Browser, name: str
 ) -> None:
     account = credentials(hub_demo).account_sid

@@ -1,6 +1,4 @@
-"""Conversations about not being written to: a message, STOP, a blocked send, START, a send that
-works.
-"""
+"""Opt-out conversations: a message, STOP, a blocked message, START, a sent message."""
 
 from __future__ import annotations
 
@@ -16,80 +14,80 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.inbox import opt_out
 from hub.models import Connection, Message, MessageBody
-from tests.messaging.inbox.opt_out_steps import ledger, receive_text, send
+from tests.messaging.inbox.opt_out_steps import list_consents, receive_text, send
 from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 CHANNELS = [("sms", ""), ("whatsapp", "whatsapp:")]
 
 
-def said() -> list[str]:
-    """Return everything that we have queued, oldest first."""
+def queued_texts() -> list[str]:
+    """Return the texts of all queued messages, oldest first."""
     db.session.rollback()
     return [
-        db.session.get_one(MessageBody, one.id).content["text"]
-        for one in db.session.scalars(select(Message).order_by(Message.id))
+        db.session.get_one(MessageBody, message.id).content["text"]
+        for message in db.session.scalars(select(Message).order_by(Message.id))
     ]
 
 
 @pytest.mark.parametrize(("channel", "prefix"), CHANNELS)
-def test_stop_closes_and_start_opens(hub_demo: Flask, channel: str, prefix: str) -> None:
+def test_stop_blocks_and_start_unblocks(hub_demo: Flask, channel: str, prefix: str) -> None:
     receive_text(hub_demo, "Hello", prefix)
     assert send(channel) == "queued"
     receive_text(hub_demo, " stop ", prefix)
     assert send(channel) == "suppressed"
     receive_text(hub_demo, "Start", prefix)
     assert send(channel) == "queued"
-    assert ledger() == [(False, channel, "keyword"), (True, channel, "keyword")]
+    assert list_consents() == [(False, channel, "keyword"), (True, channel, "keyword")]
 
 
 @pytest.mark.parametrize(("prefix", "answers"), [("", []), ("whatsapp:", [opt_out.CONFIRMATION])])
-def test_a_stop_is_confirmed_once_where_the_provider_does_not(
+def test_stop_is_confirmed_once_if_the_provider_does_not(
     hub_demo: Flask, whatsapp: Connection, prefix: str, answers: list[str]
 ) -> None:
     for _ in range(3):
         receive_text(hub_demo, "STOP", prefix)
-    assert said() == answers
+    assert queued_texts() == answers
     if answers:
         claim = claim_one(whatsapp)
         assert claim is not None, "the confirmation goes to who wants nothing else"
         assert claim.outbound.text == opt_out.CONFIRMATION
         receive_text(hub_demo, "START", prefix)
         receive_text(hub_demo, "STOP", prefix)
-        assert said() == answers * 2
+        assert queued_texts() == answers * 2
 
 
-def test_response_code_wins_over_the_error_text(hub_demo: Flask) -> None:
+def test_response_code_takes_precedence_over_the_error_text(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Lasst mich in Ruhe", "", OptOutType="STOP")
     assert send("sms") == "suppressed"
     receive_text(hub_demo, "STOP", "", OptOutType="HELP")
     receive_text(hub_demo, "Gerne wieder", "", OptOutType="START")
     assert send("sms") == "queued"
-    assert len(said()) == 2, "only what we sent ourselves"
+    assert len(queued_texts()) == 2, "only what we sent ourselves"
 
 
 @pytest.mark.parametrize(
     "text", ["Stop.", "please stop", "Opt-out", "STOP 🛑", "unsubscribe me", "“stop all”"]
 )
-def test_an_opt_out_may_be_decorated(hub_demo: Flask, text: str) -> None:
+def test_opt_out_may_be_decorated(hub_demo: Flask, text: str) -> None:
     receive_text(hub_demo, text, "")
     assert send("sms") == "suppressed"
 
 
 @pytest.mark.parametrize("text", ["Stop by at noon?", "STOP it", "Can you stop by?", ""])
-def test_a_sentence_closes_nothing(hub_demo: Flask, text: str) -> None:
+def test_sentence_is_no_opt_out(hub_demo: Flask, text: str) -> None:
     receive_text(hub_demo, text)
     assert send("whatsapp") == "queued"
-    assert ledger() == []
+    assert list_consents() == []
 
 
-def test_a_stop_holds_for_the_channel_it_was_written_on(hub_demo: Flask) -> None:
+def test_stop_applies_to_its_channel(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Hello")
     receive_text(hub_demo, "STOP", "")
     assert (send("sms"), send("whatsapp")) == ("suppressed", "queued")
 
 
-def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None:
+def test_stop_applies_everywhere_if_an_admin_chooses_so(hub_demo: Flask) -> None:
     opt_out.save_rules({}, everywhere=True)
     forget_window()
     receive_text(hub_demo, "Hello")
@@ -102,7 +100,7 @@ def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None
 @pytest.mark.parametrize(
     "words", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")]
 )
-def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> None:
+def test_more_keywords_can_be_configured(hub_demo: Flask, words: tuple[str, str]) -> None:
     opt_out.save_rules({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
     forget_window()
     receive_text(hub_demo, words[1])
@@ -119,7 +117,7 @@ def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> No
         {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}},
     ],
 )
-def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: Any) -> None:
+def test_ambiguous_or_overlong_keyword_is_refused(hub_demo: Flask, words: Any) -> None:
     with pytest.raises(Refused):
         opt_out.save_rules(words, everywhere=False)
 
@@ -133,9 +131,9 @@ def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
     )
 
 
-def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_help_names_the_sender_and_how_to_opt_out(hub_demo: Flask, whatsapp: Connection) -> None:
     receive_text(hub_demo, "help")
-    assert said() == [
+    assert queued_texts() == [
         "Demo WhatsApp: messages about documents for you to sign. Reply STOP to opt out."
     ]
 
@@ -148,6 +146,6 @@ def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connec
     change()
     receive_text(hub_demo, "STOP")
     receive_text(hub_demo, "INFO")
-    assert said()[1:] == [opt_out.CONFIRMATION, "Acme HR, hr@acme.example. STOP ends it."]
+    assert queued_texts()[1:] == [opt_out.CONFIRMATION, "Acme HR, hr@acme.example. STOP ends it."]
     receive_text(hub_demo, "HELP", "")
-    assert len(said()) == 3, "over SMS the provider answers"
+    assert len(queued_texts()) == 3, "over SMS the provider answers"

@@ -1,4 +1,4 @@
-"""Limits of keywords: who and what a STOP or START does not concern."""
+"""Limits of keywords: opt-outs that STOP or START does not affect."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, Suppression
 from tests.hub_fixtures import ERIC, count, process_pending_callbacks, queue_text
-from tests.messaging.inbox.opt_out_steps import NEXT, ledger, receive_text, send
+from tests.messaging.inbox.opt_out_steps import NEXT, list_consents, receive_text, send
 from tests.messaging.whatsapp_steps import forget_window, queue_draft, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
-def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
+def test_start_lifts_only_opt_outs_by_keyword(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Hello")
     closed = suppressions.add_opt_out(ERIC, explanation="A court order.", test=True)
     receive_text(hub_demo, "STOP")
@@ -39,7 +39,7 @@ def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
     assert send("whatsapp") == "queued"
 
 
-def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
+def test_start_lifts_an_opt_out_reported_by_the_provider(hub_demo: Flask) -> None:
     suppressions.suppress(queue_text(), reason="provider", code="21610")
     assert send("sms") == "suppressed"
     receive_text(hub_demo, "START", "")
@@ -47,7 +47,7 @@ def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
-def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
+def test_start_does_not_lift_an_opt_out_recorded_after_the_stop(
     hub_demo: Flask, everywhere: bool
 ) -> None:
     opt_out.save_rules({}, everywhere=everywhere)
@@ -75,7 +75,7 @@ def test_start_does_not_make_a_landline_a_mobile(hub_demo: Flask) -> None:
     assert send("sms") == "suppressed"
 
 
-def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
+def test_forged_stop_changes_nothing(hub_demo: Flask) -> None:
     from tests.hub_fixtures import credentials
 
     account = credentials(hub_demo)
@@ -95,7 +95,7 @@ def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
     assert send("sms") == "queued"
 
 
-def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
+def test_repeated_or_late_stop_does_not_undo_a_start(hub_demo: Flask) -> None:
     stop = f"SM{next(NEXT):032x}"
     receive_whatsapp(hub_demo, "STOP", sid=stop)
     receive_whatsapp(hub_demo, "STOP", sid=stop)
@@ -104,13 +104,13 @@ def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
     receive_whatsapp(hub_demo, "STOP", sid=stop)
     process_pending_callbacks()
     assert send("whatsapp") == "queued"
-    assert ledger() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
+    assert list_consents() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
 
 
-def test_settled_in_the_wrong_order_the_last_word_counts(
+def test_latest_keyword_counts_in_any_order_of_processing(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    def told(text: str, ago: int) -> None:
+    def receive(text: str, ago: int) -> None:
         came = Inbound(
             provider_id=f"SM{next(NEXT):032x}",
             channel=Channel.WHATSAPP,
@@ -122,16 +122,16 @@ def test_settled_in_the_wrong_order_the_last_word_counts(
             came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago)
         )
 
-    told("START", 10)
-    told("STOP", 20)
+    receive("START", 10)
+    receive("STOP", 20)
     forget_window()
     assert send("whatsapp") == "queued"
-    told("STOP", 5)
-    told("START", 7)
+    receive("STOP", 5)
+    receive("START", 7)
     assert send("whatsapp") == "suppressed"
 
 
-def test_nothing_goes_after_a_stop_however_much_is_queued(
+def test_nothing_is_sent_after_a_stop_from_a_long_queue(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     receive_text(hub_demo, "Hello")

@@ -1,4 +1,4 @@
-"""Opt-outs of connections without a sender, and of accounts that belong to no connection."""
+"""Opt-outs of connections without a sender, and of accounts without a connection."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from tests.hub_fixtures import (
     process_pending_callbacks,
     status,
 )
-from tests.messaging.inbox.opt_out_steps import NEXT, ledger, receive_text, send
+from tests.messaging.inbox.opt_out_steps import NEXT, list_consents, receive_text, send
 from tests.messaging.whatsapp_steps import forget_window
 
 
 # ── Connections without a sender ──────────────────────────────────────────────────────────────────
 def connect_fake_chat(slug: str, integration: str = "fake_chat") -> Connection:
-    """Connect another product that has no sender, on the same channel."""
+    """Connect another integration without a sender on the same channel."""
 
     @transaction
     def make() -> str:
@@ -56,11 +56,13 @@ def connect_fake_chat(slug: str, integration: str = "fake_chat") -> Connection:
     return db.session.get_one(Connection, make())
 
 
-def status_of_message_by(one: Connection, to: str = "room") -> str:
-    return status(direct.send_message(to=to, text="Hello.", connection_slug=one.slug, test=True))
+def send_by(connection: Connection, to: str = "room") -> str:
+    return status(
+        direct.send_message(to=to, text="Hello.", connection_slug=connection.slug, test=True)
+    )
 
 
-def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
+def test_refusal_applies_to_its_connection_without_a_sender(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     other = connect_fake_chat("another account", "resending_chat")
@@ -68,35 +70,35 @@ def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
         to="room", text="Hello.", connection_slug=fake_chat.slug, test=True
     )
     suppressions.suppress(refused, reason="provider", code="p8")
-    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+    assert (send_by(fake_chat), send_by(other)) == (
         "suppressed",
         "queued",
     )
     suppressions.lift_opt_outs_of_message(refused)
-    assert status_of_message_by(fake_chat) == "queued"
+    assert send_by(fake_chat) == "queued"
 
 
-def test_a_stop_to_a_connection_without_sender_stays_with_it(
+def test_stop_to_a_connection_without_a_sender_stays_with_it(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     other = connect_fake_chat("another account", "resending_chat")
     receive_chat_text(fake_chat, "STOP", 30)
-    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+    assert (send_by(fake_chat), send_by(other)) == (
         "suppressed",
         "queued",
     )
     receive_chat_text(other, "START", 20)
-    assert (status_of_message_by(fake_chat), status_of_message_by(other)) == (
+    assert (send_by(fake_chat), send_by(other)) == (
         "suppressed",
         "queued",
     ), "it was said to another"
     receive_chat_text(fake_chat, "START", 10)
-    assert status_of_message_by(fake_chat) == "queued"
+    assert send_by(fake_chat) == "queued"
     receive_chat_text(fake_chat, "STOP", 15)
-    assert status_of_message_by(fake_chat) == "queued", "what came late undoes nothing"
+    assert send_by(fake_chat) == "queued", "what came late undoes nothing"
 
 
-def receive_chat_text(one: Connection, text: str, ago: int) -> None:
+def receive_chat_text(connection: Connection, text: str, ago: int) -> None:
     came = Inbound(
         provider_id=f"p{next(NEXT)}",
         channel=Channel.CHAT,
@@ -104,10 +106,10 @@ def receive_chat_text(one: Connection, text: str, ago: int) -> None:
         address="room",
         text=text,
     )
-    inbound.store_inbound(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+    inbound.store_inbound(came, Origin("callback", [connection.id]), now() - timedelta(seconds=ago))
 
 
-def test_a_window_without_sender_is_open_for_its_connection_alone(
+def test_window_without_a_sender_belongs_to_its_connection(
     fake_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeChat, "session_window", 24)
@@ -132,16 +134,16 @@ def test_opt_out_added_by_an_admin_applies_to_every_sender(
     fake_chat: Connection, fake_provider: FakeProvider, reason: str
 ) -> None:
     @transaction
-    def close() -> None:
+    def add() -> None:
         key = address_key("chat", "room")
         db.session.add(
             Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason)
         )
 
-    close()
+    add()
     assert (
-        status_of_message_by(fake_chat),
-        status_of_message_by(connect_fake_chat("another account")),
+        send_by(fake_chat),
+        send_by(connect_fake_chat("another account")),
     ) == ("suppressed", "suppressed")
 
 
@@ -164,12 +166,12 @@ def test_stop_codes_are_declared_by_the_integration(
                 text="START",
             )
             inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
-            assert status_of_message_by(fake_chat, f"room {code}") == then
+            assert send_by(fake_chat, f"room {code}") == then
     finally:
         FakeChat.stop_codes = frozenset()
 
 
-def test_the_core_names_no_code_of_a_provider() -> None:
+def test_core_contains_no_error_code_of_a_provider() -> None:
     rooms = [
         path for path in Path(hub.__file__).parent.rglob("*.py") if "integrations" not in path.parts
     ]
@@ -182,14 +184,14 @@ def test_the_core_names_no_code_of_a_provider() -> None:
 
 
 # ── For an account that belongs to no connection ──────────────────────────────────────────────────
-class TestElsewhere:
-    """A hub that knows a token for accounts which belong to no connection."""
+class TestUnassigned:
+    """A hub with a token for accounts that have no connection."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
-    def say(self, app: Flask, text: str, prefix: str = "", to: str = "+15005550099") -> None:
+    def receive(self, app: Flask, text: str, prefix: str = "", to: str = "+15005550099") -> None:
         form = {
             "AccountSid": "AC" + "d" * 32,
             "From": prefix + ERIC,
@@ -212,31 +214,31 @@ class TestElsewhere:
     @pytest.mark.parametrize(
         ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
     )
-    def test_a_stop_holds_for_the_whole_channel(
+    def test_stop_applies_to_the_whole_channel(
         self, hub_demo: Flask, channel: str, prefix: str, other: str
     ) -> None:
         receive_text(hub_demo, "Hello")
-        self.say(hub_demo, "STOP", other)
+        self.receive(hub_demo, "STOP", other)
         assert send(channel) == "queued", "the other channel"
-        self.say(hub_demo, "Stop!", prefix)
+        self.receive(hub_demo, "Stop!", prefix)
         assert send(channel) == "suppressed"
         assert count(Message) == 2, "nobody can answer for an account that is not ours"
-        assert (False, channel, "keyword") in ledger()
-        self.say(hub_demo, "START", prefix)
+        assert (False, channel, "keyword") in list_consents()
+        self.receive(hub_demo, "START", prefix)
         assert send(channel) == "queued"
 
-    def test_a_start_lifts_no_stop_that_was_said_to_a_connection(self, hub_demo: Flask) -> None:
+    def test_start_does_not_lift_a_stop_sent_to_a_connection(self, hub_demo: Flask) -> None:
         receive_text(hub_demo, "STOP", "")
-        self.say(hub_demo, "STOP")
-        self.say(hub_demo, "START")
+        self.receive(hub_demo, "STOP")
+        self.receive(hub_demo, "START")
         assert send("sms") == "suppressed"
         receive_text(hub_demo, "START", "")
         assert send("sms") == "queued"
 
-    def test_a_start_said_to_a_live_connection_lifts_it(
+    def test_start_sent_to_a_live_connection_lifts_it(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
-        self.say(hub_demo, "STOP")
+        self.receive(hub_demo, "STOP")
         receive_text(hub_demo, "START", "")
         assert send("sms") == "suppressed", (
             "what is said to a test connection changes nothing that is live"
@@ -250,21 +252,21 @@ class TestElsewhere:
         receive_text(hub_demo, "START", "")
         assert db.session.scalars(select(Suppression.lifted_at)).one() is not None
 
-    def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
-        def heard(text: str, ago: int) -> None:
+    def test_latest_keyword_counts_in_any_order(self, hub_demo: Flask) -> None:
+        def process_keyword(text: str, ago: int) -> None:
             opt_out.process_unassigned_keyword(
                 Inbound(channel=Channel.SMS, address=ERIC, text=text),
                 now() - timedelta(seconds=ago),
             )
 
-        heard("START", 10)
-        heard("STOP", 20)
+        process_keyword("START", 10)
+        process_keyword("STOP", 20)
         assert send("sms") == "queued"
-        heard("STOP", 5)
-        heard("START", 7)
+        process_keyword("STOP", 5)
+        process_keyword("START", 7)
         assert send("sms") == "suppressed"
 
-    def test_a_start_there_lifts_no_stop_to_ours_that_holds_everywhere(
+    def test_start_does_not_lift_a_global_stop_sent_to_a_connection(
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         @transaction
@@ -274,37 +276,37 @@ class TestElsewhere:
         make_live()
         opt_out.save_rules({}, everywhere=True)
         forget_window()
-        self.say(hub_demo, "STOP")
+        self.receive(hub_demo, "STOP")
         receive_text(hub_demo, "STOP", "")
-        self.say(hub_demo, "START")
+        self.receive(hub_demo, "START")
         standing = select(Suppression.id).where(Suppression.lifted_at.is_(None))
         assert len(db.session.scalars(standing).all()) == 1
         receive_text(hub_demo, "START", "")
         assert not db.session.scalars(standing).all()
 
-    def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
-        self.say(hub_demo, "STOP")
+    def test_replay_does_not_add_the_opt_out_again(self, hub_demo: Flask) -> None:
+        self.receive(hub_demo, "STOP")
         [row] = db.session.scalars(select(Suppression)).all()
         suppressions.lift_opt_out(row.id, reason="They called us.")
         replay.replay(replay.Selection(since=now() - timedelta(hours=1)))
         assert send("sms") == "queued"
-        assert ledger() == [(False, "sms", "keyword")]
+        assert list_consents() == [(False, "sms", "keyword")]
 
     @pytest.mark.parametrize("text", ["Hello", "HELP", "Stop by at noon", ""])
-    def test_anything_else_is_kept_and_changes_nothing(self, hub_demo: Flask, text: str) -> None:
+    def test_other_texts_are_stored_and_change_nothing(self, hub_demo: Flask, text: str) -> None:
         before = count(Contact)
-        self.say(hub_demo, text)
+        self.receive(hub_demo, text)
         assert (count(Contact), count(Suppression), count(Came)) == (before, 0, 0)
 
-    def test_it_holds_everywhere_where_an_admin_says_so(self, hub_demo: Flask) -> None:
+    def test_stop_applies_everywhere_if_an_admin_chooses_so(self, hub_demo: Flask) -> None:
         opt_out.save_rules({}, everywhere=True)
         forget_window()
         receive_text(hub_demo, "Hello")
-        self.say(hub_demo, "STOP")
+        self.receive(hub_demo, "STOP")
         assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")
 
 
-def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: Browser) -> None:
+def test_damaged_keywords_block_neither_messages_nor_stops(hub_demo: Flask, admin: Browser) -> None:
     words = {"stop": {"de": "ABMELDEN"}, "start": {}, "help": {}}
     opt_out.save_rules(words, everywhere=False)
 
@@ -318,7 +320,7 @@ def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: 
     receive_text(hub_demo, "STOP")
     assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
     receive_text(hub_demo, "START")
-    assert ledger() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
+    assert list_consents() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
     assert [(one.table_name, one.row_id) for one in unreadable_rows.list_rows()] == [
         ("settings", "opt_out")
     ]

@@ -25,7 +25,7 @@ from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
 )
-from tests.messaging.inbox.content_forms import INBOUND, form, payload, sent
+from tests.messaging.inbox.content_forms import INBOUND, content_form, last_payload, sent
 
 UNUSABLE = [
     "",
@@ -46,11 +46,11 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("sender", UNUSABLE)
-def test_a_message_without_a_usable_sender_makes_no_contact(
+def test_message_without_a_usable_sender_creates_no_contact(
     hub_demo: Flask, admin: Browser, sender: str
 ) -> None:
     account = credentials(hub_demo)
-    fields = form(hub_demo, From=sender, To=account.phone_number, Body="Where do I sign?")
+    fields = content_form(hub_demo, From=sender, To=account.phone_number, Body="Where do I sign?")
     assert post_callback(hub_demo, fields, target=INBOUND).status_code == 200
     process_pending_callbacks()
     assert (count(Contact), count(SessionWindow), count(Suppression)) == (0, 0, 0)
@@ -63,7 +63,7 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
         assert "Unknown sender" in page
         assert "Where do I sign?" in page
         assert "Erased" not in page
-    assert payload()["from"] == ""
+    assert last_payload()["from"] == ""
     assert "You cannot reply to this message" in admin.get(f"/inbox/{talk.row.id}").text
     with pytest.raises(Conflict, match="you cannot reply"):
         conversations.send_reply(talk.row.id, "Here")
@@ -71,12 +71,14 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
     assert conversations.count_unread() == 0
 
 
-def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Browser) -> None:
+def test_unknown_senders_are_separate_conversations(hub_demo: Flask, admin: Browser) -> None:
     for n, text in enumerate(("First", "Second")):
         account = credentials(hub_demo)
         post_callback(
             hub_demo,
-            form(hub_demo, From="", To=account.phone_number, Body=text, MessageSid=f"SM{n:032x}"),
+            content_form(
+                hub_demo, From="", To=account.phone_number, Body=text, MessageSid=f"SM{n:032x}"
+            ),
             target=INBOUND,
         )
     process_pending_callbacks()
@@ -96,7 +98,7 @@ def test_stop_without_a_sender_adds_no_opt_out(hub_demo: Flask) -> None:
 def test_empty_message_without_a_sender_is_set_aside(hub_demo: Flask) -> None:
     post_callback(
         hub_demo,
-        form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),
+        content_form(hub_demo, From="", To=credentials(hub_demo).phone_number, NumMedia="0"),
         target=INBOUND,
     )
     process_pending_callbacks()
@@ -104,7 +106,7 @@ def test_empty_message_without_a_sender_is_set_aside(hub_demo: Flask) -> None:
     assert (row.due_at, "no sender" in row.error, count(Conversation)) == (None, True, 0)
 
 
-def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> None:
+def test_whatsapp_user_id_is_a_usable_sender(hub_demo: Flask) -> None:
     sent(hub_demo, From="whatsapp:DE.4411223344", Body="Hello")
     [one] = db.session.scalars(select(Contact))
     assert (one.kind, one.address) == (Address.EXTERNAL, "DE.4411223344")
@@ -118,7 +120,7 @@ def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> 
         ChatLinked(address="", team=True),
     ],
 )
-def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
+def test_event_without_an_address_creates_no_contact(hub_demo: Flask, fact: Any) -> None:
     held = callback_rows.CallbackRow(
         "rcp_x",
         None,

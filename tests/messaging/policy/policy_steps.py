@@ -1,4 +1,4 @@
-"""Messages and rules that tests of the policy share."""
+"""Messages and rules that policy tests share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tests.hub_fixtures import ERIC, message, queue_text, source_id
 CHEAP = {"US": Decimal("0.01"), "": Decimal("0.5")}
 
 
-def posted(to: str = ERIC, text: str = "Your contract is ready.", **more: Any) -> str:
+def post_message(to: str = ERIC, text: str = "Your contract is ready.", **more: Any) -> str:
     """Queue a message as a signing app posts it."""
     return queue_text(to, text, source_id=source_id(), **more)
 
 
-def rule(connection: Connection, **what: Any) -> None:
+def save_rules(connection: Connection, **what: Any) -> None:
     changing.save(connection.id, Rules(**what))
     db.session.rollback()
 
 
-def code(message_id: str) -> tuple[str, str]:
+def status_and_code(message_id: str) -> tuple[str, str]:
     row = message(message_id)
     return row.status, row.code
 

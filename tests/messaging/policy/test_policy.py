@@ -1,8 +1,4 @@
-"""May this go, now?
-
-Consents, countries, caps, spending and quiet hours: asked when a message is planned, and again
-before it is sent.
-"""
+"""The policy: consents, countries, caps and quiet hours are checked before each message."""
 
 from __future__ import annotations
 
@@ -46,13 +42,20 @@ from tests.hub_fixtures import (
     texts_at_provider,
     update_message,
 )
-from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, receive_text, rule
+from tests.messaging.policy.policy_steps import (
+    CHEAP,
+    claim,
+    post_message,
+    receive_text,
+    save_rules,
+    status_and_code,
+)
 from tests.messaging.whatsapp_steps import TEMPLATE, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
-def templated(connection: Connection, to: str = ERIC) -> str:
-    """Queue a message of an event over WhatsApp that has an approved template."""
+def queue_template_message(connection: Connection, to: str = ERIC) -> str:
+    """Queue a message of an event over WhatsApp with an approved template."""
     contact = contact_for(Address.PHONE, to, test=True)
     return outbox.add(
         outbox.Draft(
@@ -62,17 +65,17 @@ def templated(connection: Connection, to: str = ERIC) -> str:
 
 
 # ── Consent ───────────────────────────────────────────────────────────────────────────────────────
-def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connection) -> None:
-    rule(whatsapp, consent=True)
-    assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
+def test_required_consent_is_enforced(whatsapp: Connection) -> None:
+    save_rules(whatsapp, consent=True)
+    assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_missing")
     receive_text(True, "sms")
-    assert code(templated(whatsapp)) == (
+    assert status_and_code(queue_template_message(whatsapp)) == (
         "suppressed",
         "consent_missing",
     ), "a yes to texts is none to WhatsApp"
     receive_text(True)
-    found = templated(whatsapp)
-    assert code(found) == ("queued", "")
+    found = queue_template_message(whatsapp)
+    assert status_and_code(found) == ("queued", "")
     assert message(found).consent_id is not None, "the message names the yes that it rests upon"
     assert [one.message_id for one in claim(whatsapp)] == [found]
 
@@ -80,62 +83,60 @@ def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connectio
 def test_refusal_is_respected_with_and_without_consent_rule_up_to_sending(
     connection: Connection,
 ) -> None:
-    waits = posted()
+    waits = post_message()
     receive_text(False, "")
-    assert code(posted()) == ("suppressed", "consent_no")
+    assert status_and_code(post_message()) == ("suppressed", "consent_no")
     assert claim(connection) == []
-    assert code(waits) == ("suppressed", "consent_no")
+    assert status_and_code(waits) == ("suppressed", "consent_no")
     receive_text(True, "sms")
-    assert code(posted()) == ("queued", ""), "what was said last counts"
+    assert status_and_code(post_message()) == ("queued", ""), "what was said last counts"
 
 
 def test_consent_expires_where_rules_say_so(whatsapp: Connection) -> None:
-    rule(whatsapp, consent=True, consent_days=30)
+    save_rules(whatsapp, consent=True, consent_days=30)
     receive_text(True, at=now() - timedelta(days=31))
-    assert code(templated(whatsapp)) == ("suppressed", "consent_old")
+    assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_old")
     receive_text(True, at=now() - timedelta(days=29))
-    assert code(templated(whatsapp)) == ("queued", "")
+    assert status_and_code(queue_template_message(whatsapp)) == ("queued", "")
 
 
-def test_words_about_other_purposes_are_no_words_about_signing(
+def test_consents_for_other_purposes_do_not_count(
     whatsapp: Connection, connection: Connection
 ) -> None:
-    rule(whatsapp, consent=True)
+    save_rules(whatsapp, consent=True)
     receive_text(True, purpose="marketing")
-    assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
+    assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_missing")
     receive_text(False, "sms", purpose="marketing")
-    assert code(posted()) == ("queued", "")
+    assert status_and_code(post_message()) == ("queued", "")
     receive_text(True, purpose="signing")
-    assert code(templated(whatsapp)) == ("queued", "")
+    assert status_and_code(queue_template_message(whatsapp)) == ("queued", "")
 
 
 def test_reply_to_an_inbound_message_needs_no_consent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    rule(whatsapp, consent=True)
+    save_rules(whatsapp, consent=True)
     receive_whatsapp(hub_demo)
     process_pending_callbacks()
-    found = posted(channel="whatsapp")
-    assert code(found) == ("queued", "")
+    found = post_message(channel="whatsapp")
+    assert status_and_code(found) == ("queued", "")
     assert len(claim(whatsapp)) == 1
 
 
-def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_stop_applies_only_to_its_sender(hub_demo: Flask, connection: Connection) -> None:
     receive_whatsapp(hub_demo, "STOP", channel="")
     process_pending_callbacks()
-    assert code(posted()) == ("suppressed", "keyword")
+    assert status_and_code(post_message()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
     other = replace(connection.info, sender="+15005550099")
     question = policies.PolicyQuestion(contact)
     assert policies.Policy(other, [question]).decide(question).code == ""
 
 
-def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
+def test_start_neither_undoes_a_recorded_objection_nor_counts_as_consent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    rule(whatsapp, consent=True)
+    save_rules(whatsapp, consent=True)
     for n, word in enumerate(("STOP", "START")):
         receive_whatsapp(hub_demo, word, sid=f"SM{n:032x}")
         process_pending_callbacks()
@@ -143,15 +144,15 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
         db.session.get_one(Connection, whatsapp.id).sender,
         contact_for(Address.PHONE, ERIC, test=True).id,
     )
-    assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
+    assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_missing")
     consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
     for n, word in enumerate(("STOP", "START")):
         receive_whatsapp(hub_demo, word, sid=f"SM{n + 7:032x}")
         process_pending_callbacks()
-    assert code(templated(whatsapp)) == ("suppressed", "consent_no")
+    assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_no")
 
 
-def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(
+def test_whatsapp_requires_consent_by_default_and_sms_does_not(
     whatsapp: Connection, connection: Connection
 ) -> None:
     assert policies.rules_of(replace(whatsapp.info, rules="")).consent
@@ -159,24 +160,24 @@ def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(
 
 
 # ── Countries ─────────────────────────────────────────────────────────────────────────────────────
-def test_an_unlisted_country_is_refused_when_planned_and_before_sending(
+def test_unlisted_country_is_refused_at_queueing_and_before_sending(
     connection: Connection,
 ) -> None:
-    early = posted(ANNA)
-    rule(connection, countries=frozenset({"US"}))
-    assert code(posted(ANNA)) == ("suppressed", "country_not_allowed")
-    assert code(posted(ERIC)) == ("queued", "")
+    early = post_message(ANNA)
+    save_rules(connection, countries=frozenset({"US"}))
+    assert status_and_code(post_message(ANNA)) == ("suppressed", "country_not_allowed")
+    assert status_and_code(post_message(ERIC)) == ("queued", "")
     assert [one.outbound.to for one in claim(connection)] == [ERIC]
-    assert code(early) == (
+    assert status_and_code(early) == (
         "suppressed",
         "country_not_allowed",
     ), "the rule is younger than the message"
 
 
-def test_the_answer_to_an_event_names_the_rule(
+def test_response_to_an_event_names_the_rule(
     signing_app: SigningApp, connection: Connection
 ) -> None:
-    rule(connection, countries=frozenset({"US"}))
+    save_rules(connection, countries=frozenset({"US"}))
     answer = signing_app.post(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
@@ -190,38 +191,41 @@ def test_the_answer_to_an_event_names_the_rule(
 
 
 # ── Caps ──────────────────────────────────────────────────────────────────────────────────────────
-def test_a_recipient_gets_no_more_than_the_hour_allows(
+def test_recipient_receives_no_more_than_the_hourly_cap(
     connection: Connection, simulator: Any
 ) -> None:
-    rule(connection, per_hour=2)
-    ids = [posted(text=f"{n}") for n in range(4)]
-    assert [code(one) for one in ids] == [
+    save_rules(connection, per_hour=2)
+    ids = [post_message(text=f"{n}") for n in range(4)]
+    assert [status_and_code(one) for one in ids] == [
         ("queued", ""),
         ("queued", ""),
         ("suppressed", "cap_hour"),
         ("suppressed", "cap_hour"),
     ]
-    assert code(posted(ANNA)) == ("queued", ""), "others are not concerned"
+    assert status_and_code(post_message(ANNA)) == ("queued", ""), "others are not concerned"
     deliver()
-    assert code(posted()) == ("suppressed", "cap_hour")
-    _long_ago(ids[0], timedelta(minutes=61))
-    assert code(posted()) == ("queued", "")
+    assert status_and_code(post_message()) == ("suppressed", "cap_hour")
+    _backdate(ids[0], timedelta(minutes=61))
+    assert status_and_code(post_message()) == ("queued", "")
 
 
-def test_a_day_has_a_cap_of_its_own(connection: Connection, simulator: Any) -> None:
-    rule(connection, per_hour=2, per_day=3)
-    first = [posted(text=f"{n}") for n in range(2)]
+def test_daily_cap_is_enforced_separately(connection: Connection, simulator: Any) -> None:
+    save_rules(connection, per_hour=2, per_day=3)
+    first = [post_message(text=f"{n}") for n in range(2)]
     deliver()
     for one in first:
-        _long_ago(one, timedelta(hours=2))
-    assert [code(posted(text=f"later {n}"))[1] for n in range(2)] == ["", "cap_day"]
+        _backdate(one, timedelta(hours=2))
+    assert [status_and_code(post_message(text=f"later {n}"))[1] for n in range(2)] == [
+        "",
+        "cap_day",
+    ]
 
 
 def test_undelivered_message_does_not_count_towards_limits(
     connection: Connection, simulator: Any
 ) -> None:
-    rule(connection, per_hour=1)
-    found = posted("+15005550009")  # no mobile number: refused by the provider
+    save_rules(connection, per_hour=1)
+    found = post_message("+15005550009")  # no mobile number: refused by the provider
     deliver()
     assert status(found) == "failed"
     db.session.rollback()
@@ -232,21 +236,21 @@ def test_undelivered_message_does_not_count_towards_limits(
 
 
 @transaction
-def _long_ago(message_id: str, how_long: timedelta) -> None:
+def _backdate(message_id: str, how_long: timedelta) -> None:
     for one in db.session.scalars(select(Attempt).where(Attempt.message_id == message_id)):
         one.started_at -= how_long
 
 
 def test_fallback_message_is_not_counted_with_the_original(whatsapp: Connection) -> None:
-    rule(whatsapp, per_hour=1)
-    first = templated(whatsapp)
+    save_rules(whatsapp, per_hour=1)
+    first = queue_template_message(whatsapp)
     [one] = claim(whatsapp)
     claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update_message(first, status="failed", due_at=None)
-    assert code(resend.resend(first).id) == ("queued", "")
+    assert status_and_code(resend.resend(first).id) == ("queued", "")
 
 
-def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed(
+def test_help_is_answered_up_to_a_cap_and_only_in_allowed_countries(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     for n in range(6):
@@ -259,21 +263,21 @@ def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed
         )
         == opt_out.MOST_HELP
     )
-    rule(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
+    save_rules(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
     assert claim(whatsapp) == []
     assert spending.spending_of(whatsapp.id, now()).day == 0
 
 
 @pytest.mark.parametrize("what", ["per_hour", "spend_day"])
-def test_a_race_of_64_senders_never_passes_a_limit(
+def test_sixty_four_concurrent_senders_never_exceed_a_limit(
     hub_demo: Flask, connection: Connection, simulator: Any, what: str
 ) -> None:
     for n in range(200):
-        posted(text=f"text {n}")
+        post_message(text=f"text {n}")
     limit: dict[str, Any] = (
         {"per_hour": 17} if what == "per_hour" else {"spend_day": Decimal("0.17"), "prices": CHEAP}
     )
-    rule(connection, **limit)
+    save_rules(connection, **limit)
 
     def work() -> None:
         with hub_demo.app_context():

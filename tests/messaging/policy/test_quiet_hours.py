@@ -15,12 +15,18 @@ from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
 from hub.models import Connection
 from tests.hub_fixtures import ERIC, message, queue_text, status_words, update_message
-from tests.messaging.policy.policy_steps import claim, code, posted, receive_text, rule
+from tests.messaging.policy.policy_steps import (
+    claim,
+    post_message,
+    receive_text,
+    save_rules,
+    status_and_code,
+)
 
 
 @pytest.fixture
 def current_quiet_hours() -> QuietHours:
-    """Give quiet hours that hold now in New York, and until an hour from now."""
+    """Return quiet hours in New York that began an hour ago and end in an hour."""
     here = now().astimezone(ZoneInfo("America/New_York"))
     return QuietHours(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
 
@@ -28,31 +34,33 @@ def current_quiet_hours() -> QuietHours:
 def test_message_queued_at_night_waits_for_the_morning(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=current_quiet_hours)
-    found = posted()
-    assert code(found) == ("queued", "quiet_hours")
+    save_rules(connection, quiet=current_quiet_hours)
+    found = post_message()
+    assert status_and_code(found) == ("queued", "quiet_hours")
     assert status_words(found) == ["quiet hours"], "its page says what it waits for"
     due_at = message(found).due_at
     assert due_at is not None
     assert timedelta(minutes=55) < due_at - now() <= timedelta(hours=1)
     assert claim(connection) == []
-    assert code(posted("+81312345678")) == ("queued", ""), "in Tokyo it is another time"
+    assert status_and_code(post_message("+81312345678")) == ("queued", ""), (
+        "in Tokyo it is another time"
+    )
 
 
-def test_a_night_that_begins_while_a_message_waits_holds_it_too(
+def test_quiet_hours_that_begin_while_a_message_waits_apply_too(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    found = posted()
-    rule(connection, quiet=current_quiet_hours)
+    found = post_message()
+    save_rules(connection, quiet=current_quiet_hours)
     assert claim(connection) == []
-    assert code(found) == ("queued", "quiet_hours")
+    assert status_and_code(found) == ("queued", "quiet_hours")
     assert status_words(found) == ["quiet hours"]
     update_message(found, due_at=now() - timedelta(seconds=1))
     assert claim(connection) == []
     assert status_words(found) == ["quiet hours"], "it is said once"
-    rule(connection, quiet=current_quiet_hours, per_day=9)
+    save_rules(connection, quiet=current_quiet_hours, per_day=9)
     assert claims.is_due() == [], "what waits goes on waiting"
-    rule(connection)
+    save_rules(connection)
     assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
 
 
@@ -62,11 +70,11 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(
 def test_message_expiring_first_is_sent_unless_rules_forbid_it(
     connection: Connection, current_quiet_hours: QuietHours, waits: bool, becomes: tuple[str, str]
 ) -> None:
-    rule(connection, quiet=current_quiet_hours, quiet_waits=waits)
+    save_rules(connection, quiet=current_quiet_hours, quiet_waits=waits)
     contact = contact_for(Address.PHONE, ERIC, test=True)
     soon = now() + timedelta(minutes=30)
     assert (
-        code(
+        status_and_code(
             outbox.add(
                 outbox.Draft(
                     connection=connection.info, recipient=contact, text="Sign.", expires_at=soon
@@ -77,22 +85,22 @@ def test_message_expiring_first_is_sent_unless_rules_forbid_it(
     )
 
 
-def test_the_zone_that_was_given_counts_for_more_than_the_number(
+def test_given_time_zone_takes_precedence_over_the_number(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=current_quiet_hours)
+    save_rules(connection, quiet=current_quiet_hours)
     contact_for(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
-    found = posted()
-    assert code(found) == ("queued", "")
+    found = post_message()
+    assert status_and_code(found) == ("queued", "")
     assert [one.message_id for one in claim(connection)] == [found]
 
 
 def test_manual_message_is_sent_at_once(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    rule(connection, quiet=current_quiet_hours, consent=True)
+    save_rules(connection, quiet=current_quiet_hours, consent=True)
     found = queue_text()
-    assert code(found) == ("queued", "")
+    assert status_and_code(found) == ("queued", "")
     assert [one.message_id for one in claim(connection)] == [found]
     receive_text(False, "")
-    assert code(queue_text()) == ("suppressed", "consent_no"), "a no holds for everybody"
+    assert status_and_code(queue_text()) == ("suppressed", "consent_no"), "a no holds for everybody"

@@ -65,7 +65,7 @@ def test_waiting_message_is_sent_once_allowed_and_no_earlier(
 
 
 @given(hours, moments, st.lists(st.sampled_from(ZONES), min_size=1, max_size=5))
-def test_it_has_to_be_allowed_in_every_zone_that_the_number_may_be_in(
+def test_message_is_sent_when_every_possible_zone_allows_it(
     night: QuietHours, moment: datetime, zones: list[str]
 ) -> None:
     until = night.next_allowed(moment, zones)
@@ -86,14 +86,14 @@ def test_it_has_to_be_allowed_in_every_zone_that_the_number_may_be_in(
         ("2026-11-22T00:00:00", "2026-11-22T08:00:00"),
     ],
 )
-def test_a_night_in_utc(at: str, until: str | None) -> None:
+def test_quiet_hours_in_utc(at: str, until: str | None) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     assert NIGHT.next_allowed(moment, ["UTC"]) == (
         datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     )
 
 
-def test_where_a_number_may_be() -> None:
+def test_zones_of_a_number_are_all_zones_of_its_region() -> None:
     assert quiet_hours.recipient_zones("Asia/Tokyo", "+13175551234") == ("Asia/Tokyo",), (
         "what was given counts for more than the number"
     )
@@ -113,8 +113,8 @@ def test_where_a_number_may_be() -> None:
 
 
 @pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
-def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
-    """libphonenumber's own examples: each is clean, lies in its country, and has a time zone."""
+def test_example_numbers_of_every_country_belong_to_it(region: str) -> None:
+    """The examples of libphonenumber are clean and have their country and a time zone."""
     for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
         sample = phonenumbers.example_number_for_type(region, kind)
         if sample is None:
@@ -134,7 +134,7 @@ def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
 
 
 # ── Countries and prices ──────────────────────────────────────────────────────────────────────────
-def test_a_number_of_no_range_counts_as_the_main_country_of_its_code() -> None:
+def test_unassigned_number_belongs_to_the_main_country_of_its_code() -> None:
     assert phones.country("+15551234567") == "US"
     assert phones.country("+18765551234") == "JM", "what shares the code is told apart"
     assert not Rules(countries=frozenset({"US"})).allows_number("+18765551234")
@@ -165,13 +165,13 @@ def test_message_cost_is_estimated() -> None:
         ("US: 0,01", "bad_amount"),
     ],
 )
-def test_a_price_that_cannot_be_read_is_refused(text: str, code: str) -> None:
+def test_unreadable_price_is_refused(text: str, code: str) -> None:
     with pytest.raises(Refused) as refused:
         rules.parse_prices(text)
     assert (refused.value.code, refused.value.field) == (code, "prices")
 
 
-def test_countries_are_read_however_they_are_set_apart() -> None:
+def test_countries_are_read_with_any_separator() -> None:
     assert rules.parse_countries(" us, DE;fr\nGB ") == {"US", "DE", "FR", "GB"}
     assert rules.parse_countries("") == frozenset()
     with pytest.raises(Refused, match="'UK' is not a country"):
@@ -193,13 +193,13 @@ def test_countries_are_read_however_they_are_set_apart() -> None:
         ),
     ],
 )
-def test_rules_that_do_not_hold_together_are_refused(wrong: Rules, field: str) -> None:
+def test_inconsistent_rules_are_refused(wrong: Rules, field: str) -> None:
     with pytest.raises(Refused) as refused:
         rules.validate_rules(wrong)
     assert refused.value.field == field
 
 
-def test_rules_are_kept_as_they_are() -> None:
+def test_rules_are_stored_unchanged() -> None:
     full = Rules(
         consent=True,
         consent_days=365,
@@ -221,5 +221,5 @@ def test_rules_are_kept_as_they_are() -> None:
 
 
 @given(st.times())
-def test_a_clock_is_read_as_it_is_written(at: time) -> None:
+def test_time_of_day_survives_a_round_trip(at: time) -> None:
     assert quiet_hours.parse_clock(at.strftime(" %H:%M ")) == at.strftime("%H:%M")

@@ -36,40 +36,46 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
-from tests.messaging.policy.policy_steps import CHEAP, claim, code, posted, rule
+from tests.messaging.policy.policy_steps import (
+    CHEAP,
+    claim,
+    post_message,
+    save_rules,
+    status_and_code,
+)
 
 
-def test_a_day_may_cost_no_more_than_its_limit(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.03"))
-    long_one = posted(text="a" * 200)  # two segments
+def test_daily_spending_limit_is_enforced(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.03"))
+    long_one = post_message(text="a" * 200)  # two segments
     assert [one.message_id for one in claim(connection)] == [long_one]
     assert message(long_one).estimate == Decimal("0.02")
-    assert code(posted(text="b" * 200)) == ("suppressed", "spend_day")
-    assert code(posted(ANNA)) == (
+    assert status_and_code(post_message(text="b" * 200)) == ("suppressed", "spend_day")
+    assert status_and_code(post_message(ANNA)) == (
         "suppressed",
         "spend_day",
     ), "a country without a price of its own costs what others do"
-    assert code(posted(text="b")) == ("queued", "")
+    assert status_and_code(post_message(text="b")) == ("queued", "")
     assert len(claim(connection)) == 1
-    assert code(posted(text="c")) == ("suppressed", "spend_day")
+    assert status_and_code(post_message(text="c")) == ("suppressed", "spend_day")
     usage = db.session.scalars(select(Usage)).one()
     assert (usage.messages, usage.segments, usage.estimate) == (2, 3, Decimal("0.03"))
 
 
-def test_a_month_counts_its_days(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_month=Decimal("0.02"))
+def test_monthly_limit_includes_all_days(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP, spend_month=Decimal("0.02"))
     assert spending.spending_of(connection.id, now()) == spending.Spending()
-    posted()
+    post_message()
     claim(connection)
-    posted(text="again")
+    post_message(text="again")
     claim(connection)
-    assert code(posted(text="third")) == ("suppressed", "spend_month")
+    assert status_and_code(post_message(text="third")) == ("suppressed", "spend_month")
 
 
-def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
+def test_admins_are_notified_once_near_a_limit(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.10"))
     for n in range(9):
-        posted(text=f"{n}")
+        post_message(text=f"{n}")
         claim(connection)
     db.session.rollback()
     told = db.session.scalars(
@@ -81,9 +87,9 @@ def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -
 def test_day_near_its_limit_is_reported_after_a_monthly_notice(
     connection: Connection,
 ) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
     for n in range(8):
-        posted(text=f"{n}")
+        post_message(text=f"{n}")
         claim(connection)
     db.session.rollback()
     told = db.session.scalars(
@@ -92,9 +98,9 @@ def test_day_near_its_limit_is_reported_after_a_monthly_notice(
     assert sorted(one.detail["limit"] for one in told) == ["day", "month"]
 
 
-def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal(1))
-    posted()
+def test_price_of_the_provider_replaces_the_estimate(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP, spend_day=Decimal(1))
+    post_message()
     [one] = claim(connection)
     claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update = StatusUpdate(
@@ -109,9 +115,9 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
     assert db.session.scalars(select(Usage)).one().price == Decimal("0.0075")
 
 
-def test_a_price_in_another_currency_corrects_nothing(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal(1))
-    posted()
+def test_price_in_another_currency_is_ignored(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP, spend_day=Decimal(1))
+    post_message()
     [one] = claim(connection)
     claims.record_and_claim(
         [
@@ -131,18 +137,18 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
 
 
 def test_refused_message_costs_nothing(connection: Connection, simulator: Any) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = posted("+15005550009")  # no mobile number
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = post_message("+15005550009")  # no mobile number
     deliver()
     assert status(found) == "failed"
     assert spending.spending_of(connection.id, now()).day == 0
-    assert code(posted()) == ("queued", "")
+    assert status_and_code(post_message()) == ("queued", "")
 
 
 @pytest.mark.parametrize("how", ["expired", "canceled", "stopped", "failed"])
 def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = posted()
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = post_message()
     [one] = claim(connection)
     assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
     if how == "failed":  # Twilio took it, and did not send it
@@ -170,14 +176,14 @@ def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
             assert claim(connection) == []
     assert message(found).status in ("expired", "canceled", "failed")
     assert spending.spending_of(connection.id, now()).day == 0
-    assert code(posted()) == ("queued", "")
+    assert status_and_code(post_message()) == ("queued", "")
 
 
-def test_prices_are_asked_for_once_a_message_has_arrived(
+def test_price_is_polled_after_delivery(
     served: Flask, connection: Connection, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
-    found = posted()
+    save_rules(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
+    found = post_message()
     deliver()
     eventually(lambda: process_pending_callbacks() >= 0 and status(found) == "delivered", 10)
     monkeypatch.setattr(price_polling, "PRICED_AFTER", timedelta(seconds=-5))
@@ -187,8 +193,8 @@ def test_prices_are_asked_for_once_a_message_has_arrived(
 
 
 def test_price_correction_near_a_limit_is_reported(connection: Connection) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
-    posted()
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.10"))
+    post_message()
     [one] = claim(connection)
     claims.record_and_claim(
         [
@@ -212,10 +218,10 @@ def test_price_correction_near_a_limit_is_reported(connection: Connection) -> No
     ] == ["85%"]
 
 
-def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(
+def test_concurrent_messages_are_queued_only_within_the_limit(
     signing_app: SigningApp, connection: Connection
 ) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.02"))
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.02"))
     numbers = [f"+1317555{n:04d}" for n in range(4)]
     answer = signing_app.post(
         "/events",
@@ -226,20 +232,18 @@ def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(
     ) == ["", "", "spend_day", "spend_day"]
 
 
-def test_a_price_list_in_another_currency_waits_for_the_next_month(connection: Connection) -> None:
-    rule(connection, prices=CHEAP)
-    posted()
+def test_new_currency_of_prices_applies_from_the_next_month(connection: Connection) -> None:
+    save_rules(connection, prices=CHEAP)
+    post_message()
     claim(connection)
     with pytest.raises(Refused) as refused:
-        rule(connection, prices=CHEAP, currency="EUR")
+        save_rules(connection, prices=CHEAP, currency="EUR")
     assert refused.value.field == "currency"
 
 
-def test_a_message_that_is_tried_again_is_paid_for_once(
-    connection: Connection, simulator: Any
-) -> None:
-    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = posted()
+def test_retried_message_is_counted_once(connection: Connection, simulator: Any) -> None:
+    save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = post_message()
     for _ in range(2):
         [one] = claim(connection)
         claims.record_and_claim(

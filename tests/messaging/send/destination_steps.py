@@ -1,4 +1,4 @@
-"""Steps of tests in which a provider refuses the destination of a team."""
+"""Steps of tests in which a provider refuses a team's destination."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ GONE = "The app was removed from the channel. Add it again in the channel’s se
 def refuse(error: SendError, place: str) -> Callable[[Outbound], Accepted]:
     """Return a function that accepts posts to every destination but one."""
 
-    def carry(outbound: Outbound) -> Accepted:
+    def accept_others(outbound: Outbound) -> Accepted:
         if outbound.to == place:
             raise error
         return accept_post(outbound)
 
-    return carry
+    return accept_others
 
 
 def post(number: str = "agr-1001") -> str:
-    """Send out a document, so that the team gets a post; return the post."""
+    """Post about a document to the team, and return the post's ID."""
     event = event_body(signers=[signer_body("Eric", None)])
     event["request"]["id"] = number
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
@@ -45,7 +45,7 @@ def post(number: str = "agr-1001") -> str:
     )
 
 
-def paused(one: Connection) -> str:
+def pause_reason(connection: Connection) -> str:
     db.session.rollback()
-    found = destinations.pauses_of([one.id]).get(one.id)
+    found = destinations.pauses_of([connection.id]).get(connection.id)
     return found.why if found else ""

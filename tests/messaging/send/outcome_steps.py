@@ -1,4 +1,4 @@
-"""Calls that end in a given way."""
+"""Calls with a specified outcome."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def queue_message(to: str = "room", text: str = "Hello.") -> str:
 
 
 def raise_error(error: SendError | Exception) -> Any:
-    def fly(outbound: Outbound) -> Accepted:
+    def fail(outbound: Outbound) -> Accepted:
         raise error
 
-    return fly
+    return fail
 
 
 def claim(connection: Connection) -> calls.Claim:
@@ -31,8 +31,8 @@ def claim(connection: Connection) -> calls.Claim:
 
 
 def record_outcome(
-    one: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
+    claim_: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
 ) -> None:
     claims.record_and_claim(
-        [calls.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
+        [calls.Outcome(claim_, accepted, error, now(), 12, 201 if accepted else 500)], {}
     )

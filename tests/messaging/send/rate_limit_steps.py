@@ -1,4 +1,4 @@
-"""Claims and refusals that tests of rate limits share."""
+"""Claims and refusals that rate-limit tests share."""
 
 from __future__ import annotations
 

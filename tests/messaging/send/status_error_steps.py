@@ -1,4 +1,4 @@
-"""Messages of a line whose status holds an error."""
+"""Messages of a connection whose status contains an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def connection_of(connection: Connection) -> Connection:
 
 
 def paused_until(connection_id: str) -> float:
-    """Return for how many seconds the sender of a connection is paused."""
+    """Return the remaining pause of a connection's sender in seconds."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
     return (row.paused_until - now()).total_seconds() if row and row.paused_until else 0

@@ -1,4 +1,4 @@
-"""The circuit of a sender: what happens while its provider is not reached, and when it is back."""
+"""The circuit breaker of a sender: an outage of its provider and the recovery."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def throttle_row(connection: Connection) -> Throttle | None:
 
 
 def circuit_state() -> list[str]:
-    """Return what the audit trail says of providers that were lost and found, in order."""
+    """Return the outage and recovery entries of the audit trail in order."""
     db.session.rollback()
     found = db.session.scalars(
         select(AuditEntry.action)
@@ -85,9 +85,7 @@ def circuit_state() -> list[str]:
 
 
 def open_circuit(connection: Connection, error: SendError = UNREACHABLE) -> list[str]:
-    """Let as many calls in a row come to nothing as it takes; return messages that wait behind
-    them.
-    """
+    """Fail as many calls as open the circuit, and return messages that wait behind them."""
     for n in range(circuit_breaker.OPENS_AT):
         queue_message(f"lost {n}")
     record_outcome(claim(connection, circuit_breaker.OPENS_AT), error)
@@ -96,7 +94,7 @@ def open_circuit(connection: Connection, error: SendError = UNREACHABLE) -> list
 
 # ── Opening ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("error", [UNREACHABLE, UNKNOWN])
-def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(
+def test_consecutive_outages_open_the_circuit_and_messages_wait(
     fake_chat: Connection, error: SendError
 ) -> None:
     waiting = open_circuit(fake_chat, error)
@@ -112,7 +110,7 @@ def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(
     assert circuit_state() == ["unreachable"]
 
 
-def test_one_outage_less_does_not_open_it(fake_chat: Connection) -> None:
+def test_one_outage_fewer_does_not_open_the_circuit(fake_chat: Connection) -> None:
     ids = [queue_message(f"{n}") for n in range(circuit_breaker.OPENS_AT)]
     record_outcome(claim(fake_chat, circuit_breaker.OPENS_AT - 1), UNREACHABLE)
     assert [one.message_id for one in claim(fake_chat)] == ids[-1:]
@@ -120,7 +118,7 @@ def test_one_outage_less_does_not_open_it(fake_chat: Connection) -> None:
 
 
 @pytest.mark.parametrize("between", [None, PermanentError("No.", "p7")])
-def test_an_answer_between_outages_begins_the_count_anew(
+def test_response_between_outages_resets_the_count(
     fake_chat: Connection, between: SendError | None
 ) -> None:
     for n in range(9):
@@ -134,7 +132,7 @@ def test_an_answer_between_outages_begins_the_count_anew(
 @pytest.mark.parametrize(
     "error", [PermanentError("No.", "p7"), OutcomeUnknown("A fault of ours.", FAULT)]
 )
-def test_refusals_and_faults_of_ours_do_not_open_it(
+def test_refusals_and_internal_errors_do_not_open_the_circuit(
     fake_chat: Connection, error: SendError
 ) -> None:
     for n in range(20):
@@ -144,7 +142,7 @@ def test_refusals_and_faults_of_ours_do_not_open_it(
     assert count(Throttle) == 0
 
 
-def test_calls_that_were_under_way_when_it_opened_say_nothing_new(fake_chat: Connection) -> None:
+def test_calls_in_progress_at_opening_change_nothing(fake_chat: Connection) -> None:
     for n in range(30):
         queue_message(f"{n}")
     claims = claim(fake_chat, 30)
@@ -158,7 +156,7 @@ def test_calls_that_were_under_way_when_it_opened_say_nothing_new(fake_chat: Con
     assert circuit_state() == ["unreachable"]
 
 
-def test_the_outage_of_one_sender_is_nothing_to_another(
+def test_outage_of_one_sender_does_not_affect_another(
     connection: Connection, simulator: Any
 ) -> None:
     stranger = copy_connection("Stranger", like=connection, sender="+15005550099")
@@ -171,7 +169,7 @@ def test_the_outage_of_one_sender_is_nothing_to_another(
     assert status(message_id) in ("accepted", "sent", "delivered")
 
 
-def test_after_an_outage_few_calls_at_once_until_one_is_answered(fake_chat: Connection) -> None:
+def test_few_concurrent_calls_follow_an_outage_until_one_succeeds(fake_chat: Connection) -> None:
     for n in range(40):
         queue_message(f"{n}")
     [first, second] = claim(fake_chat, 2)
@@ -184,7 +182,7 @@ def test_after_an_outage_few_calls_at_once_until_one_is_answered(fake_chat: Conn
 
 
 # ── Probing ───────────────────────────────────────────────────────────────────────────────────────
-def test_one_probe_at_a_time_and_longer_pauses_between_them(fake_chat: Connection) -> None:
+def test_probes_are_made_one_at_a_time_with_growing_pauses(fake_chat: Connection) -> None:
     open_circuit(fake_chat, UNKNOWN)
     pauses = []
     for _ in range(3):
@@ -202,14 +200,14 @@ def test_one_probe_at_a_time_and_longer_pauses_between_them(fake_chat: Connectio
     assert circuit_state() == ["unreachable"], "it was said once"
 
 
-def test_pauses_grow_to_five_minutes_and_no_further() -> None:
+def test_pauses_grow_up_to_five_minutes() -> None:
     state = RateState("one", failures=circuit_breaker.OPENS_AT, pauses=40, opened_at=NOW)
     circuit_breaker.record_failure(state, 0, "Away.", NOW)
     assert state.ready_at is not None
     assert 200 < (state.ready_at - NOW).total_seconds() <= 1.25 * circuit_breaker.LONGEST_PAUSE
 
 
-def test_a_probe_whose_worker_died_is_followed_by_another(fake_chat: Connection) -> None:
+def test_probe_of_a_dead_worker_is_followed_by_another(fake_chat: Connection) -> None:
     open_circuit(fake_chat)
     clear_throttle(fake_chat)
     claim(fake_chat)
@@ -219,7 +217,7 @@ def test_a_probe_whose_worker_died_is_followed_by_another(fake_chat: Connection)
     assert timedelta(seconds=50) < state.ready_at - now() <= circuit_breaker.PROBE
 
 
-def test_a_probe_goes_to_a_message_of_the_bulk_lane_when_there_is_no_other(
+def test_probe_uses_a_bulk_message_if_there_is_no_other(
     fake_chat: Connection,
 ) -> None:
     waiting = open_circuit(fake_chat, UNKNOWN)
@@ -231,7 +229,9 @@ def test_a_probe_goes_to_a_message_of_the_bulk_lane_when_there_is_no_other(
 
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("answer", [None, PermanentError("No.", "p7")])
-def test_an_answered_probe_closes_it(fake_chat: Connection, answer: SendError | None) -> None:
+def test_successful_probe_closes_the_circuit(
+    fake_chat: Connection, answer: SendError | None
+) -> None:
     open_circuit(fake_chat)
     clear_throttle(fake_chat)
     record_outcome(claim(fake_chat), answer)
@@ -243,7 +243,7 @@ def test_an_answered_probe_closes_it(fake_chat: Connection, answer: SendError | 
     assert throttle_row(fake_chat) is None, "a second answer, and all is forgotten"
 
 
-def test_an_answer_to_a_call_from_before_does_not_close_it(fake_chat: Connection) -> None:
+def test_response_to_an_earlier_call_does_not_close_the_circuit(fake_chat: Connection) -> None:
     early = queue_message("early")
     [one] = claim(fake_chat, 1)
     open_circuit(fake_chat)
@@ -252,7 +252,7 @@ def test_an_answer_to_a_call_from_before_does_not_close_it(fake_chat: Connection
     assert circuit_state() == ["unreachable"]
 
 
-def test_one_outage_right_after_it_closed_opens_it_again_for_longer(fake_chat: Connection) -> None:
+def test_outage_right_after_closing_opens_the_circuit_for_longer(fake_chat: Connection) -> None:
     open_circuit(fake_chat)
     clear_throttle(fake_chat)
     record_outcome(claim(fake_chat))
@@ -264,7 +264,7 @@ def test_one_outage_right_after_it_closed_opens_it_again_for_longer(fake_chat: C
     assert (state.ready_at - now()).total_seconds() > circuit_breaker.FIRST_PAUSE * 1.25
 
 
-def test_a_probe_that_is_told_to_slow_down_closes_it_and_waits(fake_chat: Connection) -> None:
+def test_rate_limited_probe_closes_the_circuit_and_pauses(fake_chat: Connection) -> None:
     open_circuit(fake_chat)
     clear_throttle(fake_chat)
     record_outcome(claim(fake_chat), SlowDown("Slower.", "429", 30))
@@ -275,16 +275,14 @@ def test_a_probe_that_is_told_to_slow_down_closes_it_and_waits(fake_chat: Connec
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
 @contextmanager
 def twilio(app: Flask) -> Iterator[Any]:
-    """Run the simulated provider, where nothing answered before."""
+    """Run the simulated provider, which was unreachable before."""
     stand_in = create_simulator(config_of(app))
     with serving(stand_in, config_of(app).simulator_bind.port):
         yield stand_in
     stand_in.extensions["simulator"].stop()
 
 
-def test_a_provider_that_is_gone_for_a_while_costs_no_message(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_temporary_outage_loses_no_message(hub_demo: Flask, connection: Connection) -> None:
     ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
     assert circuit_state() == ["unreachable"]
@@ -301,7 +299,7 @@ def test_a_provider_that_is_gone_for_a_while_costs_no_message(
         assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(100))
 
 
-def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(
+def test_provider_that_returns_500_leaves_few_unknown_outcomes(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].faults.set(fail=1000)
@@ -316,7 +314,7 @@ def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(
 
 
 # ── Slow ones ─────────────────────────────────────────────────────────────────────────────────────
-def test_calls_that_hang_hold_no_other_connection(
+def test_hanging_calls_do_not_delay_other_connections(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     copy_connection("Twin", like=connection)

@@ -1,4 +1,4 @@
-"""Claiming: the call begins with it, never sooner and never twice."""
+"""Claiming: a call begins with its claim, never earlier and never twice."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def queue_message(to: str = "room", text: str = "Hello.") -> str:
     return queue_text(to, text, channel="", connection_slug="fake-chat")
 
 
-def test_a_claim_is_written_down_before_the_call_begins(
+def test_claim_is_stored_before_the_call_begins(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     found = {}
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
-    def fly(outbound: Outbound) -> Accepted:
+    def check_claim(outbound: Outbound) -> Accepted:
         # another thread, another connection to the database: what it sees is committed
         with app.app_context():
             row = db.session.get_one(Message, outbound.id)
@@ -57,7 +57,7 @@ def test_a_claim_is_written_down_before_the_call_begins(
             db.session.remove()
         return Accepted("p1")
 
-    fake_provider.on_send = fly
+    fake_provider.on_send = check_claim
     message_id = queue_message()
     assert attempts(message_id) == []
     deliver()
@@ -65,7 +65,7 @@ def test_a_claim_is_written_down_before_the_call_begins(
     assert now() < found["lease"] <= now() + delivery.LEASE
 
 
-def test_no_more_is_claimed_than_threads_are_free(fake_chat: Connection) -> None:
+def test_claims_do_not_exceed_free_threads(fake_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(5)]
     claims = claim(fake_chat, 3)
     assert [one.message_id for one in claims] == ids[:3], "the oldest first"
@@ -73,14 +73,14 @@ def test_no_more_is_claimed_than_threads_are_free(fake_chat: Connection) -> None
     assert claim(fake_chat, 0) == []
 
 
-def test_a_drain_has_no_more_calls_under_way_than_the_integration_allows(
+def test_dispatcher_makes_no_more_concurrent_calls_than_allowed(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def slowly(outbound: Outbound) -> Accepted:
+    def send_slowly(outbound: Outbound) -> Accepted:
         time.sleep(0.05)
         return Accepted(outbound.id)
 
-    fake_provider.on_send = slowly
+    fake_provider.on_send = send_slowly
     for n in range(12):
         queue_message(text=f"{n}")
     assert deliver() == 12
@@ -104,7 +104,7 @@ def test_message_waits_until_it_is_due(fake_chat: Connection) -> None:
         assert len(claim(fake_chat, 4)) == 1
 
 
-def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(fake_chat: Connection) -> None:
+def test_bulk_leaves_a_quarter_of_the_threads_to_urgent_messages(fake_chat: Connection) -> None:
     bulk = [queue_message(text=f"{n}") for n in range(10)]
     for one in bulk:
         update_message(one, lane=Lane.BULK.value)
@@ -121,13 +121,13 @@ def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(fake_chat: Conne
     ] == [urgent]
 
 
-def test_urgent_messages_go_before_older_bulk(fake_chat: Connection) -> None:
+def test_urgent_messages_are_sent_before_older_bulk(fake_chat: Connection) -> None:
     update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
     urgent = queue_message(text="now")
     assert [one.message_id for one in claim(fake_chat, 1)] == [urgent]
 
 
-def test_a_stopped_message_ends_instead_of_being_sent(
+def test_stopped_message_is_canceled_instead_of_sent(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -141,9 +141,7 @@ def test_a_stopped_message_ends_instead_of_being_sent(
     assert fake_provider.sent == []
 
 
-def test_a_message_that_is_no_longer_worth_sending_expires(
-    fake_chat: Connection, fake_provider: FakeProvider
-) -> None:
+def test_outdated_message_expires(fake_chat: Connection, fake_provider: FakeProvider) -> None:
     message_id = queue_message()
     update_message(message_id, expires_at=now() - timedelta(seconds=1))
     assert deliver() == 0
@@ -179,7 +177,7 @@ def _suppress(
     )
 
 
-def test_a_suppression_that_came_since_planning_is_obeyed(
+def test_suppression_added_after_queueing_is_respected(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -204,7 +202,7 @@ def test_a_suppression_that_came_since_planning_is_obeyed(
         ({"test": False}, True),
     ],
 )
-def test_a_suppression_holds_where_it_is_meant_to(
+def test_suppression_applies_to_its_scope(
     fake_chat: Connection, where: dict[str, str], refused: bool
 ) -> None:
     message_id = queue_message()
@@ -214,7 +212,7 @@ def test_a_suppression_holds_where_it_is_meant_to(
     assert (status(again) == "suppressed") is refused
 
 
-def test_a_suppression_of_a_test_does_not_reach_live_messages(fake_chat: Connection) -> None:
+def test_suppression_does_not_affect_live_messages(fake_chat: Connection) -> None:
     message_id = queue_message()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
@@ -222,7 +220,7 @@ def test_a_suppression_of_a_test_does_not_reach_live_messages(fake_chat: Connect
     assert opt_outs.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
 
 
-def test_a_message_whose_body_is_gone_is_not_sent(
+def test_message_without_a_body_is_not_sent(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -236,7 +234,7 @@ def test_a_message_whose_body_is_gone_is_not_sent(
     assert (status(message_id), fake_provider.sent) == ("canceled", [])
 
 
-def test_an_erased_contact_is_not_written_to(
+def test_erased_contact_receives_no_message(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -258,13 +256,13 @@ def test_body_with_a_missing_key_waits_with_the_reason(
     message_id = queue_message()
 
     @transaction
-    def reseal() -> None:
+    def encrypt_with_another_key() -> None:
         row = db.session.get_one(MessageBody, message_id)
         sealed = row._content
         row._content = sealed[:2] + b"zz" + sealed[4:]  # as if encrypted with the key "zz"
 
     assert keyring().newest == "k1"
-    reseal()
+    encrypt_with_another_key()
     assert deliver() == 0
     row = message(message_id)
     assert (row.status, row.code, fake_provider.sent) == ("queued", "unreadable", [])

@@ -1,4 +1,4 @@
-"""Connections decide what is claimed: their state, their settings and their senders."""
+"""Claims depend on the state, settings and sender of a connection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def queue_message(to: str = "room", text: str = "Hello.") -> str:
 @pytest.mark.parametrize(
     "state", [ConnectionState.DISABLED, ConnectionState.BROKEN, ConnectionState.NEW]
 )
-def test_a_connection_that_is_off_keeps_what_waits(
+def test_disabled_connection_keeps_waiting_messages(
     fake_chat: Connection, fake_provider: FakeProvider, state: ConnectionState
 ) -> None:
     message_id = queue_message()
@@ -55,7 +55,7 @@ def test_a_connection_that_is_off_keeps_what_waits(
     assert deliver() == 1
 
 
-def test_an_archived_connection_sends_nothing(fake_chat: Connection) -> None:
+def test_archived_connection_sends_nothing(fake_chat: Connection) -> None:
     queue_message()
 
     @transaction
@@ -67,19 +67,19 @@ def test_an_archived_connection_sends_nothing(fake_chat: Connection) -> None:
     assert claim(fake_chat, 4) == []
 
 
-def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(
+def test_unreadable_settings_keep_messages_waiting_for_the_key(
     connection: Connection,
 ) -> None:
     message_id = queue_text()
 
     @transaction
-    def spoil() -> None:
+    def damage_settings() -> None:
         row = db.session.get_one(Connection, connection.id)
         assert row._settings is not None
         row._settings = row._settings[:2] + b"zz" + row._settings[4:]
         row.settings_version += 1
 
-    spoil()
+    damage_settings()
     assert claim(connection, 4) == []
     db.session.rollback()
     assert db.session.get_one(Connection, connection.id).state == ConnectionState.ENABLED, (
@@ -88,20 +88,20 @@ def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(
     assert (status(message_id), attempts(message_id)) == ("queued", [])
 
 
-def test_a_key_that_is_missing_is_looked_for_now_and_then(
+def test_missing_key_is_checked_periodically(
     connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = copy_connection("Other", like=connection)
     queue_text(connection_slug=connection.slug, channel="")
 
     @transaction
-    def spoil() -> None:
+    def damage_settings() -> None:
         row = db.session.get_one(Connection, connection.id)
         assert row._settings is not None
         row._settings = row._settings[:2] + b"zz" + row._settings[4:]
         row.settings_version += 1
 
-    spoil()
+    damage_settings()
     assert delivery.is_due() == [connection.id]
     Dispatcher(ShutdownSignal(0.5)).run()
     queue_text(connection_slug="other", channel="")
@@ -153,9 +153,7 @@ def test_longest_waiting_message_is_sent_first(simulator: object, connection: Co
     assert begun == [waiting[connection_id] for connection_id in longest_first]
 
 
-def test_new_settings_are_used_from_the_next_claim_on(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_new_settings_apply_from_the_next_claim(hub_demo: Flask, connection: Connection) -> None:
     for sender in ("+15005550006", "+15005550099"):
 
         @transaction
@@ -170,7 +168,7 @@ def test_new_settings_are_used_from_the_next_claim_on(
         assert one.integration.render(one.outbound)["From"] == sender
 
 
-def test_the_provider_is_told_which_message_and_attempt_it_reports_on(
+def test_provider_receives_the_message_and_attempt_ids(
     hub_demo: Flask, connection: Connection
 ) -> None:
     message_id = queue_text()

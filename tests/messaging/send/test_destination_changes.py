@@ -1,4 +1,4 @@
-"""Providers report that a team's destination was removed or restored; what pages show of it."""
+"""Providers report that a team's destination was removed or restored, and pages show it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hub.models import (
 from hub.signing import erasure
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import count, deliver, message, status
-from tests.messaging.send.destination_steps import GONE, ConnectTeam, paused, post, refuse
+from tests.messaging.send.destination_steps import GONE, ConnectTeam, pause_reason, post, refuse
 from tests.team_connections import connect_team as connect_team
 
 ERRORS = [
@@ -41,7 +41,7 @@ ERRORS = [
 
 
 # ── Statuses that the provider reports ────────────────────────────────────────────────────────────
-def told(
+def report_membership(
     one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:
     came = ChatPermission(
@@ -53,48 +53,48 @@ def told(
 
 
 @pytest.mark.parametrize("team", [True, False])
-def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
+def test_removal_pauses_the_destination_and_an_invitation_reopens_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider, team: bool
 ) -> None:
     one = connect_team("T1")
-    told(one, wanted=False, ago=20, team=team)
-    assert "removed from the chat" in paused(one)
-    assert "Add the app there again" in paused(one)
+    report_membership(one, wanted=False, ago=20, team=team)
+    assert "removed from the chat" in pause_reason(one)
+    assert "Add the app there again" in pause_reason(one)
     first = post()
     deliver()
     assert (status(first), count(Suppression)) == ("queued", 0)
-    told(one, wanted=True, ago=10, team=team)
+    report_membership(one, wanted=True, ago=10, team=team)
     deliver()
     assert status(first) == "accepted"
-    told(one, wanted=False, ago=15, team=team)
-    assert paused(one) == "", "an older word came late"
+    report_membership(one, wanted=False, ago=15, team=team)
+    assert pause_reason(one) == "", "an older word came late"
 
 
-def test_a_late_removal_pauses_nothing(
+def test_late_report_of_a_removal_pauses_nothing(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
-    told(one, wanted=True, ago=10)
-    told(one, wanted=False, ago=20)
-    assert paused(one) == ""
+    report_membership(one, wanted=True, ago=10)
+    report_membership(one, wanted=False, ago=20)
+    assert pause_reason(one) == ""
 
 
 def test_other_groups_are_ignored(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     one = connect_team("T1")
-    told(one, wanted=False, address="T9")
-    assert (paused(one), count(Suppression)) == ("", 0)
+    report_membership(one, wanted=False, address="T9")
+    assert (pause_reason(one), count(Suppression)) == ("", 0)
 
 
 def test_person_who_blocks_is_suppressed_until_they_unblock(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
-    told(one, wanted=False, address="chat-1", ago=10, team=False)
+    report_membership(one, wanted=False, address="chat-1", ago=10, team=False)
     assert (
         status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
         == "suppressed"
     )
-    told(one, wanted=True, address="chat-1", team=False)
+    report_membership(one, wanted=True, address="chat-1", team=False)
     assert (
         status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
         == "queued"
@@ -102,7 +102,7 @@ def test_person_who_blocks_is_suppressed_until_they_unblock(
 
 
 # ── What people read ──────────────────────────────────────────────────────────────────────────────
-def test_the_timeline_says_why_a_post_waits(
+def test_timeline_explains_why_a_post_waits(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
@@ -123,27 +123,27 @@ def test_other_errors_pause_nothing(
     fake_provider.on_send = refuse(error, "T1")
     post()
     deliver()
-    assert paused(one) == ""
+    assert pause_reason(one) == ""
 
 
 # ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("reopened", [True, False])
-def test_an_old_destination_is_forgotten_with_its_contact(
+def test_old_destination_is_removed_with_its_contact(
     connect_team: ConnectTeam, fake_provider: FakeProvider, reopened: bool
 ) -> None:
     one = connect_team("T1")
-    told(one, wanted=False, ago=20)
+    report_membership(one, wanted=False, ago=20)
     if reopened:
-        told(one, wanted=True, ago=10)
+        report_membership(one, wanted=True, ago=10)
     assert count(PausedDestination) == 1
     purge.delete_old_rows(now() + timedelta(days=1))
     assert (count(PausedDestination), count(Contact)) == (0, 0)
 
 
-def test_a_destination_that_is_erased_leaves_no_pause(
+def test_erased_destination_leaves_no_pause(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
-    told(one, wanted=False)
+    report_membership(one, wanted=False)
     erasure.erase_contact(contact_for("chat", "T1", test=True).id, reason="By letter.")
-    assert (count(PausedDestination), paused(one)) == (0, "")
+    assert (count(PausedDestination), pause_reason(one)) == (0, "")

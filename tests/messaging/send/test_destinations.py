@@ -1,6 +1,4 @@
-"""A team's destination that takes no posts is paused with its reason; posts wait, and a passing
-test sends them.
-"""
+"""A destination that accepts no posts is paused with its reason, until a test passes."""
 
 from __future__ import annotations
 
@@ -33,12 +31,12 @@ from hub.models import (
 )
 from tests.fake_provider import FakeProvider, TeamChat
 from tests.hub_fixtures import count, deliver, message, status
-from tests.messaging.send.destination_steps import GONE, ConnectTeam, paused, post, refuse
+from tests.messaging.send.destination_steps import GONE, ConnectTeam, pause_reason, post, refuse
 from tests.team_connections import accept_post
 from tests.team_connections import connect_team as connect_team
 
 
-def expired(seconds: float) -> Any:
+def travel_by(seconds: float) -> Any:
     return time_machine.travel(now() + timedelta(seconds=seconds))
 
 
@@ -51,7 +49,7 @@ ERRORS = [
 
 @pytest.mark.parametrize("place", ["T1", "W1", "room"])
 @pytest.mark.parametrize("error", ERRORS)
-def test_posts_wait_and_a_passing_test_sends_them(
+def test_waiting_posts_are_sent_after_a_passing_test(
     connect_team: ConnectTeam, fake_provider: FakeProvider, place: str, error: SendError
 ) -> None:
     one = connect_team(place)
@@ -62,7 +60,7 @@ def test_posts_wait_and_a_passing_test_sends_them(
     third = post("c")
     deliver()
     assert {status(first), status(second), status(third)} == {"queued"}
-    assert paused(one) == GONE
+    assert pause_reason(one) == GONE
     assert count(Suppression) == 0
     assert db.session.get_one(Connection, one.id).state == ConnectionState.ENABLED
     calls = len(fake_provider.sent)
@@ -71,12 +69,12 @@ def test_posts_wait_and_a_passing_test_sends_them(
     assert len(fake_provider.sent) == calls, "nothing is tried while it is paused"
     fake_provider.on_send = accept_post
     assert connection_tests.run_test(one.id).check.ok
-    assert paused(one) == ""
+    assert pause_reason(one) == ""
     deliver()
     assert {status(first), status(second), status(third)} <= {"accepted", "delivered"}
 
 
-def test_a_test_that_fails_leaves_it_paused(
+def test_failed_test_leaves_the_destination_paused(
     connect_team: ConnectTeam, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = connect_team("T1")
@@ -85,10 +83,10 @@ def test_a_test_that_fails_leaves_it_paused(
     deliver()
     monkeypatch.setattr(TeamChat, "check", lambda self: CheckResult(False, "The channel is gone."))
     connection_tests.run_test(one.id)
-    assert (paused(one), status(first)) == (GONE, "queued")
+    assert (pause_reason(one), status(first)) == (GONE, "queued")
 
 
-def test_enabling_asks_the_provider_while_a_destination_is_paused(
+def test_enabling_tests_a_paused_destination(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
@@ -104,7 +102,7 @@ def test_enabling_asks_the_provider_while_a_destination_is_paused(
     assert status(first) == "accepted"
 
 
-def test_people_and_other_destinations_are_not_concerned(
+def test_people_and_other_destinations_are_not_affected(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
@@ -121,27 +119,27 @@ def test_people_and_other_destinations_are_not_concerned(
     person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
     deliver()
     assert status(person) == "accepted"
-    assert paused(other) == ""
+    assert pause_reason(other) == ""
 
 
-def test_a_person_who_refuses_is_still_closed(
+def test_refusal_by_a_person_is_still_suppressed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[1], "chat-1")
     person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
     deliver()
-    assert (status(person), count(Suppression), paused(one)) == ("failed", 1, "")
+    assert (status(person), count(Suppression), pause_reason(one)) == ("failed", 1, "")
 
 
-def test_a_message_sent_by_hand_to_the_teams_place_waits_too(
+def test_manual_message_to_the_team_destination_waits_too(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[1], "T1")
     sent = direct.send_message(connection_id=one.id, to="T1", text="Hello.")
     deliver()
-    assert (status(sent), count(Suppression), paused(one)) == ("queued", 0, GONE)
+    assert (status(sent), count(Suppression), pause_reason(one)) == ("queued", 0, GONE)
 
 
 def test_posts_expire_with_the_reason(
@@ -162,18 +160,18 @@ def test_posts_expire_with_the_reason(
         assert (message(one).status, message(one).code) == ("expired", "removed")
 
 
-def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
+def test_post_with_an_unknown_refusal_does_not_delay_others(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
     poison = post("a")
 
-    def carry(outbound: Outbound) -> Accepted:
+    def refuse_one(outbound: Outbound) -> Accepted:
         if outbound.id == poison:
             raise DestinationUnavailable("Words that nobody knows.", "new_words", sure=False)
         return accept_post(outbound)
 
-    fake_provider.on_send = carry
+    fake_provider.on_send = refuse_one
     deliver()
     other = post("b")
     assert status(poison) == "queued"
@@ -184,10 +182,10 @@ def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
         "new_words",
         "accepted",
     )
-    assert paused(one) == ""
+    assert pause_reason(one) == ""
 
 
-def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
+def test_post_with_a_known_refusal_keeps_waiting(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     one = connect_team("T1")
@@ -195,7 +193,7 @@ def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
     first = post()
     for _ in range(3):
         deliver()
-        assert (status(first), paused(one)) == ("queued", GONE)
+        assert (status(first), pause_reason(one)) == ("queued", GONE)
         connection_tests.run_test(one.id)
     assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
 
@@ -213,9 +211,7 @@ def test_queued_message_can_be_canceled(
     assert status(first) == "canceled"
 
 
-def test_the_pause_is_written_down_once(
-    connect_team: ConnectTeam, fake_provider: FakeProvider
-) -> None:
+def test_pause_is_audited_once(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     one = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     for number in "abc":
@@ -231,13 +227,13 @@ def test_the_pause_is_written_down_once(
     assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]
 
 
-def test_a_suppression_from_before_holds_no_post(
+def test_earlier_suppression_does_not_block_posts(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connect_team("T1")
 
     @transaction
-    def close() -> None:
+    def add_suppression() -> None:
         key = contact_for("chat", "T1", test=True).address_key
         db.session.add(
             Suppression(
@@ -250,7 +246,7 @@ def test_a_suppression_from_before_holds_no_post(
             )
         )
 
-    close()
+    add_suppression()
     first = post()
     deliver()
     assert status(first) == "accepted"

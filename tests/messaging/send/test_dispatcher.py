@@ -1,4 +1,4 @@
-"""Several workers at once, and workers that die: nothing is sent twice, nothing is lost."""
+"""Several workers, and workers that die: no message is lost or sent twice."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ with hub.create_app().app_context():
 
 
 @contextmanager
-def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
+def running_process(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, *words],
         env={**os.environ, **environ},
@@ -84,7 +84,7 @@ def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[s
         process.communicate()
 
 
-def test_two_drains_in_two_threads_send_nothing_twice(
+def test_two_dispatchers_in_threads_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     ids = [queue_text(text=f"text {n}") for n in range(60)]
@@ -102,22 +102,25 @@ def test_two_drains_in_two_threads_send_nothing_twice(
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
-def test_two_drains_in_two_processes_send_nothing_twice(
+def test_two_dispatchers_in_processes_send_nothing_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
     ids = [queue_text(text=f"text {n}") for n in range(60)]
-    with running(environ, "-c", DRAIN) as first, running(environ, "-c", DRAIN) as second:
+    with (
+        running_process(environ, "-c", DRAIN) as first,
+        running_process(environ, "-c", DRAIN) as second,
+    ):
         sent = [int(process.communicate(timeout=40)[0]) for process in (first, second)]
     assert sum(sent) == 60
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
-def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
+def test_message_of_a_killed_worker_is_looked_up_and_not_sent_twice(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
     message_id = queue_text("+15005550015")  # Twilio takes it, and does not answer
-    with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
+    with running_process(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
         eventually(lambda: texts_at_provider(simulator), 20)
         [horse] = psutil.Process(worker.pid).children()
@@ -135,7 +138,7 @@ def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
     assert len(texts_at_provider(simulator)) == 1
 
 
-def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
+def test_message_of_a_worker_killed_before_its_call_is_sent_once(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text()
@@ -148,12 +151,12 @@ def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
     assert [one.number for one in attempts(message_id)] == [1, 2]
 
 
-def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
+def test_stopping_worker_records_the_outcomes_of_its_calls(
     hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
 ) -> None:
     simulator.extensions["simulator"].faults.set(latency_ms=1000)
     message_id = queue_text()
-    with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
+    with running_process(environ, "-m", "hub.cli", "worker", "deliver") as worker:
         wake_now("deliver")
         eventually(lambda: message(message_id).status == Status.SENDING, 20)
         waiting = queue_text(text="for the next worker")
@@ -171,24 +174,22 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
 
 
 @pytest.mark.parametrize("linger", [0, 0.2])
-def test_a_drain_with_nothing_to_do_ends(
-    hub_demo: Flask, connection: Connection, linger: float
-) -> None:
+def test_idle_dispatcher_returns(hub_demo: Flask, connection: Connection, linger: float) -> None:
     began = now()
     assert Dispatcher(ShutdownSignal(15)).run(linger=linger) == 0
     assert now() - began < timedelta(seconds=linger + 1)
 
 
-def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
+def test_planned_end_of_a_run_waits_for_calls_in_progress(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
 
-    def slow(outbound: Outbound) -> Accepted:
+    def send_slowly(outbound: Outbound) -> Accepted:
         time.sleep(dispatcher.LAST_WAIT + 1)
         return Accepted("late")
 
-    fake_provider.on_send = slow
+    fake_provider.on_send = send_slowly
     assert Dispatcher(ShutdownSignal(0.5)).run(linger=0) == 1
     assert status(message_id) == Status.ACCEPTED
 
@@ -220,10 +221,8 @@ def test_call_long_after_its_claim_is_not_made(
 
 # ── A database that is away ───────────────────────────────────────────────────────────────────────
 @contextmanager
-def away(app: Flask) -> Iterator[None]:
-    """Let the database take nothing: PostgreSQL ends and refuses all connections, SQLite's lock
-    cannot be had.
-    """
+def database_unavailable(app: Flask) -> Iterator[None]:
+    """Make the database unavailable: no connection to PostgreSQL, no lock of SQLite."""
     with app.app_context():
         url = db.engine.url
         lock = Path(app.extensions.get("hub.lock_path", ""))
@@ -251,7 +250,7 @@ def away(app: Flask) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("run_seconds", [15, 0.3])
-def test_outcomes_are_written_when_the_database_is_back(
+def test_outcomes_are_recorded_after_the_database_recovers(
     fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask, run_seconds: float
 ) -> None:
     taken = queue_message()
@@ -259,7 +258,7 @@ def test_outcomes_are_written_when_the_database_is_back(
     together = threading.Barrier(3, timeout=10)
     gone = threading.Event()
 
-    def fly(outbound: Outbound) -> Accepted:
+    def accept(outbound: Outbound) -> Accepted:
         if outbound.attempt == 1:
             together.wait()
             gone.wait(10)
@@ -267,14 +266,14 @@ def test_outcomes_are_written_when_the_database_is_back(
                 raise SlowDown("Too many fake_chat.", "crowded", 0.1)
         return Accepted(f"{outbound.id}-{outbound.attempt}")
 
-    def go() -> None:
+    def interrupt_database() -> None:
         together.wait()
-        with away(hub_demo):
+        with database_unavailable(hub_demo):
             gone.set()
             time.sleep(1)
 
-    fake_provider.on_send = fly
-    outage = threading.Thread(target=go)
+    fake_provider.on_send = accept
+    outage = threading.Thread(target=interrupt_database)
     outage.start()
     Dispatcher(ShutdownSignal(run_seconds)).run(linger=0.3)
     outage.join()
@@ -284,18 +283,21 @@ def test_outcomes_are_written_when_the_database_is_back(
     assert status_words(taken) == status_words(slowed) == [], "no lease had to expire"
 
 
-def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_next_run(
+def test_idle_dispatcher_leaves_an_unreachable_database_to_the_next_run(
     fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
     message_id = queue_message()
-    with away(hub_demo), pytest.raises(Exception, match=r"(?i)directory|connection"):
+    with (
+        database_unavailable(hub_demo),
+        pytest.raises(Exception, match=r"(?i)directory|connection"),
+    ):
         Dispatcher(ShutdownSignal(15)).run()
     assert fake_provider.sent == []
     deliver()
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_an_outcome_is_not_given_up_because_the_database_failed(
+def test_outcome_is_retried_after_a_database_failure(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
@@ -304,14 +306,14 @@ def test_an_outcome_is_not_given_up_because_the_database_failed(
         if POSTGRES:  # somebody else holds the message
             other.execute(text("SELECT 1 FROM messages FOR UPDATE"))
         with pytest.raises(OperationalError):
-            write_apart(claim)
+            record_alone(claim)
         other.rollback()
     delivery.record_and_claim([dispatcher.call_provider(claim)], {})
     assert status(message_id) == Status.ACCEPTED
 
 
 @transaction
-def write_apart(claim: Claim) -> None:
+def record_alone(claim: Claim) -> None:
     # a lock that is not given, a disk that is full
     db.session.connection().exec_driver_sql(
         "SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1"

@@ -1,6 +1,4 @@
-"""Messages that wait for a connection which does not send: they end when waiting has no use any
-more, and not before.
-"""
+"""Messages that wait for a connection which does not send end at the right time."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ def test_message_queued_on_an_enabled_connection_is_left_to_it(connection: Conne
     assert status(message_id) == "queued"
 
 
-def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Connection) -> None:
+def test_messages_of_an_archived_connection_are_canceled(connection: Connection) -> None:
     message_id = queue_text()
     connections.archive(connection.id)
     assert cancellation.end_waiting() == 1
@@ -62,17 +60,17 @@ def test_message_expires_while_its_sender_is_paused(
     update_message(late, expires_at=now() - timedelta(seconds=1))
 
     @transaction
-    def hold(pause: timedelta) -> None:
+    def pause_sender(pause: timedelta) -> None:
         db.session.merge(Throttle(name=connection.throttle, ready_at=now() + pause))
 
-    hold(timedelta(seconds=30))
+    pause_sender(timedelta(seconds=30))
     assert cancellation.end_waiting() == 0, "the claim ends it soon"
-    hold(timedelta(hours=20))
+    pause_sender(timedelta(hours=20))
     assert cancellation.end_waiting() == 1
     assert (status(late), status(fresh)) == ("expired", "queued")
 
 
-def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
+def test_batch_size_limits_how_many_messages_end(connection: Connection) -> None:
     ids = [queue_text() for _ in range(3)]
     set_connection_state(connection.id, ConnectionState.BROKEN)
     with time_machine.travel(now() + timedelta(days=2)):
@@ -81,7 +79,7 @@ def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
         assert cancellation.end_waiting(2) == 1
 
 
-def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
+def test_reenabled_connection_keeps_its_messages(connection: Connection) -> None:
     message_id = queue_text()
     assert cancellation._end_messages([message_id]) == 0
     assert status(message_id) == "queued"

@@ -1,4 +1,4 @@
-"""Outcomes that come late, and connections that break."""
+"""Outcomes that arrive late, and connections that break."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.messaging.send.outcome_steps import claim, queue_message, raise_error
 
 
 # ── Broken ────────────────────────────────────────────────────────────────────────────────────────
-def test_a_broken_connection_pauses_and_its_queue_waits(
+def test_broken_connection_pauses_and_its_messages_wait(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].account.rotate_token()
@@ -53,20 +53,20 @@ def test_a_broken_connection_pauses_and_its_queue_waits(
     assert {status(one) for one in ids} == {"queued"}
     assert {one.outcome for message_id in ids for one in attempts(message_id)} == {"broken"}
     made = count(Message)
-    later = a_message_while_broken(connection)
+    later = queue_while_broken(connection)
     assert status(later) == Status.QUEUED
     assert count(Message) == made + 1
     assert deliver() == 0
 
 
-def a_message_while_broken(connection: Connection) -> str:
+def queue_while_broken(connection: Connection) -> str:
     set_connection_state(connection.id, ConnectionState.ENABLED)
     message_id = queue_text(text="waits too")
     set_connection_state(connection.id, ConnectionState.BROKEN)
     return message_id
 
 
-def test_queued_messages_are_sent_when_the_connection_is_enabled_again(
+def test_waiting_messages_are_sent_after_the_connection_is_enabled_again(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = raise_error(ConnectionBroken("The fake_provider burned down.", "fire"))
@@ -82,15 +82,15 @@ def test_queued_messages_are_sent_when_the_connection_is_enabled_again(
 
 
 # ── Late ──────────────────────────────────────────────────────────────────────────────────────────
-def second_attempt(connection: Connection, message_id: str) -> calls.Claim:
+def claim_again(connection: Connection, message_id: str) -> calls.Claim:
     update_message(message_id, status=Status.QUEUED.value, due_at=now())
     return claim(connection)
 
 
-def test_a_late_outcome_of_an_older_attempt_stays_on_it(fake_chat: Connection) -> None:
+def test_late_failure_of_an_older_attempt_stays_with_it(fake_chat: Connection) -> None:
     message_id = queue_message()
     first = claim(fake_chat)
-    second_attempt(fake_chat, message_id)
+    claim_again(fake_chat, message_id)
     record_outcome(first, error=PermanentError("No.", "p7"))
     row = message(message_id)
     assert (row.status, row.tries, row.code) == ("sending", 2, "")
@@ -98,10 +98,10 @@ def test_a_late_outcome_of_an_older_attempt_stays_on_it(fake_chat: Connection) -
     assert event_types(message_id) == []
 
 
-def test_a_late_acceptance_of_an_older_attempt_stays_on_it(fake_chat: Connection) -> None:
+def test_late_acceptance_of_an_older_attempt_stays_with_it(fake_chat: Connection) -> None:
     message_id = queue_message()
     first = claim(fake_chat)
-    second = second_attempt(fake_chat, message_id)
+    second = claim_again(fake_chat, message_id)
     record_outcome(first, accepted=Accepted("p1"))
     assert message(message_id).provider_id is None
     record_outcome(second, accepted=Accepted("p2"))
@@ -109,7 +109,7 @@ def test_a_late_acceptance_of_an_older_attempt_stays_on_it(fake_chat: Connection
     assert [one.provider_id for one in attempts(message_id)] == ["p1", "p2"]
 
 
-def test_an_answer_that_comes_after_the_lease_is_still_taken(fake_chat: Connection) -> None:
+def test_response_after_the_lease_is_recorded(fake_chat: Connection) -> None:
     message_id = queue_message()
     one = claim(fake_chat)
     with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
@@ -119,7 +119,7 @@ def test_an_answer_that_comes_after_the_lease_is_still_taken(fake_chat: Connecti
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_an_absurd_pause_does_not_hold_the_other_outcomes(
+def test_invalid_pause_does_not_affect_other_outcomes(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     ids = [queue_message(text=f"{n}") for n in range(2)]
@@ -134,7 +134,7 @@ def test_an_absurd_pause_does_not_hold_the_other_outcomes(
     assert [status(one) for one in ids] == ["queued", "accepted"]
 
 
-def test_every_way_a_call_ends_is_an_outcome(
+def test_every_result_of_a_call_is_an_outcome(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     queue_message()
@@ -154,7 +154,7 @@ def test_every_way_a_call_ends_is_an_outcome(
         )
 
 
-def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
+def test_unwritable_outcome_does_not_affect_others(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     absurd = queue_message(text="absurd")
@@ -166,7 +166,7 @@ def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
     assert (status(plain), status(absurd)) == ("accepted", "sending")
 
 
-def test_a_long_outage_does_not_fail_what_is_still_worth_sending(
+def test_long_outage_does_not_fail_messages_before_they_expire(
     hub_demo: Flask, connection: Connection
 ) -> None:
     assert integration_instances.instance(connection).retries >= 100, (

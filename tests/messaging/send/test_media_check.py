@@ -1,4 +1,4 @@
-"""Files that others serve are checked before a message is sent: real requests to a real server."""
+"""Linked files are checked before a message is sent, with real requests to a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIMITS = {"application/pdf": 1000, "image/png": 500}
 
 @dataclass
 class Page:
-    """The answer of an address."""
+    """The response of one path."""
 
     status: int = 200
     kind: str = "application/pdf"
@@ -30,7 +30,7 @@ class Page:
 
 @dataclass
 class FileServer:
-    """A server of files: pages by path, and what was asked of it."""
+    """A file server: pages by path, and the received requests."""
 
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ def error_code(check_file: Callable[[str], None], url: str) -> tuple[type[SendEr
         (Page(head=403), ["HEAD /a", "GET /a"]),
     ],
 )
-def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
+def test_available_file_passes_and_is_downloaded_only_if_needed(
     file_server: FileServer, check_file: Callable[[str], None], page: Page, asked: list[str]
 ) -> None:
     check_file(file_server.url("/a", page))
@@ -130,7 +130,7 @@ def test_settings_that_the_provider_rejects_are_refused_first(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_followed(
+def test_redirect_is_followed(
     file_server: FileServer, check_file: Callable[[str], None], status: int
 ) -> None:
     file_server.url("/b/file", Page())
@@ -158,7 +158,7 @@ def test_redirect_into_a_private_network_is_refused(
     assert (kind, said) == (FileRefused, "media_not_allowed")
 
 
-def test_redirects_come_to_an_end(
+def test_number_of_redirects_is_limited(
     file_server: FileServer, check_file: Callable[[str], None]
 ) -> None:
     assert error_code(check_file, file_server.url("/a", Page(status=302, to="/a"))) == (
@@ -172,11 +172,11 @@ def test_redirects_come_to_an_end(
     "url",
     ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"],
 )
-def test_a_private_or_plain_address_is_refused_without_being_asked(
+def test_private_or_unencrypted_address_is_refused_without_a_request(
     check_file: Callable[[str], None], url: str
 ) -> None:
     assert error_code(check_file, url) == (FileRefused, "media_not_allowed")
 
 
-def test_an_address_that_does_not_answer_is_tried_again(check_file: Callable[[str], None]) -> None:
+def test_unreachable_address_is_retried(check_file: Callable[[str], None]) -> None:
     assert error_code(check_file, "https://files.invalid/a") == (FileMissing, "media_unreachable")

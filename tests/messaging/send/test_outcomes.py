@@ -1,6 +1,4 @@
-"""Outcomes are recorded on the attempt always, and on the message as long as no newer attempt was
-made.
-"""
+"""Outcomes are recorded on their attempt, and on the message unless a newer attempt exists."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ from tests.messaging.send.outcome_steps import claim, queue_message, raise_error
 
 
 # ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
-def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
+def test_accepted_message_has_its_provider_id_and_no_due_time(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted("p1", segments=2, sender="sender 7")
@@ -69,7 +67,7 @@ def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
     assert deliver() == 0
 
 
-def test_an_attempt_keeps_how_the_exchange_went(
+def test_attempt_records_details_of_the_exchange(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text()
@@ -82,7 +80,7 @@ def test_an_attempt_keeps_how_the_exchange_went(
     assert attempt.provider_id == message(message_id).provider_id
 
 
-def test_the_messaging_service_is_kept_as_the_sender(
+def test_messaging_service_is_recorded_as_the_sender(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     service = simulator.extensions["simulator"].account.credentials.messaging_service_sid
@@ -138,15 +136,15 @@ def test_only_a_refused_recipient_is_suppressed(
     assert status(queue_message("another room")) == Status.QUEUED
 
 
-def test_a_recipient_who_moved_is_followed(
+def test_message_follows_a_moved_recipient(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def fly(outbound: Outbound) -> Accepted:
+    def move(outbound: Outbound) -> Accepted:
         if outbound.to == "room":
             raise RecipientMoved("They moved.", "p9", new="room-2")
         return Accepted("p1")
 
-    fake_provider.on_send = fly
+    fake_provider.on_send = move
     message_id = queue_message()
     deliver()
     row = message(message_id)
@@ -155,7 +153,7 @@ def test_a_recipient_who_moved_is_followed(
 
 
 # ── Later ─────────────────────────────────────────────────────────────────────────────────────────
-def test_message_that_did_not_arrive_is_retried_with_growing_pauses(
+def test_refused_connection_is_retried_with_growing_pauses(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = raise_error(TransientError("Rain.", "rain"))
@@ -177,7 +175,7 @@ def test_message_that_did_not_arrive_is_retried_with_growing_pauses(
     assert event_types(message_id) == ["fake_chat_failed"]
 
 
-def test_pauses_are_not_all_alike(fake_chat: Connection) -> None:
+def test_pauses_vary(fake_chat: Connection) -> None:
     pauses = set()
     for n in range(8):
         message_id = queue_message(text=f"{n}")
@@ -189,9 +187,7 @@ def test_pauses_are_not_all_alike(fake_chat: Connection) -> None:
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
-def test_a_pause_that_the_provider_asks_for_is_kept(
-    fake_chat: Connection, asked: float | None, waits: float
-) -> None:
+def test_retry_after_is_respected(fake_chat: Connection, asked: float | None, waits: float) -> None:
     message_id = queue_message()
     record_outcome(claim(fake_chat), error=TransientError("Rain.", "rain", asked))
     due = message(message_id).due_at
@@ -199,7 +195,7 @@ def test_a_pause_that_the_provider_asks_for_is_kept(
     assert waits - 1 < (due - now()).total_seconds() < waits + 1
 
 
-def test_too_busy_then_fine_arrives(
+def test_rate_limited_message_is_sent_after_the_pause(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550012")
@@ -214,9 +210,7 @@ def test_too_busy_then_fine_arrives(
     ]
 
 
-def test_a_provider_that_is_not_reached_is_tried_again(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_unreachable_provider_is_retried(hub_demo: Flask, connection: Connection) -> None:
     message_id = queue_text()  # no simulator runs
     deliver()
     row = message(message_id)
@@ -238,7 +232,7 @@ def test_error_of_the_sender_does_not_count_as_an_attempt(
     assert (status(message_id), message(message_id).code) == ("queued", error.code)
 
 
-def test_a_stopped_message_that_would_be_tried_again_is_canceled(fake_chat: Connection) -> None:
+def test_stopped_message_is_canceled_instead_of_retried(fake_chat: Connection) -> None:
     message_id = queue_message()
     one = claim(fake_chat)
     update_message(message_id, stop_reason="signed")
@@ -265,7 +259,7 @@ def test_message_that_may_have_arrived_is_unknown_and_not_resent(
         assert deliver() == 0
 
 
-def test_a_fault_does_not_put_the_text_into_the_attempt(
+def test_internal_error_does_not_store_the_text_in_the_attempt(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = raise_error(RuntimeError("secret text of the message"))
@@ -275,7 +269,7 @@ def test_a_fault_does_not_put_the_text_into_the_attempt(
     assert "RuntimeError" in attempts(message_id)[0].reason
 
 
-def test_a_server_error_after_the_request_left_is_unknown(
+def test_server_error_after_sending_is_an_unknown_outcome(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550014")

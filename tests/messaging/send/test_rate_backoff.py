@@ -37,10 +37,10 @@ from tests.messaging.send.rate_limit_steps import claim, queue_message
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-def record_outcome(one: calls.Claim, error: Exception | None = None) -> None:
-    accepted = None if error else Accepted(f"p{one.message_id}")
+def record_outcome(claim_: calls.Claim, error: Exception | None = None) -> None:
+    accepted = None if error else Accepted(f"p{claim_.message_id}")
     delivery.record_and_claim(
-        [Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {}
+        [Outcome(claim_, accepted, error, now(), 100, 429 if error else 201)], {}
     )  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def throttle_row(connection: Connection) -> Throttle | None:
 
 
 # ── Slower, says the provider ─────────────────────────────────────────────────────────────────────
-def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(fake_chat: Connection) -> None:
+def test_rate_limit_pauses_the_sender(fake_chat: Connection) -> None:
     refused = queue_message(text="refused")
     other = queue_message(text="other")
     [one] = claim(fake_chat, 1)
@@ -65,7 +65,7 @@ def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(fake_chat: 
     assert held.reason == "Slower."
 
 
-def test_connections_of_a_sender_are_slowed_down_together(connection: Connection) -> None:
+def test_connections_of_one_sender_share_the_reduced_rate(connection: Connection) -> None:
     twin = copy_connection("Twin", like=connection)
     queue_text(channel="", connection_slug=connection.slug)
     queue_text(channel="", connection_slug="twin")
@@ -89,7 +89,7 @@ def test_error_of_one_message_does_not_slow_its_sender(
     assert count(Throttle) == 0
 
 
-def test_a_burst_of_refusals_halves_the_rate_once(fake_chat: Connection) -> None:
+def test_concurrent_refusals_halve_the_rate_once(fake_chat: Connection) -> None:
     for n in range(8):
         queue_message(text=f"{n}")
     claims = claim(fake_chat, 8)
@@ -101,7 +101,7 @@ def test_a_burst_of_refusals_halves_the_rate_once(fake_chat: Connection) -> None
     assert slowed.rate == 40
 
 
-def test_a_sender_that_has_recovered_is_forgotten(fake_chat: Connection) -> None:
+def test_state_of_a_recovered_sender_is_removed(fake_chat: Connection) -> None:
     queue_message(text="refused")
     [one] = claim(fake_chat, 1)
     record_outcome(one, SlowDown("Slower.", "429", 0))
@@ -120,7 +120,7 @@ def test_a_sender_that_has_recovered_is_forgotten(fake_chat: Connection) -> None
     assert throttle_row(fake_chat) is None
 
 
-def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
+def test_all_messages_are_sent_to_a_slower_provider(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.extensions["simulator"].faults.set(per_second=25)
@@ -132,7 +132,7 @@ def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
 
 
 # the arithmetic of it
-def slow_down(had: float = 10, seconds: float = 1) -> RateState:
+def slowed_state(had: float = 10, seconds: float = 1) -> RateState:
     state = RateState("one")
     rate_limit.slow_down(state, 0, had, seconds, NOW)
     return state
@@ -142,8 +142,8 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def test_the_rate_halves_and_comes_back_by_itself() -> None:
-    state = slow_down(had=10, seconds=1)
+def test_rate_is_halved_and_recovers() -> None:
+    state = slowed_state(had=10, seconds=1)
     assert rate_limit.current_limit(state, 0, after(1)) == 5
     assert rate_limit.current_limit(
         state, 0, after(1 + rate_limit.DOUBLES_IN / 2)
@@ -156,8 +156,8 @@ def test_the_rate_halves_and_comes_back_by_itself() -> None:
     )
 
 
-def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
-    state = slow_down(had=10)
+def test_repeated_refusal_halves_the_rate_again_and_remembers_the_start() -> None:
+    state = slowed_state(had=10)
     rate_limit.slow_down(state, 1, 10, 1, after(2))
     assert (rate_limit.current_limit(state, 0, after(3)), state.full_rate) == (
         pytest.approx(2.68, abs=0.01),
@@ -165,14 +165,14 @@ def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
     )
 
 
-def test_a_refusal_of_a_call_from_before_only_holds() -> None:
-    state = slow_down()
+def test_refusal_of_an_earlier_call_only_pauses() -> None:
+    state = slowed_state()
     rate_limit.slow_down(state, 0, 10, 60, after(0.5))
     assert (state.rate, state.ready_at) == (5, after(60.5))
 
 
-def test_a_sender_is_never_brought_to_a_standstill() -> None:
-    state = slow_down()
+def test_rate_never_drops_to_zero() -> None:
+    state = slowed_state()
     for n in range(50):
         rate_limit.slow_down(state, state.epoch, 10, 0, after(1 + n / 1000))
     assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.LOWEST
@@ -181,13 +181,13 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
 @pytest.mark.parametrize(
     ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)]
 )
-def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
+def test_pause_comes_from_retry_after_or_the_default(asked: float | None, holds: float) -> None:
     state = RateState("one")
     rate_limit.slow_down(state, 0, 10, asked, NOW)
     assert state.paused_until == after(holds)
 
 
-def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
+def test_tokens_refill_over_time_up_to_a_burst() -> None:
     state = RateState("one")
     rate_limit.refill(state, 10, NOW)
     rate_limit.consume(state, 10, 10, NOW)
@@ -198,7 +198,7 @@ def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
     assert rate_limit.available_tokens(state, 10) == 10
 
 
-def test_a_clock_that_goes_back_takes_no_tokens() -> None:
+def test_clock_that_goes_back_removes_no_tokens() -> None:
     state = RateState("one")
     rate_limit.refill(state, 10, NOW)
     rate_limit.refill(state, 10, after(-60))

@@ -1,4 +1,4 @@
-"""Limits of senders: tokens, slowing down at the provider's request, recipient pacing."""
+"""Rate limits of senders: tokens, and the share of each lane."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rate_limited_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) ->
     return fake_chat
 
 
-def test_no_more_is_claimed_than_there_are_tokens(rate_limited_chat: Connection) -> None:
+def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(8)]
     assert [one.message_id for one in claim(rate_limited_chat)] == ids[:4], (
         "what an idle sender saved up"
@@ -61,7 +61,7 @@ def test_no_more_is_claimed_than_there_are_tokens(rate_limited_chat: Connection)
     assert [one.message_id for one in claim(rate_limited_chat)] == ids[4:5]
 
 
-def test_an_admins_limit_counts_for_more_than_the_integrations(
+def test_configured_rate_takes_precedence_over_the_integration(
     rate_limited_chat: Connection,
 ) -> None:
     limit(rate_limited_chat.id, 8)
@@ -70,7 +70,7 @@ def test_an_admins_limit_counts_for_more_than_the_integrations(
     assert len(claim(rate_limited_chat)) == 8
 
 
-def test_bulk_never_takes_the_last_quarter_of_the_tokens(rate_limited_chat: Connection) -> None:
+def test_bulk_never_uses_the_last_quarter_of_the_tokens(rate_limited_chat: Connection) -> None:
     for n in range(8):
         update_message(queue_message(text=f"reminder {n}"), lane=Lane.BULK.value)
     assert len(claim(rate_limited_chat)) == 3
@@ -82,7 +82,7 @@ def test_bulk_never_takes_the_last_quarter_of_the_tokens(rate_limited_chat: Conn
     )
 
 
-def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> None:
+def test_connections_of_one_sender_share_tokens(connection: Connection) -> None:
     twin = copy_connection("Twin", like=connection)
     stranger = copy_connection("Stranger", like=connection, sender="+15005550099")
     limit(twin, 4)
@@ -97,7 +97,7 @@ def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> N
     assert delivery.record_and_claim([], {connection.id: 8, twin: 8}) == []
 
 
-def test_an_archived_connection_limits_its_sender_no_more(connection: Connection) -> None:
+def test_archived_connection_no_longer_limits_its_sender(connection: Connection) -> None:
     twin = copy_connection("Twin", like=connection)
     limit(twin, 1)
 
@@ -111,7 +111,7 @@ def test_an_archived_connection_limits_its_sender_no_more(connection: Connection
     assert len(claim(connection)) == 8
 
 
-def test_a_sender_without_a_limit_leaves_no_trace(
+def test_sender_without_a_limit_stores_no_state(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     for n in range(8):
@@ -121,7 +121,7 @@ def test_a_sender_without_a_limit_leaves_no_trace(
     assert count(Throttle) == 0
 
 
-def test_two_drains_at_once_keep_to_the_rate(
+def test_concurrent_dispatchers_share_the_rate(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     limit(connection.id, 20)
@@ -150,7 +150,7 @@ def test_two_drains_at_once_keep_to_the_rate(
     )
 
 
-def test_a_drain_that_lacks_tokens_does_not_spin(
+def test_dispatcher_without_tokens_does_not_spin(
     rate_limited_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(6):
@@ -167,7 +167,7 @@ def test_a_drain_that_lacks_tokens_does_not_spin(
     assert len(turns) < 20
 
 
-def test_a_sender_that_waits_for_tokens_does_not_hold_another(
+def test_sender_waiting_for_tokens_does_not_delay_another(
     rate_limited_chat: Connection,
     searchable_chat: Connection,
     fake_provider: FakeProvider,

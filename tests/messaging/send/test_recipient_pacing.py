@@ -30,7 +30,7 @@ def paced_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) -> Connec
     return fake_chat
 
 
-def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
+def test_messages_to_one_recipient_are_spaced_and_others_are_not_delayed(
     paced_chat: Connection,
 ) -> None:
     room = [queue_message(text=f"{n}") for n in range(4)]
@@ -47,17 +47,17 @@ def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
     assert message(late).due_at > now()  # type: ignore[operator]
 
 
-def test_spaced_messages_go_one_after_the_other_in_their_order(
+def test_spaced_messages_are_sent_in_order(
     paced_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeChat, "per_recipient", 5.0)
     moments: list[tuple[str, float]] = []
 
-    def fly(outbound: Outbound) -> Accepted:
+    def record_send(outbound: Outbound) -> Accepted:
         moments.append((outbound.text, time.monotonic()))
         return Accepted(outbound.id)
 
-    fake_provider.on_send = fly
+    fake_provider.on_send = record_send
     for n in range(5):
         queue_message(text=f"{n}")
     Dispatcher(ShutdownSignal(5)).run(linger=0.5)
@@ -66,7 +66,7 @@ def test_spaced_messages_go_one_after_the_other_in_their_order(
     assert min(gaps) > 0.1
 
 
-def test_many_messages_to_one_recipient_do_not_hide_one_to_another(
+def test_many_messages_to_one_recipient_do_not_hide_others(
     paced_chat: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(due_messages, "LOOKED_AT", 20)
@@ -78,13 +78,13 @@ def test_many_messages_to_one_recipient_do_not_hide_one_to_another(
     assert sum(map(len, turns)) == 2
 
 
-def test_both_lanes_share_a_recipients_pace(paced_chat: Connection) -> None:
+def test_both_lanes_share_the_pace_of_a_recipient(paced_chat: Connection) -> None:
     update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
     urgent = queue_message(text="now")
     assert [one.message_id for one in claim(paced_chat)] == [urgent]
 
 
-def test_paces_are_forgotten_when_they_are_over(paced_chat: Connection) -> None:
+def test_expired_paces_are_removed(paced_chat: Connection) -> None:
     queue_message()
     claim(paced_chat)
     assert (recipient_pacing.delete_old_paces(), count(RecipientPace)) == (0, 1)

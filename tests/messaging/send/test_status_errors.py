@@ -1,4 +1,4 @@
-"""An error code has the same effect in an answer, in a success, in a callback and in a look-up."""
+"""An error code has the same effect in a response, a success, a callback and a lookup."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HOUR = timedelta(hours=1)
 
 
 # ── Every code, every way ─────────────────────────────────────────────────────────────────────────
-class Line:
+class ErrorCase:
     """Two connections of one account, and one message in progress for an error code."""
 
     def __init__(self, like: Connection, number: int, code: str) -> None:
@@ -70,16 +70,16 @@ class Line:
             test=True,
         )
 
-    def came_of_it(self) -> tuple[Any, ...]:
+    def effects(self) -> tuple[Any, ...]:
         """Return the effect on the connection, the senders of its account, and the recipient."""
         db.session.rollback()
         found = select(Suppression.reason, Suppression.code).where(
             Suppression.message_id == self.message_id
         )
         reasons = [tuple(row) for row in db.session.execute(found)]
-        return (*(self._of(one) for one in (self.id, self.sibling)), reasons)
+        return (*(self._effects_of(one) for one in (self.id, self.sibling)), reasons)
 
-    def _of(self, connection_id: str) -> tuple[Any, ...]:
+    def _effects_of(self, connection_id: str) -> tuple[Any, ...]:
         connection = db.session.get_one(Connection, connection_id)
         row = db.session.get(Throttle, connection.throttle)
         held = row is not None and row.paused_until is not None
@@ -94,18 +94,20 @@ class Line:
 Ended = tuple[Accepted | None, SendError | None]
 
 
-def refused(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
+def refuse(line: ErrorCase, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
     with pytest.raises(SendError) as caught:
         raise_for(400, line.code, "", None)
     return None, caught.value
 
 
-def failed_at_once(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
-    http_recorder.answer(201, made(line))
+def accept_as_failed(
+    line: ErrorCase, http_recorder: HttpRecorder, twilio: TwilioIntegration
+) -> Ended:
+    http_recorder.answer(201, failed_message(line))
     return twilio.send(Outbound("msg_1", 1, "+13175551234", "Sign.")), None
 
 
-def made(line: Line) -> dict[str, Any]:
+def failed_message(line: ErrorCase) -> dict[str, Any]:
     return {
         "sid": line.sid,
         "status": "failed",
@@ -115,7 +117,9 @@ def made(line: Line) -> dict[str, Any]:
     }
 
 
-def called_back(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> StatusUpdate:
+def parse_callback(
+    line: ErrorCase, http_recorder: HttpRecorder, twilio: TwilioIntegration
+) -> StatusUpdate:
     body = f"MessageSid={line.sid}&MessageStatus=undelivered&ErrorCode={line.code}&AccountSid=AC1"
     headers = {"content-type": "application/x-www-form-urlencoded"}
     [fact] = twilio.parse_events(
@@ -125,8 +129,10 @@ def called_back(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegrati
     return fact
 
 
-def looked_up(line: Line, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> StatusUpdate:
-    http_recorder.answer(200, made(line))
+def look_up(
+    line: ErrorCase, http_recorder: HttpRecorder, twilio: TwilioIntegration
+) -> StatusUpdate:
+    http_recorder.answer(200, failed_message(line))
     return twilio.fetch_status(line.sid)
 
 
@@ -136,8 +142,8 @@ def http_recorder() -> Iterator[HttpRecorder]:
         yield here
 
 
-@pytest.mark.parametrize("way", [failed_at_once, called_back, looked_up])
-def test_every_code_means_the_same_as_in_the_answer(
+@pytest.mark.parametrize("way", [accept_as_failed, parse_callback, look_up])
+def test_code_has_the_same_effect_in_every_report(
     hub_demo: Flask, connection: Connection, http_recorder: HttpRecorder, way: Any
 ) -> None:
     twilio = TwilioSms(
@@ -146,29 +152,31 @@ def test_every_code_means_the_same_as_in_the_answer(
         {"twilio": http_recorder.url},
     )
     codes = list(catalog())
-    [lines, others] = claim_message(connection, [*codes, *codes], 2)
-    untouched = lines[0].came_of_it()
-    end(lines, [refused(line, http_recorder, twilio) for line in lines])
+    [lines, others] = make_cases(connection, [*codes, *codes], 2)
+    untouched = lines[0].effects()
+    record_outcomes(lines, [refuse(line, http_recorder, twilio) for line in lines])
     found = [way(line, http_recorder, twilio) for line in others]
     if isinstance(found[0], StatusUpdate):
-        end(others, [(Accepted(line.sid), None) for line in others])
+        record_outcomes(others, [(Accepted(line.sid), None) for line in others])
         told = [(fact, Origin("poll", [line.id])) for fact, line in zip(found, others, strict=True)]
         assert all(statuses.apply_statuses(told))
     else:
-        end(others, found)
-    results = {line.code: line.came_of_it() for line in lines}
-    assert {line.code: line.came_of_it() for line in others} == results
+        record_outcomes(others, found)
+    results = {line.code: line.effects() for line in lines}
+    assert {line.code: line.effects() for line in others} == results
     assert {code for code, result in results.items() if result != untouched} == WIDE
 
 
-def claim_message(like: Connection, codes: Sequence[str], groups: int) -> list[list[Line]]:
-    """Return lines for codes, in groups. The message of each is in progress."""
-    lines = transaction(lambda: [Line(like, number, code) for number, code in enumerate(codes)])()
+def make_cases(like: Connection, codes: Sequence[str], groups: int) -> list[list[ErrorCase]]:
+    """Return cases for these codes in groups, each with a message in progress."""
+    lines = transaction(
+        lambda: [ErrorCase(like, number, code) for number, code in enumerate(codes)]
+    )()
     size = len(lines) // groups
     return [lines[start : start + size] for start in range(0, len(lines), size)]
 
 
-def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
+def record_outcomes(lines: Sequence[ErrorCase], ended: Sequence[Ended]) -> None:
     db.session.rollback()
     claims = {
         one.message_id: one for one in delivery.record_and_claim([], {line.id: 1 for line in lines})
@@ -181,7 +189,9 @@ def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
 
 
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
-def log_lines(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered") -> None:
+def post_status(
+    app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered"
+) -> None:
     assert post_callback(app, status_form(app, sid, word, ErrorCode=code)).status_code == 200
     process_pending_callbacks()
 
@@ -189,7 +199,7 @@ def log_lines(app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "un
 @pytest.mark.parametrize(
     ("code", "others"), [("63018", False), ("30022", False), ("63038", True), ("63017", True)]
 )
-def test_a_limit_in_a_callback_holds_what_it_names(
+def test_rate_limit_in_a_callback_applies_to_its_scope(
     hub_demo: Flask, connection: Connection, code: str, others: bool
 ) -> None:
     second = copy_connection("Second", like=connection, sender="+15005550007")
@@ -197,7 +207,7 @@ def test_a_limit_in_a_callback_holds_what_it_names(
         "Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008"
     )
     queue_and_accept(connection)
-    log_lines(hub_demo, code)
+    post_status(hub_demo, code)
     assert paused_until(connection.id) > 5
     assert (paused_until(second) > 5) is others
     assert paused_until(stranger) == 0
@@ -207,12 +217,12 @@ def test_a_limit_in_a_callback_holds_what_it_names(
 
 
 @pytest.mark.parametrize("code", ["30032", "63051", "30002"])
-def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_test_passes(
+def test_broken_sender_in_a_callback_pauses_the_connection_until_a_test_passes(
     hub_demo: Flask, connection: Connection, simulator: Any, code: str
 ) -> None:
     queue_and_accept(connection)
     waiting = queue_text()
-    log_lines(hub_demo, code)
+    post_status(hub_demo, code)
     broken = connection_of(connection)
     assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)
     assert delivery.is_due() == []
@@ -225,25 +235,25 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
     ]
 
 
-def test_a_callback_about_an_attempt_from_before_a_passed_test_breaks_nothing(
+def test_callback_about_an_attempt_before_a_passed_test_breaks_nothing(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     queue_and_accept(connection, "SM" + "1" * 32)
     assert connection_tests.run_test(connection.id).check.ok
-    log_lines(hub_demo, "30032", "SM" + "1" * 32)
+    post_status(hub_demo, "30032", "SM" + "1" * 32)
     assert connection_of(connection).enabled
     queue_and_accept(connection, "SM" + "2" * 32)
-    log_lines(hub_demo, "30032", "SM" + "2" * 32)
+    post_status(hub_demo, "30032", "SM" + "2" * 32)
     assert connection_of(connection).state == ConnectionState.BROKEN
 
 
 @pytest.mark.parametrize("word", ["delivered", "sent", "read"])
-def test_a_code_beside_good_news_pauses_nothing(
+def test_code_with_a_successful_status_pauses_nothing(
     hub_demo: Flask, connection: Connection, word: str
 ) -> None:
     for number, code in enumerate(["30032", "63038", "30005"]):
         sid = f"SM{number:032x}"
         queue_and_accept(connection, sid)
-        log_lines(hub_demo, code, sid, word)
+        post_status(hub_demo, code, sid, word)
     assert connection_of(connection).enabled
     assert paused_until(connection.id) == count(Suppression) == 0

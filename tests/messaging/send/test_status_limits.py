@@ -1,4 +1,4 @@
-"""Limits named in a status: their begin, their end, and the senders they hold."""
+"""Limits in a status: when they begin and end, and the senders they pause."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.team_connections import connect_team as connect_team
 
 
 # ── In time ───────────────────────────────────────────────────────────────────────────────────────
-def said(
+def report_error(
     connection: Connection,
     error: SendError,
     at: datetime | None,
@@ -59,34 +59,32 @@ def said(
     assert statuses.apply_status(update, Origin("callback", [connection.id], None, at))
 
 
-def test_a_pause_counts_from_when_the_provider_said_so(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_pause_begins_at_the_time_of_the_status(hub_demo: Flask, connection: Connection) -> None:
     queue_and_accept(connection)
-    said(connection, SlowDown("Wait.", "63018", 3600), now() - timedelta(minutes=40))
+    report_error(connection, SlowDown("Wait.", "63018", 3600), now() - timedelta(minutes=40))
     assert 1150 < paused_until(connection.id) <= 1200
 
 
 @pytest.mark.parametrize("scope", [Scope.SENDER, Scope.ACCOUNT])
-def test_a_limit_that_is_over_when_it_is_read_holds_nothing(
-    hub_demo: Flask, connection: Connection, scope: Scope
-) -> None:
+def test_expired_pause_is_ignored(hub_demo: Flask, connection: Connection, scope: Scope) -> None:
     queue_and_accept(connection)
-    said(connection, SlowDown("Wait.", "63018", 3600, scope=scope), now() - timedelta(minutes=61))
+    report_error(
+        connection, SlowDown("Wait.", "63018", 3600, scope=scope), now() - timedelta(minutes=61)
+    )
     assert paused_until(connection.id) == 0
     assert count(Throttle) == 0, "no trace"
 
 
-def test_said_again_a_limit_is_not_longer(hub_demo: Flask, connection: Connection) -> None:
+def test_repeated_report_does_not_extend_a_pause(hub_demo: Flask, connection: Connection) -> None:
     queue_and_accept(connection)
     error = SlowDown("Wait.", "63018", 600)
-    said(connection, error, now())
+    report_error(connection, error, now())
     with time_machine.travel(now() + timedelta(minutes=5), tick=False):
-        said(connection, error, now())
+        report_error(connection, error, now())
         assert paused_until(connection.id) == pytest.approx(300, abs=5)
 
 
-def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
+def test_lookup_without_a_time_counts_from_the_attempt(
     hub_demo: Flask, connection: Connection
 ) -> None:
     queue_and_accept(connection)
@@ -96,11 +94,11 @@ def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
         db.session.scalars(select(Attempt)).one().started_at = now() - timedelta(minutes=50)
 
     age()
-    said(connection, SlowDown("Wait.", "63018", 3600), None)
+    report_error(connection, SlowDown("Wait.", "63018", 3600), None)
     assert 550 < paused_until(connection.id) <= 600
 
 
-def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: Connection) -> None:
+def test_concurrent_failures_halve_the_rate_once(hub_demo: Flask, connection: Connection) -> None:
     transaction(
         lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0)
     )()
@@ -115,7 +113,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
         {},
     )
     for number in range(8):
-        said(connection, SlowDown("Wait.", "30022", 10), now(), f"SM{number}")
+        report_error(connection, SlowDown("Wait.", "30022", 10), now(), f"SM{number}")
     row = db.session.scalars(select(Throttle)).one()
     assert (row.rate, row.full_rate, row.epoch) == (8, 16, 1)
 
@@ -128,11 +126,11 @@ def test_status_error_pauses_a_teams_destination(
     connect_team: Callable[[str], Connection], error: SendError
 ) -> None:
     team_chat = connect_team("Tower")
-    first = post(team_chat, "p1")
-    said(team_chat, error, now(), "p1")
+    first = send_post(team_chat, "p1")
+    report_error(team_chat, error, now(), "p1")
     assert count(Suppression) == 0
     assert destinations.pauses_of([team_chat.id])[team_chat.id].code == error.code
-    late = post_queued(team_chat)
+    late = queue_post(team_chat)
     assert delivery.record_and_claim([], {team_chat.id: 10}) == []
     destinations.reopen_destination(team_chat.id)
     assert status(first) == Status.FAILED
@@ -140,27 +138,27 @@ def test_status_error_pauses_a_teams_destination(
     assert claim.message_id == late
 
 
-def test_a_status_from_before_a_reopening_pauses_no_destination(
+def test_status_before_a_reopening_pauses_no_destination(
     connect_team: Callable[[str], Connection],
 ) -> None:
     team_chat = connect_team("Tower")
-    post(team_chat, "p1")
-    post(team_chat, "p2")
-    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p1")
+    send_post(team_chat, "p1")
+    send_post(team_chat, "p2")
+    report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p1")
     destinations.reopen_destination(team_chat.id)
-    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p2")
+    report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p2")
     assert destinations.pauses_of([team_chat.id]) == {}
-    post(team_chat, "p3")
-    said(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p3")
+    send_post(team_chat, "p3")
+    report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p3")
     assert list(destinations.pauses_of([team_chat.id])) == [team_chat.id]
 
 
-def post_queued(team_chat: Connection) -> str:
+def queue_post(team_chat: Connection) -> str:
     return direct.send_message(to="Tower", text="Hello.", connection_slug=team_chat.slug, test=True)
 
 
-def post(team_chat: Connection, provider_id: str) -> str:
-    message_id = post_queued(team_chat)
+def send_post(team_chat: Connection, provider_id: str) -> str:
+    message_id = queue_post(team_chat)
     [claim] = delivery.record_and_claim([], {team_chat.id: 10})
     delivery.record_and_claim(
         [calls.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
@@ -174,20 +172,22 @@ def test_status_from_before_a_lifted_opt_out_adds_none(
     first = queue_and_accept(connection, "SM1")
     queue_and_accept(connection, "SM2")
     refusal = RecipientRefused("They replied STOP.", "21610")
-    said(connection, refusal, now(), "SM1")
+    report_error(connection, refusal, now(), "SM1")
     suppressions.lift_opt_outs_of_message(first)
-    said(connection, refusal, now(), "SM2")
+    report_error(connection, refusal, now(), "SM2")
     queue_and_accept(connection, "SM3")
-    said(connection, refusal, now(), "SM3")
+    report_error(connection, refusal, now(), "SM3")
     assert status(queue_text()) == Status.SUPPRESSED
 
 
-def test_a_recipients_limit_in_a_status_holds_that_recipient(
+def test_recipient_limit_in_a_status_pauses_that_recipient(
     fake_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeChat, "per_recipient", 100.0)
     queue_and_accept(fake_chat, "p1", to="room")
-    said(fake_chat, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
+    report_error(
+        fake_chat, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1"
+    )
     held, free = (
         queue_text(to, channel="", connection_slug="fake-chat") for to in ("room", "room-2")
     )
@@ -198,7 +198,7 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
     assert count(RecipientPace) == 2
 
 
-def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
+def test_account_error_in_a_successful_response_pauses_the_connection(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted(
@@ -217,9 +217,7 @@ def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
 
 
 # ── The cost ──────────────────────────────────────────────────────────────────────────────────────
-def test_an_ordinary_status_costs_no_statement_more(
-    hub_demo: Flask, connection: Connection
-) -> None:
+def test_ordinary_status_needs_no_extra_statement(hub_demo: Flask, connection: Connection) -> None:
     seen: list[str] = []
     engine = db.engine
     event.listen(engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
@@ -230,7 +228,7 @@ def test_an_ordinary_status_costs_no_statement_more(
         sid = f"SM{number:032x}"
         queue_and_accept(connection, sid)
         seen.clear()
-        update = called_back_with(connection, sid, word, code)
+        update = parse_callback(connection, sid, word, code)
         statuses.apply_status(update, Origin("callback", [connection.id], None, now()))
         counts.append(
             [
@@ -243,7 +241,7 @@ def test_an_ordinary_status_costs_no_statement_more(
     assert count(PausedDestination) == 0
 
 
-def called_back_with(connection: Connection, sid: str, word: str, code: str) -> StatusUpdate:
+def parse_callback(connection: Connection, sid: str, word: str, code: str) -> StatusUpdate:
     body = f"MessageSid={sid}&MessageStatus={word}&AccountSid=AC1" + (
         f"&ErrorCode={code}" if code else ""
     )

@@ -1,4 +1,4 @@
-"""A clock that was ahead: what it put off is brought back, and nothing else is."""
+"""Times stored by a clock that was ahead are corrected, and no others."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from tests.hub_fixtures import (
 TWO_HOURS = timedelta(hours=2)
 
 
-def ahead() -> time_machine.travel:
-    """Let this process live two hours ahead."""
+def two_hours_ahead() -> time_machine.travel:
+    """Travel two hours ahead in this process."""
     return time_machine.travel(now() + TWO_HOURS, tick=True)
 
 
-def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
+def test_message_accepted_by_a_clock_ahead_is_sent_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
-    with ahead():
+    with two_hours_ahead():
         message_id = queue_text()
     assert deliver() == 0
     assert clock_skew.is_due()
@@ -51,10 +51,10 @@ def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_cron_has_the_chores_look(
+def test_cron_wakes_the_chores_that_correct_times(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ahead():
+    with two_hours_ahead():
         message_id = queue_text()
     woken: list[str] = []
     monkeypatch.setattr(cron, "wake_now", woken.append)
@@ -64,7 +64,7 @@ def test_cron_has_the_chores_look(
     assert message(message_id).due_at <= now()  # type: ignore[operator]
 
 
-def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connection) -> None:
+def test_corrected_pause_keeps_its_length(hub_demo: Flask, connection: Connection) -> None:
     message_id = queue_text()
     written = now() + TWO_HOURS
     update_message(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
@@ -75,7 +75,7 @@ def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connecti
     assert row.changed_at <= now(), "else it would be put off again and again"
 
 
-def test_a_pause_that_the_provider_asked_for_is_left_alone(
+def test_pause_requested_by_the_provider_is_unchanged(
     hub_demo: Flask, connection: Connection
 ) -> None:
     message_id = queue_text()
@@ -86,7 +86,7 @@ def test_a_pause_that_the_provider_asked_for_is_left_alone(
     assert message(message_id).due_at == due_at
 
 
-def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
+def test_call_in_progress_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
     message_id = queue_text()
     written = now() + TWO_HOURS
     update_message(
@@ -98,14 +98,14 @@ def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connectio
     assert clock_skew.correct_times() == 0
 
 
-def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
+def test_callback_stored_by_a_clock_ahead_is_processed_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
     message_id = queue_text("+15005550016")  # calls back about nothing by itself
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.provider_id
-    with ahead():
+    with two_hours_ahead():
         answer = post_callback(
             hub_demo,
             status_form(hub_demo, attempt.provider_id, "delivered"),
@@ -122,7 +122,7 @@ def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
 def test_message_queued_on_a_disabled_connection_is_recovered_too(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    with ahead():
+    with two_hours_ahead():
         message_id = queue_text()
     set_connection_state(connection.id, ConnectionState.DISABLED)
     assert clock_skew.correct_times() == 1

@@ -1,4 +1,4 @@
-"""The moment of an attempt: by the database's clock, and never before the message was made."""
+"""The time of an attempt comes from the database's clock, and is never before its message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
-from tests.messaging.track.reconcile_steps import unknown
+from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 from tests.messaging.track.test_reconcile import lose_response
 
 TWO_HOURS = timedelta(hours=2)
@@ -35,7 +35,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 @given(MOMENTS, MOMENTS)
-def test_nothing_happens_to_a_message_before_it_was_made(made: datetime, moment: datetime) -> None:
+def test_nothing_happens_to_a_message_before_its_creation(made: datetime, moment: datetime) -> None:
     found = clamp_to_creation(id_at("msg", made), moment)
     if made - moment >= CLOCKS_APART:
         assert found == moment, "a clock that is further off is not believed"
@@ -44,7 +44,7 @@ def test_nothing_happens_to_a_message_before_it_was_made(made: datetime, moment:
         assert found <= max(made, moment)
 
 
-def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
+def test_attempt_of_a_worker_with_a_clock_behind_begins_after_its_message(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     before = now()
@@ -61,7 +61,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
 
 
 @pytest.mark.skipif(not POSTGRES, reason="SQLite has no clock of its own")
-def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_says(
+def test_attempt_of_a_worker_with_a_clock_ahead_has_the_time_of_the_database(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text()
@@ -72,12 +72,12 @@ def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_sa
     assert attempt.started_at < real + timedelta(minutes=5)
 
 
-def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
+def test_outcome_recorded_by_a_clock_behind_is_not_treated_as_old(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    first = unknown("Hello.")
-    second = unknown("Grr.")
+    first = send_with_unknown_outcome("Hello.")
+    second = send_with_unknown_outcome("Grr.")
     for message_id in (first, second):
         update_message(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
         make_due(message_id)

@@ -1,6 +1,4 @@
-"""A row that cannot be read is set aside with its error, shown to admins, and used again once it is
-repaired.
-"""
+"""An unreadable row is set aside with its error, shown to admins, and used after its repair."""
 
 from __future__ import annotations
 
@@ -35,8 +33,8 @@ from tests.hub_fixtures import (
 DAMAGED = "infinity" if POSTGRES else 2**62
 
 
-def run(statement: str, **values: Any) -> None:
-    """Change the database past everything that checks it."""
+def execute(statement: str, **values: Any) -> None:
+    """Execute SQL past all checks."""
     db.session.rollback()
     with db.engine.begin() as connection:
         if POSTGRES:
@@ -52,14 +50,16 @@ def repair() -> None:
 
 @pytest.fixture
 def damaged(hub_demo: Flask, signing_app: SigningApp) -> str:
-    """Give a message to somebody whose consent holds a time that Python cannot hold."""
+    """Return a message to a person whose consent has a time that Python cannot represent."""
     assert signing_app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
     message_id = queue_text(ERIC)
-    run("UPDATE consents SET at = :moment", moment=DAMAGED)
+    execute("UPDATE consents SET at = :moment", moment=DAMAGED)
     return message_id
 
 
-def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin: Browser) -> None:
+def test_unreadable_message_is_set_aside_and_others_are_sent(
+    simulator: Any, damaged: str, admin: Browser
+) -> None:
     other = queue_text(ANNA)
     deliver()
     assert status(other) in ("accepted", "sent", "delivered")
@@ -91,10 +91,10 @@ def test_repaired_message_is_sent_when_an_admin_resends_it(
     assert "cannot be read" not in admin.get("/").text
 
 
-def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) -> None:
+def test_repaired_message_is_sent_automatically(simulator: Any, damaged: str) -> None:
     deliver()
     repair()
-    run(
+    execute(
         "UPDATE quarantined_rows SET retry_at = :moment",
         moment="2020-01-01T00:00:00Z" if POSTGRES else 0,
     )
@@ -104,9 +104,9 @@ def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) ->
     assert unreadable_rows.delete_resolved() == 1
 
 
-def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
+def test_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
     lost = queue_text(ERIC)
-    run("UPDATE messages SET due_at = :moment", moment=DAMAGED)
+    execute("UPDATE messages SET due_at = :moment", moment=DAMAGED)
     deliver()
     assert status(lost) == "queued"
     unreadable_rows.retry_rows()
@@ -120,11 +120,11 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
     assert status(lost) in ("accepted", "sent", "delivered")
 
 
-def test_rules_that_cannot_be_read_stop_their_connection_alone(
+def test_unreadable_rules_stop_only_their_connection(
     hub_demo: Flask, simulator: Any, admin: Browser, connection: Connection
 ) -> None:
     waiting = queue_text(ERIC)
-    run("UPDATE connections SET rules = 'not json' WHERE slug = 'demo-sms'")
+    execute("UPDATE connections SET rules = 'not json' WHERE slug = 'demo-sms'")
     deliver()
     assert status(waiting) == "queued"
     db.session.rollback()
@@ -133,7 +133,7 @@ def test_rules_that_cannot_be_read_stop_their_connection_alone(
     assert admin.get("/connections/demo-sms/rules").status_code == 200
 
 
-def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
+def test_repeated_webhook_replaces_one_with_a_damaged_body(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     from tests.hub_fixtures import callbacks, post_callback, status_form, status_target
@@ -142,7 +142,7 @@ def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
     deliver()
     form = status_form(hub_demo, message(sent).provider_id or "", "delivered")
     assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
-    run("UPDATE provider_callbacks SET request = :damaged", damaged=b"damaged")
+    execute("UPDATE provider_callbacks SET request = :damaged", damaged=b"damaged")
     assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
     process_pending_callbacks()
     assert status(sent) == "delivered"
@@ -156,10 +156,10 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     def dispatch(stopping: ShutdownSignal) -> int:
         return Dispatcher(stopping).run(linger=0)
 
-    run("ALTER TABLE throttles RENAME TO elsewhere")
+    execute("ALTER TABLE throttles RENAME TO elsewhere")
     with pytest.raises(Exception, match="throttles"):
         jobs._run_recorded("deliver", dispatch)
-    run("ALTER TABLE elsewhere RENAME TO throttles")
+    execute("ALTER TABLE elsewhere RENAME TO throttles")
     ready = json_of(client.get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("sending fails (")
@@ -168,19 +168,19 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     assert json_of(client.get("/readyz"))["jobs"] == "ok"
 
 
-def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
+def test_outcome_is_recorded_despite_a_damaged_throttle(
     hub_demo: Flask, simulator: Any, connection: Connection
 ) -> None:
-    run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
+    execute("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
     first = queue_text(ERIC)
     deliver()
-    run("UPDATE throttles SET ready_at = :moment, refilled_at = :moment", moment=DAMAGED)
+    execute("UPDATE throttles SET ready_at = :moment, refilled_at = :moment", moment=DAMAGED)
     second = queue_text(ANNA)
     deliver()
     assert {status(first), status(second)} <= {"accepted", "sent", "delivered"}
 
 
-def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
+def test_message_with_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
     odd = queue_text(ERIC)
     update_message(odd, status="elsewhere")
     unreadable_rows.retry_rows()

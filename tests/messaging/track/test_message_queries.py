@@ -1,6 +1,4 @@
-"""Lists of messages: whatever narrows them, they hold what they should, in order, and read no more
-than they show.
-"""
+"""Lists of messages match their filters, in order, and read no more than they show."""
 
 from __future__ import annotations
 
@@ -35,17 +33,15 @@ WORDS = list(Status)
 
 @pytest.fixture
 def many_messages(hub_demo: Flask, connection: Connection) -> list[Message]:
-    """Give messages of every status over three connections, one of them of another channel, newest
-    first.
-    """
+    """Add messages of every status over three connections of two channels, newest first."""
     others = [copy_connection(title, like=connection) for title in ("Second", "Third")]
     first = message(queue_text())
-    _fill(first, [connection.id, *others])
+    _add_messages(first, [connection.id, *others])
     return list(db.session.scalars(select(Message).order_by(Message.id.desc())))
 
 
 @transaction
-def _fill(like: Message, carriers: list[str]) -> None:
+def _add_messages(like: Message, carriers: list[str]) -> None:
     rng = random.Random(7)
     row = {column.name: getattr(like, column.name) for column in table.columns}
     unique = {"dedup_key": None, "after_id": None, "due_at": None}
@@ -71,11 +67,11 @@ def _fill(like: Message, carriers: list[str]) -> None:
     )
 
 
-def slug_of(one: Message) -> str:
+def connection_slug(one: Message) -> str:
     return one.connection.slug
 
 
-def test_a_list_holds_what_its_filters_say(many_messages: list[Message]) -> None:
+def test_list_matches_its_filters(many_messages: list[Message]) -> None:
     status_sets: list[tuple[Status, ...]] = [
         (),
         (Status.DELIVERED,),
@@ -90,7 +86,7 @@ def test_a_list_holds_what_its_filters_say(many_messages: list[Message]) -> None
             for one in many_messages
             if (not statuses or one.status in statuses)
             and channel in ("", one.channel)
-            and slug in ("", slug_of(one))
+            and slug in ("", connection_slug(one))
             and test in (None, one.test)
         ]
         branches = Filters(statuses, channel=channel, slug=slug, test=test).branches()
@@ -115,7 +111,7 @@ def test_pages_follow_one_another_in_both_directions(many_messages: list[Message
         ] == meant[:here][::-1][:5]
 
 
-def test_more_branches_than_a_statement_takes_make_one_list(
+def test_list_is_complete_with_more_branches_than_a_statement_allows(
     many_messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branches = Filters(channel="sms").branches()
@@ -124,14 +120,14 @@ def test_more_branches_than_a_statement_takes_make_one_list(
     assert [one.id for one in message_queries.newest_messages(branches, 20)] == meant
 
 
-def test_a_search_is_narrowed_by_filters_too(many_messages: list[Message]) -> None:
+def test_search_respects_filters(many_messages: list[Message]) -> None:
     found = message_queries.newest_messages(
         Filters((Status.FAILED,), slug="second").narrow(message_queries.match_code("30003")), 1000
     )
     assert [one.id for one in found] == [
         one.id
         for one in many_messages
-        if (one.code, one.status, slug_of(one)) == ("30003", "failed", "second")
+        if (one.code, one.status, connection_slug(one)) == ("30003", "failed", "second")
     ]
     assert len(
         message_queries.newest_messages(
@@ -147,7 +143,7 @@ def test_a_search_is_narrowed_by_filters_too(many_messages: list[Message]) -> No
 
 
 @transaction
-def known_as(one: Message, provider_id: str) -> None:
+def add_attempt(one: Message, provider_id: str) -> None:
     db.session.add(
         Attempt(
             message_id=one.id, number=1, connection_id=one.connection_id, provider_id=provider_id
@@ -155,10 +151,10 @@ def known_as(one: Message, provider_id: str) -> None:
     )
 
 
-def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
+def test_message_is_found_by_the_provider_id_of_an_earlier_attempt(
     many_messages: list[Message],
 ) -> None:
-    known_as(many_messages[3], "SM1")
+    add_attempt(many_messages[3], "SM1")
     update_message(many_messages[3].id, provider_id="SM2", tries=2)
     assert [
         one.id
@@ -167,15 +163,15 @@ def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
     assert message_queries.newest_messages(message_queries.match_provider_id("SM3"), 10) == []
 
 
-def test_messages_of_a_day_are_counted_no_further_than_asked(many_messages: list[Message]) -> None:
+def test_messages_of_a_day_are_counted_up_to_a_limit(many_messages: list[Message]) -> None:
     lost = sum(one.status == "failed" for one in many_messages)
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 2) == 2
     assert message_queries.count_messages((Status.FAILED,), now(), 1000) == 0
 
 
-def plans(run: Any) -> list[str]:
-    """Return how SQLite would go about what a function reads of messages."""
+def query_plans(run: Any) -> list[str]:
+    """Return SQLite's plans of the statements that a function executes."""
     if db.engine.dialect.name != "sqlite":
         pytest.skip(
             "PostgreSQL chooses by what is in the tables, of which there is too little here"
@@ -184,7 +180,7 @@ def plans(run: Any) -> list[str]:
 
     asked: list[tuple[str, Any]] = []
 
-    def keep(
+    def record_statement(
         connection: Any,
         cursor: Any,
         statement: str,
@@ -194,11 +190,11 @@ def plans(run: Any) -> list[str]:
     ) -> None:
         asked.append((statement, parameters))
 
-    event.listen(db.engine, "before_cursor_execute", keep)
+    event.listen(db.engine, "before_cursor_execute", record_statement)
     try:
         run()
     finally:
-        event.remove(db.engine, "before_cursor_execute", keep)
+        event.remove(db.engine, "before_cursor_execute", record_statement)
     cursor = db.session.connection().connection.cursor()
     explained = [
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
@@ -216,14 +212,14 @@ def plans(run: Any) -> list[str]:
         Filters((Status.SENT,), slug="second"),
     ],
 )
-def test_a_narrowed_list_reads_one_index_a_branch(
+def test_filtered_list_reads_one_index_for_each_branch(
     many_messages: list[Message], filters: Filters
 ) -> None:
     own = (
         message_queries.BesideIndex(Message.source_id) == source_id()
     ) & message_queries.BesideIndex(Message.test)
     for also in (None, own):
-        found = plans(
+        found = query_plans(
             lambda also=also: message_queries.newest_messages(
                 filters.branches(), 5, before=many_messages[0].id, also=also
             )
@@ -242,10 +238,10 @@ def test_a_narrowed_list_reads_one_index_a_branch(
     ],
     ids=["code", "address"],
 )
-def test_a_search_reads_the_index_of_what_it_searches(
+def test_search_reads_the_index_of_its_column(
     many_messages: list[Message], branches: Any, index: str
 ) -> None:
     narrowed = Filters((Status.FAILED,), slug="second").narrow(branches())
-    found = plans(lambda: message_queries.newest_messages(narrowed, 5))
+    found = query_plans(lambda: message_queries.newest_messages(narrowed, 5))
     assert any(index in step for step in found), found
     assert not [step for step in found if step.startswith("SCAN messages")], found

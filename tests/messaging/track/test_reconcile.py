@@ -1,4 +1,4 @@
-"""Messages of unknown outcome are found, proved absent, or left to a person."""
+"""Unknown outcomes are resolved: found, proved absent, or left to an admin."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from tests.hub_fixtures import (
     status_words,
     update_message,
 )
-from tests.messaging.track.reconcile_steps import unknown
+from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 
 
 # ── Leases ────────────────────────────────────────────────────────────────────────────────────────
-def test_an_expired_lease_becomes_unknown_and_never_queued(
+def test_expired_lease_becomes_an_unknown_outcome_and_is_never_requeued(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
@@ -56,16 +56,16 @@ def test_an_expired_lease_becomes_unknown_and_never_queued(
     assert status_words(message_id)[0] == "lease expired"
 
 
-def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_under_way_still(
+def test_expired_lease_is_looked_up_after_a_minute(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     asked: list[str] = []
 
-    def look(outbound: Outbound) -> list[Accepted]:
+    def find_nothing(outbound: Outbound) -> list[Accepted]:
         asked.append(outbound.id)
         return []
 
-    fake_provider.on_find = look
+    fake_provider.on_find = find_nothing
     message_id = queue_text("room", "Hello.", channel="", connection_slug="searchable-chat")
     [claim] = claims.record_and_claim([], {searchable_chat.id: 1})
     make_due(message_id)
@@ -79,7 +79,7 @@ def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_unde
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_a_lease_that_runs_is_left_alone(fake_chat: Connection) -> None:
+def test_running_lease_is_unchanged(fake_chat: Connection) -> None:
     message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
     claims.record_and_claim([], {fake_chat.id: 1})
     expire_lease(message_id)
@@ -92,7 +92,7 @@ def test_message_found_at_the_provider_is_accepted(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1", sender="sender 7")]
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     assert reconcile.look_up_unknown() == 1
     row = message(message_id)
     [attempt] = attempts(message_id)
@@ -107,7 +107,7 @@ def test_message_missing_at_the_provider_is_resent_once(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: []
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     reconcile.look_up_unknown()
     assert (status(message_id), status_words(message_id)) == ("queued", ["proved absent"])
     fake_provider.on_send = lambda outbound: Accepted("h1")
@@ -118,23 +118,23 @@ def test_message_missing_at_the_provider_is_resent_once(
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_a_stopped_message_that_is_proved_absent_is_canceled(
+def test_stopped_message_that_is_proved_absent_is_canceled(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: []
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     update_message(message_id, stop_reason="signed")
     reconcile.look_up_unknown()
     assert deliver() == 0
     assert status(message_id) == Status.CANCELED
 
 
-def test_a_provider_that_cannot_be_asked_leaves_it_unknown(
+def test_outcome_stays_unknown_without_a_lookup(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    message_id = unknown(slug="fake-chat")
+    message_id = send_with_unknown_outcome(slug="fake-chat")
     reconcile.look_up_unknown()
     row = message(message_id)
     assert (row.status, row.due_at) == ("unknown", None)
@@ -142,26 +142,26 @@ def test_a_provider_that_cannot_be_asked_leaves_it_unknown(
     assert not reconcile.is_due(), "nobody looks again"
 
 
-def test_an_integration_that_rather_sends_twice_does(
+def test_integration_that_prefers_duplicates_sends_again(
     resending_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    message_id = unknown(slug="resending-chat")
+    message_id = send_with_unknown_outcome(slug="resending-chat")
     fake_provider.on_send = lambda outbound: Accepted("m1")
     reconcile.look_up_unknown()
     deliver()
     assert (status(message_id), len(fake_provider.sent)) == ("accepted", 2)
 
 
-def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(
+def test_failed_lookup_is_repeated_for_a_day(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def cannot_tell(outbound: Outbound) -> list[Accepted]:
+    def fail_lookup(outbound: Outbound) -> list[Accepted]:
         raise OutcomeUnknown("Fog.", "fog")
 
     fake_provider.on_send = lose_response
-    fake_provider.on_find = cannot_tell
-    message_id = unknown()
+    fake_provider.on_find = fail_lookup
+    message_id = send_with_unknown_outcome()
     reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
@@ -181,18 +181,18 @@ def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(
     )
 
 
-def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_each(
+def test_unresponsive_provider_delays_no_other_and_is_asked_only_a_few_times(
     connection: Connection, searchable_chat: Connection, fake_provider: FakeProvider, simulator: Any
 ) -> None:
     asked = []
 
-    def cannot_tell(outbound: Outbound) -> list[Accepted]:
+    def fail_lookup(outbound: Outbound) -> list[Accepted]:
         asked.append(outbound.id)
         raise OutcomeUnknown("Fog.", "fog")
 
     fake_provider.on_send = lose_response
-    fake_provider.on_find = cannot_tell
-    ids = [unknown() for _ in range(reconcile.MAX_FAILURES + 2)]
+    fake_provider.on_find = fail_lookup
+    ids = [send_with_unknown_outcome() for _ in range(reconcile.MAX_FAILURES + 2)]
     elsewhere = queue_text("+15005550014", channel="", connection_slug=connection.slug)
     deliver()
     make_due(elsewhere)
@@ -208,24 +208,24 @@ def test_stopping_worker_polls_no_provider(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     assert reconcile.look_up_unknown(ShutdownSignal(-1)) == 0
     assert status(message_id) == Status.UNKNOWN
     assert reconcile.is_due()
 
 
-def test_a_fault_while_asking_does_not_hold_the_others(
+def test_internal_error_in_a_lookup_does_not_affect_others(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def stumble(outbound: Outbound) -> list[Accepted]:
+    def raise_error(outbound: Outbound) -> list[Accepted]:
         if outbound.text == "first":
             raise RuntimeError("a fault of the integration's own")
         return [Accepted("h2")]
 
     fake_provider.on_send = lose_response
-    fake_provider.on_find = stumble
-    first = unknown("first")
-    second = unknown("second")
+    fake_provider.on_find = raise_error
+    first = send_with_unknown_outcome("first")
+    second = send_with_unknown_outcome("second")
     reconcile.look_up_unknown()
     assert (status(first), status(second)) == ("unknown", "accepted")
     due = message(first).due_at
@@ -238,8 +238,8 @@ def test_error_of_one_message_does_not_block_others(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted(f"h-{outbound.text}")]
-    first = unknown("first")
-    second = unknown("second")
+    first = send_with_unknown_outcome("first")
+    second = send_with_unknown_outcome("second")
     lose_attempt(first)
     assert reconcile.look_up_unknown() == 2
     assert (status(first), status(second)) == ("unknown", "accepted")
@@ -251,7 +251,7 @@ def lose_attempt(message_id: str) -> None:
     db.session.delete(db.session.get_one(Attempt, (message_id, 1)))
 
 
-def test_a_lease_that_cannot_be_ended_holds_no_other(
+def test_failure_to_end_a_lease_does_not_affect_others(
     searchable_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [
@@ -261,29 +261,29 @@ def test_a_lease_that_cannot_be_ended_holds_no_other(
     for one in ids:
         make_due(one)
 
-    def stumble(message_id: str) -> None:
+    def fail_for_the_first(message_id: str) -> None:
         if message_id == ids[0]:
             raise RuntimeError("a fault")
         expire_lease(message_id)
 
-    monkeypatch.setattr(reconcile, "expire_lease", stumble)
+    monkeypatch.setattr(reconcile, "expire_lease", fail_for_the_first)
     reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["sending", "unknown"]
     assert message(ids[0]).due_at > now()  # type: ignore[operator]
     assert not reconcile.is_due()
 
 
-def test_a_chore_that_fails_keeps_no_other_from_being_done(
+def test_failing_chore_does_not_stop_others(
     searchable_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble() -> int:
+    def fail() -> int:
         raise RuntimeError("a fault")
 
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     for chore in (clock_skew, cancellation, idempotency, recipient_pacing):
-        monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
+        monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], fail)
     assert chores.run_chores(ShutdownSignal(15)) == 1
     assert status(message_id) == Status.ACCEPTED
 
@@ -301,8 +301,8 @@ def test_message_named_by_a_callback_is_not_resent(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1", sender="sender 7")]
-    message_id = unknown()
-    callback(searchable_chat, message_id, attempt=1, word="canceled")  # which raises nothing
+    message_id = send_with_unknown_outcome()
+    apply_callback(searchable_chat, message_id, attempt=1, word="canceled")  # which raises nothing
     assert status(message_id) == Status.UNKNOWN
     reconcile.look_up_unknown()
     [attempt] = attempts(message_id)
@@ -318,8 +318,8 @@ def test_message_named_by_a_callback_is_not_resent_when_the_provider_does_not_li
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: []
-    message_id = unknown()
-    callback(searchable_chat, message_id, attempt=1, word="canceled")
+    message_id = send_with_unknown_outcome()
+    apply_callback(searchable_chat, message_id, attempt=1, word="canceled")
     reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
@@ -330,15 +330,15 @@ def test_message_named_by_a_callback_is_not_resent_when_the_provider_does_not_li
 @pytest.mark.parametrize(
     ("at_provider_now", "becomes"), [(Status.ACCEPTED, "accepted"), (Status.FAILED, "queued")]
 )
-def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
+def test_delivered_older_attempt_is_sufficient_unless_it_failed(
     searchable_chat: Connection, fake_provider: FakeProvider, at_provider_now: Status, becomes: str
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: []
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     reconcile.look_up_unknown()
     deliver()  # the second attempt, as lost as the first
-    callback(searchable_chat, message_id, attempt=1, word="accepted", status=at_provider_now)
+    apply_callback(searchable_chat, message_id, attempt=1, word="accepted", status=at_provider_now)
     make_due(message_id)
     fake_provider.on_find = lambda outbound: [Accepted("h1", at_provider_now)]
     reconcile.look_up_unknown()
@@ -346,7 +346,7 @@ def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
     assert [one.provider_id for one in attempts(message_id)] == ["h1", None]
 
 
-def callback(
+def apply_callback(
     connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None
 ) -> None:
     statuses.apply_status(

@@ -1,4 +1,4 @@
-"""Messages at the provider are matched with those of unknown outcome."""
+"""Messages at the provider are matched with unknown outcomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.hub_fixtures import (
     texts_at_provider,
     update_message,
 )
-from tests.messaging.track.reconcile_steps import unknown
+from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 
 
 def test_provider_message_of_another_message_is_not_matched(
@@ -39,7 +39,7 @@ def test_provider_message_of_another_message_is_not_matched(
     deliver()
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     reconcile.look_up_unknown()
     assert (status(earlier), status(message_id)) == (
         "accepted",
@@ -64,38 +64,38 @@ def test_message_of_another_connection_of_the_account_is_not_matched(
     assert len(texts_at_provider(simulator)) == 2
 
 
-def test_two_equal_texts_of_which_both_arrived_are_both_found(
+def test_two_equal_texts_that_were_both_sent_are_both_found(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1"), Accepted("h2")]
-    ids = [unknown(), unknown()]
+    ids = [send_with_unknown_outcome(), send_with_unknown_outcome()]
     reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["accepted", "accepted"]
     assert {message(one).provider_id for one in ids} == {"h1", "h2"}
 
 
-def test_two_equal_texts_of_which_one_arrived_stay_unknown(
+def test_two_equal_texts_of_which_one_was_sent_stay_unknown(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    ids = [unknown(), unknown()]
+    ids = [send_with_unknown_outcome(), send_with_unknown_outcome()]
     reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
     assert [message(one).due_at for one in ids] == [None, None]
     assert deliver() == 0
 
 
-def test_another_text_to_the_same_person_does_not_confuse(
+def test_different_text_to_the_same_person_is_not_matched(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: (
         [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
     )
-    one = unknown("one")
-    two = unknown("two")
+    one = send_with_unknown_outcome("one")
+    two = send_with_unknown_outcome("two")
     reconcile.look_up_unknown()
     assert (status(one), status(two)) == ("accepted", "queued")
 
@@ -104,8 +104,8 @@ def test_ambiguous_match_waits_for_the_other_unknown_message(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    absent = unknown("absent")
-    taken = unknown("taken")
+    absent = send_with_unknown_outcome("absent")
+    taken = send_with_unknown_outcome("taken")
     fake_provider.on_find = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
     reconcile.look_up_unknown()
     row = message(absent)
@@ -119,23 +119,23 @@ def test_ambiguous_match_waits_for_the_other_unknown_message(
     assert (status(absent), status_words(absent)) == ("queued", ["proved absent"])
 
 
-def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
+def test_two_unknown_messages_do_not_block_each_other(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    ids = [unknown("one"), unknown("two")]
+    ids = [send_with_unknown_outcome("one"), send_with_unknown_outcome("two")]
     fake_provider.on_find = lambda outbound: [Accepted("somebody-elses", sure=False)]
     with time_machine.travel(now() + reconcile.WAIT_FOR_OTHERS):
         reconcile.look_up_unknown()
         assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
 
 
-def test_while_an_equal_text_is_being_sent_nothing_is_decided(
+def test_outcome_is_not_decided_while_an_equal_text_is_being_sent(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     queue_text("room", "Hello.", channel="", connection_slug="searchable-chat")
     claims.record_and_claim([], {searchable_chat.id: 1})
     reconcile.look_up_unknown()
@@ -144,11 +144,11 @@ def test_while_an_equal_text_is_being_sent_nothing_is_decided(
     assert row.due_at is not None
 
 
-def test_a_callback_that_was_faster_than_the_search_wins(
+def test_callback_before_the_lookup_takes_precedence(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     update_message(message_id, status=Status.DELIVERED.value, due_at=None)
     reconcile.decide_outcome(message_id, [])
     assert status(message_id) == Status.DELIVERED

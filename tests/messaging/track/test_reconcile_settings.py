@@ -1,4 +1,4 @@
-"""Unknown outcomes while a connection's settings change, looked up at the simulated provider."""
+"""Unknown outcomes while settings change, with lookups at the simulated provider."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.hub_fixtures import (
     status_words,
     texts_at_provider,
 )
-from tests.messaging.track.reconcile_steps import unknown
+from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 
 
 # ── Settings that change meanwhile ────────────────────────────────────────────────────────────────
@@ -37,14 +37,14 @@ def test_message_of_a_former_account_is_neither_looked_up_nor_resent(
 ) -> None:
     asked: list[str] = []
 
-    def look(outbound: Outbound) -> list[Accepted]:
+    def fail_lookup(outbound: Outbound) -> list[Accepted]:
         asked.append(outbound.id)
         return []
 
     fake_provider.on_send = lose_response
-    fake_provider.on_find = look
-    message_id = unknown()
-    set_up(searchable_chat.id, **changed)
+    fake_provider.on_find = fail_lookup
+    message_id = send_with_unknown_outcome()
+    change_account(searchable_chat.id, **changed)
     reconcile.look_up_unknown()
     row = message(message_id)
     assert (row.status, row.due_at, status_words(message_id)) == ("unknown", None, ["set up anew"])
@@ -57,8 +57,8 @@ def test_message_sent_after_a_change_of_settings_is_looked_up(
 ) -> None:
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
-    set_up(searchable_chat.id, account="another account", sender="sender 8")
-    message_id = unknown()
+    change_account(searchable_chat.id, account="another account", sender="sender 8")
+    message_id = send_with_unknown_outcome()
     [attempt] = attempts(message_id)
     assert (attempt.account, attempt.sender) == (
         "another account",
@@ -69,12 +69,12 @@ def test_message_sent_after_a_change_of_settings_is_looked_up(
 
 
 @transaction
-def set_up(connection_id: str, **columns: str) -> None:
+def change_account(connection_id: str, **columns: str) -> None:
     for name, value in columns.items():
         setattr(db.session.get_one(Connection, connection_id), name, value)
 
 
-def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_twice(
+def test_changed_sender_during_an_unknown_outcome_causes_no_duplicate(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550014")  # taken, and answered with 500
@@ -90,7 +90,7 @@ def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_
 
 
 # ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
-def test_a_message_that_broke_after_accepting_is_found_at_twilio(
+def test_message_whose_response_was_lost_is_found_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550014")
@@ -103,12 +103,12 @@ def test_a_message_that_broke_after_accepting_is_found_at_twilio(
     assert texts_at_provider(simulator, "+15005550014") == ["Your contract is ready."]
 
 
-def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_ahead(
+def test_message_is_found_at_twilio_even_if_the_clock_was_hours_ahead(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550014")
     deliver()
-    begin_later(message_id, timedelta(hours=2))
+    delay_attempt(message_id, timedelta(hours=2))
     make_due(message_id)
     reconcile.look_up_unknown()
     assert status(message_id) in ("accepted", "sent", "delivered")
@@ -119,12 +119,12 @@ def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_a
 
 
 @transaction
-def begin_later(message_id: str, by: timedelta) -> None:
+def delay_attempt(message_id: str, by: timedelta) -> None:
     attempt = db.session.get_one(Attempt, (message_id, 1))
     attempt.started_at += by
 
 
-def test_a_call_that_never_left_is_proved_absent_at_twilio(
+def test_unsent_message_is_proved_absent_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text()
@@ -137,18 +137,18 @@ def test_a_call_that_never_left_is_proved_absent_at_twilio(
     assert (status(message_id), len(texts_at_provider(simulator))) == ("accepted", 1)
 
 
-def test_something_that_may_be_the_message_keeps_it_unknown(
+def test_possible_match_keeps_the_outcome_unknown(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lose_response
-    message_id = unknown()
+    message_id = send_with_unknown_outcome()
     fake_provider.on_find = lambda outbound: [Accepted("another-text", sure=False)]
     reconcile.look_up_unknown()
     assert (status(message_id), message(message_id).due_at) == ("unknown", None)
     assert len(fake_provider.sent) == 1, "an unlike text may be ours, changed on the way"
 
 
-def test_the_notice_of_a_trial_account_does_not_hide_a_message(
+def test_trial_account_notice_does_not_prevent_a_match(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     simulator.test_client().post(

@@ -1,4 +1,4 @@
-"""Statuses of messages without callbacks are polled, seldom, and not without end."""
+"""Statuses of messages without callbacks are polled, rarely and for a limited time."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ from tests.hub_fixtures import signing_app as signing_app
 QUARTER = timedelta(minutes=15)
 
 
-def carried(text: str = "Hello.", to: str = "room") -> str:
-    """Return a message that was sent, and that gets no callbacks."""
+def send_accepted(text: str = "Hello.", to: str = "room") -> str:
+    """Send a message that gets no callbacks, and return its ID."""
     message_id = queue_text(to, text, channel="", connection_slug="pollable-chat")
     deliver()
     assert status(message_id) == Status.ACCEPTED
     return message_id
 
 
-def sent(provider_id: str) -> StatusUpdate:
+def sent_update(provider_id: str) -> StatusUpdate:
     return StatusUpdate(status=Status.SENT, provider_status="on the way")
 
 
-def arrived(provider_id: str) -> StatusUpdate:
+def delivered_update(provider_id: str) -> StatusUpdate:
     return StatusUpdate(status=Status.DELIVERED, provider_status="home")
 
 
-def later(**pause: float) -> Any:
+def travel_by(**pause: float) -> Any:
     return time_machine.travel(now() + timedelta(**pause), tick=False)
 
 
-def pause_of(message_id: str) -> timedelta | None:
+def polling_pause(message_id: str) -> timedelta | None:
     due_at = message(message_id).due_at
     return due_at and due_at - message(message_id).changed_at
 
 
-def sources(message_id: str) -> list[str]:
+def list_sources(message_id: str) -> list[str]:
     return list(
         db.session.scalars(
             select(StatusEvent.source)
@@ -75,17 +75,17 @@ def sources(message_id: str) -> list[str]:
 def test_accepted_message_is_polled_after_a_quarter_of_an_hour(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
-    assert pause_of(message_id) == QUARTER
+    message_id = send_accepted()
+    assert polling_pause(message_id) == QUARTER
     assert not status_polling.is_due()
     assert status_polling.poll_statuses() == 0
-    fake_provider.on_fetch_status = arrived
-    with later(minutes=16):
+    fake_provider.on_fetch_status = delivered_update
+    with travel_by(minutes=16):
         assert status_polling.is_due()
         assert status_polling.poll_statuses() == 1
         assert not status_polling.is_due()
     assert (status(message_id), message(message_id).due_at) == ("delivered", None)
-    assert (status_words(message_id), sources(message_id), event_types(message_id)) == (
+    assert (status_words(message_id), list_sources(message_id), event_types(message_id)) == (
         ["home"],
         ["poll"],
         ["fake_chat_delivered"],
@@ -96,9 +96,9 @@ def test_accepted_message_is_polled_after_a_quarter_of_an_hour(
 def test_polling_pauses_grow_until_polling_ends(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
+    message_id = send_accepted()
     pauses = []
-    while (pause := pause_of(message_id)) is not None:
+    while (pause := polling_pause(message_id)) is not None:
         pauses.append(pause)
         with time_machine.travel(
             message(message_id).changed_at + pause + timedelta(seconds=1), tick=False
@@ -111,17 +111,17 @@ def test_polling_pauses_grow_until_polling_ends(
     ), "a word that is repeated is kept once"
 
 
-def test_news_put_the_question_off_and_the_end_needs_none(
+def test_status_update_delays_the_next_poll_and_a_final_one_ends_polling(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
+    message_id = send_accepted()
     origin = Origin("callback", [pollable_chat.id])
     ring = message(message_id).provider_id or ""
-    with later(minutes=10):
+    with travel_by(minutes=10):
         statuses.apply_status(
             StatusUpdate(provider_id=ring, status=Status.SENT, provider_status="sent"), origin
         )
-        assert pause_of(message_id) == QUARTER
+        assert polling_pause(message_id) == QUARTER
         assert message(message_id).changed_at == now()
     statuses.apply_status(
         StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, provider_status="hawk"), origin
@@ -132,13 +132,13 @@ def test_news_put_the_question_off_and_the_end_needs_none(
 def test_pending_message_is_polled_again(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
-    fake_provider.on_fetch_status = sent
-    with later(minutes=16):
+    message_id = send_accepted()
+    fake_provider.on_fetch_status = sent_update
+    with travel_by(minutes=16):
         status_polling.poll_statuses()
-        assert (status(message_id), pause_of(message_id)) == ("sent", QUARTER)
-    fake_provider.on_fetch_status = arrived
-    with later(minutes=32):
+        assert (status(message_id), polling_pause(message_id)) == ("sent", QUARTER)
+    fake_provider.on_fetch_status = delivered_update
+    with travel_by(minutes=32):
         status_polling.poll_statuses()
     assert event_types(message_id) == ["fake_chat_delivered", "fake_chat_sent"]
 
@@ -154,21 +154,21 @@ def test_message_that_cannot_be_polled_is_left_alone(
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_a_message_of_each_lane_is_asked_for(
+def test_messages_of_both_lanes_are_polled(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     for lane in Lane:
-        message_id = carried()
+        message_id = send_accepted()
         update_message(message_id, lane=lane.value)
         make_due(message_id)
     assert status_polling.poll_statuses() == 2
 
 
 # ── How much ──────────────────────────────────────────────────────────────────────────────────────
-def test_few_are_asked_for_at_once_the_longest_silent_first(
+def test_polling_takes_a_batch_with_the_longest_waiting_first(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    ids = [carried() for _ in range(status_polling.BATCH + 2)]
+    ids = [send_accepted() for _ in range(status_polling.BATCH + 2)]
     for place, message_id in enumerate(ids):
         update_message(message_id, due_at=now() - timedelta(minutes=place + 1))
     assert status_polling.poll_statuses() == status_polling.BATCH
@@ -183,7 +183,7 @@ def test_few_are_asked_for_at_once_the_longest_silent_first(
 def test_disabled_connection_is_not_polled(
     pollable_chat: Connection, fake_provider: FakeProvider, state: ConnectionState
 ) -> None:
-    make_due(carried())
+    make_due(send_accepted())
     set_connection_state(pollable_chat.id, state)
     assert not status_polling.is_due()
     assert status_polling.poll_statuses() == 0
@@ -191,29 +191,29 @@ def test_disabled_connection_is_not_polled(
     assert status_polling.poll_statuses() == 1
 
 
-def test_two_that_ask_at_once_ask_for_different_ones(
+def test_concurrent_pollers_poll_different_messages(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    make_due(carried())
+    make_due(send_accepted())
     assert len(status_polling.claim_lookups(pollable_chat.id)) == 1
     assert status_polling.claim_lookups(pollable_chat.id) == []
 
 
-def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
+def test_stopping_worker_leaves_the_remaining_polls(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    make_due(carried())
+    make_due(send_accepted())
     assert status_polling.poll_statuses(ShutdownSignal(-1)) == 0
     assert status_polling.is_due()
     assert status_polling.poll_statuses() == 1
 
 
 # ── What goes wrong ───────────────────────────────────────────────────────────────────────────────
-def failing(error: Exception) -> Any:
-    def ask(provider_id: str) -> StatusUpdate:
+def raise_error(error: Exception) -> Any:
+    def fail(provider_id: str) -> StatusUpdate:
         raise error
 
-    return ask
+    return fail
 
 
 @pytest.mark.parametrize(
@@ -225,26 +225,26 @@ def failing(error: Exception) -> Any:
     ],
     ids=["no answer", "too busy", "not allowed"],
 )
-def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
+def test_unreachable_provider_is_not_polled_for_a_while(
     pollable_chat: Connection, fake_provider: FakeProvider, error: Exception, minutes: int
 ) -> None:
-    ids = [carried() for _ in range(status_polling.BATCH + 2)]
+    ids = [send_accepted() for _ in range(status_polling.BATCH + 2)]
     for message_id in ids:
         make_due(message_id)
-    fake_provider.on_fetch_status = failing(error)
-    with later(seconds=0):
+    fake_provider.on_fetch_status = raise_error(error)
+    with travel_by(seconds=0):
         status_polling.poll_statuses()
         assert len(fake_provider.status_queries) == 1, "one lookup answers for all"
         assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
 
 
-def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
+def test_provider_unreachable_for_two_days_is_no_longer_polled(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
-    fake_provider.on_fetch_status = failing(OutcomeUnknown("Fog.", "fog"))
-    with later(hours=49):
+    message_id = send_accepted()
+    fake_provider.on_fetch_status = raise_error(OutcomeUnknown("Fog.", "fog"))
+    with travel_by(hours=49):
         status_polling.poll_statuses()
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
@@ -252,11 +252,11 @@ def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
 def test_message_deleted_at_the_provider_is_not_polled_again(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
-    other = carried()
+    message_id = send_accepted()
+    other = send_accepted()
     make_due(message_id)
     make_due(other)
-    fake_provider.on_fetch_status = failing(PermanentError("Nothing there.", "404"))
+    fake_provider.on_fetch_status = raise_error(PermanentError("Nothing there.", "404"))
     assert status_polling.poll_statuses() == 2, "it says nothing of the others"
     assert (status(message_id), message(message_id).due_at, status_words(message_id)) == (
         "accepted",
@@ -265,16 +265,16 @@ def test_message_deleted_at_the_provider_is_not_polled_again(
     )
 
 
-def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
+def test_internal_error_of_one_integration_does_not_affect_others(
     connection: Connection, pollable_chat: Connection, fake_provider: FakeProvider, simulator: Any
 ) -> None:
-    def stumble(provider_id: str) -> StatusUpdate:
+    def fail_for_one(provider_id: str) -> StatusUpdate:
         if provider_id == message(first).provider_id:
             raise RuntimeError("a fault of the integration's own")
-        return arrived(provider_id)
+        return delivered_update(provider_id)
 
-    first = carried()
-    second = carried()
+    first = send_accepted()
+    second = send_accepted()
     elsewhere = queue_text("+15005550016")
     deliver()
     eventually(
@@ -285,54 +285,54 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
     )
     for message_id in (first, second, elsewhere):
         make_due(message_id)
-    fake_provider.on_fetch_status = stumble
+    fake_provider.on_fetch_status = fail_for_one
     assert status_polling.poll_statuses() == 3
     assert [status(one) for one in (first, second, elsewhere)] == [
         "accepted",
         "delivered",
         "delivered",
     ]
-    assert pause_of(first) == QUARTER, "its turn comes again"
+    assert polling_pause(first) == QUARTER, "its turn comes again"
 
 
-def test_a_callback_that_is_faster_than_the_answer_wins(
+def test_callback_before_the_poll_result_takes_precedence(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def meanwhile(provider_id: str) -> StatusUpdate:
+    def apply_callback_first(provider_id: str) -> StatusUpdate:
         update = StatusUpdate(provider_id=provider_id, status=Status.READ, provider_status="read")
         statuses.apply_status(update, Origin("callback", [pollable_chat.id]))
-        return sent(provider_id)
+        return sent_update(provider_id)
 
-    message_id = carried()
+    message_id = send_accepted()
     make_due(message_id)
-    fake_provider.on_fetch_status = meanwhile
+    fake_provider.on_fetch_status = apply_callback_first
     status_polling.poll_statuses()
-    assert (status(message_id), message(message_id).due_at, sources(message_id)) == (
+    assert (status(message_id), message(message_id).due_at, list_sources(message_id)) == (
         "read",
         None,
         ["callback", "poll"],
     )
 
 
-def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(
+def test_message_whose_provider_id_was_reused_is_not_polled(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    message_id = carried()
+    message_id = send_accepted()
     update_message(message_id, provider_id=None)
     make_due(message_id)
     assert status_polling.poll_statuses() == 0
     assert message(message_id).due_at is None
 
 
-def test_nothing_is_open_while_the_provider_thinks(
+def test_no_transaction_is_open_during_a_poll(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    def look(provider_id: str) -> StatusUpdate:
+    def check_transaction(provider_id: str) -> StatusUpdate:
         assert not db.session().in_transaction()
-        return arrived(provider_id)
+        return delivered_update(provider_id)
 
-    message_id = carried()
+    message_id = send_accepted()
     make_due(message_id)
-    fake_provider.on_fetch_status = look
+    fake_provider.on_fetch_status = check_transaction
     status_polling.poll_statuses()
     assert status(message_id) == Status.DELIVERED

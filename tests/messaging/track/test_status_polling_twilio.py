@@ -28,16 +28,16 @@ from tests.hub_fixtures import (
 from tests.hub_fixtures import signing_app as signing_app
 
 
-def arrived(provider_id: str) -> StatusUpdate:
+def delivered_update(provider_id: str) -> StatusUpdate:
     return StatusUpdate(status=Status.DELIVERED, provider_status="home")
 
 
-def later(**pause: float) -> Any:
+def travel_by(**pause: float) -> Any:
     return time_machine.travel(now() + timedelta(**pause), tick=False)
 
 
 # ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
-def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
+def test_message_with_lost_callbacks_is_delivered_by_polling(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any, served: Flask
 ) -> None:
     message_id = json_of(
@@ -70,7 +70,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     assert fact["text"] == "Signpost asked the provider because no callback had arrived."
 
 
-def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
+def test_message_deleted_at_twilio_is_no_longer_polled(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = queue_text("+15005550016")
@@ -87,7 +87,7 @@ def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
     )
 
 
-def test_a_message_that_was_found_is_asked_for_later(
+def test_found_message_is_polled_later(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     # taken, and answered with 500; no callbacks reach a hub that is not served

@@ -1,4 +1,4 @@
-"""Facts raise a status by rank: repeats and any order end the same."""
+"""Status updates raise a status by rank, in any order and with any repeats."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ GOOD = ("queued", "sending", "sent", "delivered", "read")
 BAD = ("queued", "sending", "sent", "undelivered")
 
 
-def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
+def make_update(word: str, sid: str = SID, **more: object) -> StatusUpdate:
     fields = {"provider_id": sid, "status": STATUSES.get(word), "provider_status": word, **more}
     return StatusUpdate(**fields)  # type: ignore[arg-type]
 
 
-def sent_out(connection: Connection, sid: str = SID) -> str:
-    """Return a message that the provider has accepted under `sid`."""
+def send_accepted(connection: Connection, sid: str = SID) -> str:
+    """Return a message that the provider accepted as `sid`."""
     message_id = queue_text(text=f"text {sid}")
     [claim] = claims.record_and_claim([], {connection.id: 1})
     claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
@@ -58,64 +58,66 @@ def origin(connection: Connection) -> Origin:
 
 
 def test_delivered_message_has_two_platform_events(connection: Connection, origin: Origin) -> None:
-    message_id = sent_out(connection)
+    message_id = send_accepted(connection)
     for word in GOOD[:4]:
-        assert statuses.apply_status(fact(word), origin)
+        assert statuses.apply_status(make_update(word), origin)
     assert status(message_id) == Status.DELIVERED
     assert event_types(message_id) == ["sms_delivered", "sms_sent"]
     assert status_words(message_id) == list(GOOD[:4]), "all are kept"
 
 
-def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin) -> None:
-    message_id = sent_out(connection)
+def test_repeated_update_changes_nothing(connection: Connection, origin: Origin) -> None:
+    message_id = send_accepted(connection)
     for _ in range(3):
-        statuses.apply_status(fact("sent"), origin)
+        statuses.apply_status(make_update("sent"), origin)
     changed = message(message_id).changed_at
-    statuses.apply_status(fact("sent"), origin)
+    statuses.apply_status(make_update("sent"), origin)
     assert message(message_id).changed_at == changed
     assert status_words(message_id) == ["sent"]
     assert event_types(message_id) == ["sms_sent"]
 
 
-def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin: Origin) -> None:
-    message_id = sent_out(connection)
+def test_late_sent_status_does_not_replace_delivered(
+    connection: Connection, origin: Origin
+) -> None:
+    message_id = send_accepted(connection)
     for word in ("delivered", "sent", "queued"):
-        statuses.apply_status(fact(word), origin)
+        statuses.apply_status(make_update(word), origin)
     assert status(message_id) == Status.DELIVERED
     assert event_types(message_id) == ["sms_delivered", "sms_sent"]
 
 
-@pytest.mark.parametrize("told_of", [(1, 3, None), (3, 1, None), (None, 3, 1)])
-def test_the_segments_of_a_message_do_not_hang_on_which_word_came_last(
-    connection: Connection, origin: Origin, told_of: tuple[int | None, ...]
+@pytest.mark.parametrize("reported", [(1, 3, None), (3, 1, None), (None, 3, 1)])
+def test_segments_are_independent_of_the_order_of_updates(
+    connection: Connection, origin: Origin, reported: tuple[int | None, ...]
 ) -> None:
-    message_id = sent_out(connection)
-    for word, segments in zip(("queued", "sent", "delivered"), told_of, strict=True):
-        statuses.apply_status(fact(word, segments=segments), origin)
+    message_id = send_accepted(connection)
+    for word, segments in zip(("queued", "sent", "delivered"), reported, strict=True):
+        statuses.apply_status(make_update(word, segments=segments), origin)
     assert message(message_id).segments == 3
 
 
-def test_undelivered_may_turn_out_delivered(connection: Connection, origin: Origin) -> None:
-    message_id = sent_out(connection)
-    statuses.apply_status(fact("undelivered", code="30003"), origin)
+def test_undelivered_message_may_be_delivered_later(connection: Connection, origin: Origin) -> None:
+    message_id = send_accepted(connection)
+    statuses.apply_status(make_update("undelivered", code="30003"), origin)
     assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
-    statuses.apply_status(fact("delivered"), origin)
+    statuses.apply_status(make_update("delivered"), origin)
     assert (status(message_id), message(message_id).code) == ("delivered", "")
 
 
-def test_an_equal_rank_keeps_the_first(connection: Connection, origin: Origin) -> None:
-    message_id = sent_out(connection)
-    statuses.apply_status(fact("undelivered", code="30003"), origin)
-    statuses.apply_status(fact("failed", code="30008"), origin)
+def test_first_status_of_equal_rank_is_kept(connection: Connection, origin: Origin) -> None:
+    message_id = send_accepted(connection)
+    statuses.apply_status(make_update("undelivered", code="30003"), origin)
+    statuses.apply_status(make_update("failed", code="30008"), origin)
     assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
 
 
 @pytest.mark.parametrize("word", ["receiving", "received", "canceled", "flibbertigibbet", ""])
-def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
+def test_unknown_status_is_recorded_and_changes_nothing(
     connection: Connection, origin: Origin, word: str
 ) -> None:
-    message_id = sent_out(connection)
-    assert statuses.apply_status(fact(word), origin)
+    message_id = send_accepted(connection)
+    assert statuses.apply_status(make_update(word), origin)
     assert (status(message_id), status_words(message_id), event_types(message_id)) == (
         "accepted",
         [word],
@@ -129,7 +131,7 @@ def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_order_and_repetition_ends_the_same(
+def test_any_order_and_repetition_has_the_same_result(
     connection: Connection, origin: Origin, data: st.DataObject
 ) -> None:
     life = data.draw(
@@ -143,11 +145,11 @@ def test_any_order_and_repetition_ends_the_same(
         )
     )
     number = count(StatusEvent) + count(PlatformEvent)  # a fresh id for each example
-    straight, shuffled = (sent_out(connection, f"SM{number:031d}{n}") for n in (0, 1))
+    straight, shuffled = (send_accepted(connection, f"SM{number:031d}{n}") for n in (0, 1))
     for message_id, order in ((straight, life), (shuffled, seen)):
         sid = message(message_id).provider_id or ""
         for word in order:
-            assert statuses.apply_status(fact(word, sid), origin)
+            assert statuses.apply_status(make_update(word, sid), origin)
     assert status(shuffled) == status(straight)
     assert event_types(shuffled) == event_types(straight)
     assert sorted(status_words(shuffled)) == sorted(status_words(straight))
@@ -165,14 +167,14 @@ def test_any_order_and_repetition_ends_the_same(
         Status.READ,
     ],
 )
-def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> None:
+def test_status_is_raised_by_rank_only(start: Status, reported: Status) -> None:
     row = Message(status=start.value, code="before", due_at=now())
     assert raise_status(row, reported, code="after") is (reported.rank > start.rank)
     assert row.status == (reported if reported.rank > start.rank else start)
     assert row.code == ("after" if reported.rank > start.rank else "before")
 
 
-def test_the_ranks_are_those_of_the_design() -> None:
+def test_statuses_are_ranked_as_designed() -> None:
     ladder = [
         "queued",
         "sending",
@@ -190,12 +192,12 @@ def test_the_ranks_are_those_of_the_design() -> None:
 
 
 # ── Which message ─────────────────────────────────────────────────────────────────────────────────
-def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
+def test_callback_before_the_response_finds_its_message_by_the_address(
     connection: Connection, origin: Origin
 ) -> None:
     message_id = queue_text()
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
+    assert statuses.apply_status(make_update("sent", message_id=message_id, attempt=1), origin)
     assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
     claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert status(message_id) == Status.SENT, "the slower answer does not take it back"
@@ -203,11 +205,11 @@ def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
     assert event_types(message_id) == ["sms_sent"]
 
 
-def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
+def test_callback_resolves_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
     message_id = queue_text()
     claims.record_and_claim([], {connection.id: 1})
     update_message(message_id, status=Status.UNKNOWN.value, due_at=now())
-    assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
+    assert statuses.apply_status(make_update("sent", message_id=message_id, attempt=1), origin)
     row = message(message_id)
     assert (row.status, row.due_at) == (
         "sent",
@@ -215,31 +217,39 @@ def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: O
     ), "what is left to do is to ask, should no more be heard"
 
 
-def test_a_fact_of_another_connection_changes_nothing(connection: Connection) -> None:
-    message_id = sent_out(connection)
+def test_update_from_another_connection_changes_nothing(connection: Connection) -> None:
+    message_id = send_accepted(connection)
     other = copy_connection("Another", like=connection)
     for claimed in ({}, {"message_id": message_id, "attempt": 1}):
-        assert not statuses.apply_status(fact("delivered", **claimed), Origin("callback", [other]))
-    assert not statuses.apply_status(fact("delivered"), Origin("callback", []))
+        assert not statuses.apply_status(
+            make_update("delivered", **claimed), Origin("callback", [other])
+        )
+    assert not statuses.apply_status(make_update("delivered"), Origin("callback", []))
     assert (status(message_id), status_words(message_id)) == ("accepted", [])
 
 
-def test_an_address_that_names_another_message_does_not_count_against_the_providers_id(
+def test_provider_id_takes_precedence_over_the_message_in_the_address(
     connection: Connection, origin: Origin
 ) -> None:
-    first = sent_out(connection)
-    second = sent_out(connection, "SM" + "1" * 32)
-    assert statuses.apply_status(fact("delivered", SID, message_id=second, attempt=1), origin)
+    first = send_accepted(connection)
+    second = send_accepted(connection, "SM" + "1" * 32)
+    assert statuses.apply_status(
+        make_update("delivered", SID, message_id=second, attempt=1), origin
+    )
     assert (status(first), status(second)) == ("delivered", "accepted")
 
 
 @pytest.mark.parametrize("named", ["", "msg_nonsense", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"])
-def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, named: str) -> None:
-    sent_out(connection)
+def test_unknown_provider_id_matches_nothing(
+    connection: Connection, origin: Origin, named: str
+) -> None:
+    send_accepted(connection)
     assert not statuses.apply_status(
-        fact("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin
+        make_update("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin
     )
-    assert not statuses.apply_status(fact("delivered", "", message_id=named, attempt=1), origin)
+    assert not statuses.apply_status(
+        make_update("delivered", "", message_id=named, attempt=1), origin
+    )
 
 
 def test_event_without_an_id_matches_no_message(
@@ -247,15 +257,13 @@ def test_event_without_an_id_matches_no_message(
 ) -> None:
     queue_text()
     claims.record_and_claim([], {connection.id: 1})  # an attempt without a provider id is there
-    assert not statuses.apply_status(fact("delivered", ""), origin)
+    assert not statuses.apply_status(make_update("delivered", ""), origin)
 
 
 # ── Which attempt ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def message_tried_twice(connection: Connection) -> str:
-    """Give a message whose second attempt is under way; the first may have arrived after all, as
-    SID.
-    """
+    """Return a message whose second attempt is in progress; the first may have been sent as SID."""
     message_id = queue_text()
     claims.record_and_claim([], {connection.id: 1})
     update_message(message_id, status=Status.QUEUED.value, due_at=now())
@@ -268,7 +276,7 @@ def test_failure_of_an_older_attempt_stays_with_that_attempt(
     message_tried_twice: str, origin: Origin, word: str
 ) -> None:
     assert statuses.apply_status(
-        fact(word, message_id=message_tried_twice, attempt=1, code="30003"), origin
+        make_update(word, message_id=message_tried_twice, attempt=1, code="30003"), origin
     )
     assert status(message_tried_twice) == Status.SENDING
     assert event_types(message_tried_twice) == [], (
@@ -277,23 +285,21 @@ def test_failure_of_an_older_attempt_stays_with_that_attempt(
     assert status_words(message_tried_twice) == [word]
 
 
-def test_an_older_attempt_that_arrived_is_good_news(
-    message_tried_twice: str, origin: Origin
-) -> None:
+def test_delivery_of_an_older_attempt_counts(message_tried_twice: str, origin: Origin) -> None:
     assert statuses.apply_status(
-        fact("delivered", message_id=message_tried_twice, attempt=1), origin
+        make_update("delivered", message_id=message_tried_twice, attempt=1), origin
     )
     assert status(message_tried_twice) == Status.DELIVERED
     assert event_types(message_tried_twice) == ["sms_delivered"]
 
 
 # ── Platform events ───────────────────────────────────────────────────────────────────────────────
-def test_a_platform_event_carries_what_the_provider_said(
+def test_platform_event_contains_the_details_of_the_provider(
     connection: Connection, origin: Origin
 ) -> None:
-    message_id = sent_out(connection)
+    message_id = send_accepted(connection)
     statuses.apply_status(
-        fact(
+        make_update(
             "undelivered", code="30003", details={"MessageSid": SID, "ErrorMessage": "Unreachable"}
         ),
         origin,

@@ -1,6 +1,4 @@
-"""A pause that a provider asks for holds for what it names: a recipient, a sender, an account; and
-an error inside a success.
-"""
+"""Pauses that a provider requests apply to their scope: a recipient, a sender or an account."""
 
 from __future__ import annotations
 
@@ -50,13 +48,13 @@ def end(
     delivery.record_and_claim([calls.Outcome(claim, accepted, error, now(), 12, 429)], {})
 
 
-def claimed(connection: Connection, most: int = 10) -> list[calls.Claim]:
+def claim_messages(connection: Connection, most: int = 10) -> list[calls.Claim]:
     db.session.rollback()
     return delivery.record_and_claim([], {connection.id: most})
 
 
-def rested(connection_id: str) -> float:
-    """Return for how many seconds a connection's sender is left alone."""
+def pause_seconds(connection_id: str) -> float:
+    """Return the remaining pause of a connection's sender in seconds."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
     return (row.paused_until - now()).total_seconds() if row and row.paused_until else 0
@@ -64,35 +62,35 @@ def rested(connection_id: str) -> float:
 
 @pytest.fixture
 def paced_connection(monkeypatch: pytest.MonkeyPatch, fake_chat: Connection) -> Connection:
-    """Give a connection whose provider limits messages to one recipient."""
+    """Return a connection whose provider limits messages to one recipient."""
     monkeypatch.setattr(FakeChat, "per_recipient", 100.0)
     return fake_chat
 
 
 # ── Recipients ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("kind", [SlowDown, TransientError])
-def test_a_recipients_limit_holds_everything_to_them_and_nothing_else(
+def test_recipient_limit_pauses_only_that_recipient(
     paced_connection: Connection, fake_provider: FakeProvider, kind: type[TransientError]
 ) -> None:
     first = queue_message()
     second = queue_message()
     other = queue_message("room-2")
-    [claim] = [one for one in claimed(paced_connection) if one.message_id == first]
+    [claim] = [one for one in claim_messages(paced_connection) if one.message_id == first]
     end(claim, error=kind("Slower.", "busy", 60, scope=Scope.RECIPIENT))
-    assert rested(paced_connection.id) == 0
+    assert pause_seconds(paced_connection.id) == 0
     later = queue_message()
     make_due(second)  # it stood back for a moment while the first one was sent
-    claims = claimed(paced_connection)
+    claims = claim_messages(paced_connection)
     assert {one.message_id for one in claims} & {first, second, later} == set()
     assert status(other) == "sending"
     for one in (first, second, later):
         due = message(one).due_at
         assert due is not None
         assert due - now() > timedelta(seconds=50)
-    assert queue_message("room-3") in {one.message_id for one in claimed(paced_connection)}
+    assert queue_message("room-3") in {one.message_id for one in claim_messages(paced_connection)}
 
 
-def test_several_recipients_at_once_are_the_sender(
+def test_limits_of_several_recipients_pause_the_sender(
     paced_connection: Connection, fake_provider: FakeProvider
 ) -> None:
     for place in ("a", "b", "c"):
@@ -101,23 +99,23 @@ def test_several_recipients_at_once_are_the_sender(
         calls.Outcome(
             one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429
         )
-        for one in claimed(paced_connection)
+        for one in claim_messages(paced_connection)
     ]
     delivery.record_and_claim(ended, {})
-    assert 50 < rested(paced_connection.id) <= 60
+    assert 50 < pause_seconds(paced_connection.id) <= 60
     queue_message("d")
-    assert claimed(paced_connection) == []
+    assert claim_messages(paced_connection) == []
 
 
-def test_a_methods_limit_holds_one_message(
+def test_message_limit_pauses_one_message(
     paced_connection: Connection, fake_provider: FakeProvider
 ) -> None:
     first = queue_message()
     other = queue_message("room-2")
-    claims = {one.message_id: one for one in claimed(paced_connection)}
+    claims = {one.message_id: one for one in claim_messages(paced_connection)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
     assert (
-        rested(paced_connection.id),
+        pause_seconds(paced_connection.id),
         count(RecipientPace) > 0,
         status(first),
         status(other),
@@ -127,12 +125,12 @@ def test_a_methods_limit_holds_one_message(
         "queued",
         "sending",
     )
-    assert queue_message("room-3") in {one.message_id for one in claimed(paced_connection)}
+    assert queue_message("room-3") in {one.message_id for one in claim_messages(paced_connection)}
 
 
 # ── Senders and accounts ──────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("scope", "others"), [(Scope.SENDER, False), (Scope.ACCOUNT, True)])
-def test_an_accounts_limit_holds_every_sender_of_it(
+def test_account_limit_pauses_every_sender_of_the_account(
     hub_demo: Flask, connection: Connection, scope: Scope, others: bool
 ) -> None:
     second = copy_connection("Second", like=connection, sender="+15005550007")
@@ -143,13 +141,13 @@ def test_an_accounts_limit_holds_every_sender_of_it(
         select(Connection).where(Connection.channel == "whatsapp")
     ).first()
     queue_text()
-    [claim] = claimed(connection)
+    [claim] = claim_messages(connection)
     end(claim, error=SlowDown("Too many.", "20429", 60, scope=scope))
-    assert 50 < rested(connection.id) <= 60
-    assert (rested(second) > 50) is others
-    assert rested(stranger) == 0
+    assert 50 < pause_seconds(connection.id) <= 60
+    assert (pause_seconds(second) > 50) is others
+    assert pause_seconds(stranger) == 0
     if whatsapp is not None:
-        assert (rested(whatsapp.id) > 50) is others, "another product of the same account"
+        assert (pause_seconds(whatsapp.id) > 50) is others, "another product of the same account"
     row = db.session.get_one(Throttle, db.session.get_one(Connection, connection.id).throttle)
     assert (
         rate_limit.slowed_rate(
@@ -178,7 +176,7 @@ def test_accepted_message_that_cannot_be_sent_fails_with_its_code(
     assert count(Suppression) == 0
 
 
-def test_a_stop_inside_a_success_opts_out(
+def test_opt_out_in_a_successful_response_is_recorded(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted(
@@ -192,11 +190,11 @@ def test_a_stop_inside_a_success_opts_out(
 @pytest.mark.parametrize(
     ("code", "closed"), [("21610", True), ("21614", True), ("30003", False), ("30007", False)]
 )
-def test_a_callback_opts_out_by_the_codes_of_an_answer(
+def test_callback_opts_out_by_the_same_codes_as_a_response(
     hub_demo: Flask, connection: Connection, code: str, closed: bool
 ) -> None:
     message_id = queue_text()
-    [claim] = claimed(connection)
+    [claim] = claim_messages(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     for _ in range(2):
         post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
@@ -210,7 +208,7 @@ def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(
     hub_demo: Flask, connection: Connection
 ) -> None:
     message_id = queue_text()
-    [claim] = claimed(connection)
+    [claim] = claim_messages(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     refusal = RecipientRefused("They replied STOP.", "21610")
     update = StatusUpdate(
