@@ -26,6 +26,7 @@ from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.integrations import inbound_contents
 from hub.integrations.base import ConfigForm, Integration, SecretField, action, required_secret
 from hub.integrations.calls import call, describe_last, http_errors
+from hub.integrations.error_codes_file import read_error_codes
 from hub.integrations.error_table import ErrorCode, ErrorTable
 from hub.integrations.escaping import escape_html, escape_markdown
 from hub.integrations.gateway import gateway_error
@@ -150,6 +151,7 @@ __all__ = [
     "json_object",
     "phones",
     "plain_text",
+    "read_error_codes",
     "readable",
     "record_exchanges",
     "required_secret",

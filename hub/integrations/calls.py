@@ -9,12 +9,22 @@ from typing import Any
 
 from hub.core.errors import OutcomeUnknown, Unreachable
 from hub.lib.provider_http import (
+    AddressNotAllowed,
     ConnectFailed,
     Exchange,
     ProviderHttpClient,
     ProviderResponse,
     ResponseLost,
 )
+
+
+class NotAllowed(Unreachable):
+    """HUB_HTTP_ALLOW does not contain a private or unencrypted address. `remedy` names it."""
+
+    def __init__(self, text: str, reason: str, remedy: str) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(text, "address_not_allowed")
 
 
 def call(
@@ -30,15 +40,16 @@ def call(
 ) -> ProviderResponse:
     """Make one request to a provider and return its response, whatever the HTTP status.
 
-    `provider` is its name in error messages. `content` is sent as JSON in place of `body`. `hidden`
-    is a secret part of the URL's path, which is not recorded.
+    `provider` is its name in error messages. `content` is sent as JSON in UTF-8 in place of
+    `body`. `hidden` is a secret part of the URL's path, which is not recorded.
 
     Raises Unreachable if the request did not reach the provider, and OutcomeUnknown if no complete
     response was received.
     """
     request_headers = dict(headers or {})
     if content is not None:
-        body = json.dumps(content)
+        # not escaped as ASCII, which would triple the size of most alphabets
+        body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
         request_headers.setdefault("Content-Type", "application/json")
     with http_errors(provider):
         return http.request(method, url, headers=request_headers, body=body, hidden=hidden)
@@ -52,6 +63,9 @@ def http_errors(provider: str) -> Iterator[None]:
     """
     try:
         yield
+    except AddressNotAllowed as problem:
+        text = f"Could not reach {provider}: {problem}"
+        raise NotAllowed(text, problem.reason, problem.remedy) from None
     except ConnectFailed as problem:
         raise Unreachable(f"Could not reach {provider}: {problem}", "unreachable") from None
     except ResponseLost as problem:

@@ -11,7 +11,6 @@ those that are allowed.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import re
 import socket
 import ssl
@@ -44,6 +43,7 @@ from urllib3.util import Timeout
 
 from hub.core.errors import HubError
 from hub.lib import times
+from hub.lib.public_addresses import is_public
 from hub.lib.storable import json_object
 
 CONNECT_SECONDS = 5.0
@@ -62,7 +62,12 @@ class ConnectFailed(HubError):
 
 
 class AddressNotAllowed(ConnectFailed):
-    """The address is not allowed. An admin can allow it with HUB_HTTP_ALLOW."""
+    """The address is not allowed. An admin can allow it with HUB_HTTP_ALLOW, as `remedy` says."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"{reason} {remedy}")
 
 
 class ResponseLost(HubError):
@@ -153,24 +158,6 @@ def _parse_date(text: str) -> datetime | None:
     return parsed if times.in_range(parsed) else None
 
 
-def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet.
-
-    It also checks the IPv4 address in IPv4-mapped, 6to4, Teredo and NAT64 forms.
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
-            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public(str(embedded))
-        # obsolete forms, some of which contain an IPv4 address
-        if ip.is_reserved or ip.is_site_local:
-            return False
-    return ip.is_global and not ip.is_multicast
-
-
 def host_port(url: str) -> str:
     """Return host and port of a URL in the format of HUB_HTTP_ALLOW."""
     parts = urlsplit(url)
@@ -211,7 +198,8 @@ class _GuardedConnection:
         reachable = [entry for entry in entries if is_allowed or is_public(str(entry[4][0]))]
         if not reachable:
             raise AddressNotAllowed(
-                f"{name} is not on the public internet. To allow it, add {name} to HUB_HTTP_ALLOW."
+                f"{name} is not on the public internet.",
+                f"To allow it, add {name} to HUB_HTTP_ALLOW.",
             )
         last_error: OSError | None = None
         timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
@@ -328,8 +316,8 @@ class ProviderHttpClient:
         parts = urlsplit(url)
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise AddressNotAllowed(
-                f"The address of {parts.hostname} is not encrypted. Use its https address,"
-                f" or add {host_port(url)} to HUB_HTTP_ALLOW."
+                f"The address of {parts.hostname} is not encrypted.",
+                f"Use its https address, or add {host_port(url)} to HUB_HTTP_ALLOW.",
             )
 
     @staticmethod
@@ -357,7 +345,8 @@ def _record_exchange(method: str, url: str, hidden: str) -> Exchange:
     """Create the record of a request, and add it to those that are being collected."""
     parts = urlsplit(url)
     path = parts.path.replace(hidden, "•••") if hidden else parts.path
-    exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{path}")
+    server = parts.netloc.rpartition("@")[2]  # without a user name and password
+    exchange = Exchange(method, f"{parts.scheme}://{server}{path}")
     if (exchanges := _exchanges.get()) is not None:
         exchanges.append(exchange)
     return exchange

@@ -45,6 +45,7 @@ METHODS = sorted(
     and callable(getattr(WebhookReceiver, name))
 )
 VALUES = [value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))]
+ERROR_CODE_FIELDS = [field.name for field in dataclasses.fields(api.ErrorCode)]
 FAILURES = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)
 ]
@@ -108,8 +109,14 @@ def test_guide_describes_every_error_with_its_effect(name: str) -> None:
     assert all(row_cells(name))
 
 
+@pytest.mark.parametrize("name", ERROR_CODE_FIELDS)
+def test_guide_describes_every_field_of_an_error_code(name: str) -> None:
+    assert re.search(rf"^\|.*`{name}`.*\|$", REFERENCE, re.MULTILINE)
+
+
 def test_guide_describes_only_existing_names() -> None:
     known = {
+        *ERROR_CODE_FIELDS,
         *ATTRIBUTES,
         *METHODS,
         *(value.__name__ for value in VALUES),

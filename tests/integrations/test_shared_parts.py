@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,22 +22,32 @@ from hub.integrations.api import (
     Price,
     ProviderHttpClient,
     ProviderResponse,
+    Scope,
     SendError,
     Senders,
     SlowDown,
+    Status,
     Unreachable,
     call,
     describe_last,
     escape_html,
     escape_markdown,
     plain_text,
+    read_error_codes,
     record_exchanges,
 )
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 TABLE = ErrorTable(
     "Pushfox",
-    {"archived": ErrorCode(DestinationUnavailable, "It is archived.", "Restore it.", "channel")},
+    {
+        "archived": ErrorCode(DestinationUnavailable, "It is archived.", "Restore it.", "channel"),
+        "quota": ErrorCode(PermanentError, "The quota is used up.", "Buy more."),
+        "daily": ErrorCode(
+            SlowDown, "Too many today.", "Wait.", retry_after=1800.0, scope=Scope.ACCOUNT
+        ),
+        (400, "general"): ErrorCode(DestinationUnavailable, "It failed.", "Look.", sure=False),
+    },
     docs_url="https://docs.pushfox.example",
     credential="token",
     destination="channel",
@@ -62,7 +73,16 @@ def response(status: int, **headers: str) -> ProviderResponse:
         (401, "", False, Unreachable, "http_401"),
         (404, "unknown", True, DestinationUnavailable, "http_404"),
         (413, "", False, PermanentError, "http_413"),
-        (418, "teapot", True, PermanentError, "http_418"),
+        (418, "teapot", True, PermanentError, "teapot"),
+        (418, "Anna has signed.", True, PermanentError, "http_418"),
+        (429, "quota", True, PermanentError, "quota"),
+        (429, "unknown", True, SlowDown, "unknown"),
+        (429, "quota", False, SlowDown, "http_429"),
+        (200, "archived", True, DestinationUnavailable, "archived"),
+        (200, "unknown", True, PermanentError, "unknown"),
+        (200, "archived", False, OutcomeUnknown, "http_200"),
+        (200, "", True, OutcomeUnknown, "http_200"),
+        (501, "", False, OutcomeUnknown, "http_501"),
         (302, "", True, OutcomeUnknown, "http_302"),
         (429, "", False, SlowDown, "http_429"),
         (502, "", False, OutcomeUnknown, "http_502"),
@@ -90,11 +110,98 @@ def test_codes_are_explained_with_the_page_of_the_provider() -> None:
     assert TABLE.explain("never heard of") is None
 
 
-def test_failed_check_names_the_setting_or_asks_to_wait() -> None:
-    rejected = TABLE.failed_check(TABLE.error("http_401"), [])
-    assert (rejected.ok, rejected.field) == (False, "token")
-    busy = TABLE.failed_check(SlowDown("Busy.", "http_429"), [])
-    assert (busy.title, busy.field) == ("Could not reach Pushfox.", "")
+def test_code_has_its_own_wait_scope_and_certainty() -> None:
+    limit = TABLE.error_for(response(429), "daily")
+    assert isinstance(limit, SlowDown)
+    assert (limit.retry_after, limit.scope) == (1800, Scope.ACCOUNT)
+    asked = TABLE.error_for(ProviderResponse(429, {"retry-after": "7"}, b""), "daily")
+    assert isinstance(asked, SlowDown)
+    assert asked.retry_after == 7
+    unsure = TABLE.error_for(response(400), "general")
+    assert isinstance(unsure, DestinationUnavailable)
+    assert not unsure.sure
+
+
+def test_code_of_one_status_means_nothing_with_another() -> None:
+    assert TABLE.error_for(response(404), "general").code == "http_404"
+    assert TABLE.explain("general") is not None
+
+
+def test_table_for_a_team_refuses_other_channels() -> None:
+    assert type(TABLE.error("other_channel")) is PermanentError
+    with pytest.raises(KeyError):
+        ErrorTable("Pushfox", {}).error("other_channel")
+
+
+def test_unknown_codes_may_concern_the_destination() -> None:
+    unknown = ErrorCode(DestinationUnavailable, "It failed.", "Look.", "channel", sure=False)
+    found = ErrorTable("Pushfox", {}, unknown=unknown).error_for(response(418), "teapot")
+    assert isinstance(found, DestinationUnavailable)
+    assert (found.code, found.sure) == ("teapot", False)
+
+
+def test_failed_delivery_has_the_meaning_of_its_code() -> None:
+    update = TABLE.update("quota", Status.FAILED, "rejected", provider_id="7")
+    assert (update.provider_id, update.provider_status, update.code) == ("7", "rejected", "quota")
+    assert update.reason == "The quota is used up. Buy more."
+    assert type(update.error) is PermanentError
+    assert TABLE.update("quota", Status.SENT).error is None
+    assert TABLE.update("never heard of", Status.FAILED).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("problem", "title", "step", "field"),
+    [
+        (TABLE.error("http_401"), "Pushfox rejected the credentials.", "Enter", "token"),
+        (TABLE.error("daily"), "Too many today.", "Wait a minute", ""),
+        (TABLE.error("http_500"), "Pushfox failed before", "Check there", ""),
+        (Unreachable("Down.", "unreachable"), "Could not reach Pushfox.", "Wait a minute", ""),
+        (PermanentError("No.", "teapot"), "Pushfox rejected the test.", "Wait a minute", ""),
+        (OutcomeUnknown("?", "bad_answer"), "The response of Pushfox could", "Wait a minute", ""),
+        (OutcomeUnknown("?", "no_answer"), "Pushfox did not respond.", "Wait a minute", ""),
+    ],
+)
+def test_failed_check_says_what_happened_and_what_to_do(
+    problem: SendError, title: str, step: str, field: str
+) -> None:
+    result = TABLE.failed_check(problem, [])
+    assert result.title.startswith(title)
+    assert result.steps[0].startswith(step)
+    assert (result.ok, result.field) == (False, field)
+
+
+def test_failed_check_names_the_address_to_allow() -> None:
+    table = ErrorTable("Pushfox", {}, server="server")
+    with record_exchanges() as exchanges, pytest.raises(Unreachable) as problem:
+        call(ProviderHttpClient(), "Pushfox", "GET", "https://127.0.0.1:8065/a")
+    result = table.failed_check(problem.value, exchanges)
+    assert result.field == "server"
+    assert result.steps[0] == "To allow it, add 127.0.0.1:8065 to HUB_HTTP_ALLOW."
+    assert "HUB_HTTP_ALLOW" not in result.text
+    assert "https://127.0.0.1:8065/a" in result.response
+
+
+def test_codes_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "pushfox_codes"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "errors.toml").write_text(
+        '4 = { error = "SlowDown", text = "Busy.", remedy = "Wait.", scope = "account" }\n'
+        '"400 general" = { error = "PermanentError", text = "No.", remedy = "Look." }\n'
+        "[receipt]\n"
+        '4 = { error = "PermanentError", text = "Blocked.", remedy = "Call.", field = "sender" }\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    codes = read_error_codes("pushfox_codes")
+    assert codes == {
+        "4": ErrorCode(SlowDown, "Busy.", "Wait.", scope=Scope.ACCOUNT),
+        (400, "general"): ErrorCode(PermanentError, "No.", "Look."),
+        "receipt_4": ErrorCode(PermanentError, "Blocked.", "Call.", "sender"),
+    }
+    for wrong in ('error = "HubError", text = "", remedy = ""', 'error = "SlowDown", cause = ""'):
+        (package / "errors.toml").write_text(f"1 = {{ {wrong} }}\n")
+        with pytest.raises(ValueError, match="code 1"):
+            read_error_codes("pushfox_codes")
 
 
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +221,15 @@ def test_call_sends_json_and_returns_every_status(http_recorder: HttpRecorder) -
     assert http_recorder.bodies == [{"b": 1}]
     assert http_recorder.headers[0]["content-type"] == "application/json"
     described = describe_last(exchanges, "gone")
-    assert described.splitlines() == ["POST http://127.0.0.1/a/•••", "HTTP 404", "code gone"]
+    first = f"POST {http_recorder.url}/a/•••"
+    assert described.splitlines() == [first, "HTTP 404", "code gone"]
+
+
+def test_call_sends_json_as_utf_8(http_recorder: HttpRecorder) -> None:
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
+    http_recorder.answer(200, "ok")
+    call(http, "Pushfox", "POST", http_recorder.url, content={"text": "Привет 🎉"})
+    assert http_recorder.seen[0][1] == '{"text": "Привет 🎉"}'.encode()
 
 
 def test_call_distinguishes_a_lost_response_from_a_refused_connection(

@@ -114,7 +114,7 @@ def test_failed_test_shows_a_remedy_and_only_the_host(
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
     assert "Anyone to trigger" in result.steps[0]
-    assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
+    assert result.response == f"POST {http_recorder.url}/•••\nHTTP 401\ncode url_refused"
 
 
 def test_temporary_failure_is_not_attributed_to_a_setting(

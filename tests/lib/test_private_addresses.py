@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hub.lib import provider_http
 from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderHttpClient
+from hub.lib.public_addresses import is_public
 from tests.lib.provider_pages import Page
 from tests.lib.provider_pages import http as http
 from tests.lib.provider_pages import port as port
@@ -51,7 +51,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_address_is_recognized_in_any_notation(address: str) -> None:
-    assert not provider_http.is_public(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_private_address_is_recognized_in_any_notation(address: str) -> None:
     ],
 )
 def test_public_address_is_recognized(address: str) -> None:
-    assert provider_http.is_public(address)
+    assert is_public(address)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ CODES = {
         "The provider could not be reached.",
         "Check your network and the provider’s status page, then resend the message.",
     ),
+    "address_not_allowed": Problem(
+        "",
+        "Signpost may not connect to this address: it is private, or not encrypted.",
+        "Correct the address in the connection, or ask the operator of Signpost to add its host"
+        " and port to HUB_HTTP_ALLOW. Then resend the message.",
+    ),
     "bad_answer": Problem(
         "",
         "The provider’s response could not be read, so it is not known whether it"

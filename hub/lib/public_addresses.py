@@ -1,0 +1,23 @@
+"""Decide which IP addresses are on the public internet."""
+
+from __future__ import annotations
+
+import ipaddress
+
+
+def is_public(address: str) -> bool:
+    """Return whether an IP address is on the public internet.
+
+    It also checks the IPv4 address in IPv4-mapped, 6to4, Teredo and NAT64 forms.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
+        # obsolete forms, some of which contain an IPv4 address
+        if ip.is_reserved or ip.is_site_local:
+            return False
+    return ip.is_global and not ip.is_multicast
