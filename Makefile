@@ -4,13 +4,15 @@ PYTHON_IN = .venv/bin/python
 PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
-# tests of what no database of the hub's has a part in, or of how pages look: one run of them is enough
+# tests that no database takes part in, and tests of how pages look and act: SQLite's run has them
 NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	$(filter-out %/test_safe_text.py %/test_assets.py,$(wildcard tests/lib/test_*.py)) \
 	$(filter-out %/test_contract.py,$(wildcard tests/integrations/test_*.py)) \
-	$(foreach name,architecture docs,tests/test_$(name).py) \
-	$(foreach name,ports queue_server supervisor,tests/run/test_$(name).py) \
-	$(foreach name,pages screenshots without_javascript,tests/browser/test_$(name).py) \
+	$(filter-out %/test_messages.py,$(wildcard tests/browser/test_*.py)) \
+	$(foreach name,architecture docs whatsapp_story,tests/test_$(name).py) \
+	$(foreach name,ports queue_server supervisor scaffold,tests/run/test_$(name).py) \
+	$(foreach name,generated_client invalid_events,tests/api/test_$(name).py) \
+	tests/app/test_request_checks.py \
 	tests/admin/connections/test_setup_steps.py \
 	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,16 +50,27 @@ POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let tests that watch processes and clocks of their own run one at a time, and leave out the
     long ones unless the run is a long one.
+
+    The largest groups begin first, so that at the end every process has a small test left.
     """
     here = Path(__file__).parent
     if not effort.LONG:
         items[:] = [item for item in items if item.get_closest_marker("long") is None]
-    for item in items:
-        folder = item.path.relative_to(here).parts[0]
-        if folder in {"run", "chaos"} or item.path.name == "test_outages.py":
-            item.add_marker(pytest.mark.xdist_group("processes"))
-        elif folder == "browser" or item.path.name.endswith("story.py"):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    groups = {item: group_of(item.path.relative_to(here)) for item in items}
+    for item, group in groups.items():
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    sizes = Counter(group for group in groups.values() if group)
+    items.sort(key=lambda item: -sizes[groups[item]])
+
+
+def group_of(path: Path) -> str:
+    """Return the group of the tests in a file, which one process runs; '' if any process may."""
+    if path.parts[0] in {"run", "chaos"} or path.name == "test_outages.py":
+        return "processes"
+    if path.parts[0] == "browser" or path.name.endswith("story.py"):
+        return path.name
+    return ""
 
 
 # ── Servers, once for all tests ───────────────────────────────────────────────────────────────────

@@ -46,11 +46,10 @@ State = dict[str, Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder and run them last, so that quick tests report faults first."""
-    own = [item for item in items if HERE in item.path.parents]
-    for item in own:
-        item.add_marker("browser")
-    items[:] = [item for item in items if item not in set(own)] + own
+    """Mark the tests in this folder, so that a run can leave them out."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
 
 
 # ── Once for all ──────────────────────────────────────────────────────────────────────────────────
