@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +23,13 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url
-from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 import hub
-from hub.accounts import passwords
 from hub.core import config
 from hub.core.config import Config
 from hub.core.vocabulary import Role
@@ -42,6 +39,8 @@ from hub.shared import audit
 from tests import databases, effort
 from tests.databases import Template
 from tests.databases import close as close
+from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
+from tests.quick_setup import shared_url_builders as shared_url_builders
 
 PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
@@ -152,38 +151,6 @@ def demo_database(
         if postgres_url:
             databases.restore(db.engine, migrated_database.schema)
         return databases.make_demo(app, folder)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cheap_password_hashes() -> Iterator[None]:
-    """Hash passwords with the least work: the parameters of production take 20 ms each time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        )
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def shared_url_builders() -> Iterator[None]:
-    """Compile the URL builder of each route once for all applications of this process.
-
-    Werkzeug compiles two functions for each of a hundred routes, which is 95% of the time that an
-    application takes to start. A function depends on nothing but the arguments of the key.
-    """
-    compile_builder = Rule._compile_builder
-    builders: dict[Hashable, Callable[..., tuple[str, str]]] = {}
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        defaults = tuple(sorted((rule.defaults or {}).items()))
-        key = (rule.rule, tuple(rule._trace), defaults, append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_once)
-        yield
 
 
 # ── One application for each test ─────────────────────────────────────────────────────────────────

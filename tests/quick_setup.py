@@ -1,0 +1,43 @@
+"""Fixtures of the whole run that make what most tests repeat take less time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+
+import pytest
+from argon2 import PasswordHasher
+from werkzeug.routing import Rule
+
+from hub.accounts import passwords
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_password_hashes() -> Iterator[None]:
+    """Hash passwords with the least work: the parameters of production take 20 ms each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_url_builders() -> Iterator[None]:
+    """Compile the URL builder of each route once for all applications of this process.
+
+    Werkzeug compiles two functions for each of a hundred routes, which is 95% of the time that an
+    application takes to start. A function depends on nothing but the arguments of the key.
+    """
+    compile_builder = Rule._compile_builder
+    builders: dict[Hashable, Callable[..., tuple[str, str]]] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        defaults = tuple(sorted((rule.defaults or {}).items()))
+        key = (rule.rule, tuple(rule._trace), defaults, append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
