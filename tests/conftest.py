@@ -260,6 +260,7 @@ class Browser:
     email: str = ""
     user_id: str = ""
     client: FlaskClient = field(init=False)
+    tokens: dict[str, str] = field(default_factory=dict)  # by session cookie
 
     def __post_init__(self) -> None:
         self.client = self.app.test_client()
@@ -271,9 +272,17 @@ class Browser:
         return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **kwargs)
 
     def token(self) -> str:
-        """Read the token from a page that everybody has: the sign-in page, or one's account."""
-        page = self.get("/sign-in")
-        return token_in(page if page.status_code == 200 else self.get("/account"))
+        """Return the token of the session, read once from the sign-in page or the account page."""
+        if (token := self.tokens.get(self.session())) is None:
+            page = self.get("/sign-in")
+            token = token_in(page if page.status_code == 200 else self.get("/account"))
+            self.tokens[self.session()] = token
+        return token
+
+    def session(self) -> str:
+        """Return the session cookie, or an empty string."""
+        cookie = self.client.get_cookie(self.app.config["SESSION_COOKIE_NAME"], domain="127.0.0.1")
+        return cookie.value if cookie else ""
 
     def sign_in(self, password: str = PASSWORD) -> TestResponse:
         return self.post("/sign-in", {"email": self.email, "password": password})
