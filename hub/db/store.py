@@ -1,7 +1,9 @@
 """The only way to write: take the lock, change, commit once, then wake the workers.
 
 Rare changes use the session. Hot paths use `read` and `write` with statements that are compiled
-once, which also allows to prepare a change before the lock (see hub.db.optimistic_transaction).
+once, which also allows to prepare a change before the lock (see hub.db.optimistic_transaction). A
+prepared change that reaches the session restarts under the lock, so use cases need not know about
+it.
 
 The database is the source of truth. Redis only makes workers check now instead of a little later.
 Without it, messages are delayed and nothing is lost.
@@ -79,9 +81,12 @@ def _refuse_flush(session: Session, *_: Any) -> None:
 
 
 def _refuse_statement(state: ORMExecuteState) -> None:
-    if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get(
-        "hub_writes"
-    ):
+    info = state.session.info
+    is_write = state.is_insert or state.is_update or state.is_delete
+    if is_write and not info.get("hub_writes"):
+        raise ReadOnlySession
+    # a prepared change repeats under the lock only what it read with compiled statements
+    if "hub_pending_write" in info and not info.get("hub_reads_for_cache"):
         raise ReadOnlySession
 
 
@@ -177,15 +182,6 @@ def is_database_failure(error: Exception) -> bool:
     return is_operational or error.connection_invalidated
 
 
-def require_write_lock() -> None:
-    """Restart the change under the lock, if it does not hold it yet.
-
-    Call it before code that reads what the change wrote, or the clock.
-    """
-    if "hub_pending_write" in db.session().info:
-        raise ReadOnlySession
-
-
 @contextmanager
 def savepoint() -> Iterator[None]:
     """Undo the writes of the code inside if it fails.
@@ -256,6 +252,19 @@ def read(statement: Statement, **values: Any) -> list[Row]:
     if pending is not None:
         pending.reads.append((compiled.sql, parameters, rows))
     return compiled.convert_rows(rows)
+
+
+def read_to_change(statement: Statement, **values: Any) -> list[Row]:
+    """Execute a statement and return its rows, which many processes read and then change.
+
+    A prepared change that finds such rows would mostly lose the race for them, and one that has
+    written already may look for its own rows. Both restart under the lock.
+    """
+    rows = read(statement, **values)
+    pending = db.session().info.get("hub_pending_write")
+    if pending is not None and (rows or pending.writes):
+        raise ReadOnlySession
+    return rows
 
 
 def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
@@ -352,8 +361,20 @@ def cached(name: tuple[str, ...], read_value: Callable[[], T]) -> T:
     if cached_value is None or now - cached_value[0] > CACHE_SECONDS:
         if len(values) > 1000:
             values.clear()
-        cached_value = values[name] = (now, read_value())
+        cached_value = values[name] = (now, _read_for_cache(read_value))
     return cast(T, cached_value[1])
+
+
+def _read_for_cache(read_value: Callable[[], T]) -> T:
+    """Read a value that may be a second old, so a prepared change need not repeat the reading."""
+    info = db.session().info
+    if "hub_reads_for_cache" in info:
+        return read_value()
+    info["hub_reads_for_cache"] = True
+    try:
+        return read_value()
+    finally:
+        del info["hub_reads_for_cache"]
 
 
 def list_param(name: str) -> BindParameter[Any]:

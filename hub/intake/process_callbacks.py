@@ -21,7 +21,7 @@ from hub.db.compiled_sql import Statement, table_of
 from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
-from hub.db.store import is_retryable, list_param, require_write_lock, savepoint
+from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
 from hub.intake.callback_rows import COLUMNS, NO_CONNECTION, REMOVED, CallbackRow, callbacks
 from hub.intake.provider_callbacks import request_of
@@ -260,8 +260,6 @@ def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> 
     ):
         raise Refused("no_address", "This webhook contains no address.")
     at = times.clamp_reported(event.at, received_at)
-    if not isinstance(event, Inbound) or not origin.connection_ids:
-        require_write_lock()  # such events read what another callback of the batch may write
     match event:
         case Inbound() if not origin.connection_ids:
             opt_out.process_unassigned_keyword(event, at, origin.callback_id)

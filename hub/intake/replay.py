@@ -16,10 +16,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, literal_column, select
 
 from hub.core.errors import NotFound, Refused
-from hub.db import store
-from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import list_param, transaction
+from hub.db.store import transaction
 from hub.db.types import id_at, is_id, now
 from hub.intake import process_callbacks
 from hub.intake.callback_rows import COLUMNS, REMOVED, CallbackRow
@@ -31,18 +29,9 @@ BATCH = 200
 LONGEST_REST = 0.25  # seconds between batches: the workers and the web server get half of the time
 MOST_REASONS = 20
 EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest time that an ID can contain
+# the columns that identify a fact
+FACT_KEY = ("message_id", "attempt", "source", "provider_status", "code")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_FACTS = Statement(
-    select(
-        *(
-            status_events.c[name]
-            for name in ("message_id", "attempt", "source", "provider_status", "code")
-        )
-    ).where(status_events.c.message_id.in_(list_param("ids")))
-)
-_CAUSES = Statement(
-    select(platform_events.c.cause).where(platform_events.c.cause.in_(list_param("causes")))
-)
 
 
 @dataclass(frozen=True)
@@ -111,17 +100,14 @@ class _CountingBatch(MessageBatch):
     report: Report = field(default_factory=Report)
 
     def write(self) -> None:
-        facts = {
-            (row["message_id"], row["attempt"], row["source"], row["provider_status"], row["code"])
-            for row in self._facts
-        }
-        stored = (
-            {tuple(row) for row in store.read(_FACTS, ids=list({fact[0] for fact in facts}))}
-            if facts
-            else set()
+        facts = {tuple(row[name] for name in FACT_KEY) for row in self._facts}
+        stored_facts = select(*[status_events.c[name] for name in FACT_KEY]).where(
+            status_events.c.message_id.in_({row["message_id"] for row in self._facts})
         )
+        stored = {tuple(row) for row in db.session.execute(stored_facts)}
         causes = {f"{row.id}:{status.value}" for row, status, _ in self._reported}
-        reported = {row[0] for row in store.read(_CAUSES, causes=list(causes))} if causes else set()
+        stored_causes = select(platform_events.c.cause).where(platform_events.c.cause.in_(causes))
+        reported = set(db.session.scalars(stored_causes))
         self.report.new = len(facts - stored)
         self.report.events = len(causes - reported)
         self.report.known = len(self._facts) - self.report.new

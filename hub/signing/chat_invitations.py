@@ -16,9 +16,9 @@ from hub import integrations
 from hub.core.errors import Conflict, HubError, NotFound, Refused
 from hub.core.vocabulary import Address, ConnectionState, RequestState, SignerState
 from hub.db.engine import db
-from hub.db.store import transaction
+from hub.db.store import cached, transaction
 from hub.db.types import new_id, now
-from hub.integrations.base import ChatLinked, ChatPermission
+from hub.integrations.base import ChatLinked, ChatPermission, Integration
 from hub.lib.text import isolate, one_line
 from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import chats
@@ -174,15 +174,25 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
     addresses = {
         kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
     }
-    connection = db.session.get_one(Connection, connection_id)
-    linked = chats.chats_of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
-    if not addresses or linked or not connection.enabled:
+    if not addresses or chats.chats_of({signer.id: addresses}, source_id, [connection_id]):
         return ""
     try:
-        return _link(connection, PERSON, signer.id, PERSON_LIFETIME)
+        integration = cached(("inviting", connection_id), lambda: _inviting(connection_id))
+        if integration is None:
+            return ""
+        token = action_tokens.make_token(
+            PERSON, signer.id, PERSON_LIFETIME, connection_id=connection_id
+        )
+        return integration.invite(token)
     except HubError as problem:  # the text is sent without the link
-        log.error("link.not_made", connection=connection.slug, why=str(problem))
+        log.error("link.not_made", connection=connection_id, why=str(problem))
         return ""
+
+
+def _inviting(connection_id: str) -> Integration | None:
+    """Return the integration of a connection that people can be invited to; None if disabled."""
+    connection = db.session.get_one(Connection, connection_id)
+    return integration_instances.instance(connection) if connection.enabled else None
 
 
 # ── Linking ───────────────────────────────────────────────────────────────────────────────────────

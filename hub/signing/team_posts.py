@@ -11,17 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased, contains_eager
 
 from hub import integrations
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address, EventType, Lane
-from hub.db.compiled_sql import Statement
-from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
-from hub.db.store import list_param, read, require_write_lock
-from hub.db.types import keyring
 from hub.integrations.base import Button
 from hub.lib.crypto import digest
 from hub.messaging.compose import outbox, plan, render
@@ -29,7 +25,7 @@ from hub.messaging.compose.content import buttons_of
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.send import thread_order
-from hub.models import ActionToken, ConnectionInfo, Contact, Message, MessageBody, Recipient
+from hub.models import ActionToken, ConnectionInfo, Contact, Message, MessageBody
 from hub.signing import cards
 from hub.signing.signing_batch import RequestRecord
 
@@ -71,7 +67,6 @@ def draft_posts(
     """Return the drafts of an event's posts: a card with buttons, or a reply in a card's thread."""
     if not planned:
         return []
-    require_write_lock()  # an earlier transaction may have just added a post to reply to
     drafts = []
     card = cards.card(request)
     for post, key, rendered in planned:
@@ -105,18 +100,6 @@ def _keeps_threads(connection: ConnectionInfo) -> bool:
 
 
 # ── Updates of posts ──────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class _Post:
-    """A message that posted a card, or edited one."""
-
-    id: str
-    first_message_id: str  # the message that posted the card
-    connection_id: str
-    event_id: str | None
-    content: dict[str, Any]
-    recipient: Recipient
-
-
 def refresh_posts(
     request: RequestRecord,
     connections: Mapping[str, ConnectionInfo],
@@ -135,11 +118,13 @@ def refresh_posts(
     ]
     if not candidates or request.new:
         return
-    require_write_lock()
     answered = False
     for connection in candidates:
         newest = _newest_post(request, connection, pressed)
-        if newest is None or (event is not None and newest.event_id == event.id):
+        if newest is None:
+            continue
+        post, content = newest
+        if event is not None and post.event_id == event.id:
             continue
         edits = integrations.get(connection.integration).edits_posts(connection.destination)
         answers = (
@@ -151,7 +136,7 @@ def refresh_posts(
             continue
         # several connections may share the secret that proves a press, but only one answers it
         answered = answered or answers
-        draft = _draft_update(newest, request, connection, event)
+        draft = _draft_update(post, content, request, connection, event)
         if pressed is not None:
             reply_to = pressed.reply_to if answers else ""
             draft = replace(draft, manual=True, reply_to=reply_to)
@@ -159,25 +144,29 @@ def refresh_posts(
 
 
 def _draft_update(
-    newest: _Post, request: RequestRecord, connection: ConnectionInfo, event: TeamEvent | None
+    post: Message,
+    content: Mapping[str, Any],
+    request: RequestRecord,
+    connection: ConnectionInfo,
+    event: TeamEvent | None,
 ) -> Draft:
     """Return the draft that updates a post to the current state of its request."""
     buttons = (
-        _usable_buttons(newest.content, request)
+        _usable_buttons(content, request)
         if event is None or event.type == EventType.REMINDER
         else event.buttons
     )
     return Draft(
         connection=connection,
-        recipient=newest.recipient,
-        text=newest.content["text"],
-        subject=newest.content["subject"],
+        recipient=post.contact.recipient,
+        text=content["text"],
+        subject=content["subject"],
         card=cards.card(request, _notes(request)),
         buttons=buttons,
         thread=request.id,
-        edits_id=newest.first_message_id,
+        edits_id=post.edits_id or post.id,  # the message that posted the card
         source_id=request.source_id,
-        event_id=event.id if event else newest.event_id,
+        event_id=event.id if event else post.event_id,
         request_id=request.id,
     )
 
@@ -186,68 +175,54 @@ def _answers(pressed: PressedButton, connection: ConnectionInfo, request: Reques
     """Return whether a connection answers a press: only if no stored post was pressed."""
     if not pressed.reply_to or connection.id not in pressed.connection_ids:
         return False
-    return not (pressed.post and read(_PRESSED, request=request.id, post=pressed.post))
-
-
-_PRESSED = Statement(
-    select(Message.id)
-    .where(Message.request_id == bindparam("request"), Message.provider_id == bindparam("post"))
-    .limit(1)
-)
+    if not pressed.post:
+        return True
+    stored = select(Message.id).where(
+        Message.request_id == request.id, Message.provider_id == pressed.post
+    )
+    return db.session.scalar(stored.limit(1)) is None
 
 
 def _newest_post(
     request: RequestRecord, connection: ConnectionInfo, pressed: PressedButton | None
-) -> _Post | None:
-    """Return the newest card about a request, in its thread or of the pressed button's event."""
+) -> tuple[Message, dict[str, Any]] | None:
+    """Return the newest card about a request with its content, posted or edited.
+
+    It is the newest in the request's thread, or of the pressed button's event.
+    """
     threaded = _keeps_threads(connection)
-    for message_id, edits_id, event_id, sealed, *contact in read(
-        _POSTS, request=request.id, connection=connection.id, place=connection.destination
-    ):
-        if not threaded and pressed is not None and event_id != pressed.event_id:
+    for post, body in db.session.execute(_posts(request, connection)).all():
+        if not threaded and pressed is not None and post.event_id != pressed.event_id:
             continue
         try:
-            content = keyring().open_json(MESSAGE_CONTENT, message_id.partition("_")[2], sealed)
+            content = body.content
         except DecryptionError:
             continue
         if content.get("card"):
-            return _Post(
-                message_id,
-                edits_id or message_id,
-                connection.id,
-                event_id,
-                content,
-                Recipient(*contact),
-            )
+            return post, content
     return None
 
 
-_edited = aliased(Message)
-_POSTS = Statement(
-    select(
-        Message.id,
-        Message.edits_id,
-        Message.event_id,
-        MessageBody._content,
-        Contact.id,
-        Contact.address,
-        Contact.address_key,
+def _posts(request: RequestRecord, connection: ConnectionInfo) -> Select[Message, MessageBody]:
+    """Return the query for the posts about a request that the team can see, newest first."""
+    edited = aliased(Message)
+    never_stood = [status.value for status in thread_order.NEVER_STOOD]
+    return (
+        select(Message, MessageBody)
+        .join(MessageBody, MessageBody.owner_id == Message.id)
+        .join(Message.contact)
+        .options(contains_eager(Message.contact))
+        .outerjoin(edited, edited.id == Message.edits_id)
+        .where(
+            Message.request_id == request.id,
+            Message.connection_id == connection.id,
+            Message.thread != "",
+            Contact.address == connection.destination,
+            func.coalesce(Message.status, "").not_in(never_stood),
+            func.coalesce(edited.status, "").not_in(never_stood),
+        )
+        .order_by(Message.id.desc())
     )
-    .join(MessageBody, MessageBody.owner_id == Message.id)
-    .join(Contact, Contact.id == Message.contact_id)
-    .outerjoin(_edited, _edited.id == Message.edits_id)
-    .where(
-        Message.request_id == bindparam("request"),
-        Message.connection_id == bindparam("connection"),
-        Message.thread != "",
-        Contact.address == bindparam("place"),
-        *[
-            func.coalesce(column, "").not_in([status.value for status in thread_order.NEVER_STOOD])
-            for column in (Message.status, _edited.status)
-        ],
-    )
-    .order_by(Message.id.desc())
-)
 
 
 def _usable_buttons(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
@@ -258,22 +233,18 @@ def _usable_buttons(content: Mapping[str, Any], request: RequestRecord) -> tuple
         return tuple(buttons)
     is_open = request.state == "open" and not request.expired
     owing = {signer.id for signer in request.signers if signer.owes} if is_open else set()
+    query = select(ActionToken.digest, ActionToken.subject, ActionToken.used_at)
     used = {
         token_digest
-        for token_digest, subject, used_at in read(_TOKENS, digests=digests)
+        for token_digest, subject, used_at in db.session.execute(
+            query.where(ActionToken.digest.in_(digests))
+        )
         if used_at is not None
         or not ({signer.id for signer in cards.signers_of_button(subject, request)} & owing)
     }
     return tuple(
         button for button in buttons if not button.token or digest(button.token) not in used
     )
-
-
-_TOKENS = Statement(
-    select(ActionToken.digest, ActionToken.subject, ActionToken.used_at).where(
-        ActionToken.digest.in_(list_param("digests"))
-    )
-)
 
 
 def _notes(request: RequestRecord, limit: int = 3) -> list[str]:

@@ -173,6 +173,61 @@ def test_session_writes_hold_the_write_lock(in_app: Flask, flush: bool) -> None:
     assert len(times) == (2 if db.engine.dialect.name == "sqlite" else 1)
 
 
+def test_session_reads_hold_the_write_lock(in_app: Flask) -> None:
+    runs = []
+
+    @optimistic
+    def change() -> bool:
+        runs.append(increase_counter())
+        return setting_exists("a")
+
+    assert change() is False
+    assert len(runs) == (2 if db.engine.dialect.name == "sqlite" else 1)
+    assert load_counter() == 1
+
+
+def test_session_reads_for_a_cache_do_not_hold_the_write_lock(in_app: Flask) -> None:
+    runs = []
+
+    @optimistic
+    def change() -> bool:
+        runs.append(increase_counter())
+        return store.cached(("setting",), lambda: setting_exists("a"))
+
+    assert change() is False
+    assert len(runs) == 1
+    assert load_counter() == 1
+
+
+@pytest.mark.parametrize(("exists", "writes"), [(True, False), (False, True)])
+def test_rows_read_to_change_hold_the_write_lock(in_app: Flask, exists: bool, writes: bool) -> None:
+    if exists:
+        increase()
+    runs = []
+
+    @optimistic
+    def change() -> list[Any]:
+        runs.append(1)
+        if writes:
+            write(ADD, {"name": "n", "reason": "", "epoch": 1})
+        return store.read_to_change(FIND, name="n")
+
+    assert change() == [(1,)], "also a row that the change has just written"
+    assert len(runs) == (2 if db.engine.dialect.name == "sqlite" else 1)
+
+
+def test_missing_rows_read_to_change_need_no_lock(in_app: Flask) -> None:
+    runs = []
+
+    @optimistic
+    def change() -> list[Any]:
+        runs.append(1)
+        return store.read_to_change(FIND, name="n")
+
+    assert change() == []
+    assert len(runs) == 1
+
+
 def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
     @optimistic
     def change() -> None:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from hub.core.errors import NotFound, Refused
-from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import cached, read, transaction
+from hub.db.store import cached, transaction
 from hub.db.types import is_id
 from hub.integrations.base import FilledTemplate, Integration
 from hub.lib.text import isolate, one_line
@@ -163,10 +162,24 @@ def fill_mapped(
 
 
 def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
-    rows = read(_MAPPED, connection=connection_id, name=name)
+    query = (
+        select(
+            TemplateMapping.locale,
+            ProviderTemplate.external_id,
+            TemplateMapping.variables,
+            ProviderTemplate.variables,
+            ProviderTemplate.text,
+        )
+        .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
+        .where(
+            TemplateMapping.connection_id == connection_id,
+            TemplateMapping.name == name,
+            ProviderTemplate.state == APPROVED,
+        )
+    )
     return {
         locale: MappedTemplate(external, variables_of(chosen), text)
-        for locale, external, chosen, required, text in rows
+        for locale, external, chosen, required, text in db.session.execute(query)
         if fits(chosen, required)
     }
 
@@ -195,23 +208,6 @@ def _parse_variables(stored: str) -> dict[str, str] | None:
     if not isinstance(value, dict):
         return None
     return {str(name): str(text) for name, text in value.items()}
-
-
-_MAPPED = Statement(
-    select(
-        TemplateMapping.locale,
-        ProviderTemplate.external_id,
-        TemplateMapping.variables,
-        ProviderTemplate.variables,
-        ProviderTemplate.text,
-    )
-    .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
-    .where(
-        TemplateMapping.connection_id == bindparam("connection"),
-        TemplateMapping.name == bindparam("name"),
-        ProviderTemplate.state == APPROVED,
-    )
-)
 
 
 def clean_value(value: Any) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import list_param, read, transaction, write
+from hub.db.engine import db
+from hub.db.store import list_param, read, transaction
 from hub.db.types import now
 from hub.models import Contact, LinkedChat
 from hub.shared.address_keys import address_key, address_keys
@@ -24,20 +25,18 @@ def link_chat(
     callback_id: str | None = None,
 ) -> None:
     """Link a chat to the person with these addresses (kind to address), instead of another chat."""
-    keys = [address_key(kind, address) for kind, address in addresses.items()]
-    rows = [
-        {
-            "connection_id": connection_id,
-            "source_id": source_id,
-            "address_key": key,
-            "contact_id": contact_id,
-            "linked_at": now(),
-            "callback_id": callback_id,
-        }
-        for key in keys
-    ]
-    write(_ADD, rows)
-    write(_UPDATE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+    for kind, address in addresses.items():
+        db.session.merge(
+            LinkedChat(
+                connection_id=connection_id,
+                source_id=source_id,
+                address_key=address_key(kind, address),
+                contact_id=contact_id,
+                linked_at=now(),
+                callback_id=callback_id,
+            )
+        )
+    db.session.flush()
 
 
 def chats_of(
@@ -73,23 +72,11 @@ def chats_of(
 @transaction
 def move_chat(before: str, after: str) -> None:
     """Move the links of a chat to the contact that replaces it."""
-    write(_MOVE, {"before": before, "after": after})
+    db.session.execute(
+        update(LinkedChat).where(LinkedChat.contact_id == before).values(contact_id=after)
+    )
 
 
-_ADD = Statement.insert(_chats_table, on_conflict_do_nothing=True)
-_UPDATE = Statement(
-    update(_chats_table)
-    .where(
-        _chats_table.c.connection_id == bindparam("new_connection_id"),
-        _chats_table.c.source_id == bindparam("new_source_id"),
-        _chats_table.c.address_key == bindparam("new_address_key"),
-    )
-    .values(
-        contact_id=bindparam("new_contact_id"),
-        linked_at=bindparam("new_linked_at"),
-        callback_id=bindparam("new_callback_id"),
-    )
-)
 _FIND = Statement(
     select(_chats_table.c.connection_id, _chats_table.c.address_key, Contact.address)
     .join(Contact, Contact.id == _chats_table.c.contact_id)
@@ -100,9 +87,4 @@ _FIND = Statement(
         Contact.erased_at.is_(None),
     )
     .order_by(_chats_table.c.linked_at)
-)
-_MOVE = Statement(
-    update(_chats_table)
-    .where(_chats_table.c.contact_id == bindparam("before"))
-    .values(contact_id=bindparam("after"))
 )

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 from hub.core.errors import DecryptionError
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.encrypted_fields import CONTACT_NAME
-from hub.db.store import list_param, read, require_write_lock, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
 from hub.lib import addresses
 from hub.messaging.contacts import merging
@@ -83,7 +83,6 @@ def _find(
     rows = read(_FIND, **parameters)
     normal_keys = {keys[0] for keys in keys_by_address.values()}
     if other_keys := {row[0] for row in rows} - normal_keys:
-        require_write_lock()
         for known, keys in keys_by_address.items():
             if other_keys.intersection(keys):
                 normal_form = addresses.normalize(known.kind, known.address)

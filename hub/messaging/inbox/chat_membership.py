@@ -5,13 +5,14 @@ Such changes arrive as events and not as messages. The newest one counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
-from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, transaction, write
-from hub.db.types import new_id
+from hub.db.engine import db
+from hub.db.store import transaction
 from hub.integrations.base import ChatPermission
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.suppressions import BY_PROVIDER
@@ -39,42 +40,43 @@ def apply_membership(change: ChatPermission, origin: Origin, at: datetime) -> bo
     if change.team or change.address == receiver.destination:
         _change_destination(receiver, contact.id, change, at)
         return True
-    sender = sender_key(receiver)
     scope = {
-        "key": contact.address_key,
+        "address_key": contact.address_key,
         "channel": receiver.channel,
-        "sender": sender,
+        "sender": sender_key(receiver),
         "test": receiver.test,
+        "source_id": None,
     }
-    suppressions = read(_SUPPRESSIONS, **scope)
-    if any(max(since, lifted_at or since) - PRECISION > at for _, since, lifted_at in suppressions):
+    stored = db.session.scalars(select(Suppression).filter_by(**scope)).all()
+    blocks = [row for row in stored if row.reason == BY_PROVIDER]
+    if any(max(row.since, row.lifted_at or row.since) - PRECISION > at for row in blocks):
         return True  # a newer change is stored
-    active_ids = [row_id for row_id, _, lifted_at in suppressions if lifted_at is None]
     if change.allowed:
-        write(
-            _LIFT,
-            [{"row": row_id, "lifted_at": at, "reason": change.reason} for row_id in active_ids],
-        )
-    # a permission without a block before it is stored too, because an older block may arrive late
-    if not active_ids:
-        write(
-            _ADD_SUPPRESSION,
-            {
-                "id": new_id("sup"),
-                "address_key": contact.address_key,
-                "channel": receiver.channel,
-                "sender": sender,
-                "test": receiver.test,
-                "reason": BY_PROVIDER,
-                "code": CODE,
-                "message_id": None,
-                "since": at,
-                "explanation": change.reason,
-                "lifted_at": at if change.allowed else None,
-                "lift_reason": change.reason if change.allowed else "",
-            },
-        )
+        _lift_blocks(blocks, scope, change, at)
+    elif all(row.lifted_at for row in stored):  # of one scope, only one may be open
+        db.session.add(_block(scope, change, at))
+    db.session.flush()
     return True
+
+
+def _block(scope: Mapping[str, Any], change: ChatPermission, at: datetime) -> Suppression:
+    return Suppression(**scope, reason=BY_PROVIDER, code=CODE, since=at, explanation=change.reason)
+
+
+def _lift_blocks(
+    blocks: Sequence[Suppression], scope: Mapping[str, Any], change: ChatPermission, at: datetime
+) -> None:
+    """Lift the block of a chat.
+
+    A permission without a block before it is stored too, because an older block may arrive late.
+    """
+    active = [row for row in blocks if row.lifted_at is None]
+    if not active:
+        active = [_block(scope, change, at)]
+        db.session.add_all(active)
+    for row in active:
+        row.lifted_at = at
+        row.lift_reason = change.reason
 
 
 def _change_destination(
@@ -90,21 +92,3 @@ def _change_destination(
         destinations.pause_destination(
             receiver.id, contact_id, code=CODE, reason=f"{change.reason} {REMEDY}", at=at
         )
-
-
-_table = table_of(Suppression)
-_SUPPRESSIONS = Statement(
-    select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-        _table.c.address_key == bindparam("key"),
-        _table.c.channel == bindparam("channel"),
-        _table.c.sender == bindparam("sender"),
-        _table.c.test == bindparam("test"),
-        _table.c.reason == BY_PROVIDER,
-    )
-)
-_LIFT = Statement(
-    update(_table)
-    .where(_table.c.id == bindparam("row"))
-    .values(lifted_at=bindparam("lifted_at"), lift_reason=bindparam("reason"))
-)
-_ADD_SUPPRESSION = Statement.insert(_table, on_conflict_do_nothing=True)

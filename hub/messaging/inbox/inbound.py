@@ -14,7 +14,7 @@ from hub.core.vocabulary import Address
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
-from hub.db.store import list_param, read, transaction, write
+from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id
 from hub.integrations import base
 from hub.lib.crypto import digest
@@ -165,7 +165,7 @@ def _find_receiver(inbound: base.Inbound, origin: Origin) -> tuple[ConnectionInf
                     if name in senders_of(connection):
                         return connection, True
     best = next(iter(active or candidates), None)
-    return best, best is not None and _read_senders(best).is_pool
+    return best, best is not None and _senders_of(best).is_pool
 
 
 def _own_sender(connection: ConnectionInfo) -> Collection[str]:
@@ -173,7 +173,13 @@ def _own_sender(connection: ConnectionInfo) -> Collection[str]:
 
 
 def _all_senders(connection: ConnectionInfo) -> Collection[str]:
-    return _read_senders(connection).all
+    return _senders_of(connection).all
+
+
+def _senders_of(connection: ConnectionInfo) -> base.Senders:
+    """Return the senders in a connection's settings, which may be a second old."""
+    senders: base.Senders = cached(("senders", connection.id), lambda: _read_senders(connection))
+    return senders
 
 
 def _read_senders(connection: ConnectionInfo) -> base.Senders:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, or_, select, update
+from sqlalchemy import Select, and_, or_, select
 
 from hub import integrations
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Channel
-from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import cached, list_param, read, transaction, write
+from hub.db.store import cached, transaction
 from hub.db.types import id_at, new_id, now
 from hub.integrations.base import Inbound
 from hub.messaging.compose.outbox import Draft, add
@@ -152,41 +152,53 @@ def _all_spellings(words: Mapping[str, str]) -> Collection[str]:
 def _add_opt_out(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
     """Opt a contact out; return False if it is opted out already, or has opted in since."""
     everywhere = keyword_rules().everywhere
-    channel = "" if everywhere else receiver.channel
-    sender = "" if everywhere else sender_key(receiver)
-    active = read(
-        _ACTIVE, key=contact.address_key, channel=channel, sender=sender, test=receiver.test
-    )
+    scope = {
+        "address_key": contact.address_key,
+        "channel": "" if everywhere else receiver.channel,
+        "sender": "" if everywhere else sender_key(receiver),
+        "test": receiver.test,
+        "source_id": None,
+    }
+    active = _active_suppression(scope)
     # without its code, the suppression is not lifted by a START to the unassigned account
-    if any(code == UNASSIGNED_CODE for _, code in active):
-        write(_CLEAR_CODE, [{"row": row_id} for row_id, _ in active])
+    if active is not None and active.code == UNASSIGNED_CODE:
+        active.code = ""
+        db.session.flush()
         return True
-    scope = {"all": everywhere, "channel": channel, "sender": sender, "connection": receiver.id}
-    if (
-        active
-        or read(_LATER_START, contact=contact.id, at=at, **scope)
-        or read(_LATER_LINK, contact=contact.id, at=at)
-    ):
+    if active is not None or _has_opted_in_since(receiver, contact, at, everywhere=everywhere):
         return False
-    write(
-        _ADD,
-        {
-            "id": new_id("sup"),
-            "address_key": contact.address_key,
-            "channel": channel,
-            "sender": sender,
-            "source_id": None,
-            "test": receiver.test,
-            "reason": BY_KEYWORD,
-            "code": "",
-            "message_id": None,
-            "since": at,
-            "lifted_at": None,
-            "explanation": "",
-            "lift_reason": "",
-        },
-    )
+    db.session.add(Suppression(**scope, reason=BY_KEYWORD, since=at))
+    db.session.flush()
     return True
+
+
+def _active_suppression(scope: Mapping[str, Any]) -> Suppression | None:
+    """Return the suppression of a scope that is not lifted; there is at most one."""
+    return db.session.scalar(select(Suppression).filter_by(**scope, lifted_at=None))
+
+
+def _has_opted_in_since(
+    receiver: ConnectionInfo, contact: Recipient, at: datetime, *, everywhere: bool
+) -> bool:
+    """Return whether a contact sent START to this sender, or opened a link, after `at`."""
+    start = (
+        select(ReceivedMessage.id)
+        .join(Connection, Connection.id == ReceivedMessage.connection_id)
+        .where(
+            ReceivedMessage.contact_id == contact.id,
+            ReceivedMessage.keyword == Keyword.START.value,
+            ReceivedMessage.at > at,
+        )
+    )
+    if not everywhere:
+        same_sender = and_(
+            Connection.channel == receiver.channel, Connection.sender == sender_key(receiver)
+        )
+        start = start.where(or_(Connection.id == receiver.id, same_sender))
+    link = select(Consent.id).where(
+        Consent.contact_id == contact.id, Consent.evidence == BY_LINK, Consent.at > at
+    )
+    return any(db.session.scalar(query.limit(1)) is not None for query in (start, link))
 
 
 def _lift_opt_outs(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> bool:
@@ -194,80 +206,30 @@ def _lift_opt_outs(receiver: ConnectionInfo, contact: Recipient, at: datetime) -
 
     Opt-outs by an admin, a complaint or an invalid number stay.
     """
-    scope = {
-        "keys": _address_keys(contact),
-        "channels": ["", receiver.channel],
-        "senders": ["", sender_key(receiver)],
-        "test": receiver.test,
-    }
+    active = select(Suppression).where(
+        Suppression.address_key.in_(_address_keys(contact)),
+        Suppression.channel.in_(["", receiver.channel]),
+        Suppression.sender.in_(["", sender_key(receiver)]),
+        Suppression.test == receiver.test,
+        Suppression.lifted_at.is_(None),
+        Suppression.since <= at,
+    )
     stop_codes = integrations.get(receiver.integration).stop_codes
-    row_ids = [
-        row_id
-        for row_id, reason, code in read(_LIFTABLE, **scope, at=at)
-        if reason == BY_KEYWORD or code in stop_codes
+    liftable = [
+        row
+        for row in db.session.scalars(active)
+        if row.reason == BY_KEYWORD or row.code in stop_codes
     ]
-    write(_LIFT, [{"row": row_id, "when": at} for row_id in row_ids])
-    return bool(row_ids)
+    for row in liftable:
+        row.lifted_at = at
+    db.session.flush()
+    return bool(liftable)
 
 
 def _address_keys(contact: Recipient) -> list[bytes]:
     """Return the address keys of a contact and of the contacts linked to it."""
     linked = linked_contacts.linked_contacts([contact.id]).get(contact.id, ())
     return [contact.address_key, *(other.address_key for other in linked)]
-
-
-_table = table_of(Suppression)
-_ACTIVE = Statement(
-    select(_table.c.id, _table.c.code).where(
-        _table.c.address_key == bindparam("key"),
-        _table.c.channel == bindparam("channel"),
-        _table.c.sender == bindparam("sender"),
-        _table.c.test == bindparam("test"),
-        _table.c.lifted_at.is_(None),
-        _table.c.source_id.is_(None),
-    )
-)
-_LATER_START = Statement(
-    select(ReceivedMessage.id)
-    .join(Connection, Connection.id == ReceivedMessage.connection_id)
-    .where(
-        ReceivedMessage.contact_id == bindparam("contact"),
-        ReceivedMessage.keyword == Keyword.START.value,
-        ReceivedMessage.at > bindparam("at"),
-        or_(
-            bindparam("all", type_=Boolean),
-            Connection.id == bindparam("connection"),
-            and_(
-                Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender")
-            ),
-        ),
-    )
-    .limit(1)
-)
-_LATER_LINK = Statement(
-    select(Consent.id)
-    .where(
-        Consent.contact_id == bindparam("contact"),
-        Consent.evidence == BY_LINK,
-        Consent.at > bindparam("at"),
-    )
-    .limit(1)
-)
-_CLEAR_CODE = Statement(update(_table).where(_table.c.id == bindparam("row")).values(code=""))
-_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
-_LIFTABLE = Statement(
-    select(_table.c.id, _table.c.reason, _table.c.code).where(
-        _table.c.address_key.in_(list_param("keys")),
-        _table.c.channel.in_(list_param("channels")),
-        _table.c.sender.in_(list_param("senders")),
-        _table.c.test == bindparam("test"),
-        _table.c.lifted_at.is_(None),
-        _table.c.since <= bindparam("at"),
-    )
-)
-_LIFT = Statement(
-    update(_table).where(_table.c.id == bindparam("row")).values(lifted_at=bindparam("when"))
-)
 
 
 # ── Keywords to an account that no connection uses ────────────────────────────────────────────────
@@ -289,45 +251,40 @@ def process_unassigned_keyword(
     )
     given = keyword == Keyword.START
     keys = _address_keys(contact) if given else [contact.address_key]
-    suppressions = read(_UNASSIGNED, keys=keys, channels=["", inbound.channel.value])
-    if any(max(since, lifted_at or since) >= at for _, since, lifted_at in suppressions):
-        return
-    active_ids = [row_id for row_id, _, lifted_at in suppressions if lifted_at is None]
     channel = "" if keyword_rules().everywhere else inbound.channel.value
+    scope: dict[str, Any] = {
+        "address_key": contact.address_key,
+        "channel": channel,
+        "sender": "",
+        "test": False,
+        "source_id": None,
+    }
+    stored = db.session.scalars(_unassigned(keys, inbound.channel)).all()
+    if any(max(row.since, row.lifted_at or row.since) >= at for row in stored):
+        return
+    active = [row for row in stored if row.lifted_at is None]
     if given:
-        write(_LIFT, [{"row": row_id, "when": at} for row_id in active_ids])
+        for row in active:
+            row.lifted_at = at
     # a START without a STOP before it is stored too, because an older STOP may arrive late
-    if not active_ids:
-        write(
-            _ADD,
-            {
-                "id": new_id("sup"),
-                "address_key": contact.address_key,
-                "channel": channel,
-                "sender": "",
-                "test": False,
-                "reason": BY_KEYWORD,
-                "code": UNASSIGNED_CODE,
-                "message_id": None,
-                "since": at,
-                "lifted_at": at if given else None,
-                "explanation": "",
-                "lift_reason": "",
-            },
-        )
-    if given == bool(active_ids):
+    if not active and (given or _active_suppression(scope) is None):
+        row = Suppression(**scope, reason=BY_KEYWORD, code=UNASSIGNED_CODE, since=at)
+        row.lifted_at = at if given else None
+        db.session.add(row)
+    db.session.flush()
+    if given == bool(active):
         _record_consent(contact, channel, at, inbound.text, given=given)
 
 
-_UNASSIGNED = Statement(
-    select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-        _table.c.address_key.in_(list_param("keys")),
-        _table.c.channel.in_(list_param("channels")),
-        _table.c.reason == BY_KEYWORD,
-        _table.c.code == UNASSIGNED_CODE,
-        _table.c.test.is_(False),
+def _unassigned(keys: Collection[bytes], channel: Channel) -> Select[Suppression]:
+    """Return the query for the opt-outs by keywords to an account that no connection uses."""
+    return select(Suppression).where(
+        Suppression.address_key.in_(keys),
+        Suppression.channel.in_(["", channel.value]),
+        Suppression.reason == BY_KEYWORD,
+        Suppression.code == UNASSIGNED_CODE,
+        Suppression.test.is_(False),
     )
-)
 
 
 # ── Consents and replies ──────────────────────────────────────────────────────────────────────────
@@ -364,25 +321,13 @@ def _has_enough_help(receiver: ConnectionInfo, contact: Recipient) -> bool:
 
     Two machines that reply to each other would otherwise never stop.
     """
-    requests = read(
-        _RECENT_HELP,
-        contact=contact.id,
-        connection=receiver.id,
-        since=id_at("inb", now() - HELP_PERIOD),
-    )
-    return len(requests) > MOST_HELP
-
-
-_RECENT_HELP = Statement(
-    select(ReceivedMessage.id)
-    .where(
-        ReceivedMessage.contact_id == bindparam("contact"),
-        ReceivedMessage.connection_id == bindparam("connection"),
+    requests = select(ReceivedMessage.id).where(
+        ReceivedMessage.contact_id == contact.id,
+        ReceivedMessage.connection_id == receiver.id,
         ReceivedMessage.keyword == Keyword.HELP.value,
-        ReceivedMessage.id > bindparam("since"),
+        ReceivedMessage.id > id_at("inb", now() - HELP_PERIOD),
     )
-    .limit(MOST_HELP + 1)
-)
+    return len(db.session.scalars(requests.limit(MOST_HELP + 1)).all()) > MOST_HELP
 
 
 def _reply(receiver: ConnectionInfo, contact: Recipient, text: str) -> None:

@@ -10,9 +10,9 @@ from decimal import Decimal
 import structlog
 from sqlalchemy import bindparam, select, update
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Row, Statement, table_of
 from hub.db.engine import db
-from hub.db.store import list_param, read, require_write_lock, write
+from hub.db.store import list_param, read, read_to_change, write
 from hub.db.types import now
 from hub.messaging.policy import rules
 from hub.messaging.policy.rules import Rules
@@ -48,12 +48,16 @@ class Spending:
 
 def spending_of(connection_id: str, moment: datetime) -> Spending:
     """Return the spending of a connection on the day and in the month of a moment."""
-    today = f"{moment:%Y-%m-%d}"
-    days = {
-        day: Decimal(amount)
-        for day, amount in read(_SPENT, id=connection_id, first=f"{moment:%Y-%m}-01", last=today)
-    }
-    return Spending(days.get(today, NOTHING), sum(days.values(), NOTHING))
+    return _sum_days(read(_SPENT, id=connection_id, **_month_to(moment)), moment)
+
+
+def _month_to(moment: datetime) -> dict[str, str]:
+    return {"first": f"{moment:%Y-%m}-01", "last": f"{moment:%Y-%m-%d}"}
+
+
+def _sum_days(rows: Sequence[Row], moment: datetime) -> Spending:
+    days = {day: Decimal(amount) for day, amount in rows}
+    return Spending(days.get(f"{moment:%Y-%m-%d}", NOTHING), sum(days.values(), NOTHING))
 
 
 def add_spending(
@@ -81,7 +85,6 @@ def alert_near_limit(connection_id: str, before: Spending, after: Spending, limi
         LIMITS, before.shares(limits), after.shares(limits), strict=True
     ):
         if old_share < ALERT <= share:
-            require_write_lock()  # so that only one transaction records the alert
             connection = db.session.get_one(Connection, connection_id)
             audit.record(
                 "connection.spending",
@@ -140,10 +143,8 @@ def correct_prices(messages: Sequence[PricedMessage]) -> None:
     for connection_id, stored in stored_rules.items():
         limits = rules.rules_of_connection(stored, False)
         if limits.is_capped:
-            require_write_lock()  # the spending that was just written is read again
-            alert_near_limit(
-                connection_id, before[connection_id], spending_of(connection_id, moment), limits
-            )
+            rows = read_to_change(_SPENT, id=connection_id, **_month_to(moment))
+            alert_near_limit(connection_id, before[connection_id], _sum_days(rows, moment), limits)
 
 
 def release_estimates(message_ids: Sequence[str]) -> None:

@@ -14,13 +14,12 @@ from typing import TypeVar
 
 import structlog
 from flask import current_app
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 
 from hub.core.errors import DestinationUnavailable, RecipientRefused, SendError
 from hub.core.vocabulary import Status
-from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import cached, read, transaction, wake, write
+from hub.db.store import cached, transaction, wake
 from hub.db.types import now
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Connection, Contact, Message, PausedDestination
@@ -82,36 +81,48 @@ def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
 
     A team's destination that is refused is no recipient who opted out.
     """
-    if isinstance(error, RecipientRefused) and (
-        row.thread or read(_OWN_DESTINATION, connection=row.connection_id, contact=row.contact_id)
-    ):
+    if isinstance(error, RecipientRefused) and (row.thread or _is_own_destination(row)):
         return DestinationUnavailable(str(error), error.code)
     return error
+
+
+def _is_own_destination(row: MessageRow) -> bool:
+    """Return whether a message goes to the destination of its connection's team."""
+    query = (
+        select(Connection.id)
+        .join(Contact, Contact.address == Connection.destination)
+        .where(
+            Connection.id == row.connection_id,
+            Contact.id == row.contact_id,
+            Connection.destination != "",
+        )
+    )
+    return db.session.scalar(query) is not None
 
 
 def pause_destination(
     connection_id: str, contact_id: str, *, code: str, reason: str, at: datetime
 ) -> None:
     """Pause a destination from `at` on. An error from before a reopening changes nothing."""
-    key = {"connection": connection_id, "contact": contact_id}
-    known = read(_KNOWN, **key)
-    if known and known[0][0] is not None and known[0][0] >= at:
-        return
-    is_new = not known or known[0][0] is not None
-    if not known:
-        row = {
-            "connection_id": connection_id,
-            "contact_id": contact_id,
-            "code": code,
-            "reason": reason,
-            "since": at,
-            "reopened_at": None,
-        }
-        write(_ADD, row)
-    write(
-        _PAUSE,
-        {**key, "new_code": code, "new_reason": reason, "new_since": at if is_new else known[0][1]},
+    paused = db.session.get(
+        PausedDestination,
+        (connection_id, contact_id),
+        with_for_update=True,
+        populate_existing=True,
     )
+    if paused is None:
+        paused = PausedDestination(connection_id=connection_id, contact_id=contact_id, since=at)
+        db.session.add(paused)
+        is_new = True
+    else:
+        is_new = paused.reopened_at is not None
+        if paused.reopened_at is not None and paused.reopened_at >= at:
+            return
+    paused.code = code
+    paused.reason = reason
+    paused.since = at if is_new else paused.since
+    paused.reopened_at = None
+    db.session.flush()
     _clear_cache()
     if is_new:
         title, slug = db.session.execute(
@@ -175,16 +186,18 @@ def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None
     An older notice of the opposite may arrive late, and then changes nothing.
     """
     reopen_destination(connection_id, [contact_id], at)
-    if not read(_KNOWN, connection=connection_id, contact=contact_id):
-        row = {
-            "connection_id": connection_id,
-            "contact_id": contact_id,
-            "code": "",
-            "reason": "",
-            "since": at,
-            "reopened_at": at,
-        }
-        write(_ADD, row)
+    if db.session.get(PausedDestination, (connection_id, contact_id)) is None:
+        db.session.add(
+            PausedDestination(
+                connection_id=connection_id,
+                contact_id=contact_id,
+                code="",
+                reason="",
+                since=at,
+                reopened_at=at,
+            )
+        )
+        db.session.flush()
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
@@ -251,33 +264,3 @@ def _read_paused() -> dict[tuple[str, str], str]:
 
 def _clear_cache() -> None:
     current_app.extensions.get("hub.cached", {}).pop(CACHE_KEY, None)
-
-
-_table = table_of(PausedDestination)
-_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
-_SAME_DESTINATION = (
-    _table.c.connection_id == bindparam("connection"),
-    _table.c.contact_id == bindparam("contact"),
-)
-_KNOWN = Statement(
-    select(_table.c.reopened_at, _table.c.since).where(*_SAME_DESTINATION).with_for_update()
-)
-_PAUSE = Statement(
-    update(_table)
-    .where(*_SAME_DESTINATION)
-    .values(
-        code=bindparam("new_code"),
-        reason=bindparam("new_reason"),
-        since=bindparam("new_since"),
-        reopened_at=None,
-    )
-)
-_OWN_DESTINATION = Statement(
-    select(Connection.id)
-    .join(Contact, Contact.address == Connection.destination)
-    .where(
-        Connection.id == bindparam("connection"),
-        Contact.id == bindparam("contact"),
-        Connection.destination != "",
-    )
-)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from hub.core.vocabulary import Status
-from hub.db.compiled_sql import Statement
-from hub.db.store import read
+from hub.db.engine import db
 from hub.db.types import new_id, now
 from hub.messaging.send import throttle_gate
 from hub.messaging.send.calls import Claim, Outcome
@@ -91,7 +90,7 @@ class Isolation:
         if not self._can_claim(connection_id, threads, bulk):
             return []
         claims: list[Claim] = []
-        for (message_id,) in read(_WAITING, connection=connection_id, moment=now()):
+        for message_id in _waiting_messages(connection_id):
             if len(claims) >= threads:
                 break
             try:
@@ -125,13 +124,11 @@ class Isolation:
         return False
 
 
-_WAITING = Statement(
-    select(Message.id)
-    .where(
-        Message.connection_id == bindparam("connection"),
+def _waiting_messages(connection_id: str) -> Sequence[str]:
+    """Return the IDs of a connection's due messages, the first LOOKED_AT."""
+    waiting = select(Message.id).where(
+        Message.connection_id == connection_id,
         Message.status == Status.QUEUED,
-        Message.due_at <= bindparam("moment"),
+        Message.due_at <= now(),
     )
-    .order_by(Message.due_at)
-    .limit(LOOKED_AT)
-)
+    return db.session.scalars(waiting.order_by(Message.due_at).limit(LOOKED_AT)).all()

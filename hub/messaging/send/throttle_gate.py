@@ -28,7 +28,7 @@ from hub.core.errors import (
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import list_param, read, require_write_lock, transaction, write
+from hub.db.store import list_param, read, read_to_change, transaction, write
 from hub.db.types import now
 from hub.lib import times
 from hub.messaging.send import circuit_breaker, rate_limit, senders
@@ -162,8 +162,6 @@ class Gates:
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
-        if missing or self._states:
-            require_write_lock()
         if missing:
             write(_MAKE, [_values(RateState(name)) for name in sorted(missing)])
             self._read(missing)
@@ -284,7 +282,7 @@ class Gates:
         )
 
     def _read(self, names: Collection[str]) -> None:
-        for *values, moment in read(_READ, names=sorted(names), moment=now()):
+        for *values, moment in read_to_change(_READ, names=sorted(names), moment=now()):
             state = RateState(*values)
             self._before[state.name] = RateState(*values)
             if any(

@@ -14,22 +14,20 @@ from typing import Any, TypeVar
 
 import structlog
 from flask import current_app
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, Select, bindparam, delete, select, update
 
 from hub.core.errors import HubError, NotFound
 from hub.core.vocabulary import Lane, Status
-from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.store import (
     in_transaction,
     is_database_failure,
     is_retryable,
-    read,
     transaction,
     wake,
-    write,
 )
-from hub.db.types import is_id, new_id, now
+from hub.db.types import is_id, now
 from hub.messaging.state import row_check
 from hub.models import Connection, Message, ProviderCallback, QuarantinedRow
 
@@ -42,31 +40,6 @@ FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(days=1)
 FAR = timedelta(days=7)  # longer than any pause of Signpost
 AT_ONCE = 100  # entries that one run of the chore retries
-
-_messages = table_of(Message)
-_callbacks = table_of(ProviderCallback)
-_entries = table_of(QuarantinedRow)
-_ADD = Statement.insert(_entries, on_conflict_do_nothing=True)
-_FIND = Statement(
-    select(_entries.c.id, _entries.c.failures).where(
-        _entries.c.table_name == bindparam("table"), _entries.c.row_id == bindparam("row")
-    )
-)
-_COUNT_FAILURE = Statement(
-    update(_entries)
-    .where(_entries.c.id == bindparam("key"))
-    .values(error=bindparam("error"), failures=bindparam("count"), retry_at=bindparam("retry"))
-)
-_HOLD_MESSAGE = Statement(
-    update(_messages)
-    .where(_messages.c.id == bindparam("key"))
-    .values(due_at=None, code=bindparam("reason"))
-)
-_HOLD_CALLBACK = Statement(
-    update(_callbacks)
-    .where(_callbacks.c.id == bindparam("key"))
-    .values(due_at=None, error=bindparam("reason"))
-)
 
 
 def is_transient(problem: Exception) -> bool:
@@ -87,33 +60,15 @@ def reason_of(problem: Exception) -> str:
 @transaction
 def note_row(table: str, row: str, problem: Exception) -> None:
     """Record that a row could not be read or processed, and when Signpost retries it."""
-    entries = read(_FIND, table=table, row=row)
-    if entries:
-        entry_id, failures = entries[0]
-        pause = min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)
-        write(
-            _COUNT_FAILURE,
-            {
-                "key": entry_id,
-                "error": reason_of(problem),
-                "count": failures + 1,
-                "retry": now() + pause,
-            },
-        )
-    else:
-        moment = now()
-        write(
-            _ADD,
-            {
-                "id": new_id("sas"),
-                "table_name": table,
-                "row_id": row,
-                "error": reason_of(problem),
-                "failures": 1,
-                "since": moment,
-                "retry_at": moment + FIRST_PAUSE,
-            },
-        )
+    entry = db.session.scalar(_entry(table, row))
+    moment = now()
+    if entry is None:
+        entry = QuarantinedRow(table_name=table, row_id=row, failures=0, since=moment)
+        db.session.add(entry)
+    entry.retry_at = moment + min(FIRST_PAUSE * 2 ** min(entry.failures, 10), LONGEST_PAUSE)
+    entry.failures += 1
+    entry.error = reason_of(problem)
+    db.session.flush()
     log.error(
         "row.set_aside",
         table=table,
@@ -126,15 +81,19 @@ def note_row(table: str, row: str, problem: Exception) -> None:
 @transaction
 def hold_message(message_id: str, problem: Exception) -> None:
     """Set a message aside: it is not sent until its row is retried."""
-    write(_HOLD_MESSAGE, {"key": message_id, "reason": CODE})
-    note_row(_messages.name, message_id, problem)
+    _execute(update(Message).where(Message.id == message_id).values(due_at=None, code=CODE))
+    note_row(Message.__tablename__, message_id, problem)
 
 
 @transaction
 def hold_callback(callback_id: str, problem: Exception) -> None:
     """Set a callback aside: it is not processed until its row is retried."""
-    write(_HOLD_CALLBACK, {"key": callback_id, "reason": reason_of(problem)})
-    note_row(_callbacks.name, callback_id, problem)
+    _execute(
+        update(ProviderCallback)
+        .where(ProviderCallback.id == callback_id)
+        .values(due_at=None, error=reason_of(problem))
+    )
+    note_row(ProviderCallback.__tablename__, callback_id, problem)
 
 
 def readable_rows(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
@@ -197,12 +156,20 @@ def note_row_once(table: str, row: str, problem: Exception) -> None:
             with current_app.app_context():
                 _note_if_new(table, row, problem)
     except Exception as error:
+        if is_retryable(error):  # the transaction is repeated
+            raise
         log.error("row.not_noted", table=table, row=row, problem=type(error).__name__)
 
 
 def _note_if_new(table: str, row: str, problem: Exception) -> None:
-    if not read(_FIND, table=table, row=row):
+    if db.session.scalar(_entry(table, row)) is None:
         note_row(table, row, problem)
+
+
+def _entry(table: str, row: str) -> Select[QuarantinedRow]:
+    return select(QuarantinedRow).where(
+        QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
+    )
 
 
 # ── Listing and retrying ──────────────────────────────────────────────────────────────────────────
@@ -216,11 +183,7 @@ def list_rows(limit: int = AT_ONCE) -> list[QuarantinedRow]:
 
 def find_entry(table: str, row: str) -> QuarantinedRow | None:
     """Return the entry of a row, or None if it is not set aside."""
-    entry = db.session.scalar(
-        select(QuarantinedRow).where(
-            QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
-        )
-    )
+    entry = db.session.scalar(_entry(table, row))
     return None if entry is None or _is_resolved(entry) else entry
 
 
@@ -236,11 +199,7 @@ def retry_row(entry_id: str) -> None:
 @transaction
 def recheck(table: str, row: str) -> None:
     """Retry a row after a change; if it can be read now, delete its entry."""
-    entry = db.session.scalar(
-        select(QuarantinedRow).where(
-            QuarantinedRow.table_name == table, QuarantinedRow.row_id == row
-        )
-    )
+    entry = db.session.scalar(_entry(table, row))
     if entry is not None:
         db.session.flush()
         _release(entry)
@@ -271,14 +230,14 @@ def _release(entry: QuarantinedRow) -> None:
     entry.retry_at = now() + LONGEST_PAUSE
     if _is_resolved(entry):
         db.session.delete(entry)
-    elif entry.table_name == _messages.name:
+    elif entry.table_name == Message.__tablename__:
         _execute(
             update(Message)
             .where(Message.id == entry.row_id, Message.due_at.is_(None))
             .values(due_at=now(), code="")
         )
         wake("deliver")
-    elif entry.table_name == _callbacks.name:
+    elif entry.table_name == ProviderCallback.__tablename__:
         _execute(
             update(ProviderCallback)
             .where(ProviderCallback.id == entry.row_id, ProviderCallback.due_at.is_(None))
@@ -299,7 +258,7 @@ def _execute(statement: Any) -> None:
 
 def _is_resolved(entry: QuarantinedRow) -> bool:
     """Return whether a row is processed again, or was deleted."""
-    if entry.table_name == _messages.name:
+    if entry.table_name == Message.__tablename__:
         message = db.session.execute(
             select(Message.status, Message.code).where(Message.id == entry.row_id)
         ).first()
@@ -308,7 +267,7 @@ def _is_resolved(entry: QuarantinedRow) -> bool:
             and message.code != CODE
             and message.status != Status.QUEUED
         )
-    if entry.table_name == _callbacks.name:
+    if entry.table_name == ProviderCallback.__tablename__:
         failed_id = select(ProviderCallback.id).where(
             ProviderCallback.id == entry.row_id, ProviderCallback.error != ""
         )

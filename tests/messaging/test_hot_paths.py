@@ -1,0 +1,83 @@
+"""Hot paths are prepared before the write lock, so none of them commits through the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted
+from hub.messaging.send import claims
+from hub.messaging.send.calls import Outcome
+from hub.models import Connection
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import POSTGRES
+from tests.hub_fixtures import (
+    event_body,
+    post_callback,
+    process_pending_callbacks,
+    queue_text,
+    signer_body,
+    source_id,
+    status,
+    status_form,
+    status_target,
+)
+
+SID = "SM" + "0" * 32
+
+pytestmark = pytest.mark.skipif(bool(POSTGRES), reason="every change is a plain transaction there")
+
+
+@pytest.fixture
+def session_commits(connection: Connection) -> Iterator[list[object]]:
+    """Collect the commits of the session."""
+    commits: list[object] = []
+    record = commits.append
+    event.listen(db.session, "after_commit", record)
+    yield commits
+    event.remove(db.session, "after_commit", record)
+
+
+def post_event(external_id: str) -> None:
+    request = {"id": external_id, "title": "Employment Agreement", "sender": {"name": "Acme HR"}}
+    body = event_body(signers=[signer_body("Eric")], request=request)
+    accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+
+
+def test_event_is_accepted_without_the_session(session_commits: list[object]) -> None:
+    post_event("first")  # creates the index key
+    session_commits.clear()
+    post_event("second")
+    assert session_commits == []
+
+
+def test_message_is_claimed_and_recorded_without_the_session(
+    connection: Connection, session_commits: list[object]
+) -> None:
+    message_id = queue_text()
+    assert session_commits, "adding one message by hand is a plain transaction"
+    session_commits.clear()
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    assert status(message_id) == "accepted"
+    assert session_commits == []
+
+
+def test_status_callback_is_processed_without_the_session(
+    hub_demo: Flask, connection: Connection, session_commits: list[object]
+) -> None:
+    message_id = queue_text()
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    session_commits.clear()
+    form = status_form(hub_demo, SID, "delivered")
+    post_callback(hub_demo, form, target=status_target(message_id))
+    assert process_pending_callbacks() == 1
+    assert status(message_id) == "delivered"
+    assert session_commits == []
