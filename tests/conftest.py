@@ -1,6 +1,4 @@
-"""Fixtures of all tests: an application with a database of its own, a queue server, users, the
-simulator.
-"""
+"""Fixtures of all tests: applications, their databases, a queue server, users, the simulator."""
 
 from __future__ import annotations
 
@@ -47,10 +45,9 @@ POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that watch processes and clocks of their own run one at a time, and leave out the
-    long ones unless the run is a long one.
+    """Serialize tests of processes and clocks, and skip long tests in a short run.
 
-    The largest groups begin first, so that at the end every process has a small test left.
+    The largest groups begin first, so that every process ends with a small test.
     """
     here = Path(__file__).parent
     if not effort.LONG:
@@ -75,7 +72,7 @@ def group_of(path: Path) -> str:
 # ── Servers, once for all tests ───────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def queue_url() -> Iterator[str]:
-    """Run a real queue server and give its address."""
+    """Run a real queue server and return its address."""
     # a short path of its own: a socket's path may have a hundred bytes only
     with tempfile.TemporaryDirectory(prefix="hub-") as name:
         folder = Path(name)
@@ -83,7 +80,7 @@ def queue_url() -> Iterator[str]:
         server = subprocess.Popen(queue_server.command(folder), stdout=subprocess.DEVNULL)
         url = f"unix://{folder / 'queue.sock'}"
         with redis.Redis.from_url(url) as client:
-            _wait_until_it_answers(client.ping)
+            _wait_until_serving(client.ping)
         yield url
         server.terminate()
         server.wait(10)
@@ -100,7 +97,7 @@ def secret_keys() -> dict[str, str]:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """Make a database of one's own on the server of HUB_TEST_DATABASE_URL; '' without one."""
+    """Create a database on the server of HUB_TEST_DATABASE_URL, or return '' without one."""
     if not POSTGRES:
         yield ""
         return
@@ -118,7 +115,7 @@ def database() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """Make a database for this run; '' without a server."""
+    """Create a database for this run, or return '' without a server."""
     with database() as url:
         yield url
 
@@ -130,7 +127,7 @@ def migrated_database(
     postgres_url: str,
     secret_keys: dict[str, str],
 ) -> Template:
-    """Migrate once: the database that each test begins with."""
+    """Migrate the database with which each test begins, once."""
     folder = tmp_path_factory.mktemp("migrated")
     with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
         return databases.make_migrated(app, folder)
@@ -144,7 +141,7 @@ def demo_database(
     secret_keys: dict[str, str],
     migrated_database: Template,
 ) -> Template:
-    """Prepare the demo once: the database that tests of `hub_demo` begin with."""
+    """Prepare the demo once: the database with which tests of `hub_demo` begin."""
     folder = tmp_path_factory.mktemp("demo")
     migrated_database.copy_files(folder)
     with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
@@ -156,13 +153,13 @@ def demo_database(
 # ── One application for each test ─────────────────────────────────────────────────────────────────
 @pytest.fixture
 def settings() -> dict[str, str]:
-    """Return what differs from the usual environment; a module or class overrides this fixture."""
+    """Return settings that differ from the usual environment, for a module or class to override."""
     return {}
 
 
 @pytest.fixture
 def template(request: pytest.FixtureRequest) -> Template:
-    """Return the database that this test begins with."""
+    """Return the database with which this test begins."""
     name = "demo_database" if "hub_demo" in request.fixturenames else "migrated_database"
     found: Template = request.getfixturevalue(name)
     return found
@@ -177,7 +174,7 @@ def environ(
     secret_keys: dict[str, str],
     settings: dict[str, str],
 ) -> dict[str, str]:
-    """Return the environment of this test's application, for processes of its own too."""
+    """Return the environment of this test's application, also for separate processes."""
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     template.copy_files(folder)
@@ -197,10 +194,7 @@ def environ(
 
 @pytest.fixture
 def app(environ: dict[str, str], postgres_url: str, template: Template) -> Iterator[Flask]:
-    """Make an application with the shipped routes and texts, and nobody in it.
-
-    No context is pushed.
-    """
+    """Create an application with the shipped routes and texts, and without users."""
     audit.act_as(audit.SYSTEM)  # whoever the last test ended as
     app = make_app(environ)
     with app.app_context():
@@ -213,15 +207,13 @@ def app(environ: dict[str, str], postgres_url: str, template: Template) -> Itera
 
 @pytest.fixture
 def in_app(app: Flask) -> Iterator[Flask]:
-    """Give the application with its context, for tests of use cases; those of pages take `app` or a
-    browser.
-    """
+    """Return the application with its context pushed, for tests of use cases."""
     with app.app_context():
         yield app
 
 
 class Client(FlaskClient):
-    """A client that calls the hub by its own name, as the list of allowed hosts wants it."""
+    """A test client that sends the host name of the hub, as the allowed hosts require."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         if args and isinstance(args[0], str):
@@ -230,7 +222,7 @@ class Client(FlaskClient):
 
 
 def make_app(environ: dict[str, str]) -> Flask:
-    """Make an application from an environment."""
+    """Create an application from an environment."""
     app = hub.create_app(config.load(environ))
     app.testing = True
     app.test_client_class = Client
@@ -245,16 +237,14 @@ def config_of(app: Flask) -> Config:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """Give a browser in which nobody is signed in."""
+    """Return a test client without a signed-in user."""
     return app.test_client()
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Browser:
-    """Somebody's browser: keeps cookies and sends the token against forgery, as the pages' own
-    forms do.
-    """
+    """A browser that keeps cookies and sends the CSRF token, as the forms of pages do."""
 
     app: Flask
     email: str = ""
@@ -272,7 +262,7 @@ class Browser:
         return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **kwargs)
 
     def token(self) -> str:
-        """Return the token of the session, read once from the sign-in page or the account page."""
+        """Return the CSRF token of the session, read once from the sign-in or account page."""
         if (token := self.tokens.get(self.session())) is None:
             page = self.get("/sign-in")
             token = token_in(page if page.status_code == 200 else self.get("/account"))
@@ -294,7 +284,7 @@ def tags_on_one_line(html: str) -> str:
 
 
 def token_in(page: TestResponse) -> str:
-    """Read the token against forgery from a page with a form."""
+    """Return the CSRF token of a page with a form."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert found, f"no form on this page: {page.status}"
     return found[1]
@@ -302,9 +292,9 @@ def token_in(page: TestResponse) -> str:
 
 @pytest.fixture
 def browser_for(app: Flask) -> Callable[..., Browser]:
-    """Give a function that adds a user and returns their browser, signed in by default."""
+    """Return a function that adds a user and returns their browser, signed in by default."""
 
-    def make(role: Role = Role.ADMIN, *, name: str = "", signed_in: bool = True) -> Browser:
+    def add(role: Role = Role.ADMIN, *, name: str = "", signed_in: bool = True) -> Browser:
         from hub.accounts import users
 
         name = name or f"Some {role.title}"
@@ -316,25 +306,25 @@ def browser_for(app: Flask) -> Callable[..., Browser]:
             assert browser.sign_in().status_code == 303
         return browser
 
-    return make
+    return add
 
 
 @pytest.fixture
 def admin(browser_for: Callable[..., Browser]) -> Browser:
-    """Give an admin's browser."""
+    """Return an admin's browser."""
     return browser_for(Role.ADMIN, name="Dana Whitfield")
 
 
 @pytest.fixture
 def anonymous(app: Flask) -> Browser:
-    """Give the browser of somebody who is not signed in."""
+    """Return a browser without a signed-in user."""
     return Browser(app)
 
 
 # ── The provider's stand-in ───────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def simulator(app: Flask) -> Iterator[Any]:
-    """Run the simulator at the address that this test's connections call."""
+    """Run the simulator at the address of this test's connections."""
     from hub.simulator import create_simulator
 
     settings = config_of(app)
@@ -361,22 +351,22 @@ def serving(app: Any, port: int) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 10) -> Any:
-    """Return what `true` gives as soon as it is true; fails the test after a while."""
+def wait_until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    """Return the value of a condition as soon as it is true, and fail the test after a while."""
     deadline = time.monotonic() + seconds
-    while not (found := true()):
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
         time.sleep(0.02)
     return found
 
 
-def _wait_until_it_answers(answers: Callable[[], Any]) -> None:
+def _wait_until_serving(answers: Callable[[], Any]) -> None:
     for _ in range(250):
         try:
             answers()

@@ -1,4 +1,4 @@
-"""Databases that tests begin with: prepared once for each process, and copied for each test."""
+"""Databases with which tests begin: prepared once for each process and copied for each test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Template:
 def template_app(
     folder: Path, queue_url: str, postgres_url: str, secret_keys: dict[str, str]
 ) -> Iterator[Flask]:
-    """Make an application for a template, with its context pushed."""
+    """Create an application for a template, with its context pushed."""
     environ = {
         "HUB_DATA_DIR": str(folder),
         "HUB_REDIS_URL": queue_url,
@@ -57,16 +57,16 @@ def template_app(
 def make_migrated(app: Flask, folder: Path) -> Template:
     """Migrate the database of an application, whose context is pushed."""
     up.migrate()
-    return _keep(folder, "migrated")
+    return _save(folder, "migrated")
 
 
 def make_demo(app: Flask, folder: Path) -> Template:
     """Prepare the demo in the migrated database of an application, whose context is pushed."""
     demo.prepare()
-    return _keep(folder, "demo")
+    return _save(folder, "demo")
 
 
-def _keep(folder: Path, name: str) -> Template:
+def _save(folder: Path, name: str) -> Template:
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         with db.engine.begin() as connection:

@@ -28,5 +28,5 @@ def examples(most: int) -> int:
 
 
 def sized(long: T, short: T) -> T:
-    """Return the size of a test's data: for a long run, or for a short one."""
+    """Return the size of a test's data for a long or a short run."""
     return long if LONG else short

@@ -1,4 +1,4 @@
-"""Every page and file that an admin can open, for tests of what is stored."""
+"""Every page and file that an admin can open, for tests of stored data."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def paths() -> Iterator[str]:
                 yield path.format(row_id)
 
 
-def answer(admin: Browser, zone: str = "UTC") -> None:
-    """See that every page and file answers 200 to a reader in a zone."""
+def assert_all_open(admin: Browser, zone: str = "UTC") -> None:
+    """Check that every page and file answers 200 to a reader in this time zone."""
     admin.client.set_cookie("tz", zone, domain="127.0.0.1")
     failed = []
     for path in list(paths()):

@@ -1,4 +1,4 @@
-"""An integration that only the tests have, installed as a package of a third party would be."""
+"""An integration for tests, installed as a third-party package would be."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hub.integrations.api import (
 
 @dataclass
 class FakeProvider:
-    """The messages that the provider received, and how it answers the next calls."""
+    """The messages that the provider received, and its response to the next calls."""
 
     sent: list[Outbound] = field(default_factory=list)
     max_concurrent: int = 0
@@ -44,7 +44,7 @@ class FakeProvider:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, outbound: Outbound) -> Accepted:
-        """Record a message and answer as the test wants it."""
+        """Record a message and respond as the test specifies."""
         with self._lock:
             self.sent.append(outbound)
             self._in_progress += 1
@@ -57,7 +57,7 @@ class FakeProvider:
 
 
 class FakeChat(Integration):
-    """A chat that cannot tell afterwards what it received."""
+    """A chat without lookups of sent messages."""
 
     contract = 2
     name = "fake_chat"
@@ -154,7 +154,7 @@ def lose_response(outbound: Outbound) -> Accepted:
 
 @pytest.fixture
 def fake_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProvider]:
-    """Install the package with the fake integrations, and return the provider behind them."""
+    """Install the package with the fake integrations and return their provider."""
     kinds = (FakeChat, SearchableChat, PollableChat, ResendingChat, TeamChat)
     install(
         tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds}
@@ -166,7 +166,7 @@ def fake_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[F
 
 
 def install(site: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, str]) -> None:
-    """Put a distribution with these entry points on the path, as pip would."""
+    """Add a distribution with these entry points to the path, as pip would."""
     info = site / "fake_chat-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-chat\nVersion: 1.0\n")

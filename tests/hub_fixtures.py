@@ -1,6 +1,4 @@
-"""Fixtures of the core's tests: a hub in demo mode, its signing app, and workers that run until
-nothing is left.
-"""
+"""Fixtures of a hub in demo mode, its signing app, and workers that run until nothing is left."""
 
 from __future__ import annotations
 
@@ -53,7 +51,7 @@ ANNA = "+442071234567"
 # ── The demo ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def hub_demo(in_app: Flask) -> Iterator[Flask]:
-    """Give an application with the demo's connections and key, its context pushed."""
+    """Return an application with the demo's connections and key, with its context pushed."""
     before = signal.getsignal(signal.SIGTERM)
     demo.prepare()
     db.session.rollback()  # what it has read would hide what others write from now on
@@ -63,20 +61,20 @@ def hub_demo(in_app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def connection(hub_demo: Flask) -> Connection:
-    """Give the demo's SMS connection to the simulator."""
+    """Return the demo's SMS connection to the simulator."""
     return db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
 
 
 @pytest.fixture
 def served(app: Flask) -> Iterator[Flask]:
-    """Serve the application where providers call back."""
+    """Serve the application where providers send callbacks."""
     with serving(app, config_of(app).bind.port):
         yield app
 
 
 @dataclass
 class SigningApp:
-    """A signing app: posts to the API with its key."""
+    """A signing app that posts to the API with its key."""
 
     client: FlaskClient
     key: str
@@ -106,7 +104,7 @@ class SigningApp:
 
 @pytest.fixture
 def signing_app(hub_demo: Flask) -> SigningApp:
-    """Give the demo's signing app, whose key is for test connections."""
+    """Return the demo's signing app, whose key is for test connections."""
     return SigningApp(
         hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
     )
@@ -135,7 +133,7 @@ def signer_body(name: str, number: str | None = ERIC, **more: Any) -> dict[str, 
 
 # ── Messages ──────────────────────────────────────────────────────────────────────────────────────
 def queue_text(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
-    """Queue a direct message over the demo's connection and return its id."""
+    """Queue a direct message over the demo's connection and return its ID."""
     return direct.send_message(to=to, text=text, test=True, **({"channel": "sms"} | options))
 
 
@@ -144,7 +142,7 @@ def source_id() -> str:
 
 
 def message(message_id: str) -> Message:
-    """Read a message as it is now."""
+    """Load a message."""
     db.session.rollback()
     return db.session.get_one(Message, message_id)
 
@@ -171,7 +169,7 @@ def event_types(message_id: str) -> list[str]:
 
 
 def status_words(message_id: str) -> list[str]:
-    """Return what is known of a message, in the order in which it was learnt."""
+    """Return the provider's statuses of a message in the order in which they were recorded."""
     db.session.rollback()
     return list(
         db.session.scalars(
@@ -189,7 +187,7 @@ def count(model: Any) -> int:
 
 @transaction
 def update_message(message_id: str, **columns: Any) -> None:
-    """Put a message's row into a state that takes long to come about."""
+    """Update the row of a message to a state that takes long to arise otherwise."""
     row = db.session.get_one(Message, message_id)
     for name, value in columns.items():
         setattr(row, name, value)
@@ -201,13 +199,13 @@ def set_connection_state(connection_id: str, state: ConnectionState) -> None:
 
 
 def make_due(message_id: str) -> None:
-    """Let it be time to act on a message."""
+    """Make a message due now."""
     update_message(message_id, due_at=now() - timedelta(seconds=1))
 
 
 @transaction
 def clear_throttle(connection: Connection) -> None:
-    """Let a sender go on at once, whatever its provider asked for or its circuit waits for."""
+    """Remove the pause of a sender, whether of the rate limit or the circuit breaker."""
     row = db.session.get(Throttle, connection.throttle, with_for_update=True)
     if row is not None:
         row.ready_at = row.bulk_ready_at = row.refilled_at = None
@@ -215,13 +213,13 @@ def clear_throttle(connection: Connection) -> None:
 
 # ── Workers ───────────────────────────────────────────────────────────────────────────────────────
 def deliver(seconds: float = 15) -> int:
-    """Send until nothing is left; return how many calls were made."""
+    """Send until nothing is due, and return how many calls were made."""
     db.session.rollback()  # requests of this test may have read in its context
     return Dispatcher(ShutdownSignal(seconds)).run(linger=0)
 
 
 def process_pending_callbacks() -> int:
-    """Settle until nothing is left that is due."""
+    """Process callbacks until none is due."""
     db.session.rollback()
     return process_callbacks.process_due(ShutdownSignal(15), linger=0)
 
@@ -232,7 +230,7 @@ def credentials(app: Flask) -> SimulatorCredentials:
 
 
 def texts_at_provider(simulator: Any, to: str = "") -> list[str]:
-    """Return the texts that the provider took, oldest first."""
+    """Return the texts that the provider accepted, oldest first."""
     return [one.body for one in simulator.extensions["simulator"].store.on_phone(to)]
 
 
@@ -261,7 +259,7 @@ def post_callback(
     url: str = "",
     headers: dict[str, str] | None = None,
 ) -> TestResponse:
-    """Post a form to a webhook, signed by Twilio's library for `target`'s public address."""
+    """Post a form to a webhook, signed by Twilio's library for the public address of `target`."""
     fields = dict(form)
     signed = url or config_of(app).public_url + target
     signature = RequestValidator(token or credentials(app).auth_token).compute_signature(
@@ -276,13 +274,13 @@ def post_callback(
 
 
 def status_target(message_id: str, attempt: int = 1) -> str:
-    """Return the request target that a message's status callback is given."""
+    """Return the request target of a message's status callback."""
     return f"{CALLBACK}?message={message_id}&attempt={attempt}"
 
 
 @transaction
 def copy_connection(title: str, *, like: Connection, **settings: str) -> str:
-    """Add an enabled test connection with the settings of another, except those given."""
+    """Add an enabled test connection with the settings of another, except for the given ones."""
     made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
     made.settings_version = 1
@@ -301,12 +299,12 @@ def json_of(response: TestResponse) -> Any:
     return json.loads(response.data)
 
 
-def eventually(true: Any, seconds: float = 10) -> Any:
-    """Return what `true` gives as soon as it is true; the database is read anew each time."""
+def eventually(condition: Any, seconds: float = 10) -> Any:
+    """Return the value of a condition as soon as it is true, with a new session for each try."""
     deadline = time.monotonic() + seconds
     while True:
         db.session.rollback()
-        if found := true():
+        if found := condition():
             return found
         assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A whole hub as `hub up` runs it, and the signing app that posts to it."""
+"""A whole hub as `hub up` runs it, and its signing app."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READY = "Ctrl-C stops everything"
 
 @dataclass
 class Hub:
-    """A running demo: the addresses it printed, its API, its simulator."""
+    """A running demo: its printed addresses, its API and its simulator."""
 
     folder: Path
     database_url: str = ""
@@ -105,7 +105,7 @@ class Hub:
 
     # ── As a signing app ──────────────────────────────────────────────────────────────────────────
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Call the API with the demo's key; raises HTTPError when it refuses."""
+        """Call the API with the demo's key. Raises HTTPError for a refusal."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}",
@@ -117,9 +117,7 @@ class Hub:
             return json.load(answer)
 
     def event(self, kind: str, request: dict[str, Any], **more: Any) -> Any:
-        """Post an event about a request; the answer lists the messages to its signers, and apart
-        the `posts` for the demo's team.
-        """
+        """Post an event about a request; return its messages, and its team posts separately."""
         return split_posts(
             self.call(
                 "POST",
@@ -131,7 +129,7 @@ class Hub:
     def request(
         self, *signers: dict[str, Any], title: str = "Employment Agreement", sender: str = "Acme HR"
     ) -> tuple[str, Any]:
-        """Send a document out for signature; return the id the app gave it and the API's answer."""
+        """Send a document for signature; return its external ID and the API's response."""
         request_id = f"agr-{secrets.token_hex(4)}"
         signers = tuple(
             {"signing_url": f"https://sign.example/r/{request_id}/{one['id']}", **one}
@@ -145,7 +143,7 @@ class Hub:
         return request_id, answer
 
     def message(self, to: str, text: str = "Hello", **over: str) -> str:
-        """Send a direct message and return its id."""
+        """Send a direct message and return its ID."""
         return str(
             self.call(
                 "POST", "/messages", {"to": to, "text": text, **(over or {"channel": "sms"})}
@@ -153,9 +151,7 @@ class Hub:
         )
 
     def wait_for_status(self, message_id: str, *statuses: str) -> dict[str, Any]:
-        """Wait until a message has one of the statuses, delivered unless told otherwise, and return
-        it.
-        """
+        """Wait until a message has one of the statuses, delivered by default, and return it."""
 
         wanted = statuses or ("delivered",)
         deadline = time.monotonic() + 20
@@ -168,7 +164,7 @@ class Hub:
         return dict(found)
 
     def upload(self, content: bytes, name: str, kind: str) -> Any:
-        """Upload a file to attach to messages. Raises HTTPError when the hub refuses it."""
+        """Upload a file to attach to messages. Raises HTTPError for a refusal."""
         form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": its_type}
         with urllib.request.urlopen(
@@ -177,7 +173,7 @@ class Hub:
             return json.load(answer)
 
     def has_inbound(self, sid: str) -> bool:
-        """Tell whether the hub's database has a person's message, by the provider's id of it."""
+        """Return whether the hub stored an inbound message with this provider ID."""
         engine = create_engine(
             self.database_url or f"sqlite:///{self.folder / 'data' / 'hub.db'}", poolclass=NullPool
         )
@@ -190,13 +186,11 @@ class Hub:
 
     # ── As the provider ───────────────────────────────────────────────────────────────────────────
     def number(self) -> str:
-        """Return a phone that nobody has written to."""
+        """Return a phone number without any messages."""
         return f"+1317{next(self.numbers)}"
 
     def use_phone(self, number: str, what: str, **body: Any) -> Any:
-        """Do something at a phone, `-` for that of a person without number: write a `reply`, or
-        open its `window`.
-        """
+        """Send a `reply` from a phone or open its `window`; `-` is a person without a number."""
         path = f"{self.simulator_url}/simulator/phones/{number.replace('+', '%2B')}/{what}"
         request = urllib.request.Request(
             path, json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -207,7 +201,7 @@ class Hub:
     def receive_text(
         self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any
     ) -> None:
-        """Let a person write, and wait until the hub knows."""
+        """Send a text from a phone and wait until the hub has stored it."""
         answer = self.use_phone(number, "reply", channel=channel, text=text, **more)
         assert answer["answer"] == "200", answer
         wait_until(lambda: self.has_inbound(answer["sid"]), 10)
@@ -216,7 +210,7 @@ class Hub:
         return f"{self.simulator_url}/?phone=%2B{number[1:]}"
 
     def call_back(self, sid: str, status: str) -> None:
-        """Report a message's status, signed as the account would."""
+        """Report the status of a message, signed with the account's token."""
         form = {
             "AccountSid": self.credentials.account_sid,
             "MessageSid": sid,
@@ -241,7 +235,7 @@ class Hub:
 
 
 def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
-    """Part what an event told its signers from what was posted for the demo's team."""
+    """Separate the team posts of the demo from the messages to signers."""
     told = answer["messages"]
     return {
         **answer,
@@ -252,7 +246,7 @@ def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def live_hub(folder: Path) -> Iterator[Hub]:
-    """Run a hub in a folder, on PostgreSQL where the tests are; nothing of it is left."""
+    """Run a hub in a folder, on PostgreSQL if the tests use it, and remove it completely."""
     with database() as url:
         hub = Hub(folder, url)
         process = hub.start()

@@ -1,4 +1,4 @@
-"""Run real web servers in processes of their own, and send them bytes exactly as given."""
+"""Run real web servers in separate processes, and send them exact bytes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ COMMANDS = {
 
 
 @dataclass
-class Answer:
-    """The answer of a server."""
+class Response:
+    """The response of a server."""
 
     status: int
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Answer:
 def running_server(
     name: str, environ: Mapping[str, str], folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on HUB_BIND until the block ends; it prints to `server.log` in `folder`."""
+    """Run a server on HUB_BIND until the block ends, with its output in `server.log`."""
     bind = environ["HUB_BIND"]
     host, port = bind.rsplit(":", 1)
     command = [part.format(bind=bind, host=host, port=port) for part in COMMANDS[name]]
@@ -102,7 +102,7 @@ def _wait_until_healthy(
 
 
 def address(environ: Mapping[str, str]) -> tuple[str, int]:
-    """Return where the server listens."""
+    """Return the address at which the server listens."""
     host, port = environ["HUB_BIND"].rsplit(":", 1)
     return host, int(port)
 
@@ -130,17 +130,17 @@ def connect(environ: Mapping[str, str], seconds: float = 10) -> socket.socket:
     return socket.create_connection(address(environ), seconds)
 
 
-def exchange(environ: Mapping[str, str], sent: bytes, seconds: float = 10) -> Answer:
-    """Send bytes on a connection of their own and return the answer."""
+def exchange(environ: Mapping[str, str], sent: bytes, seconds: float = 10) -> Response:
+    """Send bytes on a new connection and return the response."""
     with connect(environ, seconds) as connection:
         connection.sendall(sent)
-        return read_answer(connection)
+        return read_response(connection)
 
 
-def read_answer(connection: socket.socket, *, head_only: bool = False) -> Answer:
-    """Read one answer, ended by its length, its last chunk or the end of the connection.
+def read_response(connection: socket.socket, *, head_only: bool = False) -> Response:
+    """Read one response, which ends with its length, its last chunk or the connection.
 
-    Raises ValueError when the connection ends without one.
+    Raises ValueError if the connection ends without a response.
     """
     with connection.makefile("rb", buffering=0) as stream:
         status = _line(stream)
@@ -152,7 +152,7 @@ def read_answer(connection: socket.socket, *, head_only: bool = False) -> Answer
             headers[name.lower()] = text.strip()
         code = int(status.split()[1])
         body = b"" if head_only or code in (100, 204, 304) else _body(stream, headers)
-        return Answer(code, headers, body)
+        return Response(code, headers, body)
 
 
 def _line(stream: object) -> str:

@@ -1,4 +1,4 @@
-"""A whole hub in a folder of its own, as `make run` starts it, and an agreement in it."""
+"""A whole hub in its own folder, as `make run` starts it, and an agreement in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RAVI = "+919876543210"
 
 
 class Hub:
-    """A whole hub in a folder of its own, as `make run` starts it."""
+    """A whole hub in its own folder, as `make run` starts it."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder
@@ -108,7 +108,7 @@ class Hub:
         return self.message(message_id)
 
     def on_phone(self, number: str) -> list[str]:
-        """Return the texts that the provider took for a number, oldest first."""
+        """Return the texts that the provider accepted for a number, oldest first."""
         credentials = data_dir.simulator_credentials(self.folder / "data")
         token = base64.b64encode(
             f"{credentials.account_sid}:{credentials.auth_token}".encode()
@@ -143,7 +143,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, story_database: str) -> Iterat
 
 @pytest.fixture(scope="module")
 def story_database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a PostgreSQL database that no other test touches; '' for SQLite."""
+    """Return the address of a separate PostgreSQL database, or '' for SQLite."""
     if not postgres_url:
         yield ""
         return
@@ -167,7 +167,7 @@ NUMBERS = count(1)
 
 
 class Agreement:
-    """A signing request of a test's own; every event is a second later than the one before."""
+    """A signing request of one test, whose events are each one second apart."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -175,7 +175,7 @@ class Agreement:
         self.title = f"Agreement {self.id}"
         self.clock = datetime.now(UTC)
 
-    def tell(self, kind: str, **more: Any) -> Any:
+    def post_event(self, kind: str, **more: Any) -> Any:
         self.clock += timedelta(seconds=1)
         request = {"id": self.id, "title": self.title, "sender": {"name": "Acme HR"}}
         return self.hub.post(
@@ -196,7 +196,7 @@ class Agreement:
     def texts(self, number: str) -> list[str]:
         return [text for text in self.hub.on_phone(number) if self.title in text]
 
-    def arrive(self, answer: Any) -> None:
+    def wait_until_delivered(self, answer: Any) -> None:
         for message in answer["messages"]:
             self.hub.delivered(message["id"])
 

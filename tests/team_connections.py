@@ -1,4 +1,4 @@
-"""Connections to a team's channels, for all folders of tests."""
+"""Connections to a team's channels, for the tests of all folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def connect_team(fake_provider: FakeProvider, hub_demo: Flask) -> Callable[[str]
 
 
 def accept_post(outbound: Outbound) -> Accepted:
-    """Answer a post as the kind of its channel does."""
+    """Accept a post as its kind of channel does."""
     if outbound.edits:
         return Accepted(outbound.edits)
     begins = outbound.to.startswith("T") and not outbound.thread
@@ -41,7 +41,7 @@ def accept_post(outbound: Outbound) -> Accepted:
 
 @transaction
 def add_team_connection(place: str) -> str:
-    """Add an enabled connection that posts to a channel; return its id."""
+    """Add an enabled connection that posts to a channel, and return its ID."""
     made = lock_connection(connections.create("team_chat", f"Team {place}", test=True))
     made.settings = {"place": place}
     made.settings_version = 1

@@ -120,15 +120,13 @@ def layer_of(module: str) -> str:
 
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Return every node of a file's syntax tree; the rules share it, since parsing is slow."""
+    """Return every node of a file's syntax tree, parsed once because parsing is slow."""
     return tuple(ast.walk(ast.parse(path.read_text())))
 
 
 @cache
 def imports(path: Path) -> frozenset[str]:
-    """Return every module of ours and of others that a file imports, wherever in it, for type
-    checking too.
-    """
+    """Return every module that a file imports, at any place and for type checking."""
     package = ("hub", *path.relative_to(HUB).parts[:-1])
     found = set()
     for node in nodes(path):
@@ -142,7 +140,7 @@ def imports(path: Path) -> frozenset[str]:
 
 
 def modules_imported(path: Path) -> Iterator[str]:
-    """Return the modules of ours that a file imports, or names in a string to load them."""
+    """Return the hub's modules that a file imports or loads by name."""
     for name in imports(path) | names_in_strings(path):
         if name == "hub" or name.startswith("hub."):
             yield name if module_exists(name) else name.rpartition(".")[0]
@@ -205,7 +203,7 @@ def test_each_queue_has_a_job(queue: str) -> None:
     assert module_exists(f"hub.jobs.{queue}")
 
 
-def test_modules_import_each_other_in_no_cycle() -> None:
+def test_modules_have_no_import_cycles() -> None:
     graph = {
         module_of(path): {name for name in modules_imported(path) if name != module_of(path)}
         for path in MODULES
@@ -213,7 +211,7 @@ def test_modules_import_each_other_in_no_cycle() -> None:
     TopologicalSorter(graph).prepare()
 
 
-def test_only_the_processes_import_the_simulator() -> None:
+def test_only_processes_import_the_simulator() -> None:
     importers = {
         name_of(path)
         for path in MODULES
@@ -225,7 +223,7 @@ def test_only_the_processes_import_the_simulator() -> None:
     }
 
 
-def test_integrations_know_neither_database_nor_queue_nor_flask() -> None:
+def test_integrations_import_neither_database_nor_queue_nor_flask() -> None:
     forbidden = {"flask", "flask_sqlalchemy", "sqlalchemy", "rq", "redis", "psycopg", "flask_wtf"}
     assert not importers_of(forbidden, HUB / "integrations")
 
@@ -239,7 +237,7 @@ def importers_of(packages: set[str], folder: Path) -> dict[str, set[str]]:
     return {name: imported for name, imported in found.items() if imported}
 
 
-def test_integration_imports_its_own_package_and_the_contract_only() -> None:
+def test_integration_imports_only_its_package_and_the_contract() -> None:
     others = {}
     for path in sorted((HUB / "integrations").glob("*/*.py")):
         own = ".".join(module_of(path).split(".")[:3])
@@ -250,7 +248,7 @@ def test_integration_imports_its_own_package_and_the_contract_only() -> None:
     assert not others
 
 
-def test_models_send_nothing() -> None:
+def test_models_import_no_sending_code() -> None:
     assert not importers_of({"requests", "urllib3", "twilio", "rq", "redis"}, HUB / "models")
 
 
@@ -260,8 +258,9 @@ NAME_A_PROVIDER = {"hub/core/config.py"}
 
 @cache
 def integration_names() -> frozenset[str]:
-    """Return the names of the integrations, of the modules and packages that hold them, and of
-    their providers, and their titles. Names of channels, such as WhatsApp, belong to everyone.
+    """Return the names and titles of the integrations, their modules and their providers.
+
+    Names of channels, such as WhatsApp, belong to everyone.
     """
     known = integrations.registry()
     names = {*known, *(cls.__module__.split(".")[2] for cls in known.values())}
@@ -274,22 +273,20 @@ def named_in(text: str) -> set[str]:
     return {name for name in integration_names() if re.search(rf"\b{re.escape(name)}\b", text)}
 
 
-def test_the_search_for_names_finds_each_kind() -> None:
+def test_search_finds_each_kind_of_integration_name() -> None:
     cls = next(iter(integrations.registry().values()))
     for name in (cls.name, cls.title, cls.provider):
         assert named_in(f'if connection.integration == "{name}":')
 
 
 def core() -> list[Path]:
-    """Return what must work for every integration alike: all code and pages but the integrations'
-    and the simulator's own.
-    """
+    """Return all code and pages outside the integrations and the simulator."""
     own = (HUB / "integrations", HUB / "simulator", HUB / "templates" / "simulator")
     files = [*MODULES, *sorted((HUB / "templates").rglob("*.*"))]
     return [path for path in files if not any(folder in path.parents for folder in own)]
 
 
-def test_no_integration_is_named_outside_its_module() -> None:
+def test_integrations_are_not_named_outside_their_modules() -> None:
     named = {name_of(path): found for path in core() if (found := named_in(path.read_text()))}
     listed = NAME_A_PROVIDER & named.keys()
     assert listed == NAME_A_PROVIDER, "one names none any more: take it off the list"
@@ -324,7 +321,7 @@ def test_conditional_expressions_are_not_chained() -> None:
 
 
 def test_values_are_assigned_one_by_one() -> None:
-    """Swapping two values is the one use of a pair on both sides."""
+    """Swapping two values is the only valid use of a pair on both sides."""
     pairs = [
         f"{name_of(path)}:{node.lineno}"
         for path in SOURCES
@@ -356,7 +353,7 @@ def modules_that_import(names: set[str]) -> set[str]:
     return {name_of(path) for path in others if imports(path) & names}
 
 
-def test_modules_have_telling_names() -> None:
+def test_modules_have_descriptive_names() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
     assert not [name_of(path) for path in MODULES if path.stem in vague]
 

@@ -1,4 +1,4 @@
-"""The command line, as a person or a script runs it."""
+"""The command line, as a person or a script uses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.hub_fixtures import (
 def hub(
     folder: Path, *words: str, stdin: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command on a data folder of the test's own."""
+    """Run a command on the test's own data folder."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -47,13 +47,13 @@ def hub(
     )
 
 
-def test_the_help_is_there_at_once_because_nothing_heavy_is_loaded() -> None:
+def test_help_is_fast_because_nothing_heavy_is_loaded() -> None:
     heavy = ("flask", "sqlalchemy", "twilio", "rq", "redis")
     program = f"import sys, hub.cli; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_help_names_every_command(tmp_path: Path) -> None:
+def test_help_lists_every_command(tmp_path: Path) -> None:
     shown = hub(tmp_path, "--help").stdout
     names = (
         "up",
@@ -70,11 +70,11 @@ def test_the_help_names_every_command(tmp_path: Path) -> None:
     assert all(f"\n  {name} " in shown for name in names)
 
 
-def test_the_version_is_told(tmp_path: Path) -> None:
+def test_version_is_printed(tmp_path: Path) -> None:
     assert hub(tmp_path, "--version").stdout.startswith("Signpost ")
 
 
-def test_wrong_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
+def test_invalid_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
     told = hub(tmp_path, "web", HUB_BIND="nowhere", HUB_DEMO="perhaps")
     assert told.returncode == 1
     assert "HUB_BIND: use HOST:PORT" in told.stderr
@@ -82,14 +82,14 @@ def test_wrong_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in told.stderr
 
 
-def test_migrating_makes_a_private_database_and_may_be_repeated(tmp_path: Path) -> None:
+def test_migration_creates_a_private_database_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         done = hub(tmp_path / "data", "migrate")
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "data" / "hub.db").stat().st_mode & 0o077 == 0
 
 
-def test_an_admin_is_created_with_a_password_that_is_piped_in(tmp_path: Path) -> None:
+def test_admin_is_created_with_a_piped_password(tmp_path: Path) -> None:
     hub(tmp_path, "migrate")
     words = ("admin", "create", "--email", "ada@example.com", "--name", "Ada")
     made = hub(tmp_path, *words, stdin="teapots march quietly uphill\n")
@@ -100,7 +100,7 @@ def test_an_admin_is_created_with_a_password_that_is_piped_in(tmp_path: Path) ->
     assert "Traceback" not in again.stderr
 
 
-def test_a_user_is_not_created_without_a_password(tmp_path: Path) -> None:
+def test_user_is_not_created_without_a_password(tmp_path: Path) -> None:
     hub(tmp_path, "migrate")
     told = hub(tmp_path, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
     assert told.returncode == 1
@@ -116,7 +116,7 @@ def test_a_user_is_not_created_without_a_password(tmp_path: Path) -> None:
         (("--live",), {"HUB_DEMO": "1"}, "live"),
     ],
 )
-def test_an_api_key_is_printed_alone(
+def test_api_key_is_printed_alone(
     tmp_path: Path, words: tuple[str, ...], environ: dict[str, str], kind: str
 ) -> None:
     hub(tmp_path, "migrate")
@@ -126,7 +126,7 @@ def test_an_api_key_is_printed_alone(
     assert len(made.stdout.split()) == 1
 
 
-def test_an_empty_expiry_is_refused_rather_than_read_as_never(tmp_path: Path) -> None:
+def test_empty_expiry_is_refused(tmp_path: Path) -> None:
     hub(tmp_path, "migrate")
     refused = hub(tmp_path, "api-key", "create", "signing app", "--expires", "")
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -149,7 +149,7 @@ SID = "SM" + "0" * 32
 
 @pytest.fixture
 def message_with_callbacks(hub_demo: Flask) -> str:
-    """Give a message that was called back about, of which nothing is settled yet."""
+    """Return a message with callbacks that are not yet processed."""
     message_id = queue_text()
     [claim] = claims.record_and_claim(
         [],
@@ -166,7 +166,7 @@ def message_with_callbacks(hub_demo: Flask) -> str:
     return message_id
 
 
-def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
+def test_replay_prints_its_changes_once(
     tmp_path: Path, message_with_callbacks: str, environ: dict[str, str]
 ) -> None:
     first = hub(tmp_path, "replay", "--message", SID, **environ)
@@ -185,7 +185,7 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
     assert "2 status events already known\n" in again.stdout
 
 
-def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
+def test_failed_replay_explains_why_and_exits_with_1(
     tmp_path: Path, message_with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "sent"))
@@ -212,7 +212,7 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
         (("--message", "SM123"), 1, "No callback about 'SM123' is stored."),
     ],
 )
-def test_a_replay_of_nothing_that_exists_says_what_to_give(
+def test_replay_without_a_match_explains_what_to_specify(
     tmp_path: Path,
     message_with_callbacks: str,
     environ: dict[str, str],

@@ -1,4 +1,4 @@
-"""The documents keep up with the code, and the locks are what they promise."""
+"""The documentation matches the code, and lock files are complete."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
     page = docs_copy / "docs" / "settings.md"
     before = page.read_text()
     page.write_text(before.replace("| `HUB_LOCALE` | `en`", "| `HUB_LOCALE` | `de`"))
-    assert "docs/settings.md has an outdated table. Run: make docs" in check(docs_copy)
-    assert make_docs(docs_copy).returncode == 0
+    assert "docs/settings.md has an outdated table. Run: make docs" in check_docs(docs_copy)
+    assert build_docs(docs_copy).returncode == 0
     assert page.read_text() == before
 
 
@@ -75,22 +75,22 @@ def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
 def test_broken_page_is_reported(docs_copy: Path, text: str, why: str) -> None:
     page = docs_copy / "docs" / "times.md"
     page.write_text(f"{page.read_text()}\n{text}\n")
-    assert why in check(docs_copy)
+    assert why in check_docs(docs_copy)
 
 
 def test_page_without_a_title_is_reported(docs_copy: Path) -> None:
     (docs_copy / "docs" / "times.md").write_text("Signpost stores times in UTC.\n")
-    assert "docs/times.md does not begin with a title" in check(docs_copy)
+    assert "docs/times.md does not begin with a title" in check_docs(docs_copy)
 
 
 def test_page_missing_on_the_start_page_is_reported(docs_copy: Path) -> None:
     (docs_copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
-    assert "docs/lost.md is missing on the start page" in check(docs_copy)
+    assert "docs/lost.md is missing on the start page" in check_docs(docs_copy)
 
 
 def test_broken_link_in_the_readme_is_reported(docs_copy: Path) -> None:
     (docs_copy / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
-    assert "README.md links to docs/rulse.md, which does not exist." in check(docs_copy)
+    assert "README.md links to docs/rulse.md, which does not exist." in check_docs(docs_copy)
 
 
 def test_documentation_lists_every_dependency() -> None:
@@ -122,7 +122,7 @@ def test_each_dependency_is_imported_and_each_import_is_declared() -> None:
 
 
 def imported_modules() -> set[str]:
-    """Return the first part of the name of every module that the hub imports."""
+    """Return the top-level name of every module that the hub imports."""
     found = set()
     for path in (ROOT / "hub").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -139,7 +139,7 @@ def test_readme_is_short() -> None:
 
 @pytest.fixture
 def docs_copy(tmp_path: Path) -> Path:
-    """Return a copy of the files that the documentation is built from."""
+    """Return a copy of the files from which the documentation is built."""
     for name in ("bin", "docs", "hub", "migrations", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "wsgi.py"):
@@ -149,7 +149,7 @@ def docs_copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def build_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(checkout)}
     command = [sys.executable, str(checkout / "bin" / "docs"), *arguments]
     return subprocess.run(
@@ -157,14 +157,14 @@ def make_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def check(checkout: Path) -> str:
+def check_docs(checkout: Path) -> str:
     """Return the report of `bin/docs --check` for a checkout with a problem."""
-    made = make_docs(checkout, "--check")
+    made = build_docs(checkout, "--check")
     assert made.returncode == 1
     return made.stderr
 
 
-def make(*words: str) -> str:
+def run_make(*words: str) -> str:
     command = ["make", "-s", "--no-print-directory", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
@@ -172,15 +172,15 @@ def make(*words: str) -> str:
 def test_make_help_lists_every_target() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
-    assert re.findall(r"^  make (\S+) +\S", make("help"), re.MULTILINE) == phony[1].split()
+    assert re.findall(r"^  make (\S+) +\S", run_make("help"), re.MULTILINE) == phony[1].split()
 
 
 def test_make_alone_shows_the_help() -> None:
-    assert make() == make("help")
+    assert run_make() == run_make("help")
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_a_lock_pins_every_package_by_hash_and_names_no_place(lock: Path) -> None:
+def test_lock_pins_every_package_by_hash_without_an_index(lock: Path) -> None:
     text = lock.read_text()
     packages = re.split(r"\n(?=\S)", text.strip())
     assert len(packages) > 20

@@ -1,6 +1,4 @@
-"""`hub worker` while its queue server is away or refuses to write, and jobs that meet a moment of
-that.
-"""
+"""`hub worker` and its jobs while the queue server is unreachable or refuses to write."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ __all__ = ["hub_demo"]
 
 
 class Queue:
-    """A queue server of this test's own, which may go and come back."""
+    """A queue server that the test can stop and start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,10 +48,10 @@ class Queue:
             self.process.wait()
 
     def refuse(self) -> None:
-        """Answer every write with an error, as a server whose disk is full does."""
+        """Answer every write with an error, like a server with a full disk."""
         self.client.config_set("min-replicas-to-write", 1)
 
-    def take(self) -> None:
+    def accept(self) -> None:
         self.client.config_set("min-replicas-to-write", 0)
 
     def workers(self) -> int:
@@ -77,7 +75,7 @@ def settings(queue: Queue) -> dict[str, str]:
 
 
 class Workers:
-    """`hub worker` with these queues."""
+    """A `hub worker` process for these queues."""
 
     def __init__(self, queues: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
         self.printed = folder / "printed"
@@ -102,9 +100,7 @@ class Workers:
 def run_workers(
     environ: dict[str, str], tmp_path: Path, queue: Queue
 ) -> Iterator[Callable[..., Workers]]:
-    """Give a function that starts `hub worker` with some queues, and returns it when all of them
-    are worked off.
-    """
+    """Return a function that starts `hub worker`, and returns it when its queues are empty."""
     started: list[Workers] = []
 
     def start(*queues: str) -> Workers:
@@ -119,7 +115,7 @@ def run_workers(
 
 
 @pytest.mark.parametrize("away", [True, False], ids=["stopped", "refuses writes"])
-def test_workers_wait_for_their_queue_server_however_long_it_is_away(
+def test_workers_wait_for_their_queue_server_for_any_time(
     away: bool, queue: Queue, run_workers: Callable[..., Workers], hub_demo: Flask
 ) -> None:
     workers = run_workers("deliver", "chores")
@@ -138,11 +134,11 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
     if away:
         queue.start()
     else:
-        queue.take()
+        queue.accept()
     wait_until(lambda: message(message_id).status != "queued")
 
 
-def test_the_worker_of_a_single_queue_is_started_again_too(
+def test_worker_of_a_single_queue_is_restarted_too(
     queue: Queue, run_workers: Callable[..., Workers]
 ) -> None:
     workers = run_workers("deliver")
@@ -161,12 +157,12 @@ def test_worker_that_gives_up_logs_its_queue_server(
         pipeline.execute()
     wait_until(lambda: "worker chores ended: exit code 1." in workers.text)
     assert "The queue server is gone or refuses to write, so the worker ended." in workers.text
-    queue.take()
+    queue.accept()
     wait_until(lambda: queue.workers() == 2)  # the one that ended could not even sign off
     assert workers.text.count("ended:") == 1
 
 
-def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
+def test_job_runs_even_if_redis_fails_at_its_start(
     queue: Queue, environ: dict[str, str], hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = queue_text()

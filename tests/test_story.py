@@ -1,8 +1,7 @@
-"""The main job from end to end, over real HTTP with real processes: an event is posted, an SMS
-arrives, its delivery is known.
+"""The main path from end to end with real processes: an event is posted, and an SMS is delivered.
 
-Everything is what `hub up` starts: gunicorn, RQ workers, cron, the queue server, and the simulator
-that stands in for Twilio.
+Everything is started as by `hub up`: gunicorn, RQ workers, cron, the queue server, and the
+simulator in place of Twilio.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from tests.story_hub import hub as hub
 from tests.story_hub import story_database as story_database
 
 
-def test_the_sample_request_is_delivered_by_itself(hub: Hub) -> None:
+def test_sample_request_is_delivered(hub: Hub) -> None:
     [message] = hub.wait(
         lambda: [
             one for one in hub.call("/messages?request=agr-1001")["messages"] if one["signer"]
@@ -45,7 +44,7 @@ def test_the_sample_request_is_delivered_by_itself(hub: Hub) -> None:
     ]
 
 
-def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub: Hub) -> None:
+def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub: Hub) -> None:
     printed = hub.text[hub.text.index("curl ") : hub.text.index("Ctrl-C")]
     command = re.sub(r"│ ?", "", printed).strip()
     words = shlex.split(command.replace("\\\n", " "))
@@ -73,41 +72,43 @@ def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(
     assert times == sorted(times)
 
 
-def test_from_the_first_text_to_the_document(agreement: Agreement) -> None:
+def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agreement) -> None:
     title = agreement.title
-    tell = agreement.tell
+    post = agreement.post_event
     people = [
         agreement.signer(name, number)
         for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI))
     ]
-    agreement.arrive(tell("request.sent", signers=people))
+    agreement.wait_until_delivered(post("request.sent", signers=people))
     for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI)):
         assert agreement.texts(number) == [
             f'You\'ve been sent "{title}" by Acme HR. Please review & sign: {agreement.link(name)}'
         ]
 
-    agreement.arrive(tell("request.signed", signer="eric"))
+    agreement.wait_until_delivered(post("request.signed", signer="eric"))
     assert agreement.texts(ERIC)[1:] == [f'Your signature on "{title}" has been recorded.']
     two_missing = (
         f'Eric has signed "{title}". 2 more signatures are needed to complete the document.'
     )
     assert agreement.texts(ANNA)[1:] == agreement.texts(RAVI)[1:] == [two_missing]
 
-    agreement.arrive(tell("request.reminder", id="r1"))
+    agreement.wait_until_delivered(post("request.reminder", id="r1"))
     assert len(agreement.texts(ERIC)) == 2, "who has signed is not reminded"
     assert (
         agreement.texts(ANNA)[-1]
         == f'Reminder: "{title}" is waiting for your signature: {agreement.link("Anna")}'
     )
 
-    agreement.arrive(tell("request.signed", signer="anna"))
+    agreement.wait_until_delivered(post("request.signed", signer="anna"))
     one_missing = (
         f'Anna has signed "{title}". One more signature is needed to complete the document.'
     )
     assert agreement.texts(RAVI)[-1] == agreement.texts(ERIC)[-1] == one_missing
 
-    agreement.arrive(tell("request.signed", signer="ravi"))
-    agreement.arrive(tell("request.completed", download_url="https://sign.example/d/1"))
+    agreement.wait_until_delivered(post("request.signed", signer="ravi"))
+    agreement.wait_until_delivered(
+        post("request.completed", download_url="https://sign.example/d/1")
+    )
     done = (
         f'"{title}" has been accepted by all parties. Download your document here:'
         " https://sign.example/d/1"
@@ -125,33 +126,35 @@ def test_from_the_first_text_to_the_document(agreement: Agreement) -> None:
 
 def test_repeated_event_sends_no_second_message(agreement: Agreement) -> None:
     people = [agreement.signer("Eric", ERIC), agreement.signer("Anna", ANNA)]
-    answers = [agreement.tell("request.sent", signers=people) for _ in range(3)]
+    answers = [agreement.post_event("request.sent", signers=people) for _ in range(3)]
     assert answers[0]["messages"] != []
     assert [one["id"] for one in answers[2]["messages"]] == [
         one["id"] for one in answers[0]["messages"]
     ]
-    agreement.arrive(answers[0])
+    agreement.wait_until_delivered(answers[0])
     assert (len(agreement.texts(ERIC)), len(agreement.texts(ANNA))) == (1, 1)
 
 
-def test_a_signer_who_is_added_later_is_told_alone(agreement: Agreement) -> None:
+def test_signer_added_later_is_notified_alone(agreement: Agreement) -> None:
     eric = agreement.signer("Eric", ERIC)
-    agreement.arrive(agreement.tell("request.sent", signers=[eric]))
-    agreement.arrive(agreement.tell("request.sent", signers=[eric, agreement.signer("Anna", ANNA)]))
+    agreement.wait_until_delivered(agreement.post_event("request.sent", signers=[eric]))
+    agreement.wait_until_delivered(
+        agreement.post_event("request.sent", signers=[eric, agreement.signer("Anna", ANNA)])
+    )
     assert (len(agreement.texts(ERIC)), len(agreement.texts(ANNA))) == (1, 1)
 
 
-def test_events_may_come_in_any_order(agreement: Agreement) -> None:
+def test_events_may_arrive_in_any_order(agreement: Agreement) -> None:
     eric = agreement.signer("Eric", ERIC)
     anna = agreement.signer("Anna", ANNA)
-    agreement.tell("request.signed", signer=eric)
+    agreement.post_event("request.signed", signer=eric)
     agreement.clock -= timedelta(minutes=5)
-    late = agreement.tell("request.sent", signers=[eric, anna])
+    late = agreement.post_event("request.sent", signers=[eric, anna])
     assert [one["to"] for one in late["messages"]] == [ANNA], "who has signed is not asked to sign"
     assert [(one["signer"], one["reason"]) for one in late["skipped"]] == [
         ("eric", "already_signed")
     ]
-    agreement.arrive(late)
+    agreement.wait_until_delivered(late)
     request = agreement.hub.call(f"/requests/{agreement.id}")
     assert {signer["id"]: signer["state"] for signer in request["signers"]} == {
         "eric": "signed",
@@ -159,7 +162,7 @@ def test_events_may_come_in_any_order(agreement: Agreement) -> None:
     }
 
 
-def test_an_admin_is_told_why_a_message_failed(hub: Hub) -> None:
+def test_admin_sees_why_a_message_failed(hub: Hub) -> None:
     [brief] = hub.post(
         {
             "type": "request.sent",
@@ -174,7 +177,7 @@ def test_an_admin_is_told_why_a_message_failed(hub: Hub) -> None:
     assert "sms_undelivered" in {entry["event"] for entry in message["timeline"]}
 
 
-def test_many_events_at_once_are_all_delivered_once(hub: Hub) -> None:
+def test_concurrent_events_are_all_delivered_once(hub: Hub) -> None:
     answers = [
         hub.post(
             {
@@ -195,7 +198,7 @@ def test_many_events_at_once_are_all_delivered_once(hub: Hub) -> None:
     assert found == Counter(f"Many {n}" for n in range(40))
 
 
-def test_a_long_body_that_does_not_say_its_length_is_refused_whole(hub: Hub) -> None:
+def test_oversized_chunked_body_is_refused(hub: Hub) -> None:
     # only a real server shows it: the body came through cut off, and what was left of it was valid
     # JSON
     event = json.dumps({"type": "request.sent", "request": {"id": "agr-long"}}).encode()
@@ -209,8 +212,8 @@ def test_a_long_body_that_does_not_say_its_length_is_refused_whole(hub: Hub) -> 
     connection.close()
 
 
-def test_a_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> None:
-    answer = agreement.tell(
+def test_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> None:
+    answer = agreement.post_event(
         "request.sent", signers=[agreement.signer("Eric", "+15005550016")]
     )  # its callbacks get lost
     message_id = answer["messages"][0]["id"]
@@ -235,12 +238,12 @@ def test_job_of_a_killed_worker_is_not_lost(hub: Hub, agreement: Agreement) -> N
     assert workers, [process.name() for process in hub.family()]
     for process in workers:
         process.kill()
-    answer = agreement.tell("request.sent", signers=[agreement.signer("Ravi", RAVI)])
+    answer = agreement.post_event("request.sent", signers=[agreement.signer("Ravi", RAVI)])
     hub.delivered(answer["messages"][0]["id"], 20)
     assert len(agreement.texts(RAVI)) == 1
 
 
-def test_ctrl_c_ends_everything_within_5_seconds(hub: Hub) -> None:
+def test_ctrl_c_stops_everything_within_5_seconds(hub: Hub) -> None:
     family = hub.family()
     began = time.monotonic()
     assert len(family) > 6

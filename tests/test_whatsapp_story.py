@@ -1,6 +1,4 @@
-"""WhatsApp from end to end: a hub as `hub up` runs it, the simulator behind it, and people who
-write back.
-"""
+"""WhatsApp from end to end: a running hub, the simulator, and people who reply."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 def on_phone(hub: Hub, number: str) -> list[dict[str, Any]]:
-    """Return what the provider took for a person, oldest first, as its API lists it."""
+    """Return the messages that the provider accepted for a person, oldest first."""
     account = hub.credentials
     token = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
     messages = f"{hub.simulator_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
@@ -41,10 +39,8 @@ def on_phone(hub: Hub, number: str) -> list[dict[str, Any]]:
         return list(reversed(json.load(answer)["messages"]))
 
 
-def event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dict[str, Any]:
-    """Post an event about a request of one signer who prefers WhatsApp; return the message that it
-    caused.
-    """
+def post_event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dict[str, Any]:
+    """Post an event about a request of a signer who prefers WhatsApp, and return the message."""
     request_id = f"agr-{secrets.token_hex(4)}"
     signer = {
         "id": "eric",
@@ -65,7 +61,7 @@ def event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dic
 # ── The window ────────────────────────────────────────────────────────────────────────────────────
 def test_person_without_a_window_receives_the_template(hub: Hub) -> None:
     number = hub.number()
-    message = hub.wait_for_status(event(hub, number)["id"], "read")
+    message = hub.wait_for_status(post_event(hub, number)["id"], "read")
     [sent] = on_phone(hub, number)
     assert (
         sent["body"]
@@ -85,24 +81,22 @@ def test_person_without_a_window_receives_the_template(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("locale", "says"), [("pt-BR", "Olá Eric Smith, "), ("de", "Hello Eric Smith, ")]
 )
-def test_the_template_is_that_of_the_signers_language_or_english(
-    hub: Hub, locale: str, says: str
-) -> None:
+def test_template_has_the_signers_language_or_english(hub: Hub, locale: str, says: str) -> None:
     number = hub.number()
-    hub.wait_for_status(event(hub, number, locale=locale)["id"], "read")
+    hub.wait_for_status(post_event(hub, number, locale=locale)["id"], "read")
     assert on_phone(hub, number)[0]["body"].startswith(says)
 
 
 def test_person_with_an_open_window_receives_free_text(hub: Hub) -> None:
     number = hub.number()
     hub.receive_text(number)
-    hub.wait_for_status(event(hub, number)["id"], "read")
+    hub.wait_for_status(post_event(hub, number)["id"], "read")
     assert on_phone(hub, number)[-1]["body"].startswith(
         'You\'ve been sent "Lease" by Acme HR. Please review & sign: https://'
     )
 
 
-def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -> None:
+def test_free_text_outside_the_window_is_not_sent_and_explains_why(hub: Hub) -> None:
     number = hub.number()
     message = hub.call("GET", f"/messages/{hub.message(number, TEXT, connection='demo-whatsapp')}")
     assert (message["status"], message["code"]) == ("suppressed", "window_closed")
@@ -114,10 +108,10 @@ def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -
     assert on_phone(hub, number) == []
 
 
-def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hub: Hub) -> None:
+def test_refusal_outside_the_window_sends_the_template_once(hub: Hub) -> None:
     number = "+15005550021"  # 63016 for every text
     hub.receive_text(number)
-    first = event(hub, number)["id"]
+    first = post_event(hub, number)["id"]
     hub.wait_for_status(first, "undelivered", "failed")
     bodies = wait_until(
         lambda: [
@@ -143,16 +137,16 @@ def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hu
     [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")],
 )
 def test_whatsapp_refusals_are_explained(hub: Hub, number: str, ends: str) -> None:
-    message = hub.wait_for_status(event(hub, number)["id"], "undelivered", "failed")
+    message = hub.wait_for_status(post_event(hub, number)["id"], "undelivered", "failed")
     assert message["error"]["code"] == ends
     assert message["error"]["remedy"]
 
 
 def test_read_before_delivered_stays_read(hub: Hub) -> None:
-    message_id = event(hub, "+15005550027")["id"]
+    message_id = post_event(hub, "+15005550027")["id"]
     hub.wait_for_status(message_id, "read")
 
-    def all_told() -> Any:
+    def all_reported() -> Any:
         found = hub.call("GET", f"/messages/{message_id}")
         return (
             found
@@ -160,11 +154,11 @@ def test_read_before_delivered_stays_read(hub: Hub) -> None:
             else None
         )
 
-    assert wait_until(all_told, 10)["status"] == "read"
+    assert wait_until(all_reported, 10)["status"] == "read"
 
 
 # ── What people write ─────────────────────────────────────────────────────────────────────────────
-def test_a_button_of_a_template_comes_back(hub: Hub) -> None:
+def test_template_button_reply_is_stored(hub: Hub) -> None:
     number = hub.number()
     request_id = f"agr-{secrets.token_hex(4)}"
     signer = {
@@ -193,7 +187,7 @@ def test_message_of_a_person_known_by_id_alone_is_stored(hub: Hub) -> None:
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────
-def test_a_signed_document_reaches_the_phone(hub: Hub) -> None:
+def test_signed_document_is_delivered_to_the_phone(hub: Hub) -> None:
     number = hub.number()
     pdf = b"%PDF-1.7 " + secrets.token_bytes(300_000)
     hub.receive_text(number)
@@ -212,7 +206,7 @@ def test_a_signed_document_reaches_the_phone(hub: Hub) -> None:
         assert "lease-signed.pdf" in page.read().decode()
 
 
-def test_a_file_in_a_private_network_is_not_passed_on(hub: Hub) -> None:
+def test_file_in_a_private_network_is_not_attached(hub: Hub) -> None:
     number = hub.number()
     hub.receive_text(number)
     sent = hub.call(
@@ -226,7 +220,7 @@ def test_a_file_in_a_private_network_is_not_passed_on(hub: Hub) -> None:
     assert on_phone(hub, number) == []
 
 
-def test_a_file_that_no_channel_takes_is_refused(hub: Hub) -> None:
+def test_file_that_no_channel_supports_is_refused(hub: Hub) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         hub.upload(b"MZ", "setup.exe", "application/x-msdownload")
     assert refused.value.code == 422

@@ -11,10 +11,10 @@ from tests.browser.conftest import Tabs
 from tests.browser.test_pages import assert_page_is_usable
 from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
-from tests.simulator.test_slack_api import section, slack
+from tests.simulator.test_slack_api import section, slack_client
 from tests.simulator.test_slack_button_actions import ACTIONS
-from tests.simulator.test_teams_workflow import card, path, text
-from tests.simulator.test_telegram_api import done, keys, person, team
+from tests.simulator.test_teams_workflow import card_message, text_block, workflow_path
+from tests.simulator.test_telegram_api import call_ok, inline_keyboard, start_bot, team_chat
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def simulator(hub: Hub) -> Simulator:
 def test_slack_view_is_accessible_and_shows_a_button_action_live(
     open_page: Tabs, simulator: Simulator
 ) -> None:
-    client = slack(simulator)
+    client = slack_client(simulator)
     ada = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
     sure = {
         "title": plain_text("Sure?"),
@@ -71,14 +71,14 @@ def test_telegram_view_is_accessible_and_a_deep_link_opens_a_chat(
     open_page: Tabs, simulator: Simulator
 ) -> None:
     simulator.post_json("/simulator/telegram/empty")
-    person(simulator, "Tom Okafor")
-    done(
+    start_bot(simulator, "Tom Okafor")
+    call_ok(
         simulator,
         "sendMessage",
-        chat_id=team(simulator),
+        chat_id=team_chat(simulator),
         text="<b>NDA</b> waits",
         parse_mode="HTML",
-        reply_markup=keys(
+        reply_markup=inline_keyboard(
             {"text": "Open", "url": "https://sign.example/a"},
             {"text": "Remind", "callback_data": "r:1"},
         ),
@@ -109,17 +109,19 @@ def test_telegram_view_is_accessible_and_a_deep_link_opens_a_chat(
 def test_teams_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None:
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     link = {"type": "Action.OpenUrl", "title": "Open", "url": "https://hub.example/a"}
-    colors = [text(color, color=color) for color in ("Good", "Warning", "Attention", "Accent")]
+    colors = [
+        text_block(color, color=color) for color in ("Good", "Warning", "Attention", "Accent")
+    ]
     simulator.post_json(
-        path(simulator),
-        **card(
-            text("NDA", weight="Bolder", size="Large"),
+        workflow_path(simulator),
+        **card_message(
+            text_block("NDA", weight="Bolder", size="Large"),
             *colors,
             {"type": "Container", "style": "emphasis", "items": [facts, *colors]},
             actions=[link, {"type": "Action.Submit", "title": "Ack"}],
         ),
     )
-    simulator.post_json(path(simulator), text="bare")
+    simulator.post_json(workflow_path(simulator), text="bare")
     page = open_page()
     page.goto(f"{simulator.url}/simulator/teams")
     assert_page_is_usable(page, title="Teams · Signpost")

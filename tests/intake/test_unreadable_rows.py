@@ -307,7 +307,7 @@ def test_damaged_rows_of_a_table_block_no_other_rows(
     chores.run_chores(ShutdownSignal(20))
     cron.wake_queues()
     assert_others_are_delivered(3)
-    every_page.answer(admin, zone)
+    every_page.assert_all_open(admin, zone)
     assert_api_lists_work(populated_hub, numbers)
     assert job_failures.recent_failures() == {}
 

@@ -1,4 +1,4 @@
-"""A running simulator, the official SDK pointed at it, and somebody who is called back."""
+"""A running simulator, the official SDK connected to it, and a receiver of callbacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _free_port() -> int:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     text: str
@@ -46,8 +46,8 @@ class Answer:
         return json.loads(self.text)
 
 
-class Redirected(TwilioHttpClient):
-    """The SDK's own HTTP client, sent to another address."""
+class RedirectedClient(TwilioHttpClient):
+    """The SDK's HTTP client, redirected to another address."""
 
     def __init__(self, base: str, timeout: float) -> None:
         super().__init__(timeout=timeout)
@@ -65,7 +65,7 @@ class Redirected(TwilioHttpClient):
 
 @dataclass
 class Simulator:
-    """One simulator in a process of its own."""
+    """One simulator in a separate process."""
 
     folder: Path
     port: int = field(default_factory=_free_port)
@@ -98,7 +98,7 @@ class Simulator:
         raise AssertionError("the simulator does not answer")
 
     def stop(self, how: int = signal.SIGTERM) -> float:
-        """End the process and return how many seconds it took."""
+        """Stop the process and return how many seconds it took."""
         assert self.process is not None
         began = time.monotonic()
         if how == signal.SIGKILL:  # of gunicorn's both processes
@@ -108,8 +108,8 @@ class Simulator:
         self.process.wait(15)
         return time.monotonic() - began
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Make a plain HTTP request; the body goes out as a form, unless the headers say JSON."""
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """Make an HTTP request with a form body, or a JSON body if the headers say so."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         data = None
@@ -119,22 +119,22 @@ class Simulator:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
             data = urlencode(body)
         connection.request(method, path, data, sent)
-        answer = connection.getresponse()
-        result = Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+        response = connection.getresponse()
+        result = Response(response.status, dict(response.getheaders()), response.read().decode())
         connection.close()
         return result
 
-    def post_json(self, path: str, **values: Any) -> Answer:
+    def post_json(self, path: str, **values: Any) -> Response:
         return self.call("POST", path, values, Content_Type="application/json")
 
     def client(self, *, user: str = "", password: str = "", timeout: float = 5) -> Client:
         known = self.credentials
-        http_client = Redirected(self.url, timeout)
+        http_client = RedirectedClient(self.url, timeout)
         signed_in = (user or known.account_sid, password or known.auth_token, known.account_sid)
         return Client(*signed_in, http_client=http_client, environment={})
 
     def number(self) -> str:
-        """A phone that nobody has written to."""
+        """Return a phone number without any messages."""
         return f"+1317{next(self.numbers)}"
 
     def received(self, to: str = "") -> list[dict[str, Any]]:
@@ -156,13 +156,14 @@ class Callback:
         return self.fields.get("MessageStatus", "")
 
 
-class Crowded(ThreadingHTTPServer):
+class ConcurrentServer(ThreadingHTTPServer):
     request_queue_size = 64  # with 5, simultaneous calls of many clients are refused
 
 
 class Receiver:
-    """A local HTTP server that keeps what is posted to it; `answers` to a status are used up first,
-    then it says 204.
+    """A local HTTP server that records posts.
+
+    Each status is answered with its next code in `answers`, and with 204 without one.
     """
 
     def __init__(self) -> None:
@@ -174,21 +175,21 @@ class Receiver:
         self.files: dict[str, tuple[str, bytes]] = {}
         self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
-        self._server = Crowded(("127.0.0.1", 0), _handler(self))
+        self._server = ConcurrentServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
         self._thread.start()
 
-    def take(self, url: str, headers: dict[str, str], raw: bytes) -> int:
-        """Keep what was posted, and return the status of its answer."""
+    def record(self, url: str, headers: dict[str, str], raw: bytes) -> int:
+        """Record a post and return the status code of the response."""
         with self._news:
             fields = dict(parse_qsl(raw.decode(), keep_blank_values=True))
-            answers = self.answers.get(fields.get("MessageStatus", "received"))
+            codes = self.answers.get(fields.get("MessageStatus", "received"))
             status = 200 if self.twiml else 204
-            if answers:
-                status = answers.pop(0)
+            if codes:
+                status = codes.pop(0)
             self.received.append(Callback(url, headers, fields, raw))
             self._news.notify_all()
         return status
@@ -206,13 +207,13 @@ class Receiver:
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
-    """Return a handler of requests that gives them to `receiver`."""
+    """Return a request handler that passes posts to the receiver."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             url = f"http://{self.headers['Host']}{self.path}"
-            status = receiver.take(url, dict(self.headers.items()), raw)
+            status = receiver.record(url, dict(self.headers.items()), raw)
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "/elsewhere")
@@ -241,7 +242,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture(scope="session")
-def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+def _shared_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     simulator = Simulator(tmp_path_factory.mktemp("simulator"))
     simulator.start()
     yield simulator
@@ -249,19 +250,21 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def simulator(_running: Simulator) -> Iterator[Simulator]:
-    """A simulator that others used before: an ordinary account, no faults."""
-    yield _running
-    _running.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
-    _running.post_json("/simulator/account", type="Full", status="active")
-    known = _running.credentials
-    number = _running.client().incoming_phone_numbers.list(phone_number=known.phone_number)[0]
+def simulator(_shared_simulator: Simulator) -> Iterator[Simulator]:
+    """Return the shared simulator, with an ordinary account and no faults."""
+    yield _shared_simulator
+    _shared_simulator.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
+    _shared_simulator.post_json("/simulator/account", type="Full", status="active")
+    known = _shared_simulator.credentials
+    number = _shared_simulator.client().incoming_phone_numbers.list(
+        phone_number=known.phone_number
+    )[0]
     number.update(sms_url="")
 
 
 @pytest.fixture
 def restartable_simulator(tmp_path: Path) -> Iterator[Simulator]:
-    """A simulator for one test alone, that it may stop and start again."""
+    """Run a simulator for one test, which may stop and start it."""
     simulator = Simulator(tmp_path / "data")
     simulator.start()
     yield simulator
@@ -283,13 +286,13 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def wait() -> Callable[[Callable[[], Any]], Any]:
-    """Ask again until the answer is true, and return it."""
+    """Return a function that waits until a condition is true and returns its value."""
 
-    def until(ask: Callable[[], Any], seconds: float = 5) -> Any:
+    def poll(condition: Callable[[], Any], seconds: float = 5) -> Any:
         deadline = time.monotonic() + seconds
-        while not (answer := ask()):
+        while not (answer := condition()):
             assert time.monotonic() < deadline, "it did not come true in time"
             time.sleep(0.02)
         return answer
 
-    return until
+    return poll

@@ -1,6 +1,4 @@
-"""The Content API: templates are listed, made, submitted and decided about, and messages are made
-of them.
-"""
+"""The Content API: templates are listed, created, submitted, approved or rejected, and sent."""
 
 import json
 
@@ -22,11 +20,11 @@ CONTENT = {
 }
 
 
-def template(client, name):
+def find_template(client, name):
     return next(one for one in client.content.v1.contents.list() if one.friendly_name == name)
 
 
-def make(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **more):
+def create_template(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **more):
     wanted = {
         "friendly_name": "made",
         "language": "en",
@@ -41,18 +39,18 @@ def make(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **more):
     )
 
 
-def send(simulator, sid, **more):
+def send_template(simulator, sid, **more):
     to = f"whatsapp:{more.pop('number', simulator.number())}"
     return simulator.client().messages.create(to=to, from_=FROM, content_sid=sid, **more)
 
 
-def ended(wait, message):
+def wait_for_final_status(wait, message):
     return wait(
         lambda: (now := message.fetch()).status in ("read", "undelivered", "failed") and now
     )
 
 
-def test_the_account_begins_with_templates_in_every_state(simulator, client):
+def test_account_starts_with_templates_in_every_state(simulator, client):
     found = client.content.v1.contents.list()
     names = {f"{row[0]}_{row[1]}" for row in samples.ROWS}
     assert names <= {one.friendly_name for one in found}
@@ -68,7 +66,7 @@ def test_the_account_begins_with_templates_in_every_state(simulator, client):
     }
 
 
-def test_templates_and_approvals_come_in_one_list_page_by_page(simulator, client):
+def test_templates_and_approvals_are_listed_with_paging(simulator, client):
     found = client.content.v1.content_and_approvals.list(page_size=3)
     assert (
         len(found) == len({one.sid for one in found}) == len(client.content.v1.contents.list()) > 3
@@ -84,8 +82,8 @@ def test_templates_and_approvals_come_in_one_list_page_by_page(simulator, client
     }
 
 
-def test_a_template_is_made_submitted_decided_about_and_deleted(simulator, client):
-    made = make(client)
+def test_template_is_created_submitted_approved_and_deleted(simulator, client):
+    made = create_template(client)
     assert made.status_code == 201
     sid = json.loads(made.text)["sid"]
     approval = client.content.v1.contents(sid).approval_fetch()
@@ -116,13 +114,13 @@ def test_a_template_is_made_submitted_decided_about_and_deleted(simulator, clien
 @pytest.mark.parametrize(
     "wrong", [{"language": ""}, {"types": {}}, {"types": "text"}, {"variables": {"1": 2}}]
 )
-def test_a_template_that_cannot_be_is_refused(client, wrong):
-    assert make(client, **wrong).status_code == 400
+def test_invalid_template_is_refused(client, wrong):
+    assert create_template(client, **wrong).status_code == 400
 
 
 @pytest.mark.parametrize("wrong", [{"name": "Made here"}, {"category": "NEWS"}])
-def test_a_submission_that_cannot_be_is_refused(client, wrong):
-    sid = template(client, "request_signed_others_de").sid
+def test_invalid_submission_is_refused(client, wrong):
+    sid = find_template(client, "request_signed_others_de").sid
     url = f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests/whatsapp"
     wanted = {"name": "made", "category": "UTILITY"} | wrong
     assert (
@@ -133,23 +131,23 @@ def test_a_submission_that_cannot_be_is_refused(client, wrong):
     )
 
 
-def test_an_approved_template_passes_outside_the_window_filled(simulator, client, wait):
-    sid = template(client, "request_signed_others_en_US").sid
-    message = send(simulator, sid, content_variables=json.dumps({"1": "Tom"}))
+def test_approved_template_is_filled_and_sent_outside_the_window(simulator, client, wait):
+    sid = find_template(client, "request_signed_others_en_US").sid
+    message = send_template(simulator, sid, content_variables=json.dumps({"1": "Tom"}))
     assert (message.sid[:2], message.body) == (
         "MM",
         "Tom has signed NDA.pdf. We tell you when everybody has signed it.",
     )
-    assert ended(wait, message).status == "read"
+    assert wait_for_final_status(wait, message).status == "read"
 
 
-def test_a_template_passes_where_only_text_is_held_back(simulator, client, wait):
+def test_template_is_sent_to_a_number_that_refuses_only_text(simulator, client, wait):
     assert (
-        ended(
+        wait_for_final_status(
             wait,
-            send(
+            send_template(
                 simulator,
-                template(client, "request_signed_others_en_US").sid,
+                find_template(client, "request_signed_others_en_US").sid,
                 number="+15005550021",
             ),
         ).status
@@ -165,10 +163,8 @@ def test_a_template_passes_where_only_text_is_held_back(simulator, client, wait)
         ("request_signed_others_de", 63016),
     ],
 )
-def test_a_template_that_is_not_approved_is_taken_and_then_fails(
-    simulator, client, wait, name, code
-):
-    message = ended(wait, send(simulator, template(client, name).sid))
+def test_unapproved_template_is_accepted_and_then_fails(simulator, client, wait, name, code):
+    message = wait_for_final_status(wait, send_template(simulator, find_template(client, name).sid))
     assert (message.status, message.error_code) == ("undelivered", code)
 
 
@@ -180,33 +176,37 @@ def test_a_template_that_is_not_approved_is_taken_and_then_fails(
         ({"1": " "}, "failed", 63021),
     ],
 )
-def test_variables_that_do_not_fit_fail_later(simulator, client, wait, variables, status, code):
-    sid = template(client, "request_signed_others_en_US").sid
-    message = ended(wait, send(simulator, sid, content_variables=json.dumps(variables)))
+def test_mismatched_variables_fail_after_acceptance(
+    simulator, client, wait, variables, status, code
+):
+    sid = find_template(client, "request_signed_others_en_US").sid
+    message = wait_for_final_status(
+        wait, send_template(simulator, sid, content_variables=json.dumps(variables))
+    )
     assert (message.status, message.error_code) == (status, code)
 
 
 @pytest.mark.parametrize("variables", ["{1: Ada}", '["Ada"]', '{"1": 2}'])
-def test_variables_that_are_no_json_object_of_texts_are_refused(simulator, client, variables):
+def test_variables_must_be_a_json_object_of_texts(simulator, client, variables):
     with pytest.raises(TwilioRestException) as refusal:
-        send(
+        send_template(
             simulator,
-            template(client, "request_signed_others_en_US").sid,
+            find_template(client, "request_signed_others_en_US").sid,
             content_variables=variables,
         )
     assert refusal.value.code == 21656
 
 
-def test_a_template_goes_out_as_an_sms_too(simulator, client, wait):
-    sid = template(client, "request_signed_others_de").sid
+def test_template_can_be_sent_as_sms(simulator, client, wait):
+    sid = find_template(client, "request_signed_others_de").sid
     to = simulator.number()
     client.messages.create(to=to, from_="+15005550006", content_sid=sid)
     assert [one["body"][:3] for one in simulator.received(to)] == ["Ada"]
 
 
-def test_templates_outlive_a_restart_and_are_made_once(restartable_simulator):
+def test_templates_survive_a_restart_without_duplicates(restartable_simulator):
     client = restartable_simulator.client()
-    first = template(client, "request_signed_others_de").sid
+    first = find_template(client, "request_signed_others_de").sid
     client.content.v1.contents(first).delete()
     kept = {one.sid for one in client.content.v1.contents.list()}
     restartable_simulator.stop()
@@ -218,7 +218,7 @@ def test_templates_outlive_a_restart_and_are_made_once(restartable_simulator):
     )
 
 
-def test_the_whatsapp_sender_is_listed_as_online(client):
+def test_whatsapp_sender_is_listed_as_online(client):
     (sender,) = client.messaging.v2.channels_senders.list(channel="whatsapp")
     assert (sender.sender_id, sender.status) == (FROM, "ONLINE")
     assert client.messaging.v2.channels_senders(sender.sid).fetch().sender_id == FROM

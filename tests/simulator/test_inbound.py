@@ -1,4 +1,4 @@
-"""People write back: signed, to the address that was set or seen, over both channels."""
+"""People reply: signed webhooks to the configured or observed address, over both channels."""
 
 from base64 import b64encode
 
@@ -8,23 +8,23 @@ from twilio.request_validator import RequestValidator
 NUMBER = "+15005550006"
 
 
-def write(simulator, phone, **words):
+def reply(simulator, phone, **words):
     return simulator.post_json(f"/simulator/phones/{phone}/reply", **words)
 
 
-def at(simulator, receiver):
-    """Let the account's number take messages at the receiver."""
+def set_inbound_url(simulator, receiver):
+    """Set the receiver as the inbound webhook of the account's number."""
     number = simulator.client().incoming_phone_numbers.list(phone_number=NUMBER)[0]
     url = f"{receiver.url}/in?x=1"
     assert number.update(sms_url=url + "#rc=2&rp=all").sms_url == url + "#rc=2&rp=all"
     return url
 
 
-def test_a_text_is_posted_signed_with_the_fields_of_an_sms(simulator, receiver):
-    url = at(simulator, receiver)
+def test_text_is_posted_signed_with_the_fields_of_an_sms(simulator, receiver):
+    url = set_inbound_url(simulator, receiver)
     phone = simulator.number()
 
-    answer = write(simulator, phone, text="Hello, who is this?")
+    answer = reply(simulator, phone, text="Hello, who is this?")
 
     (post,) = receiver.wait_for(1)
     assert (post.url, answer.json["answer"]) == (url, "204")
@@ -56,22 +56,20 @@ def test_a_text_is_posted_signed_with_the_fields_of_an_sms(simulator, receiver):
     assert simulator.received(phone) == []
 
 
-def test_a_message_that_is_refused_is_posted_again_as_the_url_says(simulator, receiver):
-    at(simulator, receiver)
+def test_failed_inbound_webhook_is_retried_as_the_url_says(simulator, receiver):
+    set_inbound_url(simulator, receiver)
     receiver.answers = {"received": [503]}
-    assert write(simulator, simulator.number(), text="Hello").json["answer"] == "204"
+    assert reply(simulator, simulator.number(), text="Hello").json["answer"] == "204"
     first, second = receiver.wait_for(2)
     assert (
         first.headers["I-Twilio-Idempotency-Token"] == second.headers["I-Twilio-Idempotency-Token"]
     )
 
 
-def test_a_whatsapp_message_opens_the_window_and_names_its_person(
-    simulator, client, receiver, wait
-):
-    at(simulator, receiver)
+def test_whatsapp_message_opens_the_window_and_names_the_person(simulator, client, receiver, wait):
+    set_inbound_url(simulator, receiver)
     phone = simulator.number()
-    write(simulator, phone, channel="whatsapp", text="Hello", external_id="US.1349")
+    reply(simulator, phone, channel="whatsapp", text="Hello", external_id="US.1349")
     fields = receiver.wait_for(1)[0].fields
     assert (fields["From"], fields["To"], fields["WaId"]) == (
         f"whatsapp:{phone}",
@@ -90,9 +88,9 @@ def test_a_whatsapp_message_opens_the_window_and_names_its_person(
     wait(lambda: message.fetch().status == "read")
 
 
-def test_a_person_without_a_number_is_known_by_an_external_id(simulator, client, receiver, wait):
-    at(simulator, receiver)
-    write(simulator, "-", channel="whatsapp", text="Hello", external_id="US.13491208655302741918")
+def test_person_without_a_number_has_an_external_id(simulator, client, receiver, wait):
+    set_inbound_url(simulator, receiver)
+    reply(simulator, "-", channel="whatsapp", text="Hello", external_id="US.13491208655302741918")
     fields = receiver.wait_for(1)[0].fields
     assert fields["From"] == fields["ExternalUserId"] == "whatsapp:US.13491208655302741918"
     assert "WaId" not in fields
@@ -100,9 +98,7 @@ def test_a_person_without_a_number_is_known_by_an_external_id(simulator, client,
     wait(lambda: message.fetch().status == "read")
 
 
-def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(
-    restartable_simulator, receiver
-):
+def test_inbound_address_is_derived_from_the_status_callbacks(restartable_simulator, receiver):
     assert (
         restartable_simulator.call("GET", "/simulator/inbound.json").json["url"]
         == "http://127.0.0.1:8000/api/rpc/webhooks/twilio/inbound"
@@ -119,7 +115,7 @@ def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(
     restartable_simulator.stop()
     restartable_simulator.start()
 
-    answer = write(restartable_simulator, phone, text="Hello")
+    answer = reply(restartable_simulator, phone, text="Hello")
 
     assert answer.json["url"] == f"{receiver.url}/hooks/twilio/inbound#rc=5"
     post = receiver.wait_for(4)[3]
@@ -129,8 +125,8 @@ def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(
     )
 
 
-def test_a_button_of_the_last_template_is_pressed(simulator, client, receiver):
-    at(simulator, receiver)
+def test_button_of_the_last_template_can_be_pressed(simulator, client, receiver):
+    set_inbound_url(simulator, receiver)
     phone = simulator.number()
     template = next(
         one for one in client.content.v1.contents.list() if "twilio/quick-reply" in one.types
@@ -138,7 +134,7 @@ def test_a_button_of_the_last_template_is_pressed(simulator, client, receiver):
     sent = client.messages.create(
         to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", content_sid=template.sid
     )
-    write(simulator, phone, channel="whatsapp", button="resend")
+    reply(simulator, phone, channel="whatsapp", button="resend")
     fields = receiver.wait_for(1)[0].fields
     assert (fields["ButtonText"], fields["ButtonPayload"], fields["Body"]) == (
         "Send it again",
@@ -146,13 +142,13 @@ def test_a_button_of_the_last_template_is_pressed(simulator, client, receiver):
         "Send it again",
     )
     assert (fields["MessageType"], fields["OriginalRepliedMessageSid"]) == ("button", sent.sid)
-    assert write(simulator, phone, channel="whatsapp", button="no such button").status == 400
+    assert reply(simulator, phone, channel="whatsapp", button="no such button").status == 400
 
 
 @pytest.mark.parametrize("channel", ["sms", "whatsapp"])
-def test_an_image_is_named_and_served_to_who_signs_in(simulator, client, receiver, channel):
-    at(simulator, receiver)
-    sid = write(simulator, simulator.number(), channel=channel, media=True).json["sid"]
+def test_image_is_attached_and_requires_credentials(simulator, client, receiver, channel):
+    set_inbound_url(simulator, receiver)
+    sid = reply(simulator, simulator.number(), channel=channel, media=True).json["sid"]
     fields = receiver.wait_for(1)[0].fields
     assert (sid[:2], fields["NumMedia"], fields["MediaContentType0"]) == ("MM", "1", "image/png")
     path = fields["MediaUrl0"].removeprefix(simulator.url)
@@ -179,10 +175,10 @@ def test_an_image_is_named_and_served_to_who_signs_in(simulator, client, receive
     ],
 )
 def test_text_of_the_webhook_response_is_sent(simulator, client, receiver, wait, twiml, texts):
-    at(simulator, receiver)
+    set_inbound_url(simulator, receiver)
     receiver.twiml = twiml
     phone = simulator.number()
-    write(simulator, phone, text="Hello")
+    reply(simulator, phone, text="Hello")
     assert [one["body"] for one in simulator.received(phone)] == texts
     assert {one.direction for one in client.messages.list(to=phone)} == (
         {"outbound-reply"} if texts else set()
@@ -191,14 +187,14 @@ def test_text_of_the_webhook_response_is_sent(simulator, client, receiver, wait,
 
 @pytest.mark.parametrize("words", [{}, {"text": "x", "channel": "fax"}, {"button": "Yes"}])
 def test_impossible_date_is_refused(simulator, words):
-    assert write(simulator, simulator.number(), **words).status == 400
+    assert reply(simulator, simulator.number(), **words).status == 400
 
 
 def test_person_without_a_number_cannot_send_an_sms(simulator):
-    assert write(simulator, "US.1349", text="x").status == 400
+    assert reply(simulator, "US.1349", text="x").status == 400
 
 
-def test_another_site_cannot_write_from_a_phone(simulator):
+def test_request_of_another_site_cannot_write_from_a_phone(simulator):
     phone = simulator.number()
     answer = simulator.call(
         "POST", f"/simulator/phones/{phone}/reply", {"text": "x"}, Origin="http://evil.example"

@@ -1,4 +1,4 @@
-"""Status callbacks are genuine: signed, worded and retried as Twilio does."""
+"""Status callbacks are signed, worded and retried as Twilio does."""
 
 import re
 import signal
@@ -15,13 +15,13 @@ from hub.simulator.signing import Key, post, with_port
 FROM = "+15005550006"
 
 
-def genuine(callback, token):
+def is_genuine(callback, token):
     return RequestValidator(token).validate(
         callback.url, callback.fields, callback.headers["X-Twilio-Signature"]
     )
 
 
-def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client, receiver):
+def test_callback_is_signed_over_url_and_fields(simulator, client, receiver):
     token = simulator.credentials.auth_token
     to = simulator.number()
     url = f"{receiver.url}/hook/%7Eeric?message=msg_1&attempt=2&empty=#rc=3&rp=all"
@@ -45,12 +45,12 @@ def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client
             "MessageStatus": status,
             "SmsStatus": status,
         }
-        assert genuine(callback, token)
+        assert is_genuine(callback, token)
         callback.fields["MessageStatus"] = "failed"
-        assert not genuine(callback, token)
+        assert not is_genuine(callback, token)
 
 
-def test_a_messaging_service_is_named(simulator, client, receiver):
+def test_callback_names_the_messaging_service(simulator, client, receiver):
     service = simulator.credentials.messaging_service_sid
     client.messages.create(
         to=simulator.number(),
@@ -65,7 +65,7 @@ def test_a_messaging_service_is_named(simulator, client, receiver):
     } == {(service, FROM)}
 
 
-def test_it_all_takes_less_than_a_second(simulator, client, receiver):
+def test_all_callbacks_arrive_within_a_second(simulator, client, receiver):
     began = time.monotonic()
     client.messages.create(
         to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url
@@ -74,7 +74,7 @@ def test_it_all_takes_less_than_a_second(simulator, client, receiver):
     assert 0.3 < time.monotonic() - began < 1
 
 
-def test_a_failed_callback_is_tried_again_when_the_url_says_so(simulator, client, receiver):
+def test_failed_callback_is_retried_if_the_url_says_so(simulator, client, receiver):
     receiver.answers = {"sent": [500, 404]}
     client.messages.create(
         to=simulator.number(),
@@ -85,11 +85,13 @@ def test_a_failed_callback_is_tried_again_when_the_url_says_so(simulator, client
     callbacks = [callback for callback in receiver.wait_for(4) if callback.status == "sent"]
     assert len(callbacks) == 3
     assert len({callback.headers["I-Twilio-Idempotency-Token"] for callback in callbacks}) == 1
-    assert all(genuine(callback, simulator.credentials.auth_token) for callback in callbacks)
+    assert all(is_genuine(callback, simulator.credentials.auth_token) for callback in callbacks)
 
 
 @pytest.mark.parametrize("answer", [500, 302])
-def test_without_that_an_error_or_a_redirect_is_the_end_of_it(simulator, client, receiver, answer):
+def test_failed_or_redirected_callback_is_not_retried_by_default(
+    simulator, client, receiver, answer
+):
     receiver.answers = {"sent": [answer]}
     client.messages.create(
         to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url
@@ -111,7 +113,7 @@ def test_connection_overrides_are_read_from_the_fragment(fragment, expected):
     assert overrides(f"http://127.0.0.1/x#{fragment}") == expected
 
 
-def test_no_other_machine_is_called_back(restartable_simulator, capfd, wait):
+def test_addresses_outside_loopback_are_not_called(restartable_simulator, capfd, wait):
     restartable_simulator.stop()
     restartable_simulator.start()
     client = restartable_simulator.client()
@@ -147,12 +149,12 @@ def test_callback_pending_at_a_restart_is_sent_after_it(restartable_simulator, r
         (message.sid, "delivered"),
     }
     assert all(
-        genuine(callback, restartable_simulator.credentials.auth_token) for callback in callbacks
+        is_genuine(callback, restartable_simulator.credentials.auth_token) for callback in callbacks
     )
     assert restartable_simulator.client().messages(message.sid).fetch().status == "delivered"
 
 
-def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(restartable_simulator, receiver):
+def test_shared_key_signs_with_its_name_and_sha256(restartable_simulator, receiver):
     known = restartable_simulator.post_json("/simulator/account", signing="SharedKey").json
     restartable_simulator.client().messages.create(
         to=restartable_simulator.number(),
@@ -167,12 +169,10 @@ def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(restartable_si
         assert RequestValidator(known["shared_key"]).validate(
             callback.url, callback.fields, signature, get_signature_algorithm(said)
         )
-        assert not genuine(callback, restartable_simulator.credentials.auth_token)
+        assert not is_genuine(callback, restartable_simulator.credentials.auth_token)
 
 
-def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(
-    restartable_simulator, receiver
-):
+def test_secondary_token_signs_callbacks_only_after_promotion(restartable_simulator, receiver):
     first = restartable_simulator.credentials.auth_token
     assert restartable_simulator.post_json("/simulator/account", promote=True).status == 400
     second = restartable_simulator.post_json("/simulator/account", secondary=True).json["secondary"]
@@ -180,13 +180,13 @@ def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(
         restartable_simulator.client(password=token).balance.fetch()
     send = {"from_": FROM, "body": "Hello", "status_callback": f"{receiver.url}/x"}
     restartable_simulator.client().messages.create(to=restartable_simulator.number(), **send)
-    assert all(genuine(callback, first) for callback in receiver.wait_for(2))
+    assert all(is_genuine(callback, first) for callback in receiver.wait_for(2))
     assert (
         restartable_simulator.post_json("/simulator/account", promote=True).json["auth_token"]
         == second
     )
     restartable_simulator.client().messages.create(to=restartable_simulator.number(), **send)
-    assert [genuine(callback, second) for callback in receiver.wait_for(4)] == [
+    assert [is_genuine(callback, second) for callback in receiver.wait_for(4)] == [
         False,
         False,
         True,
@@ -200,14 +200,14 @@ def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(
     ("url", "expected"),
     [("https://h.example/x", "https://h.example:443/x"), ("http://h:8/x?", "http://h:8/x?")],
 )
-def test_the_port_can_be_signed_along(url, expected):
+def test_signature_may_include_the_port(url, expected):
     assert with_port(url) == expected
     fields = [("B", "2"), ("A", "1"), ("B", "1"), ("B", "2")]
     signature = post(url, fields, Key("secret"), "port").headers["X-Twilio-Signature"]
     assert signature == RequestValidator("secret").compute_signature(expected, MultiDict(fields))
 
 
-def test_a_json_body_is_hashed_into_the_address():
+def test_json_body_is_hashed_into_the_address():
     made = post("https://h.example/x", [("A", "1")], Key("secret"), "json")
     assert RequestValidator("secret").validate(
         made.url, made.body.decode(), made.headers["X-Twilio-Signature"]

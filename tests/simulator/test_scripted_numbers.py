@@ -19,45 +19,48 @@ ACCEPTED = [
 ]
 
 
-def number(one):
-    return one.number
+def scripted_number(entry):
+    return entry.number
 
 
-def create(simulator, to, body, **more):
+def create_message(simulator, to, body, **more):
     return simulator.client(timeout=more.pop("timeout", 5)).messages.create(
         to=to, from_=FROM, body=body, **more
     )
 
 
-def texts(simulator, to, body):
+def received_texts(simulator, to, body):
     return [message for message in simulator.received(to) if message["body"] == body]
 
 
-@pytest.mark.parametrize("one", REFUSED, ids=number)
-def test_a_refused_recipient_gets_nothing(simulator, one):
+@pytest.mark.parametrize("one", REFUSED, ids=scripted_number)
+def test_refused_recipient_receives_nothing(simulator, one):
     with pytest.raises(TwilioRestException) as refusal:
-        create(simulator, one.number, "Hello")
+        create_message(simulator, one.number, "Hello")
     assert (refusal.value.status, refusal.value.code) == (400, one.refuses)
     assert str(one.refuses) in one.note
     assert simulator.received(one.number) == []
 
 
-@pytest.mark.parametrize("one", STUMBLING, ids=number)
-def test_a_text_stumbles_once_and_is_then_fine(simulator, one, receiver):
+@pytest.mark.parametrize("one", STUMBLING, ids=scripted_number)
+def test_number_that_fails_once_accepts_the_second_message(simulator, one, receiver):
     for body in ("First", "Second"):
         with pytest.raises(TwilioRestException) as refusal:
-            create(simulator, one.number, body)
+            create_message(simulator, one.number, body)
         assert (refusal.value.status, refusal.value.code) == (
             one.fails_once - 20000,
             one.fails_once,
         )
-        assert texts(simulator, one.number, body) == []
-        assert create(simulator, one.number, body, status_callback=receiver.url).status == "queued"
-        assert create(simulator, one.number, body).status == "queued"
+        assert received_texts(simulator, one.number, body) == []
+        assert (
+            create_message(simulator, one.number, body, status_callback=receiver.url).status
+            == "queued"
+        )
+        assert create_message(simulator, one.number, body).status == "queued"
     assert {callback.status for callback in receiver.wait_for(4)} == {"sent", "delivered"}
 
 
-def test_being_too_busy_says_when_to_come_back(simulator):
+def test_rate_limited_number_returns_retry_after(simulator):
     known = simulator.credentials
     basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
     path = f"/2010-04-01/Accounts/{known.account_sid}/Messages.json"
@@ -66,9 +69,9 @@ def test_being_too_busy_says_when_to_come_back(simulator):
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
 
 
-@pytest.mark.parametrize("one", ACCEPTED, ids=number)
-def test_a_message_ends_as_the_table_says(simulator, one, receiver, wait):
-    message = create(simulator, one.number, "Hello", status_callback=receiver.url)
+@pytest.mark.parametrize("one", ACCEPTED, ids=scripted_number)
+def test_message_ends_as_documented(simulator, one, receiver, wait):
+    message = create_message(simulator, one.number, "Hello", status_callback=receiver.url)
     final = one.steps[-1].status or one.steps[-2].status
     ended = wait(lambda: (now := message.fetch()).status == final and now)
 
@@ -77,8 +80,8 @@ def test_a_message_ends_as_the_table_says(simulator, one, receiver, wait):
     assert [callback.status for callback in receiver.wait_for(len(told))] == told
 
 
-def test_the_handset_out_of_reach_is_reported_with_its_code(simulator, receiver):
-    create(simulator, "+15005550011", "Hello", status_callback=receiver.url)
+def test_unreachable_handset_is_reported_with_its_code(simulator, receiver):
+    create_message(simulator, "+15005550011", "Hello", status_callback=receiver.url)
     sent, undelivered = receiver.wait_for(2)
     assert (sent.status, undelivered.status) == ("sent", "undelivered")
     assert (undelivered.fields["ErrorCode"], undelivered.fields["ErrorMessage"]) == (
@@ -88,34 +91,36 @@ def test_the_handset_out_of_reach_is_reported_with_its_code(simulator, receiver)
     assert "ErrorCode" not in sent.fields
 
 
-def test_breaking_after_accepting_delivers_all_the_same(simulator, receiver):
+def test_failure_after_acceptance_still_delivers(simulator, receiver):
     with pytest.raises(TwilioRestException) as refusal:
-        create(simulator, "+15005550014", "Hello", status_callback=receiver.url)
+        create_message(simulator, "+15005550014", "Hello", status_callback=receiver.url)
     assert (refusal.value.status, refusal.value.code) == (500, 20500)
     assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
-    assert [message["status"] for message in texts(simulator, "+15005550014", "Hello")] == [
-        "delivered"
-    ]
+    assert [
+        message["status"] for message in received_texts(simulator, "+15005550014", "Hello")
+    ] == ["delivered"]
 
 
-def test_never_answering_delivers_all_the_same(simulator, receiver):
+def test_request_that_times_out_still_delivers(simulator, receiver):
     with pytest.raises(requests.exceptions.ReadTimeout):
-        create(simulator, "+15005550015", "Hello", status_callback=receiver.url, timeout=0.5)
+        create_message(
+            simulator, "+15005550015", "Hello", status_callback=receiver.url, timeout=0.5
+        )
     assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
-    assert [message["status"] for message in texts(simulator, "+15005550015", "Hello")] == [
-        "delivered"
-    ]
+    assert [
+        message["status"] for message in received_texts(simulator, "+15005550015", "Hello")
+    ] == ["delivered"]
 
 
-def test_a_lost_callback_never_comes_but_a_question_is_answered(simulator, receiver, wait):
-    message = create(simulator, "+15005550016", "Hello", status_callback=receiver.url)
+def test_lost_callback_is_not_sent_but_the_status_can_be_polled(simulator, receiver, wait):
+    message = create_message(simulator, "+15005550016", "Hello", status_callback=receiver.url)
     wait(lambda: message.fetch().status == "delivered")
-    other = create(simulator, "+15005550011", "Hello", status_callback=receiver.url)
+    other = create_message(simulator, "+15005550011", "Hello", status_callback=receiver.url)
     assert {callback.fields["MessageSid"] for callback in receiver.wait_for(2)} == {other.sid}
 
 
-def test_a_repeated_callback_is_the_same_callback(simulator, receiver):
-    create(simulator, "+15005550017", "Hello", status_callback=receiver.url)
+def test_repeated_callbacks_are_identical(simulator, receiver):
+    create_message(simulator, "+15005550017", "Hello", status_callback=receiver.url)
     callbacks = receiver.wait_for(4)
     assert [callback.status for callback in callbacks] == ["delivered", "delivered", "sent", "sent"]
     assert callbacks[0].fields == callbacks[1].fields
@@ -131,6 +136,6 @@ def test_page_shows_every_scripted_number_with_its_outcome(simulator):
         assert one.ends in STATUS_BADGES
 
 
-def test_numbers_are_listed_once():
+def test_scripted_numbers_are_unique():
     numbers = [one.number for one in scripted_numbers.RECIPIENTS]
     assert len(numbers) == len(set(numbers))

@@ -26,5 +26,5 @@ from hub.simulator.segments import count
         ("й" * 66 + "😀" + "й" * 66, 3),
     ],
 )
-def test_a_text_takes_so_many_segments(text, segments):
+def test_text_has_this_many_segments(text, segments):
     assert count(text) == segments

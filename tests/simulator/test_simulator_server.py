@@ -1,4 +1,4 @@
-"""The simulator ends when told to, and remembers."""
+"""The simulator stops when asked to, and keeps its state."""
 
 import socket
 import stat
@@ -11,7 +11,7 @@ import requests
 FROM = "+15005550006"
 
 
-def test_a_restart_keeps_messages(restartable_simulator, wait):
+def test_restart_keeps_messages(restartable_simulator, wait):
     client = restartable_simulator.client()
     to = restartable_simulator.number()
     message = client.messages.create(to=to, from_=FROM, body="Hello")
@@ -24,7 +24,7 @@ def test_a_restart_keeps_messages(restartable_simulator, wait):
     assert [one["sid"] for one in restartable_simulator.received()] == [message.sid]
 
 
-def test_a_message_taken_just_before_the_end_is_delivered_after_it(restartable_simulator, wait):
+def test_message_accepted_before_a_restart_is_delivered_afterwards(restartable_simulator, wait):
     message = restartable_simulator.client().messages.create(
         to=restartable_simulator.number(), from_=FROM, body="Hello"
     )
@@ -33,18 +33,20 @@ def test_a_message_taken_just_before_the_end_is_delivered_after_it(restartable_s
     wait(lambda: message.fetch().status == "delivered")
 
 
-def test_it_ends_at_once_while_a_request_hangs_and_a_callback_waits(restartable_simulator, wait):
+def test_simulator_stops_at_once_despite_hanging_requests_and_callbacks(
+    restartable_simulator, wait
+):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
 
-        def hang():
+        def create_hanging_message():
             # at the end it may still be answered, in part or not at all
             with suppress(requests.exceptions.RequestException):
                 restartable_simulator.client(timeout=20).messages.create(
                     to="+15005550015", from_=FROM, body="Hello", status_callback=url
                 )
 
-        thread = threading.Thread(target=hang)
+        thread = threading.Thread(target=create_hanging_message)
         thread.start()
         wait(lambda: restartable_simulator.received())
         with silent.accept()[0]:
@@ -53,14 +55,14 @@ def test_it_ends_at_once_while_a_request_hangs_and_a_callback_waits(restartable_
     assert restartable_simulator.process.returncode == 0
 
 
-def test_a_request_that_hangs_holds_up_no_other(restartable_simulator, wait):
-    def hang():
+def test_hanging_request_does_not_delay_others(restartable_simulator, wait):
+    def create_hanging_message():
         with pytest.raises(requests.exceptions.RequestException):
             restartable_simulator.client(timeout=1).messages.create(
                 to="+15005550015", from_=FROM, body="Hello"
             )
 
-    threads = [threading.Thread(target=hang) for _ in range(10)]
+    threads = [threading.Thread(target=create_hanging_message) for _ in range(10)]
     for thread in threads:
         thread.start()
     wait(lambda: len(restartable_simulator.received()) == 10)

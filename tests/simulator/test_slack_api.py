@@ -1,4 +1,4 @@
-"""Slack's Web API and webhooks as their documentation has them, tried with the official SDK."""
+"""Slack's Web API and webhooks as documented, tested with the official SDK."""
 
 import json
 from collections.abc import Callable
@@ -14,28 +14,28 @@ from hub.simulator.slack import scripted_faults
 from tests.simulator.conftest import Simulator
 
 
-def plain(text: str) -> dict[str, str]:
+def plain_text(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
 
 
 def button(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "button", "text": plain(text), **more}
+    return {"type": "button", "text": plain_text(text), **more}
 
 
 def section(text: str, **more: Any) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **more}
 
 
-def slack(simulator: Simulator, token: str = "") -> WebClient:
+def slack_client(simulator: Simulator, token: str = "") -> WebClient:
     ours = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
     return WebClient(token or ours, base_url=f"{simulator.url}/api/", retry_handlers=[])
 
 
-def channel(simulator: Simulator) -> str:
+def channel_id(simulator: Simulator) -> str:
     return "C" + simulator.credentials.derive("slack channel", 10).upper()
 
 
-def hook(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookClient:
+def webhook_client(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookClient:
     made_up = simulator.credentials.derive
     team = team or "T" + made_up("slack team", 10).upper()
     bot = made_up("slack webhook", 10).upper()
@@ -43,28 +43,28 @@ def hook(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookCl
     return WebhookClient(simulator.url + path, retry_handlers=[])
 
 
-def arrived(simulator: Simulator, place: str = "") -> list[dict[str, Any]]:
+def channel_messages(simulator: Simulator, place: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = simulator.call(
         "GET", f"/simulator/slack.json?channel={place}"
     ).json["messages"]
     return found
 
 
-def refusal(call: Callable[[], Any]) -> str:
+def refusal_code(call: Callable[[], Any]) -> str:
     with pytest.raises(SlackApiError) as caught:
         call()
     return str(caught.value.response["error"])
 
 
-def test_get_me_returns_the_bot_and_its_permissions(simulator):
-    answer = slack(simulator).auth_test()
+def test_auth_test_returns_the_bot_and_its_scopes(simulator):
+    answer = slack_client(simulator).auth_test()
     made_up = simulator.credentials.derive
     assert (answer["team"], answer["team_id"]) == ("Acme", "T" + made_up("slack team", 10).upper())
     assert {"chat:write", "users:read.email"} <= set(answer.headers["x-oauth-scopes"].split(","))
 
 
-def test_without_the_bots_token_nothing_is_said(simulator):
-    assert refusal(slack(simulator, "xoxb-somebody-else").auth_test) == "invalid_auth"
+def test_other_or_missing_token_is_refused(simulator):
+    assert refusal_code(slack_client(simulator, "xoxb-somebody-else").auth_test) == "invalid_auth"
     assert simulator.post_json("/api/auth.test").json == {"ok": False, "error": "not_authed"}
 
 
@@ -74,21 +74,21 @@ def test_without_the_bots_token_nothing_is_said(simulator):
     ids=lambda one: one.error,
 )
 def test_scripted_token_is_refused(simulator, fault):
-    assert refusal(slack(simulator, fault.address).auth_test) == fault.error
+    assert refusal_code(slack_client(simulator, fault.address).auth_test) == fault.error
 
 
-def test_a_token_without_scopes_signs_in_and_may_do_nothing(simulator):
-    client = slack(simulator, "xoxb-0-missing-scope")
+def test_token_without_scopes_signs_in_but_cannot_post(simulator):
+    client = slack_client(simulator, "xoxb-0-missing-scope")
     assert "chat:write" not in client.auth_test().headers["x-oauth-scopes"]
     assert (
-        refusal(lambda: client.chat_postMessage(channel=channel(simulator), text="Hello"))
+        refusal_code(lambda: client.chat_postMessage(channel=channel_id(simulator), text="Hello"))
         == "missing_scope"
     )
 
 
-def test_a_message_its_thread_and_its_edit_arrive(simulator):
-    client = slack(simulator)
-    place = channel(simulator)
+def test_message_thread_reply_and_edit_are_stored(simulator):
+    client = slack_client(simulator)
+    place = channel_id(simulator)
     first = client.chat_postMessage(
         channel="#signing", text="NDA waits", blocks=[section("NDA *waits*")]
     )
@@ -97,7 +97,9 @@ def test_a_message_its_thread_and_its_edit_arrive(simulator):
         channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")]
     )
     root, reply = [
-        one for one in arrived(simulator, place) if first["ts"] in (one["ts"], one["thread"])
+        one
+        for one in channel_messages(simulator, place)
+        if first["ts"] in (one["ts"], one["thread"])
     ]
     assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == (
         "NDA done",
@@ -107,25 +109,25 @@ def test_a_message_its_thread_and_its_edit_arrive(simulator):
     assert (reply["text"], reply["thread"], reply["edited"]) == ("Priya signed", root["ts"], False)
 
 
-def test_a_form_is_taken_as_well_as_json(simulator):
+def test_form_and_json_bodies_are_accepted(simulator):
     token = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
-    form = {"channel": channel(simulator), "blocks": json.dumps([section("From a form")])}
+    form = {"channel": channel_id(simulator), "blocks": json.dumps([section("From a form")])}
     answer = simulator.call(
         "POST", "/api/chat.postMessage", form, Authorization=f"Bearer {token}"
     ).json
     assert answer["message"]["blocks"][0]["text"]["text"] == "From a form"
 
 
-def test_a_person_is_found_by_address_and_written_to_directly(simulator):
-    client = slack(simulator)
+def test_person_is_found_by_email_and_messaged_directly(simulator):
+    client = slack_client(simulator)
     person = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
     assert person["real_name"] == "Ada Byron"
     opened = client.conversations_open(users=person["id"])["channel"]["id"]
     posted = client.chat_postMessage(channel=person["id"], text="For you alone")
     assert posted["channel"] == opened
-    assert arrived(simulator, opened)[-1]["email"] == "ada.byron@acme.example"
+    assert channel_messages(simulator, opened)[-1]["email"] == "ada.byron@acme.example"
     assert (
-        refusal(lambda: client.chat_update(channel=person["id"], ts=posted["ts"], text="No"))
+        refusal_code(lambda: client.chat_update(channel=person["id"], ts=posted["ts"], text="No"))
         == "channel_not_found"
     )
     client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
@@ -134,7 +136,10 @@ def test_a_person_is_found_by_address_and_written_to_directly(simulator):
 @pytest.mark.parametrize("fault", scripted_faults.PEOPLE, ids=lambda one: one.error)
 def test_scripted_address_is_not_found(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
-    assert refusal(lambda: slack(simulator).users_lookupByEmail(email=fault.address)) == fault.error
+    assert (
+        refusal_code(lambda: slack_client(simulator).users_lookupByEmail(email=fault.address))
+        == fault.error
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,27 +148,29 @@ def test_scripted_address_is_not_found(simulator, fault):
 def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
 
-    def post():
-        return slack(simulator).chat_postMessage(channel=fault.address, text="Hello")
+    def post_message():
+        return slack_client(simulator).chat_postMessage(channel=fault.address, text="Hello")
 
     with pytest.raises(SlackApiError) as caught:
-        post()
+        post_message()
     answer = caught.value.response
     assert (answer["error"], answer.status_code) == (fault.error, fault.status)
     assert ("Retry-After" in answer.headers) == (fault.status == 429)
     if fault.once:
-        assert post()["ok"]
+        assert post_message()["ok"]
     else:
-        assert refusal(post) == fault.error
-    assert len(arrived(simulator, fault.address)) == fault.once
+        assert refusal_code(post_message) == fault.error
+    assert len(channel_messages(simulator, fault.address)) == fault.once
 
 
-def test_a_channel_breaks_after_taking_the_message(simulator):
+def test_failing_channel_accepts_the_message_first(simulator):
     assert (
-        refusal(lambda: slack(simulator).chat_postMessage(channel="C0BREAKSAFTER", text="Once"))
+        refusal_code(
+            lambda: slack_client(simulator).chat_postMessage(channel="C0BREAKSAFTER", text="Once")
+        )
         == "internal_error"
     )
-    assert [one["text"] for one in arrived(simulator, "C0BREAKSAFTER")] == ["Once"]
+    assert [one["text"] for one in channel_messages(simulator, "C0BREAKSAFTER")] == ["Once"]
 
 
 @pytest.mark.parametrize(
@@ -179,17 +186,17 @@ def test_a_channel_breaks_after_taking_the_message(simulator):
         ({"blocks": [{"type": "section"}]}, "invalid_blocks"),
         ({"blocks": [section("")]}, "invalid_blocks"),
         ({"blocks": [section("x" * 3001)]}, "invalid_blocks"),
-        ({"blocks": [section("x", fields=[plain("x")] * 11)]}, "invalid_blocks"),
-        ({"blocks": [section("x", fields=[plain("x" * 2001)])]}, "invalid_blocks"),
+        ({"blocks": [section("x", fields=[plain_text("x")] * 11)]}, "invalid_blocks"),
+        ({"blocks": [section("x", fields=[plain_text("x" * 2001)])]}, "invalid_blocks"),
         ({"blocks": [section("x", color="red")]}, "invalid_blocks"),
         ({"blocks": [section("x", block_id="b" * 256)]}, "invalid_blocks"),
         ({"blocks": [section("x", block_id="b"), section("y", block_id="b")]}, "invalid_blocks"),
-        ({"blocks": [{"type": "header", "text": plain("x" * 151)}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "header", "text": plain_text("x" * 151)}]}, "invalid_blocks"),
         (
             {"blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]},
             "invalid_blocks",
         ),
-        ({"blocks": [{"type": "context", "elements": [plain("x")] * 11}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "context", "elements": [plain_text("x")] * 11}]}, "invalid_blocks"),
         ({"blocks": [{"type": "actions", "elements": []}]}, "invalid_blocks"),
         (
             {
@@ -249,56 +256,66 @@ def test_a_channel_breaks_after_taking_the_message(simulator):
         ({"attachments": [{"blocks": [section("")]}]}, "invalid_blocks"),
     ],
 )
-def test_slack_refuses_what_breaks_its_limits(simulator, said, error):
-    answer = slack(simulator).api_call  # not the method of its own: that one checks before it sends
+def test_message_over_the_limits_is_refused(simulator, said, error):
+    answer = slack_client(
+        simulator
+    ).api_call  # not the method of its own: that one checks before it sends
     assert (
-        refusal(lambda: answer("chat.postMessage", json={"channel": channel(simulator), **said}))
+        refusal_code(
+            lambda: answer("chat.postMessage", json={"channel": channel_id(simulator), **said})
+        )
         == error
     )
-    sent = simulator.post_json(urlsplit(hook(simulator).url).path, **said)
+    sent = simulator.post_json(urlsplit(webhook_client(simulator).url).path, **said)
     assert (sent.status, sent.text) == (400, error)
 
 
-def test_a_refused_block_is_named(simulator):
+def test_refused_block_is_named(simulator):
     with pytest.raises(SlackApiError) as caught:
-        slack(simulator).api_call(
+        slack_client(simulator).api_call(
             "chat.postMessage",
-            json={"channel": channel(simulator), "blocks": [section("x"), section("")]},
+            json={"channel": channel_id(simulator), "blocks": [section("x"), section("")]},
         )
     assert caught.value.response["errors"] == [
         "[ERROR] must be more than 0 characters [json-pointer:/blocks/1/text/text]"
     ]
 
 
-def test_a_message_at_every_limit_is_taken(simulator):
+def test_message_at_every_limit_is_accepted(simulator):
     most = [
-        {"type": "header", "text": plain("h" * 150), "block_id": "b" * 255},
+        {"type": "header", "text": plain_text("h" * 150), "block_id": "b" * 255},
         section(
             "x" * 3000,
-            fields=[plain("f" * 2000)] * 10,
+            fields=[plain_text("f" * 2000)] * 10,
             accessory=button("x" * 75, action_id="a" * 255),
         ),
-        {"type": "context", "elements": [plain("c")] * 10},
+        {"type": "context", "elements": [plain_text("c")] * 10},
         {
             "type": "actions",
             "elements": [button("x", value="v" * 2000, action_id=str(n)) for n in range(25)],
         },
         *[{"type": "divider"}] * 46,
     ]
-    assert slack(simulator).chat_postMessage(
-        channel=channel(simulator), text="x" * 40_000, blocks=most
+    assert slack_client(simulator).chat_postMessage(
+        channel=channel_id(simulator), text="x" * 40_000, blocks=most
     )["ok"]
 
 
-def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
-    answer = hook(simulator).send(text="<!channel> NDA", blocks=[section("Tom &lt;b&gt; <!here>")])
+def test_webhook_answers_ok_and_shows_mentions_of_unescaped_text(simulator):
+    answer = webhook_client(simulator).send(
+        text="<!channel> NDA", blocks=[section("Tom &lt;b&gt; <!here>")]
+    )
     assert (answer.status_code, answer.body) == (200, "ok")
     assert answer.headers["Content-Type"].startswith("text/plain")
-    last = arrived(simulator, channel(simulator))[-1]
+    last = channel_messages(simulator, channel_id(simulator))[-1]
     assert (last["by"], last["mentions"]) == ("webhook", ["channel", "here"])
     ts = last["ts"]
     assert (
-        refusal(lambda: slack(simulator).chat_update(channel=channel(simulator), ts=ts, text="x"))
+        refusal_code(
+            lambda: slack_client(simulator).chat_update(
+                channel=channel_id(simulator), ts=ts, text="x"
+            )
+        )
         == "cant_update_message"
     )
 
@@ -308,37 +325,39 @@ def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
 )
 def test_scripted_webhook_answers_with_its_error(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
-    answer = hook(simulator, secret=fault.address).send(text="Hello")
+    answer = webhook_client(simulator, secret=fault.address).send(text="Hello")
     assert (answer.status_code, answer.body) == (fault.status, fault.error)
-    assert hook(simulator, secret=fault.address).send(text="Hello").status_code == (
+    assert webhook_client(simulator, secret=fault.address).send(text="Hello").status_code == (
         200 if fault.once else fault.status
     )
 
 
-def test_an_unknown_webhook_and_what_is_no_json_are_refused(simulator):
-    assert hook(simulator, team="T0000000000").send(text="Hello").body == "no_team"
-    assert hook(simulator, secret="x" * 24).send(text="Hello").body == "no_service"
-    answer = simulator.call("POST", urlsplit(hook(simulator).url).path, {"text": "no JSON"})
+def test_unknown_webhook_and_invalid_json_are_refused(simulator):
+    assert webhook_client(simulator, team="T0000000000").send(text="Hello").body == "no_team"
+    assert webhook_client(simulator, secret="x" * 24).send(text="Hello").body == "no_service"
+    answer = simulator.call(
+        "POST", urlsplit(webhook_client(simulator).url).path, {"text": "no JSON"}
+    )
     assert (answer.status, answer.text) == (400, "invalid_payload")
 
 
-def test_the_faults_of_the_bench_are_slacks_too(simulator):
+def test_simulated_faults_apply_to_slack(simulator):
     simulator.post_json("/simulator/faults", refuse=1, fail=1)
     with pytest.raises(SlackApiError) as caught:
-        slack(simulator).auth_test()
+        slack_client(simulator).auth_test()
     assert (caught.value.response.status_code, caught.value.response.headers["Retry-After"]) == (
         429,
         "1",
     )
-    answer = hook(simulator).send(text="Hello")
+    answer = webhook_client(simulator).send(text="Hello")
     assert (answer.status_code, answer.body) == (500, "rollup_error")
 
 
-def test_a_restart_keeps_what_arrived(restartable_simulator):
-    posted = slack(restartable_simulator).chat_postMessage(channel="signing", text="Kept")
+def test_restart_keeps_messages(restartable_simulator):
+    posted = slack_client(restartable_simulator).chat_postMessage(channel="signing", text="Kept")
     restartable_simulator.stop()
     restartable_simulator.start()
-    slack(restartable_simulator).chat_update(
+    slack_client(restartable_simulator).chat_update(
         channel=posted["channel"], ts=posted["ts"], text="Kept and edited"
     )
-    assert [one["text"] for one in arrived(restartable_simulator)] == ["Kept and edited"]
+    assert [one["text"] for one in channel_messages(restartable_simulator)] == ["Kept and edited"]

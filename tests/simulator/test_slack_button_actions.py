@@ -1,6 +1,4 @@
-"""People press buttons in the simulated Slack: signed, posted to the app, and answered through the
-response address.
-"""
+"""People press buttons in the simulated Slack: signed requests to the app, and its responses."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from tests.simulator.conftest import Answer, Receiver, Simulator
-from tests.simulator.test_slack_api import arrived, button, channel, hook, section, slack
+from tests.simulator.conftest import Receiver, Response, Simulator
+from tests.simulator.test_slack_api import (
+    button,
+    channel_id,
+    channel_messages,
+    section,
+    slack_client,
+    webhook_client,
+)
 
 ACTIONS = {
     "type": "actions",
@@ -26,15 +31,15 @@ ACTIONS = {
 
 @pytest.fixture
 def message_with_buttons(simulator: Simulator, receiver: Receiver):
-    """A message with buttons, whose presses go to the receiver."""
+    """Post a message with buttons whose actions go to the receiver."""
     simulator.post_json("/simulator/slack/app", request_url=receiver.url + "/slack")
-    yield slack(simulator).chat_postMessage(
+    yield slack_client(simulator).chat_postMessage(
         channel="signing", text="NDA waits", blocks=[section("NDA waits"), ACTIONS]
     )
     simulator.post_json("/simulator/slack/app", request_url="")
 
 
-def press(simulator: Simulator, ts: str, **more: str) -> dict[str, Any]:
+def press_button(simulator: Simulator, ts: str, **more: str) -> dict[str, Any]:
     answer = simulator.post_json(
         "/simulator/slack/press", ts=ts, **{"button": "Remind signer", **more}
     )
@@ -43,16 +48,14 @@ def press(simulator: Simulator, ts: str, **more: str) -> dict[str, Any]:
     return found
 
 
-def respond(simulator: Simulator, pressed: dict[str, Any], **said: Any) -> Answer:
+def respond(simulator: Simulator, pressed: dict[str, Any], **said: Any) -> Response:
     parts = urlsplit(pressed["response_url"])
     assert pressed["response_url"].startswith(f"{simulator.url}/actions/T")
     return simulator.post_json(parts.path, **said)
 
 
-def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
-    simulator, receiver, message_with_buttons
-):
-    press(simulator, message_with_buttons["ts"])
+def test_button_action_is_signed_as_the_sdk_expects(simulator, receiver, message_with_buttons):
+    press_button(simulator, message_with_buttons["ts"])
     sent = receiver.wait_for(1)[0]
     verifier = SignatureVerifier(simulator.credentials.derive("slack signing secret", 32))
     assert verifier.is_valid_request(sent.raw, sent.headers)
@@ -61,7 +64,7 @@ def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
 
 
 def test_button_action_has_user_button_and_chat(simulator, receiver, message_with_buttons):
-    press(simulator, message_with_buttons["ts"], who="Priya Nair")
+    press_button(simulator, message_with_buttons["ts"], who="Priya Nair")
     sent = receiver.wait_for(1)[0]
     assert sent.url.endswith("/slack")
     assert list(parse_qs(sent.raw.decode())) == ["payload"]
@@ -70,7 +73,7 @@ def test_button_action_has_user_button_and_chat(simulator, receiver, message_wit
     assert payload["container"] | {"is_ephemeral": False} == payload["container"]
     assert (payload["container"]["message_ts"], payload["channel"]["id"]) == (
         message_with_buttons["ts"],
-        channel(simulator),
+        channel_id(simulator),
     )
     assert (payload["message"]["ts"], payload["message"]["blocks"][1]["block_id"]) == (
         message_with_buttons["ts"],
@@ -89,31 +92,32 @@ def test_button_action_has_user_button_and_chat(simulator, receiver, message_wit
 
 def test_response_of_the_app_is_shown(simulator, receiver, message_with_buttons):
     receiver.answers["received"] = [403]
-    assert press(simulator, message_with_buttons["ts"])["status"] == 403
-    assert press(simulator, message_with_buttons["ts"], button="token-2")["status"] == 204
+    assert press_button(simulator, message_with_buttons["ts"])["status"] == 403
+    assert press_button(simulator, message_with_buttons["ts"], button="token-2")["status"] == 204
     simulator.post_json("/simulator/slack/app", request_url="http://127.0.0.1:9/")
     assert (
-        press(simulator, message_with_buttons["ts"], button="snooze")["failure"] == "no connection"
+        press_button(simulator, message_with_buttons["ts"], button="snooze")["failure"]
+        == "no connection"
     )
     shown = simulator.call("GET", "/simulator/slack").text
     assert "Dana Whitfield pressed Remind signer: answered 403" in shown
     assert "Dana Whitfield pressed Snooze a day: no connection" in shown
 
 
-def test_presses_go_to_the_hub_unless_another_address_is_set(simulator):
+def test_button_actions_go_to_the_hub_by_default(simulator):
     told = simulator.call("GET", "/simulator/slack.json").json["request_url"]
     assert told == "http://127.0.0.1:8000/api/rpc/webhooks/slack/interactions"
 
 
-def test_nothing_is_posted_off_this_machine(simulator, message_with_buttons):
+def test_addresses_outside_loopback_are_not_called(simulator, message_with_buttons):
     simulator.post_json("/simulator/slack/app", request_url="https://hub.example.com/slack")
-    assert "not on this machine" in press(simulator, message_with_buttons["ts"])["failure"]
+    assert "not on this machine" in press_button(simulator, message_with_buttons["ts"])["failure"]
 
 
-def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(
+def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
     simulator, receiver, message_with_buttons
 ):
-    pressed = press(simulator, message_with_buttons["ts"], who="Tom Okafor")
+    pressed = press_button(simulator, message_with_buttons["ts"], who="Tom Okafor")
     assert respond(simulator, pressed, text="Only for Tom").text == "ok"
     respond(simulator, pressed, text="For all", response_type="in_channel")
     respond(
@@ -123,7 +127,7 @@ def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(
         text="Tom reminded",
         blocks=[section("Tom reminded")],
     )
-    now = {one["ts"]: one for one in arrived(simulator, channel(simulator))}
+    now = {one["ts"]: one for one in channel_messages(simulator, channel_id(simulator))}
     alone, everyone = list(now.values())[-2:]
     assert (alone["text"], alone["ephemeral"], everyone["text"], everyone["ephemeral"]) == (
         "Only for Tom",
@@ -139,72 +143,73 @@ def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(
     respond(simulator, pressed, delete_original=True)
     assert next(
         one
-        for one in arrived(simulator, channel(simulator))
+        for one in channel_messages(simulator, channel_id(simulator))
         if one["ts"] == message_with_buttons["ts"]
     )["deleted"]
 
 
-def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, message_with_buttons):
-    hook(simulator).send(text="By webhook", blocks=[ACTIONS])
-    ts = arrived(simulator, channel(simulator))[-1]["ts"]
-    pressed = press(simulator, ts)
+def test_webhook_message_can_be_replaced(simulator, receiver, message_with_buttons):
+    webhook_client(simulator).send(text="By webhook", blocks=[ACTIONS])
+    ts = channel_messages(simulator, channel_id(simulator))[-1]["ts"]
+    pressed = press_button(simulator, ts)
     assert (
         json.loads(receiver.wait_for(1)[0].fields["payload"])["message"]["subtype"] == "bot_message"
     )
     respond(simulator, pressed, replace_original=True, text="Done")
-    assert arrived(simulator, channel(simulator))[-1]["text"] == "Done"
+    assert channel_messages(simulator, channel_id(simulator))[-1]["text"] == "Done"
 
 
-def test_a_response_address_takes_five_posts(simulator, message_with_buttons, receiver):
-    pressed = press(simulator, message_with_buttons["ts"])
+def test_response_url_accepts_five_posts(simulator, message_with_buttons, receiver):
+    pressed = press_button(simulator, message_with_buttons["ts"])
     # what is refused counts for nothing
     assert respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
     assert [respond(simulator, pressed, text="Again").status for _ in range(6)] == [200] * 5 + [404]
     assert respond(simulator, pressed, text="Again").text == "used_url"
 
 
-def test_a_response_address_lasts_half_an_hour(simulator, message_with_buttons, receiver):
-    pressed = press(simulator, message_with_buttons["ts"])
+def test_response_url_expires_after_half_an_hour(simulator, message_with_buttons, receiver):
+    pressed = press_button(simulator, message_with_buttons["ts"])
     simulator.post_json("/simulator/slack/responses", minutes=29)
     assert respond(simulator, pressed, text="In time").text == "ok"
     simulator.post_json("/simulator/slack/responses", minutes=2)
     assert respond(simulator, pressed, text="Late").text == "expired_url"
 
 
-def test_a_button_that_was_edited_away_can_still_be_pressed_by_who_sees_it(
+def test_button_of_an_edited_message_can_still_be_pressed_in_an_old_view(
     simulator, receiver, message_with_buttons
 ):
     respond(
         simulator,
-        press(simulator, message_with_buttons["ts"]),
+        press_button(simulator, message_with_buttons["ts"]),
         replace_original=True,
         text="Reminded",
     )
-    assert press(simulator, message_with_buttons["ts"], who="Tom Okafor")["status"] == 204
+    assert press_button(simulator, message_with_buttons["ts"], who="Tom Okafor")["status"] == 204
     answer = simulator.post_json(
         "/simulator/slack/press", ts=message_with_buttons["ts"], button="Never there"
     )
     assert answer.status == 400
 
 
-def test_many_people_press_at_once(simulator, receiver, message_with_buttons):
+def test_many_people_can_press_at_once(simulator, receiver, message_with_buttons):
     with ThreadPoolExecutor(20) as pool:
         list(
             pool.map(
-                lambda n: press(simulator, message_with_buttons["ts"], who=f"Person {n}"), range(20)
+                lambda n: press_button(simulator, message_with_buttons["ts"], who=f"Person {n}"),
+                range(20),
             )
         )
     users = {json.loads(one.fields["payload"])["user"]["id"] for one in receiver.wait_for(20)}
     assert len(users) == 20
     shown = next(
         one
-        for one in arrived(simulator, channel(simulator))
+        for one in channel_messages(simulator, channel_id(simulator))
         if one["ts"] == message_with_buttons["ts"]
     )
     assert len(shown["presses"]) == 20
 
 
-def test_following_a_link_button_tells_the_app_and_opens_the_address(
+def test_following_a_link_button_notifies_the_app_and_redirects(
     simulator, receiver, message_with_buttons
 ):
     answer = simulator.call(

@@ -1,4 +1,4 @@
-"""The page shows a team's channel as its members see it, and lets them press."""
+"""The page shows a team's channel to its members, with working buttons."""
 
 import re
 
@@ -6,16 +6,16 @@ import pytest
 
 from hub.simulator.slack.mrkdwn import render
 from tests.conftest import tags_on_one_line
-from tests.simulator.test_slack_api import button, channel, section, slack
+from tests.simulator.test_slack_api import button, channel_id, section, slack_client
 from tests.simulator.test_slack_button_actions import ACTIONS
 
 
-def page(simulator, query=""):
+def slack_page(simulator, query=""):
     return tags_on_one_line(simulator.call("GET", f"/simulator/slack{query}").text)
 
 
-def test_a_message_is_drawn_as_its_readers_see_it(simulator):
-    slack(simulator).chat_postMessage(
+def test_message_is_displayed_as_in_slack(simulator):
+    slack_client(simulator).chat_postMessage(
         channel="signing",
         text="x",
         blocks=[
@@ -29,7 +29,7 @@ def test_a_message_is_drawn_as_its_readers_see_it(simulator):
             ACTIONS,
         ],
     )
-    shown = page(simulator)
+    shown = slack_page(simulator)
     assert '<h3 class="sp-post-title">NDA for A &amp; B</h3>' in shown
     assert (
         "<strong>Bold</strong> <em>slanted</em> <s>gone</s> <code>code</code> <a"
@@ -61,12 +61,12 @@ def test_a_message_is_drawn_as_its_readers_see_it(simulator):
         ("*" * 9, "*" * 9),
     ],
 )
-def test_no_text_becomes_markup_of_its_own(text, shown):
+def test_text_does_not_become_markup(text, shown):
     assert render(text) == shown
 
 
-def test_a_thread_an_edit_and_direct_messages_have_their_places(simulator):
-    client = slack(simulator)
+def test_threads_edits_and_direct_messages_are_displayed(simulator):
+    client = slack_client(simulator)
     root = client.chat_postMessage(channel="signing", text="The root")
     client.chat_postMessage(channel="signing", text="The answer", thread_ts=root["ts"])
     client.chat_update(channel=root["channel"], ts=root["ts"], text="The root, edited")
@@ -74,17 +74,17 @@ def test_a_thread_an_edit_and_direct_messages_have_their_places(simulator):
         channel=client.users_lookupByEmail(email="zoe.lind@acme.example")["user"]["id"],
         text="Hello Zoe",
     )
-    shown = page(simulator)
+    shown = slack_page(simulator)
     assert re.search(
         r'\(edited\).{0,80}The root, edited.{0,200}<ol class="sp-thread".{0,600}The answer',
         shown,
         re.DOTALL,
     )
     assert "Hello Zoe" not in shown
-    assert "Hello Zoe" in page(simulator, f"?channel={direct['channel']}")
+    assert "Hello Zoe" in slack_page(simulator, f"?channel={direct['channel']}")
 
 
-def test_the_form_presses_and_returns_to_the_page(simulator, receiver):
+def test_form_presses_a_button_and_returns_to_the_page(simulator, receiver):
     simulator.post_json("/simulator/slack/app", request_url=receiver.url)
     confirm = {
         "title": {"type": "plain_text", "text": "Sure?"},
@@ -95,15 +95,15 @@ def test_the_form_presses_and_returns_to_the_page(simulator, receiver):
     blocks = [
         {"type": "actions", "elements": [button("Snooze", action_id="snooze", confirm=confirm)]}
     ]
-    posted = slack(simulator).chat_postMessage(channel="signing", text="x", blocks=blocks)
-    path = re.findall(r'formaction="([^"]+action_id=snooze[^"]*)">Do it', page(simulator))[
+    posted = slack_client(simulator).chat_postMessage(channel="signing", text="x", blocks=blocks)
+    path = re.findall(r'formaction="([^"]+action_id=snooze[^"]*)">Do it', slack_page(simulator))[
         -1
     ].replace("&amp;", "&")
     answer = simulator.call(
         "POST", path, {"who": "Tom Okafor", "channel": posted["channel"]}, Origin=simulator.url
     )
     assert answer.status == 303
-    assert "Tom Okafor pressed Snooze: answered 204" in page(
+    assert "Tom Okafor pressed Snooze: answered 204" in slack_page(
         simulator, answer.headers["Location"].removeprefix("/simulator/slack")
     )
     assert "tom.okafor" in receiver.wait_for(1)[0].fields["payload"]
@@ -111,7 +111,7 @@ def test_the_form_presses_and_returns_to_the_page(simulator, receiver):
 
 
 @pytest.mark.parametrize("path", ["press", "app", "responses", "empty"])
-def test_another_site_presses_nothing(simulator, path):
+def test_request_of_another_site_presses_nothing(simulator, path):
     assert (
         simulator.call(
             "POST", f"/simulator/slack/{path}", {"ts": "1"}, Origin="http://evil.example"
@@ -120,14 +120,14 @@ def test_another_site_presses_nothing(simulator, path):
     )
 
 
-def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
-    shown = page(simulator)
+def test_page_explains_how_to_connect_and_lists_scripted_faults(simulator):
+    shown = slack_page(simulator)
     made_up = simulator.credentials.derive
     secrets = [
         made_up(f"slack {name}", length)
         for name, length in (("bot token", 40), ("signing secret", 32), ("webhook secret", 24))
     ]
-    for value in (*secrets, channel(simulator)):
+    for value in (*secrets, channel_id(simulator)):
         assert value in shown
     for address in (
         "C0ARCHIVED",
@@ -140,14 +140,16 @@ def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
     assert 'href="/simulator/slack" aria-current="page"' in shown
 
 
-def test_the_faults_can_be_set_from_here(simulator):
+def test_faults_can_be_set_on_the_page(simulator):
     answer = simulator.call("POST", "/simulator/faults", {"refuse": "2", "view": "slack.page"})
     assert answer.headers["Location"] == "/simulator/slack"
-    assert 'name="refuse" type="number" min="0" max="10000" value="2"' in page(simulator)
+    assert 'name="refuse" type="number" min="0" max="10000" value="2"' in slack_page(simulator)
 
 
-def test_emptying_leaves_messages_that_can_still_be_edited(simulator):
-    posted = slack(simulator).chat_postMessage(channel="signing", text="Gone from sight")
+def test_emptied_messages_can_still_be_edited(simulator):
+    posted = slack_client(simulator).chat_postMessage(channel="signing", text="Gone from sight")
     simulator.call("POST", "/simulator/slack/empty", {})
-    assert "No messages yet" in page(simulator)
-    assert slack(simulator).chat_update(channel=posted["channel"], ts=posted["ts"], text="x")["ok"]
+    assert "No messages yet" in slack_page(simulator)
+    assert slack_client(simulator).chat_update(
+        channel=posted["channel"], ts=posted["ts"], text="x"
+    )["ok"]

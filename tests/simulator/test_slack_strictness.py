@@ -1,6 +1,4 @@
-"""Calls that other people's apps make to Slack, tried with the official SDK: tokens, look-ups,
-answers.
-"""
+"""Calls of other apps to Slack with the official SDK: tokens, lookups and responses."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.webhook import WebhookClient
 
-from tests.simulator.test_slack_api import channel, refusal, slack
-from tests.simulator.test_slack_button_actions import message_with_buttons, press
+from tests.simulator.test_slack_api import channel_id, refusal_code, slack_client
+from tests.simulator.test_slack_button_actions import message_with_buttons, press_button
 
 __all__ = ["message_with_buttons"]
 
@@ -18,15 +16,15 @@ def token(simulator):
     return "xoxb-" + simulator.credentials.derive("slack bot token", 40)
 
 
-def test_api_test_answers_what_it_was_given_without_a_token(simulator):
+def test_api_test_echoes_its_arguments_without_a_token(simulator):
     client = WebClient(base_url=f"{simulator.url}/api/", retry_handlers=[])
     assert client.api_test().data == {"ok": True}
     assert client.api_test(foo="bar")["args"] == {"foo": "bar"}
-    assert refusal(lambda: client.api_test(error="my_error")) == "my_error"
+    assert refusal_code(lambda: client.api_test(error="my_error")) == "my_error"
 
 
-def test_token_may_be_a_field_of_a_form_and_of_nothing_else(simulator):
-    form = {"token": token(simulator), "channel": channel(simulator), "text": "From a form"}
+def test_token_may_be_a_form_field_only(simulator):
+    form = {"token": token(simulator), "channel": channel_id(simulator), "text": "From a form"}
     assert (
         simulator.call("POST", "/api/chat.postMessage", form).json["message"]["text"]
         == "From a form"
@@ -45,39 +43,44 @@ def test_token_may_be_a_field_of_a_form_and_of_nothing_else(simulator):
 
 
 def test_channel_is_described_by_its_id(simulator):
-    client = slack(simulator)
-    found = client.conversations_info(channel=channel(simulator))["channel"]
+    client = slack_client(simulator)
+    found = client.conversations_info(channel=channel_id(simulator))["channel"]
     assert (found["name"], found["is_member"], found["is_archived"]) == ("signing", True, False)
-    assert refusal(lambda: client.conversations_info(channel="signing")) == "channel_not_found"
-    assert refusal(lambda: client.conversations_info(channel="C0000000000")) == "channel_not_found"
+    assert refusal_code(lambda: client.conversations_info(channel="signing")) == "channel_not_found"
+    assert (
+        refusal_code(lambda: client.conversations_info(channel="C0000000000"))
+        == "channel_not_found"
+    )
     person = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
     direct = client.conversations_open(users=person)["channel"]["id"]
     assert client.conversations_info(channel=direct)["channel"]["user"] == person
 
 
 def test_person_is_described_by_id(simulator):
-    client = slack(simulator)
+    client = slack_client(simulator)
     known = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
     found = client.users_info(user=known["id"])["user"]
     assert (found["real_name"], found["profile"]["email"]) == (
         "Ada Byron",
         "ada.byron@acme.example",
     )
-    assert refusal(lambda: client.users_info(user="U0000000000")) == "user_not_found"
+    assert refusal_code(lambda: client.users_info(user="U0000000000")) == "user_not_found"
 
 
 @pytest.mark.parametrize("method", ["conversations_info", "users_info"])
-def test_look_ups_need_their_scope(simulator, method):
-    client = slack(simulator, "xoxb-0-missing-scope")
+def test_lookups_require_their_scope(simulator, method):
+    client = slack_client(simulator, "xoxb-0-missing-scope")
     call = getattr(client, method)
     assert (
-        refusal(lambda: call(channel="C1") if method == "conversations_info" else call(user="U1"))
+        refusal_code(
+            lambda: call(channel="C1") if method == "conversations_info" else call(user="U1")
+        )
         == "missing_scope"
     )
 
 
 def test_response_url_reaches_the_simulator_five_times(simulator, receiver, message_with_buttons):
-    url = press(simulator, message_with_buttons["ts"])["response_url"]
+    url = press_button(simulator, message_with_buttons["ts"])["response_url"]
     answers = WebhookClient(url, retry_handlers=[])
     assert answers.send(text="Done", replace_original=True).body == "ok"
     sent = [answers.send(text=f"Answer {number}") for number in range(5)]

@@ -1,6 +1,4 @@
-"""A workflow takes cards as Power Automate's documentation has it, and says nothing of what goes
-wrong later.
-"""
+"""A workflow accepts cards as Power Automate documents it, and hides later failures."""
 
 import http.client
 import json
@@ -13,12 +11,12 @@ import pytest
 from hub.simulator.teams import scripted_faults
 from hub.simulator.teams.markdown import render
 from tests.conftest import tags_on_one_line
-from tests.simulator.conftest import Answer, Simulator
+from tests.simulator.conftest import Response, Simulator
 
 ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 
 
-def path(simulator: Simulator) -> str:
+def workflow_path(simulator: Simulator) -> str:
     made_up = simulator.credentials.derive
     return (
         f"/powerautomate/automations/direct/workflows/{made_up('teams workflow', 32)}"
@@ -27,7 +25,7 @@ def path(simulator: Simulator) -> str:
     )
 
 
-def card(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
+def card_message(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
     content = {"type": "AdaptiveCard", "version": "1.4", "body": list(body), **more}
     return {
         "type": "message",
@@ -35,72 +33,80 @@ def card(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def text(said: str, **more: Any) -> dict[str, Any]:
+def text_block(said: str, **more: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": said, **more}
 
 
-def posts(simulator: Simulator) -> list[dict[str, Any]]:
+def list_posts(simulator: Simulator) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = simulator.call("GET", "/simulator/teams.json").json["posts"]
     return found
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
+def refusal(answer: Response) -> tuple[int, str]:
     return answer.status, answer.json["error"]["code"]
 
 
-def page(simulator: Simulator) -> str:
+def teams_page(simulator: Simulator) -> str:
     return tags_on_one_line(simulator.call("GET", "/simulator/teams").text)
 
 
-def test_the_address_is_one_of_todays_hosts(simulator):
+def test_workflow_url_has_a_current_host(simulator):
     parts = urlsplit(simulator.call("GET", "/simulator/teams.json").json["url"])
     assert re.fullmatch(
         r"[0-9a-f]{32}\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com:443", parts.netloc
     )
-    assert f"{parts.path}?{parts.query}" == path(simulator)
+    assert f"{parts.path}?{parts.query}" == workflow_path(simulator)
 
 
-def test_a_card_is_taken_with_202_and_nothing_else(simulator):
+def test_card_is_accepted_with_202_and_an_empty_body(simulator):
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
-    box = {"type": "Container", "items": [text("In a box"), facts]}
+    box = {"type": "Container", "items": [text_block("In a box"), facts]}
     columns = {
         "type": "ColumnSet",
         "columns": [
-            {"width": "auto", "items": [text("Left")]},
-            {"type": "Column", "items": [text("Right")]},
+            {"width": "auto", "items": [text_block("Left")]},
+            {"type": "Column", "items": [text_block("Right")]},
         ],
     }
     link = {"type": "Action.OpenUrl", "title": "Remind", "url": "https://hub.example/a/1"}
-    said = card(
-        text("NDA **waits**"),
+    said = card_message(
+        text_block("NDA **waits**"),
         box,
         columns,
         {"type": "ActionSet", "actions": [link]},
         actions=[link | {"title": "Open"}],
     )
-    answer = simulator.post_json(path(simulator), **said)
+    answer = simulator.post_json(workflow_path(simulator), **said)
     assert (answer.status, answer.text) == (202, "")
-    last = posts(simulator)[-1]
+    last = list_posts(simulator)[-1]
     assert (last["failed"], last["notes"], last["message"]) == (None, [], said)
     assert last["texts"] == ["NDA **waits**", "In a box", "Left", "Right"]
     assert last["facts"] == [["Sender", "Dana"]]
     assert [one["title"] for one in last["actions"]] == ["Remind", "Open"]
-    shown = page(simulator)
+    shown = teams_page(simulator)
     assert "NDA <strong>waits</strong>" in shown
     assert re.search(r"<dt>Sender</dt><dd>Dana</dd>", shown)
     assert len(re.findall(r'<a class="btn[^>]*href="https://hub.example/a/1"', shown)) == 2
 
 
-def test_without_its_signature_the_address_opens_nothing(simulator):
-    assert refusal(simulator.post_json(path(simulator) + "x", **card(text("x")))) == (
+def test_address_without_its_signature_is_refused(simulator):
+    assert refusal(
+        simulator.post_json(workflow_path(simulator) + "x", **card_message(text_block("x")))
+    ) == (
         401,
         "DirectApiAuthorizationRequired",
     )
     assert (
-        simulator.post_json(path(simulator).partition("&sig")[0], **card(text("x"))).status == 401
+        simulator.post_json(
+            workflow_path(simulator).partition("&sig")[0], **card_message(text_block("x"))
+        ).status
+        == 401
     )
-    unknown = re.sub(r"(?<=workflows/)\w{32}", "f" * 32, path(simulator))
-    assert refusal(simulator.post_json(unknown, **card(text("x")))) == (404, "WorkflowNotFound")
+    unknown = re.sub(r"(?<=workflows/)\w{32}", "f" * 32, workflow_path(simulator))
+    assert refusal(simulator.post_json(unknown, **card_message(text_block("x")))) == (
+        404,
+        "WorkflowNotFound",
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,15 +120,15 @@ def test_without_its_signature_the_address_opens_nothing(simulator):
             {"attachments": [{"contentType": ADAPTIVE, "content": {"type": "MessageCard"}}]},
             "must be 'AdaptiveCard'",
         ),
-        (card(text("x"), version="1.6"), "does not support the card version"),
-        (card(text("x"), version="new"), "does not support the card version"),
-        (card(), "empty"),
+        (card_message(text_block("x"), version="1.6"), "does not support the card version"),
+        (card_message(text_block("x"), version="new"), "does not support the card version"),
+        (card_message(), "empty"),
     ],
 )
 def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, message, why):
-    assert simulator.post_json(path(simulator), **message).status == 202
-    assert why in posts(simulator)[-1]["failed"]
-    assert "Flow failed" in page(simulator)
+    assert simulator.post_json(workflow_path(simulator), **message).status == 202
+    assert why in list_posts(simulator)[-1]["failed"]
+    assert "Flow failed" in teams_page(simulator)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +147,13 @@ def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, mess
 def test_content_hidden_from_readers_is_marked(simulator, element, note):
     where = "actions" if str(element).startswith("{'type': 'Action") else "items"
     simulator.post_json(
-        path(simulator),
-        **card({"type": "ActionSet" if where == "actions" else "Container", where: [element]}),
+        workflow_path(simulator),
+        **card_message(
+            {"type": "ActionSet" if where == "actions" else "Container", where: [element]}
+        ),
     )
-    assert note in posts(simulator)[-1]["notes"][0]
-    assert page(simulator)
+    assert note in list_posts(simulator)[-1]["notes"][0]
+    assert teams_page(simulator)
 
 
 @pytest.mark.parametrize(
@@ -159,55 +167,66 @@ def test_content_hidden_from_readers_is_marked(simulator, element, note):
 )
 def test_body_that_the_trigger_cannot_read_is_refused(simulator, body, code):
     connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
-    connection.request("POST", path(simulator), body, {"Content-Type": "application/json"})
+    connection.request("POST", workflow_path(simulator), body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     assert (answer.status, json.load(answer)["error"]["code"]) == (400, code)
     connection.close()
 
 
-def test_28_kilobytes_are_the_most(simulator):
-    empty = len(json.dumps(card(text(""))))
+def test_body_is_limited_to_28_kilobytes(simulator):
+    empty = len(json.dumps(card_message(text_block(""))))
     assert (
-        simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty)))).status == 202
+        simulator.post_json(
+            workflow_path(simulator), **card_message(text_block("x" * (28 * 1024 - empty)))
+        ).status
+        == 202
     )
     assert refusal(
-        simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty + 1))))
+        simulator.post_json(
+            workflow_path(simulator), **card_message(text_block("x" * (28 * 1024 - empty + 1)))
+        )
     ) == (413, "RequestEntityTooLarge")
 
 
 @pytest.mark.parametrize(
     "fault", [one for one in scripted_faults.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
 )
-def test_scripted_workflow_gives_its_answer(simulator, fault):
+def test_scripted_workflow_returns_its_response(simulator, fault):
     simulator.post_json("/simulator/teams/empty")
     where = (
-        re.sub(r"(?<=workflows/)\w{32}", fault.address, path(simulator)).partition("&sig")[0]
+        re.sub(r"(?<=workflows/)\w{32}", fault.address, workflow_path(simulator)).partition("&sig")[
+            0
+        ]
         + "&sig=any"
     )
-    answer = simulator.post_json(where, **card(text("x")))
+    answer = simulator.post_json(where, **card_message(text_block("x")))
     assert answer.status == fault.status
     if fault.error:
         assert refusal(answer) == (fault.status, fault.error)
     assert ("Retry-After" in answer.headers) == (fault.status == 429)
     if fault.once:
-        assert simulator.post_json(where, **card(text("x"))).status == 202
-    arrived = posts(simulator)
+        assert simulator.post_json(where, **card_message(text_block("x"))).status == 202
+    arrived = list_posts(simulator)
     assert len(arrived) == fault.accepts
     assert not arrived or (arrived[0]["failed"] or "") == fault.run_error
 
 
-def test_the_faults_of_the_bench_are_teams_too(simulator):
+def test_simulated_faults_apply_to_teams(simulator):
     simulator.post_json("/simulator/faults", refuse=1, fail=1)
-    answer = simulator.post_json(path(simulator), **card(text("x")))
+    answer = simulator.post_json(workflow_path(simulator), **card_message(text_block("x")))
     assert (refusal(answer), answer.headers["Retry-After"]) == ((429, "TooManyRequests"), "1")
-    assert simulator.post_json(path(simulator), **card(text("x"))).status == 500
+    assert (
+        simulator.post_json(workflow_path(simulator), **card_message(text_block("x"))).status == 500
+    )
 
 
-def test_a_restart_keeps_what_arrived(restartable_simulator):
-    restartable_simulator.post_json(path(restartable_simulator), **card(text("Kept")))
+def test_restart_keeps_posts(restartable_simulator):
+    restartable_simulator.post_json(
+        workflow_path(restartable_simulator), **card_message(text_block("Kept"))
+    )
     restartable_simulator.stop()
     restartable_simulator.start()
-    assert [one["texts"] for one in posts(restartable_simulator)] == [["Kept"]]
+    assert [one["texts"] for one in list_posts(restartable_simulator)] == [["Kept"]]
 
 
 @pytest.mark.parametrize(
@@ -227,12 +246,12 @@ def test_a_restart_keeps_what_arrived(restartable_simulator):
         ("\ue0007\ue001", "7"),
     ],
 )
-def test_text_is_drawn_as_teams_draws_it(said, shown):
+def test_text_is_displayed_as_in_teams(said, shown):
     assert render(said) == shown
 
 
-def test_the_page_is_strict_and_says_how_to_connect_and_what_fails_on_purpose(simulator):
-    shown = page(simulator)
+def test_page_has_a_strict_policy_and_explains_how_to_connect(simulator):
+    shown = teams_page(simulator)
     assert simulator.credentials.derive("teams sig", 43) in shown
     assert f"<code>{4040:032}</code>" in shown
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
@@ -242,4 +261,4 @@ def test_the_page_is_strict_and_says_how_to_connect_and_what_fails_on_purpose(si
         == 403
     )
     simulator.call("POST", "/simulator/teams/empty", {})
-    assert "No posts yet" in page(simulator)
+    assert "No posts yet" in teams_page(simulator)

@@ -1,4 +1,4 @@
-"""Markdown and MarkdownV2 as Telegram reads them, and what it finds in texts by itself."""
+"""Markdown and MarkdownV2 as Telegram parses them, and entities it detects itself."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from hub.simulator.telegram import entities, markdown
 from hub.simulator.telegram.errors import TelegramError
 from tests.effort import examples
-from tests.simulator.test_telegram_api import done, person, refusal, team
+from tests.simulator.test_telegram_api import call_ok, refusal, start_bot, team_chat
 
 RESERVED_ALONE = "]()>#+-=|{}.!"
 PARSERS = [markdown.parse_v2, markdown.parse_legacy, entities.parse]
 ACTIONS = ["typing", "upload_document", "choose_sticker"]
 
 
-def spans(read: entities.Formatted) -> list[tuple[str, int, int]]:
-    return [(one["type"], one["offset"], one["length"]) for one in read.entities]
+def entity_spans(formatted: entities.Formatted) -> list[tuple[str, int, int]]:
+    return [(one["type"], one["offset"], one["length"]) for one in formatted.entities]
 
 
-def problem(text: str, parse: Any = markdown.parse_v2) -> str:
+def parse_error(text: str, parse: Any = markdown.parse_v2) -> str:
     with pytest.raises(TelegramError) as caught:
         parse(text)
     assert caught.value.code == 400
@@ -30,16 +30,20 @@ def problem(text: str, parse: Any = markdown.parse_v2) -> str:
 
 
 @pytest.mark.parametrize("char", [char for char in RESERVED_ALONE if char != ">"])
-def test_reserved_character_must_be_escaped(simulator, char):
+def test_unescaped_reserved_character_is_refused(simulator, char):
     said = f"Total{char}"
     wanted = f"Character '{char}' is reserved and must be escaped with the preceding '\\'"
     answer = refusal(
-        simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="MarkdownV2"
+        simulator, "sendMessage", chat_id=team_chat(simulator), text=said, parse_mode="MarkdownV2"
     )
     assert answer == (400, f"Bad Request: can't parse entities: {wanted}")
     escaped = f"Total\\{char}"
-    message = done(
-        simulator, "sendMessage", chat_id=team(simulator), text=escaped, parse_mode="MarkdownV2"
+    message = call_ok(
+        simulator,
+        "sendMessage",
+        chat_id=team_chat(simulator),
+        text=escaped,
+        parse_mode="MarkdownV2",
     )
     assert message["text"] == said
 
@@ -62,8 +66,8 @@ def test_reserved_character_must_be_escaped(simulator, char):
         ("a > b", "Character '>' is reserved and must be escaped with the preceding '\\'"),
     ],
 )
-def test_missing_end_is_refused_with_its_place(text, said):
-    assert problem(text) == said
+def test_missing_end_is_refused_with_its_position(text, said):
+    assert parse_error(text) == said
 
 
 @pytest.mark.parametrize(
@@ -87,9 +91,9 @@ def test_missing_end_is_refused_with_its_place(text, said):
         ("1 \\\\ 2", "1 \\ 2", []),
     ],
 )
-def test_markdown_v2_is_read(text, plain, found):
+def test_markdown_v2_is_parsed(text, plain, found):
     read = markdown.parse_v2(text)
-    assert (read.text, spans(read)) == (plain, found)
+    assert (read.text, entity_spans(read)) == (plain, found)
 
 
 @pytest.mark.parametrize(
@@ -102,24 +106,24 @@ def test_markdown_v2_is_read(text, plain, found):
         ("a\\_b \\x", "a_b \\x", []),
     ],
 )
-def test_old_markdown_is_read(text, plain, found):
+def test_legacy_markdown_is_parsed(text, plain, found):
     read = markdown.parse_legacy(text)
-    assert (read.text, spans(read)) == (plain, found)
+    assert (read.text, entity_spans(read)) == (plain, found)
 
 
 @pytest.mark.parametrize(("text", "offset"), [("a_b", 1), ("é *b", 3), ("x [y", 2), ("```a``", 0)])
-def test_old_markdown_names_the_byte(text, offset):
-    said = problem(text, markdown.parse_legacy)
+def test_legacy_markdown_error_names_the_byte_offset(text, offset):
+    said = parse_error(text, markdown.parse_legacy)
     assert said == f"Can't find end of the entity starting at byte offset {offset}"
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=80))
-def test_escaped_text_is_read_as_it_is(text):
+def test_escaped_text_is_parsed_literally(text):
     escaped = "".join(f"\\{char}" if char in markdown.RESERVED + "\\" else char for char in text)
     read = markdown.parse_v2(escaped)
     assert read.text == text.strip()
-    assert not [one for one in spans(read) if one[0] in markdown.MARKS]
+    assert not [one for one in entity_spans(read) if one[0] in markdown.MARKS]
 
 
 @settings(max_examples=examples(500), deadline=None)
@@ -127,12 +131,12 @@ def test_escaped_text_is_read_as_it_is(text):
     text=st.text(st.sampled_from("ab _*~`|[]()>!\\\n.é🖊"), max_size=40),
     parse=st.sampled_from(PARSERS),
 )
-def test_any_text_is_read_or_refused(text, parse):
+def test_any_text_is_parsed_or_refused(text, parse):
     try:
         read = parse(text)
-    except TelegramError as problem:
+    except TelegramError as error:
         read = None
-        said = problem.description
+        said = error.description
     if read is None:
         assert said.startswith("Bad Request: can't parse entities: ")
         return
@@ -144,14 +148,16 @@ def test_any_text_is_read_or_refused(text, parse):
 
 
 @pytest.mark.parametrize("mode", ["Markdown", "MarkdownV2", "markdownv2", "MARKDOWN", "HTML"])
-def test_modes_are_taken_in_any_case(simulator, mode):
-    message = done(simulator, "sendMessage", chat_id=team(simulator), text="Hello", parse_mode=mode)
+def test_parse_modes_are_case_insensitive(simulator, mode):
+    message = call_ok(
+        simulator, "sendMessage", chat_id=team_chat(simulator), text="Hello", parse_mode=mode
+    )
     assert message["text"] == "Hello"
 
 
-def test_another_mode_is_refused(simulator):
+def test_unknown_parse_mode_is_refused(simulator):
     answer = refusal(
-        simulator, "sendMessage", chat_id=team(simulator), text="Hello", parse_mode="BBCode"
+        simulator, "sendMessage", chat_id=team_chat(simulator), text="Hello", parse_mode="BBCode"
     )
     assert answer == (400, "Bad Request: unsupported parse_mode")
 
@@ -168,39 +174,41 @@ def test_another_mode_is_refused(simulator):
         ("3.14 is no address, nor is a.b", []),
     ],
 )
-def test_addresses_and_commands_are_found(simulator, text, found):
-    message = done(simulator, "sendMessage", chat_id=team(simulator), text=text)
+def test_web_addresses_and_commands_are_detected(simulator, text, found):
+    message = call_ok(simulator, "sendMessage", chat_id=team_chat(simulator), text=text)
     assert [
         (one["type"], one["offset"], one["length"]) for one in message.get("entities", [])
     ] == found
 
 
-def test_nothing_is_found_in_code_and_links(simulator):
+def test_code_and_links_contain_no_detected_entities(simulator):
     said = (
         '<code>https://sign.example</code> <a href="https://sign.example">https://other.example</a>'
     )
-    message = done(simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="HTML")
+    message = call_ok(
+        simulator, "sendMessage", chat_id=team_chat(simulator), text=said, parse_mode="HTML"
+    )
     assert [one["type"] for one in message["entities"]] == ["code", "text_link"]
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_chat_action_is_taken(simulator, action):
-    assert done(simulator, "sendChatAction", chat_id=team(simulator), action=action) is True
+def test_chat_action_is_accepted(simulator, action):
+    assert call_ok(simulator, "sendChatAction", chat_id=team_chat(simulator), action=action) is True
 
 
-def test_chat_action_is_refused_as_a_message_would_be(simulator):
-    answer = refusal(simulator, "sendChatAction", chat_id=team(simulator), action="dancing")
+def test_chat_action_is_refused_like_a_message(simulator):
+    answer = refusal(simulator, "sendChatAction", chat_id=team_chat(simulator), action="dancing")
     assert answer == (400, "Bad Request: wrong parameter action in request")
     assert refusal(simulator, "sendChatAction", chat_id=1, action="typing") == (
         400,
         "Bad Request: chat not found",
     )
-    assert done(
-        simulator, "sendChatAction", chat_id=person(simulator, "Ada Byron"), action="typing"
+    assert call_ok(
+        simulator, "sendChatAction", chat_id=start_bot(simulator, "Ada Byron"), action="typing"
     )
 
 
 def test_team_is_a_supergroup(simulator):
-    chat = done(simulator, "getChat", chat_id=team(simulator))
+    chat = call_ok(simulator, "getChat", chat_id=team_chat(simulator))
     assert str(chat["id"]).startswith("-100")
     assert chat["type"] == "supergroup"

@@ -1,33 +1,39 @@
-"""The page shows the chats as people see them, and lets them act."""
+"""The page shows the chats to their members, with working controls."""
 
 import re
 
 import pytest
 
 from tests.conftest import tags_on_one_line
-from tests.simulator.test_telegram_api import done, keys, person, team, token
+from tests.simulator.test_telegram_api import (
+    bot_token,
+    call_ok,
+    inline_keyboard,
+    start_bot,
+    team_chat,
+)
 
 
-def page(simulator, query=""):
+def telegram_page(simulator, query=""):
     return tags_on_one_line(simulator.call("GET", f"/simulator/telegram{query}").text)
 
 
-def test_a_message_is_drawn_as_its_reader_sees_it(simulator):
+def test_message_is_displayed_as_in_telegram(simulator):
     text = '<b>NDA &amp; &lt;b&gt;</b>\n<a href="https://sign.example/a?b=1&amp;c=2">here</a> or '
     text += "https://sign.example/d?e=1&amp;f=2. <code>x</code>"
-    markup = keys(
+    markup = inline_keyboard(
         {"text": "Open", "url": "https://sign.example/a"},
         {"text": "Remind <Tom>", "callback_data": 'r:"1"'},
     )
-    done(
+    call_ok(
         simulator,
         "sendMessage",
-        chat_id=team(simulator),
+        chat_id=team_chat(simulator),
         text=text,
         parse_mode="HTML",
         reply_markup=markup,
     )
-    shown = page(simulator, f"?chat={team(simulator)}")
+    shown = telegram_page(simulator, f"?chat={team_chat(simulator)}")
     assert (
         '<strong>NDA &amp; &lt;b&gt;</strong>\n<a href="https://sign.example/a?b=1&amp;c=2"'
         ' rel="noreferrer">here</a> or ' in shown
@@ -44,37 +50,40 @@ def test_a_message_is_drawn_as_its_reader_sees_it(simulator):
     )
 
 
-def test_bad_links_are_no_links(simulator):
-    done(
+def test_unsafe_links_are_not_displayed_as_links(simulator):
+    call_ok(
         simulator,
         "sendMessage",
-        chat_id=team(simulator),
+        chat_id=team_chat(simulator),
         text='<a href="javascript:alert(1)">here</a>',
         parse_mode="HTML",
     )
-    assert "javascript:" not in page(simulator, f"?chat={team(simulator)}")
+    assert "javascript:" not in telegram_page(simulator, f"?chat={team_chat(simulator)}")
 
 
-def test_the_forms_write_press_stop_block_and_unblock(simulator):
-    chat = person(simulator, "Ona Berg")
-    done(
+def test_forms_write_press_stop_block_and_unblock(simulator):
+    chat = start_bot(simulator, "Ona Berg")
+    call_ok(
         simulator,
         "sendMessage",
         chat_id=chat,
         text="NDA",
-        reply_markup=keys({"text": "Remind", "callback_data": "r:1"}),
+        reply_markup=inline_keyboard({"text": "Remind", "callback_data": "r:1"}),
     )
     for label in ("Remind", "/stop", "Block the bot", "Unblock the bot"):
         [path] = re.findall(
-            rf'formaction="([^"]+)"[^>]*>{label}</button>', page(simulator, f"?chat={chat}")
+            rf'formaction="([^"]+)"[^>]*>{label}</button>',
+            telegram_page(simulator, f"?chat={chat}"),
         )
-        name = re.search(rf'name="blocked" value="(\d)">{label}<', page(simulator, f"?chat={chat}"))
+        name = re.search(
+            rf'name="blocked" value="(\d)">{label}<', telegram_page(simulator, f"?chat={chat}")
+        )
         form = {"chat": str(chat), "text": "", **({"blocked": name[1]} if name else {})}
         assert (
             simulator.call("POST", path.replace("&amp;", "&"), form, Origin=simulator.url).status
             == 303
         )
-    shown = page(simulator, f"?chat={chat}")
+    shown = telegram_page(simulator, f"?chat={chat}")
     assert "Ona Berg pressed Remind, not answered yet" in shown
     assert re.search(r'sp-bubble-mine">/stop<', shown)
     assert "Block the bot" in shown
@@ -82,9 +91,9 @@ def test_the_forms_write_press_stop_block_and_unblock(simulator):
 
 def test_person_can_start_the_bot_from_the_page(restartable_simulator):
     link = r'href="/simulator/telegram\?chat=(\d+)"[^>]*>(.*?)</a>'
-    links = re.findall(link, page(restartable_simulator), re.DOTALL)
+    links = re.findall(link, telegram_page(restartable_simulator), re.DOTALL)
     [chat] = [number for number, text in links if "Priya Nair" in text]
-    shown = page(restartable_simulator, f"?chat={chat}")
+    shown = telegram_page(restartable_simulator, f"?chat={chat}")
     assert "Has not started the bot" in shown
     assert 'formaction="/simulator/telegram/start">Start</button>' in shown
     restartable_simulator.call(
@@ -93,7 +102,7 @@ def test_person_can_start_the_bot_from_the_page(restartable_simulator):
         {"who": "Priya Nair", "chat": chat},
         Origin=restartable_simulator.url,
     )
-    assert 'sp-bubble-mine">/start<' in page(restartable_simulator, f"?chat={chat}")
+    assert 'sp-bubble-mine">/start<' in telegram_page(restartable_simulator, f"?chat={chat}")
 
 
 @pytest.mark.parametrize(
@@ -115,12 +124,12 @@ def test_request_of_another_site_is_refused(simulator, path):
     )
 
 
-def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
-    shown = page(simulator)
+def test_page_explains_how_to_connect_and_lists_scripted_faults(simulator):
+    shown = telegram_page(simulator)
     for value in (
-        token(simulator),
+        bot_token(simulator),
         "SignpostDemoBot",
-        str(team(simulator)),
+        str(team_chat(simulator)),
         "<code>99940301</code>",
         "<code>-99940011</code>",
     ):

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.simulator.twilio_rest import FROM, account_path, get, refusal
+from tests.simulator.twilio_rest import FROM, account_path, refusal, request
 
 
-def test_the_account_its_number_and_its_balance_are_shown(simulator, client):
+def test_account_its_number_and_its_balance_are_shown(simulator, client):
     known = simulator.credentials
     account = client.api.accounts(known.account_sid).fetch()
     assert (account.sid, account.type, account.status, account.auth_token) == (
@@ -26,7 +26,7 @@ def test_the_account_its_number_and_its_balance_are_shown(simulator, client):
     assert [one.phone_number for one in service.phone_numbers.list()] == [FROM]
 
 
-def test_an_api_key_signs_in_too(simulator):
+def test_api_key_is_accepted(simulator):
     known = simulator.credentials
     client = simulator.client(user=known.api_key_sid, password=known.api_key_secret)
     assert (
@@ -35,7 +35,7 @@ def test_an_api_key_signs_in_too(simulator):
 
 
 @pytest.mark.parametrize("user", ["account_sid", "api_key_sid", "phone_number"])
-def test_a_wrong_secret_is_refused(simulator, user):
+def test_wrong_secret_is_refused(simulator, user):
     client = simulator.client(user=getattr(simulator.credentials, user), password="wrong")
     problem = refusal(lambda: client.api.accounts(simulator.credentials.account_sid).fetch())
     assert (problem.status, problem.code, problem.msg.endswith("Authenticate")) == (
@@ -64,7 +64,7 @@ def test_credentials_are_required(simulator):
     ],
 )
 def test_missing_page_of_the_api_is_a_json_error(simulator, method, path, status, code):
-    answer = get(
+    answer = request(
         simulator,
         path if path.startswith(("/20", "/v1")) else account_path(simulator, path),
         method,
@@ -74,13 +74,15 @@ def test_missing_page_of_the_api_is_a_json_error(simulator, method, path, status
     assert answer.headers["Twilio-Request-Id"].startswith("RQ")
 
 
-def test_every_answer_carries_a_request_id_of_its_own(simulator):
-    ids = {get(simulator, account_path(simulator)).headers["Twilio-Request-Id"] for _ in range(3)}
+def test_every_response_has_its_own_request_id(simulator):
+    ids = {
+        request(simulator, account_path(simulator)).headers["Twilio-Request-Id"] for _ in range(3)
+    }
     assert len(ids) == 3
     assert all(len(one) == 34 for one in ids)
 
 
-def test_a_suspended_account_shows_that_it_is_and_sends_nothing(simulator, client):
+def test_suspended_account_is_shown_and_sends_nothing(simulator, client):
     simulator.post_json("/simulator/account", status="suspended")
     assert client.api.accounts(simulator.credentials.account_sid).fetch().status == "suspended"
     problem = refusal(
@@ -89,14 +91,14 @@ def test_a_suspended_account_shows_that_it_is_and_sends_nothing(simulator, clien
     assert (problem.status, problem.code) == (403, 20403)
 
 
-def test_a_trial_account_marks_its_texts(simulator, client):
+def test_trial_account_marks_its_texts(simulator, client):
     simulator.post_json("/simulator/account", type="Trial")
     assert client.api.accounts(simulator.credentials.account_sid).fetch().type == "Trial"
     message = client.messages.create(to=simulator.number(), from_=FROM, body="Hello")
     assert message.body == "Sent from your Twilio trial account - Hello"
 
 
-def test_a_rotated_token_opens_nothing_any_more(restartable_simulator):
+def test_rotated_token_is_refused(restartable_simulator):
     old = restartable_simulator.client()
     old.balance.fetch()
     token = restartable_simulator.post_json("/simulator/account", rotate=True).json["auth_token"]
@@ -109,20 +111,20 @@ def test_a_rotated_token_opens_nothing_any_more(restartable_simulator):
     assert refusal(lambda: old.balance.fetch()).code == 20003
 
 
-def test_so_many_requests_as_asked_for_are_too_many(simulator, client):
+def test_simulated_rate_limit_refuses_this_many_requests(simulator, client):
     simulator.post_json("/simulator/faults", refuse=2)
     codes = [refusal(lambda: client.balance.fetch()).code for _ in range(2)]
     assert codes == [20429, 20429]
     assert client.balance.fetch().currency == "USD"
 
 
-def test_so_many_requests_as_asked_for_fail(simulator, client):
+def test_simulated_failure_fails_this_many_requests(simulator, client):
     simulator.post_json("/simulator/faults", fail=1)
     assert refusal(lambda: client.balance.fetch()).status == 500
     assert client.balance.fetch().currency == "USD"
 
 
-def test_messages_beyond_the_rate_asked_for_are_too_many(simulator, client):
+def test_messages_above_the_simulated_rate_are_refused(simulator, client):
     simulator.post_json("/simulator/faults", per_second=2)
     number = simulator.number()
     for text in ("one", "two"):
@@ -132,7 +134,7 @@ def test_messages_beyond_the_rate_asked_for_are_too_many(simulator, client):
     )
 
 
-def test_an_answer_takes_as_long_as_asked_for(simulator, client):
+def test_simulated_latency_delays_responses(simulator, client):
     simulator.post_json("/simulator/faults", latency_ms=300)
     began = datetime.now(UTC)
     client.messages.create(to=simulator.number(), from_=FROM, body="Hello")

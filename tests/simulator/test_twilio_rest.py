@@ -1,10 +1,10 @@
-"""Twilio's SDK, and anything else that speaks its REST API, gets along with the simulator."""
+"""Twilio's SDK and other clients of its REST API work with the simulator."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.simulator.twilio_rest import FROM, account_path, get, refusal
+from tests.simulator.twilio_rest import FROM, account_path, refusal, request
 
 # the documented properties and their types, from Twilio's OpenAPI document twilio_api_v2010; all
 # may be null
@@ -115,7 +115,7 @@ SERVICE = (
 )
 
 
-def test_a_message_is_accepted_and_arrives(simulator, client, wait):
+def test_message_is_accepted_and_delivered(simulator, client, wait):
     to = simulator.number()
     message = client.messages.create(to=to, from_=FROM, body="Hello")
 
@@ -147,7 +147,7 @@ def test_a_message_is_accepted_and_arrives(simulator, client, wait):
         ("service", SERVICE),
     ],
 )
-def test_every_documented_property_is_there_with_its_type(simulator, client, path, properties):
+def test_every_documented_property_exists_with_its_type(simulator, client, path, properties):
     sid = client.messages.create(to=simulator.number(), from_=FROM, body="Hello").sid
     number = client.incoming_phone_numbers.list()[0].sid
     service = f"/v1/Services/{simulator.credentials.messaging_service_sid}"
@@ -157,7 +157,7 @@ def test_every_documented_property_is_there_with_its_type(simulator, client, pat
         else account_path(simulator, path.format(sid=sid, number=number))
     )
 
-    shown = get(simulator, path).json
+    shown = request(simulator, path).json
 
     assert set(shown) == set(properties)
     wrong = {
@@ -208,7 +208,7 @@ def test_every_documented_property_is_there_with_its_type(simulator, client, pat
 )
 def test_message_problem_is_identified_by_its_code(simulator, code, change):
     to = simulator.number()
-    answer = get(
+    answer = request(
         simulator,
         account_path(simulator, "/Messages.json"),
         "POST",
@@ -222,14 +222,14 @@ def test_message_problem_is_identified_by_its_code(simulator, code, change):
     assert simulator.received(to) == []
 
 
-def test_the_longest_body_and_validity_are_accepted(simulator, client):
+def test_longest_body_and_validity_are_accepted(simulator, client):
     message = client.messages.create(
         to=simulator.number(), from_=FROM, body="x" * 1600, validity_period=36_000
     )
     assert message.num_segments == "11"
 
 
-def test_a_messaging_service_chooses_the_sender_later(simulator, client, wait):
+def test_messaging_service_chooses_the_sender_after_acceptance(simulator, client, wait):
     service = simulator.credentials.messaging_service_sid
     message = client.messages.create(
         to=simulator.number(), messaging_service_sid=service, body="Hello"
@@ -240,36 +240,36 @@ def test_a_messaging_service_chooses_the_sender_later(simulator, client, wait):
     assert (later.from_, later.num_segments, later.messaging_service_sid) == (FROM, "1", service)
 
 
-def test_media_make_an_mms(simulator, client):
+def test_message_with_media_is_an_mms(simulator, client):
     message = client.messages.create(
         to=simulator.number(), from_=FROM, media_url=["https://example.com/a.png"] * 2
     )
     assert (message.sid[:2], message.num_media, message.media.list()) == ("MM", "2", [])
 
 
-def test_messages_are_found_by_recipient_sender_and_time(simulator, client):
+def test_messages_are_filtered_by_recipient_sender_and_time(simulator, client):
     to = simulator.number()
     before = datetime.now(UTC) - timedelta(seconds=1)
     sids = [client.messages.create(to=to, from_=FROM, body=f"{n}").sid for n in range(2)][::-1]
     day = timedelta(days=1)
     hour = timedelta(hours=1)
 
-    def found(**filters):
+    def list_sids(**filters):
         return [message.sid for message in client.messages.list(to=to, **filters)]
 
-    assert found() == found(from_=FROM) == found(date_sent_after=before) == sids
-    assert found(date_sent_after=before, date_sent_before=datetime.now(UTC) + hour) == sids
-    assert found(date_sent=datetime.now(UTC).date()) == sids
+    assert list_sids() == list_sids(from_=FROM) == list_sids(date_sent_after=before) == sids
+    assert list_sids(date_sent_after=before, date_sent_before=datetime.now(UTC) + hour) == sids
+    assert list_sids(date_sent=datetime.now(UTC).date()) == sids
     assert (
-        found(from_="+13175550000")
-        == found(date_sent_after=before + hour)
-        == found(date_sent_before=before - hour)
+        list_sids(from_="+13175550000")
+        == list_sids(date_sent_after=before + hour)
+        == list_sids(date_sent_before=before - hour)
         == []
     )
-    assert found(date_sent=(datetime.now(UTC) - 2 * day).date()) == []
+    assert list_sids(date_sent=(datetime.now(UTC) - 2 * day).date()) == []
 
 
-def test_a_message_by_a_service_is_found_by_the_sender_it_was_given(simulator, client, wait):
+def test_message_of_a_service_is_found_by_its_assigned_sender(simulator, client, wait):
     to = simulator.number()
     service = simulator.credentials.messaging_service_sid
     sid = client.messages.create(to=to, messaging_service_sid=service, body="Hello").sid
@@ -278,7 +278,7 @@ def test_a_message_by_a_service_is_found_by_the_sender_it_was_given(simulator, c
     ]
 
 
-def test_a_long_list_is_read_page_by_page_both_ways(simulator, client):
+def test_long_list_is_paged_in_both_directions(simulator, client):
     to = simulator.number()
     sids = [client.messages.create(to=to, from_=FROM, body=f"{n}").sid for n in range(5)][::-1]
 
@@ -292,7 +292,7 @@ def test_a_long_list_is_read_page_by_page_both_ways(simulator, client):
     assert [message.sid for message in third.previous_page()] == sids[2:4]
 
 
-def test_a_message_that_comes_in_between_shifts_no_page(simulator, client):
+def test_new_message_does_not_shift_pages(simulator, client):
     to = simulator.number()
     sids = [client.messages.create(to=to, from_=FROM, body=f"{n}").sid for n in range(4)][::-1]
     first = client.messages.page(to=to, page_size=2)
@@ -304,11 +304,13 @@ def test_a_message_that_comes_in_between_shifts_no_page(simulator, client):
 @pytest.mark.parametrize(
     "query", ["PageSize=many", "Page=99999999999999999999", "PageToken=PAx", "DateSent=2026-13-01"]
 )
-def test_a_list_that_cannot_be_is_refused(simulator, query):
-    assert get(simulator, account_path(simulator, f"/Messages.json?{query}")).json["code"] == 20001
+def test_invalid_list_query_is_refused(simulator, query):
+    assert (
+        request(simulator, account_path(simulator, f"/Messages.json?{query}")).json["code"] == 20001
+    )
 
 
-def test_a_message_is_redacted_and_deleted_once_it_is_through(simulator, client, wait):
+def test_final_message_can_be_redacted_and_deleted(simulator, client, wait):
     message = client.messages.create(to=simulator.number(), from_=FROM, body="Secret")
     assert refusal(lambda: message.update(body="")).code == 20009
     wait(lambda: message.fetch().status == "delivered")
@@ -320,7 +322,7 @@ def test_a_message_is_redacted_and_deleted_once_it_is_through(simulator, client,
     assert refusal(message.fetch).code == 20404
 
 
-def test_a_scheduled_message_waits_and_can_be_canceled(simulator, client):
+def test_scheduled_message_waits_and_can_be_canceled(simulator, client):
     service = simulator.credentials.messaging_service_sid
     to = simulator.number()
 

@@ -1,4 +1,4 @@
-"""WhatsApp behaves as through Twilio: its window, its statuses, and people who make fault."""
+"""WhatsApp behaves as at Twilio: the window, statuses, and recipients with scripted faults."""
 
 import pytest
 
@@ -9,21 +9,21 @@ FROM = "whatsapp:+15005550006"
 FAILING = [one for one in scripted_numbers.WHATSAPP if one.error]
 
 
-def send(simulator, number, receiver, **more):
+def send_message(simulator, number, receiver, **more):
     more = more or {"body": "Hello"}
     return simulator.client().messages.create(
         to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **more
     )
 
 
-def opened(simulator, number, hours_ago=0):
+def open_window(simulator, number, hours_ago=0):
     simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=hours_ago)
     return number
 
 
-def test_inside_the_window_a_text_is_sent_delivered_and_read(simulator, receiver):
-    number = opened(simulator, simulator.number())
-    message = send(simulator, number, receiver)
+def test_text_in_the_window_is_sent_delivered_and_read(simulator, receiver):
+    number = open_window(simulator, simulator.number())
+    message = send_message(simulator, number, receiver)
     assert (message.status, message.to, message.from_, message.sid[:2]) == (
         "queued",
         f"whatsapp:{number}",
@@ -44,11 +44,11 @@ def test_inside_the_window_a_text_is_sent_delivered_and_read(simulator, receiver
 
 
 @pytest.mark.parametrize("hours_ago", [None, 24.01])
-def test_outside_the_window_a_text_is_taken_and_then_fails(simulator, receiver, hours_ago):
+def test_text_outside_the_window_is_accepted_and_then_fails(simulator, receiver, hours_ago):
     number = simulator.number()
     if hours_ago:
-        opened(simulator, number, hours_ago)
-    message = send(simulator, number, receiver)
+        open_window(simulator, number, hours_ago)
+    message = send_message(simulator, number, receiver)
     assert (message.status, message.error_code) == ("queued", None)
 
     (callback,) = receiver.wait_for(1)
@@ -61,22 +61,22 @@ def test_outside_the_window_a_text_is_taken_and_then_fails(simulator, receiver, 
     assert message.fetch().error_code == 63016
 
 
-def test_a_window_is_open_for_24_hours(simulator):
+def test_window_is_open_for_24_hours(simulator):
     number = simulator.number()
     left = simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=23).json["left"]
     assert 3590 < left <= 3600
 
 
-def test_a_window_outlives_a_restart(restartable_simulator, receiver):
-    number = opened(restartable_simulator, restartable_simulator.number())
+def test_window_survives_a_restart(restartable_simulator, receiver):
+    number = open_window(restartable_simulator, restartable_simulator.number())
     restartable_simulator.stop()
     restartable_simulator.start()
-    send(restartable_simulator, number, receiver)
+    send_message(restartable_simulator, number, receiver)
     assert receiver.wait_for(1)[0].status == "sent"
 
 
-def test_a_messaging_service_sends_from_the_whatsapp_sender(simulator, client, receiver, wait):
-    number = opened(simulator, simulator.number())
+def test_messaging_service_sends_from_the_whatsapp_sender(simulator, client, receiver, wait):
+    number = open_window(simulator, simulator.number())
     service = simulator.credentials.messaging_service_sid
     message = client.messages.create(
         to=f"whatsapp:{number}",
@@ -93,7 +93,7 @@ def test_a_messaging_service_sends_from_the_whatsapp_sender(simulator, client, r
 
 @pytest.mark.parametrize("one", FAILING, ids=lambda one: one.number)
 def test_scripted_recipient_fails_with_its_code_inside_the_window(simulator, receiver, one):
-    send(simulator, opened(simulator, one.number), receiver)
+    send_message(simulator, open_window(simulator, one.number), receiver)
     callback = receiver.wait_for(1)[0]
     assert (callback.status, callback.fields["ErrorCode"]) == (one.ends.value, str(one.error))
     assert str(one.error) in one.note
@@ -108,7 +108,7 @@ def test_scripted_recipient_fails_with_its_code_inside_the_window(simulator, rec
     ],
 )
 def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, number, told):
-    message = send(simulator, opened(simulator, number), receiver)
+    message = send_message(simulator, open_window(simulator, number), receiver)
     wait(
         lambda: (
             message.fetch().status

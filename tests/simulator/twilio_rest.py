@@ -1,4 +1,4 @@
-"""Requests to the simulated Twilio, without its SDK."""
+"""Requests to the simulated Twilio without its SDK."""
 
 from base64 import b64encode
 
@@ -8,7 +8,7 @@ from twilio.base.exceptions import TwilioRestException
 FROM = "+15005550006"
 
 
-def get(simulator, path, method="GET", body=None):
+def request(simulator, path, method="GET", body=None):
     known = simulator.credentials
     basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
     return simulator.call(method, path, body, Authorization=f"Basic {basic}")

@@ -25,20 +25,20 @@ from tests import hub_fixtures
 from tests.conftest import Browser
 from tests.hub_fixtures import clear_throttle, json_of, queue_text, status, update_message
 
-PROVIDER = ParamSpec("P")
-TITLE = TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PAGE = "/connections/demo-sms"
 UNREACHABLE = Unreachable("Could not reach Twilio: its name does not resolve.", "unreachable")
 
 
 def with_app_context(
-    function: Callable[PROVIDER, TITLE],
-) -> Callable[Concatenate[Flask, PROVIDER], TITLE]:
+    function: Callable[P, T],
+) -> Callable[Concatenate[Flask, P], T]:
     """Run the function in the context of the application passed as its first argument."""
 
     @wraps(function)
-    def run(app: Flask, /, *args: PROVIDER.args, **kwargs: PROVIDER.kwargs) -> TITLE:
+    def run(app: Flask, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with app.app_context():
             return function(*args, **kwargs)
 

@@ -54,12 +54,12 @@ def test_requests_of_every_kind_are_answered(web: dict[str, str], key: str) -> N
             b"\r\n" + post(web, key),  # one empty line is allowed before a request
         ):
             connection.sendall(sent)
-            answer = servers.read_answer(connection)
+            answer = servers.read_response(connection)
             assert (answer.status, answer.headers["connection"]) == (202, "keep-alive"), answer
         connection.sendall(servers.request_bytes(web, "HEAD", "/healthz"))
-        assert servers.read_answer(connection, head_only=True).status == 200
+        assert servers.read_response(connection, head_only=True).status == 200
         connection.sendall(servers.request_bytes(web, "GET", "/healthz", {"Connection": "close"}))
-        assert servers.read_answer(connection).headers["connection"] == "close"
+        assert servers.read_response(connection).headers["connection"] == "close"
         assert connection.recv(1) == b""
 
 
@@ -70,7 +70,7 @@ def test_request_may_arrive_in_pieces_of_any_size(web: dict[str, str], key: str)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for at in range(0, len(sent), size):
                     connection.sendall(sent[at : at + size])
-                assert servers.read_answer(connection).status == 202
+                assert servers.read_response(connection).status == 202
 
 
 def test_pipelined_requests_are_answered_in_order(web: dict[str, str], key: str) -> None:
@@ -84,7 +84,7 @@ def test_pipelined_requests_are_answered_in_order(web: dict[str, str], key: str)
         sent = b"".join(servers.request_bytes(web, method, at) for method, at in wanted)
         connection.sendall(post(web, key) + sent + chunked(web, key, encode_chunks(MESSAGE)))
         begun = time.monotonic()
-        found = [servers.read_answer(connection).status for _ in range(len(wanted) + 2)]
+        found = [servers.read_response(connection).status for _ in range(len(wanted) + 2)]
         assert time.monotonic() - begun < 1
     assert found == [202, 200, 404, 401, 200, 202]
 
@@ -97,7 +97,7 @@ def test_http_1_0_request_is_answered_and_the_connection_closed(
         headers = {} if close else {"Connection": "keep-alive"}
         request = servers.request_bytes(web, "GET", "/healthz", headers, version="1.0")
         connection.sendall(request)
-        answer = servers.read_answer(connection)
+        answer = servers.read_response(connection)
         assert (answer.status, answer.headers["connection"]) == (
             200,
             "close" if close else "keep-alive",
@@ -112,14 +112,14 @@ def test_100_continue_is_sent_once(web: dict[str, str], key: str) -> None:
     body = MESSAGE
     with servers.connect(web) as connection:
         connection.sendall(head)
-        assert servers.read_answer(connection).status == 100
+        assert servers.read_response(connection).status == 100
         connection.sendall(body)
-        assert servers.read_answer(connection).status == 202  # and not 100 again
+        assert servers.read_response(connection).status == 202  # and not 100 again
         connection.sendall(sent)  # who does not wait needs none
-        assert servers.read_answer(connection).status == 202
+        assert servers.read_response(connection).status == 202
         old = sent.replace(b"HTTP/1.1", b"HTTP/1.0")
         connection.sendall(old)
-        assert servers.read_answer(connection).status == 202
+        assert servers.read_response(connection).status == 202
     large = post(web, key, b"", Expect="100-continue", Content_Length=str(LARGEST_BODY + 1))
     assert servers.exchange(web, large).status == 413  # at once, without asking for the body
     assert servers.exchange(web, post(web, key, Expect="a-miracle")).status == 417
@@ -180,7 +180,7 @@ def test_incomplete_body_is_400(web: dict[str, str], key: str, ended: bytes) -> 
         with servers.connect(web, 3) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
-            assert servers.read_answer(connection).status == 400
+            assert servers.read_response(connection).status == 400
 
 
 AMBIGUOUS = {
@@ -220,7 +220,7 @@ def test_ambiguous_request_is_400(web: dict[str, str], name: str) -> None:
     sent = head[:-2] + AMBIGUOUS[name].encode() + b"\r\n\r\n"
     with servers.connect(web, 3) as connection:
         connection.sendall(sent + b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
-        answer = servers.read_answer(connection)
+        answer = servers.read_response(connection)
         assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM)
         assert connection.recv(1) == b""  # nothing after it is read as a request
 
@@ -296,7 +296,7 @@ def test_bodies_of_each_path_have_their_own_limit(web: dict[str, str], key: str)
 def test_idle_connection_is_closed_without_a_response(web: dict[str, str]) -> None:
     with servers.connect(web, 20) as connection:
         connection.sendall(servers.request_bytes(web, "GET", "/healthz"))
-        assert servers.read_answer(connection).status == 200
+        assert servers.read_response(connection).status == 200
         begun = time.monotonic()
         assert connection.recv(100) == b""
         assert 14 < time.monotonic() - begun < 17

@@ -57,7 +57,7 @@ class CallbackClient:
                 return  # refused: the request was never sent
             try:
                 connection.sendall(sent)
-                answer = servers.read_answer(connection)
+                answer = servers.read_response(connection)
                 assert answer.status == 200, answer
                 self.answered += 1
                 last = answer.headers["connection"] == "close"
@@ -89,7 +89,7 @@ def test_every_sent_request_is_answered_after_sigterm(
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             slow.sendall(half[-20:])
-            answer = servers.read_answer(slow)
+            answer = servers.read_response(slow)
             assert (answer.status, answer.headers["connection"]) == (200, "close")
         for thread in threads:
             thread.join(30)
@@ -107,12 +107,12 @@ def test_idle_connections_do_not_delay_stopping(
         idle, silent, late = (servers.connect(web_environ) for _ in range(3))
         for connection in (idle, late):
             connection.sendall(servers.request_bytes(web_environ, "GET", "/healthz"))
-            assert servers.read_answer(connection).headers["connection"] == "keep-alive"
+            assert servers.read_response(connection).headers["connection"] == "keep-alive"
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         late.sendall(servers.request_bytes(web_environ, "GET", "/healthz"))  # under way at the end
-        assert servers.read_answer(late).headers["connection"] == "close"
+        assert servers.read_response(late).headers["connection"] == "close"
         assert process.wait(30) == 0
         assert time.monotonic() - begun < GRACEFUL
         for connection in (idle, silent, late):
