@@ -103,7 +103,7 @@ def _told(name: str) -> str:
 def _valkey() -> list[str]:
     from hub.run import queue_server
 
-    return [str(queue_server.binary()), "--version"]
+    return [str(queue_server.find_binary()), "--version"]
 
 
 def _postgres() -> list[str]:

@@ -32,7 +32,7 @@ def main(
         up.migrate()
         users.create_user(email=email, name="Bench", password=password, role=Role.ADMIN)
         made = [connect(account, token, str(int(SENDER) + number)) for number in range(connections)]
-        return {"connections": made, "api_key": api_keys.create("Bench", test=False)}
+        return {"connections": made, "api_key": api_keys.create_key("Bench", test=False)}
 
 
 def connect(account: str, token: str, digits: str) -> str:

@@ -174,13 +174,13 @@ def create_api_key(
     import hub
     from hub.accounts import api_keys
 
-    expires_at = None if expires is None else api_keys.expiry(expires)
-    grant = api_keys.Grant(scopes or tuple(Scope), expires_at, per_minute)
+    expires_at = None if expires is None else api_keys.parse_expiry(expires)
+    grant = api_keys.KeyPermissions(scopes or tuple(Scope), expires_at, per_minute)
 
     if test is None:  # HUB_DEMO may be set in another terminal only
         test = config.demo or (config.data_dir / "demo-key").exists()
     with hub.create_app(config, blueprints=False).app_context():
-        click.echo(api_keys.create(name, test=test, source=source, grant=grant))
+        click.echo(api_keys.create_key(name, test=test, source=source, grant=grant))
 
 
 @cli.group()
@@ -195,7 +195,7 @@ def list_sources() -> None:
         from hub.accounts import sources
 
         keys = sources.count_keys()
-        for row in sources.all_sources():
+        for row in sources.list_sources():
             scope = "every source" if row.applies_to_all else "own messages"
             noun = "key " if keys[row.id] == 1 else "keys"
             details = f"{keys[row.id]:>3} {noun}  opt-outs: {scope:<12}"
@@ -214,7 +214,7 @@ def create_source(name: str, slug: str) -> None:
     with _application():
         from hub.accounts import sources
 
-        click.echo(sources.create(name, slug))
+        click.echo(sources.create_source(name, slug))
 
 
 @source.command("rename")
@@ -225,7 +225,7 @@ def rename_source(slug: str, name: str) -> None:
     with _application():
         from hub.accounts import sources
 
-        sources.rename(slug, name)
+        sources.rename_source(slug, name)
 
 
 @source.command("opt-outs")
@@ -241,7 +241,7 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
     with _application():
         from hub.accounts import sources
 
-        sources.apply_to_all(slug, enabled=on)
+        sources.set_opt_out_scope(slug, enabled=on)
 
 
 @cli.command()

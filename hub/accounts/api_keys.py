@@ -20,21 +20,21 @@ from hub.db.engine import db
 from hub.db.store import read, transaction
 from hub.db.types import is_id, now
 from hub.lib.crypto import digest
-from hub.lib.text import one_line
+from hub.lib.text import clean_line
 from hub.models import ApiKey, Source
 from hub.shared import audit
 
 LIVE = "sp_live_"
 TEST = "sp_test_"
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 ALL_SCOPES = "*"  # stored form of all scopes, including later ones
 MAX_PER_MINUTE = 10_000_000
-LONGEST_LIFE = timedelta(days=3660)  # no time zone can make such an expiry overflow
+MAX_LIFETIME = timedelta(days=3660)  # no time zone can make such an expiry overflow
 USE_INTERVAL = timedelta(minutes=10)  # between writes of `used_at`
 
 
 @dataclass(frozen=True)
-class Grant:
+class KeyPermissions:
     """The scopes, the expiry and the limit of a key. Without an expiry it is valid until
     revoked.
     """
@@ -45,22 +45,24 @@ class Grant:
 
 
 @transaction
-def create(name: str, *, test: bool, source: str | None = None, grant: Grant = Grant()) -> str:
+def create_key(
+    name: str, *, test: bool, source: str | None = None, grant: KeyPermissions = KeyPermissions()
+) -> str:
     """Create a key of a source, given by slug, and return its text, which cannot be read again.
 
     Raise Refused with the field, or NotFound.
     """
-    clean_name = " ".join(one_line(name).split())
-    if not clean_name or len(clean_name) > LONGEST_NAME:
+    clean_name = " ".join(clean_line(name).split())
+    if not clean_name or len(clean_name) > MAX_NAME_LENGTH:
         raise Refused(
             "bad_name",
-            f"Enter a name of at most {LONGEST_NAME} characters, such as Contracts (production).",
+            f"Enter a name of at most {MAX_NAME_LENGTH} characters, such as Contracts (live).",
             field="name",
         )
-    key_source = sources.by_slug(source or sources.DEFAULT)
+    key_source = sources.get_source(source or sources.DEFAULT)
     text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
     key = ApiKey(source_id=key_source.id, name=clean_name, digest=digest(text), test=test)
-    _apply(key, grant)
+    _apply_permissions(key, grant)
     db.session.add(key)
     db.session.flush()
     audit.record(
@@ -75,18 +77,18 @@ def create(name: str, *, test: bool, source: str | None = None, grant: Grant = G
 
 
 @transaction
-def change(key_id: str, grant: Grant) -> None:
+def update_key(key_id: str, grant: KeyPermissions) -> None:
     """Change a key's scopes, expiry and limit; raise Refused with the field."""
-    key = find_row(key_id)
+    key = get_key(key_id)
     if key.revoked_at is not None:
         raise Conflict("revoked", "This key is revoked. Create another one.")
     former = _activity_detail(key)
-    _apply(key, grant, unchanged=key.expires_at)
+    _apply_permissions(key, grant, unchanged=key.expires_at)
     if _activity_detail(key) != former:
         audit.record("api_key.changed", key.id, key.name, **_activity_detail(key))
 
 
-def expiry(text: str) -> datetime:
+def parse_expiry(text: str) -> datetime:
     """Parse an expiry: 90d, a date (which is included), or a time with its zone; raise Refused."""
     reason = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
     error = Refused("bad_expiry", reason, field="expires_at")
@@ -103,7 +105,9 @@ def expiry(text: str) -> datetime:
         raise error from None
 
 
-def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> None:
+def _apply_permissions(
+    key: ApiKey, grant: KeyPermissions, *, unchanged: datetime | None = None
+) -> None:
     unknown = sorted(set(grant.scopes) - set(Scope))
     if unknown:
         reason = f"There is no scope {unknown[0]!r}. Choose one of {', '.join(Scope)}."
@@ -117,7 +121,7 @@ def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> N
     if expires_at is not None and expires_at != unchanged:
         if expires_at <= now():
             raise Refused("in_the_past", "Enter a time in the future.", field="expires_at")
-        if expires_at > now() + LONGEST_LIFE:
+        if expires_at > now() + MAX_LIFETIME:
             raise Refused("too_late", "Enter a time within the next 10 years.", field="expires_at")
     scopes = set(grant.scopes)
     key.scopes = ALL_SCOPES if scopes == set(Scope) else " ".join(sorted(scopes))
@@ -131,7 +135,7 @@ def _activity_detail(key: ApiKey) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=128)
-def scopes_of(stored: str) -> frozenset[Scope]:
+def parse_scopes(stored: str) -> frozenset[Scope]:
     """Return the scopes in a stored text. Unknown words grant nothing."""
     if stored == ALL_SCOPES:
         return frozenset(Scope)
@@ -166,7 +170,7 @@ _BY_DIGEST = Statement(
 )
 
 
-def find(text: str) -> AuthenticatedKey | None:
+def find_key(text: str) -> AuthenticatedKey | None:
     """Return the key with this text, or None if it is unknown, revoked or expired."""
     if not text.startswith((LIVE, TEST)):
         return None
@@ -174,7 +178,7 @@ def find(text: str) -> AuthenticatedKey | None:
         row_id, source_id, name, test, used_at, scopes, per_minute, revoked_at, expires_at = row
         if revoked_at is None and (expires_at is None or expires_at > now()):
             return AuthenticatedKey(
-                row_id, source_id, name, test, used_at, scopes_of(scopes), per_minute
+                row_id, source_id, name, test, used_at, parse_scopes(scopes), per_minute
             )
     return None
 
@@ -189,10 +193,10 @@ def has_expired(text: str) -> bool:
 
 def authenticate(bearer: str) -> AuthenticatedKey | None:
     """Return the key of a caller and record its use; None if it is not valid."""
-    key = find(bearer)
+    key = find_key(bearer)
     if key is not None and (key.used_at is None or now() - key.used_at > USE_INTERVAL):
         _record_use(key.id)
-        return find(bearer)
+        return find_key(bearer)
     return key
 
 
@@ -213,15 +217,15 @@ def _record_use(key_id: str) -> None:
 
 
 @transaction
-def revoke(key_id: str) -> None:
+def revoke_key(key_id: str) -> None:
     """Revoke a key. It is refused from now on."""
-    key = find_row(key_id)
+    key = get_key(key_id)
     if key.revoked_at is None:
         key.revoked_at = now()
         audit.record("api_key.revoked", key.id, key.name)
 
 
-def find_row(key_id: str) -> ApiKey:
+def get_key(key_id: str) -> ApiKey:
     """Return a key by its ID; raise NotFound."""
     key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
     if key is None:
@@ -246,8 +250,8 @@ class ApiKeySummary:
     used_at: datetime | None
 
     @property
-    def last_moment(self) -> datetime | None:
-        """The last moment at which the key is valid: for a date, the end of that day."""
+    def valid_until(self) -> datetime | None:
+        """The last time at which the key is valid: for a date, the end of that day."""
         return self.expires_at - timedelta(microseconds=1) if self.expires_at else None
 
 
@@ -260,7 +264,7 @@ def summarize(key: ApiKey) -> ApiKeySummary:
         name=key.name,
         test=key.test,
         source=db.session.get_one(Source, key.source_id),
-        scopes=sorted(scopes_of(key.scopes)),
+        scopes=sorted(parse_scopes(key.scopes)),
         all_scopes=key.scopes == ALL_SCOPES,
         state="Revoked" if key.revoked_at else state,
         per_minute=key.per_minute,
@@ -270,7 +274,7 @@ def summarize(key: ApiKey) -> ApiKeySummary:
     )
 
 
-def all_keys() -> list[ApiKey]:
+def list_keys() -> list[ApiKey]:
     """Return all keys, valid ones first, then the newest."""
     return list(
         db.session.scalars(

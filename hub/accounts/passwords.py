@@ -11,17 +11,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.core.errors import Refused
 
-SHORTEST = 10
+MIN_LENGTH = 10
 ADVICE = "Four unrelated words make a good password."
 PRODUCT = {"signpost", "hub"}
 # a famous example of four words that zxcvbn does not list
 FAMOUS = {"correcthorsebatterystaple"}
-SHORTEST_WORD = 3  # of a name
+MIN_WORD_LENGTH = 3  # of a name
 MIN_REMAINING = 7  # letters and digits besides words that others know
 # zxcvbn's scores 3 and 4 mean at least 100 million guesses
 MIN_SCORE = 3
 CHECKED_LENGTH = 72
-LONGEST = 1000  # argon2 allows more, but no person enters it
+MAX_LENGTH = 1000  # argon2 allows more, but no person enters it
 # OWASP's second choice: 19 MiB and 2 passes take 20 ms, so that a small machine can process eight
 # sign-ins at once: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -30,30 +30,30 @@ _zxcvbn_lock = threading.Lock()
 
 def check_strength(password: str, email: str, name: str = "", *, field: str = "password") -> None:
     """Refuse a password that is easy to guess. There are no rules for kinds of characters."""
-    if len(password) < SHORTEST:
+    if len(password) < MIN_LENGTH:
         raise Refused(
-            "password_too_short", f"Use at least {SHORTEST} characters. {ADVICE}", field=field
+            "password_too_short", f"Use at least {MIN_LENGTH} characters. {ADVICE}", field=field
         )
-    if len(password) > LONGEST:
-        raise Refused("password_too_long", f"Use at most {LONGEST} characters.", field=field)
+    if len(password) > MAX_LENGTH:
+        raise Refused("password_too_long", f"Use at most {MAX_LENGTH} characters.", field=field)
     personal_words = _personal_words(email, name)
-    if _is_made_of(password, {email.lower(), *personal_words}):
+    if _consists_of(password, {email.lower(), *personal_words}):
         reason = (
             "This password contains your name, your email address or the name of this"
             f" product. {ADVICE}"
         )
         raise Refused("password_is_personal", reason, field=field)
-    if weakness := _weakness(password, personal_words):
+    if weakness := _find_weakness(password, personal_words):
         raise Refused("password_too_common", f"{weakness} {ADVICE}", field=field)
 
 
 def _personal_words(email: str, name: str) -> set[str]:
     """Return the words that a person who knows the user would try first."""
     parts = re.split(r"[\W_]+", f"{email} {name}".lower())
-    return {part for part in parts if len(part) >= SHORTEST_WORD} | PRODUCT
+    return {part for part in parts if len(part) >= MIN_WORD_LENGTH} | PRODUCT
 
 
-def _is_made_of(password: str, words: set[str]) -> bool:
+def _consists_of(password: str, words: set[str]) -> bool:
     """Return whether a password consists mostly of these words."""
     remaining = password.lower()
     for word in sorted(words, key=len, reverse=True):
@@ -61,7 +61,7 @@ def _is_made_of(password: str, words: set[str]) -> bool:
     return remaining != password.lower() and len(re.sub(r"[\W_]+", "", remaining)) < MIN_REMAINING
 
 
-def _weakness(password: str, words: set[str]) -> str:
+def _find_weakness(password: str, words: set[str]) -> str:
     """Return why a password is easy to guess, or "". It uses zxcvbn, with lists of 90,000 words."""
     if re.sub(r"[\W_]+", "", password.lower()) in FAMOUS:
         return "This is one of the most common passwords."
@@ -90,7 +90,7 @@ def matches_hash(stored: str, password: str) -> bool:
     It takes equally long without a stored hash, so that the time does not reveal which users exist.
     """
     try:
-        HASHER.verify(stored or _placeholder_hash(), password[: LONGEST + 1])
+        HASHER.verify(stored or _placeholder_hash(), password[: MAX_LENGTH + 1])
     except (VerificationError, InvalidHashError):
         return False
     return bool(stored)

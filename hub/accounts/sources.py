@@ -14,22 +14,22 @@ from sqlalchemy import func, select
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.lib.text import one_line
+from hub.lib.text import clean_line
 from hub.models import ApiKey, Source
 from hub.shared import audit
 
 DEFAULT = "default"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST_NAME = 80
-LONGEST_SLUG = 48
+MAX_NAME_LENGTH = 80
+MAX_SLUG_LENGTH = 48
 
 
-def all_sources() -> list[Source]:
+def list_sources() -> list[Source]:
     """Return all sources, oldest first."""
     return list(db.session.scalars(select(Source).order_by(Source.id)))
 
 
-def by_slug(slug: str) -> Source:
+def get_source(slug: str) -> Source:
     """Return a source; raise NotFound."""
     source = db.session.scalar(select(Source).where(Source.slug == slug))
     if source is None:
@@ -37,9 +37,9 @@ def by_slug(slug: str) -> Source:
     return source
 
 
-def names() -> Mapping[str, str]:
+def source_names_by_id() -> Mapping[str, str]:
     """Return the names of all sources, by id."""
-    return {source.id: source.name for source in all_sources()}
+    return {source.id: source.name for source in list_sources()}
 
 
 def count_keys() -> Counter[str]:
@@ -49,17 +49,17 @@ def count_keys() -> Counter[str]:
 
 
 @transaction
-def create(name: str, slug: str = "") -> str:
+def create_source(name: str, slug: str = "") -> str:
     """Create a source and return its slug, which is derived from the name if none is given.
 
     Raise Refused with the field, or Conflict.
     """
     clean_name = _clean_name(name)
-    slug = slug.strip() or _slug_of(clean_name)
+    slug = slug.strip() or _slugify(clean_name)
     if not slug:
         reason = "It cannot be derived from this name. Enter one, such as acme-leases."
         raise Refused("bad_slug", reason, field="slug")
-    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+    if not SLUG.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
         reason = "Use lowercase letters, digits and single dashes, such as acme-leases."
         raise Refused("bad_slug", reason, field="slug")
     if db.session.scalar(select(Source.id).where(Source.slug == slug)) is not None:
@@ -73,9 +73,9 @@ def create(name: str, slug: str = "") -> str:
 
 
 @transaction
-def rename(slug: str, name: str) -> None:
+def rename_source(slug: str, name: str) -> None:
     """Change the name of a source. Its slug stays. Raise NotFound, or Refused with the field."""
-    source = by_slug(slug)
+    source = get_source(slug)
     clean_name = _clean_name(name)
     if clean_name != source.name:
         audit.record("source.renamed", source.id, clean_name, before=source.name)
@@ -83,26 +83,26 @@ def rename(slug: str, name: str) -> None:
 
 
 @transaction
-def apply_to_all(slug: str, *, enabled: bool) -> None:
+def set_opt_out_scope(slug: str, *, enabled: bool) -> None:
     """Choose whether opt-outs and consents of a source apply to all sources or only to its own.
 
     The choice is used when a message is checked, so it also applies to earlier entries. Raise
     NotFound.
     """
-    source = by_slug(slug)
+    source = get_source(slug)
     if source.applies_to_all != enabled:
         source.applies_to_all = enabled
         audit.record("source.changed", source.id, source.name, opt_outs_for_every_source=enabled)
 
 
 def _clean_name(name: str) -> str:
-    cleaned = " ".join(one_line(name).split())
-    if not cleaned or len(cleaned) > LONGEST_NAME:
-        reason = f"Enter a name of at most {LONGEST_NAME} characters, such as Acme Leases."
+    cleaned = " ".join(clean_line(name).split())
+    if not cleaned or len(cleaned) > MAX_NAME_LENGTH:
+        reason = f"Enter a name of at most {MAX_NAME_LENGTH} characters, such as Acme Leases."
         raise Refused("bad_name", reason, field="name")
     return cleaned
 
 
-def _slug_of(name: str) -> str:
+def _slugify(name: str) -> str:
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:LONGEST_SLUG].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:MAX_SLUG_LENGTH].strip("-")

@@ -21,10 +21,10 @@ from hub.shared import audit
 from hub.shared.audit import Actor
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-LONGEST_NAME = 120
+MAX_NAME_LENGTH = 120
 
 
-def all_users() -> list[User]:
+def list_users() -> list[User]:
     """Return all users, active ones first, by name."""
     return list(
         db.session.scalars(
@@ -33,7 +33,7 @@ def all_users() -> list[User]:
     )
 
 
-def get(user_id: str) -> User:
+def get_user(user_id: str) -> User:
     """Return a user; raise NotFound."""
     user = db.session.get(User, user_id) if is_id("usr", user_id) else None
     if user is None:
@@ -41,12 +41,12 @@ def get(user_id: str) -> User:
     return user
 
 
-def with_email(email: str) -> User | None:
+def find_by_email(email: str) -> User | None:
     """Return the user with an email address, or None."""
     return db.session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
-def any_exist() -> bool:
+def has_users() -> bool:
     """Return whether any user exists."""
     return db.session.scalar(select(User.id).limit(1)) is not None
 
@@ -77,15 +77,15 @@ def create_user(email: str, name: str, password: str = "", role: Role = Role.VIE
 def clean_name(name: str) -> str:
     """Return a name without extra blanks; raise Refused."""
     cleaned = " ".join(name.split())
-    if not cleaned or len(cleaned) > LONGEST_NAME:
+    if not cleaned or len(cleaned) > MAX_NAME_LENGTH:
         raise Refused(
-            "bad_name", f"Enter a name of at most {LONGEST_NAME} characters.", field="name"
+            "bad_name", f"Enter a name of at most {MAX_NAME_LENGTH} characters.", field="name"
         )
     return cleaned
 
 
 @contextmanager
-def acting_as(user: User) -> Iterator[None]:
+def record_changes_as(user: User) -> Iterator[None]:
     """Record the changes inside as those of a user who is not signed in yet."""
     former_actor = audit.actor()
     audit.act_as(Actor(user.name, user.id))
@@ -112,7 +112,7 @@ def _insert_user(email: str, name: str, password_hash: str, role: Role) -> str:
 def change_role(user_id: str, role: Role) -> None:
     """Change a user's role; raise Conflict for the last admin who can sign in."""
     other_admins = _other_admins(user_id)
-    user = get(user_id)
+    user = get_user(user_id)
     if user.role == role:
         return
     if user.rank is Role.ADMIN and not other_admins:
@@ -127,10 +127,10 @@ def change_role(user_id: str, role: Role) -> None:
 
 
 @transaction
-def disable(user_id: str) -> None:
+def deactivate(user_id: str) -> None:
     """Deactivate a user and end all sign-ins; raise Conflict for the last admin who can sign in."""
     other_admins = _other_admins(user_id)
-    user = get(user_id)
+    user = get_user(user_id)
     if user.disabled_at is not None:
         return
     if user.rank is Role.ADMIN and not other_admins:
@@ -153,9 +153,9 @@ def end_sign_ins(user_id: str, kept_token: str = "") -> None:
 
 
 @transaction
-def enable(user_id: str) -> None:
+def reactivate(user_id: str) -> None:
     """Reactivate a user."""
-    user = get(user_id)
+    user = get_user(user_id)
     if user.disabled_at is not None:
         user.disabled_at = None
         audit.record("user.reactivated", user.id, user.name)
@@ -164,7 +164,7 @@ def enable(user_id: str) -> None:
 @transaction
 def set_time_zone(user_id: str, zone: str) -> None:
     """Set the time zone in which pages show times to a user; '' for the browser's."""
-    user = get(user_id)
+    user = get_user(user_id)
     if user.time_zone != zone:
         user.time_zone = zone
         audit.record("user.time_zone_changed", user.id, user.name, time_zone=zone)

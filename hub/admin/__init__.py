@@ -10,13 +10,17 @@ from hub.admin.auth import guard, sign_in
 from hub.admin.auth.sessions import PageSessions
 from hub.admin.connections import integrations, rules, team_posts, templates
 from hub.admin.connections import pages as connection_pages
-from hub.admin.contacts import detail as contact_detail
-from hub.admin.contacts import privacy, suppressions
+from hub.admin.contacts import contact_page, privacy, suppressions
 from hub.admin.documentation import pages as documentation_pages
-from hub.admin.messages import detail as message_detail
-from hub.admin.messages import error_codes, inbox, opt_outs, provider_callbacks
-from hub.admin.messages import list as message_list
-from hub.admin.overview import activity, clock, pages, unreadable_rows
+from hub.admin.messages import (
+    error_code_report,
+    inbox,
+    message_list,
+    message_page,
+    provider_callbacks,
+    unblock_recipient,
+)
+from hub.admin.overview import activity_log, clock_confirmation, pages, unreadable_rows
 from hub.admin.requests import action_links, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.settings import account, api_keys, opt_out_keywords, sources, users
@@ -30,8 +34,8 @@ from hub.models import Connection
 # imported, they register their views on the blueprint
 PAGES = (
     pages,
-    activity,
-    clock,
+    activity_log,
+    clock_confirmation,
     unreadable_rows,
     sign_in,
     account,
@@ -45,15 +49,15 @@ PAGES = (
     rules,
     templates,
     message_list,
-    message_detail,
-    opt_outs,
-    error_codes,
+    message_page,
+    unblock_recipient,
+    error_code_report,
     provider_callbacks,
     inbox,
     request_pages,
     signers,
     action_links,
-    contact_detail,
+    contact_page,
     privacy,
     suppressions,
     documentation_pages,
@@ -65,13 +69,13 @@ def init_app(app: Flask) -> None:
     app.session_interface = PageSessions()
     app.register_blueprint(guard.admin)
     extensions.init_app(app, guard.admin.name)
-    assets.init_app(app, request_checks.protect)
+    assets.init_app(app, request_checks.add_request_checks)
     filters.install(app)
-    navigation.install(app, _waiting)
-    error_handlers.install(app)
+    navigation.install(app, _navigation_counts)
+    error_handlers.init_app(app)
 
 
-def _waiting() -> dict[str, navigation.Count]:
+def _navigation_counts() -> dict[str, navigation.NavigationCount]:
     """Count what waits behind each place of the rail."""
     broken = db.session.scalar(
         select(func.count())
@@ -81,8 +85,8 @@ def _waiting() -> dict[str, navigation.Count]:
     found = {}
     if broken:
         words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
-        found["admin.integrations"] = navigation.Count(broken, words, bad=True)
+        found["admin.integrations"] = navigation.NavigationCount(broken, words, bad=True)
     if new := conversations.count_unread():
         words = "1 unread conversation" if new == 1 else f"{new} unread conversations"
-        found["admin.inbox"] = navigation.Count(new, words)
+        found["admin.inbox"] = navigation.NavigationCount(new, words)
     return found

@@ -24,13 +24,13 @@ STORED_ANYWAY = (
 )
 
 
-def install(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Answer with a page where no route is."""
-    unmatched.answer_below(app, "/", request_checks.protected(_refused_by_http))
+    unmatched.register_fallback(app, "/", request_checks.with_request_checks(_handle_http_error))
 
 
 @admin.errorhandler(HTTPException)
-def _refused_by_http(error: HTTPException) -> Any:
+def _handle_http_error(error: HTTPException) -> Any:
     # our own refusals carry a sentence; Werkzeug's are for programmers
     page = error_pages.page(
         error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else ""
@@ -41,17 +41,17 @@ def _refused_by_http(error: HTTPException) -> Any:
 
 
 @admin.errorhandler(RateLimitExceeded)
-def _limited(error: RateLimitExceeded) -> Any:
+def _handle_rate_limit(error: RateLimitExceeded) -> Any:
     return error.get_response()  # the page that the limit was declared with
 
 
 @admin.errorhandler(Refused)
-def _refused(error: Refused) -> Any:
+def _handle_refused(error: Refused) -> Any:
     return error_pages.page(error.status, why=str(error))
 
 
 @admin.errorhandler(DecryptionError)
-def _unreadable(error: DecryptionError) -> Any:
+def _handle_decryption_error(error: DecryptionError) -> Any:
     return error_pages.page(
         500,
         why=str(error),
@@ -61,13 +61,13 @@ def _unreadable(error: DecryptionError) -> Any:
 
 @admin.errorhandler(OperationalError)
 @admin.errorhandler(TimeoutError)
-def _no_database(error: OperationalError | TimeoutError) -> Any:
+def _handle_database_unreachable(error: OperationalError | TimeoutError) -> Any:
     log.error("database.unreachable", problem=type(getattr(error, "orig", error)).__name__)
     return error_pages.page(503)
 
 
 @admin.errorhandler(500)
-def _unforeseen(error: Exception) -> Any:
+def _handle_unexpected_error(error: Exception) -> Any:
     request_id = secrets.token_hex(6)
     problem = getattr(error, "original_exception", None) or error
     # not the address, which may hold a token

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
 
-from hub.accounts import limits
+from hub.accounts import rate_limits
 
 csrf = CSRFProtect()
 login = LoginManager()
@@ -20,6 +20,6 @@ def init_app(app: Flask, pages: str) -> None:
     """
     csrf.init_app(app)
     login.init_app(app)
-    limits.init_app(app, app.extensions["hub.config"])
+    rate_limits.init_app(app, app.extensions["hub.config"])
     for hooks in (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs):
         hooks[pages] = [*hooks.pop(None, ()), *hooks[pages]]

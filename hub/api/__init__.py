@@ -20,16 +20,18 @@ from hub.lib import request_checks, unmatched
 def init_app(app: Flask) -> None:
     """Register the API's routes."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    request_checks.protect(api)
-    guard.protect(api)
-    problems.answer_errors_of(api)
+    request_checks.add_request_checks(api)
+    guard.require_api_key(api)
+    problems.register_error_handlers(api)
     for module in (events, messages, media, suppressions, requests):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
-    unmatched.answer_below(app, "/api/", request_checks.protected(problems.http_problem))
+    unmatched.register_fallback(
+        app, "/api/", request_checks.with_request_checks(problems.http_problem)
+    )
     app.register_blueprint(document.blueprint)
     lending = Blueprint("lending", __name__)  # for providers, which have a link but no key
-    request_checks.protect(lending)
-    problems.answer_errors_of(lending)
+    request_checks.add_request_checks(lending)
+    problems.register_error_handlers(lending)
     lending.register_blueprint(media.lending)
     app.register_blueprint(lending)

@@ -19,7 +19,7 @@ from hub.lib import compression, request_checks
 from hub.messaging.compose import media
 
 blueprint = Blueprint("api_document", __name__)
-request_checks.protect(blueprint)
+request_checks.add_request_checks(blueprint)
 blueprint.after_request(compression.compress_public)
 
 ABOUT = (

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from hub.api.guard import caller
+from hub.api.guard import current_caller
 from hub.api.operations import operation
 from hub.api.request_shapes import EventOut
-from hub.api.shapes import body_of
+from hub.api.shapes import parse_body
 from hub.core.vocabulary import Scope
 from hub.shared import idempotency
 from hub.signing.accept import accept_event
@@ -64,8 +64,8 @@ EVENT_EXAMPLE = {
 )
 def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Accept an event about a document."""
-    client = caller()
-    event = body_of(EventIn)
+    client = current_caller()
+    event = parse_body(EventIn)
     answer, repeated = idempotency.answer_once(
         client.key_id,
         request.path,

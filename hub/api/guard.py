@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, current_app, g, request
 
-from hub.accounts import api_keys, key_limits
-from hub.accounts.key_limits import Quota
+from hub.accounts import api_key_rate_limits, api_keys
+from hub.accounts.api_key_rate_limits import MINUTE, RateLimitStatus
 from hub.api.operations import find_operation
 from hub.api.problems import Problem
 from hub.db.store import begin_request
@@ -23,7 +23,7 @@ class Caller:
     test: bool
 
 
-def protect(blueprint: Blueprint) -> None:
+def require_api_key(blueprint: Blueprint) -> None:
     """Require an API key, its rate limit and its scope on every route of a blueprint."""
 
     @blueprint.before_request
@@ -32,7 +32,7 @@ def protect(blueprint: Blueprint) -> None:
         key = _authenticate()
         audit.act_as(audit.Actor(f"API key {key.name}"))
         g.caller = Caller(key.id, key.source_id, key.test)
-        g.quota = key_limits.spend(key.id, key.per_minute)
+        g.quota = api_key_rate_limits.count_request(key.id, key.per_minute)
         if not g.quota.allowed:
             raise _too_many(g.quota)
         _check_scope(key)
@@ -41,9 +41,9 @@ def protect(blueprint: Blueprint) -> None:
     @blueprint.after_request
     def _describe(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
-        quota: Quota | None = g.get("quota")
+        quota: RateLimitStatus | None = g.get("quota")
         if quota is not None:  # the form of draft-ietf-httpapi-ratelimit-headers-10 and -11
-            response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={key_limits.MINUTE}'
+            response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={MINUTE}'
             response.headers["RateLimit"] = f'"key";r={quota.left};t={quota.seconds}'
         return response
 
@@ -61,7 +61,7 @@ def protect(blueprint: Blueprint) -> None:
         return response
 
 
-def caller() -> Caller:
+def current_caller() -> Caller:
     """Return the caller of the current request."""
     current: Caller = g.caller
     return current
@@ -97,7 +97,7 @@ def _check_scope(key: api_keys.AuthenticatedKey) -> None:
         raise Problem(403, "missing_scope", reason, scope=needed, headers=headers)
 
 
-def _too_many(quota: Quota) -> Problem:
+def _too_many(quota: RateLimitStatus) -> Problem:
     reason = (
         f"This API key is limited to {quota.most:,} requests per minute. Wait"
         f" {quota.seconds} seconds and repeat the request. An admin sets the limit under"

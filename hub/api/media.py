@@ -7,10 +7,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from hub.api.guard import caller
+from hub.api.guard import current_caller
 from hub.api.operations import operation
 from hub.api.problems import Problem
-from hub.api.shapes import MediaOut, stored_value
+from hub.api.shapes import MediaOut, store_and_respond
 from hub.core.vocabulary import Scope
 from hub.messaging.compose import media
 
@@ -36,7 +36,7 @@ FORM_OVERHEAD = 64 * 1024  # bytes of a form besides its file
 )
 def post_media() -> tuple[dict[str, Any], int]:
     """Store an uploaded file."""
-    request.max_content_length = _largest_form()
+    request.max_content_length = _max_form_size()
     try:
         upload = request.files.get("file")
     except RequestEntityTooLarge:
@@ -60,9 +60,9 @@ def post_media() -> tuple[dict[str, Any], int]:
             "Send the file in the form field `file`, with its file name.",
             field="file",
         )
-    client = caller()
+    client = current_caller()
     content = upload.read()
-    answer = stored_value(
+    answer = store_and_respond(
         lambda: media.store_file(
             upload.filename or "",
             upload.content_type or "",
@@ -77,16 +77,16 @@ def post_media() -> tuple[dict[str, Any], int]:
     return answer, 201
 
 
-def _largest_form() -> int:
+def _max_form_size() -> int:
     return media.largest_file() + FORM_OVERHEAD
 
 
 # the web server applies this limit before it reads a body
-post_media.largest = _largest_form  # type: ignore[attr-defined]
+post_media.largest = _max_form_size  # type: ignore[attr-defined]
 
 
 @lending.get("/api/files/<token>/<name>")
-def lend(token: str, name: str) -> Response:
+def serve_file(token: str, name: str) -> Response:
     """Serve a file to the provider that has the link."""
     file, content = media.open_linked_file(token)
     response = Response(content, content_type=file.content_type)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 from sqlalchemy import and_, or_
 
-from hub.api.guard import caller
+from hub.api.guard import current_caller
 from hub.api.operations import operation
 from hub.api.pages import read_page
 from hub.api.shapes import (
@@ -15,11 +15,11 @@ from hub.api.shapes import (
     MessageOut,
     MessageQuery,
     MessagesOut,
-    body_of,
-    message_out,
     messages_out,
-    query_of,
-    stored_value,
+    parse_body,
+    parse_query,
+    serialize_message,
+    store_and_respond,
 )
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Address, Scope
@@ -51,8 +51,8 @@ blueprint = Blueprint("messages", __name__)
 )
 def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send one message."""
-    client = caller()
-    message = body_of(MessageIn)
+    client = current_caller()
+    message = parse_body(MessageIn)
 
     def send() -> dict[str, Any]:
         message_id = direct.send_message(
@@ -65,7 +65,7 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
             source_id=client.source_id,
             test=client.test,
         )
-        return message_out(db.session.get_one(Message, message_id))
+        return serialize_message(db.session.get_one(Message, message_id))
 
     key = request.headers.get("Idempotency-Key", "")
     answer, repeated = idempotency.answer_once(
@@ -88,8 +88,8 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
 )
 def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
-    client = caller()
-    query = query_of(MessageQuery)
+    client = current_caller()
+    query = parse_query(MessageQuery)
     own = and_(
         message_queries.BesideIndex(Message.source_id) == client.source_id,
         message_queries.BesideIndex(Message.test) == client.test,
@@ -115,10 +115,15 @@ def _branches(query: MessageQuery) -> message_queries.Branches:
         [query.status] if query.status else (),
         channel=query.channel or "",
         slug=query.connection or "",
-        test=caller().test,
+        test=current_caller().test,
     )
     if not narrow and not (query.status or query.channel or query.connection):
-        return [and_(Message.source_id == caller().source_id, Message.test == caller().test)]
+        return [
+            and_(
+                Message.source_id == current_caller().source_id,
+                Message.test == current_caller().test,
+            )
+        ]
     if not narrow:
         return filters.branches()
     branches, *others = narrow
@@ -140,7 +145,7 @@ def _branches(query: MessageQuery) -> message_queries.Branches:
 )
 def get_message(message_id: str) -> dict[str, Any]:
     """Return a message with its timeline."""
-    return message_out(_own_message(message_id))
+    return serialize_message(_own_message(message_id))
 
 
 @blueprint.post("/messages/<message_id>/cancel")
@@ -157,8 +162,8 @@ def get_message(message_id: str) -> dict[str, Any]:
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Cancel a queued message."""
     own_id = _own_message(message_id).id
-    return stored_value(
-        lambda: cancellation.cancel(own_id), lambda _: message_out(_own_message(own_id))
+    return store_and_respond(
+        lambda: cancellation.cancel(own_id), lambda _: serialize_message(_own_message(own_id))
     )
 
 
@@ -178,13 +183,13 @@ def cancel_message(message_id: str) -> dict[str, Any]:
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
     own_id = _own_message(message_id).id
-    return stored_value(
-        lambda: resend.resend(own_id).id, lambda new_id: message_out(_own_message(new_id))
+    return store_and_respond(
+        lambda: resend.resend(own_id).id, lambda new_id: serialize_message(_own_message(new_id))
     ), 202
 
 
 def _own_message(message_id: str) -> Message:
-    client = caller()
+    client = current_caller()
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     if message is None or message.source_id != client.source_id or message.test != client.test:
         raise NotFound("no_such_message", "This key has access to no message with this ID.")

@@ -52,25 +52,25 @@ class Problem(Exception):
         super().__init__(detail)
 
 
-def answer_errors_of(blueprint: Blueprint) -> None:
+def register_error_handlers(blueprint: Blueprint) -> None:
     """Answer the errors of a blueprint and its nested blueprints as problem details."""
     for kind, reply in (
-        (Problem, answer),
+        (Problem, problem_response),
         (Refused, _refused),
         (ValidationError, _invalid),
-        (HubError, _not_possible),
+        (HubError, _handle_hub_error),
         (WriteFailed, _unavailable),
-        (DataError, _not_storable),
+        (DataError, _handle_data_error),
         (OperationalError, _unavailable),
         (InterfaceError, _unavailable),
         (TimeoutError, _unavailable),
         (HTTPException, http_problem),
-        (Exception, _fault),
+        (Exception, _handle_unexpected_error),
     ):
         blueprint.register_error_handler(kind, reply)
 
 
-def answer(problem: Problem) -> Response:
+def problem_response(problem: Problem) -> Response:
     """Return the response for a problem."""
     content: dict[str, Any] = {
         "type": "about:blank" if problem.status >= 500 else f"urn:signpost:problem:{problem.code}",
@@ -112,14 +112,16 @@ _TITLES = {
 
 
 def _refused(problem: Refused) -> Response:
-    return answer(Problem(problem.status, problem.code, str(problem), field=problem.field))
+    return problem_response(
+        Problem(problem.status, problem.code, str(problem), field=problem.field)
+    )
 
 
 def _invalid(problem: ValidationError) -> Response:
     invalid = problem.errors(include_url=False, include_input=False)
     # JSON that pydantic refuses but Python's parser accepts, such as a lone surrogate
     if invalid[0]["type"] == "json_invalid":
-        return answer(
+        return problem_response(
             Problem(
                 400,
                 "bad_json",
@@ -127,7 +129,7 @@ def _invalid(problem: ValidationError) -> Response:
             )
         )
     errors = [
-        {"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)}
+        {"field": format_error_path(error["loc"]), "code": _code(error), "reason": _reason(error)}
         for error in invalid
     ]
     for error in errors:
@@ -136,10 +138,12 @@ def _invalid(problem: ValidationError) -> Response:
             error["field"], error["reason"] = error["reason"].split(": ", 1)
     first = errors[0]
     detail = ": ".join(filter(None, (first["field"], first["reason"])))
-    return answer(Problem(422, first["code"], detail, field=first["field"], errors=errors))
+    return problem_response(
+        Problem(422, first["code"], detail, field=first["field"], errors=errors)
+    )
 
 
-def path_of(location: tuple[int | str, ...]) -> str:
+def format_error_path(location: tuple[int | str, ...]) -> str:
     """Return the path of an error in the body, such as signers[0].mobile_number."""
     path = ""
     for part in location:
@@ -164,16 +168,16 @@ def _reason(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _not_possible(problem: HubError) -> Response:
+def _handle_hub_error(problem: HubError) -> Response:
     log.error(
         "api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem)
     )
-    return answer(Problem(503, "not_configured", str(problem)))
+    return problem_response(Problem(503, "not_configured", str(problem)))
 
 
-def _not_storable(problem: DataError) -> Response:
+def _handle_data_error(problem: DataError) -> Response:
     log.warning("api.not_storable", path=request.path, problem=type(problem.orig).__name__)
-    return answer(
+    return problem_response(
         Problem(
             422,
             "invalid_field",
@@ -184,14 +188,14 @@ def _not_storable(problem: DataError) -> Response:
 
 def _unavailable(problem: SQLAlchemyError | WriteFailed) -> Response:
     log.error("database.unreachable", problem=type(problem).__name__)
-    return answer(
+    return problem_response(
         Problem(503, "unavailable", f"The database cannot be reached. {_storage_status()}")
     )
 
 
-def _fault(problem: Exception) -> Response:
+def _handle_unexpected_error(problem: Exception) -> Response:
     log.exception("api.fault", path=request.path)
-    return answer(
+    return problem_response(
         Problem(
             500,
             "fault",
@@ -219,7 +223,7 @@ def http_problem(problem: HTTPException) -> Response:
     """Answer an HTTP error, such as an unknown address or method."""
     status = problem.code or 500
     detail = _DETAILS.get(status) or problem.description or problem.name
-    response = answer(Problem(status, _CODES.get(status, "error"), detail))
+    response = problem_response(Problem(status, _CODES.get(status, "error"), detail))
     if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
     return response

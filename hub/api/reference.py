@@ -28,7 +28,7 @@ class Property:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseDoc:
     """A response of an operation: its status and its properties."""
 
     status: str
@@ -49,7 +49,7 @@ class Operation:
     parameters: tuple[Property, ...]
     body: tuple[Property, ...]
     example: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ResponseDoc, ...]
     curl: str
 
 
@@ -123,11 +123,11 @@ def _parameter(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Pro
     return replace(property_, about=description, place=parameter["in"], inside=())
 
 
-def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:
+def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> ResponseDoc:
     answer = _resolve(document, answer)
     body = _json(answer)
     properties = tuple(_properties(document, body.get("schema", {})))
-    return Answer(status, answer.get("description", ""), properties, _example(document, body))
+    return ResponseDoc(status, answer.get("description", ""), properties, _example(document, body))
 
 
 def _json(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -186,7 +186,7 @@ def _property(
     default = schema.get("default")
     return Property(
         name=name,
-        kind=_kind(document, schema),
+        kind=_type_name(document, schema),
         about=schema.get("description", ""),
         required=required,
         options=options,
@@ -198,18 +198,20 @@ def _property(
     )
 
 
-def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _type_name(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     schema = _resolve(document, schema)
     kind = schema.get("type", "")
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "")
     if kind == "array":
-        return f"list of {PLURALS.get(kind := _kind(document, schema.get('items', {})), kind)}"
+        return f"list of {PLURALS.get(kind := _type_name(document, schema.get('items', {})), kind)}"
     if kind == "string":
         return FORMATS.get(schema.get("format", ""), "string")
     branches = schema.get("anyOf", schema.get("oneOf", ()))
     if branches:
-        kinds = [_kind(document, branch) for branch in branches if branch.get("type") != "null"]
+        kinds = [
+            _type_name(document, branch) for branch in branches if branch.get("type") != "null"
+        ]
         return " or ".join(dict.fromkeys(kinds))
     return KINDS.get(kind, "any value")
 

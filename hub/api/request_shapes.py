@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
-from hub.api.shapes import MessageOut, format_time, message_out
+from hub.api.shapes import MessageOut, format_time, serialize_message
 from hub.core.vocabulary import Channel, RequestState, SignerState, Status
 from hub.db.engine import db
 from hub.models import Message, SigningRequest
@@ -39,7 +39,7 @@ class InviteIn(Strict):
 
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────
-class BriefOut(BaseModel):
+class MessageSummaryOut(BaseModel):
     """A message that an event caused."""
 
     id: str
@@ -69,7 +69,7 @@ class EventOut(BaseModel):
     """The result of an event: its messages and its skipped steps."""
 
     event: EventRef
-    messages: list[BriefOut]
+    messages: list[MessageSummaryOut]
     skipped: list[SkippedOut]
 
 
@@ -110,7 +110,7 @@ class InvitationOut(BaseModel):
     connection: str = Field(description="The slug of the connection that sends to the chat.")
 
 
-def request_out(row: SigningRequest) -> dict[str, Any]:
+def serialize_request(row: SigningRequest) -> dict[str, Any]:
     """Return a signing request as the API shows it."""
     messages = db.session.scalars(
         select(Message).where(Message.request_id == row.id).order_by(Message.id)
@@ -137,7 +137,7 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
                     else None
                 ),
                 "messages": [
-                    message_out(message, with_timeline=False)
+                    serialize_message(message, with_timeline=False)
                     for message in messages
                     if message.signer_id == signer.id
                 ],
@@ -145,14 +145,14 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
             for signer in row.signers
         ],
         "posts": [
-            message_out(message, with_timeline=False)
+            serialize_message(message, with_timeline=False)
             for message in messages
             if message.signer_id is None and message.thread
         ],
     }
 
 
-def invitation_out(invitation: chat_invitations.Invitation) -> dict[str, Any]:
+def serialize_invitation(invitation: chat_invitations.Invitation) -> dict[str, Any]:
     """Return an invitation link as the API shows it."""
     return {
         "url": invitation.url,

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, request
 from sqlalchemy import select
 
-from hub.api.guard import caller
+from hub.api.guard import current_caller
 from hub.api.operations import operation
 from hub.api.request_shapes import (
     EventOut,
@@ -16,10 +16,10 @@ from hub.api.request_shapes import (
     RemindIn,
     RequestOut,
     SnoozeIn,
-    invitation_out,
-    request_out,
+    serialize_invitation,
+    serialize_request,
 )
-from hub.api.shapes import body_of, stored_value
+from hub.api.shapes import parse_body, store_and_respond
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Scope
 from hub.db.engine import db
@@ -44,7 +44,7 @@ blueprint = Blueprint("requests", __name__)
 )
 def get_request(request_id: str) -> dict[str, Any]:
     """Return a signing request with its signers and their messages."""
-    return request_out(_own_request(request_id))
+    return serialize_request(_own_request(request_id))
 
 
 @blueprint.post("/requests/<path:request_id>/remind")
@@ -68,9 +68,9 @@ def get_request(request_id: str) -> dict[str, Any]:
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind signers who have not signed."""
     row = _own_request(request_id)
-    body = body_of(RemindIn) if request.get_data() else RemindIn()
+    body = parse_body(RemindIn) if request.get_data() else RemindIn()
     answer, _ = idempotency.answer_once(
-        caller().key_id,
+        current_caller().key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
         request.get_data(),
@@ -101,10 +101,10 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
 def snooze(request_id: str) -> dict[str, Any]:
     """Snooze reminders for a day."""
     own_id = _own_request(request_id).id
-    body = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    return stored_value(
+    body = parse_body(SnoozeIn) if request.get_data() else SnoozeIn()
+    return store_and_respond(
         lambda: reminders.snooze(own_id, body.signer),
-        lambda _: request_out(_own_request(request_id)),
+        lambda _: serialize_request(_own_request(request_id)),
     )
 
 
@@ -125,10 +125,10 @@ def snooze(request_id: str) -> dict[str, Any]:
 def unsnooze(request_id: str) -> dict[str, Any]:
     """End the snooze of reminders."""
     own_id = _own_request(request_id).id
-    body = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    return stored_value(
+    body = parse_body(SnoozeIn) if request.get_data() else SnoozeIn()
+    return store_and_respond(
         lambda: reminders.unsnooze(own_id, body.signer),
-        lambda _: request_out(_own_request(request_id)),
+        lambda _: serialize_request(_own_request(request_id)),
     )
 
 
@@ -153,16 +153,16 @@ def unsnooze(request_id: str) -> dict[str, Any]:
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Create a link with which a signer opens a chat."""
     own_id = _own_request(request_id).id
-    body = body_of(InviteIn)
-    answer = stored_value(
+    body = parse_body(InviteIn)
+    answer = store_and_respond(
         lambda: chat_invitations.invite(own_id, body.signer, body.connection or ""),
-        invitation_out,
+        serialize_invitation,
     )
     return answer, 201
 
 
 def _own_request(request_id: str) -> SigningRequest:
-    client = caller()
+    client = current_caller()
     query = select(SigningRequest).where(
         SigningRequest.source_id == client.source_id, SigningRequest.test == client.test
     )

@@ -30,12 +30,12 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-def _needs(name: str) -> Any:
+def _require_field(name: str) -> Any:
     """Return the JSON Schema of an object in which a field is a text that is not empty."""
     return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 
-_CONTENT = [_needs("text"), _needs("media"), _needs("media_url")]
+_CONTENT = [_require_field("text"), _require_field("media"), _require_field("media_url")]
 
 
 # ── In ────────────────────────────────────────────────────────────────────────────────────────────
@@ -45,9 +45,9 @@ class MessageIn(Strict):
     # not `oneOf` at the top, because client generators then ignore the fields beside it
     model_config = ConfigDict(
         json_schema_extra={
-            "if": _needs("connection"),
-            "then": {"not": _needs("channel"), "anyOf": _CONTENT},
-            "else": {**_needs("channel"), "anyOf": _CONTENT},
+            "if": _require_field("connection"),
+            "then": {"not": _require_field("channel"), "anyOf": _CONTENT},
+            "else": {**_require_field("channel"), "anyOf": _CONTENT},
         }
     )
 
@@ -97,7 +97,7 @@ class MessageQuery(Strict):
     provider_id: str | None = None
 
 
-def body_of(shape: type[Shape]) -> Shape:
+def parse_body(shape: type[Shape]) -> Shape:
     """Read the request's body. Raises Problem, ValidationError."""
     if not request.is_json:
         raise Problem(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
@@ -143,7 +143,7 @@ def _refuse_constant(name: str) -> Any:
     raise Problem(400, "bad_json", f"The body is not JSON: {name} is not a JSON number.")
 
 
-def query_of(shape: type[Shape]) -> Shape:
+def parse_query(shape: type[Shape]) -> Shape:
     """Read the request's query. Raises Problem, ValidationError."""
     repeated = next((name for name, values in request.args.lists() if len(values) > 1), None)
     if repeated is not None:
@@ -161,7 +161,7 @@ def _nul_problem(field: str) -> Problem:
 
 
 @transaction
-def stored_value(change: Callable[[], T], answer: Callable[[T], A]) -> A:
+def store_and_respond(change: Callable[[], T], answer: Callable[[T], A]) -> A:
     """Make a change and return its answer, in one transaction.
 
     If the answer cannot be built, the change is not stored.
@@ -252,7 +252,7 @@ class ProblemOut(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
-def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
+def serialize_message(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
     """Return a message as the API shows it."""
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
     problem = timeline.problem_of(message)
@@ -297,7 +297,7 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
         )
     ]
     messages = unreadable_rows.readable_rows(
-        "messages", rows, lambda row: message_out(row, with_timeline=False)
+        "messages", rows, lambda row: serialize_message(row, with_timeline=False)
     )
     del referenced  # until here, the references keep the rows in the session
     return messages

@@ -13,16 +13,16 @@ from hub.api.consent_shapes import (
     ConsentOut,
     ConsentQuery,
     ConsentsOut,
-    LiftIn,
     SuppressionIn,
     SuppressionOut,
     SuppressionQuery,
+    SuppressionRemovalIn,
     SuppressionsOut,
 )
-from hub.api.guard import caller
+from hub.api.guard import current_caller
 from hub.api.operations import operation
 from hub.api.pages import read_page
-from hub.api.shapes import body_of, query_of, stored_value
+from hub.api.shapes import parse_body, parse_query, store_and_respond
 from hub.core.vocabulary import Channel, Scope
 from hub.db import id_pages
 from hub.messaging.contacts import consents, suppressions
@@ -52,8 +52,8 @@ blueprint = Blueprint("suppressions", __name__)
 )
 def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
-    client = caller()
-    filters = query_of(SuppressionQuery)
+    client = current_caller()
+    filters = parse_query(SuppressionQuery)
     query = suppressions.list_opt_outs(
         address=filters.address or "",
         test=client.test,
@@ -88,9 +88,9 @@ def list_suppressions() -> dict[str, Any]:
 )
 def add_suppression() -> tuple[dict[str, Any], int]:
     """Opt out an address. An existing opt-out is not changed."""
-    client = caller()
-    posted = body_of(SuppressionIn)
-    return stored_value(
+    client = current_caller()
+    posted = parse_body(SuppressionIn)
+    return store_and_respond(
         lambda: suppressions.add_opt_out(
             posted.address,
             channel=posted.channel or "",
@@ -115,14 +115,14 @@ def add_suppression() -> tuple[dict[str, Any], int]:
     status=200,
     response=SuppressionOut,
     errors="400 401 404 413 415 422 503",
-    body=LiftIn,
+    body=SuppressionRemovalIn,
     example={"why": "Wrote to us and wants messages."},
 )
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Remove an opt-out."""
-    client = caller()
-    reason = body_of(LiftIn).why
-    return stored_value(
+    client = current_caller()
+    reason = parse_body(SuppressionRemovalIn).why
+    return store_and_respond(
         lambda: suppressions.lift_opt_out(
             suppression_id, reason=reason, test=client.test, source_id=client.source_id
         ),
@@ -144,8 +144,8 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
 )
 def list_consents() -> dict[str, Any]:
     """List the consents and refusals of an address, newest first."""
-    client = caller()
-    filters = query_of(ConsentQuery)
+    client = current_caller()
+    filters = parse_query(ConsentQuery)
     query = consents.consent_history(filters.address, test=client.test, source_id=client.source_id)
     rows, following = _page(query, Consent.id, "cns", filters)
     entries = unreadable_rows.readable_rows(
@@ -178,8 +178,8 @@ def list_consents() -> dict[str, Any]:
 )
 def record_consent() -> tuple[dict[str, Any], int]:
     """Record a consent or a refusal."""
-    client = caller()
-    posted = body_of(ConsentIn)
+    client = current_caller()
+    posted = parse_body(ConsentIn)
     entry = ConsentEntry(
         posted.address,
         posted.yes,
@@ -190,7 +190,7 @@ def record_consent() -> tuple[dict[str, Any], int]:
         posted.agent,
         posted.proof,
     )
-    return stored_value(
+    return store_and_respond(
         lambda: consents.record_consent(
             entry, source=consents.BY_API, test=client.test, source_id=client.source_id
         ),
@@ -210,7 +210,7 @@ def _page(
 def _blocked(address: str) -> list[BlockOut]:
     """Return what blocks the caller's messages to an address: only codes, without evidence."""
     blocks = suppressions.blocks_of_address(
-        address, test=caller().test, source_id=caller().source_id
+        address, test=current_caller().test, source_id=current_caller().source_id
     )
     return [BlockOut(channel=_channel(channel), code=code) for channel, code in blocks]
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from hub.core.config import LARGEST_BODY
+from hub.core.config import MAX_BODY_SIZE
 
 
 class LimitedRequest(Request):
@@ -25,7 +25,7 @@ class LimitedRequest(Request):
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
     ) -> Any:
         data = super().get_data(cache, False, parse_form_data)
-        if len(data) > LARGEST_BODY:
+        if len(data) > MAX_BODY_SIZE:
             raise RequestEntityTooLarge
         return data.decode(errors="replace") if as_text else data
 
@@ -33,7 +33,7 @@ class LimitedRequest(Request):
 def init_app(app: Flask) -> None:
     """Limit the bodies of an application's requests, and tell its web server the limits."""
     app.request_class = LimitedRequest
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_SIZE + 1
     app.extensions["hub.body_limit"] = partial(_body_limit, app)
 
 
@@ -44,7 +44,7 @@ def _body_limit(app: Flask, method: str, path: str) -> int:
     try:
         endpoint, _ = app.url_map.bind("").match(below, method)
     except HTTPException:
-        return LARGEST_BODY
-    largest = getattr(app.view_functions[endpoint], "largest", LARGEST_BODY)
+        return MAX_BODY_SIZE
+    largest = getattr(app.view_functions[endpoint], "largest", MAX_BODY_SIZE)
     with app.app_context():
         return int(largest() if callable(largest) else largest)

@@ -64,12 +64,12 @@ def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS)
     integration_instances.init_app(app, config)
     assert models.Message.metadata is engine.Base.metadata  # noqa: S101 - migrations see every table
 
-    _redirect_nothing(app)
+    _disable_redirects(app)
     body_limits.init_app(app)
     unmatched.init_app(app)
     for module in blueprints:
         importlib.import_module(module).init_app(app)
-    wsgi.wrap(app, config)
+    wsgi.add_middleware(app, config)
     return app
 
 
@@ -91,7 +91,7 @@ def _flask_settings(config: Config) -> dict[str, Any]:
     }
 
 
-def _redirect_nothing(app: Flask) -> None:
+def _disable_redirects(app: Flask) -> None:
     """Match addresses with and without a slash at the end: a redirect would lose what a provider
     posted.
     """

@@ -21,12 +21,12 @@ from hub.messaging.state import job_failures
 from hub.models import Message, ProviderCallback
 from hub.shared import clock_check, startup_checks
 
-LATE = timedelta(minutes=1)
+LATE_AFTER = timedelta(minutes=1)
 
 _REVISION = text(startup_checks.REVISION)
 
 health = Blueprint("health", __name__)
-request_checks.protect(health, any_host=True)
+request_checks.add_request_checks(health, any_host=True)
 
 
 def init_app(app: Flask) -> None:
@@ -46,19 +46,19 @@ def readiness() -> tuple[dict[str, Any], int]:
 
     Without the queue they still can: then it is degraded, and sending is late.
     """
-    parts = {"database": _database(), "queue": _queue()}
+    parts = {"database": _check_database(), "queue": _check_queue()}
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
     parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
-    parts["clock"] = _clock()
-    parts["jobs"] = _jobs()
-    parts["lateness"] = _lateness()
-    parts["providers"] = _providers()
+    parts["clock"] = _check_clock()
+    parts["jobs"] = _check_jobs()
+    parts["lateness"] = _check_lateness()
+    parts["providers"] = _check_providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
 
 
-def _database() -> str:
+def _check_database() -> str:
     try:
         with db.engine.connect() as connection:
             revision = connection.execute(_REVISION).scalar()
@@ -69,7 +69,7 @@ def _database() -> str:
     return startup_checks.revision_problem(revision) or "ok"
 
 
-def _queue() -> str:
+def _check_queue() -> str:
     try:
         current_app.extensions["hub.waker"].redis.ping()
     except redis.RedisError:
@@ -77,8 +77,8 @@ def _queue() -> str:
     return "ok"
 
 
-def _lateness() -> str:
-    late = now() - LATE
+def _check_lateness() -> str:
+    late = now() - LATE_AFTER
     waiting = (
         select(Message.id)
         .where(
@@ -97,7 +97,7 @@ def _lateness() -> str:
         return "not known"
 
 
-def _clock() -> str:
+def _check_clock() -> str:
     try:
         problem = clock_check.problem()
     except (SQLAlchemyError, DecryptionError):
@@ -105,7 +105,7 @@ def _clock() -> str:
     return f"{problem} Signpost deletes no data by age." if problem else "ok"
 
 
-def _providers() -> str:
+def _check_providers() -> str:
     try:
         return (
             "a provider cannot be reached; its messages are sent later"
@@ -119,7 +119,7 @@ def _providers() -> str:
 JOBS = {"deliver": "sending", "settle": "processing webhooks"}
 
 
-def _jobs() -> str:
+def _check_jobs() -> str:
     try:
         failing = job_failures.recent_failures()
     except Exception:  # what cannot be read here must not take the answer away

@@ -10,14 +10,14 @@ from hub.core.config import Config
 from hub.lib import redaction
 
 # they log recipients, or every step
-NOISY = ("urllib3", "alembic", "rq", "werkzeug")
+NOISY_LOGGERS = ("urllib3", "alembic", "rq", "werkzeug")
 
 
 def configure(config: Config) -> None:
     """Set up the logs of this process."""
     level = getattr(logging, config.log_level)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
-    for name in NOISY:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[

@@ -14,10 +14,10 @@ from hub.core.config import Config
 T = TypeVar("T")
 
 
-def wrap(app: Flask, config: Config) -> None:
+def add_middleware(app: Flask, config: Config) -> None:
     """Put the layers around an application."""
     app.wsgi_app = _PathPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
-    app.wsgi_app = _ReadableBody(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _UnreadableBodyMiddleware(app.wsgi_app)  # type: ignore[method-assign]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
 
@@ -40,7 +40,7 @@ class _PathPrefix:
         return self.app(environ, start_response)
 
 
-class _ReadableBody:
+class _UnreadableBodyMiddleware:
     """Answer 400 when the web server cannot read a body, such as one with a bad chunk size."""
 
     def __init__(self, app: Any) -> None:

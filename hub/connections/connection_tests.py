@@ -59,7 +59,7 @@ def fingerprint(integration: str, settings: Mapping[str, Any], *, test: bool) ->
 def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> ConnectionTestResult:
     """Test settings without storing them; raise InvalidSettings."""
     form = settings_form.read_form(integrations.get(integration), values, {})
-    settings = settings_form.settings_of(form)
+    settings = settings_form.get_settings(form)
     check, duration = _call_provider(integration, settings, test)
     return ConnectionTestResult(
         check, now(), duration, True, form, fingerprint(integration, settings, test=test)
@@ -82,7 +82,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
         settings = stored
     else:
         form = settings_form.read_form(cls, values, stored)
-        settings = settings_form.settings_of(form)
+        settings = settings_form.get_settings(form)
     version = connection.settings_version
     integration_name = connection.integration
     is_test = connection.test
@@ -96,7 +96,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
     return ConnectionTestResult(check, now(), duration, unsaved, form, entered_fingerprint)
 
 
-def last_result(connection: Connection) -> ConnectionTestResult | None:
+def get_last_result(connection: Connection) -> ConnectionTestResult | None:
     """Return the result of the last test of the stored settings, or None."""
     if connection.checked_version != connection.settings_version or connection.checked_at is None:
         return None
@@ -105,7 +105,7 @@ def last_result(connection: Connection) -> ConnectionTestResult | None:
     except DecryptionError:
         return None
     duration = stored.pop("took", None)
-    return ConnectionTestResult(result_of(stored), connection.checked_at, duration, False)
+    return ConnectionTestResult(parse_result(stored), connection.checked_at, duration, False)
 
 
 def readable_settings(connection: Connection) -> tuple[dict[str, Any], DecryptionError | None]:
@@ -116,7 +116,7 @@ def readable_settings(connection: Connection) -> tuple[dict[str, Any], Decryptio
         return {}, error
 
 
-def result_of(stored: Mapping[str, Any]) -> CheckResult:
+def parse_result(stored: Mapping[str, Any]) -> CheckResult:
     """Return a result from its stored form, without unknown fields."""
     field_names = {field.name for field in dataclasses.fields(CheckResult)}
     lists = {name: tuple(stored.get(name, ())) for name in ("steps", "warnings")}
@@ -128,11 +128,11 @@ def record_pass(connection: Connection, passed: PassedTest) -> None:
     connection.checked_version = connection.settings_version
     connection.checked_at = passed.at
     connection.checked_ok = True
-    connection.check = stored_form(passed.check, passed.took)
+    connection.check = serialize_result(passed.check, passed.took)
     audit.record("connection.tested", connection.id, connection.title, ok=True, code="")
 
 
-def stored_form(check: CheckResult, duration: float | None) -> dict[str, Any]:
+def serialize_result(check: CheckResult, duration: float | None) -> dict[str, Any]:
     """Return a result in its stored form."""
     return {**dataclasses.asdict(check), "took": duration}
 
@@ -153,7 +153,9 @@ def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[
             code=str(getattr(error, "code", "")),
         )
     secrets = [
-        str(settings[field]) for field in settings_form.secrets_of(cls) if settings.get(field)
+        str(settings[field])
+        for field in settings_form.secret_field_names(cls)
+        if settings.get(field)
     ]
     return _remove_secrets(check, secrets), round(time.monotonic() - started, 3)
 
@@ -197,7 +199,7 @@ def _store_result(connection_id: str, version: int, check: CheckResult, duration
     connection.checked_version = version
     connection.checked_at = now()
     connection.checked_ok = check.ok
-    connection.check = stored_form(check, duration)
+    connection.check = serialize_result(check, duration)
     audit.record("connection.tested", connection.id, connection.title, ok=check.ok, code=check.code)
     if check.ok and connection.state == ConnectionState.BROKEN and connection.archived_at is None:
         set_state(connection, ConnectionState.ENABLED)

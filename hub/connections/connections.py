@@ -33,8 +33,8 @@ from hub.models import Connection, Message, Route, RouteStep
 from hub.shared import audit
 from hub.signing import team_subscriptions
 
-LONGEST_TITLE = 80
-LONGEST_SLUG = 48
+MAX_TITLE_LENGTH = 80
+MAX_SLUG_LENGTH = 48
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 IN_PROGRESS = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 COUNT_TO = 1000  # larger numbers are shown as 1,000
@@ -65,7 +65,7 @@ class SaveResult:
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
-def by_slug(slug: str) -> Connection:
+def get_by_slug(slug: str) -> Connection:
     """Return a connection; raise NotFound."""
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug))
     if connection is None:
@@ -75,7 +75,7 @@ def by_slug(slug: str) -> Connection:
     return connection
 
 
-def all_connections(integration: str | None = None) -> list[Connection]:
+def list_connections(integration: str | None = None) -> list[Connection]:
     """Return the connections that are not archived, oldest first."""
     query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
     return list(
@@ -96,7 +96,7 @@ def count_waiting(connection_id: str) -> int:
     return db.session.scalar(select(func.count()).select_from(rows.limit(COUNT_TO).subquery())) or 0
 
 
-def routes_naming(connection_id: str) -> list[str]:
+def describe_routes_using(connection_id: str) -> list[str]:
     """Return descriptions of the routes with a step for this connection."""
     routes = db.session.execute(
         select(Route.event_type, Route.audience)
@@ -121,7 +121,7 @@ def create(integration: str, title: str, test: bool) -> str:
         )
     connection = Connection(
         integration=cls.name,
-        slug=_free_slug(_slug_of(clean_title) or _slug_of(cls.name)),
+        slug=_find_unused_slug(_slugify(clean_title) or _slugify(cls.name)),
         title=clean_title,
         channel=cls.channel.value,
         test=test,
@@ -178,17 +178,17 @@ def _store(
     Return their version (None if nothing changed), whether a test is needed, and whether messages
     are in progress in the former account.
     """
-    connection = _not_archived(lock_connection(connection_id))
+    connection = _require_not_archived(lock_connection(connection_id))
     cls = integrations.get(connection.integration)
     before, unreadable = readable_settings(connection)
-    after = settings_form.settings_of(settings_form.read_form(cls, values, before))
+    after = settings_form.get_settings(settings_form.read_form(cls, values, before))
     fields = settings_form.changed_fields(before, after)
     if not fields and connection.settings_version and unreadable is None:
         return None, False, False
     account = cls.account_of(after)
     destination = cls.destination_of(after)
     credentials_changed = account != connection.account or any(
-        name in fields for name in settings_form.secrets_of(cls)
+        name in fields for name in settings_form.secret_field_names(cls)
     )
     is_deserted = (
         bool(connection.account)
@@ -246,7 +246,7 @@ def enable(connection_id: str) -> None:
 
     Raise ConnectionNotTested or Conflict.
     """
-    connection = _not_archived(db.session.get_one(Connection, connection_id))
+    connection = _require_not_archived(db.session.get_one(Connection, connection_id))
     if not connection.settings_version:
         raise Conflict(
             "no_settings",
@@ -273,7 +273,7 @@ def needs_test(connection: Connection) -> bool:
 
 @transaction
 def _enable(connection_id: str) -> None:
-    connection = _not_archived(lock_connection(connection_id))
+    connection = _require_not_archived(lock_connection(connection_id))
     if connection.enabled:
         return
     if not connection.ready:
@@ -301,10 +301,10 @@ def rename(connection_id: str, title: str, slug: str = "") -> None:
     """Change a connection's title, and its slug if one is given. Programs that use the slug must
     follow.
     """
-    connection = _not_archived(lock_connection(connection_id))
+    connection = _require_not_archived(lock_connection(connection_id))
     clean_title = _clean_title(title)
     slug = slug.strip() or connection.slug
-    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+    if not SLUG.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
         raise Refused(
             "bad_slug",
             "Use lowercase letters, digits and single dashes, such as acme-us.",
@@ -336,7 +336,7 @@ def archive(connection_id: str) -> None:
     if connection.state != ConnectionState.NEW:
         set_state(connection, ConnectionState.DISABLED)
     connection.archived_at = now()
-    connection.slug = _free_slug(f"{connection.slug[: LONGEST_SLUG - 9]}-archived")
+    connection.slug = _find_unused_slug(f"{connection.slug[: MAX_SLUG_LENGTH - 9]}-archived")
     audit.record("connection.archived", connection.id, connection.title)
 
 
@@ -347,7 +347,7 @@ def record_test_message(connection_id: str, message_id: str) -> None:
     audit.record("connection.tried", connection.id, connection.title, message=message_id)
 
 
-def _not_archived(connection: Connection) -> Connection:
+def _require_not_archived(connection: Connection) -> Connection:
     if connection.archived_at is not None:
         raise Conflict(
             "archived",
@@ -359,25 +359,25 @@ def _not_archived(connection: Connection) -> Connection:
 
 def _clean_title(title: str) -> str:
     cleaned = " ".join(title.split())
-    if not cleaned or len(cleaned) > LONGEST_TITLE:
+    if not cleaned or len(cleaned) > MAX_TITLE_LENGTH:
         raise Refused(
             "bad_title",
-            f"Enter a name of at most {LONGEST_TITLE} characters, such as Acme US.",
+            f"Enter a name of at most {MAX_TITLE_LENGTH} characters, such as Acme US.",
             field="title",
         )
     return cleaned
 
 
-def _slug_of(title: str) -> str:
+def _slugify(title: str) -> str:
     ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_title).strip("-")[: LONGEST_SLUG - 4].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", ascii_title).strip("-")[: MAX_SLUG_LENGTH - 4].strip("-")
 
 
 def _is_slug_used(slug: str) -> bool:
     return db.session.scalar(select(Connection.id).where(Connection.slug == slug)) is not None
 
 
-def _free_slug(preferred: str) -> str:
+def _find_unused_slug(preferred: str) -> str:
     slug = preferred
     number = 1
     while _is_slug_used(slug):

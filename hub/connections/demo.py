@@ -104,7 +104,7 @@ def _create_connection(cls: type[Integration], title: str, settings: dict[str, A
     if db.session.scalar(query) is not None:
         return  # an admin may have changed it
     connection = lock_connection(connections.create(cls.name, title, test=True))
-    connection.settings = settings_form.settings_of(settings_form.read_form(cls, settings, {}))
+    connection.settings = settings_form.get_settings(settings_form.read_form(cls, settings, {}))
     connection.settings_version = 1
     connection.account = account
     connection.sender = cls.senders_of(settings).default
@@ -115,7 +115,7 @@ def _create_connection(cls: type[Integration], title: str, settings: dict[str, A
     connection.checked_version = 1
     connection.checked_at = now()
     connection.checked_ok = True
-    connection.check = connection_tests.stored_form(
+    connection.check = connection_tests.serialize_result(
         CheckResult(True, "The simulator is ready."), None
     )
     set_state(connection, ConnectionState.ENABLED)
@@ -124,8 +124,8 @@ def _create_connection(cls: type[Integration], title: str, settings: dict[str, A
 
 def _create_key(config: Config) -> None:
     path = config.data_dir / KEY_FILE
-    if not path.exists() or api_keys.find(path.read_text().strip()) is None:
-        data_dir.write_private(path, api_keys.create("Demo", test=True) + "\n")
+    if not path.exists() or api_keys.find_key(path.read_text().strip()) is None:
+        data_dir.write_private(path, api_keys.create_key("Demo", test=True) + "\n")
 
 
 def learn_templates() -> None:
@@ -183,7 +183,7 @@ def sample_event() -> dict[str, Any]:
     }
 
 
-def sample_was_sent() -> bool:
+def has_sample_request() -> bool:
     """Return whether the sample request exists."""
     query = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
     query = query.where(

@@ -63,7 +63,7 @@ def read_form(
     return form
 
 
-def settings_of(form: ConfigForm) -> dict[str, Any]:
+def get_settings(form: ConfigForm) -> dict[str, Any]:
     """Return the settings of a valid form."""
     return {field.name: "" if field.data is None else field.data for field in form}
 
@@ -77,7 +77,7 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     )
 
 
-def secrets_of(cls: type[Integration]) -> tuple[str, ...]:
+def secret_field_names(cls: type[Integration]) -> tuple[str, ...]:
     """Return the names of the secret settings."""
     return tuple(field.name for field in cls.Form() if isinstance(field, SecretField))
 
@@ -93,7 +93,9 @@ def _fill_secrets(
     requested = {}
     form = cls.Form()
     stored_secrets = {
-        name: stored[name] for name in secrets_of(cls) if stored.get(name) and name not in entered
+        name: stored[name]
+        for name in secret_field_names(cls)
+        if stored.get(name) and name not in entered
     }
     account = cls.account_of({**stored_secrets, **entered})
     former_account = cls.account_of(stored)  # the account may depend on a secret

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from hub.accounts.links import first_admin_link
+from hub.accounts.single_use_links import create_first_admin_link
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.models import Source
 from hub.shared import audit, index_key
 
-__all__ = ["first_admin_link", "prepare"]
+__all__ = ["create_first_admin_link", "prepare"]
 
 
 def prepare() -> None:

@@ -37,7 +37,7 @@ from hub.core.setting_parsers import (
     parse_switch,
 )
 
-LARGEST_BODY = 256 * 1024  # bytes of a request
+MAX_BODY_SIZE = 256 * 1024  # bytes of a request
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 Verify = Callable[[Path, str, Keys | None], None]
 

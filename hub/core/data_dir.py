@@ -25,7 +25,7 @@ from hub.core.errors import ConfigError
 T = TypeVar("T")
 
 # sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS, including the final NUL
-LONGEST_SOCKET_PATH = 100
+MAX_SOCKET_PATH_LENGTH = 100
 SECRET_KEY = "secret-key"  # noqa: S105 - the name of a file
 ENCRYPTION_KEYS = "encryption-keys"
 
@@ -178,7 +178,7 @@ def socket_path(folder: Path) -> Path:
     It is in the data folder, or in the temporary folder if that path is too long.
     """
     path = folder.resolve() / "queue.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_LENGTH:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{digest}" / "queue.sock"

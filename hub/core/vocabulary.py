@@ -7,19 +7,19 @@ from enum import IntEnum, StrEnum
 QUEUES = ("deliver", "settle", "chores")  # each has a worker, and a job in hub/jobs
 
 
-class Word(StrEnum):
+class DescribedEnum(StrEnum):
     """A word with its meaning: `Channel.SMS.meaning`."""
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str = "") -> Word:
+    def __new__(cls, value: str, meaning: str = "") -> DescribedEnum:
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
         return member
 
 
-class Channel(Word):
+class Channel(DescribedEnum):
     """The medium of a message."""
 
     SMS = "sms", "a text message to a mobile phone"
@@ -30,7 +30,7 @@ class Channel(Word):
     WEBHOOK = "webhook", "a signed HTTP request to an application"
 
 
-class Scope(Word):
+class Scope(DescribedEnum):
     """Permissions of an API key."""
 
     EVENTS_WRITE = "events:write", "post events"
@@ -48,7 +48,7 @@ class Scope(Word):
     EVIDENCE_READ = "evidence:read", "read consents with their evidence"
 
 
-class Address(Word):
+class Address(DescribedEnum):
     """The kind of address of a contact. SMS, WhatsApp and voice share one phone contact."""
 
     PHONE = "phone", "a number in E.164 form"
@@ -57,7 +57,7 @@ class Address(Word):
     EXTERNAL = "external", "a person known only by a provider's own id"
 
 
-class ContentKind(Word):
+class ContentKind(DescribedEnum):
     """Kinds of content other than text and files. The meaning names the fields."""
 
     LOCATION = "location", "a location: `latitude` and `longitude` in degrees, `label`, `address`"
@@ -78,7 +78,7 @@ class ContentKind(Word):
     OTHER = "other", "content that Signpost cannot show: `type`, as the provider calls it"
 
 
-class Status(Word):
+class Status(DescribedEnum):
     """The delivery status of a message.
 
     `rank` orders the reports of a provider: a report can only raise it.
@@ -137,7 +137,7 @@ _RANK = {
 }
 
 
-class EventType(Word):
+class EventType(DescribedEnum):
     """The type of an event that a signing app posts."""
 
     SENT = "request.sent", "a document was sent out for signature"
@@ -155,7 +155,7 @@ class EventType(Word):
         return self in (EventType.SENT, EventType.REMINDER)
 
 
-class Audience(Word):
+class Audience(DescribedEnum):
     """The people whom a route notifies of an event."""
 
     SIGNERS = "signers", "every signer of the request"
@@ -165,7 +165,7 @@ class Audience(Word):
     TEAM = "team", "the team that reads the destination of a connection"
 
 
-class RequestState(Word):
+class RequestState(DescribedEnum):
     """The state of a signing request."""
 
     OPEN = "open", "signatures are missing"
@@ -175,7 +175,7 @@ class RequestState(Word):
     CANCELED = "canceled", "the sender canceled it"
 
 
-class SignerState(Word):
+class SignerState(DescribedEnum):
     """The state of a signer."""
 
     PENDING = "pending", "has not signed"
@@ -189,12 +189,12 @@ class SignerState(Word):
         return cls(stored) if stored in cls._value2member_map_ else cls.DECLINED
 
     @property
-    def owes(self) -> bool:
+    def has_not_signed(self) -> bool:
         """True while the signature is missing."""
         return self in (SignerState.PENDING, SignerState.VIEWED)
 
 
-class ConnectionState(Word):
+class ConnectionState(DescribedEnum):
     """The state of a connection, which decides whether it sends."""
 
     NEW = "new", "saved, never enabled"
@@ -207,7 +207,7 @@ class ConnectionState(Word):
     )
 
 
-class Lane(Word):
+class Lane(DescribedEnum):
     """The queue of a connection in which a message waits."""
 
     NOW = "now", "urgent: someone is waiting for it"

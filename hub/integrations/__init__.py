@@ -81,7 +81,7 @@ def _add(integrations: dict[str, type[Integration]], cls: type[Integration]) -> 
     integrations[cls.name] = cls
 
 
-def reports(name: str) -> bool:
+def reports_delivery(name: str) -> bool:
     """Return whether the status of an integration's messages changes after they are sent.
 
     Returns True for an integration that is no longer installed.
@@ -92,7 +92,7 @@ def reports(name: str) -> bool:
         return True
 
 
-def provider_of(name: str, otherwise: str) -> str:
+def provider_name(name: str, otherwise: str) -> str:
     """Return the company of an integration, as the subject of sentences.
 
     Returns `otherwise` for an integration that is no longer installed.

@@ -19,7 +19,7 @@ from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel
 from hub.integrations import calls
 from hub.integrations.error_table import ErrorTable
-from hub.integrations.help_setting import with_help_setting
+from hub.integrations.help_reply_setting import with_help_setting
 from hub.integrations.rate_setting import with_rate_setting
 from hub.integrations.senders_by_country import SendersByCountry
 from hub.integrations.values import (

@@ -13,7 +13,7 @@ from hub.core.vocabulary import ContentKind
 from hub.integrations.values import Content
 from hub.lib.storable import json_object
 
-MOST_ANSWERS = 200
+MAX_ANSWERS = 200
 DEEPEST = 8  # levels of nested answers that are read
 # fields that may contain the answers, as JSON or as a text of JSON
 WRAPPERS = "nfm_reply", "response_json", "data", "response"
@@ -60,7 +60,7 @@ def form(answers: str) -> Content:
             values = parsed
         elif isinstance(inner, dict):
             values = inner
-    flat = dict(list(_flatten(values, "", DEEPEST))[:MOST_ANSWERS])
+    flat = dict(list(_flatten(values, "", DEEPEST))[:MAX_ANSWERS])
     return Content(ContentKind.FORM, {"answers": flat})
 
 

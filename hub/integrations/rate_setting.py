@@ -11,8 +11,8 @@ from wtforms.validators import Optional, ValidationError
 F = TypeVar("F", bound=Form)
 
 NAME = "per_second"
-LOWEST = 0.01
-HIGHEST = 10_000
+MIN_RATE = 0.01
+MAX_RATE = 10_000
 
 
 class RateField(FloatField):
@@ -52,6 +52,8 @@ def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
 
 def _in_range(form: Any, field: Any) -> None:
     if field.data is not None and not (
-        math.isfinite(field.data) and LOWEST <= field.data <= HIGHEST
+        math.isfinite(field.data) and MIN_RATE <= field.data <= MAX_RATE
     ):
-        raise ValidationError(f"Enter a number from {LOWEST:g} to {HIGHEST:,}, or leave it empty.")
+        raise ValidationError(
+            f"Enter a number from {MIN_RATE:g} to {MAX_RATE:,}, or leave it empty."
+        )

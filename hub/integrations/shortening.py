@@ -10,8 +10,8 @@ from hub.integrations.values import Card, Outbound
 from hub.lib.text import readable
 
 ELLIPSIS = "…"
-MOST_FACTS = 50
-MOST_NOTES = 20  # per card
+MAX_FACTS = 50
+MAX_NOTES = 20  # per card
 LONGEST_BUTTON = 64  # characters; screens cut longer labels
 
 CharacterCost = Callable[[str], int]  # of one character
@@ -42,11 +42,11 @@ def card_text(text: str, card: Card | None) -> CardText:
         return CardText(text=clean_text(text))
     facts = card.facts
     notes = card.notes
-    if len(facts) > MOST_FACTS:
-        facts = (*facts[:MOST_FACTS], (ELLIPSIS, f"and {len(facts) - MOST_FACTS} more"))
-    if len(notes) > MOST_NOTES:
+    if len(facts) > MAX_FACTS:
+        facts = (*facts[:MAX_FACTS], (ELLIPSIS, f"and {len(facts) - MAX_FACTS} more"))
+    if len(notes) > MAX_NOTES:
         # the newest notes are last
-        notes = f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:]
+        notes = f"{ELLIPSIS} and {len(notes) - MAX_NOTES} more", *notes[-MAX_NOTES:]
     return CardText(
         clean_text(card.title),
         clean_text(text),

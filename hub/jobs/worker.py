@@ -59,7 +59,7 @@ class HubWorker(Worker):
             super().teardown()  # type: ignore[no-untyped-call]
 
 
-def work(queue: str, app: Flask) -> None:
+def run_worker(queue: str, app: Flask) -> None:
     """Run the worker of one queue of an application until a signal asks to stop.
 
     One queue per worker: only then does RQ not lose a job that it is just fetching.

@@ -10,7 +10,7 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Address
 from hub.lib import phones
 
-LONGEST_EMAIL = 320  # characters
+MAX_EMAIL_LENGTH = 320  # characters
 
 
 def parse(text: str) -> tuple[Address, str]:
@@ -44,10 +44,10 @@ def parse_kind_and_address(text: str, kind: str) -> tuple[Address, str]:
         raise Refused("no_such_kind", reason, field="kind") from None
     if address_kind in (None, Address.PHONE, Address.EMAIL):
         return parse_typed(text)
-    if not 0 < len(text.strip()) <= LONGEST_EMAIL:
+    if not 0 < len(text.strip()) <= MAX_EMAIL_LENGTH:
         raise Refused(
             "bad_address",
-            f"Enter an address of at most {LONGEST_EMAIL} characters.",
+            f"Enter an address of at most {MAX_EMAIL_LENGTH} characters.",
             field="address",
         )
     return Address(address_kind), text.strip()
@@ -74,8 +74,8 @@ def email(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _normalize_email(text: str) -> str:
-    if len(text) > LONGEST_EMAIL:
-        raise EmailNotValidError(f"It has more than {LONGEST_EMAIL} characters.")
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise EmailNotValidError(f"It has more than {MAX_EMAIL_LENGTH} characters.")
     return validate_email(text, check_deliverability=False).normalized
 
 

@@ -26,7 +26,7 @@ STATIC = Path(__file__).parents[1] / "static"
 SPRITE = "icons.svg"
 # one request instead of four; the simulator's pages add simulator.css
 BUNDLES = {"signpost.css": ("tokens.css", "base.css", "components.css")}
-YEAR = 31_536_000  # seconds
+CACHE_SECONDS = 31_536_000  # seconds
 # the Bootstrap icons that pages show; a test compares this list with the templates
 ICONS = (
     "archive",
@@ -118,7 +118,7 @@ class Asset:
 
 
 def init_app(app: Flask, prepare: Callable[[Blueprint], None] | None = None) -> None:
-    """Serve the files, and give the templates `asset()` and `glyph()`.
+    """Serve the files, and give the templates `asset_url()` and `bootstrap_icon()`.
 
     `prepare` is called with the blueprint of the files before it is registered.
     """
@@ -128,24 +128,24 @@ def init_app(app: Flask, prepare: Callable[[Blueprint], None] | None = None) -> 
     if prepare is not None:
         prepare(files)
     app.register_blueprint(files)
-    app.jinja_env.globals.update(asset=asset, glyph=glyph)
+    app.jinja_env.globals.update(asset_url=asset_url, bootstrap_icon=bootstrap_icon)
 
 
-def asset(name: str) -> str:
+def asset_url(name: str) -> str:
     """Return the address of a file, such as `js/copy.js`."""
     return f"{request.script_root}/static/{_version()}/{name}"
 
 
-def glyph(name: str) -> Markup:
+def bootstrap_icon(name: str) -> Markup:
     """Return one of `ICONS` in the color and size of the text around it.
 
     Raises KeyError for a name that is not in `ICONS`.
     """
-    return _glyph(name, asset(SPRITE))
+    return _bootstrap_icon(name, asset_url(SPRITE))
 
 
 @lru_cache(maxsize=256)
-def _glyph(name: str, sprite: str) -> Markup:
+def _bootstrap_icon(name: str, sprite: str) -> Markup:
     if name not in ICONS:
         raise KeyError(f"{name} is not in hub.lib.assets.ICONS.")
     return Markup('<i class="bi" aria-hidden="true"><svg><use href="{}#{}"/></svg></i>').format(
@@ -160,7 +160,7 @@ def _serve(version: str, name: str) -> Response:
     response = Response(file.content, mimetype=file.mimetype)
     response.cache_control.public = True
     if version == _version():
-        response.cache_control.max_age = YEAR
+        response.cache_control.max_age = CACHE_SECONDS
         response.cache_control.immutable = True
     else:  # during an upgrade, another version may have created the page
         response.cache_control.no_cache = True

@@ -9,7 +9,7 @@ from flask_compress import Compress
 
 # values of Sec-Fetch-Site for a typed address, a bookmark, or a link on a page of this hub
 OWN_REQUESTS = ("same-origin", "none")
-LONGEST_PADDING = 48  # bytes, before base64 encoding
+MAX_PADDING_LENGTH = 48  # bytes, before base64 encoding
 
 _compress = Compress()
 
@@ -34,5 +34,5 @@ def compress_page(response: Response) -> Response:
     response.vary.add("Sec-Fetch-Site")
     if request.headers.get("Sec-Fetch-Site") not in OWN_REQUESTS:
         return response
-    response.headers["X-Padding"] = secrets.token_urlsafe(secrets.randbelow(LONGEST_PADDING))
+    response.headers["X-Padding"] = secrets.token_urlsafe(secrets.randbelow(MAX_PADDING_LENGTH))
     return _compress.after_request(response)

@@ -59,7 +59,7 @@ class Keyring:
 
     def open(self, field: EncryptedField, row_id: str, encrypted: bytes) -> bytes:
         """Decrypt a value of the same field and row; raise DecryptionError with the key's ID."""
-        key_id = key_id_of(encrypted)
+        key_id = read_key_id(encrypted)
         if key_id not in self._keys:
             raise DecryptionError(
                 key_id,
@@ -89,7 +89,8 @@ class Keyring:
             return json.loads(self.open(field, row_id, encrypted))
         except (ValueError, RecursionError):
             raise DecryptionError(
-                key_id_of(encrypted), "This value can be decrypted, but Signpost did not write it."
+                read_key_id(encrypted),
+                "This value can be decrypted, but Signpost did not write it.",
             ) from None
 
     def _row_key(self, key_id: str, table: str, row_id: str) -> bytes:
@@ -97,7 +98,7 @@ class Keyring:
         return expand.derive(self._extracted[key_id])
 
 
-def key_id_of(encrypted: bytes) -> str:
+def read_key_id(encrypted: bytes) -> str:
     """Return the ID of the key that encrypted a value; raise DecryptionError."""
     if (
         not isinstance(encrypted, bytes)

@@ -6,7 +6,7 @@ import gc
 
 # new objects until the collector looks at them. One request makes more than the 700 of Python, and
 # few of them are in cycles
-YOUNGEST = 10_000
+GENERATION_0_THRESHOLD = 10_000
 
 
 def keep_loaded_objects() -> None:
@@ -16,4 +16,4 @@ def keep_loaded_objects() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNGEST, *gc.get_threshold()[1:])
+    gc.set_threshold(GENERATION_0_THRESHOLD, *gc.get_threshold()[1:])

@@ -157,7 +157,7 @@ def _format_error(number: str) -> str:
 
 def is_plausible(number: str) -> bool:
     """Return whether libphonenumber knows the number's range. False is only a hint."""
-    parsed = _parsed(number)
+    parsed = _parse_cached(number)
     return parsed is not None and phonenumbers.is_valid_number(parsed)
 
 
@@ -166,7 +166,7 @@ def region(number: str) -> str:
 
     It is '' if several countries share the code, or if the text is not a number.
     """
-    if (parsed := _parsed(number)) is None:
+    if (parsed := _parse_cached(number)) is None:
         return ""
     code = phonenumbers.region_code_for_number(parsed)
     if code is None:
@@ -175,9 +175,9 @@ def region(number: str) -> str:
     return "" if code == "001" else code
 
 
-def display(number: str) -> str:
+def format_number(number: str) -> str:
     """Return the number with its usual spaces."""
-    parsed = _parsed(number)
+    parsed = _parse_cached(number)
     return (
         number
         if parsed is None
@@ -185,7 +185,7 @@ def display(number: str) -> str:
     )
 
 
-def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
+def _parse_cached(number: str) -> phonenumbers.PhoneNumber | None:
     return _normalize(number)[1]
 
 
@@ -200,7 +200,7 @@ def country(number: str) -> str:
 
     It is '' for a number of no country and for other texts.
     """
-    if (parsed := _parsed(number)) is None:
+    if (parsed := _parse_cached(number)) is None:
         return ""
     code = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
         parsed.country_code or 0
@@ -215,7 +215,7 @@ def is_in_country(number: str, regions: Collection[str]) -> bool:
     """
     if country(number) in regions:
         return True
-    if (parsed := _parsed(number)) is None:
+    if (parsed := _parse_cached(number)) is None:
         return False
     candidates = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
     return any(
@@ -229,7 +229,7 @@ def time_zones(number: str) -> tuple[str, ...]:
     """Return the time zones that a number may be in, or none if the number does not tell."""
     from phonenumbers import timezone  # a large module, only needed with quiet hours
 
-    if (parsed := _parsed(number)) is None:
+    if (parsed := _parse_cached(number)) is None:
         return ()
     # a number in no known range is treated as any number of its country
     zones = timezone.time_zones_for_number(parsed)

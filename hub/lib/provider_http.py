@@ -50,8 +50,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 # resolving and connecting take time, and the machine may be suspended: then it is too late
 SEND_DEADLINE = 20.0  # seconds
-LARGEST_RESPONSE = 2 * 1024 * 1024
-LONGEST_WAIT = 1_000_000.0  # seconds; a longer Retry-After is not meant
+MAX_RESPONSE_SIZE = 2 * 1024 * 1024
+MAX_WAIT = 1_000_000.0  # seconds; a longer Retry-After is not meant
 # per host: all threads of connections that share a client may call at once, and a smaller pool
 # would close connections that the next call needs
 POOL_SIZE = 1024
@@ -109,7 +109,7 @@ class ProviderResponse:
             return None
         # by the server's own clock, if it sent a date
         seconds = (retry_at - (sent_at or datetime.now(UTC))).total_seconds()
-        return max(seconds, 0.0) if seconds < LONGEST_WAIT else None
+        return max(seconds, 0.0) if seconds < MAX_WAIT else None
 
 
 @dataclass
@@ -272,7 +272,7 @@ class ProviderHttpClient:
         connect: float = CONNECT_SECONDS,
         read: float = READ_SECONDS,
         count_to: int = 0,
-        largest: int = LARGEST_RESPONSE,
+        largest: int = MAX_RESPONSE_SIZE,
         hidden: str = "",
     ) -> ProviderResponse:
         """Make one request; raise ConnectFailed or ResponseLost. Every HTTP status is a

@@ -31,7 +31,7 @@ UNSTORABLE = (
 )
 
 
-def protect(blueprint: Blueprint, *, any_host: bool = False) -> None:
+def add_request_checks(blueprint: Blueprint, *, any_host: bool = False) -> None:
     """Check the requests of a blueprint, and add the security headers to its responses.
 
     `any_host` admits requests under every name, such as those of a load balancer.
@@ -42,7 +42,7 @@ def protect(blueprint: Blueprint, *, any_host: bool = False) -> None:
     blueprint.after_request(_add_headers)
 
 
-def protected(
+def with_request_checks(
     reply: Callable[[HTTPException], Response],
 ) -> Callable[[HTTPException], Response]:
     """Check and answer a request that belongs to no blueprint, in the same way."""

@@ -64,7 +64,7 @@ class Joined(str):
 def _clean_value(value: str, isolated: bool) -> str:
     if isolated and isinstance(value, Joined):
         return value
-    line = one_line(value)
+    line = clean_line(value)
     return isolate(line) if isolated else line
 
 
@@ -101,7 +101,7 @@ def readable(text: str) -> str:
     return _ISOLATES.sub(lambda match: match[1] or "", text)
 
 
-def one_line(text: str) -> str:
+def clean_line(text: str) -> str:
     """Return a title, a name or another value as one clean line.
 
     Direction marks are kept only in texts with right-to-left letters.
@@ -131,7 +131,7 @@ def is_right_to_left(text: str) -> bool:
 _NOT_IN_LINKS = re.compile(r"""[\s\x00-\x20\x7f-\x9f<>"\\^`{|}]""")
 
 
-def web_address(text: str) -> str:
+def validate_url(text: str) -> str:
     """Return a valid http or https address unchanged; raise ValueError with the reason
     otherwise.
     """

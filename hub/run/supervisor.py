@@ -31,13 +31,13 @@ from hub.run.terminal import BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW,
 MAX_DEATHS_BEFORE_READY = 5
 DEATH_WINDOW = 30.0
 FIRST_PAUSE = 0.25  # doubled with each death in that time; five deaths take about four seconds
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 STOP_NEEDED_AFTER = 2.5  # then needed children are stopped even if others still run
 KILL_AFTER = 3.5
 GIVE_UP_AFTER = 4.8
 SIGNAL_INTERVAL = 0.5  # seconds; closer signals count as one
 LAST_LINES = 20  # of a quiet child, printed when it dies
-LONGEST_LINE = 64 * 1024
+MAX_LINE_SIZE = 64 * 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLORS = (CYAN, GREEN, MAGENTA, YELLOW, BLUE)
 
@@ -212,7 +212,7 @@ class _Supervisor:
                 None, f"{state.child.name} ended: {processes.describe_exit(code)}.", RED
             )
             return False
-        pause = min(FIRST_PAUSE * 2.0 ** (len(state.deaths) - 1), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2.0 ** (len(state.deaths) - 1), MAX_PAUSE)
         state.start_at = now + pause
         self._print_line(
             None,
@@ -249,11 +249,11 @@ class _Supervisor:
     def _forward_output(self, key: selectors.SelectorKey) -> None:
         pipe: _Pipe = key.data
         try:
-            data = os.read(key.fd, LONGEST_LINE)
+            data = os.read(key.fd, MAX_LINE_SIZE)
         except BlockingIOError:
             return
         *lines, pipe.pending = (pipe.pending + data).split(b"\n")
-        if not data or len(pipe.pending) > LONGEST_LINE:
+        if not data or len(pipe.pending) > MAX_LINE_SIZE:
             lines = [*lines, *([pipe.pending] if pipe.pending else [])]
             pipe.pending = b""
         for line in lines:

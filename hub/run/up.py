@@ -47,7 +47,7 @@ def worker(queue: str) -> Child:
     def work() -> None:
         from hub.jobs import worker
 
-        worker.work(queue, background_app())
+        worker.run_worker(queue, background_app())
 
     return Child(f"worker {queue}", work)
 
@@ -101,7 +101,7 @@ def run(config: Config) -> int:
     with _lock_data_folder(config.data_dir) as was_killed:
         _check_addresses(config, LEFTOVER_SECONDS if was_killed else 0)
         warm_up(config)
-        processes.result_of(lambda: _prepare(config))
+        processes.run_in_child(lambda: _prepare(config))
         return supervisor.run(children(config), on_ready=lambda: _welcome(config))
 
 
@@ -199,7 +199,7 @@ def create_migration_app() -> Flask:
 
 
 def _welcome(config: Config) -> None:
-    link = processes.result_of(lambda: _prepare_demo(config))
+    link = processes.run_in_child(lambda: _prepare_demo(config))
     print(welcome(config, link, sys.stdout), flush=True)
 
 
@@ -214,7 +214,7 @@ def _prepare_demo(config: Config) -> str:
                 _send_sample_request()
             except HubError as error:  # the hub runs all the same
                 print(f"The demo is not complete: {error}", file=sys.stderr)
-        return setup.first_admin_link() or ""
+        return setup.create_first_admin_link() or ""
 
 
 def _send_sample_request() -> None:
@@ -227,7 +227,7 @@ def _send_sample_request() -> None:
     from hub.signing import accept, events
 
     demo.subscribe()
-    if not demo.sample_was_sent():
+    if not demo.has_sample_request():
         demo.learn_templates()
         source_id = db.session.scalars(select(Source.id).where(Source.slug == "default")).one()
         accept.accept_event(

@@ -10,7 +10,7 @@ from flask import current_app
 from hub.core.vocabulary import EventType, RequestState, SignerState
 from hub.db.types import now
 from hub.integrations.base import Button, Card
-from hub.lib.text import Joined, isolate, one_line, shorten
+from hub.lib.text import Joined, clean_line, isolate, shorten
 from hub.models import ActionToken
 from hub.shared import action_tokens
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -50,32 +50,34 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
 def _status_of(signer: SignerRecord) -> str:
     texts = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
     status = texts.get(SignerState.read(signer.state), signer.state.capitalize())
-    if signer.owes and signer.reminders:
+    if signer.has_not_signed and signer.reminders:
         status += f", reminded {'once' if signer.reminders == 1 else f'{signer.reminders} times'}"
-    if signer.owes and signer.snoozed_until is not None and signer.snoozed_until > now():
+    if signer.has_not_signed and signer.snoozed_until is not None and signer.snoozed_until > now():
         status += f", reminders snoozed until {card_time(signer.snoozed_until)}"
     return status
 
 
 def title_of(request: RequestRecord) -> str:
     """Return the title of a request's document, on one line."""
-    return one_line(request.title or "") or UNTITLED
+    return clean_line(request.title or "") or UNTITLED
 
 
 def sender_of(request: RequestRecord) -> str:
     """Return the name of a request's sender, on one line."""
     sender = request.sender or {}
-    return one_line(sender.get("name") or "") or one_line(sender.get("email") or "") or UNNAMED
+    return clean_line(sender.get("name") or "") or clean_line(sender.get("email") or "") or UNNAMED
 
 
 def name_of(signer: SignerRecord) -> str:
     """Return the name of a signer, on one line: a person's name, an email address or an id."""
-    return button_name(signer) or one_line(signer.external_id) or UNNAMED
+    return button_name(signer) or clean_line(signer.external_id) or UNNAMED
 
 
 def button_name(signer: SignerRecord) -> str:
     """Return the name of a signer, else the email address, else ''."""
-    return one_line(signer.details.get("name") or "") or one_line(signer.details.get("email") or "")
+    return clean_line(signer.details.get("name") or "") or clean_line(
+        signer.details.get("email") or ""
+    )
 
 
 def names_of(signers: Sequence[SignerRecord]) -> Joined:
@@ -99,7 +101,7 @@ def buttons(
 ) -> tuple[Button, ...]:
     """Return the buttons under an event's posts: a link, and reminders for pending signers."""
     post_buttons = [opening_button(request, document)]
-    owing = [signer for signer in request.signers if signer.owes]
+    owing = [signer for signer in request.signers if signer.has_not_signed]
     is_open = request.state == RequestState.OPEN and not request.expired
     if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
         return tuple(post_buttons)
@@ -173,7 +175,7 @@ def card_note(action: ActionToken, request: RequestRecord) -> str:
     """Return the result of a pressed button in a sentence."""
     names = names_on_button(action.subject, request)
     at = card_time(action.used_at or now())
-    presser = isolate(one_line(action.used_by)) or UNNAMED
+    presser = isolate(clean_line(action.used_by)) or UNNAMED
     template = OUTCOMES.get((action.kind, action.outcome), FAILED)
     return f"{template.format(who=presser, names=names)} · {at}"
 

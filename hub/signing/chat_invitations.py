@@ -19,7 +19,7 @@ from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.db.types import new_id, now
 from hub.integrations.base import ChatLinked, ChatPermission, Integration
-from hub.lib.text import isolate, one_line
+from hub.lib.text import clean_line, isolate
 from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import chats
 from hub.messaging.contacts.contacts import contact_for
@@ -221,7 +221,7 @@ def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
     chat_membership.apply_membership(permission, origin, at)
     if opened.team:
         _set_destination(connection, opened)
-        text = f"{isolate(one_line(connection.title))} will post updates in this chat."
+        text = f"{isolate(clean_line(connection.title))} will post updates in this chat."
         add(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
@@ -291,14 +291,14 @@ def _set_destination(connection: Connection, opened: ChatLinked) -> None:
 
 def _welcome_text(request: SigningRequest, signer: Signer) -> str:
     sender = request.sender or {}
-    sender_name = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
+    sender_name = clean_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
     how_to_stop = "Send /stop to opt out."
     paragraphs = [
         f"You are connected. {isolate(sender_name)} will send you messages here. {how_to_stop}"
     ]
-    owes = SignerState.read(signer.state).owes and not request.expired
+    owes = SignerState.read(signer.state).has_not_signed and not request.expired
     if request.state == RequestState.OPEN and owes and signer.signing_url:
-        title = isolate(one_line(request.title or "") or "A document")
+        title = isolate(clean_line(request.title or "") or "A document")
         paragraphs.append(f"“{title}” is waiting for your signature: {signer.signing_url}")
     return "\n\n".join(paragraphs)
 

@@ -31,7 +31,7 @@ from pydantic import (
 from hub import integrations
 from hub.core.vocabulary import Channel, EventType
 from hub.lib import phones, times
-from hub.lib.text import one_line, web_address
+from hub.lib.text import clean_line, validate_url
 from hub.signing import identifiers
 
 
@@ -74,7 +74,7 @@ def _preference(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    AnyHttpUrl(web_address(text))  # raises ValueError
+    AnyHttpUrl(validate_url(text))  # raises ValueError
     return text
 
 
@@ -109,7 +109,7 @@ _id_length = Field(
 EventId = Annotated[str, _id_length, AfterValidator(identifiers.external_id)]
 SignerId = Annotated[str, _id_length, AfterValidator(identifiers.signer_id)]
 RequestId = Annotated[str, _id_length, AfterValidator(identifiers.request_id)]
-Short = Annotated[str, StringConstraints(max_length=500), AfterValidator(one_line)]
+Short = Annotated[str, StringConstraints(max_length=500), AfterValidator(clean_line)]
 Phone = Annotated[str, AfterValidator(_phone), Field(json_schema_extra={"format": "phone"})]
 Email = Annotated[
     str,

@@ -7,7 +7,7 @@ and normalize paths, so an accepted id must survive that unchanged.
 from __future__ import annotations
 
 from hub.db.types import is_id
-from hub.lib.text import one_line
+from hub.lib.text import clean_line
 
 LONGEST = 200  # characters; a percent-encoded URL still fits every server's request line
 
@@ -18,7 +18,7 @@ def external_id(text: str) -> str:
         raise ValueError("Send an ID of at least 1 character.")
     if len(text) > LONGEST:
         raise ValueError(f"Send an ID of at most {LONGEST} characters.")
-    if one_line(text) != text:
+    if clean_line(text) != text:
         raise ValueError(
             "Remove control characters, line breaks, direction marks and surrounding spaces."
         )

@@ -118,7 +118,7 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
     return plan.Person(
         id=signer.id,
         external_id=signer.external_id,
-        owes=signer.owes,
+        has_not_signed=signer.has_not_signed,
         snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
         addresses=_addresses(signer),
         wants={

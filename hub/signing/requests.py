@@ -93,9 +93,9 @@ def _update_signer(request: RequestRecord, reported: SignerIn, at: datetime) -> 
 def _set_state(signer: SignerRecord, state: SignerState, at: datetime) -> None:
     """Change a signer's state, but never from signed or declined back to an earlier state."""
     current = SignerState.read(signer.state)
-    if state.owes and not current.owes:
+    if state.has_not_signed and not current.has_not_signed:
         return
-    if current.owes or at > signer.state_at:  # a repeated event counts from its newest time
+    if current.has_not_signed or at > signer.state_at:  # repeated: the newest time counts
         signer.state = state.value
         signer.state_at = at
 

@@ -59,8 +59,8 @@ class SignerRecord:
     signing_url: str | None = None
 
     @property
-    def owes(self) -> bool:
-        return SignerState.read(self.state).owes
+    def has_not_signed(self) -> bool:
+        return SignerState.read(self.state).has_not_signed
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class RequestRecord:
     @property
     def remaining(self) -> int:
         """The number of signatures that are missing."""
-        return sum(signer.owes for signer in self.signers)
+        return sum(signer.has_not_signed for signer in self.signers)
 
     @property
     def expired(self) -> bool:

@@ -232,7 +232,7 @@ def _usable_buttons(content: Mapping[str, Any], request: RequestRecord) -> tuple
     if not digests:
         return tuple(buttons)
     is_open = request.state == "open" and not request.expired
-    owing = {signer.id for signer in request.signers if signer.owes} if is_open else set()
+    owing = {signer.id for signer in request.signers if signer.has_not_signed} if is_open else set()
     query = select(ActionToken.digest, ActionToken.subject, ActionToken.used_at)
     used = {
         token_digest

@@ -18,8 +18,8 @@ from hub.simulator.store import Message
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
-LONGEST_BODY = 1600
-LONGEST_VALIDITY = 36_000
+MAX_BODY_LENGTH = 1600
+MAX_VALIDITY = 36_000
 # seconds from now for which a message may be scheduled
 EARLIEST_SCHEDULE = 15 * 60
 LATEST_SCHEDULE = 35 * 24 * 3600
@@ -120,7 +120,7 @@ def _failure_code(
 def _check_content(body: str, media: list[str], template: content.Template | None) -> None:
     if not body and not media and not template:
         raise RestError(21602)
-    if len(body) > LONGEST_BODY:
+    if len(body) > MAX_BODY_LENGTH:
         raise RestError(21617)
     if len(media) > 10:
         raise RestError(21623)
@@ -172,7 +172,7 @@ def _check_options(form: Mapping[str, str]) -> None:
     if callback and not is_url(callback):
         raise RestError(21609, callback)
     validity = form.get("ValidityPeriod", "")
-    if validity and not (validity.isdecimal() and 1 <= int(validity) <= LONGEST_VALIDITY):
+    if validity and not (validity.isdecimal() and 1 <= int(validity) <= MAX_VALIDITY):
         raise RestError(21624, validity)
 
 

@@ -20,19 +20,19 @@ from hub.simulator.page import page
 from hub.simulator.people import people
 from hub.simulator.rest import rest
 from hub.simulator.slack.api import api as slack_api
-from hub.simulator.slack.view import view as slack_view
+from hub.simulator.slack.page import view as slack_view
 from hub.simulator.slack.webhooks import webhooks as slack_webhooks
 from hub.simulator.teams.api import api as teams_api
-from hub.simulator.teams.view import view as teams_view
+from hub.simulator.teams.page import view as teams_view
 from hub.simulator.telegram import methods
 from hub.simulator.telegram.api import api as telegram_api
-from hub.simulator.telegram.view import view as telegram_view
+from hub.simulator.telegram.page import view as telegram_view
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
     " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-LARGEST_REQUEST = 256 * 1024
+MAX_REQUEST_SIZE = 256 * 1024
 TWILIO_PATHS = ("/2010-04-01", "/v1/", "/v2/")
 BLUEPRINTS = (
     rest,
@@ -53,7 +53,7 @@ def create_simulator(config: Config) -> Flask:
     """Create the simulator's application and start its background threads."""
     folder = Path(__file__).parent.parent
     app = Flask(__name__, template_folder=str(folder / "templates"), static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_SIZE)
     app.jinja_env.add_extension(Isolation)
     assets.init_app(app)
     for blueprint in BLUEPRINTS:

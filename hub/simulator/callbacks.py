@@ -21,7 +21,7 @@ from hub.simulator.store import Message
 
 log = logging.getLogger(__name__)
 FIRST_RETRY = 0.2  # seconds, doubled each time
-LARGEST_RESPONSE = 64 * 1024  # bytes of TwiML that Twilio reads
+MAX_RESPONSE_SIZE = 64 * 1024  # bytes of TwiML that Twilio reads
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _exchange(
         connection.request("POST", _request_target(request.url), request.body, headers)
         response = connection.getresponse()
         status = response.status
-        body = response.read(LARGEST_RESPONSE)
+        body = response.read(MAX_RESPONSE_SIZE)
     except (OSError, http.client.HTTPException) as error:
         log.warning("Webhook %s: no response from %s: %r", subject, parts.netloc, error)
         return "rt", 0, b""

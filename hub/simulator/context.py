@@ -11,7 +11,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from hub.core.config import Config
-from hub.simulator import samples
+from hub.simulator import sample_templates
 from hub.simulator.account import Account
 from hub.simulator.content import Templates
 from hub.simulator.media import MediaFiles
@@ -101,7 +101,7 @@ class SimulatorContext:
 
     def start(self) -> None:
         if not self.store.setting("templates_made", False):
-            self.templates.save(*samples.templates())
+            self.templates.save(*sample_templates.templates())
             self.store.set("templates_made", True)
         self.timeline.start()
 

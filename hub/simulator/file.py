@@ -19,7 +19,7 @@ SCHEMA = (
 )
 
 
-def phone_of(address: str) -> str:
+def parse_phone(address: str) -> str:
     """Return the normal form of a phone address, with the prefix of its channel."""
     prefix, plus, digits = address.rpartition("+")
     return prefix + addresses.normalize(Address.PHONE, plus + digits) if plus else address
@@ -35,7 +35,7 @@ class File:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         self._db.row_factory = sqlite3.Row
-        self._db.create_function("phone_of", 1, phone_of, deterministic=True)
+        self._db.create_function("phone_of", 1, parse_phone, deterministic=True)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
         # starts above all versions of earlier runs, so that open pages reload
         self.version = time.time_ns() // 1_000_000

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import account, inbound, scripted_numbers, whatsapp
 from hub.simulator.context import LIMITS, SimulatorContext, current_simulator
-from hub.simulator.file import phone_of
+from hub.simulator.file import parse_phone
 from hub.simulator.store import Message
 
 page = Blueprint("page", __name__)
@@ -80,7 +80,7 @@ def guard() -> None:
 def phones() -> str:
     simulator = current_simulator()
     numbers = simulator.store.phones()
-    number = phone_of(request.args.get("phone", ""))
+    number = parse_phone(request.args.get("phone", ""))
     if number not in dict(numbers) and not inbound.is_phone(number):
         number = numbers[0][0] if numbers else ""
     channel = _channel(simulator, number)
@@ -256,8 +256,8 @@ def _send_command(simulator: SimulatorContext) -> str:
 
 
 @page.app_template_filter()
-def spaced(number: str) -> str:
-    """Return a phone number grouped for reading."""
+def format_number(number: str) -> str:
+    """Format a phone number with spaces."""
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
@@ -268,8 +268,8 @@ def spaced(number: str) -> str:
 
 
 @page.app_template_filter()
-def linked(text: str) -> Markup:
-    """Make the web addresses of a text clickable."""
+def link_urls(text: str) -> Markup:
+    """Turn the URLs in a message into links."""
     position = 0
     parts = []
     for match in LINK.finditer(text):
@@ -282,8 +282,8 @@ def linked(text: str) -> Markup:
 
 
 @page.app_template_filter()
-def span(seconds: float) -> str:
-    """Return a duration such as "23 h 58 min"."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: `23 h 58 min`."""
     minutes = int(seconds // 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
@@ -296,23 +296,23 @@ def buttons(message: Message) -> list[dict[str, str]]:
 
 
 @page.app_template_filter()
-def clock(timestamp: float) -> str:
+def format_time(timestamp: float) -> str:
     return _local_time(timestamp).strftime("%H:%M")
 
 
 @page.app_template_filter()
-def exact(timestamp: float) -> str:
+def format_datetime(timestamp: float) -> str:
     return _local_time(timestamp).strftime("%-d %B %Y, %H:%M:%S %Z")
 
 
 @page.app_template_filter()
-def machine(timestamp: float) -> str:
+def format_iso(timestamp: float) -> str:
     return _local_time(timestamp).isoformat(timespec="seconds")
 
 
 @page.app_template_filter()
-def day(timestamp: float) -> str:
-    """Return the name of a day: Today, Yesterday or 21 November 2026."""
+def format_day(timestamp: float) -> str:
+    """Format a day: Today, Yesterday or 21 November 2026."""
     date = _local_time(timestamp).date()
     return {0: "Today", 1: "Yesterday"}.get(
         (_local_time(time.time()).date() - date).days, f"{date:%B} {date.day}, {date:%Y}"

@@ -12,7 +12,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Answer:
+class HubResponse:
     """The hub's answer: an HTTP `status`, or 0 with the reason in `failure`."""
 
     status: int = 0
@@ -30,11 +30,11 @@ class Answer:
         return f"answered {self.status}" if self.status else self.failure
 
 
-def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> Answer:
+def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> HubResponse:
     """Post `body` and wait at most `timeout` seconds for the answer."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
-        return Answer(failure="not sent, because the address is not on this machine")
+        return HubResponse(failure="not sent, because the address is not on this machine")
     connection_class = (
         http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     )
@@ -42,20 +42,20 @@ def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> A
     try:
         connection.connect()
     except OSError:
-        return Answer(failure="no connection")
+        return HubResponse(failure="no connection")
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(
             "POST", target, body, {"Accept": "*/*", "Connection": "close", **headers}
         )
         response = connection.getresponse()
-        return Answer(
+        return HubResponse(
             response.status,
             "",
             {name.lower(): value for name, value in response.getheaders()},
             response.read(MAX_RESPONSE_BYTES),
         )
     except (OSError, http.client.HTTPException):
-        return Answer(failure=f"no response within {timeout:g} s")
+        return HubResponse(failure=f"no response within {timeout:g} s")
     finally:
         connection.close()

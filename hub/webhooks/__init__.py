@@ -17,4 +17,4 @@ from hub.webhooks.views import PREFIX, webhooks
 def init_app(app: Flask) -> None:
     """Register the route of webhooks."""
     app.register_blueprint(webhooks)
-    unmatched.answer_below(app, f"{PREFIX}/", responses.http_error)
+    unmatched.register_fallback(app, f"{PREFIX}/", responses.http_error)

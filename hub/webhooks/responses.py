@@ -39,7 +39,7 @@ class WebhookResponse(Response):
         return self.headers
 
 
-def answer_errors_of(blueprint: Blueprint) -> None:
+def register_error_handlers(blueprint: Blueprint) -> None:
     """Answer every error of a blueprint as a problem document."""
     blueprint.register_error_handler(BadWebhook, _not_genuine)
     for kind in (SQLAlchemyError, WriteFailed, CannotVerify):
@@ -48,7 +48,7 @@ def answer_errors_of(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(Exception, _internal_error)
 
 
-def success(response: tuple[str, str]) -> Response:
+def success_response(response: tuple[str, str]) -> Response:
     """Answer with the content type and the text that an integration gives."""
     content_type, text = response
     return WebhookResponse(text, content_type=content_type)

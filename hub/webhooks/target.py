@@ -22,18 +22,18 @@ SLASH = "/"
 ALLOWED_IN_PATH = "/:@!$&'()*+,;=-._~"
 
 
-def addresses(environ: Mapping[str, Any], public_url: str, prefix: str) -> tuple[str, ...]:
+def candidate_urls(environ: Mapping[str, Any], public_url: str, prefix: str) -> tuple[str, ...]:
     """Return the addresses that the provider may have called, the likeliest first.
 
     There is one where the server keeps the raw target. `public_url` is the setting, whose path is
     `prefix`. No header changes the result.
     """
-    raw = _raw(environ)
-    targets = (raw,) if raw else tuple(dict.fromkeys(_rebuilt(environ, prefix)))
-    return tuple(public_url + _below(target, prefix) for target in targets)
+    raw = _raw_target(environ)
+    targets = (raw,) if raw else tuple(dict.fromkeys(_rebuild_targets(environ, prefix)))
+    return tuple(public_url + _strip_prefix(target, prefix) for target in targets)
 
 
-def _raw(environ: Mapping[str, Any]) -> str:
+def _raw_target(environ: Mapping[str, Any]) -> str:
     """Return the raw target without scheme and host, or "" where the server does not keep it."""
     target = str(
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ.get("RAW_PATH_INFO") or ""
@@ -43,32 +43,32 @@ def _raw(environ: Mapping[str, Any]) -> str:
         target += f"?{query}"
     scheme, separator, rest = target.partition("://")
     if separator and SLASH not in scheme and "?" not in scheme:  # the absolute form, by a proxy
-        return rest[len(_host(rest)) :]
+        return rest[len(_authority(rest)) :]
     return target
 
 
-def _host(rest: str) -> str:
+def _authority(rest: str) -> str:
     return rest.partition("?")[0].partition(SLASH)[0]
 
 
-def _below(target: str, prefix: str) -> str:
+def _strip_prefix(target: str, prefix: str) -> str:
     return target[len(prefix) :] if prefix and target.startswith(prefix + SLASH) else target
 
 
-def _rebuilt(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _rebuild_targets(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Yield the targets that decode to the path and query of a request."""
-    path = _bytes(environ.get("PATH_INFO", ""))
-    mounted = _bytes(environ.get("SCRIPT_NAME", ""))
+    path = _wsgi_bytes(environ.get("PATH_INFO", ""))
+    mounted = _wsgi_bytes(environ.get("SCRIPT_NAME", ""))
     # SCRIPT_NAME repeats our own prefix; without one, the server may have mounted the application
     heads = (b"",) if prefix or not mounted else (mounted, b"")
     query = environ.get("QUERY_STRING", "")
     tails = (f"?{query}",) if query else ("", "?")
     for head, tail in product(heads, tails):
-        for spelled in _spellings(head + path):
+        for spelled in _possible_encodings(head + path):
             yield spelled + tail
 
 
-def _spellings(path: bytes) -> Iterator[str]:
+def _possible_encodings(path: bytes) -> Iterator[str]:
     """Yield the path escaped as RFC 3986 asks, then escaped more, each in both cases of hex."""
     whole = path.rstrip(b"/")
     last = path[len(path.rstrip(b"/")) :]
@@ -76,16 +76,16 @@ def _spellings(path: bytes) -> Iterator[str]:
         spelled = quote(whole, safe=safe)
         for end in (last.decode(), "%2F" * len(last)):
             yield spelled + end
-            yield _small(spelled) + _small(end)
+            yield _lowercase_escapes(spelled) + _lowercase_escapes(end)
 
 
-def _small(spelled: str) -> str:
+def _lowercase_escapes(spelled: str) -> str:
     """Return a spelling with the digits of its escapes in small letters."""
     first, *escaped = spelled.split("%")
     return first + "".join(f"%{part[:2].lower()}{part[2:]}" for part in escaped)
 
 
-def _bytes(text: str) -> bytes:
+def _wsgi_bytes(text: str) -> bytes:
     """Return the bytes behind a text of PEP 3333: latin-1, or UTF-8 in careless servers."""
     try:
         return text.encode("latin-1")

@@ -25,7 +25,7 @@ PATHS = "hub.webhook_paths"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 webhooks = Blueprint("webhooks", __name__, url_prefix=PREFIX)
-responses.answer_errors_of(webhooks)
+responses.register_error_handlers(webhooks)
 
 
 @webhooks.route("/<path:path>", methods=METHODS)
@@ -36,15 +36,15 @@ def receive(path: str) -> Response:
     candidates = _read_request(incoming, declared, connection)
     probed = (receiver.probe_response(candidates[0]) for receiver in receivers)
     if (response := next(filter(None, probed), None)) is not None:
-        return responses.success(response)
+        return responses.success_response(response)
     if incoming.method != "POST":
         raise MethodNotAllowed
     genuine, proof = _verify(candidates, receivers)
     new = provider_callbacks.store(genuine, proof)
     clicked = proof.integration.clicked_tokens(genuine)
     if clicked and not any(map(action_tokens.is_genuine, clicked)):
-        return responses.success(proof.integration.foreign_click_response(genuine))
-    return responses.success(proof.integration.webhook_response(genuine, new))
+        return responses.success_response(proof.integration.foreign_click_response(genuine))
+    return responses.success_response(proof.integration.webhook_response(genuine, new))
 
 
 @webhooks.record
@@ -78,7 +78,7 @@ def _read_request(incoming: Request, declared: str, connection: str) -> list[Web
     config: Config = current_app.extensions["hub.config"]
     environ = incoming.environ
     method = incoming.method
-    addresses = target.addresses(environ, config.public_url, config.path_prefix)
+    addresses = target.candidate_urls(environ, config.public_url, config.path_prefix)
     headers = {
         _header_name(name): text for name, text in environ.items() if name.startswith("HTTP_")
     }

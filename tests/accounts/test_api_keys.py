@@ -18,7 +18,7 @@ from hub.models import ApiKey, AuditEntry
 
 @pytest.mark.parametrize(("test", "begins"), [(True, "sp_test_"), (False, "sp_live_")])
 def test_api_key_authenticates_for_its_source(in_app: Flask, test: bool, begins: str) -> None:
-    text = api_keys.create("Contracts", test=test)
+    text = api_keys.create_key("Contracts", test=test)
     assert text.startswith(begins)
     key = api_keys.authenticate(text)
     assert key is not None
@@ -27,7 +27,7 @@ def test_api_key_authenticates_for_its_source(in_app: Flask, test: bool, begins:
 
 
 def test_only_the_digest_of_an_api_key_is_stored(in_app: Flask) -> None:
-    text = api_keys.create("Contracts", test=False)
+    text = api_keys.create_key("Contracts", test=False)
     key = db.session.scalars(select(ApiKey)).one()
     assert text.encode() not in key.digest
     assert not any(
@@ -46,20 +46,20 @@ def test_only_the_digest_of_an_api_key_is_stored(in_app: Flask) -> None:
     ],
 )
 def test_altered_api_key_is_refused(in_app: Flask, change: object) -> None:
-    text = api_keys.create("Contracts", test=True)
+    text = api_keys.create_key("Contracts", test=True)
     assert api_keys.authenticate(change(text)) is None  # type: ignore[operator]
 
 
 def test_revoked_api_key_is_refused(in_app: Flask) -> None:
-    text = api_keys.create("Contracts", test=True)
-    key = api_keys.find(text)
+    text = api_keys.create_key("Contracts", test=True)
+    key = api_keys.find_key(text)
     assert key is not None
-    api_keys.revoke(key.id)
+    api_keys.revoke_key(key.id)
     assert api_keys.authenticate(text) is None
 
 
 def test_expired_api_key_is_refused(in_app: Flask) -> None:
-    text = api_keys.create("Contracts", test=True)
+    text = api_keys.create_key("Contracts", test=True)
 
     @transaction
     def expire() -> None:
@@ -71,7 +71,7 @@ def test_expired_api_key_is_refused(in_app: Flask) -> None:
 
 def test_api_key_requires_a_name_and_a_source(in_app: Flask) -> None:
     with pytest.raises(Refused) as refusal:
-        api_keys.create("  ", test=True)
+        api_keys.create_key("  ", test=True)
     assert refusal.value.field == "name"
     with pytest.raises(NotFound):
-        api_keys.create("Contracts", test=True, source="elsewhere")
+        api_keys.create_key("Contracts", test=True, source="elsewhere")

@@ -9,7 +9,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub.accounts import passwords, sign_ins, users
+from hub.accounts import passwords, user_sessions, users
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -28,7 +28,7 @@ def add_user(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWO
 
 def test_email_address_is_matched_in_any_case(in_app: Flask) -> None:
     user_id = add_user()
-    found = sign_ins.authenticate(" DANA@Acme.Example", PASSWORD)
+    found = user_sessions.authenticate(" DANA@Acme.Example", PASSWORD)
     assert found is not None
     assert found.id == user_id
 
@@ -38,12 +38,12 @@ def test_email_address_is_matched_in_any_case(in_app: Flask) -> None:
 )
 def test_wrong_password_is_refused(in_app: Flask, password: str) -> None:
     add_user()
-    assert sign_ins.authenticate("dana@acme.example", password) is None
+    assert user_sessions.authenticate("dana@acme.example", password) is None
 
 
 def test_user_without_a_password_cannot_sign_in(in_app: Flask) -> None:
     add_user(password="")
-    assert sign_ins.authenticate("dana@acme.example", "") is None
+    assert user_sessions.authenticate("dana@acme.example", "") is None
 
 
 def test_unknown_email_address_costs_as_much_work_as_a_known_one(
@@ -61,7 +61,7 @@ def test_unknown_email_address_costs_as_much_work_as_a_known_one(
 
     hasher = passwords.HASHER
     monkeypatch.setattr(passwords, "HASHER", CountingHasher())
-    assert sign_ins.authenticate("nobody@acme.example", PASSWORD) is None
+    assert user_sessions.authenticate("nobody@acme.example", PASSWORD) is None
     assert len(verified) == 1
     assert verified[0].startswith("$argon2id$")
 
@@ -100,7 +100,7 @@ def test_email_address_is_unique_in_any_case(in_app: Flask) -> None:
     add_user()
     with pytest.raises(Conflict, match="already a user"):
         users.create_user("DANA@ACME.EXAMPLE", "Other", PASSWORD)
-    assert len(users.all_users()) == 1
+    assert len(users.list_users()) == 1
 
 
 def test_production_hashes_passwords_with_the_parameters_of_owasp() -> None:
@@ -112,101 +112,104 @@ def test_password_is_rehashed_after_parameters_change(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = add_user()
-    before = users.get(user_id).password_hash
+    before = users.get_user(user_id).password_hash
     monkeypatch.setattr(
         passwords, "HASHER", passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
     )
-    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
-    after = users.get(user_id).password_hash
+    assert user_sessions.authenticate("dana@acme.example", PASSWORD) is not None
+    after = users.get_user(user_id).password_hash
     assert after != before
     assert "m=8192" in after
-    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
+    assert user_sessions.authenticate("dana@acme.example", PASSWORD) is not None
 
 
 def test_only_a_digest_of_the_session_token_is_stored(in_app: Flask) -> None:
-    token = sign_ins.sign_in(add_user())
+    token = user_sessions.create_session(add_user())
     assert db.session.scalars(select(UserSession.digest)).all() == [digest(token)]
     assert len(token) >= 43
 
 
 def test_sign_in_expires_after_twelve_idle_hours(in_app: Flask) -> None:
-    token = sign_ins.sign_in(add_user())
+    token = user_sessions.create_session(add_user())
     with time_machine.travel(now() + timedelta(hours=11, minutes=59), tick=False):
-        assert sign_ins.user_of_token(token) is not None  # and this visit counts
+        assert user_sessions.find_session_user(token) is not None  # and this visit counts
     with time_machine.travel(now() + timedelta(hours=23), tick=False):
-        assert sign_ins.user_of_token(token) is not None
+        assert user_sessions.find_session_user(token) is not None
     with time_machine.travel(now() + timedelta(hours=36), tick=False):
-        assert sign_ins.user_of_token(token) is None
+        assert user_sessions.find_session_user(token) is None
 
 
 def test_sign_in_expires_after_fourteen_days_of_activity(in_app: Flask) -> None:
     start = now()
-    token = sign_ins.sign_in(add_user())
+    token = user_sessions.create_session(add_user())
     for hours in range(0, 14 * 24, 11):
         with time_machine.travel(start + timedelta(hours=hours), tick=False):
-            assert sign_ins.user_of_token(token) is not None
+            assert user_sessions.find_session_user(token) is not None
     with time_machine.travel(start + timedelta(days=14, minutes=1), tick=False):
-        assert sign_ins.user_of_token(token) is None
+        assert user_sessions.find_session_user(token) is None
 
 
 def test_signing_out_ends_only_the_current_sign_in(in_app: Flask) -> None:
     user_id = add_user()
-    here = sign_ins.sign_in(user_id)
-    there = sign_ins.sign_in(user_id)
-    sign_ins.sign_out(here)
-    assert sign_ins.user_of_token(here) is None
-    assert sign_ins.user_of_token(there) is not None
+    here = user_sessions.create_session(user_id)
+    there = user_sessions.create_session(user_id)
+    user_sessions.end_session(here)
+    assert user_sessions.find_session_user(here) is None
+    assert user_sessions.find_session_user(there) is not None
 
 
 def test_changing_the_password_ends_other_sign_ins(in_app: Flask) -> None:
     user_id = add_user()
-    here = sign_ins.sign_in(user_id)
-    there = sign_ins.sign_in(user_id)
-    sign_ins.change_password(user_id, PASSWORD, "another one, quite long", kept_token=here)
-    assert sign_ins.user_of_token(here) is not None
-    assert sign_ins.user_of_token(there) is None
-    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is None
-    assert sign_ins.authenticate("dana@acme.example", "another one, quite long") is not None
+    here = user_sessions.create_session(user_id)
+    there = user_sessions.create_session(user_id)
+    user_sessions.change_password(user_id, PASSWORD, "another one, quite long", kept_token=here)
+    assert user_sessions.find_session_user(here) is not None
+    assert user_sessions.find_session_user(there) is None
+    assert user_sessions.authenticate("dana@acme.example", PASSWORD) is None
+    assert user_sessions.authenticate("dana@acme.example", "another one, quite long") is not None
 
 
 def test_changing_the_password_requires_the_current_one(in_app: Flask) -> None:
     user_id = add_user()
     with pytest.raises(Refused) as refusal:
-        sign_ins.change_password(user_id, "not this one at all", "another one, quite long")
+        user_sessions.change_password(user_id, "not this one at all", "another one, quite long")
     assert refusal.value.field == "current"
-    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
+    assert user_sessions.authenticate("dana@acme.example", PASSWORD) is not None
 
 
 def test_deactivation_signs_the_user_out_until_reactivation(in_app: Flask) -> None:
     add_user("Root")
     user_id = add_user("Olaf", Role.OPERATOR)
-    token = sign_ins.sign_in(user_id)
-    users.disable(user_id)
-    assert sign_ins.user_of_token(token) is None
-    assert sign_ins.authenticate("olaf@acme.example", PASSWORD) is None
-    users.enable(user_id)
-    assert sign_ins.user_of_token(token) is None
-    assert sign_ins.authenticate("olaf@acme.example", PASSWORD) is not None
+    token = user_sessions.create_session(user_id)
+    users.deactivate(user_id)
+    assert user_sessions.find_session_user(token) is None
+    assert user_sessions.authenticate("olaf@acme.example", PASSWORD) is None
+    users.reactivate(user_id)
+    assert user_sessions.find_session_user(token) is None
+    assert user_sessions.authenticate("olaf@acme.example", PASSWORD) is not None
 
 
 def test_last_active_admin_cannot_be_removed(in_app: Flask) -> None:
     user_id = add_user()
     add_user("Invited", password="")  # an admin too, but with no password yet
     gone = add_user("Gone")
-    users.disable(gone)
-    for change in (lambda: users.disable(user_id), lambda: users.change_role(user_id, Role.VIEWER)):
+    users.deactivate(gone)
+    for change in (
+        lambda: users.deactivate(user_id),
+        lambda: users.change_role(user_id, Role.VIEWER),
+    ):
         with pytest.raises(Conflict, match="last admin"):
             change()
-    assert users.get(user_id).rank is Role.ADMIN
-    users.enable(gone)
+    assert users.get_user(user_id).rank is Role.ADMIN
+    users.reactivate(gone)
     users.change_role(user_id, Role.VIEWER)
-    assert users.get(user_id).rank is Role.VIEWER
+    assert users.get_user(user_id).rank is Role.VIEWER
 
 
 def test_unknown_user_is_not_found(in_app: Flask) -> None:
     for user_id in ("usr_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "nobody", ""):
         with pytest.raises(NotFound):
-            users.get(user_id)
+            users.get_user(user_id)
 
 
 def test_changes_are_audited_without_passwords(in_app: Flask) -> None:
@@ -214,9 +217,9 @@ def test_changes_are_audited_without_passwords(in_app: Flask) -> None:
     user_id = add_user("Olaf", Role.VIEWER)
     users.change_role(user_id, Role.OPERATOR)
     users.set_time_zone(user_id, "Europe/Berlin")
-    token = sign_ins.sign_in(user_id)
-    sign_ins.change_password(user_id, PASSWORD, "another one, quite long")
-    users.disable(user_id)
+    token = user_sessions.create_session(user_id)
+    user_sessions.change_password(user_id, PASSWORD, "another one, quite long")
+    users.deactivate(user_id)
     rows = db.session.scalars(
         select(AuditEntry).where(AuditEntry.subject == user_id).order_by(AuditEntry.id)
     ).all()
@@ -235,9 +238,9 @@ def test_changes_are_audited_without_passwords(in_app: Flask) -> None:
 def test_concurrent_deactivation_leaves_one_admin(in_app: Flask) -> None:
     one = add_user("One")
     other = add_user("Other")
-    users.disable(one)
+    users.deactivate(one)
     with pytest.raises(Conflict):
-        users.disable(other)
+        users.deactivate(other)
 
     @transaction
     def active() -> int:

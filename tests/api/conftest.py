@@ -85,6 +85,8 @@ def add_signing_app(hub_demo: Flask) -> Callable[..., StrictApp]:
     def add_app(slug: str = "default", *, test: bool = True) -> StrictApp:
         if slug != "default":
             add_source(slug)
-        return StrictApp(hub_demo.test_client(), api_keys.create("Another", test=test, source=slug))
+        return StrictApp(
+            hub_demo.test_client(), api_keys.create_key("Another", test=test, source=slug)
+        )
 
     return add_app

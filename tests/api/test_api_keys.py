@@ -57,7 +57,7 @@ def test_session_cookie_is_not_accepted(hub_demo: Flask, admin: Any) -> None:
 
 
 def test_revoked_or_expired_key_is_refused(signing_app: StrictApp) -> None:
-    key = api_keys.find(signing_app.key)
+    key = api_keys.find_key(signing_app.key)
     assert key is not None
 
     @transaction
@@ -68,7 +68,7 @@ def test_revoked_or_expired_key_is_refused(signing_app: StrictApp) -> None:
     assert signing_app.get("/messages").status_code == 401
     set_expiry(None)
     assert signing_app.get("/messages").status_code == 200
-    api_keys.revoke(key.id)
+    api_keys.revoke_key(key.id)
     assert signing_app.get("/messages").status_code == 401
 
 

@@ -282,7 +282,7 @@ def test_file_type_that_the_channel_does_not_support_is_refused(
 
 
 def test_live_key_cannot_use_test_files(signing_app: SigningApp) -> None:
-    live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
+    live = SigningApp(signing_app.client, api_keys.create_key("Live", test=False))
     source = db.session.scalars(
         select(MediaFile.source_id).where(MediaFile.id == json_of(upload(signing_app))["id"])
     ).one()

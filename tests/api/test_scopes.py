@@ -13,7 +13,7 @@ from sqlalchemy import update
 from werkzeug.routing import Rule
 
 from hub.accounts import api_keys
-from hub.accounts.api_keys import Grant
+from hub.accounts.api_keys import KeyPermissions
 from hub.api.operations import find_operation, list_routes
 from hub.api.scopes import PUBLIC
 from hub.core.errors import Conflict, Refused
@@ -43,7 +43,7 @@ def call_with_unknown_id(app: SigningApp, rule: Rule) -> int:
 
 
 def app_with_scopes(client: SigningApp, *scopes: Scope) -> SigningApp:
-    text = api_keys.create("Narrow", test=True, grant=Grant(scopes=scopes))
+    text = api_keys.create_key("Narrow", test=True, grant=KeyPermissions(scopes=scopes))
     return SigningApp(client.client, text)
 
 
@@ -93,7 +93,7 @@ def test_document_states_the_scope_of_each_operation(signing_app: StrictApp, app
 
 
 def test_key_has_every_scope_by_default(app: Flask, signing_app: StrictApp) -> None:
-    key = api_keys.find(api_keys.create("Wide", test=True))
+    key = api_keys.find_key(api_keys.create_key("Wide", test=True))
     assert key is not None
     assert key.scopes == frozenset(Scope)
 
@@ -101,13 +101,15 @@ def test_key_has_every_scope_by_default(app: Flask, signing_app: StrictApp) -> N
 @pytest.mark.parametrize("scopes", [(), ("everything",), ("messages:read", "*")])
 def test_unknown_scopes_are_refused(signing_app: StrictApp, scopes: tuple[str, ...]) -> None:
     with pytest.raises(Refused) as refusal:
-        api_keys.create("Odd", test=True, grant=Grant(scopes=scopes))
+        api_keys.create_key("Odd", test=True, grant=KeyPermissions(scopes=scopes))
     assert refusal.value.field == "scopes"
 
 
 # ── Expiry ──────────────────────────────────────────────────────────────────────────────────────
 def test_expired_key_gets_the_same_error_on_every_route(app: Flask, signing_app: StrictApp) -> None:
-    text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
+    text = api_keys.create_key(
+        "Brief", test=True, grant=KeyPermissions(expires_at=now() + timedelta(hours=1))
+    )
     caller = StrictApp(signing_app.client, text)
     assert caller.get("/messages").status_code == 200
     expire("Brief")
@@ -121,10 +123,12 @@ def test_expired_key_gets_the_same_error_on_every_route(app: Flask, signing_app:
 
 
 def test_expired_and_revoked_key_is_unauthorized(signing_app: StrictApp) -> None:
-    text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
-    key = api_keys.find(text)
+    text = api_keys.create_key(
+        "Brief", test=True, grant=KeyPermissions(expires_at=now() + timedelta(hours=1))
+    )
+    key = api_keys.find_key(text)
     assert key is not None
-    api_keys.revoke(key.id)
+    api_keys.revoke_key(key.id)
     expire("Brief")
     answer = StrictApp(signing_app.client, text).get("/messages")
     assert (answer.status_code, json_of(answer)["code"]) == (401, "unauthorized")
@@ -139,26 +143,32 @@ def expire(name: str) -> None:
 @pytest.mark.parametrize("days", [-1, 3661, 2_000_000])
 def test_expiry_must_be_in_the_near_future(signing_app: StrictApp, days: int) -> None:
     with pytest.raises(Refused) as refusal:
-        api_keys.create("Odd", test=True, grant=Grant(expires_at=now() + timedelta(days=days)))
+        api_keys.create_key(
+            "Odd", test=True, grant=KeyPermissions(expires_at=now() + timedelta(days=days))
+        )
     assert refusal.value.field == "expires_at"
 
 
 def test_scopes_can_be_changed_until_the_key_is_revoked(signing_app: StrictApp) -> None:
-    text = api_keys.create("Narrow", test=True, grant=Grant(scopes=[Scope.MESSAGES_READ]))
-    key = api_keys.find(text)
+    text = api_keys.create_key(
+        "Narrow", test=True, grant=KeyPermissions(scopes=[Scope.MESSAGES_READ])
+    )
+    key = api_keys.find_key(text)
     assert key is not None
     caller = SigningApp(signing_app.client, text)
     assert caller.get("/suppressions").status_code == 403
-    api_keys.change(key.id, Grant(scopes=[Scope.CONTACTS_READ]))
+    api_keys.update_key(key.id, KeyPermissions(scopes=[Scope.CONTACTS_READ]))
     assert caller.get("/suppressions").status_code == 200
     assert caller.get("/messages").status_code == 403
     expire("Narrow")
-    api_keys.change(key.id, Grant(expires_at=load_key(key.id).expires_at, per_minute=5))
-    api_keys.change(key.id, Grant())
+    api_keys.update_key(
+        key.id, KeyPermissions(expires_at=load_key(key.id).expires_at, per_minute=5)
+    )
+    api_keys.update_key(key.id, KeyPermissions())
     assert caller.get("/messages").status_code == 200
-    api_keys.revoke(key.id)
+    api_keys.revoke_key(key.id)
     with pytest.raises(Conflict):
-        api_keys.change(key.id, Grant())
+        api_keys.update_key(key.id, KeyPermissions())
 
 
 def load_key(key_id: str) -> ApiKey:
@@ -168,7 +178,7 @@ def load_key(key_id: str) -> ApiKey:
 
 # ── The limit ───────────────────────────────────────────────────────────────────────────────────
 def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictApp) -> None:
-    text = api_keys.create("Slow", test=True, grant=Grant(per_minute=3))
+    text = api_keys.create_key("Slow", test=True, grant=KeyPermissions(per_minute=3))
     caller = StrictApp(signing_app.client, text)
     left = []
     for _ in range(3):
@@ -197,7 +207,7 @@ class TestWithALowLimit:
     def test_default_limit_applies_to_keys_without_their_own(
         self, app: Flask, signing_app: StrictApp
     ) -> None:
-        own = api_keys.create("Faster", test=True, grant=Grant(per_minute=20))
+        own = api_keys.create_key("Faster", test=True, grant=KeyPermissions(per_minute=20))
         faster = StrictApp(signing_app.client, own)
         with time_machine.travel(now(), tick=False):  # the minute does not end meanwhile
             usual = [signing_app.get("/messages").status_code for _ in range(5)]

@@ -77,7 +77,7 @@ def test_live_key_cannot_see_or_lift_test_opt_outs(
     from hub.accounts import api_keys
 
     row = json_of(signing_app.post("/suppressions", {"address": ERIC}))
-    live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
+    live = SigningApp(signing_app.client, api_keys.create_key("Live", test=False))
     assert json_of(live.get("/suppressions"))["suppressions"] == []
     assert live.post(f"/suppressions/{row['id']}/lift", {"why": "Mine"}).status_code == 404
 

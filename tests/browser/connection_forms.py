@@ -63,7 +63,7 @@ def submit_disable_connection(no_script: NoScriptBrowser) -> None:
     no_script.says("Disabled. Waiting messages are kept until you enable it again.")
 
 
-@form("admin.send_one")
+@form("admin.send_test_message")
 def submit_send_one(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/connections/demo-sms")
     no_script.page.get_by_label("Your mobile number").fill("317 555 0100")

@@ -127,7 +127,7 @@ def submit_replay_callback(no_script: NoScriptBrowser) -> None:
 
 
 # ── Inbox and templates ───────────────────────────────────────────────────────────────────────────
-@form("admin.answer")
+@form("admin.send_reply")
 def submit_answer(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "Is this final, bare?")
     no_script.page.get_by_label("Your reply").fill("  ")

@@ -33,7 +33,7 @@ NO_PAGES = (
     "admin.docs_image",
     "admin.export_suppressions",
     "admin.contact_data",
-    "admin.undo_link",  # asks as the other actions do, but only where two contacts are linked
+    "admin.separate_contacts",  # needs two linked contacts
 )
 # the view → the addresses it is looked at; braces are filled from the requests and messages of
 # `lived_in`

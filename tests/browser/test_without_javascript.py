@@ -21,7 +21,7 @@ ELSEWHERE = {
     "admin.connection_action",
     "admin.confirm_clock",
     "admin.retry_row",
-    "admin.undo_link",
+    "admin.separate_contacts",
 }
 
 

@@ -25,7 +25,7 @@ def main(account: str, token: str, sender: str) -> str:
         up.migrate()
         values = {"account_sid": account, "auth_token": token, "sender": sender}
         connections.enable(connections.add(INTEGRATION, "Provider", False, values))
-        return api_keys.create("Chaos", test=False)
+        return api_keys.create_key("Chaos", test=False)
 
 
 if __name__ == "__main__":

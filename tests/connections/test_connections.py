@@ -70,7 +70,7 @@ def test_invalid_form_is_not_stored_and_names_the_field(
         add_connection({**values, "account_sid": "AC123"})
     assert refusal.value.field == "account_sid"
     assert refusal.value.form["sender"].data == values["sender"]
-    assert connections.all_connections() == []
+    assert connections.list_connections() == []
 
 
 def test_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
@@ -174,7 +174,7 @@ def test_archived_connection_keeps_its_settings_and_frees_its_slug(
     connections.archive(connection_id)
     one = load_connection(connection_id)
     assert (one.enabled, one.slug, one.settings) == (False, "acme-us-archived", values)
-    assert connections.all_connections() == []
+    assert connections.list_connections() == []
     again = add_connection(values)
     connections.archive(again)
     assert (load_connection(again).slug, load_connection(add_connection(values)).slug) == (
@@ -191,7 +191,7 @@ def test_archived_connection_keeps_its_settings_and_frees_its_slug(
 
 def test_unknown_slug_or_integration_is_not_found(in_app: Flask) -> None:
     with pytest.raises(NotFound):
-        connections.by_slug("nothing")
+        connections.get_by_slug("nothing")
     with pytest.raises(NotFound):
         connections.create("webhook_chat", "Acme", False)
 

@@ -29,12 +29,12 @@ def test_demo_is_prepared_once_and_a_revoked_key_is_replaced(in_app: Flask) -> N
     assert all(one.test and one.enabled and one.ready for one in made)
     assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
     first = (folder / "demo-key").read_text().strip()
-    key = api_keys.find(first)
+    key = api_keys.find_key(first)
     assert key is not None
     assert key.test
-    api_keys.revoke(key.id)
+    api_keys.revoke_key(key.id)
     demo.prepare()
-    assert api_keys.find((folder / "demo-key").read_text().strip()) is not None
+    assert api_keys.find_key((folder / "demo-key").read_text().strip()) is not None
 
 
 @pytest.mark.parametrize("slug", ["demo-sms", "demo-whatsapp"])

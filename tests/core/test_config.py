@@ -286,5 +286,5 @@ def test_shared_database_requires_explicit_keys(tmp_path: Path) -> None:
 
 def test_socket_path_is_short_for_any_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120)
-    assert len(os.fsencode(data_dir.socket_path(deep))) <= data_dir.LONGEST_SOCKET_PATH
+    assert len(os.fsencode(data_dir.socket_path(deep))) <= data_dir.MAX_SOCKET_PATH_LENGTH
     assert data_dir.socket_path(deep) != data_dir.socket_path(tmp_path / ("y" * 120))

@@ -53,7 +53,7 @@ def test_rows_are_stored_by_country_without_empty_ones() -> None:
 
 
 def services_of(form: Any) -> Any:
-    return settings_form.settings_of(form)["services"]
+    return settings_form.get_settings(form)["services"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ SAMPLE_WEBHOOKS = [
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 def read_settings(typed: dict[str, str], stored: dict[str, Any] | None = None) -> dict[str, Any]:
-    return settings_form.settings_of(settings_form.read_form(Slack, typed, stored or {}))
+    return settings_form.get_settings(settings_form.read_form(Slack, typed, stored or {}))
 
 
 @pytest.mark.parametrize("typed", [BY_HOOK, BY_BOT, {**BY_HOOK, **BUTTONS}, {**BY_BOT, **BUTTONS}])

@@ -16,7 +16,7 @@ from slack_sdk.models.blocks import Block
 
 from hub.integrations.base import Button, Card, Outbound
 from hub.integrations.slack.integration import Slack
-from hub.integrations.slack.text import mrkdwn, plain, units
+from hub.integrations.slack.text import count_utf16_units, mrkdwn, plain
 from hub.lib.provider_http import ProviderHttpClient
 from tests.effort import examples
 
@@ -27,7 +27,7 @@ ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}
 # ── An independent checker of the limits ──────────────────────────────────────────────────────────
 def assert_text_object(text_object: Any, limit: int, kind: str) -> None:
     assert text_object["type"] == kind
-    assert 1 <= units(text_object["text"]) <= limit
+    assert 1 <= count_utf16_units(text_object["text"]) <= limit
     assert text_object["text"].strip()
     if kind == "mrkdwn":
         assert_safe(text_object["text"])
@@ -87,9 +87,9 @@ def assert_within_limits(payload: dict[str, Any]) -> None:
         CHECKS[block["type"]](block)
     for made in Block.parse_all(blocks):
         made.to_dict()
-    assert 1 <= units(payload["text"]) <= 4000
+    assert 1 <= count_utf16_units(payload["text"]) <= 4000
     assert_safe(payload["text"])
-    assert sum(units(text) for text in strings(payload)) <= 12_000
+    assert sum(count_utf16_units(text) for text in strings(payload)) <= 12_000
     assert json.loads(json.dumps(payload)) == payload
 
 
@@ -191,7 +191,7 @@ def test_many_facts_notes_and_buttons_are_within_the_limits(text: str, times: in
 def test_truncated_text_splits_no_escape_and_ends_with_an_ellipsis(text: str, most: int) -> None:
     whole = mrkdwn(text, 1_000_000)
     cut = mrkdwn(text, most)
-    assert units(cut) <= most
+    assert count_utf16_units(cut) <= most
     assert_safe(cut)
     assert cut == whole or most == 0 or cut.endswith("…")
     assert whole.startswith(cut.removesuffix("…").rstrip()) or cut == whole

@@ -18,7 +18,7 @@ from hub.integrations.base import Accepted, Button, Card, Outbound
 from hub.integrations.shortening import clean_text
 from hub.integrations.teams.card import encoded
 from hub.integrations.teams.integration import Teams
-from hub.integrations.teams.text import cost, neutral, size
+from hub.integrations.teams.text import cost, escape_text, size
 from hub.lib import provider_http
 from hub.simulator.teams import markdown
 from tests.effort import examples
@@ -158,7 +158,7 @@ def test_any_text_makes_a_valid_card_within_20_kb(text: str, card: Card | None, 
 @trying(max_examples=examples(300), deadline=None)
 def test_text_size_is_never_underestimated(text: str) -> None:
     plain = text.encode("utf-8", "replace").decode()
-    assert size(neutral(plain)) <= sum(map(cost, plain)) + size("\u034f")
+    assert size(escape_text(plain)) <= sum(map(cost, plain)) + size("\u034f")
 
 
 def test_long_text_is_cut_and_short_parts_stay_complete() -> None:
@@ -217,12 +217,12 @@ def test_empty_text_still_makes_a_card(text: str) -> None:
     ],
 )
 def test_text_is_not_formatted(data: str, shown: str) -> None:
-    assert neutral(data).replace("\u034f", "|") == shown
+    assert escape_text(data).replace("\u034f", "|") == shown
 
 
 @given(text=ANY)
 @trying(max_examples=examples(300), deadline=None)
 def test_simulator_renders_no_formatting_of_any_text(text: str) -> None:
-    shown = markdown.render(neutral(clean_text(text)))
+    shown = markdown.render(escape_text(clean_text(text)))
     assert "<" not in shown
     assert "•" not in shown or "•" in text

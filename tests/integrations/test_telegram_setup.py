@@ -63,7 +63,7 @@ def form_errors(**values: str) -> dict[str, Any]:
 # ── The form ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("written", ["SignpostDemoBot", "@SignpostDemoBot", " @SignpostDemoBot "])
 def test_username_may_be_entered_with_or_without_an_at_sign(written: str) -> None:
-    settings = settings_form.settings_of(
+    settings = settings_form.get_settings(
         settings_form.read_form(Telegram, {**SETTINGS, "bot_username": written}, {})
     )
     assert (settings["bot_username"], Telegram.senders_of(settings).default) == (
@@ -120,7 +120,7 @@ def test_invalid_chat_is_refused(written: str) -> None:
 
 def test_blank_token_keeps_the_stored_one_of_the_same_account() -> None:
     form = settings_form.read_form(Telegram, {**SETTINGS, "token": "", "team_chat": ""}, SETTINGS)
-    assert settings_form.settings_of(form)["token"] == TOKEN
+    assert settings_form.get_settings(form)["token"] == TOKEN
 
 
 # ── The test of the settings ──────────────────────────────────────────────────────────────────────

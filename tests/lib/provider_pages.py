@@ -38,7 +38,7 @@ class Page(BaseHTTPRequestHandler):
         elif self.path == "/away":
             self._answer(302, b"", Location="/here")
         elif self.path == "/large":
-            self._answer(200, b"x" * (provider_http.LARGEST_RESPONSE + 1))
+            self._answer(200, b"x" * (provider_http.MAX_RESPONSE_SIZE + 1))
         elif self.path == "/short":
             self.send_response(200)
             self.send_header("Content-Length", "100")

@@ -127,7 +127,7 @@ def used_icons() -> Iterator[str]:
     """Yield the icons that templates and scripts name, and the values of `icon` in Python."""
     for path in TEMPLATES:
         text = path.read_text(encoding="utf-8")
-        for call in re.findall(r"glyph\((.*?)\) ?\}\}|picture=('[a-z0-9-]*')", text):
+        for call in re.findall(r"bootstrap_icon\((.*?)\) ?\}\}|picture=('[a-z0-9-]*')", text):
             yield from re.findall(r"'([a-z0-9-]+)'", "".join(call))
         for table in re.findall(r"\{% set (?:tone_icons|marks) = (\{.*?\}) %\}", text):
             yield from ast.literal_eval(table).values()
@@ -174,7 +174,7 @@ def test_sprite_holds_exactly_the_listed_icons(client: FlaskClient) -> None:
 
 def test_unlisted_icon_is_refused_by_name(app: Flask) -> None:
     with app.test_request_context(), pytest.raises(KeyError, match="fake_chat"):
-        assets.glyph("fake_chat")
+        assets.bootstrap_icon("fake_chat")
 
 
 def test_no_template_uses_the_icon_font() -> None:

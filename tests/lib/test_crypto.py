@@ -15,7 +15,7 @@ from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
-from hub.lib.crypto import EncryptedField, Keyring, blind_index, digest, key_id_of
+from hub.lib.crypto import EncryptedField, Keyring, blind_index, digest, read_key_id
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import Contact, Signer, SigningRequest, Source
 
@@ -83,7 +83,7 @@ def test_truncated_value_does_not_decrypt(length: int) -> None:
 def test_newest_key_encrypts_and_all_keys_decrypt() -> None:
     before = Keyring([("k1", OLD)]).seal(*PLACE, b"secret")
     assert RING.open(*PLACE, before) == b"secret"
-    assert (key_id_of(before), key_id_of(RING.seal(*PLACE, b"secret"))) == ("k1", "k2")
+    assert (read_key_id(before), read_key_id(RING.seal(*PLACE, b"secret"))) == ("k1", "k2")
 
 
 def test_missing_key_is_named() -> None:

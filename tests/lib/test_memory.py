@@ -22,4 +22,4 @@ def test_collector_skips_loaded_objects_and_runs_less_often() -> None:
     before = gc.get_threshold()
     memory.keep_loaded_objects()
     assert gc.get_freeze_count() > 0
-    assert gc.get_threshold() == (memory.YOUNGEST, *before[1:])
+    assert gc.get_threshold() == (memory.GENERATION_0_THRESHOLD, *before[1:])

@@ -74,7 +74,7 @@ def test_accepted_number_is_e164_and_unchanged(text: str) -> None:
 def test_any_text_is_classified_without_errors(text: str) -> None:
     assert isinstance(phones.is_plausible(text), bool)
     assert re.fullmatch("([A-Z]{2})?", phones.region(text))
-    assert isinstance(phones.display(text), str)
+    assert isinstance(phones.format_number(text), str)
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,5 @@ def test_number_has_the_region_of_its_country(number: str, region: str) -> None:
 
 
 def test_number_is_displayed_in_groups() -> None:
-    assert phones.display("+442071234567") == "+44 20 7123 4567"
-    assert phones.display("room") == "room"
+    assert phones.format_number("+442071234567") == "+44 20 7123 4567"
+    assert phones.format_number("room") == "room"

@@ -78,17 +78,17 @@ def test_readable_text_is_safe_and_stable(given_text: str) -> None:
 @settings(max_examples=examples(400), deadline=None)
 @given(anything)
 def test_value_is_one_line_without_direction_controls(value: str) -> None:
-    line = text.one_line(value)
+    line = text.clean_line(value)
     assert not unsafe_characters(line)
     assert not set(line) & set(OVERRIDES + BREAKS + "\t")
     assert len(line.splitlines()) <= 1
-    assert text.one_line(line) == line
+    assert text.clean_line(line) == line
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(anything)
 def test_isolated_value_has_its_own_direction(value: str) -> None:
-    shown = text.isolate(text.one_line(value))
+    shown = text.isolate(text.clean_line(value))
     assert not unsafe_characters(shown)
     turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
     assert shown.startswith("\u2068") == turned
@@ -108,7 +108,7 @@ def test_isolated_value_has_its_own_direction(value: str) -> None:
     ],
 )
 def test_genuine_names_are_unchanged(name: str) -> None:
-    assert text.one_line(name) == name
+    assert text.clean_line(name) == name
     assert text.readable(name) == name
 
 
@@ -129,7 +129,7 @@ def test_genuine_names_are_unchanged(name: str) -> None:
 def test_control_characters_are_removed_and_line_breaks_become_spaces(
     value: str, line: str
 ) -> None:
-    assert text.one_line(value) == line
+    assert text.clean_line(value) == line
 
 
 # ── Every integration ─────────────────────────────────────────────────────────────────────────────
@@ -276,7 +276,7 @@ def test_ordinary_link_is_sent_unchanged(signing_app: SigningApp, link: str) -> 
 @given(st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "@:/\\?#[]. "))))
 def test_accepted_link_is_one_word_without_a_user(rest: str) -> None:
     try:
-        link = text.web_address(f"https://sign.example{rest}")
+        link = text.validate_url(f"https://sign.example{rest}")
     except ValueError:
         return
     assert link.isprintable()

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from hub.admin.contacts import detail as contact_page
+from hub.admin.contacts import contact_page as contact_page
 from hub.connections import connections
 from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.vocabulary import Address, ConnectionState
@@ -158,7 +158,7 @@ def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connec
     with hub_demo.test_request_context():
         from hub.models import Contact
 
-        [window] = contact_page.windows_of(db.session.get_one(Contact, one.id))
+        [window] = contact_page.list_windows(db.session.get_one(Contact, one.id))
     assert window.state.startswith("Open for 23 h")
 
 

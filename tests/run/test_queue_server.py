@@ -111,4 +111,4 @@ def test_socket_folder_that_others_may_open_is_refused(
 def test_missing_server_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "mips")
     with pytest.raises(ConfigError, match="HUB_REDIS_URL"):
-        queue_server.binary()
+        queue_server.find_binary()

@@ -10,7 +10,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub.connections.connections import by_slug
+from hub.connections.connections import get_by_slug
 from hub.core.errors import NotFound
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
@@ -65,7 +65,7 @@ def test_button_action_without_recipients_explains_it(
     post_event()
     [post] = deliver_posts(fake_provider, "E1")
     set_connection_state(connection.id, ConnectionState.DISABLED)
-    set_connection_state(by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
+    set_connection_state(get_by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
     button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
     edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
     assert edit.card is not None

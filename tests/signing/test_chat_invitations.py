@@ -11,7 +11,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub.connections.connections import by_slug
+from hub.connections.connections import get_by_slug
 from hub.core.errors import Conflict, Refused
 from hub.core.vocabulary import Address, Channel
 from hub.db.engine import db
@@ -185,7 +185,7 @@ def test_team_link_sets_the_destination_of_a_connection(
     team_chat = connect_team("")
     token = chat_invitations.invite_team(team_chat.id).url.rpartition("/")[2]
     open_link(team_chat, token, "-100", team=True)
-    assert by_slug(team_chat.slug).destination == "-100"
+    assert get_by_slug(team_chat.slug).destination == "-100"
     assert deliver_texts(fake_provider, "-100") == ["Team will post updates in this chat."]
     assert team_subscriptions.posted_events(team_chat.id) == list(team_subscriptions.DEFAULT_EVENTS)
     post_event()
@@ -202,7 +202,7 @@ def test_personal_link_sets_no_destination(
     open_link(
         team_chat, token_of(chat_invitations.invite(load_request().id, "eric")), "-100", team=True
     )
-    assert by_slug(team_chat.slug).destination == ""
+    assert get_by_slug(team_chat.slug).destination == ""
 
 
 def test_without_an_inviting_connection_no_invitation_is_sent(hub_demo: Flask) -> None:
@@ -213,7 +213,7 @@ def test_without_an_inviting_connection_no_invitation_is_sent(hub_demo: Flask) -
         chat_invitations.invite(load_request().id, "eric", "demo-sms")
     assert refusal.value.field == "connection"
     with pytest.raises(Conflict):
-        chat_invitations.invite_team(by_slug("demo-sms").id)
+        chat_invitations.invite_team(get_by_slug("demo-sms").id)
 
 
 def addresses_of_signers_sharing_an_email(team_chat: Connection, *linked: str) -> list[str]:

@@ -5,7 +5,7 @@ import json
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
-from hub.simulator import samples
+from hub.simulator import sample_templates
 
 FROM = "whatsapp:+15005550006"
 CONTENT = {
@@ -52,7 +52,7 @@ def wait_for_final_status(wait, message):
 
 def test_account_starts_with_templates_in_every_state(simulator, client):
     found = client.content.v1.contents.list()
-    names = {f"{row[0]}_{row[1]}" for row in samples.ROWS}
+    names = {f"{row[0]}_{row[1]}" for row in sample_templates.ROWS}
     assert names <= {one.friendly_name for one in found}
     one = client.content.v1.contents(found[0].sid).fetch()
     assert (one.sid, one.types, one.account_sid) == (
@@ -60,9 +60,11 @@ def test_account_starts_with_templates_in_every_state(simulator, client):
         found[0].types,
         simulator.credentials.account_sid,
     )
-    assert {"approved", "pending", "rejected", "paused"} == {row[2] for row in samples.ROWS}
+    assert {"approved", "pending", "rejected", "paused"} == {
+        row[2] for row in sample_templates.ROWS
+    }
     assert {"twilio/text", "twilio/quick-reply", "twilio/call-to-action"} == {
-        row[4] for row in samples.ROWS
+        row[4] for row in sample_templates.ROWS
     }
 
 

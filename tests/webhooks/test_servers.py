@@ -180,13 +180,13 @@ queries = st.text("abcXYZ0189-._~!$&'()*+,;=:@/?%", max_size=12)
 )
 def test_decoded_target_is_restored(parts: list[str], query: str, mark: str, safe: str) -> None:
     at = "/" + "/".join(quote(part, safe=safe) for part in parts) + (f"?{query}" if query else mark)
-    assert PUBLIC + at in target.addresses(decoded_environ(at), PUBLIC, "")
+    assert PUBLIC + at in target.candidate_urls(decoded_environ(at), PUBLIC, "")
 
 
 @given(st.lists(segments, min_size=1, max_size=3), queries)
 def test_every_restored_spelling_means_the_same_request(parts: list[str], query: str) -> None:
     at = "/" + quote("/".join(parts)) + (f"?{query}" if query else "")
-    for url in target.addresses(decoded_environ(at), PUBLIC, ""):
+    for url in target.candidate_urls(decoded_environ(at), PUBLIC, ""):
         assert decoded_environ(url.removeprefix(PUBLIC)) == decoded_environ(at)
 
 
@@ -198,7 +198,7 @@ def test_every_restored_spelling_means_the_same_request(parts: list[str], query:
 def test_raw_target_is_used_unchanged(rest: str, name: str, host: str) -> None:
     at = "/a" + rest
     environ = {**decoded_environ("/b"), name: host + at}
-    assert target.addresses(environ, PUBLIC, "") == (PUBLIC + at,)
+    assert target.candidate_urls(environ, PUBLIC, "") == (PUBLIC + at,)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_raw_target_is_used_unchanged(rest: str, name: str, host: str) -> None:
     ],
 )
 def test_server_reports_are_understood(environ: Mapping[str, str], prefix: str, url: str) -> None:
-    assert PUBLIC + prefix + url in target.addresses(environ, PUBLIC + prefix, prefix)
+    assert PUBLIC + prefix + url in target.candidate_urls(environ, PUBLIC + prefix, prefix)
 
 
 @pytest.mark.parametrize("at", [CALLBACK + "?", CALLBACK + "%2f"])

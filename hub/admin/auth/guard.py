@@ -25,7 +25,7 @@ from flask import (
 )
 from flask_login import UserMixin, current_user, login_user, logout_user
 
-from hub.accounts import browsers, sign_ins
+from hub.accounts import known_browsers, user_sessions
 from hub.admin.extensions import csrf, login
 from hub.admin.view import datetimes
 from hub.core.config import Config
@@ -39,10 +39,10 @@ from hub.shared.audit import Actor
 F = TypeVar("F", bound=Callable[..., Any])
 
 admin = Blueprint("admin", __name__)
-request_checks.protect(admin)
+request_checks.add_request_checks(admin)
 
 
-def needs(role: Role) -> Callable[[F], F]:
+def require_role(role: Role) -> Callable[[F], F]:
     """Declare the least role that a view is open to."""
 
     def declare(view: F) -> F:
@@ -80,13 +80,13 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 @login.user_loader  # type: ignore[untyped-decorator]
-def _load(token: str) -> SignedIn | None:
-    user = sign_ins.user_of_token(token)
+def _load_user(token: str) -> SignedIn | None:
+    user = user_sessions.find_session_user(token)
     return SignedIn(token, user) if user else None
 
 
 @admin.before_request
-def _check() -> Any:
+def _check_access() -> Any:
     audit.act_as(audit.SYSTEM)
     g.user = user = current_user.user if current_user.is_authenticated else None
     if user is not None:
@@ -97,7 +97,7 @@ def _check() -> Any:
         abort(403)
     least: Role | None = view.least_role
     if least is not None and user is None:
-        return _to_sign_in()
+        return _redirect_to_sign_in()
     if least is not None and user is not None and user.role < least:
         abort(403)
     if size := getattr(view, "largest", 0):  # before the token is looked for, which reads the form
@@ -113,7 +113,7 @@ admin.after_request(compression.compress_page)
 
 
 @admin.after_request
-def _never_cached(response: Response) -> Response:
+def _set_no_store(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if response.status_code == 403:
         user = g.get("user")
@@ -124,11 +124,11 @@ def _never_cached(response: Response) -> Response:
 
 
 @admin.teardown_request
-def _leave(_: BaseException | None) -> None:
+def _reset_actor(_: BaseException | None) -> None:
     audit.act_as(audit.SYSTEM)  # the thread serves API requests too
 
 
-def _to_sign_in() -> Any:
+def _redirect_to_sign_in() -> Any:
     if request.method == "GET":
         here = request.full_path if request.query_string else request.path
         return redirect(url_for("admin.sign_in", next=None if request.path == "/" else here), 303)
@@ -144,29 +144,31 @@ def _referring_page() -> str | None:
 
 def begin_session(user_id: str) -> None:
     """Sign this browser in; whatever an earlier visitor's cookie held is gone."""
-    token = sign_ins.sign_in(user_id)
+    token = user_sessions.create_session(user_id)
     session.clear()
-    user = sign_ins.user_of_token(token)
+    user = user_sessions.find_session_user(token)
     assert user is not None  # noqa: S101 - it was signed in just now
     login_user(SignedIn(token, user))
     _remember_browser(user.email)
 
 
-def known_browser(email: str) -> str:
+def find_known_browser(email: str) -> str:
     """Return the id of this browser if the account has signed in with it before, else ""."""
-    return browsers.known_browser(request.cookies.get(browsers.COOKIE, ""), email)
+    return known_browsers.find_known_browser(request.cookies.get(known_browsers.COOKIE, ""), email)
 
 
 def _remember_browser(email: str) -> None:
-    cookie = browsers.remember(request.cookies.get(browsers.COOKIE, ""), email)
+    cookie = known_browsers.add_account_to_cookie(
+        request.cookies.get(known_browsers.COOKIE, ""), email
+    )
     config: Config = current_app.extensions["hub.config"]
 
     @after_this_request
     def _set(response: Response) -> Response:
         response.set_cookie(
-            browsers.COOKIE,
+            known_browsers.COOKIE,
             cookie,
-            max_age=browsers.LIFETIME,
+            max_age=known_browsers.LIFETIME,
             path=config.path_prefix or "/",
             secure=config.https,
             httponly=True,
@@ -177,22 +179,22 @@ def _remember_browser(email: str) -> None:
 
 def end_session() -> None:
     """Sign this browser out."""
-    sign_ins.sign_out(token())
+    user_sessions.end_session(session_token())
     logout_user()
     session.clear()
 
 
-def token() -> str:
+def session_token() -> str:
     """Return the token of this browser's sign-in."""
     return str(current_user.get_id() or "")
 
 
-def may(role: Role) -> bool:
+def has_role(role: Role) -> bool:
     """Return whether the signed-in user has a role."""
     return g.user is not None and g.user.role >= role
 
 
-def back_to(target: str | None) -> str:
+def safe_redirect_target(target: str | None) -> str:
     """Return an address of ours to go on to, whatever the request asks for."""
     path = target or "/"
     safe = (

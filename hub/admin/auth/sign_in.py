@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import flash, g, make_response, redirect, render_template, request, url_for
 
-from hub.accounts import limits, links, sign_ins, users
-from hub.accounts.limits import ACCOUNT, NETWORK, TooMany
-from hub.admin.auth import guard, page_limits
-from hub.admin.auth.guard import admin, needs, public
-from hub.admin.auth.page_limits import limited_failures
+from hub.accounts import rate_limits, single_use_links, user_sessions, users
+from hub.accounts.rate_limits import ACCOUNT, NETWORK, RateLimited
+from hub.admin.auth import guard, page_rate_limits
+from hub.admin.auth.guard import admin, public, require_role
+from hub.admin.auth.page_rate_limits import limit_failed_sign_ins
 from hub.admin.view import forms
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Role
@@ -24,10 +24,10 @@ MORE_TRIES = {
 }
 
 
-def _too_many(refusal: TooMany) -> Any:
+def _render_rate_limited(refusal: RateLimited) -> Any:
     """Answer a sign-in that is limited."""
     form = forms.SignIn(request.form)
-    _record("sign_in_limited", form.email.data or "")
+    _record_refusal("sign_in_limited", form.email.data or "")
     answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
     answer.headers["Retry-After"] = str(refusal.retry_after)
     return answer
@@ -35,39 +35,39 @@ def _too_many(refusal: TooMany) -> Any:
 
 @admin.route("/sign-in", methods=["GET", "POST"])
 @public
-@limited_failures(NETWORK, page_limits.network, _too_many)
-@limited_failures(ACCOUNT, page_limits.account, _too_many)
+@limit_failed_sign_ins(NETWORK, page_rate_limits.client_network, _render_rate_limited)
+@limit_failed_sign_ins(ACCOUNT, page_rate_limits.account_key, _render_rate_limited)
 def sign_in() -> Any:
     """Sign a user in by email address and password."""
-    target = guard.back_to(request.args.get("next"))
+    target = guard.safe_redirect_target(request.args.get("next"))
     if g.user is not None:
         return redirect(target, 303)
     form = forms.SignIn(request.form)
-    if not forms.posted():
+    if not forms.is_submitted():
         return _sign_in_page(form)
     if not form.validate():
         return _sign_in_page(form, status=422)
     email = form.email.data or ""
     address = request.remote_addr or ""
-    browser = guard.known_browser(email)
+    browser = guard.find_known_browser(email)
     try:
-        limits.begin_sign_in(email, address, browser)
-    except TooMany as refusal:
-        return _too_many(refusal)
-    user = sign_ins.authenticate(email, form.password.data or "")
-    left = limits.end_sign_in(email, address, browser, known=user is not None)
+        rate_limits.count_sign_in_attempt(email, address, browser)
+    except RateLimited as refusal:
+        return _render_rate_limited(refusal)
+    user = user_sessions.authenticate(email, form.password.data or "")
+    left = rate_limits.finish_sign_in_attempt(email, address, browser, known=user is not None)
     if user is None:
         g.sign_in_failed = True  # what the limits of failures count
-        _record("sign_in_failed", email)
+        _record_refusal("sign_in_failed", email)
         problem = ("The email address and password do not match.", MORE_TRIES.get(left, ""))
         return _sign_in_page(form, problem, 422)
     guard.begin_session(user.id)
     return redirect(target, 303)
 
 
-def _record(action: str, email: str) -> None:
+def _record_refusal(action: str, email: str) -> None:
     """Note a refused sign-in; only an account that exists is named, since people mistype."""
-    user = users.with_email(email)
+    user = users.find_by_email(email)
     about = {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
     security_log.record(action, request.remote_addr or "", **about)
 
@@ -79,7 +79,7 @@ def _sign_in_page(
 
 
 @admin.post("/sign-out")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def sign_out() -> Any:
     """Sign this browser out."""
     guard.end_session()
@@ -91,23 +91,23 @@ def sign_out() -> Any:
 @public
 def first_admin(token: str) -> Any:
     """Make the first admin, by the link that the terminal printed."""
-    if not links.is_first_admin_link_open(token):
+    if not single_use_links.is_first_admin_link_open(token):
         return render_template("first_admin.html", form=None), 404
     form = forms.FirstAdmin(request.form)
-    if not forms.posted():
+    if not forms.is_submitted():
         return render_template("first_admin.html", form=form)
     try:
         if form.validate():
             guard.begin_session(
-                links.set_up_first_admin(
+                single_use_links.set_up_first_admin(
                     token, form.email.data or "", form.name.data or "", form.password.data or ""
                 )
             )
-            return redirect(guard.back_to("/"), 303)
+            return redirect(guard.safe_redirect_target("/"), 303)
     except NotFound:
         return render_template("first_admin.html", form=None), 404
     except Refused as refusal:
-        forms.blame(form, refusal)
+        forms.add_error(form, refusal)
     return render_template("first_admin.html", form=form), 422
 
 
@@ -115,19 +115,19 @@ def first_admin(token: str) -> Any:
 @public
 def set_password(token: str) -> Any:
     """Choose a password, by the link that an admin passed on."""
-    owner = links.password_owner(token)
+    owner = single_use_links.find_password_link_user(token)
     if owner is None:
         return render_template("set_password.html", form=None), 404
     name = owner.name
     form = forms.NewPassword(request.form)
-    if not forms.posted():
+    if not forms.is_submitted():
         return render_template("set_password.html", form=form, name=name)
     try:
         if form.validate():
-            guard.begin_session(links.choose_password(token, form.password.data or ""))
-            return redirect(guard.back_to("/"), 303)
+            guard.begin_session(single_use_links.set_password(token, form.password.data or ""))
+            return redirect(guard.safe_redirect_target("/"), 303)
     except NotFound:
         return render_template("set_password.html", form=None), 404
     except Refused as refusal:
-        forms.blame(form, refusal)
+        forms.add_error(form, refusal)
     return render_template("set_password.html", form=form, name=name), 422

@@ -29,7 +29,7 @@ class HealthNotice:
     passing: bool = False  # the problem ends before anyone can act
 
 
-def health_of(listed: list[Connection]) -> dict[str, HealthNotice]:
+def describe_health(listed: list[Connection]) -> dict[str, HealthNotice]:
     """Return a description of each of these connections that has a problem, by connection id."""
     problems = provider_health.problem_of(connection.id for connection in listed)
     notices = {
@@ -41,28 +41,28 @@ def health_of(listed: list[Connection]) -> dict[str, HealthNotice]:
     # a paused destination needs action, unlike a rate limit, but an unreachable provider is shown
     # before it
     return notices | {
-        connection_id: _pause_notice(pause)
+        connection_id: _describe_pause(pause)
         for connection_id, pause in pauses.items()
         if connection_id not in notices or notices[connection_id].kind == provider_health.SLOWED
     }
 
 
-def _pause_notice(pause: DestinationPause) -> HealthNotice:
+def _describe_pause(pause: DestinationPause) -> HealthNotice:
     next_step = "Then choose Test connection."
     if pause.waiting:
         posts = filters.plural(pause.waiting, "post is waiting and is", "posts are waiting and are")
         next_step += f" {posts} sent once the test passes."
-    text = f"{pause.why} {next_step} Paused since {datetimes.exact(pause.since)}."
+    text = f"{pause.why} {next_step} Paused since {datetimes.format_datetime(pause.since)}."
     return HealthNotice(PAUSED, "hourglass-split", f"Posts to {pause.address} are paused", text)
 
 
 def _provider_notice(connection: Connection, problem: ProviderProblem) -> HealthNotice:
-    provider = integrations.provider_of(connection.integration, connection.title)
+    provider = integrations.provider_name(connection.integration, connection.title)
     waiting = _waiting_text(connections.count_waiting(connection.id))
     if problem.kind == provider_health.SLOWED:
         text = (
-            f"{problem.why} Signpost sends nothing until {datetimes.exact(problem.until)},"
-            f" then continues at a lower rate. {waiting}"
+            f"{problem.why} Signpost sends nothing until "
+            f"{datetimes.format_datetime(problem.until)}, then continues at a lower rate. {waiting}"
         )
         return HealthNotice(
             problem.kind,
@@ -72,11 +72,11 @@ def _provider_notice(connection: Connection, problem: ProviderProblem) -> Health
             problem.until - now() < SHORT_PAUSE,
         )
     next_attempt = (
-        f"Signpost tries again {datetimes.ago(problem.until)}."
+        f"Signpost tries again {datetimes.format_relative(problem.until)}."
         if problem.until > now()
         else "Signpost is trying again now."
     )
-    since = f"Since {datetimes.exact(problem.since)}." if problem.since else ""
+    since = f"Since {datetimes.format_datetime(problem.since)}." if problem.since else ""
     return HealthNotice(
         problem.kind,
         "cloud-slash",

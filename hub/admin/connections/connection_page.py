@@ -10,16 +10,16 @@ from flask import flash, g, make_response, render_template, url_for
 from wtforms import Form
 
 from hub import integrations as integration_registry
-from hub.accounts.limits import TooMany
-from hub.admin.auth.guard import may
+from hub.accounts.rate_limits import RateLimited
+from hub.admin.auth.guard import has_role
 from hub.admin.connections import (
     connection_health,
     integrations,
-    passed_test,
     rules_summary,
     secret_resubmission,
+    send_test_message,
     setup_steps,
-    trial_message,
+    test_result_token,
     webhook_urls,
 )
 from hub.admin.view import datetimes, filters, forms, status_badges
@@ -35,7 +35,7 @@ from hub.signing.chat_invitations import Invitation
 
 
 @dataclass
-class Page:
+class ConnectionPage:
     """The page of a stored connection or a new one."""
 
     cls: type[Integration]
@@ -52,7 +52,7 @@ class Page:
         tested: ConnectionTestResult | None = None,
         limited: str = "",
         status: int = 200,
-        send_form: forms.SendOne | None = None,
+        send_form: forms.TestMessageForm | None = None,
         send_problem: str = "",
         invitation: Invitation | None = None,
     ) -> Any:
@@ -62,31 +62,35 @@ class Page:
         result = tested or (None if limited else _last_failed_test(connection))
         form = form or (tested and tested.form) or self._form(stored)
         if self.typed is not None:
-            secret_resubmission.seal_typed_secrets(self.cls, form, self.typed, g.user.id)
+            secret_resubmission.encrypt_entered_secrets(self.cls, form, self.typed, g.user.id)
         _mark_field(form, result)
-        send_part = trial_message.send_part(self.cls, connection, send_form, send_problem)
-        sent_one = trial_message.was_sent(send_part["last_send"])
+        send_part = send_test_message.build_test_message_context(
+            self.cls, connection, send_form, send_problem
+        )
+        sent_one = send_test_message.was_sent(send_part["last_send"])
         page = render_template(
             "connection.html",
             integration=self.cls,
             connection=connection,
             name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
-            steps=setup_steps.steps(connection, sent_one=sent_one),
+            steps=setup_steps.list_setup_steps(connection, sent_one=sent_one),
             result={"limited": limited} if limited else result,
-            passed=passed_test.seal(tested, g.user.id) or self.passed,
+            passed=test_result_token.encrypt_result(tested, g.user.id) or self.passed,
             simulated=self.simulated,
             simulator_href=_simulator_href(self.cls) if connection is None else "",
             rules=rules_summary.summarize_rules(connection) if connection else [],
-            may=may(Role.ADMIN),
-            **_head_part(connection),
-            **webhook_urls.webhooks_part(self.cls, connection),
+            may=has_role(Role.ADMIN),
+            **_header_context(connection),
+            **webhook_urls.build_webhooks_context(self.cls, connection),
             **send_part,
-            **_posts_part(self.cls, connection, stored, invitation),
+            **_team_posts_context(self.cls, connection, stored, invitation),
         )
         return make_response(page, status)
 
-    def too_many(self, refusal: TooMany, *, send_form: forms.SendOne | None = None) -> Any:
+    def show_rate_limited(
+        self, refusal: RateLimited, *, send_form: forms.TestMessageForm | None = None
+    ) -> Any:
         """Return the page with the message that a limit was exceeded, and when to try again."""
         if send_form is not None:
             answer = self.show(send_form=send_form, send_problem=str(refusal), status=429)
@@ -113,14 +117,16 @@ def find(connection_id: str) -> Connection:
     return db.session.get_one(Connection, connection_id)
 
 
-def end_read() -> None:
+def end_read_transaction() -> None:
     """End the reading transaction, so that none stays open during a call to a provider."""
     db.session.rollback()
 
 
-def page_of(connection: Connection, values: Mapping[str, str] | None = None) -> Page:
+def build_page(connection: Connection, values: Mapping[str, str] | None = None) -> ConnectionPage:
     """Return the page of a stored connection. `values`: the posted settings."""
-    return Page(integration_registry.get(connection.integration), connection.id, typed=values)
+    return ConnectionPage(
+        integration_registry.get(connection.integration), connection.id, typed=values
+    )
 
 
 def _readable_settings(connection: Connection) -> Mapping[str, Any]:
@@ -141,15 +147,15 @@ def _mark_field(form: ConfigForm, result: ConnectionTestResult | None) -> None:
         field.errors = [*field.errors, result.check.title]
 
 
-def _head_part(connection: Connection | None) -> dict[str, Any]:
+def _header_context(connection: Connection | None) -> dict[str, Any]:
     """Return the template variables of the page's head and the notices under it."""
     if connection is None:
         return {"lead": "", "health_notice": None}
-    notice = connection_health.health_of([connection]).get(connection.id)
-    return {"lead": _lead(connection), "health_notice": notice}
+    notice = connection_health.describe_health([connection]).get(connection.id)
+    return {"lead": _subtitle(connection), "health_notice": notice}
 
 
-def _posts_part(
+def _team_posts_context(
     cls: type[Integration],
     connection: Connection | None,
     stored: Mapping[str, Any],
@@ -162,7 +168,7 @@ def _posts_part(
         "events": [(event_type, EVENT_TITLES[event_type]) for event_type in EventType],
         "posted": team_subscriptions.posted_events(connection.id) if connection else [],
         "moved": bool(configured and configured != destination),
-        "invites": cls.supports("invite") and may(Role.ADMIN),
+        "invites": cls.supports("invite") and has_role(Role.ADMIN),
         "invitation": invitation,
     }
 
@@ -171,11 +177,11 @@ def _last_failed_test(connection: Connection | None) -> ConnectionTestResult | N
     """Return the last test of the stored settings if it failed; a passed one is not shown."""
     if connection is None or connection.archived_at is not None:
         return None
-    tested = connection_tests.last_result(connection)
+    tested = connection_tests.get_last_result(connection)
     return tested if tested and not tested.check.ok else None
 
 
-def _lead(connection: Connection) -> str:
+def _subtitle(connection: Connection) -> str:
     sender = connection.sender.rpartition(":")[2]  # without a prefix that names the channel
     text = ""
     if sender and sender != connection.destination:
@@ -185,7 +191,7 @@ def _lead(connection: Connection) -> str:
         text += f" Posts to {connection.destination}."
     if connection.state == ConnectionState.BROKEN:
         waiting = integrations.waiting_text(connections.count_waiting(connection.id))
-        return f"{text} Paused {datetimes.ago(connection.state_at)}. {waiting}".strip()
+        return f"{text} Paused {datetimes.format_relative(connection.state_at)}. {waiting}".strip()
     if connection.enabled and not connection.ready:
         return f"{text} Not tested since the settings changed.".strip()
     return text

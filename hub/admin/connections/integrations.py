@@ -9,7 +9,7 @@ from typing import Any
 from flask import redirect, render_template, request, url_for
 
 from hub import integrations as registry
-from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.connections import connection_health
 from hub.admin.connections.connection_health import HealthNotice
 from hub.admin.view import datetimes
@@ -54,13 +54,13 @@ class Card:
 
 
 @admin.get("/integrations")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def integrations() -> Any:
     """Show all integrations."""
     chosen = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
-    listed = connections.all_connections()
-    notices = connection_health.health_of(listed)
+    listed = connections.list_connections()
+    notices = connection_health.describe_health(listed)
     for connection in listed:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
@@ -88,11 +88,11 @@ def integrations() -> Any:
 
 
 @admin.get("/integrations/<name>")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def integration(name: str) -> Any:
     """Redirect to an integration's only connection, the list of several, or a new one's form."""
     cls = registry.get(name)
-    return redirect(_href(cls, connections.all_connections(cls.name)), 303)
+    return redirect(_href(cls, connections.list_connections(cls.name)), 303)
 
 
 def _rank(state: str) -> int:
@@ -117,8 +117,8 @@ def _card(
         problem = "warn", notices[worst.id].text
     note = plural(len(own), "connection") if len(own) > 1 else ""
     if worst and len(own) == 1 and state == DISABLED:
-        note = f"disabled {datetimes.ago(worst.state_at)}"
-    can_add = own and may(Role.ADMIN)
+        note = f"disabled {datetimes.format_relative(worst.state_at)}"
+    can_add = own and has_role(Role.ADMIN)
     return Card(
         integration=cls,
         state=state,
@@ -133,7 +133,7 @@ def _card(
 
 def _button(state: str | None) -> str:
     """Return the label of a card's button; `state` is None for an integration not set up."""
-    if not may(Role.ADMIN):
+    if not has_role(Role.ADMIN):
         return "Open"
     if state is None:
         return "Set up"
@@ -142,7 +142,7 @@ def _button(state: str | None) -> str:
 
 def _problem(connection: Connection) -> tuple[str, str]:
     count = connections.count_waiting(connection.id)
-    reason = f"Since {datetimes.exact(connection.state_at)}: {connection.state_reason}"
+    reason = f"Since {datetimes.format_datetime(connection.state_at)}: {connection.state_reason}"
     return "bad", f"{reason} {waiting_text(count)}".strip()
 
 

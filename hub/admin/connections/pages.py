@@ -7,17 +7,17 @@ from typing import Any
 from flask import current_app, flash, g, redirect, render_template, request, url_for
 
 from hub import integrations
-from hub.accounts.limits import SAVE, SEND, TEST, TooMany
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.auth.page_limits import limited
+from hub.accounts.rate_limits import SAVE, SEND, TEST, RateLimited
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.connections import (
     connection_page,
-    passed_test,
     secret_resubmission,
+    test_result_token,
     webhook_urls,
 )
-from hub.admin.connections.connection_page import Page
-from hub.admin.overview.damage import describe_damage
+from hub.admin.connections.connection_page import ConnectionPage
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view import confirmation, forms
 from hub.admin.view.filters import plural
 from hub.connections import connection_tests, connections, demo
@@ -33,66 +33,66 @@ from hub.shared import integration_instances
 
 # ── New connections ───────────────────────────────────────────────────────────────────────────────
 @admin.get("/integrations/<name>/new")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def new_connection(name: str) -> Any:
     """Show the form of a connection that is not stored yet."""
     cls = integrations.get(name)
     settings = demo.simulator_settings(cls) if request.args.get("simulator") else None
-    name_form = forms.NameConnection(data={"title": _free_title(cls)})
+    name_form = forms.ConnectionNameForm(data={"title": _find_unused_title(cls)})
     if settings is None:
-        return Page(cls, name_form=name_form).show()
+        return ConnectionPage(cls, name_form=name_form).show()
     values = {field: str(value) for field, value in settings.items() if value}
-    return Page(cls, name_form=name_form, typed=values, simulated=True).show()
+    return ConnectionPage(cls, name_form=name_form, typed=values, simulated=True).show()
 
 
-def _asks_for_test() -> bool:
+def _is_test_requested() -> bool:
     return request.form.get("do") == "test"
 
 
-def _asks_to_save() -> bool:
-    return not _asks_for_test()
+def _is_save_requested() -> bool:
+    return not _is_test_requested()
 
 
-def _posted_page(name: str) -> Page:
+def _posted_page(name: str) -> ConnectionPage:
     """Return the page of a new connection with what was posted to it."""
     cls = integrations.get(name)
-    return Page(
+    return ConnectionPage(
         cls,
-        name_form=forms.NameConnection(request.form),
-        typed=secret_resubmission.values(cls, request.form, g.user.id),
+        name_form=forms.ConnectionNameForm(request.form),
+        typed=secret_resubmission.restore_secrets(cls, request.form, g.user.id),
         simulated=bool(request.form.get("test")) and current_app.extensions["hub.config"].demo,
-        passed="" if _asks_for_test() else request.form.get("passed", ""),
+        passed="" if _is_test_requested() else request.form.get("passed", ""),
     )
 
 
-def _too_many_for_new(refusal: TooMany) -> Any:
-    return _posted_page(**(request.view_args or {})).too_many(refusal)
+def _too_many_for_new(refusal: RateLimited) -> Any:
+    return _posted_page(**(request.view_args or {})).show_rate_limited(refusal)
 
 
 @admin.post("/integrations/<name>/new")
-@needs(Role.ADMIN)
-@limited(TEST, _too_many_for_new, when=_asks_for_test)
-@limited(SAVE, _too_many_for_new, when=_asks_to_save)
+@require_role(Role.ADMIN)
+@rate_limit(TEST, _too_many_for_new, when=_is_test_requested)
+@rate_limit(SAVE, _too_many_for_new, when=_is_save_requested)
 def add_connection(name: str) -> Any:
     """Test or store a new connection."""
     page = _posted_page(name)
     cls = page.cls
     values = page.typed or {}
-    name_form = forms.NameConnection(request.form)
+    name_form = forms.ConnectionNameForm(request.form)
     page.name_form = name_form
     try:
-        if _asks_for_test():
+        if _is_test_requested():
             tested = connection_tests.try_settings(cls.name, page.simulated, values)
             return page.show(tested=tested)
         if not name_form.validate():
             return page.show(status=422)
-        passed = passed_test.read(page.passed, g.user.id)
+        passed = test_result_token.decrypt_result(page.passed, g.user.id)
         title = name_form.title.data or ""
         connection_id = connections.add(cls.name, title, page.simulated, values, passed)
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Refused as refusal:
-        forms.blame(name_form, refusal)
+        forms.add_error(name_form, refusal)
         return page.show(status=refusal.status)
     flash(_next_step(connection_page.find(connection_id)), "good")
     return _redirect_to(connection_id)
@@ -104,8 +104,8 @@ def _next_step(connection: Connection) -> str:
     return "Saved. Test the connection, then enable it."
 
 
-def _free_title(cls: type[Integration]) -> str:
-    taken = {connection.title for connection in connections.all_connections()}
+def _find_unused_title(cls: type[Integration]) -> str:
+    taken = {connection.title for connection in connections.list_connections()}
     title = cls.title
     number = 1
     while title in taken:
@@ -116,58 +116,62 @@ def _free_title(cls: type[Integration]) -> str:
 
 # ── Stored connections ────────────────────────────────────────────────────────────────────────────
 @admin.get("/connections/<slug>")
-@needs(Role.VIEWER)
-@describe_damage("connections")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("connections")
 def connection(slug: str) -> Any:
     """Show a connection, or a notice when its integration is not installed."""
-    stored = connections.by_slug(slug)
+    stored = connections.get_by_slug(slug)
     if stored.integration not in integrations.registry():
         return render_template(
             "connection_missing.html",
             connection=stored,
             waiting=connections.count_waiting(stored.id),
-            may=may(Role.ADMIN),
+            may=has_role(Role.ADMIN),
         )
     return _page(stored).show()
 
 
-def _changed_page(slug: str) -> Page:
+def _changed_page(slug: str) -> ConnectionPage:
     """Return the page of a connection with what was posted to it."""
-    one = connections.by_slug(slug)
+    one = connections.get_by_slug(slug)
     cls = integrations.get(one.integration)
-    page = _page(one, secret_resubmission.values(cls, request.form, g.user.id))
-    page.passed = "" if _asks_for_test() else request.form.get("passed", "")
+    page = _page(one, secret_resubmission.restore_secrets(cls, request.form, g.user.id))
+    page.passed = "" if _is_test_requested() else request.form.get("passed", "")
     return page
 
 
-def _too_many_changes(refusal: TooMany) -> Any:
-    return _changed_page(**(request.view_args or {})).too_many(refusal)
+def _too_many_changes(refusal: RateLimited) -> Any:
+    return _changed_page(**(request.view_args or {})).show_rate_limited(refusal)
 
 
-def _too_many(refusal: TooMany) -> Any:
+def _too_many(refusal: RateLimited) -> Any:
     """Answer with the page of a connection as it is stored."""
-    return _page(connections.by_slug((request.view_args or {})["slug"])).too_many(refusal)
+    return _page(connections.get_by_slug((request.view_args or {})["slug"])).show_rate_limited(
+        refusal
+    )
 
 
 @admin.post("/connections/<slug>")
-@needs(Role.ADMIN)
-@limited(TEST, _too_many_changes, when=_asks_for_test)
-@limited(SAVE, _too_many_changes, when=_asks_to_save)
+@require_role(Role.ADMIN)
+@rate_limit(TEST, _too_many_changes, when=_is_test_requested)
+@rate_limit(SAVE, _too_many_changes, when=_is_save_requested)
 def change_connection(slug: str) -> Any:
     """Test or save the posted settings."""
     page = _changed_page(slug)
     connection_id = page.connection_id
     values = page.typed or {}
     try:
-        if _asks_for_test():
+        if _is_test_requested():
             return page.show(tested=connection_tests.run_test(connection_id, values))
-        saved = connections.save(connection_id, values, passed_test.read(page.passed, g.user.id))
+        saved = connections.save(
+            connection_id, values, test_result_token.decrypt_result(page.passed, g.user.id)
+        )
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return page.show(status=409)
-    flash(*_save_message(connections.by_slug(slug), saved))
+    flash(*_save_message(connections.get_by_slug(slug), saved))
     if saved.deserted:
         flash(DESERTED, "warn")
     return _redirect_to(connection_id)
@@ -195,11 +199,11 @@ def _save_message(connection: Connection, saved: SaveResult) -> tuple[str, str]:
 
 
 @admin.post("/connections/<slug>/test")
-@needs(Role.ADMIN)
-@limited(TEST, _too_many)
+@require_role(Role.ADMIN)
+@rate_limit(TEST, _too_many)
 def retest_connection(slug: str) -> Any:
     """Test the stored settings again; a broken connection that passes is enabled again."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     connection_id = connection.id
     was_broken = connection.state == ConnectionState.BROKEN
     page = _page(connection)
@@ -212,15 +216,15 @@ def retest_connection(slug: str) -> Any:
 
 
 def _enabling_tests() -> bool:
-    return connections.needs_test(connections.by_slug((request.view_args or {})["slug"]))
+    return connections.needs_test(connections.get_by_slug((request.view_args or {})["slug"]))
 
 
 @admin.post("/connections/<slug>/enable")
-@needs(Role.ADMIN)
-@limited(TEST, _too_many, when=_enabling_tests)
+@require_role(Role.ADMIN)
+@rate_limit(TEST, _too_many, when=_enabling_tests)
 def enable_connection(slug: str) -> Any:
     """Enable a connection, after a test where one is needed."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     connection_id = connection.id
     page = _page(connection)
     try:
@@ -234,11 +238,11 @@ def enable_connection(slug: str) -> Any:
 
 
 @admin.route("/connections/<slug>/disable", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def disable_connection(slug: str) -> Any:
     """Ask for confirmation, and disable a connection."""
-    connection = connections.by_slug(slug)
-    if not forms.posted():
+    connection = connections.get_by_slug(slug)
+    if not forms.is_submitted():
         return _confirm_disabling(connection)
     connection_id = connection.id
     connections.disable(connection_id)
@@ -250,7 +254,7 @@ def _confirm_disabling(connection: Connection) -> str:
     page_url = url_for("admin.connection", slug=connection.slug)
     count = connections.count_waiting(connection.id)
     queued = plural(count, "message is", "messages are")
-    routes = connections.routes_naming(connection.id)
+    routes = connections.describe_routes_using(connection.id)
     return confirmation.ask(
         f"Disable {connection.title}",
         [
@@ -269,18 +273,18 @@ def _confirm_disabling(connection: Connection) -> str:
     )
 
 
-def _too_many_messages(refusal: TooMany) -> Any:
-    one = connections.by_slug((request.view_args or {})["slug"])
-    return _page(one).too_many(refusal, send_form=forms.SendOne(request.form))
+def _too_many_messages(refusal: RateLimited) -> Any:
+    one = connections.get_by_slug((request.view_args or {})["slug"])
+    return _page(one).show_rate_limited(refusal, send_form=forms.TestMessageForm(request.form))
 
 
 @admin.post("/connections/<slug>/send")
-@needs(Role.OPERATOR)
-@limited(SEND, _too_many_messages)
-def send_one(slug: str) -> Any:
+@require_role(Role.OPERATOR)
+@rate_limit(SEND, _too_many_messages)
+def send_test_message(slug: str) -> Any:
     """Send a test message."""
-    connection = connections.by_slug(slug)
-    form = forms.SendOne(request.form)
+    connection = connections.get_by_slug(slug)
+    form = forms.TestMessageForm(request.form)
     page = _page(connection)
     connection_id = connection.id
     text = f"Test message from Signpost, sent over {connection.title}."
@@ -289,12 +293,12 @@ def send_one(slug: str) -> Any:
             return page.show(send_form=form, status=422)
         message_id = direct.send_message(
             connection_id=connection_id,
-            to=forms.normal_address(page.cls.address, form.to),
+            to=forms.normalize_address(page.cls.address, form.to),
             text=text,
         )
     except Refused as refusal:
         if refusal.field == "to":
-            forms.blame(form, refusal)
+            forms.add_error(form, refusal)
             return page.show(send_form=form, status=refusal.status)
         return page.show(send_form=form, send_problem=str(refusal), status=refusal.status)
     connections.record_test_message(connection_id, message_id)
@@ -302,18 +306,18 @@ def send_one(slug: str) -> Any:
 
 
 @admin.post("/connections/<slug>/do/<action>")
-@needs(Role.ADMIN)
-@limited(TEST, _too_many)
+@require_role(Role.ADMIN)
+@rate_limit(TEST, _too_many)
 def connection_action(slug: str, action: str) -> Any:
     """Run an action that an integration offers, such as setting its webhook."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     if action not in integrations.get(connection.integration).actions:
         raise NotFound("unknown_action", "This connection does not have this action.")
     connection_id = connection.id
-    webhook_url = webhook_urls.webhook_of(connection)
+    webhook_url = webhook_urls.get_webhook_url(connection)
     try:
         instance = integration_instances.instance(connection)
-        connection_page.end_read()
+        connection_page.end_read_transaction()
         flash(str(getattr(instance, action)(webhook_url)), "good")
     except HubError as problem:
         flash(str(problem), "bad")
@@ -322,14 +326,14 @@ def connection_action(slug: str, action: str) -> Any:
 
 # ── Rename and archive ────────────────────────────────────────────────────────────────────────────
 @admin.route("/connections/<slug>/rename", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def rename_connection(slug: str) -> Any:
     """Ask for another name, and rename a connection."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     form = forms.RenameConnection(
         request.form, data={"title": connection.title, "slug": connection.slug}
     )
-    if not forms.posted():
+    if not forms.is_submitted():
         return _confirm(connection, "rename", form)
     connection_id = connection.id
     try:
@@ -340,8 +344,8 @@ def rename_connection(slug: str) -> Any:
                 _warn_of_old_webhook(connection)
             return _redirect_to(connection_id)
     except Refused as refusal:
-        forms.blame(form, refusal)
-    return _confirm(connections.by_slug(slug), "rename", form), 422
+        forms.add_error(form, refusal)
+    return _confirm(connections.get_by_slug(slug), "rename", form), 422
 
 
 def _warn_of_old_webhook(connection: Connection) -> None:
@@ -356,11 +360,11 @@ def _warn_of_old_webhook(connection: Connection) -> None:
 
 
 @admin.route("/connections/<slug>/archive", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def archive_connection(slug: str) -> Any:
     """Ask for confirmation, and archive a connection."""
-    connection = connections.by_slug(slug)
-    if not forms.posted():
+    connection = connections.get_by_slug(slug)
+    if not forms.is_submitted():
         return _confirm(connection, "archive")
     title = connection.title
     connections.archive(connection.id)
@@ -377,11 +381,11 @@ def _confirm(
         action=action,
         form=form,
         waiting=connections.count_waiting(connection.id),
-        routes=connections.routes_naming(connection.id),
+        routes=connections.describe_routes_using(connection.id),
     )
 
 
-_page = connection_page.page_of
+_page = connection_page.build_page
 
 
 def _redirect_to(connection_id: str, anchor: str | None = None) -> Any:

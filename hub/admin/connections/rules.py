@@ -11,9 +11,9 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, StringField, TextAreaField, TimeField
 from wtforms.validators import InputRequired, Optional
 
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.overview.damage import describe_damage
-from hub.admin.view.forms import blame
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
+from hub.admin.view.forms import add_error
 from hub.admin.view.status_badges import channel_title
 from hub.connections import connections
 from hub.connections import rules as stored_rules
@@ -112,29 +112,29 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 
 
 @admin.get("/connections/<slug>/rules")
-@needs(Role.VIEWER)
-@describe_damage("connections")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("connections")
 def connection_rules(slug: str) -> Any:
     """Show the rules of a connection."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     values = _form_values(policy.rules_of(connection.info))
     return _page(connection, RulesForm(formdata=None, data=values))
 
 
 @admin.post("/connections/<slug>/rules")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def change_connection_rules(slug: str) -> Any:
     """Save the rules of a connection."""
     form = RulesForm(request.form)
-    connection_id = connections.by_slug(slug).id
+    connection_id = connections.get_by_slug(slug).id
     try:
         if form.validate():
             stored_rules.save(connection_id, _rules_from(form))
             flash("Changes saved. They apply to new and waiting messages.", "good")
             return redirect(url_for("admin.connection_rules", slug=slug), 303)
     except Refused as refusal:
-        blame(form, refusal)
-    return _page(connections.by_slug(slug), form), 422
+        add_error(form, refusal)
+    return _page(connections.get_by_slug(slug), form), 422
 
 
 def _page(connection: Connection, form: RulesForm) -> str:
@@ -150,7 +150,7 @@ def _page(connection: Connection, form: RulesForm) -> str:
         spent=spent,
         near_limit=spent is not None and spent.share(current) >= spending.ALERT,
         channel=channel_title(connection.channel),
-        may_change=may(Role.ADMIN) and connection.archived_at is None,
+        may_change=has_role(Role.ADMIN) and connection.archived_at is None,
     )
 
 

@@ -24,7 +24,9 @@ SUFFIX = "-kept"
 LIFETIME = 3600  # seconds
 
 
-def values(cls: type[Integration], posted: Mapping[str, str], user_id: str) -> dict[str, str]:
+def restore_secrets(
+    cls: type[Integration], posted: Mapping[str, str], user_id: str
+) -> dict[str, str]:
     """Return the posted settings, with blank secrets replaced by those typed before."""
     form = cls.Form()
     settings = {field.name: posted[field.name] for field in form if field.name in posted}
@@ -33,11 +35,11 @@ def values(cls: type[Integration], posted: Mapping[str, str], user_id: str) -> d
     for field in form:
         if isinstance(field, SecretField) and not settings.get(field.name, "").strip():
             sealed = posted.get(field.name + SUFFIX, "")
-            settings[field.name] = _unseal(cls, field, settings, user_id, sealed)
+            settings[field.name] = _decrypt(cls, field, settings, user_id, sealed)
     return settings
 
 
-def seal_typed_secrets(
+def encrypt_entered_secrets(
     cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], user_id: str
 ) -> None:
     """Add the typed secrets to a form that is shown again, encrypted."""
@@ -45,19 +47,19 @@ def seal_typed_secrets(
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
             sealed = keyring().seal_json(
-                form_secret(field.name), _row_of(cls, field, typed, user_id), value
+                form_secret(field.name), _encryption_context(cls, field, typed, user_id), value
             )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
 
-def _unseal(
+def _decrypt(
     cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, sealed: str
 ) -> str:
     """Return the secret in a hidden field; '' when it is expired, damaged or for other settings."""
     try:
         value: Any = keyring().open_json(
             form_secret(field.name),
-            _row_of(cls, field, typed, user_id),
+            _encryption_context(cls, field, typed, user_id),
             base64.urlsafe_b64decode(sealed.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):
@@ -66,7 +68,7 @@ def _unseal(
     return str(secret) if time.time() - sealed_at < LIFETIME else ""
 
 
-def _row_of(
+def _encryption_context(
     cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str
 ) -> str:
     return "\0".join((user_id, cls.name, *(typed.get(name, "").strip() for name in field.bound_to)))

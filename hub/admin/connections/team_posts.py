@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import flash, redirect, request, url_for
 
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.connections import connection_page
 from hub.connections import connections
 from hub.core.errors import Conflict
@@ -15,10 +15,10 @@ from hub.signing import chat_invitations, team_subscriptions
 
 
 @admin.post("/connections/<slug>/posts")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def change_posts(slug: str) -> Any:
     """Save the events that a connection posts."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     posted = request.form.getlist("events")
     chosen = [event_type for event_type in EventType if event_type in posted]
     try:
@@ -30,13 +30,13 @@ def change_posts(slug: str) -> Any:
 
 
 @admin.post("/connections/<slug>/invite")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def invite_team(slug: str) -> Any:
     """Create a link that adds a connection to a group."""
-    connection = connections.by_slug(slug)
+    connection = connections.get_by_slug(slug)
     try:
         invitation = chat_invitations.invite_team(connection.id)
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return redirect(url_for("admin.connection", slug=slug), 303)
-    return connection_page.page_of(connections.by_slug(slug)).show(invitation=invitation)
+    return connection_page.build_page(connections.get_by_slug(slug)).show(invitation=invitation)

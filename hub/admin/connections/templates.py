@@ -12,10 +12,10 @@ from sqlalchemy import select
 from wtforms import SelectField, StringField
 
 from hub import integrations
-from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.view import confirmation
-from hub.admin.view.forms import blame
-from hub.admin.view.template_titles import title_of
+from hub.admin.view.forms import add_error
+from hub.admin.view.template_titles import template_title
 from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
@@ -64,12 +64,12 @@ class TemplateRow:
         }
 
     @property
-    def unusable(self) -> bool:
+    def is_unusable(self) -> bool:
         """True when the template is mapped but can no longer be sent."""
-        return bool(self.mappings) and (self.row.state != APPROVED or self.changed)
+        return bool(self.mappings) and (self.row.state != APPROVED or self.is_outdated)
 
     @staticmethod
-    def values_of(mapping: TemplateMapping) -> list[tuple[str, str]]:
+    def map_variables(mapping: TemplateMapping) -> list[tuple[str, str]]:
         """Return each variable of the provider's template, with the name of its value."""
         return [
             (f"{{{{{variable}}}}}", name.replace("_", " "))
@@ -77,13 +77,13 @@ class TemplateRow:
         ]
 
     @property
-    def changed(self) -> bool:
+    def is_outdated(self) -> bool:
         """True when a mapping does not fill the template's current variables."""
         return any(not fits(mapping.variables, self.row.variables) for mapping in self.mappings)
 
 
 @admin.get("/templates")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def templates() -> Any:
     """Show Signpost's message texts and the templates at providers."""
     listed = db.session.scalars(
@@ -96,15 +96,18 @@ def templates() -> Any:
     ]
     return render_template(
         "templates.html",
-        texts=[(title_of(template), template, version) for template, version in _texts()],
+        texts=[
+            (template_title(template), template, version)
+            for template, version in _newest_templates()
+        ],
         provider_lists=provider_lists,
-        may_change=may(Role.ADMIN),
-        names=_names(),
+        may_change=has_role(Role.ADMIN),
+        names=_mappable_titles(),
     )
 
 
 @admin.post("/templates/sync/<slug>")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def sync_templates(slug: str) -> Any:
     """Fetch the templates of a connection from its provider."""
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug)) or abort(404)
@@ -120,7 +123,7 @@ def sync_templates(slug: str) -> Any:
 
 
 @admin.route("/templates/<template_id>", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def map_template(template_id: str) -> Any:
     """Map a provider's template to a message text."""
     row = db.session.get(ProviderTemplate, template_id) if is_id("ptp", template_id) else None
@@ -147,7 +150,7 @@ def map_template(template_id: str) -> Any:
             chosen,
         )
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _mapping_page(row, form, chosen), 422
     flash(f"{row.name} is now used for {form['name'].data}.", "good")
     return redirect(url_for("admin.templates"), 303)
@@ -158,7 +161,7 @@ def _mapping_page(row: ProviderTemplate, form: FlaskForm, chosen: Mapping[str, A
 
 
 @admin.route("/templates/mappings/<mapping_id>/remove", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def unmap_template(mapping_id: str) -> Any:
     """Ask for confirmation, and remove a mapping."""
     if request.method == "GET":
@@ -175,7 +178,7 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
     list_url = url_for("admin.templates")
     row = db.session.get_one(ProviderTemplate, mapping.provider_template_id)
     connection = db.session.get_one(Connection, mapping.connection_id)
-    text = _names().get(mapping.name, mapping.name)
+    text = _mappable_titles().get(mapping.name, mapping.name)
     return confirmation.ask(
         f"Remove mapping of {row.name}",
         [
@@ -209,7 +212,7 @@ def _template_rows(connection_id: str) -> list[TemplateRow]:
     return rows
 
 
-def _texts() -> list[tuple[Template, TemplateVersion]]:
+def _newest_templates() -> list[tuple[Template, TemplateVersion]]:
     """Return Signpost's templates, each with its newest version."""
     query = select(Template, TemplateVersion).join(
         TemplateVersion, TemplateVersion.template_id == Template.id
@@ -221,11 +224,11 @@ def _texts() -> list[tuple[Template, TemplateVersion]]:
     return list(newest.values())
 
 
-def _names() -> dict[str, str]:
+def _mappable_titles() -> dict[str, str]:
     """Return the titles of templates that a provider's template can replace: those for signers."""
     return {
-        template.name: title_of(template)
-        for template, _ in _texts()
+        template.name: template_title(template)
+        for template, _ in _newest_templates()
         if template.channel != Channel.CHAT
     }
 
@@ -233,7 +236,7 @@ def _names() -> dict[str, str]:
 def _form(
     row: ProviderTemplate, values: Mapping[str, str], mapping: TemplateMapping | None
 ) -> FlaskForm:
-    names = _names()
+    names = _mappable_titles()
     similar = next(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )

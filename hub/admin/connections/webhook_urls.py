@@ -15,7 +15,7 @@ from hub.models import Connection
 from hub.shared import integration_instances
 
 
-def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict[str, Any]:
+def build_webhooks_context(cls: type[Integration], connection: Connection | None) -> dict[str, Any]:
     """Return the template variables of the panel with webhook URLs."""
     return {
         "webhooks": _webhooks(cls, connection),
@@ -23,7 +23,7 @@ def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict
     }
 
 
-def webhook_of(connection: Connection) -> str:
+def get_webhook_url(connection: Connection) -> str:
     """Return a connection's webhook URL; '' when its integration has no webhooks."""
     path = next(iter(integrations.get(connection.integration).webhooks), "")
     return _url(path, connection) if path else ""
@@ -45,7 +45,7 @@ def _label(cls: type[Integration], path: str, method: str, connection: Connectio
     if path == cls.status_path:
         return _status_label(cls, connection)
     summary = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
-    return summary or filters.initial(path)
+    return summary or filters.capitalize_first(path)
 
 
 def _status_label(cls: type[Integration], connection: Connection | None) -> str:

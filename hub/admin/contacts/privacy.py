@@ -10,11 +10,11 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
-from hub.admin.auth.guard import admin, needs
-from hub.admin.overview.damage import describe_damage
+from hub.admin.auth.guard import admin, require_role
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view.filters import plural
-from hub.admin.view.forms import blame
-from hub.admin.view.message_rows import name_of
+from hub.admin.view.forms import add_error
+from hub.admin.view.message_rows import contact_name
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.db.store import transaction
@@ -38,8 +38,8 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
 
 
 @admin.get("/contacts/<contact_id>/data")
-@needs(Role.ADMIN)
-@describe_damage("contacts")
+@require_role(Role.ADMIN)
+@show_damaged_row_notice("contacts")
 def contact_data(contact_id: str) -> Response:
     """Return all data stored about a contact, as a JSON file."""
     data = personal_data.collect_personal_data(contact_id)
@@ -58,15 +58,15 @@ def _record_export(contact_id: str) -> None:
 
 
 @admin.get("/contacts/<contact_id>/erase")
-@needs(Role.ADMIN)
-@describe_damage("contacts")
+@require_role(Role.ADMIN)
+@show_damaged_row_notice("contacts")
 def confirm_erasure(contact_id: str) -> Any:
     """Ask for confirmation of an erasure."""
     return _page(erasure.find_contact(contact_id), EraseForm(formdata=None))
 
 
 @admin.post("/contacts/<contact_id>/erase")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def erase_contact(contact_id: str) -> Any:
     """Erase a person."""
     form = EraseForm(request.form)
@@ -81,7 +81,7 @@ def erase_contact(contact_id: str) -> Any:
             )
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
     return _page(erasure.find_contact(contact_id), form), 422
 
 
@@ -89,8 +89,8 @@ def _page(contact: Contact, form: EraseForm) -> str:
     return render_template(
         "erase.html",
         contact=contact,
-        name=name_of(contact),
+        name=contact_name(contact),
         form=form,
         messages=erasure.count_messages(contact.id),
-        others=[(other, name_of(other)) for other in erasure.other_contacts(contact)],
+        others=[(other, contact_name(other)) for other in erasure.other_contacts(contact)],
     )

@@ -11,10 +11,10 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub.accounts import sources
-from hub.admin.auth.guard import accepts_body, admin, may, needs
+from hub.admin.auth.guard import accepts_body, admin, has_role, require_role
 from hub.admin.view.filters import phone, plural
-from hub.admin.view.forms import blame
-from hub.admin.view.pagination import page
+from hub.admin.view.forms import add_error
+from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address, Channel, Role
@@ -83,14 +83,14 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
 
 
 @admin.get("/opt-outs")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def suppressions() -> Any:
     """List opt-outs, newest first."""
     return _page()
 
 
 @admin.post("/opt-outs")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def add_suppression() -> Any:
     """Opt out an address."""
     form = OptOutForm()
@@ -105,7 +105,7 @@ def add_suppression() -> Any:
             test=bool(form.test.data),
         )
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(form), 422
     shown_address = phone(form.address.data) if kind == Address.PHONE else form.address.data
     flash(
@@ -116,7 +116,7 @@ def add_suppression() -> Any:
 
 
 @admin.route("/opt-outs/<suppression_id>", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def remove_opt_out(suppression_id: str) -> Any:
     """Ask for the reason, and remove an opt-out."""
     form = type(
@@ -138,13 +138,13 @@ def remove_opt_out(suppression_id: str) -> Any:
         flash(str(problem), "warn")
         return redirect(url_for("admin.suppressions"), 303)
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return render_template("open_again.html", form=form, opt_out=_row(opt_out)), 422
     return render_template("open_again.html", form=form, opt_out=_row(opt_out))
 
 
 @admin.post("/opt-outs/import")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 @accepts_body(MAX_FILE_SIZE)
 def import_suppressions() -> Any:
     """Add every opt-out or consent of a file, and list the refused lines."""
@@ -154,13 +154,13 @@ def import_suppressions() -> Any:
     try:
         report = IMPORTS[form.kind.data or ""](form.file.data.read(), test=bool(form.test.data))
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(form_import=form), 422
     return _page(report=report, report_title=_report_title(form.kind.data or "", report))
 
 
 @admin.get("/opt-outs/files/<kind>")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def export_suppressions(kind: str) -> Response:
     """Return all opt-outs or all consents as a CSV file."""
     if kind not in EXPORTS:
@@ -191,7 +191,7 @@ def _page(
     except Refused as refusal:
         problem = str(refusal)
         query = opt_outs.list_opt_outs(lifted=lifted)
-    listed = page(query, Suppression.id, "sup", active_filters)
+    listed = paginate_query(query, Suppression.id, "sup", active_filters)
     chips = [
         {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {
@@ -204,7 +204,7 @@ def _page(
     addressed = opt_outs.with_addresses(listed.rows)
     return render_template(
         "suppressions.html",
-        source_names=sources.names(),
+        source_names=sources.source_names_by_id(),
         rows=unreadable_rows.readable_rows("suppressions", addressed, _row),
         filters=chips,
         q=q,
@@ -212,11 +212,13 @@ def _page(
         lifted=lifted,
         newer=listed.newer,
         older=listed.older,
-        form=(form or OptOutForm(formdata=None)) if may(Role.OPERATOR) else None,
+        form=(form or OptOutForm(formdata=None)) if has_role(Role.OPERATOR) else None,
         form_import=(
-            (form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None
+            (form_import or ImportForm(formdata=None, prefix="file-"))
+            if has_role(Role.ADMIN)
+            else None
         ),
-        may_lift=may(Role.ADMIN),
+        may_lift=has_role(Role.ADMIN),
         report=report,
         report_title=report_title,
         max_refused_lines=MAX_REFUSED_LINES,

@@ -6,14 +6,14 @@ from typing import Any
 
 from flask import Response, render_template, url_for
 
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.documentation import rendering
 from hub.core.vocabulary import Role
 
 
 @admin.get("/docs", defaults={"slug": ""})
 @admin.get("/docs/<path:slug>")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def docs(slug: str) -> Any:
     """Show a page of the documentation."""
     return render_template(
@@ -25,7 +25,7 @@ def docs(slug: str) -> Any:
 
 
 @admin.get("/docs/images/<name>")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def docs_image(name: str) -> Any:
     """Send an image of the documentation."""
     return Response(rendering.find_image(name).read_bytes(), mimetype="image/png")

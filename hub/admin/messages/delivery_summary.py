@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from flask import url_for
 
 from hub import integrations
-from hub.admin.view.datetimes import clock, exact
+from hub.admin.view.datetimes import format_datetime, format_time
 from hub.admin.view.filters import duration
 from hub.core.vocabulary import Status
 from hub.integrations.base import Problem
@@ -124,7 +124,7 @@ def _quiet_hours(situation: Situation) -> DeliverySummary | None:
     message = situation.message
     if situation.status != Status.QUEUED or message.code != policy.QUIET or not message.due_at:
         return None
-    title = f"Waiting for the end of quiet hours: {exact(message.due_at)}."
+    title = f"Waiting for the end of quiet hours: {format_datetime(message.due_at)}."
     return DeliverySummary("info", title, _problem_text(situation))
 
 
@@ -132,7 +132,7 @@ def _retry(situation: Situation) -> DeliverySummary | None:
     message = situation.message
     if situation.status != Status.QUEUED or not message.tries or not message.due_at:
         return None
-    title = f"Next attempt at {clock(message.due_at)[:8]}."
+    title = f"Next attempt at {format_time(message.due_at)[:8]}."
     return DeliverySummary("info", title, _problem_text(situation))
 
 
@@ -141,15 +141,17 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
         return None
     connection = situation.connection
     summary = _by_status(situation)
-    if not integrations.reports(connection.integration):
-        provider = integrations.provider_of(connection.integration, "the provider")
+    if not integrations.reports_delivery(connection.integration):
+        provider = integrations.provider_name(connection.integration, "the provider")
         text = (
             "This provider does not report delivery. Check the channel in the provider’s app, or"
             " resend the message."
         )
         summary = replace(summary, title=f"Accepted by {provider}.", text=text)
     if (due_at := situation.message.due_at) and connection.enabled:
-        next_step = f"If no report arrives, Signpost asks the provider at {clock(due_at)[:5]}."
+        next_step = (
+            f"If no report arrives, Signpost asks the provider at {format_time(due_at)[:5]}."
+        )
         summary = replace(summary, text=f"{summary.text} {next_step}")
     return summary
 

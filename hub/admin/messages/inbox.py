@@ -11,13 +11,13 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.contacts import detail, opt_out_notes
-from hub.admin.contacts.opt_out_notes import Note
-from hub.admin.overview.damage import describe_damage
-from hub.admin.view.forms import blame
-from hub.admin.view.message_rows import first_words, name_of, says
-from hub.admin.view.pagination import paged
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.contacts import contact_page, opt_out_descriptions
+from hub.admin.contacts.opt_out_descriptions import OptOutDescription
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
+from hub.admin.view.forms import add_error
+from hub.admin.view.message_rows import contact_name, first_words, preview_text
+from hub.admin.view.pagination import paginate
 from hub.core.errors import Conflict, DecryptionError, Refused, SendError
 from hub.core.vocabulary import Role
 from hub.messaging.compose import sent_text
@@ -27,7 +27,7 @@ from hub.messaging.inbox.conversations import ConversationEntry, ConversationSum
 from hub.models import MessageBody
 
 
-class AnswerForm(FlaskForm):  # type: ignore[misc]
+class ReplyForm(FlaskForm):  # type: ignore[misc]
     """An operator's reply."""
 
     text = TextAreaField("Your reply", render_kw={"rows": 3})
@@ -92,12 +92,12 @@ class ConversationLine:
 
 
 @admin.get("/inbox")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def inbox() -> Any:
     """List conversations, newest first."""
     only_unread = request.args.get("show") == "unread"
     active_filters = {"show": "unread"} if only_unread else {}
-    listed = paged(
+    listed = paginate(
         lambda before, after, limit: conversations.newest_conversations(
             limit, before, after, unread=only_unread
         ),
@@ -126,31 +126,31 @@ def inbox() -> Any:
 
 
 @admin.get("/inbox/<conversation_id>")
-@needs(Role.VIEWER)
-@describe_damage("conversations")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("conversations")
 def conversation(conversation_id: str) -> Any:
     """Show a conversation."""
-    return _page(conversation_id, AnswerForm())
+    return _page(conversation_id, ReplyForm())
 
 
 @admin.post("/inbox/<conversation_id>")
-@needs(Role.OPERATOR)
-def answer(conversation_id: str) -> Any:
+@require_role(Role.OPERATOR)
+def send_reply(conversation_id: str) -> Any:
     """Send a reply."""
-    form = AnswerForm()
+    form = ReplyForm()
     try:
         conversations.send_reply(conversation_id, form.text.data or "")
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return _page(conversation_id, form), 409
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(conversation_id, form), 422
     return redirect(url_for("admin.conversation", conversation_id=conversation_id) + "#last", 303)
 
 
 @admin.post("/inbox/<conversation_id>/read")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def mark_read(conversation_id: str) -> Any:
     """Mark a conversation as read."""
     conversations.mark_read(conversation_id)
@@ -158,7 +158,7 @@ def mark_read(conversation_id: str) -> Any:
 
 
 @admin.get("/inbox/files/<inbound_id>/<position>")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def inbound_file(inbound_id: str, position: str) -> Response:
     """Return a file that a person sent, fetched from the provider, as a download."""
     try:
@@ -177,7 +177,7 @@ def inbound_file(inbound_id: str, position: str) -> Response:
     return response
 
 
-def _page(conversation_id: str, form: AnswerForm) -> str:
+def _page(conversation_id: str, form: ReplyForm) -> str:
     summary = conversations.get_conversation(conversation_id)
     name = _name(summary, conversations.last_bodies([summary]).get(summary.row.id))
     return render_template(
@@ -186,16 +186,16 @@ def _page(conversation_id: str, form: AnswerForm) -> str:
         name=name,
         lines=_lines(summary),
         form=form,
-        may_answer=may(Role.OPERATOR),
+        may_answer=has_role(Role.OPERATOR),
         opt_out=_opt_out(summary),
         window=_window(summary),
     )
 
 
-def _opt_out(summary: ConversationSummary) -> Note | None:
+def _opt_out(summary: ConversationSummary) -> OptOutDescription | None:
     """Return the reason why the contact receives no messages over this connection, or None."""
     find_opt_out = conversations.find_opt_out(summary)
-    return opt_out_notes.notes([find_opt_out])[0] if find_opt_out else None
+    return opt_out_descriptions.describe_opt_outs([find_opt_out])[0] if find_opt_out else None
 
 
 def _row(summary: ConversationSummary, body: MessageBody | None) -> Row:
@@ -216,14 +216,14 @@ def _row(summary: ConversationSummary, body: MessageBody | None) -> Row:
 def _name(summary: ConversationSummary, body: MessageBody | None) -> str:
     """Return the contact's name. An unknown sender is shown with the name in the message."""
     if summary.contact is not None:
-        return name_of(summary.contact)
+        return contact_name(summary.contact)
     sender = _content(body).get("name", "")
     return f"Unknown sender ({sender})" if sender else "Unknown sender"
 
 
 def _last_message(body: MessageBody | None) -> str:
     """Return the text of a message, or a description of its other content."""
-    text = says(body)
+    text = preview_text(body)
     if body is None or text:
         return text
     content = _content(body)
@@ -258,7 +258,7 @@ def _content_view(content: dict[str, Any]) -> ContentView:
 
 def _window(summary: ConversationSummary) -> str:
     """Return the state of the session window_closes_at, '' for a connection without windows."""
-    return detail.window_label(summary.window_closes_at) if summary.has_window else ""
+    return contact_page.describe_window(summary.window_closes_at) if summary.has_window else ""
 
 
 def _lines(summary: ConversationSummary) -> list[ConversationLine]:

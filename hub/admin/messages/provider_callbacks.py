@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl
 from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import literal_column, select
 
-from hub.admin.auth.guard import admin, back_to, may, needs
-from hub.admin.view.datetimes import clock
+from hub.admin.auth.guard import admin, has_role, require_role, safe_redirect_target
+from hub.admin.view.datetimes import format_time
 from hub.admin.view.filters import plural
-from hub.admin.view.pagination import page
+from hub.admin.view.pagination import paginate_query
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -41,16 +41,16 @@ class CallbackEntry:
 
 
 @admin.get("/receipts")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def callbacks() -> Any:
     """List the callbacks that could not be processed, newest first."""
     # the same condition as the index, so that the database uses it
     failed = select(ProviderCallback).where(ProviderCallback.error != literal_column("''"))
-    listed = page(failed, ProviderCallback.id, "rcp", {})
+    listed = paginate_query(failed, ProviderCallback.id, "rcp", {})
     return render_template(
         "provider_callbacks.html",
         callbacks=_entries(listed.rows),
-        may_replay=may(Role.OPERATOR),
+        may_replay=has_role(Role.OPERATOR),
         minutes=process_callbacks.LOOK_FOR.seconds // 60,
         newer=listed.newer,
         older=listed.older,
@@ -58,22 +58,24 @@ def callbacks() -> Any:
 
 
 @admin.post("/receipts/<callback_id>/replay")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def replay_callback(callback_id: str) -> Any:
     """Replay one callback."""
     if not is_id("rcp", callback_id) or db.session.get(ProviderCallback, callback_id) is None:
         abort(404)
-    flash(*callback_summary(replay.replay(Selection(callback_id=callback_id))))
-    return redirect(back_to(request.form.get("next") or url_for("admin.callbacks")), 303)
+    flash(*summarize_replay(replay.replay(Selection(callback_id=callback_id))))
+    return redirect(
+        safe_redirect_target(request.form.get("next") or url_for("admin.callbacks")), 303
+    )
 
 
 @admin.post("/messages/<message_id>/replay")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def replay_message(message_id: str) -> Any:
     """Replay the callbacks of a message."""
     if not is_id("msg", message_id) or db.session.get(Message, message_id) is None:
         abort(404)
-    flash(*callback_summary(replay.replay(Selection(message=message_id))))
+    flash(*summarize_replay(replay.replay(Selection(message=message_id))))
     return redirect(url_for("admin.message", message_id=message_id), 303)
 
 
@@ -109,7 +111,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")  # the subject of a webhook that names no me
 
 def _text(row: ProviderCallback) -> str:
     """Return the content of a callback, one field a line."""
-    line = f"{clock(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
+    line = f"{format_time(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
     try:
         content = row.request
     except DecryptionError as problem:
@@ -125,11 +127,11 @@ def _text(row: ProviderCallback) -> str:
     )
 
 
-def callback_summary(report: Report) -> tuple[str, str]:
+def summarize_replay(report: Report) -> tuple[str, str]:
     """Return the sentences about the result of a replay, and their tone."""
     if not report.read:
         return "No stored callback matches, so nothing was replayed.", "info"
-    sentences = [_result_of(report)]
+    sentences = [_describe_result(report)]
     if report.removed:
         sentences.append(
             f"{plural(report.removed, 'callback')} could not be read, because the content"
@@ -149,7 +151,7 @@ def callback_summary(report: Report) -> tuple[str, str]:
     return " ".join(sentences), "good" if report.missed else "info"
 
 
-def _result_of(report: Report) -> str:
+def _describe_result(report: Report) -> str:
     replayed = f"Replayed {plural(report.read, 'callback')}"
     if report.new:
         singular = "status event was missing and has been"

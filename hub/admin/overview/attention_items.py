@@ -113,7 +113,7 @@ def _disabled_connections(disabled: list[Connection]) -> Iterator[AttentionItem]
 
 
 def _unhealthy_connections(sending: list[Connection]) -> Iterator[AttentionItem]:
-    health = connection_health.health_of(sending)
+    health = connection_health.describe_health(sending)
     for connection in sending:
         problem = health.get(connection.id)
         if problem is not None and not problem.passing:

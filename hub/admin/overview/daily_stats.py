@@ -47,7 +47,7 @@ class DailyStats:
         )
         return self.count(IN_PROGRESS, channel) - unreported
 
-    def silent(self, channel: str) -> bool:
+    def reports_no_deliveries(self, channel: str) -> bool:
         """Return whether a channel reports no deliveries at all."""
         return bool(self.unreported.get(channel)) and not self.count(ARRIVED, channel)
 

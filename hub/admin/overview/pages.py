@@ -10,10 +10,10 @@ from typing import Any
 from flask import current_app, render_template, url_for
 from sqlalchemy import select
 
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.overview import attention_items, daily_stats
 from hub.admin.overview.daily_stats import ARRIVED, LOST, DailyStats
-from hub.admin.view.datetimes import local, write_date
+from hub.admin.view.datetimes import format_date, local
 from hub.admin.view.filters import duration, number, percent
 from hub.admin.view.message_rows import rows
 from hub.core.config import Config
@@ -26,7 +26,7 @@ NEWEST = 8
 
 
 @admin.get("/")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def overview() -> Any:
     """Show the items that need attention, and the last 24 hours."""
     newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
@@ -34,7 +34,7 @@ def overview() -> Any:
     moment = local(now())
     return render_template(
         "overview.html",
-        day=write_date(moment.date(), "EEEE, d MMMM"),
+        day=format_date(moment.date(), "EEEE, d MMMM"),
         attention_items=attention_items.list_items(),
         tiles=_tiles(day) if newest else [],
         channels=_channels(day),
@@ -98,7 +98,9 @@ def _channels(day: DailyStats) -> list[dict[str, Any]]:
             "channel": channel,
             "sent": day.count(sent, channel),
             "read": day.count((Status.READ,), channel) or None,
-            "delivered": None if day.silent(channel) else day.count((Status.DELIVERED,), channel),
+            "delivered": None
+            if day.reports_no_deliveries(channel)
+            else day.count((Status.DELIVERED,), channel),
             "in_progress": day.in_progress(channel),
             "failed": day.count(LOST, channel),
             "median": median(times) if (times := day.seconds[channel]) else None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 
-from hub.admin.auth.guard import admin, back_to, may, needs
+from hub.admin.auth.guard import admin, has_role, require_role, safe_redirect_target
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -44,15 +44,15 @@ class UnreadableRow:
 
 
 @admin.get("/unreadable-rows")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def unreadable_rows() -> Any:
     """List the rows that cannot be read."""
     entries = [_row(entry) for entry in list_rows()]
-    return render_template("unreadable_rows.html", rows=entries, may_retry=may(Role.ADMIN))
+    return render_template("unreadable_rows.html", rows=entries, may_retry=has_role(Role.ADMIN))
 
 
 @admin.post("/unreadable-rows/<entry_id>/retry")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def retry_row(entry_id: str) -> Any:
     """Try to read a row again."""
     try:
@@ -64,7 +64,9 @@ def retry_row(entry_id: str) -> Any:
         )
     except NotFound as problem:
         flash(str(problem), "info")
-    return redirect(back_to(request.form.get("next") or url_for("admin.unreadable_rows")), 303)
+    return redirect(
+        safe_redirect_target(request.form.get("next") or url_for("admin.unreadable_rows")), 303
+    )
 
 
 def _row(entry: QuarantinedRow) -> UnreadableRow:

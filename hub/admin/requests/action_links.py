@@ -17,7 +17,7 @@ from hub.core.errors import NotFound
 from hub.signing import button_actions
 from hub.signing.cards import REMIND
 
-LONGEST_NAME = 60
+MAX_NAME_LENGTH = 60
 
 
 class ActionForm(Form):
@@ -25,9 +25,9 @@ class ActionForm(Form):
 
     who = StringField(
         "Your name",
-        [Length(max=LONGEST_NAME, message=f"Enter at most {LONGEST_NAME} characters.")],
+        [Length(max=MAX_NAME_LENGTH, message=f"Enter at most {MAX_NAME_LENGTH} characters.")],
         description="Optional. The other people who see the post also see this name.",
-        render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
+        render_kw={"autocomplete": "name", "maxlength": MAX_NAME_LENGTH},
     )
 
 
@@ -39,7 +39,7 @@ def confirm_action(token: str) -> Any:
     button = button_actions.preview_action(token)
     if button is None:
         return _page(None, form, 404)
-    if not forms.posted() or button.expired or button.pressed:
+    if not forms.is_submitted() or button.expired or button.pressed:
         return _page(button, form, 410 if button.expired else 200)
     if not form.validate():
         return _page(button, form, 422)

@@ -8,15 +8,15 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.contacts import opt_out_notes
-from hub.admin.messages.detail import title_of
-from hub.admin.overview.damage import describe_damage
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.contacts import opt_out_descriptions
+from hub.admin.messages.message_page import request_title
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.requests import signing_summary
-from hub.admin.view.datetimes import exact
+from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import rows
-from hub.admin.view.pagination import page
+from hub.admin.view.pagination import paginate_query
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import RequestState, Role, SignerState, Status
 from hub.db.engine import db
@@ -35,7 +35,7 @@ MAX_MESSAGES = 200  # messages and events of one request that its page shows
 
 
 @admin.get("/requests")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def requests() -> Any:
     """List signing requests, newest first."""
     active_filters = {
@@ -47,7 +47,7 @@ def requests() -> Any:
     if q := active_filters.get("q"):
         ids = list(db.session.scalars(message_queries.select_requests(q)))
         query = query.where(SigningRequest.id.in_(ids))
-    listed = page(query, SigningRequest.id, "req", active_filters)
+    listed = paginate_query(query, SigningRequest.id, "req", active_filters)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
         "requests.html",
@@ -76,7 +76,7 @@ def _filters(chosen: str) -> list[dict[str, Any]]:
 def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
     return {
         "id": row.id,
-        "title": title_of(row),
+        "title": request_title(row),
         "sender": _sender(row),
         "source": sources.get(row.source_id, ""),
         "state": row.state,
@@ -96,31 +96,31 @@ def _sender(row: SigningRequest) -> str:
 
 
 @admin.get("/requests/<request_id>")
-@needs(Role.VIEWER)
-@describe_damage("requests")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("requests")
 def request_page(request_id: str) -> Any:
     """Show a signing request."""
-    return show(request_id)
+    return render_request(request_id)
 
 
-def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
+def render_request(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
     """Return the page of a request, with a new `invitation` of the signer with the id `invited`."""
-    row = find(request_id)
+    row = get_request_or_404(request_id)
     newest = select(Message).where(Message.request_id == row.id).order_by(Message.id.desc())
     messages = list(db.session.scalars(newest.limit(MAX_MESSAGES)))
     lines = dict(zip((message.id for message in messages), rows(messages), strict=True))
     skipped = _skipped(row)
     posts, updates = _team_posts(messages)
-    why_not = signing_summary.why_not_remind(row)
+    why_not = signing_summary.reason_not_to_remind(row)
     source = db.session.get(Source, row.source_id)
-    operator = may(Role.OPERATOR)
+    operator = has_role(Role.OPERATOR)
     return render_template(
         "request.html",
         heading=_heading(row, source),
         summary=signing_summary.summarize(row, messages),
         signers=_signers(row, messages, lines, skipped),
         may_remind=operator and not why_not,
-        why_not_remind=why_not,
+        reason_not_to_remind=why_not,
         facts=_facts(row, source),
         posts=[lines[message.id] for message in posts],
         updates=updates,
@@ -138,7 +138,7 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
 def _heading(row: SigningRequest, source: Source | None) -> dict[str, Any]:
     return {
         "id": row.id,
-        "title": title_of(row),
+        "title": request_title(row),
         "sender": _sender(row),
         "state": row.state,
         "test": row.test,
@@ -154,8 +154,11 @@ def _facts(row: SigningRequest, source: Source | None) -> list[tuple[str, str]]:
         ("ID in your app", row.external_id),
         ("Signpost ID", row.id),
         ("Source", source.name if source else ""),
-        ("Created", exact(row.created_at)),
-        ("Expired" if row.expired else "Expires", exact(row.expires_at) if row.expires_at else ""),
+        ("Created", format_datetime(row.created_at)),
+        (
+            "Expired" if row.expired else "Expires",
+            format_datetime(row.expires_at) if row.expires_at else "",
+        ),
     ]
 
 
@@ -192,10 +195,10 @@ def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, A
 
 
 @admin.post("/requests/<request_id>/remind")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def remind(request_id: str) -> Any:
     """Remind signers who have not signed."""
-    row = find(request_id)
+    row = get_request_or_404(request_id)
     try:
         answer = reminders.remind(row.id)
     except Refused as problem:
@@ -221,7 +224,7 @@ def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
     return text
 
 
-def find(request_id: str) -> SigningRequest:
+def get_request_or_404(request_id: str) -> SigningRequest:
     """Return a request, or abort with 404."""
     row = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
     return row or abort(404)
@@ -243,14 +246,14 @@ def _signer(
     ]
     return {
         "id": signer.id,
-        "owes": SignerState.read(signer.state).owes,
+        "has_not_signed": SignerState.read(signer.state).has_not_signed,
         "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
         "name": details.get("name") or signer.external_id,
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,
         "turn": signer.turn if in_turn else 0,
         "addresses": addresses,
-        "opt_outs": opt_out_notes.notes(_opt_outs(signer, addresses)),
+        "opt_outs": opt_out_descriptions.describe_opt_outs(_opt_outs(signer, addresses)),
         "messages": messages,
         "skipped": skipped.get(signer.external_id, []),
         "chats": chats,

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import abort, flash, redirect, url_for
 
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.requests import pages
 from hub.admin.view.filters import plural
 from hub.core.errors import Refused
@@ -16,15 +16,17 @@ from hub.signing.cards import card_time
 
 
 @admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def signer_action(request_id: str, signer_id: str, do: str) -> Any:
     """Remind a signer, snooze or resume reminders, or create a link that invites them to a chat."""
     if do not in _ACTIONS:
         abort(404)
-    row = pages.find(request_id)
+    row = pages.get_request_or_404(request_id)
     try:
         if do == "invite":
-            return pages.show(row.id, chat_invitations.invite(row.id, signer_id), signer_id)
+            return pages.render_request(
+                row.id, chat_invitations.invite(row.id, signer_id), signer_id
+            )
         flash(*_ACTIONS[do](row.id, signer_id))
     except Refused as problem:
         flash(str(problem), "warn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.admin.view.datetimes import exact
+from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
 from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
@@ -32,7 +32,7 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
     if request.state != RequestState.OPEN:
         completed = request.state == RequestState.COMPLETED
         return SigningSummary("good" if completed else "info", ENDINGS[RequestState(request.state)])
-    owing = _find_owing(request)
+    owing = _pending_signers(request)
     if not owing and request.signers:
         text = "The signing app has not reported yet that the document is complete."
         return SigningSummary("good", "Everyone has signed.", text)
@@ -58,8 +58,8 @@ def _summarize_reach(
     return SigningSummary("info", title, text)
 
 
-def _find_owing(request: SigningRequest) -> list[Signer]:
-    return [signer for signer in request.signers if SignerState.read(signer.state).owes]
+def _pending_signers(request: SigningRequest) -> list[Signer]:
+    return [signer for signer in request.signers if SignerState.read(signer.state).has_not_signed]
 
 
 def _was_reached(signer: Signer, messages: Sequence[Message]) -> bool:
@@ -75,10 +75,10 @@ def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:
     return [Status.read(message.status) for message in messages if message.signer_id == signer.id]
 
 
-def why_not_remind(request: SigningRequest) -> str:
+def reason_not_to_remind(request: SigningRequest) -> str:
     """Return why no signer can be reminded now; '' if one can be."""
     if request.state != RequestState.OPEN:
         return "No signatures are missing."
     if request.expired and request.expires_at is not None:
-        return f"The request expired on {exact(request.expires_at)}."
-    return "" if _find_owing(request) else "Everyone has signed or declined."
+        return f"The request expired on {format_datetime(request.expires_at)}."
+    return "" if _pending_signers(request) else "Everyone has signed or declined."

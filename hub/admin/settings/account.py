@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import flash, g, redirect, render_template, request, url_for
 
-from hub.accounts import limits, sign_ins, users
+from hub.accounts import rate_limits, user_sessions, users
 from hub.admin.auth import guard
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.view import forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
@@ -28,7 +28,7 @@ SECTIONS = (  # title, description, endpoint
 
 
 @admin.get("/settings")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def settings() -> Any:
     """List the pages of the settings."""
     sections = [
@@ -39,11 +39,11 @@ def settings() -> Any:
 
 
 @admin.route("/account", methods=["GET", "POST"])
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def account() -> Any:
     """Show the user's own account, and change its password."""
     form = forms.ChangePassword(request.form)
-    if forms.posted():
+    if forms.is_submitted():
         if form.validate():
             return _change_password(form)
         return _page(form), 422
@@ -52,20 +52,20 @@ def account() -> Any:
 
 def _change_password(form: forms.ChangePassword) -> Any:
     """Change the password. After 5 wrong current passwords, this browser is signed out."""
-    token = guard.token()
-    if not limits.begin_current_password(token):
+    token = guard.session_token()
+    if not rate_limits.count_password_attempt(token):
         return _sign_in_again()
     try:
         current = form.current.data or ""
         new = form.password.data or ""
-        sign_ins.change_password(g.user.id, current, new, kept_token=token)
+        user_sessions.change_password(g.user.id, current, new, kept_token=token)
     except Refused as refusal:
         wrong = refusal.code == "wrong_password"
-        if not limits.end_current_password(token, right=not wrong):
+        if not rate_limits.finish_password_attempt(token, right=not wrong):
             return _sign_in_again()
-        forms.blame(form, refusal)
+        forms.add_error(form, refusal)
         return _page(form), 422
-    limits.end_current_password(token, right=True)
+    rate_limits.finish_password_attempt(token, right=True)
     flash("Password changed. Your other browsers are signed out.", "good")
     return redirect(url_for("admin.account"), 303)
 
@@ -80,7 +80,7 @@ def _sign_in_again() -> Any:
 
 
 @admin.post("/account/time-zone")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def set_time_zone() -> Any:
     """Save the time zone in which pages show times."""
     form = forms.TimeZone(request.form)

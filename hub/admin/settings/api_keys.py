@@ -20,10 +20,10 @@ from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from hub.accounts import api_keys, sources
-from hub.accounts.api_keys import Grant
-from hub.accounts.limits import KEYS
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.auth.page_limits import limited
+from hub.accounts.api_keys import KeyPermissions
+from hub.accounts.rate_limits import KEYS
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.view import confirmation, datetimes, forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role, Scope
@@ -32,7 +32,7 @@ from hub.models import ApiKey
 MEANINGS = {scope.value: scope.meaning for scope in Scope}
 
 
-class Day(DateField):
+class ExpiryDateField(DateField):
     """A date field whose error message gives an example."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
@@ -42,7 +42,7 @@ class Day(DateField):
             raise ValueError("Enter a date, for example 2027-01-31.") from None
 
 
-class Limit(IntegerField):
+class RateLimitField(IntegerField):
     """A number field whose error message gives the range."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
@@ -68,12 +68,12 @@ class KeyForm(Form):
         description="Choose only what the app needs. A key with every scope also gets scopes that "
         "later versions add.",
     )
-    expires = Day(
+    expires = ExpiryDateField(
         "Expires after",
         [Optional()],
         description="Enter the last day on which the key works. Leave empty if it does not expire.",
     )
-    per_minute = Limit(
+    per_minute = RateLimitField(
         "Requests per minute",
         [Optional()],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
@@ -96,7 +96,7 @@ class AddKey(KeyForm):
     )
     source = SelectField(
         "Source",
-        choices=lambda: {source.slug: source.name for source in sources.all_sources()},
+        choices=lambda: {source.slug: source.name for source in sources.list_sources()},
         description="The key sees the messages, opt-outs and consents of this source.",
     )
     test = BooleanField("Test key", description="A test key uses test connections only.")
@@ -107,63 +107,63 @@ class AddKey(KeyForm):
 
 
 @admin.get("/settings/api-keys", endpoint="api_keys")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def list_keys() -> Any:
     """List the API keys, without their secrets, which are not stored."""
     return _page()
 
 
 @admin.post("/settings/api-keys")
-@needs(Role.ADMIN)
-@limited(KEYS)
+@require_role(Role.ADMIN)
+@rate_limit(KEYS)
 def add_api_key() -> Any:
     """Create an API key, and show it once."""
-    form = AddKey(_posted())
+    form = AddKey(_form_data())
     try:
         if form.validate():
             name = form.name.data or ""
-            new_key = api_keys.create(
+            new_key = api_keys.create_key(
                 name, test=bool(form.test.data), source=form.source.data, grant=_grant(form)
             )
             return _page(new_key=new_key, new_key_name=name)
     except Refused as refusal:
-        _blame(form, refusal)
+        _add_error(form, refusal)
     return _page(form), 422
 
 
 @admin.route("/settings/api-keys/<key_id>", methods=["GET", "POST"])
-@needs(Role.ADMIN)
-@limited(KEYS)
+@require_role(Role.ADMIN)
+@rate_limit(KEYS)
 def edit_api_key(key_id: str) -> Any:
     """Show the permissions of an API key, and change them."""
-    key = api_keys.find_row(key_id)
-    form = KeyForm(request.form if forms.posted() else None, data=_form_values(key))
+    key = api_keys.get_key(key_id)
+    form = KeyForm(request.form if forms.is_submitted() else None, data=_form_values(key))
     try:
-        if forms.posted() and form.validate():
-            api_keys.change(key_id, _grant(form, key))
+        if forms.is_submitted() and form.validate():
+            api_keys.update_key(key_id, _grant(form, key))
             flash("Changes saved. They apply to the next request.", "good")
             return redirect(url_for("admin.api_keys"), 303)
     except Refused as refusal:
-        _blame(form, refusal)
-    status = 422 if forms.posted() else 200
+        _add_error(form, refusal)
+    status = 422 if forms.is_submitted() else 200
     summary = api_keys.summarize(key)
     return render_template("api_key.html", key=summary, form_add=form, meanings=MEANINGS), status
 
 
 @admin.route("/settings/api-keys/<key_id>/revoke", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def revoke_api_key(key_id: str) -> Any:
     """Ask for confirmation, and revoke an API key."""
-    if not forms.posted():
-        return _confirm_revocation(api_keys.find_row(key_id))
-    api_keys.revoke(key_id)
+    if not forms.is_submitted():
+        return _confirm_revocation(api_keys.get_key(key_id))
+    api_keys.revoke_key(key_id)
     flash("Key revoked. Requests with it are now refused.", "good")
     return redirect(url_for("admin.api_keys"), 303)
 
 
 def _confirm_revocation(key: ApiKey) -> str:
     keys = url_for("admin.api_keys")
-    last_used = f"It was last used {datetimes.ago(key.used_at)}." if key.used_at else ""
+    last_used = f"It was last used {datetimes.format_relative(key.used_at)}." if key.used_at else ""
     return confirmation.ask(
         f"Revoke {key.name}",
         [
@@ -182,16 +182,16 @@ def _page(form: AddKey | None = None, *, new_key: str = "", new_key_name: str = 
     defaults = {"test": config.demo, "source": source}
     return render_template(
         "api_keys.html",
-        keys=[api_keys.summarize(key) for key in api_keys.all_keys()],
-        form_add=(form or AddKey(data=defaults)) if may(Role.ADMIN) else None,
+        keys=[api_keys.summarize(key) for key in api_keys.list_keys()],
+        form_add=(form or AddKey(data=defaults)) if has_role(Role.ADMIN) else None,
         meanings=MEANINGS,
-        may_change=may(Role.ADMIN),
+        may_change=has_role(Role.ADMIN),
         new_key=new_key,
         new_key_name=new_key_name,
     )
 
 
-def _posted() -> MultiDict[str, str]:
+def _form_data() -> MultiDict[str, str]:
     """Return the posted fields, with defaults for a program that sends no source or scopes."""
     posted = MultiDict(request.form)
     posted.setdefault("source", sources.DEFAULT)
@@ -200,26 +200,26 @@ def _posted() -> MultiDict[str, str]:
     return posted
 
 
-def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
+def _grant(form: KeyForm, key: ApiKey | None = None) -> KeyPermissions:
     """Return what a valid form grants; an expiry date that was not changed keeps its exact time."""
     day = form.expires.data
     current = key.expires_at if key else None
-    expires_at = _end_of(day) if day else None
+    expires_at = _end_of_day(day) if day else None
     if current is not None and day == _last_day(current):
         expires_at = current
     scopes = [scope for scope in form.scopes.data or () if scope]  # the page also sends a blank one
-    return Grant(scopes, expires_at, form.per_minute.data)
+    return KeyPermissions(scopes, expires_at, form.per_minute.data)
 
 
 def _form_values(key: ApiKey) -> dict[str, Any]:
     return {
-        "scopes": sorted(api_keys.scopes_of(key.scopes)),
+        "scopes": sorted(api_keys.parse_scopes(key.scopes)),
         "per_minute": key.per_minute,
         "expires": _last_day(key.expires_at) if key.expires_at else None,
     }
 
 
-def _end_of(day: date) -> datetime:
+def _end_of_day(day: date) -> datetime:
     """Return the end of a day in the reader's time zone."""
     try:
         return datetime.combine(day + timedelta(days=1), time(), datetimes.reader_zone())
@@ -233,7 +233,7 @@ def _last_day(moment: datetime) -> date:
     return datetimes.local(moment - timedelta(microseconds=1)).date()
 
 
-def _blame(form: KeyForm, refusal: Refused) -> None:
+def _add_error(form: KeyForm, refusal: Refused) -> None:
     if refusal.field == "expires_at":
         refusal.field = "expires"
-    forms.blame(form, refusal)
+    forms.add_error(form, refusal)

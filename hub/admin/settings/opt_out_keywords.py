@@ -10,8 +10,8 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, TextAreaField
 
 from hub import integrations
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.view.forms import blame
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.messaging.contacts import keywords
@@ -46,7 +46,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 
 
 @admin.get("/settings/opt-out-words")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def opt_out_rules() -> Any:
     """Show the keywords."""
     stored = opt_out.stored_rules()
@@ -63,7 +63,7 @@ def opt_out_rules() -> Any:
 
 
 @admin.post("/settings/opt-out-words")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def save_opt_out_rules() -> Any:
     """Save the keywords."""
     form = RulesForm(request.form)
@@ -73,7 +73,7 @@ def save_opt_out_rules() -> Any:
         }
         opt_out.save_rules(words, everywhere=bool(form.everywhere.data))
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(form), 422
     flash("Changes saved. They apply to messages received from now on.", "good")
     return redirect(url_for("admin.opt_out_rules"), 303)
@@ -89,13 +89,13 @@ def _page(form: RulesForm) -> str:
         "opt_out_words.html",
         form=form,
         shipped=shipped,
-        may_change=may(Role.ADMIN),
+        may_change=has_role(Role.ADMIN),
         confirmation=opt_out.CONFIRMATION,
-        answers=_answers(),
+        answers=_keyword_repliers(),
     )
 
 
-def _answers() -> str:
+def _keyword_repliers() -> str:
     """Return who replies to keywords on each integration: its provider or Signpost."""
     two_way = [
         cls for cls in integrations.registry().values() if cls.replies_to_keywords is not None

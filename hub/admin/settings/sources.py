@@ -9,12 +9,12 @@ from wtforms import BooleanField, Form, StringField
 from wtforms.validators import InputRequired
 
 from hub.accounts import api_keys, sources
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.view.forms import blame
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 
-NAME = {"autocomplete": "off", "maxlength": sources.LONGEST_NAME}
+NAME = {"autocomplete": "off", "maxlength": sources.MAX_NAME_LENGTH}
 
 
 class AddSource(Form):
@@ -28,7 +28,7 @@ class AddSource(Form):
     )
     slug = StringField(
         "Name in commands",
-        render_kw={**NAME, "maxlength": sources.LONGEST_SLUG, "mono": True},
+        render_kw={**NAME, "maxlength": sources.MAX_SLUG_LENGTH, "mono": True},
         description="Leave empty to derive it from the name. You cannot change it later.",
     )
 
@@ -48,67 +48,69 @@ class EditSource(Form):
 
 
 @admin.get("/settings/sources", endpoint="sources")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def list_sources() -> Any:
     """List the sources."""
     return _list(AddSource())
 
 
 @admin.post("/settings/sources")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def add_source() -> Any:
     """Add a source."""
     form = AddSource(request.form)
     try:
         if form.validate():
-            slug = sources.create(form.name.data or "", form.slug.data or "")
+            slug = sources.create_source(form.name.data or "", form.slug.data or "")
             flash("Source added. Create an API key for it next.", "good")
             return redirect(url_for("admin.source", slug=slug), 303)
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
     return _list(form), 422
 
 
 @admin.get("/settings/sources/<slug>", endpoint="source")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def show_source(slug: str) -> Any:
     """Show a source with its API keys."""
-    return _page(slug, EditSource(obj=sources.by_slug(slug)))
+    return _page(slug, EditSource(obj=sources.get_source(slug)))
 
 
 @admin.post("/settings/sources/<slug>")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def change_source(slug: str) -> Any:
     """Save a source's name and the scope of its opt-outs."""
     form = EditSource(request.form)
     try:
         if form.validate():
-            sources.rename(slug, form.name.data or "")
-            sources.apply_to_all(slug, enabled=bool(form.applies_to_all.data))
+            sources.rename_source(slug, form.name.data or "")
+            sources.set_opt_out_scope(slug, enabled=bool(form.applies_to_all.data))
             flash("Changes saved.", "good")
             return redirect(url_for("admin.source", slug=slug), 303)
     except Refused as refusal:
         if refusal.status == 404:
             raise
-        blame(form, refusal)
+        add_error(form, refusal)
     return _page(slug, form), 422
 
 
 def _list(form: AddSource) -> str:
     return render_template(
         "sources.html",
-        sources=sources.all_sources(),
+        sources=sources.list_sources(),
         keys=sources.count_keys(),
-        form_add=form if may(Role.ADMIN) else None,
+        form_add=form if has_role(Role.ADMIN) else None,
     )
 
 
 def _page(slug: str, form: EditSource) -> str:
-    source = sources.by_slug(slug)
+    source = sources.get_source(slug)
     return render_template(
         "source.html",
         source=source,
         form=form,
-        may_change=may(Role.ADMIN),
-        keys=[api_keys.summarize(key) for key in api_keys.all_keys() if key.source_id == source.id],
+        may_change=has_role(Role.ADMIN),
+        keys=[
+            api_keys.summarize(key) for key in api_keys.list_keys() if key.source_id == source.id
+        ],
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 
-from hub.accounts import links, users
-from hub.admin.auth.guard import admin, may, needs
+from hub.accounts import single_use_links, users
+from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.view import confirmation, forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
@@ -16,14 +16,14 @@ ROLES = [(role.value, role.title, role.meaning) for role in Role]
 
 
 @admin.get("/settings/users", endpoint="users")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def list_users() -> Any:
     """List all users."""
     return _page()
 
 
 @admin.post("/settings/users")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def add_user() -> Any:
     """Add a user, and create the link with which they choose a password."""
     form = forms.AddUser(request.form)
@@ -34,12 +34,12 @@ def add_user() -> Any:
             )
             return _page(link_of=user_id)
     except Refused as refusal:
-        forms.blame(form, refusal)
+        forms.add_error(form, refusal)
     return _page(form), 422
 
 
 @admin.post("/settings/users/<user_id>/role")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def change_role(user_id: str) -> Any:
     """Change a user's role."""
     posted = request.form.get("role", "")
@@ -52,11 +52,11 @@ def change_role(user_id: str) -> Any:
 
 
 @admin.route("/settings/users/<user_id>/deactivate", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def deactivate_user(user_id: str) -> Any:
     """Ask for confirmation, and deactivate a user."""
-    if not forms.posted():
-        name = users.get(user_id).name
+    if not forms.is_submitted():
+        name = users.get_user(user_id).name
         list_url = url_for("admin.users")
         return confirmation.ask(
             f"Deactivate {name}",
@@ -66,28 +66,28 @@ def deactivate_user(user_id: str) -> Any:
             crumbs=[("Settings", url_for("admin.settings")), ("Users", list_url)],
         )
     return _change(
-        lambda: users.disable(user_id), user_id, "is signed out and can no longer sign in"
+        lambda: users.deactivate(user_id), user_id, "is signed out and can no longer sign in"
     )
 
 
 @admin.post("/settings/users/<user_id>/reactivate")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def reactivate_user(user_id: str) -> Any:
     """Allow a deactivated user to sign in again."""
-    return _change(lambda: users.enable(user_id), user_id, "can sign in again")
+    return _change(lambda: users.reactivate(user_id), user_id, "can sign in again")
 
 
 @admin.post("/settings/users/<user_id>/link")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def new_password_link(user_id: str) -> Any:
     """Create a link with which a user chooses a new password."""
-    return _page(link_of=users.get(user_id).id)
+    return _page(link_of=users.get_user(user_id).id)
 
 
 def _change(change: Any, user_id: str, result: str) -> Any:
     try:
         change()
-        flash(f"{users.get(user_id).name} {result}.", "good")
+        flash(f"{users.get_user(user_id).name} {result}.", "good")
     except Refused as refusal:
         if refusal.status == 404:
             raise
@@ -100,13 +100,13 @@ def _with_article(role: Role) -> str:
 
 
 def _page(form: forms.AddUser | None = None, *, link_of: str = "") -> str:
-    link = links.password_link(link_of) if link_of else None
-    form_add = (form or forms.AddUser()) if may(Role.ADMIN) else None
+    link = single_use_links.create_password_link(link_of) if link_of else None
+    form_add = (form or forms.AddUser()) if has_role(Role.ADMIN) else None
     return render_template(
         "users.html",
-        users=users.all_users(),
+        users=users.list_users(),
         form_add=form_add,
         roles=ROLES,
         link=link,
-        link_for=users.get(link_of).name if link_of else "",
+        link_for=users.get_user(link_of).name if link_of else "",
     )

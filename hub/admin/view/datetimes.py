@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel.dates import format_date
+from babel import dates
 from flask import g, has_request_context, request
 
 from hub.db.types import BadTime
@@ -54,7 +54,7 @@ def local(moment: datetime) -> datetime:
     return moment.astimezone(reader_zone())
 
 
-def ago(moment: datetime, now: datetime | None = None) -> str:
+def format_relative(moment: datetime, now: datetime | None = None) -> str:
     """Format a relative time: `just now`, `4 min ago`, `yesterday`, `3 Nov`, `in 2 h`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
@@ -70,38 +70,38 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
         return _relative(f"{distance // timedelta(hours=1)} h", passed)
     if days in (1, -1):
         return "yesterday" if days == 1 else "tomorrow"
-    return day(moment, now)
+    return format_day(moment, now)
 
 
 def _relative(distance: str, passed: timedelta) -> str:
     return f"{distance} ago" if passed > timedelta(0) else f"in {distance}"
 
 
-def day(moment: datetime | date, now: datetime | None = None) -> str:
+def format_day(moment: datetime | date, now: datetime | None = None) -> str:
     """Format a day, with the year unless it is the current one: `3 Nov`, `28 Dec 2025`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
     local_day = local(moment).date() if isinstance(moment, datetime) else moment
     this_year = local(now or datetime.now(UTC)).year
-    return write_date(local_day, "d MMM" if local_day.year == this_year else "d MMM y")
+    return format_date(local_day, "d MMM" if local_day.year == this_year else "d MMM y")
 
 
 @lru_cache(maxsize=1024)  # lists show the same days again and again
-def write_date(on: date, pattern: str) -> str:
+def format_date(on: date, pattern: str) -> str:
     """Write a day by a pattern of Unicode (CLDR), such as `d MMM y`."""
-    return str(format_date(on, pattern, locale=LOCALE))
+    return str(dates.format_date(on, pattern, locale=LOCALE))
 
 
-def exact(moment: datetime, *, milliseconds: bool = False) -> str:
+def format_datetime(moment: datetime, *, milliseconds: bool = False) -> str:
     """Format a time with its day and zone: `21 Nov 2026, 10:41:22 CET`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
     at = local(moment)
-    time_of_day = clock(moment) if milliseconds else f"{at:%H:%M:%S}"
-    return f"{write_date(at.date(), 'd MMM y')}, {time_of_day} {zone_title(at)}"
+    time_of_day = format_time(moment) if milliseconds else f"{at:%H:%M:%S}"
+    return f"{format_date(at.date(), 'd MMM y')}, {time_of_day} {zone_title(at)}"
 
 
-def clock(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Format the time of day to the millisecond: `10:40:57.912`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
@@ -115,6 +115,6 @@ def zone_title(moment: datetime | None = None) -> str:
     return name if name[:1].isalpha() else f"UTC{name}"
 
 
-def machine(moment: datetime) -> str:
+def format_iso(moment: datetime) -> str:
     """Format a time for `<time datetime>`: RFC 3339 in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

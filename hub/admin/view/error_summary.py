@@ -30,16 +30,16 @@ def validation_errors(context: Context) -> list[ValidationError]:
     if not has_request_context() or request.method != "POST":
         return []
     forms = [value for value in context.get_all().values() if isinstance(value, BaseForm)]
-    return [error for form in forms for error in _errors_of(form)]
+    return [error for form in forms for error in _form_errors(form)]
 
 
-def _errors_of(form: BaseForm) -> Iterator[ValidationError]:
+def _form_errors(form: BaseForm) -> Iterator[ValidationError]:
     for error in form.form_errors:
         yield ValidationError("", str(error))
     for field in form:
         if isinstance(field, FieldList):
             for entry in field.entries:
-                yield from _errors_of(entry.form)
+                yield from _form_errors(entry.form)
         else:
             yield from (
                 ValidationError(_control_id(field), f"{field.label.text}: {error}")

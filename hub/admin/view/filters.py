@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
 
 def phone(address: str) -> str:
     """Format a phone number with its usual spaces. Other addresses stay unchanged."""
-    return phones.display(address) if address.startswith("+") else address
+    return phones.format_number(address) if address.startswith("+") else address
 
 
 def short_id(text: str) -> str:
@@ -75,12 +75,12 @@ def duration(span: timedelta | float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{round(seconds / 3600)} h"
 
 
-def initial(text: str) -> str:
+def capitalize_first(text: str) -> str:
     """Capitalize the first letter of a text, and leave the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
-def marked(text: str) -> Markup:
+def render_marks(text: str) -> Markup:
     """Convert the marks in a text of an integration to HTML: `**bold**`, and code in backquotes."""
     html = str(escape(text))
     for pattern, replacement in MARKS:
@@ -120,19 +120,19 @@ MARKS = (
 )
 
 FILTERS: dict[str, Any] = {
-    "ago": datetimes.ago,
-    "exact": datetimes.exact,
-    "clock": datetimes.clock,
-    "day": datetimes.day,
-    "machine": datetimes.machine,
+    "format_relative": datetimes.format_relative,
+    "format_datetime": datetimes.format_datetime,
+    "format_time": datetimes.format_time,
+    "format_day": datetimes.format_day,
+    "format_iso": datetimes.format_iso,
     "phone": phone,
     "short_id": short_id,
     "money": money,
     "number": number,
     "plural": plural,
     "duration": duration,
-    "initial": initial,
-    "marked": marked,
+    "capitalize_first": capitalize_first,
+    "render_marks": render_marks,
     "role_title": role_title,
     "channel_title": status_badges.channel_title,
 }

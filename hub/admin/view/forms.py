@@ -11,26 +11,26 @@ from flask import request
 from wtforms import EmailField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired
 
-from hub.accounts.passwords import SHORTEST
+from hub.accounts.passwords import MIN_LENGTH
 from hub.admin.view import datetimes
 from hub.core.errors import Refused
 from hub.core.vocabulary import Address, Role
 from hub.lib import phones
 
-NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
+NEW = {"autocomplete": "new-password", "minlength": MIN_LENGTH}
 ROLES: Any = {str(role.value): role.title for role in Role}
 LENGTH = (
-    f"Use at least {SHORTEST} characters. Do not use a common password, your name or your"
+    f"Use at least {MIN_LENGTH} characters. Do not use a common password, your name or your"
     " email address."
 )
 
 
-def posted() -> bool:
+def is_submitted() -> bool:
     """Return whether the current request posts a form."""
     return request.method == "POST"
 
 
-def normal_address(kind: str, field: Field) -> str:
+def normalize_address(kind: str, field: Field) -> str:
     """Return the normal form of a typed address, and put it into its field. Raises Refused."""
     text = (field.data or "").strip()
     if kind == Address.PHONE and text:
@@ -42,7 +42,7 @@ def normal_address(kind: str, field: Field) -> str:
     return text
 
 
-def blame(form: Form, refusal: Refused) -> None:
+def add_error(form: Form, refusal: Refused) -> None:
     """Add the reason of a refusal to the errors of its field, or of the whole form."""
     if refusal.field in form:
         field: Field = form[refusal.field]
@@ -131,7 +131,7 @@ class AddUser(Form):
     role = SelectField("Role", choices=ROLES)
 
 
-class NameConnection(Form):
+class ConnectionNameForm(Form):
     """Name a new connection."""
 
     title = StringField(
@@ -142,7 +142,7 @@ class NameConnection(Form):
     )
 
 
-class RenameConnection(NameConnection):
+class RenameConnection(ConnectionNameForm):
     """Change a connection's title and slug."""
 
     slug = StringField(
@@ -155,7 +155,7 @@ class RenameConnection(NameConnection):
     )
 
 
-class SendOne(Form):
+class TestMessageForm(Form):
     """The recipient of a test message."""
 
     to = StringField(

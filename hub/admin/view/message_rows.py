@@ -79,7 +79,7 @@ def _row(
         status=message.status,
         to=to,
         address=contact.address if contact and to not in (TEAM, UNREADABLE) else "",
-        says=says(body),
+        says=preview_text(body),
         note=note,
         bad=message.status in BAD,
         channel=message.channel,
@@ -95,7 +95,7 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
     return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)))}
 
 
-def name_of(contact: Contact) -> str:
+def contact_name(contact: Contact) -> str:
     """Return a contact's name, or the address if the name is missing or cannot be decrypted."""
     fallback = "Erased" if contact.erased_at else "Unknown sender"
     try:
@@ -106,12 +106,12 @@ def name_of(contact: Contact) -> str:
 
 def recipient(contact: Contact, connection: Connection) -> str:
     """Return the name of a message's recipient: a person, or the team of its connection."""
-    name = name_of(contact)
+    name = contact_name(contact)
     is_team = name == contact.address != "" and contact.address == connection.destination
     return TEAM if is_team else name
 
 
-def says(body: MessageBody | None) -> str:
+def preview_text(body: MessageBody | None) -> str:
     """Return the first words of a message."""
     if body is None:
         return "The text was deleted."

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Flask, current_app, request, url_for
 
 
-class Place(NamedTuple):
+class NavigationPage(NamedTuple):
     """One page of the navigation."""
 
     title: str
@@ -18,7 +18,7 @@ class Place(NamedTuple):
     gap: bool = False  # whether a gap separates it from the page before
 
 
-class Count(NamedTuple):
+class NavigationCount(NamedTuple):
     """A number beside a page of the navigation."""
 
     number: int
@@ -34,18 +34,18 @@ class Item(NamedTuple):
     href: str
     here: bool
     gap: bool
-    waiting: Count | None
+    waiting: NavigationCount | None
 
 
-def install(app: Flask, counts: Callable[[], Mapping[str, Count]] = dict) -> None:
+def install(app: Flask, counts: Callable[[], Mapping[str, NavigationCount]] = dict) -> None:
     """Add `nav()` to the templates.
 
     `counts`: returns the counts by endpoint, and is called once for each page with a navigation.
     """
-    app.jinja_env.globals["nav"] = lambda: rail(counts())
+    app.jinja_env.globals["nav"] = lambda: build_navigation(counts())
 
 
-def rail(counts: Mapping[str, Count]) -> list[Item]:
+def build_navigation(counts: Mapping[str, NavigationCount]) -> list[Item]:
     """Return the pages that exist in this application, and the simulator in a demo."""
     items = [
         Item(
@@ -66,7 +66,7 @@ def rail(counts: Mapping[str, Count]) -> list[Item]:
     return items
 
 
-def is_current(place: Place) -> bool:
+def is_current(place: NavigationPage) -> bool:
     """Return whether the current page belongs to a page of the navigation."""
     return request.endpoint in (place.endpoint, *place.within)
 
@@ -83,7 +83,7 @@ CONNECTION = (
     "retest_connection",
     "enable_connection",
     "disable_connection",
-    "send_one",
+    "send_test_message",
     "connection_action",
 )
 SETTINGS = (
@@ -106,33 +106,35 @@ SETTINGS = (
 )
 
 PLACES = (
-    Place("Overview", "compass", "admin.overview"),
-    Place(
+    NavigationPage("Overview", "compass", "admin.overview"),
+    NavigationPage(
         "Messages",
         "chat-left-text",
         "admin.messages",
         ("admin.message", "admin.callbacks", "admin.codes"),
     ),
-    Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
-    Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),
-    Place(
+    NavigationPage("Requests", "pen", "admin.requests", ("admin.request_page",)),
+    NavigationPage("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.send_reply")),
+    NavigationPage(
         "Opt-outs",
         "slash-circle",
         "admin.suppressions",
         ("admin.add_suppression", "admin.remove_opt_out", "admin.import_suppressions"),
     ),
-    Place(
+    NavigationPage(
         "Integrations",
         "plug",
         "admin.integrations",
         tuple(f"admin.{name}" for name in CONNECTION),
         gap=True,
     ),
-    Place(
+    NavigationPage(
         "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
     ),
-    Place("Activity", "clock-history", "admin.activity", gap=True),
-    Place("Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)),
-    Place("Documentation", "book", "admin.docs", gap=True),
-    Place("API reference", "code-slash", "api_document.docs"),
+    NavigationPage("Activity", "clock-history", "admin.activity", gap=True),
+    NavigationPage(
+        "Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)
+    ),
+    NavigationPage("Documentation", "book", "admin.docs", gap=True),
+    NavigationPage("API reference", "code-slash", "api_document.docs"),
 )

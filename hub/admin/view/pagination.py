@@ -29,7 +29,9 @@ class Page:
 Read = Callable[[str, str, int], list[Any]]
 
 
-def page(statement: Select[Any], column: Any, prefix: str, active_filters: dict[str, str]) -> Page:
+def paginate_query(
+    statement: Select[Any], column: Any, prefix: str, active_filters: dict[str, str]
+) -> Page:
     """Return the requested page of a statement.
 
     `column`: the id. `prefix`: of the ids. `active_filters`: the filters that the links keep.
@@ -38,10 +40,10 @@ def page(statement: Select[Any], column: Any, prefix: str, active_filters: dict[
     def read(before: str, after: str, limit: int) -> list[Any]:
         return id_pages.read_rows(statement, column, before=before, after=after, limit=limit)
 
-    return paged(read, prefix, active_filters)
+    return paginate(read, prefix, active_filters)
 
 
-def paged(read: Read, prefix: str, active_filters: dict[str, str]) -> Page:
+def paginate(read: Read, prefix: str, active_filters: dict[str, str]) -> Page:
     """Return the requested page of a function that reads rows with an `id`."""
     before = request.args.get("before", "")
     after = request.args.get("after", "")

@@ -24,7 +24,7 @@ TEMPLATE_TITLES = {
 }
 
 
-def title_of(template: Template) -> str:
+def template_title(template: Template) -> str:
     """Return the title of a template: of its own, or that of its event for a post to a team."""
     if template.channel == Channel.CHAT and template.event_type in {*EventType}:
         return f"Team post: {EVENT_TITLES[EventType(template.event_type)]}"

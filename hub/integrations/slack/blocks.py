@@ -24,11 +24,19 @@ from slack_sdk.models.blocks import (
 )
 
 from hub.integrations.api import Button, Outbound
-from hub.integrations.slack.text import CUT, NOTHING, line, mrkdwn, plain, units, visible
+from hub.integrations.slack.text import (
+    CUT,
+    NOTHING,
+    count_utf16_units,
+    is_visible,
+    mrkdwn,
+    mrkdwn_line,
+    plain,
+)
 
 # characters: Slack refuses messages above about 13,200 in total (msg_blocks_too_long), even if each
 # part is within its limit
-MOST_IN_BLOCKS = 9_500
+MAX_BLOCK_CHARACTERS = 9_500
 SUMMARY = 2_000
 HEADER = 150
 TEXT = 3000
@@ -40,9 +48,9 @@ URL = 3000
 FIELDS_EACH = 10
 NOTES_EACH = 10
 BUTTONS_EACH = 25  # in one block
-MOST_FACTS = 100
-MOST_NOTES = 30  # so that there are fewer than 50 blocks
-MOST_FOR_BUTTONS = 4_000  # characters of labels and URLs
+MAX_FACTS = 100
+MAX_NOTES = 30  # so that there are fewer than 50 blocks
+MAX_BUTTON_CHARACTERS = 4_000  # characters of labels and URLs
 _ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
 
 Fitted = Callable[[int], str]  # returns a text, shortened to a number of characters
@@ -51,7 +59,7 @@ Fitted = Callable[[int], str]  # returns a text, shortened to a number of charac
 def summary(message: Outbound) -> str:
     """Return the text for notifications and screen readers."""
     texts = (message.text, message.card.title if message.card else "", message.subject)
-    return next((fitted for text in texts if visible(fitted := mrkdwn(text, SUMMARY))), NOTHING)
+    return next((fitted for text in texts if is_visible(fitted := mrkdwn(text, SUMMARY))), NOTHING)
 
 
 def blocks(message: Outbound, *, interactive: bool) -> list[dict[str, Any]]:
@@ -59,7 +67,7 @@ def blocks(message: Outbound, *, interactive: bool) -> list[dict[str, Any]]:
 
     With `interactive`, Slack reports clicks of buttons to the hub.
     """
-    budget = _Budget(MOST_IN_BLOCKS)
+    budget = _Budget(MAX_BLOCK_CHARACTERS)
     card = message.card
     title = budget.spend(plain(card.title, HEADER)) if card else ""
     # before the texts, because only texts can be shortened
@@ -69,14 +77,14 @@ def blocks(message: Outbound, *, interactive: bool) -> list[dict[str, Any]]:
     notes: list[str] = []
     if card:
         facts = budget.fit_texts(
-            (partial(_fact, label, value) for label, value in card.facts), FIELD, MOST_FACTS
+            (partial(_fact, label, value) for label, value in card.facts), FIELD, MAX_FACTS
         )
-        notes = budget.fit_texts((partial(mrkdwn, note) for note in card.notes), NOTE, MOST_NOTES)
+        notes = budget.fit_texts((partial(mrkdwn, note) for note in card.notes), NOTE, MAX_NOTES)
     result: list[Block] = []
-    if visible(title):
+    if is_visible(title):
         result.append(HeaderBlock(text=PlainTextObject(text=title, emoji=True)))
-    if visible(text) or not (result or facts or notes):
-        result.append(SectionBlock(text=_markdown(text if visible(text) else NOTHING)))
+    if is_visible(text) or not (result or facts or notes):
+        result.append(SectionBlock(text=_markdown(text if is_visible(text) else NOTHING)))
     for batch in _batches(facts, FIELDS_EACH):
         result.append(SectionBlock(fields=[_markdown(fact) for fact in batch]))
     for batch in _batches(notes, NOTES_EACH):
@@ -94,7 +102,7 @@ class _Budget:
 
     def spend(self, text: str) -> str:
         """Subtract a text from the budget, and return it."""
-        self.remaining -= units(text)
+        self.remaining -= count_utf16_units(text)
         return text
 
     def fit_texts(self, texts: Iterable[Fitted], longest: int, max_count: int) -> list[str]:
@@ -106,35 +114,35 @@ class _Budget:
         for fitted in texts:
             limit = min(longest, self.remaining - len(CUT))
             text = fitted(limit)
-            if not visible(text):
+            if not is_visible(text):
                 continue
-            if len(result) == max_count - 1 or units(text) > limit or text == CUT:
+            if len(result) == max_count - 1 or count_utf16_units(text) > limit or text == CUT:
                 return [*result, self.spend(CUT)] if self.remaining >= len(CUT) else result
             result.append(self.spend(text))
         return result
 
 
 def _fact(label: str, value: str, limit: int) -> str:
-    name = line(label, LABEL)
-    heading = f"*{name}*\n" if visible(name) else ""
-    text = mrkdwn(value, limit - units(heading))
-    if not visible(text):
+    name = mrkdwn_line(label, LABEL)
+    heading = f"*{name}*\n" if is_visible(name) else ""
+    text = mrkdwn(value, limit - count_utf16_units(heading))
+    if not is_visible(text):
         return f"{heading}{NOTHING}" if heading else ""
     return heading + text
 
 
 def _buttons(buttons: Iterable[Button], interactive: bool, budget: _Budget) -> list[ButtonElement]:
     elements: list[ButtonElement] = []
-    remaining = MOST_FOR_BUTTONS
+    remaining = MAX_BUTTON_CHARACTERS
     for number, button in enumerate(buttons):
         text = plain(button.text, BUTTON)
         is_action = bool(interactive and button.token)
         value = button.token if is_action else button.url
-        size = units(text) + units(value)
+        size = count_utf16_units(text) + count_utf16_units(value)
         if (
-            not visible(text)
+            not is_visible(text)
             or size > remaining
-            or not (is_action or (units(value) <= URL and _ADDRESS.fullmatch(value)))
+            or not (is_action or (count_utf16_units(value) <= URL and _ADDRESS.fullmatch(value)))
         ):
             # a shortened URL does not work, and Slack refuses a message with an invalid one
             continue

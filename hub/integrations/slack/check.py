@@ -42,7 +42,7 @@ def check_webhook(client: SlackClient, path: str, destination: str, buttons: boo
                 raise
         return f"The webhook {destination} accepts posts for its channel."
 
-    return _result_of(test, "webhook_url", buttons, ())
+    return _run_test(test, "webhook_url", buttons, ())
 
 
 def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
@@ -72,7 +72,7 @@ def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
         team = _text(response.fields, "team")
         return f"Signed in as {user} in {team}. Posts to {name}."
 
-    return _result_of(test, "bot_token", buttons, warnings)
+    return _run_test(test, "bot_token", buttons, warnings)
 
 
 def _channel_name(client: SlackClient, channel: str, scopes: set[str]) -> str:
@@ -96,7 +96,7 @@ def _channel_name(client: SlackClient, channel: str, scopes: set[str]) -> str:
     return f"#{info['name']}" if isinstance(info.get("name"), str) else channel
 
 
-def _result_of(
+def _run_test(
     test: Callable[[], str], field: str, buttons: bool, warnings: Sequence[str]
 ) -> CheckResult:
     """Run a test that returns a sentence, and return its result.

@@ -41,7 +41,7 @@ from hub.integrations.slack.calls import OFFICIAL, REFERENCE, SlackClient
 from hub.integrations.slack.check import check_bot, check_webhook
 from hub.integrations.slack.errors import error, explain
 from hub.integrations.slack.form import CHANNEL, SlackForm, hook_destination, hook_path
-from hub.integrations.slack.text import mrkdwn, units
+from hub.integrations.slack.text import count_utf16_units, mrkdwn
 
 FOREIGN_CLICK = "This button does not belong to Signpost. Nothing was changed."
 
@@ -152,7 +152,7 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def length_of(cls, text: str) -> int:
-        return units(mrkdwn(text, sys.maxsize))
+        return count_utf16_units(mrkdwn(text, sys.maxsize))
 
     @classmethod
     def clean_address(cls, address: str) -> str:
@@ -280,7 +280,7 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
-        return interactions.app_id_of(request)
+        return interactions.get_app_id(request)
 
     def verify(self, request: WebhookRequest) -> None:
         interactions.verify(request, str(self.settings.get("signing_secret") or ""))

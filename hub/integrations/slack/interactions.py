@@ -18,7 +18,7 @@ from hub.integrations.api import (
     json_object,
 )
 
-LONGEST_NAME = 100  # characters of a person's name
+MAX_NAME_LENGTH = 100  # characters of a person's name
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -81,7 +81,7 @@ def button_values(request: WebhookRequest) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str) and value)
 
 
-def app_id_of(request: WebhookRequest) -> str:
+def get_app_id(request: WebhookRequest) -> str:
     """Return the ID of the Slack app that a request claims to be from; "" if it names none."""
     app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
     return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
@@ -146,4 +146,4 @@ def _person_name(user: Any) -> str:
         return ""
     names = (user.get(key) for key in ("name", "username", "id"))
     name = next((name for name in names if isinstance(name, str) and name.strip()), "")
-    return name[:LONGEST_NAME]
+    return name[:MAX_NAME_LENGTH]

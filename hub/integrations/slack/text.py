@@ -35,17 +35,17 @@ def plain(text: str, limit: int) -> str:
     return _cut(" ".join(readable(text).split()), limit)
 
 
-def line(text: str, limit: int) -> str:
+def mrkdwn_line(text: str, limit: int) -> str:
     """Return a text in Slack's markup, on one line of at most `limit` UTF-16 units."""
     return mrkdwn(" ".join(text.split()), limit)
 
 
-def visible(text: str) -> bool:
+def is_visible(text: str) -> bool:
     """Return whether a text has a visible character: Slack refuses texts without one."""
     return any(char.isprintable() and not char.isspace() for char in text)
 
 
-def units(text: str) -> int:
+def count_utf16_units(text: str) -> int:
     """Count UTF-16 units, the largest possible count, because Slack does not define characters."""
     return len(text) + sum(char > "\uffff" for char in text)
 
@@ -80,16 +80,16 @@ def _cut(tokens: Iterator[str] | str, limit: int) -> str:
     fitting: list[str] = []
     size = 0
     for token in tokens:
-        size += units(token)
+        size += count_utf16_units(token)
         if size <= limit:
             fitting.append(token)
             continue
-        size -= units(token)
+        size -= count_utf16_units(token)
         while fitting and (
             size + len(CUT) > limit or _joins_previous(token) or fitting[-1] == JOINER
         ):
             token = fitting.pop()
-            size -= units(token)
+            size -= count_utf16_units(token)
         return ("".join(fitting).rstrip() + CUT)[: max(limit, 0)]
     return "".join(fitting)
 

@@ -23,11 +23,11 @@ from hub.integrations.api import (
     is_blank,
     shorten,
 )
-from hub.integrations.teams.text import cost, neutral
+from hub.integrations.teams.text import cost, escape_text
 
-LARGEST = 20_000  # bytes of JSON; Teams accepts about 28 KB, including its own wrapping
+MAX_SIZE = 20_000  # bytes of JSON; Teams accepts about 28 KB, including its own wrapping
 # bytes of all buttons, so that the card's texts have room
-LARGEST_BUTTONS = 12_000
+MAX_BUTTONS_SIZE = 12_000
 FALLBACK = 400  # bytes of the text that is shown if a card cannot be shown
 STYLES = {"primary": "positive", "danger": "destructive"}
 
@@ -39,10 +39,10 @@ def envelope(message: Outbound) -> dict[str, Any]:
     if all(is_blank(piece) for piece in full_text.pieces):
         full_text = CardText(text=ELLIPSIS)
     first_piece = next(piece for piece in full_text.pieces if not is_blank(piece))
-    fallback = neutral(shorten(first_piece, FALLBACK, cost))
+    fallback = escape_text(shorten(first_piece, FALLBACK, cost))
     # the size of everything but the texts does not depend on their length
     overhead = len(encoded(_wrap_card(_blank(full_text), actions, fallback)))
-    return _wrap_card(fit_card_text(full_text, LARGEST - overhead, cost), actions, fallback)
+    return _wrap_card(fit_card_text(full_text, MAX_SIZE - overhead, cost), actions, fallback)
 
 
 def encoded(payload: dict[str, Any]) -> bytes:
@@ -74,7 +74,10 @@ def _wrap_card(text: CardText, actions: list[dict[str, Any]], fallback: str) -> 
 
 
 def _body(card_text: CardText) -> list[dict[str, Any]]:
-    facts = [{"title": neutral(label), "value": neutral(value)} for label, value in card_text.facts]
+    facts = [
+        {"title": escape_text(label), "value": escape_text(value)}
+        for label, value in card_text.facts
+    ]
     blocks = [
         _block(card_text.title, weight="Bolder", size="Medium") if card_text.title else {},
         _block(card_text.text) if card_text.text else {},
@@ -89,7 +92,7 @@ def _body(card_text: CardText) -> list[dict[str, Any]]:
 
 
 def _block(text: str, **style: Any) -> dict[str, Any]:
-    return {"type": "TextBlock", "text": neutral(text), "wrap": True, **style}
+    return {"type": "TextBlock", "text": escape_text(text), "wrap": True, **style}
 
 
 def _blank(card: CardText) -> CardText:
@@ -112,6 +115,6 @@ def _actions(buttons: Sequence[Button]) -> list[dict[str, Any]]:
         actions.append(
             {"type": "Action.OpenUrl", "title": title, "url": clean_text(button.url), **style}
         )
-    while actions and len(json.dumps(actions, ensure_ascii=False).encode()) > LARGEST_BUTTONS:
+    while actions and len(json.dumps(actions, ensure_ascii=False).encode()) > MAX_BUTTONS_SIZE:
         actions.pop()
     return actions

@@ -41,7 +41,7 @@ def explain(code: str) -> Problem | None:
     return Problem(code, known.cause, known.remedy) if known else None
 
 
-def error_of(code: str) -> SendError:
+def create_error(code: str) -> SendError:
     """Return the error of a code."""
     known = CODES[code]
     return known.error(f"{known.cause} {known.remedy}", code)
@@ -65,9 +65,9 @@ def raise_for(response: ProviderResponse) -> NoReturn:
     if details is None or status == 407 or status < 400:  # errors of a workflow are JSON
         raise gateway_error("the workflow", status, "the workflow’s URL")
     if details.get("code") in TURNED_OFF:
-        raise error_of("workflow_off")
+        raise create_error("workflow_off")
     if status in BY_STATUS:
-        raise error_of(BY_STATUS[status])
+        raise create_error(BY_STATUS[status])
     raise DestinationUnavailable(UNKNOWN_REASON.format(status=status), f"http_{status}", sure=False)
 
 

@@ -38,9 +38,9 @@ from hub.integrations.api import (
     record_exchanges,
 )
 from hub.integrations.teams.card import encoded, envelope
-from hub.integrations.teams.errors import error_of, explain, raise_for
+from hub.integrations.teams.errors import create_error, explain, raise_for
 from hub.integrations.teams.text import cost
-from hub.integrations.teams.url import OTHER_HOST, validate_url, workflow_of
+from hub.integrations.teams.url import OTHER_HOST, parse_workflow_id, validate_url
 
 ACCEPTED_STATUSES = (200, 202)  # 202 is documented; some workflows return 200
 
@@ -129,11 +129,11 @@ class Teams(Integration):
     # read from the settings when they are saved
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
-        return Senders(workflow_of(str(settings.get("workflow_url") or "")))
+        return Senders(parse_workflow_id(str(settings.get("workflow_url") or "")))
 
     @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
-        return workflow_of(str(settings.get("workflow_url") or ""))
+        return parse_workflow_id(str(settings.get("workflow_url") or ""))
 
     @classmethod
     def length_of(cls, text: str) -> int:
@@ -149,7 +149,7 @@ class Teams(Integration):
     # sending
     def send(self, message: Outbound) -> Accepted:
         if message.to != self.senders.default:
-            raise error_of("other_channel")
+            raise create_error("other_channel")
         self._post(self.render(message))
         # not DELIVERED, because the workflow was started, and may still fail to post the card
         return Accepted("", Status.SENT)

@@ -24,15 +24,15 @@ _MARK = re.compile(r"[*_`~\[\]()\\<>&]")
 _LINE_MARK = re.compile(r"(?m)^(?=[ \t#+=|-]|[0-9]+[.)])")
 
 
-def neutral(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return Markdown that shows a text unchanged, with its line breaks."""
     pieces = []
     start = 0
     for match in _URL.finditer(text):
         url = match[0].rstrip(_END)
-        pieces += [_disarm(text[start : match.start()]), _IN_URL.sub(_percent_encode, url)]
+        pieces += [_break_links(text[start : match.start()]), _IN_URL.sub(_percent_encode, url)]
         start = match.start() + len(url)
-    pieces.append(_disarm(text[start:]))
+    pieces.append(_break_links(text[start:]))
     # a single line feed would be a blank
     return _LINE_MARK.sub(SEPARATOR, "".join(pieces)).replace("\n", "\n\n")
 
@@ -53,7 +53,7 @@ def size(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 
-def _disarm(text: str) -> str:
+def _break_links(text: str) -> str:
     return _MARK.sub(_disarm_mark, text)
 
 

@@ -43,7 +43,7 @@ UNSAFE = (
 INCOMPLETE = "The URL is not complete. Copy all of it, from https:// to the end of sig=…."
 
 
-def workflow_of(url: str) -> str:
+def parse_workflow_id(url: str) -> str:
     """Return the ID of the workflow in a URL, 32 hexadecimal digits; '' if there is none.
 
     The ID is not secret.
@@ -90,7 +90,7 @@ def _is_other(host: str, allowed: str) -> bool:
 def _is_complete(url: str, parts: SplitResult) -> bool:
     return bool(
         re.fullmatch(r"[!-~]+", url)
-        and workflow_of(url)
+        and parse_workflow_id(url)
         and not parts.fragment
         and parse_qs(parts.query).get("sig")
     )

@@ -103,7 +103,7 @@ def posting_problem(member: Mapping[str, Any]) -> str:
     return "no_rights" if denied else ""
 
 
-def result_of(response: ProviderResponse) -> Any:
+def parse_result(response: ProviderResponse) -> Any:
     """Return the result of a call.
 
     Raises a SendError if Telegram refused the call, or if the response is not from Telegram.

@@ -51,17 +51,17 @@ from hub.integrations.telegram.errors import (
     UnknownRefusal,
     error,
     explain,
+    parse_result,
     posting_problem,
-    result_of,
 )
 from hub.integrations.telegram.form import TelegramForm
 from hub.integrations.telegram.updates import (
     ALLOWED_UPDATES,
     click_id,
     clicked_value,
-    events_of,
+    parse_events,
+    parse_update,
     post_id,
-    update_of,
 )
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
@@ -117,7 +117,7 @@ class Telegram(WebhookReceiver):
     direct_address_kind = Address.CHAT
     event_prefix = "telegram"
     replies_to_keywords = False
-    max_length = text.LONGEST
+    max_length = text.MAX_LENGTH
     # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     per_second = 30
     per_recipient = 1
@@ -238,7 +238,7 @@ class Telegram(WebhookReceiver):
             hidden=token.partition(":")[2],
             content=content or {},
         )
-        return result_of(response)
+        return parse_result(response)
 
     # testing
     def check(self) -> CheckResult:
@@ -312,7 +312,7 @@ class Telegram(WebhookReceiver):
     def subscribe(self, webhook_url: str) -> str:
         """Make Telegram send the bot's updates to a URL, with a secret that proves their origin."""
         stand_in = self.api_urls["telegram"] != self.api["telegram"]
-        if reason := webhook_info.reason_to_refuse(webhook_url, stand_in=stand_in):
+        if reason := webhook_info.find_url_error(webhook_url, stand_in=stand_in):
             raise PermanentError(reason, "bad_webhook")
         self._call(
             "setWebhook",
@@ -362,11 +362,11 @@ class Telegram(WebhookReceiver):
     @webhook("telegram/{connection}")
     def on_update(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Updates for the bot. Set webhook sends this URL to Telegram"""
-        return events_of(update_of(request), self.senders.default)
+        return parse_events(parse_update(request), self.senders.default)
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        number = update_of(request).get("update_id")
+        number = parse_update(request).get("update_id")
         return (str(number), "update") if isinstance(number, int) else super().callback_key(request)
 
     @classmethod
@@ -375,7 +375,7 @@ class Telegram(WebhookReceiver):
 
     @classmethod
     def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
-        update = update_of(request)
+        update = parse_update(request)
         return (clicked_value(update),) if click_id(update) else ()
 
     @classmethod
@@ -389,7 +389,7 @@ def _answer_click(request: WebhookRequest, sentence: str) -> tuple[str, str]:
     Telegram shows a spinner on the button until the click is answered. A method call in the
     response saves a request.
     """
-    query = click_id(update_of(request))
+    query = click_id(parse_update(request))
     if not query:
         return "application/json", "{}"
     call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": sentence}

@@ -24,10 +24,10 @@ from hub.integrations.api import (
 
 # counted without tags and entities; Telegram counts characters, of which there are never more than
 # UTF-16 units
-LONGEST = 4096
-MOST_BUTTONS = 100  # of a keyboard; this limit is not documented
+MAX_LENGTH = 4096
+MAX_BUTTONS = 100  # of a keyboard; this limit is not documented
 SHORT = 24  # characters of a button that shares its row with another one
-LONGEST_TOKEN = 64  # bytes of callback_data
+MAX_TOKEN_LENGTH = 64  # bytes of callback_data
 BETWEEN_BLOCKS = 2  # line feeds
 
 Run = tuple[str, str]  # a tag, '' for none, and the text in it
@@ -50,9 +50,9 @@ def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
     """Return an inline keyboard with two short buttons in each row."""
     rows: list[list[dict[str, str]]] = []
     row_has_room = False
-    for button in buttons[:MOST_BUTTONS]:
+    for button in buttons[:MAX_BUTTONS]:
         label = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
-        is_action = 0 < len(button.token) <= LONGEST_TOKEN
+        is_action = 0 < len(button.token) <= MAX_TOKEN_LENGTH
         entry = (
             {"text": label, "callback_data": button.token}
             if is_action
@@ -77,7 +77,7 @@ def _runs(message: Outbound) -> list[Run]:
     separators = 0
     if message.card is not None:  # blanks and line feeds
         separators = 4 * BETWEEN_BLOCKS + 2 * len(full_text.facts) + len(full_text.notes)
-    fitted = fit_card_text(full_text, LONGEST - separators, units)
+    fitted = fit_card_text(full_text, MAX_LENGTH - separators, units)
     blocks = [block for block in _blocks(fitted) if block]
     runs = [
         run

@@ -40,12 +40,12 @@ KEYWORDS = {"stop": "STOP", "start": "START", "help": "HELP"}
 FILES = ("photo", "video", "voice", "audio", "document", "video_note", "animation")
 
 
-def update_of(request: WebhookRequest) -> Mapping[str, Any]:
+def parse_update(request: WebhookRequest) -> Mapping[str, Any]:
     """Return the update in a request; {} if there is none."""
     return request.json
 
 
-def events_of(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
+def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
     """Return the events in an update for `bot`, an @name in lower case."""
     readers = {
         "message": _read_message,
@@ -94,7 +94,7 @@ def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     address = _id(chat)
     kind = _text(chat, "type")
     command, payload = _parse_command(text, bot, named=kind != PRIVATE)
-    at = _date_of(message)
+    at = _parse_date(message)
     if not address or (kind in GROUPS and command != "start"):
         return None  # messages between members of a group are not for the hub
     if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
@@ -151,7 +151,7 @@ def _read_edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     seconds = message.get("edit_date")
     return replace(
         event,
-        at=_date_of({"date": seconds}) or event.at,
+        at=_parse_date({"date": seconds}) or event.at,
         provider_id=f"{event.provider_id}@{seconds}" if event.provider_id else "",
         contents=(inbound_contents.edit(event.provider_id), *event.contents),
     )
@@ -173,7 +173,7 @@ def _read_reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         _text(reaction, "emoji") or f"({_text(reaction, 'type')})" for reaction in reactions
     )
     return Inbound(
-        at=_date_of(change),
+        at=_parse_date(change),
         channel=Channel.CHAT,
         senders=(bot,),
         kind=Address.CHAT,
@@ -205,7 +205,7 @@ def _read_membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None
     if not address or granted is None:
         return None
     return ChatPermission(
-        at=_date_of(change),
+        at=_parse_date(change),
         allowed=granted,
         address=address,
         kind=Address.CHAT,
@@ -245,7 +245,7 @@ def _person_name(person: Mapping[str, Any]) -> str:
     return full or _text(person, "username")
 
 
-def _date_of(value: Mapping[str, Any]) -> datetime | None:
+def _parse_date(value: Mapping[str, Any]) -> datetime | None:
     return times.from_unix(value.get("date"))
 
 

@@ -17,7 +17,7 @@ BUTTON = "**Set webhook** under **Webhook URLs**"
 MANY = 20  # pending updates that suggest a slow hub
 
 
-def reason_to_refuse(webhook_url: str, *, stand_in: bool) -> str:
+def find_url_error(webhook_url: str, *, stand_in: bool) -> str:
     """Return a sentence with the reason why Telegram would not send to a URL; '' if it would.
 
     Pass `stand_in` if the API is a simulator or a proxy instead of Telegram itself.

@@ -54,7 +54,7 @@ class CheckedTwilio(TwilioIntegration):
             # a standard key may not read the account, but it lists messages if it can send them
             self._call_with_key(lambda: self._sending.messages.list(limit=1, page_size=1))
         if account.status != "active":
-            return refusals.inactive_account(account.status)
+            return refusals.report_inactive_account(account.status)
         result = self._check_senders()
         if not result.ok:
             return result
@@ -92,7 +92,7 @@ class CheckedTwilio(TwilioIntegration):
         try:
             service = self._call(lambda: self._with_token.messaging.v1.services(sid).fetch())
         except PermanentError as problem:
-            return refusals.unknown_service(sid, field, problem.code)
+            return refusals.report_unknown_service(sid, field, problem.code)
         countries = ", ".join(
             country
             for country, country_service in self.settings.get("services", {}).items()
@@ -113,12 +113,12 @@ class CheckedTwilio(TwilioIntegration):
     def _failed_check(self, problem: SendError) -> CheckResult:
         """Return the result of a test that Twilio refused, by its code."""
         if isinstance(problem, KeyRejected):
-            return refusals.rejected_key(problem.code)
+            return refusals.report_rejected_key(problem.code)
         if isinstance(problem, ConnectionBroken) and problem.code in ("", "20003"):
             code = problem.code or "20003"
             if self.is_secondary_token_valid():
-                return refusals.promoted_secondary_token(code)
-            return refusals.rejected_token(self.settings["account_sid"], code)
+                return refusals.report_promoted_secondary_token(code)
+            return refusals.report_rejected_token(self.settings["account_sid"], code)
         if problem.code == "20404":
-            return refusals.unknown_account(problem.code)
-        return refusals.unreachable(problem)
+            return refusals.report_unknown_account(problem.code)
+        return refusals.report_unreachable(problem)

@@ -12,12 +12,12 @@ from twilio.rest import Client
 
 from hub.integrations.api import TemplateInfo
 
-MOST_TEMPLATES = 1000
+MAX_TEMPLATES = 1000
 
 
 def fetch_templates(client: Client) -> list[TemplateInfo]:
     """Return an account's templates with their approval, in one call per page."""
-    contents = client.content.v1.content_and_approvals.list(limit=MOST_TEMPLATES, page_size=100)
+    contents = client.content.v1.content_and_approvals.list(limit=MAX_TEMPLATES, page_size=100)
     return [_read_template(content) for content in contents]
 
 

@@ -67,7 +67,7 @@ def explain(code: str) -> Problem | None:
     return Problem(code=code, text=entry.cause, remedy=entry.remedy, url=f"{PAGES}/{code}")
 
 
-def error_of(code: str) -> SendError | None:
+def create_error(code: str) -> SendError | None:
     """Return the error for a call that was refused with a code; None for an unknown code."""
     return _cached_error(code) if code in catalog() else None
 

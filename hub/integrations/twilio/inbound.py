@@ -27,11 +27,11 @@ from hub.integrations.api import (
 from hub.integrations.twilio.kinds import contents
 
 WHATSAPP = "whatsapp:"
-MOST_FILES = 10
+MAX_FILES = 10
 OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
-LARGEST_FILE = 16 * 1024 * 1024  # bytes
+MAX_FILE_SIZE = 16 * 1024 * 1024  # bytes
 HOPS = 4
-LONGEST_NAME = 200  # characters of a person's name or ID
+MAX_NAME_LENGTH = 200  # characters of a person's name or ID
 # a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
 # numbers that replace a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a
@@ -52,7 +52,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         kind=kind,
         address=address,
         external_id=external if external != address else "",
-        name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
+        name=form.get("ProfileName") or ("" if address else form.get("From", "")[:MAX_NAME_LENGTH]),
         text=_text(form),
         media=_files(form),
         contents=contents(form),
@@ -75,7 +75,7 @@ def _person(form: Mapping[str, str]) -> tuple[Address, str]:
                 return Address.PHONE, phones.parse_typed(number)
     user_id = sent_from if _USER_ID.fullmatch(sent_from) else ""
     external = without_channel(form.get("ExternalUserId", "")) or user_id
-    return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
+    return Address.EXTERNAL, external if len(external) <= MAX_NAME_LENGTH else ""
 
 
 def _with_plus(sent_from: str) -> str:
@@ -118,12 +118,12 @@ def _files(form: Mapping[str, str]) -> tuple[Attachment, ...]:
     # NumMedia is not read, because it may be missing
     return tuple(
         Attachment(url, form.get(f"MediaContentType{number}", ""))
-        for number in range(MOST_FILES)
+        for number in range(MAX_FILES)
         if (url := form.get(f"MediaUrl{number}", ""))
     )
 
 
-def fields_of(request: WebhookRequest) -> Mapping[str, str]:
+def parse_fields(request: WebhookRequest) -> Mapping[str, str]:
     """Return the fields of a webhook, from a form or from a JSON object with the same names."""
     if request.form or not request.headers.get("content-type", "").lower().startswith(
         "application/json"
@@ -146,7 +146,7 @@ def fetch_file(
     headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
     for _ in range(HOPS):
         try:
-            response = http.request("GET", url, headers=headers, largest=LARGEST_FILE)
+            response = http.request("GET", url, headers=headers, largest=MAX_FILE_SIZE)
         except (ConnectFailed, ResponseLost) as problem:
             raise TransientError(f"Could not reach Twilio: {problem}", "unreachable") from None
         if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):

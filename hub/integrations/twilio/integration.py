@@ -37,16 +37,16 @@ from hub.integrations.api import (
     utf16_length,
     webhook,
 )
-from hub.integrations.twilio.errors import error_of, explain, raise_for
-from hub.integrations.twilio.inbound import fetch_file, fields_of, read_inbound
-from hub.integrations.twilio.kinds import Kind, describe, kind_of
+from hub.integrations.twilio.errors import create_error, explain, raise_for
+from hub.integrations.twilio.inbound import fetch_file, parse_fields, read_inbound
+from hub.integrations.twilio.kinds import Kind, classify_webhook, describe
 from hub.integrations.twilio.sdk import SdkHttpClient, error_code
 from hub.integrations.twilio.signature import SIGNATURE, is_signed, signing_keys
 from hub.integrations.twilio.statuses import (
     OUTSIDE_WINDOW,
     STATUSES,
-    meaning_of,
-    price_of,
+    explain_code,
+    parse_price,
     read_status,
     segment_count,
 )
@@ -56,7 +56,7 @@ T = TypeVar("T")
 # Twilio does not retry a callback by default; this requests five tries after any failure, within
 # 15 seconds https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CALLBACK_OVERRIDES = "#rc=5&rp=all"
-LONGEST_VALIDITY = 36_000  # seconds that a message may wait in Twilio's queue
+MAX_VALIDITY = 36_000  # seconds that a message may wait in Twilio's queue
 FIND_SLACK = timedelta(minutes=2)  # the usual difference between the hub's and Twilio's clocks
 # the largest difference; a message with the same text is found even if it is that much older
 CLOCKS_APART = timedelta(days=1)
@@ -141,7 +141,7 @@ class TwilioIntegration(WebhookReceiver):
             payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
         if message.expires_at is not None:
             remaining = int((message.expires_at - datetime.now(UTC)).total_seconds())
-            if remaining < LONGEST_VALIDITY:
+            if remaining < MAX_VALIDITY:
                 payload["ValidityPeriod"] = max(1, remaining)
         return payload
 
@@ -195,11 +195,11 @@ class TwilioIntegration(WebhookReceiver):
             status=STATUSES.get(resource.status),
             provider_status=resource.status,
             code=code,
-            reason=meaning_of(code),
+            reason=explain_code(code),
             segments=segment_count(resource.num_segments),
-            price=price_of(resource.price, resource.price_unit),
+            price=parse_price(resource.price, resource.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
-            error=error_of(code),
+            error=create_error(code),
         )
 
     def fetch_file(self, url: str) -> tuple[str, bytes]:
@@ -219,12 +219,12 @@ class TwilioIntegration(WebhookReceiver):
             provider_id=resource.sid,
             status=status,
             segments=segment_count(resource.num_segments),
-            price=price_of(resource.price, resource.price_unit),
+            price=parse_price(resource.price, resource.price_unit),
             sender=resource.messaging_service_sid or resource.from_ or "",
             code=code,
-            reason=meaning_of(code),
+            reason=explain_code(code),
             outside_window=code == OUTSIDE_WINDOW,
-            error=error_of(code),
+            error=create_error(code),
         )
 
     def _call(self, call: Callable[[], T]) -> T:
@@ -270,7 +270,7 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
-        return fields_of(request).get("AccountSid", "")
+        return parse_fields(request).get("AccountSid", "")
 
     @classmethod
     def unassigned_verifier(
@@ -325,8 +325,8 @@ class TwilioIntegration(WebhookReceiver):
 
         People's messages and statuses of SMS and WhatsApp may arrive at any of the URLs.
         """
-        form = fields_of(request)
-        match kind_of(form):
+        form = parse_fields(request)
+        match classify_webhook(form):
             case Kind.INBOUND:
                 return [read_inbound(form)]
             case Kind.STATUS:
@@ -340,9 +340,9 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        form = fields_of(request)
+        form = parse_fields(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
-        kind = kind_of(form)
+        kind = classify_webhook(form)
         if not sid or kind == Kind.OTHER:
             return super().callback_key(request)
         if kind == Kind.INBOUND:
@@ -352,8 +352,8 @@ class TwilioIntegration(WebhookReceiver):
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        form = fields_of(request)
-        if kind_of(form) != Kind.STATUS:  # webhooks of calls also require TwiML
+        form = parse_fields(request)
+        if classify_webhook(form) != Kind.STATUS:  # webhooks of calls also require TwiML
             return "text/xml", EMPTY_TWIML
         status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
         is_processed = STATUSES.get(status_name) not in (None, Status.ACCEPTED)

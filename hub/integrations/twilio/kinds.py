@@ -56,7 +56,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-def kind_of(form: Mapping[str, str]) -> Kind:
+def classify_webhook(form: Mapping[str, str]) -> Kind:
     """Return whether a form is a person's message, the status of a sent message, or neither.
 
     A person's message has the status `received`, and never that of an outgoing message. It may have

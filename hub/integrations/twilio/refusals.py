@@ -9,7 +9,7 @@ PASTE_AND_TEST = "Paste it below and choose **Test connection**."
 OPEN_KEYS = "In the Twilio Console open **Account**, then **API keys & tokens**."
 
 
-def inactive_account(status: str) -> CheckResult:
+def report_inactive_account(status: str) -> CheckResult:
     """Report an account that is suspended or closed."""
     return CheckResult(
         False,
@@ -24,7 +24,7 @@ def inactive_account(status: str) -> CheckResult:
     )
 
 
-def unknown_account(code: str) -> CheckResult:
+def report_unknown_account(code: str) -> CheckResult:
     """Report an Account SID that Twilio does not know."""
     return CheckResult(
         False,
@@ -39,7 +39,7 @@ def unknown_account(code: str) -> CheckResult:
     )
 
 
-def rejected_token(account_sid: str, code: str) -> CheckResult:
+def report_rejected_token(account_sid: str, code: str) -> CheckResult:
     """Report an Auth Token that does not match the account."""
     shown = f"{account_sid[:4]}…{account_sid[-4:]}"
     return CheckResult(
@@ -57,7 +57,7 @@ def rejected_token(account_sid: str, code: str) -> CheckResult:
     )
 
 
-def promoted_secondary_token(code: str) -> CheckResult:
+def report_promoted_secondary_token(code: str) -> CheckResult:
     """Report an Auth Token that the secondary one has replaced."""
     return CheckResult(
         False,
@@ -74,7 +74,7 @@ def promoted_secondary_token(code: str) -> CheckResult:
     )
 
 
-def rejected_key(code: str) -> CheckResult:
+def report_rejected_key(code: str) -> CheckResult:
     """Report an API key that Twilio rejects although the Auth Token is correct."""
     return CheckResult(
         False,
@@ -91,7 +91,7 @@ def rejected_key(code: str) -> CheckResult:
     )
 
 
-def unknown_service(sid: str, field: str, code: str) -> CheckResult:
+def report_unknown_service(sid: str, field: str, code: str) -> CheckResult:
     """Report a Messaging Service that the account does not have; `field` names its setting."""
     return CheckResult(
         False,
@@ -107,7 +107,7 @@ def unknown_service(sid: str, field: str, code: str) -> CheckResult:
     )
 
 
-def unknown_whatsapp_sender(number: str) -> CheckResult:
+def report_unknown_whatsapp_sender(number: str) -> CheckResult:
     """Report a number that is not registered for WhatsApp."""
     return CheckResult(
         False,
@@ -123,7 +123,7 @@ def unknown_whatsapp_sender(number: str) -> CheckResult:
     )
 
 
-def offline_whatsapp_sender(number: str, status: str) -> CheckResult:
+def report_offline_whatsapp_sender(number: str, status: str) -> CheckResult:
     """Report a WhatsApp sender that is not online yet, or no longer."""
     return CheckResult(
         False,
@@ -138,7 +138,7 @@ def offline_whatsapp_sender(number: str, status: str) -> CheckResult:
     )
 
 
-def unreachable(problem: SendError) -> CheckResult:
+def report_unreachable(problem: SendError) -> CheckResult:
     """Report a test that got no usable response."""
     return CheckResult(
         False,

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from hub.integrations.api import Price, Status, StatusUpdate, WebhookRequest
-from hub.integrations.twilio.errors import error_of, explain
-from hub.integrations.twilio.inbound import fields_of
+from hub.integrations.twilio.errors import create_error, explain
+from hub.integrations.twilio.inbound import parse_fields
 
 OUTSIDE_WINDOW = "63016"
 # by Twilio's name of the status; other names are stored, and do not change the message
@@ -40,7 +40,7 @@ REPORTED_FIELDS = (
 
 def read_status(request: WebhookRequest) -> StatusUpdate:
     """Read a message's status callback."""
-    form = fields_of(request)
+    form = parse_fields(request)
     query = request.query
     status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
     code = form.get("ErrorCode", "")
@@ -52,15 +52,15 @@ def read_status(request: WebhookRequest) -> StatusUpdate:
         status=STATUSES.get(status_name),
         provider_status=status_name,
         code=code,
-        reason=meaning_of(code),  # Twilio's own text may contain the number
+        reason=explain_code(code),  # Twilio's own text may contain the number
         segments=segment_count(form.get("NumSegments")),
         outside_window=code == OUTSIDE_WINDOW,
-        error=error_of(code),
+        error=create_error(code),
         details={name: form[name] for name in REPORTED_FIELDS if name in form},
     )
 
 
-def meaning_of(code: str) -> str:
+def explain_code(code: str) -> str:
     """Return the cause of a code in a sentence; "" for an unknown code."""
     known = explain(code) if code else None
     return known.text if known else ""
@@ -72,7 +72,7 @@ def segment_count(text: Any) -> int | None:
     return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None
 
 
-def price_of(amount: Any, currency: Any) -> Price | None:
+def parse_price(amount: Any, currency: Any) -> Price | None:
     """Return the price of a message; None if Twilio does not report it."""
     number = str(amount)
     is_amount = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)

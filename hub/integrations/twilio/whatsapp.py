@@ -131,10 +131,10 @@ class WhatsApp(CheckedTwilio):
         sender_id = self.sender_prefix + number
         sender = next((sender for sender in senders if sender.sender_id == sender_id), None)
         if sender is None:
-            return refusals.unknown_whatsapp_sender(number)
+            return refusals.report_unknown_whatsapp_sender(number)
         status = str(sender.status).lower()
         if not status.startswith("online"):
-            return refusals.offline_whatsapp_sender(number, status)
+            return refusals.report_offline_whatsapp_sender(number, status)
         return CheckResult(True, "", f"{number} is registered for WhatsApp.")
 
     def fetch_templates(self) -> list[TemplateInfo]:

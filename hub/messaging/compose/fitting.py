@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hub.core.errors import Refused
 from hub.integrations.base import Integration
-from hub.lib.text import is_gsm_text, one_line, shorten
+from hub.lib.text import clean_line, is_gsm_text, shorten
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def fit_text(
     whole = make(values)
     if cls.length_of(text_of(whole)) <= longest:
         return whole
-    title = one_line(str(values.get(TITLE) or ""))
+    title = clean_line(str(values.get(TITLE) or ""))
     # the character … is not in GSM-7, so it would halve the characters of an SMS segment
     plain = cls.counts_segments and is_gsm_text(text_of(whole))
     short = shorten(title, fits, "..." if plain else "…")

@@ -30,7 +30,7 @@ from hub.db.types import is_id, keyring, new_id, now
 from hub.integrations.base import Integration
 from hub.lib import times
 from hub.lib.provider_http import host_port
-from hub.lib.text import web_address
+from hub.lib.text import validate_url
 from hub.models import MediaFile
 from hub.shared import clock_check
 
@@ -252,7 +252,7 @@ def _own_limit(provider_limit: int, content_type: str) -> int:
 
 def _checked_url(url: str) -> str:
     try:
-        scheme = urlsplit(web_address(url)).scheme
+        scheme = urlsplit(validate_url(url)).scheme
         private = host_port(url) in reachable(_settings())
     except ValueError as problem:
         raise Refused("bad_media_url", str(problem), field="media_url") from None

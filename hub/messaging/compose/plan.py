@@ -21,7 +21,7 @@ class Person:
 
     id: str  # sgn_…
     external_id: str
-    owes: bool  # has not signed yet
+    has_not_signed: bool  # has not signed yet
     snoozed: bool = field(default=False, kw_only=True)
     addresses: Mapping[str, str]  # kind → address
     # kind → False if the source excluded it
@@ -140,7 +140,7 @@ def plan_messages(
             continue
         for person in _audience(route.audience, people, actor):
             for step in route.steps:
-                if asks_to_sign and (ended or not person.owes):
+                if asks_to_sign and (ended or not person.has_not_signed):
                     reason = ended or "already_signed"
                     skipped.append(SkippedStep(person.external_id, step.channel, reason))
                     continue
@@ -194,7 +194,7 @@ def _reason_ended(*, closed: bool, expired: bool) -> str:
 def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:
     chosen: Mapping[str, Callable[[Person], bool]] = {
         Audience.SIGNERS: lambda person: True,
-        Audience.PENDING: lambda person: person.owes,
+        Audience.PENDING: lambda person: person.has_not_signed,
         Audience.ACTOR: lambda person: person.id == actor,
         Audience.OTHERS: lambda person: person.id != actor,
     }

@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.db.types import is_id
 from hub.integrations.base import FilledTemplate, Integration
-from hub.lib.text import isolate, one_line
+from hub.lib.text import clean_line, isolate
 from hub.messaging.compose.fitting import fit_text
 from hub.messaging.compose.render import locale_fallbacks
 from hub.models import ProviderTemplate, TemplateMapping
@@ -212,7 +212,7 @@ def _parse_variables(stored: str) -> dict[str, str] | None:
 
 def clean_value(value: Any) -> str:
     """Return a value that WhatsApp accepts: no line breaks, tabs or runs of spaces, never empty."""
-    return isolate(re.sub(r"\s+", " ", one_line("" if value is None else str(value)))) or EMPTY
+    return isolate(re.sub(r"\s+", " ", clean_line("" if value is None else str(value)))) or EMPTY
 
 
 def _without_host(link: str) -> str:

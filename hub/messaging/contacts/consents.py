@@ -124,7 +124,7 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
         evidence=source,
         source_id=source_id,
         at=at,
-        ip=text.one_line(entry.ip),
+        ip=text.clean_line(entry.ip),
         user_agent=entry.agent,
         proof=entry.proof or None,
     )
@@ -283,7 +283,7 @@ def _format_line(row: Consent, address: str, kind: str, apps: dict[str, str]) ->
             "yes" if row.given else "no",
             row.evidence,
             row.at.isoformat(),
-            text.one_line(row.ip),  # older rows may hold several lines, which the import rejects
+            text.clean_line(row.ip),  # older rows may hold several lines, which the import rejects
             row.user_agent,
             str(row.proof or ""),
             kind,

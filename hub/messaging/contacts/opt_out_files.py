@@ -117,7 +117,7 @@ def _format_line(opt_out: AddressOptOut, apps: dict[str, str]) -> str:
             opt_out.address,
             row.channel,
             row.reason,
-            text.one_line(row.explanation),
+            text.clean_line(row.explanation),
             since,
             row.sender,
             row.code,

@@ -111,7 +111,7 @@ def store_opt_out(
     **details: Any,
 ) -> tuple[Suppression, bool]:
     """Store an opt-out; return it, and whether it is new. Raises Refused that names the field."""
-    explanation = text.one_line(explanation)  # so that an exported file has one line per opt-out
+    explanation = text.clean_line(explanation)  # so that an exported file has one line per opt-out
     if channel and channel not in list(Channel):
         problem = (
             f"There is no channel {channel[:50]!r}. Use one of {', '.join(Channel)}, or"

@@ -169,7 +169,7 @@ def newest_messages(
 def silent_connections() -> list[str]:
     """Return the IDs of the connections whose provider reports no delivery status."""
     rows = db.session.execute(select(Connection.id, Connection.integration)).all()
-    return [row.id for row in rows if not integrations.reports(row.integration)]
+    return [row.id for row in rows if not integrations.reports_delivery(row.integration)]
 
 
 def count_messages(

@@ -44,7 +44,7 @@ class Entry:
 
 def timeline(message: Message) -> list[Entry]:
     """Return the entries of a message's timeline, oldest first."""
-    provider = integrations.provider_of(message.connection.integration, message.connection.title)
+    provider = integrations.provider_name(message.connection.integration, message.connection.title)
     attempts = db.session.scalars(
         select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.number)
     ).all()

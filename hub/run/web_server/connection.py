@@ -15,7 +15,7 @@ SEND_SECONDS = 10.0  # without any progress
 MIN_BYTES_PER_SECOND = 16 * 1024  # that a client must read, in addition to SEND_SECONDS
 FLUSH_BYTES = 64 * 1024  # of an incomplete answer
 MAX_PENDING = 32 * 1024 * 1024  # bytes that wait for a slow client without blocking a thread
-LONGEST_WAIT = 30.0  # seconds that a thread waits for a slow client of a larger answer
+MAX_WAIT = 30.0  # seconds that a thread waits for a slow client of a larger answer
 
 
 class State(Enum):
@@ -29,7 +29,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Answer:
+class ResponseSocket:
     """The socket that gunicorn writes an answer to. It sends what the client reads and buffers the
     rest.
     """
@@ -80,7 +80,7 @@ class Answer:
             poller.poll(1000)
             now = time.monotonic()
             last_progress = now if self.send_pending() else last_progress
-            if now > min(last_progress + SEND_SECONDS, started_at + LONGEST_WAIT):
+            if now > min(last_progress + SEND_SECONDS, started_at + MAX_WAIT):
                 self.failed = True
                 raise TimeoutError("the client does not read the answer")
 
@@ -92,7 +92,7 @@ class Connection:
         self.socket = sock
         self.client = client
         self.server = server
-        self.sock = Answer(sock)  # the name that gunicorn uses
+        self.sock = ResponseSocket(sock)  # the name that gunicorn uses
         self.received = bytearray()
         self.state = State.CLOSED
         self.deadline = 0.0
@@ -113,7 +113,7 @@ class Connection:
         self.body: Body | None = None
         self.limit = 0  # bytes of the body
 
-    def size(self) -> int:
+    def memory_used(self) -> int:
         """Return the bytes of memory that the connection's data takes."""
         content = len(self.body.content) if self.body else 0
         return len(self.received) + content + len(self.sock.pending)

@@ -24,11 +24,13 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 from werkzeug.exceptions import RequestEntityTooLarge
 
-LARGEST_HEAD = 32 * 1024
-LONGEST_CHUNK_LINE = 256  # a size and its extensions
-LARGEST_TRAILERS = 8 * 1024
-MOST_FRAMING = 64 * 1024  # bytes of chunk framing beyond the size of the content, to limit the work
-MOST_DIGITS = 16  # of a chunk size, without leading zeros
+MAX_HEAD_SIZE = 32 * 1024
+MAX_CHUNK_LINE_LENGTH = 256  # a size and its extensions
+MAX_TRAILERS_SIZE = 8 * 1024
+MAX_FRAMING_SIZE = (
+    64 * 1024
+)  # bytes of chunk framing beyond the size of the content, to limit the work
+MAX_SIZE_DIGITS = 16  # of a chunk size, without leading zeros
 END = b"\r\n\r\n"
 SIZE = re.compile(rb"[0-9a-fA-F]+")
 EXTENSION = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
@@ -71,7 +73,7 @@ class HeadReader:
         search_start = self._searched
         end_mark = received.find(END, max(0, search_start - len(END) + 1))
         self._searched = len(received)
-        if 0 <= end_mark <= LARGEST_HEAD:
+        if 0 <= end_mark <= MAX_HEAD_SIZE:
             return end_mark + len(END)
         self._check(received, search_start)
         return 0
@@ -83,7 +85,7 @@ class HeadReader:
         line_end = received.find(b"\r\n", 2)
         if (line_end if line_end >= 0 else len(received)) > self._longest_line + 2:
             raise LimitRequestLine(self._longest_line)
-        if len(received) > LARGEST_HEAD:
+        if len(received) > MAX_HEAD_SIZE:
             raise LimitRequestHeaders("the head is too large")
 
 
@@ -99,7 +101,7 @@ def parse_head(head: bytes, cfg: Any, peer: Any, number: int) -> Request:
     return request
 
 
-def body_of(request: Request) -> Body:
+def create_body_reader(request: Request) -> Body:
     """Return the collector of a request's body, by the framing that gunicorn's parser found."""
     reader = request.body.reader
     return ChunkedBody() if isinstance(reader, ChunkedReader) else SizedBody(reader.length)
@@ -156,17 +158,17 @@ class ChunkedBody(Body):
         while not self.complete and self._step(received):
             if len(self.content) + self._chunk_bytes_left > limit:
                 raise BodyTooLarge
-            if self._framing_bytes > MOST_FRAMING + len(self.content):
+            if self._framing_bytes > MAX_FRAMING_SIZE + len(self.content):
                 raise InvalidChunkSize(b"chunks are too small")
 
     def _read_size(self, received: bytearray) -> bool:
-        line = self._take_line(received, LONGEST_CHUNK_LINE)
+        line = self._take_line(received, MAX_CHUNK_LINE_LENGTH)
         if line is None:
             return False
         size, separator, extension = line.partition(b";")
         size = size.rstrip(b" \t") if separator else size
-        if not SIZE.fullmatch(size) or len(size.lstrip(b"0")) > MOST_DIGITS:
-            raise InvalidChunkSize(bytes(size[:MOST_DIGITS]))
+        if not SIZE.fullmatch(size) or len(size.lstrip(b"0")) > MAX_SIZE_DIGITS:
+            raise InvalidChunkSize(bytes(size[:MAX_SIZE_DIGITS]))
         if not EXTENSION.fullmatch(extension):
             raise InvalidChunkExtension("control characters")
         self._chunk_bytes_left = int(size, 16)
@@ -193,13 +195,13 @@ class ChunkedBody(Body):
         return True
 
     def _read_trailer(self, received: bytearray) -> bool:
-        line = self._take_line(received, LARGEST_TRAILERS)
+        line = self._take_line(received, MAX_TRAILERS_SIZE)
         if line is None:
             return False
         if line and not TRAILER.fullmatch(line):
             raise InvalidHeader("trailer")
         self._trailer_bytes += len(line)
-        if self._trailer_bytes > LARGEST_TRAILERS:
+        if self._trailer_bytes > MAX_TRAILERS_SIZE:
             raise LimitRequestHeaders("the trailers are too large")
         self.complete = not line
         return True

@@ -66,12 +66,12 @@ _BY_ERROR = {
 }
 
 
-def refusal_of(error: Exception) -> Refusal:
+def refusal_for_error(error: Exception) -> Refusal:
     """Return the refusal for an error of gunicorn's parser."""
     return _BY_ERROR.get(type(error), BROKEN)
 
 
-def answer(refusal: Refusal) -> bytes:
+def build_response(refusal: Refusal) -> bytes:
     """Return a complete answer, after which the connection is closed."""
     status = refusal.status
     problem_type = "about:blank" if status >= 500 else f"urn:signpost:problem:{refusal.code}"

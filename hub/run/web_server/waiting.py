@@ -13,7 +13,7 @@ CLOSING_SECONDS = 1.0  # for the client to read the last answer and stop sending
 SLOW_AFTER = 1.0  # seconds after which a request may be dropped for another
 
 
-class Waiting:
+class WaitingConnections:
     """All connections of a process except those that a thread answers."""
 
     def __init__(self, keep_alive_seconds: float) -> None:
@@ -66,7 +66,7 @@ class Waiting:
 
     def update_memory(self, conn: Connection) -> None:
         """Measure the memory of a connection again."""
-        memory = 0 if conn.state is State.CLOSED else conn.size()
+        memory = 0 if conn.state is State.CLOSED else conn.memory_used()
         self.memory += memory - conn.memory
         conn.memory = memory
 
@@ -76,7 +76,7 @@ class Waiting:
         largest = max(conns, key=lambda conn: conn.memory, default=None)
         return largest if largest is not None and largest.memory else None
 
-    def least_needed(self) -> Connection | None:
+    def first_to_close(self) -> Connection | None:
         """Return the connection to close first, or None."""
         reading = next(iter(self._by_state[State.READING]), None)
         if reading and reading.deadline - time.monotonic() < REQUEST_SECONDS - SLOW_AFTER:

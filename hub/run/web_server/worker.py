@@ -19,11 +19,19 @@ from typing import Any
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from hub.core.config import LARGEST_BODY
+from hub.core.config import MAX_BODY_SIZE
 from hub.run.web_server.connection import Connection, State
-from hub.run.web_server.framing import Body, BodyTooLarge, TooLarge, body_of, parse_head
-from hub.run.web_server.refusals import BROKEN, BUSY, FAULT, TOO_SLOW, Refusal, answer, refusal_of
-from hub.run.web_server.waiting import Waiting
+from hub.run.web_server.framing import Body, BodyTooLarge, TooLarge, create_body_reader, parse_head
+from hub.run.web_server.refusals import (
+    BROKEN,
+    BUSY,
+    FAULT,
+    TOO_SLOW,
+    Refusal,
+    build_response,
+    refusal_for_error,
+)
+from hub.run.web_server.waiting import WaitingConnections
 
 STOPPING_SECONDS = 1.0  # for a request that arrives on an idle connection
 RECEIVE = 64 * 1024
@@ -44,7 +52,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._waiting = Waiting(float(self.cfg.keepalive))
+        self._waiting = WaitingConnections(float(self.cfg.keepalive))
         self.keepalived_conns = self._waiting.in_state(State.IDLE)  # gunicorn reads their number
         self._notify_at = 0.0
         self._max_memory = MAX_MEMORY
@@ -159,14 +167,14 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _close_least_needed(self) -> bool:
         """Close the least needed connection; return False if all are being answered."""
-        candidate = self._waiting.least_needed()
+        candidate = self._waiting.first_to_close()
         if candidate is not None:
             self._drop(candidate)
         return candidate is not None
 
     def _drop(self, conn: Connection) -> None:
         if conn.state is State.READING:
-            conn.send_at_once(answer(BUSY))
+            conn.send_at_once(build_response(BUSY))
         self._close(conn)
 
     def _close(self, conn: Connection) -> None:
@@ -230,7 +238,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._answer(conn, TooLarge())
         except ParseException as error:
             self.log.info("Refused a request that is not valid HTTP: %s", type(error).__name__)
-            self._refuse(conn, refusal_of(error))
+            self._refuse(conn, refusal_for_error(error))
 
     def _read_head(self, conn: Connection) -> Body | None:
         end = conn.head.end(conn.received)
@@ -240,7 +248,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         head = bytes(conn.received[:end])
         del conn.received[:end]
         conn.request = parse_head(head, self.cfg, conn.client, conn.requests)
-        return body_of(conn.request)
+        return create_body_reader(conn.request)
 
     def _read_body(self, conn: Connection, body: Body) -> None:
         if not body.complete:
@@ -254,11 +262,11 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _body_limit(self, request: Any, body: Body) -> int:
         """Return the maximum size of this body in bytes."""
-        if body.length is not None and body.length <= LARGEST_BODY:
-            return LARGEST_BODY  # below every limit
+        if body.length is not None and body.length <= MAX_BODY_SIZE:
+            return MAX_BODY_SIZE  # below every limit
         find_limit = getattr(self.wsgi, "extensions", {}).get("hub.body_limit")
         limit = (
-            LARGEST_BODY if find_limit is None else int(find_limit(request.method, request.path))
+            MAX_BODY_SIZE if find_limit is None else int(find_limit(request.method, request.path))
         )
         self._max_memory = max(
             self._max_memory, 3 * limit
@@ -275,7 +283,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self.tpool.submit(self._answer_in_thread, conn)
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
-        conn.send_at_once(answer(refusal))
+        conn.send_at_once(build_response(refusal))
         self._close_after_answer(conn)
 
     # ── Answers ─────────────────────────────────────────────────────────────────────────────────
@@ -289,7 +297,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         except Exception:
             # the URL may contain a one-time link, so it is not logged
             self.log.exception("Signpost could not respond to a request.")
-            conn.sock.sendall(answer(FAULT))
+            conn.sock.sendall(build_response(FAULT))
             keep_alive = False
         try:
             conn.sock.send_pending()

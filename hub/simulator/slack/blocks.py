@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-MOST_BLOCKS = 50
-LONGEST_MARKDOWN = 12_000
+MAX_BLOCKS = 50
+MAX_MARKDOWN_LENGTH = 12_000
 # Slack refuses longer messages with markdown blocks, even if each block is short enough:
 # slackapi/bolt-js, issue 2509.
-LONGEST_WITH_MARKDOWN = 13_200
+MAX_LENGTH_WITH_MARKDOWN = 13_200
 TEXTS = ("plain_text", "mrkdwn")
 INTERACTIVE = ("button", "overflow", "static_select")
 STYLES = ("primary", "danger")
@@ -38,16 +38,16 @@ class Check:
     def message(self, blocks: Any) -> None:
         if not isinstance(blocks, list):
             raise BlocksError("invalid_blocks_format", [])
-        if len(blocks) > MOST_BLOCKS:
-            self._add_error(f"no more than {MOST_BLOCKS} items allowed", "/blocks")
+        if len(blocks) > MAX_BLOCKS:
+            self._add_error(f"no more than {MAX_BLOCKS} items allowed", "/blocks")
         for index, block in enumerate(blocks):
             self.block(block, f"/blocks/{index}")
         if (
             sum(len(str(block.get("text", ""))) for block in blocks if _has_type(block, "markdown"))
-            > LONGEST_MARKDOWN
+            > MAX_MARKDOWN_LENGTH
         ):
             self._add_error(
-                f"all markdown together must be less than {LONGEST_MARKDOWN + 1} characters",
+                f"all markdown together must be less than {MAX_MARKDOWN_LENGTH + 1} characters",
                 "/blocks",
             )
 
@@ -110,7 +110,7 @@ class Check:
             self.text(block["title"], f"{pointer}/title", 2000, ("plain_text",))
 
     def markdown(self, block: dict[str, Any], pointer: str) -> None:
-        self._text(block.get("text"), f"{pointer}/text", LONGEST_MARKDOWN)
+        self._text(block.get("text"), f"{pointer}/text", MAX_MARKDOWN_LENGTH)
 
     def table(self, block: dict[str, Any], pointer: str) -> None:
         for index, row in enumerate(self._list(block.get("rows"), f"{pointer}/rows", 100)):
@@ -250,7 +250,7 @@ def check(blocks: Any) -> None:
         raise BlocksError("invalid_blocks", checker.errors)
     if (
         any(_has_type(block, "markdown") for block in blocks)
-        and sum(map(len, texts(blocks))) > LONGEST_WITH_MARKDOWN
+        and sum(map(len, texts(blocks))) > MAX_LENGTH_WITH_MARKDOWN
     ):
         raise BlocksError("msg_blocks_too_long", [])
 

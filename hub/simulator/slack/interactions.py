@@ -35,7 +35,7 @@ class ButtonAction:
     who: str
     url: str
     response_url: str
-    answer: posting.Answer
+    answer: posting.HubResponse
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

@@ -15,8 +15,8 @@ from hub.simulator.slack import blocks
 from hub.simulator.slack.workspace import Channel, Workspace
 
 PROVIDER = "slack"
-LONGEST_TEXT = 40_000
-MOST_ATTACHMENTS = 100
+MAX_TEXT_LENGTH = 40_000
+MAX_ATTACHMENTS = 100
 TS = re.compile(r"\d{10}\.\d{6}")
 MENTION = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
 
@@ -50,9 +50,9 @@ def draft(params: Mapping[str, Any]) -> Draft:
     attachments = params.get("attachments") or []
     if not isinstance(text, str) or not isinstance(attachments, list):
         raise SlackError("invalid_arguments")
-    if len(attachments) > MOST_ATTACHMENTS:
+    if len(attachments) > MAX_ATTACHMENTS:
         raise SlackError("too_many_attachments")
-    if len(text) > LONGEST_TEXT:
+    if len(text) > MAX_TEXT_LENGTH:
         raise SlackError("msg_too_long")
     try:
         blocks.check(message_blocks)

@@ -89,7 +89,7 @@ class Chats:
             self.save(chat)
         return chat
 
-    def group(self, title: str) -> Chat | None:
+    def find_group(self, title: str) -> Chat | None:
         """Return the group with this title that still accepts messages."""
         return next(
             (
@@ -139,7 +139,7 @@ class Chats:
             find_fault(scripted_faults.CHATS, str(chat_id))
             or chat_id in [fault.moved_to for fault in scripted_faults.CHATS]
         ):
-            chat = Chat(chat_id, kind_of(chat_id), str(chat_id))
+            chat = Chat(chat_id, chat_type(chat_id), str(chat_id))
         if chat is None:
             raise TelegramError(400, scripted_faults.NOT_FOUND)
         if chat.moved_to:
@@ -165,7 +165,7 @@ class Chats:
         return chat
 
 
-def kind_of(chat_id: int) -> str:
+def chat_type(chat_id: int) -> str:
     """Return the kind of chat with this ID. IDs of supergroups begin with -100."""
     if chat_id > 0:
         return "private"

@@ -15,16 +15,16 @@ from hub.simulator.telegram.errors import TelegramError
 
 Params = Mapping[str, Any]
 Keyboard = list[list[dict[str, Any]]]
-LONGEST_TEXT = 4096  # visible characters
-LONGEST_DATA = 64  # bytes
+MAX_TEXT_LENGTH = 4096  # visible characters
+MAX_DATA_LENGTH = 64  # bytes
 MODES = {
     "": entities.plain,
     "html": entities.parse,
     "markdown": markdown.parse_legacy,
     "markdownv2": markdown.parse_v2,
 }
-MOST_BUTTONS = 100
-MOST_IN_A_ROW = 8
+MAX_BUTTONS = 100
+MAX_BUTTONS_PER_ROW = 8
 
 
 def text(params: Params) -> entities.Formatted:
@@ -36,7 +36,7 @@ def text(params: Params) -> entities.Formatted:
     formatted = MODES[mode.lower()](source)
     if not formatted.text:
         raise TelegramError(400, "Bad Request: message text is empty")
-    if len(formatted.text) > LONGEST_TEXT:
+    if len(formatted.text) > MAX_TEXT_LENGTH:
         raise TelegramError(400, "Bad Request: message is too long")
     return formatted
 
@@ -49,7 +49,7 @@ def keyboard(params: Params) -> Keyboard:
     rows = markup.get("inline_keyboard", []) if isinstance(markup, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise TelegramError(400, "Bad Request: object expected as reply markup")
-    if sum(map(len, rows)) > MOST_BUTTONS or any(len(row) > MOST_IN_A_ROW for row in rows):
+    if sum(map(len, rows)) > MAX_BUTTONS or any(len(row) > MAX_BUTTONS_PER_ROW for row in rows):
         raise TelegramError(400, "Bad Request: reply markup is too long")
     return [[_button(button) for button in row] for row in rows if row]
 
@@ -69,7 +69,7 @@ def _button(button: Any) -> dict[str, Any]:
             raise TelegramError(400, "Bad Request: Wrong HTTP URL specified")
     elif "callback_data" in button:
         data = button["callback_data"]
-        if not isinstance(data, str) or not 1 <= len(data.encode()) <= LONGEST_DATA:
+        if not isinstance(data, str) or not 1 <= len(data.encode()) <= MAX_DATA_LENGTH:
             raise TelegramError(400, "Bad Request: BUTTON_DATA_INVALID")
     else:
         raise TelegramError(

@@ -7,7 +7,7 @@ from typing import Any
 from hub.simulator.posts import Post, Posts
 from hub.simulator.record_store import RecordStore
 from hub.simulator.telegram.bot import Bot
-from hub.simulator.telegram.chats import Chat, Chats, kind_of
+from hub.simulator.telegram.chats import Chat, Chats, chat_type
 from hub.simulator.telegram.checks import Keyboard
 from hub.simulator.telegram.entities import Formatted
 from hub.simulator.telegram.errors import TelegramError
@@ -90,7 +90,7 @@ class Messages:
     def message_json(self, post: Post) -> dict[str, Any]:
         """Return a message in the API's format."""
         chat = self._chats.get(int(post.destination)) or Chat(
-            int(post.destination), kind_of(int(post.destination)), post.destination
+            int(post.destination), chat_type(int(post.destination)), post.destination
         )
         author = self._chats.person(post.body["by"]).user if post.body["by"] else self._bot.user
         message: dict[str, Any] = {

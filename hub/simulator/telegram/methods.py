@@ -16,8 +16,8 @@ from hub.simulator.telegram.chats import Chat
 from hub.simulator.telegram.checks import Params, int_param, json_param
 from hub.simulator.telegram.errors import TelegramError, rate_limited
 
-LONGEST_ANSWER = 200
-MOST_CONNECTIONS = 100
+MAX_ANSWER_LENGTH = 200
+MAX_CONNECTIONS = 100
 ACTIONS = {
     "typing",
     "upload_photo",
@@ -67,9 +67,9 @@ def set_webhook(simulator: SimulatorContext, params: Params) -> bool:
         isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)
     ):
         raise TelegramError(400, "Bad Request: can't parse allowed updates JSON object")
-    if not 1 <= max_connections <= MOST_CONNECTIONS:
+    if not 1 <= max_connections <= MAX_CONNECTIONS:
         raise TelegramError(
-            400, f"Bad Request: max_connections must be from 1 to {MOST_CONNECTIONS}"
+            400, f"Bad Request: max_connections must be from 1 to {MAX_CONNECTIONS}"
         )
     if _bool_param(params, "drop_pending_updates"):  # before the new webhook could receive them
         simulator.telegram.updates.drop_pending()
@@ -173,7 +173,7 @@ def answer_callback_query(simulator: SimulatorContext, params: Params) -> bool:
     """Answer a button action: once, within a minute."""
     text = str(params.get("text") or "")
     query_id = str(params.get("callback_query_id") or "")
-    if len(text) > LONGEST_ANSWER:
+    if len(text) > MAX_ANSWER_LENGTH:
         raise TelegramError(400, "Bad Request: MESSAGE_TOO_LONG")
     press = next(
         (candidate for candidate in simulator.telegram.presses() if candidate.id == query_id), None

@@ -46,7 +46,7 @@ def start(telegram: Telegram, who: str, payload: str = "") -> ActionResult:
 
 def start_group(telegram: Telegram, title: str, who: str, payload: str = "") -> ActionResult:
     """Add the bot to a group, which is created if needed. `payload` is from a deep link."""
-    chat = telegram.chats.group(title) or telegram.chats.create_group(title)
+    chat = telegram.chats.find_group(title) or telegram.chats.create_group(title)
     if chat.state != "member":
         chat = _set_state(telegram, chat, "member", who)
     return write(telegram, chat, f"/start@{USERNAME} {payload}".strip(), who)

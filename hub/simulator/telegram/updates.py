@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 KIND = "telegram update"
 MAX_STORED = 500
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 60.0  # seconds; the first is a quarter of Telegram's, so that tests are quick
-LONGEST_RETRY_AFTER = 3600.0
+MAX_PAUSE = 60.0  # seconds; the first is a quarter of Telegram's, so that tests are quick
+MAX_RETRY_AFTER = 3600.0
 TIMEOUT = 10.0  # seconds
 PENDING = "waiting"
 POSTED = "told"
@@ -159,7 +159,7 @@ class Updates:
                 is_accepted, delay = self._post_update(webhook, number, record)
         except Exception:
             log.exception("Update %s: sending failed", number)
-            delay = LONGEST_PAUSE
+            delay = MAX_PAUSE
         with self._changed:
             waiting = self._lanes.get(lane)
             if is_accepted and waiting and waiting[0] == number:
@@ -198,7 +198,7 @@ class Updates:
             record["tries"], answer
         )
 
-    def _execute_answer(self, answer: posting.Answer) -> None:
+    def _execute_answer(self, answer: posting.HubResponse) -> None:
         """Execute the method in the body of an answer. Its result is not reported."""
         try:
             if "json" in answer.headers.get("content-type", ""):
@@ -211,9 +211,9 @@ class Updates:
             self._execute(str(params.pop("method")), params)
 
 
-def _retry_delay(attempts: int, answer: posting.Answer) -> float:
+def _retry_delay(attempts: int, answer: posting.HubResponse) -> float:
     """Return the seconds until the next attempt: Retry-After, else an increasing delay."""
     retry_after = answer.headers.get("retry-after", "")
     if retry_after.isdecimal():
-        return min(float(retry_after), LONGEST_RETRY_AFTER)
-    return min(FIRST_PAUSE * 2.0 ** min(attempts, 20), LONGEST_PAUSE)
+        return min(float(retry_after), MAX_RETRY_AFTER)
+    return min(FIRST_PAUSE * 2.0 ** min(attempts, 20), MAX_PAUSE)

@@ -15,7 +15,7 @@ from limits import parse
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from hub.accounts import api_keys, browsers, limits, passwords
+from hub.accounts import api_keys, known_browsers, passwords, rate_limits
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -58,9 +58,9 @@ def test_known_browser_signs_in_despite_failures_elsewhere(
     admin = browser_for(Role.ADMIN)
     admin.post("/sign-out")
     with app.app_context():
-        account = limits.account_key(admin.email)
-        limits.limiter.limiter.hit(
-            parse(limits.ACCOUNT.rate), "hub", account, limits.ACCOUNT.name, cost=260
+        account = rate_limits.account_key(admin.email)
+        rate_limits.limiter.limiter.hit(
+            parse(rate_limits.ACCOUNT.rate), "hub", account, rate_limits.ACCOUNT.name, cost=260
         )
     for number in range(45):
         address = "127.0.0.1" if spread == "one network" else f"198.51.100.{number}"
@@ -85,22 +85,22 @@ def test_browser_is_known_only_for_its_own_accounts(
 ) -> None:
     first = browser_for(Role.ADMIN, name="First One")
     second = browser_for(Role.VIEWER, name="Second One")
-    cookie = first.client.get_cookie(browsers.COOKIE, "127.0.0.1")
+    cookie = first.client.get_cookie(known_browsers.COOKIE, "127.0.0.1")
     assert cookie is not None
     assert cookie.http_only
     with app.test_request_context():
-        assert browsers.known_browser(cookie.value, first.email)
-        assert not browsers.known_browser(cookie.value, second.email)
-        assert not browsers.known_browser(cookie.value[:-2] + "xx", first.email)
-        both = browsers.remember(cookie.value, second.email)
+        assert known_browsers.find_known_browser(cookie.value, first.email)
+        assert not known_browsers.find_known_browser(cookie.value, second.email)
+        assert not known_browsers.find_known_browser(cookie.value[:-2] + "xx", first.email)
+        both = known_browsers.add_account_to_cookie(cookie.value, second.email)
         assert (
-            browsers.known_browser(both, first.email)
-            == browsers.known_browser(both, second.email)
+            known_browsers.find_known_browser(both, first.email)
+            == known_browsers.find_known_browser(both, second.email)
             != ""
         )
-        for number in range(browsers.MAX_ACCOUNTS):
-            both = browsers.remember(both, f"{number}@acme.example")
-        assert not browsers.known_browser(both, first.email)
+        for number in range(known_browsers.MAX_ACCOUNTS):
+            both = known_browsers.add_account_to_cookie(both, f"{number}@acme.example")
+        assert not known_browsers.find_known_browser(both, first.email)
     assert first.email not in cookie.value
 
 
@@ -108,7 +108,7 @@ def test_browser_is_known_only_for_its_own_accounts(
 @given(cookie=st.text(max_size=200))
 def test_forged_cookie_does_not_make_a_browser_known(app: Flask, cookie: str) -> None:
     with app.test_request_context():
-        assert browsers.known_browser(cookie, "dana@acme.example") == ""
+        assert known_browsers.find_known_browser(cookie, "dana@acme.example") == ""
 
 
 def test_wrong_current_password_is_limited_to_five_attempts(app: Flask, admin: Browser) -> None:
@@ -235,8 +235,8 @@ def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser
 
 def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -> None:
     with app.app_context():
-        text = api_keys.create("Contracts", test=False)
-        api_keys.revoke(
+        text = api_keys.create_key("Contracts", test=False)
+        api_keys.revoke_key(
             db.session.scalars(select(ApiKey.id).where(ApiKey.name == "Contracts")).one()
         )
     unknown = "sp_live_" + secrets.token_urlsafe(32)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from hub.accounts import links, users
+from hub.accounts import single_use_links, users
 from hub.connections import setup
 from hub.core.vocabulary import Role
 from tests.conftest import PASSWORD, Browser
@@ -20,7 +20,7 @@ def path_of(action_link: str | None) -> str:
 
 def test_first_admin_sets_up_the_account_and_is_signed_in(app: Flask, anonymous: Browser) -> None:
     with app.app_context():
-        link = path_of(setup.first_admin_link())
+        link = path_of(setup.create_first_admin_link())
     assert "Set up Signpost" in anonymous.get(link).text
     person = {"name": "Dana", "email": "dana@acme.example", "password": PASSWORD}
     assert anonymous.post(link, person).headers["Location"] == "/"
@@ -33,7 +33,7 @@ def test_refused_setup_keeps_all_entries_except_the_password(
     app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
-        link = path_of(setup.first_admin_link())
+        link = path_of(setup.create_first_admin_link())
     answer = anonymous.post(
         link, {"name": "Dana", "email": "dana@acme.example", "password": "too short"}
     )
@@ -45,7 +45,7 @@ def test_refused_setup_keeps_all_entries_except_the_password(
 
 def test_open_setup_link_is_void_once_a_user_exists(app: Flask, anonymous: Browser) -> None:
     with app.app_context():
-        link = path_of(setup.first_admin_link())
+        link = path_of(setup.create_first_admin_link())
         users.create_user("root@acme.example", "Root", PASSWORD, Role.ADMIN)
     for answer in (
         anonymous.get(link),
@@ -189,7 +189,7 @@ def test_new_link_for_a_user_voids_only_the_earlier_link(
     assert "/password/" in admin.post(f"/settings/users/{other.user_id}/link").text
     assert other.get("/account").status_code == 200
     with app.app_context():
-        assert links.password_link(other.user_id)
+        assert single_use_links.create_password_link(other.user_id)
 
 
 def test_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
@@ -249,6 +249,6 @@ class TestUnderAPathPrefix:
         assert there.headers["Location"] == "/hub/activity"
         assert browser.get("/activity").status_code == 200
         with app.app_context():
-            assert links.password_link(browser.user_id).startswith(
+            assert single_use_links.create_password_link(browser.user_id).startswith(
                 "http://127.0.0.1:8765/hub/password/"
             )

@@ -82,7 +82,7 @@ def test_before_the_first_save_stores_nothing(
     assert (page.status_code, "Twilio is ready" in words(page)) == (200, True)
     assert "not saved yet" in words(page)
     with app.app_context():
-        assert connections.all_connections() == []
+        assert connections.list_connections() == []
 
 
 def test_secret_of_a_test_without_script_is_saved_afterwards(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from wtforms import Form, PasswordField, StringField
 
-from hub.admin.connections.setup_steps import steps
+from hub.admin.connections.setup_steps import list_setup_steps
 from hub.admin.view.field_attributes import with_error_attributes
 from hub.core.vocabulary import ConnectionState
 from hub.models import Connection
@@ -50,7 +50,7 @@ def _connection(**values: object) -> Connection:
 def test_steps_show_progress_and_the_next_action(
     connection: Connection | None, sent_one: bool, expected: list[str]
 ) -> None:
-    assert [state for _, state in steps(connection, sent_one=sent_one)] == expected
+    assert [state for _, state in list_setup_steps(connection, sent_one=sent_one)] == expected
 
 
 class _Settings(Form):

@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 from werkzeug.test import TestResponse
 
-from hub.admin.messages.provider_callbacks import callback_summary
+from hub.admin.messages.provider_callbacks import summarize_replay
 from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.db.compiled_sql import table_of
@@ -275,6 +275,6 @@ def test_replay_does_not_redirect_to_another_site(
     ],
 )
 def test_notice_describes_the_changes(report: Report, tone: str, sentence: str) -> None:
-    said = callback_summary(report)
+    said = summarize_replay(report)
     assert sentence in said[0]
     assert said[1] == tone

@@ -46,9 +46,9 @@ def test_source_is_added_renamed_and_given_a_key(app: Flask, admin: Browser) -> 
         admin.post("/settings/api-keys", {"name": "App", "source": "acme-leases"}).text
     )
     with app.app_context():
-        known = api_keys.find(key)
+        known = api_keys.find_key(key)
         assert known is not None
-        assert known.source_id == sources.by_slug("acme-leases").id
+        assert known.source_id == sources.get_source("acme-leases").id
     assert "App" in admin.get("/settings/sources/acme-leases").text
     assert "App" not in admin.get("/settings/sources/default").text
 
@@ -121,7 +121,7 @@ def test_opt_outs_name_their_source(app: Flask, admin: Browser) -> None:
     from hub.messaging.contacts import suppressions
 
     with app.app_context():
-        owner = sources.by_slug("default").id
+        owner = sources.get_source("default").id
         suppressions.add_opt_out("+13175551234", test=False, reason="api", source_id=owner)
         suppressions.add_opt_out("+13175551235", test=False)
     page = admin.get("/opt-outs").text
@@ -239,11 +239,11 @@ def test_command_creates_an_api_key_with_scopes_and_an_expiry(
         "60",
     )
     with app.app_context():
-        key = api_keys.find(text)
+        key = api_keys.find_key(text)
         assert key is not None
         assert key.scopes == {Scope.EVENTS_WRITE, Scope.MESSAGES_READ}
-        assert (key.per_minute, key.source_id) == (60, sources.by_slug("leases").id)
-        expires_at = api_keys.find_row(key.id).expires_at
+        assert (key.per_minute, key.source_id) == (60, sources.get_source("leases").id)
+        expires_at = api_keys.get_key(key.id).expires_at
         assert expires_at is not None
         assert abs(expires_at - now() - timedelta(days=90)) < timedelta(minutes=1)
 

@@ -33,7 +33,7 @@ def page_text(page: str) -> str:
 
 def api_key_revocation(app: Flask, admin: Browser) -> Case:
     with app.app_context():
-        key_id = api_keys.find(api_keys.create("Contracts", test=True)).id  # type: ignore[union-attr]
+        key_id = api_keys.find_key(api_keys.create_key("Contracts", test=True)).id  # type: ignore[union-attr]
     return (
         "/settings/api-keys",
         f"/settings/api-keys/{key_id}/revoke",

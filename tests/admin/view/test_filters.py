@@ -36,30 +36,30 @@ STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
     ],
 )
 def test_recent_times_are_relative(passed: timedelta, told: str) -> None:
-    assert datetimes.ago(NOW - passed, NOW) == told
+    assert datetimes.format_relative(NOW - passed, NOW) == told
 
 
 def test_hours_before_midnight_are_not_shown_as_yesterday() -> None:
     midnight = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
-    assert datetimes.ago(midnight - timedelta(hours=2), midnight) == "2 h ago"
+    assert datetimes.format_relative(midnight - timedelta(hours=2), midnight) == "2 h ago"
 
 
 def test_times_without_a_reader_are_utc() -> None:
-    assert datetimes.exact(NOW) == "21 Nov 2026, 09:41:22 UTC"
-    assert datetimes.machine(NOW) == "2026-11-21T09:41:22.912Z"
+    assert datetimes.format_datetime(NOW) == "21 Nov 2026, 09:41:22 UTC"
+    assert datetimes.format_iso(NOW) == "2026-11-21T09:41:22.912Z"
 
 
 def test_times_are_shown_in_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
-        assert datetimes.exact(NOW) == "21 Nov 2026, 10:41:22 CET"
-        assert datetimes.exact(NOW, milliseconds=True) == "21 Nov 2026, 10:41:22.912 CET"
-        assert datetimes.clock(NOW) == "10:41:22.912"
+        assert datetimes.format_datetime(NOW) == "21 Nov 2026, 10:41:22 CET"
+        assert datetimes.format_datetime(NOW, milliseconds=True) == "21 Nov 2026, 10:41:22.912 CET"
+        assert datetimes.format_time(NOW) == "10:41:22.912"
 
 
 def test_zone_of_the_user_comes_before_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
         g.zone = ZoneInfo("America/Sao_Paulo")
-        assert datetimes.exact(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
+        assert datetimes.format_datetime(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def fill() -> None:
         name="Eric",
     )
     inbound.store_inbound(came, Origin("callback", (own.id,), None), now())
-    api_keys.create("Key", test=True)
+    api_keys.create_key("Key", test=True)
     transaction(
         lambda: db.session.add(
             ProviderTemplate(

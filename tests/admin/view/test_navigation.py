@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from hub.connections import demo, rules
-from hub.connections.connections import by_slug
+from hub.connections.connections import get_by_slug
 from hub.core.vocabulary import Role
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
@@ -65,7 +65,7 @@ def test_rules_are_linked_beside_the_settings(app: Flask, admin: Browser, browse
         quiet = QuietHours("22:00", "08:00")
         countries = frozenset(("US", "CA"))
         changed = Rules(consent=True, consent_days=30, countries=countries, per_day=5, quiet=quiet)
-        rules.save(by_slug("demo-sms").id, changed)
+        rules.save(get_by_slug("demo-sms").id, changed)
     page = page_text(admin.get("/connections/demo-sms").text)
     assert "Consent Required, valid for 30 days" in page
     assert "Countries CA, US" in page

@@ -73,11 +73,13 @@ MAIL = {"email": "eric@example.com"}
 def make_person(
     name: str = "eric",
     *,
-    owes: bool = True,
+    has_not_signed: bool = True,
     addresses: dict[str, str] | None = None,
     **more: object,
 ) -> Person:
-    return Person(f"sgn_{name}", name, owes, PHONE if addresses is None else addresses, **more)  # type: ignore[arg-type]
+    return Person(
+        f"sgn_{name}", name, has_not_signed, PHONE if addresses is None else addresses, **more
+    )  # type: ignore[arg-type]
 
 
 def planned_messages(
@@ -106,7 +108,7 @@ def make_route(audience: Audience, *steps: Step) -> Route:
     ],
 )
 def test_audience_selects_its_people(audience: Audience, expected: list[str]) -> None:
-    people = [make_person("eric", owes=False), make_person("anna"), make_person("ravi")]
+    people = [make_person("eric", has_not_signed=False), make_person("anna"), make_person("ravi")]
     found = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
     assert [one[0] for one in planned_messages(found)] == expected
     assert found[1] == []
@@ -200,7 +202,7 @@ def test_address_is_used_in_its_normal_form() -> None:
 
 
 def test_signer_without_open_action_is_not_asked_to_sign() -> None:
-    people = [make_person("eric", owes=False), make_person("anna")]
+    people = [make_person("eric", has_not_signed=False), make_person("anna")]
     found = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
     assert [one[0] for one in planned_messages(found)] == ["anna"]
     assert skipped_steps(found) == [("eric", "sms", "already_signed")]
@@ -274,7 +276,7 @@ people = st.lists(
         Person,
         id=st.uuids().map(str),
         external_id=st.text(min_size=1, max_size=5),
-        owes=st.booleans(),
+        has_not_signed=st.booleans(),
         addresses=st.dictionaries(
             st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])
         ),
@@ -320,7 +322,7 @@ def test_every_wanted_step_is_planned_or_listed(
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
         Audience.SIGNERS: len(people),
-        Audience.PENDING: sum(one.owes for one in people),
+        Audience.PENDING: sum(one.has_not_signed for one in people),
         Audience.ACTOR: min(len(people), 1),
         Audience.OTHERS: max(len(people) - 1, 0),
     }
@@ -330,6 +332,6 @@ def test_every_wanted_step_is_planned_or_listed(
     for one in done:
         assert one.person.wants.get(one.candidate.address_kind, True)
         assert one.to == one.person.addresses[one.candidate.address_kind].strip()
-        assert not (asks and (closed or not one.person.owes))
+        assert not (asks and (closed or not one.person.has_not_signed))
         assert one.candidate in candidates
     assert {one.reason for one in left} <= set(REASONS)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.lib.text import one_line
+from hub.lib.text import clean_line
 from hub.messaging.contacts import suppressions
 from hub.models import Consent, Contact, Suppression
 from tests.effort import examples
@@ -55,7 +55,7 @@ def stored_opt_outs() -> list[Any]:
             row.sender,
             row.reason,
             row.code,
-            one_line(row.explanation),
+            clean_line(row.explanation),
             row.since,
             str(row.source_id),
         )

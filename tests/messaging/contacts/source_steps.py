@@ -19,7 +19,7 @@ from tests.hub_fixtures import signing_app as signing_app
 def other_source(signing_app: SigningApp) -> SigningApp:
     """Return the signing app of another source, Leases."""
     add_source("leases")
-    return SigningApp(signing_app.client, api_keys.create("Leases", test=True, source="leases"))
+    return SigningApp(signing_app.client, api_keys.create_key("Leases", test=True, source="leases"))
 
 
 @transaction

@@ -10,7 +10,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.integrations.twilio.kinds import CONTENT, OTHER_PRODUCTS, SIDS, Kind, kind_of
+from hub.integrations.twilio.kinds import CONTENT, OTHER_PRODUCTS, SIDS, Kind, classify_webhook
 from hub.messaging.inbox import conversations
 from hub.models import Contact, InboundMessage, PlatformEvent, SessionWindow, Suppression
 from tests.conftest import Browser
@@ -203,16 +203,19 @@ def test_received_content_is_a_message(
         {"MessageStatus": word},
         {"SmsStatus": word, "MessageStatus": word},
     ):
-        assert kind_of({**held, **named, **fields}) == Kind.INBOUND
-    assert kind_of({**held, **named}) == Kind.INBOUND
+        assert classify_webhook({**held, **named, **fields}) == Kind.INBOUND
+    assert classify_webhook({**held, **named}) == Kind.INBOUND
 
 
 @given(st.dictionaries(st.sampled_from(sorted(CONTENT)), st.text(max_size=5)), NAMED, OUTGOING)
 def test_status_of_an_outbound_message_is_recognized_with_any_fields(
     content: dict[str, str], named: dict[str, str], word: str
 ) -> None:
-    assert kind_of({**content, **named, "MessageStatus": word}) == Kind.STATUS
-    assert kind_of({**content, **named, "MessageStatus": word, "SmsStatus": word}) == Kind.STATUS
+    assert classify_webhook({**content, **named, "MessageStatus": word}) == Kind.STATUS
+    assert (
+        classify_webhook({**content, **named, "MessageStatus": word, "SmsStatus": word})
+        == Kind.STATUS
+    )
 
 
 @pytest.mark.parametrize("name", sorted(OTHER_PRODUCTS))

@@ -179,7 +179,7 @@ def test_rate_never_drops_to_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)]
+    ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.MAX_PAUSE)]
 )
 def test_pause_comes_from_retry_after_or_the_default(asked: float | None, holds: float) -> None:
     state = RateState("one")

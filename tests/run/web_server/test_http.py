@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from urllib3 import encode_multipart_formdata
 
-from hub.core.config import LARGEST_BODY
+from hub.core.config import MAX_BODY_SIZE
 from tests import servers
 from tests.conftest import config_of
 from tests.hub_fixtures import CALLBACK, ERIC
@@ -120,7 +120,7 @@ def test_100_continue_is_sent_once(web: dict[str, str], key: str) -> None:
         old = sent.replace(b"HTTP/1.1", b"HTTP/1.0")
         connection.sendall(old)
         assert servers.read_response(connection).status == 202
-    large = post(web, key, b"", Expect="100-continue", Content_Length=str(LARGEST_BODY + 1))
+    large = post(web, key, b"", Expect="100-continue", Content_Length=str(MAX_BODY_SIZE + 1))
     assert servers.exchange(web, large).status == 413  # at once, without asking for the body
     assert servers.exchange(web, post(web, key, Expect="a-miracle")).status == 417
 
@@ -276,7 +276,7 @@ def test_long_url_is_414_and_large_header_is_431(web: dict[str, str]) -> None:
 
 def test_bodies_of_each_path_have_their_own_limit(web: dict[str, str], key: str) -> None:
     bearer = {"Authorization": f"Bearer {key}"}
-    for size, status in ((LARGEST_BODY, 422), (LARGEST_BODY + 1, 413), (LARGEST_BODY * 9, 413)):
+    for size, status in ((MAX_BODY_SIZE, 422), (MAX_BODY_SIZE + 1, 413), (MAX_BODY_SIZE * 9, 413)):
         body = MESSAGE[:-1] + b" " * (size - len(MESSAGE)) + b"}"
         for sent in (post(web, key, body), chunked(web, key, encode_chunks(body, 50_000))):
             assert servers.exchange(web, sent).status == (202 if status == 422 else status), size

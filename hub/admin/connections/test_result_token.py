@@ -21,16 +21,16 @@ from hub.db.types import keyring
 LIFETIME = 3600  # seconds
 
 
-def seal(tested: ConnectionTestResult | None, user_id: str) -> str:
+def encrypt_result(tested: ConnectionTestResult | None, user_id: str) -> str:
     """Return the value of the hidden field; '' when there is no passed test of unsaved settings."""
     if tested is None or not (tested.check.ok and tested.unsaved and tested.fingerprint):
         return ""
-    result = connection_tests.stored_form(tested.check, tested.took)
+    result = connection_tests.serialize_result(tested.check, tested.took)
     value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), result]
     return base64.urlsafe_b64encode(keyring().seal_json(PASSED_TEST, user_id, value)).decode()
 
 
-def read(posted: str, user_id: str) -> PassedTest | None:
+def decrypt_result(posted: str, user_id: str) -> PassedTest | None:
     """Return the test in a hidden field; None when it is expired, damaged or another user's."""
     try:
         sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
@@ -41,5 +41,5 @@ def read(posted: str, user_id: str) -> PassedTest | None:
     if time.time() - sealed_at >= LIFETIME:
         return None
     took = result.pop("took", None)
-    check = connection_tests.result_of(result)
+    check = connection_tests.parse_result(result)
     return PassedTest(fingerprint, check, datetime.fromtimestamp(at, UTC), took)

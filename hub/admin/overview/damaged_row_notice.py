@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def _is_answer(problem: Exception) -> bool:
+def _is_user_error(problem: Exception) -> bool:
     """Return whether an error is an answer to the reader, and not about a stored value."""
     is_damage = (
         isinstance(problem, DecryptionError)
@@ -37,7 +37,7 @@ def _row_id(kind: str, name: str) -> str:
     return name
 
 
-def describe_damage(kind: str) -> Callable[[View], View]:
+def show_damaged_row_notice(kind: str) -> Callable[[View], View]:
     """Return a decorator that answers with a notice when the row of a page cannot be read.
 
     It must be the innermost decorator. `kind`: the table of the row.
@@ -51,7 +51,7 @@ def describe_damage(kind: str) -> Callable[[View], View]:
             except HTTPException:
                 raise
             except Exception as problem:
-                if unreadable_rows.is_transient(problem) or _is_answer(problem):
+                if unreadable_rows.is_transient(problem) or _is_user_error(problem):
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()

@@ -9,9 +9,9 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from sqlalchemy import select
 
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.admin.view.message_rows import rows
-from hub.admin.view.pagination import paged
+from hub.admin.view.pagination import paginate
 from hub.admin.view.status_badges import channel_title, message_badge
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address, Channel, Role, Status
@@ -41,14 +41,14 @@ NAMES = ("show", "status", "channel", "connection", "test", "q")
 
 
 @admin.get("/messages")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def messages() -> Any:
     """List messages, newest first."""
     active_filters = {
         name: value for name in NAMES if (value := request.args.get(name, "").strip())
     }
     branches = _branches(active_filters)
-    listed = paged(
+    listed = paginate(
         lambda before, after, limit: message_queries.newest_messages(
             branches, limit, before=before, after=after
         ),

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import flash, redirect, url_for
 
-from hub.admin.auth.guard import admin, needs
-from hub.admin.messages.detail import find
+from hub.admin.auth.guard import admin, require_role
+from hub.admin.messages.message_page import get_message_or_404
 from hub.admin.view import confirmation, forms
 from hub.admin.view.filters import phone
 from hub.admin.view.message_rows import recipient
@@ -18,13 +18,13 @@ from hub.models import Message
 
 
 @admin.route("/messages/<message_id>/lift", methods=["GET", "POST"])
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def lift_suppression(message_id: str) -> Any:
     """Ask for confirmation, and remove the opt-outs that block a message."""
-    if not forms.posted():
-        return _confirm_lifting(find(message_id))
+    if not forms.is_submitted():
+        return _confirm_lifting(get_message_or_404(message_id))
     try:
-        suppressions.lift_opt_outs_of_message(find(message_id).id)
+        suppressions.lift_opt_outs_of_message(get_message_or_404(message_id).id)
         flash(
             "Opt-out removed. This recipient can receive messages again. Resend this"
             " message if it is still needed.",

@@ -9,9 +9,9 @@ from flask import abort, flash, redirect, render_template, url_for
 from sqlalchemy import select
 
 from hub import integrations
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.messages import delivery_summary, message_facts, provider_callbacks
-from hub.admin.overview.damage import describe_damage
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.messages import delivery_summary, message_details, provider_callbacks
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view.message_rows import recipient
 from hub.admin.view.status_badges import message_badge
 from hub.core.errors import Conflict, DecryptionError, Refused
@@ -30,17 +30,17 @@ REFRESH_FOR = timedelta(minutes=10)  # after the last change, the page refreshes
 
 
 @admin.get("/messages/<message_id>")
-@needs(Role.VIEWER)
-@describe_damage("messages")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("messages")
 def message(message_id: str) -> Any:
     """Show a message."""
-    row = find(message_id)
+    row = get_message_or_404(message_id)
     legs = _legs(row)
     status = Status.read(row.status)
     # the problem of an earlier attempt no longer matters for a canceled message
     problem = timeline.problem_of(row) if status != Status.CANCELED else None
     why_not = _why_not_resend(row)
-    may_lift = may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED)
+    may_lift = has_role(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED)
     return render_template(
         "message.html",
         message=row,
@@ -50,24 +50,24 @@ def message(message_id: str) -> Any:
         legs=[_leg(leg) for leg in legs],
         problem=_problem(row, problem),
         content=_content(row),
-        language=message_facts.language_of(row),
-        facts=message_facts.list_facts(row),
-        may_resend=may(Role.OPERATOR) and not why_not,
-        may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
+        language=message_details.get_language(row),
+        facts=message_details.list_details(row),
+        may_resend=has_role(Role.OPERATOR) and not why_not,
+        may_cancel=has_role(Role.OPERATOR) and status == Status.QUEUED,
         may_lift=may_lift and suppressions.find_blocking_opt_out(row) is not None,
         why_not_resend=why_not if problem and status != Status.QUEUED else "",
         callbacks=provider_callbacks.callbacks_of_message(row.id),
-        may_replay=may(Role.OPERATOR),
+        may_replay=has_role(Role.OPERATOR),
         settled=row.settled or now() - row.changed_at > REFRESH_FOR,
     )
 
 
 @admin.post("/messages/<message_id>/cancel")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def cancel_message(message_id: str) -> Any:
     """Cancel a message."""
     try:
-        cancellation.cancel(find(message_id).id)
+        cancellation.cancel(get_message_or_404(message_id).id)
         flash("Message canceled. It was not sent.", "good")
     except Conflict as problem:
         flash(str(problem), "warn")
@@ -75,18 +75,18 @@ def cancel_message(message_id: str) -> Any:
 
 
 @admin.post("/messages/<message_id>/resend")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def resend_message(message_id: str) -> Any:
     """Send a message again, and show the new message."""
     try:
-        new_message = resend.resend(find(message_id).id)
+        new_message = resend.resend(get_message_or_404(message_id).id)
     except Refused as problem:
         flash(str(problem), "warn")
         return redirect(url_for("admin.message", message_id=message_id), 303)
     return redirect(url_for("admin.message", message_id=new_message.id), 303)
 
 
-def find(message_id: str) -> Message:
+def get_message_or_404(message_id: str) -> Message:
     """Return a message, or abort with 404."""
     row = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     return row or abort(404)
@@ -150,7 +150,7 @@ ICONS = {
 def _problem(row: Message, problem: Problem | None) -> dict[str, str] | None:
     if problem is None:
         return None
-    provider = integrations.provider_of(row.connection.integration, "The provider")
+    provider = integrations.provider_name(row.connection.integration, "The provider")
     return {
         "title": TITLES.get(Status.read(row.status), "Details of the status"),
         "code": problem.code,
@@ -210,10 +210,10 @@ def _crumb(row: Message) -> tuple[str, str] | None:
     request = db.session.get(SigningRequest, row.request_id) if row.request_id else None
     if request is None:
         return None
-    return title_of(request), url_for("admin.request_page", request_id=request.id)
+    return request_title(request), url_for("admin.request_page", request_id=request.id)
 
 
-def title_of(request: SigningRequest) -> str:
+def request_title(request: SigningRequest) -> str:
     """Return the title of a request's document, or its id if the title is missing or unreadable."""
     try:
         return request.title or request.external_id

@@ -10,7 +10,7 @@ from wtforms.validators import Length, Optional
 F = TypeVar("F", bound=Form)
 
 NAME = "help_text"
-LONGEST = 1000  # characters
+MAX_LENGTH = 1000  # characters
 
 
 def with_help_setting(form: type[F]) -> type[F]:
@@ -19,7 +19,7 @@ def with_help_setting(form: type[F]) -> type[F]:
         return form
     field = TextAreaField(
         "Reply to HELP",
-        [Optional(), Length(max=LONGEST, message=f"At most {LONGEST:,} characters.")],
+        [Optional(), Length(max=MAX_LENGTH, message=f"At most {MAX_LENGTH:,} characters.")],
         description=(
             "Enter who sends these messages and how to stop them. Leave empty to send the"
             " connection’s name and the opt-out keyword."

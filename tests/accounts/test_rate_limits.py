@@ -13,8 +13,8 @@ from flask import Flask
 from limits import parse
 from werkzeug.test import TestResponse
 
-from hub.accounts import limits
-from hub.accounts.limits import FailedSignIns, TooMany
+from hub.accounts import rate_limits
+from hub.accounts.rate_limits import FailedSignInLimit, RateLimited
 from hub.core.vocabulary import Role
 from hub.db.types import now
 from tests.conftest import Browser
@@ -23,36 +23,38 @@ from tests.conftest import Browser
 def test_five_wrong_passwords_block_the_account_for_one_address_only(in_app: Flask) -> None:
     left = []
     for _ in range(5):
-        limits.begin_sign_in("Dana@acme.example", "192.0.2.1")
-        left.append(limits.end_sign_in("dana@acme.example", "192.0.2.1", known=False))
+        rate_limits.count_sign_in_attempt("Dana@acme.example", "192.0.2.1")
+        left.append(
+            rate_limits.finish_sign_in_attempt("dana@acme.example", "192.0.2.1", known=False)
+        )
     assert left == [4, 3, 2, 1, 0]
-    with pytest.raises(TooMany, match=r"5 wrong passwords\. Wait 5 minutes") as refusal:
-        limits.begin_sign_in("dana@ACME.example", "192.0.2.1")
+    with pytest.raises(RateLimited, match=r"5 wrong passwords\. Wait 5 minutes") as refusal:
+        rate_limits.count_sign_in_attempt("dana@ACME.example", "192.0.2.1")
     assert 290 <= refusal.value.retry_after <= 300
-    limits.begin_sign_in("dana@acme.example", "192.0.2.99")
-    limits.begin_sign_in("dana@acme.example", "192.0.2.1", "a browser that it knows")
+    rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.99")
+    rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1", "a browser that it knows")
 
 
 def test_addresses_of_one_ipv6_network_share_a_limit(in_app: Flask) -> None:
     for number in range(5):
-        limits.begin_sign_in("dana@acme.example", f"2001:db8:1:2::{number:x}")
-    with pytest.raises(TooMany):
-        limits.begin_sign_in("dana@acme.example", "2001:db8:1:2:ffff::1")
-    limits.begin_sign_in("dana@acme.example", "2001:db8:1:3::1")
+        rate_limits.count_sign_in_attempt("dana@acme.example", f"2001:db8:1:2::{number:x}")
+    with pytest.raises(RateLimited):
+        rate_limits.count_sign_in_attempt("dana@acme.example", "2001:db8:1:2:ffff::1")
+    rate_limits.count_sign_in_attempt("dana@acme.example", "2001:db8:1:3::1")
 
 
 def test_successful_sign_in_resets_wrong_passwords(in_app: Flask) -> None:
     for _ in range(3):
         for _ in range(4):
-            limits.begin_sign_in("dana@acme.example", "192.0.2.1")
-            limits.end_sign_in("dana@acme.example", "192.0.2.1", known=False)
-        limits.begin_sign_in("dana@acme.example", "192.0.2.1")
-        limits.end_sign_in("dana@acme.example", "192.0.2.1", known=True)
+            rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
+            rate_limits.finish_sign_in_attempt("dana@acme.example", "192.0.2.1", known=False)
+        rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
+        rate_limits.finish_sign_in_attempt("dana@acme.example", "192.0.2.1", known=True)
 
 
-def use_up(limit: FailedSignIns, key: str, count: int) -> None:
+def use_up(limit: FailedSignInLimit, key: str, count: int) -> None:
     """Count failed sign-ins as the decorator of the page does."""
-    assert limits.limiter.limiter.hit(parse(limit.rate), "hub", key, limit.name, cost=count)
+    assert rate_limits.limiter.limiter.hit(parse(limit.rate), "hub", key, limit.name, cost=count)
 
 
 def sign_in(browser: Browser, address: str = "192.0.2.1", email: str = "") -> TestResponse:
@@ -65,7 +67,7 @@ def test_known_browser_signs_in_past_the_limit_of_its_account(
 ) -> None:
     admin.post("/sign-out")
     with app.app_context():
-        use_up(limits.ACCOUNT, limits.account_key(admin.email), 299)
+        use_up(rate_limits.ACCOUNT, rate_limits.account_key(admin.email), 299)
     assert sign_in(anonymous, "192.0.2.7", admin.email).status_code == 422
     refused = sign_in(anonymous, "192.0.2.8", admin.email.upper())
     assert refused.status_code == 429
@@ -78,7 +80,7 @@ def test_twenty_failed_sign_ins_block_an_address_for_every_account(
     app: Flask, anonymous: Browser
 ) -> None:
     with app.app_context():
-        use_up(limits.NETWORK, "192.0.2.1", 19)
+        use_up(rate_limits.NETWORK, "192.0.2.1", 19)
     assert sign_in(anonymous).status_code == 422
     refused = sign_in(anonymous, email="olaf@acme.example")
     assert refused.status_code == 429
@@ -91,18 +93,18 @@ def test_successful_sign_ins_are_not_counted(
 ) -> None:
     browser = browser_for(Role.VIEWER, signed_in=False)
     with app.app_context():
-        use_up(limits.NETWORK, "127.0.0.1", 19)
+        use_up(rate_limits.NETWORK, "127.0.0.1", 19)
     for _ in range(3):
         assert Browser(app, browser.email).sign_in().status_code == 303
 
 
 def test_stalled_redis_keeps_counts(in_app: Flask, queue_url: str) -> None:
     for _ in range(5):
-        limits.begin_sign_in("dana@acme.example", "192.0.2.1")
+        rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
     with redis.Redis.from_url(queue_url) as queue:
         queue.client_pause(300, all=True)
-    with pytest.raises(TooMany) as refusal:
-        limits.begin_sign_in("dana@acme.example", "192.0.2.1")
+    with pytest.raises(RateLimited) as refusal:
+        rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
     assert 290 <= refusal.value.retry_after <= 300
     time.sleep(0.3)  # the other tests share this Redis
 
@@ -116,16 +118,16 @@ class TestWithoutRedis:
 
     def test_each_process_counts_separately(self, in_app: Flask) -> None:
         for _ in range(5):
-            limits.begin_sign_in("dana@acme.example", "192.0.2.1")
-        with pytest.raises(TooMany) as refusal:
-            limits.begin_sign_in("dana@acme.example", "192.0.2.1")
+            rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
+        with pytest.raises(RateLimited) as refusal:
+            rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
         assert 290 <= refusal.value.retry_after <= 300
 
     def test_sign_in_works_after_the_announced_wait(self, in_app: Flask) -> None:
         with time_machine.travel(now()) as clock:
             for _ in range(5):
-                limits.begin_sign_in("dana@acme.example", "192.0.2.1")
-            with pytest.raises(TooMany) as refusal:
-                limits.begin_sign_in("dana@acme.example", "192.0.2.1")
+                rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
+            with pytest.raises(RateLimited) as refusal:
+                rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")
             clock.shift(timedelta(seconds=refusal.value.retry_after))
-            limits.begin_sign_in("dana@acme.example", "192.0.2.1")
+            rate_limits.count_sign_in_attempt("dana@acme.example", "192.0.2.1")

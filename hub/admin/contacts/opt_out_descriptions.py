@@ -14,7 +14,7 @@ from hub.messaging.contacts.opt_out_status import OBJECTION, OptOut
 
 
 @dataclass(frozen=True)
-class Note:
+class OptOutDescription:
     """A description of an opt-out."""
 
     channel: str
@@ -24,7 +24,7 @@ class Note:
     href: str  # the contact's page, '' for an unknown contact
 
 
-def notes(opt_outs: Iterable[OptOut]) -> list[Note]:
+def describe_opt_outs(opt_outs: Iterable[OptOut]) -> list[OptOutDescription]:
     """Return descriptions of opt-outs; opt-outs that differ only in the channel are one note."""
     channels_by_key: dict[tuple[str, str, datetime, str], list[str]] = {}
     for opt_out in opt_outs:
@@ -32,7 +32,7 @@ def notes(opt_outs: Iterable[OptOut]) -> list[Note]:
         key = (opt_out.reason, opt_out.code, opt_out.since, opt_out.contact_id)
         channels_by_key.setdefault(key, []).append(channel)
     return [
-        Note(
+        OptOutDescription(
             ", ".join(dict.fromkeys(channels)),
             "Refused messages" if reason == OBJECTION else REASONS.get(reason, reason),
             code,

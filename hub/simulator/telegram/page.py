@@ -16,7 +16,7 @@ from hub.simulator.posts import Post
 from hub.simulator.sample_people import PEOPLE
 from hub.simulator.telegram import people, scripted_faults
 from hub.simulator.telegram.bot import USERNAME
-from hub.simulator.telegram.chats import TEAM, Chat, kind_of
+from hub.simulator.telegram.chats import TEAM, Chat, chat_type
 from hub.simulator.telegram.messages import PROVIDER
 
 view = Blueprint("telegram", __name__)
@@ -248,7 +248,9 @@ def _done(result: people.ActionResult) -> BaseResponse:
 
 
 def _chat_or_placeholder(place: int) -> Chat:
-    return current_simulator().telegram.chats.get(place) or Chat(place, kind_of(place), str(place))
+    return current_simulator().telegram.chats.get(place) or Chat(
+        place, chat_type(place), str(place)
+    )
 
 
 def _message_json(post: Post) -> dict[str, Any]:

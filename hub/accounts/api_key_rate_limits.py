@@ -21,13 +21,13 @@ from hub.core.config import Config
 log = structlog.get_logger(__name__)
 
 MINUTE = 60  # seconds
-SHARED_EVERY = 1.0  # seconds
-SHARE = 16  # a process counts at most this part of what is left before it asks the others
-SILENT_SECONDS = 5  # how long Redis is left alone after it failed
+SYNC_INTERVAL = 1.0  # seconds
+SYNC_DIVISOR = 16  # a process counts at most this part of what is left before it asks the others
+RETRY_SECONDS = 5  # how long Redis is left alone after it failed
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class RateLimitStatus:
     """The state of a key's limit: `left` of `most` requests in the next `seconds`."""
 
     allowed: bool
@@ -60,7 +60,7 @@ class KeyLimits:
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def spend(self, key_id: str, most: int) -> Quota:
+    def count_request(self, key_id: str, most: int) -> RateLimitStatus:
         """Count one request of a key, unless it is over its limit."""
         clock = time.time()
         minute, passed = divmod(int(clock), MINUTE)
@@ -71,14 +71,14 @@ class KeyLimits:
             allowed = count.used < most
             if allowed:
                 count.own += 1
-            asks = allowed and self._asks(count, most)
+            asks = allowed and self._should_sync(count, most)
             count.sharing = count.sharing or asks
         if asks:
-            self._share(key_id, count)
+            self._sync(key_id, count)
             allowed = count.used <= most
-        return Quota(allowed, most, max(0, most - count.used), MINUTE - passed)
+        return RateLimitStatus(allowed, most, max(0, most - count.used), MINUTE - passed)
 
-    def _asks(self, count: _Count, most: int) -> bool:
+    def _should_sync(self, count: _Count, most: int) -> bool:
         """Tell whether it is time to ask what others counted.
 
         One thread at a time waits for that.
@@ -86,9 +86,12 @@ class KeyLimits:
         moment = time.monotonic()
         if count.sharing or moment < self._silent_until:
             return False
-        return count.own * SHARE >= most - count.shared or moment - count.shared_at >= SHARED_EVERY
+        return (
+            count.own * SYNC_DIVISOR >= most - count.shared
+            or moment - count.shared_at >= SYNC_INTERVAL
+        )
 
-    def _share(self, key_id: str, count: _Count) -> None:
+    def _sync(self, key_id: str, count: _Count) -> None:
         sent = count.own
         name = f"hub:api:{key_id}:{count.minute}"
         try:
@@ -97,7 +100,7 @@ class KeyLimits:
                 pipeline.expire(name, 2 * MINUTE)
                 total = pipeline.execute()[0]
         except redis.RedisError as problem:
-            self._silent_until = time.monotonic() + SILENT_SECONDS
+            self._silent_until = time.monotonic() + RETRY_SECONDS
             log.warning("key_limits.alone", problem=type(problem).__name__)
         else:
             with self._lock:
@@ -108,7 +111,7 @@ class KeyLimits:
             count.sharing = False
 
 
-def spend(key_id: str, per_minute: int | None) -> Quota:
+def count_request(key_id: str, per_minute: int | None) -> RateLimitStatus:
     """Count one request of a key, with its own limit or the usual one."""
     app = current_app
     limits = app.extensions.get("hub.key_limits")
@@ -116,4 +119,4 @@ def spend(key_id: str, per_minute: int | None) -> Quota:
         made = KeyLimits(app.extensions["hub.waker"].redis)
         limits = app.extensions.setdefault("hub.key_limits", made)  # of two threads, one is first
     config: Config = app.extensions["hub.config"]
-    return cast(KeyLimits, limits).spend(key_id, per_minute or config.api_per_minute)
+    return cast(KeyLimits, limits).count_request(key_id, per_minute or config.api_per_minute)

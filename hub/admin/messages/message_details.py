@@ -8,16 +8,16 @@ from flask import url_for
 from markupsafe import Markup
 
 from hub import integrations
-from hub.admin.contacts import detail
+from hub.admin.contacts import contact_page
 from hub.db.engine import db
 from hub.lib.page_text import isolate_markup
 from hub.messaging.policy import policy, session_windows
 from hub.models import Event, Message, Source, Template, TemplateVersion
 
 
-def list_facts(message: Message) -> list[tuple[str, Any]]:
+def list_details(message: Message) -> list[tuple[str, Any]]:
     """Return pairs of a label and a value. The page does not show a pair with an empty value."""
-    provider = integrations.provider_of(message.connection.integration, "Provider")
+    provider = integrations.provider_name(message.connection.integration, "Provider")
     contact_url = url_for("admin.contact", contact_id=message.contact_id)
     connection_url = url_for("admin.connection", slug=message.connection.slug)
     return [
@@ -27,8 +27,8 @@ def list_facts(message: Message) -> list[tuple[str, Any]]:
         ("Connection", _link(connection_url, message.connection.title)),
         ("Template", _template(message)),
         ("Updates", _edited(message)),
-        ("Signpost ID", _mono(message.id)),
-        (f"{provider} ID", _mono(message.provider_id or "")),
+        ("Signpost ID", _monospace(message.id)),
+        (f"{provider} ID", _monospace(message.provider_id or "")),
         ("Segments", message.segments or ""),
         ("Price", f"{message.price:f}" if message.price is not None else ""),
         ("Attempts", message.tries or ""),
@@ -42,17 +42,17 @@ def _event(message: Message) -> str:
 
 
 def _template(message: Message) -> str:
-    version, template = _template_of(message)
+    version, template = _find_template(message)
     return f"{template.name}, version {version.number}" if template and version else ""
 
 
-def language_of(message: Message) -> str:
+def get_language(message: Message) -> str:
     """Return the language of a message's template; '' without a template."""
-    _, template = _template_of(message)
+    _, template = _find_template(message)
     return {"en": "English"}.get(template.locale, template.locale) if template else ""
 
 
-def _template_of(message: Message) -> tuple[TemplateVersion | None, Template | None]:
+def _find_template(message: Message) -> tuple[TemplateVersion | None, Template | None]:
     if not message.template_version_id:
         return None, None
     version = db.session.get(TemplateVersion, message.template_version_id)
@@ -65,7 +65,7 @@ def _edited(message: Message) -> Markup | str:
     return _link(url_for("admin.message", message_id=message.edits_id), "an earlier post")
 
 
-def _mono(text: str) -> Markup | str:
+def _monospace(text: str) -> Markup | str:
     return Markup('<span class="sp-mono">{}</span>').format(isolate_markup(text)) if text else ""
 
 
@@ -75,8 +75,8 @@ def _link(href: str, text: str, classes: str = "") -> Markup:
 
 def _window(message: Message) -> str:
     """Return the state of the recipient's session window; '' for a connection without windows."""
-    if not detail.has_session_window(message.connection):
+    if not contact_page.has_session_window(message.connection):
         return ""
     sender = policy.sender_key(message.connection.info)
     closing = session_windows.closing_times(sender, [message.contact_id])
-    return detail.window_label(closing.get(message.contact_id))
+    return contact_page.describe_window(closing.get(message.contact_id))

@@ -17,7 +17,7 @@ from hub.models import User, UserSession
 from hub.shared import audit
 
 IDLE = timedelta(hours=12)
-LONGEST = timedelta(days=14)
+MAX_LIFETIME = timedelta(days=14)
 SEEN_INTERVAL = timedelta(minutes=5)  # between writes of `seen_at`
 
 
@@ -26,38 +26,38 @@ def authenticate(email: str, password: str) -> User | None:
 
     It takes equally long for an unknown email address.
     """
-    user = users.with_email(email)
+    user = users.find_by_email(email)
     is_match = passwords.matches_hash(user.password_hash if user else "", password)
     if user is None or not is_match or user.disabled_at is not None:
         return None
     if passwords.needs_rehash(user.password_hash):
         _replace_hash(user.id, user.password_hash, passwords.hash_password(password))
-    return users.get(user.id)
+    return users.get_user(user.id)
 
 
 @transaction
 def _replace_hash(user_id: str, former_hash: str, password_hash: str) -> None:
-    user = users.get(user_id)
+    user = users.get_user(user_id)
     if user.password_hash == former_hash:  # it was not changed meanwhile
         user.password_hash = password_hash
 
 
 @transaction
-def sign_in(user_id: str) -> str:
+def create_session(user_id: str) -> str:
     """Start a sign-in and return its token, of which only a digest is stored."""
     token = secrets.token_urlsafe(32)
     signed_in_at = now()
-    user = users.get(user_id)
+    user = users.get_user(user_id)
     db.session.add(
-        UserSession(digest=digest(token), user_id=user.id, expires_at=signed_in_at + LONGEST)
+        UserSession(digest=digest(token), user_id=user.id, expires_at=signed_in_at + MAX_LIFETIME)
     )
     user.signed_in_at = signed_in_at
-    with users.acting_as(user):
+    with users.record_changes_as(user):
         audit.record("user.signed_in", user.id, user.name)
     return token
 
 
-def user_of_token(token: str) -> User | None:
+def find_session_user(token: str) -> User | None:
     """Return the user who is signed in with a token, or None if the sign-in ended."""
     row = db.session.execute(
         select(User, UserSession.seen_at)
@@ -74,7 +74,7 @@ def user_of_token(token: str) -> User | None:
     user, seen_at = row
     if now() - seen_at > SEEN_INTERVAL:
         _record_activity(token)
-        return users.get(user.id)
+        return users.get_user(user.id)
     return user
 
 
@@ -86,11 +86,11 @@ def _record_activity(token: str) -> None:
 
 
 @transaction
-def sign_out(token: str) -> None:
+def end_session(token: str) -> None:
     """End one sign-in."""
     sign_in = db.session.get(UserSession, digest(token))
     if sign_in is not None:
-        user = users.get(sign_in.user_id)
+        user = users.get_user(sign_in.user_id)
         db.session.delete(sign_in)
         audit.record("user.signed_out", user.id, user.name)
 
@@ -100,7 +100,7 @@ def change_password(user_id: str, old: str, new: str, *, kept_token: str = "") -
 
     The sign-in with the token `kept_token` stays.
     """
-    user = users.get(user_id)
+    user = users.get_user(user_id)
     email = user.email
     name = user.name
     former_hash = user.password_hash
@@ -113,7 +113,7 @@ def change_password(user_id: str, old: str, new: str, *, kept_token: str = "") -
 @transaction
 def set_password(user_id: str, password_hash: str, *, kept_token: str = "") -> None:
     """Store the hash of a password and end the user's sign-ins, except that of `kept_token`."""
-    user = users.get(user_id)
+    user = users.get_user(user_id)
     user.password_hash = password_hash
     users.end_sign_ins(user_id, kept_token)
     audit.record("user.password_changed", user.id, user.name)

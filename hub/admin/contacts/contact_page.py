@@ -14,13 +14,13 @@ from wtforms.validators import InputRequired
 
 from hub import integrations
 from hub.accounts import sources
-from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.contacts.suppressions import REASONS
-from hub.admin.overview.damage import describe_damage
+from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view import confirmation
 from hub.admin.view.filters import phone
-from hub.admin.view.forms import blame, posted
-from hub.admin.view.message_rows import name_of, rows
+from hub.admin.view.forms import add_error, is_submitted
+from hub.admin.view.message_rows import contact_name, rows
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address, Channel, Role
@@ -81,15 +81,15 @@ class ConsentForm(FlaskForm):  # type: ignore[misc]
 
 
 @admin.get("/contacts/<contact_id>")
-@needs(Role.VIEWER)
-@describe_damage("contacts")
+@require_role(Role.VIEWER)
+@show_damaged_row_notice("contacts")
 def contact(contact_id: str) -> Any:
     """Show a contact."""
     return _page(_find(contact_id), ConsentForm(formdata=None))
 
 
 @admin.post("/contacts/<contact_id>")
-@needs(Role.OPERATOR)
+@require_role(Role.OPERATOR)
 def record_consent(contact_id: str) -> Any:
     """Record a contact's consent or refusal."""
     row = _find(contact_id)
@@ -102,7 +102,7 @@ def record_consent(contact_id: str) -> Any:
     try:
         consents.record_consent(entry, source=consents.BY_ADMIN, test=row.test)
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(row, form), 422
     flash(
         "Consent decision recorded. You can record a later decision, but not change this one.",
@@ -122,27 +122,27 @@ def _page(row: Contact, form: ConsentForm) -> str:
     return render_template(
         "contact.html",
         contact=row,
-        name=name_of(row),
-        windows=windows_of(row),
+        name=contact_name(row),
+        windows=list_windows(row),
         rows=rows(db.session.scalars(newest.limit(MAX_ROWS)).all()),
         opt_outs=_opt_outs(row),
         history=_history(row),
-        form=form if may(Role.OPERATOR) and can_consent else None,
-        may_erase=may(Role.ADMIN) and row.erased_at is None,
+        form=form if has_role(Role.OPERATOR) and can_consent else None,
+        may_erase=has_role(Role.ADMIN) and row.erased_at is None,
         links=_links(row),
-        may_undo=may(Role.ADMIN),
+        may_undo=has_role(Role.ADMIN),
     )
 
 
 @admin.route("/contacts/<contact_id>/links/<link_id>/undo", methods=["GET", "POST"])
-@needs(Role.ADMIN)
-def undo_link(contact_id: str, link_id: str) -> Any:
+@require_role(Role.ADMIN)
+def separate_contacts(contact_id: str, link_id: str) -> Any:
     """Ask for confirmation, and separate two linked contacts."""
     row = _find(contact_id)
     linked = {link.id: other for link, other in contact_links.links_of(row)}
     if link_id not in linked:
         abort(404)
-    if not posted():
+    if not is_submitted():
         return _confirm_undoing(row, linked[link_id])
     contact_links.unlink_contacts(link_id)
     flash(
@@ -154,7 +154,7 @@ def undo_link(contact_id: str, link_id: str) -> Any:
 
 def _confirm_undoing(contact: Contact, other: Contact) -> str:
     page_url = url_for("admin.contact", contact_id=contact.id)
-    names = [phone(name_of(row)) for row in (contact, other)]
+    names = [phone(contact_name(row)) for row in (contact, other)]
     return confirmation.ask(
         f"Undo link with {names[1]}",
         [
@@ -174,7 +174,7 @@ def _links(contact: Contact) -> list[dict[str, Any]]:
     return [
         {
             "id": link.id,
-            "name": name_of(other),
+            "name": contact_name(other),
             "kind": KINDS.get(other.kind, other.kind),
             "since": link.linked_at,
             "href": url_for("admin.contact", contact_id=other.id),
@@ -186,7 +186,7 @@ def _links(contact: Contact) -> list[dict[str, Any]]:
 
 def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
     """Return descriptions of the contact's active opt-outs."""
-    source_names = sources.names()
+    source_names = sources.source_names_by_id()
     return [
         {
             "channel": channel_title(row.channel) if row.channel else "every channel",
@@ -204,7 +204,7 @@ def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
 
 def _history(contact: Contact) -> list[dict[str, Any]]:
     """Return the contact's consents, refusals and opt-outs, newest first."""
-    source_names = sources.names()
+    source_names = sources.source_names_by_id()
     query = select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id.desc())
     entries = [
         {
@@ -246,7 +246,7 @@ def _history(contact: Contact) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda entry: entry["at"], reverse=True)[:MAX_ROWS]
 
 
-def windows_of(contact: Contact) -> list[Window]:
+def list_windows(contact: Contact) -> list[Window]:
     """Return the contact's windows with each connection that has windows or received a message."""
     rows_of_contact = select(Conversation).where(Conversation.contact_id == contact.id)
     conversations = {row.connection_id: row for row in db.session.scalars(rows_of_contact)}
@@ -283,7 +283,7 @@ def _window(
         channel=connection.channel,
         title=connection.title,
         href=url_for("admin.connection", slug=connection.slug),
-        state=window_label(until) if has_window else "Always open",
+        state=describe_window(until) if has_window else "Always open",
         open=not has_window or until is not None,
         conversation_url=(
             url_for("admin.conversation", conversation_id=conversation.id) if conversation else ""
@@ -291,7 +291,7 @@ def _window(
     )
 
 
-def window_label(until: datetime | None) -> str:
+def describe_window(until: datetime | None) -> str:
     """Return whether a session window is open, and how much longer. `until`: None when closed."""
     if until is None:
         return "Closed until they message you"

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from flask import render_template, request, url_for
 from sqlalchemy import Select, or_, select
 
-from hub.admin.auth.guard import admin, needs
-from hub.admin.view.pagination import page
+from hub.admin.auth.guard import admin, require_role
+from hub.admin.view.pagination import paginate_query
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 @admin.get("/activity")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def activity() -> Any:
     """List changes, filtered by actor, subject, kind or text."""
     active_filters = {
@@ -35,7 +35,7 @@ def activity() -> Any:
         for name in ("kind", "who", "subject", "q")
         if (value := request.args.get(name, "").strip())
     }
-    listed = page(_query(active_filters), AuditEntry.id, "aud", active_filters)
+    listed = paginate_query(_query(active_filters), AuditEntry.id, "aud", active_filters)
     return render_template(
         "activity.html",
         entries=_entries(listed.rows),
@@ -82,16 +82,16 @@ def _entries(rows: list[AuditEntry]) -> list[Entry]:
         Entry(
             row.at,
             row.actor,
-            activity_sentence(row),
+            describe_change(row),
             _href(row, slugs),
-            details(row),
+            describe_details(row),
             emails.get(row.user_id or "", ""),
         )
         for row in rows
     ]
 
 
-def activity_sentence(row: AuditEntry) -> str:
+def describe_change(row: AuditEntry) -> str:
     """Return the change as the rest of a sentence that begins with the actor's name."""
     if row.action == "user.signed_in" and row.subject == row.user_id:
         return "signed in"
@@ -105,7 +105,7 @@ def activity_sentence(row: AuditEntry) -> str:
     return template.format(title).strip().rstrip(":")
 
 
-def details(row: AuditEntry) -> str:
+def describe_details(row: AuditEntry) -> str:
     """Return the details of a change, such as `before: Viewer · role: Admin`."""
     filled = {
         name.replace("_", " "): value

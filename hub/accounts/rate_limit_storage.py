@@ -20,7 +20,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SCHEME = "memory+"  # in front of the scheme of Redis
-SILENT_SECONDS = 5  # how long Redis is left alone after it failed
+RETRY_SECONDS = 5  # how long Redis is left alone after it failed
 
 
 class RedisAndMemoryStorage(RedisStorage):
@@ -35,22 +35,22 @@ class RedisAndMemoryStorage(RedisStorage):
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         own = self._memory.acquire_entry(key, limit, expiry, amount)
-        return self._shared(partial(super().acquire_entry, key, limit, expiry, amount), own)
+        return self._call_redis(partial(super().acquire_entry, key, limit, expiry, amount), own)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         own = self._memory.get_moving_window(key, limit, expiry)
-        return self._shared(partial(super().get_moving_window, key, limit, expiry), own)
+        return self._call_redis(partial(super().get_moving_window, key, limit, expiry), own)
 
     def clear(self, key: str) -> None:
         self._memory.clear(key)
-        self._shared(partial(super().clear, key), None)
+        self._call_redis(partial(super().clear, key), None)
 
-    def _shared(self, ask: Callable[[], T], own: T) -> T:
+    def _call_redis(self, ask: Callable[[], T], own: T) -> T:
         """Return the answer of Redis, or the one of this process while Redis does not answer."""
         if time.monotonic() >= self._silent_until:
             try:
                 return ask()
             except RedisError as problem:
-                self._silent_until = time.monotonic() + SILENT_SECONDS
+                self._silent_until = time.monotonic() + RETRY_SECONDS
                 log.warning("limits.alone", problem=type(problem).__name__)
         return own

@@ -19,13 +19,13 @@ LIFETIME = 400 * 86400  # seconds, the maximum of browsers
 MAX_ACCOUNTS = 5  # of one browser
 
 
-def known_browser(cookie: str, email: str) -> str:
+def find_known_browser(cookie: str, email: str) -> str:
     """Return the ID of the browser if this account has signed in with it, else ""."""
     browser, accounts = _read(cookie)
     return browser if _account_key(email) in accounts else ""
 
 
-def remember(cookie: str, email: str) -> str:
+def add_account_to_cookie(cookie: str, email: str) -> str:
     """Return the cookie of a browser after an account has signed in with it."""
     browser, accounts = _read(cookie)
     account = _account_key(email)

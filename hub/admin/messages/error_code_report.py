@@ -10,7 +10,7 @@ from flask import render_template, url_for
 from sqlalchemy import func, literal_column, select
 
 from hub import integrations
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, require_role
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
@@ -39,7 +39,7 @@ class ErrorCodeCount:
 
 
 @admin.get("/codes")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def codes() -> Any:
     """List the error codes of messages, most frequent first."""
     return render_template("codes.html", rows=count_codes(), days=SINCE.days)
@@ -61,10 +61,10 @@ def count_codes() -> list[ErrorCodeCount]:
         .order_by(func.count().desc(), Message.code)
         .limit(MAX_ROWS)
     )
-    return [_count_of(*row) for row in rows]
+    return [_describe_code(*row) for row in rows]
 
 
-def _count_of(
+def _describe_code(
     integration: str, code: str, count: int, last: datetime, status: str
 ) -> ErrorCodeCount:
     try:

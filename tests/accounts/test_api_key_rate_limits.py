@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hub.accounts.key_limits import KeyLimits
+from hub.accounts.api_key_rate_limits import KeyLimits
 from tests.effort import examples
 
 NOON = 1_796_000_040  # the beginning of a minute
@@ -44,7 +44,7 @@ def test_limit_is_shared_by_several_processes(
     queue.flushall()
     processes = [KeyLimits(queue) for _ in range(3)]
     with time_machine.travel(NOON, tick=False):
-        allowed = sum(processes[turn].spend("key_1", most).allowed for turn in turns)
+        allowed = sum(processes[turn].count_request("key_1", most).allowed for turn in turns)
     # a process asks the others once it has counted a sixteenth of what was left
     assert min(len(turns), most) <= allowed + 3 * (most // 16 + 1)
     assert allowed <= most + 2 * (most // 16)
@@ -55,7 +55,7 @@ def test_limit_is_shared_by_several_processes(
 def test_concurrent_threads_get_exactly_the_limit(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     with time_machine.travel(NOON, tick=False), ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: limits.spend("key_1", 500).allowed, range(900)))
+        found = list(pool.map(lambda _: limits.count_request("key_1", 500).allowed, range(900)))
     assert sum(found) == 500
     assert int(queue.get(f"hub:api:key_1:{NOON // 60}") or 0) <= 500
 
@@ -64,25 +64,25 @@ def test_limit_resets_in_the_next_minute(
     queue: redis.Redis, clock: time_machine.Coordinates
 ) -> None:
     limits = KeyLimits(queue)
-    assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]
+    assert [limits.count_request("key_1", 2).allowed for _ in range(3)] == [True, True, False]
     clock.shift(59)
-    refused = limits.spend("key_1", 2)
+    refused = limits.count_request("key_1", 2)
     assert (refused.allowed, refused.left, refused.seconds) == (False, 0, 1)
     clock.shift(1)
-    assert limits.spend("key_1", 2).allowed
+    assert limits.count_request("key_1", 2).allowed
 
 
 def test_api_keys_are_counted_separately(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
-    assert not [limits.spend("key_1", 1) for _ in range(2)][-1].allowed
-    assert limits.spend("key_2", 1).allowed
+    assert not [limits.count_request("key_1", 1) for _ in range(2)][-1].allowed
+    assert limits.count_request("key_2", 1).allowed
 
 
 def test_api_key_far_from_its_limit_rarely_calls_redis(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     before = int(queue.info("stats")["total_commands_processed"])
     for _ in range(1000):
-        assert limits.spend("key_1", 1_000_000).allowed
+        assert limits.count_request("key_1", 1_000_000).allowed
     calls = int(queue.info("stats")["total_commands_processed"]) - before
     assert calls < 30
 
@@ -92,11 +92,16 @@ def test_stalled_redis_delays_no_request_and_loses_no_count(
 ) -> None:
     limits = KeyLimits(queue)
     for _ in range(3):
-        limits.spend("key_1", 5)
+        limits.count_request("key_1", 5)
     with redis.Redis.from_url(queue_url) as other:
         other.client_pause(600, all=True)
     began = time.monotonic()
-    assert [limits.spend("key_1", 5).allowed for _ in range(4)] == [True, True, False, False]
+    assert [limits.count_request("key_1", 5).allowed for _ in range(4)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert time.monotonic() - began < 0.4
     time.sleep(0.7)  # the other tests share this Redis
 
@@ -104,4 +109,4 @@ def test_stalled_redis_delays_no_request_and_loses_no_count(
 def test_without_redis_each_process_counts_separately() -> None:
     nowhere = redis.Redis.from_url("unix:///tmp/nobody-listens-here.sock")
     for limits in (KeyLimits(nowhere), KeyLimits(nowhere)):
-        assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]
+        assert [limits.count_request("key_1", 2).allowed for _ in range(3)] == [True, True, False]

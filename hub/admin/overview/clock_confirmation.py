@@ -6,23 +6,23 @@ from typing import Any
 
 from flask import flash, redirect, render_template, url_for
 
-from hub.admin.auth.guard import admin, may, needs
+from hub.admin.auth.guard import admin, has_role, require_role
 from hub.core.vocabulary import Role
 from hub.db.types import now
 from hub.shared import clock_check
 
 
 @admin.get("/clock")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def clock() -> Any:
     """Show the problem with the clock, and how to fix it."""
     return render_template(
-        "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=may(Role.ADMIN)
+        "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=has_role(Role.ADMIN)
     )
 
 
 @admin.post("/clock")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
 def confirm_clock() -> Any:
     """Confirm the clock, so that Signpost trusts it."""
     clock_check.confirm()

@@ -100,7 +100,7 @@ def follow() -> BaseResponse:
 
 
 @view.post("/simulator/slack/app")
-def set_up() -> BaseResponse:
+def set_request_url() -> BaseResponse:
     """Set the app's `request_url` for button actions; '' for the hub's own."""
     current_simulator().slack.set_request_url(str(request_body().get("request_url") or ""))
     return _done({"request_url": current_simulator().slack.request_url})

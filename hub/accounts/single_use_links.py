@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub.accounts import passwords, sign_ins, users
+from hub.accounts import passwords, user_sessions, users
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -24,19 +24,19 @@ PASSWORD_LIFETIME = timedelta(hours=48)
 
 
 @transaction
-def first_admin_link() -> str | None:
+def create_first_admin_link() -> str | None:
     """Return a new link that creates the first admin, or None if a user exists."""
-    if users.any_exist():
+    if users.has_users():
         return None
     return _create_link("setup", FIRST_ADMIN, "", FIRST_ADMIN_LIFETIME)
 
 
 @transaction
-def password_link(user_id: str) -> str:
+def create_password_link(user_id: str) -> str:
     """Return a new link with which a user sets a password. Earlier links of the user become
     invalid.
     """
-    user = users.get(user_id)
+    user = users.get_user(user_id)
     db.session.execute(
         delete(ActionToken).where(
             ActionToken.kind == PASSWORD,
@@ -55,12 +55,12 @@ def _create_link(path: str, kind: str, subject: str, lifetime: timedelta) -> str
 
 def is_first_admin_link_open(token: str) -> bool:
     """Return whether a link can still create the first admin."""
-    return _find_open(token, FIRST_ADMIN) is not None and not users.any_exist()
+    return _find_valid_token(token, FIRST_ADMIN) is not None and not users.has_users()
 
 
-def password_owner(token: str) -> User | None:
+def find_password_link_user(token: str) -> User | None:
     """Return the user of a password link, or None if the link is used, expired or unknown."""
-    action = _find_open(token, PASSWORD)
+    action = _find_valid_token(token, PASSWORD)
     user = db.session.get(User, action.subject) if action else None
     return user if user and user.disabled_at is None else None
 
@@ -86,16 +86,16 @@ def _create_first_admin(token: str, email: str, name: str, password_hash: str) -
     user = User(email=email, name=name, role=Role.ADMIN.value, password_hash=password_hash)
     db.session.add(user)
     db.session.flush()
-    with users.acting_as(user):
+    with users.record_changes_as(user):
         audit.record("user.added", user.id, user.name, email=email, role=Role.ADMIN.title)
     return user.id
 
 
-def choose_password(token: str, password: str) -> str:
+def set_password(token: str, password: str) -> str:
     """Set the password of the link's user and return the user's ID; raise NotFound for an invalid
     link.
     """
-    user = password_owner(token)
+    user = find_password_link_user(token)
     if user is None:
         raise NotFound("link_void", "This link is no longer valid.")
     passwords.check_strength(password, user.email, user.name)
@@ -107,16 +107,16 @@ def _set_password(token: str, password_hash: str) -> str:
     db.session.execute(
         select(ActionToken.digest).where(ActionToken.digest == digest(token)).with_for_update()
     )
-    user = password_owner(token)
+    user = find_password_link_user(token)
     if user is None:
         raise NotFound("link_void", "This link is no longer valid.")
     _mark_used(token)
-    with users.acting_as(user):
-        sign_ins.set_password(user.id, password_hash)
+    with users.record_changes_as(user):
+        user_sessions.set_password(user.id, password_hash)
     return user.id
 
 
-def _find_open(token: str, kind: str) -> ActionToken | None:
+def _find_valid_token(token: str, kind: str) -> ActionToken | None:
     action = action_tokens.find_token(token, kind, require_proof=False)
     return action if action_tokens.is_open(action) else None
 

@@ -11,27 +11,30 @@ from typing import Any
 from flask import Response, g, make_response, request
 from flask_limiter import RequestLimit, RouteLimit
 
-from hub.accounts import limits
-from hub.accounts.limits import FailedSignIns, Limit, TooMany, limiter
+from hub.accounts import rate_limits
+from hub.accounts.rate_limits import FailedSignInLimit, RateLimited, UserRateLimit, limiter
 from hub.admin.auth import guard
 from hub.admin.view import error_pages
 from hub.shared.security_log import network_of
 
-Respond = Callable[[TooMany], Any]
+Respond = Callable[[RateLimited], Any]
 
 
-def error_page(refusal: TooMany) -> Response:
+def render_rate_limit_error(refusal: RateLimited) -> Response:
     """Answer with the error page of a limit."""
     return error_pages.page(429, why=str(refusal), retry_after=refusal.retry_after)
 
 
-def limited(
-    limit: Limit, respond: Respond = error_page, *, when: Callable[[], bool] | None = None
+def rate_limit(
+    limit: UserRateLimit,
+    respond: Respond = render_rate_limit_error,
+    *,
+    when: Callable[[], bool] | None = None,
 ) -> RouteLimit:
     """Limit what a user posts to a view. `respond` answers one more, `when` says what counts."""
 
     def _breached(breach: RequestLimit) -> Response:
-        return make_response(respond(limit.refusal(breach)))
+        return make_response(respond(limit.make_error(breach)))
 
     return limiter.shared_limit(
         limit.rate,
@@ -43,31 +46,33 @@ def limited(
     )
 
 
-def limited_failures(limit: FailedSignIns, key: Callable[[], str], respond: Respond) -> RouteLimit:
+def limit_failed_sign_ins(
+    limit: FailedSignInLimit, key: Callable[[], str], respond: Respond
+) -> RouteLimit:
     """Limit the sign-ins that fail, except those in a browser that the account knows."""
 
     def _breached(breach: RequestLimit) -> Response:
-        return make_response(respond(limit.refusal(breach)))
+        return make_response(respond(limit.make_error(breach)))
 
     return limiter.shared_limit(
         limit.rate,
         limit.name,
         key_func=key,
         methods=["POST"],
-        exempt_when=lambda: bool(guard.known_browser(_email())),
+        exempt_when=lambda: bool(guard.find_known_browser(_email())),
         deduct_when=lambda _: bool(g.get("sign_in_failed")),
         on_breach=_breached,
     )
 
 
-def network() -> str:
+def client_network() -> str:
     """Return the network that the request comes from."""
     return network_of(request.remote_addr or "") or "unknown"
 
 
-def account() -> str:
+def account_key() -> str:
     """Return the key of the account of a sign-in."""
-    return limits.account_key(_email())
+    return rate_limits.account_key(_email())
 
 
 def _email() -> str:

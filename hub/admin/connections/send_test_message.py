@@ -8,7 +8,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy import select
 
-from hub.admin.auth.guard import may
+from hub.admin.auth.guard import has_role
 from hub.admin.view import forms
 from hub.core.vocabulary import Address, ConnectionState, Role, Status
 from hub.db.engine import db
@@ -19,10 +19,10 @@ from hub.models import AuditEntry, Connection, Message, StatusEvent
 ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your email address"}
 
 
-def send_part(
+def build_test_message_context(
     cls: type[Integration],
     connection: Connection | None,
-    form: forms.SendOne | None,
+    form: forms.TestMessageForm | None,
     problem: str,
 ) -> dict[str, Any]:
     """Return the template variables of the panel that sends a test message."""
@@ -30,11 +30,13 @@ def send_part(
         return {"send_form": None, "send_problem": problem, "last_send": None, "why_not_send": ""}
     return {
         "send_form": (
-            _add_labels(cls, connection, form or forms.SendOne()) if may(Role.OPERATOR) else None
+            _add_labels(cls, connection, form or forms.TestMessageForm())
+            if has_role(Role.OPERATOR)
+            else None
         ),
         "send_problem": problem,
         "last_send": _last_send(connection),
-        "why_not_send": _why_not_send(connection),
+        "why_not_send": _reason_not_to_send(connection),
     }
 
 
@@ -44,8 +46,8 @@ def was_sent(last_send: Mapping[str, Any] | None) -> bool:
 
 
 def _add_labels(
-    cls: type[Integration], connection: Connection, form: forms.SendOne
-) -> forms.SendOne:
+    cls: type[Integration], connection: Connection, form: forms.TestMessageForm
+) -> forms.TestMessageForm:
     form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
     if connection.destination:
         form.to.description = (
@@ -61,7 +63,7 @@ def _last_send(connection: Connection) -> dict[str, Any] | None:
     if message is None:
         return None
     status = Status.read(message.status)
-    delivered = _delivery_of(message) if status.is_delivered else None
+    delivered = _first_delivery_report(message) if status.is_delivered else None
     return {
         "status": message.status,
         "href": url_for("admin.message", message_id=message.id),
@@ -81,7 +83,7 @@ def _last_message(connection: Connection) -> Message | None:
     return db.session.get(Message, message_id) if is_id("msg", message_id) else None
 
 
-def _delivery_of(message: Message) -> StatusEvent | None:
+def _first_delivery_report(message: Message) -> StatusEvent | None:
     """Return the first report of a message's delivery."""
     reports = select(StatusEvent).where(
         StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED
@@ -89,7 +91,7 @@ def _delivery_of(message: Message) -> StatusEvent | None:
     return db.session.scalar(reports.order_by(StatusEvent.id).limit(1))
 
 
-def _why_not_send(connection: Connection) -> str:
+def _reason_not_to_send(connection: Connection) -> str:
     if connection.archived_at is not None or connection.enabled:
         return ""
     if connection.state == ConnectionState.BROKEN:
