@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def create_app(config: Config | None = None, *, blueprints: bool = True) -> Flask:
-    """Make the application: settings, extensions, and blueprints, which workers do without.
+    """Create the application: settings, extensions and, except in workers, blueprints.
 
-    Nothing connects yet.
+    No connection is opened yet.
     """
     from hub.app import factory  # the command line shows its help without loading all this
 

@@ -1,8 +1,8 @@
-"""Limits of requests a minute for API keys, counted for all processes together.
+"""Rate limits of API keys, shared by all processes.
 
-Each process counts in memory and sends what is new to Redis: every second at the latest, and more
-often near the limit. Far from the limit, a request costs a few dictionary look-ups. Near it, the
-limit holds across processes. While Redis is away, each process goes on with the counts it has.
+Each process counts in memory and sends new counts to Redis at least every second, and more often
+near the limit. Far from the limit, a request costs a few dictionary lookups. Near it, the limit
+applies across processes. While Redis is unavailable, each process continues with its own counts.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 MINUTE = 60  # seconds
 SYNC_INTERVAL = 1.0  # seconds
-SYNC_DIVISOR = 16  # a process counts at most this part of what is left before it asks the others
-RETRY_SECONDS = 5  # how long Redis is left alone after it failed
+SYNC_DIVISOR = 16  # a process syncs after it has used 1/16 of the remaining requests
+RETRY_SECONDS = 5  # how long Redis is not called after an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class KeyLimits:
         return RateLimitStatus(allowed, most, max(0, most - count.used), MINUTE - passed)
 
     def _should_sync(self, count: _Count, most: int) -> bool:
-        """Tell whether it is time to ask what others counted.
+        """Return whether to sync with Redis now.
 
-        One thread at a time waits for that.
+        Only one thread at a time syncs.
         """
         moment = time.monotonic()
         if count.sharing or moment < self._silent_until:
@@ -112,11 +112,12 @@ class KeyLimits:
 
 
 def count_request(key_id: str, per_minute: int | None) -> RateLimitStatus:
-    """Count one request of a key, with its own limit or the usual one."""
+    """Count one request of a key, against its own limit or the default."""
     app = current_app
     limits = app.extensions.get("hub.key_limits")
     if limits is None:
         made = KeyLimits(app.extensions["hub.waker"].redis)
-        limits = app.extensions.setdefault("hub.key_limits", made)  # of two threads, one is first
+        # only one of two concurrent threads sets it
+        limits = app.extensions.setdefault("hub.key_limits", made)
     config: Config = app.extensions["hub.config"]
     return cast(KeyLimits, limits).count_request(key_id, per_minute or config.api_per_minute)

@@ -201,7 +201,7 @@ def authenticate(bearer: str) -> AuthenticatedKey | None:
 
 
 def describe_refused(text: str) -> dict[str, str]:
-    """Return what the audit log shows of a refused key: its name, or only its first characters."""
+    """Return the label of a refused key for the audit log: its name, or its first characters."""
     row = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
     if row is not None:
         state = "revoked" if row.revoked_at else "expired"

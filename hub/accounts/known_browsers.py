@@ -20,7 +20,7 @@ MAX_ACCOUNTS = 5  # of one browser
 
 
 def find_known_browser(cookie: str, email: str) -> str:
-    """Return the ID of the browser if this account has signed in with it, else ""."""
+    """Return the browser's ID if this account has signed in with it, or ""."""
     browser, accounts = _read(cookie)
     return browser if _account_key(email) in accounts else ""
 

@@ -1,4 +1,4 @@
-"""A storage of limits that counts in Redis for all processes, and goes on alone without Redis.
+"""Store rate limits in Redis for all processes, and in memory while Redis is unavailable.
 
 Flask-Limiter can fall back to memory too, but then it forgets what was counted in Redis: an
 attacker who stalls Redis could reset the count. Here each process also counts in memory.
@@ -20,7 +20,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SCHEME = "memory+"  # in front of the scheme of Redis
-RETRY_SECONDS = 5  # how long Redis is left alone after it failed
+RETRY_SECONDS = 5  # how long Redis is not called after an error
 
 
 class RedisAndMemoryStorage(RedisStorage):
@@ -46,7 +46,7 @@ class RedisAndMemoryStorage(RedisStorage):
         self._call_redis(partial(super().clear, key), None)
 
     def _call_redis(self, ask: Callable[[], T], own: T) -> T:
-        """Return the answer of Redis, or the one of this process while Redis does not answer."""
+        """Return the result from Redis, or this process's own while Redis is unavailable."""
         if time.monotonic() >= self._silent_until:
             try:
                 return ask()

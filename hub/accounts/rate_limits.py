@@ -27,7 +27,7 @@ LOCKOUT_MINUTES = 5
 
 
 class RateLimited(Refused):
-    """Refuse an action that is allowed again in `retry_after` seconds."""
+    """Raised for an action that is rate-limited. It is allowed again in `retry_after` seconds."""
 
     status = 429
 
@@ -49,7 +49,7 @@ def init_app(app: Flask, config: Config) -> None:
 
 @dataclass(frozen=True)
 class UserRateLimit:
-    """Limit how often something is done by one user, with the two halves of the refusal."""
+    """A limit per user: `rate`, and the two parts of its error message."""
 
     name: str
     rate: str
@@ -57,7 +57,7 @@ class UserRateLimit:
     again: str
 
     def make_error(self, breach: RequestLimit) -> RateLimited:
-        """Return the refusal of one more."""
+        """Return the error for an exceeded limit."""
         wait = seconds_left(breach)
         return RateLimited(
             f"You have {self.done} in a minute. Wait {_format_seconds(wait)} and {self.again}.",
@@ -88,14 +88,14 @@ KEYS = UserRateLimit("keys", "10 per minute", "changed API keys 10 times", "try 
 
 @dataclass(frozen=True)
 class FailedSignInLimit:
-    """Limit failed sign-ins of one network, or to one account from many networks."""
+    """A limit on failed sign-ins, from one network or to one account."""
 
     name: str
     rate: str
     what: str
 
     def make_error(self, breach: RequestLimit) -> RateLimited:
-        """Return the refusal of one more."""
+        """Return the error for an exceeded limit."""
         wait = seconds_left(breach)
         hint = f"Wait {_format_minutes(wait)}, or use a browser that you signed in with before."
         return RateLimited(f"{self.what} {hint}", wait)
@@ -106,25 +106,26 @@ NETWORK = FailedSignInLimit(
 )
 ACCOUNT = FailedSignInLimit(
     "guessed", "300 per hour", "Too many failed sign-ins to this account."
-)  # many addresses guess together
+)  # for distributed password guessing
 
-# wrong passwords: of an account from one network, or in one browser that it knows
+# wrong passwords per account and network, or per account and known browser
 SIGN_IN_LIMIT = RateLimitItemPerMinute(5, LOCKOUT_MINUTES)
 CURRENT_PASSWORD = RateLimitItemPerDay(5)  # of one sign-in
 
 
 def seconds_left(breach: RequestLimit) -> int:
-    """Return the seconds until one more is allowed."""
+    """Return the seconds until the limit resets."""
     return _seconds_until_reset(breach.window.reset_time, breach.limit)
 
 
 def account_key(email: str) -> str:
-    """Return the key of an account, whether anybody has that email address or not."""
+    """Return the rate-limit key of an email address, with or without an account."""
     return hashlib.sha256(email.strip().lower().encode()).hexdigest()
 
 
 def count_sign_in_attempt(email: str, address: str, browser: str = "") -> None:
-    """Count an attempt before its password is checked, so that many at once gain nothing.
+    """Count a sign-in attempt before its password is checked, so that concurrent attempts cannot
+    exceed the limit.
 
     `browser` is the id of a browser that this account knows: only its own attempts count.
     Raises TooMany.
@@ -141,7 +142,7 @@ def count_sign_in_attempt(email: str, address: str, browser: str = "") -> None:
 
 
 def finish_sign_in_attempt(email: str, address: str, browser: str = "", *, known: bool) -> int:
-    """Note the result of an attempt: a successful one is forgiven. Returns how many are left."""
+    """Clear the counter after a correct password; return the number of attempts left."""
     pair = _sign_in_limit_key(email, address, browser)
     if known:
         limiter.limiter.clear(SIGN_IN_LIMIT, *pair)
@@ -150,7 +151,8 @@ def finish_sign_in_attempt(email: str, address: str, browser: str = "", *, known
 
 
 def count_password_attempt(sign_in: str) -> bool:
-    """Count a use of the current password before it is checked; tell whether one more is allowed.
+    """Count an attempt with the current password before it is checked; return whether it is
+    allowed.
 
     `sign_in` is the token of the browser's sign-in.
     """
@@ -158,7 +160,7 @@ def count_password_attempt(sign_in: str) -> bool:
 
 
 def finish_password_attempt(sign_in: str, *, right: bool) -> int:
-    """Note whether the current password was right, which is forgiven; return how many are left."""
+    """Clear the counter after a correct current password; return the number of attempts left."""
     names = _password_limit_key(sign_in)
     if right:
         limiter.limiter.clear(CURRENT_PASSWORD, *names)

@@ -31,7 +31,7 @@ from hub.lib import assets, request_checks
 from hub.messaging.inbox import conversations
 from hub.models import Connection
 
-# imported, they register their views on the blueprint
+# importing a module registers its views on the blueprint
 PAGES = (
     pages,
     activity_log,
@@ -76,7 +76,7 @@ def init_app(app: Flask) -> None:
 
 
 def _navigation_counts() -> dict[str, navigation.NavigationCount]:
-    """Count what waits behind each place of the rail."""
+    """Return the badge counts of the navigation."""
     broken = db.session.scalar(
         select(func.count())
         .select_from(Connection)

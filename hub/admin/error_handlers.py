@@ -25,13 +25,13 @@ STORED_ANYWAY = (
 
 
 def init_app(app: Flask) -> None:
-    """Answer with a page where no route is."""
+    """Show an error page for URLs that match no route."""
     unmatched.register_fallback(app, "/", request_checks.with_request_checks(_handle_http_error))
 
 
 @admin.errorhandler(HTTPException)
 def _handle_http_error(error: HTTPException) -> Any:
-    # our own refusals carry a sentence; Werkzeug's are for programmers
+    # Signpost's own errors are written for users, Werkzeug's for programmers
     page = error_pages.page(
         error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else ""
     )
@@ -42,7 +42,7 @@ def _handle_http_error(error: HTTPException) -> Any:
 
 @admin.errorhandler(RateLimitExceeded)
 def _handle_rate_limit(error: RateLimitExceeded) -> Any:
-    return error.get_response()  # the page that the limit was declared with
+    return error.get_response()  # the response that the limit's decorator returned
 
 
 @admin.errorhandler(Refused)
@@ -70,7 +70,7 @@ def _handle_database_unreachable(error: OperationalError | TimeoutError) -> Any:
 def _handle_unexpected_error(error: Exception) -> Any:
     request_id = secrets.token_hex(6)
     problem = getattr(error, "original_exception", None) or error
-    # not the address, which may hold a token
+    # the rule and not the URL, which may contain a token
     rule = request.url_rule.rule if request.url_rule else ""
     log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
     why = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY

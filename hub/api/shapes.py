@@ -31,7 +31,7 @@ A = TypeVar("A")
 
 
 def _require_field(name: str) -> Any:
-    """Return the JSON Schema of an object in which a field is a text that is not empty."""
+    """Return the JSON Schema of an object with a required non-empty string field."""
     return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 

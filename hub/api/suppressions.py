@@ -208,7 +208,9 @@ def _page(
 
 
 def _blocked(address: str) -> list[BlockOut]:
-    """Return what blocks the caller's messages to an address: only codes, without evidence."""
+    """Return the codes of the opt-outs that block the caller's messages to an address, without
+    evidence.
+    """
     blocks = suppressions.blocks_of_address(
         address, test=current_caller().test, source_id=current_caller().source_id
     )

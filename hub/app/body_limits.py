@@ -1,4 +1,4 @@
-"""Limits of the size of request bodies: one for all, and larger ones that views declare."""
+"""Limit the size of request bodies: one default, and higher limits that views declare."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hub.core.config import MAX_BODY_SIZE
 
 
 class LimitedRequest(Request):
-    """A request whose body is refused, not cut off, when it is too large and does not say so in
-    advance.
+    """A request that rejects a body without a Content-Length if it is too large, instead of
+    truncating it.
     """
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
-        return BytesIO()  # werkzeug's own would write a large file to a disk, without encryption
+        return BytesIO()  # Werkzeug's default would write large files to disk unencrypted
 
     def get_data(
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
@@ -31,14 +31,14 @@ class LimitedRequest(Request):
 
 
 def init_app(app: Flask) -> None:
-    """Limit the bodies of an application's requests, and tell its web server the limits."""
+    """Limit the request bodies of an application, and pass the limits to the web server."""
     app.request_class = LimitedRequest
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_SIZE + 1
     app.extensions["hub.body_limit"] = partial(_body_limit, app)
 
 
 def _body_limit(app: Flask, method: str, path: str) -> int:
-    """Return the most bytes that a request's body may have. A view declares more by `largest`."""
+    """Return the maximum body size of a request in bytes. Views raise it with `accepts_body`."""
     prefix = app.extensions["hub.config"].path_prefix
     below = unquote(path.removeprefix(prefix) if path.startswith(prefix + "/") else path)
     try:

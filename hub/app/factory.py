@@ -26,8 +26,8 @@ BLUEPRINTS = ("hub.app.health", "hub.webhooks", "hub.api", "hub.admin")
 class PathRoutedFlask(Flask):
     """A Flask application that routes by the path alone.
 
-    The host has no part in it, so that it need not be read for each webhook. Pages and the API
-    compare it with the public address (`hub.lib.request_checks`).
+    The Host header is ignored, so that it need not be parsed for each webhook. Pages and the API
+    compare it with the public URL (`hub.lib.request_checks`).
     """
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
@@ -44,12 +44,12 @@ class PathRoutedFlask(Flask):
         )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a view or a hook as it is: none of them is async."""
+        """Return a view or hook unchanged, because none is async."""
         return func
 
 
 def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS) -> Flask:
-    """Make the application from `config`, or from the environment, with these blueprints."""
+    """Create the application from `config` or the environment, with these blueprints."""
     config = config or settings.load()
     app = PathRoutedFlask("hub", static_folder=None, template_folder="templates")
     app.jinja_env.add_extension(Isolation)
@@ -62,7 +62,8 @@ def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS)
     engine.db.init_app(app)
     store.init_app(app, config)
     integration_instances.init_app(app, config)
-    assert models.Message.metadata is engine.Base.metadata  # noqa: S101 - migrations see every table
+    # so that migrations include every table
+    assert models.Message.metadata is engine.Base.metadata  # noqa: S101
 
     _disable_redirects(app)
     body_limits.init_app(app)
@@ -86,14 +87,15 @@ def _flask_settings(config: Config) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_PATH": config.path_prefix or "/",
         "WTF_CSRF_TIME_LIMIT": None,
-        "WTF_CSRF_CHECK_DEFAULT": False,  # the guard of the pages checks, once it knows the user
+        # the admin guard checks the token after it has identified the user
+        "WTF_CSRF_CHECK_DEFAULT": False,
         "TEMPLATES_AUTO_RELOAD": False,
     }
 
 
 def _disable_redirects(app: Flask) -> None:
-    """Match addresses with and without a slash at the end: a redirect would lose what a provider
-    posted.
+    """Match URLs with and without a trailing slash, because a redirect would lose the body of a
+    webhook.
     """
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -101,7 +103,7 @@ def _disable_redirects(app: Flask) -> None:
 
 
 def _engine_options(config: Config) -> dict[str, Any]:
-    # an error that quotes a statement's parameters would carry numbers and names into the log
+    # parameters in error messages would write phone numbers and names to the log
     options: dict[str, Any] = {"hide_parameters": True}
     if config.sqlite:
         return options

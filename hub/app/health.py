@@ -1,4 +1,4 @@
-"""Health checks: alive, and ready. They are open to everyone and reveal nothing else."""
+"""Health checks for liveness and readiness. They are public and reveal nothing else."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def init_app(app: Flask) -> None:
 
 @health.get("/healthz")
 def liveness() -> dict[str, Any]:
-    """Answer while the process lives."""
+    """Return 200 while the process is running."""
     return {"status": "ok"}
 
 
 @health.get("/readyz")
 def readiness() -> tuple[dict[str, Any], int]:
-    """Answer 200 when requests can be taken.
+    """Return 200 if the hub can accept requests.
 
-    Without the queue they still can: then it is degraded, and sending is late.
+    Without the queue server it still can, but the status is degraded and messages are sent late.
     """
     parts = {"database": _check_database(), "queue": _check_queue()}
     if parts["database"] != "ok":
@@ -122,7 +122,7 @@ JOBS = {"deliver": "sending", "settle": "processing webhooks"}
 def _check_jobs() -> str:
     try:
         failing = job_failures.recent_failures()
-    except Exception:  # what cannot be read here must not take the answer away
+    except Exception:  # an unreadable record must not break the health check
         return "not known"
     told = [
         f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())

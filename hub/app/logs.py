@@ -1,4 +1,4 @@
-"""The form of log lines, and what is left out of them."""
+"""Configure the format of log lines and the values that are masked in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from hub.core.config import Config
 from hub.lib import redaction
 
-# they log recipients, or every step
+# libraries that log recipients or every step
 NOISY_LOGGERS = ("urllib3", "alembic", "rq", "werkzeug")
 
 

@@ -1,4 +1,4 @@
-"""WSGI layers around the application: proxies, unreadable bodies and the path of its address."""
+"""WSGI middleware: trusted proxies, unreadable bodies and the path prefix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def add_middleware(app: Flask, config: Config) -> None:
-    """Put the layers around an application."""
+    """Wrap an application in its WSGI middleware."""
     app.wsgi_app = _PathPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
     app.wsgi_app = _UnreadableBodyMiddleware(app.wsgi_app)  # type: ignore[method-assign]
     if config.trusted_proxies:

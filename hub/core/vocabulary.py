@@ -156,7 +156,7 @@ class EventType(DescribedEnum):
 
 
 class Audience(DescribedEnum):
-    """The people whom a route notifies of an event."""
+    """The recipients that a route notifies of an event."""
 
     SIGNERS = "signers", "every signer of the request"
     PENDING = "pending", "the signers who have not signed"

@@ -285,7 +285,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Inbound(WebhookEvent):
-    """A message that a person sent; `provider_id` is the provider's ID of it.
+    """A message that a person sent.
+
+    `provider_id` is the provider's ID for the message.
 
     `address` is "" if no reply is possible. The message is then shown as from an unknown sender
     with the given `name`, and no contact is created.

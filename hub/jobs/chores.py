@@ -51,7 +51,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
             handled += chore()
             job_failures.clear_failure(f"{job_failures.CHORES}{name}")
         except BaseTimeoutException:
-            raise  # the time of the job is over
+            raise  # the job timed out
         except Exception as problem:  # a failing chore must not stop the others
             log.exception("chore.failed", chore=name)
             db.session.rollback()

@@ -55,7 +55,7 @@ class HubWorker(Worker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def teardown(self) -> None:
-        with suppress(redis.RedisError):  # a server that is unavailable need not be told
+        with suppress(redis.RedisError):  # an unavailable server needs no sign-off
             super().teardown()  # type: ignore[no-untyped-call]
 
 
@@ -78,7 +78,7 @@ def run_worker(queue: str, app: Flask) -> None:
             wake_now(queue)  # for work that was left when the last worker ended
         memory.keep_loaded_objects()
         worker.work(logging_level="WARNING", with_scheduler=False)
-    except redis.RedisError as problem:  # RQ could not look for jobs
+    except redis.RedisError as problem:  # RQ could not poll for jobs
         raise QueueLost(f"{LOST} It says: {problem}") from None
     if not worker.stop_requested:
         raise QueueLost(LOST)

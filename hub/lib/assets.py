@@ -1,4 +1,4 @@
-"""Serve style sheets, scripts and icons at addresses that change with their content.
+"""Serve style sheets, scripts and icons at URLs that change with their content.
 
 Bootstrap and its icons come from the Bootstrap-Flask package. The files are read into memory when
 the first page needs them. Nothing is written to disk.
@@ -132,7 +132,7 @@ def init_app(app: Flask, prepare: Callable[[Blueprint], None] | None = None) -> 
 
 
 def asset_url(name: str) -> str:
-    """Return the address of a file, such as `js/copy.js`."""
+    """Return the URL of a static file, such as `js/copy.js`."""
     return f"{request.script_root}/static/{_version()}/{name}"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 
-# new objects until the collector looks at them. One request makes more than the 700 of Python, and
-# few of them are in cycles
+# new objects before a collection. One request creates more than Python's default of 700, and few of
+# them form cycles
 GENERATION_0_THRESHOLD = 10_000
 
 
 def keep_loaded_objects() -> None:
-    """Let the collector skip everything that is loaded now, and run less often.
+    """Exclude all loaded objects from garbage collection, and collect less often.
 
-    What is loaded stays, so looking at it again finds nothing, and copies pages in child processes.
+    Loaded objects are never freed, so scanning them is useless and copies memory pages in child
+    processes.
     """
     gc.collect()
     gc.freeze()

@@ -1,6 +1,7 @@
 """Checks of requests for pages and the API, and the security headers of their responses.
 
-They hang on blueprints, so that webhooks, which come hundreds of times a second, do without them.
+They are attached to blueprints, so that webhooks, which arrive hundreds of times per second, skip
+them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def add_request_checks(blueprint: Blueprint, *, any_host: bool = False) -> None:
 def with_request_checks(
     reply: Callable[[HTTPException], Response],
 ) -> Callable[[HTTPException], Response]:
-    """Check and answer a request that belongs to no blueprint, in the same way."""
+    """Return an error handler that also runs these checks for requests outside of any blueprint."""
 
     def answer(error: HTTPException) -> Response:
         if request.routing_exception is None:  # its blueprint has checked it
@@ -61,7 +62,7 @@ def with_request_checks(
 
 
 def _check_host() -> None:
-    """Refuse a Host that is not this hub's."""
+    """Reject requests with an unknown Host header."""
     config = _config()
     if request.environ.get("HTTP_HOST", "").lower() not in config.hosts:
         raise SecurityError(
@@ -70,7 +71,7 @@ def _check_host() -> None:
 
 
 def _check_text() -> None:
-    """Refuse an address or a header with text that no database stores.
+    """Reject URLs and headers with characters that cannot be stored.
 
     The API checks bodies and addresses where it reads them.
     """

@@ -1,4 +1,4 @@
-"""Answer addresses that match no route as the routes nearby would: with JSON or with a page."""
+"""Answer requests that match no route in the format of their URL prefix: JSON or a page."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ REPLIES = "hub.unmatched"
 
 
 def init_app(app: Flask) -> None:
-    """Answer errors of requests that belong to no blueprint with an error handler of its own."""
+    """Register error handlers for requests outside of any blueprint."""
     app.extensions[REPLIES] = {}
     for status in (400, 404, 405):
         app.register_error_handler(status, _handle_unmatched)
 
 
 def register_fallback(app: Flask, prefix: str, reply: Reply) -> None:
-    """Answer with `reply` below a prefix, unless a longer one has a reply of its own."""
+    """Register `reply` for unmatched URLs below a prefix. The longest matching prefix wins."""
     app.extensions[REPLIES][prefix] = reply
 
 

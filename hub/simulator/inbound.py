@@ -39,7 +39,9 @@ class Reply:
 
 
 def is_phone(text: str) -> bool:
-    """Return whether a person can write from this: a number, or a user ID without a number."""
+    """Return whether a person can send messages from this address: a number, or a user ID without a
+    number.
+    """
     return bool(NUMBER.fullmatch(text) or whatsapp.PERSON.fullmatch(text))
 
 

@@ -1,4 +1,4 @@
-"""Answers to providers. Each one is JSON that says `success`, unless an integration decides."""
+"""Responses to providers: JSON with `success`, unless the integration returns its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HEADERS = {405: ("Allow", "POST"), 503: ("Retry-After", "5")}
 
 
 class WebhookResponse(Response):
-    """A response whose headers are sent as they are. It leads to no other address."""
+    """A response whose headers are sent unchanged, without redirects."""
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
         return self.headers
@@ -55,7 +55,7 @@ def success_response(response: tuple[str, str]) -> Response:
 
 
 def http_error(error: HTTPException) -> Response:
-    """Answer an error of HTTP itself, such as an unknown address."""
+    """Return the problem document of an HTTP error, such as an unknown URL."""
     status = error.code or 500
     return _problem(status, DETAILS.get(status) or error.name)
 
@@ -78,7 +78,7 @@ def _internal_error(_: Exception) -> Response:
 
 
 def _problem(status: int, why: str) -> Response:
-    """Return a problem document (RFC 9457) that also says `success` and `error`."""
+    """Return a problem document (RFC 9457) with the extra fields `success` and `error`."""
     title = HTTP_STATUS_CODES[status]
     content = {
         "type": "about:blank",

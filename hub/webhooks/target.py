@@ -1,13 +1,13 @@
-"""List the addresses that a provider may have called, from what the web server reports.
+"""Reconstruct the URLs that a provider may have signed, from the WSGI environment.
 
 Signatures cover the address as the provider wrote it. Some servers keep the raw request target in
 `RAW_URI` or `REQUEST_URI`, which PEP 3333 does not define. Others report the decoded path only, and
 several spellings decode to the same path. Each of them names the same route and the same query, so
 the signature may decide which one was called.
 
-Three things cannot be recovered from a decoded path: letters that were escaped without need, as in
-`%73ms`, escapes of slashes between segments, and paths that mix two styles of escaping. Signpost
-gives no such address to a provider.
+Three cases cannot be recovered from a decoded path: unnecessarily escaped letters such as `%73ms`,
+escaped slashes between segments, and paths that mix two escaping styles. Signpost gives providers
+no such URL.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import Any
 from urllib.parse import quote
 
 SLASH = "/"
-# what RFC 3986 allows in a path as it is; some clients escape all but letters and digits
+# characters that RFC 3986 allows unescaped in a path; some clients escape all except letters and
+# digits
 ALLOWED_IN_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def candidate_urls(environ: Mapping[str, Any], public_url: str, prefix: str) -> tuple[str, ...]:
-    """Return the addresses that the provider may have called, the likeliest first.
+    """Return the URLs that the provider may have called, most likely first.
 
-    There is one where the server keeps the raw target. `public_url` is the setting, whose path is
+    There is only one if the server keeps the raw target. `public_url` is the setting, whose path is
     `prefix`. No header changes the result.
     """
     raw = _raw_target(environ)
@@ -39,10 +40,10 @@ def _raw_target(environ: Mapping[str, Any]) -> str:
         environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ.get("RAW_PATH_INFO") or ""
     )
     query = environ.get("QUERY_STRING", "")
-    if query and "?" not in target and target:  # some servers name the path alone
+    if query and "?" not in target and target:  # some servers omit the query
         target += f"?{query}"
     scheme, separator, rest = target.partition("://")
-    if separator and SLASH not in scheme and "?" not in scheme:  # the absolute form, by a proxy
+    if separator and SLASH not in scheme and "?" not in scheme:  # absolute form, sent by a proxy
         return rest[len(_authority(rest)) :]
     return target
 
@@ -59,7 +60,8 @@ def _rebuild_targets(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Yield the targets that decode to the path and query of a request."""
     path = _wsgi_bytes(environ.get("PATH_INFO", ""))
     mounted = _wsgi_bytes(environ.get("SCRIPT_NAME", ""))
-    # SCRIPT_NAME repeats our own prefix; without one, the server may have mounted the application
+    # SCRIPT_NAME repeats the configured prefix; without a prefix, the server may have mounted the
+    # application
     heads = (b"",) if prefix or not mounted else (mounted, b"")
     query = environ.get("QUERY_STRING", "")
     tails = (f"?{query}",) if query else ("", "?")
@@ -69,7 +71,9 @@ def _rebuild_targets(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 
 def _possible_encodings(path: bytes) -> Iterator[str]:
-    """Yield the path escaped as RFC 3986 asks, then escaped more, each in both cases of hex."""
+    """Yield the path with RFC 3986 escaping, then with full escaping, each with upper- and
+    lowercase hex.
+    """
     whole = path.rstrip(b"/")
     last = path[len(path.rstrip(b"/")) :]
     for safe in (ALLOWED_IN_PATH, SLASH):
@@ -80,13 +84,13 @@ def _possible_encodings(path: bytes) -> Iterator[str]:
 
 
 def _lowercase_escapes(spelled: str) -> str:
-    """Return a spelling with the digits of its escapes in small letters."""
+    """Return a path with lowercase percent-escapes."""
     first, *escaped = spelled.split("%")
     return first + "".join(f"%{part[:2].lower()}{part[2:]}" for part in escaped)
 
 
 def _wsgi_bytes(text: str) -> bytes:
-    """Return the bytes behind a text of PEP 3333: latin-1, or UTF-8 in careless servers."""
+    """Return the bytes of a WSGI string: latin-1, or UTF-8 from non-conforming servers."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

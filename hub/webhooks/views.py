@@ -31,7 +31,7 @@ responses.register_error_handlers(webhooks)
 @webhooks.route("/<path:path>", methods=METHODS)
 def receive(path: str) -> Response:
     """Verify one webhook, store it, and answer its provider."""
-    incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # find it once
+    incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # resolve the proxy once
     declared, connection, receivers = _find_receivers(path.rstrip("/"))
     candidates = _read_request(incoming, declared, connection)
     probed = (receiver.probe_response(candidates[0]) for receiver in receivers)
@@ -49,7 +49,7 @@ def receive(path: str) -> Response:
 
 @webhooks.record
 def _add_fixed_addresses(state: BlueprintSetupState) -> None:
-    """Route the addresses without a connection's name, which are matched faster than a pattern."""
+    """Add fixed routes for URLs without a slug, because they match faster than a pattern."""
     paths = state.app.extensions[PATHS] = integrations.webhook_paths()
     for path in paths:
         if "{" not in path:
@@ -59,8 +59,8 @@ def _add_fixed_addresses(state: BlueprintSetupState) -> None:
 
 
 def _find_receivers(path: str) -> tuple[str, str, Sequence[type[WebhookReceiver]]]:
-    """Return the path as declared, the connection that it names, and the integrations that share
-    it. Raises NotFound.
+    """Return the declared path, the connection's slug, and the integrations that use the path.
+    Raises NotFound.
     """
     paths = current_app.extensions[PATHS]
     parent, _, last = path.rpartition("/")
@@ -71,7 +71,7 @@ def _find_receivers(path: str) -> tuple[str, str, Sequence[type[WebhookReceiver]
 
 
 def _read_request(incoming: Request, declared: str, connection: str) -> list[WebhookRequest]:
-    """Return the request once for each address that the provider may have signed.
+    """Return the request once for each URL that the provider may have signed.
 
     Raises BadRequest and RequestEntityTooLarge.
     """
@@ -89,7 +89,7 @@ def _read_request(incoming: Request, declared: str, connection: str) -> list[Web
     return [WebhookRequest(method, url, declared, headers, body, connection) for url in addresses]
 
 
-@lru_cache(maxsize=256)  # callers choose the names
+@lru_cache(maxsize=256)  # bounded, because clients choose the names
 def _header_name(name: str) -> str:
     return name[5:].replace("_", "-").lower()
 
@@ -97,7 +97,7 @@ def _header_name(name: str) -> str:
 def _verify(
     candidates: Sequence[WebhookRequest], receivers: Sequence[type[WebhookReceiver]]
 ) -> tuple[WebhookRequest, VerifiedBy]:
-    """Return the genuine one of requests that differ in the address only. Raises BadWebhook."""
+    """Return the candidate whose signature is valid. Raises BadWebhook."""
     *others, last = candidates
     for candidate in others:
         try:

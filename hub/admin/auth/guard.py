@@ -1,7 +1,7 @@
 """Guard the admin pages: identify the user and check the role.
 
-Every view declares the lowest role with `@needs(Role.…)`, or `@public`. A view without
-either is open to no one.
+Every view declares its lowest role with `@require_role(Role.…)`, or `@public`. A view without either
+is closed to everyone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ request_checks.add_request_checks(admin)
 
 
 def require_role(role: Role) -> Callable[[F], F]:
-    """Declare the least role that a view is open to."""
+    """Declare the lowest role that may open a view."""
 
     def declare(view: F) -> F:
         view.least_role = role  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ def require_role(role: Role) -> Callable[[F], F]:
 
 
 def accepts_body(size: int) -> Callable[[F], F]:
-    """Declare that a view takes a form of so many bytes: with a file, say."""
+    """Declare the maximum body size of a view in bytes, for example for file uploads."""
 
     def declare(view: F) -> F:
         view.largest = size  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ def accepts_body(size: int) -> Callable[[F], F]:
 
 
 def public(view: F) -> F:
-    """Declare that a view is open to anybody."""
+    """Declare that a view needs no sign-in."""
     view.least_role = None  # type: ignore[attr-defined]
     return view
 
@@ -100,7 +100,7 @@ def _check_access() -> Any:
         return _redirect_to_sign_in()
     if least is not None and user is not None and user.role < least:
         abort(403)
-    if size := getattr(view, "largest", 0):  # before the token is looked for, which reads the form
+    if size := getattr(view, "largest", 0):  # before the CSRF check, which reads the form
         request.max_content_length = size
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         csrf.protect()
@@ -118,7 +118,8 @@ def _set_no_store(response: Response) -> Response:
     if response.status_code == 403:
         user = g.get("user")
         who = {"who": user.name, "subject": user.id} if user is not None else {}
-        page = request.url_rule.rule if request.url_rule else ""  # an address may hold a token
+        # the rule and not the URL, which may contain a token
+        page = request.url_rule.rule if request.url_rule else ""
         security_log.record("forbidden", request.remote_addr or "", **who, page=page)
     return response
 
@@ -143,17 +144,17 @@ def _referring_page() -> str | None:
 
 
 def begin_session(user_id: str) -> None:
-    """Sign this browser in; whatever an earlier visitor's cookie held is gone."""
+    """Sign in the user in this browser, and clear the previous session."""
     token = user_sessions.create_session(user_id)
     session.clear()
     user = user_sessions.find_session_user(token)
-    assert user is not None  # noqa: S101 - it was signed in just now
+    assert user is not None  # noqa: S101 - the token was created above
     login_user(SignedIn(token, user))
     _remember_browser(user.email)
 
 
 def find_known_browser(email: str) -> str:
-    """Return the id of this browser if the account has signed in with it before, else ""."""
+    """Return the browser's ID if the account has signed in with it before, or ""."""
     return known_browsers.find_known_browser(request.cookies.get(known_browsers.COOKIE, ""), email)
 
 
@@ -195,7 +196,9 @@ def has_role(role: Role) -> bool:
 
 
 def safe_redirect_target(target: str | None) -> str:
-    """Return an address of ours to go on to, whatever the request asks for."""
+    """Return a safe redirect target on this site: `target`, or / if it is missing or leads
+    elsewhere.
+    """
     path = target or "/"
     safe = (
         path.startswith("/")

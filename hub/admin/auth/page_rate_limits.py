@@ -21,7 +21,7 @@ Respond = Callable[[RateLimited], Any]
 
 
 def render_rate_limit_error(refusal: RateLimited) -> Response:
-    """Answer with the error page of a limit."""
+    """Return the error page of an exceeded rate limit."""
     return error_pages.page(429, why=str(refusal), retry_after=refusal.retry_after)
 
 
@@ -31,7 +31,9 @@ def rate_limit(
     *,
     when: Callable[[], bool] | None = None,
 ) -> RouteLimit:
-    """Limit what a user posts to a view. `respond` answers one more, `when` says what counts."""
+    """Limit how often a user may post to a view. `respond` returns the response when the limit is
+    exceeded; `when` selects the requests that count.
+    """
 
     def _breached(breach: RequestLimit) -> Response:
         return make_response(respond(limit.make_error(breach)))
@@ -49,7 +51,7 @@ def rate_limit(
 def limit_failed_sign_ins(
     limit: FailedSignInLimit, key: Callable[[], str], respond: Respond
 ) -> RouteLimit:
-    """Limit the sign-ins that fail, except those in a browser that the account knows."""
+    """Limit failed sign-ins, except from browsers that have signed in to the account before."""
 
     def _breached(breach: RequestLimit) -> Response:
         return make_response(respond(limit.make_error(breach)))

@@ -1,4 +1,4 @@
-"""Sessions of browsers: a signed cookie, for pages only."""
+"""Browser sessions in a signed cookie, for pages only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WITHOUT_SESSION = ("/api/", "/static/", "/healthz", "/readyz")
 
 
 class PageSessions(SecureCookieSessionInterface):
-    """Open no session for webhooks, API requests, files and health checks."""
+    """Skip sessions for webhooks, API requests, static files and health checks."""
 
     def open_session(self, app: Flask, request: Request) -> Any:
         if request.path.startswith(WITHOUT_SESSION):

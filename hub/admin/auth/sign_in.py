@@ -25,7 +25,7 @@ MORE_TRIES = {
 
 
 def _render_rate_limited(refusal: RateLimited) -> Any:
-    """Answer a sign-in that is limited."""
+    """Return the sign-in page with a rate-limit error."""
     form = forms.SignIn(request.form)
     _record_refusal("sign_in_limited", form.email.data or "")
     answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
@@ -57,7 +57,7 @@ def sign_in() -> Any:
     user = user_sessions.authenticate(email, form.password.data or "")
     left = rate_limits.finish_sign_in_attempt(email, address, browser, known=user is not None)
     if user is None:
-        g.sign_in_failed = True  # what the limits of failures count
+        g.sign_in_failed = True  # read by `limit_failed_sign_ins`
         _record_refusal("sign_in_failed", email)
         problem = ("The email address and password do not match.", MORE_TRIES.get(left, ""))
         return _sign_in_page(form, problem, 422)
@@ -66,7 +66,7 @@ def sign_in() -> Any:
 
 
 def _record_refusal(action: str, email: str) -> None:
-    """Note a refused sign-in; only an account that exists is named, since people mistype."""
+    """Record a refused sign-in. Unknown accounts are not named, because people mistype."""
     user = users.find_by_email(email)
     about = {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
     security_log.record(action, request.remote_addr or "", **about)
@@ -90,7 +90,7 @@ def sign_out() -> Any:
 @admin.route("/setup/<token>", methods=["GET", "POST"])
 @public
 def first_admin(token: str) -> Any:
-    """Make the first admin, by the link that the terminal printed."""
+    """Create the first admin with the link that the terminal printed."""
     if not single_use_links.is_first_admin_link_open(token):
         return render_template("first_admin.html", form=None), 404
     form = forms.FirstAdmin(request.form)
@@ -114,7 +114,7 @@ def first_admin(token: str) -> Any:
 @admin.route("/password/<token>", methods=["GET", "POST"])
 @public
 def set_password(token: str) -> Any:
-    """Choose a password, by the link that an admin passed on."""
+    """Set a password with a link from an admin."""
     owner = single_use_links.find_password_link_user(token)
     if owner is None:
         return render_template("set_password.html", form=None), 404

@@ -141,7 +141,7 @@ def _readable_settings(connection: Connection) -> Mapping[str, Any]:
 
 
 def _mark_field(form: ConfigForm, result: ConnectionTestResult | None) -> None:
-    """Show a failed test beside the field that caused it."""
+    """Show a failed test next to the field that caused it."""
     if result and not result.check.ok and result.check.field in form:
         field = form[result.check.field]
         field.errors = [*field.errors, result.check.title]

@@ -267,7 +267,7 @@ def _form(
 
 
 def _guess_values(row: ProviderTemplate) -> dict[str, str]:
-    """Return a likely value for each variable: by its name, else in the usual order of values."""
+    """Guess the value of each variable from its name, or from its position."""
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
         variable: variable if variable in VARIABLES else next(order, "title")

@@ -187,7 +187,9 @@ def _why_not_resend(row: Message) -> str:
 
 
 def _content(row: Message) -> dict[str, Any] | None:
-    """Return what the recipient reads: subject, text, files and template. None: it was deleted."""
+    """Return the content that the recipient received: subject, text, files and template; None if it
+    was deleted.
+    """
     body = db.session.get(MessageBody, row.id)
     if body is None:
         return None

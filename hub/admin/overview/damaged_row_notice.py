@@ -22,7 +22,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def _is_user_error(problem: Exception) -> bool:
-    """Return whether an error is an answer to the reader, and not about a stored value."""
+    """Return whether an error is meant for the user, and does not come from a damaged row."""
     is_damage = (
         isinstance(problem, DecryptionError)
         or getattr(problem, "code", "") == "unknown_integration"

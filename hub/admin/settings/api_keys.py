@@ -201,7 +201,7 @@ def _form_data() -> MultiDict[str, str]:
 
 
 def _grant(form: KeyForm, key: ApiKey | None = None) -> KeyPermissions:
-    """Return what a valid form grants; an expiry date that was not changed keeps its exact time."""
+    """Return the permissions in a valid form. An unchanged expiry date keeps its exact time."""
     day = form.expires.data
     current = key.expires_at if key else None
     expires_at = _end_of_day(day) if day else None

@@ -28,7 +28,7 @@ def zone_names() -> tuple[str, ...]:
 
 
 def choose_zone(*names: str | None) -> ZoneInfo:
-    """Return the first of these zones that exists, else UTC. The names may be from a cookie."""
+    """Return the first valid zone of `names`, or UTC. The names may come from a cookie."""
     available = available_zones()
     return ZoneInfo(next((name for name in names if name in available), "UTC"))
 
@@ -40,7 +40,7 @@ def available_zones() -> frozenset[str]:
 
 
 def reader_zone() -> ZoneInfo:
-    """Return the reader's zone: the account's in `g.zone`, else the browser's, else UTC."""
+    """Return the reader's time zone: the account's (`g.zone`), the browser's, or UTC."""
     if not has_request_context():
         return choose_zone()
     if "zone" not in g:

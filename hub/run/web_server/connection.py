@@ -30,8 +30,8 @@ class State(Enum):
 
 
 class ResponseSocket:
-    """The socket that gunicorn writes an answer to. It sends what the client reads and buffers the
-    rest.
+    """The socket that gunicorn writes a response to. It sends what the client is ready to read, and
+    buffers the rest.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -48,7 +48,7 @@ class ResponseSocket:
             self._wait_for_client()
 
     def send(self, data: bytes) -> int:
-        """Add all data to the answer."""
+        """Buffer data to send."""
         self.sendall(data)
         return len(data)
 
@@ -65,7 +65,7 @@ class ResponseSocket:
         return sent > 0
 
     def close(self) -> None:
-        """Mark the answer as failed: the connection cannot be used again."""
+        """Mark the response as failed; the connection cannot be used again."""
         self.failed = True
 
     def shutdown(self, how: int) -> None:
@@ -114,7 +114,7 @@ class Connection:
         self.limit = 0  # bytes of the body
 
     def memory_used(self) -> int:
-        """Return the bytes of memory that the connection's data takes."""
+        """Return the memory that the connection uses, in bytes."""
         content = len(self.body.content) if self.body else 0
         return len(self.received) + content + len(self.sock.pending)
 

@@ -87,7 +87,7 @@ def _method_name() -> str:
 
 
 def _request_body() -> Params:
-    """Read JSON, or a form in which what has parts is JSON again."""
+    """Read JSON, or a form whose structured fields contain JSON."""
     if request.is_json:
         body = request.get_json(silent=True) if request.get_data() else {}
         if body is None:
