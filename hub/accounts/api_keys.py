@@ -50,7 +50,7 @@ def create_key(
 ) -> str:
     """Create a key of a source, given by slug, and return its text, which cannot be read again.
 
-    Raise Refused with the field, or NotFound.
+    Raises Refused with the field, or NotFound.
     """
     clean_name = " ".join(clean_line(name).split())
     if not clean_name or len(clean_name) > MAX_NAME_LENGTH:
@@ -78,7 +78,7 @@ def create_key(
 
 @transaction
 def update_key(key_id: str, grant: KeyPermissions) -> None:
-    """Change a key's scopes, expiry and limit; raise Refused with the field."""
+    """Change a key's scopes, expiry and limit. Raises Refused with the field."""
     key = get_key(key_id)
     if key.revoked_at is not None:
         raise Conflict("revoked", "This key is revoked. Create another one.")
@@ -89,7 +89,7 @@ def update_key(key_id: str, grant: KeyPermissions) -> None:
 
 
 def parse_expiry(text: str) -> datetime:
-    """Parse an expiry: 90d, a date (which is included), or a time with its zone; raise Refused."""
+    """Parse an expiry: 90d, a date (which is included), or a time with its zone. Raises Refused."""
     reason = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
     error = Refused("bad_expiry", reason, field="expires_at")
     try:
@@ -192,7 +192,7 @@ def has_expired(text: str) -> bool:
 
 
 def authenticate(bearer: str) -> AuthenticatedKey | None:
-    """Return the key of a caller and record its use; None if it is not valid."""
+    """Return the key of a caller and record its use, or None if it is not valid."""
     key = find_key(bearer)
     if key is not None and (key.used_at is None or now() - key.used_at > USE_INTERVAL):
         _record_use(key.id)
@@ -226,7 +226,7 @@ def revoke_key(key_id: str) -> None:
 
 
 def get_key(key_id: str) -> ApiKey:
-    """Return a key by its ID; raise NotFound."""
+    """Return a key by its ID. Raises NotFound."""
     key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
     if key is None:
         raise NotFound("unknown_key", "This API key does not exist.")

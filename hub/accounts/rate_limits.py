@@ -127,7 +127,7 @@ def count_sign_in_attempt(email: str, address: str, browser: str = "") -> None:
     """Count a sign-in attempt before its password is checked, so that concurrent attempts cannot
     exceed the limit.
 
-    `browser` is the id of a browser that this account knows: only its own attempts count.
+    `browser` is the ID of a browser that this account knows: only its own attempts count.
     Raises TooMany.
     """
     pair = _sign_in_limit_key(email, address, browser)

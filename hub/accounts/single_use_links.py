@@ -66,7 +66,7 @@ def find_password_link_user(token: str) -> User | None:
 
 
 def set_up_first_admin(token: str, email: str, name: str, password: str) -> str:
-    """Create the first admin and return the ID; raise NotFound for an invalid link.
+    """Create the first admin and return the ID. Raises NotFound for an invalid link.
 
     Every link becomes invalid once a user exists.
     """
@@ -92,7 +92,7 @@ def _create_first_admin(token: str, email: str, name: str, password_hash: str) -
 
 
 def set_password(token: str, password: str) -> str:
-    """Set the password of the link's user and return the user's ID; raise NotFound for an invalid
+    """Set the password of the link's user and return the user's ID. Raises NotFound for an invalid
     link.
     """
     user = find_password_link_user(token)

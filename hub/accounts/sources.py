@@ -30,7 +30,7 @@ def list_sources() -> list[Source]:
 
 
 def get_source(slug: str) -> Source:
-    """Return a source; raise NotFound."""
+    """Return a source. Raises NotFound."""
     source = db.session.scalar(select(Source).where(Source.slug == slug))
     if source is None:
         raise NotFound("unknown_source", f"There is no source {slug!r}.", field="source")
@@ -38,12 +38,12 @@ def get_source(slug: str) -> Source:
 
 
 def source_names_by_id() -> Mapping[str, str]:
-    """Return the names of all sources, by id."""
+    """Return the names of all sources, by ID."""
     return {source.id: source.name for source in list_sources()}
 
 
 def count_keys() -> Counter[str]:
-    """Count the API keys that were not revoked, by the id of their source."""
+    """Count the API keys that were not revoked, by the ID of their source."""
     query = select(ApiKey.source_id, func.count()).where(ApiKey.revoked_at.is_(None))
     return Counter({row[0]: row[1] for row in db.session.execute(query.group_by(ApiKey.source_id))})
 
@@ -52,7 +52,7 @@ def count_keys() -> Counter[str]:
 def create_source(name: str, slug: str = "") -> str:
     """Create a source and return its slug, which is derived from the name if none is given.
 
-    Raise Refused with the field, or Conflict.
+    Raises Refused with the field, or Conflict.
     """
     clean_name = _clean_name(name)
     slug = slug.strip() or _slugify(clean_name)
@@ -74,7 +74,7 @@ def create_source(name: str, slug: str = "") -> str:
 
 @transaction
 def rename_source(slug: str, name: str) -> None:
-    """Change the name of a source. Its slug stays. Raise NotFound, or Refused with the field."""
+    """Change the name of a source. Its slug stays. Raises NotFound, or Refused with the field."""
     source = get_source(slug)
     clean_name = _clean_name(name)
     if clean_name != source.name:
@@ -86,7 +86,7 @@ def rename_source(slug: str, name: str) -> None:
 def set_opt_out_scope(slug: str, *, enabled: bool) -> None:
     """Choose whether opt-outs and consents of a source apply to all sources or only to its own.
 
-    The choice is used when a message is checked, so it also applies to earlier entries. Raise
+    The choice is used when a message is checked, so it also applies to earlier entries. Raises
     NotFound.
     """
     source = get_source(slug)

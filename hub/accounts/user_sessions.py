@@ -38,7 +38,7 @@ def authenticate(email: str, password: str) -> User | None:
 @transaction
 def _replace_hash(user_id: str, former_hash: str, password_hash: str) -> None:
     user = users.get_user(user_id)
-    if user.password_hash == former_hash:  # it was not changed meanwhile
+    if user.password_hash == former_hash:  # it was not changed in the meantime
         user.password_hash = password_hash
 
 

@@ -34,7 +34,7 @@ def list_users() -> list[User]:
 
 
 def get_user(user_id: str) -> User:
-    """Return a user; raise NotFound."""
+    """Return a user. Raises NotFound."""
     user = db.session.get(User, user_id) if is_id("usr", user_id) else None
     if user is None:
         raise NotFound("unknown_user", "This user does not exist.")
@@ -52,7 +52,7 @@ def has_users() -> bool:
 
 
 def clean_email(email: str) -> str:
-    """Return the stored form of an email address; raise Refused."""
+    """Return the stored form of an email address. Raises Refused."""
     address = email.strip().lower()
     if len(address) > 254 or not EMAIL.fullmatch(address):
         raise Refused(
@@ -75,7 +75,7 @@ def create_user(email: str, name: str, password: str = "", role: Role = Role.VIE
 
 
 def clean_name(name: str) -> str:
-    """Return a name without extra blanks; raise Refused."""
+    """Return a name without extra spaces. Raises Refused."""
     cleaned = " ".join(name.split())
     if not cleaned or len(cleaned) > MAX_NAME_LENGTH:
         raise Refused(
@@ -110,7 +110,7 @@ def _insert_user(email: str, name: str, password_hash: str, role: Role) -> str:
 
 @transaction
 def change_role(user_id: str, role: Role) -> None:
-    """Change a user's role; raise Conflict for the last admin who can sign in."""
+    """Change a user's role. Raises Conflict for the last admin who can sign in."""
     other_admins = _other_admins(user_id)
     user = get_user(user_id)
     if user.role == role:
@@ -128,7 +128,9 @@ def change_role(user_id: str, role: Role) -> None:
 
 @transaction
 def deactivate(user_id: str) -> None:
-    """Deactivate a user and end all sign-ins; raise Conflict for the last admin who can sign in."""
+    """Deactivate a user and end all sign-ins. Raises Conflict for the last admin who can
+    sign in.
+    """
     other_admins = _other_admins(user_id)
     user = get_user(user_id)
     if user.disabled_at is not None:
@@ -163,7 +165,7 @@ def reactivate(user_id: str) -> None:
 
 @transaction
 def set_time_zone(user_id: str, zone: str) -> None:
-    """Set the time zone in which pages show times to a user; '' for the browser's."""
+    """Set the time zone in which pages show times to a user, or '' for the browser's."""
     user = get_user(user_id)
     if user.time_zone != zone:
         user.time_zone = zone

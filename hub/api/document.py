@@ -216,7 +216,9 @@ def _query_parameters(shape: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _inline(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return a query parameter's schema without null, which a query cannot hold, and references."""
+    """Return a query parameter's schema without null, which a query cannot contain, and
+    references.
+    """
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     chosen = choices[0]
     if "$ref" in chosen:
@@ -230,7 +232,7 @@ def _inline(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 def openapi() -> Response:
     """Return the OpenAPI document."""
     response = jsonify(document(_server()))
-    response.headers["Cache-Control"] = "public, max-age=300"  # it holds no personal data
+    response.headers["Cache-Control"] = "public, max-age=300"  # it contains no personal data
     return response
 
 

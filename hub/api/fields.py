@@ -17,7 +17,7 @@ Address = Annotated[
 
 
 def cursor(prefix: str) -> Any:
-    """Return the field `after` of a list whose rows have ids such as `msg_…`."""
+    """Return the field `after` of a list whose rows have IDs such as `msg_…`."""
     return Field(
         default=None,
         description="The `next` value of the previous page.",

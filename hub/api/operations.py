@@ -1,4 +1,4 @@
-"""Declare the operations of the API beside their views: their description and required scope."""
+"""Declare the operations of the API with their views: their description and required scope."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def operation(**description: Any) -> Callable[[View], View]:
 
 
 def find_operation(app: Flask, endpoint: str | None) -> Operation | None:
-    """Return the operation of an endpoint; None when its view declares none."""
+    """Return the operation of an endpoint, or None if its view declares none."""
     view = app.view_functions.get(endpoint or "")
     return None if view is None else _declared.get(view)
 

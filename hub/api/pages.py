@@ -15,8 +15,8 @@ def read_page(
 ) -> tuple[list[Any], str | None]:
     """Return a page of rows, newest first, and the `next` value if more follow.
 
-    `read` is called with the id that the rows come before, and how many to read at most.
-    Raises Refused if `after` is not an id with the prefix.
+    `read` is called with the ID that the rows come before, and how many to read at most.
+    Raises Refused if `after` is not an ID with the prefix.
     """
     if after and not is_id(prefix, after):
         raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")

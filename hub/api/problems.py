@@ -1,4 +1,4 @@
-"""Answer errors of the API as RFC 9457 problem details, with a code and the invalid field."""
+"""Return errors of the API as RFC 9457 problem details, with a code and the invalid field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KIND = "application/problem+json"
 
 
 class Problem(Exception):
-    """An error with the status, code and detail of its answer."""
+    """An error with the status, code and detail of its response."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Problem(Exception):
 
 
 def register_error_handlers(blueprint: Blueprint) -> None:
-    """Answer the errors of a blueprint and its nested blueprints as problem details."""
+    """Return problem details for the errors of a blueprint and its nested blueprints."""
     for kind, reply in (
         (Problem, problem_response),
         (Refused, _refused),
@@ -220,7 +220,7 @@ def _storage_status() -> str:
 
 
 def http_problem(problem: HTTPException) -> Response:
-    """Answer an HTTP error, such as an unknown address or method."""
+    """Return the problem details of an HTTP error, such as an unknown URL or method."""
     status = problem.code or 500
     detail = _DETAILS.get(status) or problem.description or problem.name
     response = problem_response(Problem(status, _CODES.get(status, "error"), detail))

@@ -42,7 +42,7 @@ _CONTENT = [_require_field("text"), _require_field("media"), _require_field("med
 class MessageIn(Strict):
     """A direct message over a connection, or over the first enabled connection of a channel."""
 
-    # not `oneOf` at the top, because client generators then ignore the fields beside it
+    # not `oneOf` at the top, because client generators then ignore the fields next to it
     model_config = ConfigDict(
         json_schema_extra={
             "if": _require_field("connection"),
@@ -162,9 +162,9 @@ def _nul_problem(field: str) -> Problem:
 
 @transaction
 def store_and_respond(change: Callable[[], T], answer: Callable[[T], A]) -> A:
-    """Make a change and return its answer, in one transaction.
+    """Make a change and return its response, in one transaction.
 
-    If the answer cannot be built, the change is not stored.
+    If the response cannot be built, the change is not stored.
     """
     result = change()
     db.session.flush()

@@ -136,7 +136,7 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
     tag="Opt-outs",
     summary="List consents of an address",
     description="Returns pages of consents that keys of your source recorded, newest first.",
-    scope=Scope.EVIDENCE_READ,  # the answer includes proofs: texts, IP addresses, browsers
+    scope=Scope.EVIDENCE_READ,  # the response includes evidence: texts, IP addresses, browsers
     status=200,
     response=ConsentsOut,
     errors="401 422",

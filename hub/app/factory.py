@@ -26,8 +26,8 @@ BLUEPRINTS = ("hub.app.health", "hub.webhooks", "hub.api", "hub.admin")
 class PathRoutedFlask(Flask):
     """A Flask application that routes by the path alone.
 
-    The Host header is ignored, so that it need not be parsed for each webhook. Pages and the API
-    compare it with the public URL (`hub.lib.request_checks`).
+    The Host header is ignored, so that it does not have to be parsed for each webhook. Pages and
+    the API compare it with the public URL (`hub.lib.request_checks`).
     """
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:

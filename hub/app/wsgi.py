@@ -41,7 +41,7 @@ class _PathPrefix:
 
 
 class _UnreadableBodyMiddleware:
-    """Answer 400 when the web server cannot read a body, such as one with a bad chunk size."""
+    """Return 400 if the web server cannot read a body, such as one with a bad chunk size."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -57,7 +57,7 @@ def fingerprint(integration: str, settings: Mapping[str, Any], *, test: bool) ->
 
 
 def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> ConnectionTestResult:
-    """Test settings without storing them; raise InvalidSettings."""
+    """Test settings without storing them. Raises InvalidSettings."""
     form = settings_form.read_form(integrations.get(integration), values, {})
     settings = settings_form.get_settings(form)
     check, duration = _call_provider(integration, settings, test)
@@ -70,7 +70,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
     """Test a connection's stored settings, or `values` for it, which are not stored.
 
     The result is stored if the stored settings were tested. If it passes, a broken connection is
-    enabled again. Raise InvalidSettings.
+    enabled again. Raises InvalidSettings.
     """
     connection = db.session.get_one(Connection, connection_id)
     cls = integrations.get(connection.integration)
@@ -161,7 +161,7 @@ def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[
 
 
 def _remove_secrets(check: CheckResult, secrets: list[str]) -> CheckResult:
-    """Remove secrets from a provider's answer, because some repeat what they received."""
+    """Remove secrets from a provider's response, because some repeat what they received."""
 
     def clean(text: str) -> str:
         for secret in secrets:
@@ -192,7 +192,7 @@ def _unreadable_result(error: DecryptionError) -> CheckResult:
 
 @transaction
 def _store_result(connection_id: str, version: int, check: CheckResult, duration: float) -> bool:
-    """Store the result of a test, unless the settings changed meanwhile."""
+    """Store the result of a test, unless the settings changed in the meantime."""
     connection = lock_connection(connection_id)
     if connection.settings_version != version:
         return False

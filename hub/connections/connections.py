@@ -66,7 +66,7 @@ class SaveResult:
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def get_by_slug(slug: str) -> Connection:
-    """Return a connection; raise NotFound."""
+    """Return a connection. Raises NotFound."""
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug))
     if connection is None:
         raise NotFound(
@@ -142,7 +142,7 @@ def add(
 ) -> str:
     """Create a connection with its settings and return its ID.
 
-    `passed` is a test of exactly these settings, so that it need not be repeated. Raise
+    `passed` is a test of exactly these settings, so that it does not have to be repeated. Raises
     InvalidSettings; then nothing is stored.
     """
     settings_form.read_form(integrations.get(integration), values, {})
@@ -156,9 +156,9 @@ def save(
 ) -> SaveResult:
     """Store settings, even if the provider rejects them.
 
-    `passed` is a test of exactly these settings, so that it need not be repeated. An enabled or
-    broken connection is tested if its account or a secret changed, and is broken if that fails.
-    Raise InvalidSettings.
+    `passed` is a test of exactly these settings, so that it does not have to be repeated. An
+    enabled or broken connection is tested if its account or a secret changed, and is broken if that
+    fails. Raises InvalidSettings.
     """
     version, must_test, deserted = _store(connection_id, values, passed)
     if not must_test:
@@ -244,7 +244,7 @@ def _mark_broken(connection_id: str, version: int, reason: str) -> None:
 def enable(connection_id: str) -> None:
     """Enable a connection after a passing test of its current settings.
 
-    Raise ConnectionNotTested or Conflict.
+    Raises ConnectionNotTested or Conflict.
     """
     connection = _require_not_archived(db.session.get_one(Connection, connection_id))
     if not connection.settings_version:

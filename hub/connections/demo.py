@@ -63,7 +63,7 @@ def connect_chats() -> None:
 
 
 def subscribe() -> None:
-    """Subscribe to the simulator's webhooks where a provider requires it; raise SendError."""
+    """Subscribe to the simulator's webhooks where a provider requires it. Raises SendError."""
     base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
     query = select(Connection).where(
         Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT
@@ -129,7 +129,7 @@ def _create_key(config: Config) -> None:
 
 
 def learn_templates() -> None:
-    """Fetch the simulator's templates and map each approved one by its name; raise SendError."""
+    """Fetch the simulator's templates and map each approved one by its name. Raises SendError."""
     query = select(Connection).where(
         Connection.test,
         Connection.title == TITLES[Channel.WHATSAPP],

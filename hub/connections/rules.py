@@ -18,7 +18,7 @@ from hub.shared import audit
 
 @transaction
 def save(connection_id: str, new_rules: Rules) -> None:
-    """Store new rules of a connection, which apply from the next message; raise Refused with the
+    """Store new rules of a connection, which apply from the next message. Raises Refused with the
     field.
     """
     validated = rules.validate_rules(new_rules)

@@ -48,7 +48,7 @@ def refilled_form(
 def read_form(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
-    """Return the form with the entered values and stored secrets; raise InvalidSettings."""
+    """Return the form with the entered values and stored secrets. Raises InvalidSettings."""
     entered = {
         name: text for name, value in _as_posted(cls, values).items() if (text := _to_text(value))
     }

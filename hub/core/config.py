@@ -237,7 +237,7 @@ SETTINGS = tuple(DECLARED.values())
 
 
 def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None) -> Config:
-    """Read the settings from the environment; raise ConfigError that lists all errors, one per
+    """Read the settings from the environment. Raises ConfigError that lists all errors, one per
     line.
 
     It creates the data folder and its keys if they are needed and missing. Before that, it calls

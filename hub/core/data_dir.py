@@ -95,7 +95,7 @@ def _unusable_message(folder: Path, problem: str) -> str:
 
 
 def read_existing(path: Path, parse: Callable[[str], T]) -> T | None:
-    """Return the key in a file, or None if there is no file; raise ConfigError."""
+    """Return the key in a file, or None if there is no file. Raises ConfigError."""
     try:
         return parse(path.read_text().strip())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Parsers of settings. Each takes a text and raises ValueError that names a valid value."""
+"""Parsers of settings. Each takes text and raises ValueError that names a valid value."""
 
 from __future__ import annotations
 

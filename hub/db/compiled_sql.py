@@ -52,7 +52,7 @@ class CompiledStatement:
     names: tuple[str, ...] = ()  # of all columns, for error messages
 
     def convert_rows(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
-        """Return rows of the driver as Python values; raise UnreadableRow."""
+        """Return rows of the driver as Python values. Raises UnreadableRow."""
         converted = []
         index = 0
         try:

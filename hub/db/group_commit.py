@@ -63,7 +63,7 @@ class GroupCommit:
         self._owner_pid = 0
 
     def commit(self, change: PendingWrite) -> None:
-        """Write a change durably, unless it is stale; raise WriteFailed."""
+        """Write a change durably, unless it is stale. Raises WriteFailed."""
         with self._queue_lock:
             self._queue.append(change)
         with self._leader_lock:
@@ -158,7 +158,7 @@ class Storage(Protocol):
     """Stores rows of one table."""
 
     def insert(self, row: Mapping[str, Any]) -> bool:
-        """Store a row durably; return False if its unique key exists. Raise WriteFailed."""
+        """Store a row durably; return False if its unique key exists. Raises WriteFailed."""
 
     def close(self) -> None:
         """Close the database. The next insert opens it again."""

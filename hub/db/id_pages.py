@@ -1,4 +1,4 @@
-"""Pages of rows by id: no count, no offset, as fast on the last page as on the first."""
+"""Pages of rows by ID: no count, no offset, as fast on the last page as on the first."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 def read_rows(
     wanted: Select[Any], column: Any, *, before: str = "", after: str = "", limit: int
 ) -> list[Any]:
-    """Read the newest rows before an id, or, oldest first, those after one.
+    """Read the newest rows before an ID, or, oldest first, those after one.
 
-    `column` is the id. Read one more than a page has, for `cut`.
+    `column` is the ID. Read one more than a page has, for `cut`.
     """
     query = wanted.order_by(None).order_by(column if after else column.desc()).limit(limit)
     if after:

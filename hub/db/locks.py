@@ -1,4 +1,4 @@
-"""Locks by name across processes: of several equal requests one runs first, and the others wait."""
+"""Named locks across processes: one of several equal requests runs, and the others wait."""
 
 from __future__ import annotations
 

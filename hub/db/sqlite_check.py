@@ -25,7 +25,7 @@ class Unusable(Exception):
 
 @contextmanager
 def open_checked(file: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a read-only connection after a quick check; raise Unusable."""
+    """Yield a read-only connection after a quick check. Raises Unusable."""
     _check_header(file)
     in_use = _is_in_use(file)
     try:

@@ -1,4 +1,4 @@
-"""The only way to write: take the lock, change, commit once, then wake the workers.
+"""The only way to write: acquire the lock, apply changes, commit once, then wake the workers.
 
 Rare changes use the session. Hot paths use `read` and `write` with statements that are compiled
 once, which also allows to prepare a change before the lock (see hub.db.optimistic_transaction). A

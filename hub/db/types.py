@@ -77,7 +77,7 @@ def _uuid_time(public_id: str) -> datetime:
 
 
 def is_id(prefix: str, text: str) -> bool:
-    """Return whether a text has the form of an ID of this kind."""
+    """Return whether text has the form of an ID of this kind."""
     text_prefix, _, uuid_text = text.partition("_")
     try:
         return text_prefix == prefix and str(uuid.UUID(uuid_text)) == uuid_text
@@ -203,7 +203,7 @@ class Time(TypeDecorator[datetime]):
             return BadTime.from_stored(value.stored if isinstance(value, BadTime) else value)
 
     def read_strictly(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return a stored time; raise ValueError or TypeError if it cannot be read."""
+        """Return a stored time. Raises ValueError or TypeError if it cannot be read."""
         if value is None:
             return None
         if not isinstance(value, datetime):

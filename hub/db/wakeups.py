@@ -15,10 +15,11 @@ from rq import Queue
 
 log = structlog.get_logger(__name__)
 
-JOB = "hub.jobs.{queue}.run"  # RQ loads a job by its name, so that it need not be imported here
+# RQ loads a job by its name, so that it does not have to be imported here
+JOB = "hub.jobs.{queue}.run"
 WAKE_SECONDS = 30  # a lost wake-up costs at most this time
 JOB_SECONDS = 120  # RQ ends a job after this time; jobs end well before
-# the jobs of these queues check repeatedly before they end, so that one wake-up suffices
+# the jobs of these queues check repeatedly before they end, so that one wake-up is enough
 LINGERING = ("deliver", "settle")
 WAKE_INTERVAL = 0.02  # seconds
 

@@ -122,7 +122,7 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
         elif is_last_round:
             break
         if count < BATCH:
-            time.sleep(IDLE_PAUSE)  # callbacks that arrive meanwhile are processed together
+            time.sleep(IDLE_PAUSE)  # callbacks that arrive in the meantime are processed together
     return processed
 
 

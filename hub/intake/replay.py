@@ -256,7 +256,7 @@ def _lock_unprocessed(batch: list[CallbackRow]) -> list[CallbackRow]:
 def _has_new_result(callback: CallbackRow) -> bool:
     """Return whether to store a result: processed now, or failed for another reason.
 
-    A processed callback stays so, and workers go on retrying those that are due.
+    A processed callback stays so, and workers continue retrying those that are due.
     """
     if not callback.error:
         return bool(callback.stored_error) or callback.due_at is not None

@@ -1,6 +1,6 @@
 """The names that an integration imports. They change only with the number of the contract.
 
-README.md beside this module explains each of them.
+README.md in this folder explains each of them.
 """
 
 from __future__ import annotations

@@ -117,8 +117,8 @@ def required_secret(noun: str) -> list[Any]:
 def action(title: str) -> Callable[[F], F]:
     """Show a button on the connection's page that calls the method.
 
-    The method receives the URL for webhooks of its connection, '' if it declares none. It returns
-    the sentence to show, or raises a SendError.
+    The method receives the URL for webhooks of its connection, or '' if it declares none. It
+    returns the sentence to show, or raises a SendError.
     """
 
     def mark(method: F) -> F:
@@ -175,9 +175,10 @@ class Integration:
     stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
-    max_length: ClassVar[int] = 100_000  # of a text, in the units of `length_of`
+    max_length: ClassVar[int] = 100_000  # of text, in the units of `length_of`
     length_unit: ClassVar[str] = "characters"  # what `length_of` counts
-    max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
+    # of the text sent with a card; 0: three quarters of max_length
+    max_post_length: ClassVar[int] = 0
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
     # content type → maximum bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
@@ -242,7 +243,7 @@ class Integration:
     # teams
     @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
-        """Return a team's channel or chat in the form of `clean_address`, '' for people only.
+        """Return a team's channel or chat in the form of `clean_address`, or '' for people only.
 
         It is stored in plain text, so it must not be a secret.
         """
@@ -328,7 +329,7 @@ class Integration:
 
     @classmethod
     def length_of(cls, text: str) -> int:
-        """Return the length of a text in the provider's units, to compare with `max_length`."""
+        """Return the length of text in the provider's units, to compare with `max_length`."""
         return len(text)
 
     @classmethod

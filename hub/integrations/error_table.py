@@ -157,7 +157,8 @@ class ErrorTable:
     def update(
         self, code: str, status: Status | None, provider_status: str = "", **fields: Any
     ) -> StatusUpdate:
-        """Return the status that a webhook reports, with the meaning of its code, "" for none.
+        """Return the status that a webhook reports, with the meaning of its code, or "" if there is
+        none.
 
         `fields` are the other fields of the StatusUpdate, such as `provider_id`.
         """

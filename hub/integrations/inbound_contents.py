@@ -15,12 +15,12 @@ from hub.lib.storable import json_object
 
 MAX_ANSWERS = 200
 DEEPEST = 8  # levels of nested answers that are read
-# fields that may contain the answers, as JSON or as a text of JSON
+# fields that may contain the answers, as JSON or as a JSON string
 WRAPPERS = "nfm_reply", "response_json", "data", "response"
 
 
 def location(latitude: Any, longitude: Any, label: str = "", address: str = "") -> Content | None:
-    """Return a location; None if neither its coordinates nor a name or address are known."""
+    """Return a location, or None if neither its coordinates nor a name or address are known."""
     coordinates = _degrees(latitude, 90), _degrees(longitude, 180)
     if None in coordinates:
         coordinates = None, None
@@ -75,7 +75,7 @@ def dice(emoji: str, value: int | None) -> Content:
 
 
 def referral(headline: str, text: str, url: str, source: str, id_: str) -> Content | None:
-    """Return the ad or post that a person followed; None if all fields are empty."""
+    """Return the ad or post that a person followed, or None if all fields are empty."""
     fields = {"headline": headline, "text": text, "url": url, "source": source, "id": id_}
     return Content(ContentKind.REFERRAL, fields) if any(fields.values()) else None
 

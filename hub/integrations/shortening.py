@@ -78,7 +78,7 @@ def plain_text(message: Outbound, limit: int, *, escape: Callable[[str], str] | 
     """Return a message as lines of text: its card if it has one, its text, and its links.
 
     The result has at most `limit` characters after `escape`, which is applied to everything but
-    the web addresses of buttons. Buttons are never cut. The text is cut only if it does not fit on
+    the URLs of buttons. Buttons are never cut. The text is cut only if it does not fit on
     its own. Long titles, facts and notes are cut first.
     """
 
@@ -106,12 +106,12 @@ def plain_text(message: Outbound, limit: int, *, escape: Callable[[str], str] | 
 
 
 def clean_text(text: str) -> str:
-    """Return a text that every provider can show, without surrounding space."""
+    """Return text that every provider can show, without surrounding space."""
     return readable(text).strip()
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text has no visible character."""
+    """Return whether text has no visible character."""
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 
@@ -131,7 +131,7 @@ def share_budget(costs: Sequence[int], budget: int) -> int:
 
 
 def shorten(text: str, limit: int, cost: CharacterCost = lambda char: 1) -> str:
-    """Return a text that costs at most `limit`: unchanged, or its beginning and an ellipsis."""
+    """Return text that costs at most `limit`: unchanged, or its beginning and an ellipsis."""
     if _cost(text, limit, cost) <= limit:
         return text
     remaining = limit - cost(ELLIPSIS)
@@ -147,7 +147,7 @@ def shorten(text: str, limit: int, cost: CharacterCost = lambda char: 1) -> str:
 
 
 def _cost(text: str, limit: int, cost: CharacterCost) -> int:
-    """Return the cost of a text, or any value above `limit` if the text costs more.
+    """Return the cost of text, or any value above `limit` if the text costs more.
 
     Every character costs at least 1, so characters far beyond the limit are not counted.
     """

@@ -99,7 +99,7 @@ class Outbound:
     locale: str = "en"
     thread: str = ""  # the thread to continue, from an Accepted
     edits: str = ""  # the provider ID of an earlier message whose content this one replaces
-    reply_to: str = ""  # from the ButtonPress that this message answers
+    reply_to: str = ""  # from the ButtonPress that this message responds to
     expires_at: datetime | None = None
     status_url: str = ""  # for status callbacks; contains the message and the attempt
 
@@ -109,7 +109,7 @@ class Outbound:
 
     @property
     def country(self) -> str:
-        """The ISO 3166 code of the country of a phone number, '' if it has none."""
+        """The ISO 3166 code of the country of a phone number, or '' if it has none."""
         return phones.region(self.to) if self.to.startswith("+") else ""
 
 
@@ -183,7 +183,7 @@ class Senders:
         return tuple(dict.fromkeys((self.default, *self.by_country.values())))
 
     def country_sender(self, address: str) -> str:
-        """Return the sender for the country of a phone number, "" for the default."""
+        """Return the sender for the country of a phone number, or "" for the default."""
         if not self.by_country or not address.startswith("+"):
             return ""
         return self.by_country.get(phones.region(address), "")
@@ -307,7 +307,7 @@ class Inbound(WebhookEvent):
     media: tuple[Attachment, ...] = ()
     contents: tuple[Content, ...] = ()
     button: str = ""  # the value of the clicked button
-    in_reply_to: str = ""  # the provider ID of the hub's message that it answers
+    in_reply_to: str = ""  # the provider ID of the hub's message that it replies to
     # stop, start or help, if the provider recognized the keyword and replied to it
     keyword: str = ""
 
@@ -321,7 +321,7 @@ class Unrecognized(WebhookEvent):
 
 @dataclass(frozen=True)
 class ButtonPress(WebhookEvent):
-    """A click of a button. `reply_to` is passed to the message that answers the click."""
+    """A click of a button. `reply_to` is passed to the message that responds to the click."""
 
     token: str = ""
     name: str = ""  # the provider's name of the person

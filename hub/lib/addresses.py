@@ -16,7 +16,7 @@ MAX_EMAIL_LENGTH = 320  # characters
 def parse(text: str) -> tuple[Address, str]:
     """Return the kind and normal form of a phone number in E.164 characters or an email address.
 
-    Raise Refused.
+    Raises Refused.
     """
     return _parse(text.strip(), lenient=False)
 
@@ -24,7 +24,7 @@ def parse(text: str) -> tuple[Address, str]:
 def parse_typed(text: str) -> tuple[Address, str]:
     """Return the kind and normal form of a phone number or email address as people write it.
 
-    Raise Refused.
+    Raises Refused.
     """
     return _parse(text.strip(), lenient=True)
 
@@ -32,7 +32,7 @@ def parse_typed(text: str) -> tuple[Address, str]:
 def parse_kind_and_address(text: str, kind: str) -> tuple[Address, str]:
     """Return the kind and normal form of an address whose kind is given.
 
-    An empty kind stands for a phone number or an email address as people write it. Raise Refused.
+    An empty kind stands for a phone number or an email address as people write it. Raises Refused.
     """
     try:
         address_kind = Address(kind.strip().lower()) if kind.strip() else None
@@ -63,7 +63,7 @@ def _parse(text: str, *, lenient: bool) -> tuple[Address, str]:
 
 
 def email(text: str) -> str:
-    """Return an email address with its domain in normal form; raise Refused with the reason."""
+    """Return an email address with its domain in normal form. Raises Refused with the reason."""
     try:
         return _normalize_email(text)
     except EmailNotValidError as error:

@@ -58,7 +58,7 @@ class Keyring:
         )
 
     def open(self, field: EncryptedField, row_id: str, encrypted: bytes) -> bytes:
-        """Decrypt a value of the same field and row; raise DecryptionError with the key's ID."""
+        """Decrypt a value of the same field and row. Raises DecryptionError with the key's ID."""
         key_id = read_key_id(encrypted)
         if key_id not in self._keys:
             raise DecryptionError(
@@ -84,7 +84,7 @@ class Keyring:
         return self.seal(field, row_id, _encode(value).encode())
 
     def open_json(self, field: EncryptedField, row_id: str, encrypted: bytes) -> Any:
-        """Decrypt a value of `seal_json`; raise DecryptionError."""
+        """Decrypt a value of `seal_json`. Raises DecryptionError."""
         try:
             return json.loads(self.open(field, row_id, encrypted))
         except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ class Keyring:
 
 
 def read_key_id(encrypted: bytes) -> str:
-    """Return the ID of the key that encrypted a value; raise DecryptionError."""
+    """Return the ID of the key that encrypted a value. Raises DecryptionError."""
     if (
         not isinstance(encrypted, bytes)
         or len(encrypted) < 2

@@ -29,7 +29,7 @@ _OVERRIDES = re.compile("[\u202a-\u202e\u2066\u2067]")
 
 
 def strip_direction_marks(value: Any) -> Any:
-    """Return a text or HTML without characters that change the direction of text."""
+    """Return text or HTML without characters that change the direction of text."""
     if isinstance(
         value, Markup
     ):  # for example the fields of a form, with text that a person entered
@@ -42,7 +42,7 @@ def strip_direction_marks(value: Any) -> Any:
 
 
 def isolate_markup(value: Any) -> Any:
-    """Return a text for use between tags, in `<bdi>` if its direction may differ from the page's.
+    """Return text for use between tags, in `<bdi>` if its direction may differ from the page's.
 
     Pairs of isolates are kept, so that a sentence of Signpost has its own direction.
     """

@@ -1,4 +1,4 @@
-"""Parse phone numbers: return the normal form, or the reason why a text is not a phone number.
+"""Parse phone numbers: return the normal form, or the reason why text is not a phone number.
 
 The normal form is libphonenumber's E.164, without a trunk prefix after the country code. For
 countries with several forms it is the one of hub.lib.number_forms.TABLE.
@@ -31,9 +31,9 @@ _IMPOSSIBLE_REASONS = {
 
 @lru_cache(maxsize=4096)  # an event and its plan parse the same numbers
 def parse_strict(text: str) -> str:
-    """Return the normal form of a number in E.164 characters, ignoring blanks around it.
+    """Return the normal form of a number in E.164 characters, ignoring spaces around it.
 
-    Raise ValueError with the reason and a remedy.
+    Raises ValueError with the reason and a remedy.
     """
     number = text.strip()
     if not number:
@@ -54,7 +54,7 @@ def parse_strict(text: str) -> str:
 
 
 def parse_typed(text: str) -> str:
-    """Return the normal form of a number as people write it; raise ValueError.
+    """Return the normal form of a number as people write it. Raises ValueError.
 
     Blanks, brackets, dots and dashes are removed, and 00 stands for +.
     """
@@ -68,7 +68,7 @@ def parse_typed(text: str) -> str:
 
 
 def parse_typed_sender(text: str | None) -> str | None:
-    """Return the number of a sender without separators. Other texts are returned unchanged.
+    """Return the number of a sender without separators. Other strings are returned unchanged.
 
     A number with two forms keeps the entered form, because the provider knows it by that form.
     """
@@ -146,7 +146,7 @@ def _parse(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
 
 
 def _format_error(number: str) -> str:
-    """Return the reason why a text is not in E.164 characters, with a remedy."""
+    """Return the reason why text is not in E.164 characters, with a remedy."""
     hint = f"Start with + and the country code, digits only: {EXAMPLE}."
     if not number.startswith("+"):
         return f"The country code is missing. {hint}" if re.fullmatch(r"[0-9]+", number) else hint
@@ -198,7 +198,7 @@ def country(number: str) -> str:
     """Return the ISO 3166 code of the number's country, or the main one of those that share its
     code.
 
-    It is '' for a number of no country and for other texts.
+    It is '' for a number of no country and for other strings.
     """
     if (parsed := _parse_cached(number)) is None:
         return ""

@@ -275,7 +275,7 @@ class ProviderHttpClient:
         largest: int = MAX_RESPONSE_SIZE,
         hidden: str = "",
     ) -> ProviderResponse:
-        """Make one request; raise ConnectFailed or ResponseLost. Every HTTP status is a
+        """Make one request. Raises ConnectFailed or ResponseLost. Every HTTP status is a
         ProviderResponse.
 
         A body larger than `largest` bytes is not read. With `count_to`, the body is counted up to
@@ -312,7 +312,7 @@ class ProviderHttpClient:
         return ProviderResponse(response.status, exchange.headers, content, size)
 
     def _check_encryption(self, url: str) -> None:
-        """Raise AddressNotAllowed for a plain http address that is not allowed."""
+        """Raise AddressNotAllowed for a plain http URL that is not allowed."""
         parts = urlsplit(url)
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise AddressNotAllowed(

@@ -26,10 +26,10 @@ MAX_DISTANCE = 80  # characters between such a word and the digits
 
 
 def mask(text: str) -> str:
-    """Return a text without the digits of one-time codes, and with only the last four of card
+    """Return text without the digits of one-time codes, and with only the last four of card
     numbers.
 
-    If a text mentions a code, every group of 4 to 8 digits near that word is masked, even a year.
+    If text mentions a code, every group of 4 to 8 digits near that word is masked, even a year.
     """
     if not any(char.isdigit() for char in text):
         return text
@@ -60,7 +60,7 @@ def _is_luhn_valid(digits: str) -> bool:
 
 
 def mask_log_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask all texts of a log entry, because a provider's error message may contain a code."""
+    """Mask all strings in a log entry, because a provider's error message may contain a code."""
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
             event[name] = mask(value)

@@ -13,17 +13,17 @@ _HALF_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_storable(text: str) -> bool:
-    """Return whether a text can be stored unchanged."""
+    """Return whether text can be stored unchanged."""
     return "\0" not in text and _HALF_SURROGATE.search(text) is None
 
 
 def make_storable(text: str) -> str:
-    """Return a text without NULs, with each half of a surrogate pair replaced by U+FFFD."""
+    """Return text without NULs, with each half of a surrogate pair replaced by U+FFFD."""
     return text if is_storable(text) else _HALF_SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
 def make_storable_json(value: Any) -> Any:
-    """Return a JSON value in which all texts and names of members are storable."""
+    """Return a JSON value in which all strings and names of members are storable."""
     if isinstance(value, dict):
         return {make_storable(name): make_storable_json(item) for name, item in value.items()}
     if isinstance(value, list):

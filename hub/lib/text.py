@@ -37,7 +37,7 @@ def names_in(source: str) -> frozenset[str]:
 
 
 def render(source: str, values: Mapping[str, Any], *, isolated: bool = False) -> str:
-    """Fill a template with values, each as one line; raise ValueError that never quotes a value.
+    """Fill a template with values, each as one line. Raises ValueError that never quotes a value.
 
     `isolated` prevents right-to-left values from reordering the text around them.
     """
@@ -89,7 +89,7 @@ _RIGHT_TO_LEFT = ("R", "AL", "AN")
 
 
 def readable(text: str) -> str:
-    """Return a text of one or more lines without characters that act on other text.
+    """Return text of one or more lines without characters that act on other text.
 
     All line breaks become line feeds. Pairs of isolates are kept.
     """
@@ -120,7 +120,7 @@ def isolate(value: str) -> str:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Return whether a text contains letters or digits that are written from right to left."""
+    """Return whether text contains letters or digits that are written from right to left."""
     if text.isascii():
         return False
     return any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)
@@ -132,7 +132,7 @@ _NOT_IN_LINKS = re.compile(r"""[\s\x00-\x20\x7f-\x9f<>"\\^`{|}]""")
 
 
 def validate_url(text: str) -> str:
-    """Return a valid http or https address unchanged; raise ValueError with the reason
+    """Return a valid http or https URL unchanged. Raises ValueError with the reason
     otherwise.
     """
     has_invisible = not text.isascii() and not text.isprintable()
@@ -162,7 +162,8 @@ def utf16_length(text: str) -> int:
 
 
 def shorten(text: str, fits: Callable[[str], bool], ellipsis: str = "…") -> str | None:
-    """Return the longest beginning of a text that fits, with an ellipsis; None if not even '' fits.
+    """Return the longest beginning of text that fits, with an ellipsis, or None if not even ''
+    fits.
 
     It is cut between characters as people see them.
     """
@@ -184,7 +185,7 @@ def shorten(text: str, fits: Callable[[str], bool], ellipsis: str = "…") -> st
 
 
 def graphemes(text: str) -> Iterator[str]:
-    """Yield the characters of a text as people see them: accents, emoji and flags stay whole.
+    """Yield the characters of text as people see them: accents, emoji and flags stay whole.
 
     In doubt, two characters stay together. https://www.unicode.org/reports/tr29/
     """
@@ -248,7 +249,7 @@ def is_gsm_text(text: str) -> bool:
 
 
 def segments(text: str) -> int:
-    """Return the number of SMS segments of a text, as carriers bill them.
+    """Return the number of SMS segments of text, as carriers bill them.
 
     GSM 03.38: 160 septets, or 153 in each of several. A character of the extension table takes two,
     which are not separated. Any other text is UCS-2: 70 UTF-16 units, or 67 in each of several. A

@@ -27,7 +27,7 @@ def in_range(moment: datetime) -> bool:
 def parse(text: str, *, field: str) -> datetime:
     """Parse a time from a file or a command and return it in UTC, which is also the default zone.
 
-    Raise Refused with the field and the range.
+    Raises Refused with the field and the range.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -43,7 +43,7 @@ def parse(text: str, *, field: str) -> datetime:
 def past_time(moment: datetime, now: datetime, *, field: str) -> datetime:
     """Return the time of a past event. A time slightly in the future becomes the current time.
 
-    Raise Refused for a time out of range, or further ahead than MAX_CLOCK_AHEAD.
+    Raises Refused for a time out of range, or further ahead than MAX_CLOCK_AHEAD.
     """
     if not in_range(moment):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
@@ -81,5 +81,5 @@ def pause(seconds: float | None) -> float:
 
 
 def days(count: int) -> timedelta:
-    """Return days of a setting as a time span of at most 100 years, which dates can hold."""
+    """Return days of a setting as a time span of at most 100 years, that fits in a date."""
     return timedelta(days=min(count, 36_500))

@@ -39,5 +39,5 @@ class Attempt(Base):
     # the number or service that the provider was asked to send from
     sender: Mapped[str] = mapped_column(default="")
     provider_id: Mapped[str | None]
-    # the approved template that was sent; '' for free text
+    # the approved template that was sent, or '' for free text
     template: Mapped[str] = mapped_column(default="")

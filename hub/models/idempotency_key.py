@@ -13,7 +13,7 @@ from hub.db.types import EncryptedJson, Id, Time, now
 
 
 class IdempotencyKey(Base):
-    """The answer to a request with an Idempotency-Key, written in the request's own transaction;
+    """The response to a request with an Idempotency-Key, written in the request's own transaction;
     kept for 7 days.
     """
 

@@ -23,7 +23,7 @@ class InboundMessage(Base):
     id: Mapped[str] = primary_key("inb")
     connection_id: Mapped[str] = foreign_key("con", "connections.id")
     contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")  # NULL: an unknown sender
-    # the source whose message it answers; NULL: admins only. No foreign key, as in Suppression
+    # the source whose message it replies to; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     callback_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key
     provider_id: Mapped[str]

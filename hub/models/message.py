@@ -1,4 +1,4 @@
-"""Messages: the outbox. A row is one text for one recipient over one connection."""
+"""Messages: the outbox. A row is one message to one recipient over one connection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THREADED = text("thread <> ''")
 
 
 class Message(Base):
-    """One text for one recipient over one connection.
+    """One message to one recipient over one connection.
 
     `due_at` is when the hub must act next; NULL means never.
     """
@@ -71,10 +71,10 @@ class Message(Base):
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
-    # sent in spite of an opt-out: the confirmation of the opt-out, or an answer to HELP
+    # sent in spite of an opt-out: the confirmation of the opt-out, or a reply to HELP
     exempt: Mapped[bool] = mapped_column(default=False)
     manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now
-    stop_reason: Mapped[str | None]  # set when it must not be sent any more
+    stop_reason: Mapped[str | None]  # set when it must no longer be sent
     dedup_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     # the message that this one follows, as a fallback or a new try
     after_id: Mapped[str | None] = foreign_key("msg", "messages.id")
@@ -92,7 +92,7 @@ class Message(Base):
 
     @property
     def settled(self) -> bool:
-        """True if no more status is expected: it is final, or the provider reports none."""
+        """True if no further status is expected: it is final, or the provider reports none."""
         status = Status.read(self.status)
         return status.final or (status.awaits_report and self.due_at is None)
 

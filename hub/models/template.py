@@ -12,7 +12,7 @@ from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class Template(Base):
-    """A template by name, channel and locale. Its versions hold the texts."""
+    """A template by name, channel and locale. Its versions contain the texts."""
 
     __tablename__ = "templates"
     __table_args__ = (UniqueConstraint("name", "channel", "locale"),)
@@ -25,7 +25,7 @@ class Template(Base):
 
 
 class TemplateVersion(Base):
-    """One version of a text; never changed, so that a message can show its origin."""
+    """One version of a template's text; never changed, so that a message can show its origin."""
 
     __tablename__ = "template_versions"
     __table_args__ = (UniqueConstraint("template_id", "number"),)

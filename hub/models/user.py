@@ -34,7 +34,7 @@ class User(Base):
 
 
 class UserSession(Base):
-    """One signed-in browser; its cookie holds the token whose digest this is."""
+    """One signed-in browser; its cookie contains the token whose digest this is."""
 
     __tablename__ = "sessions"
     __table_args__ = (Index(None, "user_id"),)

@@ -1,4 +1,4 @@
-"""Check the addresses that Signpost listens on: free before the start, answering afterwards."""
+"""Check the addresses that Signpost listens on: free before the start, responding afterwards."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _describe_error(error: OSError, bind: Bind, setting: str) -> str:
 
 
 def _describe_owner(bind: Bind) -> str:
-    """Return the program that listens on an address, or '' if the system does not tell."""
+    """Return the program that listens on an address, or '' if the system does not report it."""
     try:
         for connection in psutil.net_connections("tcp"):
             is_listener = (

@@ -66,7 +66,7 @@ def command(folder: Path) -> list[str]:
 def prepare(folder: Path, *, wait: float = 0) -> None:
     """Create a private folder for the socket, and remove the socket of a killed server.
 
-    Raise QueueServerRuns if a server still answers after `wait` seconds, and ConfigError if other
+    Raises QueueServerRuns if a server still responds after `wait` seconds, and ConfigError if other
     users can access the folder.
     """
     path = data_dir.socket_path(folder)
@@ -95,7 +95,7 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
 
 
 def is_answering(folder: Path, *, seconds: float = 0.5) -> bool:
-    """Return whether a server answers on the socket. A server that still loads its file
+    """Return whether a server responds on the socket. A server that still loads its file
     does not.
     """
     with socket.socket(socket.AF_UNIX) as client:

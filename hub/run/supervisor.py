@@ -95,7 +95,7 @@ def run(
     """Keep the children running until a signal asks to stop, and return the exit code.
 
     The code is 1 if they never became ready. `on_ready` is called once, when every child with a
-    check is ready. Raise NotReady if that takes more than `ready_within` seconds. No process is
+    check is ready. Raises NotReady if that takes more than `ready_within` seconds. No process is
     left behind.
     """
     return _Supervisor(children, on_ready, ready_within, out or sys.stdout).run()
@@ -276,7 +276,7 @@ class _Supervisor:
             self._out.write(f"{prefix} {paint('│', DIM, self._out)} {text}\n")
             self._out.flush()
         except (OSError, ValueError):
-            self._out = None  # the terminal is closed; the supervisor goes on without output
+            self._out = None  # the terminal is closed; the supervisor continues without output
 
     # -- stopping
 

@@ -96,7 +96,7 @@ def children(config: Config) -> list[Child]:
 def run(config: Config) -> int:
     """Start everything and keep it running until a signal asks to stop; return the exit code.
 
-    Raise ConfigError if another program uses an address or the data folder.
+    Raises ConfigError if another program uses an address or the data folder.
     """
     with _lock_data_folder(config.data_dir) as was_killed:
         _check_addresses(config, LEFTOVER_SECONDS if was_killed else 0)

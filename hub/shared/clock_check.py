@@ -183,7 +183,7 @@ def _current_mark() -> Mark:
 
 
 def _uptime() -> tuple[str, float]:
-    """Return the source of the uptime and its seconds: since boot if known, else of this
+    """Return the source of the uptime, and its seconds: since boot if known, otherwise of this
     process.
     """
     try:

@@ -41,8 +41,7 @@ def answer_once(
     """Run a change once per key; return its answer, and whether it was stored by an earlier
     request.
 
-    `prepare_ahead` allows to prepare the change before the lock, see `optimistic`. Raise Refused if
-    the key was used with another body, Conflict while the first request still runs.
+    `prepare_ahead` prepares the change before the lock is acquired (see `optimistic`).
     """
     if not key:
         # the answer is computed in the transaction: without an answer nothing is stored

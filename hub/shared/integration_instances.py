@@ -34,7 +34,7 @@ class InstanceCache:
     def instance(self, connection: Connection) -> Integration:
         """Return the running integration of a connection.
 
-        Raise DecryptionError, NotFound or ConfigError.
+        Raises DecryptionError, NotFound or ConfigError.
         """
         if (cached_instance := self.cached(connection.id, connection.settings_version)) is not None:
             return cached_instance
@@ -72,7 +72,7 @@ class InstanceCache:
             )
 
     def create(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
-        """Return an instance of an integration for settings that need not be stored."""
+        """Return an instance of an integration for settings that does not have to be stored."""
         cls = integrations.get(name)
         api, http = self._api_and_client(cls, test)
         return cls(settings, http, api)
@@ -80,7 +80,7 @@ class InstanceCache:
     def api_urls(self, cls: type[Integration], *, test: bool) -> tuple[str, ...]:
         """Return the addresses that an integration calls.
 
-        Raise ConfigError for a test connection outside the demo.
+        Raises ConfigError for a test connection outside the demo.
         """
         return tuple({**cls.api, **self._api_and_client(cls, test)[0]}.values())
 
@@ -136,7 +136,7 @@ def init_app(app: Flask, config: Config) -> None:
 def instance(connection: Connection) -> Integration:
     """Return the running integration of a connection.
 
-    Raise DecryptionError, NotFound or ConfigError.
+    Raises DecryptionError, NotFound or ConfigError.
     """
     return instances().instance(connection)
 

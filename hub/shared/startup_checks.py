@@ -59,7 +59,7 @@ def load_config(
     """Read and check the settings; print warnings about unsafe ones.
 
     With `wait`, a database server that does not answer causes only a warning, because the process
-    serves once it is available. With `migrated`, the tables must be those of this version. Raise
+    serves once it is available. With `migrated`, the tables must be those of this version. Raises
     ConfigError with one sentence of reason and remedy.
     """
     environ = os.environ if environ is None else environ
@@ -167,7 +167,7 @@ def _sqlite_file(url: str) -> Path | None:
 
 
 def _read_file(file: Path) -> DatabaseState:
-    """Check the embedded database's file and read its state; raise ConfigError."""
+    """Check the embedded database's file and read its state. Raises ConfigError."""
     try:
         data_dir.verify(file.parent)
         if not file.exists():
@@ -193,7 +193,7 @@ def _first_value(connection: sqlite3.Connection, query: str) -> Any:
 
 
 def _read_server(url: str) -> DatabaseState:
-    """Read the state of a PostgreSQL database; raise Unreachable."""
+    """Read the state of a PostgreSQL database. Raises Unreachable."""
     import psycopg
 
     values: list[Any] = []

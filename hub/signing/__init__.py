@@ -2,7 +2,7 @@
 
 accept              store an event and the messages that it causes, in one transaction
 events              the schema of an event as signing apps post it
-identifiers         the ids that signing apps give to requests, signers and events
+identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
 signing_batch       a request and its signers, as one transaction reads and changes them
 planning            the routes, connections and signers that planning an event needs

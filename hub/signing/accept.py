@@ -162,7 +162,7 @@ class _Writer:
     def to_signers(
         self, items: Mapping[bytes, plan.PlannedMessage]
     ) -> tuple[dict[bytes, _Text], list[plan.SkippedStep]]:
-        """Render messages to signers; return their texts, and the steps with a text too long."""
+        """Render messages to signers; return their texts, and the steps whose text is too long."""
         texts: dict[bytes, _Text] = {}
         skipped = []
         for key, item in items.items():
@@ -197,7 +197,7 @@ class _Writer:
     def to_team(
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]
     ) -> tuple[dict[bytes, render.Rendered], list[plan.SkippedStep]]:
-        """Render posts to a team; return their texts, and the steps with a text too long."""
+        """Render posts to a team; return their texts, and the steps whose text is too long."""
         values = _values_for_team(self.event, self.request, reminded, self.actor)
         texts: dict[bytes, render.Rendered] = {}
         skipped = []
@@ -356,7 +356,7 @@ def _values_for_team(
 ) -> dict[str, Any]:
     """Return the values of texts for a team, without the signers' own links.
 
-    `reminded`: the signers whom a reminder is sent to.
+    `reminded`: the signers who receive the reminder.
     """
     named = reminded if event.type == EventType.REMINDER else request.signers
     return {

@@ -31,12 +31,12 @@ class ButtonPage:
     kind: str
     names: str  # of the signers whom the button acts on
     title: str  # of the document
-    pressed: str  # the result in a sentence; '' while the button can be pressed
+    pressed: str  # the result in a sentence, or '' while the button can be pressed
     expired: bool
 
 
 def preview_action(token: str) -> ButtonPage | None:
-    """Return the effect of a button; None when there is no such button."""
+    """Return the effect of a button, or None if there is no such button."""
     action = action_tokens.find_token(token, *KINDS)
     request = _find_request(action, lock=False) if action else None
     if action is None or request is None:
@@ -54,7 +54,7 @@ def perform_action(
     """Perform the action of a button; return False when it was pressed before.
 
     `origin`: the connections whose webhook reported the press. `reply_to`: the provider's address
-    for an answer to the press. `post`: the provider's id of the post. Raises NotFound.
+    for an answer to the press. `post`: the provider's ID of the post. Raises NotFound.
     """
     action = action_tokens.find_token(token, *KINDS, lock=True)
     request = _find_request(action) if action else None

@@ -69,12 +69,12 @@ def sender_of(request: RequestRecord) -> str:
 
 
 def name_of(signer: SignerRecord) -> str:
-    """Return the name of a signer, on one line: a person's name, an email address or an id."""
+    """Return the name of a signer, on one line: a person's name, an email address or an ID."""
     return button_name(signer) or clean_line(signer.external_id) or UNNAMED
 
 
 def button_name(signer: SignerRecord) -> str:
-    """Return the name of a signer, else the email address, else ''."""
+    """Return a signer's name, or the email address, or '' if both are missing."""
     return clean_line(signer.details.get("name") or "") or clean_line(
         signer.details.get("email") or ""
     )
@@ -159,12 +159,12 @@ def _public_url() -> str:
 
 # ── Results of buttons ────────────────────────────────────────────────────────────────────────────
 def signers_of_button(subject: str, request: RequestRecord) -> list[SignerRecord]:
-    """Return the signers whom a button acts on. `subject`: the id of a signer or the request."""
+    """Return the signers that a button affects."""
     return [signer for signer in request.signers if subject in (signer.id, request.id)]
 
 
 def names_on_button(subject: str, request: RequestRecord) -> str:
-    """Return the names of the signers whom a button acts on.
+    """Return the names of the signers that a button affects.
 
     A button for all signers names no one, because some may have signed since it was pressed.
     """

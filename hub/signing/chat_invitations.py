@@ -76,7 +76,7 @@ def _can_invite(connection: Connection) -> bool:
 def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
     """Create a link with which a signer opens a chat to a connection.
 
-    `signer`: the signer's Signpost id or id in the app. `connection`: its slug, by default the
+    `signer`: the signer's Signpost ID or ID in the app. `connection`: its slug, by default the
     first connection that supports invitations. Raises NotFound, Refused with the field.
     """
     request = db.session.get(SigningRequest, request_id)
@@ -105,7 +105,7 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
 
 
 def _find_signer(request: SigningRequest, signer_id: str) -> Signer | None:
-    """Return a signer of a request, by the Signpost id or the id in the app."""
+    """Return a signer of a request, by the Signpost ID or the ID in the app."""
     matches = (row for row in request.signers if signer_id in (row.id, row.external_id))
     return next(matches, None)
 
@@ -158,7 +158,7 @@ def links_for(
     source_id: str,
     signer: SignerRecord,
 ) -> dict[str, str]:
-    """Return the invitation links that a text shows, by name.
+    """Return the invitation links that text shows, by name.
 
     A link is '' when no connection can invite the signer, or the signer's chat is already linked.
     """
@@ -190,7 +190,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
 
 
 def _inviting(connection_id: str) -> Integration | None:
-    """Return the integration of a connection that people can be invited to; None if disabled."""
+    """Return the integration of a connection that people can be invited to, or None if disabled."""
     connection = db.session.get_one(Connection, connection_id)
     return integration_instances.instance(connection) if connection.enabled else None
 

@@ -1,6 +1,6 @@
 """Define the routes and message texts that Signpost installs.
 
-Signers get a route by SMS for each event and audience. Teams get a text for each event.
+Signers get a route by SMS for each event and audience. Teams get text for each event.
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:
 
 
 def signers_of(contact: Contact) -> list[str]:
-    """Return the ids of all signers with this address, notified or not."""
+    """Return the IDs of all signers with this address, notified or not."""
     field = FIELDS.get(contact.kind, "")
     signer_ids = []
     last_id = ""
@@ -295,7 +295,7 @@ def _delete_cards(request_ids: Sequence[str]) -> None:
 
 
 def without_personal_data(payload: Any, ids: set[str]) -> Any:
-    """Return a copy of an event's payload that keeps only the ids of some signers. Pure."""
+    """Return a copy of an event's payload that keeps only the IDs of some signers."""
 
     def strip_signer(value: Any) -> Any:
         is_erased = isinstance(value, dict) and value.get("id") in ids

@@ -245,5 +245,5 @@ class EventIn(Strict):
 
     @property
     def actor(self) -> SignerIn | None:
-        """The signer whom the event is about."""
+        """The signer that the event is about."""
         return SignerIn(id=self.signer) if isinstance(self.signer, str) else self.signer

@@ -1,7 +1,7 @@
-"""Check the ids that signing apps give to requests, signers and events.
+"""Check the IDs that signing apps give to requests, signers and events.
 
-A request's id is part of URLs such as /api/v1/requests/2026%2F11%2F42. Clients and servers decode
-and normalize paths, so an accepted id must survive that unchanged.
+A request's ID is part of URLs such as /api/v1/requests/2026%2F11%2F42. Clients and servers decode
+and normalize paths, so an accepted ID must survive that unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LONGEST = 200  # characters; a percent-encoded URL still fits every server's req
 
 
 def external_id(text: str) -> str:
-    """Return an id unchanged. Raises ValueError with the reason when it is not valid."""
+    """Return an ID unchanged. Raises ValueError with the reason when it is not valid."""
     if not text:
         raise ValueError("Send an ID of at least 1 character.")
     if len(text) > LONGEST:
@@ -26,14 +26,14 @@ def external_id(text: str) -> str:
 
 
 def signer_id(text: str) -> str:
-    """Return a signer's id unchanged. Raises ValueError with the reason when it is not valid."""
+    """Return a signer's ID unchanged. Raises ValueError with the reason when it is not valid."""
     if is_id("sgn", text):
         raise ValueError("This is a Signpost ID. Send your app's ID of the signer.")
     return external_id(text)
 
 
 def request_id(text: str) -> str:
-    """Return a request's id, which URLs can hold, unchanged.
+    """Return a request's ID, which is safe in URLs, unchanged.
 
     Raises ValueError with the reason when it is not valid.
     """

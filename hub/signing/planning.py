@@ -19,7 +19,7 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 def usable_connections(*, test: bool) -> dict[str, ConnectionInfo]:
-    """Return the connections that messages can be stored for, by id, the preferred ones first."""
+    """Return the connections that messages can be stored for, by ID, the preferred ones first."""
     available = read_available_connections(test=test)
     return {connection.id: connection for connection in available if _is_usable(connection)}
 

@@ -25,7 +25,7 @@ SNOOZED_FOR = timedelta(days=1)
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     """Remind every signer who has not signed, or one of them, and return the answer of an event.
 
-    `signer`: a Signpost id or an id in the app. Signers whose reminders are snoozed are skipped.
+    `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed are skipped.
     Raises NotFound; Conflict when no signer can be reminded.
     """
     request, owing = _find_owing(request_id, signer)

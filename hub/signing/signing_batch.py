@@ -154,17 +154,17 @@ _CHANGE_SIGNER = _change(signers, SIGNER_COLUMNS)
 
 
 def find_request(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
-    """Read a request by the source's id, locked, with its signers."""
+    """Read a request by the source's ID, locked, with its signers."""
     return _build_record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
 
 
 def get_request(request_id: str) -> RequestRecord | None:
-    """Read a request by its Signpost id, locked, with its signers."""
+    """Read a request by its Signpost ID, locked, with its signers."""
     return _build_record(read(_BY_ID, id=request_id))
 
 
 def read_request(request_id: str) -> RequestRecord | None:
-    """Read a request by its Signpost id, with its signers, without locks. Do not change it."""
+    """Read a request by its Signpost ID, with its signers, without locks. Do not change it."""
     return _build_record(read(_BY_ID_UNLOCKED, id=request_id), _SIGNERS_UNLOCKED)
 
 

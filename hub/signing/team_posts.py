@@ -55,7 +55,7 @@ class PressedButton:
     event_id: str
     connection_ids: Sequence[str] = ()  # the connections whose webhook reported the press
     reply_to: str = ""  # the provider's address for an answer, or ''
-    post: str = ""  # the provider's id of the post, or ''
+    post: str = ""  # the provider's ID of the post, or ''
 
 
 # ── New posts ─────────────────────────────────────────────────────────────────────────────────────

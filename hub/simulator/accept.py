@@ -1,4 +1,4 @@
-"""Check a new message as Twilio does before it answers 201."""
+"""Check a new message as Twilio does before it returns 201."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def create_message(
 ) -> Message:
     """Check a create request and return its message.
 
-    Raise RestError with Twilio's code for the first error.
+    Raises RestError with Twilio's code for the first error.
     """
     to, sender, service = (form.get(name, "") for name in ("To", "From", "MessagingServiceSid"))
     body = form.get("Body", "")

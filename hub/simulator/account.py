@@ -75,7 +75,7 @@ class Account:
 
     @property
     def key(self) -> Key:
-        """Return the key that signs callbacks: the SharedKey if chosen, else the Auth Token."""
+        """Return the key that signs callbacks: the SharedKey if chosen, or the Auth Token."""
         return self.shared_key if self.signing == "SharedKey" else Key(self.credentials.auth_token)
 
     def accepts_credentials(self, user: str, password: str) -> bool:
@@ -93,7 +93,7 @@ class Account:
     def switch(self, **values: str | None) -> None:
         """Change the account's type, status, signing or dialect. None leaves a value unchanged.
 
-        Raise ValueError, with the allowed values, for any other value.
+        Raises ValueError, with the allowed values, for any other value.
         """
         changes = {name: value for name, value in values.items() if value is not None}
         for name, value in changes.items():
@@ -124,7 +124,7 @@ class Account:
         self._set_secondary(secrets.token_hex(16))
 
     def promote_secondary(self) -> None:
-        """Make the second Auth Token the only one; raise ValueError if there is none."""
+        """Make the second Auth Token the only one. Raises ValueError if there is none."""
         if not self.secondary:
             raise ValueError("There is no secondary token to promote. Create one first.")
         self._set_token(self.secondary)

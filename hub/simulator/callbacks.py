@@ -94,7 +94,7 @@ def idempotency_token(message: Message, status: str) -> str:
 def post(message: Message, status: str, account: Account, connection_overrides: Overrides) -> str:
     """Post one callback.
 
-    Return '' if it was accepted, else the kind of failure: ct, rt, 3xx, 4xx or 5xx.
+    Return '' if it was accepted, or the kind of failure: ct, rt, 3xx, 4xx or 5xx.
     """
     fields = callback_form(message, status, account)
     token = idempotency_token(message, status)

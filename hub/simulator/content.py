@@ -108,7 +108,7 @@ class Templates:
 
 
 def variables(text: str) -> dict[str, str]:
-    """Read `ContentVariables`; raise RestError 21656 unless it is a JSON object of strings."""
+    """Read `ContentVariables`. Raises RestError 21656 unless it is a JSON object of strings."""
     try:
         values = json.loads(text or "{}")
     except ValueError:

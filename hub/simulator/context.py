@@ -32,15 +32,15 @@ LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 
 class Faults:
     """Faults of all simulated APIs. They last until they are used up or the simulator restarts."""
 
-    refuse: int = 0  # number of next requests to answer with 429
-    fail: int = 0  # number of next requests to answer with 500
-    per_second: int = 0  # further new messages are answered with 429; 0: no limit
-    latency_ms: int = 0  # delay before a new message is answered
+    refuse: int = 0  # number of next requests that return 429
+    fail: int = 0  # number of next requests that return 500
+    per_second: int = 0  # further new messages return 429; 0: no limit
+    latency_ms: int = 0  # delay before a response to a new message
     _accepted_at: deque[float] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def set(self, **values: int) -> None:
-        """Set some of the faults; raise ValueError for a value out of range."""
+        """Set some of the faults. Raises ValueError for a value out of range."""
         for name, value in values.items():
             if not 0 <= value <= LIMITS[name]:
                 raise ValueError(f"{name} must be from 0 to {LIMITS[name]}, not {value}.")

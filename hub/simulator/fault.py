@@ -1,6 +1,6 @@
 """Addresses of chat providers that fail on purpose.
 
-One row per address holds both the simulated response and the text for the simulator's page.
+One row per address contains both the simulated response and the text for the simulator's page.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Fault:
     error: str
     title: str
     status: int = 200
-    once: bool = False  # fails only the first time that a text is sent
+    once: bool = False  # fails only the first time that text is sent
     breaks: bool = False  # accepts the message, then returns the error
-    hangs: float = 0  # accepts the message, and answers after so many seconds
+    hangs: float = 0  # accepts the message, and responds after so many seconds
 
     @property
     def answer(self) -> str:

@@ -31,7 +31,7 @@ class File:
     def __init__(self, path: Path) -> None:
         path.touch(
             mode=0o600
-        )  # created before SQLite does, so that the files beside it get its mode
+        )  # created before SQLite does, so that the files next to it get its mode
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         self._db.row_factory = sqlite3.Row

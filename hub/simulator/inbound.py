@@ -26,7 +26,7 @@ SEARCHED_MESSAGES = 50  # newest messages of a chat that are searched for a butt
 
 @dataclass(frozen=True)
 class Reply:
-    """A person's message: a text, a pressed button (title or ID), a sample image, or several of
+    """A person's message: text, a pressed button (title or ID), a sample image, or several of
     these.
     """
 
@@ -48,7 +48,7 @@ def is_phone(text: str) -> bool:
 def inbound_address(simulator: SimulatorContext) -> str:
     """Return the address for inbound messages.
 
-    It is the number's own, else one derived from a status callback, else the hub's default.
+    It is the number's own, or one derived from a status callback, or the hub's default.
     """
     return (
         simulator.account.sms_url
@@ -68,9 +68,9 @@ def remember_inbound_address(simulator: SimulatorContext, callback: str) -> None
 
 
 def post_reply(reply: Reply, simulator: SimulatorContext) -> Message:
-    """Store a message from a person and post it; return it with the hub's answer.
+    """Store a message from a person and post it; return it with the hub's response.
 
-    Raise ValueError for invalid values.
+    Raises ValueError for invalid values.
     """
     _check(reply)
     prefix = PREFIX if reply.channel == "whatsapp" else ""
@@ -129,7 +129,9 @@ def _message(reply: Reply, *, text: str, sender: str, recipient: str, service: s
 
 
 def _post(message: Message, fields: dict[str, str], simulator: SimulatorContext) -> Message:
-    """Post a message to the hub, send the replies in its answer, and return the message with it."""
+    """Post a message to the hub, send the replies in its response, and return the message
+    with it.
+    """
     failure, status, body = callbacks.call(
         inbound_address(simulator),
         fields,
@@ -155,7 +157,7 @@ class PressedButton:
 def _find_button(button: str, messages: list[Message]) -> PressedButton:
     """Find a button by its title or ID on the newest message that has it.
 
-    Raise ValueError if there is none.
+    Raises ValueError if there is none.
     """
     if not button:
         return PressedButton()
@@ -212,7 +214,7 @@ def _whatsapp_fields(reply: Reply, button: PressedButton, own_address: str) -> d
 
 
 def _send_answers(twiml: bytes, message: Message, simulator: SimulatorContext) -> None:
-    """Send the messages in a TwiML answer. An answer that is not TwiML is ignored."""
+    """Send the messages in a TwiML response. A response that is not TwiML is ignored."""
     try:
         messages = ElementTree.fromstring(twiml).iter("Message")  # noqa: S314 - the hub's own
         texts = [(node.findtext("Body") or node.text or "").strip() for node in messages]

@@ -181,7 +181,7 @@ def switch_account() -> BaseResponse:
 def set_faults() -> BaseResponse:
     """Set faults of the simulated APIs.
 
-    The next `refuse` requests are answered with 429 and the next `fail` with 500. At most
+    The next `refuse` requests return 429 and the next `fail` return 500. At most
     `per_second` messages are accepted, each after `latency_ms` milliseconds.
     """
     faults = current_simulator().faults
@@ -214,7 +214,7 @@ def _done(state: dict[str, Any]) -> BaseResponse:
 
 
 def _channel(simulator: SimulatorContext, number: str) -> str:
-    """Return the requested channel, else that of the phone's newest message."""
+    """Return the requested channel, or that of the phone's newest message."""
     requested = request.args.get("channel", "")
     if requested in inbound.CHANNELS:
         return requested

@@ -26,12 +26,14 @@ class HubResponse:
 
     @property
     def summary(self) -> str:
-        """Return the answer for a page, such as `answered 200` or the reason why there was none."""
+        """Describe the response for a page, such as `answered 200` or the reason why there was
+        none.
+        """
         return f"answered {self.status}" if self.status else self.failure
 
 
 def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> HubResponse:
-    """Post `body` and wait at most `timeout` seconds for the answer."""
+    """Post `body` and wait at most `timeout` seconds for the response."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
         return HubResponse(failure="not sent, because the address is not on this machine")

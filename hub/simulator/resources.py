@@ -228,7 +228,7 @@ def page_json(
 ) -> dict[str, Any]:
     """Return one page of a list in the form of the 2010 API.
 
-    `following` and `preceding` are the tokens of the pages next to it, '' for none.
+    `following` and `preceding` are the tokens of the pages next to it, or '' if there is none.
     """
     other_parameters = {
         key: value for key, value in query.items() if key not in ("Page", "PageSize", "PageToken")
@@ -274,7 +274,7 @@ def meta_page(
 
 
 def int_param(query: Mapping[str, str], name: str, default: int) -> int:
-    """Return a whole number from a query; raise RestError 20001 for anything else."""
+    """Return a whole number from a query. Raises RestError 20001 for anything else."""
     text = query.get(name, "")
     if text and not re.fullmatch(r"\d{1,9}", text):
         raise RestError(20001, name)

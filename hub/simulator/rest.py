@@ -223,7 +223,7 @@ def fetch_number(account_sid: str, sid: str) -> Response:
 
 @rest.post(f"{ACCOUNT}/IncomingPhoneNumbers/<sid>.json")
 def update_number(account_sid: str, sid: str) -> Response:
-    """Set the address for inbound messages: `SmsUrl`, '' for the simulator's default."""
+    """Set the address for inbound messages: `SmsUrl`, or '' for the simulator's default."""
     account = current_simulator().account
     url = request.form.get("SmsUrl")
     if sid == account.number_sid and url is not None:

@@ -53,9 +53,9 @@ class ScriptedNumber:
     title: str
     note: str
     refuses: int = 0  # error code of the API's response
-    fails_once: int = 0  # error code the first time a text is sent; then it succeeds
-    breaks: bool = False  # accepts the message, answers 500
-    hangs: float = 0  # accepts the message, answers after so many seconds
+    fails_once: int = 0  # error code the first time text is sent; then it succeeds
+    breaks: bool = False  # accepts the message, returns 500
+    hangs: float = 0  # accepts the message, responds after so many seconds
     error: int = 0  # error code with which the message fails later
     takes_templates: bool = False  # templates are delivered all the same
     steps: tuple[Step, ...] = DELIVERED

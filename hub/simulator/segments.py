@@ -10,7 +10,7 @@ import gsm0338  # noqa: F401 - registers the codec
 
 
 def count(text: str) -> int:
-    """Return the number of segments of a text.
+    """Return the number of segments of text.
 
     It counts GSM 03.38 septets, or UTF-16 units if a character is not in that set.
     """

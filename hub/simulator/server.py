@@ -1,6 +1,6 @@
 """Run the simulator in one gunicorn process with many threads.
 
-A request to a recipient that never answers occupies one thread.
+A request to a recipient that never responds occupies one thread.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Message:
 
     @property
     def is_final(self) -> bool:
-        """True if the status will not change any more."""
+        """True if the status no longer changes."""
         return self.status in ("delivered", "read", "undelivered", "failed", "canceled", "received")
 
 

@@ -1,8 +1,8 @@
 """Webhooks of the providers: /api/rpc/webhooks/…, for all integrations.
 
-A webhook is verified, stored and answered. Everything else happens later, in a worker.
+A webhook is verified, stored and acknowledged. Everything else happens later, in a worker.
 
-views      the route      responses   answers and errors as JSON      target   the signed address
+views      the route      responses   responses and errors as JSON      target   the signed URL
 """
 
 from __future__ import annotations

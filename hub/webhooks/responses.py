@@ -40,7 +40,7 @@ class WebhookResponse(Response):
 
 
 def register_error_handlers(blueprint: Blueprint) -> None:
-    """Answer every error of a blueprint as a problem document."""
+    """Return a problem document for every error of a blueprint."""
     blueprint.register_error_handler(BadWebhook, _not_genuine)
     for kind in (SQLAlchemyError, WriteFailed, CannotVerify):
         blueprint.register_error_handler(kind, _unavailable)
@@ -49,7 +49,7 @@ def register_error_handlers(blueprint: Blueprint) -> None:
 
 
 def success_response(response: tuple[str, str]) -> Response:
-    """Answer with the content type and the text that an integration gives."""
+    """Return a response with the content type and text of an integration."""
     content_type, text = response
     return WebhookResponse(text, content_type=content_type)
 

@@ -30,7 +30,7 @@ responses.register_error_handlers(webhooks)
 
 @webhooks.route("/<path:path>", methods=METHODS)
 def receive(path: str) -> Response:
-    """Verify one webhook, store it, and answer its provider."""
+    """Verify one webhook, store it, and respond to its provider."""
     incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # resolve the proxy once
     declared, connection, receivers = _find_receivers(path.rstrip("/"))
     candidates = _read_request(incoming, declared, connection)

@@ -1,7 +1,7 @@
 """Guard the admin pages: identify the user and check the role.
 
-Every view declares its lowest role with `@require_role(Role.…)`, or `@public`. A view without either
-is closed to everyone.
+Every view declares its lowest role with `@require_role(Role.…)`, or `@public`. A view without
+either is closed to everyone.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class HealthNotice:
 
 
 def describe_health(listed: list[Connection]) -> dict[str, HealthNotice]:
-    """Return a description of each of these connections that has a problem, by connection id."""
+    """Return a description of each of these connections that has a problem, by connection ID."""
     problems = provider_health.problem_of(connection.id for connection in listed)
     notices = {
         connection.id: _provider_notice(connection, problems[connection.id])

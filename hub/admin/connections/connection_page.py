@@ -106,14 +106,16 @@ class ConnectionPage:
 
 
 def _simulator_href(cls: type[Integration]) -> str:
-    """Return the link to a new connection's form with simulator settings; '' if there are none."""
+    """Return the link to a new connection's form with simulator settings, or '' if there
+    are none.
+    """
     if demo.simulator_settings(cls) is None:
         return ""
     return url_for("admin.new_connection", name=cls.name, simulator=1)
 
 
 def find(connection_id: str) -> Connection:
-    """Return a connection by id, read again from the database."""
+    """Return a connection by ID, read again from the database."""
     return db.session.get_one(Connection, connection_id)
 
 

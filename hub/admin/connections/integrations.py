@@ -147,7 +147,9 @@ def _problem(connection: Connection) -> tuple[str, str]:
 
 
 def waiting_text(count: int) -> str:
-    """Return a sentence about the messages that wait for a broken connection, '' for none."""
+    """Return a sentence about the messages that wait for a broken connection, or '' if there is
+    none.
+    """
     if not count:
         return ""
     messages = plural(count, "message is waiting and is", "messages are waiting and are")

@@ -145,7 +145,7 @@ def _too_many_changes(refusal: RateLimited) -> Any:
 
 
 def _too_many(refusal: RateLimited) -> Any:
-    """Answer with the page of a connection as it is stored."""
+    """Return the page of a connection as it is stored."""
     return _page(connections.get_by_slug((request.view_args or {})["slug"])).show_rate_limited(
         refusal
     )

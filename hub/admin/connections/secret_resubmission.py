@@ -1,8 +1,8 @@
 """Carry typed secrets in a form that is shown again, without showing them.
 
-Without JavaScript, a test returns the whole page. A hidden field then holds the encrypted secret.
-It is valid for one hour, for the same user and integration, and only while the settings that the
-secret is bound to stay the same.
+Without JavaScript, a test returns the whole page. A hidden field then contains the encrypted
+secret. It is valid for one hour, for the same user and integration, and only while the settings
+that the secret is bound to stay the same.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def encrypt_entered_secrets(
 def _decrypt(
     cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, sealed: str
 ) -> str:
-    """Return the secret in a hidden field; '' when it is expired, damaged or for other settings."""
+    """Return the secret in a hidden field, or '' if it is expired, damaged or for other
+    settings.
+    """
     try:
         value: Any = keyring().open_json(
             form_secret(field.name),

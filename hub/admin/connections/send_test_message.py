@@ -58,7 +58,7 @@ def _add_labels(
 
 
 def _last_send(connection: Connection) -> dict[str, Any] | None:
-    """Return the status of the last test message; None when none was sent."""
+    """Return the status of the last test message, or None if none was sent."""
     message = _last_message(connection)
     if message is None:
         return None

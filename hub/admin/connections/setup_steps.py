@@ -9,7 +9,7 @@ Step = tuple[str, str]  # its title, and its state: 'done', 'stuck', 'here' or '
 
 
 def list_setup_steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
-    """Return the steps for a connection, None for a new one, in the order in which they follow.
+    """Return the steps for a connection, or None for a new one, in the order in which they follow.
 
     The state 'here' marks the first step to do. `sent_one`: a test message was sent.
     """

@@ -1,6 +1,6 @@
 """Carry the result of a passed connection test in the page until its settings are saved.
 
-A hidden field holds the encrypted result. It is valid for one hour, for the same user, and only
+A hidden field contains the encrypted result. It is valid for one hour, for the same user, and only
 for the tested settings, which it names by their digest.
 """
 
@@ -22,7 +22,9 @@ LIFETIME = 3600  # seconds
 
 
 def encrypt_result(tested: ConnectionTestResult | None, user_id: str) -> str:
-    """Return the value of the hidden field; '' when there is no passed test of unsaved settings."""
+    """Return the value of the hidden field, or '' if there is no passed test of unsaved
+    settings.
+    """
     if tested is None or not (tested.check.ok and tested.unsaved and tested.fingerprint):
         return ""
     result = connection_tests.serialize_result(tested.check, tested.took)
@@ -31,7 +33,7 @@ def encrypt_result(tested: ConnectionTestResult | None, user_id: str) -> str:
 
 
 def decrypt_result(posted: str, user_id: str) -> PassedTest | None:
-    """Return the test in a hidden field; None when it is expired, damaged or another user's."""
+    """Return the test in a hidden field, or None if it is expired, damaged or another user's."""
     try:
         sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
         value: Any = keyring().open_json(PASSED_TEST, user_id, sealed)

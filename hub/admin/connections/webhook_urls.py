@@ -24,7 +24,7 @@ def build_webhooks_context(cls: type[Integration], connection: Connection | None
 
 
 def get_webhook_url(connection: Connection) -> str:
-    """Return a connection's webhook URL; '' when its integration has no webhooks."""
+    """Return a connection's webhook URL, or '' if its integration has no webhooks."""
     path = next(iter(integrations.get(connection.integration).webhooks), "")
     return _url(path, connection) if path else ""
 

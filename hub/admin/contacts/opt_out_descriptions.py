@@ -21,7 +21,7 @@ class OptOutDescription:
     reason: str
     code: str
     since: datetime
-    href: str  # the contact's page, '' for an unknown contact
+    href: str  # the contact's page, or '' for an unknown contact
 
 
 def describe_opt_outs(opt_outs: Iterable[OptOut]) -> list[OptOutDescription]:

@@ -15,7 +15,7 @@ from hub.admin.documentation.rendering import (
     render_page,
 )
 
-# the path of a source file in a text, such as `hub/db/store.py` or `intake/replay.py`
+# the path of a source file in text, such as `hub/db/store.py` or `intake/replay.py`
 SOURCE_FILE = re.compile(r"(?:[\w.-]+/)+[\w-]+\.(?:py|md|html|css|txt)")
 SOURCE_FOLDERS = ("", "hub")  # in decision records, a path may begin inside `hub/`
 EXAMPLE = "pushfox"  # the example integration of the guide, which does not exist

@@ -43,7 +43,7 @@ class Page:
 
     @property
     def slug(self) -> str:
-        """Return the part of the page's URL after `/docs/`; '' for the start page."""
+        """Return the part of the page's URL after `/docs/`, or '' for the start page."""
         if self.source == GUIDE:
             return "integration-guide"
         name = self.source.removeprefix("docs/").removesuffix(".md")
@@ -80,7 +80,7 @@ class Section:
 
 
 def pages_folder() -> Path:
-    """Return the folder of the pages: in the installed package, or in a checkout beside it."""
+    """Return the folder of the pages: in the installed package, or in a checkout next to it."""
     installed = PACKAGE / "docs"
     return installed if installed.is_dir() else PACKAGE.parent / "docs"
 

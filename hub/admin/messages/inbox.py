@@ -257,7 +257,7 @@ def _content_view(content: dict[str, Any]) -> ContentView:
 
 
 def _window(summary: ConversationSummary) -> str:
-    """Return the state of the session window_closes_at, '' for a connection without windows."""
+    """Return the state of the session window, or '' for a connection without windows."""
     return contact_page.describe_window(summary.window_closes_at) if summary.has_window else ""
 
 

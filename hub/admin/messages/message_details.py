@@ -1,4 +1,4 @@
-"""List the details of a message: its event, ids, price and attempts."""
+"""List the details of a message: its event, IDs, price and attempts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _template(message: Message) -> str:
 
 
 def get_language(message: Message) -> str:
-    """Return the language of a message's template; '' without a template."""
+    """Return the language of a message's template, or '' without a template."""
     _, template = _find_template(message)
     return {"en": "English"}.get(template.locale, template.locale) if template else ""
 
@@ -74,7 +74,9 @@ def _link(href: str, text: str, classes: str = "") -> Markup:
 
 
 def _window(message: Message) -> str:
-    """Return the state of the recipient's session window; '' for a connection without windows."""
+    """Return the state of the recipient's session window, or '' for a connection without
+    windows.
+    """
     if not contact_page.has_session_window(message.connection):
         return ""
     sender = policy.sender_key(message.connection.info)

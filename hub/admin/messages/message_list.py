@@ -104,7 +104,7 @@ def _branches(active_filters: dict[str, str]) -> message_queries.Branches:
 
 
 def _search_branches(q: str) -> message_queries.Branches:
-    """Return the conditions for a search by message id, provider id, address, request or code."""
+    """Return the conditions for a search by message ID, provider ID, address, request or code."""
     branches = message_queries.match_provider_id(q) + message_queries.match_request(q)
     numbers = [(Address.PHONE, number) for number in _phone_numbers(q)]
     try:

@@ -172,7 +172,7 @@ TITLES = {
 
 
 def _why_not_resend(row: Message) -> str:
-    """Return why a message cannot be resent; '' when it can."""
+    """Return why a message cannot be resent, or '' if it can."""
     if unreadable_rows.find_entry("messages", row.id) is not None:
         return resend.DAMAGED
     status = Status.read(row.status)
@@ -187,8 +187,8 @@ def _why_not_resend(row: Message) -> str:
 
 
 def _content(row: Message) -> dict[str, Any] | None:
-    """Return the content that the recipient received: subject, text, files and template; None if it
-    was deleted.
+    """Return the content that the recipient received: subject, text, files and template, or None if
+    it was deleted.
     """
     body = db.session.get(MessageBody, row.id)
     if body is None:
@@ -216,7 +216,7 @@ def _crumb(row: Message) -> tuple[str, str] | None:
 
 
 def request_title(request: SigningRequest) -> str:
-    """Return the title of a request's document, or its id if the title is missing or unreadable."""
+    """Return the title of a request's document, or its ID if the title is missing or unreadable."""
     try:
         return request.title or request.external_id
     except DecryptionError:

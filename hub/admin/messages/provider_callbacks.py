@@ -33,7 +33,7 @@ class CallbackEntry:
 
     id: str
     at: datetime
-    about: str  # the provider's id of the message, or ''
+    about: str  # the provider's ID of the message, or ''
     detail: str
     text: str  # the content, one field a line
     error: str  # why the callback could not be processed, or ''

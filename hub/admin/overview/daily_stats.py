@@ -1,4 +1,4 @@
-"""Count the messages of the last day, by the index of connection, status and id, which is fast."""
+"""Count the messages of the last day, by the index of connection, status and ID, which is fast."""
 
 from __future__ import annotations
 

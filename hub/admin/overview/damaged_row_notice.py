@@ -31,14 +31,14 @@ def _is_user_error(problem: Exception) -> bool:
 
 
 def _row_id(kind: str, name: str) -> str:
-    """Return the id of the row that a page shows. The URL of a connection holds its slug."""
+    """Return the ID of the row that a page shows. The URL of a connection contains its slug."""
     if kind == "connections":
         return db.session.scalar(select(Connection.id).where(Connection.slug == name)) or name
     return name
 
 
 def show_damaged_row_notice(kind: str) -> Callable[[View], View]:
-    """Return a decorator that answers with a notice when the row of a page cannot be read.
+    """Return a decorator that shows a notice when the row of a page cannot be read.
 
     It must be the innermost decorator. `kind`: the table of the row.
     """

@@ -17,7 +17,7 @@ from hub.messaging.state.unreadable_rows import list_rows
 from hub.messaging.state.unreadable_rows import retry_row as retry_reading
 from hub.models import Connection, QuarantinedRow
 
-# by table: the title of a row, the prefix of its ids, and the endpoint of its page
+# by table: the title of a row, the prefix of its IDs, and the endpoint of its page
 KINDS = {
     "messages": ("Message", "msg", "admin.message", "message_id"),
     "contacts": ("Contact", "ctc", "admin.contact", "contact_id"),

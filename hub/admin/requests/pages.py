@@ -104,7 +104,7 @@ def request_page(request_id: str) -> Any:
 
 
 def render_request(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
-    """Return the page of a request, with a new `invitation` of the signer with the id `invited`."""
+    """Return the page of a request, with a new `invitation` of the signer with the ID `invited`."""
     row = get_request_or_404(request_id)
     newest = select(Message).where(Message.request_id == row.id).order_by(Message.id.desc())
     messages = list(db.session.scalars(newest.limit(MAX_MESSAGES)))

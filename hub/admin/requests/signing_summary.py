@@ -76,7 +76,7 @@ def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:
 
 
 def reason_not_to_remind(request: SigningRequest) -> str:
-    """Return why no signer can be reminded now; '' if one can be."""
+    """Return why no signer can be reminded now, or '' if one can be."""
     if request.state != RequestState.OPEN:
         return "No signatures are missing."
     if request.expired and request.expires_at is not None:

@@ -14,7 +14,7 @@ from wtforms.widgets import ListWidget
 
 
 class ValidationError(NamedTuple):
-    """An error and the id of its control; '' for an error of the form as a whole."""
+    """An error and the ID of its control, or '' for an error of the form as a whole."""
 
     control_id: str
     text: str
@@ -24,7 +24,7 @@ class ValidationError(NamedTuple):
 def validation_errors(context: Context) -> list[ValidationError]:
     """Return the errors of all forms in a template's variables, in the order of the variables.
 
-    Only a posted form has errors. A page that was opened may show a stored problem beside a field,
+    Only a posted form has errors. A page that was opened may show a stored problem next to a field,
     but it does not appear in the summary.
     """
     if not has_request_context() or request.method != "POST":
@@ -48,5 +48,5 @@ def _form_errors(form: BaseForm) -> Iterator[ValidationError]:
 
 
 def _control_id(field: Field) -> str:
-    """Return the id of the control to focus: the first choice of a list, or the field itself."""
+    """Return the ID of the control to focus: the first choice of a list, or the field itself."""
     return f"{field.id}-0" if isinstance(field.widget, ListWidget) else str(field.id)

@@ -1,8 +1,8 @@
 """Build the HTML attributes of a form control, which connect it to its error and its help text.
 
 Some keys of `render_kw` are for the page only and do not appear in the HTML: `legend` begins a
-group of fields, `optional` is a note beside the legend, `mono` selects a monospace font, and `half`
-puts two fields on one line.
+group of fields, `optional` is a note next to the legend, `mono` selects a monospace font, and
+`half` puts two fields on one line.
 """
 
 from __future__ import annotations

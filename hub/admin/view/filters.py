@@ -34,7 +34,7 @@ def phone(address: str) -> str:
 
 
 def short_id(text: str) -> str:
-    """Shorten an id in the middle: `msg_019aa5…e41c`."""
+    """Shorten an ID in the middle: `msg_019aa5…e41c`."""
     prefix, mark, rest = text.rpartition("_")
     return f"{prefix}{mark}{rest[:6]}…{rest[-4:]}" if len(rest) > 14 else text
 
@@ -76,12 +76,12 @@ def duration(span: timedelta | float) -> str:
 
 
 def capitalize_first(text: str) -> str:
-    """Capitalize the first letter of a text, and leave the rest unchanged."""
+    """Capitalize the first letter of text, and leave the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def render_marks(text: str) -> Markup:
-    """Convert the marks in a text of an integration to HTML: `**bold**`, and code in backquotes."""
+    """Convert the marks in an integration's text to HTML: `**bold**`, and code in backquotes."""
     html = str(escape(text))
     for pattern, replacement in MARKS:
         html = pattern.sub(replacement, html)

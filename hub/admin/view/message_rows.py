@@ -18,7 +18,7 @@ from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, MessageBody
 
 MAX_CHARACTERS = 90  # of a message's text
-# instead of a destination, whose id at the provider means little to people
+# instead of a destination, whose ID at the provider means little to people
 TEAM = "The team"
 UNREADABLE = "Unreadable"  # instead of a recipient whose row is damaged
 BAD = (Status.FAILED, Status.UNDELIVERED)
@@ -123,7 +123,7 @@ def preview_text(body: MessageBody | None) -> str:
 
 
 def first_words(text: str) -> str:
-    """Return the first words of a text, without one-time codes."""
+    """Return the first words of a message, without one-time codes."""
     text = mask(text)
     if len(text) <= MAX_CHARACTERS:
         return text

@@ -1,4 +1,4 @@
-"""Build the main navigation: its pages, the current page, and the counts beside them."""
+"""Build the main navigation: its pages, the current page, and their counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NavigationPage(NamedTuple):
 
 
 class NavigationCount(NamedTuple):
-    """A number beside a page of the navigation."""
+    """The count of a page in the navigation."""
 
     number: int
     description: str  # for the tooltip and screen readers

@@ -24,8 +24,8 @@ class Page:
     older: str | None
 
 
-# takes `before`, `after` and a limit; returns the newest rows before an id, or the rows after an
-# id with the oldest first
+# takes `before`, `after` and a limit; returns the newest rows before an ID, or the rows after an
+# ID with the oldest first
 Read = Callable[[str, str, int], list[Any]]
 
 
@@ -34,7 +34,7 @@ def paginate_query(
 ) -> Page:
     """Return the requested page of a statement.
 
-    `column`: the id. `prefix`: of the ids. `active_filters`: the filters that the links keep.
+    `column`: the ID. `prefix`: of the IDs. `active_filters`: the filters that the links keep.
     """
 
     def read(before: str, after: str, limit: int) -> list[Any]:

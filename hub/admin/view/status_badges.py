@@ -1,4 +1,4 @@
-"""Define the badge of each state: an icon and a text. The stylesheet defines its color."""
+"""Define the badge of each state: an icon and text. The stylesheet defines its color."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def message_badge(state: str) -> Badge:
 
 
 def connection_badge(state: str | None) -> Badge:
-    """Return the badge of a connection's state; None for an integration without connections."""
+    """Return the badge of a connection's state, or None for an integration without connections."""
     return CONNECTIONS.get(state or "") or NOT_SET_UP
 
 

@@ -53,7 +53,7 @@ MAX_NOTES = 30  # so that there are fewer than 50 blocks
 MAX_BUTTON_CHARACTERS = 4_000  # characters of labels and URLs
 _ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
 
-Fitted = Callable[[int], str]  # returns a text, shortened to a number of characters
+Fitted = Callable[[int], str]  # returns text, shortened to a number of characters
 
 
 def summary(message: Outbound) -> str:
@@ -101,12 +101,12 @@ class _Budget:
         self.remaining = remaining
 
     def spend(self, text: str) -> str:
-        """Subtract a text from the budget, and return it."""
+        """Subtract text from the budget, and return it."""
         self.remaining -= count_utf16_units(text)
         return text
 
     def fit_texts(self, texts: Iterable[Fitted], longest: int, max_count: int) -> list[str]:
-        """Return the visible texts that fit, at most `max_count` of up to `longest` characters.
+        """Return the non-empty strings that fit, at most `max_count` of up to `longest` characters.
 
         If texts are left out, the last one is `…`.
         """

@@ -1,4 +1,5 @@
-"""Call Slack: methods of the Web API, incoming webhooks, and the URLs that answer button clicks.
+"""Call Slack: methods of the Web API, incoming webhooks, and the URLs for responses to button
+clicks.
 
 https://docs.slack.dev/apis/web-api/#responses
 """
@@ -28,7 +29,7 @@ OFFICIAL = "https://hooks.slack.com"
 REFERENCE = "x-slack-req-id"  # the header with the ID of a request in Slack's logs
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
-# codes for expired URLs that answered button clicks
+# codes for expired URLs for responses to button clicks
 GONE = "no_service", "invalid_url", "http_404", "http_410"
 JSON_WORDS = ("null", "true", "false")
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
@@ -90,7 +91,7 @@ class SlackClient:
         raise_for(response.status, code, response.retry_after)
 
     def reply(self, reply_to: str, payload: Mapping[str, Any]) -> None:
-        """Answer a button click at the URL in its payload.
+        """Respond to a button click at the URL in its payload.
 
         An error concerns only this click, never the whole connection.
         """
@@ -106,7 +107,7 @@ class SlackClient:
             raise
 
     def reply_path(self, url: str) -> str:
-        """Return the path of a URL that answers clicks; '' for a URL of another server."""
+        """Return the path of a URL for responses to clicks, or '' for a URL of another server."""
         for base in (self._hooks, OFFICIAL):
             if url.startswith(f"{base}/") and _REPLY_PATH.fullmatch(path := url.removeprefix(base)):
                 return path

@@ -54,7 +54,7 @@ _INCOMPLETE_URL = (
 
 
 def hook_destination(url: str) -> str:
-    """Return the part T…/B… of a webhook's URL, which is not secret; '' for an invalid URL."""
+    """Return the part T…/B… of a webhook's URL, which is not secret, or '' for an invalid URL."""
     try:
         match = HOOK_PATH.fullmatch(hook_path(url))
     except ValueError:

@@ -216,7 +216,7 @@ class Slack(WebhookReceiver):
             raise PermanentError(str(problem), problem.code) from None
 
     def _is_edit(self, message: Outbound) -> bool:
-        # preferred to answering a click, which is possible 5 times within 30 minutes
+        # preferred to responding to a click, which is possible 5 times within 30 minutes
         return bool(message.edits) and not _is_hook(self._destination)
 
     def _require_webhook_message(self, message: Outbound) -> None:

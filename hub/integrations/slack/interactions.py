@@ -82,7 +82,7 @@ def button_values(request: WebhookRequest) -> tuple[str, ...]:
 
 
 def get_app_id(request: WebhookRequest) -> str:
-    """Return the ID of the Slack app that a request claims to be from; "" if it names none."""
+    """Return the ID of the Slack app that a request claims to be from, or "" if it names none."""
     app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
     return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
 
@@ -110,7 +110,7 @@ def _payload(request: WebhookRequest) -> Mapping[str, Any]:
 
 
 def _field(request: WebhookRequest, name: str) -> str:
-    """Return a field of a form, such as that of a slash command; "" if it is missing."""
+    """Return a field of a form, such as that of a slash command, or "" if it is missing."""
     try:
         return request.form.get(name, "")
     except BadWebhook:
@@ -131,7 +131,7 @@ def _describe(request: WebhookRequest) -> str:
 
 
 def _post_id(interaction: Mapping[str, Any]) -> str:
-    """Return the ID of the post with the clicked button, as `send` returns it; "" if unknown."""
+    """Return the ID of the post with the clicked button, as `send` returns it, or "" if unknown."""
     container = interaction.get("container")
     if not isinstance(container, dict):
         return ""
@@ -141,7 +141,7 @@ def _post_id(interaction: Mapping[str, Any]) -> str:
 
 
 def _person_name(user: Any) -> str:
-    """Return the name of a person, "" if Slack sends none."""
+    """Return the name of a person, or "" if Slack sends none."""
     if not isinstance(user, dict):
         return ""
     names = (user.get(key) for key in ("name", "username", "id"))

@@ -23,7 +23,7 @@ _URL = re.compile(r"https?://[^\s<>|\"“”`]{0,3000}[^\s<>|\"“”`.,;:!?'’
 
 
 def mrkdwn(text: str, limit: int) -> str:
-    """Return a text in Slack's markup, of at most `limit` UTF-16 units.
+    """Return text in Slack's markup, of at most `limit` UTF-16 units.
 
     Web addresses become links, and all other characters are shown unchanged.
     """
@@ -31,17 +31,17 @@ def mrkdwn(text: str, limit: int) -> str:
 
 
 def plain(text: str, limit: int) -> str:
-    """Return a text without markup: one line of at most `limit` UTF-16 units."""
+    """Return text without markup: one line of at most `limit` UTF-16 units."""
     return _cut(" ".join(readable(text).split()), limit)
 
 
 def mrkdwn_line(text: str, limit: int) -> str:
-    """Return a text in Slack's markup, on one line of at most `limit` UTF-16 units."""
+    """Return text in Slack's markup, on one line of at most `limit` UTF-16 units."""
     return mrkdwn(" ".join(text.split()), limit)
 
 
 def is_visible(text: str) -> bool:
-    """Return whether a text has a visible character: Slack refuses texts without one."""
+    """Return whether text has a visible character: Slack refuses text without one."""
     return any(char.isprintable() and not char.isspace() for char in text)
 
 

@@ -2,7 +2,7 @@
 
 The apps of Teams read texts as Markdown in different ways, and some show the backslash of an
 escaped mark. So nothing is escaped. Marks that style letters are replaced by similar characters.
-Parts of links, tags and entities are separated by the invisible U+034F. In web addresses, which
+Parts of links, tags and entities are separated by the invisible U+034F. In URLs, which
 people copy, all marks are percent-encoded.
 https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format
 """
@@ -17,7 +17,7 @@ from urllib.parse import quote
 SEPARATOR = "\u034f"  # combining grapheme joiner
 SIMILAR_CHARACTERS = {"*": "\u2217", "_": "\u02cd", "`": "\u02cb", "~": "\u223c"}
 _URL = re.compile(r"https?://[^\s<>\"]+")
-_END = ".,;:!?'*`)]"  # characters that end a sentence, not the web address in it
+_END = ".,;:!?'*`)]"  # characters that end a sentence, not the URL in it
 _IN_URL = re.compile(r"[*_`~()\[\]\\]")
 _MARK = re.compile(r"[*_`~\[\]()\\<>&]")
 # marks of lists, headings, rules, tables and code at the start of a line
@@ -25,7 +25,7 @@ _LINE_MARK = re.compile(r"(?m)^(?=[ \t#+=|-]|[0-9]+[.)])")
 
 
 def escape_text(text: str) -> str:
-    """Return Markdown that shows a text unchanged, with its line breaks."""
+    """Return Markdown that shows text unchanged, with its line breaks."""
     pieces = []
     start = 0
     for match in _URL.finditer(text):
@@ -49,7 +49,7 @@ def cost(char: str) -> int:
 
 
 def size(text: str) -> int:
-    """Return the number of bytes of a text in JSON, without the quotation marks."""
+    """Return the number of bytes of text in JSON, without the quotation marks."""
     return len(json.dumps(text, ensure_ascii=False).encode()) - 2
 
 

@@ -44,7 +44,7 @@ INCOMPLETE = "The URL is not complete. Copy all of it, from https:// to the end 
 
 
 def parse_workflow_id(url: str) -> str:
-    """Return the ID of the workflow in a URL, 32 hexadecimal digits; '' if there is none.
+    """Return the ID of the workflow in a URL, 32 hexadecimal digits, or '' if there is none.
 
     The ID is not secret.
     """
@@ -53,7 +53,7 @@ def parse_workflow_id(url: str) -> str:
 
 
 def url_error(url: str, other_host: str) -> str:
-    """Return the error of an invalid URL with its remedy; '' for a valid one."""
+    """Return the error of an invalid URL with its remedy, or '' for a valid one."""
     try:
         parts = urlsplit(url)
         is_safe = (

@@ -93,7 +93,7 @@ def error(code: str) -> SendError:
 
 
 def posting_problem(member: Mapping[str, Any]) -> str:
-    """Return the code of the reason why a member cannot post in a chat; '' if it can.
+    """Return the code of the reason why a member cannot post in a chat, or '' if it can.
 
     `member` is the result of getChatMember.
     """

@@ -384,9 +384,9 @@ class Telegram(WebhookReceiver):
 
 
 def _answer_click(request: WebhookRequest, sentence: str) -> tuple[str, str]:
-    """Return a response that answers a click of a button; an empty one for other updates.
+    """Return a response to a click of a button, or an empty one for other updates.
 
-    Telegram shows a spinner on the button until the click is answered. A method call in the
+    Telegram shows a spinner on the button until the bot responds to the click. A method call in the
     response saves a request.
     """
     query = click_id(parse_update(request))

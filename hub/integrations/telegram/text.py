@@ -30,7 +30,7 @@ SHORT = 24  # characters of a button that shares its row with another one
 MAX_TOKEN_LENGTH = 64  # bytes of callback_data
 BETWEEN_BLOCKS = 2  # line feeds
 
-Run = tuple[str, str]  # a tag, '' for none, and the text in it
+Run = tuple[str, str]  # a tag, or '' if there is none, and the text in it
 
 
 def html(message: Outbound) -> str:
@@ -75,7 +75,7 @@ def units(char: str) -> int:
 def _runs(message: Outbound) -> list[Run]:
     full_text = card_text(message.text, message.card)
     separators = 0
-    if message.card is not None:  # blanks and line feeds
+    if message.card is not None:  # spaces and line feeds
         separators = 4 * BETWEEN_BLOCKS + 2 * len(full_text.facts) + len(full_text.notes)
     fitted = fit_card_text(full_text, MAX_LENGTH - separators, units)
     blocks = [block for block in _blocks(fitted) if block]

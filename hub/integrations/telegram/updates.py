@@ -66,7 +66,7 @@ def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
 
 
 def _chat(update: Mapping[str, Any], name: str) -> str:
-    """Return the ID of the chat in a part of an update; "" if there is none."""
+    """Return the ID of the chat in a part of an update, or "" if there is none."""
     return _id(_part(_part(update, name), "chat"))
 
 
@@ -79,12 +79,12 @@ def _describe(update: Mapping[str, Any]) -> str:
 
 
 def click_id(update: Mapping[str, Any]) -> str:
-    """Return the ID of a button click that must be answered, '' if there is none."""
+    """Return the ID of a button click that needs a response, or '' if there is none."""
     return _text(_part(update, "callback_query"), "id")
 
 
 def clicked_value(update: Mapping[str, Any]) -> str:
-    """Return the value of the clicked button, '' if there is none."""
+    """Return the value of the clicked button, or '' if there is none."""
     return _text(_part(update, "callback_query"), "data")
 
 
@@ -215,7 +215,7 @@ def _read_membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None
 
 
 def post_id(message: Mapping[str, Any]) -> str:
-    """Return the provider ID of a message, `<chat>/<message>`; '' if it has none.
+    """Return the provider ID of a message, `<chat>/<message>`, or '' if it has none.
 
     Telegram numbers messages within a chat.
     """

@@ -18,7 +18,7 @@ MANY = 20  # pending updates that suggest a slow hub
 
 
 def find_url_error(webhook_url: str, *, stand_in: bool) -> str:
-    """Return a sentence with the reason why Telegram would not send to a URL; '' if it would.
+    """Return a sentence with the reason why Telegram would not send to a URL, or '' if it would.
 
     Pass `stand_in` if the API is a simulator or a proxy instead of Telegram itself.
     """
@@ -98,7 +98,7 @@ def describe(info: Mapping[str, Any], bot: str, webhook_url: str) -> str:
 
 
 def _describe_last_error(info: Mapping[str, Any]) -> str:
-    """Return the last error of a delivery, in Telegram's words, and its remedy; '' if none."""
+    """Return the last error of a delivery, in Telegram's words, and its remedy, or '' if none."""
     message = str(info.get("last_error_message") or "").strip().rstrip(".")
     if not message:
         return ""

@@ -68,7 +68,7 @@ def explain(code: str) -> Problem | None:
 
 
 def create_error(code: str) -> SendError | None:
-    """Return the error for a call that was refused with a code; None for an unknown code."""
+    """Return the error for a call that was refused with a code, or None for an unknown code."""
     return _cached_error(code) if code in catalog() else None
 
 

@@ -32,7 +32,7 @@ OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
 MAX_FILE_SIZE = 16 * 1024 * 1024  # bytes
 HOPS = 4
 MAX_NAME_LENGTH = 200  # characters of a person's name or ID
-# a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
+# a business-scoped user ID, such as US.13491208655302741918: a country, a dot, letters and digits
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
 # numbers that replace a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a
 # keypad https://help.twilio.com/articles/223179988

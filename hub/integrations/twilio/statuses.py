@@ -61,19 +61,19 @@ def read_status(request: WebhookRequest) -> StatusUpdate:
 
 
 def explain_code(code: str) -> str:
-    """Return the cause of a code in a sentence; "" for an unknown code."""
+    """Return the cause of a code in a sentence, or "" for an unknown code."""
     known = explain(code) if code else None
     return known.text if known else ""
 
 
 def segment_count(text: Any) -> int | None:
-    """Return the number of segments; None while Twilio does not know it, and reports "0"."""
+    """Return the number of segments, or None while Twilio does not know it, and reports "0"."""
     number = str(text or "")
     return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None
 
 
 def parse_price(amount: Any, currency: Any) -> Price | None:
-    """Return the price of a message; None if Twilio does not report it."""
+    """Return the price of a message, or None if Twilio does not report it."""
     number = str(amount)
     is_amount = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
     if not is_amount or not re.fullmatch("[A-Z]{3}", str(currency)):

@@ -52,7 +52,7 @@ def fit_text(
 
 
 def refuse_too_long(cls: type[Integration], text: str) -> None:
-    """Raise Refused if a text is longer than the provider accepts."""
+    """Raise Refused if text is longer than the provider accepts."""
     length = cls.length_of(text)
     if length > cls.max_length:
         reason = (

@@ -168,7 +168,8 @@ def _delete(ids: list[str]) -> None:
 def attached_files(
     cls: type[Integration], *, url: str, file_id: str, source_id: str | None, test: bool | None
 ) -> list[dict[str, Any]]:
-    """Return what a message stores about its attached file, if any: a URL, or a stored file.
+    """Return the attachment fields that a message stores: a URL or a stored file; empty without an
+    attachment.
 
     Raises Refused, NotFound.
     """

@@ -149,7 +149,7 @@ def fill_mapped(
     values: Mapping[str, Any],
     cls: type[Integration] = Integration,
 ) -> FilledTemplate | None:
-    """Return the approved template that is mapped to `name`, filled; None if there is none.
+    """Return the approved template that is mapped to `name`, filled, or None if there is none.
 
     Falls back from pt-BR to pt to HUB_LOCALE to en, and finally to en-US. The title is shortened to
     what the integration `cls` accepts. Raises TooLong.

@@ -34,7 +34,7 @@ class TemplateText:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A subject and a text, and the template version that they were made from."""
+    """A subject and text, and the template version that they were made from."""
 
     version_id: str
     subject: str
@@ -90,7 +90,7 @@ def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
 
 def _newest_version(name: str, channel: str, locale: str) -> TemplateText:
     by_locale = cached(("wordings", name, channel), lambda: _versions(name, channel))
-    # channels for people use the SMS text unless they have a text of their own
+    # channels for people use the SMS text unless they have text of their own
     if not by_locale and channel in WRITTEN_CHANNELS:
         by_locale = cached(("wordings", name, Channel.SMS), lambda: _versions(name, Channel.SMS))
     for candidate in locale_fallbacks(locale):

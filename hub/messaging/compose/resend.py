@@ -41,7 +41,7 @@ def resend(message_id: str) -> Message:
 
 
 def _check_state(message: Message) -> None:
-    """Raise Conflict unless a message is final or its outcome unknown."""
+    """Raise Conflict unless the message has a final status or an unknown outcome."""
     if unreadable_rows.find_entry("messages", message.id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or Status.read(message.status) == Status.UNKNOWN):

@@ -1,4 +1,4 @@
-"""Find the text that recipients received: a provider's template has a text of its own."""
+"""Find the text that recipients received: a provider's template has text of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SentText:
     """
 
     name: str
-    template: str  # its text with placeholders; '' if unknown
+    template: str  # its text with placeholders, or '' if unknown
 
     def filled(self, content: Mapping[str, Any]) -> str:
         """Return the text that the recipient read; the hub's own text if the template is unknown.

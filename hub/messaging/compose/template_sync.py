@@ -93,7 +93,7 @@ def _postpone(connection_id: str, pause: timedelta) -> None:
 def unsendable_templates() -> list[tuple[ProviderTemplate, Connection]]:
     """Return mapped templates that can no longer be sent, with their connections.
 
-    They are not approved any more, or have other variables than the mapping.
+    They are no longer approved, or have other variables than the mapping.
     """
     rows = db.session.execute(
         select(ProviderTemplate, Connection, TemplateMapping)

@@ -121,7 +121,9 @@ def _version() -> str:
 
 
 def _last_checked_id() -> str | None:
-    """Return the id of the last checked contact, '' before the first, None if all are checked."""
+    """Return the ID of the last checked contact, '' before the first, or None if all are
+    checked.
+    """
     row = db.session.get(Setting, SETTING, populate_existing=True)
     if row is None or row.value.get("version") != _version():
         return ""

@@ -42,7 +42,7 @@ def link_chat(
 def chats_of(
     people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the chats of people: for each person, connection id to the chat's address.
+    """Return the chats of people: for each person, connection ID to the chat's address.
 
     `people` maps each person to addresses by kind. People may share an address, such as an office's
     number, so a chat belongs to a person only if all of the person's addresses lead to it.

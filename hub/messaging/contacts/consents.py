@@ -188,7 +188,7 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
 
 
 def _moment_to_compare(line: Mapping[str, str]) -> str | None:
-    """Return the time of a line in UTC, '' for now; None for a line that was exported.
+    """Return the time of a line in UTC, or '' for now, or None for a line that was exported.
 
     Exported lines keep the order of the consent history, which decides between equal times. Raises
     Refused.

@@ -1,6 +1,6 @@
-"""Link contacts that are one person, such as a number and a provider's own id.
+"""Link contacts that are one person, such as a number and a provider's own ID.
 
-Opt-outs, consents and session windows of each apply to the other. Links are not transitive: the id
+Opt-outs, consents and session windows of each apply to the other. Links are not transitive: the ID
 of a person who changed numbers is linked to both numbers, but these are not linked to each other.
 """
 
@@ -48,7 +48,7 @@ def link_contacts(contact_id: str, other_id: str, callback_id: str | None) -> No
 def link_provider_id(
     contact_id: str, address: str, external_id: str, callback_id: str | None, *, test: bool
 ) -> None:
-    """Link a contact to the provider's id that the same webhook states for the person, if any."""
+    """Link a contact to the provider's ID that the same webhook states for the person, if any."""
     if external_id and external_id != address:
         link_contacts(
             contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, callback_id
@@ -57,7 +57,8 @@ def link_provider_id(
 
 @transaction
 def unlink_contacts(link_id: str) -> None:
-    """Separate two linked contacts: what applies to one no longer applies to the other.
+    """Separate two linked contacts, so that opt-outs and consents of one no longer apply to the
+    other.
 
     Raises NotFound.
     """

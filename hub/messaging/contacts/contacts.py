@@ -69,7 +69,7 @@ def contacts_for(
 def _find(
     keys_by_address: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
 ) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
-    """Return the id, encrypted name, time zone and erasure of contacts, by key of the normal form.
+    """Return the ID, encrypted name, time zone and erasure of contacts, by key of the normal form.
 
     Contacts under another form of their address are merged first.
     """

@@ -36,7 +36,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # A spreadsheet may treat a cell as a formula if it begins with one of these signs, in any width,
-# after blanks, quotes, invisible characters and control characters.
+# after spaces, quotes, invisible characters and control characters.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _SIGNS = "=＝﹦⁼₌+＋﹢⁺₊\\-－﹣−⁻₋@＠﹫"
 _SKIPPED = "\\s'\"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
@@ -320,7 +320,7 @@ def _check_quotes(
 def _looks_like_line(
     text: str, names: Sequence[str], delimiter: str, required: Sequence[str]
 ) -> bool:
-    """Return whether a text has the required cells of a line, and an address.
+    """Return whether text has the required cells of a line, and an address.
 
     The last cells of a line may be missing.
     """
@@ -353,7 +353,7 @@ def _guard(cell: str) -> str:
 
 
 def _change_before_signs(cell: str, change: Callable[[str], str]) -> str:
-    """Apply `change` to the separators, and the blanks after them, before a formula's sign."""
+    """Apply `change` to the separators, and the spaces after them, before a formula's sign."""
 
     def replacement(match: re.Match[str]) -> str:
         separators, sign = match.groups()

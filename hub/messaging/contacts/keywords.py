@@ -1,6 +1,6 @@
 """Recognize texts that opt out, opt in, or ask for help. docs/opt-outs.md describes the grammar.
 
-Only the words of a text count: case, accents, punctuation, emoji and blanks make no difference. A
+Only the words count: case, accents, punctuation, emoji and spaces make no difference. A
 text opts out if it consists of opt-out phrases and polite words. Opt-ins are matched more strictly,
 because a wrong one would send messages to a person who opted out.
 """
@@ -78,7 +78,7 @@ LONGEST_TEXT = 10_000  # characters; no channel delivers longer texts
 
 
 class Keyword(StrEnum):
-    """The request that a text makes."""
+    """The request in a message, such as STOP."""
 
     STOP = "stop"
     START = "start"
@@ -86,7 +86,7 @@ class Keyword(StrEnum):
 
 
 def fold_text(text: str) -> str:
-    """Return the words of a text, separated by blanks, without case and accents.
+    """Return the words of text, separated by spaces, without case and accents.
 
     Hyphens and apostrophes separate words.
     """
@@ -107,7 +107,7 @@ def spellings(phrase: str) -> frozenset[str]:
 def keyword_of(
     text: str, stop: Collection[str] = (), start: Collection[str] = (), help_: Collection[str] = ()
 ) -> Keyword | None:
-    """Return the request that a text makes, or None.
+    """Return the request in a message, or None.
 
     `stop`, `start` and `help_` are the `spellings` of further phrases.
     """
@@ -160,7 +160,7 @@ def _request_of_phrase(
 
 
 def _is_plain_opt_in(text: str, start: Collection[str]) -> bool:
-    """Return whether a text is one opt-in word, surrounded only by blanks, quotation marks, full
+    """Return whether text is one opt-in word, surrounded only by spaces, quotation marks, full
     stops and `!`.
     """
     visible = unicodedata.normalize(
@@ -180,9 +180,9 @@ def _is_plain_opt_in(text: str, start: Collection[str]) -> bool:
 AROUND_START = "\"'“”„‟‘’‚‛«»‹›「」『』.!。！¡…` \t\r\n"
 
 
-# ── Words of a text ───────────────────────────────────────────────────────────────────────────────
+# ── Words ───────────────────────────────────────────────────────────────────────────────────────
 def _words(text: str, joint: str) -> str:
-    """Return the words of a text, separated by blanks.
+    """Return the words of text, separated by spaces.
 
     `joint` replaces hyphens and apostrophes: a blank to separate the words, or '' to join them.
     """

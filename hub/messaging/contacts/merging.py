@@ -46,7 +46,7 @@ def merge_contacts(kind: str, address: str, keys: Sequence[bytes]) -> None:
 
 
 def duplicate_pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
-    """Return the ids of contacts that `merge_contacts` would merge: each duplicate, its target."""
+    """Return the IDs of contacts that `merge_contacts` would merge: each duplicate, its target."""
     pairs = []
     for contacts in _duplicate_groups(kind, keys):
         target = _choose_target(contacts, keys[0])
@@ -88,7 +88,9 @@ def _duplicate_groups(kind: str, keys: Sequence[bytes]) -> list[list[Contact]]:
 
 
 def _choose_target(rows: Sequence[Contact], key: bytes) -> Contact:
-    """Return the contact of the normal form, else the oldest not erased, else the oldest."""
+    """Return the contact to keep: that of the normal form, or the oldest not erased, or the
+    oldest.
+    """
     return min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
 
 

@@ -94,7 +94,7 @@ def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> b
 
 
 def source_id_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
-    """Return the id of the source whose slug a line names; None for all sources.
+    """Return the ID of the source whose slug a line names, or None for all sources.
 
     Raises Refused.
     """

@@ -23,7 +23,7 @@ OBJECTION = "objection"
 
 @dataclass(frozen=True)
 class OptOut:
-    """The reason why a person receives no messages on a channel, '' for every channel.
+    """The reason why a person receives no messages on a channel, or '' for every channel.
 
     `reason` is that of a suppression, or OBJECTION. `contact_id` is '' if the address has no
     contact.

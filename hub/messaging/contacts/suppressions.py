@@ -33,7 +33,7 @@ REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", "keyword")
 
 @dataclass(frozen=True)
 class AddressOptOut:
-    """A suppression with its address, '' if that was erased or never stored."""
+    """A suppression with its address, or '' if that was erased or never stored."""
 
     row: Suppression
     address: str

@@ -1,1 +1,1 @@
-"""The inbox: what people send, their opt-outs, and conversations."""
+"""The inbox: received messages, opt-outs and conversations."""

@@ -21,7 +21,7 @@ def describe_content(content: Fields) -> str:
 
 
 def coordinates(content: Fields) -> str:
-    """Return the coordinates of a location, such as `39.7684,-86.1581`; "" if it has none."""
+    """Return the coordinates of a location, such as `39.7684,-86.1581`, or "" if it has none."""
     latitude = content.get("latitude")
     longitude = content.get("longitude")
     if content.get("kind") != ContentKind.LOCATION:

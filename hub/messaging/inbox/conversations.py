@@ -33,8 +33,8 @@ COUNT_TO = 1000
 class ConversationSummary:
     """A conversation with its contact and connection.
 
-    `has_window`: the provider allows free text only until `window_closes_at`; None if the window is
-    closed.
+    `has_window`: the provider allows free text only until `window_closes_at`, or None if the window
+    is closed.
     """
 
     row: Conversation

@@ -111,7 +111,7 @@ def _provider_name(inbound: base.Inbound, origin: Origin) -> str:
 
 
 def _find_sender(inbound: base.Inbound, receiver: ConnectionInfo) -> Recipient | None:
-    """Return the contact who sent a message; None for an unknown sender.
+    """Return the contact who sent a message, or None for an unknown sender.
 
     Raises Refused if the message has no content either.
     """

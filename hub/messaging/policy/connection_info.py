@@ -28,7 +28,7 @@ CONNECTION_COLUMNS = (
 
 
 def read_connections(connection_ids: Collection[str]) -> list[ConnectionInfo]:
-    """Return connections in the order of their ids, archived ones last."""
+    """Return connections in the order of their IDs, archived ones last."""
     if not connection_ids:
         return []
     return [ConnectionInfo(*row) for row in read(_BY_ID, ids=list(connection_ids))]

@@ -1,6 +1,6 @@
 """Find contacts that are linked to others, because they are one person.
 
-Opt-outs, consents and session windows of each apply to the other. Links are not transitive: the id
+Opt-outs, consents and session windows of each apply to the other. Links are not transitive: the ID
 of a person who changed numbers is linked to both numbers, but these are not linked to each other.
 """
 
@@ -35,7 +35,7 @@ def linked_contacts(contact_ids: Collection[str]) -> dict[str, list[Linked]]:
 
 
 def with_linked(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[str]:
-    """Return the ids of these contacts and of those that they are linked to."""
+    """Return the IDs of these contacts and of those that they are linked to."""
     own_ids = set(ids)
     return own_ids | {other.id for contact_id in own_ids for other in links.get(contact_id, ())}
 

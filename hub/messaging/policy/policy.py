@@ -57,7 +57,7 @@ class PolicyQuestion:
     exempt: bool = False  # it confirms an opt-out, or explains how to opt out
     manual: bool = False  # a user of the hub chose to send it now
     posted: bool = False  # a post for a team, to which rules about people do not apply
-    instead_of: str | None = None  # the id of the failed message that it replaces
+    instead_of: str | None = None  # the ID of the failed message that it replaces
     source_id: str | None = None  # None: an admin's message; the rules of every source apply
 
 
@@ -65,8 +65,8 @@ class PolicyQuestion:
 class PolicyDecision:
     """The decision about a message.
 
-    `code` is the rule that forbids it, '' if none does. `until` is when it may be sent, None for
-    now.
+    `code` is the rule that forbids it, or '' if none does. `until` is when it may be sent, or None
+    for now.
     """
 
     code: str = ""
@@ -75,7 +75,7 @@ class PolicyDecision:
 
 
 def sender_key(connection: ConnectionInfo) -> str:
-    """Return the sender that a connection's opt-outs apply to, or the connection's id without one.
+    """Return the sender that a connection's opt-outs apply to, or the connection's ID without one.
 
     It is never '', which means every sender.
     """
@@ -171,8 +171,8 @@ class Policy:
     def spend(self, question: PolicyQuestion, text: str) -> tuple[str, Decimal | None]:
         """Add the cost of a message, unless a limit forbids it.
 
-        Return the code of the limit, '' if none forbids it, and the estimate. The estimate is None
-        if messages have no price.
+        Return the code of the limit, or '' if none forbids it, and the estimate. The estimate is
+        None if messages have no price.
         """
         if not self.rules.has_prices:
             return "", None
@@ -296,9 +296,9 @@ def _integration_of(connection: ConnectionInfo) -> type[Integration] | None:
 def lock_capped(connection_ids: Iterable[str]) -> frozenset[str]:
     """Lock those of some connections whose limits depend on earlier messages, and return them.
 
-    Other processes cannot claim messages of these connections meanwhile. Call it before any message
-    is locked; the connections are locked in the order of their ids. Their rules may have been read
-    up to a second ago.
+    Other processes cannot claim messages of these connections in the meantime. Call it before any
+    message is locked; the connections are locked in the order of their IDs. Their rules may have
+    been read up to a second ago.
     """
     capped = sorted(cached(("capped",), _capped_connections).intersection(connection_ids))
     return frozenset(row_id for (row_id,) in read(_LOCK, ids=capped)) if capped else frozenset()

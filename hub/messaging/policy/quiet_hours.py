@@ -1,4 +1,4 @@
-"""Compute quiet hours in the recipient's own time zone, and when they end. Pure functions."""
+"""Compute quiet hours in the recipient's own time zone, and when they end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class QuietHours:
         return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
 
     def next_allowed(self, moment: datetime, zones: Collection[str]) -> datetime | None:
-        """Return the first moment outside the quiet hours of all zones; None if that is now.
+        """Return the first moment outside the quiet hours of all zones, or None if that is now.
 
         If there is none within AHEAD, the end of that time is returned.
         """
@@ -61,7 +61,7 @@ class QuietHours:
 
 
 def recipient_zones(time_zone: str, address: str) -> tuple[str, ...]:
-    """Return the possible time zones of a recipient: the stored one, else those of the number."""
+    """Return the recipient's possible time zones: the stored zone, or the zones of the number."""
     return (time_zone,) if _zone(time_zone) else phones.time_zones(address)
 
 

@@ -1,4 +1,4 @@
-"""Sending rules of a connection: consent, countries, limits, prices and quiet hours. Pure."""
+"""Sending rules of a connection: consent, countries, limits, prices and quiet hours."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def validate_rules(rules: Rules) -> Rules:
 
 
 def parse_countries(text: str) -> frozenset[str]:
-    """Parse country codes separated by commas, blanks or lines. Raises Refused."""
+    """Parse country codes separated by commas, spaces or lines. Raises Refused."""
     return frozenset(
         _parse_country(word, "countries") for word in re.split(r"[\s,;]+", text) if word
     )

@@ -15,7 +15,7 @@ from hub.messaging.send.rate_limit import RateState
 OPENS_AT = 5  # outages in a row
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0  # seconds before a probe: doubled each time, with jitter
-# as long as a call may take; after that its worker is gone, and another may probe
+# the maximum duration of a call; after that, another worker may probe
 PROBE = timedelta(seconds=60)
 # concurrent calls after an outage until the first response, so that few outcomes are unknown
 CAUTIOUS = 8

@@ -184,7 +184,9 @@ def _claim(
 
 
 def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> Integration | None:
-    """Return the integration of a connection; None while its rules or settings do not allow it."""
+    """Return the integration of a connection, or None while its rules or settings do not
+    allow it.
+    """
     rules = rules_of(connection)
     if isinstance(rules, UnreadableRules):
         connection_pause.pause_connection(connection.id, UNREADABLE_RULES)
@@ -223,7 +225,7 @@ def _create_integration(connection_id: str) -> Integration | None:
 def _begin(
     row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _Claiming
 ) -> Claim | None:
-    """Begin the call of a message, or end the message, or let it wait."""
+    """Start the call of a message, or end or postpone the message."""
     moment = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
@@ -261,7 +263,7 @@ class _End(NamedTuple):
 def _end_of(
     row: MessageRow, details: SendDetails, decision: PolicyDecision, moment: datetime
 ) -> _End | None:
-    """Return how a message ends because of what is stored; None when it may be sent."""
+    """Return the final status of a message that must not be sent, or None if it can be sent."""
     if row.stop_reason:
         return _End(Status.CANCELED, "stopped", why=row.stop_reason)
     if details.asks_until is not None and details.asks_until <= moment:
@@ -278,7 +280,7 @@ def _end_of(
 def _wait(
     row: MessageRow, code: str, word: str, until: datetime, batch: MessageBatch, why: str = ""
 ) -> None:
-    """Let a message wait, and record the reason once."""
+    """Postpone a message, and record the reason once."""
     if row.code != code:
         batch.record_fact(row, word, reason=why)
     row.due_at = until
@@ -286,7 +288,7 @@ def _wait(
 
 
 def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Outbound | None:
-    """Open a message's content; None if it needs free text, which is not allowed now.
+    """Open a message's content, or None if it needs free text, which is not allowed now.
 
     Raises DecryptionError.
     """
@@ -302,7 +304,9 @@ def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Out
 def _end_without_call(
     row: MessageRow, outbound: Outbound, question: PolicyQuestion, policy: Policy
 ) -> _End | None:
-    """Return how a message ends that cannot be sent as it is, or that exceeds a spending limit."""
+    """Return the final status of a message that cannot be sent unchanged or exceeds a spending
+    limit; None otherwise.
+    """
     if row.edits_id and not (outbound.edits or outbound.reply_to):
         return _End(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
     if media.is_file_missing(outbound.files):

@@ -77,7 +77,8 @@ def hold_back(
 
 
 def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
-    """Return the error that counts for a message.
+    """Return the error to apply to a message: a refused team destination is not an opted-out
+    recipient.
 
     A team's destination that is refused is no recipient who opted out.
     """
@@ -181,9 +182,9 @@ def _release(connection_id: str, contact_id: str) -> None:
 
 
 def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None:
-    """Reopen a destination because the connection is its member again.
+    """Reopen a destination because the app was added to it again.
 
-    An older notice of the opposite may arrive late, and then changes nothing.
+    A late notice of an earlier removal changes nothing.
     """
     reopen_destination(connection_id, [contact_id], at)
     if db.session.get(PausedDestination, (connection_id, contact_id)) is None:

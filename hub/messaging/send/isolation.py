@@ -31,7 +31,7 @@ PAUSE = 30.0  # seconds until a connection whose own row fails is tried again
 
 
 class Turn(Protocol):
-    """Makes one turn in a transaction.
+    """Run one turn in a transaction.
 
     `only` limits it to one message, and `apart` records outcomes one by one.
     """
@@ -49,7 +49,7 @@ class Turn(Protocol):
 
 @dataclass(frozen=True)
 class Isolation:
-    """Makes the parts of a turn that failed as a whole."""
+    """Run the parts of a failed turn separately."""
 
     turn: Turn
 

@@ -1,5 +1,5 @@
-"""Files that others serve, checked right before a message is sent: what the provider would
-stumble over is known first.
+"""Check files on other servers before a message is sent, so that the provider does not
+reject it.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ UNREACHABLE = "media_unreachable"
 MOST_HOPS = 3
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0
-# seconds after which nothing more is asked: the call itself must end before the message's lease
+# maximum seconds for all requests, because the call must end before the message's lease
 BUDGET = 8.0
 REDIRECTS = (301, 302, 303, 307, 308)
-GET_ONLY = (403, 404, 405, 501)  # what servers say to HEAD that would answer GET
+GET_ONLY = (403, 404, 405, 501)  # statuses of HEAD requests that may succeed with GET
 
 
 def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHttpClient) -> None:
-    """Make sure that each file is there, of a type that is taken, and not too large.
+    """Check that each file exists, has a supported type and is within its size limit.
 
-    `limits` has the most bytes of each type.
+    `limits` maps content types to maximum sizes in bytes.
 
-    Raises FileRefused, or FileMissing where it may get better.
+    Raises FileRefused, or FileMissing if a retry may succeed.
     """
     until = time.monotonic() + BUDGET
     for url in urls:
         try:
             _look_at(url, limits, http, until)
-        except ValueError:  # of urllib, or urllib3: no port is that large, no host is written so
+        except ValueError:  # raised by urllib or urllib3 for an invalid port or host
             raise FileRefused(
                 "The address of the file, or one that it redirects to, is not valid.",
                 "media_not_allowed",
@@ -76,12 +76,12 @@ def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, unti
 def _follow(
     method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
 ) -> tuple[ProviderResponse, str]:
-    """Request an address and follow its redirects. None may lead into a private network."""
+    """Request a URL and follow its redirects, never into a private network."""
     for _ in range(MOST_HOPS + 1):
         if time.monotonic() > until:
             raise FileMissing("The address of the file responds too slowly.", UNREACHABLE)
         try:
-            # counted to the largest there is: the type is not known before
+            # read up to the largest limit, because the type is not known yet
             response = http.request(
                 method,
                 url,
@@ -90,7 +90,7 @@ def _follow(
                 count_to=max(limits.values()),
             )
         except AddressNotAllowed:
-            # the error's own text is for operators: it would describe the network to a stranger
+            # the original error is for operators and would reveal the network
             raise FileRefused(
                 "The address of the file is not https, or not on the public internet.",
                 "media_not_allowed",

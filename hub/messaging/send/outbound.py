@@ -22,13 +22,14 @@ from hub.models import Message, Recipient
 
 @dataclass(frozen=True, slots=True)
 class SendDetails:
-    """The recipient, the sealed content and the limits of a message, read beside its row."""
+    """The recipient, encrypted content and limits of a message, read together with its row."""
 
     recipient: Recipient
     erased: bool
     content: bytes | None
     bulk: bool = False
-    asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
+    # when the signing request expires, for messages that ask to sign
+    asks_until: datetime | None = None
 
 
 def outbound_of(
@@ -39,8 +40,8 @@ def outbound_of(
     *,
     free: bool = True,
 ) -> Outbound | None:
-    """Return what to hand to the integration: its text where that is `free`, else its approved
-    template, or None if it has none.
+    """Build the outbound message for the integration: free text if `allow_free_text`, otherwise the
+    approved template, or None if there is none.
 
     Raises DecryptionError.
     """
@@ -83,7 +84,7 @@ def outbound_of(
 
 @lru_cache(maxsize=256)
 def status_address(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
-    """Return the address that is sent with each message for its status callbacks.
+    """Return the status callback URL that is sent with each message.
 
     Returns "" when the integration declares no `status_path`, and when the public URL is on this
     machine and the provider, at `api_urls`, is not: it could not call back, and would refuse the

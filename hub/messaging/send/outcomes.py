@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
-# with nine pauses, the last of four minutes: by then the file is available or missing for good
+# nine pauses, the last one of four minutes; by then the file is available or permanently missing
 FILE_TRIES = 10
 # within a minute, because newer posts of the thread wait; the next edit repeats this one's change
 EDIT_TRIES = 6
@@ -192,9 +192,10 @@ def _apply_error(
 
 
 def _wait_for_provider(row: MessageRow, error: SlowDown | Unreachable, batch: MessageBatch) -> None:
-    """Let a message wait for its provider. This does not count as a try.
+    """Postpone a message until its provider accepts requests again. This does not count as an
+    attempt.
 
-    The throttle of the sender decides when sending goes on.
+    The throttle of the sender decides when sending continues.
     """
     seconds = asked_pause(error.retry_after)
     if isinstance(error, Unreachable):
@@ -284,7 +285,7 @@ def _pause(times: int, longest: float) -> float:
 
 
 def requeue_message(row: MessageRow, due_at: datetime, batch: MessageBatch, code: str = "") -> None:
-    """Queue a message for another try, unless it was stopped meanwhile."""
+    """Queue a message for another try, unless it was stopped in the meantime."""
     if row.stop_reason:
         batch.end_message(row, Status.CANCELED, "stopped", reason=row.stop_reason)
     else:

@@ -1,6 +1,4 @@
-"""Problems of enabled senders for people to read: a provider that is unreachable or limits the
-rate.
-"""
+"""Find problems of enabled senders for the admin pages: unreachable or rate-limited providers."""
 
 from __future__ import annotations
 
@@ -24,8 +22,8 @@ SLOWED = "slowed"
 
 @dataclass(frozen=True)
 class ProviderProblem:
-    """UNREACHABLE `since` then and probed next at `until`, or SLOWED until then; and the last
-    error, a sentence or more.
+    """A provider problem: UNREACHABLE since `since` with the next probe at `until`, or SLOWED until
+    `until`. `reason` is the last error in sentences.
     """
 
     kind: str
@@ -35,7 +33,7 @@ class ProviderProblem:
 
 
 def problem_of(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
-    """Return the trouble of each connection that has one."""
+    """Return the provider problem of each connection that has one, by connection ID."""
     if not (ids := list(connection_ids)):
         return {}
     found = {}
@@ -50,7 +48,7 @@ def problem_of(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
 
 
 def any_unreachable() -> bool:
-    """Tell whether a provider that is to be sent over is not reached."""
+    """Return whether the provider of any enabled connection is unreachable."""
     return db.session.execute(_UNREACHABLE).first() is not None
 
 
@@ -81,8 +79,8 @@ _UNREACHABLE = (
 
 
 def healthy_since(moment: datetime) -> Select[Any]:
-    """Return a query for the ids of connections whose senders kept nothing waiting since then: what
-    is late lacks a worker.
+    """Return a query for the IDs of connections whose senders have not been limited since `moment`.
+    Messages that are late there need a worker.
     """
     free = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < moment)
     return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, free)
@@ -90,7 +88,7 @@ def healthy_since(moment: datetime) -> Select[Any]:
 
 @transaction
 def try_now(connection: Connection) -> None:
-    """Let the next probe go at once, since the provider was just reached."""
+    """Allow the next probe immediately, because the provider has just responded."""
     open_one = update(Throttle).where(
         Throttle.name == connection.throttle, Throttle.opened_at.is_not(None)
     )

@@ -1,4 +1,4 @@
-"""Provider ids of attempts, read where outcomes bring new ones."""
+"""Read the provider IDs of attempts, to match new outcomes with them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hub.models import Attempt
 
 @dataclass
 class ProviderIds:
-    """Provider ids: who holds each, by connection and id, and which each attempt has."""
+    """Provider IDs of attempts: `attempts_by_id` and `ids_by_attempt`."""
 
     holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     of: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
-    """Return the provider ids that outcomes name, and those of their attempts."""
+    """Read the provider IDs in these outcomes, and those stored for their attempts."""
     known = ProviderIds()
     said = {
         outcome.accepted.provider_id
@@ -43,8 +43,8 @@ def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
 
 
 _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.number)
-# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
-# connection ever sent
+# no IS NOT NULL next to the list: SQLite would prefer it as the index condition, and read every
+# attempt of the connection
 _SAID = Statement(
     _IDS.where(
         Attempt.connection_id.in_(list_param("connections")),

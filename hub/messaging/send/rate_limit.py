@@ -1,9 +1,7 @@
-"""The rate limit of a sender: tokens that refill with time, and a rate that halves when its
-provider asks.
+"""Limit the rate of a sender with a token bucket, and halve the rate when the provider asks.
 
-A sender without a limit needs none of this, until its provider refuses: then it begins from the
-rate that it really had. Everything here is arithmetic on the row of a throttle; `gates` reads and
-writes it.
+A sender without a limit needs no bucket until its provider rate-limits it. It then starts from the
+rate it actually reached. These functions only calculate; `throttle_gate` reads and writes the rows.
 """
 
 from __future__ import annotations
@@ -14,20 +12,20 @@ from datetime import datetime, timedelta
 
 from hub.lib import times
 
-BURST = 1.0  # seconds' worth of tokens that an idle sender saves up,
-SMALLEST_BURST = 4.0  # but so many at least: a quarter of them is one message
-RESERVED = 4  # the bulk lane leaves one in so many tokens to the other lane
-HOLD = 5.0  # seconds to leave a sender alone when its provider does not say how long
-DOUBLES_IN = 10.0  # seconds in which a rate that was halved has recovered
-LOWEST = 0.1  # messages a second, however often it is halved
-# seconds until a sender that waits for a token is looked at in any case: its limit may have been
-# raised
+BURST = 1.0  # seconds of tokens that an idle sender can accumulate
+SMALLEST_BURST = 4.0  # minimum bucket size: one message then uses a quarter of it
+RESERVED = 4  # the bulk lane leaves 1 of every 4 tokens to the other lane
+HOLD = 5.0  # seconds to pause a sender if the provider gives no Retry-After
+DOUBLES_IN = 10.0  # seconds for a halved rate to recover
+LOWEST = 0.1  # minimum messages per second after repeated halving
+# maximum seconds before a sender that waits for a token is checked again, because its limit may
+# have been raised
 LOOK_AGAIN = 1.0
 
 
 @dataclass(slots=True)
 class RateState:
-    """A throttle, as models.Throttle says."""
+    """The rate and circuit state of a sender, read from its `Throttle` row."""
 
     name: str
     epoch: int = 0
@@ -44,7 +42,7 @@ class RateState:
     reason: str = ""
 
     def rest(self, until: datetime) -> None:
-        """Claim nothing until a moment, nor sooner than was said before."""
+        """Postpone the next claim to `until`, unless it is already later."""
         self.ready_at = until if self.ready_at is None else max(self.ready_at, until)
         self.bulk_ready_at = (
             self.ready_at if self.bulk_ready_at is None else max(self.bulk_ready_at, self.ready_at)
@@ -52,7 +50,7 @@ class RateState:
 
 
 def slowed_rate(state: RateState, moment: datetime) -> float | None:
-    """Return the rate that a sender was slowed down to, a second; None once recovered."""
+    """Return the reduced rate in messages per second, or None once it has recovered."""
     if state.rate is None or state.full_rate is None or state.paused_until is None:
         return None
     passed = max(0.0, (moment - state.paused_until).total_seconds())
@@ -61,12 +59,12 @@ def slowed_rate(state: RateState, moment: datetime) -> float | None:
 
 
 def current_limit(state: RateState, per_second: float, moment: datetime) -> float:
-    """Return how many messages a second may go now; 0 is no limit."""
+    """Return the current limit in messages per second; 0 means no limit."""
     return min(filter(None, (per_second, slowed_rate(state, moment))), default=0.0)
 
 
 def refill(state: RateState, rate: float, moment: datetime) -> None:
-    """Add the tokens that came since the last time."""
+    """Add the tokens that accumulated since the last refill."""
     most = _most(rate)
     if state.refilled_at is None:
         state.tokens = most
@@ -78,13 +76,13 @@ def refill(state: RateState, rate: float, moment: datetime) -> None:
 
 
 def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
-    """Return how many messages the tokens are good for."""
+    """Return the number of messages that the available tokens allow."""
     kept = _most(rate) / RESERVED if bulk else 0.0
     return max(0, math.floor(state.tokens - kept + 1e-6))
 
 
 def consume(state: RateState, rate: float, count: int, moment: datetime) -> None:
-    """Take tokens, and note when the next one comes for either lane."""
+    """Spend tokens, and set when each lane can claim again."""
     state.tokens -= count
     state.ready_at, state.bulk_ready_at = (
         moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, LOOK_AGAIN))
@@ -97,7 +95,7 @@ def _most(rate: float) -> float:
 
 
 def hold_until(state: RateState, seconds: float | None, moment: datetime) -> None:
-    """Leave a sender alone for so long as its provider asks; its rate stays."""
+    """Pause a sender for the time its provider asks for. Its rate does not change."""
     until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
     state.paused_until = until if state.paused_until is None else max(state.paused_until, until)
     state.rest(state.paused_until)
@@ -106,16 +104,17 @@ def hold_until(state: RateState, seconds: float | None, moment: datetime) -> Non
 def slow_down(
     state: RateState, epoch: int, had: float, seconds: float | None, moment: datetime
 ) -> None:
-    """Leave a sender alone for so long as its provider asks, and halve its rate.
+    """Pause a sender for the time its provider asks for, and halve its rate.
 
-    `epoch` is that of the refused call's claim: those that began before the rate was halved do not
-    halve it again. `had` is its rate, in messages a second, as far as no limit says it.
+    `epoch` is the epoch of the refused claim: calls claimed before the last halving do not halve
+    the rate again. `measured_rate` is the rate in messages per second to start from if no limit is
+    set.
     """
     rate = slowed_rate(state, moment)
     hold_until(state, seconds, moment)
     if epoch != state.epoch:
         return
-    if rate is None:  # else the same bad time goes on
+    if rate is None:  # otherwise the rate is already reduced
         rate = state.full_rate = had
     state.rate = max(rate / 2, min(LOWEST, had))
     state.epoch = state.epoch + 1

@@ -1,6 +1,6 @@
-"""Messages to one recipient, spaced as their provider asks; those to others go on past them.
+"""Space out messages to one recipient as the provider requires, without delaying other recipients.
 
-What has to wait is postponed, so that it is not looked at again before its turn can come.
+Messages that have to wait are postponed, so that they are not claimed again too early.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from hub.shared import clock_check
 
 T = TypeVar("T")
 
-LOOKED_AT = 200  # messages at once, so that many to one recipient do not hide those to others
-KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
+# messages read at once, so that many messages to one recipient do not block the others
+LOOKED_AT = 200
+KEPT = timedelta(minutes=10)  # how long rows are kept after `next_at` has passed
 
 
 class RecipientPacing:
@@ -41,13 +42,13 @@ class RecipientPacing:
     def choose(
         self, found: Sequence[tuple[MessageRow, T]], most: int, batch: MessageBatch
     ) -> list[tuple[MessageRow, T]]:
-        """Return the messages that may go now, `most` at most; the others of their recipients are
-        postponed.
+        """Return up to `limit` messages that can be sent now, and postpone the others to the same
+        recipients.
         """
         self._read({row.contact_id for row, _ in found} - self._next.keys())
         going: list[tuple[MessageRow, T]] = []
-        clocks = now() - self._moment  # messages are due by our clock
-        # of those that came due together, the one that was there first
+        clocks = now() - self._moment  # due times use the local clock, `_moment` the database's
+        # of messages due at the same time, the oldest first
         for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
             free = self._next.get(row.contact_id, self._moment)
             if free > self._moment:
@@ -61,7 +62,7 @@ class RecipientPacing:
         return going
 
     def write(self) -> None:
-        """Write down who was written to."""
+        """Store the next allowed send time of each recipient that was chosen."""
         if self._gone:
             rows = [
                 {"name": self._name, "contact_id": key, "next_at": self._moment + self._gap}
@@ -89,15 +90,15 @@ class RecipientPacing:
 
 
 def pause_recipient(sender_name: str, contact_id: str, until: datetime) -> None:
-    """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that
-    has locked the throttle.
+    """Pause messages from a sender to a recipient until `until`. Call it with the throttle
+    locked.
     """
     write(_MAKE, {"name": sender_name, "contact_id": contact_id, "next_at": until})
     write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
 
 
 def delete_old_paces() -> int:
-    """Remove what is over; return how many rows."""
+    """Delete expired paces; return the number of rows."""
     return _forget() if clock_check.is_trusted() else 0
 
 

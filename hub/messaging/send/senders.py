@@ -1,6 +1,6 @@
-"""Senders: what messages go out from.
+"""Find the sender of each connection: the number, name or account that messages are sent from.
 
-Connections of one sender share its limits, and the troubles of its provider.
+Connections with the same sender share its rate limit and its circuit breaker.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from hub.models import Connection
 
 @dataclass(frozen=True)
 class Sender:
-    """A sender: its throttle's name, its connections, and how many messages a second it may send,
-    in all and to one recipient.
+    """A sender: its throttle's name, its connections, and its limits in messages per second, in
+    total and per recipient.
 
-    0 is no limit. `account` is what senders of one account at one provider have in common; '' where
+    0 means no limit. `account` identifies the provider account that several senders share, or '' if
     there is none.
     """
 
@@ -35,7 +35,7 @@ class Sender:
 
 
 def senders_of_accounts(accounts: Collection[str]) -> list[Sender]:
-    """Return every sender of some accounts; what is known may be a second old."""
+    """Return every sender of these accounts. The result is cached for a second."""
     known: dict[str, Sender] = cached(("senders",), _all)
     return list(
         {
@@ -45,13 +45,13 @@ def senders_of_accounts(accounts: Collection[str]) -> list[Sender]:
 
 
 def sender_of_connection(connection_ids: Iterable[str]) -> dict[str, Sender]:
-    """Return the sender of each connection, with limits that may be a second old; an unknown
-    connection has none.
+    """Return the sender of each connection, without unknown connections. The limits are cached for
+    a second.
     """
     wanted = set(connection_ids)
     known = cached(("senders",), _all)
     if not wanted <= known.keys():
-        known = _all()  # one of them is new
+        known = _all()  # a connection was added since the list was cached
     return {connection_id: known[connection_id] for connection_id in wanted & known.keys()}
 
 
@@ -68,7 +68,7 @@ def _all() -> dict[str, Sender]:
         test,
     ) in db.session.execute(_CONNECTIONS):
         limits = (0.0, 0.0)
-        # an archived one limits the others no more, and without its package one sends nothing
+        # archived connections and connections without their package set no limit
         with suppress(NotFound):
             if archived_at is None:
                 cls = integrations.get(integration)

@@ -1,8 +1,7 @@
-"""Threads: what is posted about one subject over one connection goes one at a time, oldest first,
-and may change what stands there.
+"""Send the posts of a thread one at a time, oldest first, and edit earlier posts.
 
-A message's `thread` is its subject, the id of a signing request; how the provider calls the
-conversation is known once its first message was taken.
+`Message.thread` is the subject: the ID of a signing request. The provider's thread ID is known once
+its first message is accepted.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from hub.models import Thread
 
 T = TypeVar("T")
 
-AGAIN = timedelta(milliseconds=200)  # when it is asked again whether a call under way is over
+AGAIN = timedelta(milliseconds=200)  # until the next check whether the running call has ended
 NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
 
 
 def is_next_in_thread(
     found: Sequence[tuple[MessageRow, T]], batch: MessageBatch
 ) -> list[tuple[MessageRow, T]]:
-    """Return the messages that may go now; those with an older one of their thread before them are
-    put off.
+    """Return the messages that can be sent now, and postpone those with an older unfinished message
+    in their thread.
     """
     waiting = [row for row, _ in found if row.thread]
     if not waiting:
@@ -51,7 +50,7 @@ def is_next_in_thread(
             going.append((row, more))
         else:
             moment = now() + AGAIN
-            # a call that is under way may end at any moment
+            # a running call may end at any time
             later = ahead[2] if ahead[1] == Status.QUEUED else None
             batch.add_row(row).due_at = max(moment, later) if later else moment
     return going
@@ -70,8 +69,8 @@ _UNFINISHED = Statement(
 
 
 def provider_thread_of(row: MessageRow) -> str:
-    """Return what the provider calls the thread that a message goes on with; '' for the first one
-    in its place.
+    """Return the provider's ID of the thread that a message belongs to, or '' for the first
+    message.
     """
     if not row.thread or row.edits_id is not None:
         return ""
@@ -86,15 +85,14 @@ _THREAD = Statement(
     .where(
         _threads.c.connection_id == bindparam("connection"),
         _threads.c.subject == bindparam("subject"),
-        message_table.c.contact_id == bindparam("contact"),  # the team may read elsewhere by now
+        # the team's destination may have changed
+        message_table.c.contact_id == bindparam("contact"),
     )
 )
 
 
 def edited_post(row: MessageRow) -> str:
-    """Return the provider's id of the message that another one changes; '' when it does not stand
-    there.
-    """
+    """Return the provider's ID of the message to edit, or '' if it was never sent."""
     found = read(_EDITED, id=row.edits_id) if row.edits_id else []
     return (found[0][0] or "") if found else ""
 

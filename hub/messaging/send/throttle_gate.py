@@ -167,7 +167,7 @@ class Gates:
             self._read(missing)
 
     def gate_of(self, connection_id: str) -> Gate:
-        """Return what a connection may claim."""
+        """Return the gate of a connection."""
         sender = self._senders.get(connection_id)
         return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
@@ -348,7 +348,7 @@ def _under_way(sender: Sender) -> int:
 
 
 def _tell(action: str, connection_id: str, **detail: Any) -> None:
-    """Write into the audit trail, once, what an admin will want to know of."""
+    """Record a change of a connection's health in the audit log and the process log."""
     connection = db.session.get_one(Connection, connection_id)
     audit.record(action, connection.id, connection.title, **detail)
     log.warning(action, connection=connection.slug, **detail)

@@ -61,7 +61,7 @@ _CORRECT_CALLBACK = (
 
 
 def is_due() -> bool:
-    """Return whether a row has a due time that a wrong clock wrote. Reads only."""
+    """Return whether a row has a due time that was written while a clock was ahead. Reads only."""
     moment = _database_time()
     return any(
         db.session.execute(query, _parameters(moment, 1)).first()

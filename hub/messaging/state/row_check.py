@@ -15,7 +15,7 @@ _PYTHON_TYPES = ((String, str), (Integer, int), (LargeBinary, bytes))
 
 
 def read_error(table: str, row_id: str) -> Exception | None:
-    """Return the error that reading a row raises; None if it can be read or does not exist."""
+    """Return the error that reading a row raises, or None if it can be read or does not exist."""
     model = next(
         (mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__tablename__ == table),
         None,

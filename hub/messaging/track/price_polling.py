@@ -78,7 +78,7 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
 
 
 def _store_or_note(message_id: str, price: Price) -> None:
-    """Store a price. If the row of the message cannot be read, note that and go on."""
+    """Store a price; if the message's row cannot be read, record that and continue."""
     try:
         _store_price(message_id, price)
     except Exception as problem:

@@ -66,7 +66,9 @@ def _due_by_connection(status: Status) -> dict[str, list[str]]:
 
 @contextmanager
 def _contain_errors(message_id: str) -> Iterator[None]:
-    """Log an error of one message and postpone its lookup, so that the other messages go on."""
+    """Log an error of one message and postpone its lookup, so that other messages are not
+    blocked.
+    """
     try:
         yield
     except Exception:
@@ -238,7 +240,7 @@ def _listed_attempt(
 
 
 def _unknown_for(message: Message) -> timedelta:
-    """Return for how long the outcome has been unknown, at most since the attempt started.
+    """Return how long the outcome has been unknown, but no longer than since the attempt started.
 
     The start of an attempt is a time of the database's clock.
     """

@@ -87,7 +87,7 @@ def apply_statuses(
 
 
 def _lock_gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
-    """Lock the rate limits of the senders that errors slow down; None if there are none."""
+    """Lock the rate limits of the senders that errors slow down, or None if there are none."""
     scopes = {
         (connection_id, error.scope)
         for connection_id, error in errors
@@ -161,7 +161,7 @@ def _apply_error(
 
 
 def _find_attempts(updates: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:
-    """Return the attempt of each status; None if there is none.
+    """Return the attempt of each status, or None if there is none.
 
     An attempt is found by the message ID and number in the callback address, or else by the
     provider's ID.

@@ -258,7 +258,7 @@ def problem_of(message: Message) -> Problem | None:
 
 
 def _provider_problem(message: Message) -> Problem | None:
-    """Return the integration's explanation of a message's code; None if it has none."""
+    """Return the integration's explanation of a message's code, or None if it has none."""
     # None if the row of the connection has a damaged ID, which must not hide other messages
     connection: Connection | None = message.connection
     if not message.code or connection is None:
@@ -276,7 +276,7 @@ def problems_of(messages: Sequence[Message]) -> dict[str, Problem]:
 
 
 def _hub_problem(code: str, status: Status) -> Problem | None:
-    """Return the problem of one of Signpost's own codes; None for any other code.
+    """Return the problem of one of Signpost's own codes, or None for any other code.
 
     A message that is retried automatically needs no action.
     """

@@ -47,7 +47,7 @@ def options(config: Config) -> dict[str, Any]:
         "keepalive": 15,
         "graceful_timeout": 3,
         "preload_app": False,  # each process has its own connections
-        "accesslog": None,  # addresses may hold one-time links
+        "accesslog": None,  # URLs may contain one-time links
         # at level info, gunicorn logs every start and stop
         "loglevel": "info" if config.log_level == "DEBUG" else "warning",
         # workers touch a file as a heartbeat; on a slow disk they would seem dead

@@ -13,9 +13,9 @@ from hub.run.web_server.framing import Body, HeadReader
 
 SEND_SECONDS = 10.0  # without any progress
 MIN_BYTES_PER_SECOND = 16 * 1024  # that a client must read, in addition to SEND_SECONDS
-FLUSH_BYTES = 64 * 1024  # of an incomplete answer
+FLUSH_BYTES = 64 * 1024  # of an incomplete response
 MAX_PENDING = 32 * 1024 * 1024  # bytes that wait for a slow client without blocking a thread
-MAX_WAIT = 30.0  # seconds that a thread waits for a slow client of a larger answer
+MAX_WAIT = 30.0  # seconds that a thread waits for a slow client of a larger response
 
 
 class State(Enum):
@@ -23,9 +23,9 @@ class State(Enum):
 
     READING = auto()  # the rest of a request
     ANSWERING = auto()  # a thread
-    SENDING = auto()  # a client that reads the answer slowly
+    SENDING = auto()  # a client that reads the response slowly
     IDLE = auto()  # the next request, which has not begun
-    CLOSING = auto()  # the client to close, after the last answer
+    CLOSING = auto()  # the client to close, after the last response
     CLOSED = auto()
 
 
@@ -40,7 +40,7 @@ class ResponseSocket:
         self.failed = False
 
     def sendall(self, data: bytes) -> None:
-        """Add to the answer; raise OSError if the client disconnected or does not read."""
+        """Add to the response. Raises OSError if the client disconnected or does not read."""
         self.pending += data
         if len(self.pending) >= FLUSH_BYTES:
             self.send_pending()
@@ -53,7 +53,7 @@ class ResponseSocket:
         return len(data)
 
     def send_pending(self) -> bool:
-        """Send what the client reads now; return whether it read any. Raise OSError."""
+        """Send what the client reads now; return whether it read any. Raises OSError."""
         try:
             sent = self._socket.send(self.pending)
         except (BlockingIOError, InterruptedError):
@@ -86,7 +86,7 @@ class ResponseSocket:
 
 
 class Connection:
-    """A client's connection. Only the poller uses it. A thread writes the answer."""
+    """A client's connection. Only the poller uses it. A thread writes the response."""
 
     def __init__(self, sock: socket.socket, client: Any, server: Any, longest_line: int) -> None:
         self.socket = sock
@@ -123,16 +123,16 @@ class Connection:
         return self.request is None and not self.received
 
     def begin_sending(self) -> None:
-        """Set the deadline for a client that reads the answer slowly."""
+        """Set the deadline for a client that reads the response slowly."""
         seconds = SEND_SECONDS + len(self.sock.pending) / MIN_BYTES_PER_SECOND
         self.send_until = time.monotonic() + seconds
 
     def send_at_once(self, data: bytes) -> None:
-        """Send a short answer without waiting."""
+        """Send a short response without waiting."""
         try:
             self.socket.send(data)
         except OSError:
-            pass  # the client closed the connection, or still has an earlier answer to read
+            pass  # the client closed the connection, or still has an earlier response to read
 
     def receive(self, size: int) -> bytes | None:
         """Return received bytes, b"" at the end, or None if there are none yet."""

@@ -42,7 +42,7 @@ class BodyTooLarge(Exception):
 
 
 class TooLarge(io.RawIOBase):
-    """The stream of a body that is too large. Reading it makes the application answer 413."""
+    """The stream of a body that is too large. Reading it makes the application return 413."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise RequestEntityTooLarge
@@ -69,7 +69,7 @@ class HeadReader:
         self._searched = 0
 
     def end(self, received: bytearray) -> int:
-        """Return the end of the head, or 0 while it is incomplete; raise ParseException."""
+        """Return the end of the head, or 0 while it is incomplete. Raises ParseException."""
         search_start = self._searched
         end_mark = received.find(END, max(0, search_start - len(END) + 1))
         self._searched = len(received)
@@ -90,7 +90,7 @@ class HeadReader:
 
 
 def parse_head(head: bytes, cfg: Any, peer: Any, number: int) -> Request:
-    """Parse a complete head with gunicorn's parser; raise ParseException."""
+    """Parse a complete head with gunicorn's parser. Raises ParseException."""
     unreader = _Head(head)
     try:
         request = Request(cfg, unreader, peer, number)
@@ -119,7 +119,7 @@ class Body:
     def feed(self, received: bytearray, limit: int) -> None:
         """Move bytes of the body out of `received`.
 
-        Raise BodyTooLarge for more than `limit` bytes of content, ParseException for an invalid
+        Raises BodyTooLarge for more than `limit` bytes of content, ParseException for an invalid
         body.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Answers that the web server gives itself, as problem details like those of the API."""
+"""Responses that the web server returns itself, as problem details like those of the API."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def refusal_for_error(error: Exception) -> Refusal:
 
 
 def build_response(refusal: Refusal) -> bytes:
-    """Return a complete answer, after which the connection is closed."""
+    """Return a complete response, after which the connection is closed."""
     status = refusal.status
     problem_type = "about:blank" if status >= 500 else f"urn:signpost:problem:{refusal.code}"
     body = json.dumps(

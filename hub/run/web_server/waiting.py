@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from hub.run.web_server.connection import SEND_SECONDS, Connection, State
 
 REQUEST_SECONDS = 10.0  # for head and body together
-CLOSING_SECONDS = 1.0  # for the client to read the last answer and stop sending
+CLOSING_SECONDS = 1.0  # for the client to read the last response and stop sending
 SLOW_AFTER = 1.0  # seconds after which a request may be dropped for another
 
 
 class WaitingConnections:
-    """All connections of a process except those that a thread answers."""
+    """All connections of a process except those that a thread handles."""
 
     def __init__(self, keep_alive_seconds: float) -> None:
         self.seconds = {

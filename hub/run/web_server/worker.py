@@ -1,8 +1,8 @@
-"""A gunicorn worker whose poller receives each complete request before a thread answers it.
+"""A gunicorn worker whose poller receives each complete request before a thread handles it.
 
 In gunicorn's gthread, a thread waits for each client, so that a few slow clients stop the server.
-Here the poller reads all connections with one deadline each, and sends answers to slow clients. It
-uses undocumented parts of gunicorn. tests/run/web_server/test_gunicorn.py checks them.
+Here the poller reads all connections with one deadline each, and sends responses to slow clients.
+It uses undocumented parts of gunicorn. tests/run/web_server/test_gunicorn.py checks them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hub.run.web_server.waiting import WaitingConnections
 
 STOPPING_SECONDS = 1.0  # for a request that arrives on an idle connection
 RECEIVE = 64 * 1024
-MAX_MEMORY = 128 * 1024 * 1024  # bytes of waiting requests and answers in this process
+MAX_MEMORY = 128 * 1024 * 1024  # bytes of waiting requests and responses in this process
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Handler = Callable[[Connection], None]
 IGNORED_ACCEPT_ERRORS = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
@@ -68,12 +68,12 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Prepare this process, then serve until it is asked to stop."""
-        self.cfg.set("sendfile", False)  # it would bypass the buffered answer
+        self.cfg.set("sendfile", False)  # it would bypass the buffered response
         super().init_process()
 
     # ── The loop ────────────────────────────────────────────────────────────────────────────────
     def run(self) -> None:
-        """Serve until SIGTERM, then answer the requests that were received."""
+        """Serve until SIGTERM, then respond to the requests that were received."""
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
@@ -166,7 +166,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(largest)
 
     def _close_least_needed(self) -> bool:
-        """Close the least needed connection; return False if all are being answered."""
+        """Close the least needed connection; return False if all are being handled."""
         candidate = self._waiting.first_to_close()
         if candidate is not None:
             self._drop(candidate)
@@ -185,7 +185,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.socket.close()
 
     def _close_after_answer(self, conn: Connection) -> None:
-        """Stop sending but keep reading, because otherwise the system could discard the answer."""
+        """Stop sending but keep reading, because otherwise the system could discard the
+        response.
+        """
         try:
             conn.socket.shutdown(1)
         except OSError:
@@ -286,13 +288,13 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.send_at_once(build_response(refusal))
         self._close_after_answer(conn)
 
-    # ── Answers ─────────────────────────────────────────────────────────────────────────────────
+    # ── Responses ─────────────────────────────────────────────────────────────────────────────────
     def handle(self, conn: Connection) -> bool:
-        """Answer a request in a thread; return whether the connection may be used again."""
+        """Handle a request in a thread; return whether the connection may be used again."""
         try:
             keep_alive = bool(self.handle_request(conn.request, conn))
         except (OSError, StopIteration):
-            conn.sock.close()  # the client disconnected, or the answer is incomplete
+            conn.sock.close()  # the client disconnected, or the response is incomplete
             return False
         except Exception:
             # the URL may contain a one-time link, so it is not logged

@@ -243,7 +243,7 @@ ELEMENTS: dict[str, tuple[tuple[str, ...], Checker]] = {
 
 
 def check(blocks: Any) -> None:
-    """Check a message's blocks; raise BlocksError with Slack's code."""
+    """Check a message's blocks. Raises BlocksError with Slack's code."""
     checker = Check()
     checker.message(blocks)
     if checker.errors:
@@ -256,7 +256,7 @@ def check(blocks: Any) -> None:
 
 
 def texts(part: Any) -> Iterator[str]:
-    """Yield all texts that readers see in checked blocks, at any depth."""
+    """Yield all strings that readers see in checked blocks, at any depth."""
     if isinstance(part, list):
         for child in part:
             yield from texts(child)

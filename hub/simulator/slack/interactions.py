@@ -47,11 +47,11 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 def press_button(
     simulator: SimulatorContext, ts: str, selector: dict[str, str], who: str = "", channel: str = ""
 ) -> ButtonAction:
-    """Press a button of a message and return the hub's answer.
+    """Press a button of a message and return the hub's response.
 
     `selector` names the button by `action_id` and `block_id`, or as `button` by its text, value or
     action ID. A button that an edit removed can still be pressed, because a person may see the old
-    version. Raise ValueError if there is no such message or button.
+    version. Raises ValueError if there is no such message or button.
     """
     post = (
         simulator.slack_messages.get(channel, ts) if channel else simulator.slack_messages.find(ts)

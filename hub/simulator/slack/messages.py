@@ -44,7 +44,7 @@ class Draft:
 
 
 def draft(params: Mapping[str, Any]) -> Draft:
-    """Check the content of a message; raise SlackError for the first error."""
+    """Check the content of a message. Raises SlackError for the first error."""
     text = params.get("text") or ""
     message_blocks = params.get("blocks") or []
     attachments = params.get("attachments") or []
@@ -93,7 +93,7 @@ class Messages:
     ) -> Post:
         """Post a message whose author is the bot, a webhook or a response URL.
 
-        `visible_to` is the name of its only reader, '' for everyone.
+        `visible_to` is the name of its only reader, or '' for everyone.
         """
         parent = self.get(channel.id, thread) if thread else None
         # a reply to a reply belongs to the same thread

@@ -86,8 +86,8 @@ def press() -> BaseResponse:
     """Press a button: `ts`, `button` (text, value or action ID) or `action_id` and `block_id`,
     `who`.
 
-    Return the `status` of the hub's answer (0 with a `failure` if there was none), the `answer` and
-    the `response_url`.
+    Return the `status` of the hub's response (0 with a `failure` if there was none), the `answer`
+    and the `response_url`.
     """
     body = {name: str(value) for name, value in {**request.args, **request_body()}.items()}
     return _press(body, link=False)
@@ -101,7 +101,7 @@ def follow() -> BaseResponse:
 
 @view.post("/simulator/slack/app")
 def set_request_url() -> BaseResponse:
-    """Set the app's `request_url` for button actions; '' for the hub's own."""
+    """Set the app's `request_url` for button actions, or '' for the hub's own."""
     current_simulator().slack.set_request_url(str(request_body().get("request_url") or ""))
     return _done({"request_url": current_simulator().slack.request_url})
 
@@ -202,7 +202,7 @@ def _message_json(post: Post) -> dict[str, Any]:
 
 @view.app_template_filter()
 def slack_text(text: Any) -> Markup:
-    """Render a text, or a text object of a block, as HTML."""
+    """Render text, or a text object of a block, as HTML."""
     if isinstance(text, dict):
         return (
             mrkdwn.render(text["text"])

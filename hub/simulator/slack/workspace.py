@@ -74,7 +74,7 @@ class Workspace:
 
     @property
     def request_url(self) -> str:
-        """Return the address for button actions: the app's setting, else the hub's default."""
+        """Return the address for button actions: the app's setting, or the hub's default."""
         stored = self._records.get("slack app", "request_url") or {}
         return stored.get("url") or self._hub_url.rstrip("/") + DEFAULT_PATH
 
@@ -104,7 +104,7 @@ class Workspace:
         return Channel("D" + person["id"][1:], person["name"], person["email"])
 
     def find(self, address: str) -> Channel | None:
-        """Return a channel by ID or name, or the direct messages of a user ID; None if there is
+        """Return a channel by ID or name, or the direct messages of a user ID, or None if there is
         none.
         """
         if address in (self.channel.id, self.channel.name, f"#{self.channel.name}"):

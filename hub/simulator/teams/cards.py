@@ -52,8 +52,8 @@ class Run:
 
 
 def mismatch(message: Any) -> str:
-    """Return the error of the trigger's schema for a message, '' for none. Unknown fields are
-    accepted.
+    """Return the error of the trigger's schema for a message, or '' if there is none. Unknown
+    fields are accepted.
     """
     if not isinstance(message, dict):
         return "Invalid type. Expected Object."
@@ -83,7 +83,7 @@ def run_flow(message: dict[str, Any]) -> Run:
 
 
 def _card_error(kind: Any, card: Any) -> str:
-    """Return the reason why the flow cannot post a card, '' for none."""
+    """Return the reason why the flow cannot post a card, or '' if there is none."""
     if kind != ADAPTIVE:
         return f"The attachment type {kind!r} is not an Adaptive Card."
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":

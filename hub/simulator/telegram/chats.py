@@ -111,7 +111,7 @@ class Chats:
         self._records.put(KIND, str(chat.id), asdict(chat))
 
     def upgrade(self, chat: Chat) -> Chat:
-        """Convert a group to a supergroup with a new ID; raise ValueError if that is not
+        """Convert a group to a supergroup with a new ID. Raises ValueError if that is not
         possible.
         """
         if chat.type != "group" or chat.moved_to:
@@ -127,7 +127,9 @@ class Chats:
         return supergroup
 
     def find_reachable(self, chat_id_param: Any) -> Chat:
-        """Return the chat with an ID, if the bot may write to it; raise TelegramError otherwise."""
+        """Return the chat with an ID, if the bot may write to it. Raises TelegramError
+        otherwise.
+        """
         if chat_id_param in (None, ""):
             raise TelegramError(400, "Bad Request: chat_id is empty")
         try:

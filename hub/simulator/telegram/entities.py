@@ -1,4 +1,4 @@
-"""Read HTML as Telegram does: a text with entities, or an error at a byte offset.
+"""Read HTML as Telegram does: text with entities, or an error at a byte offset.
 
 https://core.telegram.org/bots/api#html-style
 """
@@ -50,7 +50,7 @@ ATTRIBUTE = re.compile(r"([^\s=>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"
 END = re.compile(r"</([^>]*)>")
 ADDRESS = re.compile(r"(?:https?://|tg://|mailto:)\S+")
 MAX_ENTITIES = 100  # in one message
-# entities that Telegram detects in a text, in order of precedence:
+# entities that Telegram detects in text, in order of precedence:
 # https://core.telegram.org/bots/api#messageentity
 _TAIL = r"[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]"
 _URL = (
@@ -81,7 +81,7 @@ class Formatted:
 
 @dataclass(frozen=True)
 class Span:
-    """An entity of a text, from `start` to `end` in characters."""
+    """An entity in text, from `start` to `end` in characters."""
 
     start: int
     end: int
@@ -105,12 +105,12 @@ class _OpenTag:
 
 
 def plain(text: str) -> Formatted:
-    """Return a text without formatting."""
+    """Return text without formatting."""
     return formatted(text, [])
 
 
 def formatted(text: str, spans: list[Span]) -> Formatted:
-    """Combine a text with its entities and those that Telegram detects itself."""
+    """Combine text with its entities and those that Telegram detects itself."""
     spans = [span for span in spans if span.start < span.end]
     shown = _to_html(text, spans)
     return Formatted(
@@ -119,7 +119,7 @@ def formatted(text: str, spans: list[Span]) -> Formatted:
 
 
 def _to_html(text: str, spans: list[Span]) -> Markup:
-    """Return a text as HTML. Spans are nested and never overlap in part."""
+    """Return text as HTML. Spans are nested and never overlap in part."""
     order = sorted(spans, key=lambda span: (span.start, -span.end))
     tags: dict[int, list[Markup]] = {}
     for span in reversed(order):
@@ -149,7 +149,7 @@ def _link_tag(address: str, *, end: bool) -> Markup:
 
 
 def _detect_entities(text: str, spans: list[Span]) -> list[Span]:
-    """Return the addresses, commands, mentions and hashtags in a text."""
+    """Return the addresses, commands, mentions and hashtags in text."""
     protected = [
         span for span in spans if span.kind in ("code", "pre", "text_link", "custom_emoji")
     ]
@@ -163,7 +163,7 @@ def _detect_entities(text: str, spans: list[Span]) -> list[Span]:
 
 
 def _entities_json(text: str, spans: list[Span]) -> list[dict[str, Any]]:
-    """Return entities in the API's format. Offsets do not count blanks around the text."""
+    """Return entities in the API's format. Offsets do not count spaces around the text."""
     text_start = len(text) - len(text.lstrip())
     text_end = len(text.rstrip())
     entities = []
@@ -186,7 +186,7 @@ def _entities_json(text: str, spans: list[Span]) -> list[dict[str, Any]]:
 
 
 def parse(source: str) -> Formatted:
-    """Read HTML; raise TelegramError for unknown tags, or tags that are not closed in order."""
+    """Read HTML. Raises TelegramError for unknown tags, or tags that are not closed in order."""
     text = ""
     open_tags = list[_OpenTag]()
     position = 0

@@ -73,7 +73,7 @@ class _Reader:
 
 
 def parse_v2(source: str) -> Formatted:
-    """Read MarkdownV2; raise TelegramError for an unescaped character or a missing end."""
+    """Read MarkdownV2. Raises TelegramError for an unescaped character or a missing end."""
     reader = _Reader(source)
     while reader.position < len(source):
         _read_v2(reader)
@@ -153,7 +153,7 @@ def _close(reader: _Reader) -> None:
 
 
 def _address(reader: _Reader, last: _OpenEntity) -> str:
-    """Read `(address)` after a text. Without it, the text itself is the address."""
+    """Read `(address)` after text. Without it, the text itself is the address."""
     if not reader.starts_with("("):
         return reader.text[last.start :]
     start = reader.position

@@ -35,7 +35,7 @@ TOO_OLD = "Bad Request: query is too old and response timeout expired or query I
 
 
 def perform(simulator: SimulatorContext, method: str, params: Params) -> Any:
-    """Execute a method and return its result; raise TelegramError."""
+    """Execute a method and return its result. Raises TelegramError."""
     function = METHODS.get(method.lower())
     if function is None:
         raise TelegramError(404, "Not Found: method not found")
@@ -216,7 +216,7 @@ def _apply_fault(
 
 
 def _reply_to(simulator: SimulatorContext, chat: Chat, params: Params) -> str:
-    """Return the number of the message that this one replies to, '' for none."""
+    """Return the number of the message that this one replies to, or '' if there is none."""
     reply = json_param(params, "reply_parameters") or {}
     number = int_param(reply, "message_id") or int_param(params, "reply_to_message_id")
     if not number:

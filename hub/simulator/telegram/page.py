@@ -174,7 +174,7 @@ def press() -> BaseResponse:
     """Press a `button` by text or data: `who` in the chat with the bot, or in the group `chat`.
 
     `message` selects a message, by default the newest. Return the press's `query`, its `update`,
-    and the webhook's answer.
+    and the response of the webhook.
     """
     body = _request_body()
     number = int(body["message"]) if body.get("message", "").isdecimal() else 0
@@ -274,7 +274,7 @@ def _message_json(post: Post) -> dict[str, Any]:
 
 @view.app_template_filter()
 def telegram_html(html: str) -> Markup:
-    """Return the message's HTML, whose parts are escaped, with clickable web addresses."""
+    """Return the message's HTML, whose parts are escaped, with clickable URLs."""
     parts = TAG.split(html)
     link_depth = 0
     for index, part in enumerate(parts):

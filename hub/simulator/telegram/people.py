@@ -18,12 +18,12 @@ from hub.simulator.telegram.chats import Chat, now
 from hub.simulator.telegram.service import Press, Telegram
 
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
-TIMEOUT = 5.0  # seconds to wait for the hub's answer
+TIMEOUT = 5.0  # seconds to wait for the hub's response
 
 
 @dataclass(frozen=True)
 class ActionResult:
-    """The result of an action: its chat, its update ('' for none), and the hub's answer."""
+    """The result of an action: its chat, its update ('' for none), and the hub's response."""
 
     chat: Chat
     update: str
@@ -53,7 +53,7 @@ def start_group(telegram: Telegram, title: str, who: str, payload: str = "") -> 
 
 
 def write(telegram: Telegram, chat: Chat, text: str, who: str = "") -> ActionResult:
-    """Write a text. In groups, only commands are sent to the bot, because of its privacy mode."""
+    """Write text. In groups, only commands are sent to the bot, because of its privacy mode."""
     author = chat if chat.private else telegram.chats.person(who)
     _check_reachable(chat)
     post = telegram.messages.add(chat, entities.plain(text), author=author)

@@ -51,7 +51,7 @@ class Updates:
         self._execute: Execute = lambda method, params: None
 
     def start(self, execute: Execute) -> None:
-        """Start to post updates. `execute` runs the method that an answer's body calls."""
+        """Start to post updates. `execute` runs the method that a response's body calls."""
         self._execute = execute
         for name, record in self._records.all(KIND).items():
             if record["state"] == PENDING:
@@ -65,7 +65,7 @@ class Updates:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def add(self, kind: str, content: dict[str, Any], lane: str) -> str:
-        """Queue an update in its lane and return its number; '' if the webhook excludes its
+        """Queue an update in its lane and return its number, or '' if the webhook excludes its
         kind.
         """
         if not self._bot.accepts_update(kind):
@@ -199,7 +199,7 @@ class Updates:
         )
 
     def _execute_answer(self, answer: posting.HubResponse) -> None:
-        """Execute the method in the body of an answer. Its result is not reported."""
+        """Execute the method in the body of a response. Its result is not reported."""
         try:
             if "json" in answer.headers.get("content-type", ""):
                 params = json.loads(answer.body)
@@ -212,7 +212,7 @@ class Updates:
 
 
 def _retry_delay(attempts: int, answer: posting.HubResponse) -> float:
-    """Return the seconds until the next attempt: Retry-After, else an increasing delay."""
+    """Return the seconds until the next attempt: Retry-After, or an increasing delay."""
     retry_after = answer.headers.get("retry-after", "")
     if retry_after.isdecimal():
         return min(float(retry_after), MAX_RETRY_AFTER)
