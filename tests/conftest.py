@@ -285,9 +285,9 @@ def tags_on_one_line(html: str) -> str:
 
 def token_in(page: TestResponse) -> str:
     """Return the CSRF token of a page with a form."""
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
-    assert found, f"no form on this page: {page.status}"
-    return found[1]
+    match = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert match, f"no form on this page: {page.status}"
+    return match[1]
 
 
 @pytest.fixture

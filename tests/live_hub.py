@@ -55,9 +55,9 @@ class Hub:
 
     @property
     def first_admin_link(self) -> str:
-        found = re.search(r"First admin +(http://\S+)", self.printed)
-        assert found, self.printed
-        return found[1]
+        match = re.search(r"First admin +(http://\S+)", self.printed)
+        assert match, self.printed
+        return match[1]
 
     @property
     def key(self) -> str:
@@ -132,8 +132,8 @@ class Hub:
         """Send a document for signature; return its external ID and the API's response."""
         request_id = f"agr-{secrets.token_hex(4)}"
         signers = tuple(
-            {"signing_url": f"https://sign.example/r/{request_id}/{one['id']}", **one}
-            for one in signers
+            {"signing_url": f"https://sign.example/r/{request_id}/{signer['id']}", **signer}
+            for signer in signers
         )
         answer = self.event(
             "request.sent",

@@ -117,7 +117,7 @@ class Hub:
         where = f"{messages}?PageSize=500&To={number.replace('+', '%2B')}"
         request = urllib.request.Request(where, headers={"Authorization": f"Basic {token}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return [one["body"] for one in reversed(json.load(answer)["messages"])]
+            return [message["body"] for message in reversed(json.load(answer)["messages"])]
 
     def family(self) -> list[psutil.Process]:
         return [

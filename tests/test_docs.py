@@ -33,14 +33,14 @@ def test_documentation_lists_each_setting_with_its_default(setting: Setting) -> 
 
 
 def test_generated_tables_are_current_and_all_links_work() -> None:
-    made = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "bin/docs", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert made.returncode == 0, made.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:

@@ -32,7 +32,9 @@ from tests.story_hub import story_database as story_database
 def test_sample_request_is_delivered(hub: Hub) -> None:
     [message] = hub.wait(
         lambda: [
-            one for one in hub.call("/messages?request=agr-1001")["messages"] if one["signer"]
+            listed
+            for listed in hub.call("/messages?request=agr-1001")["messages"]
+            if listed["signer"]
         ],
         5,
     )
@@ -128,8 +130,8 @@ def test_repeated_event_sends_no_second_message(agreement: Agreement) -> None:
     people = [agreement.signer("Eric", ERIC), agreement.signer("Anna", ANNA)]
     answers = [agreement.post_event("request.sent", signers=people) for _ in range(3)]
     assert answers[0]["messages"] != []
-    assert [one["id"] for one in answers[2]["messages"]] == [
-        one["id"] for one in answers[0]["messages"]
+    assert [message["id"] for message in answers[2]["messages"]] == [
+        message["id"] for message in answers[0]["messages"]
     ]
     agreement.wait_until_delivered(answers[0])
     assert (len(agreement.texts(ERIC)), len(agreement.texts(ANNA))) == (1, 1)
@@ -150,10 +152,12 @@ def test_events_may_arrive_in_any_order(agreement: Agreement) -> None:
     agreement.post_event("request.signed", signer=eric)
     agreement.clock -= timedelta(minutes=5)
     late = agreement.post_event("request.sent", signers=[eric, anna])
-    assert [one["to"] for one in late["messages"]] == [ANNA], "who has signed is not asked to sign"
-    assert [(one["signer"], one["reason"]) for one in late["skipped"]] == [
-        ("eric", "already_signed")
-    ]
+    assert [message["to"] for message in late["messages"]] == [ANNA], (
+        "who has signed is not asked to sign"
+    )
+    assert [
+        (skipped_step["signer"], skipped_step["reason"]) for skipped_step in late["skipped"]
+    ] == [("eric", "already_signed")]
     agreement.wait_until_delivered(late)
     request = agreement.hub.call(f"/requests/{agreement.id}")
     assert {signer["id"]: signer["state"] for signer in request["signers"]} == {
@@ -192,10 +196,10 @@ def test_concurrent_events_are_all_delivered_once(hub: Hub) -> None:
     ]
     for answer in answers:
         hub.delivered(answer["messages"][0]["id"], 10)
-    found = Counter(
+    counter = Counter(
         re.search(r"Many \d+", text)[0] for text in hub.on_phone(ANNA) if "Many" in text
     )  # type: ignore[index]
-    assert found == Counter(f"Many {n}" for n in range(40))
+    assert counter == Counter(f"Many {n}" for n in range(40))
 
 
 def test_oversized_chunked_body_is_refused(hub: Hub) -> None:

@@ -125,9 +125,9 @@ def test_refusal_outside_the_window_sends_the_template_once(hub: Hub) -> None:
         len([one for one in on_phone(hub, number) if "Open it with the button" in one["body"]]) == 1
     )
     again = [
-        one
-        for one in hub.call("GET", f"/messages?to={number.replace('+', '%2B')}")["messages"]
-        if one["id"] != first
+        message
+        for message in hub.call("GET", f"/messages?to={number.replace('+', '%2B')}")["messages"]
+        if message["id"] != first
     ]
     assert "read" in {one["status"] for one in again}
 

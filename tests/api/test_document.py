@@ -100,7 +100,7 @@ def test_reference_page_works_under_the_content_security_policy(app: Flask) -> N
 
 def test_list_names_its_required_parameters(document: dict[str, Any]) -> None:
     parameters = document["paths"]["/api/v1/consents"]["get"]["parameters"]
-    assert {one["name"] for one in parameters if one["required"]} == {"address"}
+    assert {parameter["name"] for parameter in parameters if parameter["required"]} == {"address"}
 
 
 def test_repeated_parameter_is_refused(signing_app: SigningApp) -> None:

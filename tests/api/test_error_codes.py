@@ -65,7 +65,7 @@ def raised_codes() -> Iterator[tuple[str, int]]:
         for call in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
                 continue
-            values = [one.value for one in call.args if isinstance(one, ast.Constant)]
+            values = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
             if call.func.id in STATUSES and values and isinstance(values[0], str):
                 yield values[0], STATUSES[call.func.id]
             elif call.func.id == "Problem" and len(values) > 1 and isinstance(values[0], int):

@@ -30,8 +30,8 @@ def test_event_is_stored_with_its_messages(signing_app: SigningApp) -> None:
     answer = signing_app.post("/events", DESIGN)
     assert answer.status_code == 202
     assert json_of(answer)["event"]["id"].startswith("evt_")
-    [one] = json_of(answer)["messages"]
-    assert (one["channel"], one["to"], one["status"], one["code"]) == (
+    [message] = json_of(answer)["messages"]
+    assert (message["channel"], message["to"], message["status"], message["code"]) == (
         "sms",
         "+13175551234",
         "queued",
@@ -47,8 +47,8 @@ def test_event_is_stored_with_its_messages(signing_app: SigningApp) -> None:
 def test_free_text_outside_the_window_without_a_template_is_not_sent(
     signing_app: SigningApp,
 ) -> None:
-    [one] = json_of(signing_app.post("/events", DESIGN))["messages"]
-    assert (one["channel"], one["status"], one["code"]) == (
+    [message] = json_of(signing_app.post("/events", DESIGN))["messages"]
+    assert (message["channel"], message["status"], message["code"]) == (
         "whatsapp",
         "suppressed",
         "window_closed",
@@ -116,7 +116,7 @@ def test_reminder_reaches_unsigned_signers(signing_app: SigningApp) -> None:
     )
     signing_app.post("/events", event_body("request.signed", signer="eric"))
     answer = json_of(signing_app.post("/events", event_body("request.reminder", id="r1")))
-    assert [one["to"] for one in answer["messages"]] == [ANNA]
+    assert [message["to"] for message in answer["messages"]] == [ANNA]
     assert (
         message_texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature:'
         " https://sign.example/r/anna"
@@ -142,7 +142,10 @@ def test_unreachable_signer_is_listed(signing_app: SigningApp) -> None:
     ]
     answer = json_of(signing_app.post("/events", event_body(signers=people)))
     assert answer["messages"] == []
-    assert [(one["signer"], one["step"], one["reason"]) for one in answer["skipped"]] == [
+    assert [
+        (skipped_step["signer"], skipped_step["step"], skipped_step["reason"])
+        for skipped_step in answer["skipped"]
+    ] == [
         ("eric", "sms", "no_address"),
         ("anna", "sms", "not_wanted"),
     ]

@@ -25,11 +25,11 @@ MESSAGE = {"channel": "sms", "to": ERIC, "text": "Once."}
 
 def test_repeated_request_gets_the_same_response_once(signing_app: StrictApp) -> None:
     first = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
-    again = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
-    assert json_of(again) == json_of(first)
-    assert (first.status_code, again.status_code) == (202, 202)
+    response = signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")
+    assert json_of(response) == json_of(first)
+    assert (first.status_code, response.status_code) == (202, 202)
     assert "Idempotency-Replayed" not in first.headers
-    assert again.headers["Idempotency-Replayed"] == "true"
+    assert response.headers["Idempotency-Replayed"] == "true"
     assert count(Message) == 1
 
 
@@ -140,14 +140,14 @@ def test_request_waits_for_a_running_one_with_its_key(
     signing_app.get("/messages")
     db.session.rollback()
     began = threading.Event()
-    held = threading.Event()
+    event = threading.Event()
 
     @transaction
     def hold_write_lock() -> None:  # the only writer of SQLite; on PostgreSQL it holds the table
         db.session.execute(db.text("UPDATE api_keys SET used_at = used_at"))
         if db.engine.dialect.name == "postgresql":
             db.session.execute(db.text("LOCK TABLE messages IN EXCLUSIVE MODE"))
-        held.set()
+        event.set()
         began.wait(5)
         time.sleep(0.4)
 
@@ -157,7 +157,7 @@ def test_request_waits_for_a_running_one_with_its_key(
 
     holder = threading.Thread(target=in_context)
     holder.start()
-    assert held.wait(5)
+    assert event.wait(5)
     calls = [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")] * 2
     threading.Timer(0.1, began.set).start()
     answers = call_concurrently(hub_demo, calls)

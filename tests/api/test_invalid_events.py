@@ -188,7 +188,7 @@ def test_ambiguous_json_is_refused(
 def test_all_errors_are_listed(signing_app: SigningApp) -> None:
     people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
     answer = json_of(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
-    assert {one["field"] for one in answer["errors"]} == {
+    assert {error["field"] for error in answer["errors"]} == {
         "typo",
         "signers[0].mobile_number",
         "signers[1].email",

@@ -113,7 +113,7 @@ def test_pages_are_complete_newest_first_and_without_repeats(signing_app: Strict
     after = None
     while True:
         page = json_of(signing_app.get("/messages", limit=3, **({"after": after} if after else {})))
-        found += [one["id"] for one in page["messages"]]
+        found += [message["id"] for message in page["messages"]]
         if found == ids[:3:-1]:
             send_message(signing_app, text="comes in between")
         after = page["next"]
@@ -152,7 +152,7 @@ def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection)
 
     def list_ids(**query: Any) -> list[str]:
         return sorted(
-            one["id"] for one in json_of(signing_app.get("/messages", **query))["messages"]
+            message["id"] for message in json_of(signing_app.get("/messages", **query))["messages"]
         )
 
     assert list_ids(status="delivered") == [anna["id"]]
@@ -235,8 +235,8 @@ def test_message_can_be_canceled_once(signing_app: StrictApp) -> None:
     answer = signing_app.post(f"/messages/{message_id}/cancel")
     assert (answer.status_code, json_of(answer)["status"]) == (200, "canceled")
     assert json_of(answer)["timeline"][-1]["what"] == "canceled"
-    again = signing_app.post(f"/messages/{message_id}/cancel")
-    assert (again.status_code, json_of(again)["code"]) == (409, "not_queued")
+    response = signing_app.post(f"/messages/{message_id}/cancel")
+    assert (response.status_code, json_of(response)["code"]) == (409, "not_queued")
 
 
 def test_message_can_be_resent_once(signing_app: StrictApp) -> None:
@@ -244,9 +244,9 @@ def test_message_can_be_resent_once(signing_app: StrictApp) -> None:
     early = signing_app.post(f"/messages/{message_id}/resend")
     assert (early.status_code, json_of(early)["code"]) == (409, "under_way")
     signing_app.post(f"/messages/{message_id}/cancel")
-    again = signing_app.post(f"/messages/{message_id}/resend")
-    assert (again.status_code, json_of(again)["status"]) == (202, "queued")
-    assert json_of(again)["id"] != message_id
+    response = signing_app.post(f"/messages/{message_id}/resend")
+    assert (response.status_code, json_of(response)["status"]) == (202, "queued")
+    assert json_of(response)["id"] != message_id
     twice = signing_app.post(f"/messages/{message_id}/resend")
     assert (twice.status_code, json_of(twice)["code"]) == (409, "resent_already")
 

@@ -69,7 +69,8 @@ DOCUMENT: dict[str, Any] = {
 def test_operations_are_grouped_in_document_order() -> None:
     found = groups(DOCUMENT, "https://hub.example")
     assert [
-        (group.title, group.about, [one.title for one in group.operations]) for group in found
+        (group.title, group.about, [operation.title for operation in group.operations])
+        for group in found
     ] == [
         ("Messages", "One text each.", ["GET /api/v1/messages/{id}"]),
         ("Events", "", ["Post an event"]),
@@ -119,7 +120,7 @@ def test_example_call_can_be_pasted_into_a_shell() -> None:
 
 def test_path_parameter_belongs_to_each_of_its_operations() -> None:
     message = groups(DOCUMENT, "https://hub.example")[0].operations[0]
-    assert [(one.name, one.place, one.required) for one in message.parameters] == [
-        ("id", "path", True)
-    ]
+    assert [
+        (parameter.name, parameter.place, parameter.required) for parameter in message.parameters
+    ] == [("id", "path", True)]
     assert message.id == "get-api-v1-messages-id"

@@ -22,7 +22,9 @@ def test_request_lists_the_messages_of_each_signer(signing_app: StrictApp) -> No
         "Employment Agreement",
         "open",
     )
-    signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
+    signers = [
+        (signer["id"], signer["state"], len(signer["messages"])) for signer in request["signers"]
+    ]
     assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
     assert json_of(signing_app.get(f"/requests/{request['id']}")) == request
 
@@ -51,12 +53,12 @@ def test_reminder_reaches_unsigned_or_named_signers(
     signing_app.post("/events", event_body("request.signed", signer="eric"))
     everybody = signing_app.post("/requests/agr-1001/remind")
     assert (everybody.status_code, len(json_of(everybody)["messages"])) == (202, 2)
-    one = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
-    assert [message["to"] for message in json_of(one)["messages"]] == [ANNA]
+    response = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
+    assert [message["to"] for message in json_of(response)["messages"]] == [ANNA]
     anna = next(
-        one
-        for one in json_of(signing_app.get("/requests/agr-1001"))["signers"]
-        if one["id"] == "anna"
+        signer
+        for signer in json_of(signing_app.get("/requests/agr-1001"))["signers"]
+        if signer["id"] == "anna"
     )
     assert anna["reminded_at"] is not None
 

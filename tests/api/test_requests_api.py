@@ -32,7 +32,7 @@ def app_with_request(connect_team: ConnectTeam, signing_app: StrictApp) -> Stric
 
 
 def snoozed_signers(app: StrictApp) -> list[str]:
-    return [one["id"] for one in json_of(app.get(HERE))["signers"] if one["snoozed_until"]]
+    return [signer["id"] for signer in json_of(app.get(HERE))["signers"] if signer["snoozed_until"]]
 
 
 def test_reminders_to_one_signer_are_snoozed_and_unsnoozed(
@@ -43,24 +43,31 @@ def test_reminders_to_one_signer_are_snoozed_and_unsnoozed(
     refused = app_with_request.post(f"{HERE}/remind", {"signer": "eric"})
     assert (refused.status_code, json_of(refused)["code"]) == (409, "snoozed")
     reminded = json_of(app_with_request.post(f"{HERE}/remind"))
-    assert [one["to"] for one in reminded["messages"] if one["channel"] == "sms"] == [
+    assert [message["to"] for message in reminded["messages"] if message["channel"] == "sms"] == [
         "+442071234567"
     ]
-    assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in reminded["skipped"]}
+    assert ("eric", "snoozed") in {
+        (skipped_step["signer"], skipped_step["reason"]) for skipped_step in reminded["skipped"]
+    }
     assert app_with_request.post(f"{HERE}/unsnooze", {"signer": "eric"}).status_code == 200
     assert snoozed_signers(app_with_request) == []
     assert [
-        one["to"]
-        for one in json_of(app_with_request.post(f"{HERE}/remind", {"signer": "eric"}))["messages"]
-        if one["channel"] == "sms"
+        message["to"]
+        for message in json_of(app_with_request.post(f"{HERE}/remind", {"signer": "eric"}))[
+            "messages"
+        ]
+        if message["channel"] == "sms"
     ] == [ERIC]
 
 
 def test_reminder_without_a_name_reaches_all_unsigned_signers(app_with_request: StrictApp) -> None:
     app_with_request.post(f"{HERE}/snooze")
     assert snoozed_signers(app_with_request) == ["eric", "anna"]
-    again = app_with_request.post("/events", event_body("request.reminder", id="r1"))
-    assert {(one["signer"], one["reason"]) for one in json_of(again)["skipped"]} == {
+    response = app_with_request.post("/events", event_body("request.reminder", id="r1"))
+    assert {
+        (skipped_step["signer"], skipped_step["reason"])
+        for skipped_step in json_of(response)["skipped"]
+    } == {
         ("eric", "snoozed"),
         ("anna", "snoozed"),
     }
@@ -93,7 +100,7 @@ def test_team_posts_are_listed_on_the_request(app_with_request: StrictApp) -> No
     deliver()
     found = json_of(app_with_request.get(HERE))
     assert found["url"] == "https://sign.example/documents/agr-1001"
-    assert [(one["to"], one["channel"], one["status"]) for one in found["posts"]] == [
+    assert [(post["to"], post["channel"], post["status"]) for post in found["posts"]] == [
         ("W1", "chat", "accepted")
     ]
 
@@ -137,7 +144,9 @@ def test_webhook_of_one_channel_sends_no_direct_messages(
             ),
         )
     )
-    assert [one["channel"] for one in answer["messages"] if one["signer"] == "eve"] == ["sms"]
+    assert [message["channel"] for message in answer["messages"] if message["signer"] == "eve"] == [
+        "sms"
+    ]
     refused = app_with_request.post(
         "/messages", {"connection": "hook", "to": "eve@example.com", "text": "Hello"}
     )

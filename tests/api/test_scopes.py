@@ -185,10 +185,10 @@ def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictAp
         answer = caller.get("/messages")
         assert answer.status_code == 200
         assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
-        found = re.fullmatch(r'"key";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
-        assert found
-        left.append(int(found[1]))
-        assert 1 <= int(found[2]) <= 60
+        match = re.fullmatch(r'"key";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
+        assert match
+        left.append(int(match[1]))
+        assert 1 <= int(match[2]) <= 60
     assert left == [2, 1, 0]
     answer = caller.post("/events", {"type": "request.sent"})
     assert answer.status_code == 429

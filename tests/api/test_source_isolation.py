@@ -62,7 +62,7 @@ def rows_of_alpha(alpha: SigningApp) -> Rows:
     """Create a row of every kind in source A."""
     event = json_of(alpha.post("/events", event_body(signers=[signer_body("Eric", ERIC)])))
     direct = json_of(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
-    held = json_of(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
+    response = json_of(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
     blocked = json_of(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
     assert blocked["status"] == "suppressed"
     lifted = json_of(
@@ -71,8 +71,8 @@ def rows_of_alpha(alpha: SigningApp) -> Rows:
     alpha.post(f"/suppressions/{lifted['id']}/lift", {"why": WHY})
     alpha.post("/consents", {"address": ERIC, "given": False, "proof": PROOF, "ip": IP})
     request = json_of(alpha.get("/requests/agr-1001"))["id"]
-    messages = [*(one["id"] for one in event["messages"]), direct["id"], blocked["id"]]
-    return Rows(messages, [held["id"], lifted["id"]], [request, "agr-1001"], upload(alpha))
+    messages = [*(message["id"] for message in event["messages"]), direct["id"], blocked["id"]]
+    return Rows(messages, [response["id"], lifted["id"]], [request, "agr-1001"], upload(alpha))
 
 
 def upload(app: SigningApp) -> str:
@@ -133,8 +133,8 @@ def call_route(
 def paths(rule: Rule, ids: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
     """Return the paths of a route with each of these IDs, and the ID."""
     [name] = rule.arguments
-    for one in ids[name]:
-        yield re.sub(r"<[^>]+>", one, rule.rule), one
+    for message_id in ids[name]:
+        yield re.sub(r"<[^>]+>", message_id, rule.rule), message_id
 
 
 def status_and_body(answer: TestResponse) -> tuple[int, dict[str, Any]]:
@@ -197,7 +197,7 @@ def test_cursor_of_another_source_returns_nothing(beta: SigningApp, rows_of_alph
         assert json_of(beta.get("/messages", after=after))["messages"] == []
     for after in rows_of_alpha.suppression_id:
         assert json_of(beta.get("/suppressions", after=after))["suppressions"] == []
-    assert [one["id"] for one in json_of(beta.get("/messages"))["messages"]] == [mine["id"]]
+    assert [message["id"] for message in json_of(beta.get("/messages"))["messages"]] == [mine["id"]]
 
 
 def test_file_of_another_source_is_not_found(beta: SigningApp, rows_of_alpha: Rows) -> None:
@@ -222,7 +222,7 @@ def test_external_ids_and_idempotency_keys_are_scoped_to_a_source(
     assert "Idempotency-Replayed" not in second.headers
     mine = json_of(beta.get("/requests/agr-1001"))
     assert mine["id"] not in rows_of_alpha.request_id
-    assert [one["status"] for one in json_of(second)["messages"]] == ["queued"], (
+    assert [message["status"] for message in json_of(second)["messages"]] == ["queued"], (
         "A's opt-out is not B's"
     )
     assert not [
@@ -230,8 +230,8 @@ def test_external_ids_and_idempotency_keys_are_scoped_to_a_source(
         for word in {*rows_of_alpha.message_id, *rows_of_alpha.request_id[:1]}
         if word in second.text
     ]
-    made = json_of(beta.post("/suppressions", {"address": ERIC}))
-    assert (made["why"], made["lifted_at"]) == ("", None)
+    response = json_of(beta.post("/suppressions", {"address": ERIC}))
+    assert (response["why"], response["lifted_at"]) == ("", None)
     assert_unchanged(alpha, rows_of_alpha)
 
 
@@ -267,7 +267,7 @@ def readable_paths(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
 
 def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
     """Check that source A still has all its rows."""
-    assert {one["id"] for one in json_of(alpha.get("/messages"))["messages"]} >= set(
+    assert {message["id"] for message in json_of(alpha.get("/messages"))["messages"]} >= set(
         rows_of_alpha.message_id
     )
     assert {
@@ -276,8 +276,8 @@ def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
         "queued",
         "suppressed",
     }
-    [held] = json_of(alpha.get("/suppressions"))["suppressions"]
-    assert (held["id"], held["why"]) == (rows_of_alpha.suppression_id[0], WHY)
+    [suppression] = json_of(alpha.get("/suppressions"))["suppressions"]
+    assert (suppression["id"], suppression["why"]) == (rows_of_alpha.suppression_id[0], WHY)
     [line] = json_of(alpha.get("/consents", address=ERIC))["consents"]
     assert (line["proof"], line["ip"]) == (PROOF, IP)
     assert json_of(alpha.get("/requests/agr-1001"))["id"] == rows_of_alpha.request_id[0]

@@ -20,15 +20,15 @@ from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, queue_text, stat
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
 def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
-    made = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
-    assert (made.status_code, json_of(made)["reason"], json_of(made)["channel"]) == (
+    response = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
+    assert (response.status_code, json_of(response)["reason"], json_of(response)["channel"]) == (
         201,
         "api",
         None,
     )
     assert status(queue_text()) == "suppressed"
     again = json_of(signing_app.post("/suppressions", {"address": ERIC}))
-    assert again["id"] == json_of(made)["id"], "what is closed stays as it is"
+    assert again["id"] == json_of(response)["id"], "what is closed stays as it is"
     [listed] = json_of(signing_app.get("/suppressions", address=ERIC))["suppressions"]
     assert (listed["address"], listed["why"]) == (ERIC, "Asked us.")
     assert json_of(signing_app.get("/suppressions", address=ANNA))["suppressions"] == []
@@ -41,8 +41,8 @@ def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
         signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
     )
     assert [
-        one["id"]
-        for one in json_of(signing_app.get("/suppressions", opened="true"))["suppressions"]
+        suppression["id"]
+        for suppression in json_of(signing_app.get("/suppressions", opened="true"))["suppressions"]
     ] == [listed["id"]]
 
 
@@ -133,8 +133,8 @@ YES: dict[str, Any] = {
 
 
 def test_recorded_consent_is_immutable(signing_app: SigningApp) -> None:
-    made = signing_app.post("/consents", YES)
-    assert made.status_code == 201
+    response = signing_app.post("/consents", YES)
+    assert response.status_code == 201
     signing_app.post("/consents", {"address": ERIC, "given": False})
     listed = json_of(signing_app.get("/consents", address=ERIC))["consents"]
     assert [one["given"] for one in listed] == [False, True]

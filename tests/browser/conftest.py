@@ -59,11 +59,11 @@ def chromium_path() -> str:
     path = os.environ.get("CHROMIUM")
     why = ""
     if path is None:
-        found = subprocess.run(
+        result = subprocess.run(
             [HERE.parent.parent / "bin" / "chromium"], capture_output=True, text=True, check=False
         )
-        path = found.stdout.strip()
-        why = found.stderr.strip()
+        path = result.stdout.strip()
+        why = result.stderr.strip()
     if path:
         return path
     why = (
@@ -243,6 +243,6 @@ def sign_in_user(playwright: Playwright, hub: Hub, admin: State) -> Callable[...
 
 def token_in(html: str) -> str:
     """Return the CSRF token of a page with a form."""
-    found = re.search(r'name="csrf_token" value="([^"]+)"', html)
-    assert found, "this page has no form"
-    return found[1]
+    match = re.search(r'name="csrf_token" value="([^"]+)"', html)
+    assert match, "this page has no form"
+    return match[1]

@@ -346,8 +346,8 @@ def accessibility_problems(page: Page, *rules: str) -> list[str]:
     options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
     violations = Axe().run(page, options=options).response["violations"]
     return [
-        f"{one['id']}: {one['help']}: {node['target']} {node['html'][:160]}"
-        for one in violations
-        if one["impact"] in SERIOUS
-        for node in one["nodes"]
+        f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]}"
+        for violation in violations
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
     ]

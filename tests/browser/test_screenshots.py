@@ -108,9 +108,9 @@ def screenshot_page(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the pictures: HUB_SCREENSHOTS, or a temporary folder."""
-    found = Path(KEPT or tmp_path_factory.mktemp("screenshots"))
-    found.mkdir(parents=True, exist_ok=True)
-    return found
+    path = Path(KEPT or tmp_path_factory.mktemp("screenshots"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @pytest.mark.parametrize(

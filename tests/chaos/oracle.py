@@ -82,7 +82,7 @@ class Provider:
         while path:
             page = self._ask(path)
             found.update(
-                match[1] for one in page["messages"] if (match := TOKEN.search(one["body"]))
+                match[1] for message in page["messages"] if (match := TOKEN.search(message["body"]))
             )
             path = page["next_page_uri"]
         return found
@@ -112,7 +112,7 @@ class Listing:
         after: str | None = ""
         while after is not None:
             page = self._ask(f"?limit=100&after={after}" if after else "?limit=100")
-            found |= {one["id"]: one["status"] for one in page["messages"]}
+            found |= {message["id"]: message["status"] for message in page["messages"]}
             after = page["next"]
         return found
 

@@ -66,10 +66,12 @@ def test_an_answer_that_nothing_excuses_counts() -> None:
 
 def test_every_text_holds_a_token_of_its_own() -> None:
     posts = [post(n) for n in range(40)]
-    tokens = [token for one in posts for token in one.expected]
+    tokens = [token for sent_post in posts for token in sent_post.expected]
     assert len(set(tokens)) == len(tokens) == 40 * MESSAGES_PER_POST
-    assert len({one.key for one in posts}) == 40
-    assert all(TOKEN.findall(one.body.decode()) == list(one.expected) for one in posts)
-    assert all(len(set(one.expected.values())) == len(one.expected) for one in posts), (
-        "the answer is read by number"
+    assert len({sent_post.key for sent_post in posts}) == 40
+    assert all(
+        TOKEN.findall(sent_post.body.decode()) == list(sent_post.expected) for sent_post in posts
     )
+    assert all(
+        len(set(sent_post.expected.values())) == len(sent_post.expected) for sent_post in posts
+    ), "the answer is read by number"

@@ -30,10 +30,10 @@ def set_connection_state(connection_id: str, state: ConnectionState, why: str = 
 
 
 def list_actions(connection_id: str) -> list[str]:
-    found = db.session.scalars(
+    actions = db.session.scalars(
         select(AuditEntry.action).where(AuditEntry.subject == connection_id).order_by(AuditEntry.id)
     )
-    return [action.removeprefix("connection.") for action in found]
+    return [action.removeprefix("connection.") for action in actions]
 
 
 # ── Testing and enabling ──────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,7 @@ def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
 
     db.session.remove()
     event.listen(db.engine, "checkout", trace)
-    yield lambda: [one for one in statements if ASKED.match(one)]
+    yield lambda: [statement for statement in statements if ASKED.match(statement)]
     event.remove(db.engine, "checkout", trace)
 
 
@@ -76,7 +76,10 @@ def query_plan(statement: str) -> list[str]:
 
 def unindexed_steps(statements: list[str]) -> list[str]:
     """Return each step of these statements that slows down as its table grows."""
-    found = {re.sub(r"X'[0-9A-F]*'|'[^']*'|\b\d+\b", "?", one): one for one in statements}
+    found = {
+        re.sub(r"X'[0-9A-F]*'|'[^']*'|\b\d+\b", "?", statement): statement
+        for statement in statements
+    }
     return [
         f"{step} in {one}"
         for short, one in found.items()
@@ -124,7 +127,9 @@ def test_sending_and_processing_an_event_uses_indexes_only(
     assert len(statements) > 50
     assert unindexed_steps(statements) == []
     named = [
-        one for one in statements if one.startswith("UPDATE messages") and "contact_id=" in one
+        statement
+        for statement in statements
+        if statement.startswith("UPDATE messages") and "contact_id=" in statement
     ]
     assert named == [], (
         "the index of a column that is named is written, and the larger it is, the more pages of it"

@@ -85,7 +85,7 @@ def test_damaged_connection_does_not_prevent_accepting_events(
     run(f"UPDATE connections SET {column} = 'garbage' WHERE {others}")  # noqa: S608 - our own table
     answer = signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
     assert answer.status_code == 202
-    assert [one["channel"] for one in json_of(answer)["messages"]] == ["sms"]
+    assert [message["channel"] for message in json_of(answer)["messages"]] == ["sms"]
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores nothing but JSON there")

@@ -54,7 +54,9 @@ def test_callbacks_update_the_message_to_delivered(hub_demo: Flask, sent: str) -
         post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
     assert process_pending_callbacks() == 3
     assert (status(sent), event_types(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
-    assert {(one.due_at, one.error, one.tries) for one in callbacks()} == {(None, "", 1)}
+    assert {(callback.due_at, callback.error, callback.tries) for callback in callbacks()} == {
+        (None, "", 1)
+    }
     assert process_pending_callbacks() == 0
 
 

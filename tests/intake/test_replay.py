@@ -63,11 +63,11 @@ def update_callback(callback_id: str, **columns: Any) -> None:
 
 
 def encrypted_request(callback_id: str) -> bytes:
-    found = db.session.scalar(
+    encrypted = db.session.scalar(
         select(ProviderCallback._request).where(ProviderCallback.id == callback_id)
     )
-    assert found is not None
-    return found
+    assert encrypted is not None
+    return encrypted
 
 
 def after_the_lookup_window() -> Any:

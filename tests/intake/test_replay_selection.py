@@ -175,9 +175,9 @@ def test_workers_may_process_the_same_receipts_during_a_replay(
     for thread in threads:
         thread.join(30)
     assert problems == []
-    assert {status(one) for one in ids} == {"delivered"}
+    assert {status(message_id) for message_id in ids} == {"delivered"}
     assert (count(PlatformEvent), count(StatusEvent)) == (24, 36)
-    assert {(one.due_at, one.error) for one in callbacks()} == {(None, "")}
+    assert {(callback.due_at, callback.error) for callback in callbacks()} == {(None, "")}
 
 
 def test_replays_are_audited(delivered: str) -> None:

@@ -239,7 +239,7 @@ def test_old_request_keeps_only_its_existence(hub_demo: Flask, signing_app: Sign
         None,
         None,
     )
-    assert {one.payload for one in db.session.scalars(select(Event))} == {None}
+    assert {event.payload for event in db.session.scalars(select(Event))} == {None}
 
 
 def test_erasing_a_team_post_erases_its_thread_and_buttons(

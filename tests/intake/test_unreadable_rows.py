@@ -159,13 +159,13 @@ def populated_hub(
 @transaction
 def add_slow_rows() -> None:
     """Add rows that take long to arise otherwise, one for each damaged connection."""
-    made = list(
+    connections = list(
         db.session.scalars(select(Connection).where(Connection.title.startswith("Spoiled")))
     )
     people = list(db.session.scalars(select(Contact).order_by(Contact.id)))
     source = db.session.scalars(select(Source.id).limit(1)).one()
     moment = now()
-    for n, connection in enumerate(made):
+    for n, connection in enumerate(connections):
         person = people[n % len(people)]
         connection.rules = Rules(prices={"": Decimal("0.01")}, spend_day=Decimal(5)).to_json()
         connection.per_second = 50.0

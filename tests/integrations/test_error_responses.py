@@ -98,10 +98,10 @@ every = pytest.mark.parametrize("name", PROVIDERS)
 def test_gateway_page_means_unreachable(
     send_error: SendAndFail, name: str, status: int, content: str
 ) -> None:
-    found = send_error(name, status, content)
-    assert type(found) is Unreachable, "the message waits, surely not accepted"
-    assert found.code == f"http_{status}"
-    assert "proxy or gateway" in str(found)
+    error = send_error(name, status, content)
+    assert type(error) is Unreachable, "the message waits, surely not accepted"
+    assert error.code == f"http_{status}"
+    assert "proxy or gateway" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_gateway_page_means_unreachable(
 def test_gateway_error_in_json_means_unreachable(
     send_error: SendAndFail, status: int, code: Any
 ) -> None:
-    found = send_error("twilio", status, {"code": code, "message": "Forbidden"})
-    assert (type(found), found.code) == (Unreachable, f"http_{status}")
+    error = send_error("twilio", status, {"code": code, "message": "Forbidden"})
+    assert (type(error), error.code) == (Unreachable, f"http_{status}")
 
 
 @every
@@ -168,10 +168,10 @@ def test_unreadable_success_is_an_unknown_outcome(
 def test_rate_limit_names_its_scope(
     send_error: SendAndFail, name: str, status: int, content: Any, scope: Scope
 ) -> None:
-    found = send_error(name, status, content)
-    assert isinstance(found, TransientError)
-    assert found.scope == scope
-    assert found.retry_after
+    error = send_error(name, status, content)
+    assert isinstance(error, TransientError)
+    assert error.scope == scope
+    assert error.retry_after
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_message_created_as_failed_has_the_error_of_its_code(
 def test_error_about_the_team_destination_is_a_destination_error(
     send_error: SendAndFail, name: str, status: int, content: Any
 ) -> None:
-    found = send_error(name, status, content)
-    assert type(found) is DestinationUnavailable
-    assert found.sure is not ("brand" in str(content).lower())
+    error = send_error(name, status, content)
+    assert type(error) is DestinationUnavailable
+    assert error.sure is not ("brand" in str(content).lower())
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ def test_error_is_found_by_code_and_then_by_status(
 
 
 def test_retry_after_of_a_busy_provider_is_used() -> None:
-    found = TABLE.error_for(ProviderResponse(503, {"retry-after": "7"}, b""))
-    assert isinstance(found, SlowDown)
-    assert found.retry_after == 7
+    error = TABLE.error_for(ProviderResponse(503, {"retry-after": "7"}, b""))
+    assert isinstance(error, SlowDown)
+    assert error.retry_after == 7
 
 
 def test_codes_are_explained_with_the_page_of_the_provider() -> None:
@@ -114,9 +114,9 @@ def test_code_has_its_own_wait_scope_and_certainty() -> None:
     limit = TABLE.error_for(response(429), "daily")
     assert isinstance(limit, SlowDown)
     assert (limit.retry_after, limit.scope) == (1800, Scope.ACCOUNT)
-    asked = TABLE.error_for(ProviderResponse(429, {"retry-after": "7"}, b""), "daily")
-    assert isinstance(asked, SlowDown)
-    assert asked.retry_after == 7
+    error = TABLE.error_for(ProviderResponse(429, {"retry-after": "7"}, b""), "daily")
+    assert isinstance(error, SlowDown)
+    assert error.retry_after == 7
     unsure = TABLE.error_for(response(400), "general")
     assert isinstance(unsure, DestinationUnavailable)
     assert not unsure.sure
@@ -135,9 +135,9 @@ def test_table_for_a_team_refuses_other_channels() -> None:
 
 def test_unknown_codes_may_concern_the_destination() -> None:
     unknown = ErrorCode(DestinationUnavailable, "It failed.", "Look.", "channel", sure=False)
-    found = ErrorTable("Pushfox", {}, unknown=unknown).error_for(response(418), "teapot")
-    assert isinstance(found, DestinationUnavailable)
-    assert (found.code, found.sure) == ("teapot", False)
+    error = ErrorTable("Pushfox", {}, unknown=unknown).error_for(response(418), "teapot")
+    assert isinstance(error, DestinationUnavailable)
+    assert (error.code, error.sure) == ("teapot", False)
 
 
 def test_failed_delivery_has_the_meaning_of_its_code() -> None:

@@ -53,7 +53,7 @@ def assert_actions(block: dict[str, Any]) -> None:
     assert 1 <= len(block["elements"]) <= 25
     for one in block["elements"]:
         assert_button(one)
-    names = [one["action_id"] for one in block["elements"]]
+    names = [element["action_id"] for element in block["elements"]]
     assert len(set(names)) == len(names)
 
 
@@ -68,8 +68,8 @@ def assert_section(block: dict[str, Any]) -> None:
 
 def assert_context(block: dict[str, Any]) -> None:
     assert 1 <= len(block["elements"]) <= 10
-    for one in block["elements"]:
-        assert_text_object(one, 2000, "mrkdwn")
+    for element in block["elements"]:
+        assert_text_object(element, 2000, "mrkdwn")
 
 
 CHECKS = {
@@ -256,9 +256,12 @@ def test_card_has_a_header_text_facts_notes_and_buttons() -> None:
     header, text, facts, notes, pressed = payload["blocks"]
     assert header["text"]["text"] == "Employment Agreement"
     assert text["text"] == {"type": "mrkdwn", "text": "Sent &amp; waiting", "verbatim": True}
-    assert [one["text"] for one in facts["fields"]] == ["*Signers*\n1 of 2", "*Due*\n24 December"]
-    assert [one["text"] for one in notes["elements"]] == ["Reminded by Tom"]
-    assert [(one.get("url"), one.get("value")) for one in pressed["elements"]] == [
+    assert [field["text"] for field in facts["fields"]] == [
+        "*Signers*\n1 of 2",
+        "*Due*\n24 December",
+    ]
+    assert [element["text"] for element in notes["elements"]] == ["Reminded by Tom"]
+    assert [(element.get("url"), element.get("value")) for element in pressed["elements"]] == [
         ("https://sign.example/1", None),
         (None, "tok-1"),
     ]
@@ -289,14 +292,16 @@ def test_excess_facts_end_with_an_ellipsis() -> None:
 
 
 def test_responses_edits_and_replies_name_their_target() -> None:
-    one = Slack(ACTING, ProviderHttpClient())
+    slack = Slack(ACTING, ProviderHttpClient())
     assert (
-        one.render(make_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"]
+        slack.render(make_post(reply_to="https://hooks.slack.com/actions/T/1/x"))[
+            "replace_original"
+        ]
         is True
     )
-    edit = one.render(make_post(edits="C0123456789/1.2"))
+    edit = slack.render(make_post(edits="C0123456789/1.2"))
     assert (edit["channel"], edit["ts"], edit["parse"]) == ("C0123456789", "1.2", "none")
-    assert one.render(make_post(thread="1.2"))["thread_ts"] == "1.2"
+    assert slack.render(make_post(thread="1.2"))["thread_ts"] == "1.2"
 
 
 def test_slack_models_are_loaded_with_the_first_message() -> None:

@@ -40,9 +40,11 @@ SIGNED_IN = {"ok": True, "user": "signpost", "team": "Acme"}
 
 def test_webhook_test_succeeds_without_posting(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond("no_text", 400)
-    found = slack_for({**BY_HOOK, **BUTTONS}).check()
-    assert (found.ok, found.title, found.warnings) == (True, "Slack is ready.", ())
-    assert found.text == f"The webhook {PLACE} accepts posts for its channel. Buttons act in Slack."
+    result = slack_for({**BY_HOOK, **BUTTONS}).check()
+    assert (result.ok, result.title, result.warnings) == (True, "Slack is ready.", ())
+    assert (
+        result.text == f"The webhook {PLACE} accepts posts for its channel. Buttons act in Slack."
+    )
     assert [json.loads(body) for _, body, _ in slack_server.requests] == [{"text": ""}], (
         "nothing is posted"
     )
@@ -52,33 +54,35 @@ def test_missing_webhook_explains_how_to_create_one(
     slack_server: SlackServer, slack_for: Any
 ) -> None:
     slack_server.respond("no_service", 404, X_Slack_Req_Id="r-1")
-    found = slack_for(BY_HOOK).check()
-    assert (found.ok, found.field, found.code) == (False, "webhook_url", "no_service")
-    assert "Add New Webhook" in found.steps[0]
-    assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.response
+    result = slack_for(BY_HOOK).check()
+    assert (result.ok, result.field, result.code) == (False, "webhook_url", "no_service")
+    assert "Add New Webhook" in result.steps[0]
+    assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in result.response
 
 
 def test_of_a_bot_names_its_team(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email")
-    found = slack_for({**BY_BOT, **BUTTONS}).check()
-    assert (found.ok, found.warnings) == (True, ())
-    assert found.text == f"Signed in as signpost in Acme. Posts to {CHANNEL}. Buttons act in Slack."
+    result = slack_for({**BY_BOT, **BUTTONS}).check()
+    assert (result.ok, result.warnings) == (True, ())
+    assert (
+        result.text == f"Signed in as signpost in Acme. Posts to {CHANNEL}. Buttons act in Slack."
+    )
 
 
 def test_missing_scopes_and_app_id_are_warnings(slack_server: SlackServer, slack_for: Any) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write")
-    found = slack_for(BY_BOT).check()
-    assert (found.ok, found.title, len(found.warnings)) == (
+    result = slack_for(BY_BOT).check()
+    assert (result.ok, result.title, len(result.warnings)) == (
         True,
         "Slack is ready, with 2 limitations.",
         2,
     )
-    assert "users:read.email" in found.warnings[0]
-    assert "App ID" in found.warnings[1]
+    assert "users:read.email" in result.warnings[0]
+    assert "App ID" in result.warnings[1]
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="users:read.email")
-    found = slack_for(BY_BOT).check()
-    assert (found.ok, found.field, found.code) == (False, "bot_token", "missing_scope")
-    assert "chat:write" in found.title
+    result = slack_for(BY_BOT).check()
+    assert (result.ok, result.field, result.code) == (False, "bot_token", "missing_scope")
+    assert "chat:write" in result.title
 
 
 @pytest.mark.parametrize(
@@ -101,9 +105,9 @@ def test_channel_is_checked_if_the_token_permits_it(
 ) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
     slack_server.respond(said, at="conversations.info")
-    found = slack_for({**BY_BOT, **BUTTONS}).check()
-    assert (found.ok, tells in found.title + found.text) == (ok, True)
-    assert found.ok or found.field == "channel"
+    result = slack_for({**BY_BOT, **BUTTONS}).check()
+    assert (result.ok, tells in result.title + result.text) == (ok, True)
+    assert result.ok or result.field == "channel"
 
 
 def test_app_that_may_post_to_public_channels_need_not_be_a_member(
@@ -124,10 +128,10 @@ def test_every_test_result_is_explained(
     slack_server: SlackServer, slack_for: Any, what: tuple[str, int], given: dict[str, str]
 ) -> None:
     slack_server.respond(*what)
-    found = slack_for(given).check()
-    assert not found.ok
-    assert found.title.endswith(".")
-    assert found.steps
+    result = slack_for(given).check()
+    assert not result.ok
+    assert result.title.endswith(".")
+    assert result.steps
 
 
 # ── Over HTTP, with the simulator ─────────────────────────────────────────────────────────────────
@@ -168,10 +172,10 @@ def test_demo_connections_pass_their_tests_and_post_nothing(in_app: Flask, simul
 
 
 def test_refused_token_is_reported_at_its_field(in_app: Flask, simulator: Any) -> None:
-    found = make_slack(demo_settings(in_app, bot_token="xoxb-0-token-revoked")).check()
-    assert (found.ok, found.field, found.code) == (False, "bot_token", "token_revoked")
-    found = make_slack(demo_settings(in_app, bot_token="xoxb-0-missing-scope")).check()
-    assert (found.ok, found.code) == (False, "missing_scope")
+    result = make_slack(demo_settings(in_app, bot_token="xoxb-0-token-revoked")).check()
+    assert (result.ok, result.field, result.code) == (False, "bot_token", "token_revoked")
+    result = make_slack(demo_settings(in_app, bot_token="xoxb-0-missing-scope")).check()
+    assert (result.ok, result.code) == (False, "missing_scope")
 
 
 def test_request_is_posted_in_a_thread_and_edits_its_first_post(

@@ -217,12 +217,12 @@ def test_failed_lookup_sends_nothing(
 
 def test_refused_connection_is_unreachable_and_a_timeout_is_unknown(port: int) -> None:
     gone = free_port()
-    one = Slack(
+    slack = Slack(
         BY_BOT,
         ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
         dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
     )
-    assert type(send_error(one, outbound())) is Unreachable
+    assert type(send_error(slack, outbound())) is Unreachable
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

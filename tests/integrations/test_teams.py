@@ -184,7 +184,7 @@ def test_excess_long_links_are_dropped_before_the_card() -> None:
         )
     )
     assert len(encoded(payload)) <= 20_000
-    assert [one["title"] for one in payload["attachments"][0]["content"]["actions"]] == [
+    assert [action["title"] for action in payload["attachments"][0]["content"]["actions"]] == [
         f"Open {n}" for n in range(6)
     ]
 
@@ -223,6 +223,6 @@ def test_text_is_not_formatted(data: str, shown: str) -> None:
 @given(text=ANY)
 @trying(max_examples=examples(300), deadline=None)
 def test_simulator_renders_no_formatting_of_any_text(text: str) -> None:
-    shown = markdown.render(escape_text(clean_text(text)))
-    assert "<" not in shown
-    assert "•" not in shown or "•" in text
+    payload = markdown.render(escape_text(clean_text(text)))
+    assert "<" not in payload
+    assert "•" not in payload or "•" in text

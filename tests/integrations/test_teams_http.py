@@ -147,8 +147,10 @@ def test_disabled_workflow_is_reported_at_its_url(in_app: Flask, simulator: Any)
 def test_team_receives_a_request_and_its_links_ask_for_confirmation(
     hub_demo: Flask, simulator: Any
 ) -> None:
-    for one in db.session.scalars(select(Connection).where(Connection.channel == "chat")).all():
-        set_connection_state(one.id, ConnectionState.DISABLED)
+    for connection in db.session.scalars(
+        select(Connection).where(Connection.channel == "chat")
+    ).all():
+        set_connection_state(connection.id, ConnectionState.DISABLED)
     connections.enable(connections.add("teams", "Team", True, workflow_settings(hub_demo)))
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
@@ -166,5 +168,6 @@ def test_team_receives_a_request_and_its_links_ask_for_confirmation(
         "to look at the link reminds nobody"
     )
     assert {
-        one.status for one in db.session.scalars(select(Message).where(Message.channel == "chat"))
+        message.status
+        for message in db.session.scalars(select(Message).where(Message.channel == "chat"))
     } == {"sent"}

@@ -97,7 +97,7 @@ def test_edited_message_is_a_new_message_that_names_the_earlier_one() -> None:
         "Tuesday, please",
         f"4711/5@{int(AT.timestamp()) + 60}",
     )
-    assert [(one.kind.value, one.fields) for one in came.contents] == [
+    assert [(content.kind.value, content.fields) for content in came.contents] == [
         ("edit", {"message": "4711/5"})
     ]
 
@@ -123,7 +123,7 @@ def test_reaction_names_its_message(marks: list[dict[str, str]], emoji: str) -> 
     }
     (came,) = parse({"update_id": 12, "message_reaction": change})
     assert isinstance(came, Inbound)
-    assert [(one.kind.value, one.fields) for one in came.contents] == [
+    assert [(content.kind.value, content.fields) for content in came.contents] == [
         ("reaction", {"emoji": emoji, "message": "4711/3"})
     ]
     assert parse({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []

@@ -136,31 +136,31 @@ def test_refusal_pauses_only_the_team_destination(
 
 
 def test_unknown_refusal_of_an_edit_fails_only_itself(http_recorder: HttpRecorder) -> None:
-    found = refused(
+    error = refused(
         make_bot(http_recorder, team_chat=TEAM),
         http_recorder,
         400,
         "Bad Request: SOMETHING_NEW",
         outbound(edits=f"{TEAM}/77"),
     )
-    assert isinstance(found, PermanentError)
+    assert isinstance(error, PermanentError)
 
 
 def test_upgraded_group_names_its_new_id(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     words = "Bad Request: group chat was upgraded to a supergroup chat"
-    found = refused(telegram, http_recorder, 400, words, migrate_to_chat_id=-1009876543210)
-    assert isinstance(found, RecipientMoved)
-    assert Telegram.clean_address(found.new) == found.new == "-1009876543210"
+    error = refused(telegram, http_recorder, 400, words, migrate_to_chat_id=-1009876543210)
+    assert isinstance(error, RecipientMoved)
+    assert Telegram.clean_address(error.new) == error.new == "-1009876543210"
 
 
 @pytest.mark.parametrize(("parameters", "seconds"), [({"retry_after": 35}, 35.0), ({}, 5.0)])
 def test_rate_limit_of_one_chat_does_not_pause_others(
     telegram: Telegram, http_recorder: HttpRecorder, parameters: dict[str, int], seconds: float
 ) -> None:
-    found = refused(telegram, http_recorder, 429, "Too Many Requests: retry after 35", **parameters)
-    assert isinstance(found, TransientError)
-    assert not isinstance(found, SlowDown | Unreachable)
-    assert found.retry_after == seconds
+    error = refused(telegram, http_recorder, 429, "Too Many Requests: retry after 35", **parameters)
+    assert isinstance(error, TransientError)
+    assert not isinstance(error, SlowDown | Unreachable)
+    assert error.retry_after == seconds
 
 
 def test_unsigned_update_changes_no_message(

@@ -114,8 +114,8 @@ def test_plain_text_chat_receives_plain_text(in_app: Flask, simulator: Any) -> N
         make_telegram(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status
         is Status.DELIVERED
     )
-    [shown] = telegram_state(simulator)["messages"]
-    assert (shown["text"], shown["entities"]) == ("Title\n\n1 < 2", [])
+    [message] = telegram_state(simulator)["messages"]
+    assert (message["text"], message["entities"]) == ("Title\n\n1 < 2", [])
 
 
 def test_moved_group_receives_messages_at_its_new_id(in_app: Flask, simulator: Any) -> None:
@@ -131,8 +131,8 @@ def test_moved_group_receives_messages_at_its_new_id(in_app: Flask, simulator: A
 def test_wrong_token_is_reported_at_its_field(
     in_app: Flask, simulator: Any, token: str, code: str
 ) -> None:
-    found = make_telegram(in_app, token=token).check()
-    assert (found.ok, found.field, found.code) == (False, "token", code)
+    result = make_telegram(in_app, token=token).check()
+    assert (result.ok, result.field, result.code) == (False, "token", code)
 
 
 def test_post_is_edited_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
@@ -144,23 +144,23 @@ def test_post_is_edited_in_place_with_its_buttons(in_app: Flask, simulator: Any)
         Button("Remind", "https://hub.example/a/x", token="tok-1"),
     )
     first = one.send(outbound(team, "Sent", card=card, buttons=buttons))
-    [shown] = telegram_state(simulator)["messages"]
-    assert shown["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
-    assert [entity["type"] for entity in shown["entities"]] == ["bold", "bold", "italic"]
-    assert [button["text"] for row in shown["keyboard"] for button in row] == ["Open", "Remind"]
+    [message] = telegram_state(simulator)["messages"]
+    assert message["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
+    assert [entity["type"] for entity in message["entities"]] == ["bold", "bold", "italic"]
+    assert [button["text"] for row in message["keyboard"] for button in row] == ["Open", "Remind"]
     for _ in range(2):  # the second changes nothing, which is done all the same
         assert one.send(outbound(team, "All signed", edits=first.provider_id)) == first
-    [shown] = telegram_state(simulator)["messages"]
-    assert (shown["text"], shown["keyboard"], shown["edits"]) == ("All signed", [], 1)
+    [message] = telegram_state(simulator)["messages"]
+    assert (message["text"], message["keyboard"], message["edits"]) == ("All signed", [], 1)
 
 
 # ── The webhook ───────────────────────────────────────────────────────────────────────────────────
 def connect_bot(app: Flask) -> str:
     """Connect the bot, set its webhook, and return the connection's ID."""
-    for one in db.session.scalars(
+    for connection in db.session.scalars(
         select(Connection).where(Connection.integration == "telegram")
     ).all():
-        set_connection_state(one.id, ConnectionState.DISABLED)
+        set_connection_state(connection.id, ConnectionState.DISABLED)
     made = connections.add("telegram", "Our bot", True, demo_settings(app))
     connections.enable(made)
     make_telegram(app).subscribe(webhook_url(app, made))
@@ -216,9 +216,9 @@ def last_message_contains(simulator: Any, chat: int, words: str) -> bool:
     def read_last() -> bool:
         deliver()
         texts = [
-            one["text"]
-            for one in telegram_state(simulator)["messages"]
-            if one["chat"] == chat and one["by"] is None
+            message["text"]
+            for message in telegram_state(simulator)["messages"]
+            if message["chat"] == chat and message["by"] is None
         ]
         return bool(texts) and words in texts[-1]
 
@@ -277,7 +277,7 @@ def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    [post] = [one for one in telegram_state(simulator)["messages"] if one["keyboard"]]
+    [post] = [message for message in telegram_state(simulator)["messages"] if message["keyboard"]]
     button = next(
         one for row in post["keyboard"] for one in row if one["text"].startswith("Remind")
     )
@@ -295,9 +295,9 @@ def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     def names_user() -> bool:
         deliver()
         return "Priya Nair" in next(
-            one["text"]
-            for one in telegram_state(simulator)["messages"]
-            if one["message_id"] == post["message_id"]
+            message["text"]
+            for message in telegram_state(simulator)["messages"]
+            if message["message_id"] == post["message_id"]
         )
 
     assert eventually(names_user)

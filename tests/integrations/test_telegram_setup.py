@@ -269,15 +269,15 @@ def test_webhook_is_set_with_a_secret_and_the_supported_updates(
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
     said = telegram.subscribe(HERE)
-    (asked,) = http_recorder.bodies
+    (body,) = http_recorder.bodies
     assert http_recorder.paths == [f"/bot{TOKEN}/setWebhook"]
-    assert (asked["url"], asked["allowed_updates"]) == (
+    assert (body["url"], body["allowed_updates"]) == (
         HERE,
         ["message", "callback_query", "my_chat_member", "edited_message", "message_reaction"],
     )
-    assert asked["secret_token"].isalnum()
-    assert len(asked["secret_token"]) == 64
-    assert asked["secret_token"] not in said
+    assert body["secret_token"].isalnum()
+    assert len(body["secret_token"]) == 64
+    assert body["secret_token"] not in said
     assert HERE in said
 
 

@@ -127,7 +127,7 @@ def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
         "Last",
     ]
     markup = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
-        outbound(buttons=tuple(Button(one, "https://x.example") for one in labels))
+        outbound(buttons=tuple(Button(label, "https://x.example") for label in labels))
     )
     assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
         ["Open", "Remind"],
@@ -143,9 +143,9 @@ def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
 
 def test_overlong_button_token_becomes_a_link() -> None:
     button = Button("Remind", "https://hub.example/a/x", token="t" * 65)
-    made = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+    payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=(button,))
     )
-    assert made["reply_markup"]["inline_keyboard"] == [
+    assert payload["reply_markup"]["inline_keyboard"] == [
         [{"text": "Remind", "url": "https://hub.example/a/x"}]
     ]

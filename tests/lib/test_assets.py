@@ -29,15 +29,15 @@ SYMBOL = re.compile(r'<symbol viewBox="0 0 16 16" id="([a-z0-9-]+)">')
 
 def asset_urls(page: TestResponse) -> list[str]:
     """Return the addresses of the style sheets, scripts and icons of a page."""
-    found = re.findall(r'(?:<link[^>]+href|<script[^>]+src)="([^"#]+)', page.text)
-    assert found
-    return found
+    matches = re.findall(r'(?:<link[^>]+href|<script[^>]+src)="([^"#]+)', page.text)
+    assert matches
+    return matches
 
 
 @pytest.fixture
 def stylesheet_url(client: FlaskClient) -> str:
     """Return the address of the style sheet of the sign-in page."""
-    return next(one for one in asset_urls(client.get("/sign-in")) if one.endswith(".css"))
+    return next(url for url in asset_urls(client.get("/sign-in")) if url.endswith(".css"))
 
 
 def test_assets_are_cached_for_a_year(client: FlaskClient) -> None:
@@ -55,9 +55,9 @@ def test_asset_of_another_version_is_served_without_long_caching(
     answer = client.get(other)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "public, no-cache"
-    again = client.get(other, headers={"If-None-Match": answer.headers["ETag"]})
-    assert again.status_code == 304
-    assert not again.data
+    response = client.get(other, headers={"If-None-Match": answer.headers["ETag"]})
+    assert response.status_code == 304
+    assert not response.data
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", ""])
@@ -69,11 +69,11 @@ def test_asset_is_compressed_as_the_client_accepts(
     assert answer.headers.get("Content-Encoding", "") == encoding
     assert b".sp-rail" in read.get(encoding, bytes)(answer.data)
     assert "Accept-Encoding" in answer.headers["Vary"]
-    again = client.get(
+    response = client.get(
         stylesheet_url,
         headers={"Accept-Encoding": encoding, "If-None-Match": answer.headers["ETag"]},
     )
-    assert again.status_code == 304
+    assert response.status_code == 304
 
 
 def test_asset_has_the_security_headers_of_a_page(client: FlaskClient, stylesheet_url: str) -> None:

@@ -160,10 +160,10 @@ def test_value_copied_to_another_row_or_field_does_not_decrypt(in_app: Flask) ->
 
     @transaction
     def copy_values() -> None:
-        one = db.session.get_one(Signer, eric)
+        signer = db.session.get_one(Signer, eric)
         two = db.session.get_one(Signer, anna)
-        two._details = one._details
-        one._details = one._signing_url
+        two._details = signer._details
+        signer._details = signer._signing_url
 
     copy_values()
     for signer_id in (eric, anna):

@@ -139,13 +139,13 @@ def set_dns_answers(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> lis
         addresses = answers[min(len(queried), len(answers)) - 1]
         return [
             (
-                socket.AF_INET6 if ":" in one else socket.AF_INET,
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
                 socket.SOCK_STREAM,
                 6,
                 "",
-                (one, port),
+                (address, port),
             )
-            for one in addresses
+            for address in addresses
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)

@@ -103,7 +103,7 @@ def test_connections_are_reused(http: ProviderHttpClient, url: str) -> None:
             http.request("GET", url + "/x")
     pool = http._manager.connection_from_url(url)
     assert pool.num_connections == 1
-    assert [one.status for one in exchanges] == [200] * 3
+    assert [exchange.status for exchange in exchanges] == [200] * 3
 
 
 def test_pool_keeps_as_many_connections_as_concurrent_calls() -> None:

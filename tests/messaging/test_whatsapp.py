@@ -87,9 +87,10 @@ class TestInbound:
     ) -> None:
         assert receive_whatsapp(hub_demo, target=target).content_type == "text/xml"
         process_pending_callbacks()
-        assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
-            whatsapp.id
-        ]
+        assert [
+            inbound_message.connection_id
+            for inbound_message in db.session.scalars(select(InboundMessage))
+        ] == [whatsapp.id]
 
     def test_status_at_the_inbound_address_is_processed_as_a_status(
         self, hub_demo: Flask, connection: Connection
@@ -110,10 +111,13 @@ class TestInbound:
     ) -> None:
         receive_whatsapp(hub_demo, channel="", sid="SM" + "3" * 32)
         process_pending_callbacks()
-        assert [one.connection_id for one in db.session.scalars(select(InboundMessage))] == [
-            connection.id
+        assert [
+            inbound_message.connection_id
+            for inbound_message in db.session.scalars(select(InboundMessage))
+        ] == [connection.id]
+        assert [event.type for event in db.session.scalars(select(PlatformEvent))] == [
+            "sms_received"
         ]
-        assert [one.type for one in db.session.scalars(select(PlatformEvent))] == ["sms_received"]
         assert count(SessionWindow) == 0, "SMS has no window"
 
     def test_files_and_button_replies_are_stored(
@@ -227,7 +231,10 @@ class TestConversations:
         assert (talk.row.unread, conversations.count_unread(), count(Conversation)) == (3, 1, 1)
         conversations.mark_read(talk.row.id)
         assert conversations.newest_conversations(10, unread=True) == []
-        assert all(one.read_at for one in db.session.scalars(select(InboundMessage)))
+        assert all(
+            inbound_message.read_at
+            for inbound_message in db.session.scalars(select(InboundMessage))
+        )
 
     def test_reply_is_refused_after_the_window_closed(
         self, hub_demo: Flask, whatsapp: Connection

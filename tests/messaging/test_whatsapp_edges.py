@@ -237,7 +237,7 @@ def map_template(whatsapp: Connection, **variables: str) -> None:
 
 
 def make_template(*variables: str) -> TemplateInfo:
-    text = " ".join(f"{{{{{one}}}}}" for one in variables)
+    text = " ".join(f"{{{{{variable}}}}}" for variable in variables)
     return TemplateInfo(
         "HX" + "a" * 32,
         "ask",
@@ -259,8 +259,8 @@ def test_resent_message_uses_a_template_mapped_afterwards(
     [message] = answer["messages"]
     assert message["code"] == "window_closed"
     map_template(whatsapp, **{"1": "title"})
-    again = json_of(signing_app.post(f"/messages/{message['id']}/resend"))
-    assert again["status"] == "queued"
+    response = json_of(signing_app.post(f"/messages/{message['id']}/resend"))
+    assert response["status"] == "queued"
     claim = claim_one(whatsapp)
     assert claim is not None
     assert claim.outbound.template is not None

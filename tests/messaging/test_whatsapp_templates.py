@@ -48,7 +48,7 @@ class TestTemplates:
                 "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
             )
         )
-        assert [(one["channel"], one["status"]) for one in answer["messages"]] == [
+        assert [(message["channel"], message["status"]) for message in answer["messages"]] == [
             ("whatsapp", "queued")
         ]
         claim = claim_one(whatsapp)
@@ -65,9 +65,10 @@ class TestTemplates:
                 "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
             )
         )
-        assert [(one["channel"], one["status"], one["code"]) for one in answer["messages"]] == [
-            ("whatsapp", "suppressed", "window_closed")
-        ]
+        assert [
+            (message["channel"], message["status"], message["code"])
+            for message in answer["messages"]
+        ] == [("whatsapp", "suppressed", "window_closed")]
 
     @pytest.mark.parametrize(
         ("wanted", "mapped"),

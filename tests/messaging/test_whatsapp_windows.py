@@ -163,19 +163,19 @@ class TestTooLate:
         message_id = sent_text(TEMPLATE)
         self.report_refusal(hub_demo, message_id)
         self.report_refusal(hub_demo, message_id)
-        [again] = self.successors(message_id)
-        assert (status(message_id), again.status) == ("failed", "queued")
+        [successor] = self.successors(message_id)
+        assert (status(message_id), successor.status) == ("failed", "queued")
         claim = claim_one(whatsapp)
         assert claim is not None
         assert (claim.message_id, claim.integration.render(claim.outbound)["ContentSid"]) == (
-            again.id,
+            successor.id,
             TEMPLATE.id,
         )
         record_accepted(claim, "SM" + "4" * 32)
         form = status_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
-        post_callback(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
+        post_callback(hub_demo, form, target=f"{STATUS}?message={successor.id}&attempt=1")
         process_pending_callbacks()
-        assert self.successors(again.id) == [], (
+        assert self.successors(successor.id) == [], (
             "a template that fails is not tried as a template again"
         )
 
@@ -202,4 +202,4 @@ class TestTooLate:
             [calls.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
             {},
         )
-        assert [one.status for one in self.successors(message_id)] == ["queued"]
+        assert [successor.status for successor in self.successors(message_id)] == ["queued"]

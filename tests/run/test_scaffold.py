@@ -275,7 +275,7 @@ def test_installed_package_can_be_connected_and_posts_to_a_team(
             test=False,
         )
         deliver()
-        assert [status(one["id"]) for one in answer["messages"]] == ["sent"]
+        assert [status(message["id"]) for message in answer["messages"]] == ["sent"]
         assert http_recorder.paths == ["/v1/channels/contracts", "/v1/messages"]
         post = json.loads(http_recorder.seen[1][1])
         assert post["channel"] == "contracts"

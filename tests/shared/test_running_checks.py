@@ -28,11 +28,11 @@ def test_readiness_names_a_database_of_another_version(
     before = startup_checks._revisions()[-1]
     set_revision(app, revision)
     try:
-        found = client.get("/readyz")
+        response = client.get("/readyz")
     finally:
         set_revision(app, before)
-    assert found.status_code == 503
-    assert said in found.get_json()["database"]
+    assert response.status_code == 503
+    assert said in response.get_json()["database"]
     assert client.get("/readyz").get_json()["database"] == "ok"
 
 
@@ -54,9 +54,9 @@ def test_newest_revision_is_the_last_migration() -> None:
 def test_full_disk_is_degraded(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/readyz").get_json()["disk"] == "ok"
     monkeypatch.setattr(disk, "MIN_FREE_BYTES", 1 << 62)  # more than any disk has
-    found = client.get("/readyz")
-    assert (found.status_code, found.get_json()["status"]) == (200, "degraded")
-    assert found.get_json()["disk"] == "almost full; free some space"
+    response = client.get("/readyz")
+    assert (response.status_code, response.get_json()["status"]) == (200, "degraded")
+    assert response.get_json()["disk"] == "almost full; free some space"
 
 
 def add_users(create_user: Callable[[str, str], str]) -> None:

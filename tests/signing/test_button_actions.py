@@ -67,7 +67,7 @@ def test_button_action_without_recipients_explains_it(
     set_connection_state(connection.id, ConnectionState.DISABLED)
     set_connection_state(get_by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
     button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
-    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
+    edit = next(sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana tried to remind Eric, who could not be reached · ")
 
@@ -101,15 +101,15 @@ def test_button_used_in_one_channel_disappears_from_the_others(
     for place in ("E1", "E2", "T1", "W1"):
         connect_team(place)
     post_event()
-    first = {one.to: one for one in deliver_posts(fake_provider)}
+    first = {post.to: post for post in deliver_posts(fake_provider)}
     assert (
         len({button_token(first[place], "Remind Eric") for place in ("E1", "E2", "T1", "W1")}) == 1
     )
     button_actions.perform_action(button_token(first["E1"], "Remind Eric"), "Dana")
-    edits = {one.to: one for one in deliver_posts(fake_provider) if one.edits}
+    edits = {post.to: post for post in deliver_posts(fake_provider) if post.edits}
     assert sorted(edits) == ["E1", "E2", "T1"], "what cannot be changed is left as it is"
     assert all(
-        "Remind Eric" not in [button.text for button in one.buttons] for one in edits.values()
+        "Remind Eric" not in [button.text for button in edit.buttons] for edit in edits.values()
     )
     assert button_actions.perform_action(button_token(first["W1"], "Remind Eric"), "Tom") is False
 
@@ -117,13 +117,13 @@ def test_button_used_in_one_channel_disappears_from_the_others(
 def test_reply_edits_a_post_that_nothing_else_updates(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
+    connection = connect_team("W1")
     post_event()
     [post] = deliver_posts(fake_provider, "W1")
     button_actions.perform_action(
         button_token(post, "Snooze Eric"),
         "Dana",
-        origin=Origin("callback", [one.id]),
+        origin=Origin("callback", [connection.id]),
         reply_to="https://answer.example/1",
     )
     [edit] = deliver_posts(fake_provider, "W1")
@@ -141,7 +141,7 @@ def test_event_has_one_button_of_each_kind_in_every_channel(
     deliver_posts(fake_provider)
     post_event("request.signed", signer="anna", signers=[])
     shown = {
-        button_token(one, "Remind Eric") for one in deliver_posts(fake_provider) if one.buttons
+        button_token(post, "Remind Eric") for post in deliver_posts(fake_provider) if post.buttons
     }
     assert len(shown) == 1
 
@@ -180,9 +180,11 @@ def test_group_reminder_is_named_as_it_was_pressed(
     connect_team("E1")
     post_event(signers=[signer_body(name) for name in ("Eric", "Anna", "Ravi", "Tom")])
     post_event("request.signed", signer="tom", signers=[])
-    post = next(one for one in reversed(deliver_posts(fake_provider, "E1")) if one.buttons)
+    post = next(
+        sent_post for sent_post in reversed(deliver_posts(fake_provider, "E1")) if sent_post.buttons
+    )
     button_actions.perform_action(button_token(post, "Remind all 3"), "Dana")
-    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
+    edit = next(sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
 
@@ -190,8 +192,8 @@ def test_group_reminder_is_named_as_it_was_pressed(
 def test_team_is_not_notified_of_an_unsent_reminder(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
-    team_subscriptions.save_subscriptions(one.id, ["request.reminder"])
+    connection = connect_team("W1")
+    team_subscriptions.save_subscriptions(connection.id, ["request.reminder"])
     post_event()
     reminders.snooze(load_request().id, "eric")
     post_event("request.reminder", id="r1")
@@ -211,7 +213,7 @@ def test_button_for_a_signer_who_has_signed_explains_it(
     post_event("request.signed", signer="eric", signers=[])
     deliver_posts(fake_provider)
     button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
-    edit = next(one for one in deliver_posts(fake_provider, "E1") if one.edits)
+    edit = next(sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana tried to remind Eric: no signature is missing · ")
     assert count_reminders_to_eric() == 0

@@ -69,23 +69,23 @@ def token_of(invitation: chat_invitations.Invitation) -> str:
 def open_link(
     connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
 ) -> bool:
-    came = ChatLinked(token=token, address=chat, name="Eric in the chat", team=team)
+    link = ChatLinked(token=token, address=chat, name="Eric in the chat", team=team)
     return chat_invitations.link_chat(
-        came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
+        link, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
     )
 
 
 def deliver_texts(fake_provider: FakeProvider, to: str) -> list[str]:
     before = len(fake_provider.sent)
     deliver()
-    return [one.text for one in fake_provider.sent[before:] if one.to == to]
+    return [message.text for message in fake_provider.sent[before:] if message.to == to]
 
 
 def test_link_connects_a_chat_that_preferences_may_name_afterwards(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     team_chat = connect_team("")
-    assert [one["channel"] for one in post_event()["messages"]] == ["sms"]
+    assert [message["channel"] for message in post_event()["messages"]] == ["sms"]
     invitation = chat_invitations.invite(load_request().id, "eric")
     assert invitation.url.startswith("https://team-chat.example/chat/")
     assert open_link(team_chat, token_of(invitation))
@@ -101,9 +101,9 @@ def test_link_connects_a_chat_that_preferences_may_name_afterwards(
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
         " https://sign.example/r/eric"
     ]
-    assert [one["channel"] for one in post_event("agr-3", preference=["sms"])["messages"]] == [
-        "sms"
-    ]
+    assert [
+        message["channel"] for message in post_event("agr-3", preference=["sms"])["messages"]
+    ] == ["sms"]
 
 
 def test_consent_is_stored_with_its_evidence(
@@ -261,7 +261,7 @@ def test_stop_older_than_the_link_is_ignored(
     team_chat = connect_team("")
     post_event()
     open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
-    came = Inbound(
+    inbound_message = Inbound(
         channel=Channel.CHAT,
         senders=("team_chat",),
         kind=Address.CHAT,
@@ -269,7 +269,9 @@ def test_stop_older_than_the_link_is_ignored(
         text="STOP",
         provider_id="77/1",
     )
-    inbound.store_inbound(came, Origin("callback", [team_chat.id]), now() - timedelta(minutes=1))
+    inbound.store_inbound(
+        inbound_message, Origin("callback", [team_chat.id]), now() - timedelta(minutes=1)
+    )
     assert post_event("agr-2")["messages"][0]["status"] == "queued"
 
 
@@ -330,9 +332,9 @@ def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
 
 @transaction
 def damage_settings(connection_id: str) -> None:
-    one = db.session.get_one(Connection, connection_id)
-    one._settings = b"k9:nothing that opens"
-    one.settings_version = one.settings_version + 1
+    connection = db.session.get_one(Connection, connection_id)
+    connection._settings = b"k9:nothing that opens"
+    connection.settings_version = connection.settings_version + 1
 
 
 # ── Blocked ───────────────────────────────────────────────────────────────────────────────────────
@@ -385,7 +387,7 @@ def test_erased_person_has_no_chat(connect_team: ConnectTeam, fake_provider: Fak
     post_event()
     open_link(team_chat, token_of(chat_invitations.invite(load_request().id, "eric")))
     contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
-    [told] = personal_data.collect_personal_data(contact_id)["chats"]
-    assert told["connection"] == "Team"
+    [chat] = personal_data.collect_personal_data(contact_id)["chats"]
+    assert chat["connection"] == "Team"
     erasure.erase_contact(contact_id, reason="asked for it")
     assert db.session.scalars(select(LinkedChat)).all() == []

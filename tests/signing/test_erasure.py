@@ -102,8 +102,8 @@ def test_erasure_removes_every_value_that_names_the_person(
     assert ANNA in left, "others are not concerned"
     assert count(Message) == messages, "that messages went stays"
     assert count(InboundMessage) == 1
-    kept = db.session.scalars(select(Consent)).one()
-    assert (kept.given, kept.ip, kept.user_agent, kept.proof) == (True, "", "", None)
+    consent = db.session.scalars(select(Consent)).one()
+    assert (consent.given, consent.ip, consent.user_agent, consent.proof) == (True, "", "", None)
 
 
 def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
@@ -149,8 +149,10 @@ def test_signer_without_messages_is_erased_with_the_address(
     hub_demo: Flask, signing_app: SigningApp
 ) -> None:
     for slug in ("demo-sms", "demo-whatsapp"):
-        one = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
-        set_connection_state(one, ConnectionState.DISABLED)
+        connection_id = db.session.scalars(
+            select(Connection.id).where(Connection.slug == slug)
+        ).one()
+        set_connection_state(connection_id, ConnectionState.DISABLED)
     signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC, email=MAIL)]))
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     assert (
@@ -172,7 +174,7 @@ def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
 
 def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
     one, other = (contact_for(Address.PHONE, ERIC, test=test).id for test in (True, False))
-    assert [found.id for found in erasure.other_contacts(erasure.find_contact(one))] == [other]
+    assert [contact.id for contact in erasure.other_contacts(erasure.find_contact(one))] == [other]
 
 
 @pytest.mark.parametrize("why", ["", " ", "x" * 501])
@@ -193,11 +195,13 @@ def test_export_contains_everything_stored(
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     found = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
     assert found["contact"]["address"] == ERIC
-    assert [one["proof"] for one in found["consents"]] == ["I agree"]
-    assert [one["why"] for one in found["opt_outs"]] == ["Asked on the phone."]
+    assert [consent["proof"] for consent in found["consents"]] == ["I agree"]
+    assert [opt_out["why"] for opt_out in found["opt_outs"]] == ["Asked on the phone."]
     assert "Employment Agreement" in found["messages"][0]["says"]["text"]
     assert found["messages"][0]["history"]
-    assert [one["says"]["text"] for one in found["received"]] == ["Call me at the office, please."]
+    assert [callback["says"]["text"] for callback in found["received"]] == [
+        "Call me at the office, please."
+    ]
     assert found["signer_of"][0]["details"]["email"] == MAIL
     erasure.erase_contact(contact_id, reason="Asked.")
     assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
@@ -214,8 +218,8 @@ def test_other_addresses_of_the_same_signer_are_listed(
         ),
     )
     db.session.rollback()
-    one = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
-    assert [other.address for other in erasure.other_contacts(one)] == [ANNA]
+    contact = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
+    assert [other.address for other in erasure.other_contacts(contact)] == [ANNA]
 
 
 def test_erasure_removes_only_the_person_from_an_event() -> None:

@@ -134,9 +134,9 @@ def storable(name: str) -> bool:
 def assert_found_everywhere(app: SigningApp, name: str) -> None:
     """Find a request by its ID at every URL of the API, in each encoding that clients use."""
     for way in (quote(name, safe=""), quote(name, safe="/")):
-        found = app.get(f"/requests/{way}")
-        assert (found.status_code, json_of(found)["external_id"]) == (200, name)
-        own = json_of(found)["id"]
+        response = app.get(f"/requests/{way}")
+        assert (response.status_code, json_of(response)["external_id"]) == (200, name)
+        own = json_of(response)["id"]
         assert json_of(app.get(f"/requests/{own}"))["external_id"] == name
         for what, answers in (("snooze", 200), ("unsnooze", 200), ("remind", 202)):
             assert app.post(f"/requests/{way}/{what}").status_code == answers, what
@@ -196,9 +196,9 @@ def test_similar_ids_are_distinct(signing_app: SigningApp) -> None:
     answer = signing_app.post("/requests/a/remind/remind")
     assert answer.status_code == 202
     reminded = {
-        one.external_id
-        for one in db.session.scalars(select(SigningRequest))
-        if one.signers[0].reminders
+        signing_request.external_id
+        for signing_request in db.session.scalars(select(SigningRequest))
+        if signing_request.signers[0].reminders
     }
     assert reminded == {"a/remind"}
 
@@ -233,11 +233,11 @@ def test_ids_work_with_a_real_server(served: Flask, signing_app: SigningApp) -> 
     for name in USED:
         assert post_request(signing_app, name).status_code == 202
         for way in (quote(name, safe=""), quote(name, safe="/")):
-            asked = Request(
+            request = Request(
                 f"{here}/api/v1/requests/{way}",
                 headers={"Authorization": f"Bearer {signing_app.key}"},
             )
-            with urlopen(asked) as answer:
+            with urlopen(request) as answer:
                 assert json.loads(answer.read())["external_id"] == name
 
 
@@ -269,7 +269,9 @@ def test_pages_find_a_request_by_its_id(
     ids = {name: store_request(name) for name in USED}
     for name, own in ids.items():
         page = admin.get("/requests", query_string={"q": name}).text
-        assert [one for one in ids.values() if f"/requests/{one}" in page] == [own], name
+        assert [message_id for message_id in ids.values() if f"/requests/{message_id}" in page] == [
+            own
+        ], name
         assert admin.get(f"/requests/{own}").status_code == 200
         messages = admin.get("/messages", query_string={"q": name}).text
         assert messages.count('href="/messages/msg_') == 1, name

@@ -41,13 +41,13 @@ def test_locked_request_does_not_delay_a_callback(
     request_id = sent.request_id or ""
     form = status_form(hub_demo, attempts(message_id)[0].provider_id or "", "delivered")
     assert post_callback(hub_demo, form, target=status_target(message_id)).status_code == 200
-    held = threading.Event()
+    event = threading.Event()
     settled = threading.Event()
 
     @transaction
     def hold_request() -> None:
         assert signing_batch.get_request(request_id)
-        held.set()
+        event.set()
         settled.wait(10)
 
     def run() -> None:
@@ -57,7 +57,7 @@ def test_locked_request_does_not_delay_a_callback(
     holder = threading.Thread(target=run)
     holder.start()
     try:
-        assert held.wait(5)
+        assert event.wait(5)
         process_pending_callbacks()
         assert holder.is_alive(), "what is told names the request, and waited until nobody held it"
         assert "sms_delivered" in event_types(message_id)

@@ -38,23 +38,27 @@ def test_snoozed_signer_receives_no_reminder_for_a_day(
     with pytest.raises(Conflict, match="snoozed until"):
         reminders.remind(load_request().id, "eric")
     answer = reminders.remind(load_request().id)
-    assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {
+    assert {message["to"] for message in answer["messages"] if message["channel"] != "chat"} == {
         "+442071234567"
     }
     posted = post_event("request.reminder", id="r1")
-    assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in posted["skipped"]}
+    assert ("eric", "snoozed") in {
+        (skipped_step["signer"], skipped_step["reason"]) for skipped_step in posted["skipped"]
+    }
     assert count_reminders_to_eric() == 0
     with time_machine.travel(now() + timedelta(days=1, minutes=1)):
-        assert {one["to"] for one in reminders.remind(load_request().id, "eric")["messages"]} == {
-            "+13175551234"
-        }
+        assert {
+            message["to"] for message in reminders.remind(load_request().id, "eric")["messages"]
+        } == {"+13175551234"}
 
 
 def test_snooze_cancels_a_waiting_reminder(hub_demo: Flask, connection: Connection) -> None:
     post_event()
     deliver()
     set_connection_state(connection.id, ConnectionState.BROKEN)
-    [waiting] = [one["id"] for one in reminders.remind(load_request().id, "eric")["messages"]]
+    [waiting] = [
+        message["id"] for message in reminders.remind(load_request().id, "eric")["messages"]
+    ]
     reminders.snooze(load_request().id, "eric")
     assert status(waiting) == "canceled"
 
@@ -85,8 +89,10 @@ def test_card_is_erased_with_the_signer_it_names(
 def test_every_event_type_can_be_posted(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
-    team_subscriptions.save_subscriptions(one.id, [event_type.value for event_type in EventType])
+    connection = connect_team("W1")
+    team_subscriptions.save_subscriptions(
+        connection.id, [event_type.value for event_type in EventType]
+    )
     said = []
     for event_type in EventType:
         post_event(

@@ -48,7 +48,10 @@ def test_event_is_posted_with_a_card_and_its_buttons(
     connect_team("W1")
     answer = post_event()
     [post] = deliver_posts(fake_provider, "W1")
-    assert [(one["channel"], one["to"]) for one in answer["messages"]][-1] == ("chat", "W1")
+    assert [(message["channel"], message["to"]) for message in answer["messages"]][-1] == (
+        "chat",
+        "W1",
+    )
     assert post.text.endswith("for signature.")
     assert post.card is not None
     assert post.card.title == load_request().title
@@ -115,9 +118,11 @@ def test_several_signers_are_reminded_together(
 def test_only_chosen_events_are_posted(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
-    assert team_subscriptions.posted_events(one.id) == list(team_subscriptions.DEFAULT_EVENTS)
-    team_subscriptions.save_subscriptions(one.id, ["request.declined"])
+    connection = connect_team("W1")
+    assert team_subscriptions.posted_events(connection.id) == list(
+        team_subscriptions.DEFAULT_EVENTS
+    )
+    team_subscriptions.save_subscriptions(connection.id, ["request.declined"])
     post_event()
     assert deliver_posts(fake_provider, "W1") == []
     post_event("request.declined", signer="eric", signers=[])
@@ -129,10 +134,10 @@ def test_only_chosen_events_are_posted(
 def test_toggled_connection_is_reported_once(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
+    connection = connect_team("W1")
     post_event()
-    team_subscriptions.save_subscriptions(one.id, [])
-    team_subscriptions.save_subscriptions(one.id, ["request.sent"])
+    team_subscriptions.save_subscriptions(connection.id, [])
+    team_subscriptions.save_subscriptions(connection.id, ["request.sent"])
     post_event()
     assert len(deliver_posts(fake_provider, "W1")) == 1
 
@@ -140,9 +145,9 @@ def test_toggled_connection_is_reported_once(
 def test_connection_for_people_only_posts_nothing_and_shows_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("")
+    connection = connect_team("")
     with pytest.raises(Conflict, match="direct messages only"):
-        team_subscriptions.save_subscriptions(one.id, ["request.sent"])
+        team_subscriptions.save_subscriptions(connection.id, ["request.sent"])
     post_event()
     assert deliver_posts(fake_provider) == []
 
@@ -150,8 +155,8 @@ def test_connection_for_people_only_posts_nothing_and_shows_it(
 def test_post_without_a_usable_connection_is_listed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("W1")
-    set_connection_state(one.id, ConnectionState.DISABLED)
+    connection = connect_team("W1")
+    set_connection_state(connection.id, ConnectionState.DISABLED)
     assert ("", "chat", "connection_off") in [
         (item["signer"], item["step"], item["reason"]) for item in post_event()["skipped"]
     ]
@@ -195,11 +200,11 @@ def test_posts_of_a_thread_are_sent_one_at_a_time_oldest_first(
             event, **({"signer": "eric", "signers": []} if event == "request.signed" else {})
         )
     carried = deliver_posts(fake_provider, "T1")
-    assert [bool(one.edits) for one in carried] == [False, False, True, False]
-    assert [one.id for one in carried] == sorted(one.id for one in carried)
-    assert card_facts([one for one in carried if one.edits][-1])["Status"] == "Completed"
+    assert [bool(post.edits) for post in carried] == [False, False, True, False]
+    assert [post.id for post in carried] == sorted(post.id for post in carried)
+    assert card_facts([post for post in carried if post.edits][-1])["Status"] == "Completed"
     assert carried[0].thread == ""
-    assert {one.thread for one in carried[1:] if not one.edits} == {f"thread of {carried[0].id}"}
+    assert {post.thread for post in carried[1:] if not post.edits} == {f"thread of {carried[0].id}"}
 
 
 def test_event_that_is_not_posted_still_edits_the_first_post(
@@ -233,7 +238,9 @@ def test_undelivered_post_is_not_edited_and_the_next_post_starts_the_thread(
     cancellation.cancel(first)
     post_event("request.completed", signers=[])
     carried = deliver_posts(fake_provider, "T1")
-    assert [(one.thread, one.edits, one.card is not None) for one in carried] == [("", "", True)]
+    assert [(post.thread, post.edits, post.card is not None) for post in carried] == [
+        ("", "", True)
+    ]
     db.session.rollback()
     assert {
         row.status for row in db.session.scalars(select(Message).where(Message.edits_id == first))
@@ -261,12 +268,12 @@ def test_edit_with_an_unknown_outcome_is_repeated(
 def test_edit_of_a_crashed_worker_keeps_its_order(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     post_event()
     deliver_posts(fake_provider)
     post_event("request.viewed", signer="eric", signers=[])
     [older] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
-    claims.record_and_claim([], {one.id: 1})
+    claims.record_and_claim([], {connection.id: 1})
     post_event("request.signed", signer="eric", signers=[])
     with time_machine.travel(now() + timedelta(minutes=2)):
         statuses.expire_lease(older.id)
@@ -294,10 +301,10 @@ def test_outdated_edit_is_not_resent(
 def test_new_destination_starts_its_own_thread(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     post_event()
     deliver_posts(fake_provider)
-    set_destination(one.id, "T2")
+    set_destination(connection.id, "T2")
     post_event("request.signed", signer="eric", signers=[])
     [post] = deliver_posts(fake_provider, "T2")
     assert (post.thread, post.edits, post.card is not None) == ("", "", True)
@@ -331,8 +338,8 @@ def remove_body(message_id: str) -> None:
 def test_contact_rules_do_not_apply_to_team_posts(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
-    rules.save(one.id, Rules(per_day=1, consent=True))
+    connection = connect_team("T1")
+    rules.save(connection.id, Rules(per_day=1, consent=True))
     post_event()
     for name in ("eric", "anna"):
         post_event("request.signed", signer=name, signers=[])

@@ -107,7 +107,7 @@ def test_event_is_reported_after_the_request_has_ended(signing_app: SigningApp) 
     post_event(signing_app, now() + timedelta(hours=1))
     expire(now() - timedelta(minutes=1))
     answer = signing_app.post("/events", event_body("request.signed", signer="eric"))
-    assert [one["signer"] for one in json_of(answer)["messages"]] == ["anna", "eric"]
+    assert [message["signer"] for message in json_of(answer)["messages"]] == ["anna", "eric"]
 
 
 # ── Requests: API, pages, buttons ─────────────────────────────────────────────────────────────────
@@ -129,9 +129,9 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     assert record is not None
     event_id = db.session.scalars(select(Message.event_id)).first()
     tokens = [
-        one.token
-        for one in cards.buttons(record, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
-        if one.token
+        button.token
+        for button in cards.buttons(record, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        if button.token
     ]
     db.session.commit()
     assert tokens
@@ -139,9 +139,9 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     ended = signing_batch.read_request(record.id)
     assert ended is not None
     assert [
-        one.token
-        for one in cards.buttons(ended, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
-        if one.token
+        button.token
+        for button in cards.buttons(ended, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        if button.token
     ] == []
     looked = button_actions.preview_action(tokens[0])
     assert looked is not None
@@ -160,11 +160,13 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
 def test_waiting_message_is_not_sent_after_the_request_ended(
     signing_app: SigningApp, simulator: Any, hub_demo: Flask
 ) -> None:
-    ids = [one["id"] for one in post_event(signing_app, now() + timedelta(hours=1))["messages"]]
+    ids = [
+        listed["id"] for listed in post_event(signing_app, now() + timedelta(hours=1))["messages"]
+    ]
     expire(now() - timedelta(seconds=1))  # an event may bring the end forward
     deliver()
-    assert {status(one) for one in ids} == {"expired"}
-    assert {message(one).code for one in ids} == {"request_expired"}
+    assert {status(message_id) for message_id in ids} == {"expired"}
+    assert {message(message_id).code for message_id in ids} == {"request_expired"}
     page = json_of(signing_app.get(f"/messages/{ids[0]}"))
     assert page["error"]["text"].startswith("The signing request expired")
 
@@ -172,12 +174,14 @@ def test_waiting_message_is_not_sent_after_the_request_ended(
 def test_earlier_deadline_applies_to_waiting_messages(
     signing_app: SigningApp, simulator: Any
 ) -> None:
-    ids = [one["id"] for one in post_event(signing_app, now() + timedelta(days=3))["messages"]]
+    ids = [
+        message["id"] for message in post_event(signing_app, now() + timedelta(days=3))["messages"]
+    ]
     event = event_body("request.viewed", signer="eric")
     event["request"]["expires_at"] = (now() - timedelta(seconds=5)).isoformat()
     assert signing_app.post("/events", event).status_code == 202
     deliver()
-    assert {status(one) for one in ids} == {"expired"}
+    assert {status(message_id) for message_id in ids} == {"expired"}
 
 
 def test_status_updates_are_sent_after_the_request_has_ended(
@@ -187,8 +191,12 @@ def test_status_updates_are_sent_after_the_request_has_ended(
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     expire(now() - timedelta(seconds=1))
     deliver()
-    assert {status(one["id"]) for one in answer["messages"]} & {"accepted", "sent", "delivered"}
-    assert "expired" not in {status(one["id"]) for one in answer["messages"]}
+    assert {status(message["id"]) for message in answer["messages"]} & {
+        "accepted",
+        "sent",
+        "delivered",
+    }
+    assert "expired" not in {status(message["id"]) for message in answer["messages"]}
 
 
 def test_invitation_to_sign_is_not_resent_after_the_end(signing_app: SigningApp) -> None:

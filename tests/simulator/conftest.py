@@ -197,7 +197,7 @@ class Receiver:
     def wait_for(self, count: int, seconds: float = 5) -> list[Callback]:
         with self._news:
             assert self._news.wait_for(lambda: len(self.received) >= count, seconds), [
-                one.status for one in self.received
+                callback.status for callback in self.received
             ]
             return list(self.received)
 

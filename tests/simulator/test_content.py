@@ -203,7 +203,7 @@ def test_template_can_be_sent_as_sms(simulator, client, wait):
     sid = find_template(client, "request_signed_others_de").sid
     to = simulator.number()
     client.messages.create(to=to, from_="+15005550006", content_sid=sid)
-    assert [one["body"][:3] for one in simulator.received(to)] == ["Ada"]
+    assert [callback["body"][:3] for callback in simulator.received(to)] == ["Ada"]
 
 
 def test_templates_survive_a_restart_without_duplicates(restartable_simulator):

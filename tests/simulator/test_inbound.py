@@ -179,7 +179,7 @@ def test_text_of_the_webhook_response_is_sent(simulator, client, receiver, wait,
     receiver.twiml = twiml
     phone = simulator.number()
     reply(simulator, phone, text="Hello")
-    assert [one["body"] for one in simulator.received(phone)] == texts
+    assert [callback["body"] for callback in simulator.received(phone)] == texts
     assert {one.direction for one in client.messages.list(to=phone)} == (
         {"outbound-reply"} if texts else set()
     )

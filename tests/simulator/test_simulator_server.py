@@ -21,7 +21,7 @@ def test_restart_keeps_messages(restartable_simulator, wait):
 
     assert message.fetch().body == "Hello"
     assert [one.sid for one in client.messages.list(to=to)] == [message.sid]
-    assert [one["sid"] for one in restartable_simulator.received()] == [message.sid]
+    assert [callback["sid"] for callback in restartable_simulator.received()] == [message.sid]
 
 
 def test_message_accepted_before_a_restart_is_delivered_afterwards(restartable_simulator, wait):

@@ -97,9 +97,9 @@ def test_message_thread_reply_and_edit_are_stored(simulator):
         channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")]
     )
     root, reply = [
-        one
-        for one in channel_messages(simulator, place)
-        if first["ts"] in (one["ts"], one["thread"])
+        message
+        for message in channel_messages(simulator, place)
+        if first["ts"] in (message["ts"], message["thread"])
     ]
     assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == (
         "NDA done",
@@ -170,7 +170,7 @@ def test_failing_channel_accepts_the_message_first(simulator):
         )
         == "internal_error"
     )
-    assert [one["text"] for one in channel_messages(simulator, "C0BREAKSAFTER")] == ["Once"]
+    assert [message["text"] for message in channel_messages(simulator, "C0BREAKSAFTER")] == ["Once"]
 
 
 @pytest.mark.parametrize(
@@ -360,4 +360,6 @@ def test_restart_keeps_messages(restartable_simulator):
     slack_client(restartable_simulator).chat_update(
         channel=posted["channel"], ts=posted["ts"], text="Kept and edited"
     )
-    assert [one["text"] for one in channel_messages(restartable_simulator)] == ["Kept and edited"]
+    assert [message["text"] for message in channel_messages(restartable_simulator)] == [
+        "Kept and edited"
+    ]

@@ -127,7 +127,7 @@ def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
         text="Tom reminded",
         blocks=[section("Tom reminded")],
     )
-    now = {one["ts"]: one for one in channel_messages(simulator, channel_id(simulator))}
+    now = {message["ts"]: message for message in channel_messages(simulator, channel_id(simulator))}
     alone, everyone = list(now.values())[-2:]
     assert (alone["text"], alone["ephemeral"], everyone["text"], everyone["ephemeral"]) == (
         "Only for Tom",
@@ -142,9 +142,9 @@ def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
     ) == ("Tom reminded", [], 1)
     respond(simulator, pressed, delete_original=True)
     assert next(
-        one
-        for one in channel_messages(simulator, channel_id(simulator))
-        if one["ts"] == message_with_buttons["ts"]
+        message
+        for message in channel_messages(simulator, channel_id(simulator))
+        if message["ts"] == message_with_buttons["ts"]
     )["deleted"]
 
 
@@ -199,12 +199,14 @@ def test_many_people_can_press_at_once(simulator, receiver, message_with_buttons
                 range(20),
             )
         )
-    users = {json.loads(one.fields["payload"])["user"]["id"] for one in receiver.wait_for(20)}
+    users = {
+        json.loads(callback.fields["payload"])["user"]["id"] for callback in receiver.wait_for(20)
+    }
     assert len(users) == 20
     shown = next(
-        one
-        for one in channel_messages(simulator, channel_id(simulator))
-        if one["ts"] == message_with_buttons["ts"]
+        message
+        for message in channel_messages(simulator, channel_id(simulator))
+        if message["ts"] == message_with_buttons["ts"]
     )
     assert len(shown["presses"]) == 20
 

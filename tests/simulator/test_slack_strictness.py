@@ -84,5 +84,5 @@ def test_response_url_reaches_the_simulator_five_times(simulator, receiver, mess
     answers = WebhookClient(url, retry_handlers=[])
     assert answers.send(text="Done", replace_original=True).body == "ok"
     sent = [answers.send(text=f"Answer {number}") for number in range(5)]
-    assert [one.status_code for one in sent] == [200] * 4 + [404]
+    assert [message.status_code for message in sent] == [200] * 4 + [404]
     assert sent[-1].body == "used_url"

@@ -82,7 +82,7 @@ def test_card_is_accepted_with_202_and_an_empty_body(simulator):
     assert (last["failed"], last["notes"], last["message"]) == (None, [], said)
     assert last["texts"] == ["NDA **waits**", "In a box", "Left", "Right"]
     assert last["facts"] == [["Sender", "Dana"]]
-    assert [one["title"] for one in last["actions"]] == ["Remind", "Open"]
+    assert [action["title"] for action in last["actions"]] == ["Remind", "Open"]
     shown = teams_page(simulator)
     assert "NDA <strong>waits</strong>" in shown
     assert re.search(r"<dt>Sender</dt><dd>Dana</dd>", shown)
@@ -226,7 +226,7 @@ def test_restart_keeps_posts(restartable_simulator):
     )
     restartable_simulator.stop()
     restartable_simulator.start()
-    assert [one["texts"] for one in list_posts(restartable_simulator)] == [["Kept"]]
+    assert [post["texts"] for post in list_posts(restartable_simulator)] == [["Kept"]]
 
 
 @pytest.mark.parametrize(

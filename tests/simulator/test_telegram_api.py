@@ -264,7 +264,9 @@ def test_scripted_chat_refuses_and_a_flaky_one_accepts_the_second_time(simulator
 
 def test_failing_chat_accepts_the_message_first(simulator):
     assert refusal(simulator, "sendMessage", chat_id=99950090, text="Once")[0] == 500
-    assert [one["text"] for one in telegram_state(simulator, 99950090)["messages"]] == ["Once"]
+    assert [message["text"] for message in telegram_state(simulator, 99950090)["messages"]] == [
+        "Once"
+    ]
 
 
 def test_message_is_edited_unless_nothing_changes(simulator):

@@ -19,7 +19,7 @@ ACTIONS = ["typing", "upload_document", "choose_sticker"]
 
 
 def entity_spans(formatted: entities.Formatted) -> list[tuple[str, int, int]]:
-    return [(one["type"], one["offset"], one["length"]) for one in formatted.entities]
+    return [(entity["type"], entity["offset"], entity["length"]) for entity in formatted.entities]
 
 
 def parse_error(text: str, parse: Any = markdown.parse_v2) -> str:
@@ -123,7 +123,7 @@ def test_escaped_text_is_parsed_literally(text):
     escaped = "".join(f"\\{char}" if char in markdown.RESERVED + "\\" else char for char in text)
     read = markdown.parse_v2(escaped)
     assert read.text == text.strip()
-    assert not [one for one in entity_spans(read) if one[0] in markdown.MARKS]
+    assert not [span for span in entity_spans(read) if span[0] in markdown.MARKS]
 
 
 @settings(max_examples=examples(500), deadline=None)
@@ -141,9 +141,9 @@ def test_any_text_is_parsed_or_refused(text, parse):
         assert said.startswith("Bad Request: can't parse entities: ")
         return
     units = len(read.text.encode("utf-16-le")) // 2
-    assert all(one["offset"] + one["length"] <= units for one in read.entities)
-    assert min((one["offset"] for one in read.entities), default=0) >= 0
-    assert min((one["length"] for one in read.entities), default=1) > 0
+    assert all(entity["offset"] + entity["length"] <= units for entity in read.entities)
+    assert min((entity["offset"] for entity in read.entities), default=0) >= 0
+    assert min((entity["length"] for entity in read.entities), default=1) > 0
     assert str(read.html).count("<strong>") == str(read.html).count("</strong>")
 
 
@@ -188,7 +188,7 @@ def test_code_and_links_contain_no_detected_entities(simulator):
     message = call_ok(
         simulator, "sendMessage", chat_id=team_chat(simulator), text=said, parse_mode="HTML"
     )
-    assert [one["type"] for one in message["entities"]] == ["code", "text_link"]
+    assert [entity["type"] for entity in message["entities"]] == ["code", "text_link"]
 
 
 @pytest.mark.parametrize("action", ACTIONS)

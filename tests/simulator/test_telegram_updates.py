@@ -27,7 +27,7 @@ def simulate(simulator: Simulator, action: str, **parameters: Any) -> dict[str, 
 
 
 def received_updates(receiver: Receiver, count: int) -> list[dict[str, Any]]:
-    return [json.loads(one.raw) for one in receiver.wait_for(count)]
+    return [json.loads(callback.raw) for callback in receiver.wait_for(count)]
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_updates_have_increasing_ids_in_order_of_writing(simulator, webhook):
     for text in ("one", "two", "/stop"):
         simulate(simulator, "write", who="Uma Lee", text=text)
     updates = received_updates(webhook, 4)
-    assert [one["message"]["text"] for one in updates] == ["/start", "one", "two", "/stop"]
-    numbers = [one["update_id"] for one in updates]
+    assert [update["message"]["text"] for update in updates] == ["/start", "one", "two", "/stop"]
+    numbers = [update["update_id"] for update in updates]
     assert numbers == sorted(set(numbers))
 
 
@@ -111,12 +111,13 @@ def test_blocked_bot_receives_an_error_until_it_is_unblocked(simulator, webhook)
     assert simulator.post_json("/simulator/telegram/write", who="Leo Katz", text="x").status == 400
     simulate(simulator, "block", who="Leo Katz", blocked=0)
     call_ok(simulator, "sendMessage", chat_id=chat, text="Hi again")
-    changes = [one["my_chat_member"] for one in received_updates(webhook, 3)[1:]]
+    changes = [update["my_chat_member"] for update in received_updates(webhook, 3)[1:]]
     states = [
-        (one["old_chat_member"]["status"], one["new_chat_member"]["status"]) for one in changes
+        (change["old_chat_member"]["status"], change["new_chat_member"]["status"])
+        for change in changes
     ]
     assert states == [("member", "kicked"), ("kicked", "member")]
-    assert {one["chat"]["id"] for one in changes} == {chat}
+    assert {change["chat"]["id"] for change in changes} == {chat}
 
 
 def test_start_unblocks_the_bot_first(simulator, webhook):
@@ -210,7 +211,10 @@ def test_many_people_can_press_at_once(simulator, webhook):
                 range(10),
             )
         )
-    assert len({one["callback_query"]["from"]["id"] for one in received_updates(webhook, 10)}) == 10
+    assert (
+        len({update["callback_query"]["from"]["id"] for update in received_updates(webhook, 10)})
+        == 10
+    )
 
 
 def test_webhook_response_may_call_a_method(simulator, webhook, wait):
@@ -265,8 +269,8 @@ def test_update_is_repeated_until_accepted_without_blocking_others(simulator, we
     )
     assert info["pending_update_count"] == 1
     updates = received_updates(webhook, 5)[2:]
-    assert [one["message"]["text"] for one in updates] == ["Again and again"] * 3
-    assert len({one["update_id"] for one in updates}) == 1
+    assert [update["message"]["text"] for update in updates] == ["Again and again"] * 3
+    assert len({update["update_id"] for update in updates}) == 1
     simulate(simulator, "write", chat=second, text="Meanwhile")
     assert received_updates(webhook, 6)[-1]["message"]["text"] == "Meanwhile"
 
@@ -288,7 +292,10 @@ def test_updates_wait_for_a_webhook_and_survive_a_restart(restartable_simulator,
     restartable_simulator.start()
     assert call_ok(restartable_simulator, "getWebhookInfo")["pending_update_count"] == 2
     call_ok(restartable_simulator, "setWebhook", url=receiver.url)
-    assert [one["message"]["text"] for one in received_updates(receiver, 2)] == ["/start", "Later"]
+    assert [update["message"]["text"] for update in received_updates(receiver, 2)] == [
+        "/start",
+        "Later",
+    ]
 
 
 def test_pending_updates_can_be_dropped(simulator, webhook):
@@ -327,8 +334,8 @@ def test_upgraded_group_has_a_new_id(restartable_simulator, receiver):
         == "supergroup"
     )
     notes = {
-        one["message"].get("migrate_to_chat_id") or one["message"]["migrate_from_chat_id"]
-        for one in received_updates(receiver, 2)
+        update["message"].get("migrate_to_chat_id") or update["message"]["migrate_from_chat_id"]
+        for update in received_updates(receiver, 2)
     }
     assert notes == {old, new}
     for supergroup in (new, team_chat(restartable_simulator)):

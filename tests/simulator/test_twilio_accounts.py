@@ -79,7 +79,7 @@ def test_every_response_has_its_own_request_id(simulator):
         request(simulator, account_path(simulator)).headers["Twilio-Request-Id"] for _ in range(3)
     }
     assert len(ids) == 3
-    assert all(len(one) == 34 for one in ids)
+    assert all(len(message_id) == 34 for message_id in ids)
 
 
 def test_suspended_account_is_shown_and_sends_nothing(simulator, client):

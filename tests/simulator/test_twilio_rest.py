@@ -135,7 +135,7 @@ def test_message_is_accepted_and_delivered(simulator, client, wait):
     delivered = wait(lambda: (now := message.fetch()).status == "delivered" and now)
     assert (delivered.price, delivered.price_unit) == ("-0.00790", "USD")
     assert abs(delivered.date_sent - datetime.now(UTC)) < timedelta(seconds=10)
-    assert [one["body"] for one in simulator.received(to)] == ["Hello"]
+    assert [callback["body"] for callback in simulator.received(to)] == ["Hello"]
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,17 @@ def test_text_in_the_window_is_sent_delivered_and_read(simulator, receiver):
 
     callbacks = receiver.wait_for(3)
 
-    assert [one.status for one in callbacks] == ["sent", "delivered", "read"]
-    assert {(one.fields["To"], one.fields["From"]) for one in callbacks} == {
+    assert [callback.status for callback in callbacks] == ["sent", "delivered", "read"]
+    assert {(callback.fields["To"], callback.fields["From"]) for callback in callbacks} == {
         (f"whatsapp:{number}", FROM)
     }
-    assert {one.fields["ChannelToAddress"] for one in callbacks} == {number[:-4] + "XXXX"}
-    assert [one.fields.get("EventType") for one in callbacks] == [None, "DELIVERED", "READ"]
-    assert not any("RawDlrDoneDate" in one.fields for one in callbacks)
+    assert {callback.fields["ChannelToAddress"] for callback in callbacks} == {number[:-4] + "XXXX"}
+    assert [callback.fields.get("EventType") for callback in callbacks] == [
+        None,
+        "DELIVERED",
+        "READ",
+    ]
+    assert not any("RawDlrDoneDate" in callback.fields for callback in callbacks)
     assert message.fetch().status == "read"
 
 
@@ -85,7 +89,7 @@ def test_messaging_service_sends_from_the_whatsapp_sender(simulator, client, rec
         status_callback=receiver.url,
     )
     assert (message.status, message.from_) == ("accepted", None)
-    assert {one.fields["From"] for one in receiver.wait_for(4)} == {FROM}
+    assert {callback.fields["From"] for callback in receiver.wait_for(4)} == {FROM}
     assert [one.sid for one in client.messages.list(from_=FROM, to=f"whatsapp:{number}")] == [
         message.sid
     ]
@@ -115,7 +119,7 @@ def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, 
             == {"+15005550027": "read", "+15005550028": "sent"}.get(number, "delivered")
         )
     )
-    assert [one.status for one in receiver.wait_for(len(told))] == told
+    assert [callback.status for callback in receiver.wait_for(len(told))] == told
 
 
 def test_page_shows_every_scripted_whatsapp_recipient(simulator):

@@ -65,8 +65,8 @@ def assert_no_error(capfd: pytest.CaptureFixture[str]) -> None:
     """Check that callbacks are processed without a logged traceback."""
     process_pending_callbacks()
     assert all(row.due_at is None and "fault" not in row.error for row in callbacks())
-    said = capfd.readouterr()
-    assert "Traceback" not in said.out + said.err
+    output = capfd.readouterr()
+    assert "Traceback" not in output.out + output.err
 
 
 @pytest.mark.parametrize("value", FOREIGN)

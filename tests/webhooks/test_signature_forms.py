@@ -210,7 +210,7 @@ def test_both_tokens_verify_during_a_rotation(hub_demo: Flask, connection: Conne
         )
         == 200
     )
-    assert {one.connection_id for one in callbacks()} == {connection.id}, (
+    assert {callback.connection_id for callback in callbacks()} == {connection.id}, (
         "its facts are this connection's"
     )
     assert post_status(hub_demo, "6" * 32) == 403
@@ -219,9 +219,13 @@ def test_both_tokens_verify_during_a_rotation(hub_demo: Flask, connection: Conne
 def test_old_token_is_refused_after_a_rotation(hub_demo: Flask, connection: Connection) -> None:
     old = credentials(hub_demo).auth_token
     stored = {**connection.settings, "secondary_auth_token": SECOND}
-    for one in db.session.scalars(select(Connection.id)).all():  # all that have the account
-        connections.save(one, stored)
-        connections.save(one, {**stored, "auth_token": SECOND, "secondary_auth_token": ""})
+    for connection_id in db.session.scalars(
+        select(Connection.id)
+    ).all():  # all that have the account
+        connections.save(connection_id, stored)
+        connections.save(
+            connection_id, {**stored, "auth_token": SECOND, "secondary_auth_token": ""}
+        )
     kept = db.session.get_one(Connection, connection.id, populate_existing=True).settings
     assert (kept["auth_token"], kept["secondary_auth_token"]) == (
         SECOND,

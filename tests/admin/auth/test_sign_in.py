@@ -25,8 +25,8 @@ def test_first_admin_sets_up_the_account_and_is_signed_in(app: Flask, anonymous:
     person = {"name": "Dana", "email": "dana@acme.example", "password": PASSWORD}
     assert anonymous.post(link, person).headers["Location"] == "/"
     assert "Dana" in anonymous.get("/account").text
-    again = anonymous.get(link)
-    assert (again.status_code, "This link is no longer valid." in again.text) == (404, True)
+    response = anonymous.get(link)
+    assert (response.status_code, "This link is no longer valid." in response.text) == (404, True)
 
 
 def test_refused_setup_keeps_all_entries_except_the_password(
@@ -61,8 +61,10 @@ def test_sign_in_returns_to_the_requested_page(
     browser = browser_for(Role.VIEWER, signed_in=False)
     sent = browser.get("/activity?kind=user")
     assert sent.headers["Location"] == "/sign-in?next=/activity?kind%3Duser"
-    there = browser.post(sent.headers["Location"], {"email": browser.email, "password": PASSWORD})
-    assert there.headers["Location"] == "/activity?kind=user"
+    response = browser.post(
+        sent.headers["Location"], {"email": browser.email, "password": PASSWORD}
+    )
+    assert response.headers["Location"] == "/activity?kind=user"
 
 
 @pytest.mark.parametrize(
@@ -243,10 +245,10 @@ class TestUnderAPathPrefix:
         browser = browser_for(Role.VIEWER, signed_in=False)
         sent = browser.get("/activity")
         assert sent.headers["Location"] == "/hub/sign-in?next=/activity"
-        there = browser.post(
+        response = browser.post(
             "/sign-in?next=/activity", {"email": browser.email, "password": PASSWORD}
         )
-        assert there.headers["Location"] == "/hub/activity"
+        assert response.headers["Location"] == "/hub/activity"
         assert browser.get("/activity").status_code == 200
         with app.app_context():
             assert single_use_links.create_password_link(browser.user_id).startswith(

@@ -49,5 +49,5 @@ def words(page: TestResponse) -> str:
 
 
 def hidden_value(page: TestResponse, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
-    return found[1] if found else ""
+    match = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    return match[1] if match else ""

@@ -61,8 +61,8 @@ def connect_team(app: Flask, fake_provider: FakeProvider, run_in_app: RunInApp[A
     run_in_app(demo.prepare)
 
     def add_connection(place: str) -> TeamConnection:
-        one = db.session.get_one(Connection, add_team_connection(place))
-        return TeamConnection(one.id, one.slug)
+        connection = db.session.get_one(Connection, add_team_connection(place))
+        return TeamConnection(connection.id, connection.slug)
 
     return lambda place: run_in_app(lambda: add_connection(place))
 

@@ -56,7 +56,7 @@ def fail_calls(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[
     for n in range(times):
         queue_text(text=f"{n}")
     claims = delivery.record_and_claim([], {demo_connection().id: times})
-    delivery.record_and_claim([Outcome(one, None, error, now(), 10) for one in claims], {})
+    delivery.record_and_claim([Outcome(claim, None, error, now(), 10) for claim in claims], {})
     return [queue_text(text=f"waits {n}") for n in range(3)]
 
 
@@ -243,5 +243,5 @@ def test_backlog_behind_a_rate_limit_is_not_attributed_to_workers(
     assert "8 messages should have been sent" in text_of(admin, "/")
     with app.app_context():
         delivery.record_and_claim([], {demo_connection().id: 64})
-        assert [status(one) for one in ids].count("queued") == 4
+        assert [status(message_id) for message_id in ids].count("queued") == 4
     assert "should have been sent" not in text_of(admin, "/")

@@ -239,8 +239,10 @@ def test_passed_test_counts_after_the_first_save(
     answer = admin.post(NEW, {**values, "do": "save", "passed": passed}, follow_redirects=True)
     assert "Saved. Enable the connection to start sending" in words(answer)
     with app.app_context():
-        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
-        assert (one.ready, one.enabled) == (True, False)
+        connection = db.session.scalars(
+            select(Connection).where(Connection.title == "Acme US")
+        ).one()
+        assert (connection.ready, connection.enabled) == (True, False)
 
 
 @pytest.mark.parametrize("other", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}])
@@ -250,8 +252,10 @@ def test_passed_test_counts_only_for_the_tested_settings(
     passed = hidden_value(admin.post(NEW, {**values, "do": "test"}), "passed")
     admin.post(NEW, {**values, "do": "save", "passed": passed, **other})
     with app.app_context():
-        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
-        assert not one.ready
+        connection = db.session.scalars(
+            select(Connection).where(Connection.title == "Acme US")
+        ).one()
+        assert not connection.ready
 
 
 def test_passed_test_counts_only_for_its_user(
@@ -265,8 +269,10 @@ def test_passed_test_counts_only_for_its_user(
     other = browser_for(Role.ADMIN, name="Ines Duarte")
     other.post(NEW, {**values, "do": "save", "passed": passed})
     with app.app_context():
-        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
-        assert not one.ready
+        connection = db.session.scalars(
+            select(Connection).where(Connection.title == "Acme US")
+        ).one()
+        assert not connection.ready
 
 
 def test_failed_test_cannot_be_saved_as_passed(
@@ -281,8 +287,8 @@ def test_broken_connection_is_enabled_again_after_a_passing_test(
 ) -> None:
     @transaction
     def break_connection() -> None:
-        one = db.session.get_one(Connection, stored)
-        set_state(one, ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
+        connection = db.session.get_one(Connection, stored)
+        set_state(connection, ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
 
     with app.app_context():
         break_connection()

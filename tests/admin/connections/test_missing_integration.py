@@ -21,11 +21,11 @@ def uninstalled_connection(app: Flask) -> str:
 
     @transaction
     def add() -> str:
-        made = db.session.get_one(
+        connection = db.session.get_one(
             Connection, connections.create("twilio_sms", "Old pager", test=False)
         )
-        made.integration = "uninstalled"
-        return made.id
+        connection.integration = "uninstalled"
+        return connection.id
 
     with app.app_context():
         return add()

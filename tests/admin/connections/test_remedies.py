@@ -270,22 +270,22 @@ def test_message_is_sent_after_following_the_remedy(
         assert db.session.get_one(Message, last).status == "suppressed", "nothing was done yet"
     with time_machine.travel(now() + timedelta(seconds=3), tick=True):
         remedy(admin)
-        again = resend(admin, last)
-    assert (again.status, again.code) == ("queued", "")
+        resent = resend(admin, last)
+    assert (resent.status, resent.code) == ("queued", "")
 
 
 # ── What the pages' own buttons do ────────────────────────────────────────────────────────────────
 @pytest.fixture
 def team_connection(hub_demo: Flask, fake_provider: FakeProvider) -> Connection:
     fake_provider.on_send = accept_post
-    one = db.session.get_one(Connection, add_team_connection("T1"))
+    connection = db.session.get_one(Connection, add_team_connection("T1"))
 
     @transaction
     def clear_settings() -> None:  # what its form, which asks for nothing, would store
-        db.session.get_one(Connection, one.id).settings = {}
+        db.session.get_one(Connection, connection.id).settings = {}
 
     clear_settings()
-    return one
+    return connection
 
 
 def raise_error(error: Exception) -> Any:
@@ -344,10 +344,10 @@ def test_failed_message_can_be_resent(
     deliver()
     update_message(first, status=given.value, due_at=None)
     fake_provider.on_send = accept_post
-    again = resend(admin, first)
+    resent = resend(admin, first)
     deliver()
     db.session.rollback()
-    assert db.session.get_one(Message, again.id).status == "accepted"
+    assert db.session.get_one(Message, resent.id).status == "accepted"
 
 
 @pytest.mark.parametrize("cls", registry().values(), ids=lambda cls: cls.name)

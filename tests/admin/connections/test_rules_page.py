@@ -124,8 +124,10 @@ def test_overview_warns_when_a_limit_is_near(
 
     @transaction
     def spend() -> None:
-        one = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
-        spending.add_spending(one, now(), messages=1, segments=1, cost=Decimal(spent))
+        connection_id = db.session.scalars(
+            select(Connection.id).where(Connection.slug == "demo-sms")
+        ).one()
+        spending.add_spending(connection_id, now(), messages=1, segments=1, cost=Decimal(spent))
 
     with app.app_context():
         spend()

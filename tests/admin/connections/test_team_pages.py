@@ -36,9 +36,9 @@ from tests.team_connections import accept_post
 def test_admin_chooses_the_events_that_are_posted(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
-    one = connect_team("W1")
-    slug = one.slug
-    connection_id = one.id
+    connection = connect_team("W1")
+    slug = connection.slug
+    connection_id = connection.id
     boss = browser_for(Role.ADMIN)
     page = boss.get(f"/connections/{slug}")
     checked = re.findall(r'value="(request\.\w+)"[^>]*checked', page.text)
@@ -57,13 +57,15 @@ def test_admin_chooses_the_events_that_are_posted(
 def test_changed_destination_is_shown_beside_the_one_in_settings(
     connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
-    one = connect_team("W1")
+    connection = connect_team("W1")
     boss = browser_for(Role.ADMIN)
-    assert "The destination changed" not in text_of(boss.get(f"/connections/{one.slug}"))
+    assert "The destination changed" not in text_of(boss.get(f"/connections/{connection.slug}"))
     run_in_app(
-        transaction(lambda: setattr(db.session.get_one(Connection, one.id), "destination", "W2"))
+        transaction(
+            lambda: setattr(db.session.get_one(Connection, connection.id), "destination", "W2")
+        )
     )
-    page = text_of(boss.get(f"/connections/{one.slug}"))
+    page = text_of(boss.get(f"/connections/{connection.slug}"))
     assert "to W2" in page
     assert "The destination changed after the settings were saved" in page
 
@@ -74,9 +76,9 @@ def test_group_link_is_created_and_shown_once(
     slug = connect_team("").slug
     boss = browser_for(Role.ADMIN)
     assert "No group is connected yet" in text_of(boss.get(f"/connections/{slug}"))
-    made = boss.post(f"/connections/{slug}/invite")
-    assert made.status_code == 200
-    assert "https://team-chat.example/group/" in made.text
+    response = boss.post(f"/connections/{slug}/invite")
+    assert response.status_code == 200
+    assert "https://team-chat.example/group/" in response.text
     assert "https://team-chat.example/group/" not in boss.get(f"/connections/{slug}").text
 
 
@@ -86,9 +88,11 @@ def test_message_without_a_recipient_is_posted_to_the_team(
     run_in_app: RunInApp[Any],
     browser_for: Callable[..., Browser],
 ) -> None:
-    one = connect_team("W1")
+    connection = connect_team("W1")
     assert (
-        browser_for(Role.OPERATOR).post(f"/connections/{one.slug}/send", {"to": ""}).status_code
+        browser_for(Role.OPERATOR)
+        .post(f"/connections/{connection.slug}/send", {"to": ""})
+        .status_code
         == 303
     )
     run_in_app(deliver)
@@ -118,12 +122,12 @@ def test_renamed_connection_asks_to_set_the_webhook_again(
         "Telegram still sends its webhooks to the old address. Choose Set webhook below."
         in text_of(page)
     )
-    again = boss.post(
+    response = boss.post(
         "/connections/our-bot/rename",
         {"title": "The bot", "slug": "our-bot"},
         follow_redirects=True,
     )
-    assert "old address" not in text_of(again)
+    assert "old address" not in text_of(response)
 
 
 def test_chat_that_starts_with_a_permission_has_no_opt_out(
@@ -132,8 +136,10 @@ def test_chat_that_starts_with_a_permission_has_no_opt_out(
     team_chat = connect_team("")
 
     def apply_permission() -> str:
-        came = ChatPermission(allowed=True, address="778899", reason="The person started the bot.")
-        chat_membership.apply_membership(came, Origin("callback", [team_chat.id]), now())
+        permission = ChatPermission(
+            allowed=True, address="778899", reason="The person started the bot."
+        )
+        chat_membership.apply_membership(permission, Origin("callback", [team_chat.id]), now())
         return contact_for("chat", "778899", test=True).id
 
     boss = browser_for(Role.ADMIN)
@@ -146,10 +152,10 @@ def test_demo_connects_chats_and_posts_the_default_events(run_in_app: RunInApp[A
     run_in_app(demo.connect_chats)
 
     def chats() -> dict[str, tuple[str, list[str]]]:
-        found = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
+        connections = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
         return {
             one.slug: (one.destination, list(team_subscriptions.posted_events(one.id)))
-            for one in found
+            for one in connections
         }
 
     assert sorted(run_in_app(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]

@@ -77,5 +77,5 @@ def test_operator_adds_and_only_an_admin_removes_opt_outs(app: Flask, browser_fo
     assert "Added manually" in page
     assert "Import and export" not in page
     with app.app_context():
-        one = db.session.scalars(select(Suppression.id)).one()
-    assert operator.post(f"/opt-outs/{one}", {"why": "Mine"}).status_code == 403
+        suppression_id = db.session.scalars(select(Suppression.id)).one()
+    assert operator.post(f"/opt-outs/{suppression_id}", {"why": "Mine"}).status_code == 403

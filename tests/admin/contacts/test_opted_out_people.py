@@ -59,9 +59,9 @@ def request_path(run_in_app: Callable[[Callable[[], Any]], Any]) -> str:
 
 def panel(admin: Browser, path: str, name: str) -> str:
     """Return the text of one signer's panel."""
-    found = re.search(rf'<section[^>]*aria-label="{name}".*?</section>', admin.get(path).text, re.S)
-    assert found
-    return words(found[0])
+    match = re.search(rf'<section[^>]*aria-label="{name}".*?</section>', admin.get(path).text, re.S)
+    assert match
+    return words(match[0])
 
 
 def test_signer_who_replied_stop_is_marked_on_the_request(
@@ -98,8 +98,8 @@ def test_objection_marks_the_signer_until_a_later_consent(
     run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
     def record(given: bool) -> None:
-        said = ConsentEntry(ANNA, given, "sms", proof="On the phone.")
-        consents.record_consent(said, source=consents.BY_ADMIN, test=True)
+        entry = ConsentEntry(ANNA, given, "sms", proof="On the phone.")
+        consents.record_consent(entry, source=consents.BY_ADMIN, test=True)
 
     run_in_app(lambda: record(False))
     assert "Opted out of SMS just now : Refused messages." in panel(admin, request_path, "Anna")

@@ -31,14 +31,14 @@ def whatsapp() -> str:
 
 def receive_text(connection_id: str, text: str, n: int = 1) -> None:
     sender = db.session.get_one(Connection, connection_id).sender
-    came = Inbound(
+    inbound_message = Inbound(
         provider_id=f"SM{n:032x}",
         channel=Channel.WHATSAPP,
         senders=(sender,),
         address=ERIC,
         text=text,
     )
-    inbound.store_inbound(came, Origin("callback", [connection_id]), now())
+    inbound.store_inbound(inbound_message, Origin("callback", [connection_id]), now())
 
 
 def prepared(app: Flask) -> str:
@@ -73,7 +73,7 @@ def test_operator_replies_while_the_window_is_open(app: Flask, browser_for: Any)
     page = operator.get(f"/inbox/{conversation_id}").text
     assert page.index("Is this the final version?") < page.index("Yes, it is.")
     with app.app_context():
-        assert [one.status for one in db.session.scalars(select(Message))] == ["queued"]
+        assert [message.status for message in db.session.scalars(select(Message))] == ["queued"]
         assert conversations.count_unread() == 0
 
 

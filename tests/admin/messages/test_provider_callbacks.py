@@ -212,8 +212,8 @@ def test_unsettled_callbacks_are_listed_with_the_reason(
 
 def test_callback_with_a_removed_body_shows_it(app: Flask, delivered: str, admin: Browser) -> None:
     with app.app_context():
-        for one in callbacks():
-            update_callback(one.id, request=None)
+        for callback in callbacks():
+            update_callback(callback.id, request=None)
     assert (
         page_text(admin.get(f"/messages/{delivered}")).count(
             "Its content was deleted at the end of its retention period"

@@ -47,9 +47,9 @@ def test_action_runs_once_after_confirmation(
     assert "Dana Whitfield (through the link) reminded Eric" in text_of(done)
     assert "Done." in text_of(done)
     assert signer().reminders == 1
-    again = nobody.post(action_link, {"who": "Tom"})
-    assert "Already done." in text_of(again)
-    assert "Dana Whitfield (through the link) reminded Eric" in text_of(again)
+    response = nobody.post(action_link, {"who": "Tom"})
+    assert "Already done." in text_of(response)
+    assert "Dana Whitfield (through the link) reminded Eric" in text_of(response)
     assert signer().reminders == 1
 
 

@@ -65,9 +65,9 @@ def test_operator_creates_a_chat_link_for_a_signer(
     request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
     operator = browser_for(Role.OPERATOR)
-    made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
-    assert re.search(r"https://team-chat\.example/chat/[A-Za-z0-9_-]{43}", made.text)
-    assert "Give this link only to Eric" in text_of(made)
+    response = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
+    assert re.search(r"https://team-chat\.example/chat/[A-Za-z0-9_-]{43}", response.text)
+    assert "Give this link only to Eric" in text_of(response)
     assert "Created a link that invites a signer of Employment Agreement to a chat" in text_of(
         operator.get("/activity")
     )

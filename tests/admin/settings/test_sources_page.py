@@ -29,9 +29,9 @@ def rows(app: Flask, model: Any) -> list[Any]:
 
 def shown_api_key(page: str) -> str:
     """Return the API key that the page shows once."""
-    found = re.search(r"sp_(?:test|live)_[\w-]+", page)
-    assert found, page
-    return found[0]
+    match = re.search(r"sp_(?:test|live)_[\w-]+", page)
+    assert match, page
+    return match[0]
 
 
 # ── Sources ─────────────────────────────────────────────────────────────────────────────────────
@@ -69,8 +69,8 @@ def test_names_with_control_characters_are_stored_printable(
 ) -> None:
     admin.post("/settings/sources", {"name": name, "slug": "acme"})
     admin.post("/settings/api-keys", {"name": name, "source": "acme"})
-    names = [one.name for one in rows(app, Source) if one.slug == "acme"]
-    names += [one.name for one in rows(app, ApiKey)]
+    names = [row.name for row in rows(app, Source) if row.slug == "acme"]
+    names += [row.name for row in rows(app, ApiKey)]
     assert len(names) == 2
     assert all(one.isprintable() and not one.isspace() for one in names)
 
@@ -78,7 +78,7 @@ def test_names_with_control_characters_are_stored_printable(
 def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admin: Browser) -> None:
     for ticked, expected in (({"applies_to_all": "y"}, True), ({}, False)):
         admin.post("/settings/sources/default", {"name": "Default", **ticked})
-        assert [one.applies_to_all for one in rows(app, Source)] == [expected]
+        assert [row.applies_to_all for row in rows(app, Source)] == [expected]
     assert "changed where the opt-outs of the source Default apply" in (
         admin.get("/activity?kind=source").text.lower().replace("default", "Default")
     )
@@ -150,7 +150,7 @@ def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Bro
     [changed] = rows(app, ApiKey)
     assert (changed.scopes, changed.per_minute) == ("messages:read", None)
     assert changed.expires_at == key.expires_at, "a day that was not changed keeps its time"
-    assert {"api_key.created", "api_key.changed"} <= {one.action for one in rows(app, AuditEntry)}
+    assert {"api_key.created", "api_key.changed"} <= {row.action for row in rows(app, AuditEntry)}
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,9 @@ def test_action_asks_for_confirmation_and_names_its_consequence(
     offered = admin.get(where).text
     assert f'href="{path}"' in offered
     assert f'action="{path}"' not in offered
-    asked = admin.get(path)
-    assert consequence in page_text(asked.text)
-    assert f'<a class="btn btn-secondary" href="{where}">Cancel</a>' in asked.text
+    response = admin.get(path)
+    assert consequence in page_text(response.text)
+    assert f'<a class="btn btn-secondary" href="{where}">Cancel</a>' in response.text
     assert read() == before
     assert admin.post(path).status_code == 303
     assert read() != before

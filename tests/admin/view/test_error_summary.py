@@ -14,11 +14,11 @@ USER = {"name": "", "email": "", "role": "1"}
 
 def summary(page: str) -> list[tuple[str, str]]:
     """Return the target and text of each link in the error summary."""
-    found = re.search(r'<div id="error-summary">(.*?)</div>\s*</div>', page, re.DOTALL)
-    assert found
+    match = re.search(r'<div id="error-summary">(.*?)</div>\s*</div>', page, re.DOTALL)
+    assert match
     return [
         (target, html.unescape(text))
-        for target, text in re.findall(r'<a href="#([^"]+)">([^<]+)</a>', found[1])
+        for target, text in re.findall(r'<a href="#([^"]+)">([^<]+)</a>', match[1])
     ]
 
 

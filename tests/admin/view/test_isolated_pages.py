@@ -178,7 +178,7 @@ def fill() -> None:
     deliver()
     own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
     suppressions.add_opt_out("+442071234567", channel="", explanation="Asked", test=True)
-    came = base.Inbound(
+    inbound_message = base.Inbound(
         provider_id="SM" + "1" * 32,
         channel=Channel.WHATSAPP,
         senders=(own.sender,),
@@ -186,7 +186,7 @@ def fill() -> None:
         text="Hi",
         name="Eric",
     )
-    inbound.store_inbound(came, Origin("callback", (own.id,), None), now())
+    inbound.store_inbound(inbound_message, Origin("callback", (own.id,), None), now())
     api_keys.create_key("Key", test=True)
     transaction(
         lambda: db.session.add(

@@ -134,11 +134,11 @@ def test_resending_respects_suppressions(connection: Connection) -> None:
     message_id = queue_text()
     suppressions.suppress(message_id, reason="provider", code="21610")
     update_message(message_id, status="failed", due_at=None)
-    again = resend.resend(message_id)
-    assert (again.status, again.code) == ("suppressed", "21610")
+    resent = resend.resend(message_id)
+    assert (resent.status, resent.code) == ("suppressed", "21610")
     suppressions.lift_opt_outs_of_message(message_id)
-    update_message(again.id, due_at=None)
-    assert resend.resend(again.id).status == Status.QUEUED
+    update_message(resent.id, due_at=None)
+    assert resend.resend(resent.id).status == Status.QUEUED
 
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
@@ -218,8 +218,8 @@ def test_other_requests_are_not_affected(connection: Connection) -> None:
     other = event_body(signers=[signer_body("Eric")])
     other["request"]["id"] = "agr-2"
     [again] = [
-        one["id"]
-        for one in accept.accept_event(EventIn.model_validate(other), source_id(), test=True)[
+        message["id"]
+        for message in accept.accept_event(EventIn.model_validate(other), source_id(), test=True)[
             "messages"
         ]
     ]

@@ -110,7 +110,7 @@ def make_route(audience: Audience, *steps: Step) -> Route:
 def test_audience_selects_its_people(audience: Audience, expected: list[str]) -> None:
     people = [make_person("eric", has_not_signed=False), make_person("anna"), make_person("ravi")]
     found = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
-    assert [one[0] for one in planned_messages(found)] == expected
+    assert [planned_message[0] for planned_message in planned_messages(found)] == expected
     assert found[1] == []
 
 
@@ -204,7 +204,7 @@ def test_address_is_used_in_its_normal_form() -> None:
 def test_signer_without_open_action_is_not_asked_to_sign() -> None:
     people = [make_person("eric", has_not_signed=False), make_person("anna")]
     found = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
-    assert [one[0] for one in planned_messages(found)] == ["anna"]
+    assert [planned_message[0] for planned_message in planned_messages(found)] == ["anna"]
     assert skipped_steps(found) == [("eric", "sms", "already_signed")]
 
 
@@ -213,7 +213,10 @@ def test_closed_request_sends_news_but_no_reminders() -> None:
     asked = plan_messages(
         [make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True
     )
-    assert (planned_messages(asked), {one[2] for one in skipped_steps(asked)}) == (
+    assert (
+        planned_messages(asked),
+        {skipped_step[2] for skipped_step in skipped_steps(asked)},
+    ) == (
         [],
         {"request_closed"},
     )
@@ -259,7 +262,9 @@ def test_team_step_uses_its_own_connection() -> None:
     )
     found, left = plan_posts([route, make_route(Audience.SIGNERS)], [SMS, WALL])
     assert [(one.connection.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
-    assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
+    assert [(skipped_step.signer, skipped_step.reason) for skipped_step in left] == [
+        ("", "connection_off")
+    ]
     assert plan_messages([route], [make_person()], [SMS, WALL]) == ([], [])
 
 
@@ -322,7 +327,7 @@ def test_every_wanted_step_is_planned_or_listed(
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
         Audience.SIGNERS: len(people),
-        Audience.PENDING: sum(one.has_not_signed for one in people),
+        Audience.PENDING: sum(person.has_not_signed for person in people),
         Audience.ACTOR: min(len(people), 1),
         Audience.OTHERS: max(len(people) - 1, 0),
     }
@@ -334,4 +339,4 @@ def test_every_wanted_step_is_planned_or_listed(
         assert one.to == one.person.addresses[one.candidate.address_kind].strip()
         assert not (asks and (closed or not one.person.has_not_signed))
         assert one.candidate in candidates
-    assert {one.reason for one in left} <= set(REASONS)
+    assert {skipped_step.reason for skipped_step in left} <= set(REASONS)

@@ -115,9 +115,9 @@ def test_overlong_reminder_is_reported_and_not_posted_to_the_team(signing_app: S
     assert first["messages"] == []
     answer = remind(db.session.scalars(select(SigningRequest.id)).one())
     assert answer["messages"] == []
-    assert {one["reason"] for one in answer["skipped"]} == {"too_long"}
-    again = json_of(signing_app.post("/events", make_event("Title", "Acme", link)))
-    assert again["skipped"][0]["reason"] == "too_long"
+    assert {skipped_step["reason"] for skipped_step in answer["skipped"]} == {"too_long"}
+    response = json_of(signing_app.post("/events", make_event("Title", "Acme", link)))
+    assert response["skipped"][0]["reason"] == "too_long"
     assert db.session.scalars(select(Message)).all() == []
 
 
@@ -148,10 +148,10 @@ def test_rendered_text_never_cuts_its_link(
         assert cls.max_length < 5000
         return
     assert cls.length_of(made.text) <= cls.max_length
-    shown = instance(cls).render(
+    payload = instance(cls).render(
         Outbound(id=new_id("msg"), attempt=1, to=valid_address(cls), text=made.text)
     )
-    assert link in flatten(shown)
+    assert link in flatten(payload)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_card_never_cuts_the_link_of_its_text(
         Button("Open document", link),
         Button("Remind", "https://hub.example/a/" + "t" * 43, "t" * 43),
     )
-    shown = instance(cls).render(
+    payload = instance(cls).render(
         Outbound(
             id=new_id("msg"),
             attempt=1,
@@ -186,8 +186,8 @@ def test_card_never_cuts_the_link_of_its_text(
             buttons=buttons,
         )
     )
-    pieces = [one for one in walk(shown) if "is complete:" in one]
-    assert any(link in html.unescape(one) for one in pieces)
+    pieces = [one for one in walk(payload) if "is complete:" in one]
+    assert any(link in html.unescape(piece) for piece in pieces)
 
 
 def walk(payload: Any) -> list[str]:

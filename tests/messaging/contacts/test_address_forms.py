@@ -178,9 +178,9 @@ def test_message_finds_its_connection_by_any_form_of_its_number(
 ) -> None:
     @transaction
     def set_sender(sender: str) -> None:
-        one = db.session.get_one(Connection, whatsapp.id)
-        one.settings = {**one.settings, "sender": sender}
-        one.sender = f"whatsapp:{sender}"
+        connection = db.session.get_one(Connection, whatsapp.id)
+        connection.settings = {**connection.settings, "sender": sender}
+        connection.sender = f"whatsapp:{sender}"
 
     set_sender("+525512345678")
     receive_text(hub_demo, "+13175550142", "Hello", To="whatsapp:+5215512345678")
@@ -233,7 +233,9 @@ def test_posted_address_is_found_by_each_form(
             ("", "admin")
         ]
         [branch] = message_queries.match_address([(Address.PHONE, form)])
-        assert [one.id for one in message_queries.newest_messages([branch], 5)] == [message_id]
+        assert [message.id for message in message_queries.newest_messages([branch], 5)] == [
+            message_id
+        ]
 
 
 @EACH
@@ -243,8 +245,8 @@ def test_person_erased_under_one_form_is_found_by_the_other(
     erased = store_without_normal_form(other_form, erased=True)
     add_legacy_suppression(other_form)
     assert send(normal, "sms") == "suppressed"
-    assert [one.id for one in db.session.scalars(select(Contact))] == [erased]
-    assert [one.address_key for one in db.session.scalars(select(Suppression))] == [
+    assert [contact.id for contact in db.session.scalars(select(Contact))] == [erased]
+    assert [suppression.address_key for suppression in db.session.scalars(select(Suppression))] == [
         address_key(Address.PHONE, other_form)
     ]
 
@@ -267,8 +269,8 @@ def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connect
     kept = contact_for(Address.PHONE, "+5215512345678", test=True)
 
     db.session.rollback()
-    [one] = db.session.scalars(select(Contact))
-    assert (kept.id, one.address, one.name, one.time_zone) == (
+    [contact] = db.session.scalars(select(Contact))
+    assert (kept.id, contact.address, contact.name, contact.time_zone) == (
         mine.id,
         "+525512345678",
         "Ana",

@@ -86,11 +86,13 @@ def add_duplicates(connection: Connection) -> None:
 def stored_state() -> Any:
     """Return the stored contacts, messages, consents and opt-outs by number."""
     db.session.rollback()
-    contacts = {one.id: one.address for one in db.session.scalars(select(Contact))}
-    messages = Counter(contacts[one] for one in db.session.scalars(select(Message.contact_id)))
+    contacts = {contact.id: contact.address for contact in db.session.scalars(select(Contact))}
+    messages = Counter(
+        contacts[contact_id] for contact_id in db.session.scalars(select(Message.contact_id))
+    )
     latest = {
-        contacts[one.contact_id]: one.given
-        for one in db.session.scalars(select(Consent).order_by(Consent.at))
+        contacts[consent.contact_id]: consent.given
+        for consent in db.session.scalars(select(Consent).order_by(Consent.at))
     }
     closed = set(
         db.session.scalars(select(Suppression.address_key).where(Suppression.lifted_at.is_(None)))

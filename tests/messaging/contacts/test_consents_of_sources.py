@@ -121,8 +121,8 @@ def test_newest_decision_of_each_recorder_counts_and_only_admins_override(
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = expected_decisions(words, {slug, *shared})
-        wanted = PolicyQuestion(contact, source_id=ids[slug])
-        code = Policy(asking, [wanted]).decide(wanted).code
+        question = PolicyQuestion(contact, source_id=ids[slug])
+        code = Policy(asking, [question]).decide(question).code
         expected = "consent_missing" if asks and not counts else ""
         if not all(counts):
             expected = "consent_no"
@@ -144,10 +144,10 @@ def test_opt_out_stops_exactly_its_sources(
         suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = contact_for("phone", ERIC, test=True)
     wanted = {slug: PolicyQuestion(contact, source_id=ids[slug]) for slug in SCOPES[1:]}
-    asked = Policy(connection.info, list(wanted.values()))
+    policy = Policy(connection.info, list(wanted.values()))
     for slug, one in wanted.items():
         stops = bool({None, slug} & closed or closed & shared)
-        assert bool(asked.decide(one).code) is stops, (slug, closed, shared)
+        assert bool(policy.decide(one).code) is stops, (slug, closed, shared)
         assert bool(suppressions.blocks_of_address(ERIC, test=True, source_id=ids[slug])) is stops
     db.session.rollback()
 
@@ -161,7 +161,7 @@ def reset_people(words: list[tuple[str | None, bool]], shared: set[str]) -> dict
         if db.session.scalar(select(Source.id).where(Source.slug == slug)) is None:
             db.session.add(Source(slug=slug, name=slug))
     db.session.flush()
-    ids = {one.slug: one.id for one in db.session.scalars(select(Source))}
+    ids = {source.slug: source.id for source in db.session.scalars(select(Source))}
     for one in db.session.scalars(select(Source)):
         one.applies_to_all = one.slug in shared
     for scope, given_ in words:

@@ -191,9 +191,10 @@ def test_export_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
     receive_linked_text(hub_demo)
     number = contact(Address.PHONE, NUMBER)
     assert personal_data.collect_personal_data(number)["same_person_as"][0]["address"] == ID
-    assert [one.address for one in erasure.other_contacts(db.session.get_one(Contact, number))] == [
-        ID
-    ]
+    assert [
+        stored_contact.address
+        for stored_contact in erasure.other_contacts(db.session.get_one(Contact, number))
+    ] == [ID]
 
 
 def test_admin_sees_and_removes_the_link(
@@ -239,9 +240,10 @@ def test_webhook_without_a_connection_creates_a_link_too(hub_demo: Flask, lifted
 
     process_keyword(NUMBER, "STOP", ID)
     linked = contact_for(Address.EXTERNAL, ID, test=False).id
-    assert [one.address_key for one in linked_contacts.linked_contacts([linked])[linked]] == [
-        address_key(Address.PHONE, NUMBER)
-    ]
+    assert [
+        stored_contact.address_key
+        for stored_contact in linked_contacts.linked_contacts([linked])[linked]
+    ] == [address_key(Address.PHONE, NUMBER)]
     process_keyword(lifted_by, "START")
     db.session.rollback()
     assert not db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()

@@ -95,7 +95,11 @@ def test_event_reaches_the_other_signers(
     signers = [signer_body("Eric", ERIC), signer_body("Anna", ANNA)]
     answer = signing_app.post("/events", event_body(signers=signers))
     assert answer.status_code == 202
-    sent = {one["signer"]: one["id"] for one in json_of(answer)["messages"] if one["signer"]}
+    sent = {
+        message["signer"]: message["id"]
+        for message in json_of(answer)["messages"]
+        if message["signer"]
+    }
     deliver()
     assert status(sent["anna"]) in SENT
     if column.startswith("consents"):

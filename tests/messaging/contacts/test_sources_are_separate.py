@@ -115,10 +115,10 @@ def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
     row = db.session.scalars(select(Suppression)).one()
     code = "E13" if recorded == "provider" else recorded
     for app in (signing_app, other_source):
-        found = json_of(app.get("/suppressions", address=ERIC))
-        assert found["suppressions"] == []
-        assert [one["code"] for one in found["blocked"]] == [code]
-        assert "Dana" not in str(found)
+        response = json_of(app.get("/suppressions", address=ERIC))
+        assert response["suppressions"] == []
+        assert [one["code"] for one in response["blocked"]] == [code]
+        assert "Dana" not in str(response)
         assert app.post(f"/suppressions/{row.id}/lift", WHY).status_code == 404
         assert json_of(app.get("/suppressions"))["blocked"] is None
         assert json_of(app.get("/suppressions", address=ANNA))["blocked"] == []

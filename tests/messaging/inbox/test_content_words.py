@@ -75,16 +75,18 @@ def test_content_of_another_version_can_be_shown(stored: dict[str, Any]) -> None
 
 
 def test_content_and_coordinates_of_a_package_are_stored(hub_demo: Flask) -> None:
-    one = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
+    connection = db.session.scalars(
+        select(Connection).where(Connection.slug == "demo-whatsapp")
+    ).one()
     came = Came(
         provider_id="x" * 5000,
         channel=Channel.WHATSAPP,
-        senders=(one.sender,),
+        senders=(connection.sender,),
         address=ERIC,
         contents=(inbound_contents.sticker("🎉"),),
     )
     for _ in range(2):
-        assert inbound.store_inbound(came, Origin("callback", [one.id]), now())
+        assert inbound.store_inbound(came, Origin("callback", [connection.id]), now())
     assert count(InboundMessage) == 1
 
 

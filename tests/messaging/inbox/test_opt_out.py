@@ -124,9 +124,11 @@ def test_ambiguous_or_overlong_keyword_is_refused(hub_demo: Flask, words: Any) -
 
 def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
     demo.connect_chats()
-    one = db.session.scalars(select(Connection).where(Connection.slug == "demo-telegram")).one()
+    connection = db.session.scalars(
+        select(Connection).where(Connection.slug == "demo-telegram")
+    ).one()
     assert (
-        opt_out.help_text(one.id)
+        opt_out.help_text(connection.id)
         == "Demo Telegram: messages about documents for you to sign. Send /stop to opt out."
     )
 

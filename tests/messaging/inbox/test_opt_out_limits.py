@@ -111,7 +111,7 @@ def test_latest_keyword_counts_in_any_order_of_processing(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     def receive(text: str, ago: int) -> None:
-        came = Inbound(
+        inbound_message = Inbound(
             provider_id=f"SM{next(NEXT):032x}",
             channel=Channel.WHATSAPP,
             senders=(whatsapp.sender,),
@@ -119,7 +119,7 @@ def test_latest_keyword_counts_in_any_order_of_processing(
             text=text,
         )
         inbound.store_inbound(
-            came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago)
+            inbound_message, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago)
         )
 
     receive("START", 10)

@@ -99,14 +99,16 @@ def test_stop_to_a_connection_without_a_sender_stays_with_it(
 
 
 def receive_chat_text(connection: Connection, text: str, ago: int) -> None:
-    came = Inbound(
+    inbound_message = Inbound(
         provider_id=f"p{next(NEXT)}",
         channel=Channel.CHAT,
         kind=Address.CHAT,
         address="room",
         text=text,
     )
-    inbound.store_inbound(came, Origin("callback", [connection.id]), now() - timedelta(seconds=ago))
+    inbound.store_inbound(
+        inbound_message, Origin("callback", [connection.id]), now() - timedelta(seconds=ago)
+    )
 
 
 def test_window_without_a_sender_belongs_to_its_connection(
@@ -114,7 +116,7 @@ def test_window_without_a_sender_belongs_to_its_connection(
 ) -> None:
     monkeypatch.setattr(FakeChat, "session_window", 24)
     other = connect_fake_chat("another account", "resending_chat")
-    came = Inbound(
+    inbound_message = Inbound(
         provider_id="p1",
         channel=Channel.CHAT,
         senders=("",),
@@ -122,10 +124,10 @@ def test_window_without_a_sender_belongs_to_its_connection(
         address="room",
         text="Hello",
     )
-    inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
+    inbound.store_inbound(inbound_message, Origin("callback", [fake_chat.id]), now())
     contact = db.session.scalars(select(Contact)).one()
-    wanted = PolicyQuestion(contact.recipient)
-    free = [Policy(one.info, [wanted]).allows_free_text(contact.id) for one in (fake_chat, other)]
+    question = PolicyQuestion(contact.recipient)
+    free = [Policy(one.info, [question]).allows_free_text(contact.id) for one in (fake_chat, other)]
     assert free == [True, False]
 
 
@@ -158,14 +160,14 @@ def test_stop_codes_are_declared_by_the_integration(
                 to=f"room {code}", text="Hello.", connection_slug=fake_chat.slug, test=True
             )
             suppressions.suppress(refused, reason="provider", code=code)
-            came = Inbound(
+            inbound_message = Inbound(
                 provider_id=code,
                 channel=Channel.CHAT,
                 kind=Address.CHAT,
                 address=f"room {code}",
                 text="START",
             )
-            inbound.store_inbound(came, Origin("callback", [fake_chat.id]), now())
+            inbound.store_inbound(inbound_message, Origin("callback", [fake_chat.id]), now())
             assert send_by(fake_chat, f"room {code}") == then
     finally:
         FakeChat.stop_codes = frozenset()
@@ -209,7 +211,7 @@ class TestUnassigned:
         )
         process_pending_callbacks()
         db.session.rollback()
-        assert [one.error for one in callbacks()] == [""] * count(ProviderCallback)
+        assert [callback.error for callback in callbacks()] == [""] * count(ProviderCallback)
 
     @pytest.mark.parametrize(
         ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
@@ -321,7 +323,7 @@ def test_damaged_keywords_block_neither_messages_nor_stops(hub_demo: Flask, admi
     assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
     receive_text(hub_demo, "START")
     assert list_consents() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
-    assert [(one.table_name, one.row_id) for one in unreadable_rows.list_rows()] == [
+    assert [(row.table_name, row.row_id) for row in unreadable_rows.list_rows()] == [
         ("settings", "opt_out")
     ]
     assert admin.get("/settings/opt-out-words").status_code == 200

@@ -108,8 +108,8 @@ def test_empty_message_without_a_sender_is_set_aside(hub_demo: Flask) -> None:
 
 def test_whatsapp_user_id_is_a_usable_sender(hub_demo: Flask) -> None:
     sent(hub_demo, From="whatsapp:DE.4411223344", Body="Hello")
-    [one] = db.session.scalars(select(Contact))
-    assert (one.kind, one.address) == (Address.EXTERNAL, "DE.4411223344")
+    [contact] = db.session.scalars(select(Contact))
+    assert (contact.kind, contact.address) == (Address.EXTERNAL, "DE.4411223344")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_whatsapp_user_id_is_a_usable_sender(hub_demo: Flask) -> None:
     ],
 )
 def test_event_without_an_address_creates_no_contact(hub_demo: Flask, fact: Any) -> None:
-    held = callback_rows.CallbackRow(
+    callback_row = callback_rows.CallbackRow(
         "rcp_x",
         None,
         b"",
@@ -131,6 +131,6 @@ def test_event_without_an_address_creates_no_contact(hub_demo: Flask, fact: Any)
         "",
         other_events=[(fact, Origin("callback", ["con_x"]))],
     )
-    process_callbacks._apply_other_events(held)
-    assert (held.error, held.final) == ("This webhook contains no address.", True)
+    process_callbacks._apply_other_events(callback_row)
+    assert (callback_row.error, callback_row.final) == ("This webhook contains no address.", True)
     assert count(Contact) == 0

@@ -97,9 +97,14 @@ def test_limits_of_several_recipients_pause_the_sender(
         queue_message(place)
     ended = [
         calls.Outcome(
-            one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429
+            claim,
+            None,
+            TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT),
+            now(),
+            12,
+            429,
         )
-        for one in claim_messages(paced_connection)
+        for claim in claim_messages(paced_connection)
     ]
     delivery.record_and_claim(ended, {})
     assert 50 < pause_seconds(paced_connection.id) <= 60
@@ -112,7 +117,7 @@ def test_message_limit_pauses_one_message(
 ) -> None:
     first = queue_message()
     other = queue_message("room-2")
-    claims = {one.message_id: one for one in claim_messages(paced_connection)}
+    claims = {claim.message_id: claim for claim in claim_messages(paced_connection)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
     assert (
         pause_seconds(paced_connection.id),
@@ -125,7 +130,9 @@ def test_message_limit_pauses_one_message(
         "queued",
         "sending",
     )
-    assert queue_message("room-3") in {one.message_id for one in claim_messages(paced_connection)}
+    assert queue_message("room-3") in {
+        claim.message_id for claim in claim_messages(paced_connection)
+    }
 
 
 # ── Senders and accounts ──────────────────────────────────────────────────────────────────────────

@@ -183,9 +183,9 @@ def test_response_to_an_event_names_the_rule(
     )
     assert answer.status_code == 202
     told = {
-        one["to"]: (one["status"], one["code"])
-        for one in answer.json["messages"]
-        if one["channel"] == "sms"
+        message["to"]: (message["status"], message["code"])
+        for message in answer.json["messages"]
+        if message["channel"] == "sms"
     }
     assert told == {ERIC: ("queued", None), ANNA: ("suppressed", "country_not_allowed")}
 
@@ -196,7 +196,7 @@ def test_recipient_receives_no_more_than_the_hourly_cap(
 ) -> None:
     save_rules(connection, per_hour=2)
     ids = [post_message(text=f"{n}") for n in range(4)]
-    assert [status_and_code(one) for one in ids] == [
+    assert [status_and_code(message_id) for message_id in ids] == [
         ("queued", ""),
         ("queued", ""),
         ("suppressed", "cap_hour"),
@@ -230,15 +230,15 @@ def test_undelivered_message_does_not_count_towards_limits(
     assert status(found) == "failed"
     db.session.rollback()
     contact = contact_for(Address.PHONE, "+15005550009", test=True)
-    one = policies.PolicyQuestion(replace(contact, address_key=b"other"))
+    question = policies.PolicyQuestion(replace(contact, address_key=b"other"))
     again = db.session.get_one(Connection, connection.id).info
-    assert policies.Policy(again, [one]).decide(one).code == ""
+    assert policies.Policy(again, [question]).decide(question).code == ""
 
 
 @transaction
 def _backdate(message_id: str, how_long: timedelta) -> None:
-    for one in db.session.scalars(select(Attempt).where(Attempt.message_id == message_id)):
-        one.started_at -= how_long
+    for attempt in db.session.scalars(select(Attempt).where(Attempt.message_id == message_id)):
+        attempt.started_at -= how_long
 
 
 def test_fallback_message_is_not_counted_with_the_original(whatsapp: Connection) -> None:

@@ -78,10 +78,10 @@ def test_admins_are_notified_once_near_a_limit(connection: Connection) -> None:
         post_message(text=f"{n}")
         claim(connection)
     db.session.rollback()
-    told = db.session.scalars(
+    audit_entries = db.session.scalars(
         select(AuditEntry).where(AuditEntry.action == "connection.spending")
     ).all()
-    assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
+    assert [(one.detail["share"], one.detail["limit"]) for one in audit_entries] == [("80%", "day")]
 
 
 def test_day_near_its_limit_is_reported_after_a_monthly_notice(
@@ -92,10 +92,10 @@ def test_day_near_its_limit_is_reported_after_a_monthly_notice(
         post_message(text=f"{n}")
         claim(connection)
     db.session.rollback()
-    told = db.session.scalars(
+    audit_entries = db.session.scalars(
         select(AuditEntry).where(AuditEntry.action == "connection.spending")
     ).all()
-    assert sorted(one.detail["limit"] for one in told) == ["day", "month"]
+    assert sorted(one.detail["limit"] for one in audit_entries) == ["day", "month"]
 
 
 def test_price_of_the_provider_replaces_the_estimate(connection: Connection) -> None:
@@ -228,7 +228,7 @@ def test_concurrent_messages_are_queued_only_within_the_limit(
         event_body(signers=[signer_body(f"S{n}", number) for n, number in enumerate(numbers)]),
     )
     assert sorted(
-        one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms"
+        message["code"] or "" for message in answer.json["messages"] if message["channel"] == "sms"
     ) == ["", "", "spend_day", "spend_day"]
 
 

@@ -76,12 +76,12 @@ def throttle_row(connection: Connection) -> Throttle | None:
 def circuit_state() -> list[str]:
     """Return the outage and recovery entries of the audit trail in order."""
     db.session.rollback()
-    found = db.session.scalars(
+    actions = db.session.scalars(
         select(AuditEntry.action)
         .where(AuditEntry.action.contains("reachable"))
         .order_by(AuditEntry.id)
     )
-    return [action.partition(".")[2] for action in found]
+    return [action.partition(".")[2] for action in actions]
 
 
 def open_circuit(connection: Connection, error: SendError = UNREACHABLE) -> list[str]:
@@ -286,7 +286,7 @@ def test_temporary_outage_loses_no_message(hub_demo: Flask, connection: Connecti
     ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
     assert circuit_state() == ["unreachable"]
-    tried = sum(len(attempts(one)) for one in ids)
+    tried = sum(len(attempts(message_id)) for message_id in ids)
     assert tried <= integration_instances.instance(connection).concurrency, (
         "those that were under way when it became known"
     )
@@ -295,7 +295,7 @@ def test_temporary_outage_loses_no_message(hub_demo: Flask, connection: Connecti
         clear_throttle(connection)
         Dispatcher(ShutdownSignal(20)).run(linger=6)  # the first wait a few seconds, one by one
         assert circuit_state() == ["unreachable", "reachable"]
-        assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+        assert {status(message_id) for message_id in ids} <= {"accepted", "sent", "delivered"}
         assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(100))
 
 
@@ -305,12 +305,14 @@ def test_provider_that_returns_500_leaves_few_unknown_outcomes(
     simulator.extensions["simulator"].faults.set(fail=1000)
     ids = [queue_text(text=f"text {n}") for n in range(100)]
     deliver()
-    first = Counter(status(one) for one in ids)
+    first = Counter(status(message_id) for message_id in ids)
     assert first["unknown"] <= 64
     for _ in range(3):
         clear_throttle(connection)
         deliver()
-    assert Counter(status(one) for one in ids)["unknown"] == first["unknown"] + 3, "a probe each"
+    assert Counter(status(message_id) for message_id in ids)["unknown"] == first["unknown"] + 3, (
+        "a probe each"
+    )
 
 
 # ── Slow ones ─────────────────────────────────────────────────────────────────────────────────────
@@ -334,7 +336,9 @@ def test_hanging_calls_do_not_delay_other_connections(
         eventually(lambda: len(texts_at_provider(simulator)) == 64)
         began = time.monotonic()
         ids = [queue_text(text=f"text {n}", channel="", connection_slug="twin") for n in range(100)]
-        eventually(lambda: {status(one) for one in ids} <= {"accepted", "sent", "delivered"})
+        eventually(
+            lambda: {status(message_id) for message_id in ids} <= {"accepted", "sent", "delivered"}
+        )
         assert time.monotonic() - began < READ_SECONDS, (
             "sooner than the first of those that hang could end"
         )

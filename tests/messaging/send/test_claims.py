@@ -69,7 +69,7 @@ def test_claims_do_not_exceed_free_threads(fake_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(5)]
     claims = claim(fake_chat, 3)
     assert [one.message_id for one in claims] == ids[:3], "the oldest first"
-    assert [status(one) for one in ids] == ["sending"] * 3 + ["queued"] * 2
+    assert [status(message_id) for message_id in ids] == ["sending"] * 3 + ["queued"] * 2
     assert claim(fake_chat, 0) == []
 
 
@@ -85,7 +85,7 @@ def test_dispatcher_makes_no_more_concurrent_calls_than_allowed(
         queue_message(text=f"{n}")
     assert deliver() == 12
     assert fake_provider.max_concurrent == 4
-    assert sorted({one.attempt for one in fake_provider.sent}) == [1]
+    assert sorted({message.attempt for message in fake_provider.sent}) == [1]
 
 
 def test_claimed_message_is_not_claimed_again(fake_chat: Connection) -> None:

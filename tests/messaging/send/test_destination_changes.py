@@ -44,11 +44,11 @@ ERRORS = [
 def report_membership(
     one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:
-    came = ChatPermission(
+    permission = ChatPermission(
         allowed=wanted, address=address, reason="The bot was removed from the chat.", team=team
     )
     chat_membership.apply_membership(
-        came, Origin("callback", [one.id]), now() - timedelta(seconds=ago)
+        permission, Origin("callback", [one.id]), now() - timedelta(seconds=ago)
     )
 
 
@@ -56,47 +56,55 @@ def report_membership(
 def test_removal_pauses_the_destination_and_an_invitation_reopens_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider, team: bool
 ) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=False, ago=20, team=team)
-    assert "removed from the chat" in pause_reason(one)
-    assert "Add the app there again" in pause_reason(one)
+    connection = connect_team("T1")
+    report_membership(connection, wanted=False, ago=20, team=team)
+    assert "removed from the chat" in pause_reason(connection)
+    assert "Add the app there again" in pause_reason(connection)
     first = post()
     deliver()
     assert (status(first), count(Suppression)) == ("queued", 0)
-    report_membership(one, wanted=True, ago=10, team=team)
+    report_membership(connection, wanted=True, ago=10, team=team)
     deliver()
     assert status(first) == "accepted"
-    report_membership(one, wanted=False, ago=15, team=team)
-    assert pause_reason(one) == "", "an older word came late"
+    report_membership(connection, wanted=False, ago=15, team=team)
+    assert pause_reason(connection) == "", "an older word came late"
 
 
 def test_late_report_of_a_removal_pauses_nothing(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=True, ago=10)
-    report_membership(one, wanted=False, ago=20)
-    assert pause_reason(one) == ""
+    connection = connect_team("T1")
+    report_membership(connection, wanted=True, ago=10)
+    report_membership(connection, wanted=False, ago=20)
+    assert pause_reason(connection) == ""
 
 
 def test_other_groups_are_ignored(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=False, address="T9")
-    assert (pause_reason(one), count(Suppression)) == ("", 0)
+    connection = connect_team("T1")
+    report_membership(connection, wanted=False, address="T9")
+    assert (pause_reason(connection), count(Suppression)) == ("", 0)
 
 
 def test_person_who_blocks_is_suppressed_until_they_unblock(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=False, address="chat-1", ago=10, team=False)
+    connection = connect_team("T1")
+    report_membership(connection, wanted=False, address="chat-1", ago=10, team=False)
     assert (
-        status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
+        status(
+            direct.send_message(
+                to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
+            )
+        )
         == "suppressed"
     )
-    report_membership(one, wanted=True, address="chat-1", team=False)
+    report_membership(connection, wanted=True, address="chat-1", team=False)
     assert (
-        status(direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True))
+        status(
+            direct.send_message(
+                to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
+            )
+        )
         == "queued"
     )
 
@@ -119,11 +127,11 @@ def test_timeline_explains_why_a_post_waits(
 def test_other_errors_pause_nothing(
     connect_team: ConnectTeam, fake_provider: FakeProvider, error: SendError
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(error, "T1")
     post()
     deliver()
-    assert pause_reason(one) == ""
+    assert pause_reason(connection) == ""
 
 
 # ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
@@ -131,10 +139,10 @@ def test_other_errors_pause_nothing(
 def test_old_destination_is_removed_with_its_contact(
     connect_team: ConnectTeam, fake_provider: FakeProvider, reopened: bool
 ) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=False, ago=20)
+    connection = connect_team("T1")
+    report_membership(connection, wanted=False, ago=20)
     if reopened:
-        report_membership(one, wanted=True, ago=10)
+        report_membership(connection, wanted=True, ago=10)
     assert count(PausedDestination) == 1
     purge.delete_old_rows(now() + timedelta(days=1))
     assert (count(PausedDestination), count(Contact)) == (0, 0)
@@ -143,7 +151,7 @@ def test_old_destination_is_removed_with_its_contact(
 def test_erased_destination_leaves_no_pause(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
-    report_membership(one, wanted=False)
+    connection = connect_team("T1")
+    report_membership(connection, wanted=False)
     erasure.erase_contact(contact_for("chat", "T1", test=True).id, reason="By letter.")
-    assert (count(PausedDestination), pause_reason(one)) == (0, "")
+    assert (count(PausedDestination), pause_reason(connection)) == (0, "")

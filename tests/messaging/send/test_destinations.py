@@ -52,7 +52,7 @@ ERRORS = [
 def test_waiting_posts_are_sent_after_a_passing_test(
     connect_team: ConnectTeam, fake_provider: FakeProvider, place: str, error: SendError
 ) -> None:
-    one = connect_team(place)
+    connection = connect_team(place)
     fake_provider.on_send = refuse(error, place)
     first = post("a")
     second = post("b")
@@ -60,16 +60,16 @@ def test_waiting_posts_are_sent_after_a_passing_test(
     third = post("c")
     deliver()
     assert {status(first), status(second), status(third)} == {"queued"}
-    assert pause_reason(one) == GONE
+    assert pause_reason(connection) == GONE
     assert count(Suppression) == 0
-    assert db.session.get_one(Connection, one.id).state == ConnectionState.ENABLED
+    assert db.session.get_one(Connection, connection.id).state == ConnectionState.ENABLED
     calls = len(fake_provider.sent)
     post("d")
     deliver()
     assert len(fake_provider.sent) == calls, "nothing is tried while it is paused"
     fake_provider.on_send = accept_post
-    assert connection_tests.run_test(one.id).check.ok
-    assert pause_reason(one) == ""
+    assert connection_tests.run_test(connection.id).check.ok
+    assert pause_reason(connection) == ""
     deliver()
     assert {status(first), status(second), status(third)} <= {"accepted", "delivered"}
 
@@ -77,27 +77,27 @@ def test_waiting_posts_are_sent_after_a_passing_test(
 def test_failed_test_leaves_the_destination_paused(
     connect_team: ConnectTeam, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
     monkeypatch.setattr(TeamChat, "check", lambda self: CheckResult(False, "The channel is gone."))
-    connection_tests.run_test(one.id)
-    assert (pause_reason(one), status(first)) == (GONE, "queued")
+    connection_tests.run_test(connection.id)
+    assert (pause_reason(connection), status(first)) == (GONE, "queued")
 
 
 def test_enabling_tests_a_paused_destination(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
-    connection_tests.run_test(one.id)
+    connection = connect_team("T1")
+    connection_tests.run_test(connection.id)
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
-    connections.disable(one.id)
+    connections.disable(connection.id)
     fake_provider.on_send = accept_post
-    assert connections.needs_test(db.session.get_one(Connection, one.id))
-    connections.enable(one.id)
+    assert connections.needs_test(db.session.get_one(Connection, connection.id))
+    connections.enable(connection.id)
     deliver()
     assert status(first) == "accepted"
 
@@ -105,7 +105,7 @@ def test_enabling_tests_a_paused_destination(
 def test_people_and_other_destinations_are_not_affected(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     other = connect_team("T2")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     post()
@@ -115,8 +115,10 @@ def test_people_and_other_destinations_are_not_affected(
             select(Message.connection_id, Message.status).where(Message.thread != "")
         ).all()
     )
-    assert by_place == {one.id: "queued", other.id: "accepted"}
-    person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
+    assert by_place == {connection.id: "queued", other.id: "accepted"}
+    person = direct.send_message(
+        to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
+    )
     deliver()
     assert status(person) == "accepted"
     assert pause_reason(other) == ""
@@ -125,21 +127,23 @@ def test_people_and_other_destinations_are_not_affected(
 def test_refusal_by_a_person_is_still_suppressed(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[1], "chat-1")
-    person = direct.send_message(to="chat-1", text="Hello.", connection_slug=one.slug, test=True)
+    person = direct.send_message(
+        to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
+    )
     deliver()
-    assert (status(person), count(Suppression), pause_reason(one)) == ("failed", 1, "")
+    assert (status(person), count(Suppression), pause_reason(connection)) == ("failed", 1, "")
 
 
 def test_manual_message_to_the_team_destination_waits_too(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[1], "T1")
-    sent = direct.send_message(connection_id=one.id, to="T1", text="Hello.")
+    sent = direct.send_message(connection_id=connection.id, to="T1", text="Hello.")
     deliver()
-    assert (status(sent), count(Suppression), pause_reason(one)) == ("queued", 0, GONE)
+    assert (status(sent), count(Suppression), pause_reason(connection)) == ("queued", 0, GONE)
 
 
 def test_posts_expire_with_the_reason(
@@ -163,7 +167,7 @@ def test_posts_expire_with_the_reason(
 def test_post_with_an_unknown_refusal_does_not_delay_others(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     poison = post("a")
 
     def refuse_one(outbound: Outbound) -> Accepted:
@@ -175,26 +179,26 @@ def test_post_with_an_unknown_refusal_does_not_delay_others(
     deliver()
     other = post("b")
     assert status(poison) == "queued"
-    connection_tests.run_test(one.id)
+    connection_tests.run_test(connection.id)
     deliver()
     assert (status(poison), message(poison).code, status(other)) == (
         "failed",
         "new_words",
         "accepted",
     )
-    assert pause_reason(one) == ""
+    assert pause_reason(connection) == ""
 
 
 def test_post_with_a_known_refusal_keeps_waiting(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     first = post()
     for _ in range(3):
         deliver()
-        assert (status(first), pause_reason(one)) == ("queued", GONE)
-        connection_tests.run_test(one.id)
+        assert (status(first), pause_reason(connection)) == ("queued", GONE)
+        connection_tests.run_test(connection.id)
     assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
 
 
@@ -212,16 +216,16 @@ def test_queued_message_can_be_canceled(
 
 
 def test_pause_is_audited_once(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
-    one = connect_team("T1")
+    connection = connect_team("T1")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     for number in "abc":
         post(number)
     deliver()
-    connection_tests.run_test(one.id)
+    connection_tests.run_test(connection.id)
     db.session.rollback()
     found = [
         row.action
-        for row in db.session.scalars(select(AuditEntry).where(AuditEntry.subject == one.id))
+        for row in db.session.scalars(select(AuditEntry).where(AuditEntry.subject == connection.id))
         if "destination" in row.action
     ]
     assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]

@@ -98,7 +98,7 @@ def test_two_dispatchers_in_threads_send_nothing_twice(
         thread.start()
     for thread in threads:
         thread.join()
-    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert {status(message_id) for message_id in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
@@ -112,7 +112,7 @@ def test_two_dispatchers_in_processes_send_nothing_twice(
     ):
         sent = [int(process.communicate(timeout=40)[0]) for process in (first, second)]
     assert sum(sent) == 60
-    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert {status(message_id) for message_id in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
 
 
@@ -127,7 +127,7 @@ def test_message_of_a_killed_worker_is_looked_up_and_not_sent_twice(
         os.kill(horse.pid, signal.SIGKILL)
         horse.wait(5)
         assert status(message_id) == Status.SENDING
-        assert [one.outcome for one in attempts(message_id)] == [None]
+        assert [attempt.outcome for attempt in attempts(message_id)] == [None]
         for _ in ("the lease is over", "a minute later"):
             make_due(message_id)
             reconcile.look_up_unknown()
@@ -148,7 +148,7 @@ def test_message_of_a_worker_killed_before_its_call_is_sent_once(
         reconcile.look_up_unknown()
         deliver()
     assert len(texts_at_provider(simulator)) == 1
-    assert [one.number for one in attempts(message_id)] == [1, 2]
+    assert [attempt.number for attempt in attempts(message_id)] == [1, 2]
 
 
 def test_stopping_worker_records_the_outcomes_of_its_calls(
@@ -205,14 +205,16 @@ def test_call_long_after_its_claim_is_not_made(
     ids = [queue_message() for _ in range(6)]
     claims = delivery.record_and_claim([], {fake_chat.id: 6})
     late = [
-        dispatcher.call_provider(replace(one, begun_at=one.begun_at - dispatcher.BEGINS_WITHIN - 1))
-        for one in claims
+        dispatcher.call_provider(
+            replace(claim, begun_at=claim.begun_at - dispatcher.BEGINS_WITHIN - 1)
+        )
+        for claim in claims
     ]  # it was suspended meanwhile
     assert fake_provider.sent == []
     delivery.record_and_claim(late, {})
-    assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, (
-        "surely not sent: tried again"
-    )
+    assert [(status(message_id), message(message_id).code) for message_id in ids] == [
+        ("queued", "too_late")
+    ] * 6, "surely not sent: tried again"
     assert count(Throttle) == 0, "the provider was not asked, so that it counts as reached"
     for one in ids:
         make_due(one)
@@ -256,12 +258,12 @@ def test_outcomes_are_recorded_after_the_database_recovers(
     taken = queue_message()
     slowed = queue_message()
     together = threading.Barrier(3, timeout=10)
-    gone = threading.Event()
+    event = threading.Event()
 
     def accept(outbound: Outbound) -> Accepted:
         if outbound.attempt == 1:
             together.wait()
-            gone.wait(10)
+            event.wait(10)
             if outbound.id == slowed:
                 raise SlowDown("Too many fake_chat.", "crowded", 0.1)
         return Accepted(f"{outbound.id}-{outbound.attempt}")
@@ -269,7 +271,7 @@ def test_outcomes_are_recorded_after_the_database_recovers(
     def interrupt_database() -> None:
         together.wait()
         with database_unavailable(hub_demo):
-            gone.set()
+            event.set()
             time.sleep(1)
 
     fake_provider.on_send = accept
@@ -277,7 +279,7 @@ def test_outcomes_are_recorded_after_the_database_recovers(
     outage.start()
     Dispatcher(ShutdownSignal(run_seconds)).run(linger=0.3)
     outage.join()
-    assert [one.outcome for one in attempts(taken)] == ["accepted"]
+    assert [attempt.outcome for attempt in attempts(taken)] == ["accepted"]
     assert attempts(slowed)[0].outcome == "slowed"
     assert {status(taken), status(slowed)} <= {"accepted", "queued"}
     assert status_words(taken) == status_words(slowed) == [], "no lease had to expire"

@@ -51,7 +51,7 @@ def test_broken_connection_pauses_and_its_messages_wait(
     assert row.state == ConnectionState.BROKEN
     assert row.state_reason
     assert {status(one) for one in ids} == {"queued"}
-    assert {one.outcome for message_id in ids for one in attempts(message_id)} == {"broken"}
+    assert {attempt.outcome for message_id in ids for attempt in attempts(message_id)} == {"broken"}
     made = count(Message)
     later = queue_while_broken(connection)
     assert status(later) == Status.QUEUED
@@ -94,7 +94,7 @@ def test_late_failure_of_an_older_attempt_stays_with_it(fake_chat: Connection) -
     record_outcome(first, error=PermanentError("No.", "p7"))
     row = message(message_id)
     assert (row.status, row.tries, row.code) == ("sending", 2, "")
-    assert [one.outcome for one in attempts(message_id)] == ["failed", None]
+    assert [attempt.outcome for attempt in attempts(message_id)] == ["failed", None]
     assert event_types(message_id) == []
 
 
@@ -106,7 +106,7 @@ def test_late_acceptance_of_an_older_attempt_stays_with_it(fake_chat: Connection
     assert message(message_id).provider_id is None
     record_outcome(second, accepted=Accepted("p2"))
     assert message(message_id).provider_id == "p2"
-    assert [one.provider_id for one in attempts(message_id)] == ["p1", "p2"]
+    assert [attempt.provider_id for attempt in attempts(message_id)] == ["p1", "p2"]
 
 
 def test_response_after_the_lease_is_recorded(fake_chat: Connection) -> None:
@@ -131,7 +131,7 @@ def test_invalid_pause_does_not_affect_other_outcomes(
         ],
         {},
     )
-    assert [status(one) for one in ids] == ["queued", "accepted"]
+    assert [status(message_id) for message_id in ids] == ["queued", "accepted"]
 
 
 def test_every_result_of_a_call_is_an_outcome(

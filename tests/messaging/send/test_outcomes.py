@@ -115,7 +115,9 @@ def test_permanent_refusal_is_not_retried(
     row = message(message_id)
     assert (row.status, row.code, row.due_at) == ("failed", "p7", None)
     assert event_types(message_id) == ["fake_chat_failed"]
-    assert [(one.outcome, one.code) for one in attempts(message_id)] == [("failed", "p7")]
+    assert [(attempt.outcome, attempt.code) for attempt in attempts(message_id)] == [
+        ("failed", "p7")
+    ]
 
 
 def test_only_a_refused_recipient_is_suppressed(
@@ -149,7 +151,7 @@ def test_message_follows_a_moved_recipient(
     deliver()
     row = message(message_id)
     assert (row.status, row.contact.address) == ("accepted", "room-2")
-    assert [one.to for one in fake_provider.sent] == ["room", "room-2"]
+    assert [listed.to for listed in fake_provider.sent] == ["room", "room-2"]
 
 
 # ── Later ─────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +173,7 @@ def test_refused_connection_is_retried_with_growing_pauses(
     deliver()
     row = message(message_id)
     assert (row.status, row.code, row.due_at) == ("failed", "rain", None)
-    assert [one.outcome for one in attempts(message_id)] == ["transient"] * 3
+    assert [attempt.outcome for attempt in attempts(message_id)] == ["transient"] * 3
     assert event_types(message_id) == ["fake_chat_failed"]
 
 
@@ -204,7 +206,7 @@ def test_rate_limited_message_is_sent_after_the_pause(
     assert (first.status, first.code) == ("queued", "20429")
     eventually(lambda: deliver(), 5)  # Retry-After is one second
     assert status(message_id) in ("accepted", "sent", "delivered")
-    assert [(one.outcome, one.http_status) for one in attempts(message_id)] == [
+    assert [(attempt.outcome, attempt.http_status) for attempt in attempts(message_id)] == [
         ("slowed", 429),
         ("accepted", 201),
     ]

@@ -126,9 +126,11 @@ def test_all_messages_are_sent_to_a_slower_provider(
     simulator.extensions["simulator"].faults.set(per_second=25)
     ids = [queue_text(text=f"text {n}") for n in range(60)]
     Dispatcher(ShutdownSignal(20)).run(linger=1.5)
-    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert {status(message_id) for message_id in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(texts_at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
-    assert Counter(one.outcome for one in db.session.scalars(select(Attempt)))["slowed"] < 100
+    assert (
+        Counter(attempt.outcome for attempt in db.session.scalars(select(Attempt)))["slowed"] < 100
+    )
 
 
 # the arithmetic of it

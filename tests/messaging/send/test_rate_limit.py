@@ -56,7 +56,9 @@ def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) ->
     )
     assert claim(rate_limited_chat) == []
     assert delivery.is_due() == [], "nothing to do before the next token"
-    assert {(status(one), message(one).tries) for one in ids[4:]} == {("queued", 0)}
+    assert {(status(message_id), message(message_id).tries) for message_id in ids[4:]} == {
+        ("queued", 0)
+    }
     eventually(delivery.is_due, 2)
     assert [one.message_id for one in claim(rate_limited_chat)] == ids[4:5]
 
@@ -89,11 +91,11 @@ def test_connections_of_one_sender_share_tokens(connection: Connection) -> None:
     for slug in (connection.slug, "twin", "stranger"):
         for n in range(8):
             queue_text(text=f"{slug} {n}", channel="", connection_slug=slug)
-    taken = Counter(
+    counter = Counter(
         one.connection_id
         for one in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
     )
-    assert taken == {connection.id: 3, twin: 1, stranger: 8}
+    assert counter == {connection.id: 3, twin: 1, stranger: 8}
     assert delivery.record_and_claim([], {connection.id: 8, twin: 8}) == []
 
 
@@ -179,6 +181,6 @@ def test_sender_waiting_for_tokens_does_not_delay_another(
         queue_text("room", f"quick {n}", channel="", connection_slug="searchable-chat")
     began = time.monotonic()
     Dispatcher(ShutdownSignal(1.5)).run()
-    deliver_posts = Counter(one.text.split()[0] for one in fake_provider.sent)
+    deliver_posts = Counter(message.text.split()[0] for message in fake_provider.sent)
     assert deliver_posts["quick"] == 30
     assert 4 <= deliver_posts["slow"] <= 5 + 2 * (time.monotonic() - began)

@@ -146,7 +146,7 @@ def test_repeated_webhook_replaces_one_with_a_damaged_body(
     assert post_callback(hub_demo, form, target=status_target(sent)).status_code == 200
     process_pending_callbacks()
     assert status(sent) == "delivered"
-    assert all(one.error == "" for one in callbacks() if "delivered" in one.detail)
+    assert all(callback.error == "" for callback in callbacks() if "delivered" in callback.detail)
 
 
 def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulator: Any) -> None:

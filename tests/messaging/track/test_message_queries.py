@@ -82,32 +82,36 @@ def test_list_matches_its_filters(many_messages: list[Message]) -> None:
         status_sets, ("", "sms", "email", "voice"), ("", "second", "nowhere"), kinds
     ):
         meant = [
-            one.id
-            for one in many_messages
-            if (not statuses or one.status in statuses)
-            and channel in ("", one.channel)
-            and slug in ("", connection_slug(one))
-            and test in (None, one.test)
+            message.id
+            for message in many_messages
+            if (not statuses or message.status in statuses)
+            and channel in ("", message.channel)
+            and slug in ("", connection_slug(message))
+            and test in (None, message.test)
         ]
         branches = Filters(statuses, channel=channel, slug=slug, test=test).branches()
-        assert [one.id for one in message_queries.newest_messages(branches, 1000)] == meant, (
+        assert [
+            message.id for message in message_queries.newest_messages(branches, 1000)
+        ] == meant, (
             statuses,
             channel,
             slug,
             test,
         )
-        assert [one.id for one in message_queries.newest_messages(branches, 7)] == meant[:7]
+        assert [message.id for message in message_queries.newest_messages(branches, 7)] == meant[:7]
 
 
 def test_pages_follow_one_another_in_both_directions(many_messages: list[Message]) -> None:
     branches = Filters((Status.DELIVERED, Status.SENT, Status.FAILED)).branches()
-    meant = [one.id for one in message_queries.newest_messages(branches, 1000)]
+    meant = [message.id for message in message_queries.newest_messages(branches, 1000)]
     for here in range(len(meant)):
         assert [
-            one.id for one in message_queries.newest_messages(branches, 5, before=meant[here])
+            message.id
+            for message in message_queries.newest_messages(branches, 5, before=meant[here])
         ] == meant[here + 1 : here + 6]
         assert [
-            one.id for one in message_queries.newest_messages(branches, 5, after=meant[here])
+            message.id
+            for message in message_queries.newest_messages(branches, 5, after=meant[here])
         ] == meant[:here][::-1][:5]
 
 
@@ -115,9 +119,9 @@ def test_list_is_complete_with_more_branches_than_a_statement_allows(
     many_messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branches = Filters(channel="sms").branches()
-    meant = [one.id for one in message_queries.newest_messages(branches, 20)]
+    meant = [message.id for message in message_queries.newest_messages(branches, 20)]
     monkeypatch.setattr(message_queries, "AT_ONCE", 3)
-    assert [one.id for one in message_queries.newest_messages(branches, 20)] == meant
+    assert [message.id for message in message_queries.newest_messages(branches, 20)] == meant
 
 
 def test_search_respects_filters(many_messages: list[Message]) -> None:
@@ -125,9 +129,9 @@ def test_search_respects_filters(many_messages: list[Message]) -> None:
         Filters((Status.FAILED,), slug="second").narrow(message_queries.match_code("30003")), 1000
     )
     assert [one.id for one in found] == [
-        one.id
-        for one in many_messages
-        if (one.code, one.status, connection_slug(one)) == ("30003", "failed", "second")
+        message.id
+        for message in many_messages
+        if (message.code, message.status, connection_slug(message)) == ("30003", "failed", "second")
     ]
     assert len(
         message_queries.newest_messages(
@@ -157,14 +161,14 @@ def test_message_is_found_by_the_provider_id_of_an_earlier_attempt(
     add_attempt(many_messages[3], "SM1")
     update_message(many_messages[3].id, provider_id="SM2", tries=2)
     assert [
-        one.id
-        for one in message_queries.newest_messages(message_queries.match_provider_id("SM1"), 10)
+        message.id
+        for message in message_queries.newest_messages(message_queries.match_provider_id("SM1"), 10)
     ] == [many_messages[3].id]
     assert message_queries.newest_messages(message_queries.match_provider_id("SM3"), 10) == []
 
 
 def test_messages_of_a_day_are_counted_up_to_a_limit(many_messages: list[Message]) -> None:
-    lost = sum(one.status == "failed" for one in many_messages)
+    lost = sum(message.status == "failed" for message in many_messages)
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 2) == 2
     assert message_queries.count_messages((Status.FAILED,), now(), 1000) == 0

@@ -114,7 +114,7 @@ def test_message_missing_at_the_provider_is_resent_once(
     deliver()
     reconcile.look_up_unknown()
     deliver()
-    assert [one.attempt for one in fake_provider.sent] == [1, 2]
+    assert [message.attempt for message in fake_provider.sent] == [1, 2]
     assert status(message_id) == Status.ACCEPTED
 
 
@@ -199,7 +199,7 @@ def test_unresponsive_provider_delays_no_other_and_is_asked_only_a_few_times(
     reconcile.look_up_unknown()
     assert len(asked) == reconcile.MAX_FAILURES
     assert status(elsewhere) not in ("unknown", "queued")
-    assert all(message(one).due_at > now() for one in ids)  # type: ignore[operator]
+    assert all(message(message_id).due_at > now() for message_id in ids)  # type: ignore[operator]
     assert not reconcile.is_due()
 
 
@@ -343,7 +343,7 @@ def test_delivered_older_attempt_is_sufficient_unless_it_failed(
     fake_provider.on_find = lambda outbound: [Accepted("h1", at_provider_now)]
     reconcile.look_up_unknown()
     assert status(message_id) == becomes
-    assert [one.provider_id for one in attempts(message_id)] == ["h1", None]
+    assert [attempt.provider_id for attempt in attempts(message_id)] == ["h1", None]
 
 
 def apply_callback(

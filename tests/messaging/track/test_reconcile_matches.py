@@ -53,11 +53,11 @@ def test_message_of_another_connection_of_the_account_is_not_matched(
     twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
     theirs = queue_text(channel="", connection_slug=twin.slug)
     deliver()
-    [taken] = attempts(theirs)
+    [attempt] = attempts(theirs)
     ours = queue_text(channel="", connection_slug=connection.slug)
     claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
     update_message(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
-    assert taken.provider_id
+    assert attempt.provider_id
     reconcile.look_up_unknown()
     assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
     deliver()
@@ -71,8 +71,8 @@ def test_two_equal_texts_that_were_both_sent_are_both_found(
     fake_provider.on_find = lambda outbound: [Accepted("h1"), Accepted("h2")]
     ids = [send_with_unknown_outcome(), send_with_unknown_outcome()]
     reconcile.look_up_unknown()
-    assert [status(one) for one in ids] == ["accepted", "accepted"]
-    assert {message(one).provider_id for one in ids} == {"h1", "h2"}
+    assert [status(message_id) for message_id in ids] == ["accepted", "accepted"]
+    assert {message(message_id).provider_id for message_id in ids} == {"h1", "h2"}
 
 
 def test_two_equal_texts_of_which_one_was_sent_stay_unknown(
@@ -82,8 +82,10 @@ def test_two_equal_texts_of_which_one_was_sent_stay_unknown(
     fake_provider.on_find = lambda outbound: [Accepted("h1")]
     ids = [send_with_unknown_outcome(), send_with_unknown_outcome()]
     reconcile.look_up_unknown()
-    assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
-    assert [message(one).due_at for one in ids] == [None, None]
+    assert [status(message_id) for message_id in ids] == ["unknown", "unknown"], (
+        "nobody can say whose it is"
+    )
+    assert [message(message_id).due_at for message_id in ids] == [None, None]
     assert deliver() == 0
 
 
@@ -127,7 +129,9 @@ def test_two_unknown_messages_do_not_block_each_other(
     fake_provider.on_find = lambda outbound: [Accepted("somebody-elses", sure=False)]
     with time_machine.travel(now() + reconcile.WAIT_FOR_OTHERS):
         reconcile.look_up_unknown()
-        assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
+        assert [(status(message_id), message(message_id).due_at) for message_id in ids] == [
+            ("unknown", None)
+        ] * 2
 
 
 def test_outcome_is_not_decided_while_an_equal_text_is_being_sent(

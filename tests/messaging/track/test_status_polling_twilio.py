@@ -59,9 +59,9 @@ def test_message_with_lost_callbacks_is_delivered_by_polling(
     assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
     status_polling.poll_statuses()
 
-    shown = json_of(signing_app.get(f"/messages/{message_id}"))
-    [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
-    assert (shown["status"], fact["source"], fact["word"], fact["event"]) == (
+    response = json_of(signing_app.get(f"/messages/{message_id}"))
+    [fact] = [one for one in response["timeline"] if one["status"] == "delivered"]
+    assert (response["status"], fact["source"], fact["word"], fact["event"]) == (
         "delivered",
         "poll",
         "delivered",

@@ -178,9 +178,12 @@ def _open_ports(web: dict[str, str], ports: set[int]) -> set[int]:
     """Return the ports of these clients whose connections the server still has open."""
     here = servers.address(web)[1]
     return {
-        one.raddr.port
-        for one in psutil.net_connections("tcp")
-        if one.pid and one.raddr and one.laddr.port == here and one.raddr.port in ports
+        connection.raddr.port
+        for connection in psutil.net_connections("tcp")
+        if connection.pid
+        and connection.raddr
+        and connection.laddr.port == here
+        and connection.raddr.port in ports
     }
 
 

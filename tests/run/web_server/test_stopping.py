@@ -146,7 +146,7 @@ def test_killed_worker_is_replaced(
         os.kill(killed, signal.SIGKILL)
         callback = signed_callback(hub_app, web_environ)
         assert servers.exchange(web_environ, callback).status == 200
-        wait_until(lambda: killed not in {one.pid for one in parent.children()})
+        wait_until(lambda: killed not in {child.pid for child in parent.children()})
         wait_until(lambda: len(parent.children()) == 2)
         for _ in range(20):
             answer = servers.exchange(web_environ, signed_callback(hub_app, web_environ))
