@@ -23,10 +23,10 @@ PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres test-long bench chaos fuzz check lint format types lock docs screenshots
+.PHONY: help run test test-postgres test-long bench chaos fuzz check check-integration lint format types lock docs screenshots
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.run ## start Signpost in demo mode: web, workers, queue and a stand-in for the providers
 	@HUB_DEMO=1 exec .venv/bin/hub up
@@ -59,6 +59,9 @@ lint: .venv/.dev ## check form, likely mistakes, wording, templates and spelling
 	@$(PYTHON_IN) bin/wording
 	@.venv/bin/djlint --quiet --lint hub/templates
 	@.venv/bin/codespell hub tests benchmarks migrations bin docs README.md CHANGELOG.md Makefile wsgi.py
+
+check-integration: .venv/.dev ## run every check of one integration: make check-integration NAME=slack
+	@$(PYTHON_IN) bin/check-integration $(NAME)
 
 format: .venv/.dev ## bring the code into its form, 100 columns wide
 	@$(PYTHON_IN) -m ruff format .

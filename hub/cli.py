@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -294,14 +294,12 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Create a separate package in this folder.",
 )
+@click.option("--kind", default="team", show_default=True, help="team, webhook-url, people or sms.")
+@click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
 @click.option(
-    "--kind",
-    type=click.Choice(["team", "webhook-url", "people", "sms"]),
-    default="team",
-    show_default=True,
-    help="Posts in a team's channel, an incoming webhook, chats with people, or text messages.",
+    "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
 )
-def new_integration(name: str, folder: Path | None, kind: str) -> None:
+def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
     """Create an integration that works: a module and its test, in this checkout.
 
     NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
@@ -309,7 +307,7 @@ def new_integration(name: str, folder: Path | None, kind: str) -> None:
     """
     from hub.run import scaffold
 
-    created = scaffold.create(name, folder, kind)
+    created = scaffold.create(name, folder, scaffold.Choice(**choices))
     click.echo("\n".join(os.path.relpath(path) for path in created.files))
     click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")

@@ -24,13 +24,25 @@ from hub.core.errors import (
 )
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.integrations import inbound_contents
-from hub.integrations.base import ConfigForm, Integration, SecretField, action, required_secret
+from hub.integrations.base import Integration, action
 from hub.integrations.calls import call, describe_last, http_errors
 from hub.integrations.error_codes_file import read_error_codes
 from hub.integrations.error_table import ErrorCode, ErrorTable
-from hub.integrations.escaping import escape_html, escape_markdown
+from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, escape_markdown
 from hub.integrations.gateway import gateway_error
+from hub.integrations.incoming_webhook import IncomingWebhook
+from hub.integrations.provider_requests import basic, bearer, is_html
 from hub.integrations.senders_by_country import SendersByCountry
+from hub.integrations.settings_fields import (
+    ConfigForm,
+    SecretField,
+    SenderField,
+    ServerField,
+    StrippedField,
+    WebhookUrlField,
+    optional_secret,
+    required_secret,
+)
 from hub.integrations.shortening import (
     ELLIPSIS,
     LONGEST_BUTTON,
@@ -64,8 +76,10 @@ from hub.integrations.values import (
     Unrecognized,
     WebhookEvent,
     WebhookRequest,
+    read_reference,
 )
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
+from hub.integrations.webhook_signatures import verify_hmac, verify_secret
 from hub.lib import phones, times
 from hub.lib.number_forms import to_other
 from hub.lib.provider_http import (
@@ -78,11 +92,9 @@ from hub.lib.provider_http import (
     record_exchanges,
 )
 from hub.lib.storable import json_object
-from hub.lib.text import readable, utf16_length
+from hub.lib.text import is_gsm_text, readable, segments, utf16_length
 
 __all__ = [
-    "ELLIPSIS",
-    "LONGEST_BUTTON",
     "Accepted",
     "Address",
     "AddressNotAllowed",
@@ -102,12 +114,17 @@ __all__ = [
     "Content",
     "ContentKind",
     "DestinationUnavailable",
+    "ELLIPSIS",
     "ErrorCode",
     "ErrorTable",
+    "Escaper",
     "Exchange",
     "FilledTemplate",
     "Inbound",
+    "IncomingWebhook",
     "Integration",
+    "LONGEST_BUTTON",
+    "MARKDOWN_MARKS",
     "Outbound",
     "OutcomeUnknown",
     "PermanentError",
@@ -121,12 +138,15 @@ __all__ = [
     "Scope",
     "SecretField",
     "SendError",
+    "SenderField",
     "Senders",
     "SendersByCountry",
+    "ServerField",
     "SimulatorCredentials",
     "SlowDown",
     "Status",
     "StatusUpdate",
+    "StrippedField",
     "TemplateInfo",
     "TemplateRequired",
     "TransientError",
@@ -135,7 +155,10 @@ __all__ = [
     "WebhookEvent",
     "WebhookReceiver",
     "WebhookRequest",
+    "WebhookUrlField",
     "action",
+    "basic",
+    "bearer",
     "call",
     "card_text",
     "clean_text",
@@ -147,18 +170,25 @@ __all__ = [
     "http_errors",
     "inbound_contents",
     "is_blank",
+    "is_gsm_text",
+    "is_html",
     "is_loopback",
     "json_object",
+    "optional_secret",
     "phones",
     "plain_text",
     "read_error_codes",
+    "read_reference",
     "readable",
     "record_exchanges",
     "required_secret",
+    "segments",
     "share_budget",
     "shorten",
     "times",
     "to_other",
     "utf16_length",
+    "verify_hmac",
+    "verify_secret",
     "webhook",
 ]

@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from wtforms import Form, PasswordField
-from wtforms.validators import InputRequired, Regexp
-
 from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel
-from hub.integrations import calls
 from hub.integrations.error_table import ErrorTable
+from hub.integrations.escaping import NO_ESCAPING, Escaper
 from hub.integrations.help_reply_setting import with_help_setting
+from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
 from hub.integrations.rate_setting import with_rate_setting
 from hub.integrations.senders_by_country import SendersByCountry
+from hub.integrations.settings_fields import ConfigForm, SecretField, required_secret
+from hub.integrations.shortening import plain_text, unit_size
 from hub.integrations.values import (
     Accepted,
     Attachment,
@@ -44,7 +44,7 @@ from hub.integrations.values import (
     WebhookEvent,
     WebhookRequest,
 )
-from hub.lib.provider_http import ProviderHttpClient, ProviderResponse, record_exchanges
+from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 
 __all__ = [
     "Accepted",
@@ -76,42 +76,6 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
-NO_ERRORS = ErrorTable("The provider", {})  # for an integration that explains no codes
-
-
-# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
-class ConfigForm(Form):
-    """The form of an integration's settings.
-
-    A field's `render_kw` may contain `legend`, the title of a group that begins with this field.
-    """
-
-
-class SecretField(PasswordField):
-    """A secret setting, which is never shown again. If left blank, it keeps the stored value.
-
-    `bound_to` names the fields that it belongs to: if one of them changes, the secret must be
-    entered again.
-    """
-
-    # set by the page that shows the form
-    stored: bool = False  # whether a value is stored
-    kept: str = ""  # the value that was entered before, encrypted
-
-    def __init__(
-        self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any
-    ) -> None:
-        super().__init__(label, validators, **options)
-        self.bound_to = bound_to
-
-
-def required_secret(noun: str) -> list[Any]:
-    """Return the validators of a required secret, which messages call `noun`, such as "token".
-
-    A secret has 8 to 200 visible ASCII characters, so that it can be sent in a header.
-    """
-    rule = f"The {noun} has 8 to 200 characters, without spaces."
-    return [InputRequired(f"Enter the {noun}."), Regexp(r"[!-~]{8,200}\Z", message=rule)]
 
 
 def action(title: str) -> Callable[[F], F]:
@@ -129,7 +93,7 @@ def action(title: str) -> Callable[[F], F]:
 
 
 # ── The integration ───────────────────────────────────────────────────────────────────────────────
-class Integration:
+class Integration(ProviderRequests):
     """One provider's product.
 
     One thread-safe instance per connection and version of its settings.
@@ -176,9 +140,10 @@ class Integration:
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_length: ClassVar[int] = 100_000  # of text, in the units of `length_of`
-    length_unit: ClassVar[str] = "characters"  # what `length_of` counts
-    # of the text sent with a card; 0: three quarters of max_length
-    max_post_length: ClassVar[int] = 0
+    # what `length_of` counts: characters, bytes or UTF-16 units
+    length_unit: ClassVar[str] = "characters"
+    escape: ClassVar[Escaper] = NO_ESCAPING  # for `text_of`
+    max_post_length: ClassVar[int] = 0  # of text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
     # content type → maximum bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
@@ -250,6 +215,11 @@ class Integration:
         return ""
 
     @classmethod
+    def destination_label(cls, destination: str) -> str:
+        """Return words for a destination on pages, if the stored one means little to people."""
+        return destination
+
+    @classmethod
     def reaches_people(cls, destination: str) -> bool:
         """Return whether a connection with this destination can also send direct messages.
 
@@ -293,32 +263,6 @@ class Integration:
                     table = ErrorTable(self.provider, {})
                 return table.failed_check(problem, exchanges, reference=self.request_ref_header)
 
-    def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str | None = None,
-        content: Any = None,
-        hidden: str = "",
-    ) -> ProviderResponse:
-        """Make one request to the provider and return its response, whatever the HTTP status.
-
-        `content` is sent as JSON in place of `body`. `hidden` is a secret part of the URL's path.
-        Raises Unreachable and OutcomeUnknown.
-        """
-        return calls.call(
-            self.http,
-            self.provider,
-            method,
-            url,
-            headers=headers,
-            body=body,
-            content=content,
-            hidden=hidden,
-        )
-
     def send(self, message: Outbound) -> Accepted:
         """Send a message to the provider, in one attempt. Raises a SendError."""
         raise NotImplementedError
@@ -330,7 +274,12 @@ class Integration:
     @classmethod
     def length_of(cls, text: str) -> int:
         """Return the length of text in the provider's units, to compare with `max_length`."""
-        return len(text)
+        return unit_size(cls.length_unit)(cls.escape(text))
+
+    def text_of(self, message: Outbound, *, title: bool = True) -> str:
+        """Return a message as escaped lines of at most `max_length`: its card, text and links."""
+        size = unit_size(self.length_unit)
+        return plain_text(message, self.max_length, escape=self.escape, size=size, title=title)
 
     @classmethod
     def clean_address(cls, address: str) -> str:

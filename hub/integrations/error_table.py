@@ -95,10 +95,10 @@ class ErrorTable:
     ) -> None:
         self.provider = provider
         self.codes = _status_codes(provider, credential, destination)
-        self._with_status: dict[tuple[int, str], ErrorCode] = {}
+        self.codes_by_status: dict[tuple[int, str], ErrorCode] = {}
         for code, entry in codes.items():
             if isinstance(code, tuple):
-                self._with_status[code] = entry
+                self.codes_by_status[code] = entry
             else:
                 self.codes[code] = entry
         self._docs_url = docs_url
@@ -140,7 +140,7 @@ class ErrorTable:
         status = response.status
         wait = response.retry_after
         status_code = f"http_{status}"
-        entry = self._with_status.get((status, code)) or self.codes.get(code)
+        entry = self.codes_by_status.get((status, code)) or self.codes.get(code)
         if entry is not None and genuine:
             return entry.new_error(code, wait)
         shown = code if genuine and _PRINTABLE_CODE.fullmatch(code) else status_code
@@ -203,7 +203,7 @@ class ErrorTable:
         if code in self.codes:
             return self.codes[code]
         return next(
-            (entry for (_, known), entry in self._with_status.items() if known == code), None
+            (entry for (_, known), entry in self.codes_by_status.items() if known == code), None
         )
 
     def _title(self, problem: SendError) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hub.integrations.values import Card, Outbound
-from hub.lib.text import readable
+from hub.lib.text import readable, utf16_length
+from hub.lib.text import shorten as shorten_to_fit
 
 ELLIPSIS = "…"
 MAX_FACTS = 50
@@ -37,7 +38,7 @@ class CardText:
 
 
 def card_text(text: str, card: Card | None) -> CardText:
-    """Return the cleaned texts of a message, with at most MOST_FACTS facts and MOST_NOTES notes."""
+    """Return the cleaned texts of a message, with at most MAX_FACTS facts and MAX_NOTES notes."""
     if card is None:
         return CardText(text=clean_text(text))
     facts = card.facts
@@ -74,35 +75,61 @@ def fit_card_text(whole: CardText, limit: int, cost: CharacterCost) -> CardText:
     return CardText(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
 
 
-def plain_text(message: Outbound, limit: int, *, escape: Callable[[str], str] | None = None) -> str:
+def plain_text(
+    message: Outbound,
+    limit: int,
+    *,
+    escape: Callable[[str], str] = str,
+    size: Callable[[str], int] = len,
+    title: bool = True,
+) -> str:
     """Return a message as lines of text: its card if it has one, its text, and its links.
 
-    The result has at most `limit` characters after `escape`, which is applied to everything but
-    the URLs of buttons. Buttons are never cut. The text is cut only if it does not fit on
-    its own. Long titles, facts and notes are cut first.
+    The result has at most `limit` units of `size` after `escape`, which is applied to everything
+    but the web addresses of buttons. Buttons are never cut. The text is cut only if it does not fit
+    on its own. Long titles, facts and notes are cut first. Pass `title=False` to leave out the
+    title.
     """
 
-    def escaped(text: str) -> str:
-        return escape(text) if escape else text
-
-    def cost(char: str) -> int:
-        # after a digit, as in “1.”, a character may begin a numbered list
-        return max(len(escaped(char)), len(escaped(f"1{char}")) - 1)
+    def cut(text: str, budget: int) -> str:
+        return _cut_escaped(text, budget, escape, size)
 
     card = card_text(message.text, message.card)
-    links = [f"{escaped(clean_text(button.text))}: {button.url}" for button in message.buttons]
+    links = [f"{escape(clean_text(button.text))}: {button.url}" for button in message.buttons]
     others = [
-        card.title,
+        card.title if title else "",
         *(": ".join(filter(None, fact)) for fact in card.facts),
         *card.notes,
     ]
-    remaining = limit - sum(len(line) + 1 for line in links)
-    text = shorten(card.text, remaining, cost)
-    remaining -= _cost(text, remaining, cost) + 1 + sum(1 for line in others if line)
-    budget = share_budget([_cost(line, limit, cost) for line in others], remaining)
-    title, *rest = (shorten(line, budget, cost) for line in others)
-    lines = [*(escaped(line) for line in (title, text, *rest) if line), *links]
+    remaining = limit - sum(size(line) + 1 for line in links)
+    text = cut(card.text, remaining)
+    remaining -= size(text) + 1 + sum(1 for line in others if line)
+    budget = share_budget([size(escape(line)) for line in others], remaining)
+    first, *rest = (cut(line, budget) for line in others)
+    lines = [*(line for line in (first, text, *rest) if line), *links]
     return "\n".join(lines)
+
+
+def _cut_escaped(
+    text: str, limit: int, escape: Callable[[str], str], size: Callable[[str], int]
+) -> str:
+    """Return an escaped text of at most `limit` units: all of it, or its beginning."""
+    escaped = escape(text)
+    if size(escaped) <= limit:
+        return escaped
+    # an escaped character may depend on its neighbors, so only the result is measured
+    beginning = shorten_to_fit(text[: max(limit, 0) + 1], lambda part: size(escape(part)) <= limit)
+    return escape(beginning or "")
+
+
+def unit_size(unit: str) -> Callable[[str], int]:
+    """Return the function that counts a text in `bytes` or `UTF-16 units`; else in characters."""
+    sizes: dict[str, Callable[[str], int]] = {"bytes": _bytes_of, "UTF-16 units": utf16_length}
+    return sizes.get(unit, len)
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def clean_text(text: str) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs
 
-from hub.core.errors import BadWebhook, SendError
+from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
-from hub.lib.form_body import parse_form
-from hub.lib.storable import is_storable, json_object, make_storable
 from hub.lib.text import readable
 
 
@@ -108,59 +105,14 @@ class Outbound:
         _clean(self, subject=_one_line(self.subject))
 
     @property
+    def reference(self) -> str:
+        """The ID and the attempt, for a field that webhooks repeat. `read_reference` reads it."""
+        return f"{self.id}.{self.attempt}"
+
+    @property
     def country(self) -> str:
         """The ISO 3166 code of the country of a phone number, or '' if it has none."""
         return phones.region(self.to) if self.to.startswith("+") else ""
-
-
-@dataclass(frozen=True)
-class WebhookRequest:
-    """A request of a provider.
-
-    `url` is the URL that the provider called, built from the hub's public address. `path` is the
-    declared one.
-    """
-
-    method: str
-    url: str
-    path: str
-    headers: Mapping[str, str]  # lower-case names
-    body: bytes
-    connection: str = ""  # the {connection} part of the path
-
-    @cached_property
-    def form(self) -> dict[str, str]:
-        """Return the fields of a form body as texts that can be stored, the last value of each."""
-        fields = self.fields
-        if is_storable("".join([name + value for name, value in fields])):
-            return dict(fields)
-        return {make_storable(name): make_storable(value) for name, value in fields}
-
-    @cached_property
-    def fields(self) -> list[tuple[str, str]]:
-        """Return all fields of a form body as signed, in order, including blank ones."""
-        if not self.body or not self.headers.get("content-type", "").lower().startswith(
-            "application/x-www-form-urlencoded"
-        ):
-            return []
-        # strict, because a signature of joined names and values would not reveal a missing "="
-        try:
-            return parse_form(self.body.decode("ascii"))
-        except ValueError:
-            raise BadWebhook("The body is not a form.") from None
-
-    @cached_property
-    def json(self) -> dict[str, Any]:
-        """Return the object of a JSON body, with storable texts; {} for any other body."""
-        return json_object(self.body)
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """Return the parameters of the URL as storable texts, with the last value of each."""
-        parameters = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
-        return {
-            make_storable(name): make_storable(values[-1]) for name, values in parameters.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -200,6 +152,28 @@ class Price:
     def __post_init__(self) -> None:
         if not re.fullmatch("[A-Z]{3}", self.currency):
             raise ValueError("A price needs the three capital letters of its currency.")
+
+    @classmethod
+    def read(cls, amount: Any, currency: Any) -> Price | None:
+        """Return the price in a provider's response; None if it contains none.
+
+        The sign is removed, because some providers report a charge as a negative amount.
+        """
+        text = str(amount)
+        if isinstance(amount, bool) or not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,10})?", text):
+            return None
+        if not re.fullmatch("[A-Z]{3}", str(currency)):
+            return None
+        return cls(Decimal(text.lstrip("-")), str(currency))
+
+    @classmethod
+    def total(cls, prices: Iterable[Price | None]) -> Price | None:
+        """Return the sum of prices; None if one is not known, or their currencies differ."""
+        known = list(prices)
+        currencies = {price.currency if price else "" for price in known}
+        if len(currencies) != 1 or "" in currencies:
+            return None
+        return cls(sum((price.amount for price in known if price), Decimal(0)), currencies.pop())
 
 
 @dataclass(frozen=True)
@@ -242,13 +216,20 @@ class CheckResult:
 class WebhookEvent:
     """An event that a webhook reports.
 
-    `message_id` and `attempt` come from the webhook's URL, and `provider_id` from its body.
+    `message_id` and `attempt` come from the webhook's URL, or from a `reference` in the signed
+    body. `provider_id` comes from the body.
     """
 
     message_id: str = ""
     attempt: int = 0
     provider_id: str = ""
     at: datetime | None = None
+
+
+def read_reference(text: Any) -> dict[str, Any]:
+    """Return `message_id` and `attempt` of a `reference` in a webhook, as fields of its event."""
+    match = re.fullmatch(r"(msg_\w{1,60})\.([0-9]{1,5})", str(text), re.ASCII)
+    return {"message_id": match[1], "attempt": int(match[2])} if match else {}
 
 
 @dataclass(frozen=True)

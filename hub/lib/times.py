@@ -6,6 +6,7 @@ the databases.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,20 @@ def parse(text: str, *, field: str) -> datetime:
     if not in_range(moment):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
     return moment.astimezone(UTC)
+
+
+def parse_utc(text: Any) -> datetime | None:
+    """Return the time that a provider writes, in UTC if it names no zone; None for anything else.
+
+    Reads ISO 8601 with a blank or a T, such as `2026-01-01 12:00:00 +0000`.
+    """
+    joined = re.sub(r"\s+(?=[+-][0-9]{2}:?[0-9]{2}$)", "", str(text).strip())
+    try:
+        moment = datetime.fromisoformat(joined)
+    except ValueError:
+        return None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment.astimezone(UTC) if in_range(moment) else None
 
 
 def past_time(moment: datetime, now: datetime, *, field: str) -> datetime:

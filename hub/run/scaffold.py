@@ -26,6 +26,13 @@ from hub.core.vocabulary import Channel
 TEMPLATES = Path(integrations.__file__).parent / "_new"
 # each kind has its own templates of a module and a test
 KINDS = ("team", "webhook-url", "people", "sms")
+# the steps of an admin, for the README of a package
+SETUPS = {
+    "team": "creates a token, and enters it with the name of the channel that a team reads",
+    "webhook-url": "creates an incoming webhook in a channel, and enters its URL",
+    "people": "creates a bot, and enters its name, its token and its webhook secret",
+    "sms": "creates an API key, and enters it with a number and the signing secret of webhooks",
+}
 MAX_LENGTH = 30  # characters of a name, so that the lines of the templates are not too long
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NAME_HINT = (
@@ -43,20 +50,47 @@ class Scaffold:
     title: str
 
 
-def create(name: str, folder: Path | None, kind: str) -> Scaffold:
+@dataclass(frozen=True)
+class Choice:
+    """The choices of a new integration: one of KINDS, its title, and who runs the server.
+
+    `title` is the product's name if it is not the capitalized name. `own_server` is for the kind
+    `webhook-url`, whose URL then belongs to a server that an admin runs.
+    """
+
+    kind: str = "team"
+    title: str = ""
+    own_server: bool = False
+
+    def check(self) -> None:
+        """Raise Refused for choices that are not known or do not match."""
+        if self.kind not in KINDS:
+            raise Refused("bad_kind", f"“{self.kind}” is not a kind. Use {', '.join(KINDS)}.")
+        if self.own_server and self.kind != "webhook-url":
+            raise Refused(
+                "bad_kind", "Only the kind webhook-url can have an own server. Add a ServerField."
+            )
+        if not re.fullmatch(r"[^\x00-\x1f\"\\${}]{0,30}", self.title):
+            raise Refused(
+                "bad_title", "A title has at most 30 characters, without quotes and braces."
+            )
+
+
+def create(name: str, folder: Path | None, choice: Choice) -> Scaffold:
     """Create an integration as a package in a folder, or without one in the current checkout."""
     if folder is not None:
-        return in_package(name, folder, kind)
-    return in_checkout(name, Path.cwd(), kind)
+        return in_package(name, folder, choice)
+    return in_checkout(name, Path.cwd(), choice)
 
 
-def in_checkout(name: str, current_folder: Path, kind: str = "team") -> Scaffold:
+def in_checkout(name: str, current_folder: Path, choice: Choice = Choice()) -> Scaffold:
     """Create an integration's module and its test in the checkout that contains `current_folder`.
 
-    `kind` is one of KINDS. Raise Refused for an invalid name, NotFound without a checkout, Conflict
-    if a file exists.
+    Raise Refused for an invalid name or choice, NotFound without a checkout, Conflict if a file
+    exists.
     """
-    _check_name(name, kind)
+    kind = choice.kind
+    _check_name(name, choice)
     root = _checkout(current_folder)
     if (path := _find_word(root, name)) is not None:
         raise Conflict(
@@ -66,7 +100,10 @@ def in_checkout(name: str, current_folder: Path, kind: str = "team") -> Scaffold
             f" this). Choose another name, such as {name}_chat.",
         )
     substitutions = _substitutions(
-        name, module=f"hub.integrations.{name}", http_recorder="tests.integrations.http_recorder"
+        name,
+        choice,
+        module=f"hub.integrations.{name}",
+        http_recorder="tests.integrations.http_recorder",
     )
     return _write(
         root,
@@ -78,15 +115,16 @@ def in_checkout(name: str, current_folder: Path, kind: str = "team") -> Scaffold
     )
 
 
-def in_package(name: str, folder: Path, kind: str = "team") -> Scaffold:
+def in_package(name: str, folder: Path, choice: Choice = Choice()) -> Scaffold:
     """Create a package with an integration: project file, module, test and README.
 
-    `kind` is one of KINDS. Raise Refused for an invalid name, Conflict if a file exists.
+    Raise Refused for an invalid name or choice, Conflict if a file exists.
     """
-    _check_name(name, kind)
+    kind = choice.kind
+    _check_name(name, choice)
     package = f"hub_{name}"
     substitutions = _substitutions(
-        name, module=f"{package}.{name}", http_recorder="http_recorder"
+        name, choice, module=f"{package}.{name}", http_recorder="http_recorder"
     ) | {
         "package": package,
         "dist": package.replace("_", "-"),
@@ -110,8 +148,9 @@ def _template_name(kind: str, part: str) -> str:
     return f"{kind.replace('-', '_')}_{part}"
 
 
-def _check_name(name: str, kind: str) -> None:
-    """Refuse a name that no integration may have."""
+def _check_name(name: str, choice: Choice) -> None:
+    """Refuse a name that no integration may have, and choices that do not match."""
+    choice.check()
     if name.startswith("_"):
         raise Refused(
             "bad_name",
@@ -141,9 +180,9 @@ def _check_name(name: str, kind: str) -> None:
             f"An integration named {name} already exists in {existing.__module__}. Choose"
             " another name.",
         )
-    substitutions = _substitutions(name, module="", http_recorder="")
+    substitutions = _substitutions(name, choice, module="", http_recorder="")
     if (
-        _count_names(TEMPLATES / f"{_template_name(kind, 'module')}.txt", substitutions)[
+        _count_names(TEMPLATES / f"{_template_name(choice.kind, 'module')}.txt", substitutions)[
             substitutions["class_name"]
         ]
         > 1
@@ -166,15 +205,24 @@ def _count_names(template: Path, substitutions: dict[str, str]) -> Counter[str]:
     return counts
 
 
-def _substitutions(name: str, *, module: str, http_recorder: str) -> dict[str, str]:
+def _substitutions(name: str, choice: Choice, *, module: str, http_recorder: str) -> dict[str, str]:
     """Return the substitutions in the templates."""
-    title = " ".join(word.capitalize() for word in name.split("_"))
+    words = " ".join(word.capitalize() for word in name.split("_"))
+    title = choice.title.strip() or words
+    host = name.replace("_", "-")
+    server = f"{host}.your-company.com" if choice.own_server else f"hooks.{host}.example"
     setting_name = name.replace("_", "")  # as in names of settings, see config.API_URL
     return {
         "name": name,
         "title": title,
-        "class_name": title.replace(" ", ""),
-        "host": name.replace("_", "-"),
+        "class_name": words.replace(" ", ""),
+        "host": host,
+        "setup": SETUPS[choice.kind],
+        "example_url": f"https://{server}/services/0123456789",
+        "own_or_hosted": "    limit_per_server = True"
+        if choice.own_server
+        else f'    api = {{"{setting_name}": "https://{server}"}}',
+        "host_rule": "" if choice.own_server else f'            host=r"{re.escape(server)}",',
         "prefix": re.sub("[^a-z]", "", name),
         "api": setting_name,
         "api_upper": setting_name.upper(),

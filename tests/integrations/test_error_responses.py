@@ -138,7 +138,7 @@ def test_ambiguous_gateway_error_is_an_unknown_outcome(
 def test_unreadable_success_is_an_unknown_outcome(
     send_error: SendAndFail, http_recorder: HttpRecorder, name: str, content: str
 ) -> None:
-    if name == "teams":
+    if name == "teams" and content != HTML:
         pytest.skip("a workflow says nothing but its status")
     assert type(send_error(name, 200, content)) is OutcomeUnknown
 

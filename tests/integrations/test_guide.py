@@ -17,12 +17,17 @@ from hub.core.errors import BadWebhook, SendError
 from hub.core.vocabulary import Address, Status
 from hub.integrations import api, base
 from hub.integrations.base import Integration, StatusUpdate, WebhookEvent, WebhookRequest
+from hub.integrations.escaping import NO_ESCAPING
+from hub.integrations.provider_requests import ProviderRequests
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 
 GUIDE = Path(base.__file__).with_name("README.md").read_text()
 REFERENCE = re.sub(
-    r"^## (Five minutes|Shared functions)\n.*?(?=^## )", "", GUIDE, flags=re.MULTILINE | re.DOTALL
+    r"^## (Five minutes|Shared functions|Secrets|Incoming webhooks)\n.*?(?=^## )",
+    "",
+    GUIDE,
+    flags=re.MULTILINE | re.DOTALL,
 )
 # a row of a table, by what its first cell names; of a method without its arguments
 ROWS = {
@@ -30,7 +35,7 @@ ROWS = {
 }
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
 
-MEMBERS = {**vars(WebhookReceiver), **vars(Integration)}
+MEMBERS = {**vars(WebhookReceiver), **vars(ProviderRequests), **vars(Integration)}
 ATTRIBUTES = sorted(
     name
     for cls in (Integration, WebhookReceiver)
@@ -50,7 +55,12 @@ FAILURES = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)
 ]
 OURS = {"SendError", "FileMissing", "FileRefused"}  # raised by the hub itself
-WORDS = {"Address": Address, "ConfigForm": base.ConfigForm, "NO_ERRORS": base.NO_ERRORS}
+WORDS = {
+    "Address": Address,
+    "ConfigForm": base.ConfigForm,
+    "NO_ERRORS": base.NO_ERRORS,
+    "NO_ESCAPING": NO_ESCAPING,
+}
 
 
 def row_cells(name: str) -> list[str]:
@@ -150,9 +160,7 @@ def example() -> type[WebhookReceiver]:
         "WebhookRequest": WebhookRequest,
         "WebhookEvent": WebhookEvent,
         "StatusUpdate": StatusUpdate,
-        "BadWebhook": BadWebhook,
-        "hmac": hmac,
-        "hashlib": hashlib,
+        "verify_hmac": api.verify_hmac,
         "STATES": {"delivered": Status.DELIVERED},
     }
     body = textwrap.indent(textwrap.dedent(code), "    ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from hub.integrations.api import (
     DestinationUnavailable,
     ErrorCode,
     ErrorTable,
+    Escaper,
     Outbound,
     OutcomeUnknown,
     PermanentError,
@@ -251,10 +252,47 @@ def test_call_distinguishes_a_lost_response_from_a_refused_connection(
         ("# Title\n- item\n1. one\n> quote", "\\# Title\n\\- item\n1\\. one\n\\> quote"),
         ("see https://a.example/x_y_z?a=*b* now", "see https://a.example/x_y_z?a=*b* now"),
         ("a-b 1.5", "a-b 1.5"),
+        (r"C:\Users \*", r"C:\Users \\\*"),
+        (r"\_a_", r"\\\_a\_"),
+        ("Title\n===\n    code", "Title\n\u200b===\ncode"),
     ],
 )
 def test_markdown_is_escaped_except_in_web_addresses(text: str, escaped: str) -> None:
     assert escape_markdown(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("@all, anna@sign.example", "@\u200ball, anna@sign.example"),
+        ("https://sign.example/)@here", "https://sign.example/)@\u200bhere"),
+        (":tada: #deal ~sales 10:30:45", ":\u200btada: \\#\u200bdeal \\~\u200bsales 10:30:45"),
+        ("_@here a < b & c", "\\_@\u200bhere a &lt; b &amp; c"),
+    ],
+)
+def test_mentions_and_entities_are_escaped_where_asked(text: str, escaped: str) -> None:
+    assert Escaper("`*_[]>#|~!\\", entities="&<", shortcuts="@:#~")(text) == escaped
+
+
+@pytest.mark.parametrize("pattern", ["@x ", "<", "1. \n", "#x ", "    a\n", "\\", "🎉_"])
+@pytest.mark.parametrize("size", [len, lambda text: len(text.encode())])
+def test_limit_is_kept_if_escaping_depends_on_neighbors(
+    pattern: str, size: Callable[[str], int]
+) -> None:
+    escaper = Escaper("`*_[]>#|~!\\", entities="&<", shortcuts="@:#~")
+    card = Card(pattern * 900, ((pattern * 900, pattern * 900),), (pattern * 900,))
+    button = Button("Open document", "https://sign.example/r/1")
+    message = outbound(pattern * 900, card, button)
+    written = plain_text(message, 1000, escape=escaper, size=size)
+    assert 900 < size(written) <= 1000
+    assert written.endswith("https://sign.example/r/1")
+    without = plain_text(message, 1000, escape=escaper, size=size, title=False)
+    assert size(without) <= 1000
+
+
+def test_title_can_be_left_out() -> None:
+    card = Card("Employment Agreement", (("State", "signed"),))
+    assert plain_text(outbound("Hello", card), 200, title=False) == "Hello\nState: signed"
 
 
 def test_html_is_escaped() -> None:
@@ -269,7 +307,7 @@ def outbound(text: str, card: Card | None = None, *buttons: Button) -> Outbound:
     st.text(max_size=400),
     st.text(max_size=200),
     st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=8),
-    st.sampled_from([None, escape_markdown, escape_html]),
+    st.sampled_from([str, escape_markdown, escape_html]),
     st.integers(200, 900),
 )
 def test_message_fits_and_keeps_its_links(text, title, facts, escape, limit) -> None:  # type: ignore[no-untyped-def]

@@ -111,7 +111,7 @@ def test_failed_test_shows_a_remedy_and_only_the_host(
     teams: Teams, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
-    result = teams.check()
+    result = teams.run_check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
     assert "Anyone to trigger" in result.steps[0]
     assert result.response == f"POST {http_recorder.url}/•••\nHTTP 401\ncode url_refused"
@@ -121,5 +121,5 @@ def test_temporary_failure_is_not_attributed_to_a_setting(
     teams: Teams, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(502)
-    result = teams.check()
+    result = teams.run_check()
     assert (result.ok, result.field, result.code) == (False, "", "http_502")

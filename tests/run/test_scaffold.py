@@ -27,6 +27,12 @@ from tests.integrations.http_recorder import HttpRecorder, record_requests
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("hub", "tests", "pyproject.toml", "README.md")
 BUILD = "from flit_core import buildapi; import sys; print(buildapi.build_wheel(sys.argv[1]))"
+CONTRACT = [
+    f"tests/integrations/test_{part}.py"
+    for part in ("contract", "webhook_contract", "text_contract")
+]
+OWN_SERVER = "webhook-url --own-server"
+KINDS = (*scaffold.KINDS, OWN_SERVER)
 WORDY = "new_messenger_for_all_of_us_42"
 
 
@@ -46,7 +52,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -70,9 +76,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "hub/static", root / "hub/static")
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
-    for kind in scaffold.KINDS:
+    for kind in KINDS:
         name = integration_name(kind)
-        words = ("-m", "hub.cli", "new-integration", name, "--kind", kind)
+        words = ("-m", "hub.cli", "new-integration", name, "--kind", *kind.split())
         made = run_python(root / "tests", *words, path=root)
         assert made.returncode == 0, made.stderr
         assert made.stdout.splitlines()[:2] == [
@@ -83,7 +89,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def integration_name(kind: str) -> str:
-    return f"pushfox_{kind.replace('-', '_')}"
+    return "pushfox_own" if kind == OWN_SERVER else f"pushfox_{kind.replace('-', '_')}"
 
 
 @pytest.fixture
@@ -101,35 +107,53 @@ def minimal_checkout(tmp_path: Path) -> Path:
 
 # ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
 def test_each_kind_passes_its_own_test_and_the_contract(checkout: Path) -> None:
-    own = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in scaffold.KINDS]
-    others = ["tests/integrations/test_contract.py", "tests/test_architecture.py"]
+    own = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in KINDS]
+    others = [*CONTRACT, "tests/test_architecture.py"]
     words = ("-v", "-p", "no:cacheprovider", "-k", "pushfox or named_outside")
     done = run_python(checkout, "-m", "pytest", *own, *others, *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    for kind in scaffold.KINDS:
+    for kind in KINDS:
         test = f"test_card_describes_the_integration[{integration_name(kind)}]"
         assert f"{test} PASSED" in done.stdout
 
 
 def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
-    modules = [f"hub/integrations/{integration_name(kind)}.py" for kind in scaffold.KINDS]
-    tests = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in scaffold.KINDS]
+    modules = [f"hub/integrations/{integration_name(kind)}.py" for kind in KINDS]
+    tests = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in KINDS]
     assert_succeeds(checkout, "-m", "mypy", *modules)
     assert_succeeds(checkout, "-m", "ruff", "check", *modules, *tests)
     assert_succeeds(checkout, "-m", "ruff", "format", "--check", *modules, *tests)
 
 
-@pytest.mark.parametrize("kind", scaffold.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
 def test_any_valid_name_passes_lint_and_format(
     minimal_checkout: Path, name: str, kind: str
 ) -> None:
-    begun = scaffold.in_checkout(name, minimal_checkout, kind)
+    begun = scaffold.in_checkout(name, minimal_checkout, scaffold.Choice(kind))
     assert_succeeds(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
     assert_succeeds(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
     if name == "ab" and kind == "webhook-url":
-        assert len(begun.files[0].read_text().splitlines()) <= 120
+        assert len(begun.files[0].read_text().splitlines()) <= 70
+
+
+def test_title_and_own_server_are_chosen(minimal_checkout: Path) -> None:
+    choice = scaffold.Choice("webhook-url", "ab-cd", own_server=True)
+    module = scaffold.in_checkout("abcd", minimal_checkout, choice).files[0].read_text()
+    assert module.count('"ab-cd"') == 3
+    assert "limit_per_server = True" in module
+    assert "hooks." not in module
+    with pytest.raises(Refused, match="Only the kind webhook-url"):
+        scaffold.in_checkout("efgh", minimal_checkout, scaffold.Choice("sms", own_server=True))
+    with pytest.raises(Refused, match="without quotes"):
+        scaffold.in_checkout("efgh", minimal_checkout, scaffold.Choice("sms", 'a"b'))
+
+
+@pytest.mark.parametrize("kind", scaffold.KINDS)
+def test_readme_of_a_package_describes_its_kind(tmp_path: Path, kind: str) -> None:
+    scaffold.in_package("ab", tmp_path, scaffold.Choice(kind))
+    assert scaffold.SETUPS[kind] in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

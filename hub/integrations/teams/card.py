@@ -7,7 +7,7 @@ https://adaptivecards.io/explorer/AdaptiveCard.html
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +45,7 @@ def envelope(message: Outbound) -> dict[str, Any]:
     return _wrap_card(fit_card_text(full_text, MAX_SIZE - overhead, cost), actions, fallback)
 
 
-def encoded(payload: dict[str, Any]) -> bytes:
+def encoded(payload: Mapping[str, Any]) -> bytes:
     """Return a payload as the bytes of the request."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -17,35 +17,24 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.integrations.api import (
-    Accepted,
-    Address,
     Card,
-    Channel,
     CheckResult,
     ConfigForm,
-    ConnectionBroken,
-    DestinationUnavailable,
-    Integration,
+    IncomingWebhook,
     Outbound,
-    Problem,
+    ProviderResponse,
     SecretField,
-    SendError,
-    Senders,
     SimulatorCredentials,
-    Status,
-    call,
-    describe_last,
-    record_exchanges,
 )
 from hub.integrations.teams.card import encoded, envelope
-from hub.integrations.teams.errors import create_error, explain, raise_for
+from hub.integrations.teams.errors import ERRORS, code_of, error_details
 from hub.integrations.teams.text import cost
 from hub.integrations.teams.url import OTHER_HOST, parse_workflow_id, validate_url
 
 ACCEPTED_STATUSES = (200, 202)  # 202 is documented; some workflows return 200
 
 
-class Teams(Integration):
+class Teams(IncomingWebhook):
     """Post cards to a Microsoft Teams channel."""
 
     contract = 2
@@ -61,7 +50,6 @@ class Teams(Integration):
     cost = "Free"
     setup = "About 5 minutes"
     formatting = "A card with facts"
-    buttons = "Links"
     icon = "card"
     guide = (
         (
@@ -82,17 +70,15 @@ class Teams(Integration):
         ),
     )
 
-    channel = Channel.CHAT
-    reports = False
-    address = Address.CHAT
     event_prefix = "teams"
+    errors = ERRORS
+    url_setting = "workflow_url"
     max_length = 16_000  # the size limit of a card also includes its JSON
     max_post_length = 4_500  # the buttons of a card take up to 12,000
     length_unit = "bytes"
     per_second = 1
     rate_hint = "A workflow posts a few dozen cards per minute."
     concurrency = 4
-    checks_visibly = True
     # replaced by the host of each workflow's own URL
     api = {"teams": "https://environment.api.powerplatform.com"}
 
@@ -128,12 +114,12 @@ class Teams(Integration):
 
     # read from the settings when they are saved
     @classmethod
-    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
-        return Senders(parse_workflow_id(str(settings.get("workflow_url") or "")))
-
-    @classmethod
     def destination_of(cls, settings: Mapping[str, Any]) -> str:
         return parse_workflow_id(str(settings.get("workflow_url") or ""))
+
+    @classmethod
+    def destination_label(cls, destination: str) -> str:
+        return "the channel of its workflow"
 
     @classmethod
     def length_of(cls, text: str) -> int:
@@ -146,20 +132,8 @@ class Teams(Integration):
             raise ValueError("Teams posts to the channel of its workflow only.")
         return text
 
-    # sending
-    def send(self, message: Outbound) -> Accepted:
-        if message.to != self.senders.default:
-            raise create_error("other_channel")
-        self._post(self.render(message))
-        # not DELIVERED, because the workflow was started, and may still fail to post the card
-        return Accepted("", Status.SENT)
-
     def render(self, message: Outbound) -> dict[str, Any]:
         return envelope(message)
-
-    @classmethod
-    def explain(cls, code: str) -> Problem | None:
-        return explain(code)
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
@@ -174,57 +148,45 @@ class Teams(Integration):
         signed = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={signature}"
         return {"workflow_url": f"https://{host}:443{path}?{signed}", "other_host": ""}
 
-    def _post(self, payload: dict[str, Any]) -> None:
-        """Start the workflow with a payload.
+    # a response says that the workflow was started, which may still fail to post the card
+    @classmethod
+    def accepts(cls, response: ProviderResponse) -> bool:
+        return response.status in ACCEPTED_STATUSES and super().accepts(response)
 
-        Raises a SendError. Records of the call contain only the host of the URL.
-        """
-        parts = urlsplit(self.settings["workflow_url"])
-        base = self.api_urls["teams"]
-        if base == self.api["teams"]:
-            base = f"https://{parts.hostname}"
-        response = call(
-            self.http,
-            "Teams",
+    @classmethod
+    def code_of(cls, response: ProviderResponse) -> str:
+        return code_of(response)
+
+    @classmethod
+    def is_genuine(cls, response: ProviderResponse) -> bool:
+        return error_details(response) is not None and response.status != 407
+
+    def post(self, payload: Mapping[str, Any]) -> ProviderResponse:
+        """Start the workflow with a payload. Records of the call contain only the host."""
+        url = str(self.settings["workflow_url"])
+        return self.request(
             "POST",
-            f"{base}{parts.path}?{parts.query}",
-            hidden=parts.path.lstrip("/"),
+            self.post_url(url),
+            hidden=urlsplit(url).path.lstrip("/"),
             headers={"Content-Type": "application/json"},
             body=encoded(payload),
         )
-        if response.status not in ACCEPTED_STATUSES:
-            raise_for(response)
+
+    def post_url(self, url: str) -> str:
+        parts = urlsplit(url)
+        base = self.api_urls["teams"]
+        if base == self.api["teams"]:
+            base = f"https://{parts.hostname}"
+        return f"{base}{parts.path}?{parts.query}"
 
     # testing
     def check(self) -> CheckResult:
-        with record_exchanges() as exchanges:
-            try:
-                self._post(envelope(TEST))
-            except SendError as problem:
-                return _check_failed(problem, describe_last(exchanges, problem.code))
+        self.post(envelope(TEST))
         text = (
             "Check the channel for the test card. If the card is missing, the workflow"
             " failed afterwards, and Teams notifies only its owner."
         )
         return CheckResult(True, "The workflow accepted a test card.", text)
-
-
-def _check_failed(problem: SendError, response: str) -> CheckResult:
-    """Report that the test card was not posted, with the setting at fault."""
-    known = explain(problem.code)
-    if known is None:
-        return CheckResult(
-            False,
-            "Could not reach Teams.",
-            str(problem),
-            ("Wait a minute and test again.",),
-            code=problem.code,
-            response=response,
-        )
-    field = "workflow_url" if isinstance(problem, ConnectionBroken | DestinationUnavailable) else ""
-    return CheckResult(
-        False, known.text, steps=(known.remedy,), field=field, code=problem.code, response=response
-    )
 
 
 TEST = Outbound(

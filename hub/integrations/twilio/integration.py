@@ -21,6 +21,7 @@ from hub.integrations.api import (
     ConnectionBroken,
     Outbound,
     OutcomeUnknown,
+    Price,
     Problem,
     ProviderHttpClient,
     SendError,
@@ -46,7 +47,6 @@ from hub.integrations.twilio.statuses import (
     OUTSIDE_WINDOW,
     STATUSES,
     explain_code,
-    parse_price,
     read_status,
     segment_count,
 )
@@ -197,7 +197,7 @@ class TwilioIntegration(WebhookReceiver):
             code=code,
             reason=explain_code(code),
             segments=segment_count(resource.num_segments),
-            price=parse_price(resource.price, resource.price_unit),
+            price=Price.read(resource.price, resource.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
             error=create_error(code),
         )
@@ -219,7 +219,7 @@ class TwilioIntegration(WebhookReceiver):
             provider_id=resource.sid,
             status=status,
             segments=segment_count(resource.num_segments),
-            price=parse_price(resource.price, resource.price_unit),
+            price=Price.read(resource.price, resource.price_unit),
             sender=resource.messaging_service_sid or resource.from_ or "",
             code=code,
             reason=explain_code(code),

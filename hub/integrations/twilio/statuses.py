@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
 
-from hub.integrations.api import Price, Status, StatusUpdate, WebhookRequest
+from hub.integrations.api import Status, StatusUpdate, WebhookRequest
 from hub.integrations.twilio.errors import create_error, explain
 from hub.integrations.twilio.inbound import parse_fields
 
@@ -70,12 +69,3 @@ def segment_count(text: Any) -> int | None:
     """Return the number of segments, or None while Twilio does not know it, and reports "0"."""
     number = str(text or "")
     return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None
-
-
-def parse_price(amount: Any, currency: Any) -> Price | None:
-    """Return the price of a message, or None if Twilio does not report it."""
-    number = str(amount)
-    is_amount = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
-    if not is_amount or not re.fullmatch("[A-Z]{3}", str(currency)):
-        return None
-    return Price(Decimal(number.lstrip("-")), currency)

@@ -1,0 +1,132 @@
+"""Requests of an integration: one call, and the error of a refused one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from hub.core.errors import OutcomeUnknown, SendError
+from hub.integrations import calls
+from hub.integrations.error_table import ErrorTable
+from hub.lib.provider_http import ProviderHttpClient, ProviderResponse
+
+NO_ERRORS = ErrorTable("The provider", {})  # for an integration that explains no codes
+
+
+class ProviderRequests:
+    """The requests of an integration to its provider. The class methods may be overridden."""
+
+    provider: ClassVar[str]  # the company, as the subject of sentences
+    errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
+    api: ClassVar[Mapping[str, str]] = {}
+
+    settings: dict[str, Any]
+    http: ProviderHttpClient
+    api_urls: dict[str, str]
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        content: Any = None,
+        hidden: str = "",
+    ) -> ProviderResponse:
+        """Make one request to the provider and return its response, whatever the HTTP status.
+
+        `content` is sent as JSON in place of `body`. `hidden` is a secret part of the URL's path.
+        Raises Unreachable and OutcomeUnknown.
+        """
+        # errors name the product, if their table does
+        name = self.provider if self.errors is NO_ERRORS else self.errors.provider
+        return calls.call(
+            self.http,
+            name,
+            method,
+            url,
+            headers=headers,
+            body=body,
+            content=content,
+            hidden=hidden,
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        content: Any = None,
+        hidden: str = "",
+    ) -> ProviderResponse:
+        """Make one request like `call`, and raise the error of `errors` unless it is accepted."""
+        response = self.call(
+            method, url, headers=headers, body=body, content=content, hidden=hidden
+        )
+        if not self.accepts(response):
+            raise self.refusal(response)
+        return response
+
+    @classmethod
+    def refusal(cls, response: ProviderResponse) -> SendError:
+        """Return the error of a response that `accepts` does not accept."""
+        code = cls.code_of(response)
+        return cls.errors.error_for(response, code, genuine=cls.is_genuine(response))
+
+    @classmethod
+    def accepts(cls, response: ProviderResponse) -> bool:
+        """Return whether a response confirms a request: 2xx, and not an HTML page of a proxy."""
+        return 200 <= response.status < 300 and not is_html(response)
+
+    @classmethod
+    def code_of(cls, response: ProviderResponse) -> str:
+        """Return the provider's error code in a response; "" for a response without one."""
+        for name in ("code", "error"):
+            value = response.json.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                return str(value)
+        return ""
+
+    @classmethod
+    def is_genuine(cls, response: ProviderResponse) -> bool:
+        """Return whether the provider wrote a refusal, not a proxy: it has a code."""
+        return bool(cls.code_of(response))
+
+    def require_id(self, fields: Mapping[str, Any], name: str = "id") -> str:
+        """Return the ID of an accepted message from a response. Raises OutcomeUnknown."""
+        value = fields.get(name)
+        if value and isinstance(value, str | int) and not isinstance(value, bool):
+            return str(value)
+        raise OutcomeUnknown(
+            f"The response of {self.provider} contains no message ID.", "bad_answer"
+        )
+
+    def server_url(self, setting: str = "server") -> str:
+        """Return the address in a ServerField, or the one that replaces an address of `api`."""
+        entered = str(self.settings.get(setting) or "")
+        for name, official in self.api.items():
+            if entered in ("", official):
+                return self.api_urls[name]
+        return entered
+
+
+def is_html(response: ProviderResponse) -> bool:
+    """Return whether a response is a web page, such as the sign-in page of a proxy."""
+    body = response.body.strip()  # some servers declare an empty response as HTML
+    is_declared = "html" in response.headers.get("content-type", "").lower()
+    return body.startswith(b"<") or (is_declared and bool(body))
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header that sends a token; {} without a token."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Return the header that sends a user name and a password; {} without both."""
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"} if user or password else {}

@@ -1,0 +1,184 @@
+"""Fields for the settings of integrations, with their rules and their help."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from wtforms import Form, PasswordField, StringField
+from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
+
+from hub.lib import phones
+
+MAX_SECRET_LENGTH = 200  # characters
+PRIVATE_SERVERS = (
+    "A server with a private address, or without https, has to be listed in `HUB_HTTP_ALLOW`."
+)
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|[0-9a-f]*:[0-9a-f:.]+")
+SENDER_RULE = (
+    "Enter a number such as +13175551234, a short code, or a name of up to 11 letters and digits."
+)
+# numbers, short codes, and names with at least one letter
+SENDER = r"(\+[1-9][0-9]{6,14}|[1-9][0-9]{2,7}|(?=[0-9]*[A-Za-z])[0-9A-Za-z]{1,11})\Z"
+
+
+class ConfigForm(Form):
+    """The form of an integration's settings.
+
+    A field's `render_kw` may contain `legend`, the title of a group that begins with this field.
+    """
+
+
+class SecretField(PasswordField):
+    """A secret setting, which is never shown again. If left blank, it keeps the stored value.
+
+    `bound_to` names the fields that it belongs to: if one of them changes, the secret must be
+    entered again.
+    """
+
+    # set by the page that shows the form
+    stored: bool = False  # whether a value is stored
+    kept: str = ""  # the value that was entered before, encrypted
+
+    def __init__(
+        self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any
+    ) -> None:
+        super().__init__(label, validators, **options)
+        self.bound_to = bound_to
+
+
+def required_secret(noun: str) -> list[Any]:
+    """Return the validators of a required secret, which messages call `noun`, such as "token".
+
+    A secret has 8 to 200 visible ASCII characters, so that it can be sent in a header.
+    """
+    return [InputRequired(f"Enter the {noun}."), *_secret_rules(noun, 8)]
+
+
+def optional_secret(noun: str) -> list[Any]:
+    """Return the validators of a secret that may be missing, such as an access token.
+
+    It has the same characters as a required one. An admin removes it by changing a field of
+    `bound_to`.
+    """
+    return [Optional(), *_secret_rules(noun, 1)]
+
+
+def _secret_rules(noun: str, shortest: int) -> list[Any]:
+    longest = MAX_SECRET_LENGTH
+    count = f"{shortest} to {longest}" if shortest > 1 else f"at most {longest}"
+    rule = f"The {noun} has {count} characters, without spaces."
+    return [Regexp(rf"[!-~]{{{shortest},{longest}}}\Z", message=rule)]
+
+
+class ServerField(StringField):
+    """The address of a provider's server that an admin may run, without a path.
+
+    `default` is the provider's own server; without one, the field is empty at first. The value has
+    no slash at the end.
+    """
+
+    def __init__(
+        self, label: str = "Server", validators: Any = None, *, default: str = "", **options: Any
+    ) -> None:
+        example = default or "https://chat.your-company.com"
+        options.setdefault("description", f"Such as `{example}`. {PRIVATE_SERVERS}")
+        options.setdefault("render_kw", {"mono": True})
+        options["filters"] = [lambda text: text.strip().lower().rstrip("/") if text else text]
+        rules = [InputRequired("Enter the address of the server."), _check_server(example)]
+        super().__init__(label, [*rules, *(validators or ())], default=default, **options)
+
+
+class WebhookUrlField(SecretField):
+    """The URL of an incoming webhook, which is the credential.
+
+    `example` is shown in messages, and `path` is a pattern of the whole path. `host` is a pattern
+    of the provider's host; without it, an admin may enter a server of their own.
+    """
+
+    def __init__(
+        self, label: str = "Webhook URL", *, example: str, path: str, host: str = "", **options: Any
+    ) -> None:
+        own = "" if host else f" {PRIVATE_SERVERS}"
+        options.setdefault(
+            "description", f"Anyone who has it can post. It is stored encrypted.{own}"
+        )
+        options.setdefault("render_kw", {"legend": "Webhook"})
+        rules = [InputRequired("Enter the webhook’s URL."), _check_webhook_url(example, path, host)]
+        super().__init__(label, rules, **options)
+
+
+class SenderField(StringField):
+    """The sender of text messages: a number, a short code or a name. Separators are removed."""
+
+    def __init__(self, label: str = "Sender", validators: Any = None, **options: Any) -> None:
+        options.setdefault(
+            "description",
+            "Your number, such as `+13175551234`, a short code, or a name of up to 11 letters and"
+            " digits. Nobody can reply to a name.",
+        )
+        options.setdefault("render_kw", {"legend": "Sender", "mono": True})
+        options["filters"] = [phones.parse_typed_sender]
+        rules = [InputRequired("Enter your number or a name."), Regexp(SENDER, message=SENDER_RULE)]
+        super().__init__(label, [*rules, *(validators or ())], **options)
+
+
+class StrippedField(StringField):
+    """A text without surrounding space, optional unless its validators require it."""
+
+    def __init__(
+        self, label: str, validators: Any = None, *, most: int = 0, **options: Any
+    ) -> None:
+        rules = list(validators or ()) or [Optional()]
+        if most:
+            rules.append(Length(max=most, message=f"Enter at most {most:,} characters."))
+        options["filters"] = [lambda text: text.strip() if text else text]
+        super().__init__(label, rules, **options)
+
+
+def server_of(url: str) -> str:
+    """Return host and port of a URL as it was written, in lower case; "" for an invalid one."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+def _check_server(example: str) -> Any:
+    message = f"Enter an address such as {example}, without a path."
+
+    def check(form: Any, field: Any) -> None:
+        parts = _parse_url(field.data or "")
+        if parts is None or parts.path or parts.query or parts.fragment:
+            raise ValidationError(message)
+
+    return check
+
+
+def _check_webhook_url(example: str, path: str, host: str) -> Any:
+    message = f"The URL looks like {example}."
+
+    def check(form: Any, field: Any) -> None:
+        parts = _parse_url(field.data or "")
+        if (
+            parts is None
+            or not re.fullmatch(path, parts.path)
+            or (host and (parts.scheme != "https" or not re.fullmatch(host, parts.netloc.lower())))
+        ):
+            raise ValidationError(message)
+
+    return check
+
+
+def _parse_url(url: str) -> Any:
+    """Return the parts of a web address without user name; None for anything else."""
+    if not re.fullmatch(r"[!-~]{1,2000}", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        is_valid = parts.port != 0 and "@" not in parts.netloc and _HOST.fullmatch(host)
+    except ValueError:
+        return None
+    return parts if is_valid and parts.scheme in ("https", "http") else None
