@@ -15,6 +15,7 @@ import hub
 from hub.connections import demo
 from hub.core import config
 from hub.db.engine import Base, db
+from hub.db.sqlite_connections import sqlite_connections
 from hub.run import up
 from hub.shared import audit
 
@@ -111,7 +112,10 @@ def close(app: Flask) -> None:
     """Close everything that an application holds open."""
     db.session.remove()
     db.engine.dispose()
-    for name in ("hub.group_commit", "hub.callbacks"):
-        if storage := app.extensions.get(name):
-            storage.close()
+    if connections := sqlite_connections():
+        connections.close()
+    if group := app.extensions.get("hub.group_commit"):
+        group.connections.close()
+    elif storage := app.extensions.get("hub.callbacks"):
+        storage.close()
     app.extensions["hub.waker"].redis.close()

@@ -31,6 +31,8 @@ LOCK_AWARE = {
     "hub/signing/accept.py",
 }
 LOCK_NAMES = {
+    "hub.db.current_change.current_change",
+    "hub.db.current_change.is_prepared",
     "hub.db.optimistic_transaction.optimistic",
     "hub.db.store.ReadOnlySession",
     "hub.db.store.savepoint",

@@ -14,13 +14,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
-from sqlalchemy.orm import Session
-
+from hub.db.current_change import Change, PreparedChange, make_current
 from hub.db.engine import db
-from hub.db.group_commit import PendingWrite, WriteFailed, committer
-from hub.db.store import ReadOnlySession, in_transaction, mark_stored, transaction, wake_now
+from hub.db.group_commit import WriteFailed, committer
+from hub.db.sqlite_connections import sqlite_connections
+from hub.db.store import (
+    ReadOnlySession,
+    in_transaction,
+    mark_stored,
+    transaction,
+    wake_all,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,43 +46,51 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        session = cast(Session, db.session())
-        group = None if in_transaction(session) else committer()
-        if group is None or time.monotonic() < group.contended.get(change, 0):
+        connections = sqlite_connections()
+        group = committer()
+        is_contended = group is not None and time.monotonic() < group.contended.get(change, 0)
+        if connections is None or group is None or is_contended or in_transaction():
             return run_locked(*args, **kwargs)
+        prepared = PreparedChange(connections)
+        current = Change(prepared)
         try:
-            with _collect_writes(session) as pending:
+            with make_current(current), _prepare(prepared):
                 result = change(*args, **kwargs)
         except ReadOnlySession:
             return run_locked(*args, **kwargs)
-        queues = session.info.pop("hub_wakes")
         try:
-            group.commit(pending)
+            group.commit(prepared.pending)
         except WriteFailed as error:
             if isinstance(error.__cause__, sqlite3.OperationalError | OSError):
                 raise
             # the written values are the cause: under the lock the error shows which
             return run_locked(*args, **kwargs)
-        if pending.stale:
+        if prepared.pending.stale:
             group.contended[change] = time.monotonic() + CONTENDED_SECONDS
             return run_locked(*args, **kwargs)
-        if pending.writes:
+        if prepared.pending.writes:
             mark_stored()
-        for queue in queues:
-            wake_now(queue)
+        wake_all(current.queues)
         return result
 
     return run
 
 
 @contextmanager
-def _collect_writes(session: Session) -> Iterator[PendingWrite]:
-    session.info["hub_pending_write"] = PendingWrite()
-    session.info["hub_wakes"] = set()
+def _prepare(prepared: PreparedChange) -> Iterator[None]:
+    """Keep the session out of a change that is being prepared, and end its snapshot."""
+    _end_session()  # what it has read before is older than the snapshot
     try:
-        yield session.info["hub_pending_write"]
-        if session.new or session.dirty or session.deleted:
+        yield
+        session = db.session.registry.has() and db.session()
+        if session and (session.new or session.dirty or session.deleted):
             raise ReadOnlySession
     finally:
-        del session.info["hub_pending_write"]
-        session.rollback()
+        prepared.end_snapshot()
+        _end_session()
+
+
+def _end_session() -> None:
+    """End what the session has begun, without making a session."""
+    if db.session.registry.has():
+        db.session.rollback()

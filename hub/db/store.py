@@ -16,21 +16,23 @@ import functools
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 
 import structlog
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from sqlalchemy import BindParameter, Dialect, bindparam, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.core.config import Config
 from hub.db import drivers
-from hub.db.compiled_sql import CompiledStatement, Row, Statement, translate_error
+from hub.db.compiled_sql import Row, Statement, translate_error
+from hub.db.current_change import Change, current_change, is_prepared, make_current
 from hub.db.engine import db
+from hub.db.sqlite_connections import SqliteConnections, sqlite_connections
 from hub.db.wakeups import Waker
 from hub.lib import disk
 
@@ -50,7 +52,9 @@ def init_app(app: Flask, config: Config) -> None:
     """Prepare the engine and the Redis client; nothing connects yet."""
     app.extensions["hub.waker"] = Waker(config.redis_url)
     with app.app_context():
+        app.extensions["hub.sqlite_connections"] = None
         if config.sqlite:
+            app.extensions["hub.sqlite_connections"] = SqliteConnections(db.engine)
             app.extensions["hub.lock_path"] = f"{db.engine.url.database}.lock"
         drivers.prepare(db.engine)
         event.listen(db.session, "before_flush", _refuse_flush)
@@ -75,18 +79,15 @@ class ReadOnlySession(RuntimeError):
         super().__init__("this session reads; put the change into a function under @transaction")
 
 
-def _refuse_flush(session: Session, *_: Any) -> None:
-    if not session.info.get("hub_writes"):
+def _refuse_flush(*_: Any) -> None:
+    if is_prepared() or not in_transaction():
         raise ReadOnlySession
 
 
 def _refuse_statement(state: ORMExecuteState) -> None:
-    info = state.session.info
     is_write = state.is_insert or state.is_update or state.is_delete
-    if is_write and not info.get("hub_writes"):
-        raise ReadOnlySession
     # a prepared change repeats under the lock only what it read with compiled statements
-    if "hub_pending_write" in info and not info.get("hub_reads_for_cache"):
+    if is_prepared() or (is_write and not in_transaction()):
         raise ReadOnlySession
 
 
@@ -100,22 +101,20 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        session = cast(Session, db.session())
-        if in_transaction(session):
+        if in_transaction():
             return change(*args, **kwargs)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with _write_transaction(session):
+                with _write_transaction() as current:
                     result = change(*args, **kwargs)
-                    _commit(session)
+                    _commit(db.session())
                 break
             except (DBAPIError, OSError) as error:
                 disk.record_failure(error)
                 if attempt == MAX_ATTEMPTS or not is_retryable(error):
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter
-        for queue in session.info.pop("hub_wakes", ()):
-            wake_now(queue)
+        wake_all(current.queues)
         return result
 
     return run
@@ -127,29 +126,29 @@ NOTHING = "nothing"
 
 
 def _commit(session: Session) -> None:
-    former = session.info.get("hub_stored", NOTHING)
+    former = request_outcome()
     session.flush()
-    session.info["hub_stored"] = UNKNOWN
+    g.hub_outcome = UNKNOWN
     try:
         session.commit()
     except DBAPIError as error:
         # on a lost connection, the server may have committed without its answer arriving
         if not error.connection_invalidated:
-            session.info["hub_stored"] = former
+            g.hub_outcome = former
         raise
-    session.info["hub_stored"] = STORED
+    mark_stored()
 
 
 def mark_stored() -> None:
-    """Record that a change of this request was committed without its session."""
-    db.session().info["hub_stored"] = STORED
+    """Record that a change of this request was committed."""
+    g.hub_outcome = STORED
 
 
 def begin_request() -> None:
     """Start to record what this request stores. Earlier writes, such as the use of a key, do not
     count.
     """
-    db.session().info.pop("hub_stored", None)
+    g.hub_outcome = NOTHING
 
 
 def request_outcome() -> str:
@@ -158,7 +157,7 @@ def request_outcome() -> str:
     An error response uses it, because it must not report that nothing was stored when something
     was.
     """
-    return str(db.session().info.get("hub_stored", NOTHING))
+    return str(g.get("hub_outcome", NOTHING))
 
 
 def is_retryable(error: Exception) -> bool:
@@ -188,7 +187,7 @@ def savepoint() -> Iterator[None]:
 
     A change that is prepared before its lock is then repeated under the lock.
     """
-    if "hub_pending_write" not in db.session().info:
+    if not is_prepared():
         with db.session.begin_nested():
             yield
         return
@@ -199,20 +198,17 @@ def savepoint() -> Iterator[None]:
 
 
 @contextmanager
-def _write_transaction(session: Session) -> Iterator[None]:
+def _write_transaction() -> Iterator[Change]:
+    session = db.session()
     session.rollback()  # a write must not use the snapshot of the reading transaction
-    with writers_lock():
-        session.info["hub_writes"] = True
-        session.info["hub_wakes"] = set()
+    change = Change()
+    with writers_lock(), make_current(change):
         try:
             session.connection(execution_options={"hub_writes": True})
-            yield
+            yield change
         except BaseException:
-            session.info.pop("hub_wakes", None)
             session.rollback()
             raise
-        finally:
-            session.info["hub_writes"] = False
 
 
 @contextmanager
@@ -233,25 +229,18 @@ def writers_lock() -> Iterator[None]:
         os.close(descriptor)
 
 
-def in_transaction(session: Session) -> bool:
-    """Return whether this session is in a transaction that nested ones join."""
-    return bool(session.info.get("hub_writes")) or "hub_pending_write" in session.info
+def in_transaction() -> bool:
+    """Return whether a change is under way that nested ones join."""
+    return current_change() is not None
 
 
 # ── Statements ────────────────────────────────────────────────────────────────────────────────────
 def read(statement: Statement, **values: Any) -> list[Row]:
     """Execute a statement and return its rows."""
-    session = cast(Session, db.session())
-    pending = session.info.get("hub_pending_write")
-    driver = _driver_for(session, pending)
-    compiled = statement.compiled_for(driver.dialect, values)
-    parameters = compiled.bind(values)
-    rows = driver.run(
-        compiled, lambda: driver.connection.execute(compiled.sql, parameters).fetchall()
-    )
-    if pending is not None:
-        pending.reads.append((compiled.sql, parameters, rows))
-    return compiled.convert_rows(rows)
+    change = current_change()
+    source = _reads_now() if change is None else change.prepared or _session_driver()
+    compiled = statement.compiled_for(source.dialect, values)
+    return compiled.convert_rows(source.fetch(compiled.sql, compiled.bind(values)))
 
 
 def read_to_change(statement: Statement, **values: Any) -> list[Row]:
@@ -261,43 +250,36 @@ def read_to_change(statement: Statement, **values: Any) -> list[Row]:
     written already may look for its own rows. Both restart under the lock.
     """
     rows = read(statement, **values)
-    pending = db.session().info.get("hub_pending_write")
-    if pending is not None and (rows or pending.writes):
+    change = current_change()
+    if change is not None and change.prepared and (rows or change.prepared.pending.writes):
         raise ReadOnlySession
     return rows
 
 
 def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Execute a changing statement once for each of `rows`, inside a transaction only."""
-    rows_to_write = [rows] if isinstance(rows, Mapping) else rows
-    session = cast(Session, db.session())
-    if not in_transaction(session):
+    change = current_change()
+    if change is None:
         raise ReadOnlySession
-    pending = session.info.get("hub_pending_write")
-    compiled_by_sql: dict[str, tuple[CompiledStatement, list[Any]]] = {}
-    driver = _driver_for(session, pending)
-    for values in rows_to_write:
-        compiled = statement.compiled_for(driver.dialect, values)
-        compiled_by_sql.setdefault(compiled.sql, (compiled, []))[1].append(compiled.bind(values))
-    for compiled, parameter_sets in compiled_by_sql.values():
-        if pending is not None:
-            pending.writes.append((compiled.sql, parameter_sets))
-        elif len(parameter_sets) == 1:
-            driver.run(
-                compiled,
-                functools.partial(driver.connection.execute, compiled.sql, parameter_sets[0]),
-            )
-        else:
-            driver.run(
-                compiled,
-                functools.partial(
-                    driver.connection.cursor().executemany, compiled.sql, parameter_sets
-                ),
-            )
+    target = change.prepared or _session_driver()
+    parameter_sets: dict[str, list[Any]] = {}
+    for values in [rows] if isinstance(rows, Mapping) else rows:
+        compiled = statement.compiled_for(target.dialect, values)
+        parameter_sets.setdefault(compiled.sql, []).append(compiled.bind(values))
+    for sql, sets in parameter_sets.items():
+        target.execute(sql, sets)
+
+
+def _reads_now() -> SqliteConnections | _SessionDriver:
+    """Return what a read outside of a change uses: the snapshot of the session, if it has one."""
+    connections = sqlite_connections()
+    if connections is None or (db.session.registry.has() and db.session().in_transaction()):
+        return _session_driver()
+    return connections
 
 
 @dataclass(frozen=True, slots=True)
-class _DriverConnection:
+class _SessionDriver:
     """The driver's connection of a session's transaction."""
 
     transaction: Any
@@ -305,33 +287,41 @@ class _DriverConnection:
     connection: Any
     dialect: Dialect
 
-    def run(self, compiled: CompiledStatement, call: Callable[[], T]) -> T:
+    def fetch(self, sql: str, parameters: Any) -> list[Any]:
+        """Return the rows that a statement finds; raise DBAPIError."""
+        with self._translate_errors(sql):
+            rows: list[Any] = self.connection.execute(sql, parameters).fetchall()
+            return rows
+
+    def execute(self, sql: str, parameter_sets: Sequence[Any]) -> None:
+        """Execute a changing statement with each set of parameters; raise DBAPIError."""
+        with self._translate_errors(sql):
+            if len(parameter_sets) == 1:
+                self.connection.execute(sql, parameter_sets[0])
+            else:
+                self.connection.cursor().executemany(sql, parameter_sets)
+
+    @contextmanager
+    def _translate_errors(self, sql: str) -> Iterator[None]:
         try:
-            return call()
+            yield
         except self.dialect.loaded_dbapi.Error as driver_error:
-            error = translate_error(driver_error, compiled.sql, self.dialect, self.connection)
+            error = translate_error(driver_error, sql, self.dialect, self.connection)
             if error.connection_invalidated:
                 self.proxied.invalidate(driver_error)
             raise error from driver_error
 
 
-def _driver_for(session: Session, pending: Any) -> _DriverConnection:
-    if pending is None:
-        return _session_driver(session)
-    if pending.driver is None:  # it uses one connection throughout, without savepoints
-        pending.driver = _session_driver(session)
-    return cast(_DriverConnection, pending.driver)
-
-
-def _session_driver(session: Session) -> _DriverConnection:
-    driver: _DriverConnection | None = session.info.get("hub_driver")
+def _session_driver() -> _SessionDriver:
+    session = cast(Session, db.session())
+    driver: _SessionDriver | None = session.info.get("hub_driver")
     # a savepoint is set when the session's connection is first used inside it
     transaction = session.get_nested_transaction() or session.get_transaction()
     if driver is None or transaction is None or driver.transaction is not transaction:
         connection = session.connection()
         proxied = connection.connection
         current_transaction = session.get_nested_transaction() or session.get_transaction()
-        driver = _DriverConnection(
+        driver = _SessionDriver(
             current_transaction, proxied, proxied.driver_connection, connection.dialect
         )
         session.info["hub_driver"] = driver
@@ -341,7 +331,15 @@ def _session_driver(session: Session) -> _DriverConnection:
 # ── Waking ────────────────────────────────────────────────────────────────────────────────────────
 def wake(queue: str) -> None:
     """Wake the workers of a queue after this transaction is committed."""
-    db.session().info["hub_wakes"].add(queue)
+    change = current_change()
+    assert change is not None, "wake workers inside a transaction"  # noqa: S101 - a fault of ours
+    change.queues.add(queue)
+
+
+def wake_all(queues: Iterable[str]) -> None:
+    """Wake the workers of some queues."""
+    for queue in queues:
+        wake_now(queue)
 
 
 def wake_now(queue: str) -> None:
@@ -367,14 +365,10 @@ def cached(name: tuple[str, ...], read_value: Callable[[], T]) -> T:
 
 def _read_for_cache(read_value: Callable[[], T]) -> T:
     """Read a value that may be a second old, so a prepared change need not repeat the reading."""
-    info = db.session().info
-    if "hub_reads_for_cache" in info:
+    if not is_prepared():
         return read_value()
-    info["hub_reads_for_cache"] = True
-    try:
+    with make_current(None):
         return read_value()
-    finally:
-        del info["hub_reads_for_cache"]
 
 
 def list_param(name: str) -> BindParameter[Any]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
-from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
+from hub.db.current_change import PendingWrite
+from hub.db.group_commit import GroupCommit, WriteFailed
+from hub.db.sqlite_connections import SqliteConnections
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
 
@@ -20,12 +23,12 @@ INSERT = "INSERT INTO things VALUES (?) ON CONFLICT DO NOTHING"
 
 
 @pytest.fixture
-def database_path(tmp_path: Path) -> str:
-    path = str(tmp_path / "things.db")
-    with sqlite3.connect(path) as connection:
+def connections(tmp_path: Path) -> Iterator[SqliteConnections]:
+    connections = SqliteConnections(create_engine(f"sqlite:///{tmp_path}/things.db"))
+    with connections.borrow() as connection:
         connection.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
-    connection.close()
-    return path
+    yield connections
+    connections.close()
 
 
 def insert_concurrently(group: GroupCommit, rows: list[str]) -> list[Any]:
@@ -55,14 +58,13 @@ def no_lock() -> Iterator[None]:
     yield
 
 
-def test_rows_of_many_threads_are_stored_and_repeats_are_reported(database_path: str) -> None:
-    group = GroupCommit(database_path, no_lock)
+def test_rows_of_many_threads_are_stored_and_repeats_are_reported(
+    connections: SqliteConnections,
+) -> None:
+    group = GroupCommit(connections, no_lock)
     assert insert_concurrently(group, [f"{n}" for n in range(20)]) == [True] * 20
     assert sorted(insert_concurrently(group, ["20", "20", "1", "21"])) == [False, False, True, True]
-    group.close()
-    with sqlite3.connect(database_path) as connection:
-        assert connection.execute("SELECT count(*) FROM things").fetchone() == (22,)
-    connection.close()
+    assert connections.fetch("SELECT count(*) FROM things", ()) == [(22,)]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_rows_of_many_threads_are_stored_and_repeats_are_reported(database_path:
     [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")],
 )
 def test_failed_group_commit_reports_no_row_as_stored(
-    database_path: str, problem: Exception
+    connections: SqliteConnections, problem: Exception
 ) -> None:
     failing = True
 
@@ -81,15 +83,14 @@ def test_failed_group_commit_reports_no_row_as_stored(
             raise problem
         yield
 
-    group = GroupCommit(database_path, lock)
+    group = GroupCommit(connections, lock)
     came = insert_concurrently(group, [f"{n}" for n in range(8)])
     assert [type(one) for one in came] == [WriteFailed] * 8
     failing = False
     assert insert_concurrently(group, ["0"]) == [True], "it goes on when it can"
-    group.close()
 
 
-def test_unstorable_row_is_reported(database_path: str) -> None:
-    group = GroupCommit(database_path + "/nowhere.db", no_lock)
+def test_unstorable_row_is_reported() -> None:
+    group = GroupCommit(SqliteConnections(create_engine("sqlite:////nowhere/hub.db")), no_lock)
     with pytest.raises(WriteFailed):
         group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from sqlalchemy import bindparam, select, update
 
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
+from hub.db.current_change import PendingWrite
 from hub.db.engine import db
-from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
+from hub.db.group_commit import GroupCommit, WriteFailed
 from hub.db.optimistic_transaction import optimistic
+from hub.db.sqlite_connections import SqliteConnections, sqlite_connections
 from hub.db.store import read, transaction, wake, write
 from hub.models import Setting, Throttle
 
@@ -50,6 +52,14 @@ def increase_counter(name: str = "n") -> int:
 
 
 increase = optimistic(increase_counter)
+
+
+def open_connections() -> SqliteConnections:
+    """Return the open connections to SQLite, or skip the test on another database."""
+    connections = sqlite_connections()
+    if connections is None:
+        pytest.skip("on PostgreSQL, it is a transaction like any other")
+    return connections
 
 
 def start_thread(app: Flask, work: Callable[[], Any]) -> threading.Thread:
@@ -133,10 +143,7 @@ def test_inner_transaction_joins_an_optimistic_one(in_app: Flask) -> None:
 
 def test_workers_are_woken_after_the_commit(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int | None]] = []
-    for module in ("hub.db.store", "hub.db.optimistic_transaction"):
-        monkeypatch.setattr(
-            f"{module}.wake_now", lambda queue: seen.append((queue, load_counter()))
-        )
+    monkeypatch.setattr("hub.db.store.wake_now", lambda queue: seen.append((queue, load_counter())))
 
     @optimistic
     def change() -> None:
@@ -228,6 +235,28 @@ def test_missing_rows_read_to_change_need_no_lock(in_app: Flask) -> None:
     assert len(runs) == 1
 
 
+def test_prepared_change_reads_one_snapshot(in_app: Flask) -> None:
+    open_connections()
+    seen = []
+
+    @optimistic
+    def change() -> None:
+        seen.append(read(FIND, name="n"))
+        if len(seen) == 1:
+            start_thread(in_app, transaction(increase_counter)).join()
+            seen.append(read(FIND, name="n"))
+        write(ADD, {"name": "other", "reason": "", "epoch": 1})
+
+    change()
+    assert seen == [[], [], [(1,)]], "then it runs again under the lock"
+
+
+def test_prepared_change_sees_what_others_wrote_since_the_session_last_read(in_app: Flask) -> None:
+    assert not setting_exists("a")  # the session has a snapshot now
+    start_thread(in_app, transaction(increase_counter)).join()
+    assert increase() == 2
+
+
 def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
     @optimistic
     def change() -> None:
@@ -265,18 +294,20 @@ def test_conflicting_row_raises_the_database_error(in_app: Flask) -> None:
 def test_failed_group_commit_raises_write_failed(
     in_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if db.engine.dialect.name != "sqlite":
-        pytest.skip("there it is a transaction like any other")
-    group = GroupCommit("/nowhere/hub.db")
+    @contextmanager
+    def fail() -> Iterator[None]:
+        raise OSError("no more files")
+        yield
+
+    open_connections()
+    group = GroupCommit(SqliteConnections(db.engine), fail)
     monkeypatch.setitem(in_app.extensions, "hub.group_commit", group)
     with pytest.raises(WriteFailed):
         increase()
 
 
 def test_failed_write_does_not_affect_others_in_its_group(in_app: Flask) -> None:
-    if db.engine.dialect.name != "sqlite":
-        pytest.skip("there each commits alone")
-    group = GroupCommit(str(db.engine.url.database))
+    group = GroupCommit(open_connections())
     insert = (
         "INSERT INTO throttles (name, epoch, tokens, failures, pauses, reason)"
         " VALUES (?, ?, 0, 0, 0, '')"
@@ -287,7 +318,6 @@ def test_failed_write_does_not_affect_others_in_its_group(in_app: Flask) -> None
     )
     group._queue = [bad, other]
     group.commit(good)  # leads, with those that wait
-    group.close()
     assert (load_counter("a"), load_counter("b"), load_counter("c")) == (1, None, 3)
     assert (good.error, other.error) == (None, None)
     assert bad.error is not None

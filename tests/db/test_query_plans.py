@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from hub.core.vocabulary import Status
 from hub.db.engine import db
+from hub.db.sqlite_connections import sqlite_connections
 from hub.jobs import cron
 from hub.messaging.compose import cancellation
 from hub.messaging.track import reconcile, status_polling
@@ -53,7 +54,8 @@ ASKED = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)", re.IGNORECASE)
 @pytest.fixture
 def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
     """Return a function that lists every statement executed since, with its values."""
-    if db.engine.dialect.name != "sqlite":
+    connections = sqlite_connections()
+    if connections is None:
         pytest.skip("PostgreSQL plans by what the tables hold")
     statements: list[str] = []
 
@@ -62,8 +64,12 @@ def executed_statements(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
 
     db.session.remove()
     event.listen(db.engine, "checkout", trace)
+    for opened in [connections.take() for _ in range(8)]:  # more than are used at once
+        trace(opened)
+        connections.give_back(opened)
     yield lambda: [statement for statement in statements if ASKED.match(statement)]
     event.remove(db.engine, "checkout", trace)
+    connections.close()
 
 
 def query_plan(statement: str) -> list[str]:

@@ -18,6 +18,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import POSTGRES
 from tests.hub_fixtures import (
+    SigningApp,
     event_body,
     post_callback,
     process_pending_callbacks,
@@ -57,9 +58,26 @@ def test_event_is_accepted_without_the_session(session_commits: list[object]) ->
     assert session_commits == []
 
 
+def test_accepting_an_event_takes_no_connection_of_the_session(
+    hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.db.store.CACHE_SECONDS", 60)
+    taken: list[object] = []
+    event.listen(db.engine, "checkout", lambda *_: taken.append(1))
+    for external_id in ("first", "second"):
+        taken.clear()
+        request = {"id": external_id, "title": "Employment Agreement"}
+        answer = signing_app.post(
+            "/events", event_body(signers=[signer_body("Eric")], request=request)
+        )
+        assert answer.status_code == 202
+    assert taken == []
+
+
 def test_message_is_claimed_and_recorded_without_the_session(
     connection: Connection, session_commits: list[object]
 ) -> None:
+    claims.record_and_claim([], {connection.id: 1})  # creates the integration
     message_id = queue_text()
     assert session_commits, "adding one message by hand is a plain transaction"
     session_commits.clear()

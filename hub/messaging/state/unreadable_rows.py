@@ -150,7 +150,7 @@ def note_row_once(table: str, row: str, problem: Exception) -> None:
     An error here is logged and not raised, so that the page or file is still shown.
     """
     try:
-        if in_transaction(db.session()):
+        if in_transaction():
             _note_if_new(table, row, problem)
         else:  # in a separate session, because a write would expire what the reader has loaded
             with current_app.app_context():
