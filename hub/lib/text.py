@@ -158,7 +158,7 @@ def validate_url(text: str) -> str:
 # ── Length ────────────────────────────────────────────────────────────────────────────────────────
 def utf16_length(text: str) -> int:
     """Return the number of UTF-16 units, which is the most that any provider counts."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shorten(text: str, fits: Callable[[str], bool], ellipsis: str = "…") -> str | None:
