@@ -276,7 +276,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     from hub.shared import audit
 
     selection = replay.Selection(
-        message=message or "", since=replay.newer_than(since) if since else None, failed=failed
+        message=message or "", since=replay.parse_since(since) if since else None, failed=failed
     )
     with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))

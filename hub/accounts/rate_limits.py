@@ -19,7 +19,7 @@ from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 from hub.accounts import rate_limit_storage
 from hub.core.config import Config
 from hub.core.errors import Refused
-from hub.shared.security_log import network_of
+from hub.shared.security_log import find_network
 
 limiter = Limiter(get_remote_address, strategy="moving-window")
 
@@ -173,7 +173,7 @@ def _password_limit_key(sign_in: str) -> tuple[str, str]:
 
 
 def _sign_in_limit_key(email: str, address: str, browser: str) -> tuple[str, str, str]:
-    place = f"browser {browser}" if browser else network_of(address)
+    place = f"browser {browser}" if browser else find_network(address)
     return ("account", account_key(email), place)
 
 

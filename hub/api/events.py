@@ -66,7 +66,7 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Accept an event about a document."""
     client = current_caller()
     event = parse_body(EventIn)
-    answer, repeated = idempotency.answer_once(
+    answer, repeated = idempotency.run_once_per_key(
         client.key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),

@@ -43,7 +43,7 @@ def post_media() -> tuple[dict[str, Any], int]:
         raise Problem(
             413,
             "too_large",
-            f"The file is larger than {media.largest_file() / 1024 / 1024:.3g} MB.",
+            f"The file is larger than {media.max_file_size() / 1024 / 1024:.3g} MB.",
             field="file",
         ) from None
     if request.mimetype != "multipart/form-data":
@@ -78,7 +78,7 @@ def post_media() -> tuple[dict[str, Any], int]:
 
 
 def _max_form_size() -> int:
-    return media.largest_file() + FORM_OVERHEAD
+    return media.max_file_size() + FORM_OVERHEAD
 
 
 # the web server applies this limit before it reads a body

@@ -69,7 +69,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind signers who have not signed."""
     row = _own_request(request_id)
     body = parse_body(RemindIn) if request.get_data() else RemindIn()
-    answer, _ = idempotency.answer_once(
+    answer, _ = idempotency.run_once_per_key(
         current_caller().key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),

@@ -255,7 +255,7 @@ class ProblemOut(BaseModel):
 def serialize_message(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
     """Return a message as the API shows it."""
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
-    problem = timeline.problem_of(message)
+    problem = timeline.explain_failure(message)
     return {
         "id": message.id,
         "status": Status.read(message.status).value,

@@ -206,7 +206,7 @@ def _store_result(connection_id: str, version: int, check: CheckResult, duration
         store.wake("deliver")
         audit.record("connection.resumed", connection.id, connection.title)
     if check.ok:
-        provider_health.try_now(connection)
+        provider_health.probe_now(connection)
         destinations.reopen_destination(connection_id)
     return True
 

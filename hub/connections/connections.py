@@ -266,7 +266,7 @@ def needs_test(connection: Connection) -> bool:
     is_unproven = (
         not connection.ready
         or connection.state == ConnectionState.BROKEN
-        or connection.id in destinations.pauses_of([connection.id])
+        or connection.id in destinations.find_pauses([connection.id])
     )
     return not connection.enabled and is_unproven
 

@@ -23,10 +23,10 @@ def save(connection_id: str, new_rules: Rules) -> None:
     """
     validated = rules.validate_rules(new_rules)
     connection = lock_connection(connection_id)
-    former = policy.rules_of(connection.info)
+    former = policy.get_rules(connection.info)
     if connection.archived_at is not None:
         raise Refused("archived", "This connection is archived and no longer sends messages.")
-    if validated.currency != former.currency and spending.spending_of(connection.id, now()).month:
+    if validated.currency != former.currency and spending.read_spending(connection.id, now()).month:
         reason = (
             f"This month's spending is counted in {former.currency}. Change the currency"
             " next month."

@@ -253,7 +253,7 @@ def _round_up(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def table_of(model: Any) -> Table:
+def get_table(model: Any) -> Table:
     """Return the table of a model."""
     table: Table = model.__table__
     return table

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Engine, Integer, LargeBinary, Numeric, String, event
 
-from hub.db.types import BadTime, Stored
+from hub.db.types import BadTime, RawBytes
 
 PRAGMAS = (
     "busy_timeout=10000",
@@ -78,7 +78,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     # SQLite stores any value in any column
     engine.dialect.colspecs = {
         **engine.dialect.colspecs,
-        LargeBinary: Stored,
+        LargeBinary: RawBytes,
         Numeric: _Number,
         Boolean: _Bool,
         String: _Text,

@@ -101,7 +101,7 @@ def _write_transaction(connection: sqlite3.Connection, batch: Sequence[PendingWr
     connection.execute("COMMIT")
 
 
-def committer() -> GroupCommit | None:
+def get_group_commit() -> GroupCommit | None:
     """Return the group commit of this process, or None on PostgreSQL."""
     group = current_app.extensions.get("hub.group_commit")
     if group is None and sqlite_connections() is not None:
@@ -119,10 +119,10 @@ class Storage(Protocol):
         """Store a row durably; return False if its unique key exists. Raises WriteFailed."""
 
 
-def storage_of(model: Any, engine: Engine) -> Storage:
+def create_storage(model: Any, engine: Engine) -> Storage:
     """Return the storage of a table in the database of `engine`."""
     insert = Statement.insert(model.__table__, on_conflict_do_nothing=True)
-    group = committer()
+    group = get_group_commit()
     return DirectInsert(engine, insert) if group is None else GroupedInsert(group, insert)
 
 

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from hub.db.current_change import Change, PreparedChange, make_current
 from hub.db.engine import db
-from hub.db.group_commit import WriteFailed, committer
+from hub.db.group_commit import WriteFailed, get_group_commit
 from hub.db.sqlite_connections import sqlite_connections
 from hub.db.store import (
     ReadOnlySession,
@@ -47,7 +47,7 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         connections = sqlite_connections()
-        group = committer()
+        group = get_group_commit()
         is_contended = group is not None and time.monotonic() < group.contended.get(change, 0)
         if connections is None or group is None or is_contended or in_transaction():
             return run_locked(*args, **kwargs)

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-LONGEST_CHECK = 5.0  # seconds; a large database is not checked completely at each start
+MAX_CHECK = 5.0  # seconds; a large database is not checked completely at each start
 BUSY_MS = 10_000
 MAGIC = b"SQLite format 3\0"
 # connections in WAL mode lock this range for their lifetime: https://www.sqlite.org/fileformat.html
@@ -94,7 +94,7 @@ def _is_in_use(file: Path) -> bool:
 
 def _check_pages(connection: sqlite3.Connection) -> None:
     """Check the structure of the pages, for at most LONGEST_CHECK seconds."""
-    timer = threading.Timer(LONGEST_CHECK, connection.interrupt)
+    timer = threading.Timer(MAX_CHECK, connection.interrupt)
     timer.start()
     try:
         (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()

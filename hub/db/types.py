@@ -58,13 +58,13 @@ class BadTime(datetime):
         return bad_time
 
 
-def id_at(prefix: str, moment: datetime) -> str:
+def first_id_at(prefix: str, moment: datetime) -> str:
     """Return the smallest ID that can be created at a time: later rows have larger ones."""
     milliseconds = max(int(moment.timestamp() * 1000), 0)
     return f"{prefix}_{uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62))}"
 
 
-def time_of(public_id: str) -> datetime:
+def creation_time(public_id: str) -> datetime:
     """Return the creation time of an ID in milliseconds, or BadTime for an invalid one."""
     try:
         return _uuid_time(public_id)
@@ -85,7 +85,7 @@ def is_id(prefix: str, text: str) -> bool:
         return False
 
 
-class Stored(LargeBinary):
+class RawBytes(LargeBinary):
     """Bytes as SQLite stores them. Other stored values are returned unchanged and can be searched
     for.
     """
@@ -114,7 +114,7 @@ class Id(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Uuid(as_uuid=True))
-        return dialect.type_descriptor(Stored(16))
+        return dialect.type_descriptor(RawBytes(16))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hub.db.compiled_sql import table_of
+from hub.db.compiled_sql import get_table
 from hub.integrations.base import StatusUpdate, WebhookEvent
 from hub.messaging.track.statuses import Origin
 from hub.models import ProviderCallback
@@ -40,7 +40,7 @@ REMOVED = (
     "Its content was deleted at the end of its retention period, so it can no longer be processed."
 )
 
-callbacks = table_of(ProviderCallback)
+callbacks = get_table(ProviderCallback)
 COLUMNS = [
     callbacks.c[name]
     for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")

@@ -17,14 +17,14 @@ from sqlalchemy import bindparam, or_, select, update
 from hub import integrations
 from hub.core.errors import HubError, NotFound, Refused
 from hub.db import store
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
 from hub.intake.callback_rows import COLUMNS, NO_CONNECTION, REMOVED, CallbackRow, callbacks
-from hub.intake.provider_callbacks import request_of
+from hub.intake.provider_callbacks import restore_request
 from hub.integrations.base import (
     ButtonPress,
     ChatLinked,
@@ -50,16 +50,16 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 # a callback may arrive before the message's own record, by no more than this
-LOOK_FOR = timedelta(minutes=10)
+MATCH_WINDOW = timedelta(minutes=10)
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 IDLE_PAUSE = 0.025
 # a webhook of the last moments may not be committed yet; reading it now would read it twice
 ARRIVING = timedelta(milliseconds=20)
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
 
-connections = table_of(Connection)
+connections = get_table(Connection)
 _IS_DUE = Statement(
     select(callbacks.c.id).where(callbacks.c.due_at <= bindparam("moment")).limit(1)
 )
@@ -202,9 +202,9 @@ def _result_row(callback: CallbackRow) -> dict[str, Any]:
 
 def _next_try(callback: CallbackRow, tries: int) -> datetime | None:
     """Return the time of the next try; None once a callback is processed or set aside."""
-    if not callback.error or callback.final or now() - callback.received_at >= LOOK_FOR:
+    if not callback.error or callback.final or now() - callback.received_at >= MATCH_WINDOW:
         return None
-    return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
+    return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), MAX_PAUSE))
 
 
 def apply_events(
@@ -306,7 +306,7 @@ def _read_events(callback: CallbackRow, version: int) -> None:
         if callback.connection_id is None:
             events = _unassigned_messages(content)
         else:
-            events = _reader(callback.connection_id, version).parse_events(request_of(content))
+            events = _reader(callback.connection_id, version).parse_events(restore_request(content))
     except Exception as problem:
         _record_failure(callback, problem)
     else:
@@ -329,7 +329,7 @@ def _unassigned_messages(content: Mapping[str, Any]) -> list[WebhookEvent]:
     reader = integration_instances.instances().unassigned_verifier(
         integrations.webhook_receiver(content["integration"])
     )
-    events = reader.parse_events(request_of(content)) if reader is not None else []
+    events = reader.parse_events(restore_request(content)) if reader is not None else []
     return [event for event in events if isinstance(event, Inbound)]
 
 

@@ -13,10 +13,10 @@ from flask import current_app
 from sqlalchemy import bindparam, select
 
 from hub.core.errors import BadWebhook, DecryptionError, HubError
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import CALLBACK_REQUEST
 from hub.db.engine import db
-from hub.db.group_commit import Storage, storage_of
+from hub.db.group_commit import Storage, create_storage
 from hub.db.store import read, transaction
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import WebhookRequest
@@ -33,8 +33,8 @@ KEPT_HEADERS = ("content-type", "user-agent")
 RELOAD_AFTER = 2.0  # seconds that the connections of an account are cached
 # a signature that does not match is checked again with fresh connections, unless they are this new
 DOUBT_AFTER = 0.05
-MOST_ACCOUNTS = 1000
-LONGEST_KEY = 200  # characters of an account, and of each part of a callback's key
+MAX_ACCOUNTS = 1000
+MAX_KEY_LENGTH = 200  # characters of an account, and of each part of a callback's key
 
 
 class CannotVerify(HubError):
@@ -42,7 +42,7 @@ class CannotVerify(HubError):
 
 
 @dataclass(frozen=True)
-class VerifiedBy:
+class VerificationProof:
     """The proof that a webhook is genuine.
 
     `integration` is an instance that can read it, `connection_ids` those whose secret verified it.
@@ -52,16 +52,18 @@ class VerifiedBy:
     connection_ids: tuple[str, ...]  # empty: verified for an account without a connection
 
 
-def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]]) -> VerifiedBy:
+def verify(
+    request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]]
+) -> VerificationProof:
     """Check a webhook against the secrets of the account that it claims, archived ones included.
 
     Raises BadWebhook, or CannotVerify.
     """
-    account = _account_of(request, integrations, RELOAD_AFTER)
-    proof = _prove(request, account)
+    account = _load_account(request, integrations, RELOAD_AFTER)
+    proof = _verify_signature(request, account)
     if proof is None and time.monotonic() - account.read_at > DOUBT_AFTER:
-        account = _account_of(request, integrations, 0)  # the secret may have just changed
-        proof = _prove(request, account)
+        account = _load_account(request, integrations, 0)  # the secret may have just changed
+        proof = _verify_signature(request, account)
     if proof is not None:
         return proof
     if any(instance is None for _, instance in account.connections):
@@ -74,7 +76,7 @@ def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]
             verifier = integration_instances.instances().unassigned_verifier(cls)
             if verifier is not None:
                 verifier.verify(request)
-                return VerifiedBy(verifier, ())
+                return VerificationProof(verifier, ())
     raise BadWebhook("The signature matches no connection of this account.")
 
 
@@ -88,7 +90,7 @@ class _Account:
     read_at: float
 
 
-def _account_of(
+def _load_account(
     request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]], oldest: float
 ) -> _Account:
     cache: dict[tuple[str, str], _Account] = current_app.extensions.setdefault(
@@ -97,17 +99,17 @@ def _account_of(
     name = (request.path, request.connection or _account(integrations[0], request))
     entry = cache.get(name)
     if entry is None or time.monotonic() - entry.read_at >= oldest:
-        if len(cache) > MOST_ACCOUNTS:  # callers choose the account
+        if len(cache) > MAX_ACCOUNTS:  # callers choose the account
             cache.clear()
         rows = [
-            (connection.id, _instance_of(connection))
+            (connection.id, _create_instance(connection))
             for connection in _claimed_connections(request, integrations)
         ]
         entry = cache[name] = _Account(tuple(rows), time.monotonic())
     return entry
 
 
-def _instance_of(connection: Connection) -> WebhookReceiver | None:
+def _create_instance(connection: Connection) -> WebhookReceiver | None:
     try:
         instance = integration_instances.instance(connection)
         return instance if isinstance(instance, WebhookReceiver) else None
@@ -116,7 +118,7 @@ def _instance_of(connection: Connection) -> WebhookReceiver | None:
         return None  # settings that cannot be decrypted prove nothing
 
 
-def _prove(request: WebhookRequest, account: _Account) -> VerifiedBy | None:
+def _verify_signature(request: WebhookRequest, account: _Account) -> VerificationProof | None:
     proven: dict[str, WebhookReceiver] = {}
     for connection_id, instance in account.connections:
         try:
@@ -125,7 +127,7 @@ def _prove(request: WebhookRequest, account: _Account) -> VerifiedBy | None:
                 proven[connection_id] = instance
         except BadWebhook:
             continue
-    return VerifiedBy(next(iter(proven.values())), tuple(proven)) if proven else None
+    return VerificationProof(next(iter(proven.values())), tuple(proven)) if proven else None
 
 
 def _claimed_connections(
@@ -147,7 +149,7 @@ def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
     Strangers choose the text, so it must neither fail in the database nor fill the memory.
     """
     account = make_storable(cls.claimed_account(request))
-    return account if len(account) <= LONGEST_KEY else ""
+    return account if len(account) <= MAX_KEY_LENGTH else ""
 
 
 def _key(text: str) -> str:
@@ -156,10 +158,14 @@ def _key(text: str) -> str:
     PostgreSQL cannot index a long text, so a long text is replaced by its hash.
     """
     text = make_storable(text)
-    return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY // 4]}…{digest(text).hex()}"
+    return (
+        text
+        if len(text) <= MAX_KEY_LENGTH
+        else f"{text[: MAX_KEY_LENGTH // 4]}…{digest(text).hex()}"
+    )
 
 
-def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
+def store(request: WebhookRequest, proof: VerificationProof) -> bool:
     """Store a genuine webhook durably; return False if it was stored before.
 
     Raises WriteFailed.
@@ -202,7 +208,7 @@ def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
     return False
 
 
-def _lacks_connections(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
+def _lacks_connections(row: Mapping[str, Any], proof: VerificationProof) -> bool:
     """Return whether the stored webhook lacks a connection whose secret verifies it now.
 
     Reads only, because most repeats end here.
@@ -223,7 +229,7 @@ def _lacks_connections(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
 
 
 UNIQUE = ("subject", "detail", "endpoint", "scope")
-_table = table_of(ProviderCallback)
+_table = get_table(ProviderCallback)
 _STORED = Statement(
     select(_table.c.id, _table.c.request).where(
         *(_table.c[name] == bindparam(name) for name in UNIQUE)
@@ -233,7 +239,7 @@ _STORED = Statement(
 
 @transaction
 def _add_connections(
-    row: Mapping[str, Any], proof: VerifiedBy, received: Mapping[str, Any]
+    row: Mapping[str, Any], proof: VerificationProof, received: Mapping[str, Any]
 ) -> None:
     """Add the connections that verify a stored webhook now; process it again if any is new.
 
@@ -262,12 +268,12 @@ def _storage() -> Storage:
     if storage is None:
         # setdefault, because several threads may come here first, and only one storage is closed
         storage = current_app.extensions.setdefault(
-            "hub.callbacks", storage_of(ProviderCallback, db.engine)
+            "hub.callbacks", create_storage(ProviderCallback, db.engine)
         )
     return cast(Storage, storage)
 
 
-def request_of(content: Mapping[str, Any]) -> WebhookRequest:
+def restore_request(content: Mapping[str, Any]) -> WebhookRequest:
     """Return a webhook as it was received, from its stored content."""
     return WebhookRequest(
         method=content["method"],

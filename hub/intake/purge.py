@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.models import (
     ActionToken,
     Attempt,
@@ -57,12 +57,12 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
         return {}
     removed = {
         "inbound": delete_in_batches(
-            InboundMessage.id, InboundMessage.id < id_at("inb", before), _delete_inbound
+            InboundMessage.id, InboundMessage.id < first_id_at("inb", before), _delete_inbound
         ),
         "messages": delete_in_batches(Message.id, _finished_messages(before), _delete_messages),
         "events": delete_in_batches(
             Event.id,
-            and_(Event.id < id_at("evt", before), Event._payload.is_not(None)),
+            and_(Event.id < first_id_at("evt", before), Event._payload.is_not(None)),
             _delete_events,
         ),
         "requests": delete_in_batches(
@@ -120,7 +120,7 @@ def _finished_messages(before: datetime) -> ColumnElement[bool]:
     """
     later = aliased(Message)
     return and_(
-        Message.id < id_at("msg", before),
+        Message.id < first_id_at("msg", before),
         Message.due_at.is_(None),
         ~exists().where(or_(later.after_id == Message.id, later.edits_id == Message.id)),
         ~exists().where(Suppression.message_id == Message.id),
@@ -140,7 +140,9 @@ def _requests_with_texts(before: datetime) -> ColumnElement[bool]:
         ),
     )
     return and_(
-        SigningRequest.id < id_at("req", before), SigningRequest.reported_at < before, has_texts
+        SigningRequest.id < first_id_at("req", before),
+        SigningRequest.reported_at < before,
+        has_texts,
     )
 
 
@@ -164,7 +166,7 @@ def _unused_contacts(before: datetime) -> ColumnElement[bool]:
         .correlate(Contact)
     )
     return and_(
-        Contact.id < id_at("ctc", before),
+        Contact.id < first_id_at("ctc", before),
         ~exists().where(Message.contact_id == Contact.id),
         ~exists().where(InboundMessage.contact_id == Contact.id),
         ~exists().where(Consent.contact_id == Contact.id),

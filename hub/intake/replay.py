@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, literal_column, select
 from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, is_id, now
+from hub.db.types import first_id_at, is_id, now
 from hub.intake import process_callbacks
 from hub.intake.callback_rows import COLUMNS, REMOVED, CallbackRow
 from hub.messaging.state.message_batch import MessageBatch, platform_events, status_events
@@ -26,8 +26,8 @@ from hub.models import Attempt, Message, ProviderCallback, StatusEvent
 from hub.shared import audit
 
 BATCH = 200
-LONGEST_REST = 0.25  # seconds between batches: the workers and the web server get half of the time
-MOST_REASONS = 20
+MAX_PAUSE = 0.25  # seconds between batches: the workers and the web server get half of the time
+MAX_REASONS = 20
 EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest time that an ID can contain
 # the columns that identify a fact
 FACT_KEY = ("message_id", "attempt", "source", "provider_status", "code")
@@ -88,7 +88,7 @@ class Report:
         self._count(text, Reason(1, callback_id))
 
     def _count(self, text: str, reason: Reason) -> None:
-        if text not in self.reasons and len(self.reasons) >= MOST_REASONS:
+        if text not in self.reasons and len(self.reasons) >= MAX_REASONS:
             text = "Other reasons."
         self.reasons.setdefault(text, Reason(0, reason.example)).count += reason.count
 
@@ -132,10 +132,10 @@ def replay(selection: Selection, progress: Callable[[Report], None] | None = Non
             progress(report)
         if not after:
             return report
-        time.sleep(min(time.monotonic() - started, LONGEST_REST))
+        time.sleep(min(time.monotonic() - started, MAX_PAUSE))
 
 
-def newer_than(text: str) -> datetime:
+def parse_since(text: str) -> datetime:
     """Read a time: RFC 3339, or a span that ends now, such as `2h` or `3d`. Raises Refused."""
     if (span := re.fullmatch(r"([0-9]{1,5})([smhdw])", text.strip())) is not None:
         return max(now() - timedelta(**{UNITS[span[2]]: int(span[1])}), EPOCH)
@@ -161,14 +161,14 @@ def newer_than(text: str) -> datetime:
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     # workers process what arrives from now on; otherwise the replay of a busy hub would never end
     conditions: list[ColumnElement[bool]] = [
-        ProviderCallback.id < id_at("rcp", now() + timedelta(milliseconds=1))
+        ProviderCallback.id < first_id_at("rcp", now() + timedelta(milliseconds=1))
     ]
     if selection.message:
         conditions.append(ProviderCallback.id.in_(_callbacks_about(selection.message)))
     if selection.callback_id:
         conditions.append(ProviderCallback.id == selection.callback_id)
     if selection.since is not None:
-        conditions.append(ProviderCallback.id >= id_at("rcp", selection.since))
+        conditions.append(ProviderCallback.id >= first_id_at("rcp", selection.since))
     if selection.failed:
         # written as its index is, because the database would not use the index otherwise
         conditions.append(ProviderCallback.error != literal_column("''"))

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from hub.core.config import Config
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.intake import purge
 from hub.intake.purge import AT_ONCE, delete_in_batches
 from hub.lib import times
@@ -34,11 +34,13 @@ def apply_retention() -> int:
     oldest_callback = now() - times.days(config.receipt_days)
     removed = {
         "bodies": delete_in_batches(
-            MessageBody.owner_id, MessageBody.owner_id < id_at("msg", oldest_message), _delete_texts
+            MessageBody.owner_id,
+            MessageBody.owner_id < first_id_at("msg", oldest_message),
+            _delete_texts,
         ),
         "receipts": delete_in_batches(
             ProviderCallback.id,
-            ProviderCallback.id < id_at("rcp", oldest_callback),
+            ProviderCallback.id < first_id_at("rcp", oldest_callback),
             _delete_callbacks,
         ),
         "sign_ins": _delete_ended_sign_ins(),
@@ -63,7 +65,7 @@ def _delete_refusals(before: datetime) -> int:
     """Delete old refused attempts from the activity; changes stay. Returns how many."""
     conditions = (
         AuditEntry.action.startswith(f"{security_log.KIND}."),
-        AuditEntry.id < id_at("aud", before),
+        AuditEntry.id < first_id_at("aud", before),
     )
     old = select(AuditEntry.id).where(*conditions).order_by(AuditEntry.id).limit(AT_ONCE)
     ids = list(db.session.scalars(old))

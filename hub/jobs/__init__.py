@@ -41,6 +41,6 @@ def _run_recorded(queue: str, job: Callable[[ShutdownSignal], int]) -> int:
     except Exception as problem:
         with suppress(Exception):  # if the database is unavailable, that error is the one to report
             db.session.rollback()
-            job_failures.note_failure(queue, problem)
+            job_failures.record_failure(queue, problem)
         raise
     return count

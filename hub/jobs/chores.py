@@ -36,7 +36,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         unreadable_rows.retry_rows,
         unreadable_rows.delete_resolved,
         cancellation.end_waiting,
-        idempotency.delete_old_answers,
+        idempotency.delete_old_responses,
         recipient_pacing.delete_old_paces,
         media.delete_expired,
         retention.apply_retention,
@@ -57,7 +57,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
             db.session.rollback()
             if not unreadable_rows.is_transient(problem):
                 with suppress(Exception):  # failing to record it must not stop the others either
-                    job_failures.note_failure(f"{job_failures.CHORES}{name}", problem)
+                    job_failures.record_failure(f"{job_failures.CHORES}{name}", problem)
     return handled
 
 

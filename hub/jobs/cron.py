@@ -50,7 +50,7 @@ def run(app: Flask) -> None:
 def wake_queues() -> None:
     """Wake the queues that have work."""
     checks: dict[str, Callable[[], object]] = {
-        "deliver": claims.is_due,
+        "deliver": claims.find_due_connections,
         "settle": process_callbacks.is_due,
         "chores": chores.is_due,
     }

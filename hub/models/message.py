@@ -12,11 +12,11 @@ from hub.core.vocabulary import Lane, Status
 from hub.db.engine import Base
 from hub.db.types import (
     Time,
+    creation_time,
     foreign_key,
     now,
     partial_index,
     primary_key,
-    time_of,
 )
 from hub.models.connection import Connection
 from hub.models.contact import Contact
@@ -98,4 +98,4 @@ class Message(Base):
 
     @property
     def created_at(self) -> datetime:
-        return time_of(self.id)
+        return creation_time(self.id)

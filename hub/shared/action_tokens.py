@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import transaction, write
 from hub.db.types import now
@@ -55,7 +55,7 @@ def make_token(
     return token
 
 
-_INSERT = Statement.insert(table_of(ActionToken))
+_INSERT = Statement.insert(get_table(ActionToken))
 
 
 def find_token(

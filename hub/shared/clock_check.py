@@ -23,7 +23,7 @@ from sqlalchemy import select
 from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import now, time_of
+from hub.db.types import creation_time, now
 from hub.models import AuditEntry, Event, InboundMessage, Message, ProviderCallback, Setting
 from hub.shared import audit
 
@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 SETTING = "clock"
 TOLERANCE = timedelta(days=1).total_seconds()
 STEP = timedelta(hours=1).total_seconds()  # a usual correction of a clock
-LONGEST_OFF = timedelta(days=4).total_seconds()  # a long weekend: trusted after a restart
+MAX_DOWNTIME = timedelta(days=4).total_seconds()  # a long weekend: trusted after a restart
 STEADY = timedelta(days=7).total_seconds()
-LONGEST_BREAK = timedelta(
+MAX_OUTAGE = timedelta(
     days=60
 ).total_seconds()  # without the hub; a clock that is further ahead is wrong
 WRITE_EVERY = timedelta(minutes=5).total_seconds()
@@ -43,46 +43,46 @@ CHECKED_MODELS = (Message, ProviderCallback, Event, InboundMessage, AuditEntry)
 
 
 @dataclass(frozen=True)
-class Mark:
+class ClockReading:
     """A time on the clock, and the machine's uptime in seconds (of `source`) at that time."""
 
     wall: float
     source: str
     uptime: float
 
-    def elapsed(self, later: Mark) -> float | None:
+    def elapsed(self, later: ClockReading) -> float | None:
         """Return the seconds until a later mark, or None if they are not known."""
         if self.source == later.source and later.uptime >= self.uptime:
             return later.uptime - self.uptime
         elapsed_seconds = later.wall - self.wall
-        return elapsed_seconds if 0 <= elapsed_seconds <= LONGEST_OFF else None
+        return elapsed_seconds if 0 <= elapsed_seconds <= MAX_DOWNTIME else None
 
 
 @dataclass(frozen=True)
 class State:
     """The last trusted time, the last check, and the seconds without a jump."""
 
-    anchor: Mark
-    last: Mark
+    anchor: ClockReading
+    last: ClockReading
     steady: float = 0.0
 
-    def seconds_ahead(self, mark: Mark) -> float:
+    def seconds_ahead(self, mark: ClockReading) -> float:
         """Return by how many seconds the clock is ahead; negative if it is behind."""
         return mark.wall - self.anchor.wall - (self.anchor.elapsed(mark) or 0.0)
 
-    def trusts(self, mark: Mark) -> bool:
+    def trusts_clock(self, mark: ClockReading) -> bool:
         return abs(self.seconds_ahead(mark)) <= TOLERANCE
 
-    def after(self, mark: Mark) -> State:
+    def after(self, mark: ClockReading) -> State:
         """Return the state after a check at this time."""
         elapsed = self.last.elapsed(mark)
         has_jumped = elapsed is None or abs(mark.wall - self.last.wall - elapsed) > STEP
         steady_seconds = 0.0 if has_jumped else self.steady + (elapsed or 0.0)
         # after a restart, the steady time is part of the difference
-        if steady_seconds >= STEADY and self.seconds_ahead(mark) <= LONGEST_BREAK + STEADY:
+        if steady_seconds >= STEADY and self.seconds_ahead(mark) <= MAX_OUTAGE + STEADY:
             return State(mark, mark)
         anchor = self.anchor
-        if self.trusts(mark):
+        if self.trusts_clock(mark):
             # it advances with the uptime, so that many small jumps do not add up unnoticed
             anchor = replace(mark, wall=self.anchor.wall + (self.anchor.elapsed(mark) or 0.0))
         return State(anchor, mark, steady_seconds)
@@ -104,7 +104,7 @@ def is_trusted() -> bool:
         _save_state(state.after(mark))
     elif _needs_write(state, mark):
         _save_state(state.after(mark))
-    trusted = state.trusts(mark) or state.after(mark).trusts(mark)
+    trusted = state.trusts_clock(mark) or state.after(mark).trusts_clock(mark)
     if not trusted:
         days = round(state.seconds_ahead(mark) / 86400)
         log.warning("clock.not_believed", days=days, remedy="Set the clock, or confirm it.")
@@ -118,7 +118,7 @@ def problem() -> str:
         state = _read_state() or _initial_state(mark)
     except DecryptionError:
         return DAMAGED
-    if state.trusts(mark):
+    if state.trusts_clock(mark):
         return ""
     days = max(1, round(abs(state.seconds_ahead(mark)) / 86400))
     direction = "ahead of" if state.seconds_ahead(mark) > 0 else "behind"
@@ -137,17 +137,17 @@ def confirm() -> None:
     audit.record("clock.confirmed", why=former_problem)
 
 
-def _needs_write(state: State, mark: Mark) -> bool:
+def _needs_write(state: State, mark: ClockReading) -> bool:
     """Return whether to store a check: every few minutes, and when the result changes."""
     elapsed = state.last.elapsed(mark)
     if elapsed is None or elapsed >= WRITE_EVERY:
         return True
-    return state.trusts(mark) != state.trusts(state.last)
+    return state.trusts_clock(mark) != state.trusts_clock(state.last)
 
 
-def _initial_state(mark: Mark) -> State:
+def _initial_state(mark: ClockReading) -> State:
     """Return a state from the newest rows, which were created when the clock was last used."""
-    creation_times = [time_of(row_id) for row_id in map(_newest_id, CHECKED_MODELS) if row_id]
+    creation_times = [creation_time(row_id) for row_id in map(_newest_id, CHECKED_MODELS) if row_id]
     wall = max(creation_times).timestamp() if creation_times else mark.wall
     return State(replace(mark, wall=wall), mark)
 
@@ -162,7 +162,7 @@ def _read_state() -> State | None:
     if row is None:
         return None
     value = row.value
-    return State(Mark(**value["anchor"]), Mark(**value["last"]), value["steady"])
+    return State(ClockReading(**value["anchor"]), ClockReading(**value["last"]), value["steady"])
 
 
 @transaction
@@ -177,9 +177,9 @@ def _store_state(state: State) -> None:
 
 
 # ── This moment ─────────────────────────────────────────────────────────────────────────────────
-def _current_mark() -> Mark:
+def _current_mark() -> ClockReading:
     source, uptime = _uptime()
-    return Mark(now().timestamp(), source, uptime)
+    return ClockReading(now().timestamp(), source, uptime)
 
 
 def _uptime() -> tuple[str, float]:

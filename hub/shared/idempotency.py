@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select
 
 from hub.core.errors import Conflict, Refused
 from hub.db import locks
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import IDEMPOTENT_ANSWER
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
@@ -22,13 +22,13 @@ from hub.models import IdempotencyKey
 from hub.shared import clock_check
 from hub.shared.index_key import index_key
 
-LONGEST_KEY = 255
+MAX_KEY_LENGTH = 255
 WAIT_SECONDS = 2.0
 RETENTION = timedelta(days=7)
 MAX_DELETED_AT_ONCE = 1000
 
 
-def answer_once(
+def run_once_per_key(
     api_key_id: str,
     path: str,
     key: str,
@@ -46,10 +46,10 @@ def answer_once(
     if not key:
         # the answer is computed in the transaction: without an answer nothing is stored
         return change() if prepare_ahead else transaction(change)(), False
-    if len(key) > LONGEST_KEY or not key.isprintable():
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise Refused(
             "bad_idempotency_key",
-            f"Use at most {LONGEST_KEY} printable characters.",
+            f"Use at most {MAX_KEY_LENGTH} printable characters.",
             field="Idempotency-Key",
         )
     with locks.hold_lock(f"{api_key_id} {path} {key}", WAIT_SECONDS) as is_first:
@@ -104,14 +104,14 @@ def _run_once(
     return answer, False
 
 
-table = table_of(IdempotencyKey)
+table = get_table(IdempotencyKey)
 _SAME_KEY = [table.c[name] == bindparam(name) for name in ("api_key_id", "path", "key_digest")]
 _SELECT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).where(*_SAME_KEY))
 _DELETE = Statement(delete(table).where(*_SAME_KEY))
 _INSERT = Statement.insert(table)
 
 
-def delete_old_answers() -> int:
+def delete_old_responses() -> int:
     """Delete expired answers, a limited number at once; return the number."""
     return _delete_old() if clock_check.is_trusted() else 0
 

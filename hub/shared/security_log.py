@@ -54,7 +54,7 @@ class _Minute:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def network_of(address: str) -> str:
+def find_network(address: str) -> str:
     """Return the network of one visitor: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -80,7 +80,7 @@ def record(
     secrets.
     """
     moment = now()
-    key = (f"{KIND}.{action}", network_of(address), subject)
+    key = (f"{KIND}.{action}", find_network(address), subject)
     count, key = _count_attempt(key, int(moment.timestamp()) // 60)
     if not count:
         return

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.core.vocabulary import EventType, Lane, RequestState
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
@@ -23,8 +23,8 @@ from hub.integrations.base import FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
-from hub.messaging.compose.outbox import Draft, StoredMessage, add_all
-from hub.messaging.contacts.contacts import KnownAddress, contacts_for
+from hub.messaging.compose.outbox import Draft, StoredMessage, add_messages
+from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
 from hub.signing import cards, chat_invitations, planning, requests, team_posts
@@ -85,11 +85,13 @@ def notify(
     )
     new_posts = [(posts[key], key, text) for key, text in post_texts.items()]
     drafts += team_posts.draft_posts(team_event, request, new_posts)
-    added = zip((draft.dedup_key for draft in drafts), add_all(drafts), strict=True)
+    added = zip((draft.dedup_key for draft in drafts), add_messages(drafts), strict=True)
     stored = {key: message for key, message in added if key} | stored_before
     team_posts.refresh_posts(request, connections, event=team_event)
-    answers = [_answer(stored[key], item.person.external_id) for key, item in planned.items()]
-    answers += [_answer(stored[key], None) for key in posts if key in stored]
+    answers = [
+        _message_result(stored[key], item.person.external_id) for key, item in planned.items()
+    ]
+    answers += [_message_result(stored[key], None) for key in posts if key in stored]
     return {"event": {"id": event.id}, "messages": answers, "skipped": refusals}
 
 
@@ -108,9 +110,11 @@ def _plan(
     connections: Mapping[str, ConnectionInfo],
 ) -> tuple[dict[bytes, plan.PlannedMessage], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
     """Return messages to signers and posts to a team, by deduplication key, and skipped steps."""
-    candidates = [planning.candidate_of(connection) for connection in connections.values()]
+    candidates = [planning.build_candidate(connection) for connection in connections.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
-    routes = cached(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
+    routes = cached(
+        name, lambda: planning.read_routes(event.type, request.source_id, test=request.test)
+    )
     request_facts = {
         "asks_to_sign": event.type.asks_to_sign,
         "closed": request.state != RequestState.OPEN,
@@ -118,7 +122,7 @@ def _plan(
     }
     planned, skipped = plan.plan_messages(
         routes,
-        planning.people(request, list(signers.values()), candidates),
+        planning.build_people(request, list(signers.values()), candidates),
         candidates,
         actor=actor.id if actor else "",
         reminds=event.type == EventType.REMINDER,
@@ -224,7 +228,7 @@ class _Writer:
         """Return the drafts of messages to signers, with their recipients stored."""
         items = [(key, planned[key], text) for key, text in texts.items()]
         addresses = {_known_address(item, self.signers[item.person.id]) for _, item, _ in items}
-        recipients = contacts_for(addresses, test=self.request.test) if addresses else {}
+        recipients = get_or_create_contacts(addresses, test=self.request.test) if addresses else {}
         event = self.event
         request = self.request
         return [
@@ -249,7 +253,7 @@ class _Writer:
         ]
 
 
-def _answer(message: StoredMessage, signer: str | None) -> dict[str, Any]:
+def _message_result(message: StoredMessage, signer: str | None) -> dict[str, Any]:
     """Return a message as the API's answer lists it; `signer` is None for a post to a team."""
     return {
         "id": message.id,
@@ -279,7 +283,7 @@ def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, A
     )
 
 
-_ADD_EVENT = Statement.insert(table_of(Event))
+_ADD_EVENT = Statement.insert(get_table(Event))
 
 
 # ── Deduplication ─────────────────────────────────────────────────────────────────────────────────
@@ -338,8 +342,8 @@ def _values(
 ) -> dict[str, Any]:
     details = signer.details
     return {
-        "title": cards.title_of(request),
-        "sender": cards.sender_of(request),
+        "title": cards.request_title(request),
+        "sender": cards.sender_name(request),
         "name": (cards.button_name(actor) if actor else "") or cards.UNNAMED,
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
@@ -360,10 +364,10 @@ def _values_for_team(
     """
     named = reminded if event.type == EventType.REMINDER else request.signers
     return {
-        "title": cards.title_of(request),
-        "sender": cards.sender_of(request),
-        "name": cards.name_of(actor) if actor else cards.UNNAMED,
-        "names": cards.names_of(named),
+        "title": cards.request_title(request),
+        "sender": cards.sender_name(request),
+        "name": cards.signer_name(actor) if actor else cards.UNNAMED,
+        "names": cards.format_signer_names(named),
         "people": len(named),
         "download_link": event.payload.get("download_url") or "",
         "remaining": request.remaining,

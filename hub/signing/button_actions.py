@@ -44,7 +44,7 @@ def preview_action(token: str) -> ButtonPage | None:
     names = cards.names_on_button(action.subject, request)
     pressed = cards.card_note(action, request) + "." if action.used_at else ""
     expired = action.used_at is None and (request.expired or not action_tokens.is_open(action))
-    return ButtonPage(action.kind, names, cards.title_of(request), pressed, expired)
+    return ButtonPage(action.kind, names, cards.request_title(request), pressed, expired)
 
 
 @transaction

@@ -29,7 +29,7 @@ EVENTS_WITH_BUTTONS = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
 
 
 # ── The card ──────────────────────────────────────────────────────────────────────────────────────
-def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
+def build_card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     """Return the card that shows the current state of a request."""
     signed = sum(signer.state == SignerState.SIGNED for signer in request.signers)
     state = (
@@ -37,17 +37,17 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
         if request.state == RequestState.OPEN
         else request.state.capitalize()
     )
-    facts = [("Status", state), ("Sent by", isolate(sender_of(request)))]
+    facts = [("Status", state), ("Sent by", isolate(sender_name(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
         facts.append(("Expired" if request.expired else "Expires", card_time(request.expires_at)))
     named = request.signers[:NAMED_SIGNERS]
-    facts += [(isolate(name_of(signer)), _status_of(signer)) for signer in named]
+    facts += [(isolate(signer_name(signer)), _signer_status(signer)) for signer in named]
     if (more := len(request.signers) - NAMED_SIGNERS) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
-    return Card(title_of(request), tuple(facts), tuple(notes))
+    return Card(request_title(request), tuple(facts), tuple(notes))
 
 
-def _status_of(signer: SignerRecord) -> str:
+def _signer_status(signer: SignerRecord) -> str:
     texts = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
     status = texts.get(SignerState.read(signer.state), signer.state.capitalize())
     if signer.has_not_signed and signer.reminders:
@@ -57,18 +57,18 @@ def _status_of(signer: SignerRecord) -> str:
     return status
 
 
-def title_of(request: RequestRecord) -> str:
+def request_title(request: RequestRecord) -> str:
     """Return the title of a request's document, on one line."""
     return clean_line(request.title or "") or UNTITLED
 
 
-def sender_of(request: RequestRecord) -> str:
+def sender_name(request: RequestRecord) -> str:
     """Return the name of a request's sender, on one line."""
     sender = request.sender or {}
     return clean_line(sender.get("name") or "") or clean_line(sender.get("email") or "") or UNNAMED
 
 
-def name_of(signer: SignerRecord) -> str:
+def signer_name(signer: SignerRecord) -> str:
     """Return the name of a signer, on one line: a person's name, an email address or an ID."""
     return button_name(signer) or clean_line(signer.external_id) or UNNAMED
 
@@ -80,9 +80,9 @@ def button_name(signer: SignerRecord) -> str:
     )
 
 
-def names_of(signers: Sequence[SignerRecord]) -> Joined:
+def format_signer_names(signers: Sequence[SignerRecord]) -> Joined:
     """Return the names of signers on one line, such as "Eric Smith, Ann Lee and 3 others"."""
-    names = [isolate(name_of(signer)) for signer in signers]
+    names = [isolate(signer_name(signer)) for signer in signers]
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} others"]
     if len(names) > 1:
@@ -96,7 +96,7 @@ def card_time(at: datetime) -> str:
 
 
 # ── The buttons ───────────────────────────────────────────────────────────────────────────────────
-def buttons(
+def build_buttons(
     request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
 ) -> tuple[Button, ...]:
     """Return the buttons under an event's posts: a link, and reminders for pending signers."""
@@ -113,7 +113,7 @@ def buttons(
         ]
         return tuple(post_buttons)
     for position, signer in enumerate(owing):
-        name = isolate(_shorten_name(name_of(signer)))
+        name = isolate(_shorten_name(signer_name(signer)))
         style = "" if position else "primary"
         snooze = "Snooze a day" if len(owing) == 1 else f"Snooze {name} a day"
         post_buttons += [
@@ -168,7 +168,11 @@ def names_on_button(subject: str, request: RequestRecord) -> str:
 
     A button for all signers names no one, because some may have signed since it was pressed.
     """
-    return ALL_SIGNERS if subject == request.id else names_of(signers_of_button(subject, request))
+    return (
+        ALL_SIGNERS
+        if subject == request.id
+        else format_signer_names(signers_of_button(subject, request))
+    )
 
 
 def card_note(action: ActionToken, request: RequestRecord) -> str:

@@ -20,9 +20,9 @@ from hub.db.store import cached, transaction
 from hub.db.types import new_id, now
 from hub.integrations.base import ChatLinked, ChatPermission, Integration
 from hub.lib.text import clean_line, isolate
-from hub.messaging.compose.outbox import Draft, add
+from hub.messaging.compose.outbox import Draft, add_message
 from hub.messaging.contacts import chats
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import chat_membership, opt_out
 from hub.messaging.track.statuses import Origin
@@ -129,13 +129,13 @@ def invite_team(connection_id: str) -> Invitation:
     return Invitation(url, now() + TEAM_LIFETIME, connection.slug)
 
 
-def chats_of(signer: Signer) -> list[str]:
+def list_chat_titles(signer: Signer) -> list[str]:
     """Return the titles of the connections that write to a signer's linked chats."""
     addresses = _addresses(signer)
     if not addresses:
         return []
     titles = {row.id: row.title for row in inviting_connections(test=signer.request.test)}
-    linked = chats.chats_of({signer.id: addresses}, signer.request.source_id, list(titles))
+    linked = chats.find_chats({signer.id: addresses}, signer.request.source_id, list(titles))
     signer_chats = linked.get(signer.id, {})
     return [title for connection_id, title in titles.items() if connection_id in signer_chats]
 
@@ -174,7 +174,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
     addresses = {
         kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
     }
-    if not addresses or chats.chats_of({signer.id: addresses}, source_id, [connection_id]):
+    if not addresses or chats.find_chats({signer.id: addresses}, source_id, [connection_id]):
         return ""
     try:
         integration = cached(("inviting", connection_id), lambda: _inviting(connection_id))
@@ -207,11 +207,15 @@ def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
         return False
     kind = TEAM if opened.team else PERSON
     action = action_tokens.find_token(opened.token, kind, lock=True) if opened.token else None
-    contact = contact_for(Address.CHAT, opened.address, test=connection.test, name=opened.name)
+    contact = get_or_create_contact(
+        Address.CHAT, opened.address, test=connection.test, name=opened.name
+    )
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
         # a second report of the same opening needs no second answer
         if action is None or action.outcome != contact.id:
-            add(Draft(connection=connection.info, recipient=contact, text=VOID, exempt=True))
+            add_message(
+                Draft(connection=connection.info, recipient=contact, text=VOID, exempt=True)
+            )
         return True
     action.used_at = now()
     action.outcome = contact.id
@@ -222,7 +226,7 @@ def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
     if opened.team:
         _set_destination(connection, opened)
         text = f"{isolate(clean_line(connection.title))} will post updates in this chat."
-        add(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
+        add_message(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
     if signer is not None:
@@ -258,7 +262,7 @@ def _link_signer(
         )
     )
     db.session.flush()
-    add(
+    add_message(
         Draft(
             connection=connection.info,
             recipient=contact,

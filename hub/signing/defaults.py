@@ -87,7 +87,7 @@ CHANNEL = Channel.SMS
 LOCALE = "en"
 
 
-def for_team(event_type: EventType) -> str:
+def team_template_name(event_type: EventType) -> str:
     """Return the name of the template that an event's posts to a team use."""
     return f"team_{event_type.value.replace('.', '_')}"
 
@@ -99,7 +99,7 @@ def install() -> None:
         _add_template(event_type, name, CHANNEL, text)
         _add_route(event_type, audience, name)
     for event_type, text in FOR_TEAMS.items():
-        _add_template(event_type, for_team(event_type), Channel.CHAT, text)
+        _add_template(event_type, team_template_name(event_type), Channel.CHAT, text)
 
 
 def _add_template(event_type: EventType, name: str, channel: Channel, text: str) -> None:

@@ -81,7 +81,7 @@ def other_contacts(contact: Contact) -> list[Contact]:
     address_keys = keys_of_contact(contact)
     chats = select(LinkedChat.contact_id).where(LinkedChat.address_key.in_(address_keys))
     same_address = and_(Contact.kind == contact.kind, Contact.address_key.in_(address_keys))
-    linked = Contact.id.in_([other.id for _, other in contact_links.links_of(contact)])
+    linked = Contact.id.in_([other.id for _, other in contact_links.list_links(contact)])
     same_person = or_(
         Contact.id.in_(notified_contacts), Contact.id.in_(chats), same_address, linked
     )
@@ -100,7 +100,7 @@ def erase_contact(contact_id: str, *, reason: str) -> ErasureResult:
     Refused.
     """
     # read before the write lock, because the details of every signer are decrypted
-    signer_ids = signers_of(find_contact(contact_id))
+    signer_ids = find_signer_ids(find_contact(contact_id))
     db.session.rollback()
     return _erase(contact_id, signer_ids, reason)
 
@@ -234,7 +234,7 @@ def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:
     return sorted(filter(None, ids))
 
 
-def signers_of(contact: Contact) -> list[str]:
+def find_signer_ids(contact: Contact) -> list[str]:
     """Return the IDs of all signers with this address, notified or not."""
     field = FIELDS.get(contact.kind, "")
     signer_ids = []

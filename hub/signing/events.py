@@ -104,7 +104,7 @@ Moment = Annotated[
 ]
 # one line of text without control characters, which a JSON Schema pattern cannot express
 _id_length = Field(
-    min_length=1, max_length=identifiers.LONGEST, json_schema_extra={"format": "external-id"}
+    min_length=1, max_length=identifiers.MAX_LENGTH, json_schema_extra={"format": "external-id"}
 )
 EventId = Annotated[str, _id_length, AfterValidator(identifiers.external_id)]
 SignerId = Annotated[str, _id_length, AfterValidator(identifiers.signer_id)]

@@ -9,15 +9,15 @@ from __future__ import annotations
 from hub.db.types import is_id
 from hub.lib.text import clean_line
 
-LONGEST = 200  # characters; a percent-encoded URL still fits every server's request line
+MAX_LENGTH = 200  # characters; a percent-encoded URL still fits every server's request line
 
 
 def external_id(text: str) -> str:
     """Return an ID unchanged. Raises ValueError with the reason when it is not valid."""
     if not text:
         raise ValueError("Send an ID of at least 1 character.")
-    if len(text) > LONGEST:
-        raise ValueError(f"Send an ID of at most {LONGEST} characters.")
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"Send an ID of at most {MAX_LENGTH} characters.")
     if clean_line(text) != text:
         raise ValueError(
             "Remove control characters, line breaks, direction marks and surrounding spaces."

@@ -42,29 +42,31 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
     notified_signers = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
-    is_contact = or_(Signer.id.in_(notified_signers), Signer.id.in_(erasure.signers_of(contact)))
+    is_contact = or_(
+        Signer.id.in_(notified_signers), Signer.id.in_(erasure.find_signer_ids(contact))
+    )
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
-        "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
+        "consents": ("consents", _read_rows(Consent, Consent.contact_id == contact.id), _consent),
         "opt_outs": ("suppressions", suppressions.opt_outs_of_contact(contact), _opt_out),
-        "same_person_as": ("contact_links", contact_links.links_of(contact), _link),
+        "same_person_as": ("contact_links", contact_links.list_links(contact), _link),
         "messages": (
             "messages",
-            _rows_of(Message, Message.contact_id == contact.id),
+            _read_rows(Message, Message.contact_id == contact.id),
             partial(_message, titles=titles),
         ),
         "chats": ("chats", _chats(contact), partial(_chat, titles=titles)),
         "received": (
             "inbound",
-            _rows_of(InboundMessage, InboundMessage.contact_id == contact.id),
+            _read_rows(InboundMessage, InboundMessage.contact_id == contact.id),
             partial(_inbound, titles=titles),
         ),
-        "signer_of": ("signers", _rows_of(Signer, is_contact), _signer),
+        "signer_of": ("signers", _read_rows(Signer, is_contact), _signer),
     }
     entries = {name: unreadable_rows.describe_rows(*rows) for name, rows in lists.items()}
     return {"contact": _contact(erasure.find_contact(contact_id)), **entries}
 
 
-def _rows_of(model: Any, condition: Any) -> Iterable[Any]:
+def _read_rows(model: Any, condition: Any) -> Iterable[Any]:
     return db.session.scalars(select(model).where(condition).order_by(model.id)).all()
 
 
@@ -130,7 +132,7 @@ def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
         "connection": titles.get(row.connection_id),
         "status": row.status,
         "code": row.code or None,
-        "says": _content_of(row.id),
+        "says": _read_content(row.id),
         "history": [
             {"at": _time(entry.at), "what": entry.title, "more": entry.text or None}
             for entry in timeline(row)
@@ -151,7 +153,7 @@ def _inbound(row: InboundMessage, titles: Mapping[str, str]) -> dict[str, Any]:
         "id": row.id,
         "at": _time(row.at),
         "connection": titles.get(row.connection_id),
-        "says": _content_of(row.id),
+        "says": _read_content(row.id),
     }
 
 
@@ -179,7 +181,7 @@ def _chats(contact: Contact) -> Iterable[LinkedChat]:
     return {(chat.connection_id, chat.source_id): chat for chat in rows}.values()
 
 
-def _content_of(public_id: str) -> Any:
+def _read_content(public_id: str) -> Any:
     body = db.session.get(MessageBody, public_id.partition("_")[2])
     if body is None:
         return None

@@ -32,7 +32,7 @@ def _is_usable(connection: ConnectionInfo) -> bool:
         return False
 
 
-def candidate_of(connection: ConnectionInfo) -> plan.Candidate:
+def build_candidate(connection: ConnectionInfo) -> plan.Candidate:
     """Return a connection with the addresses that its integration writes to."""
     cls = integrations.get(connection.integration)
     reaches_people = cls.reaches_people(connection.destination)
@@ -44,7 +44,7 @@ def candidate_of(connection: ConnectionInfo) -> plan.Candidate:
     )
 
 
-def routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
+def read_routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
     """Return the routes of an event for a source.
 
     A source's own routes replace the general ones, separately for signers and for a team.
@@ -87,7 +87,7 @@ def _is_for_team(audience: str) -> bool:
     return audience == Audience.TEAM
 
 
-def people(
+def build_people(
     request: RequestRecord, signers: Sequence[SignerRecord], candidates: Sequence[plan.Candidate]
 ) -> list[plan.Person]:
     """Return signers in the form that planning uses, with their chats when they prefer chats."""
@@ -108,7 +108,7 @@ def people(
     }
     linked = {}
     if preferring:
-        linked = chats.chats_of(preferring, request.source_id, list(by_chat))
+        linked = chats.find_chats(preferring, request.source_id, list(by_chat))
     return [_person(signer, linked.get(signer.id, {})) for signer in signers]
 
 

@@ -15,7 +15,7 @@ from hub.models import Signer
 from hub.shared import audit
 from hub.signing import planning, signing_batch, team_posts
 from hub.signing.accept import EventRecord, notify
-from hub.signing.cards import card_time, name_of
+from hub.signing.cards import card_time, signer_name
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 SNOOZED_FOR = timedelta(days=1)
@@ -32,7 +32,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     remindable = [row for row in owing if not is_snoozed(row)]
     if not remindable:
         until = max(row.snoozed_until or now() for row in owing)
-        names = name_of(owing[0]) if len(owing) == 1 else "all signers who have not signed"
+        names = signer_name(owing[0]) if len(owing) == 1 else "all signers who have not signed"
         raise Conflict(
             "snoozed",
             f"Reminders to {names} are snoozed until {card_time(until)}. End the snooze first.",

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from hub.core.vocabulary import RequestState, SignerState
-from hub.db.compiled_sql import Row, Statement, table_of
+from hub.db.compiled_sql import Row, Statement, get_table
 from hub.db.encrypted_fields import (
     REQUEST_SENDER,
     REQUEST_TITLE,
@@ -23,8 +23,8 @@ from hub.db.types import keyring, new_id, now
 from hub.lib.crypto import EncryptedField
 from hub.models import Signer, SigningRequest
 
-requests = table_of(SigningRequest)
-signers = table_of(Signer)
+requests = get_table(SigningRequest)
+signers = get_table(Signer)
 
 REQUEST_PLAIN = ("state", "state_at", "reported_at", "expires_at")
 REQUEST_SEALED = {"title": REQUEST_TITLE, "sender": REQUEST_SENDER, "url": REQUEST_URL}
@@ -113,7 +113,7 @@ class RequestRecord:
                 "created_at": now(),
             }
             write(_ADD_REQUEST, row | _row_values(self, REQUEST_PLAIN, REQUEST_SEALED))
-        elif self._before[self.id] != _values_of(self, REQUEST_COLUMNS):
+        elif self._before[self.id] != _read_values(self, REQUEST_COLUMNS):
             write(_CHANGE_REQUEST, _changes(self, REQUEST_PLAIN, REQUEST_SEALED))
         added = []
         changed = []
@@ -127,7 +127,7 @@ class RequestRecord:
                     "remind_at": None,
                 }
                 added.append(row | _row_values(signer, SIGNER_PLAIN, SIGNER_SEALED))
-            elif before != _values_of(signer, SIGNER_COLUMNS):
+            elif before != _read_values(signer, SIGNER_COLUMNS):
                 changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
@@ -135,8 +135,8 @@ class RequestRecord:
         self._remember_values()
 
     def _remember_values(self) -> None:
-        self._before = {self.id: _values_of(self, REQUEST_COLUMNS)}
-        self._before |= {signer.id: _values_of(signer, SIGNER_COLUMNS) for signer in self.signers}
+        self._before = {self.id: _read_values(self, REQUEST_COLUMNS)}
+        self._before |= {signer.id: _read_values(signer, SIGNER_COLUMNS) for signer in self.signers}
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
@@ -215,7 +215,7 @@ def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> Reque
     return record
 
 
-def _values_of(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
+def _read_values(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(
         dict(value) if isinstance(value, dict) else value
         for value in (getattr(record, name) for name in names)

@@ -21,9 +21,9 @@ from hub.db.engine import db
 from hub.integrations.base import Button
 from hub.lib.crypto import digest
 from hub.messaging.compose import outbox, plan, render
-from hub.messaging.compose.content import buttons_of
+from hub.messaging.compose.content import read_buttons
 from hub.messaging.compose.outbox import Draft
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.send import thread_order
 from hub.models import ActionToken, ConnectionInfo, Contact, Message, MessageBody
 from hub.signing import cards
@@ -45,7 +45,7 @@ class TeamEvent:
     @cached_property
     def buttons(self) -> tuple[Button, ...]:
         """The buttons, made for the first post that shows them."""
-        return cards.buttons(self.request, self.type, self.id, self.document)
+        return cards.build_buttons(self.request, self.type, self.id, self.document)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def draft_posts(
     if not planned:
         return []
     drafts = []
-    card = cards.card(request)
+    card = cards.build_card(request)
     for post, key, rendered in planned:
         connection = post.connection
         is_reply = (
@@ -77,7 +77,9 @@ def draft_posts(
         drafts.append(
             Draft(
                 connection=connection,
-                recipient=contact_for(Address.CHAT, connection.destination, test=request.test),
+                recipient=get_or_create_contact(
+                    Address.CHAT, connection.destination, test=request.test
+                ),
                 text=rendered.text,
                 subject=rendered.subject,
                 card=None if is_reply else card,
@@ -130,7 +132,7 @@ def refresh_posts(
         answers = (
             pressed is not None
             and not (edits or answered)
-            and _answers(pressed, connection, request)
+            and _is_response_to_press(pressed, connection, request)
         )
         if not (edits or answers):
             continue
@@ -140,7 +142,7 @@ def refresh_posts(
         if pressed is not None:
             reply_to = pressed.reply_to if answers else ""
             draft = replace(draft, manual=True, reply_to=reply_to)
-        outbox.replace(draft)
+        outbox.store_edit(draft)
 
 
 def _draft_update(
@@ -161,7 +163,7 @@ def _draft_update(
         recipient=post.contact.recipient,
         text=content["text"],
         subject=content["subject"],
-        card=cards.card(request, _notes(request)),
+        card=cards.build_card(request, _notes(request)),
         buttons=buttons,
         thread=request.id,
         edits_id=post.edits_id or post.id,  # the message that posted the card
@@ -171,7 +173,9 @@ def _draft_update(
     )
 
 
-def _answers(pressed: PressedButton, connection: ConnectionInfo, request: RequestRecord) -> bool:
+def _is_response_to_press(
+    pressed: PressedButton, connection: ConnectionInfo, request: RequestRecord
+) -> bool:
     """Return whether a connection answers a press: only if no stored post was pressed."""
     if not pressed.reply_to or connection.id not in pressed.connection_ids:
         return False
@@ -206,7 +210,7 @@ def _newest_post(
 def _posts(request: RequestRecord, connection: ConnectionInfo) -> Select[Message, MessageBody]:
     """Return the query for the posts about a request that the team can see, newest first."""
     edited = aliased(Message)
-    never_stood = [status.value for status in thread_order.NEVER_STOOD]
+    never_stood = [status.value for status in thread_order.NEVER_SENT]
     return (
         select(Message, MessageBody)
         .join(MessageBody, MessageBody.owner_id == Message.id)
@@ -227,7 +231,7 @@ def _posts(request: RequestRecord, connection: ConnectionInfo) -> Select[Message
 
 def _usable_buttons(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
     """Return the buttons of a card that still have an effect."""
-    buttons = buttons_of(content)
+    buttons = read_buttons(content)
     digests = [digest(button.token) for button in buttons if button.token]
     if not digests:
         return tuple(buttons)

@@ -13,7 +13,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id
 from hub.models import Connection, Route, RouteStep
 from hub.shared import audit
-from hub.signing.defaults import for_team
+from hub.signing.defaults import team_template_name
 
 DEFAULT_EVENTS = (
     EventType.SENT,
@@ -75,7 +75,7 @@ def _set_events(connection: Connection, chosen: Collection[EventType]) -> None:
                     position=1,
                     channel=connection.channel,
                     connection_id=connection.id,
-                    template=for_team(event_type),
+                    template=team_template_name(event_type),
                 )
             )
             db.session.add(route)

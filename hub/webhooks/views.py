@@ -13,7 +13,7 @@ from hub import integrations
 from hub.core.config import Config
 from hub.core.errors import BadWebhook
 from hub.intake import provider_callbacks
-from hub.intake.provider_callbacks import VerifiedBy
+from hub.intake.provider_callbacks import VerificationProof
 from hub.integrations.base import WebhookRequest
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib.storable import is_storable
@@ -96,7 +96,7 @@ def _header_name(name: str) -> str:
 
 def _verify(
     candidates: Sequence[WebhookRequest], receivers: Sequence[type[WebhookReceiver]]
-) -> tuple[WebhookRequest, VerifiedBy]:
+) -> tuple[WebhookRequest, VerificationProof]:
     """Return the candidate whose signature is valid. Raises BadWebhook."""
     *others, last = candidates
     for candidate in others:

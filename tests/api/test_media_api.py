@@ -19,7 +19,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.compose import media
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy import session_windows
 from hub.models import Connection, MediaFile, MessageBody
 from tests.conftest import config_of
@@ -217,7 +217,9 @@ def open_window(hub_demo: Flask) -> None:
 
     @transaction
     def open() -> None:
-        session_windows.open_window(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
+        session_windows.open_window(
+            sender, get_or_create_contact("phone", ERIC, test=True).id, now(), 24
+        )
 
     open()
 

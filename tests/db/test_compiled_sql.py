@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import new_id, now
@@ -19,7 +19,7 @@ from hub.models import Throttle, Usage
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 
-throttles = table_of(Throttle)
+throttles = get_table(Throttle)
 ADD = Statement.insert(throttles)
 ADD_ONCE = Statement.insert(throttles, on_conflict_do_nothing=True)
 SET = Statement(
@@ -125,7 +125,7 @@ def test_failed_savepoint_is_rolled_back_alone(in_app: Flask) -> None:
 
 
 def test_every_type_of_value_survives_a_round_trip(hub_demo: Flask, connection: Any) -> None:
-    usage = table_of(Usage)
+    usage = get_table(Usage)
     moment = now()
     values = {
         "connection_id": connection.id,
@@ -158,7 +158,7 @@ def test_every_type_of_value_survives_a_round_trip(hub_demo: Flask, connection: 
 
 
 def test_id_of_another_kind_is_refused(hub_demo: Flask, connection: Any) -> None:
-    connections = table_of(type(connection))
+    connections = get_table(type(connection))
     with pytest.raises(ValueError, match="con_"):
         read(
             Statement(select(connections.c.slug).where(connections.c.id == bindparam("id"))),

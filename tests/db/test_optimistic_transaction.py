@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import bindparam, select, update
 
 from hub.db import store
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.current_change import PendingWrite
 from hub.db.engine import db
 from hub.db.group_commit import GroupCommit, WriteFailed
@@ -21,7 +21,7 @@ from hub.db.sqlite_connections import SqliteConnections, sqlite_connections
 from hub.db.store import read, transaction, wake, write
 from hub.models import Setting, Throttle
 
-throttles = table_of(Throttle)
+throttles = get_table(Throttle)
 ADD = Statement.insert(throttles)
 SET = Statement(
     update(throttles)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.db.engine import db
-from hub.db.types import Id, Time, id_at, is_id, new_id, now, time_of
+from hub.db.types import Id, Time, creation_time, first_id_at, is_id, new_id, now
 
 DIALECTS = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]
 
@@ -20,19 +20,19 @@ DIALECTS = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-c
 def test_ids_sort_by_creation_time() -> None:
     ids = [new_id("msg") for _ in range(2000)]
     assert ids == sorted(set(ids))
-    assert abs(time_of(ids[0]) - now()) < timedelta(seconds=5)
+    assert abs(creation_time(ids[0]) - now()) < timedelta(seconds=5)
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_id_contains_its_time(moment: datetime) -> None:
-    smallest = id_at("msg", moment)
+    smallest = first_id_at("msg", moment)
     assert is_id("msg", smallest)
-    assert timedelta(0) <= moment - time_of(smallest) < timedelta(milliseconds=1)
+    assert timedelta(0) <= moment - creation_time(smallest) < timedelta(milliseconds=1)
 
 
 def test_new_id_is_larger_than_the_smallest_id_of_its_time() -> None:
     before = now()
-    assert id_at("msg", before) <= new_id("msg")
+    assert first_id_at("msg", before) <= new_id("msg")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.jobs import chores
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.state import job_failures, unreadable_rows
 from tests.conftest import POSTGRES, Browser
 from tests.hub_fixtures import (
@@ -67,7 +67,7 @@ def test_personal_data_export_omits_only_damaged_rows(
     )
     queue_text(ERIC, "Hello")
     run(f"UPDATE {table} SET {name} = :damaged", damaged=b"damaged")  # noqa: S608 - our own tables
-    contact = contact_for(Address.PHONE, ERIC, test=True)
+    contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     answer = admin.get(f"/contacts/{contact.id}/data")
     assert answer.headers["Content-Type"] == "application/json"
     found = json.loads(answer.text)

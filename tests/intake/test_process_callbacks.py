@@ -77,7 +77,7 @@ def test_only_headers_that_parsing_needs_are_stored(
     request = WebhookRequest("POST", "https://hub.example/x", "fake_chat", told, b"hello")
     assert intake_callbacks.store(
         request,
-        intake_callbacks.VerifiedBy(
+        intake_callbacks.VerificationProof(
             LabeledIntegration({}, provider_http.ProviderHttpClient()), (connection.id,)
         ),
     )

@@ -10,7 +10,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from hub.db.compiled_sql import table_of
+from hub.db.compiled_sql import get_table
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -48,7 +48,7 @@ def all_rows(*models: Any) -> dict[str, list[Any]]:
     """Return every row of these tables, for comparison."""
     db.session.rollback()
     return {
-        model.__tablename__: [tuple(row) for row in db.session.execute(select(table_of(model)))]
+        model.__tablename__: [tuple(row) for row in db.session.execute(select(get_table(model)))]
         for model in models or (Message, Attempt, StatusEvent, PlatformEvent, ProviderCallback)
     }
 
@@ -56,7 +56,7 @@ def all_rows(*models: Any) -> dict[str, list[Any]]:
 @transaction
 def update_callback(callback_id: str, **columns: Any) -> None:
     db.session.execute(
-        update(table_of(ProviderCallback))
+        update(get_table(ProviderCallback))
         .where(ProviderCallback.id == callback_id)
         .values(**columns)
     )
@@ -72,7 +72,7 @@ def encrypted_request(callback_id: str) -> bytes:
 
 def after_the_lookup_window() -> Any:
     """Travel to a time when unmatched callbacks are no longer retried."""
-    return time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1))
+    return time_machine.travel(now() + process_callbacks.MATCH_WINDOW + timedelta(minutes=1))
 
 
 # ── Nothing was missed ────────────────────────────────────────────────────────────────────────────

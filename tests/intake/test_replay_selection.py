@@ -63,18 +63,18 @@ def test_replay_selects_callbacks_since_a_time(hub_demo: Flask, sent: str) -> No
     between = now()
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
     assert replay.replay(Selection(since=between)).read == 1
-    assert replay.replay(Selection(since=replay.newer_than("1m"))).read == 2
+    assert replay.replay(Selection(since=replay.parse_since("1m"))).read == 2
 
 
 def test_times_are_accepted_in_common_formats() -> None:
     with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
-        assert replay.newer_than("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
-        assert replay.newer_than(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
+        assert replay.parse_since("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
+        assert replay.parse_since(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
         for text in ("2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00"):
-            assert replay.newer_than(text) == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+            assert replay.parse_since(text) == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
         assert (
-            replay.newer_than("99999w")
-            == replay.newer_than("0001-01-01T00:00:00+14:00")
+            replay.parse_since("99999w")
+            == replay.parse_since("0001-01-01T00:00:00+14:00")
             == replay.EPOCH
         )
 
@@ -94,7 +94,7 @@ def test_times_are_accepted_in_common_formats() -> None:
 )
 def test_invalid_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Enter a time in the past"):
-        replay.newer_than(text)
+        replay.parse_since(text)
 
 
 # ── Many, and workers beside ──────────────────────────────────────────────────────────────────────

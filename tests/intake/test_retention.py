@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, new_id, now
+from hub.db.types import first_id_at, new_id, now
 from hub.intake import purge, retention
 from hub.messaging.compose import resend
 from hub.messaging.contacts import consents, suppressions
@@ -59,7 +59,7 @@ def as_days(count: float) -> timedelta:
 @transaction
 def make_old(message_id: str, age: timedelta) -> str:
     """Backdate a message and return its new ID."""
-    old = id_at("msg", now() - age)[:-6] + new_id("msg")[-6:]
+    old = first_id_at("msg", now() - age)[:-6] + new_id("msg")[-6:]
     row = db.session.get_one(MessageBody, message_id)
     db.session.add(MessageBody(owner_id=old, content=row.content))
     db.session.delete(row)
@@ -73,7 +73,7 @@ def make_old(message_id: str, age: timedelta) -> str:
 
 @transaction
 def add_callback(age: timedelta) -> str:
-    callback_id = id_at("rcp", now() - age)[:-6] + new_id("rcp")[-6:]
+    callback_id = first_id_at("rcp", now() - age)[:-6] + new_id("rcp")[-6:]
     callback = ProviderCallback(
         id=callback_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
     )
@@ -111,7 +111,7 @@ def test_inbound_text_is_removed_from_platform_events_too(hub_demo: Flask, answe
 
     @transaction
     def receive_text(past: timedelta) -> None:
-        inbound = id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
+        inbound = first_id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
         db.session.add(MessageBody(owner_id=inbound, content={"text": "Hello"}))
         db.session.add(
             PlatformEvent(
@@ -149,7 +149,7 @@ def test_more_than_a_batch_is_removed_in_one_run(hub_demo: Flask) -> None:
         for _ in range(retention.AT_ONCE + 5):
             db.session.add(
                 MessageBody(
-                    owner_id=id_at("msg", now() - as_days(40))[:-8] + new_id("msg")[-8:],
+                    owner_id=first_id_at("msg", now() - as_days(40))[:-8] + new_id("msg")[-8:],
                     content={"text": "x"},
                 )
             )

@@ -21,7 +21,7 @@ from hub.integrations.base import (
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 from hub.messaging.compose import outbox
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection
 from hub.signing import accept
 from hub.signing.events import EventIn
@@ -180,8 +180,8 @@ def test_missing_package_does_not_stop_the_hub(
         made.state = "enabled"
         made.settings_version = 1
         made.settings = {}
-        contact = contact_for("phone", "+13175551234", test=True)
-        return outbox.add(
+        contact = get_or_create_contact("phone", "+13175551234", test=True)
+        return outbox.add_message(
             outbox.Draft(connection=made.info, recipient=contact, text="Nobody carries this.")
         ).id
 

@@ -15,7 +15,7 @@ from hub.integrations.base import (
 )
 from hub.integrations.telegram.integration import SECRET, Telegram
 from hub.lib import provider_http
-from hub.messaging.contacts.keywords import Keyword, keyword_of
+from hub.messaging.contacts.keywords import Keyword, recognize_keyword
 from tests.integrations.telegram_updates import (
     AT,
     BOT,
@@ -98,7 +98,7 @@ def test_command_for_another_bot_is_ignored(command: str) -> None:
 def test_stop_start_and_help_commands_are_recognized(text: str, meant: Keyword) -> None:
     (came,) = parse(make_message(text))
     assert isinstance(came, Inbound)
-    assert keyword_of(came.text) == meant
+    assert recognize_keyword(came.text) == meant
 
 
 def test_inbound_message_is_stored_with_the_message_it_answers() -> None:

@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.lib.crypto import EncryptedField, Keyring, blind_index, digest, read_key_id
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Contact, Signer, SigningRequest, Source
 
 OLD = bytes(range(32))
@@ -172,8 +172,8 @@ def test_value_copied_to_another_row_or_field_does_not_decrypt(in_app: Flask) ->
 
 
 def test_contact_is_found_by_the_blind_index_of_its_address(in_app: Flask) -> None:
-    first = contact_for("phone", "+13175551234", test=True)
-    assert contact_for("phone", "+13175551234", test=True).id == first.id
-    assert contact_for("phone", "+13175551234", test=False).id != first.id
+    first = get_or_create_contact("phone", "+13175551234", test=True)
+    assert get_or_create_contact("phone", "+13175551234", test=True).id == first.id
+    assert get_or_create_contact("phone", "+13175551234", test=False).id != first.id
     assert b"1317" not in first.address_key
     assert db.session.query(Contact).count() == 2

@@ -12,7 +12,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.compose import render
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import conversations
 from hub.models import (
     Connection,
@@ -165,7 +165,7 @@ class TestInbound:
     def test_profile_name_does_not_replace_the_name_of_the_signing_app(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
+        get_or_create_contact(Address.PHONE, ERIC, test=True, name="Eric Smith")
         receive_whatsapp(hub_demo)
         process_pending_callbacks()
         assert conversations.newest_conversations(10)[0].contact.name == "Eric Smith"

@@ -21,7 +21,7 @@ from hub.intake import replay
 from hub.intake.replay import Selection
 from hub.integrations.base import TemplateInfo
 from hub.messaging.compose import direct, outbox, provider_templates, template_sync
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy import session_windows
 from hub.messaging.track import reconcile, timeline
 from hub.models import (
@@ -154,7 +154,7 @@ def test_callback_is_not_stored_again_by_a_later_connection(
 def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connection) -> None:
     receive_whatsapp(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
     process_pending_callbacks()
-    one = contact_for(Address.EXTERNAL, "US.1349", test=True)
+    one = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True)
     with hub_demo.test_request_context():
         from hub.models import Contact
 
@@ -189,7 +189,7 @@ def is_window_open(whatsapp: Connection) -> bool:
     db.session.rollback()
     return bool(
         session_windows.closing_times(
-            whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id]
+            whatsapp.sender, [get_or_create_contact(Address.PHONE, ERIC, test=True).id]
         )
     )
 
@@ -209,9 +209,9 @@ def test_refusal_found_by_polling_leads_to_the_template(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
     phone = "+15005550021"
-    contact = contact_for(Address.PHONE, phone, test=True)
+    contact = get_or_create_contact(Address.PHONE, phone, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
-    message_id = outbox.add(
+    message_id = outbox.add_message(
         outbox.Draft(
             connection=whatsapp.info, recipient=contact, text="Please sign", template=TEMPLATE
         )
@@ -273,7 +273,7 @@ def test_message_without_an_event_does_not_link_to_templates(
     message_id = direct.send_message(
         to=ERIC, text="Hello", connection_slug="demo-whatsapp", test=True
     )
-    problem = timeline.problem_of(db.session.get_one(Message, message_id))
+    problem = timeline.explain_failure(db.session.get_one(Message, message_id))
     assert problem is not None
     assert "Templates" not in problem.remedy
     assert "24 hours" in problem.text
@@ -315,9 +315,9 @@ def test_message_of_a_removed_service_is_not_resent(
     hub_demo: Flask, whatsapp: Connection, simulator: Any, to: str, sender: str, settled: str
 ) -> None:
     change_settings(whatsapp.id, services={"BR": BRAZIL})
-    contact = contact_for(Address.PHONE, to, test=True)
+    contact = get_or_create_contact(Address.PHONE, to, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
-    message_id = outbox.add(
+    message_id = outbox.add_message(
         outbox.Draft(connection=whatsapp.info, recipient=contact, text="Please sign")
     ).id
     assert claim_one(whatsapp) is not None
@@ -341,10 +341,10 @@ def test_message_of_a_removed_service_is_not_resent(
 def test_message_with_only_a_file_matches_no_other_message(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
-    contact = contact_for(Address.PHONE, ERIC, test=True)
+    contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):
-        outbox.add(
+        outbox.add_message(
             outbox.Draft(connection=whatsapp.info, recipient=contact, text=text, media=media)
         )
     claims = [claim for claim in (claim_one(whatsapp), claim_one(whatsapp)) if claim is not None]

@@ -15,7 +15,7 @@ from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import FilledTemplate
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy import session_windows
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
@@ -55,7 +55,7 @@ class TestWindow:
     def test_latest_inbound_message_counts_in_any_order(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        contact = contact_for(Address.PHONE, ERIC, test=True)
+        contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
         moment = now()
         for at in (moment, moment - 2 * HOUR, moment - HOUR):
             session_windows.open_window(whatsapp.sender, contact.id, at, 24)

@@ -14,7 +14,7 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted, FilledTemplate
 from hub.messaging.compose import outbox
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import (
@@ -73,9 +73,9 @@ def record_accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
 
 def queue_draft(connection: Connection, template: FilledTemplate | None = None) -> str:
     """Queue a message of an event over WhatsApp, with or without an approved template."""
-    contact = contact_for(Address.PHONE, ERIC, test=True)
+    contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
-    return outbox.add(
+    return outbox.add_message(
         outbox.Draft(connection=connection.info, recipient=contact, text=text, template=template)
     ).id
 

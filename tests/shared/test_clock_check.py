@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, new_id, now
+from hub.db.types import first_id_at, new_id, now
 from hub.intake import retention
 from hub.jobs import chores
 from hub.lib.shutdown import ShutdownSignal
@@ -35,7 +35,7 @@ from hub.models import (
     UserSession,
 )
 from hub.shared import clock_check, idempotency
-from hub.shared.clock_check import Mark, State
+from hub.shared.clock_check import ClockReading, State
 from tests.conftest import Browser
 from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, signer_body
@@ -74,7 +74,7 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
         for _ in range(3):
             chores.run_chores(ShutdownSignal(5))
         assert (
-            idempotency.delete_old_answers()
+            idempotency.delete_old_responses()
             + recipient_pacing.delete_old_paces()
             + media.delete_expired()
             + retention.apply_retention()
@@ -102,7 +102,9 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     @transaction
     def add_old_rows() -> None:
         db.session.add(
-            MessageBody(owner_id=id_at("msg", now() - timedelta(days=31)), content={"text": "x"})
+            MessageBody(
+                owner_id=first_id_at("msg", now() - timedelta(days=31)), content={"text": "x"}
+            )
         )
         user = UserSession(
             digest=b"x" * 32, user_id=user_id, expires_at=now() - timedelta(seconds=1)
@@ -178,13 +180,15 @@ class Machine:
         self.booted_at = self.true
         self.state: State | None = None
 
-    def mark(self) -> Mark:
-        return Mark(self.true + self.offset, f"boot {self.boot}", self.true - self.booted_at)
+    def mark(self) -> ClockReading:
+        return ClockReading(
+            self.true + self.offset, f"boot {self.boot}", self.true - self.booted_at
+        )
 
     def check(self) -> bool:
         here = self.mark()
         self.state = (self.state or State(here, here)).after(here)
-        return self.state.trusts(here)
+        return self.state.trusts_clock(here)
 
     def run(self, hours: float) -> bool:
         believed = self.check()

@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import (
     AuditEntry,
     Connection,
@@ -65,7 +65,7 @@ def create_history(app: Flask, signing_app: SigningApp) -> str:
         source="api",
         test=True,
     )
-    return contact_for(Address.PHONE, ERIC, test=True).id
+    return get_or_create_contact(Address.PHONE, ERIC, test=True).id
 
 
 def database_as_text() -> str:
@@ -108,14 +108,14 @@ def test_erasure_removes_every_value_that_names_the_person(
 
 def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
     waits = direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     assert status(waits) == "canceled"
     assert deliver() == 0
 
 
 def test_opt_out_outlives_an_erased_person(hub_demo: Flask) -> None:
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     again = direct.send_message(
         to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
     )
@@ -125,7 +125,7 @@ def test_opt_out_outlives_an_erased_person(hub_demo: Flask) -> None:
 def test_erased_person_can_be_messaged_when_an_app_names_them_again(
     hub_demo: Flask, simulator: Any
 ) -> None:
-    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     erasure.erase_contact(contact_id, reason="Asked.")
     again = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
     assert deliver() == 1
@@ -139,7 +139,7 @@ def test_callbacks_after_an_erasure_are_erased_too(
 ) -> None:
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     eventually(lambda: process_pending_callbacks() and ERIC[1:] in database_as_text(), 10)
     assert erasure.clean_erased() >= 1
     assert ERIC[1:] not in database_as_text()
@@ -154,7 +154,7 @@ def test_signer_without_messages_is_erased_with_the_address(
         ).one()
         set_connection_state(connection_id, ConnectionState.DISABLED)
     signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC, email=MAIL)]))
-    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     assert (
         personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
     )
@@ -165,7 +165,7 @@ def test_signer_without_messages_is_erased_with_the_address(
 def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
     row_id = suppressions.add_opt_out(ERIC, explanation="Eric Smith rang", test=True).id
     suppressions.lift_opt_out(row_id, reason="Eric Smith wrote again")
-    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
     assert (row.explanation, row.lift_reason) == ("", "")
@@ -173,13 +173,15 @@ def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
 
 
 def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
-    one, other = (contact_for(Address.PHONE, ERIC, test=test).id for test in (True, False))
+    one, other = (
+        get_or_create_contact(Address.PHONE, ERIC, test=test).id for test in (True, False)
+    )
     assert [contact.id for contact in erasure.other_contacts(erasure.find_contact(one))] == [other]
 
 
 @pytest.mark.parametrize("why", ["", " ", "x" * 501])
 def test_erasure_requires_a_reason(hub_demo: Flask, why: str) -> None:
-    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
         erasure.erase_contact(contact_id, reason=why)
     assert refused.value.field == "why"
@@ -218,7 +220,7 @@ def test_other_addresses_of_the_same_signer_are_listed(
         ),
     )
     db.session.rollback()
-    contact = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
+    contact = db.session.get_one(Contact, get_or_create_contact(Address.PHONE, ERIC, test=True).id)
     assert [other.address for other in erasure.other_contacts(contact)] == [ANNA]
 
 

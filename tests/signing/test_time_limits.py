@@ -130,7 +130,7 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     event_id = db.session.scalars(select(Message.event_id)).first()
     tokens = [
         button.token
-        for button in cards.buttons(record, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        for button in cards.build_buttons(record, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
         if button.token
     ]
     db.session.commit()
@@ -140,7 +140,7 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     assert ended is not None
     assert [
         button.token
-        for button in cards.buttons(ended, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
+        for button in cards.build_buttons(ended, cards.EVENTS_WITH_BUTTONS[0], str(event_id))
         if button.token
     ] == []
     looked = button_actions.preview_action(tokens[0])

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from hub.connections import connections
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.intake.provider_callbacks import request_of
+from hub.intake.provider_callbacks import restore_request
 from hub.models import Connection, InboundMessage
 from tests.conftest import make_app
 from tests.hub_fixtures import (
@@ -79,7 +79,7 @@ def test_every_parameter_of_a_callback_is_stored(hub_demo: Flask) -> None:
         headers={"I-Twilio-Idempotency-Token": "tok"},
     )
     [row] = callbacks()
-    request = request_of(row.request)
+    request = restore_request(row.request)
     assert request.form == form
     assert request.query == {"message": "msg_1", "attempt": "1"}
     assert row.request["headers"]["i-twilio-idempotency-token"] == "tok"

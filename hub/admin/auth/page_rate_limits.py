@@ -15,7 +15,7 @@ from hub.accounts import rate_limits
 from hub.accounts.rate_limits import FailedSignInLimit, RateLimited, UserRateLimit, limiter
 from hub.admin.auth import guard
 from hub.admin.view import error_pages
-from hub.shared.security_log import network_of
+from hub.shared.security_log import find_network
 
 Respond = Callable[[RateLimited], Any]
 
@@ -69,7 +69,7 @@ def limit_failed_sign_ins(
 
 def client_network() -> str:
     """Return the network that the request comes from."""
-    return network_of(request.remote_addr or "") or "unknown"
+    return find_network(request.remote_addr or "") or "unknown"
 
 
 def account_key() -> str:

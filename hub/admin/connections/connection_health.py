@@ -31,13 +31,15 @@ class HealthNotice:
 
 def describe_health(listed: list[Connection]) -> dict[str, HealthNotice]:
     """Return a description of each of these connections that has a problem, by connection ID."""
-    problems = provider_health.problem_of(connection.id for connection in listed)
+    problems = provider_health.find_problems(connection.id for connection in listed)
     notices = {
         connection.id: _provider_notice(connection, problems[connection.id])
         for connection in listed
         if connection.id in problems
     }
-    pauses = destinations.pauses_of([connection.id for connection in listed if connection.enabled])
+    pauses = destinations.find_pauses(
+        [connection.id for connection in listed if connection.enabled]
+    )
     # a paused destination needs action, unlike a rate limit, but an unreachable provider is shown
     # before it
     return notices | {

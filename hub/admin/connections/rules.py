@@ -117,7 +117,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 def connection_rules(slug: str) -> Any:
     """Show the rules of a connection."""
     connection = connections.get_by_slug(slug)
-    values = _form_values(policy.rules_of(connection.info))
+    values = _form_values(policy.get_rules(connection.info))
     return _page(connection, RulesForm(formdata=None, data=values))
 
 
@@ -138,10 +138,10 @@ def change_connection_rules(slug: str) -> Any:
 
 
 def _page(connection: Connection, form: RulesForm) -> str:
-    current = policy.rules_of(connection.info)
+    current = policy.get_rules(connection.info)
     if connection.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # only phone numbers have a country
-    spent = spending.spending_of(connection.id, now()) if current.has_prices else None
+    spent = spending.read_spending(connection.id, now()) if current.has_prices else None
     return render_template(
         "rules.html",
         connection=connection,

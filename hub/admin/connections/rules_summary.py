@@ -14,7 +14,7 @@ MAX_COUNTRIES = 8  # above this, only their number is shown
 
 def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
     """Return the title and value of each rule of a connection, including rules that are not set."""
-    rules = policy.rules_of(connection.info)
+    rules = policy.get_rules(connection.info)
     lines = [("Consent", _consent(rules))]
     if connection.channel in PHONE_CHANNELS:
         lines.append(("Countries", _countries(rules)))

@@ -21,7 +21,12 @@ from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose import provider_templates, template_sync
-from hub.messaging.compose.provider_templates import APPROVED, VARIABLES, fits, variables_of
+from hub.messaging.compose.provider_templates import (
+    APPROVED,
+    VARIABLES,
+    fills_all_variables,
+    read_variables,
+)
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 
 STATES = {  # by the provider's name of the state: the hue of the badge, and its text
@@ -60,7 +65,7 @@ class TemplateRow:
         """The values of the variables in the provider's sample."""
         return {
             f"{{{{{variable}}}}}": sample
-            for variable, sample in variables_of(self.row.variables).items()
+            for variable, sample in read_variables(self.row.variables).items()
         }
 
     @property
@@ -73,13 +78,16 @@ class TemplateRow:
         """Return each variable of the provider's template, with the name of its value."""
         return [
             (f"{{{{{variable}}}}}", name.replace("_", " "))
-            for variable, name in variables_of(mapping.variables).items()
+            for variable, name in read_variables(mapping.variables).items()
         ]
 
     @property
     def is_outdated(self) -> bool:
         """True when a mapping does not fill the template's current variables."""
-        return any(not fits(mapping.variables, self.row.variables) for mapping in self.mappings)
+        return any(
+            not fills_all_variables(mapping.variables, self.row.variables)
+            for mapping in self.mappings
+        )
 
 
 @admin.get("/templates")
@@ -132,12 +140,12 @@ def map_template(template_id: str) -> Any:
     mapping = db.session.scalar(
         select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1)
     )
-    values = _guess_values(row) | (variables_of(mapping.variables) if mapping else {})
+    values = _guess_values(row) | (read_variables(mapping.variables) if mapping else {})
     form = _form(row, values, mapping)
     if request.method == "GET":
         return _mapping_page(row, form, values)
     chosen = {
-        variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)
+        variable: form[f"variable-{variable}"].data for variable in read_variables(row.variables)
     }
     if request.form.get("do") == "preview":
         return _mapping_page(row, form, chosen)
@@ -255,7 +263,7 @@ def _form(
             ),
         ),
     }
-    for variable, sample in variables_of(row.variables).items():
+    for variable, sample in read_variables(row.variables).items():
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}",
@@ -271,7 +279,7 @@ def _guess_values(row: ProviderTemplate) -> dict[str, str]:
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
         variable: variable if variable in VARIABLES else next(order, "title")
-        for variable in variables_of(row.variables)
+        for variable in read_variables(row.variables)
     }
 
 

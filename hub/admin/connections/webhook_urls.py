@@ -10,7 +10,7 @@ from hub import integrations
 from hub.admin.view import filters
 from hub.core.errors import ConfigError
 from hub.integrations.base import Integration
-from hub.messaging.send.outbound import status_address
+from hub.messaging.send.outbound import status_callback_url
 from hub.models import Connection
 from hub.shared import integration_instances
 
@@ -55,7 +55,7 @@ def _status_label(cls: type[Integration], connection: Connection | None) -> str:
         api_urls = integration_instances.instances().api_urls(cls, test=test)
     except ConfigError:  # test connections send nothing outside the demo
         api_urls = ()
-    if status_address(_public_url(), cls.status_path, api_urls):
+    if status_callback_url(_public_url(), cls.status_path, api_urls):
         return "Status callbacks. Signpost sends this address with each message"
     return (
         "Status callbacks. Not sent, because only this machine can reach the address. Set"

@@ -139,7 +139,7 @@ def _page(row: Contact, form: ConsentForm) -> str:
 def separate_contacts(contact_id: str, link_id: str) -> Any:
     """Ask for confirmation, and separate two linked contacts."""
     row = _find(contact_id)
-    linked = {link.id: other for link, other in contact_links.links_of(row)}
+    linked = {link.id: other for link, other in contact_links.list_links(row)}
     if link_id not in linked:
         abort(404)
     if not is_submitted():
@@ -180,7 +180,7 @@ def _links(contact: Contact) -> list[dict[str, Any]]:
             "href": url_for("admin.contact", contact_id=other.id),
             "opt_outs": _opt_outs(other),
         }
-        for link, other in contact_links.links_of(contact)
+        for link, other in contact_links.list_links(contact)
     ]
 
 

@@ -14,7 +14,7 @@ from hub.admin.auth.guard import admin, require_role
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.integrations.base import Problem
 from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.models import Connection, Message
@@ -56,7 +56,7 @@ def count_codes() -> list[ErrorCodeCount]:
             func.min(Message.status),
         )
         .join(Connection, Connection.id == Message.connection_id)
-        .where(Message.code != literal_column("''"), Message.id > id_at("msg", now() - SINCE))
+        .where(Message.code != literal_column("''"), Message.id > first_id_at("msg", now() - SINCE))
         .group_by(Connection.integration, Message.code)
         .order_by(func.count().desc(), Message.code)
         .limit(MAX_ROWS)

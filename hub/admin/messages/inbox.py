@@ -263,7 +263,7 @@ def _window(summary: ConversationSummary) -> str:
 
 def _lines(summary: ConversationSummary) -> list[ConversationLine]:
     entries = conversations.conversation_entries(summary)
-    templates = sent_text.sent_text_of([entry.message for entry in entries if entry.message])
+    templates = sent_text.find_sent_texts([entry.message for entry in entries if entry.message])
     return [
         _line(entry, templates.get(entry.message.id) if entry.message else None)
         for entry in entries

@@ -38,7 +38,7 @@ def message(message_id: str) -> Any:
     legs = _legs(row)
     status = Status.read(row.status)
     # the problem of an earlier attempt no longer matters for a canceled message
-    problem = timeline.problem_of(row) if status != Status.CANCELED else None
+    problem = timeline.explain_failure(row) if status != Status.CANCELED else None
     why_not = _why_not_resend(row)
     may_lift = has_role(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED)
     return render_template(
@@ -197,7 +197,7 @@ def _content(row: Message) -> dict[str, Any] | None:
         content = body.content
     except DecryptionError as problem:
         return {"subject": "", "text": str(problem)}
-    template = sent_text.sent_text_of([row]).get(row.id)
+    template = sent_text.find_sent_texts([row]).get(row.id)
     files = [
         {"name": file.get("name") or file["url"], "stored": "file" in file}
         for file in content.get("media", ())

@@ -51,7 +51,7 @@ def callbacks() -> Any:
         "provider_callbacks.html",
         callbacks=_entries(listed.rows),
         may_replay=has_role(Role.OPERATOR),
-        minutes=process_callbacks.LOOK_FOR.seconds // 60,
+        minutes=process_callbacks.MATCH_WINDOW.seconds // 60,
         newer=listed.newer,
         older=listed.older,
     )

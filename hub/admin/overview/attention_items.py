@@ -16,7 +16,7 @@ from hub.admin.overview.daily_stats import DAY, LOST
 from hub.admin.view.filters import plural
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.intake import process_callbacks
 from hub.messaging.compose import template_sync
 from hub.messaging.policy import policy, spending
@@ -129,10 +129,10 @@ def _unhealthy_connections(sending: list[Connection]) -> Iterator[AttentionItem]
 
 def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
     for connection in sending:
-        rules = policy.rules_of(connection.info)
+        rules = policy.get_rules(connection.info)
         if not (rules.is_capped and rules.has_prices):
             continue
-        share = spending.spending_of(connection.id, now()).share(rules)
+        share = spending.read_spending(connection.id, now()).share(rules)
         if share >= spending.ALERT:
             yield AttentionItem(
                 tone="bad" if share >= 1 else "warn",
@@ -222,14 +222,14 @@ def _unreadable_rows() -> Iterator[AttentionItem]:
 
 
 def _unprocessed_callbacks() -> Iterator[AttentionItem]:
-    recent = ProviderCallback.id > id_at("rcp", now() - DAY)
+    recent = ProviderCallback.id > first_id_at("rcp", now() - DAY)
     callbacks = (
         select(ProviderCallback.id)
         .where(ProviderCallback.error != "", recent)
         .limit(CALLBACK_LIMIT)
     )
     if unprocessed := _count(callbacks):
-        minutes = process_callbacks.LOOK_FOR.seconds // 60
+        minutes = process_callbacks.MATCH_WINDOW.seconds // 60
         yield AttentionItem(
             tone="warn",
             icon="inbox",

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from hub.core.vocabulary import Status
 from hub.db.engine import db
-from hub.db.types import id_at, now, time_of
+from hub.db.types import creation_time, first_id_at, now
 from hub.messaging.track import message_queries
 from hub.models import Connection, Message
 
@@ -67,7 +67,7 @@ def read_daily_stats() -> DailyStats:
     seconds: dict[str, list[float]] = {}
     unreported: Counter[str] = Counter()
     for channel, ids in ids_by_channel.items():
-        in_day = (Message.connection_id.in_(ids), Message.id > id_at("msg", moment - DAY))
+        in_day = (Message.connection_id.in_(ids), Message.id > first_id_at("msg", moment - DAY))
         by_status = (
             select(Message.connection_id, Message.status, func.count())
             .where(*in_day, Message.status.in_(list(Status)))
@@ -86,13 +86,14 @@ def _delivery_times(conditions: Iterable[ColumnElement[bool]]) -> list[float]:
     arrived = select(Message.changed_at, Message.id).where(*conditions, Message.status.in_(ARRIVED))
     newest = arrived.order_by(Message.id.desc()).limit(MAX_TIMED)
     return [
-        (at - time_of(message_id)).total_seconds() for at, message_id in db.session.execute(newest)
+        (at - creation_time(message_id)).total_seconds()
+        for at, message_id in db.session.execute(newest)
     ]
 
 
 def _count_by_hour(moment: datetime) -> list[int]:
     """Return the number of messages in each of the 24 hours before a time, the oldest first."""
-    borders = [id_at("msg", moment - timedelta(hours=hours)) for hours in range(24, -1, -1)]
+    borders = [first_id_at("msg", moment - timedelta(hours=hours)) for hours in range(24, -1, -1)]
     count = select(func.count()).select_from(Message)
     counts = (
         count.where(Message.id > first, Message.id <= last).scalar_subquery()

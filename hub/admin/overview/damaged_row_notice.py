@@ -55,11 +55,11 @@ def show_damaged_row_notice(kind: str) -> Callable[[View], View]:
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
-                unreadable_rows.note_row_once(
+                unreadable_rows.record_unreadable_row_once(
                     kind, _row_id(kind, next(iter(arguments.values()), "?")), problem
                 )
                 return render_template(
-                    "unreadable_row.html", reason=unreadable_rows.reason_of(problem)
+                    "unreadable_row.html", reason=unreadable_rows.describe_error(problem)
                 )
 
         return cast(View, guarded_view)

@@ -236,7 +236,7 @@ def _signer(
     chats: list[str] = []
     try:
         details = signer.details or {}
-        chats = chat_invitations.chats_of(signer)
+        chats = chat_invitations.list_chat_titles(signer)
     except DecryptionError as problem:
         details = {
             "name": f"{signer.external_id} (encrypted with the missing key {problem.key_id})"

@@ -50,7 +50,7 @@ def rows(messages: Sequence[Message]) -> list[Row]:
     bodies = {body.owner_id: body for body in db.session.scalars(query)}
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
-    problems = timeline.problems_of(messages)
+    problems = timeline.explain_failures(messages)
     return [
         _row(
             message,

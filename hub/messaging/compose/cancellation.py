@@ -82,7 +82,7 @@ def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
     write(
         FACTS,
         [
-            outbox.message_fact(message_id, tries, "stopped", Status.CANCELED, reason=reason)
+            outbox.build_fact_row(message_id, tries, "stopped", Status.CANCELED, reason=reason)
             for message_id, tries in queued
         ],
     )

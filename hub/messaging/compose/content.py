@@ -30,7 +30,7 @@ class Content(Protocol):
     def media(self) -> Sequence[Mapping[str, Any]]: ...
 
 
-def content_of(message: Content) -> dict[str, Any]:
+def read_content(message: Content) -> dict[str, Any]:
     """Return the content of a message as JSON values."""
     content: dict[str, Any] = {"subject": message.subject, "text": message.text}
     if message.template is not None:
@@ -51,13 +51,13 @@ def content_of(message: Content) -> dict[str, Any]:
     return content
 
 
-def template_of(content: Mapping[str, Any]) -> FilledTemplate | None:
+def read_template(content: Mapping[str, Any]) -> FilledTemplate | None:
     """Return the approved template in a message's content, if any."""
     template = content.get("template")
     return FilledTemplate(template["id"], template["variables"]) if template else None
 
 
-def card_of(content: Mapping[str, Any]) -> Card | None:
+def read_card(content: Mapping[str, Any]) -> Card | None:
     """Return the card in a message's content, if any."""
     card = content.get("card")
     return (
@@ -71,6 +71,6 @@ def card_of(content: Mapping[str, Any]) -> Card | None:
     )
 
 
-def buttons_of(content: Mapping[str, Any]) -> tuple[Button, ...]:
+def read_buttons(content: Mapping[str, Any]) -> tuple[Button, ...]:
     """Return the buttons in a message's content."""
     return tuple(Button(**button) for button in content.get("buttons", ()))

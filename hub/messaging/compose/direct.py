@@ -13,8 +13,8 @@ from hub.integrations.base import Integration
 from hub.lib.text import readable
 from hub.messaging.compose import media
 from hub.messaging.compose.fitting import refuse_too_long
-from hub.messaging.compose.outbox import Draft, add
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.compose.outbox import Draft, add_message
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection
 
 
@@ -47,10 +47,10 @@ def send_message(
     if not readable(text).strip() and not files:
         raise Refused("empty_text", "Enter the text of the message.", field="text")
     refuse_too_long(cls, readable(text))
-    return add(
+    return add_message(
         Draft(
             connection=connection.info,
-            recipient=contact_for(kind, address, test=connection.test),
+            recipient=get_or_create_contact(kind, address, test=connection.test),
             text=text,
             media=files,
             source_id=source_id,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from hub.core.vocabulary import Lane
 from hub.db.engine import db
 from hub.messaging.compose import outbox
-from hub.messaging.compose.content import template_of
+from hub.messaging.compose.content import read_template
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
@@ -33,10 +33,10 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
     if contact is None or body is None:
         return
     content = body.content
-    template = template_of(content)
+    template = read_template(content)
     if template is None:
         return
-    successor = outbox.add(
+    successor = outbox.add_message(
         outbox.Draft(
             connection=connection,
             recipient=contact.recipient,

@@ -36,7 +36,7 @@ from hub.shared import clock_check
 
 LINK_SECONDS = 900
 DELETED_AT_ONCE = 100
-LONGEST_URL = 2000  # characters
+MAX_URL_LENGTH = 2000  # characters
 NAME = re.compile(r"[^\w.() -]+")
 
 
@@ -52,12 +52,12 @@ class StoredFile:
 
 
 # ── Uploads ───────────────────────────────────────────────────────────────────────────────────────
-def largest_file() -> int:
+def max_file_size() -> int:
     """Return the size limit of a file in bytes."""
     return _settings().media_limit
 
 
-def type_of(name: str, declared: str) -> str:
+def guess_content_type(name: str, declared: str) -> str:
     """Return the declared content type of a file, or else the type of its name's extension."""
     content_type = declared.partition(";")[0].strip().lower()
     if content_type not in ("", "application/octet-stream"):
@@ -72,7 +72,7 @@ def store_file(
 
     Raises Refused for a file that is empty, too large, or of a type that no integration supports.
     """
-    content_type = type_of(name, declared)
+    content_type = guess_content_type(name, declared)
     name = _file_name(name)
     if not content:
         raise Refused("empty_file", "The file is empty.", field="file")
@@ -85,7 +85,7 @@ def store_file(
             field="file",
         )
     if len(content) > limit:
-        raise Refused("media_too_large", too_large(content_type, limit), field="file")
+        raise Refused("media_too_large", file_too_large_message(content_type, limit), field="file")
     return _store(name, content_type, content, source_id, test)
 
 
@@ -209,7 +209,7 @@ def check_files(cls: type[Integration], content_type: str, size: int, field: str
             field=field,
         )
     if size > limit:
-        raise Refused("media_too_large", too_large(content_type, limit), field=field)
+        raise Refused("media_too_large", file_too_large_message(content_type, limit), field=field)
 
 
 def size_limit(supported: Mapping[str, int], content_type: str) -> int:
@@ -220,7 +220,7 @@ def size_limit(supported: Mapping[str, int], content_type: str) -> int:
     return _own_limit(supported.get(content_type, 0), content_type)
 
 
-def too_large(content_type: str, limit: int) -> str:
+def file_too_large_message(content_type: str, limit: int) -> str:
     """Return the sentence for a file that is too large; `limit` in bytes."""
     return f"The file is larger than {limit / 1024 / 1024:.3g} MB, the limit for {content_type}."
 
@@ -235,7 +235,7 @@ def supported_types() -> dict[str, int]:
     return limits
 
 
-def reachable(settings: Config) -> frozenset[str]:
+def allowed_private_hosts(settings: Config) -> frozenset[str]:
     """Return the hosts that may be reached although private or plain HTTP.
 
     There are none, because providers cannot reach them; the demo may reach those of HUB_HTTP_ALLOW.
@@ -254,14 +254,14 @@ def _own_limit(provider_limit: int, content_type: str) -> int:
 def _checked_url(url: str) -> str:
     try:
         scheme = urlsplit(validate_url(url)).scheme
-        private = host_port(url) in reachable(_settings())
+        private = host_port(url) in allowed_private_hosts(_settings())
     except ValueError as problem:
         raise Refused("bad_media_url", str(problem), field="media_url") from None
     if scheme != "https" and not private:
         reason = "Send the https URL of the file."
         raise Refused("bad_media_url", reason, field="media_url")
-    if len(url) > LONGEST_URL:
-        reason = f"The URL is longer than {LONGEST_URL:,} characters."
+    if len(url) > MAX_URL_LENGTH:
+        reason = f"The URL is longer than {MAX_URL_LENGTH:,} characters."
         raise Refused("bad_media_url", reason, field="media_url")
     return url
 

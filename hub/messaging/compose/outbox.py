@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
-from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.compiled_sql import Statement, UnreadableRow, get_table
 from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
 from hub.db.store import transaction, wake, write
@@ -19,7 +19,7 @@ from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
-from hub.messaging.compose.content import content_of
+from hub.messaging.compose.content import read_content
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state.message_batch import messages as message_table
@@ -82,13 +82,13 @@ class StoredMessage:
     code: str
 
 
-def add(draft: Draft) -> StoredMessage:
+def add_message(draft: Draft) -> StoredMessage:
     """Store a message: queued, or suppressed with the code of the rule that blocks it."""
-    return add_all([draft])[0]
+    return add_messages([draft])[0]
 
 
 @transaction
-def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
+def add_messages(drafts: Sequence[Draft]) -> list[StoredMessage]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
     questions = [_policy_question(draft, moment) for draft in drafts]
@@ -103,10 +103,10 @@ def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
             facts.append(
-                message_fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"])
+                build_fact_row(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"])
             )
         elif row["code"]:
-            facts.append(message_fact(row["id"], 0, row["code"].replace("_", " "), None))
+            facts.append(build_fact_row(row["id"], 0, row["code"].replace("_", " "), None))
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
     write(FACTS, facts)
@@ -122,18 +122,18 @@ def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
 
 
 @transaction
-def replace(draft: Draft) -> None:
+def store_edit(draft: Draft) -> None:
     """Store an edit of a message. An earlier edit that still waits gets the new content instead."""
     waiting = select(Message).where(
         Message.edits_id == draft.edits_id, Message.status == Status.QUEUED
     )
     row = db.session.scalar(waiting.order_by(Message.id.desc()).limit(1).with_for_update())
     if row is None:
-        add(draft)
+        add_message(draft)
         return
     body = db.session.get_one(MessageBody, row.id.partition("_")[2])
     reply = {name: value for name, value in body.content.items() if name == "reply_to"}
-    body.content = reply | content_of(draft)
+    body.content = reply | read_content(draft)
     row.body_hmac = blind_index(index_key(), "body", draft.subject, draft.text)
     row.event_id = draft.event_id
     row.manual = row.manual or draft.manual
@@ -215,7 +215,7 @@ def _decide(draft: Draft, question: PolicyQuestion, policy: Policy) -> PolicyDec
 
 
 _MESSAGES, _BODIES, FACTS = (
-    Statement.insert(table) for table in (message_table, table_of(MessageBody), status_events)
+    Statement.insert(table) for table in (message_table, get_table(MessageBody), status_events)
 )
 
 
@@ -253,11 +253,11 @@ def _row(
         "changed_at": moment,
         "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
     }
-    sealed = keyring().seal_json(MESSAGE_CONTENT, message_id.partition("_")[2], content_of(draft))
+    sealed = keyring().seal_json(MESSAGE_CONTENT, message_id.partition("_")[2], read_content(draft))
     return row, {"owner_id": message_id, "content": sealed}
 
 
-def message_fact(
+def build_fact_row(
     message_id: str,
     attempt: int,
     word: str,

@@ -58,7 +58,8 @@ def save_mapping(
             " Choose another template, or fetch the templates again after approval."
         )
         raise Refused("not_approved", reason, field="template")
-    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
+    locale = normalize_locale(locale)
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", locale):
         raise Refused(
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )
@@ -78,15 +79,15 @@ def save_mapping(
         select(TemplateMapping).where(
             TemplateMapping.connection_id == connection_id,
             TemplateMapping.name == name,
-            TemplateMapping.locale == tag(locale),
+            TemplateMapping.locale == locale,
         )
     )
     if mapping is None:
-        mapping = TemplateMapping(connection_id=connection_id, name=name, locale=tag(locale))
+        mapping = TemplateMapping(connection_id=connection_id, name=name, locale=locale)
         db.session.add(mapping)
     mapping.provider_template_id = row.id
     mapping.variables = chosen
-    audit.record("template.mapped", row.id, row.name, template=name, locale=tag(locale))
+    audit.record("template.mapped", row.id, row.name, template=name, locale=locale)
 
 
 def find_mapping(mapping_id: str) -> TemplateMapping:
@@ -110,7 +111,7 @@ def remove_mapping(mapping_id: str) -> None:
     db.session.delete(mapping)
 
 
-def tag(locale: str) -> str:
+def normalize_locale(locale: str) -> str:
     """Return a locale in one form: `en_US` becomes `en-us`."""
     return locale.replace("_", "-").lower()
 
@@ -132,7 +133,7 @@ class MappedTemplate:
         }
         return FilledTemplate(self.external_id, filled)
 
-    def text_of(self, filled: FilledTemplate) -> str:
+    def render_text(self, filled: FilledTemplate) -> str:
         """Return the text of a filled template; its variables alone if its text is unknown."""
         if not self.text:
             return "".join(filled.variables.values())
@@ -157,7 +158,7 @@ def fill_mapped(
     by_locale = cached(("mapped", connection_id, name), lambda: _read_mappings(connection_id, name))
     for candidate in (*locale_fallbacks(locale), LAST_RESORT):
         if (mapped := by_locale.get(candidate)) is not None:
-            return fit_text(cls, values, mapped.fill, mapped.text_of, cls.max_template_length)
+            return fit_text(cls, values, mapped.fill, mapped.render_text, cls.max_template_length)
     return None
 
 
@@ -178,13 +179,13 @@ def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
         )
     )
     return {
-        locale: MappedTemplate(external, variables_of(chosen), text)
+        locale: MappedTemplate(external, read_variables(chosen), text)
         for locale, external, chosen, required, text in db.session.execute(query)
-        if fits(chosen, required)
+        if fills_all_variables(chosen, required)
     }
 
 
-def fits(chosen: str, required: str) -> bool:
+def fills_all_variables(chosen: str, required: str) -> bool:
     """Return whether a mapping fills exactly the variables of its template.
 
     Otherwise a sample value of the provider could reach a signer.
@@ -194,7 +195,7 @@ def fits(chosen: str, required: str) -> bool:
     return mapped is not None and expected is not None and mapped.keys() == expected.keys()
 
 
-def variables_of(stored: str) -> dict[str, str]:
+def read_variables(stored: str) -> dict[str, str]:
     """Return the variables of a template or a mapping, empty if the row is damaged."""
     return _parse_variables(stored) or {}
 

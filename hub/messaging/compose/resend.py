@@ -15,8 +15,8 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import FilledTemplate
 from hub.messaging.compose import media, provider_templates
-from hub.messaging.compose.content import buttons_of, card_of, template_of
-from hub.messaging.compose.outbox import ASKING, Draft, add, lock_message
+from hub.messaging.compose.content import read_buttons, read_card, read_template
+from hub.messaging.compose.outbox import ASKING, Draft, add_message, lock_message
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Event, Message, MessageBody, SigningRequest
 from hub.shared import audit
@@ -35,7 +35,7 @@ def resend(message_id: str) -> Message:
     _check_newest(message)
     content = _content(message)
     _check_limits(message, content)
-    successor = add(_copy(message, content))
+    successor = add_message(_copy(message, content))
     audit.record("message.resent", message.id, successor=successor.id)
     return db.session.get_one(Message, successor.id)
 
@@ -102,8 +102,8 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
         after_id=message.id,
         thread=message.thread,
         edits_id=message.edits_id,
-        card=card_of(content),
-        buttons=buttons_of(content),
+        card=read_card(content),
+        buttons=read_buttons(content),
         reply_to=content.get("reply_to", ""),
     )
 
@@ -131,7 +131,7 @@ def _current_template(connection: Connection, content: Mapping[str, Any]) -> Fil
     """Return the approved template that is mapped now to the text of a message, if any."""
     says = content.get("says")
     if not says:
-        return template_of(content)
+        return read_template(content)
     cls = integrations.get(connection.integration)
     return provider_templates.fill_mapped(
         connection.id, says["name"], says["locale"], says["values"], cls

@@ -33,7 +33,7 @@ class SentText:
         return text or str(content.get("text", ""))
 
 
-def sent_text_of(messages: Collection[Message]) -> dict[str, SentText]:
+def find_sent_texts(messages: Collection[Message]) -> dict[str, SentText]:
     """Return the sent template by message ID, without messages that were sent as free text."""
     rows = db.session.execute(
         select(Attempt.message_id, Attempt.template, ProviderTemplate.name, ProviderTemplate.text)

@@ -20,7 +20,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
 from hub.integrations.base import TemplateInfo
-from hub.messaging.compose.provider_templates import APPROVED, fits
+from hub.messaging.compose.provider_templates import APPROVED, fills_all_variables
 from hub.models import Connection, ProviderTemplate, TemplateMapping
 from hub.shared import audit, integration_instances
 
@@ -105,7 +105,8 @@ def unsendable_templates() -> list[tuple[ProviderTemplate, Connection]]:
     unsendable = {
         template.id: (template, connection)
         for template, connection, mapping in rows
-        if template.state != APPROVED or not fits(mapping.variables, template.variables)
+        if template.state != APPROVED
+        or not fills_all_variables(mapping.variables, template.variables)
     }
     return list(unsendable.values())
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import bindparam, select, update
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction
 from hub.db.types import now
 from hub.models import Contact, LinkedChat
 from hub.shared.address_keys import address_key, address_keys
 
-_chats_table = table_of(LinkedChat)
+_chats_table = get_table(LinkedChat)
 
 
 @transaction
@@ -39,7 +39,7 @@ def link_chat(
     db.session.flush()
 
 
-def chats_of(
+def find_chats(
     people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: Collection[str]
 ) -> dict[str, dict[str, str]]:
     """Return the chats of people: for each person, connection ID to the chat's address.

@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import BadTime, new_id, now
 from hub.lib import addresses, text, times
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.csv_files import (
     NO,
     YES,
@@ -28,7 +28,7 @@ from hub.messaging.contacts.csv_files import (
     csv_line,
     import_lines,
 )
-from hub.messaging.contacts.opt_out_files import source_id_of
+from hub.messaging.contacts.opt_out_files import find_source_id
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Contact, Source
 from hub.shared import audit
@@ -51,7 +51,7 @@ COLUMNS = (
     "kind",
     "app",
 )
-LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
+MAX_LENGTHS = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
             " or leave it empty for all."
         )
         raise Refused("no_such_channel", problem, field="channel")
-    for name, limit in LONGEST.items():
+    for name, limit in MAX_LENGTHS.items():
         if len(getattr(entry, name)) > limit:
             raise Refused("too_long", f"Use at most {limit:,} characters.", field=name)
     moment = now()
     at = moment if entry.at is None else times.past_time(entry.at, moment, field="at")
-    contact = contact_for(kind, address, test=test)
+    contact = get_or_create_contact(kind, address, test=test)
     row = Consent(
         id=new_id("cns"),
         contact_id=contact.id,
@@ -225,7 +225,7 @@ def import_consents(content: str | bytes, *, test: bool) -> ImportReport:
 def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     entry = _parse_entry(line)
     source = line["source"].strip().lower() or BY_IMPORT
-    source_id = source_id_of(line, apps)
+    source_id = find_source_id(line, apps)
     if source not in SOURCES:
         raise Refused(
             "no_such_source", f"Use one of {', '.join(SOURCES)}, or leave it empty.", field="source"

@@ -10,11 +10,11 @@ from sqlalchemy import or_, select
 
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Address
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import is_id, new_id, now
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.linked_contacts import linked_contacts
 from hub.models import Contact, ContactLink
 from hub.shared import audit
@@ -51,7 +51,9 @@ def link_provider_id(
     """Link a contact to the provider's ID that the same webhook states for the person, if any."""
     if external_id and external_id != address:
         link_contacts(
-            contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, callback_id
+            contact_id,
+            get_or_create_contact(Address.EXTERNAL, external_id, test=test).id,
+            callback_id,
         )
 
 
@@ -69,7 +71,7 @@ def unlink_contacts(link_id: str) -> None:
     audit.record("contact.unlinked", row.id, "two contacts")
 
 
-def links_of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
+def list_links(contact: Contact) -> list[tuple[ContactLink, Contact]]:
     """Return the active links of a contact, each with the other contact."""
     either = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
     rows = db.session.scalars(
@@ -86,13 +88,13 @@ def links_of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
     ]
 
 
-def keys_of_person(contact: Contact) -> tuple[bytes, ...]:
+def person_address_keys(contact: Contact) -> tuple[bytes, ...]:
     """Return the address keys whose opt-outs apply to a contact: its own and its links' keys."""
     others = linked_contacts([contact.id]).get(contact.id, [])
     return (*keys_of_contact(contact), *(other.address_key for other in others))
 
 
-_links = table_of(ContactLink)
+_links = get_table(ContactLink)
 _FIND = Statement(
     select(_links.c.id).where(
         _links.c.contact_id.in_(list_param("contacts")), _links.c.other_id.in_(list_param("others"))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from hub.core.errors import DecryptionError
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import CONTACT_NAME
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
@@ -18,7 +18,7 @@ from hub.messaging.contacts import merging
 from hub.models import Contact, Recipient
 from hub.shared.address_keys import address_keys
 
-contacts = table_of(Contact)
+contacts = get_table(Contact)
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,17 @@ class KnownAddress:
     time_zone: str = ""
 
 
-def contact_for(
+def get_or_create_contact(
     kind: str, address: str, *, test: bool, name: str = "", time_zone: str = ""
 ) -> Recipient:
     """Return the contact of an address; create it, or update its name and time zone."""
-    return contacts_for([KnownAddress(kind, address, name, time_zone)], test=test)[kind, address]
+    return get_or_create_contacts([KnownAddress(kind, address, name, time_zone)], test=test)[
+        kind, address
+    ]
 
 
 @transaction
-def contacts_for(
+def get_or_create_contacts(
     known_addresses: Collection[KnownAddress], *, test: bool
 ) -> dict[tuple[str, str], Recipient]:
     """Return the contacts of many addresses, by kind and address; create the missing ones."""

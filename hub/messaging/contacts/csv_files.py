@@ -27,7 +27,7 @@ Line = tuple[int, dict[str, str]]  # line number in the file, from 1; cells by c
 
 YES = ("yes", "true", "1", "y")
 NO = ("no", "false", "0", "n")
-MOST_LINES = 100_000
+MAX_LINES = 100_000
 AT_ONCE = 100  # lines per transaction, so that other writers get their turn
 DELIMITERS = ",;\t"
 MARKS = (
@@ -152,10 +152,10 @@ def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
     for number, cells in rows:
         if not any(cells):
             continue
-        if len(lines) == MOST_LINES:
+        if len(lines) == MAX_LINES:
             raise _bad_line(
                 number,
-                f"The file has more than {MOST_LINES:,} lines. Import it in parts.",
+                f"The file has more than {MAX_LINES:,} lines. Import it in parts.",
                 "too_many_lines",
             )
         if not columns.ignores_others and any(
@@ -171,7 +171,9 @@ def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
                 f"It has more cells than the first line, which has {len(names)}. Put cells"
                 f" that contain {delimiter!r} in quotes.",
             )
-        line = {name: _unguard(cell) for name, cell in zip(names, cells, strict=False) if name}
+        line = {
+            name: _unescape_formula(cell) for name, cell in zip(names, cells, strict=False) if name
+        }
         _check_quotes(number, line, names, delimiter, columns)
         lines.append((number, empty | line))
     return lines
@@ -328,7 +330,7 @@ def _looks_like_line(
     if not max(map(names.index, required)) < len(cells) <= len(names):
         return False
     try:
-        addresses.parse_typed(_unguard(cells[names.index("address")].strip(' "')))
+        addresses.parse_typed(_unescape_formula(cells[names.index("address")].strip(' "')))
     except Refused:
         return False
     return True
@@ -344,10 +346,10 @@ def csv_line(cells: Sequence[str]) -> str:
 
     An apostrophe before a possible formula makes it text; `read_csv` removes it again.
     """
-    return ",".join(_quote(_guard(cell)) for cell in cells) + "\r\n"
+    return ",".join(_quote(_escape_formula(cell)) for cell in cells) + "\r\n"
 
 
-def _guard(cell: str) -> str:
+def _escape_formula(cell: str) -> str:
     inner = _change_before_signs(cell, lambda separators: _SEPARATOR.sub(r"\1'", separators))
     return f"'{inner}" if _FORMULA.match(inner) else inner
 
@@ -370,6 +372,6 @@ def _quote(cell: str) -> str:
     return f'"{doubled}"' if _QUOTED.search(cell) else cell
 
 
-def _unguard(cell: str) -> str:
+def _unescape_formula(cell: str) -> str:
     inner = cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
     return _change_before_signs(inner, lambda separators: _GUARDED.sub(r"\1", separators))

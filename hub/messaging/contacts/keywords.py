@@ -73,8 +73,8 @@ POLITE = (
     "謝謝",
     "谢谢",
 )
-LONGEST = 40  # characters of a keyword
-LONGEST_TEXT = 10_000  # characters; no channel delivers longer texts
+MAX_LENGTH = 40  # characters of a keyword
+MAX_TEXT_LENGTH = 10_000  # characters; no channel delivers longer texts
 
 
 class Keyword(StrEnum):
@@ -104,14 +104,14 @@ def spellings(phrase: str) -> frozenset[str]:
     )
 
 
-def keyword_of(
+def recognize_keyword(
     text: str, stop: Collection[str] = (), start: Collection[str] = (), help_: Collection[str] = ()
 ) -> Keyword | None:
     """Return the request in a message, or None.
 
     `stop`, `start` and `help_` are the `spellings` of further phrases.
     """
-    if len(text) > LONGEST_TEXT:
+    if len(text) > MAX_TEXT_LENGTH:
         return None
     custom_phrases = {Keyword.HELP: help_, Keyword.START: start, Keyword.STOP: stop}
     for words in dict.fromkeys(
@@ -137,7 +137,7 @@ def _match_request(
     requests: set[Keyword] = set()
     position = 0
     while position < len(words):
-        for length in range(min(max(longest, _LONGEST_PHRASE), len(words) - position), 0, -1):
+        for length in range(min(max(longest, _MAX_PHRASE_WORDS), len(words) - position), 0, -1):
             phrase = " ".join(words[position : position + length])
             meaning = _request_of_phrase(phrase, custom_phrases)
             if meaning is not None:
@@ -261,4 +261,4 @@ _REQUEST_BY_FORM = {
     )
     for form in _all_spellings(phrases)
 }
-_LONGEST_PHRASE = max(phrase.count(" ") + 1 for phrase in _POLITE_FORMS | _REQUEST_BY_FORM.keys())
+_MAX_PHRASE_WORDS = max(phrase.count(" ") + 1 for phrase in _POLITE_FORMS | _REQUEST_BY_FORM.keys())

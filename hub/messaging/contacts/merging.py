@@ -135,8 +135,8 @@ def _move_references(before: str, after: str) -> None:
 
 
 def _merge_conversations(before: str, after: str) -> None:
-    targets = {row.connection_id: row for row in _rows_of(Conversation, after)}
-    for row in _rows_of(Conversation, before):
+    targets = {row.connection_id: row for row in _contact_rows(Conversation, after)}
+    for row in _contact_rows(Conversation, before):
         if same := targets.get(row.connection_id):
             same.last_id, same.last_at = max(
                 (same.last_at, same.last_id), (row.last_at, row.last_id)
@@ -147,8 +147,8 @@ def _merge_conversations(before: str, after: str) -> None:
 
 
 def _merge_windows(before: str, after: str) -> None:
-    targets = {row.sender: row for row in _rows_of(SessionWindow, after)}
-    for row in _rows_of(SessionWindow, before):
+    targets = {row.sender: row for row in _contact_rows(SessionWindow, after)}
+    for row in _contact_rows(SessionWindow, before):
         if same := targets.get(row.sender):
             if row.opened_at > same.opened_at:
                 same.opened_at = row.opened_at
@@ -158,21 +158,21 @@ def _merge_windows(before: str, after: str) -> None:
 
 
 def _merge_paces(before: str, after: str) -> None:
-    targets = {row.name: row for row in _rows_of(RecipientPace, after)}
-    for row in _rows_of(RecipientPace, before):
+    targets = {row.name: row for row in _contact_rows(RecipientPace, after)}
+    for row in _contact_rows(RecipientPace, before):
         if same := targets.get(row.name):
             same.next_at = max(same.next_at, row.next_at)
             db.session.delete(row)
     db.session.flush()
 
 
-def _rows_of(model: Any, contact_id: str) -> Sequence[Any]:
+def _contact_rows(model: Any, contact_id: str) -> Sequence[Any]:
     return db.session.scalars(select(model).where(model.contact_id == contact_id)).all()
 
 
 def _merge_destinations(before: str, after: str) -> None:
-    targets = {row.connection_id: row for row in _rows_of(PausedDestination, after)}
-    for row in _rows_of(PausedDestination, before):
+    targets = {row.connection_id: row for row in _contact_rows(PausedDestination, after)}
+    for row in _contact_rows(PausedDestination, before):
         if same := targets.get(row.connection_id):
             if row.reopened_at is None:
                 same.code = row.code

@@ -29,7 +29,7 @@ from hub.messaging.contacts.suppressions import (
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Source, Suppression
 
-LONGEST_NAME = 200  # characters of a sender or a code
+MAX_NAME_LENGTH = 200  # characters of a sender or a code
 COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
 
 
@@ -73,8 +73,8 @@ def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> b
     since = line["since"].strip()
     reason = line["reason"].strip().lower()
     for name in ("sender", "code"):
-        if len(line[name]) > LONGEST_NAME:
-            raise Refused("too_long", f"Use at most {LONGEST_NAME} characters.", field=name)
+        if len(line[name]) > MAX_NAME_LENGTH:
+            raise Refused("too_long", f"Use at most {MAX_NAME_LENGTH} characters.", field=name)
     _, is_new = store_opt_out(
         address,
         line["channel"].strip().lower(),
@@ -83,7 +83,7 @@ def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> b
         reason if reason in REASONS else BY_IMPORT,
         sender=sender,
         code=line["code"].strip(),
-        source_id=source_id_of(line, apps),
+        source_id=find_source_id(line, apps),
         since=(
             times.past_time(times.parse(since, field="since"), now(), field="since")
             if since
@@ -93,7 +93,7 @@ def _import_line(line: dict[str, str], apps: Mapping[str, str], test: bool) -> b
     return is_new
 
 
-def source_id_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
+def find_source_id(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
     """Return the ID of the source whose slug a line names, or None for all sources.
 
     Raises Refused.

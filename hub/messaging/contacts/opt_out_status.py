@@ -81,7 +81,7 @@ def _find_opt_outs(
         OptOut(row.channel, row.reason, row.code, row.since, owners.get(row.address_key, ""))
         for row in db.session.scalars(query)
     ]
-    ids = linked_contacts.with_linked([contact.id for contact in people], links)
+    ids = linked_contacts.add_linked_ids([contact.id for contact in people], links)
     opt_outs += _objections(ids, source_id)
     return sorted(opt_outs, key=lambda opt_out: opt_out.since)
 

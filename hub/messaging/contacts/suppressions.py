@@ -18,7 +18,7 @@ from hub.db.store import transaction
 from hub.db.types import is_id, now
 from hub.lib import addresses, text
 from hub.messaging.contacts import contact_links, merging
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy import linked_contacts, opt_outs, policy
 from hub.models import Contact, Message, Suppression
 from hub.shared import audit
@@ -27,7 +27,7 @@ from hub.shared.address_keys import address_keys, keys_of_contact
 BY_ADMIN = "admin"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
-LONGEST_REASON = 500  # characters
+MAX_REASON_LENGTH = 500  # characters
 REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", "keyword")
 
 
@@ -118,11 +118,13 @@ def store_opt_out(
             " leave it empty for all."
         )
         raise Refused("no_such_channel", problem, field="channel")
-    if len(explanation) > LONGEST_REASON:
+    if len(explanation) > MAX_REASON_LENGTH:
         raise Refused(
-            "why_too_long", f"Enter a reason of at most {LONGEST_REASON} characters.", field="why"
+            "why_too_long",
+            f"Enter a reason of at most {MAX_REASON_LENGTH} characters.",
+            field="why",
         )
-    contact = contact_for(*address, test=test)
+    contact = get_or_create_contact(*address, test=test)
     return _store_suppression(
         contact.address_key, channel, sender, test, reason, explanation=explanation, **details
     )
@@ -195,9 +197,11 @@ def lift_opt_out(
             "Enter the reason, for example: the person asked to receive messages again.",
             field="why",
         )
-    if len(reason) > LONGEST_REASON:
+    if len(reason) > MAX_REASON_LENGTH:
         raise Refused(
-            "why_too_long", f"Enter a reason of at most {LONGEST_REASON} characters.", field="why"
+            "why_too_long",
+            f"Enter a reason of at most {MAX_REASON_LENGTH} characters.",
+            field="why",
         )
     row.lifted_at = now()
     row.lift_reason = reason.strip()
@@ -227,7 +231,7 @@ def lift_opt_outs_of_message(message_id: str) -> None:
 def find_blocking_opt_out(message: Message) -> Suppression | None:
     """Return an opt-out that would block a message like this one now, or None."""
     return opt_outs.find_opt_out(
-        contact_links.keys_of_person(message.contact),
+        contact_links.person_address_keys(message.contact),
         message.channel,
         policy.sender_key(message.connection.info),
         test=message.test,

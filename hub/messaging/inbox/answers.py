@@ -11,12 +11,12 @@ from sqlalchemy import bindparam, or_, select
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement
 from hub.db.store import list_param, read
-from hub.db.types import id_at
+from hub.db.types import first_id_at
 from hub.models import Attempt, Connection, ConnectionInfo, Message
 
 
 @dataclass(frozen=True)
-class Answered:
+class OriginalMessage:
     """The message that is answered, if known, and its source.
 
     A received message without a source is shown to admins only.
@@ -27,13 +27,13 @@ class Answered:
     source_id: str | None = None
 
 
-def find_answered(
+def find_original_message(
     name: str,
     receiver: ConnectionInfo,
     connection_ids: Collection[str],
     contact_id: str | None,
     at: datetime,
-) -> Answered:
+) -> OriginalMessage:
     """Find the message that a received message answers, by its provider ID `name`, if given.
 
     Otherwise only the source is found: the last one that sent the contact a message from the
@@ -41,12 +41,12 @@ def find_answered(
     """
     rows = read(_ANSWERED, connections=list(connection_ids), name=name) if name else []
     if rows:
-        return Answered(*rows[0])
+        return OriginalMessage(*rows[0])
     if contact_id is None:
-        return Answered()
+        return OriginalMessage()
     sender = {"channel": receiver.channel, "sender": receiver.sender, "connection": receiver.id}
-    sources = read(_LAST_SOURCE, contact=contact_id, before=id_at("msg", at), **sender)
-    return Answered(source_id=sources[0][0] if sources else None)
+    sources = read(_LAST_SOURCE, contact=contact_id, before=first_id_at("msg", at), **sender)
+    return OriginalMessage(source_id=sources[0][0] if sources else None)
 
 
 _ANSWERED = Statement(

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.integrations.base import ChatPermission
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.suppressions import BY_PROVIDER
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
@@ -36,7 +36,7 @@ def apply_membership(change: ChatPermission, origin: Origin, at: datetime) -> bo
     receiver = next(iter(read_connections(origin.connection_ids)), None)
     if receiver is None:
         return False
-    contact = contact_for(change.kind, change.address, test=receiver.test)
+    contact = get_or_create_contact(change.kind, change.address, test=receiver.test)
     if change.team or change.address == receiver.destination:
         _change_destination(receiver, contact.id, change, at)
         return True

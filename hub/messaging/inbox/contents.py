@@ -8,7 +8,7 @@ from typing import Any
 from hub.core.vocabulary import ContentKind
 
 Fields = Mapping[str, Any]
-MOST_PARTS = 20  # answers of a form, or options of a poll, in one description
+MAX_PARTS = 20  # answers of a form, or options of a poll, in one description
 
 
 def describe_content(content: Fields) -> str:
@@ -87,8 +87,8 @@ def _describe_other(content: Fields) -> str:
 
 
 def _join_parts(parts: list[str]) -> str:
-    more = len(parts) - MOST_PARTS
-    return ", ".join(map(str, parts[:MOST_PARTS])) + (f" and {more} more" if more > 0 else "")
+    more = len(parts) - MAX_PARTS
+    return ", ".join(map(str, parts[:MAX_PARTS])) + (f" and {more} more" if more > 0 else "")
 
 
 UNKNOWN = "Signpost cannot show this kind of message"

@@ -210,13 +210,13 @@ def send_reply(conversation_id: str, text: str) -> str:
             "The 24-hour window is closed, so free text is not allowed. You can reply"
             " when this person writes again.",
         )
-    message = outbox.add(
+    message = outbox.add_message(
         outbox.Draft(
             connection=connection.info,
             recipient=talk.contact.recipient,
             text=reply,
             manual=True,
-            source_id=_source_of(talk),
+            source_id=_find_source(talk),
         )
     )
     mark_read(conversation_id)
@@ -229,11 +229,11 @@ def find_opt_out(talk: ConversationSummary) -> OptOut | None:
     if talk.contact is None:
         return None
     return opt_out_status.opt_out_of_recipient(
-        talk.contact, talk.connection, source_id=_source_of(talk)
+        talk.contact, talk.connection, source_id=_find_source(talk)
     )
 
 
-def _source_of(talk: ConversationSummary) -> str | None:
+def _find_source(talk: ConversationSummary) -> str | None:
     """Return the source of the last received message, which a reply belongs to as well."""
     last_received = db.session.get(InboundMessage, talk.row.last_id)
     return last_received.source_id if last_received else None

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 from hub import integrations
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Address
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read, transaction, write
@@ -19,9 +19,9 @@ from hub.db.types import keyring, new_id
 from hub.integrations import base
 from hub.lib.crypto import digest
 from hub.messaging.contacts import contact_links
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import opt_out
-from hub.messaging.inbox.answers import Answered, find_answered
+from hub.messaging.inbox.answers import OriginalMessage, find_original_message
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
@@ -36,7 +36,7 @@ from hub.models import (
     Recipient,
 )
 
-LONGEST_NAME = 200  # characters of a provider's message ID
+MAX_NAME_LENGTH = 200  # characters of a provider's message ID
 
 
 @transaction
@@ -56,19 +56,21 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     contact = _find_sender(inbound, receiver)
     keyword, is_answered = opt_out.keyword_meaning(inbound) if contact else (None, False)
     contact_id = contact.id if contact else None
-    answered = find_answered(inbound.in_reply_to, receiver, origin.connection_ids, contact_id, at)
+    answered = find_original_message(
+        inbound.in_reply_to, receiver, origin.connection_ids, contact_id, at
+    )
     row = {
         "connection_id": receiver.id,
         "contact_id": contact_id,
         "source_id": answered.source_id,
         "callback_id": origin.callback_id,
         "provider_id": name,
-        "kind": _kind_of(inbound),
+        "kind": _content_kind(inbound),
         "keyword": keyword or "",
         "at": at,
         "read_at": None,
     }
-    row_id = _store_message(row, _content_of(inbound))
+    row_id = _store_message(row, _build_content(inbound))
     _update_conversation(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact:
@@ -107,7 +109,7 @@ def _provider_name(inbound: base.Inbound, origin: Origin) -> str:
     A long ID is replaced by its hash, because an index of PostgreSQL accepts no long text.
     """
     name = inbound.provider_id or origin.callback_id or ""
-    return name if len(name) <= LONGEST_NAME else digest(name).hex()
+    return name if len(name) <= MAX_NAME_LENGTH else digest(name).hex()
 
 
 def _find_sender(inbound: base.Inbound, receiver: ConnectionInfo) -> Recipient | None:
@@ -118,13 +120,13 @@ def _find_sender(inbound: base.Inbound, receiver: ConnectionInfo) -> Recipient |
     if inbound.address.strip():
         # for other kinds of addresses the signing app has the better name
         name = inbound.name if inbound.kind == Address.EXTERNAL else ""
-        return contact_for(inbound.kind, inbound.address, test=receiver.test, name=name)
+        return get_or_create_contact(inbound.kind, inbound.address, test=receiver.test, name=name)
     if not (inbound.text or inbound.media or inbound.contents or inbound.button):
         raise Refused("empty_message", "This message has no sender and no content.")
     return None
 
 
-def _kind_of(inbound: base.Inbound) -> str:
+def _content_kind(inbound: base.Inbound) -> str:
     if inbound.button:
         return "button"
     if inbound.media:
@@ -132,7 +134,7 @@ def _kind_of(inbound: base.Inbound) -> str:
     return inbound.contents[0].kind.value if inbound.contents else "text"
 
 
-def _content_of(inbound: base.Inbound) -> dict[str, Any]:
+def _build_content(inbound: base.Inbound) -> dict[str, Any]:
     """Return the content of a message, as its body and its platform event store it."""
     return {
         "text": inbound.text,
@@ -231,7 +233,7 @@ def _record_event(
     inbound: base.Inbound,
     prefix: str,
     receiver: ConnectionInfo,
-    answered: Answered,
+    answered: OriginalMessage,
     row_id: str,
     at: datetime,
 ) -> None:
@@ -242,7 +244,7 @@ def _record_event(
         "connection": receiver.id,
         "test": receiver.test,
         "from": inbound.address,
-        **_content_of(inbound),
+        **_build_content(inbound),
         "provider_id": inbound.provider_id,
     }
     write(
@@ -262,8 +264,8 @@ def _record_event(
     )
 
 
-_messages = table_of(InboundMessage)
-_conversations = table_of(Conversation)
+_messages = get_table(InboundMessage)
+_conversations = get_table(Conversation)
 _FIND_MESSAGE = Statement(
     select(_messages.c.id).where(
         _messages.c.connection_id.in_(list_param("connections")),
@@ -271,7 +273,7 @@ _FIND_MESSAGE = Statement(
     )
 )
 _ADD_MESSAGE = Statement.insert(_messages)
-_ADD_BODY = Statement.insert(table_of(MessageBody))
+_ADD_BODY = Statement.insert(get_table(MessageBody))
 _ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 _FIND_CONVERSATION = Statement(
     select(_conversations.c.id, _conversations.c.last_at)

@@ -14,12 +14,12 @@ from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.db.store import cached, transaction
-from hub.db.types import id_at, new_id, now
+from hub.db.types import first_id_at, new_id, now
 from hub.integrations.base import Inbound
-from hub.messaging.compose.outbox import Draft, add
+from hub.messaging.compose.outbox import Draft, add_message
 from hub.messaging.contacts import contact_links
-from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.keywords import LONGEST, Keyword, keyword_of, spellings
+from hub.messaging.contacts.contacts import get_or_create_contact
+from hub.messaging.contacts.keywords import MAX_LENGTH, Keyword, recognize_keyword, spellings
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
@@ -31,7 +31,7 @@ BY_KEYWORD = "keyword"  # the reason of suppressions that a keyword adds and lif
 # the code of a suppression by a keyword sent to an account that no connection uses
 UNASSIGNED_CODE = "keyword_elsewhere"
 CONFIRMATION = "You have opted out. Reply START to opt in again."
-MOST_HELP = 3
+MAX_HELP_REPLIES = 3
 HELP_PERIOD = timedelta(hours=1)  # in which a contact gets MOST_HELP replies from a connection
 SETTING = "opt_out"
 BY_LINK = "link"  # the evidence of a consent: the contact opened a chat by its link
@@ -63,7 +63,7 @@ def stored_rules() -> KeywordRules:
     try:
         return KeywordRules(**row.value) if row else KeywordRules()
     except (DecryptionError, TypeError) as problem:
-        unreadable_rows.note_row_once(Setting.__tablename__, SETTING, problem)
+        unreadable_rows.record_unreadable_row_once(Setting.__tablename__, SETTING, problem)
         return KeywordRules(everywhere=True, damaged=True)
 
 
@@ -92,8 +92,8 @@ def _check_word(word: str, name: str, seen: dict[str, str]) -> None:
 
     `seen`: the spellings of earlier words, with the fields they belong to.
     """
-    if len(word) > LONGEST:
-        reason = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
+    if len(word) > MAX_LENGTH:
+        reason = f"{word[:20]}… is too long for a keyword. Use at most {MAX_LENGTH} characters."
         raise Refused("too_long", reason, field=name)
     if not spellings(word):
         raise Refused("no_letters", f"{word} has no letter or digit. Enter a word.", field=name)
@@ -113,7 +113,7 @@ def keyword_meaning(inbound: Inbound) -> tuple[Keyword | None, bool]:
         return Keyword(inbound.keyword), True
     rules = keyword_rules()
     keywords = map(_all_spellings, (rules.stop, rules.start, rules.help))
-    return keyword_of(inbound.text, *keywords), False
+    return recognize_keyword(inbound.text, *keywords), False
 
 
 @transaction
@@ -245,7 +245,7 @@ def process_unassigned_keyword(
     keyword, _ = keyword_meaning(inbound)
     if keyword not in (Keyword.STOP, Keyword.START):
         return
-    contact = contact_for(inbound.kind, inbound.address, test=False)
+    contact = get_or_create_contact(inbound.kind, inbound.address, test=False)
     contact_links.link_provider_id(
         contact.id, inbound.address, inbound.external_id, callback_id, test=False
     )
@@ -325,14 +325,14 @@ def _has_enough_help(receiver: ConnectionInfo, contact: Recipient) -> bool:
         ReceivedMessage.contact_id == contact.id,
         ReceivedMessage.connection_id == receiver.id,
         ReceivedMessage.keyword == Keyword.HELP.value,
-        ReceivedMessage.id > id_at("inb", now() - HELP_PERIOD),
+        ReceivedMessage.id > first_id_at("inb", now() - HELP_PERIOD),
     )
-    return len(db.session.scalars(requests.limit(MOST_HELP + 1)).all()) > MOST_HELP
+    return len(db.session.scalars(requests.limit(MAX_HELP_REPLIES + 1)).all()) > MAX_HELP_REPLIES
 
 
 def _reply(receiver: ConnectionInfo, contact: Recipient, text: str) -> None:
     """Reply over the same connection, even if the contact is opted out."""
-    add(Draft(connection=receiver, recipient=contact, text=text, exempt=True))
+    add_message(Draft(connection=receiver, recipient=contact, text=text, exempt=True))
 
 
 def help_text(connection_id: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, union_all
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param, read
 from hub.models import Contact, ContactLink
 
@@ -34,14 +34,14 @@ def linked_contacts(contact_ids: Collection[str]) -> dict[str, list[Linked]]:
     return links
 
 
-def with_linked(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[str]:
+def add_linked_ids(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[str]:
     """Return the IDs of these contacts and of those that they are linked to."""
     own_ids = set(ids)
     return own_ids | {other.id for contact_id in own_ids for other in links.get(contact_id, ())}
 
 
-_links = table_of(ContactLink)
-_contacts = table_of(Contact)
+_links = get_table(ContactLink)
+_contacts = get_table(Contact)
 _CONTACT_IDS = list_param("contacts")
 _BOTH_WAYS = union_all(
     select(_links.c.contact_id.label("contact"), _links.c.other_id.label("other")).where(

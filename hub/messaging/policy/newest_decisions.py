@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import bindparam, or_, select
 
 from hub.core.vocabulary import Channel
-from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.compiled_sql import Statement, UnreadableRow, get_table
 from hub.db.store import list_param, read
 from hub.models import Consent, Source
 
@@ -95,8 +95,8 @@ def newest_decisions(
 
 
 _CHANNELS = frozenset(("", *(channel.value for channel in Channel)))
-_consents = table_of(Consent)
-_sources = table_of(Source)
+_consents = get_table(Consent)
+_sources = get_table(Source)
 _CONSENTS = Statement(
     select(
         *_consents.c["contact_id", "id", "given", "at", "source_id"],

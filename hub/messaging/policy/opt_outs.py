@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 
 from hub.core.vocabulary import Channel
-from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.compiled_sql import Statement, UnreadableRow, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read
 from hub.db.types import FIRST_TIME, LAST_TIME, is_id
@@ -57,7 +57,7 @@ def active_opt_outs(
     return query.where(or_(Suppression.source_id.is_(None), own, Source.applies_to_all))
 
 
-def opt_outs_of(
+def find_opt_outs(
     address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
 ) -> dict[bytes, dict[str | None, str]]:
     """Return the code of the opt-out of each address, by source; None applies to every source.
@@ -93,8 +93,8 @@ def _check_opt_out(**values: Any) -> None:
 
 
 _CHANNELS = frozenset(channel.value for channel in Channel)
-_table = table_of(Suppression)
-_sources = table_of(Source)
+_table = get_table(Suppression)
+_sources = get_table(Source)
 _ACTIVE = Statement(
     select(
         *_table.c["address_key", "code", "reason", "source_id"],

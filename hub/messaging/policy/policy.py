@@ -18,10 +18,10 @@ from sqlalchemy import and_, bindparam, not_, select
 from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Channel, Status
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.integrations.base import Integration
 from hub.lib.text import segments
 from hub.messaging.policy import (
@@ -37,7 +37,7 @@ from hub.messaging.policy.newest_decisions import (
     entries_for_source,
     newest_decisions,
 )
-from hub.messaging.policy.opt_outs import opt_outs_of
+from hub.messaging.policy.opt_outs import find_opt_outs
 from hub.messaging.policy.rules import Rules
 from hub.models import Attempt, Connection, ConnectionInfo, Message, Recipient
 
@@ -45,7 +45,7 @@ QUIET = "quiet_hours"  # the code of messages that wait for the end, or that wou
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 # the longest time from storing a message until its last try begins
-LONGEST_LIFE = timedelta(days=2)
+MAX_LIFETIME = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class Policy:
         With `planning`, queued messages count as sent.
         """
         self._moment = now()
-        cls = _integration_of(connection)
+        cls = _get_integration(connection)
         self.connection_id = connection.id
-        self.rules = rules_of(connection)
+        self.rules = get_rules(connection)
         self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(cls and cls.counts_segments)
         contact_ids = {question.recipient.id for question in questions}
@@ -108,9 +108,9 @@ class Policy:
             other.address_key for others in links.values() for other in others
         }
         sender = sender_key(connection)
-        self._opt_outs = opt_outs_of(keys, connection.channel, sender, test=connection.test)
+        self._opt_outs = find_opt_outs(keys, connection.channel, sender, test=connection.test)
         self._decisions = newest_decisions(
-            linked_contacts.with_linked(contact_ids, links), connection.channel
+            linked_contacts.add_linked_ids(contact_ids, links), connection.channel
         )
         self._open_windows = (
             session_windows.closing_times(sender, contact_ids, links).keys()
@@ -123,7 +123,7 @@ class Policy:
             replaced = {question.instead_of for question in questions}
             self._count_earlier(contact_ids, replaced, planning=planning)
         self._stored_spending = self._spending = (
-            spending.spending_of(connection.id, self._moment)
+            spending.read_spending(connection.id, self._moment)
             if self.rules.has_prices
             else spending.Spending()
         )
@@ -267,7 +267,7 @@ class Policy:
         self, contact_ids: Collection[str], replaced: Collection[str | None], *, planning: bool
     ) -> None:
         """Count the messages to contacts in the last hour and day, except those to replace."""
-        oldest = id_at("msg", self._moment - DAY - LONGEST_LIFE)
+        oldest = first_id_at("msg", self._moment - DAY - MAX_LIFETIME)
         for message_id, contact_id, status, started_at in read(
             _SENT, contacts=list(contact_ids), connection=self.connection_id, oldest=oldest
         ):
@@ -279,13 +279,13 @@ class Policy:
             self._sent_in_day[contact_id] += at > self._moment - DAY
 
 
-def rules_of(connection: ConnectionInfo) -> Rules:
+def get_rules(connection: ConnectionInfo) -> Rules:
     """Return the sending rules of a connection."""
-    cls = _integration_of(connection)
+    cls = _get_integration(connection)
     return rules.rules_of_connection(connection.rules, bool(cls and cls.consent_required))
 
 
-def _integration_of(connection: ConnectionInfo) -> type[Integration] | None:
+def _get_integration(connection: ConnectionInfo) -> type[Integration] | None:
     try:
         return integrations.get(connection.integration)
     except NotFound:  # no longer installed; the claim of a message reports it
@@ -315,8 +315,8 @@ def _capped_connections() -> frozenset[str]:
     )
 
 
-_messages = table_of(Message)
-_attempts = table_of(Attempt)
+_messages = get_table(Message)
+_attempts = get_table(Attempt)
 _COUNTED_STATUSES = [
     status.value
     for status in (

@@ -74,6 +74,6 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def parse_clock(text: str) -> str:
+def parse_time_of_day(text: str) -> str:
     """Parse a time of day, and return it as HH:MM. Raises ValueError."""
     return time.fromisoformat(text.strip()).strftime("%H:%M")

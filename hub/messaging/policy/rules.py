@@ -15,11 +15,11 @@ from hub.lib import phones
 from hub.messaging.policy.quiet_hours import QuietHours
 
 OTHERS = ""  # the key in a table of prices for all countries that it does not list
-MOST_PER_HOUR = 10_000
-MOST_PER_DAY = 100_000
-MOST_DAYS = 3650
-HIGHEST_PRICE = Decimal(100)
-HIGHEST_AMOUNT = Decimal(10_000_000)
+MAX_PER_HOUR = 10_000
+MAX_PER_DAY = 100_000
+MAX_CONSENT_DAYS = 3650
+MAX_PRICE = Decimal(100)
+MAX_AMOUNT = Decimal(10_000_000)
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -111,9 +111,9 @@ def _parse_rules(stored: str) -> Rules:
 def validate_rules(rules: Rules) -> Rules:
     """Return the rules if they are valid together. Raises Refused that names the field."""
     for name, limit in (
-        ("consent_days", MOST_DAYS),
-        ("per_hour", MOST_PER_HOUR),
-        ("per_day", MOST_PER_DAY),
+        ("consent_days", MAX_CONSENT_DAYS),
+        ("per_hour", MAX_PER_HOUR),
+        ("per_day", MAX_PER_DAY),
     ):
         if not 0 <= getattr(rules, name) <= limit:
             raise Refused(
@@ -175,11 +175,11 @@ def parse_prices(text: str) -> dict[str, Decimal]:
         )
         if key in prices:
             raise Refused("twice", f"{name.strip()} is in two lines. Keep one.", field="prices")
-        prices[key] = parse_amount(price, "prices", HIGHEST_PRICE)
+        prices[key] = parse_amount(price, "prices", MAX_PRICE)
     return prices
 
 
-def parse_amount(text: str, name: str, limit: Decimal = HIGHEST_AMOUNT) -> Decimal:
+def parse_amount(text: str, name: str, limit: Decimal = MAX_AMOUNT) -> Decimal:
     """Parse an amount of money. Raises Refused that names the field `name`."""
     try:
         amount = Decimal(text.strip() or "0")

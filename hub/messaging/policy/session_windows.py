@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
 
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
 from hub.messaging.policy import linked_contacts
@@ -17,7 +17,7 @@ from hub.models import SessionWindow
 # the code of a message that cannot be sent as free text, and has no approved template
 WINDOW_CLOSED = "window_closed"
 
-_table = table_of(SessionWindow)
+_table = get_table(SessionWindow)
 
 
 @transaction
@@ -59,7 +59,7 @@ def closing_times(
     if not contact_ids:
         return {}
     links = linked_contacts.linked_contacts(contact_ids) if links is None else links
-    people = linked_contacts.with_linked(contact_ids, links)
+    people = linked_contacts.add_linked_ids(contact_ids, links)
     rows = read(_FIND, sender=sender, contacts=list(people))
     moment = now()
     still_open = {contact_id: closes_at for contact_id, closes_at in rows if closes_at > moment}

@@ -10,7 +10,7 @@ from decimal import Decimal
 import structlog
 from sqlalchemy import bindparam, select, update
 
-from hub.db.compiled_sql import Row, Statement, table_of
+from hub.db.compiled_sql import Row, Statement, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read, read_to_change, write
 from hub.db.types import now
@@ -46,7 +46,7 @@ class Spending:
         return max(self.shares(limits))
 
 
-def spending_of(connection_id: str, moment: datetime) -> Spending:
+def read_spending(connection_id: str, moment: datetime) -> Spending:
     """Return the spending of a connection on the day and in the month of a moment."""
     return _sum_days(read(_SPENT, id=connection_id, **_month_to(moment)), moment)
 
@@ -122,7 +122,7 @@ def correct_prices(messages: Sequence[PricedMessage]) -> None:
     connection_ids = {message.connection_id for message in messages}
     stored_rules: dict[str, str] = dict(read(_RULES, ids=list(connection_ids)))
     moment = now()
-    before = {connection_id: spending_of(connection_id, moment) for connection_id in stored_rules}
+    before = {connection_id: read_spending(connection_id, moment) for connection_id in stored_rules}
     for message in sorted(
         messages, key=lambda message: (message.connection_id, message.message_id)
     ):
@@ -159,10 +159,10 @@ def release_estimates(message_ids: Sequence[str]) -> None:
     write(_RELEASE, [{"key": message_id, "nothing": NOTHING} for message_id, _, _ in rows])
 
 
-_table = table_of(Usage)
-_attempts = table_of(Attempt)
-_connections = table_of(Connection)
-_messages = table_of(Message)
+_table = get_table(Usage)
+_attempts = get_table(Attempt)
+_connections = get_table(Connection)
+_messages = get_table(Message)
 _ESTIMATED = Statement(
     select(_messages.c.id, _messages.c.connection_id, _messages.c.estimate).where(
         _messages.c.id.in_(list_param("ids")),

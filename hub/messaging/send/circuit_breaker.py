@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 from hub.messaging.send.rate_limit import RateState
 
-OPENS_AT = 5  # outages in a row
+FAILURE_THRESHOLD = 5  # outages in a row
 FIRST_PAUSE = 5.0
-LONGEST_PAUSE = 300.0  # seconds before a probe: doubled each time, with jitter
+MAX_PAUSE = 300.0  # seconds before a probe: doubled each time, with jitter
 # the maximum duration of a call; after that, another worker may probe
 PROBE = timedelta(seconds=60)
 # concurrent calls after an outage until the first response, so that few outcomes are unknown
-CAUTIOUS = 8
+HALF_OPEN_CONCURRENCY = 8
 
 
 def record_failure(state: RateState, epoch: int, reason: str, moment: datetime) -> bool:
@@ -30,12 +30,12 @@ def record_failure(state: RateState, epoch: int, reason: str, moment: datetime) 
         return False
     state.failures = state.failures + 1
     state.reason = reason
-    if state.opened_at is None and state.failures < OPENS_AT:
+    if state.opened_at is None and state.failures < FAILURE_THRESHOLD:
         return False
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads the probes, protects nothing
-    pause = min(FIRST_PAUSE * 2 ** min(state.pauses, 16), LONGEST_PAUSE) * jitter
+    pause = min(FIRST_PAUSE * 2 ** min(state.pauses, 16), MAX_PAUSE) * jitter
     state.ready_at = state.bulk_ready_at = None  # a new time for the probe
-    state.rest(max(moment + timedelta(seconds=pause), state.paused_until or moment))
+    state.postpone_claims(max(moment + timedelta(seconds=pause), state.paused_until or moment))
     state.pauses += 1
     if state.opened_at is not None:
         return False
@@ -44,7 +44,7 @@ def record_failure(state: RateState, epoch: int, reason: str, moment: datetime) 
     return True
 
 
-def record_answer(state: RateState, epoch: int) -> bool:
+def record_response(state: RateState, epoch: int) -> bool:
     """Record any response of the provider. Returns True if it closes the circuit."""
     if state.opened_at is None:
         state.failures = state.pauses = 0
@@ -53,6 +53,6 @@ def record_answer(state: RateState, epoch: int) -> bool:
         return False
     # the next outage opens it again, for longer; a second response resets the count
     state.opened_at = None
-    state.failures = OPENS_AT - 1
+    state.failures = FAILURE_THRESHOLD - 1
     state.ready_at = state.bulk_ready_at = state.paused_until
     return True

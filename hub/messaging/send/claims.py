@@ -27,8 +27,8 @@ from hub.messaging.policy.policy import (
     Policy,
     PolicyDecision,
     PolicyQuestion,
+    get_rules,
     lock_capped,
-    rules_of,
 )
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
@@ -36,21 +36,21 @@ from hub.messaging.send import connection_pause, media_check, outcomes
 from hub.messaging.send.calls import Claim, Outcome
 from hub.messaging.send.due_messages import (
     choose_messages,
-    is_due,
+    find_due_connections,
     read_enabled,
     replaced_content,
 )
 from hub.messaging.send.isolation import Isolation
-from hub.messaging.send.outbound import SendDetails, outbound_of
-from hub.messaging.send.thread_order import edited_post, provider_thread_of
-from hub.messaging.send.throttle_gate import Gate, Gates
+from hub.messaging.send.outbound import SendDetails, build_outbound
+from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread
+from hub.messaging.send.throttle_gate import ThrottleGate, ThrottleGates
 from hub.messaging.state import unreadable_rows
 from hub.messaging.state.database_clock import clamp_to_creation
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Connection, ConnectionInfo
 from hub.shared import integration_instances
 
-__all__ = ["LEASE", "Claim", "Outcome", "is_due", "record_and_claim"]
+__all__ = ["LEASE", "Claim", "Outcome", "find_due_connections", "record_and_claim"]
 
 log = structlog.get_logger(__name__)
 
@@ -75,16 +75,18 @@ def record_and_claim(
     last quarter of the threads.
     """
     try:
-        return _turn(ended, free, bulk or {})
+        return _run_turn(ended, free, bulk or {})
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
         log.error("turn.failed", problem=type(problem).__name__)
-        return Isolation(_turn).make(ended, free, bulk or {})  # finds the part that fails
+        return Isolation(_run_turn).run_separately(
+            ended, free, bulk or {}
+        )  # finds the part that fails
 
 
 @optimistic
-def _turn(
+def _run_turn(
     ended: Sequence[Outcome],
     free: Mapping[str, int],
     bulk: Mapping[str, int],
@@ -92,11 +94,11 @@ def _turn(
     apart: bool = False,
     only: str = "",
 ) -> list[Claim]:
-    gates = Gates(free, ended)
+    gates = ThrottleGates(free, ended)
     held = lock_capped(free)
     policies = list[Policy]()
     gates.apply_outcomes()
-    (_record_apart if apart else outcomes.record_outcomes)(ended)
+    (_record_separately if apart else outcomes.record_outcomes)(ended)
     claims = [
         claim
         for connection_id, threads in free.items()
@@ -104,7 +106,7 @@ def _turn(
             connection_id,
             threads,
             bulk.get(connection_id, 0),
-            gates.gate_of(connection_id),
+            gates.get_gate(connection_id),
             held,
             policies,
             only,
@@ -116,7 +118,7 @@ def _turn(
     return claims
 
 
-def _record_apart(ended: Sequence[Outcome]) -> None:
+def _record_separately(ended: Sequence[Outcome]) -> None:
     for outcome in ended:
         try:
             with savepoint():
@@ -132,7 +134,7 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claiming:
+class _ClaimContext:
     """A connection while its messages are claimed, and the checks for them."""
 
     connection: ConnectionInfo
@@ -147,7 +149,7 @@ def _claim(
     connection_id: str,
     threads: int,
     running_bulk: int,
-    gate: Gate,
+    gate: ThrottleGate,
     held: Collection[str],
     policies: list[Policy],
     only: str = "",
@@ -162,16 +164,16 @@ def _claim(
     if integration is None:
         return []
     batch = MessageBatch()
-    pacing = gate.pacing()
+    pacing = gate.create_pacing()
     chosen = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, only)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
     if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, only)
-    questions = [_question(row, details) for row, details in chosen]
+    questions = [_build_question(row, details) for row, details in chosen]
     policy = Policy(connection, questions)
-    claiming = _Claiming(connection, integration, policy, batch, gate.epoch, at)
+    claiming = _ClaimContext(connection, integration, policy, batch, gate.epoch, at)
     started = [
-        _begin(batch.add_row(row), details, question, claiming)
+        _start_call(batch.add_row(row), details, question, claiming)
         for (row, details), question in zip(chosen, questions, strict=True)
     ]
     claims = [claim for claim in started if claim is not None]
@@ -187,7 +189,7 @@ def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> In
     """Return the integration of a connection, or None while its rules or settings do not
     allow it.
     """
-    rules = rules_of(connection)
+    rules = get_rules(connection)
     if isinstance(rules, UnreadableRules):
         connection_pause.pause_connection(connection.id, UNREADABLE_RULES)
         return None
@@ -197,7 +199,7 @@ def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> In
     return cached or _create_integration(connection.id)
 
 
-def _question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
+def _build_question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
     limits = [limit for limit in (row.expires_at, details.asks_until) if limit is not None]
     return PolicyQuestion(
         details.recipient,
@@ -216,42 +218,42 @@ def _create_integration(connection_id: str) -> Integration | None:
     except DecryptionError as problem:  # an operator may be restoring the key, so messages wait
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         integration_instances.instances().suspend(connection.id, UNREADABLE_PAUSE.total_seconds())
-        unreadable_rows.note_row_once(Connection.__tablename__, connection.id, problem)
+        unreadable_rows.record_unreadable_row_once(Connection.__tablename__, connection.id, problem)
     except HubError as problem:  # a missing package, or a test connection without the demo
         connection_pause.pause_connection(connection.id, str(problem))
     return None
 
 
-def _begin(
-    row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _Claiming
+def _start_call(
+    row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _ClaimContext
 ) -> Claim | None:
     """Start the call of a message, or end or postpone the message."""
     moment = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
-    if end := _end_of(row, details, decision, moment):
+    if end := _find_final_status(row, details, decision, moment):
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     if decision.until is not None:
-        _wait(row, QUIET, "quiet hours", decision.until, claiming.batch)
+        _postpone(row, QUIET, "quiet hours", decision.until, claiming.batch)
         return None
     try:
-        outbound = _outbound(row, details, claiming)
+        outbound = _build_outbound(row, details, claiming)
     except DecryptionError as problem:
         until = moment + UNREADABLE_PAUSE
-        _wait(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
+        _postpone(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
         return None
     if outbound is None:
         claiming.batch.end_message(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
         return None
-    if end := _end_without_call(row, outbound, question, claiming.policy):
+    if end := _find_final_status_before_call(row, outbound, question, claiming.policy):
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     claiming.policy.count_sent(question)
-    return _write_begin(row, details, outbound, claiming)
+    return _write_attempt(row, details, outbound, claiming)
 
 
-class _End(NamedTuple):
+class _FinalStatus(NamedTuple):
     """The end of a message that is not sent."""
 
     status: Status
@@ -260,24 +262,24 @@ class _End(NamedTuple):
     why: str = ""
 
 
-def _end_of(
+def _find_final_status(
     row: MessageRow, details: SendDetails, decision: PolicyDecision, moment: datetime
-) -> _End | None:
+) -> _FinalStatus | None:
     """Return the final status of a message that must not be sent, or None if it can be sent."""
     if row.stop_reason:
-        return _End(Status.CANCELED, "stopped", why=row.stop_reason)
+        return _FinalStatus(Status.CANCELED, "stopped", why=row.stop_reason)
     if details.asks_until is not None and details.asks_until <= moment:
-        return _End(Status.EXPIRED, "expired", "request_expired")
+        return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:
-        return _End(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
+        return _FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:
-        return _End(Status.SUPPRESSED, "suppressed", decision.code)
+        return _FinalStatus(Status.SUPPRESSED, "suppressed", decision.code)
     if details.content is None or details.erased:
-        return _End(Status.CANCELED, "erased", why=ERASED)
+        return _FinalStatus(Status.CANCELED, "erased", why=ERASED)
     return None
 
 
-def _wait(
+def _postpone(
     row: MessageRow, code: str, word: str, until: datetime, batch: MessageBatch, why: str = ""
 ) -> None:
     """Postpone a message, and record the reason once."""
@@ -287,7 +289,9 @@ def _wait(
     row.code = code
 
 
-def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Outbound | None:
+def _build_outbound(
+    row: MessageRow, details: SendDetails, claiming: _ClaimContext
+) -> Outbound | None:
     """Open a message's content, or None if it needs free text, which is not allowed now.
 
     Raises DecryptionError.
@@ -295,31 +299,31 @@ def _outbound(row: MessageRow, details: SendDetails, claiming: _Claiming) -> Out
     if row.edits_id is not None:  # an edit may have been replaced before the row was locked
         details = replace(details, content=replaced_content(row.id) or details.content)
     free = claiming.policy.allows_free_text(row.contact_id)
-    outbound = outbound_of(row, details, claiming.integration, row.tries + 1, free=free)
+    outbound = build_outbound(row, details, claiming.integration, row.tries + 1, free=free)
     if outbound is None or not row.thread:
         return outbound
-    return replace(outbound, thread=provider_thread_of(row), edits=edited_post(row))
+    return replace(outbound, thread=find_provider_thread(row), edits=find_edited_post_id(row))
 
 
-def _end_without_call(
+def _find_final_status_before_call(
     row: MessageRow, outbound: Outbound, question: PolicyQuestion, policy: Policy
-) -> _End | None:
+) -> _FinalStatus | None:
     """Return the final status of a message that cannot be sent unchanged or exceeds a spending
     limit; None otherwise.
     """
     if row.edits_id and not (outbound.edits or outbound.reply_to):
-        return _End(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
+        return _FinalStatus(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
     if media.is_file_missing(outbound.files):
-        return _End(Status.FAILED, "file gone", "media_gone")
+        return _FinalStatus(Status.FAILED, "file gone", "media_gone")
     if row.estimate is None:
         code, row.estimate = policy.spend(question, outbound.text)
         if code:
-            return _End(Status.SUPPRESSED, "suppressed", code)
+            return _FinalStatus(Status.SUPPRESSED, "suppressed", code)
     return None
 
 
-def _write_begin(
-    row: MessageRow, details: SendDetails, outbound: Outbound, claiming: _Claiming
+def _write_attempt(
+    row: MessageRow, details: SendDetails, outbound: Outbound, claiming: _ClaimContext
 ) -> Claim:
     integration = claiming.integration
     sender = claiming.connection.sender
@@ -358,6 +362,6 @@ def _file_check(integration: Integration, outbound: Outbound) -> Callable[[], No
         outbound.external_media,
         limits,
         integration_instances.instances().http_client(
-            media.reachable(integration_instances.instances().config)
+            media.allowed_private_hosts(integration_instances.instances().config)
         ),
     )

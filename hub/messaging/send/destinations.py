@@ -49,7 +49,7 @@ class DestinationPause:
 
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
-def hold_back(
+def postpone_paused(
     connection_id: str, claimed: Sequence[tuple[MessageRow, T]], batch: MessageBatch
 ) -> list[tuple[MessageRow, T]]:
     """Return the claimed messages whose destination is open.
@@ -76,7 +76,7 @@ def hold_back(
     return sendable
 
 
-def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
+def adjust_error(row: MessageRow, error: SendError | None) -> SendError | None:
     """Return the error to apply to a message: a refused team destination is not an opted-out
     recipient.
 
@@ -202,7 +202,7 @@ def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
-def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
+def find_pauses(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
     """Return a paused destination for each connection that has one.
 
     It is the present destination of the team, or else one for which posts wait.

@@ -24,7 +24,7 @@ from hub.db.types import now
 from hub.lib.provider_http import record_exchanges, uptime
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send.calls import Claim, Outcome
-from hub.messaging.send.claims import is_due, record_and_claim
+from hub.messaging.send.claims import find_due_connections, record_and_claim
 from hub.messaging.send.outcomes import FAULT, TOO_LATE
 from hub.models import Connection
 
@@ -32,16 +32,16 @@ log = structlog.get_logger(__name__)
 
 LINGER_SECONDS = 20.0  # how long an idle dispatcher waits for more work
 IDLE_PAUSE = 0.025
-LOOK_EVERY = 0.05  # how often a busy dispatcher checks which connections have due messages
-GATHER_PAUSE = 0.003  # outcomes that arrive together are written together
+CHECK_INTERVAL = 0.05  # how often a busy dispatcher checks which connections have due messages
+BATCH_WINDOW = 0.003  # outcomes that arrive together are written together
 WAKE_EVERY = 5.0  # of the callback worker, which waits longer for more work
-LAST_WAIT = 3.0  # for running calls, after SIGTERM
-LONGEST_CALL = 50.0
-HELD_FOR = 40.0  # outcomes that the database does not accept: the leases end after that
+SHUTDOWN_WAIT = 3.0  # for running calls, after SIGTERM
+MAX_CALL = 50.0
+MAX_HOLD_SECONDS = 40.0  # outcomes that the database does not accept: the leases end after that
 FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 0.5
+MAX_PAUSE = 0.5
 # after its claim; a later call could outlast the lease, and be looked up before it began
-BEGINS_WITHIN = 20.0
+MAX_START_DELAY = 20.0
 
 
 class Dispatcher:
@@ -89,7 +89,9 @@ class Dispatcher:
         if self._failing_since is not None:
             # no new call begins before the outcomes are written
             self._write()
-        if time.monotonic() - self._checked_at >= (LOOK_EVERY if self._unwritten else IDLE_PAUSE):
+        if time.monotonic() - self._checked_at >= (
+            CHECK_INTERVAL if self._unwritten else IDLE_PAUSE
+        ):
             self._check_due()
         free = {
             connection_id: threads
@@ -114,15 +116,15 @@ class Dispatcher:
         return bool(outcomes or claims)
 
     def _check_due(self) -> None:
-        self._due = is_due()
+        self._due = find_due_connections()
         self._checked_at = time.monotonic()
         for connection_id in self._due:
             if connection_id not in self._limits:
-                self._limits[connection_id] = self._limit_of(connection_id)
+                self._limits[connection_id] = self._max_concurrency(connection_id)
         # an open read transaction would delay the clean-up of the database
         db.session.rollback()
 
-    def _limit_of(self, connection_id: str) -> int:
+    def _max_concurrency(self, connection_id: str) -> int:
         try:
             return integrations.get(
                 db.session.get_one(Connection, connection_id).integration
@@ -151,7 +153,7 @@ class Dispatcher:
         outcomes: list[Outcome] = []
         with suppress(queue.Empty):
             outcomes.append(self._outcomes.get(timeout=wait))
-            time.sleep(GATHER_PAUSE)
+            time.sleep(BATCH_WINDOW)
             while True:
                 outcomes.append(self._outcomes.get_nowait())
         for outcome in outcomes:
@@ -178,20 +180,20 @@ class Dispatcher:
                 problem=type(problem).__name__,
                 outcomes=len(self._unwritten),
             )
-        if current - self._failing_since > HELD_FOR:
+        if current - self._failing_since > MAX_HOLD_SECONDS:
             raise problem
         with suppress(SQLAlchemyError):
             db.session.rollback()
         time.sleep(self._pause)
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._pause = min(self._pause * 2, MAX_PAUSE)
 
     def _finish(self) -> None:
         """Write the outcomes of running calls; claim nothing more."""
         # a planned end waits for every call; after SIGTERM the leases cover calls that still run
-        deadline = time.monotonic() + (LAST_WAIT if self.stopping.is_requested else LONGEST_CALL)
+        deadline = time.monotonic() + (SHUTDOWN_WAIT if self.stopping.is_requested else MAX_CALL)
         while (self._running.total() or self._unwritten) and time.monotonic() < deadline:
             if self.stopping.is_requested:
-                deadline = min(deadline, time.monotonic() + LAST_WAIT)
+                deadline = min(deadline, time.monotonic() + SHUTDOWN_WAIT)
             self._collect_outcomes(0.05)
             try:
                 if self._unwritten:
@@ -240,7 +242,7 @@ def call_provider(claim: Claim) -> Outcome:
         )
     with record_exchanges() as exchanges:
         try:
-            if uptime() - claim.begun_at > BEGINS_WITHIN:
+            if uptime() - claim.begun_at > MAX_START_DELAY:
                 raise Unreachable(
                     "Signpost was paused before the call, so it did not call the provider.",
                     TOO_LATE,

@@ -15,9 +15,9 @@ from hub.messaging.compose.outbox import ASKING
 from hub.messaging.policy.connection_info import CONNECTION_COLUMNS
 from hub.messaging.send import destinations
 from hub.messaging.send.outbound import SendDetails
-from hub.messaging.send.recipient_pacing import LOOKED_AT, RecipientPacing
-from hub.messaging.send.thread_order import is_next_in_thread
-from hub.messaging.send.throttle_gate import LONGEST_REST
+from hub.messaging.send.recipient_pacing import BATCH_SIZE, RecipientPacing
+from hub.messaging.send.thread_order import postpone_blocked_by_thread
+from hub.messaging.send.throttle_gate import MAX_PAUSE
 from hub.messaging.state.database_clock import CLOCK
 from hub.messaging.state.message_batch import COLUMNS, MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
@@ -35,13 +35,13 @@ from hub.models import (
 from hub.shared import integration_instances
 
 
-def is_due() -> list[str]:
+def find_due_connections() -> list[str]:
     """Return the IDs of enabled connections that may send due messages, longest wait first.
 
     Reads only.
     """
     moment = now()
-    rows = read(_DUE, moment=moment, far=moment + LONGEST_REST)
+    rows = read(_DUE, moment=moment, far=moment + MAX_PAUSE)
     return [
         connection_id
         for (connection_id,) in rows
@@ -126,7 +126,7 @@ def choose_messages(
     batch: MessageBatch,
     only: str,
 ) -> list[tuple[MessageRow, SendDetails]]:
-    candidates = max(limit, LOOKED_AT) if pacing else limit
+    candidates = max(limit, BATCH_SIZE) if pacing else limit
     parameters = {"connection": connection_id, "lane": lane, "moment": now(), "most": candidates}
     width = len(COLUMNS)
     chosen: list[tuple[MessageRow, SendDetails]] = []
@@ -143,8 +143,10 @@ def choose_messages(
             asks_until=asks_until,
         )
         chosen.append((row, details))
-    chosen = destinations.hold_back(connection_id, is_next_in_thread(chosen, batch), batch)
-    return pacing.choose(chosen, limit, batch) if pacing else chosen
+    chosen = destinations.postpone_paused(
+        connection_id, postpone_blocked_by_thread(chosen, batch), batch
+    )
+    return pacing.choose_messages(chosen, limit, batch) if pacing else chosen
 
 
 _WAITING = (

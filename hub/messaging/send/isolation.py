@@ -26,7 +26,7 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-LOOKED_AT = 50  # messages of a connection that are tried one by one
+MAX_MESSAGES = 50  # messages of a connection that are tried one by one
 PAUSE = 30.0  # seconds until a connection whose own row fails is tried again
 
 
@@ -53,7 +53,7 @@ class Isolation:
 
     turn: Turn
 
-    def make(
+    def run_separately(
         self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]
     ) -> list[Claim]:
         """Record outcomes and claim messages, part by part.
@@ -65,7 +65,7 @@ class Isolation:
         claims: list[Claim] = []
         for connection_id, threads in free.items():
             try:
-                claims += self._claim(connection_id, threads, bulk)
+                claims += self._claim_separately(connection_id, threads, bulk)
             except Exception:
                 if claims:  # the caller must send these
                     break
@@ -78,10 +78,12 @@ class Isolation:
         except Exception as problem:
             if is_transient(problem):
                 raise
-            throttle_gate.reset({outcome.claim.connection_id for outcome in ended})
+            throttle_gate.delete_throttles({outcome.claim.connection_id for outcome in ended})
             self.turn(ended, {}, {}, apart=True)
 
-    def _claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> list[Claim]:
+    def _claim_separately(
+        self, connection_id: str, threads: int, bulk: Mapping[str, int]
+    ) -> list[Claim]:
         try:
             return self.turn((), {connection_id: threads}, bulk)
         except Exception as problem:
@@ -115,10 +117,11 @@ class Isolation:
                 if is_transient(problem):
                     raise
                 if tries == 1:
-                    throttle_gate.reset([connection_id])  # so that its rate is learned again
+                    # so that its rate is learned again
+                    throttle_gate.delete_throttles([connection_id])
                 else:
                     integration_instances.instances().suspend(connection_id, PAUSE)
-                    unreadable_rows.note_row("connections", connection_id, problem)
+                    unreadable_rows.record_unreadable_row("connections", connection_id, problem)
             else:
                 return True
         return False
@@ -131,4 +134,4 @@ def _waiting_messages(connection_id: str) -> Sequence[str]:
         Message.status == Status.QUEUED,
         Message.due_at <= now(),
     )
-    return db.session.scalars(waiting.order_by(Message.due_at).limit(LOOKED_AT)).all()
+    return db.session.scalars(waiting.order_by(Message.due_at).limit(MAX_MESSAGES)).all()

@@ -19,7 +19,7 @@ from hub.lib.provider_http import (
 )
 
 UNREACHABLE = "media_unreachable"
-MOST_HOPS = 3
+MAX_HOPS = 3
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0
 # maximum seconds for all requests, because the call must end before the message's lease
@@ -38,7 +38,7 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
     until = time.monotonic() + BUDGET
     for url in urls:
         try:
-            _look_at(url, limits, http, until)
+            _check_link(url, limits, http, until)
         except ValueError:  # raised by urllib or urllib3 for an invalid port or host
             raise FileRefused(
                 "The address of the file, or one that it redirects to, is not valid.",
@@ -46,7 +46,9 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
             ) from None
 
 
-def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float) -> None:
+def _check_link(
+    url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
+) -> None:
     response, url = _follow("HEAD", url, limits, http, until)
     length = response.headers.get("content-length", "")
     size = int(length) if re.fullmatch(r"[0-9]{1,12}", length) else None
@@ -56,9 +58,9 @@ def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, unti
     if response.status != 200:
         wrong = FileMissing if response.status == 429 or response.status >= 500 else FileRefused
         raise wrong(f"The address of the file returned HTTP {response.status}.", UNREACHABLE)
-    most = _most(response, limits)
+    most = _size_limit(response, limits)
     if not most:
-        found = _type(response)
+        found = _content_type(response)
         what = f"is {found}" if found else "has no Content-Type"
         raise FileRefused(
             f"The file {what}. Serve it as one of {', '.join(sorted(limits))}.", "media_type"
@@ -66,7 +68,7 @@ def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, unti
     if size is None or size > most:
         raise FileRefused(
             f"The file is larger than {most / 1024 / 1024:.3g} MB, the limit for"
-            f" {_type(response)}.",
+            f" {_content_type(response)}.",
             "media_too_large",
         )
     if size == 0:
@@ -77,7 +79,7 @@ def _follow(
     method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
 ) -> tuple[ProviderResponse, str]:
     """Request a URL and follow its redirects, never into a private network."""
-    for _ in range(MOST_HOPS + 1):
+    for _ in range(MAX_HOPS + 1):
         if time.monotonic() > until:
             raise FileMissing("The address of the file responds too slowly.", UNREACHABLE)
         try:
@@ -100,14 +102,12 @@ def _follow(
         if response.status not in REDIRECTS or not response.headers.get("location"):
             return response, url
         url = urljoin(url, response.headers["location"])
-    raise FileRefused(
-        f"The address of the file redirects more than {MOST_HOPS} times.", UNREACHABLE
-    )
+    raise FileRefused(f"The address of the file redirects more than {MAX_HOPS} times.", UNREACHABLE)
 
 
-def _type(response: ProviderResponse) -> str:
+def _content_type(response: ProviderResponse) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _most(response: ProviderResponse, limits: Mapping[str, int]) -> int:
-    return limits.get(_type(response), 0)
+def _size_limit(response: ProviderResponse, limits: Mapping[str, int]) -> int:
+    return limits.get(_content_type(response), 0)

@@ -14,7 +14,7 @@ from hub.core.bind_address import is_loopback
 from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.types import keyring
 from hub.integrations.base import Integration, Outbound
-from hub.messaging.compose.content import buttons_of, card_of, template_of
+from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.media import file_link
 from hub.messaging.state.message_batch import MessageRow
 from hub.models import Message, Recipient
@@ -32,7 +32,7 @@ class SendDetails:
     asks_until: datetime | None = None
 
 
-def outbound_of(
+def build_outbound(
     row: MessageRow | Message,
     details: SendDetails,
     integration: Integration,
@@ -48,7 +48,7 @@ def outbound_of(
     content: dict[str, Any] = keyring().open_json(
         MESSAGE_CONTENT, row.id.partition("_")[2], details.content or b""
     )
-    template = None if free else template_of(content)
+    template = None if free else read_template(content)
     if not free and template is None:
         return None
     media = (
@@ -59,7 +59,7 @@ def outbound_of(
         if free
         else []
     )
-    reports = status_address(
+    reports = status_callback_url(
         current_app.extensions["hub.config"].public_url,
         integration.status_path,
         tuple(integration.api_urls.values()),
@@ -70,8 +70,8 @@ def outbound_of(
         to=integration.recipient_form(details.recipient.address),
         text=content["text"],
         subject=content.get("subject", ""),
-        card=card_of(content),
-        buttons=buttons_of(content),
+        card=read_card(content),
+        buttons=read_buttons(content),
         reply_to=content.get("reply_to", ""),
         media=tuple(url for _, url in media),
         files=tuple(one["file"] for one, _ in media if "file" in one),
@@ -83,7 +83,7 @@ def outbound_of(
 
 
 @lru_cache(maxsize=256)
-def status_address(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
+def status_callback_url(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
     """Return the status callback URL that is sent with each message.
 
     Returns "" when the integration declares no `status_path`, and when the public URL is on this

@@ -35,7 +35,7 @@ from hub.integrations.base import Accepted, Integration
 from hub.lib.times import pause as asked_pause
 from hub.messaging.compose import fallback
 from hub.messaging.contacts import chats, suppressions
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.send import destinations, recipient_pacing, senders
 from hub.messaging.send.calls import Outcome
 from hub.messaging.send.connection_pause import pause_connection
@@ -47,12 +47,12 @@ log = structlog.get_logger(__name__)
 
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
+MAX_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
 # nine pauses, the last one of four minutes; by then the file is available or permanently missing
 FILE_TRIES = 10
 # within a minute, because newer posts of the thread wait; the next edit repeats this one's change
 EDIT_TRIES = 6
-LONGEST_UNREACHED = 5.0  # seconds; the circuit breaker of the sender makes longer pauses
+MAX_UNREACHABLE_PAUSE = 5.0  # seconds; the circuit breaker of the sender makes longer pauses
 FAULT = "fault"
 TOO_LATE = "too_late"  # both are codes of errors in the hub, which are no sign of an outage
 
@@ -75,7 +75,7 @@ def _record(
     claim = outcome.claim
     accepted = outcome.accepted
     row = batch.rows[claim.message_id]
-    error = destinations.judge_outcome(row, outcome.error)
+    error = destinations.adjust_error(row, outcome.error)
     attempt = (claim.message_id, claim.number)
     provider_id = known.of.get(attempt)  # a callback may have reported it
     new_id = accepted.provider_id if accepted else ""
@@ -88,7 +88,7 @@ def _record(
         milliseconds=outcome.milliseconds,
         http_status=outcome.http_status,
         request_ref=outcome.request_ref,
-        outcome="accepted" if accepted else _outcome_of(error),
+        outcome="accepted" if accepted else _attempt_status(error),
         code=error.code if error else "",
         reason=str(error) if error else "",
         sender=(accepted and accepted.sender) or claim.sender,
@@ -108,7 +108,7 @@ def _count_earlier_failures(ended: Sequence[Outcome]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for kinds in (OWN_REASONS, (DESTINATION,)):
         refused = [
-            outcome.claim.message_id for outcome in ended if _outcome_of(outcome.error) in kinds
+            outcome.claim.message_id for outcome in ended if _attempt_status(outcome.error) in kinds
         ]
         counts |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
     return counts
@@ -153,7 +153,7 @@ def record_accepted(
     if accepted.outside_window:
         fallback.resend_as_template(row, row.tries, batch)
     if accepted.error is not None:
-        spread_retries(row, accepted.error)
+        apply_wider_errors(row, accepted.error)
     batch.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
@@ -199,7 +199,7 @@ def _wait_for_provider(row: MessageRow, error: SlowDown | Unreachable, batch: Me
     """
     seconds = asked_pause(error.retry_after)
     if isinstance(error, Unreachable):
-        seconds = max(seconds, _pause(min(row.tries, 8), LONGEST_UNREACHED))
+        seconds = max(seconds, _pause(min(row.tries, 8), MAX_UNREACHABLE_PAUSE))
     requeue_message(row, now() + timedelta(seconds=seconds), batch, error.code)
 
 
@@ -220,7 +220,9 @@ def _wait_for_destination(
 def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integration) -> None:
     """Address a message to the new address of its recipient or its team's chat."""
     before = row.contact_id
-    row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
+    row.contact_id = get_or_create_contact(
+        integration.kind_of(error.new), error.new, test=row.test
+    ).id
     chats.move_chat(before, row.contact_id)
     _move_destination(row.connection_id, before, error.new)
 
@@ -228,7 +230,7 @@ def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integra
 def _delay_recipient(row: MessageRow, error: TransientError, said_at: datetime) -> None:
     """Delay further messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
-        for sender in senders.sender_of_connection([row.connection_id]).values():
+        for sender in senders.find_senders([row.connection_id]).values():
             recipient_pacing.pause_recipient(
                 sender.name,
                 row.contact_id,
@@ -236,7 +238,7 @@ def _delay_recipient(row: MessageRow, error: TransientError, said_at: datetime) 
             )
 
 
-def spread_retries(
+def apply_wider_errors(
     row: MessageRow,
     error: SendError,
     began: datetime | None = None,
@@ -248,7 +250,7 @@ def spread_retries(
     lifted after it stays as it is. `said_at` is when the provider reported the error. `Gates.hold`
     applies limits of senders and accounts, because their rows are locked before any message.
     """
-    error = destinations.judge_outcome(row, error) or error
+    error = destinations.adjust_error(row, error) or error
     if isinstance(error, RecipientRefused):
         suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
     elif isinstance(error, DestinationUnavailable):
@@ -275,7 +277,7 @@ def _retry(
     if times >= limit:
         _fail_message(row, error.code, batch)
     else:
-        seconds = max(_pause(times, LONGEST_PAUSE), asked_pause(error.retry_after))
+        seconds = max(_pause(times, MAX_PAUSE), asked_pause(error.retry_after))
         requeue_message(row, now() + timedelta(seconds=seconds), batch, error.code)
 
 
@@ -301,7 +303,7 @@ def _fail_message(row: MessageRow, code: str, batch: MessageBatch) -> None:
     batch.record_event(row, Status.FAILED, {"code": code})
 
 
-def _outcome_of(error: SendError | None) -> str:
+def _attempt_status(error: SendError | None) -> str:
     return next((_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES), "failed")
 
 

@@ -32,7 +32,7 @@ class ProviderProblem:
     why: str
 
 
-def problem_of(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
+def find_problems(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
     """Return the provider problem of each connection that has one, by connection ID."""
     if not (ids := list(connection_ids)):
         return {}
@@ -87,7 +87,7 @@ def healthy_since(moment: datetime) -> Select[Any]:
 
 
 @transaction
-def try_now(connection: Connection) -> None:
+def probe_now(connection: Connection) -> None:
     """Allow the next probe immediately, because the provider has just responded."""
     open_one = update(Throttle).where(
         Throttle.name == connection.throttle, Throttle.opened_at.is_not(None)

@@ -31,8 +31,8 @@ def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
     }
     connections = {outcome.claim.connection_id for outcome in ended}
     for query, asked in (
-        (_SAID, {"connections": list(connections), "said": list(said)}),
-        (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
+        (_BY_PROVIDER_ID, {"connections": list(connections), "said": list(said)}),
+        (_BY_MESSAGE, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
         for connection_id, provider_id, message_id, n in (
             read(query, **asked) if all(asked.values()) else ()
@@ -45,12 +45,12 @@ def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
 _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.number)
 # no IS NOT NULL next to the list: SQLite would prefer it as the index condition, and read every
 # attempt of the connection
-_SAID = Statement(
+_BY_PROVIDER_ID = Statement(
     _IDS.where(
         Attempt.connection_id.in_(list_param("connections")),
         Attempt.provider_id.in_(list_param("said")),
     )
 )
-_HAD = Statement(
+_BY_MESSAGE = Statement(
     _IDS.where(Attempt.message_id.in_(list_param("messages")), Attempt.provider_id.is_not(None))
 )

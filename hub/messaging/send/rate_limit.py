@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from hub.lib import times
 
 BURST = 1.0  # seconds of tokens that an idle sender can accumulate
-SMALLEST_BURST = 4.0  # minimum bucket size: one message then uses a quarter of it
-RESERVED = 4  # the bulk lane leaves 1 of every 4 tokens to the other lane
-HOLD = 5.0  # seconds to pause a sender if the provider gives no Retry-After
-DOUBLES_IN = 10.0  # seconds for a halved rate to recover
-LOWEST = 0.1  # minimum messages per second after repeated halving
+MIN_BURST = 4.0  # minimum bucket size: one message then uses a quarter of it
+BULK_RESERVE_DIVISOR = 4  # the bulk lane leaves 1 of every 4 tokens to the other lane
+DEFAULT_PAUSE = 5.0  # seconds to pause a sender if the provider gives no Retry-After
+RECOVERY_SECONDS = 10.0  # seconds for a halved rate to recover
+MIN_RATE = 0.1  # minimum messages per second after repeated halving
 # maximum seconds before a sender that waits for a token is checked again, because its limit may
 # have been raised
-LOOK_AGAIN = 1.0
+MAX_CHECK_INTERVAL = 1.0
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class RateState:
     opened_at: datetime | None = None
     reason: str = ""
 
-    def rest(self, until: datetime) -> None:
+    def postpone_claims(self, until: datetime) -> None:
         """Postpone the next claim to `until`, unless it is already later."""
         self.ready_at = until if self.ready_at is None else max(self.ready_at, until)
         self.bulk_ready_at = (
@@ -54,7 +54,7 @@ def slowed_rate(state: RateState, moment: datetime) -> float | None:
     if state.rate is None or state.full_rate is None or state.paused_until is None:
         return None
     passed = max(0.0, (moment - state.paused_until).total_seconds())
-    rate = state.rate * 2 ** min(passed / DOUBLES_IN, 64)
+    rate = state.rate * 2 ** min(passed / RECOVERY_SECONDS, 64)
     return rate if rate < state.full_rate else None
 
 
@@ -63,9 +63,9 @@ def current_limit(state: RateState, per_second: float, moment: datetime) -> floa
     return min(filter(None, (per_second, slowed_rate(state, moment))), default=0.0)
 
 
-def refill(state: RateState, rate: float, moment: datetime) -> None:
+def refill_tokens(state: RateState, rate: float, moment: datetime) -> None:
     """Add the tokens that accumulated since the last refill."""
-    most = _most(rate)
+    most = _bucket_size(rate)
     if state.refilled_at is None:
         state.tokens = most
         state.refilled_at = moment
@@ -77,28 +77,28 @@ def refill(state: RateState, rate: float, moment: datetime) -> None:
 
 def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
     """Return the number of messages that the available tokens allow."""
-    kept = _most(rate) / RESERVED if bulk else 0.0
+    kept = _bucket_size(rate) / BULK_RESERVE_DIVISOR if bulk else 0.0
     return max(0, math.floor(state.tokens - kept + 1e-6))
 
 
-def consume(state: RateState, rate: float, count: int, moment: datetime) -> None:
+def consume_tokens(state: RateState, rate: float, count: int, moment: datetime) -> None:
     """Spend tokens, and set when each lane can claim again."""
     state.tokens -= count
     state.ready_at, state.bulk_ready_at = (
-        moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, LOOK_AGAIN))
-        for wanted in (1.0, 1.0 + _most(rate) / RESERVED)
+        moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, MAX_CHECK_INTERVAL))
+        for wanted in (1.0, 1.0 + _bucket_size(rate) / BULK_RESERVE_DIVISOR)
     )
 
 
-def _most(rate: float) -> float:
-    return max(rate * BURST, SMALLEST_BURST)
+def _bucket_size(rate: float) -> float:
+    return max(rate * BURST, MIN_BURST)
 
 
-def hold_until(state: RateState, seconds: float | None, moment: datetime) -> None:
+def pause(state: RateState, seconds: float | None, moment: datetime) -> None:
     """Pause a sender for the time its provider asks for. Its rate does not change."""
-    until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
+    until = moment + timedelta(seconds=DEFAULT_PAUSE if seconds is None else times.pause(seconds))
     state.paused_until = until if state.paused_until is None else max(state.paused_until, until)
-    state.rest(state.paused_until)
+    state.postpone_claims(state.paused_until)
 
 
 def slow_down(
@@ -111,12 +111,12 @@ def slow_down(
     set.
     """
     rate = slowed_rate(state, moment)
-    hold_until(state, seconds, moment)
+    pause(state, seconds, moment)
     if epoch != state.epoch:
         return
     if rate is None:  # otherwise the rate is already reduced
         rate = state.full_rate = had
-    state.rate = max(rate / 2, min(LOWEST, had))
+    state.rate = max(rate / 2, min(MIN_RATE, had))
     state.epoch = state.epoch + 1
     state.tokens = 0.0
     state.refilled_at = state.paused_until

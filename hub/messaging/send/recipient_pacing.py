@@ -23,8 +23,8 @@ from hub.shared import clock_check
 T = TypeVar("T")
 
 # messages read at once, so that many messages to one recipient do not block the others
-LOOKED_AT = 200
-KEPT = timedelta(minutes=10)  # how long rows are kept after `next_at` has passed
+BATCH_SIZE = 200
+RETENTION = timedelta(minutes=10)  # how long rows are kept after `next_at` has passed
 
 
 class RecipientPacing:
@@ -39,7 +39,7 @@ class RecipientPacing:
         self._next: dict[str, datetime] = {}
         self._gone: set[str] = set()
 
-    def choose(
+    def choose_messages(
         self, found: Sequence[tuple[MessageRow, T]], most: int, batch: MessageBatch
     ) -> list[tuple[MessageRow, T]]:
         """Return up to `limit` messages that can be sent now, and postpone the others to the same
@@ -68,9 +68,9 @@ class RecipientPacing:
                 {"name": self._name, "contact_id": key, "next_at": self._moment + self._gap}
                 for key in sorted(self._gone)
             ]
-            write(_MAKE, rows)
+            write(_INSERT, rows)
             write(
-                _SET,
+                _UPDATE,
                 [
                     {
                         "key_name": row["name"],
@@ -93,18 +93,20 @@ def pause_recipient(sender_name: str, contact_id: str, until: datetime) -> None:
     """Pause messages from a sender to a recipient until `until`. Call it with the throttle
     locked.
     """
-    write(_MAKE, {"name": sender_name, "contact_id": contact_id, "next_at": until})
-    write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
+    write(_INSERT, {"name": sender_name, "contact_id": contact_id, "next_at": until})
+    write(_POSTPONE, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
 
 
 def delete_old_paces() -> int:
     """Delete expired paces; return the number of rows."""
-    return _forget() if clock_check.is_trusted() else 0
+    return _delete_old_paces() if clock_check.is_trusted() else 0
 
 
 @transaction
-def _forget() -> int:
-    gone = db.session.execute(delete(RecipientPace).where(RecipientPace.next_at < now() - KEPT))
+def _delete_old_paces() -> int:
+    gone = db.session.execute(
+        delete(RecipientPace).where(RecipientPace.next_at < now() - RETENTION)
+    )
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
@@ -112,8 +114,8 @@ _table: Table = RecipientPace.__table__  # type: ignore[assignment]
 _READ = select(_table.c.contact_id, _table.c.next_at).where(
     _table.c.name == bindparam("name"), _table.c.contact_id.in_(list_param("contacts"))
 )
-_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
-_DELAY = Statement(
+_INSERT = Statement.insert(_table, on_conflict_do_nothing=True)
+_POSTPONE = Statement(
     update(_table)
     .where(
         _table.c.name == bindparam("key_name"),
@@ -122,7 +124,7 @@ _DELAY = Statement(
     )
     .values(next_at=bindparam("new_next_at"))
 )
-_SET = Statement(
+_UPDATE = Statement(
     update(_table)
     .where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
     .values(next_at=bindparam("new_next_at"))

@@ -34,9 +34,9 @@ class Sender:
     account: str = ""
 
 
-def senders_of_accounts(accounts: Collection[str]) -> list[Sender]:
+def find_account_senders(accounts: Collection[str]) -> list[Sender]:
     """Return every sender of these accounts. The result is cached for a second."""
-    known: dict[str, Sender] = cached(("senders",), _all)
+    known: dict[str, Sender] = cached(("senders",), _read_senders)
     return list(
         {
             one.name: one for one in known.values() if one.account and one.account in accounts
@@ -44,18 +44,18 @@ def senders_of_accounts(accounts: Collection[str]) -> list[Sender]:
     )
 
 
-def sender_of_connection(connection_ids: Iterable[str]) -> dict[str, Sender]:
+def find_senders(connection_ids: Iterable[str]) -> dict[str, Sender]:
     """Return the sender of each connection, without unknown connections. The limits are cached for
     a second.
     """
     wanted = set(connection_ids)
-    known = cached(("senders",), _all)
+    known = cached(("senders",), _read_senders)
     if not wanted <= known.keys():
-        known = _all()  # a connection was added since the list was cached
+        known = _read_senders()  # a connection was added since the list was cached
     return {connection_id: known[connection_id] for connection_id in wanted & known.keys()}
 
 
-def _all() -> dict[str, Sender]:
+def _read_senders() -> dict[str, Sender]:
     rows: dict[str, list[tuple[str, float, float]]] = {}
     accounts: dict[str, str] = {}
     for (
@@ -80,15 +80,15 @@ def _all() -> dict[str, Sender]:
         sender = Sender(
             name,
             tuple(row[0] for row in mine),
-            _lowest(row[1] for row in mine),
-            _lowest(row[2] for row in mine),
+            _lowest_limit(row[1] for row in mine),
+            _lowest_limit(row[2] for row in mine),
             accounts.get(name, ""),
         )
         found.update(dict.fromkeys(sender.connection_ids, sender))
     return found
 
 
-def _lowest(limits: Iterable[float]) -> float:
+def _lowest_limit(limits: Iterable[float]) -> float:
     return min(filter(None, limits), default=0.0)
 
 

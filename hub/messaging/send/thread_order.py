@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import bindparam, select
 
 from hub.core.vocabulary import Status
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param, read
 from hub.db.types import now
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
@@ -22,11 +22,13 @@ from hub.models import Thread
 
 T = TypeVar("T")
 
-AGAIN = timedelta(milliseconds=200)  # until the next check whether the running call has ended
-NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
+RECHECK_INTERVAL = timedelta(
+    milliseconds=200
+)  # until the next check whether the running call has ended
+NEVER_SENT = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
 
 
-def is_next_in_thread(
+def postpone_blocked_by_thread(
     found: Sequence[tuple[MessageRow, T]], batch: MessageBatch
 ) -> list[tuple[MessageRow, T]]:
     """Return the messages that can be sent now, and postpone those with an older unfinished message
@@ -49,7 +51,7 @@ def is_next_in_thread(
         if ahead is None or ahead[0] == row.id:
             going.append((row, more))
         else:
-            moment = now() + AGAIN
+            moment = now() + RECHECK_INTERVAL
             # a running call may end at any time
             later = ahead[2] if ahead[1] == Status.QUEUED else None
             batch.add_row(row).due_at = max(moment, later) if later else moment
@@ -68,7 +70,7 @@ _UNFINISHED = Statement(
 )
 
 
-def provider_thread_of(row: MessageRow) -> str:
+def find_provider_thread(row: MessageRow) -> str:
     """Return the provider's ID of the thread that a message belongs to, or '' for the first
     message.
     """
@@ -78,7 +80,7 @@ def provider_thread_of(row: MessageRow) -> str:
     return found[0][0] if found else ""
 
 
-_threads = table_of(Thread)
+_threads = get_table(Thread)
 _THREAD = Statement(
     select(_threads.c.provider_thread)
     .join(message_table, message_table.c.id == _threads.c.message_id)
@@ -91,7 +93,7 @@ _THREAD = Statement(
 )
 
 
-def edited_post(row: MessageRow) -> str:
+def find_edited_post_id(row: MessageRow) -> str:
     """Return the provider's ID of the message to edit, or '' if it was never sent."""
     found = read(_EDITED, id=row.edits_id) if row.edits_id else []
     return (found[0][0] or "") if found else ""

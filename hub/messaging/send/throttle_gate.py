@@ -26,7 +26,7 @@ from hub.core.errors import (
     Unreachable,
 )
 from hub.core.vocabulary import Status
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import list_param, read, read_to_change, transaction, write
 from hub.db.types import now
@@ -44,14 +44,14 @@ from hub.shared import audit
 
 log = structlog.get_logger(__name__)
 
-WIDE = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are stored in a throttle
-SEVERAL = 3  # limited recipients at once mean that the whole sender is limited
-MOST_COUNTED = 1000  # running calls
-LONGEST_REST = timedelta(days=2)  # every pause of a sender is shorter
+SENDER_WIDE_SCOPES = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are stored in a throttle
+SENDER_LIMIT_THRESHOLD = 3  # limited recipients at once mean that the whole sender is limited
+MAX_COUNTED_CALLS = 1000  # running calls
+MAX_PAUSE = timedelta(days=2)  # every pause of a sender is shorter
 
 
 @dataclass
-class Gate:
+class ThrottleGate:
     """The number of messages that one connection may claim in this transaction."""
 
     moment: datetime
@@ -63,7 +63,7 @@ class Gate:
         if self.state is not None and self.sender is not None:
             self._rate = rate_limit.current_limit(self.state, self.sender.per_second, self.moment)
             if self._rate:
-                rate_limit.refill(self.state, self._rate, self.moment)
+                rate_limit.refill_tokens(self.state, self._rate, self.moment)
 
     @property
     def epoch(self) -> int:
@@ -79,7 +79,9 @@ class Gate:
         if state.opened_at is not None:
             threads = 1
         elif state.failures:
-            threads = min(threads, circuit_breaker.CAUTIOUS - _under_way(self.sender))
+            threads = min(
+                threads, circuit_breaker.HALF_OPEN_CONCURRENCY - _count_running_calls(self.sender)
+            )
         return max(
             0,
             min(threads, rate_limit.available_tokens(state, self._rate)) if self._rate else threads,
@@ -94,7 +96,7 @@ class Gate:
             return wanted
         return min(wanted, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
 
-    def pacing(self) -> RecipientPacing | None:
+    def create_pacing(self) -> RecipientPacing | None:
         """Return the pacing of messages to one recipient, if the provider requires it."""
         return (
             RecipientPacing(self.sender, self.moment)
@@ -109,12 +111,12 @@ class Gate:
         ):
             return
         if self._rate:
-            rate_limit.consume(self.state, self._rate, begun, self.moment)
+            rate_limit.consume_tokens(self.state, self._rate, begun, self.moment)
         if begun and self.state.opened_at is not None:
-            self.state.rest(self.moment + circuit_breaker.PROBE)
+            self.state.postpone_claims(self.moment + circuit_breaker.PROBE)
 
 
-class Gates:
+class ThrottleGates:
     """The throttles of a transaction: of connections that claim, and of calls that ended."""
 
     def __init__(
@@ -131,7 +133,7 @@ class Gates:
         """
         claiming = set(wanting)
         self._ended = ended
-        self._senders = senders.sender_of_connection(
+        self._senders = senders.find_senders(
             claiming
             | {outcome.claim.connection_id for outcome in ended}
             | {key for key, _ in named}
@@ -139,14 +141,14 @@ class Gates:
         self._states: dict[str, RateState] = {}
         self._before: dict[str, RateState] = {}
         self.moment = now()
-        self._limits = _limits(ended, self._senders)
+        self._limits = _find_reported_limits(ended, self._senders)
         limits = {*self._limits, *named}
         whole = {
             self._senders[key].account
             for key, scope in limits
             if scope == Scope.ACCOUNT and key in self._senders
         }
-        self._siblings = senders.senders_of_accounts(whole) if whole else []
+        self._siblings = senders.find_account_senders(whole) if whole else []
         names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
@@ -163,13 +165,13 @@ class Gates:
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
         if missing:
-            write(_MAKE, [_values(RateState(name)) for name in sorted(missing)])
+            write(_INSERT, [_row_values(RateState(name)) for name in sorted(missing)])
             self._read(missing)
 
-    def gate_of(self, connection_id: str) -> Gate:
+    def get_gate(self, connection_id: str) -> ThrottleGate:
         """Return the gate of a connection."""
         sender = self._senders.get(connection_id)
-        return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
+        return ThrottleGate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
     def apply_outcomes(self) -> None:
         """Apply the outcomes of calls to their senders, before the messages are written."""
@@ -184,41 +186,41 @@ class Gates:
                 if circuit_breaker.record_failure(
                     state, outcome.claim.epoch, str(outcome.error), self.moment
                 ):
-                    _tell(
+                    _record_health_change(
                         "connection.unreachable",
                         outcome.claim.connection_id,
                         why=str(outcome.error),
                     )
-            elif not _is_own_fault(outcome):
-                if circuit_breaker.record_answer(state, outcome.claim.epoch):
-                    _tell("connection.reachable", outcome.claim.connection_id)
+            elif not _is_hub_error(outcome):
+                if circuit_breaker.record_response(state, outcome.claim.epoch):
+                    _record_health_change("connection.reachable", outcome.claim.connection_id)
                 error = outcome.reported_error
                 if (
                     isinstance(error, TransientError)
                     and self._limits.keys()
-                    & {(outcome.claim.connection_id, scope) for scope in WIDE}
+                    & {(outcome.claim.connection_id, scope) for scope in SENDER_WIDE_SCOPES}
                     and error.scope != Scope.MESSAGE
                 ):
                     self._slow_down(sender, state, outcome, error)
-        self._hold_siblings()
+        self._pause_account_senders()
 
-    def _hold_siblings(self) -> None:
+    def _pause_account_senders(self) -> None:
         """Pause the other senders of an account too if the provider limits the account."""
         for (connection_id, scope), error in self._limits.items():
             sender = self._senders.get(connection_id)
             if scope == Scope.ACCOUNT and sender is not None:
-                for other in self._others(sender):
-                    rate_limit.hold_until(self._states[other.name], error.retry_after, self.moment)
+                for other in self._other_account_senders(sender):
+                    rate_limit.pause(self._states[other.name], error.retry_after, self.moment)
                     self._states[other.name].reason = str(error)
 
-    def _others(self, sender: Sender) -> list[Sender]:
+    def _other_account_senders(self, sender: Sender) -> list[Sender]:
         return [
             sibling
             for sibling in self._siblings
             if sender.account and sibling.account == sender.account and sibling.name != sender.name
         ]
 
-    def hold(
+    def pause_sender(
         self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime
     ) -> None:
         """Pause a sender, or every sender of its account, because a message status requires it.
@@ -227,7 +229,11 @@ class Gates:
         if one is set, and only if the attempt `began` after the last pause ended.
         """
         mine = self._senders.get(connection_id)
-        asked = rate_limit.HOLD if error.retry_after is None else times.pause(error.retry_after)
+        asked = (
+            rate_limit.DEFAULT_PAUSE
+            if error.retry_after is None
+            else times.pause(error.retry_after)
+        )
         left = asked - max(0.0, (now() - said_at).total_seconds())
         if mine is None or left <= 0:
             return
@@ -235,8 +241,11 @@ class Gates:
         had = rate_limit.current_limit(state, mine.per_second, self.moment)
         if had and (state.paused_until is None or began >= state.paused_until):
             rate_limit.slow_down(state, state.epoch, had, left, self.moment)
-        for sender in [mine, *(self._others(mine) if error.scope == Scope.ACCOUNT else ())]:
-            rate_limit.hold_until(self._states[sender.name], left, self.moment)
+        for sender in [
+            mine,
+            *(self._other_account_senders(mine) if error.scope == Scope.ACCOUNT else ()),
+        ]:
+            rate_limit.pause(self._states[sender.name], left, self.moment)
             self._states[sender.name].reason = str(error)
 
     def _slow_down(
@@ -249,13 +258,13 @@ class Gates:
                 for ended in self._ended
                 if ended.claim.connection_id in sender.connection_ids
             ]
-            had = max(_under_way(sender), 1) / max(fmean(durations) / 1000, 0.001)
+            had = max(_count_running_calls(sender), 1) / max(fmean(durations) / 1000, 0.001)
         rate_limit.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
         state.reason = str(error)
 
     def write(self) -> None:
         """Write changed throttles, and delete those that are no longer needed."""
-        inert = {name for name, state in self._states.items() if self._inert(state)}
+        inert = {name for name, state in self._states.items() if self._can_delete(state)}
         if inert:
             write(_REMOVE, {"names": sorted(inert)})
         changed = [
@@ -263,9 +272,9 @@ class Gates:
             for name, state in sorted(self._states.items())
             if name not in inert and state != self._before[name]
         ]
-        write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
+        write(_UPDATE, [{"key": state.name, **_row_values(state, "new_")} for state in changed])
 
-    def _inert(self, state: RateState) -> bool:
+    def _can_delete(self, state: RateState) -> bool:
         known = (*self._senders.values(), *self._siblings)
         limited = any(
             sender.per_second or sender.per_recipient
@@ -286,7 +295,7 @@ class Gates:
             state = RateState(*values)
             self._before[state.name] = RateState(*values)
             if any(
-                until is not None and until > moment + LONGEST_REST
+                until is not None and until > moment + MAX_PAUSE
                 for until in (state.ready_at, state.bulk_ready_at, state.paused_until)
             ):
                 # a clock or a row was wrong, and the pause would never end
@@ -296,7 +305,7 @@ class Gates:
 
 
 @transaction
-def reset(connection_ids: Collection[str]) -> None:
+def delete_throttles(connection_ids: Collection[str]) -> None:
     """Delete the throttles of some connections, because they cannot be read.
 
     The rates are learned again.
@@ -307,10 +316,10 @@ def reset(connection_ids: Collection[str]) -> None:
 
 
 def _is_outage(outcome: Outcome) -> bool:
-    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _is_own_fault(outcome)
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _is_hub_error(outcome)
 
 
-def _is_own_fault(outcome: Outcome) -> bool:
+def _is_hub_error(outcome: Outcome) -> bool:
     """Return whether a call failed because of the hub, which is no sign of an outage."""
     return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (
         FAULT,
@@ -318,7 +327,7 @@ def _is_own_fault(outcome: Outcome) -> bool:
     )
 
 
-def _limits(
+def _find_reported_limits(
     ended: Sequence[Outcome], known: Mapping[str, Sender]
 ) -> dict[tuple[str, Scope], TransientError]:
     """Return the limits of senders and accounts that calls met, by connection and scope.
@@ -333,32 +342,32 @@ def _limits(
         connection_id = outcome.claim.connection_id
         if not isinstance(error, TransientError) or connection_id not in known:
             continue
-        if isinstance(error, SlowDown) and error.scope in WIDE:
+        if isinstance(error, SlowDown) and error.scope in SENDER_WIDE_SCOPES:
             limits[connection_id, error.scope] = error
         elif error.scope == Scope.RECIPIENT:
             busy = recipients.setdefault(known[connection_id].name, set())
             busy.add(outcome.claim.outbound.to)
-            if len(busy) >= SEVERAL:
+            if len(busy) >= SENDER_LIMIT_THRESHOLD:
                 limits[connection_id, Scope.SENDER] = error
     return limits
 
 
-def _under_way(sender: Sender) -> int:
+def _count_running_calls(sender: Sender) -> int:
     return int(read(_UNDER_WAY, connections=list(sender.connection_ids))[0][0])
 
 
-def _tell(action: str, connection_id: str, **detail: Any) -> None:
+def _record_health_change(action: str, connection_id: str, **detail: Any) -> None:
     """Record a change of a connection's health in the audit log and the process log."""
     connection = db.session.get_one(Connection, connection_id)
     audit.record(action, connection.id, connection.title, **detail)
     log.warning(action, connection=connection.slug, **detail)
 
 
-def _values(state: RateState, prefix: str = "") -> Mapping[str, Any]:
+def _row_values(state: RateState, prefix: str = "") -> Mapping[str, Any]:
     return {f"{prefix}{name}": getattr(state, name) for name in RateState.__slots__}
 
 
-_table = table_of(Throttle)
+_table = get_table(Throttle)
 _columns = [_table.c[name] for name in RateState.__slots__]
 _READ = Statement(
     select(*_columns, CLOCK)
@@ -371,7 +380,7 @@ _UPDATE = Statement(
     .where(_table.c.name == bindparam("key"))
     .values({name: bindparam(f"new_{name}") for name in RateState.__slots__})
 )
-_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
+_INSERT = Statement.insert(_table, on_conflict_do_nothing=True)
 _REMOVE = Statement(delete(_table).where(_table.c.name.in_(list_param("names"))))
 _UNDER_WAY = Statement(
     select(func.count()).select_from(
@@ -381,7 +390,7 @@ _UNDER_WAY = Statement(
             messages.c.status == Status.SENDING,
             messages.c.due_at.is_not(None),
         )
-        .limit(MOST_COUNTED)
+        .limit(MAX_COUNTED_CALLS)
         .subquery()
     )
 )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from hub.db.types import Time, time_of
+from hub.db.types import Time, creation_time
 
 
 class _Clock(FunctionElement[datetime]):
@@ -39,7 +39,7 @@ def clamp_to_creation(message_id: str, moment: datetime) -> datetime:
     On SQLite a process has only its own clock. If that shows a time before the message was created,
     it is behind, and a lookup at the provider would ask about the wrong hours.
     """
-    created_at = time_of(message_id)
+    created_at = creation_time(message_id)
     return created_at if moment < created_at < moment + CLOCKS_APART else moment
 
 

@@ -21,7 +21,7 @@ CHORES = "chores."  # prefix of the name of a chore; the queue of all chores has
 
 
 @transaction
-def note_failure(queue: str, problem: Exception) -> None:
+def record_failure(queue: str, problem: Exception) -> None:
     """Record that the job of a queue, or one of its chores, has just failed."""
     name = f"{PREFIX}{queue}"
     row = db.session.get(Setting, name) or Setting(name=name)

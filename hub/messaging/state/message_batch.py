@@ -19,7 +19,7 @@ from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Status
 from hub.db import store
-from hub.db.compiled_sql import Statement, table_of
+from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
 from hub.db.store import list_param
 from hub.db.types import keyring, new_id, now
@@ -34,10 +34,10 @@ REPORTED_STATUSES = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, 
 # without a callback for this long, the hub polls the status of a message
 POLL_AFTER = timedelta(minutes=15)
 
-messages = table_of(Message)
-attempts = table_of(Attempt)
-status_events = table_of(StatusEvent)
-platform_events = table_of(PlatformEvent)
+messages = get_table(Message)
+attempts = get_table(Attempt)
+status_events = get_table(StatusEvent)
+platform_events = get_table(PlatformEvent)
 
 
 class StatusFields(Protocol):
@@ -365,7 +365,7 @@ def _event_row(
     }
 
 
-_threads = table_of(Thread)
+_threads = get_table(Thread)
 _ADD_ATTEMPT = Statement.insert(attempts)
 _ADD_THREAD = Statement.insert(_threads, on_conflict_do_nothing=True)
 _UPDATE_THREAD = Statement(  # the thread may have moved to another destination

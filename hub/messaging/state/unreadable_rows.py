@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 
 CODE = "unreadable"  # the code of a message whose row is to be repaired
 FIRST_PAUSE = timedelta(minutes=10)
-LONGEST_PAUSE = timedelta(days=1)
-FAR = timedelta(days=7)  # longer than any pause of Signpost
+MAX_PAUSE = timedelta(days=1)
+STUCK_AFTER = timedelta(days=7)  # longer than any pause of Signpost
 AT_ONCE = 100  # entries that one run of the chore retries
 
 
@@ -47,7 +47,7 @@ def is_transient(problem: Exception) -> bool:
     return is_retryable(problem) or is_database_failure(problem)
 
 
-def reason_of(problem: Exception) -> str:
+def describe_error(problem: Exception) -> str:
     """Return the text of an error for admins, without stored values."""
     if isinstance(problem, UnreadableRow | HubError):
         return str(problem)
@@ -58,23 +58,23 @@ def reason_of(problem: Exception) -> str:
 
 
 @transaction
-def note_row(table: str, row: str, problem: Exception) -> None:
+def record_unreadable_row(table: str, row: str, problem: Exception) -> None:
     """Record that a row could not be read or processed, and when Signpost retries it."""
     entry = db.session.scalar(_entry(table, row))
     moment = now()
     if entry is None:
         entry = QuarantinedRow(table_name=table, row_id=row, failures=0, since=moment)
         db.session.add(entry)
-    entry.retry_at = moment + min(FIRST_PAUSE * 2 ** min(entry.failures, 10), LONGEST_PAUSE)
+    entry.retry_at = moment + min(FIRST_PAUSE * 2 ** min(entry.failures, 10), MAX_PAUSE)
     entry.failures += 1
-    entry.error = reason_of(problem)
+    entry.error = describe_error(problem)
     db.session.flush()
     log.error(
         "row.set_aside",
         table=table,
         row=row,
         problem=type(problem).__name__,
-        why=reason_of(problem),
+        why=describe_error(problem),
     )
 
 
@@ -82,7 +82,7 @@ def note_row(table: str, row: str, problem: Exception) -> None:
 def hold_message(message_id: str, problem: Exception) -> None:
     """Set a message aside: it is not sent until its row is retried."""
     _execute(update(Message).where(Message.id == message_id).values(due_at=None, code=CODE))
-    note_row(Message.__tablename__, message_id, problem)
+    record_unreadable_row(Message.__tablename__, message_id, problem)
 
 
 @transaction
@@ -91,9 +91,9 @@ def hold_callback(callback_id: str, problem: Exception) -> None:
     _execute(
         update(ProviderCallback)
         .where(ProviderCallback.id == callback_id)
-        .values(due_at=None, error=reason_of(problem))
+        .values(due_at=None, error=describe_error(problem))
     )
-    note_row(ProviderCallback.__tablename__, callback_id, problem)
+    record_unreadable_row(ProviderCallback.__tablename__, callback_id, problem)
 
 
 def readable_rows(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
@@ -112,7 +112,7 @@ def describe_rows(
     A row that cannot be read is noted; its result contains the reason.
     """
     return [
-        {"id": item.row_id, "unreadable": reason_of(item.problem)}
+        {"id": item.row_id, "unreadable": describe_error(item.problem)}
         if isinstance(item, _UnreadableRow)
         else item
         for item in _convert(kind, rows, make)
@@ -133,18 +133,18 @@ def _convert(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T
         except Exception as problem:
             if is_transient(problem):
                 raise
-            items.append(_UnreadableRow(_id_of(row), problem))
+            items.append(_UnreadableRow(_row_id(row), problem))
     for unreadable in [item for item in items if isinstance(item, _UnreadableRow)]:
-        note_row_once(kind, unreadable.row_id, unreadable.problem)
+        record_unreadable_row_once(kind, unreadable.row_id, unreadable.problem)
     return items
 
 
-def _id_of(row: Any) -> str:
+def _row_id(row: Any) -> str:
     row = row[0] if isinstance(row, Row) else row
     return str(getattr(row, "id", None) or getattr(getattr(row, "row", None), "id", "?"))
 
 
-def note_row_once(table: str, row: str, problem: Exception) -> None:
+def record_unreadable_row_once(table: str, row: str, problem: Exception) -> None:
     """Record that a row could not be shown, unless it is recorded already.
 
     An error here is logged and not raised, so that the page or file is still shown.
@@ -163,7 +163,7 @@ def note_row_once(table: str, row: str, problem: Exception) -> None:
 
 def _note_if_new(table: str, row: str, problem: Exception) -> None:
     if db.session.scalar(_entry(table, row)) is None:
-        note_row(table, row, problem)
+        record_unreadable_row(table, row, problem)
 
 
 def _entry(table: str, row: str) -> Select[QuarantinedRow]:
@@ -227,7 +227,7 @@ def _retry_due() -> int:
 
 def _release(entry: QuarantinedRow) -> None:
     """Make a row due again; if its worker fails again, that sets it aside again."""
-    entry.retry_at = now() + LONGEST_PAUSE
+    entry.retry_at = now() + MAX_PAUSE
     if _is_resolved(entry):
         db.session.delete(entry)
     elif entry.table_name == Message.__tablename__:
@@ -245,7 +245,7 @@ def _release(entry: QuarantinedRow) -> None:
         )
         wake("settle")
     elif (error := row_check.read_error(entry.table_name, entry.row_id)) is not None:
-        entry.error = reason_of(error)
+        entry.error = describe_error(error)
         entry.failures += 1
     else:
         # if the row fails in another way, the next reader sets it aside again
@@ -295,7 +295,7 @@ _LATE_CALLBACKS = (
 
 def _hold_stuck_rows() -> None:
     """Set aside rows that no worker finds."""
-    far = {"far": now() + FAR}
+    far = {"far": now() + STUCK_AFTER}
     for message_id, status, lane, _ in db.session.execute(_STUCK_MESSAGES, far).all():
         column = "due_at"
         if status not in list(Status):

@@ -30,7 +30,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from hub import integrations
 from hub.core.vocabulary import Status
 from hub.db.engine import db
-from hub.db.types import id_at, is_id
+from hub.db.types import first_id_at, is_id
 from hub.models import Attempt, Connection, Contact, Message, SigningRequest, Source
 from hub.shared.address_keys import address_keys
 
@@ -187,7 +187,7 @@ def count_messages(
     query = select(Message.id).where(
         Message.connection_id.in_(connections),
         Message.status.in_(statuses),
-        Message.id > id_at("msg", since),
+        Message.id > first_id_at("msg", since),
     )
     return db.session.scalar(select(func.count()).select_from(query.limit(limit).subquery())) or 0
 

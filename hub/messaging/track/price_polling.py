@@ -14,7 +14,7 @@ from hub.core.errors import HubError
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.integrations.base import Price
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.policy import policy
@@ -40,7 +40,7 @@ def poll_prices(stopping: ShutdownSignal | None = None) -> int:
     connection_ids = [
         connection.id
         for connection in db.session.scalars(enabled.where(Connection.rules != ""))
-        if policy.rules_of(connection.info).has_prices
+        if policy.get_rules(connection.info).has_prices
     ]
     db.session.rollback()
     return sum(_poll_isolated(connection_id, stopping) for connection_id in connection_ids)
@@ -54,7 +54,7 @@ def _poll_isolated(connection_id: str, stopping: ShutdownSignal | None) -> int:
             raise
         log.exception("price.failed", connection=connection_id)
         db.session.rollback()
-        unreadable_rows.note_row_once("connections", connection_id, problem)
+        unreadable_rows.record_unreadable_row_once("connections", connection_id, problem)
         return 0
 
 
@@ -84,7 +84,7 @@ def _store_or_note(message_id: str, price: Price) -> None:
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
-        unreadable_rows.note_row_once("messages", message_id, problem)
+        unreadable_rows.record_unreadable_row_once("messages", message_id, problem)
 
 
 @transaction
@@ -101,8 +101,8 @@ def _unpriced_messages(connection_id: str) -> list[tuple[str, str]]:
     query = select(Message.id, Message.provider_id).where(
         Message.connection_id == connection_id,
         Message.status.in_(CHARGED),
-        Message.id > id_at("msg", moment - POLLED_FOR),
-        Message.id < id_at("msg", moment - PRICED_AFTER),
+        Message.id > first_id_at("msg", moment - POLLED_FOR),
+        Message.id < first_id_at("msg", moment - PRICED_AFTER),
         Message.estimate.is_not(None),
         Message.price.is_(None),
         Message.provider_id.is_not(None),

@@ -19,7 +19,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose.outbox import record_fact
-from hub.messaging.send.outbound import SendDetails, outbound_of
+from hub.messaging.send.outbound import SendDetails, build_outbound
 from hub.messaging.send.outcomes import FIND_AFTER, record_accepted, requeue_absent
 from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.database_clock import CLOCKS_APART
@@ -145,9 +145,9 @@ def _find_candidates(message_id: str) -> list[Accepted] | None:
         leave_unknown(message_id, "set up anew")
         return None
     details = SendDetails(contact.recipient, contact.erased_at is not None, body._content)
-    outbound = outbound_of(
+    outbound = build_outbound(
         message, details, integration, message.tries, free=not attempt.template
-    ) or outbound_of(message, details, integration, message.tries)
+    ) or build_outbound(message, details, integration, message.tries)
     assert outbound is not None  # noqa: S101 - free text always makes one
     since = attempt.started_at
     db.session.rollback()  # no transaction is open during the call of the provider
@@ -239,7 +239,7 @@ def _listed_attempt(
     return None
 
 
-def _unknown_for(message: Message) -> timedelta:
+def _time_unknown(message: Message) -> timedelta:
     """Return how long the outcome has been unknown, but no longer than since the attempt started.
 
     The start of an attempt is a time of the database's clock.
@@ -256,7 +256,7 @@ def _has_open_others(message: Message, connection_ids: list[str]) -> bool:
 
     What the provider lists may be that message.
     """
-    if _unknown_for(message) >= WAIT_FOR_OTHERS:
+    if _time_unknown(message) >= WAIT_FOR_OTHERS:
         return False
     others = select(Message.id).where(
         Message.contact_id == message.contact_id,
@@ -305,7 +305,7 @@ def postpone_lookup(message_id: str) -> None:
         message.due_at = now() + FIND_AFTER
     if message.status != Status.UNKNOWN:
         return
-    unknown_for = _unknown_for(message)
+    unknown_for = _time_unknown(message)
     if unknown_for < GIVE_UP_AFTER:
         message.due_at = now() + max(FIND_AFTER, unknown_for * PAUSE_FACTOR)
     else:

@@ -23,7 +23,7 @@ from hub.lib import times
 from hub.messaging.compose import fallback
 from hub.messaging.send import outcomes
 from hub.messaging.send.outcomes import FIND_AFTER
-from hub.messaging.send.throttle_gate import WIDE, Gates
+from hub.messaging.send.throttle_gate import SENDER_WIDE_SCOPES, ThrottleGates
 from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
 from hub.models import Attempt
 
@@ -86,14 +86,14 @@ def apply_statuses(
     return [attempt is not None for attempt in matches]
 
 
-def _lock_gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
+def _lock_gates(errors: Sequence[tuple[str, SendError]]) -> ThrottleGates | None:
     """Lock the rate limits of the senders that errors slow down, or None if there are none."""
     scopes = {
         (connection_id, error.scope)
         for connection_id, error in errors
-        if isinstance(error, SlowDown) and error.scope in WIDE
+        if isinstance(error, SlowDown) and error.scope in SENDER_WIDE_SCOPES
     }
-    return Gates((), named=scopes) if scopes else None
+    return ThrottleGates((), named=scopes) if scopes else None
 
 
 def _apply(
@@ -101,7 +101,7 @@ def _apply(
     origin: Origin,
     attempt: _Attempt,
     batch: MessageBatch,
-    gates: Gates | None,
+    gates: ThrottleGates | None,
 ) -> None:
     row = batch.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
@@ -149,15 +149,17 @@ def _apply_error(
     error: SendError,
     origin: Origin,
     attempt: _Attempt,
-    gates: Gates | None,
+    gates: ThrottleGates | None,
 ) -> None:
     """Apply a reported error to its connection, sender and destination."""
     reported_at = attempt.started_at
     if update.at or origin.received_at:
         reported_at = times.clamp_reported(update.at, origin.received_at or now())
-    outcomes.spread_retries(row, error, attempt.started_at, reported_at)
+    outcomes.apply_wider_errors(row, error, attempt.started_at, reported_at)
     if gates is not None and isinstance(error, SlowDown):
-        gates.hold(attempt.connection_id, error, began=attempt.started_at, said_at=reported_at)
+        gates.pause_sender(
+            attempt.connection_id, error, began=attempt.started_at, said_at=reported_at
+        )
 
 
 def _find_attempts(updates: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:

@@ -234,7 +234,7 @@ _PROOF_TEXTS = {
 }
 
 
-def problem_of(message: Message) -> Problem | None:
+def explain_failure(message: Message) -> Problem | None:
     """Explain why a message failed and how to fix it; return None if it has no problem."""
     status = Status.read(message.status)
     if not message.code and status not in BY_STATUS:
@@ -270,9 +270,9 @@ def _provider_problem(message: Message) -> Problem | None:
     return integration.explain(message.code)
 
 
-def problems_of(messages: Sequence[Message]) -> dict[str, Problem]:
+def explain_failures(messages: Sequence[Message]) -> dict[str, Problem]:
     """Return the problem of each message that has one, by message ID."""
-    return {message.id: problem for message in messages if (problem := problem_of(message))}
+    return {message.id: problem for message in messages if (problem := explain_failure(message))}
 
 
 def _hub_problem(code: str, status: Status) -> Problem | None:

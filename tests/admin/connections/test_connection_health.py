@@ -51,7 +51,7 @@ def demo_connection() -> Connection:
 
 
 @with_app_context
-def fail_calls(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
+def fail_calls(error: SendError, times: int = circuit_breaker.FAILURE_THRESHOLD) -> list[str]:
     """End this many calls with the error, and return the IDs of messages that wait behind them."""
     for n in range(times):
         queue_text(text=f"{n}")

@@ -44,7 +44,7 @@ def _prepare_demo(app: Flask) -> None:
 
 def stored_rules(app: Flask) -> policy.Rules:
     with app.app_context():
-        return policy.rules_of(
+        return policy.get_rules(
             db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one().info
         )
 

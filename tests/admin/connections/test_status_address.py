@@ -11,7 +11,7 @@ from flask import Flask
 from hub.admin.connections import webhook_urls
 from hub.connections import connections
 from hub.db.engine import db
-from hub.messaging.send.outbound import status_address
+from hub.messaging.send.outbound import status_callback_url
 from hub.models import Connection
 from hub.shared import integration_instances
 from tests.conftest import Browser
@@ -41,7 +41,7 @@ def test_page_and_sender_agree_on_the_status_address(
         connection_id = connections.create("twilio_sms", "Text messages", test=False)
         connection = db.session.get_one(Connection, connection_id)
         instance = integration_instances.instance(connection)
-        sent = status_address(
+        sent = status_callback_url(
             app.extensions["hub.config"].public_url,
             instance.status_path,
             tuple(instance.api_urls.values()),

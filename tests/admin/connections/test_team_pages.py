@@ -16,7 +16,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import ChatPermission
 from hub.messaging.compose import direct
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import chat_membership
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message
@@ -140,7 +140,7 @@ def test_chat_that_starts_with_a_permission_has_no_opt_out(
             allowed=True, address="778899", reason="The person started the bot."
         )
         chat_membership.apply_membership(permission, Origin("callback", [team_chat.id]), now())
-        return contact_for("chat", "778899", test=True).id
+        return get_or_create_contact("chat", "778899", test=True).id
 
     boss = browser_for(Role.ADMIN)
     assert "Opted out" not in text_of(boss.get(f"/contacts/{run_in_app(apply_permission)}"))

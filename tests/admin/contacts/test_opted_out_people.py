@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.contacts import consents, contact_links, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import conversations
 from hub.models import SigningRequest
 from hub.signing import accept
@@ -82,8 +82,10 @@ def test_signer_blocked_by_an_admin_is_marked_under_each_identity(
 ) -> None:
     def block() -> None:
         if by_link:
-            other = contact_for("external", "US.1349", test=True)
-            contact_links.link_contacts(contact_for("phone", ANNA, test=True).id, other.id, None)
+            other = get_or_create_contact("external", "US.1349", test=True)
+            contact_links.link_contacts(
+                get_or_create_contact("phone", ANNA, test=True).id, other.id, None
+            )
             key = other.address_key
             transaction(lambda: suppressions._store_suppression(key, "sms", "", True, "admin"))()
         else:

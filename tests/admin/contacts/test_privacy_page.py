@@ -11,7 +11,7 @@ from flask import Flask
 from hub.connections import demo
 from hub.core.vocabulary import Address, Role
 from hub.messaging.compose import direct
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from tests.conftest import Browser
 from tests.hub_fixtures import ERIC
 
@@ -21,7 +21,7 @@ def contact_id(app: Flask) -> str:
     with app.app_context():
         demo.prepare()
         direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
-        return contact_for(Address.PHONE, ERIC, test=True).id
+        return get_or_create_contact(Address.PHONE, ERIC, test=True).id
 
 
 def test_admin_exports_the_data_of_a_person(admin: Browser, contact_id: str) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from hub.admin.messages.delivery_summary import Situation, summarize
 from hub.core.vocabulary import ConnectionState, Status
-from hub.db.types import id_at
+from hub.db.types import first_id_at
 from hub.integrations.base import Problem
 from hub.messaging.policy import policy
 from hub.messaging.send.destinations import DestinationPause
@@ -27,7 +27,7 @@ def make_situation(status: Status, *, enabled: bool = True, **fields: object) ->
         integration="twilio_sms", title="Texts", slug="texts", state=state, state_reason=""
     )
     message = Message(
-        id=id_at("msg", PLANNED),
+        id=first_id_at("msg", PLANNED),
         status=status,
         connection=connection,
         changed_at=PLANNED + timedelta(seconds=2),

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.models import Message
 from tests.conftest import Browser
 from tests.hub_fixtures import queue_text
@@ -42,5 +42,5 @@ def test_page_without_recent_errors_is_empty(app: Flask, admin: Browser) -> None
     assert "No errors" in admin.get("/codes").text
     with app.app_context():
         demo.prepare()
-        add_ended_message(queue_text(), "30003", id=id_at("msg", now() - timedelta(days=31)))
+        add_ended_message(queue_text(), "30003", id=first_id_at("msg", now() - timedelta(days=31)))
     assert "No errors" in admin.get("/codes").text

@@ -12,7 +12,7 @@ from hub.connections import demo, rules
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.messaging.track import status_polling
@@ -80,7 +80,7 @@ def test_message_waiting_for_the_morning_shows_its_time(app: Flask, admin: Brows
         ).one()
         clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
         rules.save(connection_id, Rules(quiet=QuietHours(*(f"{at:%H:%M}" for at in clock))))
-        contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
+        get_or_create_contact(Address.PHONE, ERIC, test=True, time_zone="UTC")
         message_id = queue_text(source_id=source_id())
         until = message(message_id).due_at
         assert until

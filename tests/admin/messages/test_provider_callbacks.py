@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from hub.admin.messages.provider_callbacks import summarize_replay
 from hub.connections import demo
 from hub.core.vocabulary import Role
-from hub.db.compiled_sql import table_of
+from hub.db.compiled_sql import get_table
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
@@ -81,7 +81,7 @@ def unmatched_callback(app: Flask) -> str:
     """Store a receipt about an unknown message, and return its callback ID."""
     with app.app_context():
         post_callback(app, status_form(app, STRANGE, "delivered"))
-        with time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1)):
+        with time_machine.travel(now() + process_callbacks.MATCH_WINDOW + timedelta(minutes=1)):
             process_pending_callbacks()
         return callbacks()[-1].id
 
@@ -100,7 +100,7 @@ def remove_delivery(message_id: str) -> None:
 @transaction
 def update_callback(callback_id: str, **columns: Any) -> None:
     db.session.execute(
-        update(table_of(ProviderCallback))
+        update(get_table(ProviderCallback))
         .where(ProviderCallback.id == callback_id)
         .values(**columns)
     )

@@ -13,7 +13,7 @@ from hub.admin.overview import daily_stats
 from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import id_at, now
+from hub.db.types import first_id_at, now
 from hub.messaging.state.message_batch import messages as table
 from hub.models import Message
 from tests.conftest import Browser
@@ -26,7 +26,7 @@ def add_message(like: Message, status: str, age: timedelta, seconds: float = 0) 
     moment = now() - age
     row: dict[str, Any] = {column.name: getattr(like, column.name) for column in table.columns}
     made = {
-        "id": id_at("msg", moment),
+        "id": first_id_at("msg", moment),
         "status": status,
         "changed_at": moment + timedelta(seconds=seconds),
         "due_at": None,
@@ -50,7 +50,7 @@ def test_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: Brows
         add_message(like, "suppressed", timedelta(hours=5))
         day = daily_stats.read_daily_stats()
         every = db.session.scalars(
-            select(Message.id).where(Message.id > id_at("msg", now() - timedelta(days=1)))
+            select(Message.id).where(Message.id > first_id_at("msg", now() - timedelta(days=1)))
         ).all()
     assert sum(day.hours) == len(every) == 8
     assert [day.hours[-1 - ago] for ago in (0, 1, 2, 3, 5, 23)] == [1, 2, 2, 1, 1, 1]

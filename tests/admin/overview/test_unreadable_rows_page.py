@@ -16,7 +16,7 @@ from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import new_id
 from hub.messaging.compose import direct, resend
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.state import unreadable_rows
 from tests.conftest import Browser
 from tests.hub_fixtures import update_message
@@ -25,7 +25,9 @@ from tests.hub_fixtures import update_message
 def unreadable_row(app: Flask) -> str:
     """Record an unreadable row and return the ID of its entry."""
     with app.app_context():
-        unreadable_rows.note_row("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
+        unreadable_rows.record_unreadable_row(
+            "contacts", new_id("ctc"), UnreadableRow("contacts.created_at")
+        )
         return unreadable_rows.list_rows()[0].id
 
 
@@ -34,7 +36,7 @@ def test_unreadable_row_of_any_table_is_listed(app: Flask, admin: Browser, kind:
     prefix = KINDS[kind][1] if kind in KINDS else "win"
     row_id = new_id(prefix)
     with app.app_context():
-        unreadable_rows.note_row(kind, row_id, UnreadableRow(f"{kind}.at"))
+        unreadable_rows.record_unreadable_row(kind, row_id, UnreadableRow(f"{kind}.at"))
     page = admin.get("/unreadable-rows")
     assert page.status_code == 200
     if kind not in (
@@ -60,8 +62,10 @@ def test_admin_retries_reading_a_row(app: Flask, admin: Browser) -> None:
 @pytest.mark.parametrize("damaged", [b"damaged", b""])
 def test_row_that_is_still_damaged_stays_listed(app: Flask, admin: Browser, damaged: bytes) -> None:
     with app.app_context():
-        contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
-        unreadable_rows.note_row("contacts", contact_id, UnreadableRow("contacts.created_at"))
+        contact_id = get_or_create_contact(Address.PHONE, "+13175551234", test=True).id
+        unreadable_rows.record_unreadable_row(
+            "contacts", contact_id, UnreadableRow("contacts.created_at")
+        )
 
     def store(name: bytes | None) -> None:
         with app.app_context(), db.engine.begin() as connection:

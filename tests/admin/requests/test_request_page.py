@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import chats
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection, Message, Signer, SigningRequest
 from hub.signing import accept, chat_invitations
 from hub.signing.events import EventIn
@@ -159,7 +159,7 @@ def test_signer_with_a_linked_chat_is_marked(
             team_chat.id,
             one.request.source_id,
             chat_invitations._addresses(one),
-            contact_for("chat", "778899", test=True).id,
+            get_or_create_contact("chat", "778899", test=True).id,
         )
 
     run_in_app(link)

@@ -16,7 +16,7 @@ from hub.connections import demo
 from hub.core.vocabulary import Address, Role
 from hub.db.engine import db
 from hub.messaging.contacts import contact_links, suppressions
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import ApiKey, Connection, ContactLink, Suppression, TemplateMapping, User
 from tests.admin.connections.test_templates_page import store_templates
 from tests.conftest import Browser
@@ -87,8 +87,8 @@ def user_deactivation(app: Flask, admin: Browser) -> Case:
 def contact_link_removal(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
-        mine = contact_for(Address.PHONE, ERIC, test=True).id
-        other = contact_for(Address.EXTERNAL, "US.1349", test=True).id
+        mine = get_or_create_contact(Address.PHONE, ERIC, test=True).id
+        other = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True).id
         contact_links.link_contacts(mine, other, None)
         link_id = db.session.scalars(select(ContactLink.id)).one()
     return (

@@ -15,7 +15,7 @@ from hub.db.types import now
 from hub.messaging.compose import cancellation, direct, outbox, resend
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts import suppressions
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import AuditEntry, Connection, Contact, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
@@ -112,7 +112,7 @@ def test_message_can_be_resent_only_once(connection: Connection) -> None:
 
     @transaction
     def add_second_successor() -> None:
-        outbox.add(
+        outbox.add_message(
             Draft(connection=like.info, recipient=contact, text="Once more.", after_id=message_id)
         )
 
@@ -170,9 +170,9 @@ def test_database_refuses_a_duplicate_message(connection: Connection) -> None:
 
     @transaction
     def add_duplicates() -> None:
-        contact = contact_for("phone", ERIC, test=True)
+        contact = get_or_create_contact("phone", ERIC, test=True)
         for _ in range(2):
-            outbox.add(
+            outbox.add_message(
                 Draft(connection=like.info, recipient=contact, text="Once.", dedup_key=b"x" * 32)
             )
 

@@ -211,11 +211,13 @@ def test_filled_template_is_within_its_limit_or_too_long(title: str, sender: str
     )
     values = {"title": title, "sender": sender, "link": link}
     try:
-        made = fitting.fit_text(cls, values, mapped.fill, mapped.text_of, cls.max_template_length)
+        made = fitting.fit_text(
+            cls, values, mapped.fill, mapped.render_text, cls.max_template_length
+        )
     except fitting.TooLong:
         assert utf16_length(link) + utf16_length(sender) > 900
         return
-    assert cls.length_of(mapped.text_of(made)) <= 1024
+    assert cls.length_of(mapped.render_text(made)) <= 1024
     assert made.variables["3"] == link
     assert made.variables["1"]
 

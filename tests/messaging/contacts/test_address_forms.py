@@ -19,7 +19,7 @@ from hub.lib.number_forms import TABLE
 from hub.messaging.compose import direct
 from hub.messaging.contacts import chats, consents, merging, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy import session_windows
 from hub.messaging.send import claims
 from hub.messaging.track import message_queries
@@ -258,7 +258,7 @@ def test_live_opt_out_of_an_old_form_applies_to_test_messages(hub_demo: Flask) -
 
 
 def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connection) -> None:
-    mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
+    mine = get_or_create_contact(Address.PHONE, "+525512345678", test=True, name="Ana")
     theirs = store_without_normal_form("+5215512345678", time_zone="America/Mexico_City")
     strict = add_legacy_suppression("+5215512345678", reason="admin", explanation="By letter.")
     weak = add_legacy_suppression("+525512345678")
@@ -266,7 +266,7 @@ def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connect
     add_rows_of_every_table(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
     add_rows_of_every_table(theirs, connection, at, provider_id="SM2")
 
-    kept = contact_for(Address.PHONE, "+5215512345678", test=True)
+    kept = get_or_create_contact(Address.PHONE, "+5215512345678", test=True)
 
     db.session.rollback()
     [contact] = db.session.scalars(select(Contact))
@@ -335,7 +335,7 @@ def padded_id(text: str) -> str:
 
 
 def test_chat_linked_under_another_form_is_found(hub_demo: Flask, connection: Connection) -> None:
-    chat = contact_for(Address.CHAT, "4711", test=True)
+    chat = get_or_create_contact(Address.CHAT, "4711", test=True)
 
     @transaction
     def add_linked_chat() -> None:
@@ -350,16 +350,16 @@ def test_chat_linked_under_another_form_is_found(hub_demo: Flask, connection: Co
 
     add_linked_chat()
     for number in ("+525512345678", "+5215512345678"):
-        found = chats.chats_of({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
+        found = chats.find_chats({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
         assert found == {"ana": {connection.id: "4711"}}
-    contact_for(Address.PHONE, "+525512345678", test=True)
+    get_or_create_contact(Address.PHONE, "+525512345678", test=True)
     chats.link_chat(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
     assert len(set(db.session.scalars(select(LinkedChat.address_key)))) <= 2
 
 
 def test_erasure_includes_rows_of_the_other_form(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out("+5215512345678", test=True, explanation="By letter.")
-    contact = contact_for(Address.PHONE, "+525512345678", test=True)
+    contact = get_or_create_contact(Address.PHONE, "+525512345678", test=True)
     erasure.erase_contact(contact.id, reason="By letter.")
     db.session.rollback()
     assert db.session.get_one(Suppression, row.id).explanation == ""

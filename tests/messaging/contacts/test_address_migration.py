@@ -21,7 +21,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.lib import phones
 from hub.messaging.contacts import address_migration, merging
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection, Consent, Contact, Message, Setting, Suppression
 from hub.shared.address_keys import address_key
 from tests.hub_fixtures import count
@@ -154,7 +154,7 @@ def test_person_with_many_messages_is_migrated_in_parts(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "AT_ONCE", 10)
-    mine = contact_for(Address.PHONE, "+525512345678", test=True).id
+    mine = get_or_create_contact(Address.PHONE, "+525512345678", test=True).id
     theirs = store_without_normal_form("+5215512345678")
 
     @transaction
@@ -198,7 +198,7 @@ def test_contact_with_an_unreadable_name_is_merged(hub_demo: Flask) -> None:
 def test_opt_out_of_an_erased_person_is_found_by_the_known_number(
     hub_demo: Flask,
 ) -> None:
-    contact_for(Address.PHONE, "+491701234567", test=True)
+    get_or_create_contact(Address.PHONE, "+491701234567", test=True)
     erased = store_without_normal_form("+4901701234567", erased=True)
     add_legacy_suppression("+4901701234567")
     db.session.rollback()
@@ -232,7 +232,7 @@ def test_number_in_any_old_notation_keeps_its_opt_out(
         db.session.execute(
             Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
         )  # type: ignore[attr-defined]
-        contact_for(Address.PHONE, normal, test=True)
+        get_or_create_contact(Address.PHONE, normal, test=True)
         store_without_normal_form(written)
         add_legacy_suppression(written)
 

@@ -13,7 +13,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.policy.rules import Rules
 from hub.models import (
@@ -118,7 +118,7 @@ def test_newest_decision_of_each_recorder_counts_and_only_admins_override(
 ) -> None:
     ids = reset_people(words, shared)
     asking = replace(connection.info, test=True, rules=Rules(consent=asks).to_json())
-    contact = contact_for("phone", ERIC, test=True)
+    contact = get_or_create_contact("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = expected_decisions(words, {slug, *shared})
         question = PolicyQuestion(contact, source_id=ids[slug])
@@ -142,7 +142,7 @@ def test_opt_out_stops_exactly_its_sources(
     ids = reset_people([], shared)
     for scope in closed:
         suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
-    contact = contact_for("phone", ERIC, test=True)
+    contact = get_or_create_contact("phone", ERIC, test=True)
     wanted = {slug: PolicyQuestion(contact, source_id=ids[slug]) for slug in SCOPES[1:]}
     policy = Policy(connection.info, list(wanted.values()))
     for slug, one in wanted.items():

@@ -17,7 +17,7 @@ from hub.integrations.base import Inbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, contact_links, merging, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import opt_out
 from hub.messaging.policy import linked_contacts, session_windows
 from hub.models import AuditEntry, Connection, Contact, ContactLink, Suppression
@@ -54,7 +54,7 @@ def send(number: str = NUMBER) -> str:
 
 
 def contact(kind: Address, address: str) -> str:
-    return contact_for(kind, address, test=True).id
+    return get_or_create_contact(kind, address, test=True).id
 
 
 def load_link() -> ContactLink:
@@ -239,7 +239,7 @@ def test_webhook_without_a_connection_creates_a_link_too(hub_demo: Flask, lifted
         )
 
     process_keyword(NUMBER, "STOP", ID)
-    linked = contact_for(Address.EXTERNAL, ID, test=False).id
+    linked = get_or_create_contact(Address.EXTERNAL, ID, test=False).id
     assert [
         stored_contact.address_key
         for stored_contact in linked_contacts.linked_contacts([linked])[linked]

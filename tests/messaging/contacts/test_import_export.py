@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id
 from hub.messaging.contacts import consents, opt_out_files, suppressions
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection, Consent, Source, Suppression
 from tests.hub_fixtures import ERIC
 from tests.messaging.contacts.csv_people import AGAIN, ODD, stored_consents, stored_opt_outs
@@ -88,7 +88,7 @@ def own_source_id(wanted: bool) -> str | None:
 def add_exported_opt_out(
     browser_for: tuple[Address, str], app: bool, channel: str, sender: str, **more: Any
 ) -> None:
-    key = contact_for(*browser_for, test=False).address_key
+    key = get_or_create_contact(*browser_for, test=False).address_key
     same = (
         Suppression.address_key == key,
         Suppression.channel == channel,
@@ -112,7 +112,9 @@ def add_exported_consent(
     browser_for: tuple[Address, str], app: bool, proof: str, **more: Any
 ) -> None:
     row = Consent(
-        contact_id=contact_for(*browser_for, test=False).id, source_id=own_source_id(app), **more
+        contact_id=get_or_create_contact(*browser_for, test=False).id,
+        source_id=own_source_id(app),
+        **more,
     )
     row.proof = proof or None
     db.session.add(row)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hub.messaging.contacts import keywords
-from hub.messaging.contacts.keywords import HELP, START, STOP, Keyword, keyword_of, spellings
+from hub.messaging.contacts.keywords import HELP, START, STOP, Keyword, recognize_keyword, spellings
 
 CLOSING = (*STOP, *keywords.STOP_PHRASES)
 HELPING = (*HELP, *keywords.HELP_PHRASES)
@@ -96,21 +96,21 @@ def letter_case() -> st.SearchStrategy[object]:
     ],
 )
 def test_keyword_is_recognized_in_any_notation(word: str, kind: Keyword, typed: object) -> None:
-    assert keyword_of(typed(word)) == kind  # type: ignore[operator]
+    assert recognize_keyword(typed(word)) == kind  # type: ignore[operator]
 
 
 @given(st.sampled_from(CLOSING), decoration(), decoration(), letter_case())
 def test_opt_out_is_recognized_with_any_decoration(
     word: str, before: str, after: str, case: object
 ) -> None:
-    assert keyword_of(before + case(word) + after) == Keyword.STOP  # type: ignore[operator]
+    assert recognize_keyword(before + case(word) + after) == Keyword.STOP  # type: ignore[operator]
 
 
 @given(st.sampled_from(HELPING), decoration(), decoration(), letter_case())
 def test_help_request_is_recognized_with_any_decoration(
     word: str, before: str, after: str, case: object
 ) -> None:
-    assert keyword_of(before + case(word) + after) == Keyword.HELP  # type: ignore[operator]
+    assert recognize_keyword(before + case(word) + after) == Keyword.HELP  # type: ignore[operator]
 
 
 @given(
@@ -119,7 +119,7 @@ def test_help_request_is_recognized_with_any_decoration(
 )
 def test_opt_outs_may_be_repeated_and_polite(parts: list[str], between: str) -> None:
     assume(any(part in CLOSING for part in parts))
-    assert keyword_of(between.join(parts)) == Keyword.STOP
+    assert recognize_keyword(between.join(parts)) == Keyword.STOP
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_opt_outs_may_be_repeated_and_polite(parts: list[str], between: str) -> 
     ],
 )
 def test_opt_out_phrases_are_recognized(text: str) -> None:
-    assert keyword_of(text) == Keyword.STOP
+    assert recognize_keyword(text) == Keyword.STOP
 
 
 # ── Saying more ───────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +211,7 @@ def test_opt_out_phrases_are_recognized(text: str) -> None:
     ],
 )
 def test_message_with_more_words_is_no_keyword(text: str) -> None:
-    assert keyword_of(text) is None
+    assert recognize_keyword(text) is None
 
 
 WORDS = st.sampled_from(
@@ -246,8 +246,8 @@ def test_sentence_with_another_word_is_no_keyword(
 ) -> None:
     assume(before or after)
     text = " ".join([*before, word, *after])
-    assert keyword_of(f"{text} {mark}") is None
-    assert keyword_of(f"{text.capitalize()}?") is None
+    assert recognize_keyword(f"{text} {mark}") is None
+    assert recognize_keyword(f"{text.capitalize()}?") is None
 
 
 @given(
@@ -263,15 +263,15 @@ def test_any_other_word_makes_it_a_sentence(word: str, other_source: str) -> Non
         }
     )
     assume(keywords.fold_text(other_source))
-    assert keyword_of(f"{word} {other_source}") is None
-    assert keyword_of(f"{other_source} {word}") is None
+    assert recognize_keyword(f"{word} {other_source}") is None
+    assert recognize_keyword(f"{other_source} {word}") is None
 
 
 # ── Opening is strict ─────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("word", START)
 @pytest.mark.parametrize("typed", ["{}", " {} ", "{}.", "{}!", "“{}”", '"{}."', "{}\n"])
 def test_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
-    assert keyword_of(typed.format(word.lower())) == Keyword.START
+    assert recognize_keyword(typed.format(word.lower())) == Keyword.START
 
 
 @pytest.mark.parametrize("word", START)
@@ -297,12 +297,12 @@ def test_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
     ],
 )
 def test_other_texts_are_no_opt_in(word: str, typed: str) -> None:
-    assert keyword_of(typed.format(word, word)) != Keyword.START
+    assert recognize_keyword(typed.format(word, word)) != Keyword.START
 
 
 @pytest.mark.parametrize("text", ["S T A R T", "Y.E.S.", "st-art", "un stop", "don't start"])
 def test_near_opt_in_word_is_ignored(text: str) -> None:
-    assert keyword_of(text) != Keyword.START
+    assert recognize_keyword(text) != Keyword.START
 
 
 # ── Words of an admin ─────────────────────────────────────────────────────────────────────────────
@@ -313,12 +313,12 @@ def custom_words(*words: str) -> frozenset[str]:
 def test_custom_words_are_accepted_and_take_precedence() -> None:
     words = custom_words("Abmelden", "ПАРАР", "arrêt")
     assert (
-        keyword_of("ABMELDEN", stop=words)
-        == keyword_of("arret", stop=words)
-        == keyword_of("парар", stop=words)
+        recognize_keyword("ABMELDEN", stop=words)
+        == recognize_keyword("arret", stop=words)
+        == recognize_keyword("парар", stop=words)
         == Keyword.STOP
     )
-    assert keyword_of("INFO", stop=custom_words("info")) == Keyword.STOP
+    assert recognize_keyword("INFO", stop=custom_words("info")) == Keyword.STOP
 
 
 LANGUAGES = [
@@ -347,33 +347,33 @@ LANGUAGES = [
 def test_words_of_any_language_are_recognized_with_any_decoration(
     word: str, before: str, after: str
 ) -> None:
-    assert keyword_of(before + word + after, stop=custom_words(word)) == Keyword.STOP
-    assert keyword_of(f"{before}{word}{after} noch etwas", stop=custom_words(word)) is None
+    assert recognize_keyword(before + word + after, stop=custom_words(word)) == Keyword.STOP
+    assert recognize_keyword(f"{before}{word}{after} noch etwas", stop=custom_words(word)) is None
 
 
 def test_custom_opt_in_is_matched_strictly() -> None:
     words = custom_words("Los geht's")
-    assert keyword_of("los geht’s!", start=words) == Keyword.START
-    assert keyword_of("los geht’s?", start=words) is None
-    assert keyword_of("bitte los gehts", start=words) is None
+    assert recognize_keyword("los geht’s!", start=words) == Keyword.START
+    assert recognize_keyword("los geht’s?", start=words) is None
+    assert recognize_keyword("bitte los gehts", start=words) is None
 
 
 # ── Whatever comes ────────────────────────────────────────────────────────────────────────────────
 @given(st.text(max_size=200))
 def test_any_text_has_one_result_in_both_normal_forms(text: str) -> None:
-    found = keyword_of(text)
+    found = recognize_keyword(text)
     for form in ("NFC", "NFD"):
-        assert keyword_of(unicodedata.normalize(form, text)) == found
+        assert recognize_keyword(unicodedata.normalize(form, text)) == found
 
 
 @given(st.text(max_size=40))
 def test_opt_in_is_only_the_opt_in_word(text: str) -> None:
-    if keyword_of(text) == Keyword.START:
+    if recognize_keyword(text) == Keyword.START:
         assert keywords.fold_text(text).replace(" ", "") in {
             form for word in START for form in spellings(word)
         }
 
 
 def test_message_of_any_length_is_checked_quickly() -> None:
-    assert keyword_of("stop " * 1000 + "now") is None
-    assert keyword_of("x" * 1_000_000) is None
+    assert recognize_keyword("stop " * 1000 + "now") is None
+    assert recognize_keyword("x" * 1_000_000) is None

@@ -10,7 +10,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import opt_out_files, suppressions
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import conversations, opt_out
 from hub.messaging.inbox.inbound import received_cause
@@ -51,7 +51,7 @@ WHY = {"why": "The person asked for messages again."}
 
 @transaction
 def process_keyword(word: Keyword, connection: Connection) -> None:
-    contact = contact_for("phone", ERIC, test=True)
+    contact = get_or_create_contact("phone", ERIC, test=True)
     opt_out.process_keyword(word, word.value, connection.info, contact, now(), answered=True)
 
 

@@ -30,7 +30,7 @@ def test_start_lifts_only_opt_outs_by_keyword(hub_demo: Flask) -> None:
     receive_text(hub_demo, "STOP")
     receive_text(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
-    problem = timeline.problem_of(
+    problem = timeline.explain_failure(
         db.session.scalars(select(Message).order_by(Message.id.desc())).first()
     )  # type: ignore[arg-type]
     assert problem is not None

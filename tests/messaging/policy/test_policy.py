@@ -21,7 +21,7 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import outbox, resend
 from hub.messaging.contacts import consents
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import opt_out
 from hub.messaging.policy import policy as policies
 from hub.messaging.policy import session_windows, spending
@@ -56,8 +56,8 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 def queue_template_message(connection: Connection, to: str = ERIC) -> str:
     """Queue a message of an event over WhatsApp with an approved template."""
-    contact = contact_for(Address.PHONE, to, test=True)
-    return outbox.add(
+    contact = get_or_create_contact(Address.PHONE, to, test=True)
+    return outbox.add_message(
         outbox.Draft(
             connection=connection.info, recipient=contact, text="Please sign.", template=TEMPLATE
         )
@@ -127,7 +127,7 @@ def test_stop_applies_only_to_its_sender(hub_demo: Flask, connection: Connection
     receive_whatsapp(hub_demo, "STOP", channel="")
     process_pending_callbacks()
     assert status_and_code(post_message()) == ("suppressed", "keyword")
-    contact = contact_for(Address.PHONE, ERIC, test=True)
+    contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     other = replace(connection.info, sender="+15005550099")
     question = policies.PolicyQuestion(contact)
     assert policies.Policy(other, [question]).decide(question).code == ""
@@ -142,7 +142,7 @@ def test_start_neither_undoes_a_recorded_objection_nor_counts_as_consent(
         process_pending_callbacks()
     session_windows.close_window(
         db.session.get_one(Connection, whatsapp.id).sender,
-        contact_for(Address.PHONE, ERIC, test=True).id,
+        get_or_create_contact(Address.PHONE, ERIC, test=True).id,
     )
     assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_missing")
     consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
@@ -155,8 +155,8 @@ def test_start_neither_undoes_a_recorded_objection_nor_counts_as_consent(
 def test_whatsapp_requires_consent_by_default_and_sms_does_not(
     whatsapp: Connection, connection: Connection
 ) -> None:
-    assert policies.rules_of(replace(whatsapp.info, rules="")).consent
-    assert not policies.rules_of(replace(connection.info, rules="")).consent
+    assert policies.get_rules(replace(whatsapp.info, rules="")).consent
+    assert not policies.get_rules(replace(connection.info, rules="")).consent
 
 
 # ── Countries ─────────────────────────────────────────────────────────────────────────────────────
@@ -229,7 +229,7 @@ def test_undelivered_message_does_not_count_towards_limits(
     deliver()
     assert status(found) == "failed"
     db.session.rollback()
-    contact = contact_for(Address.PHONE, "+15005550009", test=True)
+    contact = get_or_create_contact(Address.PHONE, "+15005550009", test=True)
     question = policies.PolicyQuestion(replace(contact, address_key=b"other"))
     again = db.session.get_one(Connection, connection.id).info
     assert policies.Policy(again, [question]).decide(question).code == ""
@@ -261,11 +261,11 @@ def test_help_is_answered_up_to_a_cap_and_only_in_allowed_countries(
         db.session.scalar(
             select(func.count()).select_from(Message).where(Message.status == "queued")
         )
-        == opt_out.MOST_HELP
+        == opt_out.MAX_HELP_REPLIES
     )
     save_rules(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
     assert claim(whatsapp) == []
-    assert spending.spending_of(whatsapp.id, now()).day == 0
+    assert spending.read_spending(whatsapp.id, now()).day == 0
 
 
 @pytest.mark.parametrize("what", ["per_hour", "spend_day"])

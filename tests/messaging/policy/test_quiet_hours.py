@@ -10,7 +10,7 @@ import pytest
 from hub.core.vocabulary import Address
 from hub.db.types import now
 from hub.messaging.compose import outbox
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
 from hub.models import Connection
@@ -59,7 +59,7 @@ def test_quiet_hours_that_begin_while_a_message_waits_apply_too(
     assert claim(connection) == []
     assert status_words(found) == ["quiet hours"], "it is said once"
     save_rules(connection, quiet=current_quiet_hours, per_day=9)
-    assert claims.is_due() == [], "what waits goes on waiting"
+    assert claims.find_due_connections() == [], "what waits goes on waiting"
     save_rules(connection)
     assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
 
@@ -71,11 +71,11 @@ def test_message_expiring_first_is_sent_unless_rules_forbid_it(
     connection: Connection, current_quiet_hours: QuietHours, waits: bool, becomes: tuple[str, str]
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours, quiet_waits=waits)
-    contact = contact_for(Address.PHONE, ERIC, test=True)
+    contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     soon = now() + timedelta(minutes=30)
     assert (
         status_and_code(
-            outbox.add(
+            outbox.add_message(
                 outbox.Draft(
                     connection=connection.info, recipient=contact, text="Sign.", expires_at=soon
                 )
@@ -89,7 +89,7 @@ def test_given_time_zone_takes_precedence_over_the_number(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours)
-    contact_for(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
+    get_or_create_contact(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
     found = post_message()
     assert status_and_code(found) == ("queued", "")
     assert [one.message_id for one in claim(connection)] == [found]

@@ -222,4 +222,4 @@ def test_rules_are_stored_unchanged() -> None:
 
 @given(st.times())
 def test_time_of_day_survives_a_round_trip(at: time) -> None:
-    assert quiet_hours.parse_clock(at.strftime(" %H:%M ")) == at.strftime("%H:%M")
+    assert quiet_hours.parse_time_of_day(at.strftime(" %H:%M ")) == at.strftime("%H:%M")

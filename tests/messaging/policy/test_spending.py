@@ -64,7 +64,7 @@ def test_daily_spending_limit_is_enforced(connection: Connection) -> None:
 
 def test_monthly_limit_includes_all_days(connection: Connection) -> None:
     save_rules(connection, prices=CHEAP, spend_month=Decimal("0.02"))
-    assert spending.spending_of(connection.id, now()) == spending.Spending()
+    assert spending.read_spending(connection.id, now()) == spending.Spending()
     post_message()
     claim(connection)
     post_message(text="again")
@@ -111,7 +111,7 @@ def test_price_of_the_provider_replaces_the_estimate(connection: Connection) -> 
     )
     for _ in range(2):
         assert statuses.apply_status(update, Origin("poll", [connection.id]))
-    assert spending.spending_of(connection.id, now()).day == Decimal("0.0075")
+    assert spending.read_spending(connection.id, now()).day == Decimal("0.0075")
     assert db.session.scalars(select(Usage)).one().price == Decimal("0.0075")
 
 
@@ -132,7 +132,7 @@ def test_price_in_another_currency_is_ignored(connection: Connection) -> None:
         ],
         {},
     )
-    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
+    assert spending.read_spending(connection.id, now()).day == Decimal("0.01")
     assert message(one.message_id).price == 7
 
 
@@ -141,7 +141,7 @@ def test_refused_message_costs_nothing(connection: Connection, simulator: Any) -
     found = post_message("+15005550009")  # no mobile number
     deliver()
     assert status(found) == "failed"
-    assert spending.spending_of(connection.id, now()).day == 0
+    assert spending.read_spending(connection.id, now()).day == 0
     assert status_and_code(post_message()) == ("queued", "")
 
 
@@ -150,7 +150,7 @@ def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
     found = post_message()
     [one] = claim(connection)
-    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
+    assert spending.read_spending(connection.id, now()).day == Decimal("0.01")
     if how == "failed":  # Twilio took it, and did not send it
         claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
         statuses.apply_status(
@@ -175,7 +175,7 @@ def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
             clear_throttle(db.session.get_one(Connection, connection.id))
             assert claim(connection) == []
     assert message(found).status in ("expired", "canceled", "failed")
-    assert spending.spending_of(connection.id, now()).day == 0
+    assert spending.read_spending(connection.id, now()).day == 0
     assert status_and_code(post_message()) == ("queued", "")
 
 
@@ -188,7 +188,7 @@ def test_price_is_polled_after_delivery(
     eventually(lambda: process_pending_callbacks() >= 0 and status(found) == "delivered", 10)
     monkeypatch.setattr(price_polling, "PRICED_AFTER", timedelta(seconds=-5))
     eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
-    assert spending.spending_of(connection.id, now()).day == message(found).price
+    assert spending.read_spending(connection.id, now()).day == message(found).price
     assert price_polling.poll_prices() == 0, "each is asked for until its price is known"
 
 
@@ -252,4 +252,4 @@ def test_retried_message_is_counted_once(connection: Connection, simulator: Any)
         make_due(found)
     assert len(claim(connection)) == 1
     assert message(found).tries == 3
-    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
+    assert spending.read_spending(connection.id, now()).day == Decimal("0.01")

@@ -47,5 +47,5 @@ def post(number: str = "agr-1001") -> str:
 
 def pause_reason(connection: Connection) -> str:
     db.session.rollback()
-    found = destinations.pauses_of([connection.id]).get(connection.id)
+    found = destinations.find_pauses([connection.id]).get(connection.id)
     return found.why if found else ""

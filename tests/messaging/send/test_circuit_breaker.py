@@ -86,9 +86,9 @@ def circuit_state() -> list[str]:
 
 def open_circuit(connection: Connection, error: SendError = UNREACHABLE) -> list[str]:
     """Fail as many calls as open the circuit, and return messages that wait behind them."""
-    for n in range(circuit_breaker.OPENS_AT):
+    for n in range(circuit_breaker.FAILURE_THRESHOLD):
         queue_message(f"lost {n}")
-    record_outcome(claim(connection, circuit_breaker.OPENS_AT), error)
+    record_outcome(claim(connection, circuit_breaker.FAILURE_THRESHOLD), error)
     return [queue_message(f"waits {n}") for n in range(10)]
 
 
@@ -99,7 +99,7 @@ def test_consecutive_outages_open_the_circuit_and_messages_wait(
 ) -> None:
     waiting = open_circuit(fake_chat, error)
     due = [message(one).due_at for one in waiting]
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert claim(fake_chat) == []
     assert [message(one).due_at for one in waiting] == due
     assert {(message(one).status, message(one).tries) for one in waiting} == {("queued", 0)}
@@ -111,8 +111,8 @@ def test_consecutive_outages_open_the_circuit_and_messages_wait(
 
 
 def test_one_outage_fewer_does_not_open_the_circuit(fake_chat: Connection) -> None:
-    ids = [queue_message(f"{n}") for n in range(circuit_breaker.OPENS_AT)]
-    record_outcome(claim(fake_chat, circuit_breaker.OPENS_AT - 1), UNREACHABLE)
+    ids = [queue_message(f"{n}") for n in range(circuit_breaker.FAILURE_THRESHOLD)]
+    record_outcome(claim(fake_chat, circuit_breaker.FAILURE_THRESHOLD - 1), UNREACHABLE)
     assert [one.message_id for one in claim(fake_chat)] == ids[-1:]
     assert circuit_state() == []
 
@@ -160,7 +160,7 @@ def test_outage_of_one_sender_does_not_affect_another(
     connection: Connection, simulator: Any
 ) -> None:
     stranger = copy_connection("Stranger", like=connection, sender="+15005550099")
-    for n in range(circuit_breaker.OPENS_AT):
+    for n in range(circuit_breaker.FAILURE_THRESHOLD):
         queue_text(text=f"{n}", channel="", connection_slug="stranger")
     record_outcome(delivery.record_and_claim([], {stranger: 64}), UNREACHABLE)
     assert circuit_state() == ["unreachable"]
@@ -175,7 +175,7 @@ def test_few_concurrent_calls_follow_an_outage_until_one_succeeds(fake_chat: Con
     [first, second] = claim(fake_chat, 2)
     record_outcome([first], UNKNOWN)
     few = claim(fake_chat)
-    assert len(few) == circuit_breaker.CAUTIOUS - 1, "one is still under way"
+    assert len(few) == circuit_breaker.HALF_OPEN_CONCURRENCY - 1, "one is still under way"
     assert claim(fake_chat) == []
     record_outcome([second])
     assert len(claim(fake_chat)) == 40 - 2 - len(few)
@@ -201,10 +201,10 @@ def test_probes_are_made_one_at_a_time_with_growing_pauses(fake_chat: Connection
 
 
 def test_pauses_grow_up_to_five_minutes() -> None:
-    state = RateState("one", failures=circuit_breaker.OPENS_AT, pauses=40, opened_at=NOW)
+    state = RateState("one", failures=circuit_breaker.FAILURE_THRESHOLD, pauses=40, opened_at=NOW)
     circuit_breaker.record_failure(state, 0, "Away.", NOW)
     assert state.ready_at is not None
-    assert 200 < (state.ready_at - NOW).total_seconds() <= 1.25 * circuit_breaker.LONGEST_PAUSE
+    assert 200 < (state.ready_at - NOW).total_seconds() <= 1.25 * circuit_breaker.MAX_PAUSE
 
 
 def test_probe_of_a_dead_worker_is_followed_by_another(fake_chat: Connection) -> None:

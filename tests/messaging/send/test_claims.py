@@ -97,10 +97,10 @@ def test_claimed_message_is_not_claimed_again(fake_chat: Connection) -> None:
 def test_message_waits_until_it_is_due(fake_chat: Connection) -> None:
     message_id = queue_message()
     update_message(message_id, due_at=now() + timedelta(seconds=30))
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert claim(fake_chat, 4) == []
     with time_machine.travel(now() + timedelta(seconds=31)):
-        assert delivery.is_due() == [fake_chat.id]
+        assert delivery.find_due_connections() == [fake_chat.id]
         assert len(claim(fake_chat, 4)) == 1
 
 
@@ -216,8 +216,8 @@ def test_suppression_does_not_affect_live_messages(fake_chat: Connection) -> Non
     message_id = queue_message()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
-    assert opt_outs.opt_outs_of([key], "chat", "", test=True).get(key) == {None: "21610"}
-    assert opt_outs.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
+    assert opt_outs.find_opt_outs([key], "chat", "", test=True).get(key) == {None: "21610"}
+    assert opt_outs.find_opt_outs([key], "chat", "", test=False).get(key, "") == ""
 
 
 def test_message_without_a_body_is_not_sent(

@@ -48,7 +48,7 @@ def test_disabled_connection_keeps_waiting_messages(
 ) -> None:
     message_id = queue_message()
     set_connection_state(fake_chat.id, state)
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert claim(fake_chat, 4) == []
     assert status(message_id) == Status.QUEUED
     set_connection_state(fake_chat.id, ConnectionState.ENABLED)
@@ -63,7 +63,7 @@ def test_archived_connection_sends_nothing(fake_chat: Connection) -> None:
         db.session.get_one(Connection, fake_chat.id).archived_at = now()
 
     archive()
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert claim(fake_chat, 4) == []
 
 
@@ -102,15 +102,15 @@ def test_missing_key_is_checked_periodically(
         row.settings_version += 1
 
     damage_settings()
-    assert delivery.is_due() == [connection.id]
+    assert delivery.find_due_connections() == [connection.id]
     Dispatcher(ShutdownSignal(0.5)).run()
     queue_text(connection_slug="other", channel="")
     assert capsys.readouterr().out.count("connection.unreadable") == 1, (
         "not in every turn of a drain"
     )
-    assert delivery.is_due() == [other], "others go on"
+    assert delivery.find_due_connections() == [other], "others go on"
     integration_instances.instances().suspend(connection.id, 0)
-    assert set(delivery.is_due()) == {connection.id, other}
+    assert set(delivery.find_due_connections()) == {connection.id, other}
 
 
 def test_unreadable_settings_are_listed_until_they_are_saved_again(
@@ -146,7 +146,7 @@ def test_longest_waiting_message_is_sent_first(simulator: object, connection: Co
         update_message(message_id, due_at=now() - timedelta(minutes=1 + place))
         waiting[connection_id] = message_id
     longest_first = list(reversed(ids))
-    assert delivery.is_due() == longest_first
+    assert delivery.find_due_connections() == longest_first
     deliver()
     db.session.rollback()
     begun = list(db.session.scalars(select(Attempt.message_id).order_by(Attempt.started_at)))

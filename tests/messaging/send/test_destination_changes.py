@@ -17,7 +17,7 @@ from hub.db.types import now
 from hub.intake import purge
 from hub.integrations.base import ChatPermission
 from hub.messaging.compose import direct
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.inbox import chat_membership
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
@@ -153,5 +153,5 @@ def test_erased_destination_leaves_no_pause(
 ) -> None:
     connection = connect_team("T1")
     report_membership(connection, wanted=False)
-    erasure.erase_contact(contact_for("chat", "T1", test=True).id, reason="By letter.")
+    erasure.erase_contact(get_or_create_contact("chat", "T1", test=True).id, reason="By letter.")
     assert (count(PausedDestination), pause_reason(connection)) == (0, "")

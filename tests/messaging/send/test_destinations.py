@@ -21,7 +21,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, CheckResult, Outbound
 from hub.messaging.compose import direct
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import (
     Attempt,
     AuditEntry,
@@ -238,7 +238,7 @@ def test_earlier_suppression_does_not_block_posts(
 
     @transaction
     def add_suppression() -> None:
-        key = contact_for("chat", "T1", test=True).address_key
+        key = get_or_create_contact("chat", "T1", test=True).address_key
         db.session.add(
             Suppression(
                 address_key=key,

@@ -186,7 +186,7 @@ def test_planned_end_of_a_run_waits_for_calls_in_progress(
     message_id = queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
 
     def send_slowly(outbound: Outbound) -> Accepted:
-        time.sleep(dispatcher.LAST_WAIT + 1)
+        time.sleep(dispatcher.SHUTDOWN_WAIT + 1)
         return Accepted("late")
 
     fake_provider.on_send = send_slowly
@@ -206,7 +206,7 @@ def test_call_long_after_its_claim_is_not_made(
     claims = delivery.record_and_claim([], {fake_chat.id: 6})
     late = [
         dispatcher.call_provider(
-            replace(claim, begun_at=claim.begun_at - dispatcher.BEGINS_WITHIN - 1)
+            replace(claim, begun_at=claim.begun_at - dispatcher.MAX_START_DELAY - 1)
         )
         for claim in claims
     ]  # it was suspended meanwhile
@@ -320,4 +320,4 @@ def record_alone(claim: Claim) -> None:
     db.session.connection().exec_driver_sql(
         "SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1"
     )
-    delivery._record_apart([Outcome(claim, None, Unreachable("x" * 500_000), now(), 1)])
+    delivery._record_separately([Outcome(claim, None, Unreachable("x" * 500_000), now(), 1)])

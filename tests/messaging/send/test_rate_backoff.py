@@ -55,7 +55,7 @@ def test_rate_limit_pauses_the_sender(fake_chat: Connection) -> None:
     other = queue_message(text="other")
     [one] = claim(fake_chat, 1)
     record_outcome(one, SlowDown("Slower.", "429", 30))
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert claim(fake_chat) == []
     assert (status(refused), status(other)) == ("queued", "queued")
     held = throttle_row(fake_chat)
@@ -71,7 +71,7 @@ def test_connections_of_one_sender_share_the_reduced_rate(connection: Connection
     queue_text(channel="", connection_slug="twin")
     [one] = claim(connection, 1)
     record_outcome(one, SlowDown("Slower.", "429", 30))
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert delivery.record_and_claim([], {twin: 4}) == []
 
 
@@ -110,7 +110,7 @@ def test_state_of_a_recovered_sender_is_removed(fake_chat: Connection) -> None:
     def later() -> None:
         slowed = db.session.get_one(Throttle, fake_chat.throttle)
         slowed.paused_until = slowed.refilled_at = now() - timedelta(
-            seconds=rate_limit.DOUBLES_IN + 1
+            seconds=rate_limit.RECOVERY_SECONDS + 1
         )
 
     later()
@@ -148,12 +148,12 @@ def test_rate_is_halved_and_recovers() -> None:
     state = slowed_state(had=10, seconds=1)
     assert rate_limit.current_limit(state, 0, after(1)) == 5
     assert rate_limit.current_limit(
-        state, 0, after(1 + rate_limit.DOUBLES_IN / 2)
+        state, 0, after(1 + rate_limit.RECOVERY_SECONDS / 2)
     ) == pytest.approx(7.07, abs=0.01)
-    assert rate_limit.current_limit(state, 0, after(1.1 + rate_limit.DOUBLES_IN)) == 0, (
+    assert rate_limit.current_limit(state, 0, after(1.1 + rate_limit.RECOVERY_SECONDS)) == 0, (
         "no limit, as before"
     )
-    assert rate_limit.current_limit(state, 3, after(1.1 + rate_limit.DOUBLES_IN)) == 3, (
+    assert rate_limit.current_limit(state, 3, after(1.1 + rate_limit.RECOVERY_SECONDS)) == 3, (
         "but an admin's"
     )
 
@@ -177,11 +177,11 @@ def test_rate_never_drops_to_zero() -> None:
     state = slowed_state()
     for n in range(50):
         rate_limit.slow_down(state, state.epoch, 10, 0, after(1 + n / 1000))
-    assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.LOWEST
+    assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.MIN_RATE
 
 
 @pytest.mark.parametrize(
-    ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.MAX_PAUSE)]
+    ("asked", "holds"), [(None, rate_limit.DEFAULT_PAUSE), (7, 7), (float("inf"), times.MAX_PAUSE)]
 )
 def test_pause_comes_from_retry_after_or_the_default(asked: float | None, holds: float) -> None:
     state = RateState("one")
@@ -191,17 +191,17 @@ def test_pause_comes_from_retry_after_or_the_default(asked: float | None, holds:
 
 def test_tokens_refill_over_time_up_to_a_burst() -> None:
     state = RateState("one")
-    rate_limit.refill(state, 10, NOW)
-    rate_limit.consume(state, 10, 10, NOW)
+    rate_limit.refill_tokens(state, 10, NOW)
+    rate_limit.consume_tokens(state, 10, 10, NOW)
     assert (rate_limit.available_tokens(state, 10), state.ready_at) == (0, after(0.1))
-    rate_limit.refill(state, 10, after(0.5))
+    rate_limit.refill_tokens(state, 10, after(0.5))
     assert rate_limit.available_tokens(state, 10) == 5
-    rate_limit.refill(state, 10, after(3600))
+    rate_limit.refill_tokens(state, 10, after(3600))
     assert rate_limit.available_tokens(state, 10) == 10
 
 
 def test_clock_that_goes_back_removes_no_tokens() -> None:
     state = RateState("one")
-    rate_limit.refill(state, 10, NOW)
-    rate_limit.refill(state, 10, after(-60))
+    rate_limit.refill_tokens(state, 10, NOW)
+    rate_limit.refill_tokens(state, 10, after(-60))
     assert (rate_limit.available_tokens(state, 10), state.refilled_at) == (10, NOW)

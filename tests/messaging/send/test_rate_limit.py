@@ -55,11 +55,11 @@ def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) ->
         "what an idle sender saved up"
     )
     assert claim(rate_limited_chat) == []
-    assert delivery.is_due() == [], "nothing to do before the next token"
+    assert delivery.find_due_connections() == [], "nothing to do before the next token"
     assert {(status(message_id), message(message_id).tries) for message_id in ids[4:]} == {
         ("queued", 0)
     }
-    eventually(delivery.is_due, 2)
+    eventually(delivery.find_due_connections, 2)
     assert [one.message_id for one in claim(rate_limited_chat)] == ids[4:5]
 
 
@@ -76,9 +76,9 @@ def test_bulk_never_uses_the_last_quarter_of_the_tokens(rate_limited_chat: Conne
     for n in range(8):
         update_message(queue_message(text=f"reminder {n}"), lane=Lane.BULK.value)
     assert len(claim(rate_limited_chat)) == 3
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     urgent = queue_message(text="sign here")
-    assert delivery.is_due() == [rate_limited_chat.id]
+    assert delivery.find_due_connections() == [rate_limited_chat.id]
     assert [one.message_id for one in claim(rate_limited_chat)] == [urgent], (
         "it does not wait behind reminders"
     )

@@ -69,7 +69,7 @@ def test_spaced_messages_are_sent_in_order(
 def test_many_messages_to_one_recipient_do_not_hide_others(
     paced_chat: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due_messages, "LOOKED_AT", 20)
+    monkeypatch.setattr(due_messages, "BATCH_SIZE", 20)
     for n in range(45):
         queue_message(text=f"{n}")
     hidden = queue_message("room-2")
@@ -92,7 +92,7 @@ def test_expired_paces_are_removed(paced_chat: Connection) -> None:
     @transaction
     def later() -> None:
         db.session.scalars(select(RecipientPace)).one().next_at = (
-            now() - recipient_pacing.KEPT - timedelta(seconds=1)
+            now() - recipient_pacing.RETENTION - timedelta(seconds=1)
         )
 
     later()

@@ -225,7 +225,7 @@ def test_broken_sender_in_a_callback_pauses_the_connection_until_a_test_passes(
     post_status(hub_demo, code)
     broken = connection_of(connection)
     assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)
-    assert delivery.is_due() == []
+    assert delivery.find_due_connections() == []
     assert connection_tests.run_test(connection.id).check.ok
     assert connection_of(connection).enabled
     replay.replay(replay.Selection(since=now() - HOUR))

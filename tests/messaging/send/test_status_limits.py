@@ -129,7 +129,7 @@ def test_status_error_pauses_a_teams_destination(
     first = send_post(team_chat, "p1")
     report_error(team_chat, error, now(), "p1")
     assert count(Suppression) == 0
-    assert destinations.pauses_of([team_chat.id])[team_chat.id].code == error.code
+    assert destinations.find_pauses([team_chat.id])[team_chat.id].code == error.code
     late = queue_post(team_chat)
     assert delivery.record_and_claim([], {team_chat.id: 10}) == []
     destinations.reopen_destination(team_chat.id)
@@ -147,10 +147,10 @@ def test_status_before_a_reopening_pauses_no_destination(
     report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p1")
     destinations.reopen_destination(team_chat.id)
     report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p2")
-    assert destinations.pauses_of([team_chat.id]) == {}
+    assert destinations.find_pauses([team_chat.id]) == {}
     send_post(team_chat, "p3")
     report_error(team_chat, DestinationUnavailable("Closed.", "closed"), now(), "p3")
-    assert list(destinations.pauses_of([team_chat.id])) == [team_chat.id]
+    assert list(destinations.find_pauses([team_chat.id])) == [team_chat.id]
 
 
 def queue_post(team_chat: Connection) -> str:
