@@ -1,17 +1,18 @@
-"""Chaos: things are broken while messages flow, and what the provider received is compared with
-what was accepted.
+"""Break things while messages flow, and compare what the provider received with what was accepted.
 
-    __main__   the command: which faults, and how long             runner     many faults, in turn
-    scenario   one fault from beginning to end                     setting    what a fault may lay
-    hands on
-    hubs       a hub of real processes, kept running as a service manager would; prepare, what it
-    begins with
-    load       a signing app that posts, and repeats what was not answered
-    oracle     what the provider received against what was accepted
-    proxy      stands between the hub and the provider, and misbehaves; certificates, for what
-    speaks TLS
-    faults     all faults; deaths, machinery, providers, clocks say what each one breaks
-    report     one line for each fault
+    __main__          the command: the faults to run
+    runner            runs many faults in turn
+    scenario          runs one fault from beginning to end
+    fault_context     the parts of a run that a fault may touch
+    managed_hub       a hub of real processes that are restarted when they end
+    prepare           what the hub has at the start
+    load              a signing app that posts events and retries requests
+    oracle            compares messages at the provider with accepted ones
+    proxy             a proxy between the hub and the provider that injects faults
+    certificates      certificates of the proxy
+    faults            the list of all faults
+    process_kills, infrastructure, provider_faults, clocks    what each fault breaks
+    report            the line of each fault
 
 The short form is test_chaos.
 """

@@ -1,6 +1,4 @@
-"""`make chaos`: a line for each fault, and exit code 1 when something was lost, doubled, stuck or
-not answered.
-"""
+"""`make chaos`: print a line for each fault, and exit with 1 if a check fails."""
 
 from __future__ import annotations
 
@@ -15,33 +13,35 @@ from tests.chaos.scenario import Plan
 
 
 def main() -> int:
-    wishes = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="make chaos",
         description="Break things while messages flow.",
         epilog=_list(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    wishes.add_argument("--only", metavar="FAULTS", default="", help="names, separated by commas")
-    wishes.add_argument(
+    parser.add_argument("--only", metavar="FAULTS", default="", help="names, separated by commas")
+    parser.add_argument(
         "--seconds",
         type=float,
         default=Plan.seconds,
         help="how long messages are posted; the fault takes the middle half",
     )
-    wishes.add_argument("--rate", type=float, default=Plan.rate, help="messages a second")
-    wishes.add_argument(
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="messages a second")
+    parser.add_argument(
         "--at-once", type=int, default=AT_ONCE, help="how many faults are waited for at once"
     )
-    wishes.add_argument("--keep", action="store_true", help="keep each hub's folder, with its logs")
-    wish = wishes.parse_args()
-    names = [name.strip() for name in wish.only.split(",") if name.strip()] or list(FAULTS)
-    if strange := [name for name in names if name not in FAULTS]:
-        wishes.error(f"there is no fault {strange[0]}; there are {', '.join(FAULTS)}")
+    parser.add_argument("--keep", action="store_true", help="keep each hub's folder, with its logs")
+    arguments = parser.parse_args()
+    names = [name.strip() for name in arguments.only.split(",") if name.strip()] or list(FAULTS)
+    if unknown := [name for name in names if name not in FAULTS]:
+        parser.error(f"there is no fault {unknown[0]}; there are {', '.join(FAULTS)}")
     began = time.monotonic()
     lines = []
-    print(report.head(), flush=True)
+    print(report.header(), flush=True)
     for line in run_all(
-        names, Plan(rate=wish.rate, seconds=wish.seconds, keep=wish.keep), wish.at_once
+        names,
+        Plan(rate=arguments.rate, seconds=arguments.seconds, keep=arguments.keep),
+        arguments.at_once,
     ):
         lines.append(line)
         print(line, flush=True)
@@ -54,7 +54,9 @@ def main() -> int:
 
 
 def _list() -> str:
-    return "faults:\n" + "\n".join(f"  {fault.name:<20} {fault.says}" for fault in FAULTS.values())
+    return "faults:\n" + "\n".join(
+        f"  {fault.name:<20} {fault.summary}" for fault in FAULTS.values()
+    )
 
 
 if __name__ == "__main__":

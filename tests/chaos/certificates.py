@@ -1,6 +1,4 @@
-"""Certificates for a provider on this machine: one of an authority that the hub trusts, and one
-that nobody signed.
-"""
+"""Certificates of a local provider: one of a trusted authority, and one that is self-signed."""
 
 from __future__ import annotations
 
@@ -14,8 +12,9 @@ from cryptography.x509.oid import NameOID
 
 
 def write(folder: Path) -> tuple[Path, Path, Path]:
-    """Write an authority's certificate, a server's that it signed, and one that vouches for itself;
-    the latter two with their keys.
+    """Write the certificates of an authority and of two servers, the latter with their keys.
+
+    The authority signed the first server certificate. The second is self-signed.
     """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate(

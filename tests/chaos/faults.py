@@ -1,81 +1,93 @@
-"""All faults, and what the API may answer while each lasts."""
+"""The list of all faults, and the API errors that each may cause."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.chaos import clocks, deaths, machinery, providers, proxy
-from tests.chaos.setting import Setting
+from tests.chaos import clocks, infrastructure, process_kills, provider_faults, proxy
+from tests.chaos.fault_context import FaultContext
 
 NOTHING: frozenset[str] = frozenset()
 # the client sees that the connection broke; its repeat may come while the first request is still
 # being worked off
-HANGS_UP = frozenset({"broken", "409"})
+BROKEN_CONNECTION = frozenset({"broken", "409"})
 UNAVAILABLE = frozenset({"503"})
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that breaks, for a number of seconds.
+    """A fault that is injected for a number of seconds.
 
-    `excuses`: what a client may meet meanwhile, besides being answered.
+    `expected_errors` are the errors that a client may receive meanwhile.
     """
 
     name: str
-    strike: Callable[[Setting, float], None]
-    excuses: frozenset[str] = NOTHING
+    inject: Callable[[FaultContext, float], None]
+    expected_errors: frozenset[str] = NOTHING
     postgres: bool = False
     proxy: bool = False
     tls: bool = False
 
     @property
-    def says(self) -> str:
-        return (self.strike.__doc__ or "").strip().splitlines()[0]
+    def summary(self) -> str:
+        return (self.inject.__doc__ or "").strip().splitlines()[0]
 
 
 _ALL = (
-    Fault("worker-killed", deaths.worker_and_child, proxy=True),
-    Fault("child-killed", deaths.child_alone, proxy=True),
-    Fault("parent-killed", deaths.parent_alone, proxy=True),
-    Fault("supervisor-killed", deaths.supervisor, proxy=True),
-    Fault("cron-killed", deaths.cron),
-    Fault("web-killed", deaths.web, HANGS_UP),
-    Fault("redis-stopped", machinery.redis_stopped),
-    Fault("redis-away", machinery.redis_away),
-    Fault("redis-restarted", machinery.redis_restarted),
-    Fault("redis-flushed", machinery.redis_flushed),
-    Fault("redis-hung", machinery.redis_hung),
+    Fault("worker-killed", process_kills.kill_workers_and_children, proxy=True),
+    Fault("child-killed", process_kills.kill_children, proxy=True),
+    Fault("parent-killed", process_kills.kill_workers, proxy=True),
+    Fault("supervisor-killed", process_kills.kill_supervisor, proxy=True),
+    Fault("cron-killed", process_kills.kill_cron),
+    Fault("web-killed", process_kills.kill_web_server, BROKEN_CONNECTION),
+    Fault("redis-stopped", infrastructure.stop_redis),
+    Fault("redis-away", infrastructure.keep_redis_stopped),
+    Fault("redis-restarted", infrastructure.restart_redis),
+    Fault("redis-flushed", infrastructure.flush_redis),
+    Fault("redis-hung", infrastructure.suspend_redis),
     Fault(
-        "postgres-restarted", machinery.postgres_restarted, UNAVAILABLE, postgres=True, proxy=True
+        "postgres-restarted",
+        infrastructure.restart_postgres,
+        UNAVAILABLE,
+        postgres=True,
+        proxy=True,
     ),
-    Fault("disk-full", machinery.disk_full, UNAVAILABLE, proxy=True),
-    Fault("provider-slow", providers.troubled(proxy.is_slow), proxy=True),
-    Fault("provider-hangs-up", providers.troubled(proxy.hangs_up), proxy=True),
-    Fault("provider-429", providers.troubled(proxy.refuses), proxy=True),
-    Fault("provider-500", providers.troubled(proxy.breaks), proxy=True),
-    Fault("certificate-wrong", providers.certificate_wrong, proxy=True, tls=True),
-    Fault("dns-gone", providers.name_gone),
-    Fault("clock-worker-ahead", clocks.off("worker", +clocks.HOURS), proxy=True),
-    Fault("clock-worker-behind", clocks.off("worker", -clocks.HOURS), proxy=True),
-    Fault("clock-web-ahead", clocks.off("web", +clocks.HOURS), HANGS_UP),
-    Fault("clock-web-behind", clocks.off("web", -clocks.HOURS), HANGS_UP),
+    Fault("disk-full", infrastructure.fill_disk, UNAVAILABLE, proxy=True),
+    Fault("provider-slow", provider_faults.with_provider_fault(proxy.respond_slowly), proxy=True),
+    Fault(
+        "provider-hangs-up",
+        provider_faults.with_provider_fault(proxy.break_connections),
+        proxy=True,
+    ),
+    Fault(
+        "provider-429", provider_faults.with_provider_fault(proxy.return_rate_limits), proxy=True
+    ),
+    Fault(
+        "provider-500", provider_faults.with_provider_fault(proxy.return_server_errors), proxy=True
+    ),
+    Fault("certificate-wrong", provider_faults.present_untrusted_certificate, proxy=True, tls=True),
+    Fault("dns-gone", provider_faults.break_name_resolution),
+    Fault("clock-worker-ahead", clocks.with_clock_offset("worker", +clocks.HOURS), proxy=True),
+    Fault("clock-worker-behind", clocks.with_clock_offset("worker", -clocks.HOURS), proxy=True),
+    Fault("clock-web-ahead", clocks.with_clock_offset("web", +clocks.HOURS), BROKEN_CONNECTION),
+    Fault("clock-web-behind", clocks.with_clock_offset("web", -clocks.HOURS), BROKEN_CONNECTION),
 )
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}
 
 
-def in_turn(*names: str) -> Fault:
-    """Return several faults as one, which befall the same hub one after the other."""
+def combine_faults(*names: str) -> Fault:
+    """Return one fault that injects several faults into the same hub, one after another."""
     parts = [FAULTS[name] for name in names]
 
-    def strike(setting: Setting, seconds: float) -> None:
+    def inject(context: FaultContext, seconds: float) -> None:
         for part in parts:
-            part.strike(setting, seconds / len(parts))
+            part.inject(context, seconds / len(parts))
 
     return Fault(
         "+".join(names),
-        strike,
-        frozenset().union(*(part.excuses for part in parts)),
+        inject,
+        frozenset().union(*(part.expected_errors for part in parts)),
         postgres=any(part.postgres for part in parts),
         proxy=any(part.proxy for part in parts),
         tls=any(part.tls for part in parts),

@@ -1,9 +1,8 @@
-"""A signing app that posts at a steady rate, and repeats what was not answered with the same
-Idempotency-Key until it is taken.
+"""A signing app that posts at a steady rate, and retries with the same Idempotency-Key.
 
-Two thirds of what it causes are messages of events with three signers, in one transaction each; the
-rest are direct messages, which nothing but the key keeps from being sent twice. Every text holds a
-token of its own, in a link.
+Two thirds of its messages come from events with three signers in one transaction each. The rest are
+direct messages, which only the key protects from being sent twice. Every text contains a unique
+token in a link.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ TOKEN = re.compile(r"https://sign\.example/c/(\d+-\d+)")
 SIGNERS = 3
 DIRECT = 4  # one post in so many is a direct message
 MESSAGES_PER_POST = (SIGNERS * (DIRECT - 1) + 1) / DIRECT
-PEOPLE = 400  # so that everybody gets several texts, which a lookup at the provider must keep apart
+PHONES = 400  # so that everybody gets several texts, which a lookup at the provider must keep apart
 THREADS = 6
-ANSWERS_WITHIN = 10.0
+RESPONSE_SECONDS = 10.0
 PAUSE = 0.5  # after a connection that broke
-GIVES_UP_AFTER = 90.0
+RETRY_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class Post:
-    """One request to the API: the messages it is to cause, as token → number."""
+    """One request to the API, with the messages it should create as token → number."""
 
     path: str
     key: str
@@ -46,7 +45,7 @@ def post(n: int) -> Post:
     }
     if len(tokens) == 1:
         [(token, number)] = tokens.items()
-        return _made(
+        return _build(
             "/api/v1/messages",
             n,
             {"channel": "sms", "to": number, "text": f"Your code is here: {_link(token)}"},
@@ -57,7 +56,7 @@ def post(n: int) -> Post:
         for i, (token, number) in enumerate(tokens.items())
     ]
     request = {"id": f"agr-{n}", "title": f"Agreement {n}", "sender": {"name": "Acme HR"}}
-    return _made(
+    return _build(
         "/api/v1/events",
         n,
         {"type": "request.sent", "request": request, "signers": signers},
@@ -65,12 +64,12 @@ def post(n: int) -> Post:
     )
 
 
-def _made(path: str, n: int, content: Any, tokens: Mapping[str, str]) -> Post:
+def _build(path: str, n: int, content: Any, tokens: Mapping[str, str]) -> Post:
     return Post(path, f"chaos-{n}", json.dumps(content).encode(), tokens)
 
 
 def _number(k: int) -> str:
-    return f"+1317555{k % PEOPLE:04}"
+    return f"+1317555{k % PHONES:04}"
 
 
 def _link(token: str) -> str:
@@ -80,7 +79,7 @@ def _link(token: str) -> str:
 class Load:
     """The signing app.
 
-    `rate` is in messages a second, for `seconds`; a rate that was held up is caught up with.
+    `rate` is in messages a second, for `seconds`. The load catches up after a delay.
     """
 
     def __init__(self, address: str, key: str, rate: float, seconds: float) -> None:
@@ -107,21 +106,21 @@ class Load:
         return any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        line = http.client.HTTPConnection(self.address, timeout=ANSWERS_WITHIN)
-        while (n := self._take()) is not None:
+        line = http.client.HTTPConnection(self.address, timeout=RESPONSE_SECONDS)
+        while (n := self._next_number()) is not None:
             time.sleep(max(0.0, self._began + n * self._pause - time.monotonic()))
             self._post(line, post(n))
         line.close()
 
-    def _take(self) -> int | None:
+    def _next_number(self) -> int | None:
         with self._lock:
             self._next += 1
             return self._next - 1 if self._next <= self._posts else None
 
     def _post(self, line: http.client.HTTPConnection, wanted: Post) -> None:
-        """Post until it is taken."""
-        until = time.monotonic() + GIVES_UP_AFTER
-        while (wait := self._try(line, wanted)) is not None:
+        """Post until the request is accepted."""
+        until = time.monotonic() + RETRY_SECONDS
+        while (wait := self._attempt(line, wanted)) is not None:
             if time.monotonic() > until:
                 self._count("given up")
                 return
@@ -129,8 +128,8 @@ class Load:
             with self._lock:
                 self.repeated += 1
 
-    def _try(self, line: http.client.HTTPConnection, wanted: Post) -> float | None:
-        """Post once; return the seconds until the next try, or None when it was taken."""
+    def _attempt(self, line: http.client.HTTPConnection, wanted: Post) -> float | None:
+        """Post once; return the seconds until the next attempt, or None if it was accepted."""
         headers = {
             "Authorization": f"Bearer {self.key}",
             "Content-Type": "application/json",
@@ -148,7 +147,7 @@ class Load:
         self.slowest = max(self.slowest, time.monotonic() - began)
         again = answer.headers.get("Retry-After")
         if answer.status == 202:
-            self._count(self._take_in(wanted, json.loads(content)))
+            self._count(self._record_accepted(wanted, json.loads(content)))
             return None
         if answer.status == 503 and again:
             self._count("503")
@@ -160,10 +159,8 @@ class Load:
         self._count(f"{answer.status} {content[:200].decode(errors='replace')}")
         return PAUSE
 
-    def _take_in(self, wanted: Post, answer: Any) -> str:
-        """Note which messages were accepted; an answer that lists others than were asked for is a
-        fault.
-        """
+    def _record_accepted(self, wanted: Post, answer: Any) -> str:
+        """Record the accepted messages, and report a response with unexpected ones as an error."""
         by_number = {message["to"]: message["id"] for message in answer.get("messages", [answer])}
         if set(by_number) != set(wanted.expected.values()):
             return f"202 with {len(by_number)} of {len(wanted.expected)} messages"

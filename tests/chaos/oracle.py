@@ -1,8 +1,7 @@
-"""Compare what the provider received with what was accepted.
+"""Compare the messages at the provider with those that were accepted.
 
-Doubled means that one text of ours stands twice at the provider, whatever the hub believes of it:
-also after an unknown outcome, when the provider had taken what the hub did not hear of. Such a
-message must end found, not sent again.
+`doubled` means that one text is at the provider twice, whatever status the hub has for it. After an
+unknown outcome, a message that the provider has must be found and not sent again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ARRIVED = {"delivered", "read"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """The counts of a run, and the tokens behind those that should be none."""
+    """The counts of a run, and the tokens of lost, duplicated and stuck messages."""
 
     accepted: int
     received: int
@@ -31,44 +30,46 @@ class Verdict:
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     stuck: tuple[str, ...]
-    unasked: tuple[str, ...]  # at the provider or in the hub, and never accepted
+    unexpected: tuple[str, ...]  # at the provider or in the hub, and never accepted
 
     @property
-    def settled(self) -> bool:
-        """Nothing is to be waited for any more."""
+    def is_settled(self) -> bool:
+        """Return whether every message has its final status."""
         return not self.stuck and self.delivered == self.accepted
 
     @property
-    def bad(self) -> bool:
-        return bool(self.lost or self.doubled or self.stuck or self.unasked)
+    def has_errors(self) -> bool:
+        return bool(self.lost or self.doubled or self.stuck or self.unexpected)
 
 
-def judge(
-    accepted: Mapping[str, str], received: Counter[str], states: Mapping[str, str]
+def compare(
+    accepted: Mapping[str, str], received: Counter[str], statuses: Mapping[str, str]
 ) -> Verdict:
-    """Compare: `accepted` is token → message id, `received` counts tokens at the provider, `states`
-    is message id → status.
+    """Compare accepted messages with those at the provider.
+
+    `accepted` maps tokens to message IDs, `received` counts tokens at the provider, and
+    `statuses` maps message IDs to statuses.
     """
     ids = set(accepted.values())
     return Verdict(
         accepted=len(accepted),
         received=received.total(),
-        delivered=sum(states.get(message_id) in ARRIVED for message_id in ids),
+        delivered=sum(statuses.get(message_id) in ARRIVED for message_id in ids),
         lost=tuple(sorted(accepted.keys() - received.keys())),
         doubled=tuple(sorted(token for token, count in received.items() if count > 1)),
         stuck=tuple(
             sorted(
                 token
                 for token, message_id in accepted.items()
-                if states.get(message_id, "unknown") in UNSETTLED
+                if statuses.get(message_id, "unknown") in UNSETTLED
             )
         ),
-        unasked=(*sorted(received.keys() - accepted.keys()), *sorted(states.keys() - ids)),
+        unexpected=(*sorted(received.keys() - accepted.keys()), *sorted(statuses.keys() - ids)),
     )
 
 
 class Provider:
-    """The simulator, asked as Twilio is asked."""
+    """The simulator, used through the API of Twilio."""
 
     def __init__(self, url: str, account: str, token: str) -> None:
         self.url = url
@@ -76,7 +77,7 @@ class Provider:
         self._authorization = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
 
     def received(self) -> Counter[str]:
-        """Count the texts that the provider took, by token."""
+        """Count the texts that the provider accepted, by token."""
         found: Counter[str] = Counter()
         path: str | None = self._messages
         while path:
@@ -87,8 +88,8 @@ class Provider:
             path = page["next_page_uri"]
         return found
 
-    def answer_after(self, milliseconds: int) -> None:
-        """Let it take so long for a message."""
+    def set_latency(self, milliseconds: int) -> None:
+        """Set how long the simulator takes to accept a message."""
         self._ask("/simulator/faults", json.dumps({"latency_ms": milliseconds}).encode())
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:
@@ -99,14 +100,14 @@ class Provider:
             return json.load(answer)
 
 
-class Listing:
-    """The hub's messages, asked over its API."""
+class HubMessages:
+    """The messages of the hub, read through its API."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
         self.key = key
 
-    def states(self) -> dict[str, str]:
+    def statuses(self) -> dict[str, str]:
         """Return the status of every message."""
         found: dict[str, str] = {}
         after: str | None = ""
@@ -116,8 +117,8 @@ class Listing:
             after = page["next"]
         return found
 
-    def story(self, message_id: str) -> str:
-        """Tell what the hub knows of a message, in a line."""
+    def describe(self, message_id: str) -> str:
+        """Return the timeline of a message as one line."""
         message = self._ask(f"/{message_id}")
         words = [
             f"{entry['at'][11:23]} {entry['what']}({entry['source']})"

@@ -1,6 +1,4 @@
-"""A PostgreSQL server of a run's own that can be stopped and started again: the tests' server, but
-durable.
-"""
+"""A separate PostgreSQL server that can be stopped and started: durable, unlike that of tests."""
 
 from __future__ import annotations
 
@@ -13,25 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.postgres import programs
-from tests.chaos.hubs import CannotRun
+from tests.chaos.managed_hub import FaultUnavailable
 
 
 class Postgres:
-    """A server that runs, at `url`."""
+    """A running server with its `url`."""
 
     def __init__(self, bin: Path, folder: Path) -> None:
         self.folder = folder
         self._server, self.url = programs().start(bin, folder)
 
     def stop(self, how: signal.Signals) -> None:
-        """End the server: SIGINT ends its clients' transactions in order, SIGQUIT leaves all as a
-        crash would.
-        """
+        """Stop the server: SIGINT ends transactions in order, SIGQUIT stops it like a crash."""
         self._server.send_signal(how)
         self._server.wait(20)
 
     def start(self) -> None:
-        """Start it again, as it was."""
+        """Start the server again with its data."""
         with (self.folder / "log").open("ab") as out:
             self._server = subprocess.Popen(
                 self._server.args,
@@ -52,13 +48,12 @@ class Postgres:
 
 @contextmanager
 def server() -> Iterator[Postgres]:
-    """Run a server in a folder that an unprivileged user may enter.
-
-    Raises Impossible where there is none.
-    """
+    """Run a server in a folder for an unprivileged user. Raises FaultUnavailable without one."""
     bin = programs().find()
     if bin is None:
-        raise CannotRun("PostgreSQL's programs were not found (Debian: apt-get install postgresql)")
+        raise FaultUnavailable(
+            "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
+        )
     folder = Path(tempfile.mkdtemp(prefix="hub-chaos-postgres-"))
     running = None
     try:

@@ -1,7 +1,6 @@
-"""Make a hub ready to be broken: migrated, with a live connection to the provider's address, and an
-API key.
+"""Prepare a hub: migrate it, and add a live connection to the provider and an API key.
 
-Runs in a process of its own, with the hub's settings in the environment.
+This runs in a separate process with the hub's settings in the environment.
 """
 
 from __future__ import annotations

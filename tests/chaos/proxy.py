@@ -1,7 +1,6 @@
-"""Stands between the hub and the provider, over real HTTP or HTTPS, and misbehaves as it is told.
+"""A proxy between the hub and the provider, over HTTP or HTTPS, that injects faults.
 
-Only requests that hand a message over are mistreated by `trouble`; lookups pass, unless they are
-refused with everything else.
+Its `fault` applies only to requests that send a message. Lookups are forwarded.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "serve
 
 
 class Call(BaseHTTPRequestHandler):
-    """One kept-alive connection of the hub, and the request that is on it."""
+    """One persistent connection of the hub and its current request."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -34,17 +33,15 @@ class Call(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.trouble(self, next(self.server.numbers))
+        self.server.fault(self, next(self.server.numbers))
 
     def do_GET(self) -> None:
         self.body = b""
-        passes(self, 0)
+        forward_unchanged(self, 0)
 
     # what a trouble is made of
     def forward(self, *, callbacks: bool = True) -> tuple[int, Mapping[str, str], bytes]:
-        """Hand the request to the provider, perhaps without saying where it may report, and return
-        its answer.
-        """
+        """Forward the request to the provider, optionally without its status address."""
         body = self.body
         if not callbacks:
             body = urlencode(
@@ -76,31 +73,31 @@ class Call(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def refuse(self, status: int, code: int, retry_after: str = "") -> None:
-        """Answer with an error as Twilio words it."""
+    def respond_with_error(self, status: int, code: int, retry_after: str = "") -> None:
+        """Respond with an error in the format of Twilio."""
         content = json.dumps({"code": code, "message": "Told to fail", "status": status}).encode()
         again = {"Retry-After": retry_after} if retry_after else {}
         self.answer(status, {"Content-Type": "application/json", **again}, content)
 
-    def abandoned(self) -> bool:
-        """Tell whether the hub's end of the connection is gone, as when its process was killed.
+    def is_abandoned(self) -> bool:
+        """Return whether the hub closed the connection, as when its process was killed.
 
-        Plain HTTP only.
+        This works with plain HTTP only.
         """
         readable, _, _ = select.select([self.connection], [], [], 0)
         with contextlib.suppress(ConnectionError):
             return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
         return True
 
-    def half_answer(self, status: int, content: bytes) -> None:
-        """Begin an answer that never ends: the connection breaks in the middle of it."""
+    def respond_partially(self, status: int, content: bytes) -> None:
+        """Send half of a response and break the connection."""
         self.wfile.write(
             f"HTTP/1.1 {status} OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
             + content[: len(content) // 2]
         )
-        self.hang_up()
+        self.reset_connection()
 
-    def hang_up(self) -> None:
+    def reset_connection(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
             # a reset, not an orderly end
@@ -108,14 +105,14 @@ class Call(BaseHTTPRequestHandler):
             self.connection.close()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: a table is printed."""
+        """Log nothing, because the command prints a table."""
 
 
-Trouble = Callable[[Call, int], None]
+ProviderFault = Callable[[Call, int], None]
 
 
 class Proxy(ThreadingHTTPServer):
-    """Serves on a port of this machine; `trouble` is how new messages are treated from now on."""
+    """A proxy on a loopback port; `fault` handles each new message."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -124,15 +121,15 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Call)
         self.provider = ""
         self.tls = tls
-        self.trouble: Trouble = is_far_away if tls is None else passes
+        self.fault: ProviderFault = add_latency if tls is None else forward_unchanged
         self.numbers: Iterator[int] = itertools.count()
         self._lines: set[socket.socket] = set()
         threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()
 
-    def at(self, provider: str) -> str:
-        """Stand before the provider at HOST:PORT; return the address to use instead."""
+    def forward_to(self, provider: str) -> str:
+        """Forward to the provider at HOST:PORT, and return the proxy's URL."""
         self.provider = provider
         return (
             f"https://localhost:{self.server_port}"
@@ -151,36 +148,36 @@ class Proxy(ThreadingHTTPServer):
         self._lines.discard(request)
         super().shutdown_request(request)
 
-    def cut(self) -> None:
-        """End all connections that are open."""
+    def close_connections(self) -> None:
+        """Close all open connections."""
         for line in list(self._lines):
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: Any) -> None:
-        """Say nothing: who is on the other side hangs up too, by design."""
+        """Log nothing, because clients break connections by design."""
 
 
-def passes(call: Call, _: int) -> None:
-    """No trouble at all."""
+def forward_unchanged(call: Call, _: int) -> None:
+    """Forward without a fault."""
     call.answer(*call.forward())
 
 
-def is_far_away(call: Call, number: int) -> None:
-    """Take a while on the way: of a request whose sender died meanwhile, one in three does not
-    arrive, and one is not reported on.
+def add_latency(call: Call, number: int) -> None:
+    """Delay each request, and drop some requests of processes that died meanwhile.
+
+    Of those requests one in three is not forwarded, and one in three is forwarded without
+    callbacks.
     """
     time.sleep(0.2)
-    if not call.abandoned():
+    if not call.is_abandoned():
         call.answer(*call.forward())
     elif number % 3:
         call.forward(callbacks=number % 3 == 1)
 
 
-def is_slow(call: Call, number: int) -> None:
-    """Be slow in three ways: late with the answer, too late for the hub, and too late even to begin
-    with.
-    """
+def respond_slowly(call: Call, number: int) -> None:
+    """Respond late, respond after the hub's timeout, or forward after the hub's timeout."""
     if number % 3 == 2:
         time.sleep(12)  # the hub has given up by now, and the message is taken all the same
         answer = call.forward()
@@ -190,31 +187,27 @@ def is_slow(call: Call, number: int) -> None:
     call.answer(*answer)
 
 
-def hangs_up(call: Call, number: int) -> None:
-    """Break the connection: before the message is taken, or in the middle of the answer, with and
-    without a callback later.
-    """
+def break_connections(call: Call, number: int) -> None:
+    """Break the connection before or after the message is accepted, some without callbacks."""
     if number % 3:
         status, _, content = call.forward(callbacks=number % 3 == 1)
-        call.half_answer(status, content)
+        call.respond_partially(status, content)
     else:
-        call.hang_up()
+        call.reset_connection()
 
 
-def hangs_up_at_times(call: Call, number: int) -> None:
+def break_some_connections(call: Call, number: int) -> None:
     """Break one connection in ten."""
-    (passes if number % 10 else hangs_up)(call, number // 10)
+    (forward_unchanged if number % 10 else break_connections)(call, number // 10)
 
 
-def refuses(call: Call, number: int) -> None:
-    """Answer 429, with and without saying for how long."""
-    call.refuse(429, 20429, retry_after="1" if number % 2 else "")
+def return_rate_limits(call: Call, number: int) -> None:
+    """Respond with 429, with and without Retry-After."""
+    call.respond_with_error(429, 20429, retry_after="1" if number % 2 else "")
 
 
-def breaks(call: Call, number: int) -> None:
-    """Answer 500: without having taken the message, or having taken it, with and without a callback
-    later.
-    """
+def return_server_errors(call: Call, number: int) -> None:
+    """Respond with 500, before or after the message is accepted, some without callbacks."""
     if number % 3:
         call.forward(callbacks=number % 3 == 1)
-    call.refuse(500, 20500)
+    call.respond_with_error(500, 20500)

@@ -24,7 +24,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Line:
-    """The line of one fault; `why` says what was wrong, or why there are no counts."""
+    """The line of one fault; `why` lists problems, or why there are no counts."""
 
     fault: str
     cells: tuple[str, ...]
@@ -42,8 +42,8 @@ class Line:
         )
 
 
-def head() -> str:
-    """Return the names of the columns."""
+def header() -> str:
+    """Return the header of the columns."""
     return f"{'fault':<20}" + "".join(f"{name:>10}" for name in COLUMNS)
 
 
@@ -57,9 +57,9 @@ def line(
     wrong: Mapping[str, int],
     notes: tuple[str, ...],
 ) -> Line:
-    """Write the line of a run.
+    """Return the line of a run.
 
-    `wrong` counts answers of the API, and of the webhooks to the provider, that nothing excuses.
+    `wrong` counts unexpected responses of the API, and of webhooks to the provider.
     """
     counts = (
         verdict.accepted,
@@ -70,20 +70,20 @@ def line(
         len(verdict.doubled),
         len(verdict.stuck),
     )
-    odd = sum(wrong.values()) + len(verdict.unasked)
+    odd = sum(wrong.values()) + len(verdict.unexpected)
     why = [f"{count} × {what}" for what, count in Counter(wrong).most_common(5)]
-    if verdict.unasked:
-        why.append(f"never accepted, and there: {', '.join(verdict.unasked[:5])}")
-    held = not (verdict.bad or odd)
+    if verdict.unexpected:
+        why.append(f"never accepted, and there: {', '.join(verdict.unexpected[:5])}")
+    held = not (verdict.has_errors or odd)
     cells = (*map(str, counts), str(odd), f"{slowest:.1f} s", f"{seconds:.0f}")
     return Line(fault, cells, held, (*why, *(() if held else notes)))
 
 
 def skipped(fault: str, why: str) -> Line:
-    """Write the line of a fault that cannot be brought about here."""
+    """Return the line of a fault that cannot be injected on this machine."""
     return Line(fault, (), True, (why,), skipped=True)
 
 
 def failed(fault: str, why: str) -> Line:
-    """Write the line of a run that did not come to its end."""
+    """Return the line of a run that raised an error."""
     return Line(fault, (), False, (why,))

@@ -1,7 +1,6 @@
-"""Running many faults: each in a process of its own, a few at once, of which one at a time posts.
+"""Run many faults: each in a separate process, several at once, of which one at a time posts.
 
-A fault works for half a minute, and then waits for a minute or two until leases have run out and
-lookups were made.
+A fault takes half a minute. Then leases expire and lookups follow for a minute or two.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ _turn: Any = None
 
 
 def run_all(names: Iterable[str], plan: Plan, at_once: int = AT_ONCE) -> Iterator[Line]:
-    """Run faults by name; yield the line of each as it comes to its end."""
+    """Run faults by name, and yield the line of each when it is complete."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         at_once, context, initializer=_begin, initargs=(context.Lock(),)
     ) as pool:
-        for done in as_completed([pool.submit(_one, name, plan) for name in names]):
+        for done in as_completed([pool.submit(_run_one, name, plan) for name in names]):
             yield done.result()
 
 
@@ -34,5 +33,5 @@ def _begin(turn: Any) -> None:
     _turn = turn
 
 
-def _one(name: str, plan: Plan) -> Line:
+def _run_one(name: str, plan: Plan) -> Line:
     return run(FAULTS[name], plan, _turn)

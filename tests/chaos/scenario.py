@@ -1,4 +1,4 @@
-"""One fault from beginning to end: a hub, a load, the fault in the middle of it, and the result."""
+"""Run one fault from beginning to end: a hub, a load, the fault, and the comparison."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any
 
 from benchmarks.running import Crew
 from tests.chaos import certificates, postgres, report
+from tests.chaos.fault_context import FaultContext
 from tests.chaos.faults import Fault
-from tests.chaos.hubs import CannotRun, Hub
 from tests.chaos.load import Load
-from tests.chaos.oracle import Verdict, judge
+from tests.chaos.managed_hub import FaultUnavailable, Hub
+from tests.chaos.oracle import Verdict, compare
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import Line
-from tests.chaos.setting import Setting
 
 # a lease, a lookup, a pause of half a minute that a lookup may have led to, and the sweeps between
 # them
-SETTLES_WITHIN = 180.0
-CALLBACKS_WITHIN = 10.0  # those of a message that has arrived; later ones the provider has given up
+SETTLE_SECONDS = 180.0
+CALLBACK_SECONDS = 10.0  # those of a message that has arrived; later ones the provider has given up
 SHOWN = 5  # stories of messages that fared ill
 CALLBACK_FAILED = re.compile(
     r"Status callback of \w+: (could not connect|no answer|\S+ answered \d+)"
@@ -35,9 +35,9 @@ CALLBACK_FAILED = re.compile(
 
 @dataclass(frozen=True)
 class Plan:
-    """The amount of load: messages a second, for so many seconds; the fault takes the middle half.
+    """The load of a run: messages a second for some seconds, with the fault in the middle half.
 
-    `database_url`: '' for SQLite.
+    `database_url` is empty for SQLite.
     """
 
     rate: float = 60.0
@@ -47,8 +47,9 @@ class Plan:
 
 
 def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = None) -> Line:
-    """Bring a fault about and judge; `turn` is held while messages are posted, so that runs wait at
-    once and work in turn.
+    """Inject a fault and compare the results.
+
+    `turn` is held while messages are posted, so that runs post in turn and wait concurrently.
     """
     name = fault.name
     try:
@@ -60,15 +61,15 @@ def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = Non
             )
             with turn or nullcontext():
                 began = time.monotonic()
-                setting = _setting(fault, plan, stack, stack.enter_context(Crew(folder)))
-                load = Load(setting.hub.bind, setting.hub.key, plan.rate, plan.seconds)
+                context = _start_context(fault, plan, stack, stack.enter_context(Crew(folder)))
+                load = Load(context.hub.bind, context.hub.key, plan.rate, plan.seconds)
                 load.start()
-                setting.hub.pass_time(plan.seconds / 4)
-                fault.strike(setting, plan.seconds / 2)
+                context.hub.run_for(plan.seconds / 4)
+                fault.inject(context, plan.seconds / 2)
                 while load.running:
-                    setting.hub.pass_time(0.1)
-            verdict = _settle(setting.hub, load)
-            wrong = _wrong(fault, load, setting.hub)
+                    context.hub.run_for(0.1)
+            verdict = _wait_until_settled(context.hub, load)
+            wrong = _unexpected_responses(fault, load, context.hub)
             return report.line(
                 name,
                 verdict,
@@ -76,16 +77,16 @@ def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = Non
                 slowest=load.slowest,
                 seconds=time.monotonic() - began,
                 wrong=wrong,
-                notes=_notes(setting.hub, load, verdict, folder if plan.keep else None),
+                notes=_describe_failures(context.hub, load, verdict, folder if plan.keep else None),
             )
-    except CannotRun as problem:
+    except FaultUnavailable as problem:
         return report.skipped(name, str(problem))
     except Exception as problem:
         return report.failed(name, f"the run did not come to its end: {problem!r}")
 
 
-def _setting(fault: Fault, plan: Plan, stack: ExitStack, crew: Crew) -> Setting:
-    """Start what the fault needs, and the hub on top of it."""
+def _start_context(fault: Fault, plan: Plan, stack: ExitStack, crew: Crew) -> FaultContext:
+    """Start the services that the fault needs, and the hub."""
     server = stack.enter_context(postgres.server()) if fault.postgres else None
     files = certificates.write(crew.folder) if fault.tls else None
     proxy = None
@@ -97,9 +98,9 @@ def _setting(fault: Fault, plan: Plan, stack: ExitStack, crew: Crew) -> Setting:
         crew,
         database_url=server.url if server else plan.database_url,
         ca_file=files[0] if files else None,
-        **({"provider_url": proxy.at} if proxy else {}),
+        **({"provider_url": proxy.forward_to} if proxy else {}),
     )
-    return Setting(hub, server, proxy, files)
+    return FaultContext(hub, server, proxy, files)
 
 
 def _tls(certificate: Path) -> ssl.SSLContext:
@@ -108,37 +109,37 @@ def _tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-def _settle(hub: Hub, load: Load) -> Verdict:
-    """Wait until every message has come to its end, or should have."""
-    until = time.monotonic() + SETTLES_WITHIN
+def _wait_until_settled(hub: Hub, load: Load) -> Verdict:
+    """Wait until every message has its final status, or the time is over."""
+    until = time.monotonic() + SETTLE_SECONDS
     arrived_by = None
     while True:
-        states = _states(hub)
-        verdict = judge(load.accepted, hub.simulator.received(), states)
+        statuses = _statuses(hub)
+        verdict = compare(load.accepted, hub.simulator.received(), statuses)
         if not verdict.stuck:
-            arrived_by = arrived_by or time.monotonic() + CALLBACKS_WITHIN
-        if verdict.settled or time.monotonic() > min(until, arrived_by or until):
+            arrived_by = arrived_by or time.monotonic() + CALLBACK_SECONDS
+        if verdict.is_settled or time.monotonic() > min(until, arrived_by or until):
             return verdict
-        hub.pass_time(1)
+        hub.run_for(1)
 
 
-def _states(hub: Hub) -> Mapping[str, str]:
+def _statuses(hub: Hub) -> Mapping[str, str]:
     try:
-        return hub.messages.states()
+        return hub.messages.statuses()
     except OSError:  # the web server is on its way back
         return {}
 
 
-def _wrong(fault: Fault, load: Load, hub: Hub) -> Counter[str]:
-    """Count what nothing excuses: answers to the signing app, and to the provider's callbacks."""
+def _unexpected_responses(fault: Fault, load: Load, hub: Hub) -> Counter[str]:
+    """Count unexpected responses to the signing app and to the provider's callbacks."""
     wrong = Counter(
         {
             what: count
             for what, count in load.answers.items()
-            if what != "202" and what not in fault.excuses
+            if what != "202" and what not in fault.expected_errors
         }
     )
-    if not fault.excuses:
+    if not fault.expected_errors:
         wrong.update(
             f"callback: {match[1]}"
             for match in CALLBACK_FAILED.finditer(hub.provider_log.read_text(errors="replace"))
@@ -146,12 +147,14 @@ def _wrong(fault: Fault, load: Load, hub: Hub) -> Counter[str]:
     return wrong
 
 
-def _notes(hub: Hub, load: Load, verdict: Verdict, folder: Path | None) -> tuple[str, ...]:
-    """Tell the stories of messages that fared ill."""
-    ill = {"lost": verdict.lost, "doubled": verdict.doubled, "stuck": verdict.stuck}
+def _describe_failures(
+    hub: Hub, load: Load, verdict: Verdict, folder: Path | None
+) -> tuple[str, ...]:
+    """Return the timelines of lost, duplicated and stuck messages."""
+    failures = {"lost": verdict.lost, "doubled": verdict.doubled, "stuck": verdict.stuck}
     stories = [
-        f"{kind} {token}: {hub.messages.story(load.accepted[token])}"
-        for kind, tokens in ill.items()
+        f"{kind} {token}: {hub.messages.describe(load.accepted[token])}"
+        for kind, tokens in failures.items()
         for token in tokens[:SHOWN]
         if token in load.accepted
     ]

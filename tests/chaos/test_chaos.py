@@ -1,7 +1,6 @@
-"""The short form of `make chaos`: a few faults that are over in seconds, one after the other on one
-hub.
+"""The short form of `make chaos`: a few quick faults, one after another on one hub.
 
-Those that end in a lookup at the provider take a minute or two, and run in the long form alone.
+Faults that end in a lookup at the provider take a minute or two, and run in the long form only.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests.chaos.faults import in_turn
+from tests.chaos.faults import combine_faults
 from tests.chaos.scenario import Plan, run
 from tests.conftest import POSTGRES
 
@@ -21,7 +20,7 @@ QUICK = ("parent-killed",) if POSTGRES else ("parent-killed", "redis-stopped", "
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
-    """Give the address of a PostgreSQL database that no other test touches; '' for SQLite."""
+    """Return the address of a separate PostgreSQL database, or '' for SQLite."""
     if not postgres_url:
         yield ""
         return
@@ -37,8 +36,10 @@ def database_url(postgres_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_nothing_is_lost_or_sent_twice_whatever_breaks(database_url: str) -> None:
-    line = run(in_turn(*QUICK), Plan(rate=40, seconds=3 * len(QUICK), database_url=database_url))
+def test_no_message_is_lost_or_sent_twice_during_a_fault(database_url: str) -> None:
+    line = run(
+        combine_faults(*QUICK), Plan(rate=40, seconds=3 * len(QUICK), database_url=database_url)
+    )
     assert line.held, line
     accepted, received, delivered = line.cells[:3]
     assert accepted == received == delivered

@@ -1,7 +1,4 @@
-"""`make fuzz`: throw hostile input at the hub for a long time.
-
-Exit code 1 when something breaks.
-"""
+"""`make fuzz`: send hostile input to the hub, and exit with 1 if something breaks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Schemathesis against a whole hub: every operation of the OpenAPI document, with every check it
-has.
-"""
+"""Run Schemathesis against a whole hub: every operation of the document, with all checks."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
 def command(hub: Hub, seconds: int, seed: int | None) -> list[str]:
-    """Return the call of Schemathesis against a running hub."""
+    """Return the command of Schemathesis against a running hub."""
     schemathesis = Path(sys.executable).with_name("schemathesis")
     chosen = [] if seed is None else ["--seed", str(seed)]
     return [
@@ -32,7 +30,7 @@ def command(hub: Hub, seconds: int, seed: int | None) -> list[str]:
 
 
 def run(seconds: int, seed: int | None = None) -> int:
-    """Try the API for a time; return 0 when every answer was as documented."""
+    """Test the API for this time, and return 0 if every response was as documented."""
     with tempfile.TemporaryDirectory() as folder, live_hub(Path(folder)) as hub:
         environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), "HUB_API_KEY": hub.key}
         call = command(hub, seconds, seed)

@@ -1,9 +1,8 @@
-"""Values for the formats that JSON Schema cannot describe, so that Schemathesis can post what we
-accept.
+"""Values for formats that JSON Schema cannot describe, so that Schemathesis posts accepted ones.
 
-Schemathesis loads this module from `schemathesis.toml`. Each format is named in our OpenAPI
-document; what it means is checked by a library there (libphonenumber, email-validator, the list of
-time zones), and no pattern can say the same.
+Schemathesis loads this module from `schemathesis.toml`. Libraries check the meaning of each format
+in
+the OpenAPI document: libphonenumber, email-validator and the list of time zones.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ schemathesis.openapi.format("date-time", moments.map(lambda at: at.replace(tzinf
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Give each call an Idempotency-Key of its own: a repeat with another body is refused."""
+    """Give each call its own Idempotency-Key, because a repeat with another body is refused."""
     if len((case.headers or {}).get("Idempotency-Key", "")) in range(1, 256):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
 

@@ -1,7 +1,6 @@
-"""Make webhooks of every route: genuine ones of every kind with hostile values, and broken or
-forged ones.
+"""Create webhooks of every route: genuine ones with hostile values, and broken or forged ones.
 
-What is made depends on the seed alone, so that a failure can be repeated.
+The webhooks depend only on the seed, so that a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from tests.fuzz.random_values import JSON, PREFIX, RandomValues, Webhook
 
 @dataclass
 class Payloads(RandomValues):
-    """Makes webhooks for a hub in demo."""
+    """A generator of webhooks for a hub in demo mode."""
 
     def makers(self) -> dict[str, Callable[[], Webhook]]:
-        """Return what makes a genuine webhook, by the declared path."""
+        """Return the functions that create genuine webhooks, by declared path."""
         twilio = ("twilio/sms", "twilio/whatsapp", "twilio/inbound")
         return {
             **{path: partial(twilio_payloads.make_webhook, self, path) for path in twilio},
@@ -28,20 +27,18 @@ class Payloads(RandomValues):
             "telegram/{connection}": partial(telegram_payloads.make_webhook, self),
         }
 
-    def one(self) -> Webhook:
-        """Return some webhook: genuine ones more often than others."""
+    def make_webhook(self) -> Webhook:
+        """Return a random webhook: genuine ones more often than others."""
         made = self.random.choice(list(self.makers().values()))()
-        return made if self.random.random() < 0.7 else self._spoiled(made)
+        return made if self.random.random() < 0.7 else self._forge(made)
 
-    def _spoiled(self, made: Webhook) -> Webhook:
-        """Return a webhook as a stranger would send it: without a proof, or changed after it was
-        signed.
-        """
+    def _forge(self, genuine: Webhook) -> Webhook:
+        """Return a webhook without a signature, or changed after it was signed."""
         way = self.random.choice(["unsigned", "changed", "garbage", "forged", "method", "path"])
-        body = made.body
-        headers = dict(made.headers)
-        target = made.target
-        method = made.method
+        body = genuine.body
+        headers = dict(genuine.headers)
+        target = genuine.target
+        method = genuine.method
         if way == "unsigned":
             headers = {}
         elif way == "changed":
@@ -68,5 +65,5 @@ class Payloads(RandomValues):
                 f"{PREFIX}{self.random.choice(['', 'twilio/', 'telegram/', 'slack/'])}{strange}"
             )
             headers = {}
-        kind = self.random.choice([made.kind, JSON, "text/plain", ""])
-        return Webhook(target, body, kind, headers, False, f"{way}: {made.what}", method)
+        kind = self.random.choice([genuine.kind, JSON, "text/plain", ""])
+        return Webhook(target, body, kind, headers, False, f"{way}: {genuine.what}", method)

@@ -1,4 +1,4 @@
-"""Random values, many of them hostile, and the hub that webhooks with them are made for."""
+"""Random values, many of them hostile, and the hub for which webhooks are created."""
 
 from __future__ import annotations
 
@@ -92,7 +92,10 @@ SCALARS = (
 
 @dataclass(frozen=True)
 class Webhook:
-    """One request. `genuine`: the provider signed it. `what` names it in a failure."""
+    """A webhook request.
+
+    `genuine` means that the provider signed it, and `what` names it in a failure.
+    """
 
     target: str
     body: bytes
@@ -105,9 +108,7 @@ class Webhook:
 
 @dataclass
 class RandomValues:
-    """Values by chance, for a hub in demo: `secrets` are those of its connections, `public` its
-    address.
-    """
+    """A generator of random values with the `secrets` and the `public` address of a demo hub."""
 
     random: random.Random
     public: str

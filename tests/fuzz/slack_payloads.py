@@ -1,4 +1,4 @@
-"""Make webhooks as Slack sends them."""
+"""Create webhooks as Slack sends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make webhooks as Telegram sends them."""
+"""Create webhooks as Telegram sends them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def make_webhook(source: RandomValues) -> Webhook:
     what, content = source.random.choice(list(_updates(source).items()))
     update: dict[Any, Any] = {"update_id": source.random.randrange(2**31), **content}
     if source.random.random() < 0.3:
-        _spoil_inside(source, update)
+        _damage_inside(source, update)
     secret = hmac.new(source.telegram.encode(), PURPOSE, "sha256").hexdigest()
     headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
     body = json.dumps(update).encode()
@@ -114,11 +114,11 @@ def _other_updates(source: RandomValues, base: dict[str, Any]) -> dict[str, dict
     }
 
 
-def _spoil_inside(source: RandomValues, whole: dict[Any, Any]) -> None:
-    """Replace some value somewhere in an update."""
+def _damage_inside(source: RandomValues, whole: dict[Any, Any]) -> None:
+    """Replace a random value inside an update."""
     name = source.random.choice(list(whole))
     inner = whole[name]
     if isinstance(inner, dict) and inner and source.random.random() < 0.8:
-        _spoil_inside(source, inner)
+        _damage_inside(source, inner)
     else:
         whole[name] = source.value()

@@ -1,8 +1,8 @@
-"""Fuzz the webhooks: no 500 ever, 503 only with Retry-After during a fault, every genuine one 2xx,
-and nothing gets stuck.
+"""Fuzz the webhooks: no 500, 503 only with Retry-After during a fault, and 2xx for every genuine
+one.
 
-A few seconds within the normal tests; `python -m tests.fuzz webhooks` runs longer. `FUZZ_SECONDS`
-and `FUZZ_SEED` say how long and which.
+The normal tests run for a few seconds; `python -m tests.fuzz webhooks` runs longer. `FUZZ_SECONDS`
+and `FUZZ_SEED` set the time and the seed.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ OWN_FAULT = "Internal error"
 
 @pytest.fixture
 def payloads(hub_demo: Flask) -> Payloads:
-    """Give what makes webhooks for the demo's connections, chats included."""
+    """Return the generator of webhooks for the demo's connections, including chats."""
     demo.connect_chats()
-    return made_for(hub_demo)
+    return make_payloads(hub_demo)
 
 
-def made_for(app: Flask) -> Payloads:
+def make_payloads(app: Flask) -> Payloads:
     account = credentials(app)
     slack = Slack.demo_settings(account)
     telegram = Telegram.demo_settings(account)
@@ -80,21 +80,21 @@ def made_for(app: Flask) -> Payloads:
     )
 
 
-def post(app: Flask, one: Webhook) -> TestResponse:
-    target = urlsplit(one.target)
+def post_webhook(app: Flask, webhook: Webhook) -> TestResponse:
+    target = urlsplit(webhook.target)
     return app.test_client().open(
         target.path,
         query_string=target.query,
-        method=one.method,
-        data=one.body,
-        content_type=one.kind or None,
-        headers=one.headers,
-        environ_overrides={"RAW_URI": one.target, "REQUEST_URI": one.target},
+        method=webhook.method,
+        data=webhook.body,
+        content_type=webhook.kind or None,
+        headers=webhook.headers,
+        environ_overrides={"RAW_URI": webhook.target, "REQUEST_URI": webhook.target},
     )
 
 
-def until(seconds: float) -> Iterator[int]:
-    """Count until the time is over, and once at least."""
+def count_until(seconds: float) -> Iterator[int]:
+    """Count until the time is over, at least once."""
     ends = time.monotonic() + seconds
     n = 0
     while time.monotonic() < ends or n == 0:
@@ -106,7 +106,7 @@ def test_every_route_is_fuzzed(payloads: Payloads) -> None:
     assert set(payloads.makers()) == set(integrations.webhook_paths())
 
 
-def test_no_webhook_breaks_the_hub_or_is_lost(
+def test_webhooks_never_break_the_hub_and_are_never_lost(
     hub_demo: Flask,
     simulator: object,
     payloads: Payloads,
@@ -119,11 +119,11 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
     payloads.buttons += [
         make_token(kind, "", timedelta(days=1)) for kind in (cards.REMIND, cards.SNOOZE)
     ]
-    for n in until(SECONDS):
-        one = payloads.one()
-        answer = post(hub_demo, one)
-        if one.genuine:
-            assert 200 <= answer.status_code < 300, f"{answer.status} for {one.what}"
+    for n in count_until(SECONDS):
+        webhook = payloads.make_webhook()
+        answer = post_webhook(hub_demo, webhook)
+        if webhook.genuine:
+            assert 200 <= answer.status_code < 300, f"{answer.status} for {webhook.what}"
         else:
             assert answer.status_code in (
                 200,
@@ -132,13 +132,13 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
                 404,
                 405,
                 413,
-            ), f"{answer.status} for {one.what}"
+            ), f"{answer.status} for {webhook.what}"
         if answer.status_code == 405:
             assert answer.headers["Allow"]
         if n % EVERY == EVERY - 1:
-            look(admin)
-    look(admin)
-    after_all(hub_demo, message_id)
+            check_processing(admin)
+    check_processing(admin)
+    check_messages(hub_demo, message_id)
     assert n > 20, "hardly any webhook was tried"
     if SECONDS > QUICK:
         with capsys.disabled():
@@ -146,31 +146,31 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
 
 
 @pytest.mark.skipif(SECONDS <= QUICK, reason="it waits for the database's patience to end")
-def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(
+def test_webhook_during_a_locked_database_is_refused_for_a_retry(
     hub_demo: Flask, payloads: Payloads
 ) -> None:
     if not config_of(hub_demo).sqlite:
         pytest.skip("only SQLite has one lock for all")
     genuine = next(
-        one for one in iter(payloads.one, None) if one.genuine and "ssl_check" not in one.what
+        webhook
+        for webhook in iter(payloads.make_webhook, None)
+        if webhook.genuine and "ssl_check" not in webhook.what
     )
     db.session.rollback()
     holder = sqlite3.connect(db.engine.url.database or "", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        answer = post(hub_demo, genuine)
+        answer = post_webhook(hub_demo, genuine)
     finally:
         holder.execute("ROLLBACK")
         holder.close()
     assert answer.status_code == 503, genuine.what
     assert int(answer.headers["Retry-After"]) > 0
-    assert post(hub_demo, genuine).status_code == 200
+    assert post_webhook(hub_demo, genuine).status_code == 200
 
 
-def look(admin: Browser) -> None:
-    """Settle what came, and see that nothing failed by a fault of the hub, is stuck or breaks a
-    page.
-    """
+def check_processing(admin: Browser) -> None:
+    """Process the callbacks, and check that none is stuck, failed by a fault or breaks a page."""
     moment = now()
     process_pending_callbacks()
     for row in db.session.scalars(select(ProviderCallback)):
@@ -178,14 +178,14 @@ def look(admin: Browser) -> None:
         assert row.due_at is None or (row.tries > 0 and row.due_at >= moment), (
             f"{row.subject} is stuck"
         )
-    give_up()
+    expire_unmatched()
     for path in pages():
         assert admin.get(path).status_code == 200, path
 
 
 @transaction
-def give_up() -> None:
-    """Let what waits for a message that will never come be over, so that the next look is quick."""
+def expire_unmatched() -> None:
+    """Expire callbacks about unknown messages, so that the next check is quick."""
     db.session.execute(
         update(ProviderCallback).where(ProviderCallback.due_at.is_not(None)).values(due_at=None)
     )
@@ -207,8 +207,8 @@ def pages() -> Iterator[str]:
             yield f"/contacts/{talk.row.contact_id}"
 
 
-def after_all(app: Flask, message_id: str) -> None:
-    """See that statuses of our messages still arrive, and that no contact is without an address."""
+def check_messages(app: Flask, message_id: str) -> None:
+    """Check that statuses of known messages still arrive, and that every contact has an address."""
     sid = attempts(message_id)[0].provider_id or ""
     assert (
         post_callback(
@@ -228,39 +228,37 @@ def after_all(app: Flask, message_id: str) -> None:
 
 
 class TestWithoutAQueue:
-    """A hub whose queue server is gone."""
+    """A hub whose queue server is unreachable."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_REDIS_URL": "redis://127.0.0.1:9/0"}
 
-    def test_genuine_webhooks_are_accepted_all_the_same(
-        self, hub_demo: Flask, payloads: Payloads
-    ) -> None:
-        for _ in until(SECONDS / 4):
-            one = payloads.one()
-            answer = post(hub_demo, one)
-            assert answer.status_code < 300 if one.genuine else answer.status_code < 500, (
-                f"{answer.status} for {one.what}"
+    def test_genuine_webhooks_are_accepted(self, hub_demo: Flask, payloads: Payloads) -> None:
+        for _ in count_until(SECONDS / 4):
+            webhook = payloads.make_webhook()
+            answer = post_webhook(hub_demo, webhook)
+            assert answer.status_code < 300 if webhook.genuine else answer.status_code < 500, (
+                f"{answer.status} for {webhook.what}"
             )
 
 
 class TestWithoutADatabase:
-    """A hub whose database is gone."""
+    """A hub whose database is unreachable."""
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
         return {"HUB_DATABASE_URL": "postgresql://hub@127.0.0.1:9/none"}
 
-    def test_providers_are_asked_to_send_again(self, environ: dict[str, str]) -> None:
+    def test_providers_are_asked_to_retry(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
         with app.app_context():
-            payloads = made_for(app)
-        for _ in until(SECONDS / 4):
-            one = payloads.one()
-            answer = post(app, one)
-            assert answer.status_code != 500, f"{answer.status} for {one.what}"
-            if one.genuine and "ssl_check" not in one.what:
-                assert answer.status_code == 503, f"{answer.status} for {one.what}"
+            payloads = make_payloads(app)
+        for _ in count_until(SECONDS / 4):
+            webhook = payloads.make_webhook()
+            answer = post_webhook(app, webhook)
+            assert answer.status_code != 500, f"{answer.status} for {webhook.what}"
+            if webhook.genuine and "ssl_check" not in webhook.what:
+                assert answer.status_code == 503, f"{answer.status} for {webhook.what}"
             if answer.status_code == 503:
                 assert re.fullmatch("[1-9][0-9]*", answer.headers["Retry-After"])

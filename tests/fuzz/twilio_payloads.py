@@ -1,4 +1,4 @@
-"""Make webhooks as Twilio sends them."""
+"""Create webhooks as Twilio sends them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A hub of real processes in a folder of its own, kept running as a service manager would, until a
-fault breaks them.
+"""A hub of real processes in its own folder, restarted as by a service manager.
 
-The provider is `hub simulator`, with a data folder of its own: what befalls the hub's disk or clock
-does not befall the provider.
+The provider is `hub simulator` with a separate data folder, so that faults of the hub's disk or
+clock do not affect it.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from benchmarks.running import ROOT, Crew, Started, accepts, clean, family_of, f
 from hub.core import data_dir
 from hub.core.vocabulary import QUEUES
 from hub.run import queue_server
-from tests.chaos.oracle import Listing, Provider
+from tests.chaos.oracle import HubMessages, Provider
 
-RESTARTS_AFTER = 1.0  # seconds, as systemd's RestartSec might say
-ENDS_TOO_OFTEN = 15  # times, whatever the fault
-PROVIDER_TAKES = 200  # milliseconds, so that messages are on their way when something breaks
+RESTART_SECONDS = 1.0  # seconds, as systemd's RestartSec might say
+MOST_RESTARTS = 15  # times, whatever the fault
+PROVIDER_LATENCY = 200  # milliseconds, so that messages are on their way when something breaks
 PARTS = ("queue", "web", "worker", "cron")
 
 
-class CannotRun(Exception):
-    """A fault cannot be brought about on this machine; the text says why, and what would help."""
+class FaultUnavailable(Exception):
+    """A fault cannot be injected on this machine; the text explains why and what would help."""
 
 
 @dataclass
 class Service:
-    """A part of the hub: how it is started, and what runs of it now.
+    """A part of the hub: its command and its running processes.
 
-    `wanted` ones that ended are started again.
+    A part that is `wanted` is restarted when it ends.
     """
 
     argv: Sequence[str]
@@ -51,13 +50,13 @@ class Service:
     running: Started | None = None
     wanted: bool = True
     ended_at: float = 0.0
-    extra: dict[str, str] = field(default_factory=dict)  # environment that a fault adds
+    fault_environ: dict[str, str] = field(default_factory=dict)  # environment that a fault adds
 
 
 class Hub:
     """One hub and its provider.
 
-    `provider_url` says, from the simulator's address, where the hub is to find the provider.
+    `provider_url` maps the address of the simulator to the URL that the hub uses.
     """
 
     def __init__(
@@ -93,8 +92,8 @@ class Hub:
         self.key = self._prepare()
         for name in PARTS:
             self.start(name)
-        self.wait(self._ready, "the hub being ready", of="web")
-        self.messages = Listing(self.url, self.key)
+        self.wait(self._is_ready, "the hub being ready", of="web")
+        self.messages = HubMessages(self.url, self.key)
 
     def _simulator(self, bind: str) -> Provider:
         folder = self.crew.folder / "provider"
@@ -113,7 +112,7 @@ class Hub:
             lambda: accepts(int(bind.rpartition(":")[2])), "the simulator answering", of=started
         )
         provider = Provider(f"http://{bind}", self.account.account_sid, self.account.auth_token)
-        provider.answer_after(PROVIDER_TAKES)
+        provider.set_latency(PROVIDER_LATENCY)
         return provider
 
     def _prepare(self) -> str:
@@ -131,57 +130,59 @@ class Hub:
         return key
 
     # the service manager
-    def start(self, name: str, **extra: str) -> None:
-        """Start a part and keep it running from now on; `extra` is added to its environment."""
+    def start(self, name: str, **fault_environ: str) -> None:
+        """Start a part and keep it running; `fault_environ` is added to its environment."""
         service = self.services[name]
-        service.extra = extra
+        service.fault_environ = fault_environ
         self._start(name, service)
 
     def _start(self, name: str, service: Service) -> None:
         if name == "queue":
             queue_server.prepare(self.data_dir, wait=5)
-        service.running = self.crew.start(name, service.argv, {**service.environ, **service.extra})
+        service.running = self.crew.start(
+            name, service.argv, {**service.environ, **service.fault_environ}
+        )
         service.wanted = True
         service.ended_at = 0.0
 
     def stop(self, name: str) -> None:
-        """Tell a part to end, and let it stay down."""
+        """Stop a part and do not restart it."""
         service = self.services[name]
         service.wanted = False
         if service.running:
             self.crew.stop(service.running)
             service.running = None
 
-    def pass_time(self, seconds: float) -> None:
-        """Wait; what ended meanwhile is started again after a second."""
+    def run_for(self, seconds: float) -> None:
+        """Wait, and restart parts that ended after a second."""
         until = time.monotonic() + seconds
         while True:
             for name, service in self.services.items():
-                self._look_after(name, service)
+                self._restart_if_ended(name, service)
             if (left := until - time.monotonic()) <= 0:
                 return
             time.sleep(min(left, 0.05))
 
-    def _look_after(self, name: str, service: Service) -> None:
+    def _restart_if_ended(self, name: str, service: Service) -> None:
         if not service.wanted:
             return
         if service.running and service.running.process.poll() is not None:
             self.crew.stop(service.running)
             self.ended[name] += 1
-            assert self.ended[name] < ENDS_TOO_OFTEN, (
+            assert self.ended[name] < MOST_RESTARTS, (
                 f"{name} ended again and again:\n{service.running.words()}"
             )
             service.running = None
             service.ended_at = time.monotonic()
-        elif service.running is None and time.monotonic() - service.ended_at >= RESTARTS_AFTER:
+        elif service.running is None and time.monotonic() - service.ended_at >= RESTART_SECONDS:
             self._start(name, service)
 
     def wait(
         self, condition: Callable[[], object], what: str, *, of: str, seconds: float = 60
     ) -> None:
-        """Let time pass until a condition holds.
+        """Keep the parts running until a condition is true.
 
-        Raises AssertionError with the last words of the part that it depends on.
+        Raises AssertionError with the last output of the part that should make it true.
         """
         until = time.monotonic() + seconds
         while not condition():
@@ -190,9 +191,9 @@ class Hub:
                 f"{what} did not happen within {seconds:.0f}"
                 f" s:\n{running.words() if running else ''}"
             )
-            self.pass_time(0.05)
+            self.run_for(0.05)
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         with (
             contextlib.suppress(OSError),
             urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer,
@@ -205,22 +206,20 @@ class Hub:
         """Return a client of the queue server."""
         return redis.Redis(unix_socket_path=str(data_dir.socket_path(self.data_dir)))
 
-    def forget_wakes(self) -> None:
-        """Let Redis forget what it was to wake workers with, but not the workers."""
+    def drop_wakeups(self) -> None:
+        """Remove queued wake-ups from Redis, but not the registered workers."""
         with self.redis() as client:
             for queue in QUEUES:
                 client.delete(f"rq:queue:{queue}")
 
-    def family(self, name: str) -> list[psutil.Process]:
-        """Return a part's process and all that come from it."""
+    def processes_of(self, name: str) -> list[psutil.Process]:
+        """Return the process of a part and all its descendants."""
         running = self.services[name].running
         return family_of(running.pid) if running else []
 
-    def workers(self, queue: str) -> list[psutil.Process]:
-        """Return the worker of a queue, and its child when it has a job; nothing while it is being
-        started.
-        """
-        for process in _children(self.family("worker")):
+    def worker_processes(self, queue: str) -> list[psutil.Process]:
+        """Return the worker of a queue and its child if it has a job; nothing at a restart."""
+        for process in _children(self.processes_of("worker")):
             with contextlib.suppress(psutil.Error, ProcessLookupError):
                 # Linux keeps 15 characters of a name; a child that was adopted has the name, and no
                 # session of its own
@@ -232,14 +231,14 @@ class Hub:
         return []
 
 
-def _children(family: Sequence[psutil.Process]) -> list[psutil.Process]:
+def _children(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
-        return family[0].children() if family else []
+        return processes[0].children() if processes else []
     return []
 
 
 def kill(processes: Sequence[psutil.Process]) -> int:
-    """End processes with signal 9; return how many there were."""
+    """Kill processes with signal 9, and return how many there were."""
     count = 0
     for process in processes:
         with contextlib.suppress(psutil.Error):

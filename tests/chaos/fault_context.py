@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.hubs import Hub
+from tests.chaos.managed_hub import Hub
 from tests.chaos.postgres import Postgres
 from tests.chaos.proxy import Proxy
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One run's hub; PostgreSQL, the proxy and the untrusted certificate are there when the fault
-    asked for them.
-    """
+class FaultContext:
+    """The hub of one run, and the other services that the fault requested."""
 
     hub: Hub
     postgres: Postgres | None = None
