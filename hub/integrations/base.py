@@ -7,6 +7,7 @@ queue or Flask's request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -44,6 +45,7 @@ from hub.integrations.values import (
     WebhookEvent,
     WebhookRequest,
 )
+from hub.lib import phones
 from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 
 __all__ = [
@@ -128,6 +130,13 @@ class Integration(ProviderRequests):
     # rules and limits
     channel: ClassVar[Channel]
     address: ClassVar[Address] = Address.PHONE
+    # other addresses than phone numbers: a pattern of the whole, and the sentence for all others
+    address_pattern: ClassVar[str] = ""
+    address_rule: ClassVar[str] = "This is not an address of the provider."
+    # settings that `senders_of`, `account_of` and `destination_of` return
+    sender_setting: ClassVar[str] = ""
+    account_setting: ClassVar[str] = ""
+    destination_setting: ClassVar[str] = ""
     # on channel `chat`: the kind of address for direct messages to a person; CHAT: only to people
     # who opened an `invite` link; None: no direct messages
     direct_address_kind: ClassVar[Address | None] = None
@@ -198,12 +207,12 @@ class Integration(ProviderRequests):
     @classmethod
     def account_of(cls, settings: Mapping[str, Any]) -> str:
         """Return the account of the settings, which webhooks name."""
-        return ""
+        return str(settings.get(cls.account_setting) or "")
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
         """Return the senders of messages. They are stored in plain text."""
-        return Senders()
+        return Senders(str(settings.get(cls.sender_setting) or ""))
 
     # teams
     @classmethod
@@ -212,7 +221,7 @@ class Integration(ProviderRequests):
 
         It is stored in plain text, so it must not be a secret.
         """
-        return ""
+        return str(settings.get(cls.destination_setting) or "")
 
     @classmethod
     def destination_label(cls, destination: str) -> str:
@@ -284,7 +293,12 @@ class Integration(ProviderRequests):
     @classmethod
     def clean_address(cls, address: str) -> str:
         """Return the normal form of a recipient's address. Raises ValueError with the reason."""
-        raise NotImplementedError
+        if cls.address == Address.PHONE:
+            return phones.parse_strict(address)
+        text = address.strip()
+        if not cls.address_pattern or not re.fullmatch(cls.address_pattern, text):
+            raise ValueError(cls.address_rule)
+        return text
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
         """Return the provider's messages that are or may be this one, after an unknown outcome.

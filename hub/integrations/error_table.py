@@ -148,7 +148,8 @@ class ErrorTable:
             return self.codes["http_429"].new_error(shown, wait)
         if (status < 400 and not (genuine and code)) or (not genuine and status < 500):
             return gateway_error(self.provider, status, self._settings)
-        if status_code in self.codes:
+        # an entry for another 5xx is the provider's own, and no proxy can raise it
+        if status_code in self.codes and (genuine or status in UNDECIDED):
             return self.codes[status_code].new_error(status_code, wait)
         if status >= 500:
             return self.codes["http_500"].new_error(status_code)

@@ -94,7 +94,8 @@ class WebhookUrlField(SecretField):
     """The URL of an incoming webhook, which is the credential.
 
     `example` is shown in messages, and `path` is a pattern of the whole path. `host` is a pattern
-    of the provider's host; without it, an admin may enter a server of their own.
+    of the provider's host; without it, an admin may enter a server of their own. The URL has no
+    query.
     """
 
     def __init__(
@@ -124,17 +125,28 @@ class SenderField(StringField):
         super().__init__(label, [*rules, *(validators or ())], **options)
 
 
-class StrippedField(StringField):
-    """A text without surrounding space, optional unless its validators require it."""
+class TextField(StringField):
+    """A text without surrounding space. It is optional unless `required` says what to enter.
+
+    The text matches `pattern`, or `rule` says how it looks. It has at most `longest` characters.
+    """
 
     def __init__(
-        self, label: str, validators: Any = None, *, most: int = 0, **options: Any
+        self,
+        label: str,
+        *,
+        required: str = "",
+        pattern: str = "",
+        rule: str = "",
+        longest: int = 200,
+        **options: Any,
     ) -> None:
-        rules = list(validators or ()) or [Optional()]
-        if most:
-            rules.append(Length(max=most, message=f"Enter at most {most:,} characters."))
+        rules: list[Any] = [InputRequired(required) if required else Optional()]
+        rules.append(Length(max=longest, message=f"Enter at most {longest:,} characters."))
+        if pattern:
+            rules.append(Regexp(rf"(?:{pattern})\Z", message=rule))
         options["filters"] = [lambda text: text.strip() if text else text]
-        super().__init__(label, rules, **options)
+        super().__init__(label, [*rules, *options.pop("validators", ())], **options)
 
 
 def server_of(url: str) -> str:
@@ -163,6 +175,8 @@ def _check_webhook_url(example: str, path: str, host: str) -> Any:
         parts = _parse_url(field.data or "")
         if (
             parts is None
+            or parts.query
+            or parts.fragment
             or not re.fullmatch(path, parts.path)
             or (host and (parts.scheme != "https" or not re.fullmatch(host, parts.netloc.lower())))
         ):

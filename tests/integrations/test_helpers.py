@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from hub.integrations.api import (
     Accepted,
+    Address,
     BadWebhook,
     ConfigForm,
     ErrorTable,
@@ -28,6 +29,7 @@ from hub.integrations.api import (
     SenderField,
     ServerField,
     Status,
+    TextField,
     Unreachable,
     WebhookRequest,
     WebhookUrlField,
@@ -48,6 +50,9 @@ class Fields(ConfigForm):
         example="https://hooks.example/…", path=r"/[a-z0-9]{8,64}", host=r"hooks\.example"
     )
     sender = SenderField()
+    topic = TextField(
+        "Topic", required="Enter the topic.", pattern="[a-z]+|x", rule="Use letters.", longest=9
+    )
 
 
 GOOD = {
@@ -55,6 +60,7 @@ GOOD = {
     "url": "https://chat.example:8065/hooks/abcdefgh",
     "hosted": "https://hooks.example/abcdefgh",
     "sender": "+13175551234",
+    "topic": "contracts",
 }
 
 
@@ -79,6 +85,7 @@ def http_recorder() -> Iterator[HttpRecorder]:
         ("sender", "+1 (317) 555-1234", "+13175551234"),
         ("sender", "12345", "12345"),
         ("sender", "Acme", "Acme"),
+        ("topic", " deals ", "deals"),
     ],
 )
 def test_fields_accept_addresses_and_senders(name: str, entered: str, stored: str) -> None:
@@ -97,12 +104,16 @@ def test_fields_accept_addresses_and_senders(name: str, entered: str, stored: st
         ("server", "https://push.example:99999"),
         ("server", "https://push.example?a=1"),
         ("url", "https://chat.example/hooks/"),
+        ("url", "https://chat.example/hooks/abcdefgh?x=1"),
         ("url", "https://user:x@chat.example/hooks/abcdefgh"),
         ("url", "https://chat.example/hooks/abcdefgh ijkl"),
         ("hosted", "https://other.example/abcdefgh"),
         ("hosted", "http://hooks.example/abcdefgh"),
         ("sender", "a name that is too long"),
         ("sender", "+0"),
+        ("topic", ""),
+        ("topic", "x1"),
+        ("topic", "contractsx"),
     ],
 )
 def test_fields_refuse_other_texts_in_a_sentence(name: str, entered: str) -> None:
@@ -198,6 +209,22 @@ def test_time_that_cannot_be_stored_is_none(text: Any) -> None:
 # ── Servers and incoming webhooks ─────────────────────────────────────────────────────────────────
 class Push(Integration):
     api = {"push": "https://push.example"}
+    address = Address.CHAT
+    address_pattern = "[a-z]+"
+    address_rule = "Use letters."
+    account_setting = sender_setting = "user"
+    destination_setting = "topic"
+
+
+def test_addresses_and_settings_are_declared() -> None:
+    settings = {"user": "dana", "topic": "deals"}
+    assert Push.account_of(settings) == Push.senders_of(settings).default == "dana"
+    assert Push.destination_of(settings) == "deals"
+    assert Push.destination_of({}) == Push.account_of({}) == ""
+    assert Push.clean_address(" deals ") == "deals"
+    with pytest.raises(ValueError, match="Use letters"):
+        Push.clean_address("deals 1")
+    assert Integration.clean_address(" +13175551234") == "+13175551234"
 
 
 def test_server_of_the_settings_is_used_and_the_official_one_can_be_replaced() -> None:

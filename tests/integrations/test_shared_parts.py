@@ -47,6 +47,7 @@ TABLE = ErrorTable(
         "daily": ErrorCode(
             SlowDown, "Too many today.", "Wait.", retry_after=1800.0, scope=Scope.ACCOUNT
         ),
+        "http_501": ErrorCode(ConnectionBroken, "It is disabled.", "Enable it."),
         (400, "general"): ErrorCode(DestinationUnavailable, "It failed.", "Look.", sure=False),
     },
     docs_url="https://docs.pushfox.example",
@@ -83,6 +84,7 @@ def response(status: int, **headers: str) -> ProviderResponse:
         (200, "unknown", True, PermanentError, "unknown"),
         (200, "archived", False, OutcomeUnknown, "http_200"),
         (200, "", True, OutcomeUnknown, "http_200"),
+        (501, "", True, ConnectionBroken, "http_501"),
         (501, "", False, OutcomeUnknown, "http_501"),
         (302, "", True, OutcomeUnknown, "http_302"),
         (429, "", False, SlowDown, "http_429"),
