@@ -46,6 +46,8 @@ COMPILED = {
     "hub/intake/provider_callbacks.py",
     "hub/messaging/compose/cancellation.py",
     "hub/messaging/compose/outbox.py",
+    "hub/messaging/compose/provider_templates.py",
+    "hub/messaging/compose/render.py",
     "hub/messaging/contacts/chats.py",
     "hub/messaging/contacts/contact_links.py",
     "hub/messaging/contacts/contacts.py",
@@ -69,6 +71,7 @@ COMPILED = {
     "hub/shared/action_tokens.py",
     "hub/shared/idempotency.py",
     "hub/signing/accept.py",
+    "hub/signing/planning.py",
     "hub/signing/signing_batch.py",
 }
 COMPILED_NAMES = {

@@ -23,7 +23,7 @@ from hub.integrations.base import FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
-from hub.messaging.compose.outbox import Draft, StoredMessage, add_messages
+from hub.messaging.compose.outbox import Draft, MessageSummary, add_messages
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
@@ -253,7 +253,7 @@ class _Writer:
         ]
 
 
-def _message_result(message: StoredMessage, signer: str | None) -> dict[str, Any]:
+def _message_result(message: MessageSummary, signer: str | None) -> dict[str, Any]:
     """Return a message as the API's answer lists it; `signer` is None for a post to a team."""
     return {
         "id": message.id,
@@ -305,11 +305,11 @@ def _dedup_key(
     )
 
 
-def _stored_before(keys: Collection[bytes]) -> dict[bytes, StoredMessage]:
+def _stored_before(keys: Collection[bytes]) -> dict[bytes, MessageSummary]:
     if not keys:
         return {}
     rows = read(_STORED_BEFORE, keys=list(keys))
-    return {key: StoredMessage(*columns) for key, *columns in rows if key}
+    return {key: MessageSummary(*columns) for key, *columns in rows if key}
 
 
 _STORED_BEFORE = Statement(

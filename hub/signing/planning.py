@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Address, Audience, EventType
-from hub.db.engine import db
+from hub.db.compiled_sql import Statement
+from hub.db.store import read
 from hub.db.types import now
 from hub.messaging.compose import plan, render
 from hub.messaging.contacts import chats
@@ -49,30 +50,7 @@ def read_routes(event_type: EventType, source_id: str, *, test: bool) -> list[pl
 
     A source's own routes replace the general ones, separately for signers and for a team.
     """
-    query = (
-        select(
-            Route.id,
-            Route.source_id,
-            Route.audience,
-            RouteStep.id,
-            RouteStep.channel,
-            RouteStep.template,
-            RouteStep.connection_id,
-        )
-        .join(RouteStep, RouteStep.route_id == Route.id)
-        .outerjoin(Connection, Connection.id == RouteStep.connection_id)
-        .where(
-            Route.event_type == event_type.value,
-            Route.enabled,
-            or_(Route.source_id.is_(None), Route.source_id == source_id),
-            or_(
-                Route.audience != Audience.TEAM,
-                and_(Connection.test == test, Connection.archived_at.is_(None)),
-            ),
-        )
-        .order_by(Route.id, RouteStep.position)
-    )
-    rows = db.session.execute(query).all()
+    rows = read(_ROUTES, event_type=event_type.value, source=source_id, test=test)
     own_kinds = {_is_for_team(audience) for _, owner, audience, *_ in rows if owner}
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
@@ -85,6 +63,31 @@ def read_routes(event_type: EventType, source_id: str, *, test: bool) -> list[pl
 
 def _is_for_team(audience: str) -> bool:
     return audience == Audience.TEAM
+
+
+_ROUTES = Statement(
+    select(
+        Route.id,
+        Route.source_id,
+        Route.audience,
+        RouteStep.id,
+        RouteStep.channel,
+        RouteStep.template,
+        RouteStep.connection_id,
+    )
+    .join(RouteStep, RouteStep.route_id == Route.id)
+    .outerjoin(Connection, Connection.id == RouteStep.connection_id)
+    .where(
+        Route.event_type == bindparam("event_type"),
+        Route.enabled,
+        or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
+        or_(
+            Route.audience != Audience.TEAM,
+            and_(Connection.test == bindparam("test"), Connection.archived_at.is_(None)),
+        ),
+    )
+    .order_by(Route.id, RouteStep.position)
+)
 
 
 def build_people(

@@ -215,7 +215,7 @@ def test_refusal_found_by_polling_leads_to_the_template(
         outbox.Draft(
             connection=whatsapp.info, recipient=contact, text="Please sign", template=TEMPLATE
         )
-    ).id
+    )
     claim = claim_one(whatsapp)
     assert claim is not None
     sent = claim.integration.send(claim.outbound)
@@ -319,7 +319,7 @@ def test_message_of_a_removed_service_is_not_resent(
     session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add_message(
         outbox.Draft(connection=whatsapp.info, recipient=contact, text="Please sign")
-    ).id
+    )
     assert claim_one(whatsapp) is not None
     assert db.session.scalars(select(Attempt.sender)).all() == [sender]
 

@@ -77,7 +77,7 @@ def queue_draft(connection: Connection, template: FilledTemplate | None = None) 
     text = "Please sign: https://sign.example/r/1"
     return outbox.add_message(
         outbox.Draft(connection=connection.info, recipient=contact, text=text, template=template)
-    ).id
+    )
 
 
 def forget_window() -> None:

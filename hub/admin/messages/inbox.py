@@ -34,7 +34,7 @@ class ReplyForm(FlaskForm):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
-class Row:
+class ConversationListRow:
     """A conversation as the list shows it."""
 
     id: str
@@ -198,8 +198,8 @@ def _opt_out(summary: ConversationSummary) -> OptOutDescription | None:
     return opt_out_descriptions.describe_opt_outs([find_opt_out])[0] if find_opt_out else None
 
 
-def _row(summary: ConversationSummary, body: MessageBody | None) -> Row:
-    return Row(
+def _row(summary: ConversationSummary, body: MessageBody | None) -> ConversationListRow:
+    return ConversationListRow(
         id=summary.row.id,
         name=_name(summary, body),
         address=summary.contact.address if summary.contact else "",

@@ -25,7 +25,7 @@ BAD = (Status.FAILED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True)
-class Row:
+class MessageListRow:
     """One message of a list."""
 
     id: str
@@ -43,7 +43,7 @@ class Row:
     change: bool  # whether it updates an earlier post
 
 
-def rows(messages: Sequence[Message]) -> list[Row]:
+def rows(messages: Sequence[Message]) -> list[MessageListRow]:
     """Return the rows of a list of messages. A value that cannot be decrypted is named as such."""
     ids = [message.id for message in messages]
     query = select(MessageBody).where(MessageBody.owner_id.in_(ids))
@@ -69,12 +69,12 @@ def _row(
     connection: Connection | None,
     body: MessageBody | None,
     problem: Problem | None,
-) -> Row:
+) -> MessageListRow:
     to = recipient(contact, connection) if contact and connection else UNREADABLE
     note = problem.text if problem else ""
     if problem and problem.code:
         note = f"{problem.text} ({problem.code})"
-    return Row(
+    return MessageListRow(
         id=message.id,
         status=message.status,
         to=to,

@@ -56,7 +56,7 @@ def send_message(
             source_id=source_id,
             manual=source_id is None,
         )
-    ).id
+    )
 
 
 def _recipient_address(connection: Connection, cls: type[Integration], to: str) -> tuple[str, str]:

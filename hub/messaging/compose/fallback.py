@@ -36,7 +36,7 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
     template = read_template(content)
     if template is None:
         return
-    successor = outbox.add_message(
+    successor_id = outbox.add_message(
         outbox.Draft(
             connection=connection,
             recipient=contact.recipient,
@@ -56,7 +56,7 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
             expires_at=message.expires_at,
         )
     )
-    batch.record_fact(row, "taken over", reason=f"by {successor.id}")
+    batch.record_fact(row, "taken over", reason=f"by {successor_id}")
 
 
 def _was_resent(message_id: str) -> bool:

@@ -72,8 +72,8 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class StoredMessage:
-    """A message as it was stored."""
+class MessageSummary:
+    """A stored message as the API's answer to an event lists it."""
 
     id: str
     channel: str
@@ -82,13 +82,13 @@ class StoredMessage:
     code: str
 
 
-def add_message(draft: Draft) -> StoredMessage:
-    """Store a message: queued, or suppressed with the code of the rule that blocks it."""
-    return add_messages([draft])[0]
+def add_message(draft: Draft) -> str:
+    """Store a message, queued or suppressed by a rule, and return its ID."""
+    return add_messages([draft])[0].id
 
 
 @transaction
-def add_messages(drafts: Sequence[Draft]) -> list[StoredMessage]:
+def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
     questions = [_policy_question(draft, moment) for draft in drafts]
@@ -114,7 +114,7 @@ def add_messages(drafts: Sequence[Draft]) -> list[StoredMessage]:
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [
-        StoredMessage(
+        MessageSummary(
             row["id"], row["channel"], draft.recipient.address, row["status"], row["code"]
         )
         for draft, row in pairs

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from hub.core.errors import NotFound, Refused
+from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import cached, transaction
+from hub.db.store import cached, read, transaction
 from hub.db.types import is_id
 from hub.integrations.base import FilledTemplate, Integration
 from hub.lib.text import clean_line, isolate
@@ -163,24 +164,10 @@ def fill_mapped(
 
 
 def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
-    query = (
-        select(
-            TemplateMapping.locale,
-            ProviderTemplate.external_id,
-            TemplateMapping.variables,
-            ProviderTemplate.variables,
-            ProviderTemplate.text,
-        )
-        .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
-        .where(
-            TemplateMapping.connection_id == connection_id,
-            TemplateMapping.name == name,
-            ProviderTemplate.state == APPROVED,
-        )
-    )
+    rows = read(_MAPPED, connection=connection_id, name=name)
     return {
         locale: MappedTemplate(external, read_variables(chosen), text)
-        for locale, external, chosen, required, text in db.session.execute(query)
+        for locale, external, chosen, required, text in rows
         if fills_all_variables(chosen, required)
     }
 
@@ -209,6 +196,23 @@ def _parse_variables(stored: str) -> dict[str, str] | None:
     if not isinstance(value, dict):
         return None
     return {str(name): str(text) for name, text in value.items()}
+
+
+_MAPPED = Statement(
+    select(
+        TemplateMapping.locale,
+        ProviderTemplate.external_id,
+        TemplateMapping.variables,
+        ProviderTemplate.variables,
+        ProviderTemplate.text,
+    )
+    .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
+    .where(
+        TemplateMapping.connection_id == bindparam("connection"),
+        TemplateMapping.name == bindparam("name"),
+        ProviderTemplate.state == APPROVED,
+    )
+)
 
 
 def clean_value(value: Any) -> str:

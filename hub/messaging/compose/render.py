@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from hub.core.errors import ConfigError
 from hub.core.vocabulary import Channel
-from hub.db.engine import db
-from hub.db.store import cached
+from hub.db.compiled_sql import Statement
+from hub.db.store import cached, read
 from hub.integrations.base import Integration
 from hub.lib import text
 from hub.messaging.compose.fitting import fit_text
@@ -100,14 +100,17 @@ def _newest_version(name: str, channel: str, locale: str) -> TemplateText:
 
 
 def _versions(name: str, channel: str) -> dict[str, TemplateText]:
-    query = (
-        select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
-        .join(TemplateVersion, TemplateVersion.template_id == Template.id)
-        .where(Template.name == name, Template.channel == channel)
-        .order_by(TemplateVersion.number)
-    )
+    rows = read(_VERSIONS, name=name, channel=channel)
     # the highest number comes last and wins
-    return {row[0].lower(): TemplateText(*row[1:]) for row in db.session.execute(query)}
+    return {row[0].lower(): TemplateText(*row[1:]) for row in rows}
+
+
+_VERSIONS = Statement(
+    select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
+    .join(TemplateVersion, TemplateVersion.template_id == Template.id)
+    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel"))
+    .order_by(TemplateVersion.number)
+)
 
 
 def default_locale() -> str:

@@ -35,9 +35,9 @@ def resend(message_id: str) -> Message:
     _check_newest(message)
     content = _content(message)
     _check_limits(message, content)
-    successor = add_message(_copy(message, content))
-    audit.record("message.resent", message.id, successor=successor.id)
-    return db.session.get_one(Message, successor.id)
+    successor_id = add_message(_copy(message, content))
+    audit.record("message.resent", message.id, successor=successor_id)
+    return db.session.get_one(Message, successor_id)
 
 
 def _check_state(message: Message) -> None:

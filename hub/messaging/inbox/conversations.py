@@ -210,7 +210,7 @@ def send_reply(conversation_id: str, text: str) -> str:
             "The 24-hour window is closed, so free text is not allowed. You can reply"
             " when this person writes again.",
         )
-    message = outbox.add_message(
+    message_id = outbox.add_message(
         outbox.Draft(
             connection=connection.info,
             recipient=talk.contact.recipient,
@@ -220,8 +220,8 @@ def send_reply(conversation_id: str, text: str) -> str:
         )
     )
     mark_read(conversation_id)
-    audit.record("conversation.answered", message.id, connection.title)
-    return message.id
+    audit.record("conversation.answered", message_id, connection.title)
+    return message_id
 
 
 def find_opt_out(talk: ConversationSummary) -> OptOut | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 
 import structlog
 from sqlalchemy import bindparam, select, update
@@ -99,8 +100,8 @@ def alert_near_limit(connection_id: str, before: Spending, after: Spending, limi
 
 
 @dataclass(frozen=True)
-class PricedMessage:
-    """A message with its estimate and its price; the currency is '' if nothing was charged."""
+class PriceCorrection:
+    """The price that replaces a message's estimate; the currency is '' if nothing was charged."""
 
     message_id: str
     connection_id: str
@@ -109,35 +110,33 @@ class PricedMessage:
     currency: str
 
 
-def correct_prices(messages: Sequence[PricedMessage]) -> None:
+def correct_prices(corrections: Sequence[PriceCorrection]) -> None:
     """Replace estimates by prices, on the days when the messages were sent."""
-    if not messages:
+    if not corrections:
         return
     days = {
         message_id: f"{at:%Y-%m-%d}"
         for message_id, at in read(
-            _FIRST_ATTEMPTS, ids=[message.message_id for message in messages]
+            _FIRST_ATTEMPTS, ids=[correction.message_id for correction in corrections]
         )
     }
-    connection_ids = {message.connection_id for message in messages}
+    connection_ids = {correction.connection_id for correction in corrections}
     stored_rules: dict[str, str] = dict(read(_RULES, ids=list(connection_ids)))
     moment = now()
     before = {connection_id: read_spending(connection_id, moment) for connection_id in stored_rules}
-    for message in sorted(
-        messages, key=lambda message: (message.connection_id, message.message_id)
-    ):
-        limits = rules.rules_of_connection(stored_rules.get(message.connection_id, ""), False)
+    for correction in sorted(corrections, key=attrgetter("connection_id", "message_id")):
+        limits = rules.rules_of_connection(stored_rules.get(correction.connection_id, ""), False)
         # amounts in other currencies cannot be added
-        if message.message_id in days and message.currency in ("", limits.currency):
+        if correction.message_id in days and correction.currency in ("", limits.currency):
             write(
                 _ADD,
                 {
-                    "key": message.connection_id,
-                    "key_day": days[message.message_id],
+                    "key": correction.connection_id,
+                    "key_day": days[correction.message_id],
                     "more_messages": 0,
                     "more_segments": 0,
-                    "more_estimate": message.price - message.estimate,
-                    "more_price": message.price,
+                    "more_estimate": correction.price - correction.estimate,
+                    "more_price": correction.price,
                 },
             )
     for connection_id, stored in stored_rules.items():
@@ -152,7 +151,7 @@ def release_estimates(message_ids: Sequence[str]) -> None:
     rows = read(_ESTIMATED, ids=list(message_ids)) if message_ids else []
     correct_prices(
         [
-            PricedMessage(message_id, connection_id, estimate, NOTHING, "")
+            PriceCorrection(message_id, connection_id, estimate, NOTHING, "")
             for message_id, connection_id, estimate in rows
         ]
     )

@@ -1,4 +1,4 @@
-"""Calls of providers: the claim before a call, and its outcome."""
+"""Calls of providers: the due message, its claim before the call, and the outcome."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from datetime import datetime
 from hub.core.errors import SendError
 from hub.integrations.base import Accepted, Integration, Outbound
 from hub.lib.provider_http import uptime
+from hub.messaging.state.message_batch import MessageRow
+from hub.models import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A message that may be claimed: its row, and what the claim reads beside it."""
+
+    row: MessageRow
+    recipient: Recipient
+    erased: bool
+    content: bytes | None  # encrypted; None if it was deleted
+    bulk: bool = False
+    asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from hub.messaging.policy.policy import (
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.send import connection_pause, media_check, outcomes
-from hub.messaging.send.calls import Claim, Outcome
+from hub.messaging.send.calls import Claim, DueMessage, Outcome
 from hub.messaging.send.due_messages import (
     choose_messages,
     find_due_connections,
@@ -41,7 +41,7 @@ from hub.messaging.send.due_messages import (
     replaced_content,
 )
 from hub.messaging.send.isolation import Isolation
-from hub.messaging.send.outbound import SendDetails, build_outbound
+from hub.messaging.send.outbound import build_outbound
 from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread
 from hub.messaging.send.throttle_gate import ThrottleGate, ThrottleGates
 from hub.messaging.state import unreadable_rows
@@ -169,12 +169,12 @@ def _claim(
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
     if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, only)
-    questions = [_build_question(row, details) for row, details in chosen]
+    questions = [_build_question(due) for due in chosen]
     policy = Policy(connection, questions)
     claiming = _ClaimContext(connection, integration, policy, batch, gate.epoch, at)
     started = [
-        _start_call(batch.add_row(row), details, question, claiming)
-        for (row, details), question in zip(chosen, questions, strict=True)
+        _start_call(due, question, claiming)
+        for due, question in zip(chosen, questions, strict=True)
     ]
     claims = [claim for claim in started if claim is not None]
     batch.write()
@@ -199,10 +199,11 @@ def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> In
     return cached or _create_integration(connection.id)
 
 
-def _build_question(row: MessageRow, details: SendDetails) -> PolicyQuestion:
-    limits = [limit for limit in (row.expires_at, details.asks_until) if limit is not None]
+def _build_question(due: DueMessage) -> PolicyQuestion:
+    row = due.row
+    limits = [limit for limit in (row.expires_at, due.asks_until) if limit is not None]
     return PolicyQuestion(
-        details.recipient,
+        due.recipient,
         min(limits, default=None),
         exempt=row.exempt,
         manual=row.manual,
@@ -224,21 +225,20 @@ def _create_integration(connection_id: str) -> Integration | None:
     return None
 
 
-def _start_call(
-    row: MessageRow, details: SendDetails, question: PolicyQuestion, claiming: _ClaimContext
-) -> Claim | None:
+def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimContext) -> Claim | None:
     """Start the call of a message, or end or postpone the message."""
+    row = claiming.batch.add_row(due.row)
     moment = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
-    if end := _find_final_status(row, details, decision, moment):
+    if end := _find_final_status(due, decision, moment):
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     if decision.until is not None:
         _postpone(row, QUIET, "quiet hours", decision.until, claiming.batch)
         return None
     try:
-        outbound = _build_outbound(row, details, claiming)
+        outbound = _build_outbound(due, claiming)
     except DecryptionError as problem:
         until = moment + UNREADABLE_PAUSE
         _postpone(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
@@ -250,7 +250,7 @@ def _start_call(
         claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
         return None
     claiming.policy.count_sent(question)
-    return _write_attempt(row, details, outbound, claiming)
+    return _write_attempt(due, outbound, claiming)
 
 
 class _FinalStatus(NamedTuple):
@@ -263,18 +263,19 @@ class _FinalStatus(NamedTuple):
 
 
 def _find_final_status(
-    row: MessageRow, details: SendDetails, decision: PolicyDecision, moment: datetime
+    due: DueMessage, decision: PolicyDecision, moment: datetime
 ) -> _FinalStatus | None:
     """Return the final status of a message that must not be sent, or None if it can be sent."""
+    row = due.row
     if row.stop_reason:
         return _FinalStatus(Status.CANCELED, "stopped", why=row.stop_reason)
-    if details.asks_until is not None and details.asks_until <= moment:
+    if due.asks_until is not None and due.asks_until <= moment:
         return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:
         return _FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:
         return _FinalStatus(Status.SUPPRESSED, "suppressed", decision.code)
-    if details.content is None or details.erased:
+    if due.content is None or due.erased:
         return _FinalStatus(Status.CANCELED, "erased", why=ERASED)
     return None
 
@@ -289,17 +290,19 @@ def _postpone(
     row.code = code
 
 
-def _build_outbound(
-    row: MessageRow, details: SendDetails, claiming: _ClaimContext
-) -> Outbound | None:
+def _build_outbound(due: DueMessage, claiming: _ClaimContext) -> Outbound | None:
     """Open a message's content, or None if it needs free text, which is not allowed now.
 
     Raises DecryptionError.
     """
+    row = due.row
+    content = due.content or b""
     if row.edits_id is not None:  # an edit may have been replaced before the row was locked
-        details = replace(details, content=replaced_content(row.id) or details.content)
+        content = replaced_content(row.id) or content
     free = claiming.policy.allows_free_text(row.contact_id)
-    outbound = build_outbound(row, details, claiming.integration, row.tries + 1, free=free)
+    outbound = build_outbound(
+        row, due.recipient.address, content, claiming.integration, row.tries + 1, free=free
+    )
     if outbound is None or not row.thread:
         return outbound
     return replace(outbound, thread=find_provider_thread(row), edits=find_edited_post_id(row))
@@ -322,9 +325,8 @@ def _find_final_status_before_call(
     return None
 
 
-def _write_attempt(
-    row: MessageRow, details: SendDetails, outbound: Outbound, claiming: _ClaimContext
-) -> Claim:
+def _write_attempt(due: DueMessage, outbound: Outbound, claiming: _ClaimContext) -> Claim:
+    row = due.row
     integration = claiming.integration
     sender = claiming.connection.sender
     begins = clamp_to_creation(row.id, claiming.at)
@@ -334,7 +336,7 @@ def _write_attempt(
         begins + LEASE,
         outbound.template.id if outbound.template else "",
         account=claiming.connection.account,
-        sender=integration.senders.country_sender(details.recipient.address) or sender,
+        sender=integration.senders.country_sender(due.recipient.address) or sender,
     )
     return Claim(
         row.id,
@@ -342,7 +344,7 @@ def _write_attempt(
         row.connection_id,
         integration,
         outbound,
-        details.bulk,
+        due.bulk,
         claiming.epoch,
         sender=sender,
         check_files=_file_check(integration, outbound),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 from flask import current_app
@@ -21,11 +20,10 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.store import cached, transaction, wake
 from hub.db.types import now
+from hub.messaging.send.calls import DueMessage
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Connection, Contact, Message, PausedDestination
 from hub.shared import audit
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +48,8 @@ class DestinationPause:
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
 def postpone_paused(
-    connection_id: str, claimed: Sequence[tuple[MessageRow, T]], batch: MessageBatch
-) -> list[tuple[MessageRow, T]]:
+    connection_id: str, claimed: Sequence[DueMessage], batch: MessageBatch
+) -> list[DueMessage]:
     """Return the claimed messages whose destination is open.
 
     The others wait until they expire or their destination is reopened.
@@ -60,15 +58,16 @@ def postpone_paused(
     if not paused:
         return list(claimed)
     moment = now()
-    sendable = list[tuple[MessageRow, T]]()
-    for row, details in claimed:
+    sendable = list[DueMessage]()
+    for due in claimed:
+        row = due.row
         code = paused.get((connection_id, row.contact_id))
         if (
             code is None
             or row.stop_reason
             or (row.expires_at is not None and row.expires_at <= moment)
         ):
-            sendable.append((row, details))  # a stopped or expired message ends as usual
+            sendable.append(due)  # a stopped or expired message ends as usual
         else:
             batch.add_row(row)
             row.code = code

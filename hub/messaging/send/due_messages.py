@@ -14,7 +14,7 @@ from hub.db.types import now
 from hub.messaging.compose.outbox import ASKING
 from hub.messaging.policy.connection_info import CONNECTION_COLUMNS
 from hub.messaging.send import destinations
-from hub.messaging.send.outbound import SendDetails
+from hub.messaging.send.calls import DueMessage
 from hub.messaging.send.recipient_pacing import BATCH_SIZE, RecipientPacing
 from hub.messaging.send.thread_order import postpone_blocked_by_thread
 from hub.messaging.send.throttle_gate import MAX_PAUSE
@@ -125,24 +125,26 @@ def choose_messages(
     pacing: RecipientPacing | None,
     batch: MessageBatch,
     only: str,
-) -> list[tuple[MessageRow, SendDetails]]:
+) -> list[DueMessage]:
+    """Return the messages of a lane that can be sent now, at most `limit`, and lock them."""
     candidates = max(limit, BATCH_SIZE) if pacing else limit
     parameters = {"connection": connection_id, "lane": lane, "moment": now(), "most": candidates}
     width = len(COLUMNS)
-    chosen: list[tuple[MessageRow, SendDetails]] = []
+    chosen: list[DueMessage] = []
     for values in (
         read(_CHOOSE_ONE, only=only, **parameters) if only else read(_CHOOSE, **parameters)
     ):
         row = MessageRow(*values[:width])
         address, address_key, zone, erased_at, content, asks_until = values[width:]
-        details = SendDetails(
+        due = DueMessage(
+            row,
             Recipient(row.contact_id, address, address_key, zone),
             erased=erased_at is not None,
             content=content,
             bulk=lane == Lane.BULK,
             asks_until=asks_until,
         )
-        chosen.append((row, details))
+        chosen.append(due)
     chosen = destinations.postpone_paused(
         connection_id, postpone_blocked_by_thread(chosen, batch), batch
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,44 +15,31 @@ from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.media import file_link
 from hub.messaging.state.message_batch import MessageRow
-from hub.models import Message, Recipient
-
-
-@dataclass(frozen=True, slots=True)
-class SendDetails:
-    """The recipient, encrypted content and limits of a message, read together with its row."""
-
-    recipient: Recipient
-    erased: bool
-    content: bytes | None
-    bulk: bool = False
-    # when the signing request expires, for messages that ask to sign
-    asks_until: datetime | None = None
+from hub.models import Message
 
 
 def build_outbound(
     row: MessageRow | Message,
-    details: SendDetails,
+    address: str,
+    content: bytes,
     integration: Integration,
-    n: int,
+    attempt: int,
     *,
     free: bool = True,
 ) -> Outbound | None:
-    """Build the outbound message for the integration: free text if `allow_free_text`, otherwise the
+    """Build the outbound message for the integration: free text if it is `free`, otherwise the
     approved template, or None if there is none.
 
     Raises DecryptionError.
     """
-    content: dict[str, Any] = keyring().open_json(
-        MESSAGE_CONTENT, row.id.partition("_")[2], details.content or b""
-    )
-    template = None if free else read_template(content)
+    opened: dict[str, Any] = keyring().open_json(MESSAGE_CONTENT, row.id.partition("_")[2], content)
+    template = None if free else read_template(opened)
     if not free and template is None:
         return None
     media = (
         [
             (one, one.get("url") or file_link(one["file"], one["name"]))
-            for one in content.get("media", ())
+            for one in opened.get("media", ())
         ]
         if free
         else []
@@ -66,19 +51,19 @@ def build_outbound(
     )
     return Outbound(
         id=row.id,
-        attempt=n,
-        to=integration.recipient_form(details.recipient.address),
-        text=content["text"],
-        subject=content.get("subject", ""),
-        card=read_card(content),
-        buttons=read_buttons(content),
-        reply_to=content.get("reply_to", ""),
+        attempt=attempt,
+        to=integration.recipient_form(address),
+        text=opened["text"],
+        subject=opened.get("subject", ""),
+        card=read_card(opened),
+        buttons=read_buttons(opened),
+        reply_to=opened.get("reply_to", ""),
         media=tuple(url for _, url in media),
         files=tuple(one["file"] for one, _ in media if "file" in one),
         external_media=tuple(url for one, url in media if "url" in one),
         template=template,
         expires_at=row.expires_at,
-        status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
+        status_url=f"{reports}?message={row.id}&attempt={attempt}" if reports else "",
     )
 
 

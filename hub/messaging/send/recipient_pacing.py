@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import Table, bindparam, delete, select, update
 
@@ -15,12 +14,11 @@ from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import list_param, transaction, write
 from hub.db.types import now
+from hub.messaging.send.calls import DueMessage
 from hub.messaging.send.senders import Sender
-from hub.messaging.state.message_batch import MessageBatch, MessageRow
+from hub.messaging.state.message_batch import MessageBatch
 from hub.models import RecipientPace
 from hub.shared import clock_check
-
-T = TypeVar("T")
 
 # messages read at once, so that many messages to one recipient do not block the others
 BATCH_SIZE = 200
@@ -40,21 +38,24 @@ class RecipientPacing:
         self._gone: set[str] = set()
 
     def choose_messages(
-        self, found: Sequence[tuple[MessageRow, T]], most: int, batch: MessageBatch
-    ) -> list[tuple[MessageRow, T]]:
+        self, due_messages: Sequence[DueMessage], limit: int, batch: MessageBatch
+    ) -> list[DueMessage]:
         """Return up to `limit` messages that can be sent now, and postpone the others to the same
         recipients.
         """
-        self._read({row.contact_id for row, _ in found} - self._next.keys())
-        going: list[tuple[MessageRow, T]] = []
+        self._read({due.row.contact_id for due in due_messages} - self._next.keys())
+        going: list[DueMessage] = []
         clocks = now() - self._moment  # due times use the local clock, `_moment` the database's
         # of messages due at the same time, the oldest first
-        for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
+        for due in sorted(
+            due_messages, key=lambda due: (due.row.due_at or self._moment, due.row.id)
+        ):
+            row = due.row
             free = self._next.get(row.contact_id, self._moment)
             if free > self._moment:
                 batch.add_row(row).due_at = free + clocks
-            elif len(going) < most:
-                going.append((row, more))
+            elif len(going) < limit:
+                going.append(due)
                 self._gone.add(row.contact_id)
             else:
                 continue

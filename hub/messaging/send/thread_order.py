@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -16,11 +15,10 @@ from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param, read
 from hub.db.types import now
+from hub.messaging.send.calls import DueMessage
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
 from hub.models import Thread
-
-T = TypeVar("T")
 
 RECHECK_INTERVAL = timedelta(
     milliseconds=200
@@ -29,14 +27,14 @@ NEVER_SENT = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
 
 
 def postpone_blocked_by_thread(
-    found: Sequence[tuple[MessageRow, T]], batch: MessageBatch
-) -> list[tuple[MessageRow, T]]:
+    due_messages: Sequence[DueMessage], batch: MessageBatch
+) -> list[DueMessage]:
     """Return the messages that can be sent now, and postpone those with an older unfinished message
     in their thread.
     """
-    waiting = [row for row, _ in found if row.thread]
+    waiting = [due.row for due in due_messages if due.row.thread]
     if not waiting:
-        return list(found)
+        return list(due_messages)
     subjects = {(row.connection_id, row.thread) for row in waiting}
     first: dict[tuple[str, str], tuple[str, str, datetime | None]] = {}
     for connection_id in {row.connection_id for row in waiting}:
@@ -45,11 +43,12 @@ def postpone_blocked_by_thread(
             _UNFINISHED, connection=connection_id, threads=threads
         ):
             first.setdefault((connection_id, thread), (message_id, status, due_at))
-    going: list[tuple[MessageRow, T]] = []
-    for row, more in found:
+    going: list[DueMessage] = []
+    for due in due_messages:
+        row = due.row
         ahead = first.get((row.connection_id, row.thread)) if row.thread else None
         if ahead is None or ahead[0] == row.id:
-            going.append((row, more))
+            going.append(due)
         else:
             moment = now() + RECHECK_INTERVAL
             # a running call may end at any time

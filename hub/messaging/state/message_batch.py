@@ -26,7 +26,7 @@ from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
 from hub.messaging.policy.connection_info import read_connections
-from hub.messaging.policy.spending import PricedMessage
+from hub.messaging.policy.spending import PriceCorrection
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
 # reported to the signing app as events; the name of an event begins with the integration's prefix
@@ -159,7 +159,7 @@ class MessageBatch:
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _threads_to_store: list[dict[str, Any]] = field(default_factory=list)
     _reported: list[tuple[MessageRow, Status, Mapping[str, str]]] = field(default_factory=list)
-    _prices: list[PricedMessage] = field(default_factory=list)
+    _prices: list[PriceCorrection] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
         """Read messages and lock them in the order of their IDs."""
@@ -286,14 +286,16 @@ class MessageBatch:
         row.price = price.amount
         if row.estimate is not None:
             self._prices.append(
-                PricedMessage(row.id, row.connection_id, row.estimate, price.amount, price.currency)
+                PriceCorrection(
+                    row.id, row.connection_id, row.estimate, price.amount, price.currency
+                )
             )
 
     def cancel_estimate(self, row: MessageRow) -> None:
         """Set the estimate to zero for a message that the provider did not accept or send."""
         if row.estimate is not None and row.price is None:
             self._prices.append(
-                PricedMessage(row.id, row.connection_id, row.estimate, Decimal(0), "")
+                PriceCorrection(row.id, row.connection_id, row.estimate, Decimal(0), "")
             )
             row.estimate = Decimal(0)
 

@@ -19,7 +19,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose.outbox import record_fact
-from hub.messaging.send.outbound import SendDetails, build_outbound
+from hub.messaging.send.outbound import build_outbound
 from hub.messaging.send.outcomes import FIND_AFTER, record_accepted, requeue_absent
 from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.database_clock import CLOCKS_APART
@@ -144,10 +144,8 @@ def _find_candidates(message_id: str) -> list[Accepted] | None:
         # the response would be about another account or sender, so it would prove nothing
         leave_unknown(message_id, "set up anew")
         return None
-    details = SendDetails(contact.recipient, contact.erased_at is not None, body._content)
-    outbound = build_outbound(
-        message, details, integration, message.tries, free=not attempt.template
-    ) or build_outbound(message, details, integration, message.tries)
+    sent = (message, contact.address, body._content, integration, message.tries)
+    outbound = build_outbound(*sent, free=not attempt.template) or build_outbound(*sent)
     assert outbound is not None  # noqa: S101 - free text always makes one
     since = attempt.started_at
     db.session.rollback()  # no transaction is open during the call of the provider

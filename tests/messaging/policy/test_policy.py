@@ -61,7 +61,7 @@ def queue_template_message(connection: Connection, to: str = ERIC) -> str:
         outbox.Draft(
             connection=connection.info, recipient=contact, text="Please sign.", template=TEMPLATE
         )
-    ).id
+    )
 
 
 # ── Consent ───────────────────────────────────────────────────────────────────────────────────────

@@ -79,7 +79,7 @@ def test_message_expiring_first_is_sent_unless_rules_forbid_it(
                 outbox.Draft(
                     connection=connection.info, recipient=contact, text="Sign.", expires_at=soon
                 )
-            ).id
+            )
         )
         == becomes
     )
