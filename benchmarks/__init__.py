@@ -1,4 +1,4 @@
-"""Benchmarks: the hub beside what people would use instead, in one run on one machine.
+"""Benchmarks that compare the hub with its alternatives in one run on one machine.
 
-`make bench`, or `python -m benchmarks`.
+Run `make bench` or `python -m benchmarks`.
 """

@@ -137,7 +137,7 @@ def _wanted() -> argparse.Namespace:
 
 
 def _measure(plan: Plan, name: str) -> list[Row]:
-    """Run a scenario; one that cannot be measured gives rows that say why."""
+    """Run a scenario, or return rows with the reason why it cannot be measured."""
     _, run, unmeasured = SCENARIOS[name]
     began = time.monotonic()
     plan.say(name)
@@ -145,7 +145,7 @@ def _measure(plan: Plan, name: str) -> list[Row]:
         rows = run(plan)
     except Unmeasured as problem:
         rows = unmeasured(str(problem))
-    except Exception as problem:  # the other scenarios are measured all the same
+    except Exception as problem:  # the other scenarios are still measured
         words = str(problem).strip() or type(problem).__name__
         plan.say(f"  {name} failed: {words}")
         rows = unmeasured(words.splitlines()[0].rstrip(":"))

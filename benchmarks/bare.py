@@ -1,7 +1,4 @@
-"""The least that a Flask application can do: read the request, answer 204.
-
-On the hub's own server, with its options.
-"""
+"""The smallest Flask application: it reads the request and answers 204 on the hub's server."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ def application() -> Flask:
 
 
 class Bare(web_server.Web):
-    """gunicorn as `hub web` runs it, with another application."""
+    """A gunicorn with the options of `hub web` and another application."""
 
     def load(self) -> Any:
         return application()

@@ -32,9 +32,7 @@ CPU_GOAL = at_most(1.0)
 
 @dataclass(frozen=True)
 class Peer:
-    """Something else that sends: how to fill its queue, what to start, how fast it is at most, and
-    what the hub must beat it by.
-    """
+    """Another program that sends: its queue, its processes, its rate, and the hub's goal."""
 
     name: str
     goal: Goal

@@ -1,4 +1,4 @@
-"""Rows written with the driver itself: values are as it takes them."""
+"""Insert rows with the database driver, so that values are written unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.lib.crypto import EncryptedField
 
 
 class Tables:
-    """Writes rows with the driver itself: values are as it takes them."""
+    """A writer of rows with the database driver."""
 
     def __init__(self, app: Flask) -> None:
         self.ring = keyring()
@@ -47,7 +47,7 @@ class Tables:
         return self.ring.seal_json(field, str(uuid.UUID(int=number)), value)
 
     def insert(self, model: Any, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Insert rows; columns that are not given get their default."""
+        """Insert rows; columns without a value get their default."""
         table: Table = model.__table__
         constant = {name: value for name, value in _defaults(table).items() if name not in columns}
         names = (*columns, *constant)
@@ -68,7 +68,7 @@ class Tables:
         self.raw.driver_connection.commit()
 
     def finish(self) -> None:
-        """Make what was written durable, and let the database know its size."""
+        """Make the rows durable and update the statistics of the database."""
         if self.postgres:
             self.raw.driver_connection.autocommit = True
             self.raw.driver_connection.execute("VACUUM ANALYZE")
@@ -79,7 +79,7 @@ class Tables:
 
 
 def _defaults(table: Table) -> dict[str, Any]:
-    """Return what columns that must hold something hold by default."""
+    """Return the defaults of columns that require a value."""
     found: dict[str, Any] = {}
     for column in table.columns:
         if not column.nullable and isinstance(column.default, ScalarElementColumnDefault):
@@ -88,9 +88,7 @@ def _defaults(table: Table) -> dict[str, Any]:
 
 
 def ids(count: int, began: int, spread: int) -> Iterator[tuple[int, int]]:
-    """Yield (UUIDv7 as a number, its milliseconds), growing, from `began` over `spread`
-    milliseconds.
-    """
+    """Yield increasing pairs of a UUIDv7 as a number and its milliseconds, over a period."""
     salt = random.getrandbits(30)
     for n in range(count):
         moment = began + n * spread // count

@@ -104,7 +104,7 @@ Made = list[tuple[int, int]]
 
 
 def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
-    """Add waiting messages, each to a person of its own, in turn over the connections."""
+    """Add waiting messages to different people, in turn over the connections."""
     people = contacts(tables, count)
     made = list(ids(count, _now() - 1000, 900))
     source = _source(tables)
@@ -135,7 +135,7 @@ def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
 
 
 def accepted(tables: Tables, count: int, connections: list[str]) -> list[Any]:
-    """Add messages that the provider has; returns id and SID of each, for callbacks."""
+    """Add messages that the provider accepted, and return the ID and SID of each for callbacks."""
     people = contacts(tables, count)
     made = list(ids(count, _now() - 60_000, 30_000))
     _sent(tables, made, people, connections, "accepted", [None])
@@ -144,9 +144,7 @@ def accepted(tables: Tables, count: int, connections: list[str]) -> list[Any]:
 
 
 def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
-    """Add messages that were delivered over the last 60 days, with all that was learnt of them;
-    returns ids to look at.
-    """
+    """Add messages that were delivered over the last 60 days, and return IDs of pages to open."""
     made = list(ids(count, _now() - 60 * DAY, 60 * DAY - HOUR))
     people = contacts(tables, max(1, count // 8))
     requests = _requests(tables, max(1, count // 3))
@@ -252,9 +250,7 @@ def _facts(tables: Tables, made: Made, word: str, later: int) -> None:
 
 
 def _requests(tables: Tables, count: int) -> list[Any]:
-    """Add signing requests, each with a signer and an event; return their ids as the database has
-    them.
-    """
+    """Add signing requests with a signer and an event each, and return their IDs as stored."""
     source = _source(tables)
     made, signers, events = (list(ids(count, _now() - 61 * DAY, 61 * DAY - HOUR)) for _ in range(3))
     found = [tables.id(number) for number, _ in made]
@@ -300,7 +296,7 @@ def _requests(tables: Tables, count: int) -> list[Any]:
 
 
 def contacts(tables: Tables, count: int) -> list[Any]:
-    """Add people with numbers of their own."""
+    """Add people with different numbers."""
     made = list(ids(count, _now() - 61 * DAY, DAY))
     first = db.session.query(Contact).count()
 
@@ -327,7 +323,7 @@ def contacts(tables: Tables, count: int) -> list[Any]:
 
 
 def bodies(tables: Tables, made: Made) -> None:
-    """Seal what messages say."""
+    """Add the encrypted bodies of messages."""
 
     def body(n: int, number: int, _: int) -> tuple[Any, ...]:
         return tables.id(number), tables.seal(

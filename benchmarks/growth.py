@@ -51,7 +51,7 @@ AGAINST = f"the same at {SMALL:,}"
 
 @dataclass
 class Grown:
-    """A hub with a history, and what was measured on it: seconds per piece of work, by name."""
+    """A hub with a history, and its measurements: seconds for each piece of work, by name."""
 
     hub: Hub
     provider: Provider
@@ -147,7 +147,7 @@ def _waiting(hub: Hub) -> int:
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────
 def _pages(grown: list[Grown]) -> None:
-    """Time pages of all hubs in turn, so that other work on the machine slows all alike."""
+    """Time the pages of all hubs in turn, so that other work on the machine affects all of them."""
     readers = [Reader(one.hub) for one in grown]
     for name in PAGES:
         paths = [_paths(name, one) for one in grown]
@@ -168,7 +168,7 @@ def _paths(name: str, one: Grown) -> list[str]:
 
 
 class Reader:
-    """A browser that is signed in."""
+    """A browser with a signed-in user."""
 
     def __init__(self, hub: Hub) -> None:
         self.line = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)

@@ -1,7 +1,7 @@
 """A hub to be measured: its own data folder and database, a live connection to the provider's
 stand-in, and its processes.
 
-Everything is asked for from outside, as an operator does it: settings in the environment, `hub
+Everything is done from outside, as an operator does it: settings in the environment, `hub
 migrate`, `hub web`, `hub worker`, `hub cron`, `hub up`. Only setting up (benchmarks.prepare) and
 filling the tables (benchmarks.filling) run code of the hub.
 """
@@ -30,7 +30,7 @@ PASSWORD = "a benchmark's own password"
 
 @dataclass(frozen=True)
 class Account:
-    """The Twilio account that the hub's connections belong to."""
+    """The Twilio account of the hub's connections."""
 
     sid: str
     token: str
@@ -84,9 +84,7 @@ class Hub:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, module: str, **words: Any) -> Any:
-        """Run one of our modules in a process with this hub's settings. It answers with its last
-        line, JSON.
-        """
+        """Run a module with this hub's settings in a process; return the JSON of its last line."""
         command = python(module, json.dumps(words))
         done = subprocess.run(
             command, cwd=ROOT, env=clean(self.environ), capture_output=True, text=True, check=False
@@ -97,7 +95,7 @@ class Hub:
         return json.loads(done.stdout.splitlines()[-1])
 
     def fill(self, kind: str, count: int) -> list[Any]:
-        """Write rows straight into the tables; see benchmarks.filling."""
+        """Write rows directly into the tables, see benchmarks.filling."""
         found: list[Any] = self.ask(
             "benchmarks.filling", kind=kind, count=count, connections=self.connections
         )
@@ -105,7 +103,7 @@ class Hub:
 
     @cached_property
     def database(self) -> Engine:
-        """The hub's database, to be read from outside."""
+        """Return an engine that reads the hub's database from outside."""
         if self.database_url:
             return create_engine(
                 self.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -116,7 +114,7 @@ class Hub:
         )
 
     def count(self, what: str) -> int:
-        """Count rows: `what` is a table, and perhaps WHERE."""
+        """Count the rows of a table, with an optional WHERE clause."""
         with self.database.connect() as connection:
             return int(connection.scalar(text(f"SELECT count(*) FROM {what}")) or 0)
 
@@ -143,7 +141,7 @@ class Hub:
         return self._run("cron")
 
     def up(self) -> Started:
-        """Start everything in one process tree, and wait until it says that all is ready."""
+        """Start everything in one process tree, and wait until it reports that it is ready."""
         started = self._run("up")
         self.crew.wait_for(
             lambda: "Ctrl-C stops everything" in started.words(40), "the hub being up", of=started

@@ -53,7 +53,7 @@ def unmeasured(why: str) -> list[Row]:
 
 
 def _tell(hub: Hub, provider: Provider, count: int) -> list[float]:
-    """Post events one by one; return the milliseconds until the provider was called for each."""
+    """Post events one by one; return the milliseconds until the provider received each."""
     posted = {}
     for _ in range(count):
         number, request = posts.event(hub)

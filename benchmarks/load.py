@@ -30,9 +30,9 @@ TRIES = 6
 
 @dataclass(frozen=True)
 class Load:
-    """The result of a load run: answers a second, and the p95 of their milliseconds.
+    """The result of a load run: responses a second, and the p95 of their milliseconds.
 
-    `share` is the busiest process's of the connections.
+    `share` is the part of the connections that the busiest process held.
     """
 
     requests: float

@@ -32,7 +32,7 @@ PACKAGES = (
 
 
 def use_two_cores() -> None:
-    """Keep this process, and all that it starts, on two cores."""
+    """Keep this process and its children on two cores."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
 
@@ -42,7 +42,7 @@ def cores() -> int:
 
 
 def words(folder: Path) -> list[str]:
-    """Return lines that say what this machine and its versions are."""
+    """Return lines that describe the machine and its versions."""
     memory = psutil.virtual_memory().total / 2**30
     packages = []
     for name in PACKAGES:
@@ -65,7 +65,7 @@ def words(folder: Path) -> list[str]:
 
 
 def sync_milliseconds(folder: Path) -> float:
-    """Return how long the disk of a folder takes to keep a page, at the median."""
+    """Return the median time in which the disk of a folder stores a page."""
     took = []
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         for _ in range(100):
@@ -90,7 +90,7 @@ def _load() -> str:
 
 
 def _told(name: str) -> str:
-    """Return a server's own word for its version."""
+    """Return the version that a server reports."""
     try:
         command = _COMMANDS[name]()
         said = subprocess.run([*command], capture_output=True, text=True, check=False)

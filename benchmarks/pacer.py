@@ -26,7 +26,7 @@ PATIENCE = 20.0  # seconds after the last request was to leave
 
 
 class Client:
-    """One kept-alive connection."""
+    """One persistent connection."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -38,7 +38,7 @@ class Client:
         return self.socket.fileno()
 
     def answered(self) -> int:
-        """Read; return the status once an answer is complete, else 0."""
+        """Read; return the status once a response is complete, otherwise 0."""
         data = self.socket.recv(65536)
         if not data:
             raise ConnectionError(f"the server hung up on request {self.number}")
@@ -56,7 +56,7 @@ class Client:
 
 
 def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[str, object]:
-    """Send the requests at their moments; return what they took."""
+    """Send the requests at their times, and return the latencies."""
     free = deque[Client]()
     busy = set[Client]()
     for _ in range(CLIENTS):

@@ -1,4 +1,4 @@
-"""The measurement plan that every scenario is given: duration, repetitions and place."""
+"""The plan of every scenario: duration, repetitions and folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.running import Crew
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan of the scenarios. `seconds` is how long each run measures, once it is warm."""
+    """A plan of the scenarios. `seconds` is how long each run measures after warming up."""
 
     folder: Path
     runs: int
@@ -25,7 +25,7 @@ class Plan:
 
     @contextmanager
     def crew(self, name: str) -> Iterator[Crew]:
-        """Give a scenario its own folder, and processes that end with it."""
+        """Return a folder for a scenario, with processes that end with it."""
         folder = self.folder / name
         folder.mkdir(parents=True)
         with Crew(folder) as crew:
@@ -33,7 +33,7 @@ class Plan:
 
     @contextmanager
     def hub_on(self, database: str, crew: Crew, provider_url: str) -> Iterator[Hub]:
-        """Give a hub on "SQLite" or on a "PostgreSQL" server of its own."""
+        """Return a hub on "SQLite" or on a separate "PostgreSQL" server."""
         if database == "SQLite":
             yield Hub(crew, provider_url, name="sqlite")
             return
@@ -46,7 +46,7 @@ class Plan:
                 crew.stop(started)  # before its database goes
 
     def each_run(self, what: str) -> Iterator[int]:
-        """Count the runs, and say which one it is."""
+        """Yield the number of each run, and print it."""
         for run in range(self.runs):
             self.say(f"  {what}, run {run + 1} of {self.runs}")
             yield run

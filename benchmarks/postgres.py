@@ -1,6 +1,4 @@
-"""A PostgreSQL server for one run, durable as in production: the tests' server with its short cuts
-taken out.
-"""
+"""A PostgreSQL server for one run, durable as in production, unlike the server of tests."""
 
 from __future__ import annotations
 
@@ -68,7 +66,7 @@ def server() -> Iterator[str]:
 
 
 def database(url: str, name: str) -> str:
-    """Make an empty database and return its address."""
+    """Create an empty database and return its address."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
     return url.rpartition("/")[0] + f"/{name}"

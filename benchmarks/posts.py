@@ -1,6 +1,4 @@
-"""The requests that the load is made of, as bytes: Twilio's signed callbacks, and events of a
-signing app.
-"""
+"""The requests of a load as bytes: signed callbacks of Twilio, and events of a signing app."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from urllib.parse import urlencode
 
 from benchmarks.hubs import Hub
 
-END = b"\0"  # between requests in a file; no request of ours holds one
+END = b"\0"  # between requests in a file; no request contains one
 CALLBACK = "/api/rpc/webhooks/twilio/sms"
 
 
@@ -65,7 +63,7 @@ def strangers(hub: Hub, count: int) -> list[bytes]:
 
 
 def event(hub: Hub) -> tuple[str, bytes]:
-    """Return an event about a new request with one signer, and the number of that signer."""
+    """Return an event about a new request with one signer, and the signer's number."""
     name = f"agr-{secrets.token_hex(6)}"
     number = f"+1317{random.randrange(2_000_000, 9_999_999)}"
     content = {

@@ -26,7 +26,7 @@ UNLIMITED = {"concurrency": "64"}
 def main(
     account: str, token: str, connections: int, email: str, password: str
 ) -> dict[str, object]:
-    """Prepare the hub; the connections are given back as their ids."""
+    """Prepare the hub and print the IDs of the connections."""
     app = create_app(config.load())
     with app.app_context():
         up.migrate()

@@ -87,7 +87,7 @@ def show(path: str, count: int, file: str) -> None:
 
 
 def _profile_threads(profiles: list[cProfile.Profile]) -> None:
-    """Let every thread that starts from now on run under a profiler of its own."""
+    """Profile every thread that starts from now on."""
     if sys.version_info >= (3, 12):
         print(
             "From Python 3.12 on one profiler runs at a time: only the main thread is in the"

@@ -58,7 +58,7 @@ _TAKEN = (
 # ── What the run sees of it ───────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Counts:
-    """Counts of the provider until `at` (the machine's monotonic clock)."""
+    """Counts of the provider until `at` on the machine's monotonic clock."""
 
     at: float
     received: int
@@ -69,7 +69,7 @@ class Counts:
 
 
 class Provider:
-    """A provider that runs."""
+    """A running provider."""
 
     def __init__(self, crew: Crew, milliseconds: float = 100, *, keep: bool = False) -> None:
         self.port = free_port()
@@ -86,7 +86,7 @@ class Provider:
         return Counts(**self._get("/bench/counts" + ("?reset" if reset else "")))
 
     def calls(self) -> dict[str, float]:
-        """Return when each recipient's message came in first, by the machine's monotonic clock."""
+        """Return when each recipient's message was received first, by the monotonic clock."""
         found: dict[str, float] = self._get("/bench/calls")
         return found
 
@@ -108,7 +108,7 @@ class Provider:
 
 # ── The server ────────────────────────────────────────────────────────────────────────────────────
 class State:
-    """State that all connections share."""
+    """The state that all connections share."""
 
     def __init__(self, seconds: float, keep: bool) -> None:
         self.seconds = seconds
@@ -137,7 +137,7 @@ class State:
 
 
 class Line(asyncio.Protocol):
-    """One kept-alive connection; a client has one request on it at a time."""
+    """One persistent connection; a client has one request on it at a time."""
 
     def __init__(self, state: State, loop: asyncio.AbstractEventLoop) -> None:
         self.state = state

@@ -70,7 +70,7 @@ def unmeasured(why: str, database: str) -> list[Row]:
 
 
 def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
-    """Start the bare application with the hub's options, on a port of its own."""
+    """Start the bare application with the hub's options on another port."""
     port = free_port()
     started = crew.start(
         "bare", python("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"}
@@ -80,7 +80,7 @@ def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
 
 
 def _callbacks(crew: Crew, hub: Hub, seconds: float) -> Path:
-    """Write callbacks that no hub has seen."""
+    """Write callbacks that are new to the hub."""
     return posts.write(crew.folder / "callbacks", posts.strangers(hub, round(FASTEST * seconds)))
 
 

@@ -25,12 +25,12 @@ _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # loaded 
 
 
 class Unmeasured(Exception):
-    """Something cannot be measured here; the text says why."""
+    """Something that cannot be measured on this machine; the text explains why."""
 
 
 @dataclass(eq=False)
 class Started:
-    """A process and where its output goes."""
+    """A process and its output file."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -42,12 +42,12 @@ class Started:
         return self.process.pid
 
     def words(self, lines: int = 15) -> str:
-        """Return the last that it printed."""
+        """Return the last lines of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 class Crew:
-    """Starts processes and ends all that are left, whatever happens."""
+    """A group of processes, all of which are ended at the end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,7 +85,7 @@ class Crew:
         return started
 
     def stop(self, started: Started) -> None:
-        """Ask a process to end; kill what it leaves behind."""
+        """Ask a process to end, and kill its remaining children."""
         if started in self.running:
             self.running.remove(started)
         family = {process for process in started.family if process.is_running()} | set(
@@ -104,9 +104,9 @@ class Crew:
     def wait_for(
         self, condition: Callable[[], object], what: str, *, of: Started, seconds: float = 60
     ) -> None:
-        """Wait until a condition holds.
+        """Wait until a condition is true.
 
-        Raises AssertionError with the last words of the process that it depends on.
+        Raises AssertionError with the last output of the process that should make it true.
         """
         deadline = time.monotonic() + seconds
         while not condition():
@@ -119,7 +119,7 @@ class Crew:
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment without settings of a hub, and with these."""
+    """Return our environment without settings of a hub, with these added."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -139,7 +139,7 @@ def python(module: str, *words: str) -> list[str]:
 
 
 def script(name: str) -> str:
-    """Return the path of a program of our virtual environment."""
+    """Return the path of a program in our virtual environment."""
     return str(Path(sys.executable).parent / name)
 
 
@@ -150,7 +150,7 @@ def free_port() -> int:
 
 
 def accepts(port: int) -> bool:
-    """Tell whether somebody listens on a port of this machine."""
+    """Return whether a port of this machine accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -158,7 +158,7 @@ def accepts(port: int) -> bool:
 
 # ── What they use ─────────────────────────────────────────────────────────────────────────────────
 def family_of(pid: int) -> list[psutil.Process]:
-    """Return a process and all that come from it."""
+    """Return a process and its descendants."""
     try:
         first = psutil.Process(pid)
         return [first, *first.children(recursive=True)]
@@ -167,9 +167,7 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process, its descendants, and those of them that have ended, have used of the
-    processor.
-    """
+    """Return the processor time of a process and its descendants, including those that ended."""
     total = 0.0
     for process in family_of(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -179,9 +177,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def pss_megabytes(pid: int, *, alone: bool = False) -> float:
-    """Return the memory of a process and its descendants, or of those alone, what they share
-    counted once.
-    """
+    """Return the memory of a process and its descendants, with shared memory counted once."""
     total = 0
     for process in family_of(pid):
         if alone and process.pid == pid:
@@ -194,7 +190,7 @@ def pss_megabytes(pid: int, *, alone: bool = False) -> float:
 
 
 def connections_of(pid: int, port: int) -> dict[int, int]:
-    """Return how many clients each process of a server's family holds on a port."""
+    """Return how many clients each process of a server holds on a port."""
     held = {}
     for process in family_of(pid):
         with contextlib.suppress(psutil.Error):

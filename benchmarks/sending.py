@@ -34,7 +34,7 @@ MOST_MEMORY = at_most(120, "MB")
 
 @dataclass(frozen=True)
 class Sent:
-    """The result of a stretch of sending."""
+    """The result of a period of sending."""
 
     rate: float  # messages a second
     cpu: float  # milliseconds of the senders' processors per message
@@ -81,7 +81,7 @@ def unmeasured(why: str, in_flight: int) -> list[Row]:
 def stretch(
     crew: Crew, hub: Hub, provider: Provider, seconds: float, workers: int, fastest: float
 ) -> Sent:
-    """Let new workers send what waits, measure while they are warm, and end them."""
+    """Let new workers send waiting messages, measure after warming up, and stop them."""
     hub.fill("queued", top_up(hub, fastest, seconds))
     helpers = [hub.worker("deliver") for _ in range(workers)] + [hub.cron()]
     sent = measure(crew, provider, helpers[:workers], seconds, round(fastest * LATENCY))
@@ -93,7 +93,7 @@ def stretch(
 
 
 def top_up(hub: Hub, fastest: float, seconds: float) -> int:
-    """Return how many messages are missing for a run that cannot run out."""
+    """Return how many messages must be added so that a run cannot run out."""
     return max(1, round(fastest * (seconds + 4)) - hub.count("messages WHERE status = 'queued'"))
 
 
@@ -105,7 +105,7 @@ def measure(
     in_flight: int,
     warm: int = WARM,
 ) -> Sent:
-    """Count what comes to the provider while the senders are warm, and what they use meanwhile."""
+    """Count what the provider receives after warming up, and the resources that the senders use."""
     provider.wait_until(
         provider.counts(reset=True).answered + warm * in_flight, senders[0], seconds=90
     )

@@ -1,4 +1,4 @@
-"""The table: what was measured, against what, what it must reach, and what falls short."""
+"""The table: measurements, what they are compared with, their goals, and missed goals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Goal:
-    """The value that a figure must reach. `unit` follows the number, such as × or ms."""
+    """The goal of a figure. `unit` follows the number, such as × or ms."""
 
     bound: float
     unit: str = "×"
@@ -19,7 +19,7 @@ class Goal:
         return f"{'≤' if self.at_most else '≥'} {self.said(self.bound)}"
 
     def said(self, figure: float) -> str:
-        """Put a figure into words."""
+        """Format a figure."""
         text = _three_digits(figure)
         return f"{text} {self.unit}" if self.unit.isalpha() else text + self.unit
 
@@ -37,7 +37,7 @@ def at_most(bound: float, unit: str = "×") -> Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `figure` None: not measured, and `measured` says why."""
+    """One line of the table. `figure` is None if not measured, and `measured` explains why."""
 
     what: str
     against: str
@@ -66,7 +66,7 @@ HEAD = ("what", "against", "goal", "figure", "met", "measured")
 
 
 def missing(what: str, against: str, goal: Goal, why: str) -> Row:
-    """Return the row of something that could not be measured."""
+    """Return the row of a scenario that could not be measured."""
     return Row(what, against, goal, None, f"not measured: {why}")
 
 
@@ -96,7 +96,7 @@ def share(
     per: str,
     note: str = "",
 ) -> Row:
-    """Return the row of a rate compared with a number that is not measured: what would be ideal."""
+    """Return the row of a rate compared with an ideal number."""
     return Row(
         what,
         against,
@@ -108,14 +108,14 @@ def share(
 
 
 def figure(what: str, against: str, goal: Goal, figures: Sequence[float], note: str = "") -> Row:
-    """Return the row of a figure that stands for itself: the median of its runs."""
+    """Return the row of an absolute figure: the median of its runs."""
     return Row(
         what, against, goal, statistics.median(figures), f"{said(figures)} {goal.unit}", note
     )
 
 
 def said(figures: Sequence[float]) -> str:
-    """Put runs into words: the median, and from where to where they went."""
+    """Format runs: the median and the range."""
     middle = _three_digits(statistics.median(figures))
     if len(figures) == 1:
         return f"{middle} (one run)"
@@ -147,7 +147,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the table for RESULTS.md, its notes below it."""
+    """Return the table for RESULTS.md, followed by its notes."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     notes: list[str] = []
     for row in rows:

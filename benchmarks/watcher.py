@@ -21,7 +21,7 @@ PATIENCE = 20.0
 
 
 def watch(url: str, ids: list[str], start: float, rate: float, word: str) -> list[float]:
-    """Return how many milliseconds each message took to change, in order."""
+    """Return the milliseconds until each message changed, in order."""
     engine = create_engine(url)
     values = [uuid.UUID(message_id.partition("_")[2]) for message_id in ids]
     keys = {

@@ -195,7 +195,7 @@ def environ(
 @pytest.fixture
 def app(environ: dict[str, str], postgres_url: str, template: Template) -> Iterator[Flask]:
     """Create an application with the shipped routes and texts, and without users."""
-    audit.act_as(audit.SYSTEM)  # whoever the last test ended as
+    audit.act_as(audit.SYSTEM)  # the last test may have used another
     app = make_app(environ)
     with app.app_context():
         if postgres_url:

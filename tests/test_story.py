@@ -210,7 +210,7 @@ def test_oversized_chunked_body_is_refused(hub: Hub) -> None:
     headers = {"Authorization": f"Bearer {hub.key}", "Content-Type": "application/json"}
     connection.request(
         "POST", "/api/v1/events", iter([event, *[b" " * 8192] * 40]), headers
-    )  # an iterator goes out in chunks
+    )  # an iterator is sent in chunks
     answer = connection.getresponse()
     assert (answer.status, json.load(answer)["code"]) == (413, "too_large")
     connection.close()

@@ -24,9 +24,7 @@ TEXT = (
 
 
 class Elsewhere(TwilioHttpClient):  # type: ignore[misc]
-    """The SDK's own client, to another address;
-    https://www.twilio.com/docs/libraries/reference/twilio-python has the recipe.
-    """
+    """The SDK's client with another address, as the Twilio library documents it."""
 
     def __init__(self, connections: int = 10) -> None:
         super().__init__(timeout=10)

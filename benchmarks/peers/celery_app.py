@@ -28,7 +28,7 @@ app.conf.update(
 
 @cache
 def twilio() -> Client:
-    """Return the process's client: threads share it, prefork children make theirs."""
+    """Return the client of this process: threads share it, prefork children have their own."""
     return client(THREADS)
 
 

@@ -18,7 +18,7 @@ QUEUE = "bench"
 
 
 def send(to: str) -> str:
-    """Send one message with a client of its own, as Twilio's quickstart does."""
+    """Send one message with a new client, as in Twilio's quickstart."""
     return str(client().messages.create(to=to, from_=SENDER, body=TEXT).sid)
 
 

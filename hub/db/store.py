@@ -332,7 +332,7 @@ def _session_driver() -> _SessionDriver:
 def wake(queue: str) -> None:
     """Wake the workers of a queue after this transaction is committed."""
     change = current_change()
-    assert change is not None, "wake workers inside a transaction"  # noqa: S101 - a fault of ours
+    assert change is not None, "wake workers inside a transaction"  # noqa: S101 - an internal error
     change.queues.add(queue)
 
 

@@ -212,7 +212,7 @@ def _prepare_demo(config: Config) -> str:
         if config.demo:
             try:
                 _send_sample_request()
-            except HubError as error:  # the hub runs all the same
+            except HubError as error:  # the hub still runs
                 print(f"The demo is not complete: {error}", file=sys.stderr)
         return setup.create_first_admin_link() or ""
 

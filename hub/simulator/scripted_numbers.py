@@ -57,7 +57,7 @@ class ScriptedNumber:
     breaks: bool = False  # accepts the message, returns 500
     hangs: float = 0  # accepts the message, responds after so many seconds
     error: int = 0  # error code with which the message fails later
-    takes_templates: bool = False  # templates are delivered all the same
+    takes_templates: bool = False  # templates are still delivered
     steps: tuple[Step, ...] = DELIVERED
 
 

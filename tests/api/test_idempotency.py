@@ -215,4 +215,4 @@ def test_concurrent_first_events_about_one_person_are_all_accepted(
     assert (count(Event), count(Message)) == (
         8,
         4,
-    ), "a request is told once, though its event came twice at once"
+    ), "a request is announced once, although its event was posted twice at once"

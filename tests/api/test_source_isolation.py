@@ -168,7 +168,7 @@ def test_lists_and_counts_exclude_other_sources(
         for rule in rules(app)
         if "GET" in (rule.methods or ()) and not rule.arguments
     }
-    assert lists.keys() == QUERIES.keys(), "say how each list is asked for"
+    assert lists.keys() == QUERIES.keys(), "declare how each list is requested"
     with_rows = {
         name: [
             status_and_body(call_route(beta, lists[name], lists[name].rule, query))

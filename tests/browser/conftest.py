@@ -39,7 +39,7 @@ POLICY = {
     "base-uri 'none'",
 }
 ASSETS = ("script", "stylesheet", "font", "image")
-# a refusal of ours that the browser itself notes in its console
+# a refusal by the hub that the browser itself logs
 NOTED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
 
 State = dict[str, Any]

@@ -21,7 +21,7 @@ from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
 from tests.live_hub import Hub, wait_until
 
 SERIOUS = ("serious", "critical")
-# what programs read, and what is no page of ours
+# what programs read, and what is no page of the hub
 NO_PAGES = (
     "static",
     "webhooks.",

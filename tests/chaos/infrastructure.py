@@ -75,8 +75,7 @@ def fill_disk(context: FaultContext, seconds: float) -> None:
     until = 10
     for _ in range(
         until
-        # processes started meanwhile have the limit of whoever started them, which may be us:
-        # none
+        # processes started meanwhile have the limit of their parent
     ):
         context.hub.run_for(seconds / until)
         _limit(context, (context.hub.data_dir / "hub.db-wal").stat().st_size)

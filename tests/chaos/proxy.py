@@ -179,7 +179,7 @@ def add_latency(call: Call, number: int) -> None:
 def respond_slowly(call: Call, number: int) -> None:
     """Respond late, respond after the hub's timeout, or forward after the hub's timeout."""
     if number % 3 == 2:
-        time.sleep(12)  # the hub has given up by now, and the message is taken all the same
+        time.sleep(12)  # the hub has timed out by now, but the message is accepted
         answer = call.forward()
     else:
         answer = call.forward()

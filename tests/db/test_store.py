@@ -29,7 +29,7 @@ def test_connection_lost_after_the_last_read_does_not_fail_the_request(
         dead: Any = db.session.connection().connection.driver_connection
         dead.close()
     with app.app_context():
-        assert setting_names() == set(), "the next one begins anew"
+        assert setting_names() == set(), "the next one uses a new connection"
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────

@@ -148,7 +148,7 @@ def test_post_is_edited_in_place_with_its_buttons(in_app: Flask, simulator: Any)
     assert message["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
     assert [entity["type"] for entity in message["entities"]] == ["bold", "bold", "italic"]
     assert [button["text"] for row in message["keyboard"] for button in row] == ["Open", "Remind"]
-    for _ in range(2):  # the second changes nothing, which is done all the same
+    for _ in range(2):  # the second changes nothing, and succeeds
         assert one.send(outbound(team, "All signed", edits=first.provider_id)) == first
     [message] = telegram_state(simulator)["messages"]
     assert (message["text"], message["keyboard"], message["edits"]) == ("All signed", [], 1)

@@ -59,7 +59,7 @@ def test_locked_request_does_not_delay_a_callback(
     try:
         assert event.wait(5)
         process_pending_callbacks()
-        assert holder.is_alive(), "what is told names the request, and waited until nobody held it"
+        assert holder.is_alive(), "the report names the request, and waited for its lock"
         assert "sms_delivered" in event_types(message_id)
     finally:
         settled.set()

@@ -291,7 +291,7 @@ def wait() -> Callable[[Callable[[], Any]], Any]:
     def poll(condition: Callable[[], Any], seconds: float = 5) -> Any:
         deadline = time.monotonic() + seconds
         while not (answer := condition()):
-            assert time.monotonic() < deadline, "it did not come true in time"
+            assert time.monotonic() < deadline, "the condition did not become true in time"
             time.sleep(0.02)
         return answer
 

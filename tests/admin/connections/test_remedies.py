@@ -226,6 +226,7 @@ FOLLOWED: dict[str, tuple[Callable[[ThreadedBrowser], None], Callable[[ThreadedB
 }
 # what a person elsewhere does, or what passes by itself, and where that is tested
 OTHER_SENDER = {
+    "address_not_allowed": "tests/lib/test_private_addresses.py",
     "unreachable": "tests/messaging/send/test_circuit_breaker.py",
     "bad_answer": "tests/messaging/track/test_reconcile.py",
     "no_answer": "tests/messaging/track/test_reconcile.py",

@@ -34,7 +34,7 @@ def test_codes_are_counted_explained_and_linked_to_messages(app: Flask, admin: B
     assert page.index("30003") < page.index("99999"), "the most frequent first"
     assert "/messages?q=30003" in page
     assert "www.twilio.com/docs/api/errors/30003" in page
-    assert "does not support the type" in page, "what a code of ours means"
+    assert "does not support the type" in page, "the meaning of an internal code"
     assert "Signpost has no text for this code" in page, "and that one is not known"
 
 

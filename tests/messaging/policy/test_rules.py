@@ -136,7 +136,7 @@ def test_example_numbers_of_every_country_belong_to_it(region: str) -> None:
 # ── Countries and prices ──────────────────────────────────────────────────────────────────────────
 def test_unassigned_number_belongs_to_the_main_country_of_its_code() -> None:
     assert phones.country("+15551234567") == "US"
-    assert phones.country("+18765551234") == "JM", "what shares the code is told apart"
+    assert phones.country("+18765551234") == "JM", "regions of one country code are distinguished"
     assert not Rules(countries=frozenset({"US"})).allows_number("+18765551234")
     assert phones.country("+88213300655") == phones.country("nonsense") == ""
     assert Rules().allows_number("+88213300655"), "no list, no rule"

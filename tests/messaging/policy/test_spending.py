@@ -189,7 +189,7 @@ def test_price_is_polled_after_delivery(
     monkeypatch.setattr(price_polling, "PRICED_AFTER", timedelta(seconds=-5))
     eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
     assert spending.read_spending(connection.id, now()).day == message(found).price
-    assert price_polling.poll_prices() == 0, "each is asked for until its price is known"
+    assert price_polling.poll_prices() == 0, "each is polled until its price is known"
 
 
 def test_price_correction_near_a_limit_is_reported(connection: Connection) -> None:

@@ -130,7 +130,7 @@ def test_response_between_outages_resets_the_count(
 
 
 @pytest.mark.parametrize(
-    "error", [PermanentError("No.", "p7"), OutcomeUnknown("A fault of ours.", FAULT)]
+    "error", [PermanentError("No.", "p7"), OutcomeUnknown("An internal error.", FAULT)]
 )
 def test_refusals_and_internal_errors_do_not_open_the_circuit(
     fake_chat: Connection, error: SendError

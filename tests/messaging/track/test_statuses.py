@@ -280,7 +280,7 @@ def test_failure_of_an_older_attempt_stays_with_that_attempt(
     )
     assert status(message_tried_twice) == Status.SENDING
     assert event_types(message_tried_twice) == [], (
-        "the signing app is told of a failure only if nothing is under way any more"
+        "the signing app is notified of a failure only if no attempt is in progress"
     )
     assert status_words(message_tried_twice) == [word]
 
