@@ -291,7 +291,7 @@ def test_failing_chore_does_not_stop_others(
 CHORES = {
     "clock_skew": "correct_times",
     "cancellation": "end_waiting",
-    "idempotency": "delete_old_answers",
+    "idempotency": "delete_old_responses",
     "recipient_pacing": "delete_old_paces",
 }
 
