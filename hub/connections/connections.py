@@ -183,18 +183,16 @@ def _store(
     before, unreadable = readable_settings(connection)
     after = settings_form.get_settings(settings_form.read_form(cls, values, before))
     fields = settings_form.changed_fields(before, after)
-    if not fields and connection.settings_version and unreadable is None:
-        return None, False, False
     account = cls.account_of(after)
     destination = cls.destination_of(after)
+    is_outdated = not cls.supports("invite") and connection.destination != destination
+    is_stored = connection.settings_version and unreadable is None
+    if not fields and is_stored and not is_outdated:
+        return None, False, False
     credentials_changed = account != connection.account or any(
         name in fields for name in settings_form.secret_field_names(cls)
     )
-    is_deserted = (
-        bool(connection.account)
-        and account != connection.account
-        and _has_messages_in_progress(connection.id)
-    )
+    is_deserted = account != connection.account and _has_messages_in_progress(connection)
     if fields == ["per_second"] and connection.ready:
         # the sending rate needs no test
         connection.checked_version = connection.settings_version + 1
@@ -207,8 +205,9 @@ def _store(
     connection.account = account
     connection.sender = cls.senders_of(after).default
     connection.per_second = after.get("per_second") or None
-    # otherwise keep a destination that a link or the provider has changed
-    if destination != cls.destination_of(before) or account != former_account:
+    # otherwise keep a destination that a link or the provider has changed; it is outdated if a new
+    # version of the integration writes destinations in another form
+    if is_outdated or destination != cls.destination_of(before) or account != former_account:
         connection.destination = destination
     team_subscriptions.subscribe_new(connection)
     if unreadable is not None:
@@ -222,10 +221,12 @@ def _store(
     return connection.settings_version, must_test, is_deserted
 
 
-def _has_messages_in_progress(connection_id: str) -> bool:
-    """Return whether the provider may still report on messages of a connection."""
+def _has_messages_in_progress(connection: Connection) -> bool:
+    """Return whether a provider may still report on messages of the connection's account."""
+    if not connection.account:
+        return False
     rows = select(Message.id).where(
-        Message.connection_id == connection_id,
+        Message.connection_id == connection.id,
         Message.status.in_(IN_PROGRESS),
         Message.due_at.is_not(None),
     )

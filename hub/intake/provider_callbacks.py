@@ -136,9 +136,10 @@ def _claimed_connections(
     connections: list[Connection] = []
     for cls in integrations:
         query = select(Connection).where(Connection.integration == cls.name)
-        by_slug = Connection.slug == request.connection
-        by_account = Connection.account == _account(cls, request)
-        query = query.where(by_slug if request.connection else by_account)
+        if request.connection:
+            query = query.where(Connection.slug == request.connection)
+        elif cls.claims_accounts():
+            query = query.where(Connection.account == _account(cls, request))
         connections += db.session.scalars(query.order_by(Connection.id))
     return connections
 

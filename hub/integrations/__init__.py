@@ -103,6 +103,14 @@ def provider_name(name: str, otherwise: str) -> str:
         return otherwise
 
 
+def destination_label(name: str, destination: str) -> str:
+    """Return words for a destination of an integration, or the destination as it is stored."""
+    try:
+        return get(name).destination_label(destination)
+    except NotFound:
+        return destination
+
+
 def get(name: str) -> type[Integration]:
     """Return an integration by name. Raises NotFound if it is not installed."""
     try:

@@ -47,6 +47,12 @@ class WebhookReceiver(Integration, ABC):
         return ""
 
     @classmethod
+    def claims_accounts(cls) -> bool:
+        """Return whether `claimed_account` is overridden; otherwise all connections are tried."""
+        definers = (base for base in cls.__mro__ if base is not WebhookReceiver)
+        return any("claimed_account" in vars(base) for base in definers)
+
+    @classmethod
     def probe_response(cls, request: WebhookRequest) -> tuple[str, str] | None:
         """Return the response to a request that only tests the address: content type and text.
 

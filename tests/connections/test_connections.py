@@ -8,12 +8,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub import integrations
 from hub.connections import connections
 from hub.connections.settings_form import InvalidSettings
+from hub.core import data_dir
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
+from hub.db.store import transaction
 from hub.models import AuditEntry
+from tests.conftest import config_of
 from tests.connections.connection_steps import NAME, OTHER_TOKEN, add_connection, load_connection
 from tests.connections.connection_steps import values as values
 
@@ -205,3 +209,19 @@ class TestOutsideTheDemo:
         with pytest.raises(Refused) as refusal:
             connections.create(NAME, "Acme", True)
         assert refusal.value.field == "test"
+
+
+def test_destination_is_written_again_in_its_present_form(in_app: Flask, simulator: Any) -> None:
+    credentials = data_dir.simulator_credentials(config_of(in_app).data_dir)
+    values = {**(integrations.get("teams").demo_settings(credentials) or {}), "per_second": ""}
+    connection_id = connections.add("teams", "Contracts", True, values)
+    destination = load_connection(connection_id).destination
+
+    @transaction
+    def store_older_form() -> None:
+        load_connection(connection_id).destination = "an older form"
+
+    store_older_form()
+    assert connections.save(connection_id, values).changed
+    assert load_connection(connection_id).destination == destination
+    assert not connections.save(connection_id, values).changed

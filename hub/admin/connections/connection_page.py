@@ -169,6 +169,7 @@ def _team_posts_context(
     return {
         "events": [(event_type, EVENT_TITLES[event_type]) for event_type in EventType],
         "posted": team_subscriptions.posted_events(connection.id) if connection else [],
+        "destination_label": cls.destination_label(destination),
         "moved": bool(configured and configured != destination),
         "invites": cls.supports("invite") and has_role(Role.ADMIN),
         "invitation": invitation,
@@ -184,13 +185,16 @@ def _last_failed_test(connection: Connection | None) -> ConnectionTestResult | N
 
 
 def _subtitle(connection: Connection) -> str:
-    sender = connection.sender.rpartition(":")[2]  # without a prefix that names the channel
+    sender = filters.sender_name(connection.sender)
     text = ""
     if sender and sender != connection.destination:
         channel = status_badges.channel_title(connection.channel)
         text = f"{channel} from {filters.phone(sender)}."
     if connection.destination:
-        text += f" Posts to {connection.destination}."
+        label = integration_registry.destination_label(
+            connection.integration, connection.destination
+        )
+        text += f" Posts to {label}."
     if connection.state == ConnectionState.BROKEN:
         waiting = integrations.waiting_text(connections.count_waiting(connection.id))
         return f"{text} Paused {datetimes.format_relative(connection.state_at)}. {waiting}".strip()

@@ -50,9 +50,8 @@ def _add_labels(
 ) -> forms.TestMessageForm:
     form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
     if connection.destination:
-        form.to.description = (
-            f"Leave empty to send to {connection.destination}, the destination of the team."
-        )
+        label = cls.destination_label(connection.destination)
+        form.to.description = f"Leave empty to send to {label}, the destination of the team."
         form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
 

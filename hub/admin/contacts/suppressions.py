@@ -12,7 +12,7 @@ from wtforms.validators import InputRequired
 
 from hub.accounts import sources
 from hub.admin.auth.guard import accepts_body, admin, has_role, require_role
-from hub.admin.view.filters import phone, plural
+from hub.admin.view.filters import phone, plural, sender_name
 from hub.admin.view.forms import add_error
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
@@ -239,7 +239,7 @@ def _report_title(kind: str, report: ImportReport) -> str:
 def _sender(sender: str) -> str:
     """Return a sender's phone number or name, or the title of a connection without a sender."""
     connection = db.session.get(Connection, sender) if is_id("con", sender) else None
-    return connection.title if connection else sender.rpartition(":")[2]
+    return connection.title if connection else sender_name(sender)
 
 
 def _row(opt_out: opt_outs.AddressOptOut) -> dict[str, Any]:

@@ -33,6 +33,14 @@ def phone(address: str) -> str:
     return phones.format_number(address) if address.startswith("+") else address
 
 
+def sender_name(sender: str) -> str:
+    """Return a sender without the prefix of its channel: `whatsapp:+1…` is a number.
+
+    A server with a port, such as `localhost:8065`, stays unchanged.
+    """
+    return re.sub(r"^[a-z]+:(?![0-9]{1,5}$)", "", sender)
+
+
 def short_id(text: str) -> str:
     """Shorten an ID in the middle: `msg_019aa5…e41c`."""
     prefix, mark, rest = text.rpartition("_")

@@ -142,3 +142,17 @@ def test_every_channel_has_its_own_icon_in_the_text_color(
 
 def test_unknown_icon_falls_back_to_a_chat_bubble() -> None:
     assert filters.icon("../../../etc/passwd") == filters.icon("chat") == filters.icon("fake_chat")
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("whatsapp:+13175551234", "+13175551234"),
+        ("whatsapp:MG1", "MG1"),
+        ("chat.example:8065", "chat.example:8065"),
+        ("localhost:8065", "localhost:8065"),
+        ("+13175551234", "+13175551234"),
+    ],
+)
+def test_sender_is_shown_without_its_channel(sender: str, name: str) -> None:
+    assert filters.sender_name(sender) == name
