@@ -153,7 +153,7 @@ def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
         _facts(tables, made, word, later)
     bodies(tables, made[-READ:])
     carrier = tables.known(connections[0])
-    blob = os.urandom(600)  # sealed, and not opened any more
+    blob = os.urandom(600)  # sealed, and never opened again
 
     def callback(n: int, number: int, moment: int) -> tuple[Any, ...]:
         subject = _sid(made[n][0])

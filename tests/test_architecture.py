@@ -302,7 +302,7 @@ def core() -> list[Path]:
 def test_integrations_are_not_named_outside_their_modules() -> None:
     named = {name_of(path): found for path in core() if (found := named_in(path.read_text()))}
     listed = NAME_A_PROVIDER & named.keys()
-    assert listed == NAME_A_PROVIDER, "one names none any more: take it off the list"
+    assert listed == NAME_A_PROVIDER, "one names no provider now: remove it from the list"
     assert named.keys() == NAME_A_PROVIDER, "ask the class for what differs, as data"
 
 

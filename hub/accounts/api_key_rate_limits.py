@@ -101,7 +101,7 @@ class KeyLimits:
                 total = pipeline.execute()[0]
         except redis.RedisError as problem:
             self._silent_until = time.monotonic() + RETRY_SECONDS
-            log.warning("key_limits.alone", problem=type(problem).__name__)
+            log.warning("key_limits.redis_unreachable", problem=type(problem).__name__)
         else:
             with self._lock:
                 count.own -= sent

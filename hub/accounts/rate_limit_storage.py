@@ -52,5 +52,5 @@ class RedisAndMemoryStorage(RedisStorage):
                 return ask()
             except RedisError as problem:
                 self._silent_until = time.monotonic() + RETRY_SECONDS
-                log.warning("limits.alone", problem=type(problem).__name__)
+                log.warning("rate_limits.redis_unreachable", problem=type(problem).__name__)
         return own

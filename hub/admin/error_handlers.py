@@ -72,6 +72,8 @@ def _handle_unexpected_error(error: Exception) -> Any:
     problem = getattr(error, "original_exception", None) or error
     # the rule and not the URL, which may contain a token
     rule = request.url_rule.rule if request.url_rule else ""
-    log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
+    log.error(
+        "page.internal_error", request_id=request_id, page=rule, problem=type(problem).__name__
+    )
     why = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY
     return error_pages.page(500, why=why, request_id=request_id)

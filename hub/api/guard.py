@@ -86,7 +86,7 @@ def _authenticate() -> api_keys.AuthenticatedKey:
 def _check_scope(key: api_keys.AuthenticatedKey) -> None:
     operation = find_operation(current_app, request.endpoint)
     if operation is None:
-        raise Problem(403, "forbidden", "API keys have no access to this address.")
+        raise Problem(403, "forbidden", "API keys cannot access this endpoint.")
     needed = operation.scope
     if needed not in key.scopes:
         reason = (

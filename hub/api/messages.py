@@ -192,5 +192,5 @@ def _own_message(message_id: str) -> Message:
     client = current_caller()
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     if message is None or message.source_id != client.source_id or message.test != client.test:
-        raise NotFound("no_such_message", "This key has access to no message with this ID.")
+        raise NotFound("no_such_message", "No message with this ID is accessible to this key.")
     return message

@@ -169,14 +169,12 @@ def _reason(error: Any) -> str:
 
 
 def _handle_hub_error(problem: HubError) -> Response:
-    log.error(
-        "api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem)
-    )
+    log.error("api.hub_error", path=request.path, problem=type(problem).__name__, why=str(problem))
     return problem_response(Problem(503, "not_configured", str(problem)))
 
 
 def _handle_data_error(problem: DataError) -> Response:
-    log.warning("api.not_storable", path=request.path, problem=type(problem.orig).__name__)
+    log.warning("api.invalid_value", path=request.path, problem=type(problem.orig).__name__)
     return problem_response(
         Problem(
             422,
@@ -194,7 +192,7 @@ def _unavailable(problem: SQLAlchemyError | WriteFailed) -> Response:
 
 
 def _handle_unexpected_error(problem: Exception) -> Response:
-    log.exception("api.fault", path=request.path)
+    log.exception("api.internal_error", path=request.path)
     return problem_response(
         Problem(
             500,
@@ -230,8 +228,8 @@ def http_problem(problem: HTTPException) -> Response:
 
 
 _DETAILS = {
-    404: "This address does not exist. See /api/docs for the addresses of the API.",
-    405: "This address does not support this method. See /api/docs.",
+    404: "This endpoint does not exist. See /api/docs.",
+    405: "This endpoint does not support this method. See /api/docs.",
     413: "The body is larger than 256 KiB.",
 }
 _CODES = {

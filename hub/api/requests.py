@@ -170,5 +170,7 @@ def _own_request(request_id: str) -> SigningRequest:
     if row is None and is_id("req", request_id):
         row = db.session.scalar(query.where(SigningRequest.id == request_id))
     if row is None:
-        raise NotFound("no_such_request", "This key has access to no signing request with this ID.")
+        raise NotFound(
+            "no_such_request", "No signing request with this ID is accessible to this key."
+        )
     return row

@@ -65,7 +65,7 @@ def _check_database() -> str:
     except SQLAlchemyError as problem:
         missing = isinstance(problem, DBAPIError) and not store.is_database_failure(problem)
         missing = missing or "no such table" in str(getattr(problem, "orig", ""))
-        return startup_checks.revision_problem(None) if missing else "cannot be reached"
+        return startup_checks.revision_problem(None) if missing else "unreachable"
     return startup_checks.revision_problem(revision) or "ok"
 
 
@@ -73,7 +73,7 @@ def _check_queue() -> str:
     try:
         current_app.extensions["hub.waker"].redis.ping()
     except redis.RedisError:
-        return "cannot be reached"
+        return "unreachable"
     return "ok"
 
 
@@ -94,26 +94,30 @@ def _check_lateness() -> str:
             return "webhooks are waiting to be processed"
         return "messages are waiting" if db.session.execute(waiting).first() else "ok"
     except SQLAlchemyError:
-        return "not known"
+        return "unknown"
 
 
 def _check_clock() -> str:
     try:
         problem = clock_check.problem()
     except (SQLAlchemyError, DecryptionError):
-        return "not known"
-    return f"{problem} Signpost deletes no data by age." if problem else "ok"
+        return "unknown"
+    return (
+        f"{problem} Signpost does not delete expired data until the clock is confirmed."
+        if problem
+        else "ok"
+    )
 
 
 def _check_providers() -> str:
     try:
         return (
-            "a provider cannot be reached; its messages are sent later"
+            "A provider is unreachable. Its messages are queued."
             if provider_health.any_unreachable()
             else "ok"
         )
     except SQLAlchemyError:
-        return "not known"
+        return "unknown"
 
 
 JOBS = {"deliver": "sending", "settle": "processing webhooks"}
@@ -123,8 +127,8 @@ def _check_jobs() -> str:
     try:
         failing = job_failures.recent_failures()
     except Exception:  # an unreadable record must not break the health check
-        return "not known"
-    told = [
-        f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())
+        return "unknown"
+    failures = [
+        f"{JOBS.get(queue, queue)} failed ({problem})" for queue, problem in sorted(failing.items())
     ]
-    return f"{'; '.join(told)}; see the log of hub worker" if told else "ok"
+    return f"{'; '.join(failures)}. See the `hub worker` log." if failures else "ok"

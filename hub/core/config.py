@@ -253,9 +253,7 @@ def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None)
     _check_combinations(values, missing, errors)
     if errors:
         lines = [f"{name}: {error}" for name, error in errors.items()]
-        raise ConfigError(
-            "\n  ".join(["Signpost does not start because of these settings:", *lines])
-        )
+        raise ConfigError("\n  ".join(["Signpost cannot start. Fix these settings:", *lines]))
     _prepare_data_folder(values, verify)
     return Config(**values)
 

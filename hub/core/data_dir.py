@@ -74,7 +74,7 @@ def verify(folder: Path) -> None:
         ) from None
     if not is_folder:
         raise ConfigError(
-            _unusable_message(folder, f"cannot be used, because {existing} is not a folder")
+            _unusable_message(folder, f"cannot be used, because {existing} is not a directory")
         )
     if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
         problem = "is not writable" if existing == folder else f"cannot be created in {existing}"
@@ -112,7 +112,7 @@ def read_existing(path: Path, parse: Callable[[str], T]) -> T | None:
         else ""
     )
     raise ConfigError(
-        f"Signpost does not start: the key file {path} cannot be used: {reason}.{alternative}"
+        f"Signpost cannot start. Cannot use the key file {path}: {reason}.{alternative}"
     )
 
 

@@ -196,7 +196,7 @@ def _result_converter(column_type: Any, dialect: Dialect) -> Converter | None:
 
 def _to_bool(value: Any) -> bool:
     if value not in (0, 1):
-        raise ValueError("neither true nor false")
+        raise ValueError("not a Boolean value")
     return bool(value)
 
 
@@ -249,7 +249,7 @@ def _parameter_builder(
 def _round_up(count: int) -> int:
     """Round a length up to a power of two, to limit the number of compiled statements."""
     if count < 1:
-        raise ValueError("an empty list finds nothing; do not ask")
+        raise ValueError("the list is empty; skip the query instead")
     return 1 << (count - 1).bit_length()
 
 

@@ -36,7 +36,7 @@ class PreparedChange:
         self._connection: sqlite3.Connection | None = None
 
     def fetch(self, sql: str, parameters: Any) -> list[Any]:
-        """Return the rows that a statement finds in the snapshot; raise DBAPIError."""
+        """Return the rows that a statement finds in the snapshot. Raises DBAPIError."""
         with self._connections.translate_errors(sql):
             if self._connection is None:
                 self._connection = self._connections.take()

@@ -72,7 +72,7 @@ def _check_header(file: Path) -> None:
     except OSError as error:
         raise Unusable(f"cannot be read ({error.strerror})") from None
     if not header:
-        raise Unusable("is empty (delete it only if you want to start again without data)")
+        raise Unusable("is empty (delete it only to start without data)")
     if not header.startswith(MAGIC):
         raise Unusable("is damaged (file is not a database)")
 

@@ -30,7 +30,7 @@ class SqliteConnections:
         self._owner_pid = os.getpid()
 
     def fetch(self, sql: str, parameters: Any) -> list[Any]:
-        """Return the rows that a statement finds now; raise DBAPIError."""
+        """Return the rows that a statement finds now. Raises DBAPIError."""
         with self.translate_errors(sql), self.borrow() as connection:
             return connection.execute(sql, parameters).fetchall()
 

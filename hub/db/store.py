@@ -288,13 +288,13 @@ class _SessionDriver:
     dialect: Dialect
 
     def fetch(self, sql: str, parameters: Any) -> list[Any]:
-        """Return the rows that a statement finds; raise DBAPIError."""
+        """Return the rows that a statement finds. Raises DBAPIError."""
         with self._translate_errors(sql):
             rows: list[Any] = self.connection.execute(sql, parameters).fetchall()
             return rows
 
     def execute(self, sql: str, parameter_sets: Sequence[Any]) -> None:
-        """Execute a changing statement with each set of parameters; raise DBAPIError."""
+        """Execute a changing statement with each set of parameters. Raises DBAPIError."""
         with self._translate_errors(sql):
             if len(parameter_sets) == 1:
                 self.connection.execute(sql, parameter_sets[0])

@@ -125,7 +125,7 @@ class Id(TypeDecorator[str]):
         if _UUID.fullmatch(uuid_text) is None or (
             self.prefix != "*" and text_prefix != self.prefix
         ):
-            raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
+            raise ValueError(f"{value!r} is not an ID of the form {self.prefix}_…")
         return (
             uuid.UUID(uuid_text)
             if dialect.name == "postgresql"
@@ -166,7 +166,7 @@ def _decode_invalid_id(encoded: str) -> Any:
             return int(raw) if raw.lstrip(b"-").isdigit() else float(raw)
         return raw if encoded[1:2] == "b" else raw.decode()
     except ValueError:
-        raise ValueError(f"{encoded!r} is not an id") from None
+        raise ValueError(f"{encoded!r} is not an ID") from None
 
 
 class Time(TypeDecorator[datetime]):
@@ -191,7 +191,7 @@ class Time(TypeDecorator[datetime]):
         if isinstance(value, BadTime) and value.stored is not None:
             return value.stored
         if value.tzinfo is None:
-            raise ValueError("a time without a zone is not stored; use models.types.now()")
+            raise ValueError("datetime has no time zone; use hub.db.types.now()")
         return (
             value if dialect.name == "postgresql" else (value - _EPOCH) // timedelta(microseconds=1)
         )

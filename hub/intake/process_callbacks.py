@@ -258,7 +258,7 @@ def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> 
         and not event.address.strip()
         and not _may_lack_sender(event, origin)
     ):
-        raise Refused("no_address", "This webhook contains no address.")
+        raise Refused("no_address", "This webhook contains no sender or recipient address.")
     at = times.clamp_reported(event.at, received_at)
     match event:
         case Inbound() if not origin.connection_ids:

@@ -28,7 +28,7 @@ from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
 
-# headers to store beside those that an integration names
+# headers to store in addition to those that an integration names
 KEPT_HEADERS = ("content-type", "user-agent")
 RELOAD_AFTER = 2.0  # seconds that the connections of an account are cached
 # a signature that does not match is checked again with fresh connections, unless they are this new
@@ -77,7 +77,7 @@ def verify(
             if verifier is not None:
                 verifier.verify(request)
                 return VerificationProof(verifier, ())
-    raise BadWebhook("The signature matches no connection of this account.")
+    raise BadWebhook("The signature does not match any connection of this account.")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def apply_retention() -> int:
     }
     removed |= purge.delete_old_rows(now() - times.days(config.metadata_days))
     if any(removed.values()):
-        log.info("retention.removed", **removed)
+        log.info("retention.deleted", **removed)
     return sum(removed.values())
 
 

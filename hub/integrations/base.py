@@ -185,7 +185,7 @@ class Integration(ProviderRequests):
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
         if cls.webhooks and not cls.receives_webhooks:
             raise TypeError(
-                f"{cls.__name__} declares a webhook, so it has to be a WebhookReceiver."
+                f"{cls.__name__} declares a webhook, so it must inherit from WebhookReceiver."
             )
         if "name" in vars(cls) and (cls.per_second or cls.rate_hint):
             cls.Form = with_rate_setting(cls.Form, cls.per_second, cls.rate_hint)

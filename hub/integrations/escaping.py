@@ -19,7 +19,7 @@ _TITLE_MARK = re.compile(r"(?m)^=")
 
 @dataclass(frozen=True)
 class Escaper:
-    """A function that escapes a text. Web addresses stay as they are, so that they remain links.
+    """A function that escapes text. Web addresses stay as they are, so that they remain links.
 
     `marks` are characters before which Markdown honors a backslash. With them, a line cannot begin
     a list, a title or a block of code either. `entities` are those of `&<>` that are written as

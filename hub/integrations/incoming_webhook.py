@@ -77,7 +77,7 @@ class IncomingWebhook(Integration):
         return self.payload(self.text_of(message))
 
     def payload(self, text: str) -> dict[str, Any]:
-        """Return the payload for a text that is already escaped."""
+        """Return the payload for text that is already escaped."""
         return {"text": text}
 
     def accepted(self, response: ProviderResponse) -> Accepted:

@@ -84,7 +84,7 @@ class ProviderRequests:
 
     @classmethod
     def code_of(cls, response: ProviderResponse) -> str:
-        """Return the provider's error code in a response; "" for a response without one."""
+        """Return the provider's error code in a response, or "" for a response without one."""
         for name in ("code", "error"):
             value = response.json.get(name)
             if isinstance(value, str | int) and not isinstance(value, bool):

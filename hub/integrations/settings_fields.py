@@ -150,7 +150,7 @@ class TextField(StringField):
 
 
 def server_of(url: str) -> str:
-    """Return host and port of a URL as it was written, in lower case; "" for an invalid one."""
+    """Return host and port of a URL as it was written, in lower case, or "" for an invalid one."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
@@ -186,7 +186,7 @@ def _check_webhook_url(example: str, path: str, host: str) -> Any:
 
 
 def _parse_url(url: str) -> Any:
-    """Return the parts of a web address without user name; None for anything else."""
+    """Return the parts of a web address without user name, or None for anything else."""
     if not re.fullmatch(r"[!-~]{1,2000}", url):
         return None
     try:

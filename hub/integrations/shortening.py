@@ -86,7 +86,7 @@ def plain_text(
     """Return a message as lines of text: its card if it has one, its text, and its links.
 
     The result has at most `limit` units of `size` after `escape`, which is applied to everything
-    but the web addresses of buttons. Buttons are never cut. The text is cut only if it does not fit
+    but the URLs of buttons. Buttons are never cut. The text is cut only if it does not fit
     on its own. Long titles, facts and notes are cut first. Pass `title=False` to leave out the
     title.
     """
@@ -123,7 +123,7 @@ def _cut_escaped(
 
 
 def unit_size(unit: str) -> Callable[[str], int]:
-    """Return the function that counts a text in `bytes` or `UTF-16 units`; else in characters."""
+    """Return the function that counts text in `bytes` or `UTF-16 units`; else in characters."""
     sizes: dict[str, Callable[[str], int]] = {"bytes": _bytes_of, "UTF-16 units": utf16_length}
     return sizes.get(unit, len)
 

@@ -151,11 +151,11 @@ class Price:
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[A-Z]{3}", self.currency):
-            raise ValueError("A price needs the three capital letters of its currency.")
+            raise ValueError("A price needs a three-letter currency code, such as USD.")
 
     @classmethod
     def read(cls, amount: Any, currency: Any) -> Price | None:
-        """Return the price in a provider's response; None if it contains none.
+        """Return the price in a provider's response, or None if it contains none.
 
         The sign is removed, because some providers report a charge as a negative amount.
         """
@@ -168,7 +168,7 @@ class Price:
 
     @classmethod
     def total(cls, prices: Iterable[Price | None]) -> Price | None:
-        """Return the sum of prices; None if one is not known, or their currencies differ."""
+        """Return the sum of prices, or None if one is not known, or their currencies differ."""
         known = list(prices)
         currencies = {price.currency if price else "" for price in known}
         if len(currencies) != 1 or "" in currencies:

@@ -61,7 +61,7 @@ def wake_queues() -> None:
             raise
         except Exception:
             # unreadable rows of one queue must not keep the others from being woken
-            log.exception("sweep.failed", queue=queue)
+            log.exception("cron.check_failed", queue=queue)
             has_work = True  # its job sets aside the rows that it cannot read
         db.session.rollback()
         if has_work:

@@ -79,7 +79,7 @@ def run_worker(queue: str, app: Flask) -> None:
         memory.keep_loaded_objects()
         worker.work(logging_level="WARNING", with_scheduler=False)
     except redis.RedisError as problem:  # RQ could not poll for jobs
-        raise QueueLost(f"{LOST} It says: {problem}") from None
+        raise QueueLost(f"{LOST} Redis error: {problem}") from None
     if not worker.stop_requested:
         raise QueueLost(LOST)
 

@@ -42,7 +42,7 @@ def parse_strict(text: str) -> str:
         raise ValueError(_format_error(number))
     number, parsed = _normalize(number)
     if parsed is None:
-        raise ValueError("This is not a phone number: no country has that code.")
+        raise ValueError("This is not a phone number: the country code does not exist.")
     result = phonenumbers.is_possible_number_with_reason(parsed)
     if not E164.fullmatch(number):  # too short without the trunk prefix
         result = ValidationResult.TOO_SHORT

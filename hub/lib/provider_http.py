@@ -184,7 +184,7 @@ class _GuardedConnection:
     def _check_deadline(self) -> None:
         if uptime() > _request.deadline:
             raise ConnectTimeoutError(
-                self, f"no connection to {self.host} within {SEND_DEADLINE:g} s"
+                self, f"could not connect to {self.host} within {SEND_DEADLINE:g} s"
             )
 
     def _new_conn(self) -> socket.socket:
@@ -222,8 +222,8 @@ class _GuardedConnection:
                 connection.close()
                 raise
         if isinstance(last_error, TimeoutError):
-            raise ConnectTimeoutError(self, f"no connection to {name} within {timeout:g} s")
-        raise NewConnectionError(self, f"no connection to {name}") from last_error  # type: ignore[arg-type]
+            raise ConnectTimeoutError(self, f"could not connect to {name} within {timeout:g} s")
+        raise NewConnectionError(self, f"could not connect to {name}") from last_error  # type: ignore[arg-type]
 
 
 @functools.cache
@@ -316,8 +316,8 @@ class ProviderHttpClient:
         parts = urlsplit(url)
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise AddressNotAllowed(
-                f"The address of {parts.hostname} is not encrypted.",
-                f"Use its https address, or add {host_port(url)} to HUB_HTTP_ALLOW.",
+                f"The URL of {parts.hostname} is not encrypted.",
+                f"Use https, or add {host_port(url)} to HUB_HTTP_ALLOW.",
             )
 
     @staticmethod

@@ -28,7 +28,7 @@ HEADERS = {
 }
 HTTPS_ONLY = "max-age=31536000"  # for Strict-Transport-Security
 UNSTORABLE = (
-    "The address or a header contains a character that cannot be stored, such as NUL. Remove it."
+    "The URL or a header contains a character that cannot be stored, such as NUL. Remove it."
 )
 
 
@@ -66,7 +66,7 @@ def _check_host() -> None:
     config = _config()
     if request.environ.get("HTTP_HOST", "").lower() not in config.hosts:
         raise SecurityError(
-            f"The address of this hub is {config.public_url}, but the request names another host."
+            f"This hub's URL is {config.public_url}, but the request has a different Host header."
         )
 
 

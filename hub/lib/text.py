@@ -141,17 +141,17 @@ def validate_url(text: str) -> str:
             "Percent-encode spaces, backslashes, quotes, braces and invisible characters."
         )
     if not text.lower().startswith(("https://", "http://")):
-        raise ValueError("Enter an address that begins with https:// or http://.")
+        raise ValueError("Enter a URL that starts with https:// or http://.")
     try:
         parts = urlsplit(text)
         host = parts.hostname
         port = parts.port
     except ValueError:
-        raise ValueError("This is not a web address: its host or port cannot be read.") from None
+        raise ValueError("This is not a valid URL: its host or port cannot be read.") from None
     if "@" in parts.netloc:
         raise ValueError("Remove the user name and password before the host.")
     if not host or port == 0:
-        raise ValueError("This is not a web address: the host is missing.")
+        raise ValueError("This is not a valid URL: the host is missing.")
     return text
 
 

@@ -42,7 +42,8 @@ def parse(text: str, *, field: str) -> datetime:
 
 
 def parse_utc(text: Any) -> datetime | None:
-    """Return the time that a provider writes, in UTC if it names no zone; None for anything else.
+    """Return the time that a provider writes, in UTC if it names no zone, or None for anything
+    else.
 
     Reads ISO 8601 with a blank or a T, such as `2026-01-01 12:00:00 +0000`.
     """

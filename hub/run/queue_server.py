@@ -79,7 +79,7 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
             or folder_stat.st_mode & 0o077
         ):
             raise ConfigError(
-                f"Other users can open {path.parent}. Remove it, or choose a HUB_DATA_DIR"
+                f"Other users can access {path.parent}. Delete it, or choose a HUB_DATA_DIR"
                 " with a shorter path."
             )
     deadline = time.monotonic() + wait
@@ -88,7 +88,7 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
             time.sleep(0.1)
             continue
         raise QueueServerRuns(
-            f"Another hub uses {folder}: its queue server answers on {path}. Stop that"
+            f"Another hub is running in {folder}: its queue server listens on {path}. Stop that"
             " hub, or set HUB_DATA_DIR to another folder for this one."
         )
     path.unlink(missing_ok=True)

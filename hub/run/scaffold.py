@@ -86,7 +86,7 @@ def create(name: str, folder: Path | None, choice: Choice) -> Scaffold:
 def in_checkout(name: str, current_folder: Path, choice: Choice = Choice()) -> Scaffold:
     """Create an integration's module and its test in the checkout that contains `current_folder`.
 
-    Raise Refused for an invalid name or choice, NotFound without a checkout, Conflict if a file
+    Raises Refused for an invalid name or choice, NotFound without a checkout, Conflict if a file
     exists.
     """
     kind = choice.kind
@@ -118,7 +118,7 @@ def in_checkout(name: str, current_folder: Path, choice: Choice = Choice()) -> S
 def in_package(name: str, folder: Path, choice: Choice = Choice()) -> Scaffold:
     """Create a package with an integration: project file, module, test and README.
 
-    Raise Refused for an invalid name or choice, Conflict if a file exists.
+    Raises Refused for an invalid name or choice, Conflict if a file exists.
     """
     kind = choice.kind
     _check_name(name, choice)
@@ -161,7 +161,7 @@ def _check_name(name: str, choice: Choice) -> None:
         raise Refused("bad_name", f"“{name}” is not a module name. {NAME_HINT}")
     if len(name) > MAX_LENGTH:
         raise Refused(
-            "bad_name", f"{name} has {len(name)} characters. Choose a name of at most {MAX_LENGTH}."
+            "bad_name", f"{name} is too long ({len(name)} characters). Use at most {MAX_LENGTH}."
         )
     if keyword.iskeyword(name):
         raise Refused(

@@ -116,7 +116,7 @@ def _lock_data_folder(folder: Path) -> Iterator[bool]:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigError(
-                f"Another hub uses {folder} (process {holder or 'unknown'}). Stop that"
+                f"Another hub is using {folder} (process {holder or 'unknown'}). Stop that"
                 " hub, or set HUB_DATA_DIR to another folder for this one."
             ) from None
         lock.truncate(0)

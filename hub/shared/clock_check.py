@@ -97,7 +97,7 @@ def is_trusted() -> bool:
     try:
         state = _read_state()
     except DecryptionError:
-        log.warning("clock.not_believed", why=DAMAGED, remedy="Confirm the clock.")
+        log.warning("clock.untrusted", why=DAMAGED, remedy="Confirm the clock.")
         return False
     if state is None:
         state = _initial_state(mark)
@@ -107,7 +107,7 @@ def is_trusted() -> bool:
     trusted = state.trusts_clock(mark) or state.after(mark).trusts_clock(mark)
     if not trusted:
         days = round(state.seconds_ahead(mark) / 86400)
-        log.warning("clock.not_believed", days=days, remedy="Set the clock, or confirm it.")
+        log.warning("clock.untrusted", days=days, remedy="Set the clock, or confirm it.")
     return trusted
 
 

@@ -56,8 +56,7 @@ def run_once_per_key(
         if not is_first:
             raise Conflict(
                 "still_running",
-                "A request with this Idempotency-Key is still running. Repeat this one in a few"
-                " seconds.",
+                "A request with this Idempotency-Key is still in progress. Retry in a few seconds.",
                 field="Idempotency-Key",
             )
         run_once = optimistic(_run_once) if prepare_ahead else transaction(_run_once)
@@ -82,7 +81,7 @@ def _run_once(
         if not hmac.compare_digest(stored_hmac, body_hmac):
             raise Refused(
                 "idempotency_mismatch",
-                "This Idempotency-Key was used with another body before. Use a new key"
+                "This Idempotency-Key was already used with a different body. Use a new key"
                 " for a new request.",
                 field="Idempotency-Key",
             )

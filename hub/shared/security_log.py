@@ -91,7 +91,7 @@ def record(
     try:
         _write_row(key, moment, count, {"who": who, "title": title, "detail": detail})
     except SQLAlchemyError as error:  # the refusal must not fail because of it
-        log.warning("security.not_recorded", action=action, problem=type(error).__name__)
+        log.warning("security_log.write_failed", action=action, problem=type(error).__name__)
 
 
 def _count_attempt(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, str]]:

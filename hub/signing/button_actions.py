@@ -29,7 +29,7 @@ class ButtonPage:
     """The effect of a button, before or after it was pressed."""
 
     kind: str
-    names: str  # of the signers whom the button acts on
+    names: str  # of the signers that the button affects
     title: str  # of the document
     pressed: str  # the result in a sentence, or '' while the button can be pressed
     expired: bool
@@ -65,7 +65,7 @@ def perform_action(
     ):
         raise NotFound(
             "no_such_button",
-            "This button is not from this hub, or its request was deleted.",
+            "This button was not created by this hub, or its request was deleted.",
         )
     if action.used_at is not None:
         return False

@@ -185,7 +185,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
         )
         return integration.invite(token)
     except HubError as problem:  # the text is sent without the link
-        log.error("link.not_made", connection=connection_id, why=str(problem))
+        log.error("invitation.create_failed", connection=connection_id, why=str(problem))
         return ""
 
 

@@ -113,7 +113,7 @@ def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureRe
     if not reason.strip() or len(reason) > MAX_REASON:
         raise Refused(
             "no_reason",
-            f"Enter who asked for the erasure, and when, in at most {MAX_REASON} characters.",
+            f"Enter who requested the erasure and when, in at most {MAX_REASON} characters.",
             field="why",
         )
     cancellation.stop_contact(contact.id, STOP_REASON)

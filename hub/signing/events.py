@@ -90,7 +90,9 @@ def _refuse_number(value: Any) -> Any:
         isinstance(value, str) and not _STARTS_WITH_YEAR.match(value)
     )
     if number and not isinstance(value, bool):
-        raise ValueError("Send the time as text with its offset, such as 2026-11-21T09:30:00Z.")
+        raise ValueError(
+            "Send the time as a string with a UTC offset, such as 2026-11-21T09:30:00Z."
+        )
     return value
 
 

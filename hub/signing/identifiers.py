@@ -15,7 +15,7 @@ MAX_LENGTH = 200  # characters; a percent-encoded URL still fits every server's 
 def external_id(text: str) -> str:
     """Return an ID unchanged. Raises ValueError with the reason when it is not valid."""
     if not text:
-        raise ValueError("Send an ID of at least 1 character.")
+        raise ValueError("Send a non-empty ID.")
     if len(text) > MAX_LENGTH:
         raise ValueError(f"Send an ID of at most {MAX_LENGTH} characters.")
     if clean_line(text) != text:

@@ -62,18 +62,18 @@ def http_error(error: HTTPException) -> Response:
 
 def _not_genuine(error: BadWebhook) -> Response:
     path = request.path.rstrip("/")
-    log.warning("webhook.refused", path=path, why=str(error))
+    log.warning("webhook.rejected", path=path, why=str(error))
     security_log.record("webhook_refused", request.remote_addr or "", path=path)
     return _problem(403, str(error))
 
 
 def _unavailable(error: Exception) -> Response:
-    log.error("webhook.not_taken", problem=type(error).__name__)
+    log.error("webhook.unavailable", problem=type(error).__name__)
     return _problem(503, "Signpost cannot accept this webhook now. Send it again.")
 
 
 def _internal_error(_: Exception) -> Response:
-    log.exception("webhook.failed", path=request.path.rstrip("/"))
+    log.exception("webhook.internal_error", path=request.path.rstrip("/"))
     return _problem(500, "Internal error. Send it again.")
 
 

@@ -110,7 +110,7 @@ def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
     chores.run_chores(ShutdownSignal(20))
     ready = json_of(hub_demo.test_client().get("/readyz"))
     assert ready["status"] == "degraded"
-    assert ready["jobs"].startswith("chores.retention.apply_retention fails (TypeError)")
+    assert ready["jobs"].startswith("chores.retention.apply_retention failed (TypeError)")
     hub_demo.extensions["hub.config"] = right
     chores.run_chores(ShutdownSignal(20))
     assert job_failures.recent_failures() == {}

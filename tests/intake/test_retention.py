@@ -200,7 +200,7 @@ def test_sent_messages_are_removed_after_a_year(hub_demo: Flask, simulator: Any)
         0,
         0,
     )
-    assert count_rows(Contact) == 0, "nobody knows the address any more"
+    assert count_rows(Contact) == 0, "the address is no longer known"
 
 
 def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:

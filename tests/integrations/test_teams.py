@@ -107,9 +107,9 @@ def test_workflow_posts_only_to_its_own_channel(teams: Teams, http_recorder: Htt
         Teams.clean_address(f" {WORKFLOW.upper()} ") == WORKFLOW == Teams.destination_of(SETTINGS)
     )
     for address in ("", "general", "+13175551234", WORKFLOW[:-1], URL):
-        with pytest.raises(ValueError, match="its workflow only"):
+        with pytest.raises(ValueError, match="the channel of its workflow"):
             Teams.clean_address(address)
-    with pytest.raises(PermanentError, match="its workflow only"):
+    with pytest.raises(PermanentError, match="the channel of its workflow"):
         teams.send(outbound(to="0" * 32))
     assert http_recorder.seen == []
 

@@ -70,7 +70,7 @@ def test_queue_survives_a_kill(server: QueueServer) -> None:
 
 def test_second_hub_on_the_same_folder_is_refused(server: QueueServer) -> None:
     server.start().close()
-    with pytest.raises(queue_server.QueueServerRuns, match="Another hub uses"):
+    with pytest.raises(queue_server.QueueServerRuns, match="Another hub is running in"):
         queue_server.prepare(server.folder)
     assert queue_server.is_answering(server.folder), "the running one keeps its socket"
 
@@ -104,7 +104,7 @@ def test_socket_folder_that_others_may_open_is_refused(
     folder = data_dir.create(tmp_path / ("long" * 30) / "data")
     data_dir.socket_path(folder).parent.mkdir()
     os.chmod(data_dir.socket_path(folder).parent, 0o755)  # noqa: S103 - what is refused
-    with pytest.raises(ConfigError, match="Other users can open"):
+    with pytest.raises(ConfigError, match="Other users can access"):
         queue_server.prepare(folder)
 
 

@@ -165,7 +165,7 @@ def test_readme_of_a_package_describes_its_kind(tmp_path: Path, kind: str) -> No
         ("../fox", Refused, "is not a module name"),
         ("", Refused, "is not a module name"),
         ("_fox", Refused, "_fox begins with an underscore, which is reserved for shared modules"),
-        ("a" * 31, Refused, "has 31 characters. Choose a name of at most 30."),
+        ("a" * 31, Refused, "is too long (31 characters). Use at most 30."),
         (
             "import",
             Refused,

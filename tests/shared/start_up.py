@@ -115,13 +115,13 @@ def encryption_keys_without_the_old_one(folder: Path) -> dict[str, str]:
     return {"HUB_ENCRYPTION_KEYS": "k2:" + base64.b64encode(secrets.token_bytes(32)).decode()}
 
 
-@problem("is not a folder", "HUB_DATA_DIR")
+@problem("is not a directory", "HUB_DATA_DIR")
 def folder_is_a_file(folder: Path) -> dict[str, str]:
     (folder.parent / "file").write_text("")
     return {"HUB_DATA_DIR": str(folder.parent / "file")}
 
 
-@problem("is not a folder", "HUB_DATA_DIR")
+@problem("is not a directory", "HUB_DATA_DIR")
 def folder_below_a_file(folder: Path) -> dict[str, str]:
     (folder.parent / "file").write_text("")
     return {"HUB_DATA_DIR": str(folder.parent / "file" / "data")}

@@ -140,7 +140,10 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
         assert viewer.post("/clock").status_code == 403
         found = app.test_client().get("/readyz").get_json()
         ahead = "The clock is 365 days ahead of the time that Signpost expects."
-        assert found["clock"] == f"{ahead} Signpost deletes no data by age."
+        assert (
+            found["clock"]
+            == f"{ahead} Signpost does not delete expired data until the clock is confirmed."
+        )
         assert found["status"] == "degraded"
         assert "Confirm the clock</button>" in admin.get("/clock").text
         assert admin.post("/clock").status_code == 303

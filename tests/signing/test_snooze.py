@@ -83,7 +83,7 @@ def test_card_is_erased_with_the_signer_it_names(
     db.session.rollback()
     assert db.session.get(MessageBody, post.id.partition("_")[2]) is None
     button_actions.perform_action(button_token(post, "Remind Anna"), "Dana")
-    assert deliver_posts(fake_provider, "E1") == [], "there is no card to change any more"
+    assert deliver_posts(fake_provider, "E1") == [], "no card is left to change"
 
 
 def test_every_event_type_can_be_posted(

@@ -218,7 +218,7 @@ class TestWithoutAQueue:
         assert (answer.status_code, json_of(answer)["status"], json_of(answer)["queue"]) == (
             200,
             "degraded",
-            "cannot be reached",
+            "unreachable",
         )
 
 

@@ -166,7 +166,7 @@ def inbound_file(inbound_id: str, position: str) -> Response:
             inbound_id, int(position) if position.isdecimal() else MAX_FILES
         )
     except (SendError, DecryptionError) as problem:
-        abort(502, f"Could not fetch the file. {problem}")
+        abort(502, f"Could not fetch the file: {problem}")
     response = Response(content, content_type=content_type)
     response.headers.set(
         "Content-Disposition",

@@ -105,7 +105,7 @@ class SlackForm(ConfigForm):
             Regexp(
                 r"A[A-Z0-9]{6,20}\Z",
                 message=(
-                    "An App ID is A followed by capital letters or digits. It is under"
+                    "An App ID is A followed by uppercase letters or digits. It is under"
                     " Basic Information."
                 ),
             ),
@@ -193,7 +193,7 @@ def _check_channel(field: Any) -> None:
         raise ValidationError(f"Enter the channel’s ID instead of its name. {FIND_CHANNEL_ID}")
     if not re.fullmatch(CHANNEL, field.data):
         raise ValidationError(
-            f"A Channel ID is C or G followed by capital letters or digits. {FIND_CHANNEL_ID}"
+            f"A channel ID is C or G followed by uppercase letters and digits. {FIND_CHANNEL_ID}"
         )
 
 

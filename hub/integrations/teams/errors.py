@@ -70,7 +70,7 @@ CODES: Mapping[str, ErrorCode] = {
     "too_many": TOO_MANY,
     "other_channel": ErrorCode(
         PermanentError,
-        "Teams posts to the channel of its workflow only.",
+        "A Teams connection posts only to the channel of its workflow.",
         "Remove the address, or use the connection of that channel.",
     ),
 }
@@ -114,7 +114,7 @@ def error_details(response: ProviderResponse) -> Mapping[str, Any] | None:
 
 
 def code_of(response: ProviderResponse) -> str:
-    """Return Signpost's code for a workflow's error; "" if the status says all."""
+    """Return Signpost's code for a workflow's error, or "" if the status says all."""
     details = error_details(response)
     if details is None or response.status >= 500:
         return ""

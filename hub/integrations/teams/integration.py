@@ -129,7 +129,7 @@ class Teams(IncomingWebhook):
     def clean_address(cls, address: str) -> str:
         text = address.strip().lower()
         if not re.fullmatch(r"[0-9a-f]{32}", text):
-            raise ValueError("Teams posts to the channel of its workflow only.")
+            raise ValueError("A Teams connection posts only to the channel of its workflow.")
         return text
 
     def render(self, message: Outbound) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
     events = [event for event in results if event is not None]
     no_chat = next((name for name in WITH_CHAT if name in update and not _chat(update, name)), "")
     if no_chat and not events:
-        sentence = f"Telegram sent an update of the kind {no_chat!r} that names no chat."
+        sentence = f"Telegram sent an update of type {no_chat!r} without a chat."
         return [Unrecognized(description=sentence)]
     return events
 

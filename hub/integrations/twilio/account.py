@@ -138,7 +138,7 @@ def services() -> SendersByCountry:
         "By country",
         Regexp(
             r"MG[0-9a-fA-F]{32}\Z",
-            message="The SID of a Messaging Service is MG followed by 32 digits or letters a to f.",
+            message="A Messaging Service SID is MG followed by 32 hexadecimal digits.",
         ),
         description=(
             "Messages to these countries are sent through these services. All other messages"

@@ -142,7 +142,7 @@ def fetch_file(
     if url.startswith(OFFICIAL):  # a configured proxy or simulator also replaces this host
         url = base + url.removeprefix(OFFICIAL.rstrip("/"))
     if not url.startswith(base + "/"):
-        raise PermanentError("The file does not belong to this provider.", "bad_address")
+        raise PermanentError("The file URL is not on a Twilio host.", "bad_address")
     headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
     for _ in range(HOPS):
         try:
@@ -163,4 +163,4 @@ def fetch_file(
             )
         content_type = response.headers.get("content-type", "application/octet-stream")
         return content_type.partition(";")[0].strip(), response.body
-    raise PermanentError("The address of the file redirects too often.", "bad_address")
+    raise PermanentError("The file URL redirects too many times.", "bad_address")

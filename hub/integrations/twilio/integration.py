@@ -155,7 +155,7 @@ class TwilioIntegration(WebhookReceiver):
         )
         earliest = since - FIND_SLACK
         if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
-            raise OutcomeUnknown("Twilio has more messages to this number than fit on one page.")
+            raise OutcomeUnknown("Twilio returned more than one page of messages to this number.")
         matches = []
         for candidate in listed:
             service = payload.get("MessagingServiceSid")

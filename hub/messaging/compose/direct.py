@@ -110,7 +110,7 @@ def _choose_connection(
     if connection is None:
         raise NotFound(
             "no_such_connection",
-            f"This key has access to no connection {slug or connection_id!r}.",
+            f"This key has no access to the connection {slug or connection_id!r}.",
             field="connection",
         )
     if not connection.enabled:

@@ -128,7 +128,7 @@ def plan_messages(
 ) -> tuple[list[PlannedMessage], list[SkippedStep]]:
     """Decide which signers an event notifies, and over which connections.
 
-    `actor` is the ID of the signer whom the event is about. `asks_to_sign` skips signers who have
+    `actor` is the ID of the signer that the event is about. `asks_to_sign` skips signers who have
     nothing to sign, and all of them if the request is `closed` or `expired`. `reminds` skips
     snoozed signers.
     """

@@ -59,7 +59,7 @@ def sync_due() -> int:
         except (HubError, SQLAlchemyError) as problem:
             db.session.rollback()
             log.warning(
-                "templates.not_fetched", connection=connection_id, problem=type(problem).__name__
+                "templates.fetch_failed", connection=connection_id, problem=type(problem).__name__
             )
     return count
 

@@ -102,7 +102,7 @@ def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
         if is_database_failure(problem):
             raise
         log.error(
-            "addresses.not_merged", contact_key=keys[0].hex()[:12], problem=type(problem).__name__
+            "addresses.merge_failed", contact_key=keys[0].hex()[:12], problem=type(problem).__name__
         )
 
 

@@ -282,7 +282,7 @@ def _column_names(cells: Sequence[str], columns: Columns) -> list[str]:
     if repeated := sorted({name for name in names if name and names.count(name) > 1}):
         raise Refused(
             "duplicate_column",
-            f"The column {repeated[0][:50]!r} is named twice. Name each column once.",
+            f"The column {repeated[0][:50]!r} appears twice. Use each column name once.",
             field="file",
         )
     known = {*columns.required, *columns.optional, ""}

@@ -31,7 +31,7 @@ PRECISION = timedelta(seconds=1)  # of the times that providers report
 def apply_membership(change: ChatPermission, origin: Origin, at: datetime) -> bool:
     """Block messages to a chat that blocked or removed the app, or allow them again.
 
-    Returns False if none of the connections exists any more.
+    Returns False if all of the connections were deleted.
     """
     receiver = next(iter(read_connections(origin.connection_ids)), None)
     if receiver is None:

@@ -65,8 +65,8 @@ class PolicyQuestion:
 class PolicyDecision:
     """The decision about a message.
 
-    `code` is the rule that forbids it, or '' if none does. `until` is when it may be sent, or None
-    for now.
+    `code` is the rule that forbids it, or '' if none does. `until` is when it can be sent, or None
+    if that is now.
     """
 
     code: str = ""

@@ -174,7 +174,9 @@ def parse_prices(text: str) -> dict[str, Decimal]:
             else _parse_country(name.strip(), "prices")
         )
         if key in prices:
-            raise Refused("twice", f"{name.strip()} is in two lines. Keep one.", field="prices")
+            raise Refused(
+                "twice", f"{name.strip()} appears on two lines. Remove one.", field="prices"
+            )
         prices[key] = parse_amount(price, "prices", MAX_PRICE)
     return prices
 
@@ -202,7 +204,7 @@ def _parse_country(text: str, name: str) -> str:
     if code not in phones.COUNTRIES:
         raise Refused(
             "no_such_country",
-            f"{text[:20]!r} is not a country. Enter a two-letter code, such as US or DE.",
+            f"{text[:20]!r} is not a country code. Enter a two-letter code, such as US or DE.",
             field=name,
         )
     return code

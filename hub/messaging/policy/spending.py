@@ -95,7 +95,10 @@ def alert_near_limit(connection_id: str, before: Spending, after: Spending, limi
                 limit=limit,
             )
             log.warning(
-                "connection.spending", connection=connection.slug, share=f"{share:.0%}", limit=limit
+                "connection.spending_limit_near",
+                connection=connection.slug,
+                share=f"{share:.0%}",
+                limit=limit,
             )
 
 

@@ -61,7 +61,7 @@ UNREADABLE_RULES = (
     "The stored rules of this connection cannot be read. Open the rules, check and save"
     " them, then enable the connection again."
 )
-ERASED = "Its text or its recipient was deleted."
+ERASED = "The message's text or recipient was deleted."
 NOTHING_TO_EDIT = "The post to update does not exist."
 RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to the other lane
 
@@ -79,7 +79,7 @@ def record_and_claim(
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
-        log.error("turn.failed", problem=type(problem).__name__)
+        log.error("dispatch_turn.failed", problem=type(problem).__name__)
         return Isolation(_run_turn).run_separately(
             ended, free, bulk or {}
         )  # finds the part that fails
@@ -127,7 +127,7 @@ def _record_separately(ended: Sequence[Outcome]) -> None:
             if unreadable_rows.is_transient(problem):
                 raise
             log.error(
-                "outcome.not_written",
+                "outcome.write_failed",
                 message=outcome.claim.message_id,
                 problem=type(problem).__name__,
             )  # its lease will expire

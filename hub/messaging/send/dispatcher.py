@@ -202,7 +202,7 @@ class Dispatcher:
                 self._keep_outcomes(problem)
         if self._unwritten:
             log.error(
-                "outcomes.not_written", outcomes=len(self._unwritten)
+                "outcomes.write_failed", outcomes=len(self._unwritten)
             )  # their leases will expire
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -219,7 +219,7 @@ def _check_files(claim: Claim) -> SendError | None:
     except SendError as problem:
         return problem
     except Exception as problem:
-        log.exception("look.fault", message=claim.message_id)
+        log.exception("file_check.internal_error", message=claim.message_id)
         return FileMissing(
             f"Signpost had an internal error ({type(problem).__name__}) when it checked the file.",
             "media_unreachable",
@@ -244,7 +244,7 @@ def call_provider(claim: Claim) -> Outcome:
         try:
             if uptime() - claim.begun_at > MAX_START_DELAY:
                 raise Unreachable(
-                    "Signpost was paused before the call, so it did not call the provider.",
+                    "Signpost was suspended before the call, so it did not call the provider.",
                     TOO_LATE,
                 )
             accepted = claim.integration.send(claim.outbound)
@@ -253,7 +253,7 @@ def call_provider(claim: Claim) -> Outcome:
         except Exception as problem:
             # an error in the hub or the integration: the provider may have the message
             log.exception(
-                "send.fault", message=claim.message_id, integration=claim.integration.name
+                "send.internal_error", message=claim.message_id, integration=claim.integration.name
             )
             error = OutcomeUnknown(
                 f"Signpost had an internal error ({type(problem).__name__}).", FAULT

@@ -41,7 +41,7 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
             _check_link(url, limits, http, until)
         except ValueError:  # raised by urllib or urllib3 for an invalid port or host
             raise FileRefused(
-                "The address of the file, or one that it redirects to, is not valid.",
+                "The file URL or one of its redirects is not valid.",
                 "media_not_allowed",
             ) from None
 
@@ -57,7 +57,7 @@ def _check_link(
         size = response.size
     if response.status != 200:
         wrong = FileMissing if response.status == 429 or response.status >= 500 else FileRefused
-        raise wrong(f"The address of the file returned HTTP {response.status}.", UNREACHABLE)
+        raise wrong(f"The file URL returned HTTP {response.status}.", UNREACHABLE)
     most = _size_limit(response, limits)
     if not most:
         found = _content_type(response)
@@ -81,7 +81,7 @@ def _follow(
     """Request a URL and follow its redirects, never into a private network."""
     for _ in range(MAX_HOPS + 1):
         if time.monotonic() > until:
-            raise FileMissing("The address of the file responds too slowly.", UNREACHABLE)
+            raise FileMissing("The file server responded too slowly.", UNREACHABLE)
         try:
             # read up to the largest limit, because the type is not known yet
             response = http.request(
@@ -94,15 +94,15 @@ def _follow(
         except AddressNotAllowed:
             # the original error is for operators and would reveal the network
             raise FileRefused(
-                "The address of the file is not https, or not on the public internet.",
+                "The file URL must use https and a public host.",
                 "media_not_allowed",
             ) from None
         except (ConnectFailed, ResponseLost) as problem:
-            raise FileMissing(f"Could not fetch the file. {problem}", UNREACHABLE) from None
+            raise FileMissing(f"Could not fetch the file: {problem}", UNREACHABLE) from None
         if response.status not in REDIRECTS or not response.headers.get("location"):
             return response, url
         url = urljoin(url, response.headers["location"])
-    raise FileRefused(f"The address of the file redirects more than {MAX_HOPS} times.", UNREACHABLE)
+    raise FileRefused(f"The file URL redirects more than {MAX_HOPS} times.", UNREACHABLE)
 
 
 def _content_type(response: ProviderResponse) -> str:

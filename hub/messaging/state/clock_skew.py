@@ -93,7 +93,7 @@ def correct_times() -> int:
             wake(queue)
             corrected += len(rows)
     if corrected:
-        log.warning("clock.was_ahead", rows=corrected)
+        log.warning("clock.due_times_corrected", rows=corrected)
     return corrected
 
 

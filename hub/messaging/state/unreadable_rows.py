@@ -70,7 +70,7 @@ def record_unreadable_row(table: str, row: str, problem: Exception) -> None:
     entry.error = describe_error(problem)
     db.session.flush()
     log.error(
-        "row.set_aside",
+        "row.quarantined",
         table=table,
         row=row,
         problem=type(problem).__name__,
@@ -158,7 +158,7 @@ def record_unreadable_row_once(table: str, row: str, problem: Exception) -> None
     except Exception as error:
         if is_retryable(error):  # the transaction is repeated
             raise
-        log.error("row.not_noted", table=table, row=row, problem=type(error).__name__)
+        log.error("row.quarantine_failed", table=table, row=row, problem=type(error).__name__)
 
 
 def _note_if_new(table: str, row: str, problem: Exception) -> None:

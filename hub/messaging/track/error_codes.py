@@ -151,7 +151,7 @@ CODES = {
     ),
     "media_not_allowed": Problem(
         "",
-        "The address of the attached file is not https, or not on the public internet.",
+        "The URL of the attached file is not public or does not use https.",
         "Put the file on a public https address, or upload it with POST /api/v1/media.",
     ),
     "request_expired": Problem(

@@ -52,7 +52,7 @@ def _poll_isolated(connection_id: str, stopping: ShutdownSignal | None) -> int:
     except Exception as problem:  # a failure of one connection must not stop the others
         if unreadable_rows.is_transient(problem):
             raise
-        log.exception("price.failed", connection=connection_id)
+        log.exception("price_poll.internal_error", connection=connection_id)
         db.session.rollback()
         unreadable_rows.record_unreadable_row_once("connections", connection_id, problem)
         return 0
@@ -72,7 +72,7 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
             if update.price is not None:
                 _store_or_note(message_id, update.price)
     except HubError as problem:  # the provider cannot be asked now: the estimate stays
-        log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
+        log.info("price_poll.no_price", connection=connection_id, problem=type(problem).__name__)
         db.session.rollback()
     return polled
 

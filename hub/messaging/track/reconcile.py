@@ -72,7 +72,7 @@ def _contain_errors(message_id: str) -> Iterator[None]:
     try:
         yield
     except Exception:
-        log.exception("reconcile.fault", message=message_id)
+        log.exception("reconcile.internal_error", message=message_id)
         db.session.rollback()
         try:
             postpone_lookup(message_id)
@@ -111,11 +111,11 @@ def look_up_message(message_id: str) -> bool:
         candidates = _find_candidates(message_id)
     except HubError as problem:
         code = problem.code if isinstance(problem, SendError) else type(problem).__name__
-        log.info("find.failed", message=message_id, code=code)
+        log.info("lookup.failed", message=message_id, code=code)
         postpone_lookup(message_id)
         return False
     except Exception:  # a defect of the integration must not hold back the next messages
-        log.exception("find.fault", message=message_id)
+        log.exception("lookup.internal_error", message=message_id)
         postpone_lookup(message_id)
         return False
     if candidates is not None:

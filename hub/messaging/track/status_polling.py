@@ -62,7 +62,7 @@ def poll_statuses(stopping: ShutdownSignal | None = None) -> int:
         try:
             polled += _poll_connection(connection_id, stopping)
         except Exception:  # a failure of one connection must not stop the others
-            log.exception("poll.failed", connection=connection_id)
+            log.exception("status_poll.connection_failed", connection=connection_id)
             db.session.rollback()
     return polled
 
@@ -92,7 +92,11 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
             _postpone_connection(connection_id, waiting_ids, problem)
             break
         except Exception:  # a defect of the integration: the message is polled again later
-            log.exception("poll.fault", message=lookup.message_id, integration=integration.name)
+            log.exception(
+                "status_poll.internal_error",
+                message=lookup.message_id,
+                integration=integration.name,
+            )
     _apply_updates(updates, Origin("poll", [connection_id]))
     return polled
 
@@ -111,7 +115,9 @@ def _apply_updates(updates: Sequence[StatusUpdate], origin: Origin) -> None:
                 if unreadable_rows.is_transient(error):
                     raise
                 log.error(
-                    "poll.not_applied", provider_id=update.provider_id, problem=type(error).__name__
+                    "status_poll.update_failed",
+                    provider_id=update.provider_id,
+                    problem=type(error).__name__,
                 )
 
 
@@ -158,7 +164,7 @@ def _next_poll(changed_at: datetime, moment: datetime) -> datetime | None:
 def _postpone_connection(connection_id: str, claimed: Sequence[str], problem: HubError) -> None:
     """Postpone all due polls of a connection whose provider cannot be asked now."""
     log.info(
-        "poll.put_off",
+        "status_poll.postponed",
         connection=connection_id,
         code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
     )

@@ -70,7 +70,7 @@ class ResponseSocket:
 
     def shutdown(self, how: int) -> None:
         """Refuse, because only the poller closes connections."""
-        raise OSError("the poller ends connections")
+        raise OSError("only the poller closes connections")
 
     def _wait_for_client(self) -> None:
         poller = select.poll()
@@ -82,7 +82,7 @@ class ResponseSocket:
             last_progress = now if self.send_pending() else last_progress
             if now > min(last_progress + SEND_SECONDS, started_at + MAX_WAIT):
                 self.failed = True
-                raise TimeoutError("the client does not read the answer")
+                raise TimeoutError("the client does not read the response")
 
 
 class Connection:

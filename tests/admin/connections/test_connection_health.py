@@ -174,7 +174,7 @@ class TestNotReached:
         assert "should have been sent a minute ago" not in text_of(admin, "/")
         answer = json_of(admin.get("/readyz"))
         assert (answer["status"], answer["lateness"]) == ("degraded", "ok")
-        assert answer["providers"] == "a provider cannot be reached; its messages are sent later"
+        assert answer["providers"] == "A provider is unreachable. Its messages are queued."
 
 
 def test_unclear_outcomes_are_described(app: Flask, admin: Browser) -> None:

@@ -132,5 +132,8 @@ def test_event_without_an_address_creates_no_contact(hub_demo: Flask, fact: Any)
         other_events=[(fact, Origin("callback", ["con_x"]))],
     )
     process_callbacks._apply_other_events(callback_row)
-    assert (callback_row.error, callback_row.final) == ("This webhook contains no address.", True)
+    assert (callback_row.error, callback_row.final) == (
+        "This webhook contains no sender or recipient address.",
+        True,
+    )
     assert count(Contact) == 0

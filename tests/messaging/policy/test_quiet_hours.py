@@ -61,7 +61,7 @@ def test_quiet_hours_that_begin_while_a_message_waits_apply_too(
     save_rules(connection, quiet=current_quiet_hours, per_day=9)
     assert claims.find_due_connections() == [], "what waits goes on waiting"
     save_rules(connection)
-    assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
+    assert len(claim(connection)) == 1, "removed quiet hours delay nothing"
 
 
 @pytest.mark.parametrize(

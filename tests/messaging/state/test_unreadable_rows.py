@@ -162,7 +162,7 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     execute("ALTER TABLE elsewhere RENAME TO throttles")
     ready = json_of(client.get("/readyz"))
     assert ready["status"] == "degraded"
-    assert ready["jobs"].startswith("sending fails (")
+    assert ready["jobs"].startswith("sending failed (")
     db.session.rollback()
     jobs._run_recorded("deliver", dispatch)
     assert json_of(client.get("/readyz"))["jobs"] == "ok"
