@@ -60,23 +60,23 @@ class KeyLimits:
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def count_request(self, key_id: str, most: int) -> RateLimitStatus:
+    def count_request(self, key_id: str, limit: int) -> RateLimitStatus:
         """Count one request of a key, unless it is over its limit."""
-        clock = time.time()
-        minute, passed = divmod(int(clock), MINUTE)
+        unix_time = time.time()
+        minute, elapsed_seconds = divmod(int(unix_time), MINUTE)
         with self._lock:
             count = self._counts.get(key_id)
             if count is None or count.minute != minute:
                 count = self._counts[key_id] = _Count(minute)
-            allowed = count.used < most
+            allowed = count.used < limit
             if allowed:
                 count.own += 1
-            asks = allowed and self._should_sync(count, most)
-            count.sharing = count.sharing or asks
-        if asks:
+            should_sync = allowed and self._should_sync(count, limit)
+            count.sharing = count.sharing or should_sync
+        if should_sync:
             self._sync(key_id, count)
-            allowed = count.used <= most
-        return RateLimitStatus(allowed, most, max(0, most - count.used), MINUTE - passed)
+            allowed = count.used <= limit
+        return RateLimitStatus(allowed, limit, max(0, limit - count.used), MINUTE - elapsed_seconds)
 
     def _should_sync(self, count: _Count, most: int) -> bool:
         """Return whether to sync with Redis now.
@@ -99,9 +99,9 @@ class KeyLimits:
                 pipeline.incrby(name, sent)
                 pipeline.expire(name, 2 * MINUTE)
                 total = pipeline.execute()[0]
-        except redis.RedisError as problem:
+        except redis.RedisError as error:
             self._silent_until = time.monotonic() + RETRY_SECONDS
-            log.warning("key_limits.redis_unreachable", problem=type(problem).__name__)
+            log.warning("key_limits.redis_unreachable", problem=type(error).__name__)
         else:
             with self._lock:
                 count.own -= sent
@@ -116,8 +116,8 @@ def count_request(key_id: str, per_minute: int | None) -> RateLimitStatus:
     app = current_app
     limits = app.extensions.get("hub.key_limits")
     if limits is None:
-        made = KeyLimits(app.extensions["hub.waker"].redis)
+        new_limits = KeyLimits(app.extensions["hub.waker"].redis)
         # only one of two concurrent threads sets it
-        limits = app.extensions.setdefault("hub.key_limits", made)
+        limits = app.extensions.setdefault("hub.key_limits", new_limits)
     config: Config = app.extensions["hub.config"]
     return cast(KeyLimits, limits).count_request(key_id, per_minute or config.api_per_minute)

@@ -34,8 +34,10 @@ class RedisAndMemoryStorage(RedisStorage):
         self._silent_until = 0.0
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        own = self._memory.acquire_entry(key, limit, expiry, amount)
-        return self._call_redis(partial(super().acquire_entry, key, limit, expiry, amount), own)
+        is_allowed_locally = self._memory.acquire_entry(key, limit, expiry, amount)
+        return self._call_redis(
+            partial(super().acquire_entry, key, limit, expiry, amount), is_allowed_locally
+        )
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         own = self._memory.get_moving_window(key, limit, expiry)
@@ -45,12 +47,12 @@ class RedisAndMemoryStorage(RedisStorage):
         self._memory.clear(key)
         self._call_redis(partial(super().clear, key), None)
 
-    def _call_redis(self, ask: Callable[[], T], own: T) -> T:
+    def _call_redis(self, call_redis: Callable[[], T], local_result: T) -> T:
         """Return the result from Redis, or this process's own while Redis is unavailable."""
         if time.monotonic() >= self._silent_until:
             try:
-                return ask()
-            except RedisError as problem:
+                return call_redis()
+            except RedisError as error:
                 self._silent_until = time.monotonic() + RETRY_SECONDS
-                log.warning("rate_limits.redis_unreachable", problem=type(problem).__name__)
-        return own
+                log.warning("rate_limits.redis_unreachable", problem=type(error).__name__)
+        return local_result

@@ -159,10 +159,10 @@ def count_password_attempt(sign_in: str) -> bool:
     return limiter.limiter.hit(CURRENT_PASSWORD, *_password_limit_key(sign_in))
 
 
-def finish_password_attempt(sign_in: str, *, right: bool) -> int:
+def finish_password_attempt(sign_in: str, *, is_correct: bool) -> int:
     """Clear the counter after a correct current password; return the number of attempts left."""
     names = _password_limit_key(sign_in)
-    if right:
+    if is_correct:
         limiter.limiter.clear(CURRENT_PASSWORD, *names)
         return CURRENT_PASSWORD.amount
     return limiter.limiter.get_window_stats(CURRENT_PASSWORD, *names).remaining
@@ -173,8 +173,8 @@ def _password_limit_key(sign_in: str) -> tuple[str, str]:
 
 
 def _sign_in_limit_key(email: str, address: str, browser: str) -> tuple[str, str, str]:
-    place = f"browser {browser}" if browser else find_network(address)
-    return ("account", account_key(email), place)
+    client = f"browser {browser}" if browser else find_network(address)
+    return ("account", account_key(email), client)
 
 
 def _seconds_until_reset(reset_time: float, item: RateLimitItem) -> int:

@@ -95,7 +95,9 @@ def end_session(token: str) -> None:
         audit.record("user.signed_out", user.id, user.name)
 
 
-def change_password(user_id: str, old: str, new: str, *, kept_token: str = "") -> None:
+def change_password(
+    user_id: str, current_password: str, new_password: str, *, kept_token: str = ""
+) -> None:
     """Change a user's own password, after checking the old one, and end the user's other sign-ins.
 
     The sign-in with the token `kept_token` stays.
@@ -104,10 +106,10 @@ def change_password(user_id: str, old: str, new: str, *, kept_token: str = "") -
     email = user.email
     name = user.name
     former_hash = user.password_hash
-    if not passwords.matches_hash(former_hash, old):
+    if not passwords.matches_hash(former_hash, current_password):
         raise Refused("wrong_password", "The current password is not correct.", field="current")
-    passwords.check_strength(new, email, name, field="password")
-    set_password(user_id, passwords.hash_password(new), kept_token=kept_token)
+    passwords.check_strength(new_password, email, name, field="password")
+    set_password(user_id, passwords.hash_password(new_password), kept_token=kept_token)
 
 
 @transaction

@@ -82,11 +82,13 @@ def _navigation_counts() -> dict[str, navigation.NavigationCount]:
         .select_from(Connection)
         .where(Connection.state == ConnectionState.BROKEN, Connection.archived_at.is_(None))
     )
-    found = {}
+    counts = {}
     if broken:
-        words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
-        found["admin.integrations"] = navigation.NavigationCount(broken, words, bad=True)
-    if new := conversations.count_unread():
-        words = "1 unread conversation" if new == 1 else f"{new} unread conversations"
-        found["admin.inbox"] = navigation.NavigationCount(new, words)
-    return found
+        label = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
+        counts["admin.integrations"] = navigation.NavigationCount(broken, label, bad=True)
+    if unread_count := conversations.count_unread():
+        label = (
+            "1 unread conversation" if unread_count == 1 else f"{unread_count} unread conversations"
+        )
+        counts["admin.inbox"] = navigation.NavigationCount(unread_count, label)
+    return counts

@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 def _handle_http_error(error: HTTPException) -> Any:
     # Signpost's own errors are written for users, Werkzeug's for programmers
     page = error_pages.page(
-        error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else ""
+        error.code or 400, reason=str(error.description) if isinstance(error, SecurityError) else ""
     )
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         page.headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -47,14 +47,14 @@ def _handle_rate_limit(error: RateLimitExceeded) -> Any:
 
 @admin.errorhandler(Refused)
 def _handle_refused(error: Refused) -> Any:
-    return error_pages.page(error.status, why=str(error))
+    return error_pages.page(error.status, reason=str(error))
 
 
 @admin.errorhandler(DecryptionError)
 def _handle_decryption_error(error: DecryptionError) -> Any:
     return error_pages.page(
         500,
-        why=str(error),
+        reason=str(error),
         remedy="Put the key back into HUB_ENCRYPTION_KEYS and restart the hub.",
     )
 
@@ -75,5 +75,5 @@ def _handle_unexpected_error(error: Exception) -> Any:
     log.error(
         "page.internal_error", request_id=request_id, page=rule, problem=type(problem).__name__
     )
-    why = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY
-    return error_pages.page(500, why=why, request_id=request_id)
+    reason = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY
+    return error_pages.page(500, reason=reason, request_id=request_id)

@@ -96,7 +96,9 @@ def list_messages() -> dict[str, Any]:
     )
 
     def read(before: str, limit: int) -> list[Message]:
-        return message_queries.newest_messages(_branches(query), limit, before=before, also=own)
+        return message_queries.newest_messages(
+            _branches(query), limit, before=before, extra_condition=own
+        )
 
     rows, following = read_page(read, "msg", query.after, query.limit)
     return {"messages": messages_out(rows), "next": following}

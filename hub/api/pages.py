@@ -20,5 +20,5 @@ def read_page(
     """
     if after and not is_id(prefix, after):
         raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")
-    rows, more = id_pages.cut(read(after or "", size + 1), size)
-    return rows, rows[-1].id if more else None
+    rows, has_more = id_pages.cut(read(after or "", size + 1), size)
+    return rows, rows[-1].id if has_more else None

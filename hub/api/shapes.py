@@ -113,8 +113,8 @@ def parse_body(shape: type[Shape]) -> Shape:
         parsed = json.loads(
             text, object_pairs_hook=_object_without_repeats, parse_constant=_refuse_constant
         )
-    except json.JSONDecodeError as problem:
-        raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
+    except json.JSONDecodeError as error:
+        raise Problem(400, "bad_json", f"The body is not JSON: {error}.") from None
     except ValueError:  # Python limits the digits of a number, because parsing them is slow
         raise Problem(400, "bad_json", "A number in the body has too many digits.") from None
     except RecursionError:

@@ -199,12 +199,12 @@ def record_consent() -> tuple[dict[str, Any], int]:
 
 
 def _page(
-    query: Select[Any], column: Any, prefix: str, wanted: SuppressionQuery | ConsentQuery
+    query: Select[Any], column: Any, prefix: str, query_fields: SuppressionQuery | ConsentQuery
 ) -> tuple[list[Any], str | None]:
     def read(before: str, limit: int) -> list[Any]:
         return id_pages.read_rows(query, column, before=before, limit=limit)
 
-    return read_page(read, prefix, wanted.after, wanted.limit)
+    return read_page(read, prefix, query_fields.after, query_fields.limit)
 
 
 def _blocked(address: str) -> list[BlockOut]:

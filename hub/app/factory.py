@@ -107,8 +107,10 @@ def _engine_options(config: Config) -> dict[str, Any]:
     options: dict[str, Any] = {"hide_parameters": True}
     if config.sqlite:
         return options
-    patience = {
+    postgresql_options = {
         "pool_timeout": engine.POOL_SECONDS,
         "connect_args": engine.connect_options(config.database_url),
     }
-    return options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | patience
+    return (
+        options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | postgresql_options
+    )

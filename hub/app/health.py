@@ -62,9 +62,9 @@ def _check_database() -> str:
     try:
         with db.engine.connect() as connection:
             revision = connection.execute(_REVISION).scalar()
-    except SQLAlchemyError as problem:
-        missing = isinstance(problem, DBAPIError) and not store.is_database_failure(problem)
-        missing = missing or "no such table" in str(getattr(problem, "orig", ""))
+    except SQLAlchemyError as error:
+        missing = isinstance(error, DBAPIError) and not store.is_database_failure(error)
+        missing = missing or "no such table" in str(getattr(error, "orig", ""))
         return startup_checks.revision_problem(None) if missing else "unreachable"
     return startup_checks.revision_problem(revision) or "ok"
 

@@ -140,7 +140,7 @@ class Statement:
         return CompiledStatement(
             sql,
             _parameter_builder(
-                ordered_parameters, named=not compiled.positional, target_table=target_table
+                ordered_parameters, uses_names=not compiled.positional, target_table=target_table
             ),
             converts,
             tuple(str(column) for column in columns),
@@ -201,7 +201,7 @@ def _to_bool(value: Any) -> bool:
 
 
 def _parameter_builder(
-    parameters: Sequence[_Parameter], *, named: bool, target_table: Any
+    parameters: Sequence[_Parameter], *, uses_names: bool, target_table: Any
 ) -> Callable[[Mapping[str, Any]], Any]:
     """Return a function that makes the driver's parameters from values.
 
@@ -243,7 +243,7 @@ def _parameter_builder(
                 for name, convert in pairs
             ]
 
-    return (lambda values: dict(zip(names, bind(values), strict=True))) if named else bind
+    return (lambda values: dict(zip(names, bind(values), strict=True))) if uses_names else bind
 
 
 def _round_up(count: int) -> int:

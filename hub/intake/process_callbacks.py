@@ -134,10 +134,10 @@ def process_batch(moment: datetime | None = None) -> int:
     moment = moment or now()
     try:
         return _process_due_batch(moment)
-    except Exception as problem:
-        if unreadable_rows.is_transient(problem):
+    except Exception as error:
+        if unreadable_rows.is_transient(error):
             raise
-        log.error("batch.failed", problem=type(problem).__name__)
+        log.error("batch.failed", problem=type(error).__name__)
         return _process_separately(moment)
 
 
@@ -150,10 +150,10 @@ def _process_separately(moment: datetime) -> int:
     for callback_id in ids:
         try:
             _process_due_batch(moment, only=callback_id)
-        except Exception as problem:
-            if unreadable_rows.is_transient(problem):
+        except Exception as error:
+            if unreadable_rows.is_transient(error):
                 raise
-            unreadable_rows.hold_callback(callback_id, problem)
+            unreadable_rows.hold_callback(callback_id, error)
     return len(ids)
 
 
@@ -242,10 +242,10 @@ def _apply_other_events(callback: CallbackRow) -> None:
                     callback.failure = NO_CONNECTION
     except Refused as refusal:
         _set_aside(callback, str(refusal))
-    except Exception as problem:
-        if is_retryable(problem):
+    except Exception as error:
+        if is_retryable(error):
             raise
-        _record_failure(callback, problem)
+        _record_failure(callback, error)
 
 
 def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
@@ -307,8 +307,8 @@ def _read_events(callback: CallbackRow, version: int) -> None:
             events = _unassigned_messages(content)
         else:
             events = _reader(callback.connection_id, version).parse_events(restore_request(content))
-    except Exception as problem:
-        _record_failure(callback, problem)
+    except Exception as error:
+        _record_failure(callback, error)
     else:
         _set_aside(
             callback,
@@ -344,7 +344,9 @@ def _reader(connection_id: str, version: int) -> WebhookReceiver:
 
 
 def _apply_statuses(
-    batch: list[CallbackRow], new_batch: Callable[[], MessageBatch], written: list[MessageBatch]
+    batch: list[CallbackRow],
+    new_batch: Callable[[], MessageBatch],
+    written_batches: list[MessageBatch],
 ) -> None:
     """Apply the statuses of many callbacks at once, or one by one if that fails."""
     if not batch:
@@ -357,16 +359,16 @@ def _apply_statuses(
                     [update for callback in batch for update in callback.status_updates], changes
                 )
             )
-    except Exception as problem:
-        if is_retryable(problem):
+    except Exception as error:
+        if is_retryable(error):
             raise
         if len(batch) > 1:
             for callback in batch:
-                _apply_statuses([callback], new_batch, written)
+                _apply_statuses([callback], new_batch, written_batches)
         else:
-            _record_failure(batch[0], problem)
+            _record_failure(batch[0], error)
     else:
-        written.append(changes)
+        written_batches.append(changes)
         for callback in batch:
             callback.matched = all(list(islice(matches, len(callback.status_updates))))
 

@@ -113,8 +113,8 @@ def _create_instance(connection: Connection) -> WebhookReceiver | None:
     try:
         instance = integration_instances.instance(connection)
         return instance if isinstance(instance, WebhookReceiver) else None
-    except HubError as problem:
-        log.error("connection.unreadable", connection=connection.slug, why=str(problem))
+    except HubError as error:
+        log.error("connection.unreadable", connection=connection.slug, why=str(error))
         return None  # settings that cannot be decrypted prove nothing
 
 

@@ -51,13 +51,13 @@ def _load_entry_point(point: EntryPoint) -> type[Integration]:
     """Load the integration of a package. Raises ConfigError if it needs another contract."""
     try:
         cls: type[Integration] = point.load()
-    except (ImportError, AttributeError) as problem:
+    except (ImportError, AttributeError) as error:
         # a package of an older contract may import names that no longer exist
         raise ConfigError(
-            f"The integration {point.name!r} of {_package_name(point)} cannot be loaded: {problem}."
+            f"The integration {point.name!r} of {_package_name(point)} cannot be loaded: {error}."
             f" Update or remove the package. If it was written for an older contract, {NAMES} in"
             " the source of Signpost lists the old and new names."
-        ) from problem
+        ) from error
     declared = getattr(cls, "contract", 1)
     if declared != CONTRACT:
         raise ConfigError(

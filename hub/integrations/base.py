@@ -266,11 +266,11 @@ class Integration(ProviderRequests):
         with record_exchanges() as exchanges:
             try:
                 return self.check()
-            except SendError as problem:
+            except SendError as error:
                 table = self.errors
                 if table is NO_ERRORS:
                     table = ErrorTable(self.provider, {})
-                return table.failed_check(problem, exchanges, reference=self.request_ref_header)
+                return table.failed_check(error, exchanges, reference=self.request_ref_header)
 
     def send(self, message: Outbound) -> Accepted:
         """Send a message to the provider, in one attempt. Raises a SendError."""

@@ -63,14 +63,14 @@ def http_errors(provider: str) -> Iterator[None]:
     """
     try:
         yield
-    except AddressNotAllowed as problem:
-        text = f"Could not reach {provider}: {problem}"
-        raise NotAllowed(text, problem.reason, problem.remedy) from None
-    except ConnectFailed as problem:
-        raise Unreachable(f"Could not reach {provider}: {problem}", "unreachable") from None
-    except ResponseLost as problem:
+    except AddressNotAllowed as error:
+        text = f"Could not reach {provider}: {error}"
+        raise NotAllowed(text, error.reason, error.remedy) from None
+    except ConnectFailed as error:
+        raise Unreachable(f"Could not reach {provider}: {error}", "unreachable") from None
+    except ResponseLost as error:
         raise OutcomeUnknown(
-            f"{provider} closed the connection before it responded: {problem}", "no_answer"
+            f"{provider} closed the connection before it responded: {error}", "no_answer"
         ) from None
 
 

@@ -103,6 +103,6 @@ class SendersByCountry(Rows):
             return [f"Enter the sender for {row.country.data}, or clear the country."]
         try:
             self.valid(form, row.sender)
-        except ValidationError as problem:
-            return [str(problem)]
+        except ValidationError as error:
+            return [str(error)]
         return []

@@ -38,9 +38,9 @@ def _run_recorded(queue: str, job: Callable[[ShutdownSignal], int]) -> int:
     try:
         count = job(ShutdownSignal(RUN_SECONDS))
         job_failures.clear_failure(queue)
-    except Exception as problem:
+    except Exception as error:
         with suppress(Exception):  # if the database is unavailable, that error is the one to report
             db.session.rollback()
-            job_failures.record_failure(queue, problem)
+            job_failures.record_failure(queue, error)
         raise
     return count

@@ -52,12 +52,12 @@ def run_chores(stopping: ShutdownSignal) -> int:
             job_failures.clear_failure(f"{job_failures.CHORES}{name}")
         except BaseTimeoutException:
             raise  # the job timed out
-        except Exception as problem:  # a failing chore must not stop the others
+        except Exception as error:  # a failing chore must not stop the others
             log.exception("chore.failed", chore=name)
             db.session.rollback()
-            if not unreadable_rows.is_transient(problem):
+            if not unreadable_rows.is_transient(error):
                 with suppress(Exception):  # failing to record it must not stop the others either
-                    job_failures.record_failure(f"{job_failures.CHORES}{name}", problem)
+                    job_failures.record_failure(f"{job_failures.CHORES}{name}", error)
     return handled
 
 

@@ -36,8 +36,8 @@ def run(app: Flask) -> None:
         with app.app_context():
             try:
                 wake_queues()
-            except SQLAlchemyError as problem:
-                log.error("database.unreachable", problem=type(problem).__name__)
+            except SQLAlchemyError as error:
+                log.error("database.unreachable", problem=type(error).__name__)
             if time.monotonic() >= clean_up_at:
                 clean_up_at = time.monotonic() + CLEAN_UP_EVERY
                 clean_up(app)
@@ -74,5 +74,5 @@ def clean_up(app: Flask) -> None:
     try:
         for queue in QUEUES:
             StartedJobRegistry(queue, connection=connection).cleanup()
-    except redis.RedisError as problem:
-        log.warning("queue.unreachable", problem=type(problem).__name__)
+    except redis.RedisError as error:
+        log.warning("queue.unreachable", problem=type(error).__name__)

@@ -78,8 +78,8 @@ def run_worker(queue: str, app: Flask) -> None:
             wake_now(queue)  # for work that was left when the last worker ended
         memory.keep_loaded_objects()
         worker.work(logging_level="WARNING", with_scheduler=False)
-    except redis.RedisError as problem:  # RQ could not poll for jobs
-        raise QueueLost(f"{LOST} Redis error: {problem}") from None
+    except redis.RedisError as error:  # RQ could not poll for jobs
+        raise QueueLost(f"{LOST} Redis error: {error}") from None
     if not worker.stop_requested:
         raise QueueLost(LOST)
 
@@ -95,13 +95,13 @@ def _wait_for_redis(client: redis.Redis, queue: str) -> None:
             # tests writing, and removes a lost wake-up that would block the next one
             client.delete(f"wake:{queue}")
             return
-        except redis.RedisError as problem:
+        except redis.RedisError as error:
             if time.monotonic() - logged_at >= LOG_EVERY:
                 logged_at = time.monotonic()
                 log.error(
                     "queue.unreachable",
                     queue=queue,
-                    why=str(problem),
+                    why=str(error),
                     remedy="Start it, free some disk space, or correct HUB_REDIS_URL.",
                 )
         time.sleep(PAUSE)

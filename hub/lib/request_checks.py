@@ -95,5 +95,5 @@ def _add_headers(response: Response) -> Response:
 
 
 def _config() -> Config:
-    found: Config = current_app.extensions["hub.config"]
-    return found
+    config: Config = current_app.extensions["hub.config"]
+    return config

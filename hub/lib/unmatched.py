@@ -26,5 +26,5 @@ def register_fallback(app: Flask, prefix: str, reply: Reply) -> None:
 
 def _handle_unmatched(error: HTTPException) -> Any:
     replies: dict[str, Reply] = current_app.extensions[REPLIES]
-    fitting = [prefix for prefix in replies if request.path.startswith(prefix)]
-    return replies[max(fitting, key=len)](error) if fitting else error
+    matching_prefixes = [prefix for prefix in replies if request.path.startswith(prefix)]
+    return replies[max(matching_prefixes, key=len)](error) if matching_prefixes else error

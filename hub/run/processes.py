@@ -157,8 +157,8 @@ def run_in_child(work: Callable[[], str]) -> str:
     def write_result() -> None:
         try:
             text = "+" + work()
-        except HubError as problem:
-            text = "-" + str(problem)
+        except HubError as error:
+            text = "-" + str(error)
         result_file.write(text)
         result_file.flush()
 

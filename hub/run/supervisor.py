@@ -140,10 +140,12 @@ class _Supervisor:
             self._start_due()
             self._wait_for_output(0.05 if not self._is_ready else 0.5)
             if failed := self._handle_deaths():
-                often = f"{MAX_DEATHS_BEFORE_READY} times within {DEATH_WINDOW:.0f} seconds"
+                death_count_text = (
+                    f"{MAX_DEATHS_BEFORE_READY} times within {DEATH_WINDOW:.0f} seconds"
+                )
                 self._print_line(
                     None,
-                    f"{failed.child.name} ended {often} before Signpost was ready, so"
+                    f"{failed.child.name} ended {death_count_text} before Signpost was ready, so"
                     " Signpost stops. Fix the error above and start again.",
                     RED,
                 )

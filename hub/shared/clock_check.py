@@ -50,11 +50,11 @@ class ClockReading:
     source: str
     uptime: float
 
-    def elapsed(self, later: ClockReading) -> float | None:
+    def elapsed(self, later_reading: ClockReading) -> float | None:
         """Return the seconds until a later mark, or None if they are not known."""
-        if self.source == later.source and later.uptime >= self.uptime:
-            return later.uptime - self.uptime
-        elapsed_seconds = later.wall - self.wall
+        if self.source == later_reading.source and later_reading.uptime >= self.uptime:
+            return later_reading.uptime - self.uptime
+        elapsed_seconds = later_reading.wall - self.wall
         return elapsed_seconds if 0 <= elapsed_seconds <= MAX_DOWNTIME else None
 
 

@@ -117,13 +117,13 @@ def delete_old_responses() -> int:
 
 @transaction
 def _delete_old() -> int:
-    old = list(
+    expired_ids = list(
         db.session.scalars(
             select(IdempotencyKey)
             .where(IdempotencyKey.created_at < now() - RETENTION)
             .limit(MAX_DELETED_AT_ONCE)
         )
     )
-    for row in old:
+    for row in expired_ids:
         db.session.delete(row)
-    return len(old)
+    return len(expired_ids)

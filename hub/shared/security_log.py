@@ -71,7 +71,7 @@ def record(
     action: str,
     address: str,
     *,
-    who: str = "Unknown visitor",
+    actor_name: str = "Unknown visitor",
     subject: str = "",
     title: str = "",
     **detail: Any,
@@ -85,11 +85,11 @@ def record(
     if not count:
         return
     if key[1] == OTHER_ADDRESSES:
-        who = "Unknown visitors"
+        actor_name = "Unknown visitors"
         title = ""
         detail = {}
     try:
-        _write_row(key, moment, count, {"who": who, "title": title, "detail": detail})
+        _write_row(key, moment, count, {"who": actor_name, "title": title, "detail": detail})
     except SQLAlchemyError as error:  # the refusal must not fail because of it
         log.warning("security_log.write_failed", action=action, problem=type(error).__name__)
 

@@ -109,8 +109,8 @@ def _act(action: ActionToken, request: RequestRecord) -> str:
                 return "done"
             answer = reminders.remind(request.id, signer)
             return "done" if reminders.reachable_signers(answer) else "unreached"
-    except Refused as problem:
-        return problem.code
+    except Refused as error:
+        return error.code
 
 
 def _find_request(action: ActionToken, *, lock: bool = True) -> RequestRecord | None:

@@ -184,8 +184,8 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
             PERSON, signer.id, PERSON_LIFETIME, connection_id=connection_id
         )
         return integration.invite(token)
-    except HubError as problem:  # the text is sent without the link
-        log.error("invitation.create_failed", connection=connection_id, why=str(problem))
+    except HubError as error:  # the text is sent without the link
+        log.error("invitation.create_failed", connection=connection_id, why=str(error))
         return ""
 
 
@@ -197,7 +197,7 @@ def _inviting(connection_id: str) -> Integration | None:
 
 # ── Linking ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
+def link_chat(event: ChatLinked, origin: Origin, at: datetime) -> bool:
     """Link the chat in which an invitation was opened; return False for an unknown connection.
 
     An expired or used invitation links nothing, and the chat gets a message about it.
@@ -205,10 +205,10 @@ def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
     connection = _receiver(origin.connection_ids)
     if connection is None:
         return False
-    kind = TEAM if opened.team else PERSON
-    action = action_tokens.find_token(opened.token, kind, lock=True) if opened.token else None
+    kind = TEAM if event.team else PERSON
+    action = action_tokens.find_token(event.token, kind, lock=True) if event.token else None
     contact = get_or_create_contact(
-        Address.CHAT, opened.address, test=connection.test, name=opened.name
+        Address.CHAT, event.address, test=connection.test, name=event.name
     )
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
         # a second report of the same opening needs no second answer
@@ -220,11 +220,11 @@ def link_chat(opened: ChatLinked, origin: Origin, at: datetime) -> bool:
     action.used_at = now()
     action.outcome = contact.id
     permission = ChatPermission(
-        allowed=True, address=opened.address, reason="Opened an invitation link from Signpost."
+        allowed=True, address=event.address, reason="Opened an invitation link from Signpost."
     )
     chat_membership.apply_membership(permission, origin, at)
-    if opened.team:
-        _set_destination(connection, opened)
+    if event.team:
+        _set_destination(connection, event)
         text = f"{isolate(clean_line(connection.title))} will post updates in this chat."
         add_message(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
         return True

@@ -103,10 +103,10 @@ def install() -> None:
 
 
 def _add_template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
-    same = select(Template.id).where(
+    existing = select(Template.id).where(
         Template.name == name, Template.channel == channel, Template.locale == LOCALE
     )
-    if db.session.scalar(same) is None:
+    if db.session.scalar(existing) is None:
         template = Template(
             id=new_id("tpl"),
             name=name,

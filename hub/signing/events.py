@@ -43,8 +43,8 @@ def _phone(text: str) -> str:
 def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
-    except EmailNotValidError as problem:
-        raise ValueError(f"This is not an email address: {problem}") from None
+    except EmailNotValidError as error:
+        raise ValueError(f"This is not an email address: {error}") from None
 
 
 _zones = cache(available_timezones)  # reading the time zone files takes long

@@ -77,7 +77,7 @@ def _internal_error(_: Exception) -> Response:
     return _problem(500, "Internal error. Send it again.")
 
 
-def _problem(status: int, why: str) -> Response:
+def _problem(status: int, detail: str) -> Response:
     """Return a problem document (RFC 9457) with the extra fields `success` and `error`."""
     title = HTTP_STATUS_CODES[status]
     content = {
@@ -85,9 +85,9 @@ def _problem(status: int, why: str) -> Response:
         "title": title,
         "status": status,
         "code": title.lower().replace(" ", "_"),
-        "detail": why,
+        "detail": detail,
         "success": False,
-        "error": why,
+        "error": detail,
     }
     response = WebhookResponse(json.dumps(content), status, content_type=PROBLEM)
     if status in HEADERS:

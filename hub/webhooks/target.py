@@ -48,8 +48,8 @@ def _raw_target(environ: Mapping[str, Any]) -> str:
     return target
 
 
-def _authority(rest: str) -> str:
-    return rest.partition("?")[0].partition(SLASH)[0]
+def _authority(target: str) -> str:
+    return target.partition("?")[0].partition(SLASH)[0]
 
 
 def _strip_prefix(target: str, prefix: str) -> str:
@@ -59,33 +59,33 @@ def _strip_prefix(target: str, prefix: str) -> str:
 def _rebuild_targets(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Yield the targets that decode to the path and query of a request."""
     path = _wsgi_bytes(environ.get("PATH_INFO", ""))
-    mounted = _wsgi_bytes(environ.get("SCRIPT_NAME", ""))
+    script_name = _wsgi_bytes(environ.get("SCRIPT_NAME", ""))
     # SCRIPT_NAME repeats the configured prefix; without a prefix, the server may have mounted the
     # application
-    heads = (b"",) if prefix or not mounted else (mounted, b"")
+    prefixes = (b"",) if prefix or not script_name else (script_name, b"")
     query = environ.get("QUERY_STRING", "")
-    tails = (f"?{query}",) if query else ("", "?")
-    for head, tail in product(heads, tails):
-        for spelled in _possible_encodings(head + path):
-            yield spelled + tail
+    suffixes = (f"?{query}",) if query else ("", "?")
+    for head, tail in product(prefixes, suffixes):
+        for encoded_path in _possible_encodings(head + path):
+            yield encoded_path + tail
 
 
 def _possible_encodings(path: bytes) -> Iterator[str]:
     """Yield the path with RFC 3986 escaping, then with full escaping, each with upper- and
     lowercase hex.
     """
-    whole = path.rstrip(b"/")
-    last = path[len(path.rstrip(b"/")) :]
+    trimmed_path = path.rstrip(b"/")
+    trailing_slashes = path[len(path.rstrip(b"/")) :]
     for safe in (ALLOWED_IN_PATH, SLASH):
-        spelled = quote(whole, safe=safe)
-        for end in (last.decode(), "%2F" * len(last)):
-            yield spelled + end
-            yield _lowercase_escapes(spelled) + _lowercase_escapes(end)
+        encoded_path = quote(trimmed_path, safe=safe)
+        for suffix in (trailing_slashes.decode(), "%2F" * len(trailing_slashes)):
+            yield encoded_path + suffix
+            yield _lowercase_escapes(encoded_path) + _lowercase_escapes(suffix)
 
 
-def _lowercase_escapes(spelled: str) -> str:
+def _lowercase_escapes(encoded: str) -> str:
     """Return a path with lowercase percent-escapes."""
-    first, *escaped = spelled.split("%")
+    first, *escaped = encoded.split("%")
     return first + "".join(f"%{part[:2].lower()}{part[2:]}" for part in escaped)
 
 

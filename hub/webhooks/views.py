@@ -31,20 +31,20 @@ responses.register_error_handlers(webhooks)
 @webhooks.route("/<path:path>", methods=METHODS)
 def receive(path: str) -> Response:
     """Verify one webhook, store it, and respond to its provider."""
-    incoming: Request = request._get_current_object()  # type: ignore[attr-defined]  # resolve the proxy once
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]  # resolve the proxy once
     declared, connection, receivers = _find_receivers(path.rstrip("/"))
-    candidates = _read_request(incoming, declared, connection)
-    probed = (receiver.probe_response(candidates[0]) for receiver in receivers)
-    if (response := next(filter(None, probed), None)) is not None:
+    candidates = _read_request(http_request, declared, connection)
+    probe_responses = (receiver.probe_response(candidates[0]) for receiver in receivers)
+    if (response := next(filter(None, probe_responses), None)) is not None:
         return responses.success_response(response)
-    if incoming.method != "POST":
+    if http_request.method != "POST":
         raise MethodNotAllowed
     genuine, proof = _verify(candidates, receivers)
-    new = provider_callbacks.store(genuine, proof)
+    is_new = provider_callbacks.store(genuine, proof)
     clicked = proof.integration.clicked_tokens(genuine)
     if clicked and not any(map(action_tokens.is_genuine, clicked)):
         return responses.success_response(proof.integration.foreign_click_response(genuine))
-    return responses.success_response(proof.integration.webhook_response(genuine, new))
+    return responses.success_response(proof.integration.webhook_response(genuine, is_new))
 
 
 @webhooks.record

@@ -95,10 +95,10 @@ def _check_access() -> Any:
     view = current_app.view_functions[request.endpoint or ""]
     if not hasattr(view, "least_role"):
         abort(403)
-    least: Role | None = view.least_role
-    if least is not None and user is None:
+    required_role: Role | None = view.least_role
+    if required_role is not None and user is None:
         return _redirect_to_sign_in()
-    if least is not None and user is not None and user.role < least:
+    if required_role is not None and user is not None and user.role < required_role:
         abort(403)
     if size := getattr(view, "largest", 0):  # before the CSRF check, which reads the form
         request.max_content_length = size
@@ -117,10 +117,10 @@ def _set_no_store(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if response.status_code == 403:
         user = g.get("user")
-        who = {"who": user.name, "subject": user.id} if user is not None else {}
+        user_fields = {"who": user.name, "subject": user.id} if user is not None else {}
         # the rule and not the URL, which may contain a token
         page = request.url_rule.rule if request.url_rule else ""
-        security_log.record("forbidden", request.remote_addr or "", **who, page=page)
+        security_log.record("forbidden", request.remote_addr or "", **user_fields, page=page)
     return response
 
 
@@ -131,8 +131,10 @@ def _reset_actor(_: BaseException | None) -> None:
 
 def _redirect_to_sign_in() -> Any:
     if request.method == "GET":
-        here = request.full_path if request.query_string else request.path
-        return redirect(url_for("admin.sign_in", next=None if request.path == "/" else here), 303)
+        current_url = request.full_path if request.query_string else request.path
+        return redirect(
+            url_for("admin.sign_in", next=None if request.path == "/" else current_url), 303
+        )
     flash("You are signed out. Sign in and try again.", "warn")
     return redirect(url_for("admin.sign_in", next=_referring_page()), 303)
 

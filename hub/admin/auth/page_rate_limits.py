@@ -22,17 +22,17 @@ Respond = Callable[[RateLimited], Any]
 
 def render_rate_limit_error(refusal: RateLimited) -> Response:
     """Return the error page of an exceeded rate limit."""
-    return error_pages.page(429, why=str(refusal), retry_after=refusal.retry_after)
+    return error_pages.page(429, reason=str(refusal), retry_after=refusal.retry_after)
 
 
 def rate_limit(
     limit: UserRateLimit,
     respond: Respond = render_rate_limit_error,
     *,
-    when: Callable[[], bool] | None = None,
+    applies_when: Callable[[], bool] | None = None,
 ) -> RouteLimit:
     """Limit how often a user may post to a view. `respond` returns the response when the limit is
-    exceeded; `when` selects the requests that count.
+    exceeded; `applies_when` selects the requests that count.
     """
 
     def _breached(breach: RequestLimit) -> Response:
@@ -43,7 +43,7 @@ def rate_limit(
         limit.name,
         key_func=lambda: str(g.user.id),
         methods=["POST"],
-        exempt_when=None if when is None else lambda: not when(),
+        exempt_when=None if applies_when is None else lambda: not applies_when(),
         on_breach=_breached,
     )
 

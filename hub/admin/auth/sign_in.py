@@ -55,11 +55,16 @@ def sign_in() -> Any:
     except RateLimited as refusal:
         return _render_rate_limited(refusal)
     user = user_sessions.authenticate(email, form.password.data or "")
-    left = rate_limits.finish_sign_in_attempt(email, address, browser, known=user is not None)
+    attempts_left = rate_limits.finish_sign_in_attempt(
+        email, address, browser, known=user is not None
+    )
     if user is None:
         g.sign_in_failed = True  # read by `limit_failed_sign_ins`
         _record_refusal("sign_in_failed", email)
-        problem = ("The email address and password do not match.", MORE_TRIES.get(left, ""))
+        problem = (
+            "The email address and password do not match.",
+            MORE_TRIES.get(attempts_left, ""),
+        )
         return _sign_in_page(form, problem, 422)
     guard.begin_session(user.id)
     return redirect(target, 303)
@@ -68,8 +73,10 @@ def sign_in() -> Any:
 def _record_refusal(action: str, email: str) -> None:
     """Record a refused sign-in. Unknown accounts are not named, because people mistype."""
     user = users.find_by_email(email)
-    about = {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
-    security_log.record(action, request.remote_addr or "", **about)
+    account_fields = (
+        {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
+    )
+    security_log.record(action, request.remote_addr or "", **account_fields)
 
 
 def _sign_in_page(

@@ -29,16 +29,16 @@ class HealthNotice:
     passing: bool = False  # the problem ends before anyone can act
 
 
-def describe_health(listed: list[Connection]) -> dict[str, HealthNotice]:
+def describe_health(connections: list[Connection]) -> dict[str, HealthNotice]:
     """Return a description of each of these connections that has a problem, by connection ID."""
-    problems = provider_health.find_problems(connection.id for connection in listed)
+    problems = provider_health.find_problems(connection.id for connection in connections)
     notices = {
         connection.id: _provider_notice(connection, problems[connection.id])
-        for connection in listed
+        for connection in connections
         if connection.id in problems
     }
     pauses = destinations.find_pauses(
-        [connection.id for connection in listed if connection.enabled]
+        [connection.id for connection in connections if connection.enabled]
     )
     # a paused destination needs action, unlike a rate limit, but an unreachable provider is shown
     # before it

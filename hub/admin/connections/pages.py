@@ -71,8 +71,8 @@ def _too_many_for_new(refusal: RateLimited) -> Any:
 
 @admin.post("/integrations/<name>/new")
 @require_role(Role.ADMIN)
-@rate_limit(TEST, _too_many_for_new, when=_is_test_requested)
-@rate_limit(SAVE, _too_many_for_new, when=_is_save_requested)
+@rate_limit(TEST, _too_many_for_new, applies_when=_is_test_requested)
+@rate_limit(SAVE, _too_many_for_new, applies_when=_is_save_requested)
 def add_connection(name: str) -> Any:
     """Test or store a new connection."""
     page = _posted_page(name)
@@ -105,10 +105,10 @@ def _next_step(connection: Connection) -> str:
 
 
 def _find_unused_title(cls: type[Integration]) -> str:
-    taken = {connection.title for connection in connections.list_connections()}
+    used_titles = {connection.title for connection in connections.list_connections()}
     title = cls.title
     number = 1
-    while title in taken:
+    while title in used_titles:
         number += 1
         title = f"{cls.title} {number}"
     return title
@@ -133,9 +133,9 @@ def connection(slug: str) -> Any:
 
 def _changed_page(slug: str) -> ConnectionPage:
     """Return the page of a connection with what was posted to it."""
-    one = connections.get_by_slug(slug)
-    cls = integrations.get(one.integration)
-    page = _page(one, secret_resubmission.restore_secrets(cls, request.form, g.user.id))
+    connection = connections.get_by_slug(slug)
+    cls = integrations.get(connection.integration)
+    page = _page(connection, secret_resubmission.restore_secrets(cls, request.form, g.user.id))
     page.passed = "" if _is_test_requested() else request.form.get("passed", "")
     return page
 
@@ -153,8 +153,8 @@ def _too_many(refusal: RateLimited) -> Any:
 
 @admin.post("/connections/<slug>")
 @require_role(Role.ADMIN)
-@rate_limit(TEST, _too_many_changes, when=_is_test_requested)
-@rate_limit(SAVE, _too_many_changes, when=_is_save_requested)
+@rate_limit(TEST, _too_many_changes, applies_when=_is_test_requested)
+@rate_limit(SAVE, _too_many_changes, applies_when=_is_save_requested)
 def change_connection(slug: str) -> Any:
     """Test or save the posted settings."""
     page = _changed_page(slug)
@@ -221,7 +221,7 @@ def _enabling_tests() -> bool:
 
 @admin.post("/connections/<slug>/enable")
 @require_role(Role.ADMIN)
-@rate_limit(TEST, _too_many, when=_enabling_tests)
+@rate_limit(TEST, _too_many, applies_when=_enabling_tests)
 def enable_connection(slug: str) -> Any:
     """Enable a connection, after a test where one is needed."""
     connection = connections.get_by_slug(slug)
@@ -274,8 +274,10 @@ def _confirm_disabling(connection: Connection) -> str:
 
 
 def _too_many_messages(refusal: RateLimited) -> Any:
-    one = connections.get_by_slug((request.view_args or {})["slug"])
-    return _page(one).show_rate_limited(refusal, send_form=forms.TestMessageForm(request.form))
+    connection = connections.get_by_slug((request.view_args or {})["slug"])
+    return _page(connection).show_rate_limited(
+        refusal, send_form=forms.TestMessageForm(request.form)
+    )
 
 
 @admin.post("/connections/<slug>/send")
@@ -319,8 +321,8 @@ def connection_action(slug: str, action: str) -> Any:
         instance = integration_instances.instance(connection)
         connection_page.end_read_transaction()
         flash(str(getattr(instance, action)(webhook_url)), "good")
-    except HubError as problem:
-        flash(str(problem), "bad")
+    except HubError as error:
+        flash(str(error), "bad")
     return _redirect_to(connection_id)
 
 

@@ -121,10 +121,10 @@ def sync_templates(slug: str) -> Any:
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug)) or abort(404)
     try:
         count = template_sync.sync_templates(connection.id)
-    except SendError as problem:
-        flash(f"Could not fetch the templates. {problem}", "bad")
-    except HubError as problem:
-        flash(str(problem), "bad")
+    except SendError as error:
+        flash(f"Could not fetch the templates. {error}", "bad")
+    except HubError as error:
+        flash(str(error), "bad")
     else:
         flash(f"Fetched {count} {'template' if count == 1 else 'templates'}.", "good")
     return redirect(url_for("admin.templates"), 303)

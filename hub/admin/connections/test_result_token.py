@@ -42,6 +42,6 @@ def decrypt_result(posted: str, user_id: str) -> PassedTest | None:
     sealed_at, fingerprint, at, result = value
     if time.time() - sealed_at >= LIFETIME:
         return None
-    took = result.pop("took", None)
+    duration = result.pop("took", None)
     check = connection_tests.parse_result(result)
-    return PassedTest(fingerprint, check, datetime.fromtimestamp(at, UTC), took)
+    return PassedTest(fingerprint, check, datetime.fromtimestamp(at, UTC), duration)

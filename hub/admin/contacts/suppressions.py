@@ -134,8 +134,8 @@ def remove_opt_out(suppression_id: str) -> Any:
             opt_outs.lift_opt_out(suppression_id, reason=form.why.data or "")
             flash("Opt-out removed. This address can receive messages again.", "good")
             return redirect(url_for("admin.suppressions"), 303)
-    except NotFound as problem:
-        flash(str(problem), "warn")
+    except NotFound as error:
+        flash(str(error), "warn")
         return redirect(url_for("admin.suppressions"), 303)
     except Refused as refusal:
         add_error(form, refusal)

@@ -174,11 +174,11 @@ def _by_status(situation: Situation) -> DeliverySummary:
     if problem := situation.problem:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
     elif situation.status.is_delivered:
-        took = duration((message.changed_at - message.created_at).total_seconds())
+        duration_text = duration((message.changed_at - message.created_at).total_seconds())
         if situation.status == Status.DELIVERED:
-            title = f"Delivered in {took}."
+            title = f"Delivered in {duration_text}."
         else:
-            text = f"Read {took} after it was queued."
+            text = f"Read {duration_text} after it was queued."
     return DeliverySummary(tone, title, text)
 
 

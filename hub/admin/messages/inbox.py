@@ -165,8 +165,8 @@ def inbound_file(inbound_id: str, position: str) -> Response:
         content_type, content = conversations.fetch_inbound_file(
             inbound_id, int(position) if position.isdecimal() else MAX_FILES
         )
-    except (SendError, DecryptionError) as problem:
-        abort(502, f"Could not fetch the file: {problem}")
+    except (SendError, DecryptionError) as error:
+        abort(502, f"Could not fetch the file: {error}")
     response = Response(content, content_type=content_type)
     response.headers.set(
         "Content-Disposition",
@@ -275,8 +275,8 @@ def _line(entry: ConversationEntry, template: SentText | None) -> ConversationLi
     if entry.body is not None:
         try:
             content = entry.body.content
-        except DecryptionError as problem:
-            content = {"text": str(problem)}
+        except DecryptionError as error:
+            content = {"text": str(error)}
     message = entry.message
     return ConversationLine(
         at=entry.at,

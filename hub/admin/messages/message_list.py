@@ -103,19 +103,23 @@ def _branches(active_filters: dict[str, str]) -> message_queries.Branches:
     return filters.narrow(_search_branches(q)) if q else filters.branches()
 
 
-def _search_branches(q: str) -> message_queries.Branches:
+def _search_branches(search_text: str) -> message_queries.Branches:
     """Return the conditions for a search by message ID, provider ID, address, request or code."""
-    branches = message_queries.match_provider_id(q) + message_queries.match_request(q)
-    numbers = [(Address.PHONE, number) for number in _phone_numbers(q)]
+    branches = message_queries.match_provider_id(search_text) + message_queries.match_request(
+        search_text
+    )
+    numbers = [(Address.PHONE, number) for number in _phone_numbers(search_text)]
     try:
-        branches += message_queries.match_address([*numbers, *((kind, q) for kind in Address)])
-    except DecryptionError as problem:
+        branches += message_queries.match_address(
+            [*numbers, *((kind, search_text) for kind in Address)]
+        )
+    except DecryptionError as error:
         # without the key for hashes of addresses, all other searches still work
-        flash(f"Signpost cannot search addresses. {problem}", "bad")
-    if is_id("msg", q):
-        branches.append(Message.id == q)
-    if q.isdecimal() and len(q) <= 6:
-        branches += message_queries.match_code(q)
+        flash(f"Signpost cannot search addresses. {error}", "bad")
+    if is_id("msg", search_text):
+        branches.append(Message.id == search_text)
+    if search_text.isdecimal() and len(search_text) <= 6:
+        branches += message_queries.match_code(search_text)
     return branches
 
 

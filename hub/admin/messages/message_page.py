@@ -69,8 +69,8 @@ def cancel_message(message_id: str) -> Any:
     try:
         cancellation.cancel(get_message_or_404(message_id).id)
         flash("Message canceled. It was not sent.", "good")
-    except Conflict as problem:
-        flash(str(problem), "warn")
+    except Conflict as error:
+        flash(str(error), "warn")
     return redirect(url_for("admin.message", message_id=message_id), 303)
 
 
@@ -80,8 +80,8 @@ def resend_message(message_id: str) -> Any:
     """Send a message again, and show the new message."""
     try:
         new_message = resend.resend(get_message_or_404(message_id).id)
-    except Refused as problem:
-        flash(str(problem), "warn")
+    except Refused as error:
+        flash(str(error), "warn")
         return redirect(url_for("admin.message", message_id=message_id), 303)
     return redirect(url_for("admin.message", message_id=new_message.id), 303)
 
@@ -94,26 +94,26 @@ def get_message_or_404(message_id: str) -> Message:
 
 def _legs(row: Message) -> list[Message]:
     """Return the series of a message: earlier messages that it follows, itself, and later ones."""
-    legs = [row]
+    series = [row]
     first = row
-    while first.after_id and len(legs) < MAX_LEGS:
+    while first.after_id and len(series) < MAX_LEGS:
         first = db.session.get_one(Message, first.after_id)
-        legs.insert(0, first)
+        series.insert(0, first)
     last: Message | None = row
-    while last is not None and len(legs) < MAX_LEGS:
+    while last is not None and len(series) < MAX_LEGS:
         last = db.session.scalar(select(Message).where(Message.after_id == last.id))
         if last is not None:
-            legs.append(last)
-    return legs
+            series.append(last)
+    return series
 
 
-def _leg(leg: Message) -> dict[str, Any]:
+def _leg(attempt_message: Message) -> dict[str, Any]:
     return {
-        "channel": leg.channel,
-        "title": leg.connection.title,
-        "id": leg.id,
-        "status": leg.status,
-        "entries": [_entry(entry) for entry in timeline.timeline(leg)],
+        "channel": attempt_message.channel,
+        "title": attempt_message.connection.title,
+        "id": attempt_message.id,
+        "status": attempt_message.status,
+        "entries": [_entry(entry) for entry in timeline.timeline(attempt_message)],
     }
 
 
@@ -195,8 +195,8 @@ def _content(row: Message) -> dict[str, Any] | None:
         return None
     try:
         content = body.content
-    except DecryptionError as problem:
-        return {"subject": "", "text": str(problem)}
+    except DecryptionError as error:
+        return {"subject": "", "text": str(error)}
     template = sent_text.find_sent_texts([row]).get(row.id)
     files = [
         {"name": file.get("name") or file["url"], "stored": "file" in file}

@@ -114,8 +114,8 @@ def _text(row: ProviderCallback) -> str:
     line = f"{format_time(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
     try:
         content = row.request
-    except DecryptionError as problem:
-        return line + str(problem)
+    except DecryptionError as error:
+        return line + str(error)
     if content is None:
         return line + callback_rows.REMOVED
     body = base64.b64decode(content["body"]).decode(errors="replace")

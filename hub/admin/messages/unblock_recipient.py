@@ -30,8 +30,8 @@ def lift_suppression(message_id: str) -> Any:
             " message if it is still needed.",
             "good",
         )
-    except NotFound as problem:
-        flash(str(problem), "info")
+    except NotFound as error:
+        flash(str(error), "info")
     return redirect(url_for("admin.message", message_id=message_id), 303)
 
 

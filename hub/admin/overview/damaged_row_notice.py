@@ -50,16 +50,16 @@ def show_damaged_row_notice(kind: str) -> Callable[[View], View]:
                 return view(**arguments)
             except HTTPException:
                 raise
-            except Exception as problem:
-                if unreadable_rows.is_transient(problem) or _is_user_error(problem):
+            except Exception as error:
+                if unreadable_rows.is_transient(error) or _is_user_error(error):
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
                 unreadable_rows.record_unreadable_row_once(
-                    kind, _row_id(kind, next(iter(arguments.values()), "?")), problem
+                    kind, _row_id(kind, next(iter(arguments.values()), "?")), error
                 )
                 return render_template(
-                    "unreadable_row.html", reason=unreadable_rows.describe_error(problem)
+                    "unreadable_row.html", reason=unreadable_rows.describe_error(error)
                 )
 
         return cast(View, guarded_view)

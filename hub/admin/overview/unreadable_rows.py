@@ -62,8 +62,8 @@ def retry_row(entry_id: str) -> Any:
             " this list.",
             "good",
         )
-    except NotFound as problem:
-        flash(str(problem), "info")
+    except NotFound as error:
+        flash(str(error), "info")
     return redirect(
         safe_redirect_target(request.form.get("next") or url_for("admin.unreadable_rows")), 303
     )

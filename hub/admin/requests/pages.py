@@ -201,8 +201,8 @@ def remind(request_id: str) -> Any:
     row = get_request_or_404(request_id)
     try:
         answer = reminders.remind(row.id)
-    except Refused as problem:
-        flash(str(problem), "warn")
+    except Refused as error:
+        flash(str(error), "warn")
     else:
         count = reminders.reachable_signers(answer)
         flash(_describe_reminders(count, answer["skipped"]), "good" if count else "warn")
@@ -237,10 +237,8 @@ def _signer(
     try:
         details = signer.details or {}
         chats = chat_invitations.list_chat_titles(signer)
-    except DecryptionError as problem:
-        details = {
-            "name": f"{signer.external_id} (encrypted with the missing key {problem.key_id})"
-        }
+    except DecryptionError as error:
+        details = {"name": f"{signer.external_id} (encrypted with the missing key {error.key_id})"}
     addresses = [
         address for address in (details.get("mobile_number"), details.get("email")) if address
     ]

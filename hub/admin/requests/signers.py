@@ -28,8 +28,8 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
                 row.id, chat_invitations.invite(row.id, signer_id), signer_id
             )
         flash(*_ACTIONS[do](row.id, signer_id))
-    except Refused as problem:
-        flash(str(problem), "warn")
+    except Refused as error:
+        flash(str(error), "warn")
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
 
 

@@ -61,18 +61,18 @@ def _change_password(form: forms.ChangePassword) -> Any:
         user_sessions.change_password(g.user.id, current, new, kept_token=token)
     except Refused as refusal:
         wrong = refusal.code == "wrong_password"
-        if not rate_limits.finish_password_attempt(token, right=not wrong):
+        if not rate_limits.finish_password_attempt(token, is_correct=not wrong):
             return _sign_in_again()
         forms.add_error(form, refusal)
         return _page(form), 422
-    rate_limits.finish_password_attempt(token, right=True)
+    rate_limits.finish_password_attempt(token, is_correct=True)
     flash("Password changed. Your other browsers are signed out.", "good")
     return redirect(url_for("admin.account"), 303)
 
 
 def _sign_in_again() -> Any:
     security_log.record(
-        "password_guessed", request.remote_addr or "", who=g.user.name, subject=g.user.id
+        "password_guessed", request.remote_addr or "", actor_name=g.user.name, subject=g.user.id
     )
     guard.end_session()
     flash("You entered 5 wrong passwords. Sign in again.", "warn")

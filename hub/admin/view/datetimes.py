@@ -59,15 +59,15 @@ def format_relative(moment: datetime, now: datetime | None = None) -> str:
     if isinstance(moment, BadTime):
         return UNREADABLE
     now = now or datetime.now(UTC)
-    passed = now - moment
-    distance = abs(passed)
+    elapsed = now - moment
+    distance = abs(elapsed)
     if distance < timedelta(minutes=1):
-        return "just now" if passed >= timedelta(0) else "in a moment"
+        return "just now" if elapsed >= timedelta(0) else "in a moment"
     if distance < timedelta(hours=1):
-        return _relative(f"{distance // timedelta(minutes=1)} min", passed)
+        return _relative(f"{distance // timedelta(minutes=1)} min", elapsed)
     days = (local(now).date() - local(moment).date()).days
     if days == 0 or distance < timedelta(hours=6):
-        return _relative(f"{distance // timedelta(hours=1)} h", passed)
+        return _relative(f"{distance // timedelta(hours=1)} h", elapsed)
     if days in (1, -1):
         return "yesterday" if days == 1 else "tomorrow"
     return format_day(moment, now)

@@ -16,14 +16,14 @@ class Problem(NamedTuple):
 
 
 def page(
-    status: int, *, why: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0
+    status: int, *, reason: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0
 ) -> Response:
     """Return the error page of an HTTP status.
 
-    `why` and `remedy` replace its usual texts. `retry_after`: in seconds.
+    `reason` and `remedy` replace its usual texts. `retry_after`: in seconds.
     """
     usual = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
-    problem = Problem(usual.title, why or usual.why, remedy or usual.remedy)
+    problem = Problem(usual.title, reason or usual.why, remedy or usual.remedy)
     if retry_after and not remedy:
         problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and try again.")
     # `bare` leaves out the navigation, because it reads the database, which may have failed

@@ -57,9 +57,9 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.2f}" if not amount or amount >= 1 else f"{amount:.4f}"
 
 
-def plural(count: int, singular: str, several: str = "") -> str:
+def plural(count: int, singular: str, plural_form: str = "") -> str:
     """Format a count with its noun: `1 message`, `1,284 messages`."""
-    return f"{number(count)} {singular if count == 1 else several or singular + 's'}"
+    return f"{number(count)} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def percent(part: float, whole: float) -> str:

@@ -36,8 +36,8 @@ def normalize_address(kind: str, field: Field) -> str:
     if kind == Address.PHONE and text:
         try:
             text = phones.parse_typed(text)
-        except ValueError as problem:
-            raise Refused("bad_address", str(problem), field=field.name) from None
+        except ValueError as error:
+            raise Refused("bad_address", str(error), field=field.name) from None
     field.data = text
     return text
 

@@ -117,8 +117,8 @@ def preview_text(body: MessageBody | None) -> str:
         return "The text was deleted."
     try:
         content = body.content
-    except DecryptionError as problem:
-        return f"Encrypted with the key {problem.key_id!r}, which is missing."
+    except DecryptionError as error:
+        return f"Encrypted with the key {error.key_id!r}, which is missing."
     return first_words(content["subject"] or content["text"])
 
 

@@ -49,15 +49,15 @@ def build_navigation(counts: Mapping[str, NavigationCount]) -> list[Item]:
     """Return the pages that exist in this application, and the simulator in a demo."""
     items = [
         Item(
-            place.title,
-            place.icon,
-            url_for(place.endpoint),
-            is_current(place),
-            place.gap,
-            counts.get(place.endpoint),
+            navigation_page.title,
+            navigation_page.icon,
+            url_for(navigation_page.endpoint),
+            is_current(navigation_page),
+            navigation_page.gap,
+            counts.get(navigation_page.endpoint),
         )
-        for place in PLACES
-        if place.endpoint in current_app.view_functions
+        for navigation_page in PLACES
+        if navigation_page.endpoint in current_app.view_functions
     ]
     config = current_app.extensions["hub.config"]
     if config.demo:

@@ -48,19 +48,19 @@ def paginate(read: Read, prefix: str, active_filters: dict[str, str]) -> Page:
     before = request.args.get("before", "")
     after = request.args.get("after", "")
     if is_id(prefix, after):
-        rows, more = id_pages.cut(read("", after, ROWS + 1), ROWS)
+        rows, has_more = id_pages.cut(read("", after, ROWS + 1), ROWS)
         rows.reverse()
         return Page(
             rows,
-            _link(active_filters, after=rows[0].id) if more else None,
+            _link(active_filters, after=rows[0].id) if has_more else None,
             _link(active_filters, before=rows[-1].id) if rows else None,
         )
     has_before = is_id(prefix, before)
-    rows, more = id_pages.cut(read(before if has_before else "", "", ROWS + 1), ROWS)
+    rows, has_more = id_pages.cut(read(before if has_before else "", "", ROWS + 1), ROWS)
     return Page(
         rows,
         _link(active_filters, after=rows[0].id) if has_before and rows else None,
-        _link(active_filters, before=rows[-1].id) if more else None,
+        _link(active_filters, before=rows[-1].id) if has_more else None,
     )
 
 

@@ -53,12 +53,17 @@ class SlackClient:
         self._token = token
 
     def method(
-        self, name: str, fields: Mapping[str, Any], *, form: bool = False, own: bool = True
+        self,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        form: bool = False,
+        is_own_channel: bool = True,
     ) -> ApiResponse:
         """Call a method of the Web API.
 
-        Pass `form` if the method reads no JSON, and `own` if it concerns the connection's own
-        channel.
+        Pass `form` if the method reads no JSON, and `is_own_channel` if it concerns the
+        connection's own channel.
         """
         body = urlencode(fields) if form else json.dumps(fields)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
@@ -71,7 +76,7 @@ class SlackClient:
         if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
-        raise_for(response.status, code, response.retry_after, own=own, scope=scope)
+        raise_for(response.status, code, response.retry_after, own=is_own_channel, scope=scope)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> None:
         """Post to an incoming webhook by its path, which ends with a secret."""

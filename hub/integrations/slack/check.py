@@ -37,8 +37,8 @@ def check_webhook(client: SlackClient, path: str, destination: str, buttons: boo
     def test() -> str:
         try:
             client.post(path, {"text": ""})
-        except PermanentError as problem:
-            if problem.code not in ACTIVE_WEBHOOK_CODES:
+        except PermanentError as error:
+            if error.code not in ACTIVE_WEBHOOK_CODES:
                 raise
         return f"The webhook {destination} accepts posts for its channel."
 
@@ -50,7 +50,7 @@ def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
     warnings: list[str] = []
 
     def test() -> str:
-        response = client.method("auth.test", {}, own=False)
+        response = client.method("auth.test", {}, is_own_channel=False)
         listed = response.headers.get("x-oauth-scopes", "").split(",")
         scopes = {scope.strip() for scope in listed} - {""}
         # older apps have the scope `bot` instead
@@ -106,9 +106,9 @@ def _run_test(
     with record_exchanges() as exchanges:
         try:
             text = test()
-        except SendError as problem:
-            response = describe_last(exchanges, problem.code, REFERENCE)
-            return replace(_failed_check(problem, field), response=response)
+        except SendError as error:
+            response = describe_last(exchanges, error.code, REFERENCE)
+            return replace(_failed_check(error, field), response=response)
     limitations = (*warnings, *(() if buttons else (NO_BUTTONS,)))
     on = " Buttons act in Slack." if buttons else ""
     title = {0: "Slack is ready.", 1: "Slack is ready, with one limitation."}.get(

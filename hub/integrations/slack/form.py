@@ -184,8 +184,8 @@ class SlackForm(ConfigForm):
 def _check_hook(field: Any) -> None:
     try:
         hook_path(field.data)
-    except ValueError as problem:
-        raise ValidationError(str(problem)) from None
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _check_channel(field: Any) -> None:

@@ -198,7 +198,7 @@ class Slack(WebhookReceiver):
         if self.kind_of(message.to) is Address.EMAIL:
             payload |= {"channel": self._find_member(message.to)}
         is_own = message.to == self._destination
-        post = self._client.method("chat.postMessage", payload, own=is_own).fields
+        post = self._client.method("chat.postMessage", payload, is_own_channel=is_own).fields
         channel = str(post.get("channel") or "")
         ts = str(post.get("ts") or "")
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
@@ -208,12 +208,12 @@ class Slack(WebhookReceiver):
     def _update_post(self, payload: dict[str, Any]) -> None:
         is_own = payload["channel"] == self._destination
         try:
-            self._client.method("chat.update", payload, own=is_own)
-        except DestinationUnavailable as problem:
-            if problem.sure:
+            self._client.method("chat.update", payload, is_own_channel=is_own)
+        except DestinationUnavailable as error:
+            if error.sure:
                 raise
             # the error concerns the post, not the channel
-            raise PermanentError(str(problem), problem.code) from None
+            raise PermanentError(str(error), error.code) from None
 
     def _is_edit(self, message: Outbound) -> bool:
         # preferred to responding to a click, which is possible 5 times within 30 minutes
@@ -237,13 +237,13 @@ class Slack(WebhookReceiver):
         """
         try:
             response = self._client.method(
-                "users.lookupByEmail", {"email": email}, form=True, own=False
+                "users.lookupByEmail", {"email": email}, form=True, is_own_channel=False
             )
-        except OutcomeUnknown as problem:
-            raise TransientError(str(problem), problem.code) from None
-        except ConnectionBroken as problem:
-            if problem.code == "missing_scope":  # posts to the team's channel do not need it
-                raise PermanentError(str(problem), problem.code) from None
+        except OutcomeUnknown as error:
+            raise TransientError(str(error), error.code) from None
+        except ConnectionBroken as error:
+            if error.code == "missing_scope":  # posts to the team's channel do not need it
+                raise PermanentError(str(error), error.code) from None
             raise
         user = response.fields.get("user")
         member_id = user.get("id") if isinstance(user, dict) else None

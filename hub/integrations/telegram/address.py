@@ -34,7 +34,7 @@ def validate_team_chat(form: Any, field: Any) -> None:
     del form
     try:
         team = clean_chat(field.data)
-    except ValueError as problem:
-        raise ValidationError(str(problem)) from None
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
     if not team.startswith(("-", "@")):
         raise ValidationError(CHAT_OF_PERSON)

@@ -167,8 +167,8 @@ class Telegram(WebhookReceiver):
                 posted = self._call(method, self.plain(message))
         except Unchanged:
             return Accepted(message.edits, Status.DELIVERED)
-        except (ChatUnavailable, RecipientRefused, UnknownRefusal) as problem:
-            raise self._error_of_chat(problem, message) from None
+        except (ChatUnavailable, RecipientRefused, UnknownRefusal) as error:
+            raise self._error_of_chat(error, message) from None
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
             raise OutcomeUnknown("Telegram’s response contains no message ID.", "bad_answer")
@@ -245,8 +245,8 @@ class Telegram(WebhookReceiver):
         with record_exchanges() as exchanges:
             try:
                 return self._check()
-            except SendError as problem:
-                return check_failed(problem, describe_last(exchanges, problem.code))
+            except SendError as error:
+                return check_failed(error, describe_last(exchanges, error.code))
 
     def _check(self) -> CheckResult:
         me = self._call("getMe")
@@ -275,8 +275,8 @@ class Telegram(WebhookReceiver):
         if team := self.destination_of(self.settings):
             try:
                 warnings += self._check_team(team, me)
-            except PermanentError as problem:
-                return team_chat_failed(problem, team)
+            except PermanentError as error:
+                return team_chat_failed(error, team)
         title = "Telegram is ready, with one limitation." if warnings else "Telegram is ready."
         return CheckResult(True, title, f"The token belongs to @{username}.", warnings=warnings)
 

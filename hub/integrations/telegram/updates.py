@@ -93,7 +93,7 @@ def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     text = _text(message, "text")
     address = _id(chat)
     kind = _text(chat, "type")
-    command, payload = _parse_command(text, bot, named=kind != PRIVATE)
+    command, payload = _parse_command(text, bot, requires_bot_name=kind != PRIVATE)
     at = _parse_date(message)
     if not address or (kind in GROUPS and command != "start"):
         return None  # messages between members of a group are not for the hub
@@ -126,17 +126,17 @@ def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     )
 
 
-def _parse_command(text: str, bot: str, *, named: bool) -> tuple[str, str]:
+def _parse_command(text: str, bot: str, *, requires_bot_name: bool) -> tuple[str, str]:
     """Return a command for the bot and the text after it; "" and "" for any other text.
 
-    With `named`, a command must name the bot: in a group, others may be for other bots. The link
-    that adds the bot to a group names it.
+    With `requires_bot_name`, a command must name the bot: in a group, others may be for other bots.
+    The link that adds the bot to a group names it.
     """
     match = _COMMAND.fullmatch(text.strip())
     if match is None:
         return "", ""
     command, addressee, rest = match.groups()
-    is_for_bot = f"@{addressee}".lower() == bot if addressee else not named
+    is_for_bot = f"@{addressee}".lower() == bot if addressee else not requires_bot_name
     return (command.lower(), (rest or "").strip()) if is_for_bot else ("", "")
 
 

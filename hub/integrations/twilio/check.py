@@ -41,9 +41,9 @@ class CheckedTwilio(TwilioIntegration):
         with record_exchanges() as exchanges:
             try:
                 return self._check()
-            except SendError as problem:
-                result = self._failed_check(problem)
-                response = describe_last(exchanges, problem.code, self.request_ref_header)
+            except SendError as error:
+                result = self._failed_check(error)
+                response = describe_last(exchanges, error.code, self.request_ref_header)
                 return replace(result, response=response)
 
     def _check(self) -> CheckResult:
@@ -91,8 +91,8 @@ class CheckedTwilio(TwilioIntegration):
     def _check_service(self, sid: str, field: str, before: str = "") -> CheckResult:
         try:
             service = self._call(lambda: self._with_token.messaging.v1.services(sid).fetch())
-        except PermanentError as problem:
-            return refusals.report_unknown_service(sid, field, problem.code)
+        except PermanentError as error:
+            return refusals.report_unknown_service(sid, field, error.code)
         countries = ", ".join(
             country
             for country, country_service in self.settings.get("services", {}).items()
@@ -107,8 +107,8 @@ class CheckedTwilio(TwilioIntegration):
     def _call_with_key(self, call: Any) -> None:
         try:
             self._call(call)
-        except ConnectionBroken as problem:
-            raise KeyRejected(str(problem), problem.code) from None
+        except ConnectionBroken as error:
+            raise KeyRejected(str(error), error.code) from None
 
     def _failed_check(self, problem: SendError) -> CheckResult:
         """Return the result of a test that Twilio refused, by its code."""

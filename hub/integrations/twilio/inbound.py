@@ -147,8 +147,8 @@ def fetch_file(
     for _ in range(HOPS):
         try:
             response = http.request("GET", url, headers=headers, largest=MAX_FILE_SIZE)
-        except (ConnectFailed, ResponseLost) as problem:
-            raise TransientError(f"Could not reach Twilio: {problem}", "unreachable") from None
+        except (ConnectFailed, ResponseLost) as error:
+            raise TransientError(f"Could not reach Twilio: {error}", "unreachable") from None
         if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
             try:
                 url = urljoin(url, response.headers["location"])

@@ -232,13 +232,13 @@ class TwilioIntegration(WebhookReceiver):
         try:
             with http_errors("Twilio"):
                 return call()
-        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
             response = self._sdk.last
             # Twilio accepted the request, and its response cannot be read
             if response is None or response.status < 300:
                 raise OutcomeUnknown(
                     "Twilio’s response could not be read.", "bad_answer"
-                ) from problem
+                ) from error
             raise_for(response.status, error_code(response), "", response.retry_after)
 
     # receiving

@@ -171,12 +171,12 @@ def _end_each(ids: Sequence[str]) -> int:
     """End messages together. If that fails, end them one by one and set aside those that fail."""
     try:
         return _end_messages(ids)
-    except Exception as problem:
-        if unreadable_rows.is_transient(problem):
+    except Exception as error:
+        if unreadable_rows.is_transient(error):
             raise
         db.session.rollback()
         if len(ids) == 1:
-            unreadable_rows.hold_message(ids[0], problem)
+            unreadable_rows.hold_message(ids[0], error)
             return 0
     return sum(_end_each([message_id]) for message_id in ids)
 

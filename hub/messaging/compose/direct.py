@@ -70,8 +70,8 @@ def _recipient_address(connection: Connection, cls: type[Integration], to: str) 
         raise Refused("no_address", reason, field="to")
     try:
         address = cls.clean_address(to.strip() or connection.destination)
-    except ValueError as problem:
-        raise Refused("bad_address", str(problem), field="to") from None
+    except ValueError as error:
+        raise Refused("bad_address", str(error), field="to") from None
     kind = cls.kind_of(address)
     if kind != cls.address and not cls.reaches_people(connection.destination):
         reason = (

@@ -39,16 +39,16 @@ def fit_text(
     def fits(title: str) -> bool:
         return cls.length_of(text_of(make({**values, TITLE: title}))) <= longest
 
-    whole = make(values)
-    if cls.length_of(text_of(whole)) <= longest:
-        return whole
+    text = make(values)
+    if cls.length_of(text_of(text)) <= longest:
+        return text
     title = clean_line(str(values.get(TITLE) or ""))
     # the character … is not in GSM-7, so it would halve the characters of an SMS segment
-    plain = cls.counts_segments and is_gsm_text(text_of(whole))
-    short = shorten(title, fits, "..." if plain else "…")
-    if short is None:
+    plain = cls.counts_segments and is_gsm_text(text_of(text))
+    shortened_title = shorten(title, fits, "..." if plain else "…")
+    if shortened_title is None:
         raise TooLong
-    return make({**values, TITLE: short})
+    return make({**values, TITLE: shortened_title})
 
 
 def refuse_too_long(cls: type[Integration], text: str) -> None:

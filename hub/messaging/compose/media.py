@@ -91,8 +91,8 @@ def store_file(
 
 def _file_name(uploaded: str) -> str:
     """Return the last part of a file's path, with characters that are safe in a URL."""
-    last = uploaded.replace("\\", "/").rpartition("/")[2]
-    return NAME.sub("_", last)[-100:].strip(" .") or "file"
+    file_name = uploaded.replace("\\", "/").rpartition("/")[2]
+    return NAME.sub("_", file_name)[-100:].strip(" .") or "file"
 
 
 @transaction
@@ -255,8 +255,8 @@ def _checked_url(url: str) -> str:
     try:
         scheme = urlsplit(validate_url(url)).scheme
         private = host_port(url) in allowed_private_hosts(_settings())
-    except ValueError as problem:
-        raise Refused("bad_media_url", str(problem), field="media_url") from None
+    except ValueError as error:
+        raise Refused("bad_media_url", str(error), field="media_url") from None
     if scheme != "https" and not private:
         reason = "Send the https URL of the file."
         raise Refused("bad_media_url", reason, field="media_url")

@@ -53,8 +53,8 @@ def render(
     try:
         subject = text.render(version.subject, values)
         return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
-    except ValueError as problem:
-        raise ConfigError(f"Template {name} for {channel}: {problem}") from None
+    except ValueError as error:
+        raise ConfigError(f"Template {name} for {channel}: {error}") from None
 
 
 def render_within(

@@ -56,10 +56,10 @@ def sync_due() -> int:
             _postpone(connection_id, RETRY_AFTER)
             sync_templates(connection_id)
             count += 1
-        except (HubError, SQLAlchemyError) as problem:
+        except (HubError, SQLAlchemyError) as error:
             db.session.rollback()
             log.warning(
-                "templates.fetch_failed", connection=connection_id, problem=type(problem).__name__
+                "templates.fetch_failed", connection=connection_id, problem=type(error).__name__
             )
     return count
 

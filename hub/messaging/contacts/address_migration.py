@@ -84,8 +84,8 @@ def _merge_numbers(numbers: Keys) -> None:
         part = entries[start : start + TOGETHER]
         try:
             _merge_batch(dict(part))
-        except Exception as problem:
-            if is_database_failure(problem):
+        except Exception as error:
+            if is_database_failure(error):
                 raise
             for number, keys in part:
                 _merge_alone(number, keys)
@@ -98,11 +98,11 @@ def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
     """
     try:
         _merge_batch({number: keys})
-    except Exception as problem:
-        if is_database_failure(problem):
+    except Exception as error:
+        if is_database_failure(error):
             raise
         log.error(
-            "addresses.merge_failed", contact_key=keys[0].hex()[:12], problem=type(problem).__name__
+            "addresses.merge_failed", contact_key=keys[0].hex()[:12], problem=type(error).__name__
         )
 
 

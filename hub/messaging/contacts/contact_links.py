@@ -73,9 +73,11 @@ def unlink_contacts(link_id: str) -> None:
 
 def list_links(contact: Contact) -> list[tuple[ContactLink, Contact]]:
     """Return the active links of a contact, each with the other contact."""
-    either = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
+    is_linked = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
     rows = db.session.scalars(
-        select(ContactLink).where(either, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)
+        select(ContactLink)
+        .where(is_linked, ContactLink.undone_at.is_(None))
+        .order_by(ContactLink.id)
     ).all()
     return [
         (

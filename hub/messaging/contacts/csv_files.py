@@ -95,8 +95,8 @@ def import_lines(
         try:
             # each batch has its own report, because its transaction may run again
             part = _store_batch(batch, store_line)
-        except SQLAlchemyError as problem:
-            if is_retryable(problem):
+        except SQLAlchemyError as error:
+            if is_retryable(error):
                 raise
             first_number = batch[0][0]
             reason = (
@@ -184,8 +184,8 @@ def _decode(content: str | bytes) -> str:
         encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
         try:
             text = content.decode(encoding)
-        except UnicodeDecodeError as problem:
-            number = content[: problem.start].decode(encoding, "replace").count("\n") + 1
+        except UnicodeDecodeError as error:
+            number = content[: error.start].decode(encoding, "replace").count("\n") + 1
             raise _bad_line(
                 number,
                 "It contains bytes that are not text. Save the file as CSV UTF-8.",
@@ -236,8 +236,8 @@ def _read_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             cells = next(rows)
         except StopIteration:
             return
-        except csv.Error as problem:
-            raise _bad_line(number, _describe_csv_error(str(problem))) from None
+        except csv.Error as error:
+            raise _bad_line(number, _describe_csv_error(str(error))) from None
         if '"' in (raw_row := "".join(raw_lines)) and not pattern.fullmatch(raw_row):
             raise _bad_line(
                 number,

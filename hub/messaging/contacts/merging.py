@@ -137,11 +137,11 @@ def _move_references(before: str, after: str) -> None:
 def _merge_conversations(before: str, after: str) -> None:
     targets = {row.connection_id: row for row in _contact_rows(Conversation, after)}
     for row in _contact_rows(Conversation, before):
-        if same := targets.get(row.connection_id):
-            same.last_id, same.last_at = max(
-                (same.last_at, same.last_id), (row.last_at, row.last_id)
+        if existing := targets.get(row.connection_id):
+            existing.last_id, existing.last_at = max(
+                (existing.last_at, existing.last_id), (row.last_at, row.last_id)
             )[::-1]
-            same.unread += row.unread
+            existing.unread += row.unread
             db.session.delete(row)
     db.session.flush()
 
@@ -216,10 +216,10 @@ _MERGE_ROWS: Mapping[str, Callable[[str, str], None]] = {
 
 
 # ── Rows that are stored by address, not by contact ───────────────────────────────────────────────
-def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
+def _merge_suppressions(target_key: bytes, other_keys: Collection[bytes]) -> None:
     """Keep the stricter opt-out of each channel, sender and source, with the newest date."""
     rows = db.session.scalars(
-        select(Suppression).where(Suppression.address_key.in_([first, *others]))
+        select(Suppression).where(Suppression.address_key.in_([target_key, *other_keys]))
     ).all()
     strictest: dict[tuple[Any, ...], Suppression] = {}
     for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
@@ -230,7 +230,9 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
             db.session.delete(row)
     db.session.flush()
     db.session.execute(
-        update(Suppression).where(Suppression.address_key.in_(others)).values(address_key=first)
+        update(Suppression)
+        .where(Suppression.address_key.in_(other_keys))
+        .values(address_key=target_key)
     )
 
 

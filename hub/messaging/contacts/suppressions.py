@@ -43,22 +43,25 @@ class AddressOptOut:
 
 # ── Add ───────────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
+def suppress(
+    message_id: str, *, reason: str, code: str, attempt_started_at: datetime | None = None
+) -> None:
     """Opt the recipient of a message out of its channel and sender, because the provider refused.
 
-    `began` is the start of the refused attempt. An opt-out that was removed later stays removed.
+    `attempt_started_at` is the start of the refused attempt. An opt-out that was removed later
+    stays removed.
     """
     message = db.session.get_one(Message, message_id)
     contact = message.contact
     connection = message.connection
     sender = policy.sender_key(connection.info)
-    if began is not None:
+    if attempt_started_at is not None:
         lifted = select(Suppression.id).where(
             Suppression.address_key == contact.address_key,
             Suppression.channel == message.channel,
             Suppression.sender == sender,
             Suppression.test == message.test,
-            Suppression.lifted_at > began,
+            Suppression.lifted_at > attempt_started_at,
         )
         if db.session.scalar(lifted.limit(1)) is not None:
             return

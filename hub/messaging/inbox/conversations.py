@@ -95,19 +95,22 @@ def count_unread() -> int:
     return db.session.scalar(select(func.count()).select_from(unread)) or 0
 
 
-def conversation_entries(talk: ConversationSummary) -> list[ConversationEntry]:
+def conversation_entries(conversation: ConversationSummary) -> list[ConversationEntry]:
     """Return the last SHOWN messages of a conversation, oldest first."""
-    pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
+    pair = {
+        "contact_id": conversation.row.contact_id,
+        "connection_id": conversation.row.connection_id,
+    }
     received = list(
         db.session.scalars(
             select(InboundMessage)
-            .where(*_received_in(talk.row))
+            .where(*_received_in(conversation.row))
             .order_by(InboundMessage.id.desc())
             .limit(SHOWN)
         )
     )
     query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
-    sent = list(db.session.scalars(query)) if talk.contact else []
+    sent = list(db.session.scalars(query)) if conversation.contact else []
     bodies = _bodies([inbound.id for inbound in received] + [message.id for message in sent])
     entries = [
         ConversationEntry(
@@ -139,12 +142,12 @@ def _received_in(row: Conversation) -> list[ColumnElement[bool]]:
     ]
 
 
-def last_bodies(talks: Collection[ConversationSummary]) -> dict[str, MessageBody]:
+def last_bodies(conversations: Collection[ConversationSummary]) -> dict[str, MessageBody]:
     """Return the body of the last received message of each conversation, by conversation ID."""
-    bodies = _bodies([talk.row.last_id for talk in talks])
+    bodies = _bodies([talk.row.last_id for talk in conversations])
     return {
         talk.row.id: bodies[_owner_id(talk.row.last_id)]
-        for talk in talks
+        for talk in conversations
         if _owner_id(talk.row.last_id) in bodies
     }
 
@@ -187,8 +190,8 @@ def send_reply(conversation_id: str, text: str) -> str:
 
     Raises Refused with the field, Conflict.
     """
-    talk = get_conversation(conversation_id)
-    connection = talk.connection
+    conversation = get_conversation(conversation_id)
+    connection = conversation.connection
     reply = readable(text).strip()
     if not reply:
         raise Refused("empty_text", "Enter the text of the reply.", field="text")
@@ -198,13 +201,13 @@ def send_reply(conversation_id: str, text: str) -> str:
             "connection_off",
             f"The connection {connection.title} is not enabled. Enable it first.",
         )
-    if talk.contact is None:
+    if conversation.contact is None:
         raise Conflict(
             "unknown_sender", "The sender of this message is not known, so you cannot reply."
         )
-    if talk.contact.erased_at is not None:
+    if conversation.contact.erased_at is not None:
         raise Conflict("erased", "This person was erased, so you cannot reply.")
-    if talk.has_window and talk.window_closes_at is None:
+    if conversation.has_window and conversation.window_closes_at is None:
         raise Conflict(
             "window_closed",
             "The 24-hour window is closed, so free text is not allowed. You can reply"
@@ -213,10 +216,10 @@ def send_reply(conversation_id: str, text: str) -> str:
     message_id = outbox.add_message(
         outbox.Draft(
             connection=connection.info,
-            recipient=talk.contact.recipient,
+            recipient=conversation.contact.recipient,
             text=reply,
             manual=True,
-            source_id=_find_source(talk),
+            source_id=_find_source(conversation),
         )
     )
     mark_read(conversation_id)
@@ -224,18 +227,18 @@ def send_reply(conversation_id: str, text: str) -> str:
     return message_id
 
 
-def find_opt_out(talk: ConversationSummary) -> OptOut | None:
+def find_opt_out(conversation: ConversationSummary) -> OptOut | None:
     """Return the opt-out that blocks replies in a conversation, or None."""
-    if talk.contact is None:
+    if conversation.contact is None:
         return None
     return opt_out_status.opt_out_of_recipient(
-        talk.contact, talk.connection, source_id=_find_source(talk)
+        conversation.contact, conversation.connection, source_id=_find_source(conversation)
     )
 
 
-def _find_source(talk: ConversationSummary) -> str | None:
+def _find_source(conversation: ConversationSummary) -> str | None:
     """Return the source of the last received message, which a reply belongs to as well."""
-    last_received = db.session.get(InboundMessage, talk.row.last_id)
+    last_received = db.session.get(InboundMessage, conversation.row.last_id)
     return last_received.source_id if last_received else None
 
 

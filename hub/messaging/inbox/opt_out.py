@@ -62,8 +62,8 @@ def stored_rules() -> KeywordRules:
     row = db.session.get(Setting, SETTING)
     try:
         return KeywordRules(**row.value) if row else KeywordRules()
-    except (DecryptionError, TypeError) as problem:
-        unreadable_rows.record_unreadable_row_once(Setting.__tablename__, SETTING, problem)
+    except (DecryptionError, TypeError) as error:
+        unreadable_rows.record_unreadable_row_once(Setting.__tablename__, SETTING, error)
         return KeywordRules(everywhere=True, damaged=True)
 
 
@@ -131,11 +131,11 @@ def process_keyword(
     A keyword that arrives late does not undo a newer one. `answered`: the provider has replied.
     """
     if keyword == Keyword.STOP and _add_opt_out(receiver, contact, at):
-        _record_decision(receiver, contact, at, text, given=False)
+        _record_decision(receiver, contact, at, text, consented=False)
         if not answered:
             _reply(receiver, contact, CONFIRMATION)
     elif keyword == Keyword.START and _lift_opt_outs(receiver, contact, at):
-        _record_decision(receiver, contact, at, text, given=True)
+        _record_decision(receiver, contact, at, text, consented=True)
     elif keyword == Keyword.HELP and not answered and not _has_enough_help(receiver, contact):
         _reply(receiver, contact, help_text(receiver.id))
 
@@ -289,14 +289,14 @@ def _unassigned(keys: Collection[bytes], channel: Channel) -> Select[Suppression
 
 # ── Consents and replies ──────────────────────────────────────────────────────────────────────────
 def _record_decision(
-    receiver: ConnectionInfo, contact: Recipient, at: datetime, text: str, *, given: bool
+    receiver: ConnectionInfo, contact: Recipient, at: datetime, text: str, *, consented: bool
 ) -> None:
     """Record a consent or a refusal, with the text of the message as proof."""
     rules = keyword_rules()
     # a consent for all channels needs rules that can be read
-    for_all_channels = rules.everywhere and not (given and rules.damaged)
+    for_all_channels = rules.everywhere and not (consented and rules.damaged)
     channel = "" if for_all_channels else receiver.channel
-    _record_consent(contact, channel, at, text, given=given)
+    _record_consent(contact, channel, at, text, given=consented)
 
 
 def _record_consent(

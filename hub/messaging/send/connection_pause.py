@@ -18,17 +18,19 @@ log = structlog.get_logger(__name__)
 
 
 @transaction
-def pause_connection(connection_id: str, reason: str, *, began: datetime | None = None) -> None:
+def pause_connection(
+    connection_id: str, reason: str, *, attempt_started_at: datetime | None = None
+) -> None:
     """Pause a connection until an admin has fixed it. Its messages wait.
 
-    `began` is the start of the attempt that revealed the problem. An attempt from before the
-    connection was enabled or passed its last test changes nothing.
+    `attempt_started_at` is the start of the attempt that revealed the problem. An attempt from
+    before the connection was enabled or passed its last test changes nothing.
     """
     values = {"key": connection_id, "new_reason": reason, "new_state_at": now()}
     result = (
         db.session.execute(_BREAK, values)
-        if began is None
-        else db.session.execute(_BREAK_LATER, {**values, "began": began})
+        if attempt_started_at is None
+        else db.session.execute(_BREAK_LATER, {**values, "began": attempt_started_at})
     )
     if result.rowcount:  # type: ignore[attr-defined]
         db.session.expire_all()

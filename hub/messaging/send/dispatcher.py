@@ -79,10 +79,10 @@ class Dispatcher:
         self._collect_outcomes(IDLE_PAUSE)
         try:
             return self._claim_and_send()
-        except (SQLAlchemyError, WriteFailed, OSError) as problem:
+        except (SQLAlchemyError, WriteFailed, OSError) as error:
             if not self._unwritten and not self._running.total():
                 raise  # nothing is lost: cron wakes the next run
-            self._keep_outcomes(problem)
+            self._keep_outcomes(error)
             return True
 
     def _claim_and_send(self) -> bool:
@@ -93,13 +93,15 @@ class Dispatcher:
             CHECK_INTERVAL if self._unwritten else IDLE_PAUSE
         ):
             self._check_due()
-        free = {
+        free_threads = {
             connection_id: threads
             for connection_id in self._due
             if (threads := self._free_threads(connection_id)) > 0
         }
         outcomes = self._unwritten
-        claims = record_and_claim(outcomes, free, self._bulk) if outcomes or free else []
+        claims = (
+            record_and_claim(outcomes, free_threads, self._bulk) if outcomes or free_threads else []
+        )
         self._unwritten = []
         for claim in claims:
             self._start_call(claim)
@@ -109,7 +111,7 @@ class Dispatcher:
         started = Counter(claim.connection_id for claim in claims)
         idle = {
             connection_id
-            for connection_id, threads in free.items()
+            for connection_id, threads in free_threads.items()
             if started[connection_id] < threads
         }
         self._due = [connection_id for connection_id in self._due if connection_id not in idle]
@@ -198,8 +200,8 @@ class Dispatcher:
             try:
                 if self._unwritten:
                     self._write()
-            except (SQLAlchemyError, WriteFailed, OSError) as problem:
-                self._keep_outcomes(problem)
+            except (SQLAlchemyError, WriteFailed, OSError) as error:
+                self._keep_outcomes(error)
         if self._unwritten:
             log.error(
                 "outcomes.write_failed", outcomes=len(self._unwritten)
@@ -216,12 +218,12 @@ def _check_files(claim: Claim) -> SendError | None:
     try:
         if claim.check_files is not None:
             claim.check_files()
-    except SendError as problem:
-        return problem
-    except Exception as problem:
+    except SendError as error:
+        return error
+    except Exception as error:
         log.exception("file_check.internal_error", message=claim.message_id)
         return FileMissing(
-            f"Signpost had an internal error ({type(problem).__name__}) when it checked the file.",
+            f"Signpost had an internal error ({type(error).__name__}) when it checked the file.",
             "media_unreachable",
         )
     return None
@@ -232,11 +234,11 @@ def call_provider(claim: Claim) -> Outcome:
     started = time.monotonic()
     accepted = None
     error = None
-    if (refused := _check_files(claim)) is not None:
+    if (file_error := _check_files(claim)) is not None:
         return Outcome(
             claim,
             None,
-            refused,
+            file_error,
             ended_at=now(),
             milliseconds=round((time.monotonic() - started) * 1000),
         )

@@ -33,17 +33,17 @@ PAUSE = 30.0  # seconds until a connection whose own row fails is tried again
 class Turn(Protocol):
     """Run one turn in a transaction.
 
-    `only` limits it to one message, and `apart` records outcomes one by one.
+    `message_id` limits it to one message, and `separately` records outcomes one by one.
     """
 
     def __call__(
         self,
         ended: Sequence[Outcome],
-        free: Mapping[str, int],
+        free_threads: Mapping[str, int],
         bulk: Mapping[str, int],
         *,
-        apart: bool = False,
-        only: str = "",
+        separately: bool = False,
+        message_id: str = "",
     ) -> list[Claim]: ...
 
 
@@ -74,20 +74,20 @@ class Isolation:
 
     def _record(self, ended: Sequence[Outcome]) -> None:
         try:
-            self.turn(ended, {}, {}, apart=True)
-        except Exception as problem:
-            if is_transient(problem):
+            self.turn(ended, {}, {}, separately=True)
+        except Exception as error:
+            if is_transient(error):
                 raise
             throttle_gate.delete_throttles({outcome.claim.connection_id for outcome in ended})
-            self.turn(ended, {}, {}, apart=True)
+            self.turn(ended, {}, {}, separately=True)
 
     def _claim_separately(
         self, connection_id: str, threads: int, bulk: Mapping[str, int]
     ) -> list[Claim]:
         try:
             return self.turn((), {connection_id: threads}, bulk)
-        except Exception as problem:
-            if is_transient(problem):
+        except Exception as error:
+            if is_transient(error):
                 raise
         if not self._can_claim(connection_id, threads, bulk):
             return []
@@ -97,14 +97,14 @@ class Isolation:
                 break
             try:
                 claims += self.turn(
-                    (), {connection_id: threads - len(claims)}, bulk, only=message_id
+                    (), {connection_id: threads - len(claims)}, bulk, message_id=message_id
                 )
-            except Exception as problem:
-                if is_transient(problem):
+            except Exception as error:
+                if is_transient(error):
                     if claims:
                         break
                     raise
-                unreadable_rows.hold_message(message_id, problem)
+                unreadable_rows.hold_message(message_id, error)
         return claims
 
     def _can_claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
@@ -112,16 +112,16 @@ class Isolation:
         for tries in (1, 2):
             try:
                 # an ID that no message has
-                self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))
-            except Exception as problem:
-                if is_transient(problem):
+                self.turn((), {connection_id: threads}, bulk, message_id=new_id("msg"))
+            except Exception as error:
+                if is_transient(error):
                     raise
                 if tries == 1:
                     # so that its rate is learned again
                     throttle_gate.delete_throttles([connection_id])
                 else:
                     integration_instances.instances().suspend(connection_id, PAUSE)
-                    unreadable_rows.record_unreadable_row("connections", connection_id, problem)
+                    unreadable_rows.record_unreadable_row("connections", connection_id, error)
             else:
                 return True
         return False

@@ -35,10 +35,10 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
 
     Raises FileRefused, or FileMissing if a retry may succeed.
     """
-    until = time.monotonic() + BUDGET
+    deadline = time.monotonic() + BUDGET
     for url in urls:
         try:
-            _check_link(url, limits, http, until)
+            _check_link(url, limits, http, deadline)
         except ValueError:  # raised by urllib or urllib3 for an invalid port or host
             raise FileRefused(
                 "The file URL or one of its redirects is not valid.",
@@ -47,27 +47,29 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
 
 
 def _check_link(
-    url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
+    url: str, limits: Mapping[str, int], http: ProviderHttpClient, deadline: float
 ) -> None:
-    response, url = _follow("HEAD", url, limits, http, until)
+    response, url = _follow("HEAD", url, limits, http, deadline)
     length = response.headers.get("content-length", "")
     size = int(length) if re.fullmatch(r"[0-9]{1,12}", length) else None
     if response.status in GET_ONLY or (response.status == 200 and size is None):
-        response, url = _follow("GET", url, limits, http, until)
+        response, url = _follow("GET", url, limits, http, deadline)
         size = response.size
     if response.status != 200:
-        wrong = FileMissing if response.status == 429 or response.status >= 500 else FileRefused
-        raise wrong(f"The file URL returned HTTP {response.status}.", UNREACHABLE)
-    most = _size_limit(response, limits)
-    if not most:
-        found = _content_type(response)
-        what = f"is {found}" if found else "has no Content-Type"
-        raise FileRefused(
-            f"The file {what}. Serve it as one of {', '.join(sorted(limits))}.", "media_type"
+        error_class = (
+            FileMissing if response.status == 429 or response.status >= 500 else FileRefused
         )
-    if size is None or size > most:
+        raise error_class(f"The file URL returned HTTP {response.status}.", UNREACHABLE)
+    size_limit = _size_limit(response, limits)
+    if not size_limit:
+        content_type = _content_type(response)
+        fault = f"is {content_type}" if content_type else "has no Content-Type"
         raise FileRefused(
-            f"The file is larger than {most / 1024 / 1024:.3g} MB, the limit for"
+            f"The file {fault}. Serve it as one of {', '.join(sorted(limits))}.", "media_type"
+        )
+    if size is None or size > size_limit:
+        raise FileRefused(
+            f"The file is larger than {size_limit / 1024 / 1024:.3g} MB, the limit for"
             f" {_content_type(response)}.",
             "media_too_large",
         )
@@ -76,11 +78,11 @@ def _check_link(
 
 
 def _follow(
-    method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
+    method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, deadline: float
 ) -> tuple[ProviderResponse, str]:
     """Request a URL and follow its redirects, never into a private network."""
     for _ in range(MAX_HOPS + 1):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise FileMissing("The file server responded too slowly.", UNREACHABLE)
         try:
             # read up to the largest limit, because the type is not known yet
@@ -97,8 +99,8 @@ def _follow(
                 "The file URL must use https and a public host.",
                 "media_not_allowed",
             ) from None
-        except (ConnectFailed, ResponseLost) as problem:
-            raise FileMissing(f"Could not fetch the file: {problem}", UNREACHABLE) from None
+        except (ConnectFailed, ResponseLost) as error:
+            raise FileMissing(f"Could not fetch the file: {error}", UNREACHABLE) from None
         if response.status not in REDIRECTS or not response.headers.get("location"):
             return response, url
         url = urljoin(url, response.headers["location"])

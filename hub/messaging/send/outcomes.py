@@ -227,40 +227,50 @@ def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integra
     _move_destination(row.connection_id, before, error.new)
 
 
-def _delay_recipient(row: MessageRow, error: TransientError, said_at: datetime) -> None:
+def _delay_recipient(row: MessageRow, error: TransientError, reported_at: datetime) -> None:
     """Delay further messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
         for sender in senders.find_senders([row.connection_id]).values():
             recipient_pacing.pause_recipient(
                 sender.name,
                 row.contact_id,
-                said_at + timedelta(seconds=asked_pause(error.retry_after)),
+                reported_at + timedelta(seconds=asked_pause(error.retry_after)),
             )
 
 
 def apply_wider_errors(
     row: MessageRow,
     error: SendError,
-    began: datetime | None = None,
-    said_at: datetime | None = None,
+    attempt_started_at: datetime | None = None,
+    reported_at: datetime | None = None,
 ) -> None:
     """Apply the error in a message status to everything it concerns beyond that message.
 
-    `began` is the start of the attempt: a connection tested, a destination reopened or an opt-out
-    lifted after it stays as it is. `said_at` is when the provider reported the error. `Gates.hold`
-    applies limits of senders and accounts, because their rows are locked before any message.
+    `attempt_started_at` is the start of the attempt: a connection tested, a destination reopened or
+    an opt-out lifted after it stays as it is. `reported_at` is when the provider reported the
+    error. `ThrottleGates.pause_sender` applies limits of senders and accounts, because their rows
+    are locked before any message.
     """
     error = destinations.adjust_error(row, error) or error
     if isinstance(error, RecipientRefused):
-        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
+        suppressions.suppress(
+            row.id,
+            reason=suppressions.BY_PROVIDER,
+            code=error.code,
+            attempt_started_at=attempt_started_at,
+        )
     elif isinstance(error, DestinationUnavailable):
         destinations.pause_destination(
-            row.connection_id, row.contact_id, code=error.code, reason=str(error), at=began or now()
+            row.connection_id,
+            row.contact_id,
+            code=error.code,
+            reason=str(error),
+            at=attempt_started_at or now(),
         )
     elif isinstance(error, ConnectionBroken):
-        pause_connection(row.connection_id, str(error), began=began)
+        pause_connection(row.connection_id, str(error), attempt_started_at=attempt_started_at)
     elif isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
-        _delay_recipient(row, error, said_at or now())
+        _delay_recipient(row, error, reported_at or now())
 
 
 def _retry(

@@ -36,15 +36,17 @@ def find_problems(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
     """Return the provider problem of each connection that has one, by connection ID."""
     if not (ids := list(connection_ids)):
         return {}
-    found = {}
-    for connection_id, opened_at, ready_at, paused_until, why, moment in db.session.execute(
+    problems = {}
+    for connection_id, opened_at, ready_at, paused_until, reason, moment in db.session.execute(
         _FIND, {"ids": ids, "moment": now()}
     ):
         if opened_at is not None:
-            found[connection_id] = ProviderProblem(UNREACHABLE, opened_at, ready_at or moment, why)
+            problems[connection_id] = ProviderProblem(
+                UNREACHABLE, opened_at, ready_at or moment, reason
+            )
         elif paused_until is not None:
-            found[connection_id] = ProviderProblem(SLOWED, None, paused_until, why)
-    return found
+            problems[connection_id] = ProviderProblem(SLOWED, None, paused_until, reason)
+    return problems
 
 
 def any_unreachable() -> bool:
@@ -82,18 +84,18 @@ def healthy_since(moment: datetime) -> Select[Any]:
     """Return a query for the IDs of connections whose senders have not been limited since `moment`.
     Messages that are late there need a worker.
     """
-    free = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < moment)
-    return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, free)
+    not_limited = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < moment)
+    return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, not_limited)
 
 
 @transaction
 def probe_now(connection: Connection) -> None:
     """Allow the next probe immediately, because the provider has just responded."""
-    open_one = update(Throttle).where(
+    open_circuit = update(Throttle).where(
         Throttle.name == connection.throttle, Throttle.opened_at.is_not(None)
     )
     db.session.execute(
-        open_one.values(
+        open_circuit.values(
             ready_at=Throttle.paused_until, bulk_ready_at=Throttle.paused_until
         ).execution_options(synchronize_session=False)
     )

@@ -23,23 +23,23 @@ class ProviderIds:
 
 def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
     """Read the provider IDs in these outcomes, and those stored for their attempts."""
-    known = ProviderIds()
-    said = {
+    provider_ids = ProviderIds()
+    new_ids = {
         outcome.accepted.provider_id
         for outcome in ended
         if outcome.accepted and outcome.accepted.provider_id
     }
     connections = {outcome.claim.connection_id for outcome in ended}
-    for query, asked in (
-        (_BY_PROVIDER_ID, {"connections": list(connections), "said": list(said)}),
+    for query, parameters in (
+        (_BY_PROVIDER_ID, {"connections": list(connections), "said": list(new_ids)}),
         (_BY_MESSAGE, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
-        for connection_id, provider_id, message_id, n in (
-            read(query, **asked) if all(asked.values()) else ()
+        for connection_id, provider_id, message_id, number in (
+            read(query, **parameters) if all(parameters.values()) else ()
         ):
-            known.holder[connection_id, provider_id or ""] = (message_id, n)
-            known.of[message_id, n] = provider_id or ""
-    return known
+            provider_ids.holder[connection_id, provider_id or ""] = (message_id, number)
+            provider_ids.of[message_id, number] = provider_id or ""
+    return provider_ids
 
 
 _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.number)

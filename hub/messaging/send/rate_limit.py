@@ -41,9 +41,9 @@ class RateState:
     opened_at: datetime | None = None
     reason: str = ""
 
-    def postpone_claims(self, until: datetime) -> None:
-        """Postpone the next claim to `until`, unless it is already later."""
-        self.ready_at = until if self.ready_at is None else max(self.ready_at, until)
+    def postpone_claims(self, ready_at: datetime) -> None:
+        """Postpone the next claim to `ready_at`, unless it is already later."""
+        self.ready_at = ready_at if self.ready_at is None else max(self.ready_at, ready_at)
         self.bulk_ready_at = (
             self.ready_at if self.bulk_ready_at is None else max(self.bulk_ready_at, self.ready_at)
         )
@@ -53,8 +53,8 @@ def slowed_rate(state: RateState, moment: datetime) -> float | None:
     """Return the reduced rate in messages per second, or None once it has recovered."""
     if state.rate is None or state.full_rate is None or state.paused_until is None:
         return None
-    passed = max(0.0, (moment - state.paused_until).total_seconds())
-    rate = state.rate * 2 ** min(passed / RECOVERY_SECONDS, 64)
+    elapsed = max(0.0, (moment - state.paused_until).total_seconds())
+    rate = state.rate * 2 ** min(elapsed / RECOVERY_SECONDS, 64)
     return rate if rate < state.full_rate else None
 
 
@@ -65,28 +65,31 @@ def current_limit(state: RateState, per_second: float, moment: datetime) -> floa
 
 def refill_tokens(state: RateState, rate: float, moment: datetime) -> None:
     """Add the tokens that accumulated since the last refill."""
-    most = _bucket_size(rate)
+    capacity = _bucket_size(rate)
     if state.refilled_at is None:
-        state.tokens = most
+        state.tokens = capacity
         state.refilled_at = moment
     else:
-        passed = max(0.0, (moment - state.refilled_at).total_seconds())
-        state.tokens = min(most, state.tokens + passed * rate)
+        elapsed = max(0.0, (moment - state.refilled_at).total_seconds())
+        state.tokens = min(capacity, state.tokens + elapsed * rate)
         state.refilled_at = max(moment, state.refilled_at)
 
 
 def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
     """Return the number of messages that the available tokens allow."""
-    kept = _bucket_size(rate) / BULK_RESERVE_DIVISOR if bulk else 0.0
-    return max(0, math.floor(state.tokens - kept + 1e-6))
+    reserved_tokens = _bucket_size(rate) / BULK_RESERVE_DIVISOR if bulk else 0.0
+    return max(0, math.floor(state.tokens - reserved_tokens + 1e-6))
 
 
 def consume_tokens(state: RateState, rate: float, count: int, moment: datetime) -> None:
     """Spend tokens, and set when each lane can claim again."""
     state.tokens -= count
     state.ready_at, state.bulk_ready_at = (
-        moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, MAX_CHECK_INTERVAL))
-        for wanted in (1.0, 1.0 + _bucket_size(rate) / BULK_RESERVE_DIVISOR)
+        moment
+        + timedelta(
+            seconds=min(max(0.0, required_tokens - state.tokens) / rate, MAX_CHECK_INTERVAL)
+        )
+        for required_tokens in (1.0, 1.0 + _bucket_size(rate) / BULK_RESERVE_DIVISOR)
     )
 
 
@@ -102,7 +105,7 @@ def pause(state: RateState, seconds: float | None, moment: datetime) -> None:
 
 
 def slow_down(
-    state: RateState, epoch: int, had: float, seconds: float | None, moment: datetime
+    state: RateState, epoch: int, measured_rate: float, seconds: float | None, moment: datetime
 ) -> None:
     """Pause a sender for the time its provider asks for, and halve its rate.
 
@@ -115,8 +118,8 @@ def slow_down(
     if epoch != state.epoch:
         return
     if rate is None:  # otherwise the rate is already reduced
-        rate = state.full_rate = had
-    state.rate = max(rate / 2, min(MIN_RATE, had))
+        rate = state.full_rate = measured_rate
+    state.rate = max(rate / 2, min(MIN_RATE, measured_rate))
     state.epoch = state.epoch + 1
     state.tokens = 0.0
     state.refilled_at = state.paused_until

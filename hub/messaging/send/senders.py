@@ -36,10 +36,12 @@ class Sender:
 
 def find_account_senders(accounts: Collection[str]) -> list[Sender]:
     """Return every sender of these accounts. The result is cached for a second."""
-    known: dict[str, Sender] = cached(("senders",), _read_senders)
+    senders: dict[str, Sender] = cached(("senders",), _read_senders)
     return list(
         {
-            one.name: one for one in known.values() if one.account and one.account in accounts
+            sender.name: sender
+            for sender in senders.values()
+            if sender.account and sender.account in accounts
         }.values()
     )
 
@@ -48,11 +50,13 @@ def find_senders(connection_ids: Iterable[str]) -> dict[str, Sender]:
     """Return the sender of each connection, without unknown connections. The limits are cached for
     a second.
     """
-    wanted = set(connection_ids)
-    known = cached(("senders",), _read_senders)
-    if not wanted <= known.keys():
-        known = _read_senders()  # a connection was added since the list was cached
-    return {connection_id: known[connection_id] for connection_id in wanted & known.keys()}
+    requested_ids = set(connection_ids)
+    senders = cached(("senders",), _read_senders)
+    if not requested_ids <= senders.keys():
+        senders = _read_senders()  # a connection was added since the list was cached
+    return {
+        connection_id: senders[connection_id] for connection_id in requested_ids & senders.keys()
+    }
 
 
 def _read_senders() -> dict[str, Sender]:
@@ -75,17 +79,17 @@ def _read_senders() -> dict[str, Sender]:
                 limits = (cls.per_second if per_second is None else per_second, cls.per_recipient)
                 accounts[name] = f"{cls.family or cls.name} {account} {test}" if account else ""
         rows.setdefault(name, []).append((connection_id, *limits))
-    found = {}
-    for name, mine in rows.items():
+    senders = {}
+    for name, sender_rows in rows.items():
         sender = Sender(
             name,
-            tuple(row[0] for row in mine),
-            _lowest_limit(row[1] for row in mine),
-            _lowest_limit(row[2] for row in mine),
+            tuple(row[0] for row in sender_rows),
+            _lowest_limit(row[1] for row in sender_rows),
+            _lowest_limit(row[2] for row in sender_rows),
             accounts.get(name, ""),
         )
-        found.update(dict.fromkeys(sender.connection_ids, sender))
-    return found
+        senders.update(dict.fromkeys(sender.connection_ids, sender))
+    return senders
 
 
 def _lowest_limit(limits: Iterable[float]) -> float:

@@ -87,14 +87,14 @@ class ThrottleGate:
             min(threads, rate_limit.available_tokens(state, self._rate)) if self._rate else threads,
         )
 
-    def bulk_allowance(self, wanted: int, begun: int) -> int:
-        """Return how many messages of the bulk lane may be claimed, `wanted` at most.
+    def bulk_allowance(self, limit: int, begun: int) -> int:
+        """Return how many messages of the bulk lane may be claimed, `limit` at most.
 
         `begun` is the number of messages that were claimed of the other lane.
         """
         if self.state is None or not self._rate:
-            return wanted
-        return min(wanted, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
+            return limit
+        return min(limit, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
 
     def create_pacing(self) -> RecipientPacing | None:
         """Return the pacing of messages to one recipient, if the provider requires it."""
@@ -104,15 +104,15 @@ class ThrottleGate:
             else None
         )
 
-    def consume(self, begun: int) -> None:
+    def consume(self, claimed_count: int) -> None:
         """Count the messages that were claimed."""
         if self.state is None or (
             self.state.ready_at is not None and self.state.ready_at > self.moment
         ):
             return
         if self._rate:
-            rate_limit.consume_tokens(self.state, self._rate, begun, self.moment)
-        if begun and self.state.opened_at is not None:
+            rate_limit.consume_tokens(self.state, self._rate, claimed_count, self.moment)
+        if claimed_count and self.state.opened_at is not None:
             self.state.postpone_claims(self.moment + circuit_breaker.PROBE)
 
 
@@ -143,12 +143,12 @@ class ThrottleGates:
         self.moment = now()
         self._limits = _find_reported_limits(ended, self._senders)
         limits = {*self._limits, *named}
-        whole = {
+        limited_accounts = {
             self._senders[key].account
             for key, scope in limits
             if scope == Scope.ACCOUNT and key in self._senders
         }
-        self._siblings = senders.find_account_senders(whole) if whole else []
+        self._siblings = senders.find_account_senders(limited_accounts) if limited_accounts else []
         names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
@@ -158,10 +158,10 @@ class ThrottleGates:
             for key, sender in self._senders.items()
             if key in claiming and (sender.per_second or sender.per_recipient)
         }
-        troubled = {outcome.claim.connection_id for outcome in ended if _is_outage(outcome)} | {
-            key for key, _ in limits
-        }
-        needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
+        limited_connections = {
+            outcome.claim.connection_id for outcome in ended if _is_outage(outcome)
+        } | {key for key, _ in limits}
+        needed |= {self._senders[key].name for key in limited_connections & self._senders.keys()}
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
         if missing:
@@ -221,56 +221,67 @@ class ThrottleGates:
         ]
 
     def pause_sender(
-        self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime
+        self,
+        connection_id: str,
+        error: SlowDown,
+        *,
+        attempt_started_at: datetime,
+        reported_at: datetime,
     ) -> None:
         """Pause a sender, or every sender of its account, because a message status requires it.
 
-        The pause starts at `said_at`, when the provider reported the limit. The rate is halved only
-        if one is set, and only if the attempt `began` after the last pause ended.
+        The pause starts at `reported_at`, when the provider reported the limit. The rate is halved
+        only if one is set, and only if the attempt `attempt_started_at` after the last pause ended.
         """
         mine = self._senders.get(connection_id)
-        asked = (
+        pause_seconds = (
             rate_limit.DEFAULT_PAUSE
             if error.retry_after is None
             else times.pause(error.retry_after)
         )
-        left = asked - max(0.0, (now() - said_at).total_seconds())
-        if mine is None or left <= 0:
+        remaining_seconds = pause_seconds - max(0.0, (now() - reported_at).total_seconds())
+        if mine is None or remaining_seconds <= 0:
             return
         state = self._states[mine.name]
-        had = rate_limit.current_limit(state, mine.per_second, self.moment)
-        if had and (state.paused_until is None or began >= state.paused_until):
-            rate_limit.slow_down(state, state.epoch, had, left, self.moment)
+        current_rate = rate_limit.current_limit(state, mine.per_second, self.moment)
+        if current_rate and (
+            state.paused_until is None or attempt_started_at >= state.paused_until
+        ):
+            rate_limit.slow_down(state, state.epoch, current_rate, remaining_seconds, self.moment)
         for sender in [
             mine,
             *(self._other_account_senders(mine) if error.scope == Scope.ACCOUNT else ()),
         ]:
-            rate_limit.pause(self._states[sender.name], left, self.moment)
+            rate_limit.pause(self._states[sender.name], remaining_seconds, self.moment)
             self._states[sender.name].reason = str(error)
 
     def _slow_down(
         self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
     ) -> None:
-        had = rate_limit.current_limit(state, sender.per_second, self.moment)
-        if not had:  # running calls, divided by the duration of a call
+        current_rate = rate_limit.current_limit(state, sender.per_second, self.moment)
+        if not current_rate:  # running calls, divided by the duration of a call
             durations = [
                 ended.milliseconds
                 for ended in self._ended
                 if ended.claim.connection_id in sender.connection_ids
             ]
-            had = max(_count_running_calls(sender), 1) / max(fmean(durations) / 1000, 0.001)
-        rate_limit.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
+            current_rate = max(_count_running_calls(sender), 1) / max(
+                fmean(durations) / 1000, 0.001
+            )
+        rate_limit.slow_down(
+            state, outcome.claim.epoch, current_rate, error.retry_after, self.moment
+        )
         state.reason = str(error)
 
     def write(self) -> None:
         """Write changed throttles, and delete those that are no longer needed."""
-        inert = {name for name, state in self._states.items() if self._can_delete(state)}
-        if inert:
-            write(_REMOVE, {"names": sorted(inert)})
+        deletable_names = {name for name, state in self._states.items() if self._can_delete(state)}
+        if deletable_names:
+            write(_REMOVE, {"names": sorted(deletable_names)})
         changed = [
             state
             for name, state in sorted(self._states.items())
-            if name not in inert and state != self._before[name]
+            if name not in deletable_names and state != self._before[name]
         ]
         write(_UPDATE, [{"key": state.name, **_row_values(state, "new_")} for state in changed])
 
@@ -281,10 +292,10 @@ class ThrottleGates:
             for sender in known
             if sender.name == state.name
         )
-        held = state.paused_until is not None and state.paused_until > self.moment
+        is_paused = state.paused_until is not None and state.paused_until > self.moment
         return not (
             limited
-            or held
+            or is_paused
             or state.failures
             or state.opened_at
             or rate_limit.slowed_rate(state, self.moment)
@@ -345,9 +356,9 @@ def _find_reported_limits(
         if isinstance(error, SlowDown) and error.scope in SENDER_WIDE_SCOPES:
             limits[connection_id, error.scope] = error
         elif error.scope == Scope.RECIPIENT:
-            busy = recipients.setdefault(known[connection_id].name, set())
-            busy.add(outcome.claim.outbound.to)
-            if len(busy) >= SENDER_LIMIT_THRESHOLD:
+            limited_recipients = recipients.setdefault(known[connection_id].name, set())
+            limited_recipients.add(outcome.claim.outbound.to)
+            if len(limited_recipients) >= SENDER_LIMIT_THRESHOLD:
                 limits[connection_id, Scope.SENDER] = error
     return limits
 

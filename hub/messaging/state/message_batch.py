@@ -339,7 +339,10 @@ class MessageBatch:
 
     def _event_rows(self) -> list[dict[str, Any]]:
         connections = read_connections({row.connection_id for row, _, _ in self._reported})
-        prefixes = {one.id: _event_prefix(one.integration, one.channel) for one in connections}
+        prefixes = {
+            connection.id: _event_prefix(connection.integration, connection.channel)
+            for connection in connections
+        }
         return [
             _event_row(row, status, details, prefixes[row.connection_id])
             for row, status, details in self._reported

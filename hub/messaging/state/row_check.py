@@ -24,10 +24,10 @@ def read_error(table: str, row_id: str) -> Exception | None:
         row = None if model is None else db.session.get(model, row_id, populate_existing=True)
         if row is not None:
             _check_values(row)
-    except Exception as problem:
-        if is_retryable(problem) or is_database_failure(problem):
+    except Exception as error:
+        if is_retryable(error) or is_database_failure(error):
             raise
-        return problem
+        return error
     return None
 
 

@@ -130,10 +130,10 @@ def _convert(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T
     for row in rows:
         try:
             items.append(make(row))
-        except Exception as problem:
-            if is_transient(problem):
+        except Exception as error:
+            if is_transient(error):
                 raise
-            items.append(_UnreadableRow(_row_id(row), problem))
+            items.append(_UnreadableRow(_row_id(row), error))
     for unreadable in [item for item in items if isinstance(item, _UnreadableRow)]:
         record_unreadable_row_once(kind, unreadable.row_id, unreadable.problem)
     return items
@@ -295,15 +295,15 @@ _LATE_CALLBACKS = (
 
 def _hold_stuck_rows() -> None:
     """Set aside rows that no worker finds."""
-    far = {"far": now() + STUCK_AFTER}
-    for message_id, status, lane, _ in db.session.execute(_STUCK_MESSAGES, far).all():
+    parameters = {"far": now() + STUCK_AFTER}
+    for message_id, status, lane, _ in db.session.execute(_STUCK_MESSAGES, parameters).all():
         column = "due_at"
         if status not in list(Status):
             column = "status"
         elif lane not in list(Lane):
             column = "lane"
         hold_message(message_id, UnreadableRow(f"messages.{column}"))
-    for (callback_id,) in db.session.execute(_LATE_CALLBACKS, far).all():
+    for (callback_id,) in db.session.execute(_LATE_CALLBACKS, parameters).all():
         hold_callback(callback_id, UnreadableRow("provider_callbacks.due_at"))
     late = {"late": now() - timedelta(minutes=1)}
     for (message_id,) in db.session.execute(_MESSAGES_WITHOUT_CONTACT, late).all():

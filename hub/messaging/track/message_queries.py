@@ -134,14 +134,14 @@ def newest_messages(
     *,
     before: str = "",
     after: str = "",
-    also: ColumnElement[bool] | None = None,
+    extra_condition: ColumnElement[bool] | None = None,
 ) -> list[Message]:
     """Return at most `limit` messages of the branches, newest first.
 
     `before` and `after` are message IDs: return the messages next to one. Those after an ID are
-    returned oldest first. `also`: a condition that applies to all branches.
+    returned oldest first. `extra_condition`: a condition that applies to all branches.
     """
-    conditions = [true() if also is None else also]
+    conditions = [true() if extra_condition is None else extra_condition]
     if before:
         conditions.append(Message.id < before)
     elif after:

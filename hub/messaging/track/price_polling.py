@@ -49,12 +49,12 @@ def poll_prices(stopping: ShutdownSignal | None = None) -> int:
 def _poll_isolated(connection_id: str, stopping: ShutdownSignal | None) -> int:
     try:
         return _poll_connection(connection_id, stopping)
-    except Exception as problem:  # a failure of one connection must not stop the others
-        if unreadable_rows.is_transient(problem):
+    except Exception as error:  # a failure of one connection must not stop the others
+        if unreadable_rows.is_transient(error):
             raise
         log.exception("price_poll.internal_error", connection=connection_id)
         db.session.rollback()
-        unreadable_rows.record_unreadable_row_once("connections", connection_id, problem)
+        unreadable_rows.record_unreadable_row_once("connections", connection_id, error)
         return 0
 
 
@@ -71,8 +71,8 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
             update = integration.fetch_status(provider_id)
             if update.price is not None:
                 _store_or_note(message_id, update.price)
-    except HubError as problem:  # the provider cannot be asked now: the estimate stays
-        log.info("price_poll.no_price", connection=connection_id, problem=type(problem).__name__)
+    except HubError as error:  # the provider cannot be asked now: the estimate stays
+        log.info("price_poll.no_price", connection=connection_id, problem=type(error).__name__)
         db.session.rollback()
     return polled
 
@@ -81,10 +81,10 @@ def _store_or_note(message_id: str, price: Price) -> None:
     """Store a price; if the message's row cannot be read, record that and continue."""
     try:
         _store_price(message_id, price)
-    except Exception as problem:
-        if unreadable_rows.is_transient(problem):
+    except Exception as error:
+        if unreadable_rows.is_transient(error):
             raise
-        unreadable_rows.record_unreadable_row_once("messages", message_id, problem)
+        unreadable_rows.record_unreadable_row_once("messages", message_id, error)
 
 
 @transaction

@@ -71,9 +71,9 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
     connection = db.session.get_one(Connection, connection_id)
     try:
         integration = integration_instances.instance(connection)
-    except HubError as problem:
+    except HubError as error:
         # such as an unreadable key or a removed package: the page of the connection shows it
-        _postpone_connection(connection_id, [], problem)
+        _postpone_connection(connection_id, [], error)
         return 0
     lookups = claim_lookups(connection_id, can_poll=integration.supports("fetch_status"))
     updates: list[StatusUpdate] = []
@@ -86,10 +86,10 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
         polled += 1
         try:
             updates.append(_fetch_status(integration, lookup))
-        except PermanentError as problem:
-            stop_polling(lookup.message_id, problem.code)
-        except HubError as problem:
-            _postpone_connection(connection_id, waiting_ids, problem)
+        except PermanentError as error:
+            stop_polling(lookup.message_id, error.code)
+        except HubError as error:
+            _postpone_connection(connection_id, waiting_ids, error)
             break
         except Exception:  # a defect of the integration: the message is polled again later
             log.exception(

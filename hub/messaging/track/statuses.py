@@ -158,7 +158,10 @@ def _apply_error(
     outcomes.apply_wider_errors(row, error, attempt.started_at, reported_at)
     if gates is not None and isinstance(error, SlowDown):
         gates.pause_sender(
-            attempt.connection_id, error, began=attempt.started_at, said_at=reported_at
+            attempt.connection_id,
+            error,
+            attempt_started_at=attempt.started_at,
+            reported_at=reported_at,
         )
 
 

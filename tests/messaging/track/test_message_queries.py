@@ -225,7 +225,7 @@ def test_filtered_list_reads_one_index_for_each_branch(
     for also in (None, own):
         found = query_plans(
             lambda also=also: message_queries.newest_messages(
-                filters.branches(), 5, before=many_messages[0].id, also=also
+                filters.branches(), 5, before=many_messages[0].id, extra_condition=also
             )
         )  # type: ignore[misc]
         assert any("ix_messages_connection_id_status_id" in step for step in found), found
