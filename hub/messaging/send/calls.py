@@ -20,7 +20,7 @@ class DueMessage:
     row: MessageRow
     recipient: Recipient
     erased: bool
-    content: bytes | None  # encrypted; None if it was deleted
+    content: bytes | None  # encrypted, or None if it was deleted
     bulk: bool = False
     asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
 

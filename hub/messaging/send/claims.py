@@ -67,49 +67,51 @@ RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to
 
 
 def record_and_claim(
-    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None
+    finished_calls: Sequence[Outcome],
+    free_threads: Mapping[str, int],
+    running_bulk_calls: Mapping[str, int] | None = None,
 ) -> list[Claim]:
     """Record outcomes and claim messages for the free threads of connections, in one transaction.
 
-    `bulk` is the number of running calls of the bulk lane by connection. That lane never uses the
-    last quarter of the threads.
+    `running_bulk_calls` is the number of running calls of the bulk lane by connection. That lane
+    never uses the last quarter of the threads.
     """
     try:
-        return _run_turn(ended, free, bulk or {})
-    except Exception as problem:
-        if unreadable_rows.is_transient(problem):
+        return _run_turn(finished_calls, free_threads, running_bulk_calls or {})
+    except Exception as error:
+        if unreadable_rows.is_transient(error):
             raise
-        log.error("dispatch_turn.failed", problem=type(problem).__name__)
+        log.error("dispatch_turn.failed", problem=type(error).__name__)
         return Isolation(_run_turn).run_separately(
-            ended, free, bulk or {}
+            finished_calls, free_threads, running_bulk_calls or {}
         )  # finds the part that fails
 
 
 @optimistic
 def _run_turn(
     ended: Sequence[Outcome],
-    free: Mapping[str, int],
+    free_threads: Mapping[str, int],
     bulk: Mapping[str, int],
     *,
-    apart: bool = False,
-    only: str = "",
+    separately: bool = False,
+    message_id: str = "",
 ) -> list[Claim]:
-    gates = ThrottleGates(free, ended)
-    held = lock_capped(free)
+    gates = ThrottleGates(free_threads, ended)
+    locked_connections = lock_capped(free_threads)
     policies = list[Policy]()
     gates.apply_outcomes()
-    (_record_separately if apart else outcomes.record_outcomes)(ended)
+    (_record_separately if separately else outcomes.record_outcomes)(ended)
     claims = [
         claim
-        for connection_id, threads in free.items()
+        for connection_id, threads in free_threads.items()
         for claim in _claim(
             connection_id,
             threads,
             bulk.get(connection_id, 0),
             gates.get_gate(connection_id),
-            held,
+            locked_connections,
             policies,
-            only,
+            message_id,
         )
     ]
     for policy in sorted(policies, key=attrgetter("connection_id")):  # one order, against deadlocks
@@ -123,13 +125,13 @@ def _record_separately(ended: Sequence[Outcome]) -> None:
         try:
             with savepoint():
                 outcomes.record_outcomes([outcome])
-        except Exception as problem:
-            if unreadable_rows.is_transient(problem):
+        except Exception as error:
+            if unreadable_rows.is_transient(error):
                 raise
             log.error(
                 "outcome.write_failed",
                 message=outcome.claim.message_id,
-                problem=type(problem).__name__,
+                problem=type(error).__name__,
             )  # its lease will expire
 
 
@@ -150,9 +152,9 @@ def _claim(
     threads: int,
     running_bulk: int,
     gate: ThrottleGate,
-    held: Collection[str],
+    locked_connections: Collection[str],
     policies: list[Policy],
-    only: str = "",
+    message_id: str = "",
 ) -> list[Claim]:
     threads = gate.allowance(threads)
     enabled = read_enabled(connection_id) if threads else None
@@ -160,21 +162,21 @@ def _claim(
         gate.consume(0)
         return []
     connection, at = enabled
-    integration = _usable_integration(connection, held)
+    integration = _usable_integration(connection, locked_connections)
     if integration is None:
         return []
     batch = MessageBatch()
     pacing = gate.create_pacing()
-    chosen = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, only)
+    messages = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, message_id)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
-    if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
-        chosen += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, only)
-    questions = [_build_question(due) for due in chosen]
+    if (bulk := gate.bulk_allowance(min(threads - len(messages), for_bulk), len(messages))) > 0:
+        messages += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, message_id)
+    questions = [_build_question(due) for due in messages]
     policy = Policy(connection, questions)
     claiming = _ClaimContext(connection, integration, policy, batch, gate.epoch, at)
     started = [
         _start_call(due, question, claiming)
-        for due, question in zip(chosen, questions, strict=True)
+        for due, question in zip(messages, questions, strict=True)
     ]
     claims = [claim for claim in started if claim is not None]
     batch.write()
@@ -185,7 +187,9 @@ def _claim(
     return claims
 
 
-def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> Integration | None:
+def _usable_integration(
+    connection: ConnectionInfo, locked_connections: Collection[str]
+) -> Integration | None:
     """Return the integration of a connection, or None while its rules or settings do not
     allow it.
     """
@@ -193,7 +197,7 @@ def _usable_integration(connection: ConnectionInfo, held: Collection[str]) -> In
     if isinstance(rules, UnreadableRules):
         connection_pause.pause_connection(connection.id, UNREADABLE_RULES)
         return None
-    if rules.is_capped and connection.id not in held:
+    if rules.is_capped and connection.id not in locked_connections:
         return None  # its rules have just changed: the next turn locks it
     cached = integration_instances.instances().cached(connection.id, connection.settings_version)
     return cached or _create_integration(connection.id)
@@ -216,12 +220,12 @@ def _create_integration(connection_id: str) -> Integration | None:
     connection = db.session.get_one(Connection, connection_id)
     try:
         return integration_instances.instance(connection)
-    except DecryptionError as problem:  # an operator may be restoring the key, so messages wait
-        log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
+    except DecryptionError as error:  # an operator may be restoring the key, so messages wait
+        log.error("connection.unreadable", connection=connection.slug, key=error.key_id)
         integration_instances.instances().suspend(connection.id, UNREADABLE_PAUSE.total_seconds())
-        unreadable_rows.record_unreadable_row_once(Connection.__tablename__, connection.id, problem)
-    except HubError as problem:  # a missing package, or a test connection without the demo
-        connection_pause.pause_connection(connection.id, str(problem))
+        unreadable_rows.record_unreadable_row_once(Connection.__tablename__, connection.id, error)
+    except HubError as error:  # a missing package, or a test connection without the demo
+        connection_pause.pause_connection(connection.id, str(error))
     return None
 
 
@@ -239,9 +243,9 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
         return None
     try:
         outbound = _build_outbound(due, claiming)
-    except DecryptionError as problem:
+    except DecryptionError as error:
         until = moment + UNREADABLE_PAUSE
-        _postpone(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
+        _postpone(row, "unreadable", "unreadable", until, claiming.batch, reason=str(error))
         return None
     if outbound is None:
         claiming.batch.end_message(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
@@ -281,12 +285,17 @@ def _find_final_status(
 
 
 def _postpone(
-    row: MessageRow, code: str, word: str, until: datetime, batch: MessageBatch, why: str = ""
+    row: MessageRow,
+    code: str,
+    fact_name: str,
+    due_at: datetime,
+    batch: MessageBatch,
+    reason: str = "",
 ) -> None:
     """Postpone a message, and record the reason once."""
     if row.code != code:
-        batch.record_fact(row, word, reason=why)
-    row.due_at = until
+        batch.record_fact(row, fact_name, reason=reason)
+    row.due_at = due_at
     row.code = code
 
 
@@ -299,9 +308,14 @@ def _build_outbound(due: DueMessage, claiming: _ClaimContext) -> Outbound | None
     content = due.content or b""
     if row.edits_id is not None:  # an edit may have been replaced before the row was locked
         content = replaced_content(row.id) or content
-    free = claiming.policy.allows_free_text(row.contact_id)
+    allow_free_text = claiming.policy.allows_free_text(row.contact_id)
     outbound = build_outbound(
-        row, due.recipient.address, content, claiming.integration, row.tries + 1, free=free
+        row,
+        due.recipient.address,
+        content,
+        claiming.integration,
+        row.tries + 1,
+        allow_free_text=allow_free_text,
     )
     if outbound is None or not row.thread:
         return outbound
@@ -329,11 +343,11 @@ def _write_attempt(due: DueMessage, outbound: Outbound, claiming: _ClaimContext)
     row = due.row
     integration = claiming.integration
     sender = claiming.connection.sender
-    begins = clamp_to_creation(row.id, claiming.at)
+    started_at = clamp_to_creation(row.id, claiming.at)
     claiming.batch.begin_attempt(
         row,
-        begins,
-        begins + LEASE,
+        started_at,
+        started_at + LEASE,
         outbound.template.id if outbound.template else "",
         account=claiming.connection.account,
         sender=integration.senders.country_sender(due.recipient.address) or sender,

@@ -124,7 +124,7 @@ def choose_messages(
     limit: int,
     pacing: RecipientPacing | None,
     batch: MessageBatch,
-    only: str,
+    message_id: str,
 ) -> list[DueMessage]:
     """Return the messages of a lane that can be sent now, at most `limit`, and lock them."""
     candidates = max(limit, BATCH_SIZE) if pacing else limit
@@ -132,7 +132,9 @@ def choose_messages(
     width = len(COLUMNS)
     chosen: list[DueMessage] = []
     for values in (
-        read(_CHOOSE_ONE, only=only, **parameters) if only else read(_CHOOSE, **parameters)
+        read(_CHOOSE_ONE, only=message_id, **parameters)
+        if message_id
+        else read(_CHOOSE, **parameters)
     ):
         row = MessageRow(*values[:width])
         address, address_key, zone, erased_at, content, asks_until = values[width:]

@@ -25,26 +25,26 @@ def build_outbound(
     integration: Integration,
     attempt: int,
     *,
-    free: bool = True,
+    allow_free_text: bool = True,
 ) -> Outbound | None:
-    """Build the outbound message for the integration: free text if it is `free`, otherwise the
-    approved template, or None if there is none.
+    """Build the outbound message for the integration: free text if it is `allow_free_text`,
+    otherwise the approved template, or None if there is none.
 
     Raises DecryptionError.
     """
     opened: dict[str, Any] = keyring().open_json(MESSAGE_CONTENT, row.id.partition("_")[2], content)
-    template = None if free else read_template(opened)
-    if not free and template is None:
+    template = None if allow_free_text else read_template(opened)
+    if not allow_free_text and template is None:
         return None
     media = (
         [
-            (one, one.get("url") or file_link(one["file"], one["name"]))
-            for one in opened.get("media", ())
+            (file, file.get("url") or file_link(file["file"], file["name"]))
+            for file in opened.get("media", ())
         ]
-        if free
+        if allow_free_text
         else []
     )
-    reports = status_callback_url(
+    status_url = status_callback_url(
         current_app.extensions["hub.config"].public_url,
         integration.status_path,
         tuple(integration.api_urls.values()),
@@ -59,11 +59,11 @@ def build_outbound(
         buttons=read_buttons(opened),
         reply_to=opened.get("reply_to", ""),
         media=tuple(url for _, url in media),
-        files=tuple(one["file"] for one, _ in media if "file" in one),
-        external_media=tuple(url for one, url in media if "url" in one),
+        files=tuple(file["file"] for file, _ in media if "file" in file),
+        external_media=tuple(url for file, url in media if "url" in file),
         template=template,
         expires_at=row.expires_at,
-        status_url=f"{reports}?message={row.id}&attempt={attempt}" if reports else "",
+        status_url=f"{status_url}?message={row.id}&attempt={attempt}" if status_url else "",
     )
 
 
@@ -75,9 +75,9 @@ def status_callback_url(public_url: str, status_path: str, api_urls: tuple[str, 
     machine and the provider, at `api_urls`, is not: it could not call back, and would refuse the
     message.
     """
-    here_only = is_loopback(urlsplit(public_url).hostname or "")
+    is_local = is_loopback(urlsplit(public_url).hostname or "")
     if not status_path or (
-        here_only and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)
+        is_local and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)
     ):
         return ""
     return f"{public_url}/api/rpc/webhooks/{status_path}"

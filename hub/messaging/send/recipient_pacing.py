@@ -44,23 +44,25 @@ class RecipientPacing:
         recipients.
         """
         self._read({due.row.contact_id for due in due_messages} - self._next.keys())
-        going: list[DueMessage] = []
-        clocks = now() - self._moment  # due times use the local clock, `_moment` the database's
+        chosen_messages: list[DueMessage] = []
+        clock_offset = (
+            now() - self._moment
+        )  # due times use the local clock, `_moment` the database's
         # of messages due at the same time, the oldest first
         for due in sorted(
             due_messages, key=lambda due: (due.row.due_at or self._moment, due.row.id)
         ):
             row = due.row
-            free = self._next.get(row.contact_id, self._moment)
-            if free > self._moment:
-                batch.add_row(row).due_at = free + clocks
-            elif len(going) < limit:
-                going.append(due)
+            next_at = self._next.get(row.contact_id, self._moment)
+            if next_at > self._moment:
+                batch.add_row(row).due_at = next_at + clock_offset
+            elif len(chosen_messages) < limit:
+                chosen_messages.append(due)
                 self._gone.add(row.contact_id)
             else:
                 continue
-            self._next[row.contact_id] = free + self._gap
-        return going
+            self._next[row.contact_id] = next_at + self._gap
+        return chosen_messages
 
     def write(self) -> None:
         """Store the next allowed send time of each recipient that was chosen."""
@@ -105,10 +107,10 @@ def delete_old_paces() -> int:
 
 @transaction
 def _delete_old_paces() -> int:
-    gone = db.session.execute(
+    result = db.session.execute(
         delete(RecipientPace).where(RecipientPace.next_at < now() - RETENTION)
     )
-    return int(gone.rowcount)  # type: ignore[attr-defined]
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 _table: Table = RecipientPace.__table__  # type: ignore[assignment]

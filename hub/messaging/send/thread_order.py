@@ -36,25 +36,27 @@ def postpone_blocked_by_thread(
     if not waiting:
         return list(due_messages)
     subjects = {(row.connection_id, row.thread) for row in waiting}
-    first: dict[tuple[str, str], tuple[str, str, datetime | None]] = {}
+    oldest_by_thread: dict[tuple[str, str], tuple[str, str, datetime | None]] = {}
     for connection_id in {row.connection_id for row in waiting}:
         threads = [thread for connection, thread in subjects if connection == connection_id]
         for thread, message_id, status, due_at in read(
             _UNFINISHED, connection=connection_id, threads=threads
         ):
-            first.setdefault((connection_id, thread), (message_id, status, due_at))
-    going: list[DueMessage] = []
+            oldest_by_thread.setdefault((connection_id, thread), (message_id, status, due_at))
+    sendable_messages: list[DueMessage] = []
     for due in due_messages:
         row = due.row
-        ahead = first.get((row.connection_id, row.thread)) if row.thread else None
-        if ahead is None or ahead[0] == row.id:
-            going.append(due)
+        oldest = oldest_by_thread.get((row.connection_id, row.thread)) if row.thread else None
+        if oldest is None or oldest[0] == row.id:
+            sendable_messages.append(due)
         else:
-            moment = now() + RECHECK_INTERVAL
+            next_check_at = now() + RECHECK_INTERVAL
             # a running call may end at any time
-            later = ahead[2] if ahead[1] == Status.QUEUED else None
-            batch.add_row(row).due_at = max(moment, later) if later else moment
-    return going
+            oldest_due_at = oldest[2] if oldest[1] == Status.QUEUED else None
+            batch.add_row(row).due_at = (
+                max(next_check_at, oldest_due_at) if oldest_due_at else next_check_at
+            )
+    return sendable_messages
 
 
 _UNFINISHED = Statement(
@@ -75,8 +77,8 @@ def find_provider_thread(row: MessageRow) -> str:
     """
     if not row.thread or row.edits_id is not None:
         return ""
-    found = read(_THREAD, connection=row.connection_id, subject=row.thread, contact=row.contact_id)
-    return found[0][0] if found else ""
+    rows = read(_THREAD, connection=row.connection_id, subject=row.thread, contact=row.contact_id)
+    return rows[0][0] if rows else ""
 
 
 _threads = get_table(Thread)
@@ -94,8 +96,8 @@ _THREAD = Statement(
 
 def find_edited_post_id(row: MessageRow) -> str:
     """Return the provider's ID of the message to edit, or '' if it was never sent."""
-    found = read(_EDITED, id=row.edits_id) if row.edits_id else []
-    return (found[0][0] or "") if found else ""
+    rows = read(_EDITED, id=row.edits_id) if row.edits_id else []
+    return (rows[0][0] or "") if rows else ""
 
 
 _EDITED = Statement(

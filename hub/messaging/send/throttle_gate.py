@@ -221,17 +221,12 @@ class ThrottleGates:
         ]
 
     def pause_sender(
-        self,
-        connection_id: str,
-        error: SlowDown,
-        *,
-        attempt_started_at: datetime,
-        reported_at: datetime,
+        self, connection_id: str, error: SlowDown, *, attempted_at: datetime, reported_at: datetime
     ) -> None:
         """Pause a sender, or every sender of its account, because a message status requires it.
 
         The pause starts at `reported_at`, when the provider reported the limit. The rate is halved
-        only if one is set, and only if the attempt `attempt_started_at` after the last pause ended.
+        only if one is set, and only if `attempted_at` is after the last pause.
         """
         mine = self._senders.get(connection_id)
         pause_seconds = (
@@ -243,11 +238,9 @@ class ThrottleGates:
         if mine is None or remaining_seconds <= 0:
             return
         state = self._states[mine.name]
-        current_rate = rate_limit.current_limit(state, mine.per_second, self.moment)
-        if current_rate and (
-            state.paused_until is None or attempt_started_at >= state.paused_until
-        ):
-            rate_limit.slow_down(state, state.epoch, current_rate, remaining_seconds, self.moment)
+        rate = rate_limit.current_limit(state, mine.per_second, self.moment)
+        if rate and (state.paused_until is None or attempted_at >= state.paused_until):
+            rate_limit.slow_down(state, state.epoch, rate, remaining_seconds, self.moment)
         for sender in [
             mine,
             *(self._other_account_senders(mine) if error.scope == Scope.ACCOUNT else ()),
@@ -258,19 +251,15 @@ class ThrottleGates:
     def _slow_down(
         self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
     ) -> None:
-        current_rate = rate_limit.current_limit(state, sender.per_second, self.moment)
-        if not current_rate:  # running calls, divided by the duration of a call
+        rate = rate_limit.current_limit(state, sender.per_second, self.moment)
+        if not rate:  # running calls, divided by the duration of a call
             durations = [
                 ended.milliseconds
                 for ended in self._ended
                 if ended.claim.connection_id in sender.connection_ids
             ]
-            current_rate = max(_count_running_calls(sender), 1) / max(
-                fmean(durations) / 1000, 0.001
-            )
-        rate_limit.slow_down(
-            state, outcome.claim.epoch, current_rate, error.retry_after, self.moment
-        )
+            rate = max(_count_running_calls(sender), 1) / max(fmean(durations) / 1000, 0.001)
+        rate_limit.slow_down(state, outcome.claim.epoch, rate, error.retry_after, self.moment)
         state.reason = str(error)
 
     def write(self) -> None:

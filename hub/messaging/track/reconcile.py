@@ -76,11 +76,11 @@ def _contain_errors(message_id: str) -> Iterator[None]:
         db.session.rollback()
         try:
             postpone_lookup(message_id)
-        except Exception as problem:  # its row cannot be read
-            if unreadable_rows.is_transient(problem):
+        except Exception as error:  # its row cannot be read
+            if unreadable_rows.is_transient(error):
                 raise
             db.session.rollback()
-            unreadable_rows.hold_message(message_id, problem)
+            unreadable_rows.hold_message(message_id, error)
 
 
 def _look_up_connection(message_ids: list[str], stopping: ShutdownSignal | None) -> int:
@@ -109,8 +109,8 @@ def look_up_message(message_id: str) -> bool:
     """
     try:
         candidates = _find_candidates(message_id)
-    except HubError as problem:
-        code = problem.code if isinstance(problem, SendError) else type(problem).__name__
+    except HubError as error:
+        code = error.code if isinstance(error, SendError) else type(error).__name__
         log.info("lookup.failed", message=message_id, code=code)
         postpone_lookup(message_id)
         return False
@@ -145,7 +145,7 @@ def _find_candidates(message_id: str) -> list[Accepted] | None:
         leave_unknown(message_id, "set up anew")
         return None
     sent = (message, contact.address, body._content, integration, message.tries)
-    outbound = build_outbound(*sent, free=not attempt.template) or build_outbound(*sent)
+    outbound = build_outbound(*sent, allow_free_text=not attempt.template) or build_outbound(*sent)
     assert outbound is not None  # noqa: S101 - free text always makes one
     since = attempt.started_at
     db.session.rollback()  # no transaction is open during the call of the provider

@@ -160,7 +160,7 @@ def _apply_error(
         gates.pause_sender(
             attempt.connection_id,
             error,
-            attempt_started_at=attempt.started_at,
+            attempted_at=attempt.started_at,
             reported_at=reported_at,
         )
 
