@@ -23,7 +23,7 @@ PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres test-long bench chaos fuzz check check-integration lint format types lock docs screenshots
+.PHONY: help run test test-postgres test-long bench chaos fuzz check lint check-integration format types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
