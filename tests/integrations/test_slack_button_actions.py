@@ -97,7 +97,7 @@ def sign(
 # ── The signature ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("late", [-290, 0, 290])
 def test_slack_signature_within_five_minutes_is_genuine(late: int) -> None:
-    ONE.verify(make_request(make_button_action("tok"), at=str(int(time.time()) + late)))
+    ONE.verify(make_request(make_button_action("tok"), timestamp=str(int(time.time()) + late)))
 
 
 @pytest.mark.parametrize(
