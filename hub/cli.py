@@ -30,7 +30,7 @@ NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="Signpost %(version)s")
 def cli() -> None:
-    """Signpost, the messaging hub of signing apps."""
+    """Signpost, the messaging hub for signing apps."""
 
 
 @cli.command()
@@ -86,7 +86,7 @@ def simulator() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Migrate the database to the latest tables. Run it once, before the new version starts."""
+    """Upgrade the database to this version. Run it once, before you start the new version."""
     config = _config()
     import hub
     from hub.run import up
@@ -108,7 +108,7 @@ def admin() -> None:
     type=click.Choice([role.name.lower() for role in Role]),
     default="admin",
     show_default=True,
-    help="Permissions of the user.",
+    help="Role of the user.",
 )
 @click.option(
     "--password-file",
@@ -140,15 +140,16 @@ def api_key() -> None:
     multiple=True,
     metavar="SCOPE",
     type=click.Choice([scope.value for scope in Scope]),
-    help=f"Permission of the key, may be repeated. Default: all. One of {', '.join(Scope)}.",
+    help=f"Scope of the key, repeatable. Default: all of {', '.join(Scope)}.",
 )
 @click.option(
     "--expires",
     metavar="WHEN",
-    help="Time of expiry: 90d, 2027-01-31 (end of that day, UTC) or 2027-01-31T09:30:00Z.",
+    help="When the key expires: 90d, 2027-01-31 (its end in UTC) or 2027-01-31T09:30:00Z.",
 )
 @click.option(
     "--per-minute",
+    metavar="COUNT",
     type=click.IntRange(min=1),
     help="Limit of requests per minute. Default: HUB_API_PER_MINUTE.",
 )
@@ -207,7 +208,7 @@ def list_sources() -> None:
 @click.option(
     "--slug",
     default="",
-    help="Name in commands, such as acme-leases. Default: derived from the name.",
+    help="Slug of the source, such as acme-leases. Default: derived from the name.",
 )
 def create_source(name: str, slug: str) -> None:
     """Add a source and print its slug for `hub api-key create --source`."""
@@ -248,7 +249,7 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 @click.option(
     "--message",
     metavar="ID",
-    help="Replay callbacks of one message: the provider's ID, such as SM…, or msg_….",
+    help="Replay the callbacks of one message, by its ID in Signpost or at the provider.",
 )
 @click.option(
     "--since",
@@ -269,7 +270,8 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     status is 1 if some could not be processed.
     """
     if not (message or since or failed):
-        raise click.UsageError("Choose the callbacks: --message ID, --since TIME or --failed.")
+        reason = "Choose which callbacks to replay: use --message ID, --since TIME or --failed."
+        raise click.UsageError(reason)
     config = _config(migrated=True)
     import hub
     from hub.intake import replay
@@ -285,7 +287,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     sys.exit(1 if report.failed else 0)
 
 
-@cli.command("new-integration")
+@cli.command("new-integration", short_help="Create a new integration.")
 @click.argument("name")
 @click.option(
     "--package",
@@ -318,23 +320,21 @@ def _show_progress(report: Report) -> None:
 
 
 def _report_lines(report: Report) -> list[str]:
-    """Return the result of a replay, one count a line, without zero counts after the third."""
+    """Return the result of a replay, one count a line, without zero counts after the fifth."""
     counts = [
         (report.read, "callbacks read"),
-        (
-            report.new,
-            f"new status events; messages changed: {report.messages:,}, platform events:"
-            f" {report.events:,}",
-        ),
+        (report.new, "status events added"),
+        (report.messages, "messages changed"),
+        (report.events, "platform events sent"),
         (report.known, "status events already known"),
-        (report.unproven, "not verified by a connection’s secret: only STOP and START apply"),
+        (report.unproven, "not verified with any connection’s secret: only STOP and START count"),
         (report.removed, "not read: the content was deleted at the end of its retention period"),
         (report.failed, "failed:"),
     ]
     lines = [
         f"{count:>12,} {label}"
         for position, (count, label) in enumerate(counts)
-        if count or position < 3
+        if count or position < 5
     ]
     return lines + [
         f"{failures.count:>16,} {reason} Such as {failures.example}."

@@ -173,7 +173,9 @@ def test_replay_prints_its_changes_once(
     assert (first.returncode, first.stderr) == (0, "")
     assert [line.split(maxsplit=1) for line in first.stdout.splitlines()] == [
         ["2", "callbacks read"],
-        ["2", "new status events; messages changed: 1, platform events: 2"],
+        ["2", "status events added"],
+        ["1", "messages changed"],
+        ["2", "platform events sent"],
         ["0", "status events already known"],
     ]
     assert status(message_with_callbacks) == "delivered"
@@ -181,7 +183,7 @@ def test_replay_prints_its_changes_once(
     # as from another terminal than the demo's
     again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
     assert again.returncode == 0, again.stderr
-    assert "0 new status events; messages changed: 0, platform events: 0\n" in again.stdout
+    assert "0 status events added\n" in again.stdout
     assert "2 status events already known\n" in again.stdout
 
 
@@ -191,25 +193,25 @@ def test_failed_replay_explains_why_and_exits_with_1(
     post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "sent"))
     told = hub(tmp_path, "replay", "--since", "1h", **environ)
     assert told.returncode == 1
-    assert "2 new status events" in told.stdout
+    assert "2 status events added" in told.stdout
     assert "1 failed:\n" in told.stdout
-    assert "1 This hub does not know the message. Such as rcp_" in told.stdout
+    assert "1 Signpost has no message with this ID. Such as rcp_" in told.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        ((), 2, "Choose the callbacks: --message ID, --since TIME or --failed."),
-        (("--message", ""), 2, "Choose the callbacks"),
+        ((), 2, "Choose which callbacks to replay: use --message ID, --since TIME or --failed."),
+        (("--message", ""), 2, "Choose which callbacks"),
         (
             ("--since", "yesterday"),
             1,
             (
-                "'yesterday' is not a time. Enter one such as 2026-11-21T09:30:00Z, or a"
+                "“yesterday” is not a time. Enter one such as 2026-11-21T09:30:00Z, or a"
                 " period such as 2h or 3d."
             ),
         ),
-        (("--message", "SM123"), 1, "No callback about 'SM123' is stored."),
+        (("--message", "SM123"), 1, "No callback about “SM123” is stored."),
     ],
 )
 def test_replay_without_a_match_explains_what_to_specify(

@@ -102,7 +102,8 @@ def test_free_text_outside_the_window_is_not_sent_and_explains_why(hub: Hub) -> 
     assert (message["status"], message["code"]) == ("suppressed", "window_closed")
     assert "24 hours" in message["error"]["text"]
     assert (
-        message["error"]["remedy"] == "Wait until the recipient writes, then resend the message."
+        message["error"]["remedy"]
+        == "Wait until the recipient messages you, then resend the message."
     ), "no template says what no event caused"
     time.sleep(0.5)
     assert on_phone(hub, number) == []

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select
 
 from hub.accounts import sources
 from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Scope
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
@@ -90,7 +91,7 @@ def update_key(key_id: str, grant: KeyPermissions) -> None:
 
 def parse_expiry(text: str) -> datetime:
     """Parse an expiry: 90d, a date (which is included), or a time with its zone. Raises Refused."""
-    reason = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
+    reason = f"{quoted(text)} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
     error = Refused("bad_expiry", reason, field="expires_at")
     try:
         if match := re.fullmatch(r"(\d{1,5})d", text):
@@ -110,7 +111,7 @@ def _apply_permissions(
 ) -> None:
     unknown = sorted(set(grant.scopes) - set(Scope))
     if unknown:
-        reason = f"There is no scope {unknown[0]!r}. Choose one of {', '.join(Scope)}."
+        reason = f"There is no scope {quoted(unknown[0])}. Choose one of {', '.join(Scope)}."
         raise Refused("unknown_scope", reason, field="scopes")
     if not grant.scopes:
         raise Refused("no_scope", "Choose at least one scope.", field="scopes")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from sqlalchemy import func, select
 
 from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.quotes import quoted
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.lib.text import clean_line
@@ -33,7 +34,7 @@ def get_source(slug: str) -> Source:
     """Return a source. Raises NotFound."""
     source = db.session.scalar(select(Source).where(Source.slug == slug))
     if source is None:
-        raise NotFound("unknown_source", f"There is no source {slug!r}.", field="source")
+        raise NotFound("unknown_source", f"There is no source {quoted(slug)}.", field="source")
     return source
 
 

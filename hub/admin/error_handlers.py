@@ -23,6 +23,8 @@ STORED_ANYWAY = (
     "Your change was saved, but the page could not be shown because of an unexpected error."
 )
 
+REMEDIES = {"unknown_connection": "Open Integrations and choose a connection."}
+
 
 def init_app(app: Flask) -> None:
     """Show an error page for URLs that match no route."""
@@ -47,7 +49,7 @@ def _handle_rate_limit(error: RateLimitExceeded) -> Any:
 
 @admin.errorhandler(Refused)
 def _handle_refused(error: Refused) -> Any:
-    return error_pages.page(error.status, reason=str(error))
+    return error_pages.page(error.status, reason=str(error), remedy=REMEDIES.get(error.code, ""))
 
 
 @admin.errorhandler(DecryptionError)
@@ -55,7 +57,7 @@ def _handle_decryption_error(error: DecryptionError) -> Any:
     return error_pages.page(
         500,
         reason=str(error),
-        remedy="Put the key back into HUB_ENCRYPTION_KEYS and restart the hub.",
+        remedy="Add the key to HUB_ENCRYPTION_KEYS again, and restart Signpost.",
     )
 
 

@@ -19,33 +19,41 @@ ERROR_CODES = MappingProxyType(
         "bad_request": ErrorCode(400, "The request cannot be read, or it holds a NUL character."),
         "unauthorized": ErrorCode(401, "The API key is missing, unknown or revoked."),
         "key_expired": ErrorCode(401, "The API key has expired."),
-        "forbidden": ErrorCode(403, "API keys have no access to this URL."),
+        "forbidden": ErrorCode(403, "API keys cannot access this URL."),
         "missing_scope": ErrorCode(403, "The API key lacks the scope that `scope` names."),
-        "not_found": ErrorCode(404, "The address does not exist."),
+        "not_found": ErrorCode(404, "The URL does not exist."),
         "link_expired": ErrorCode(404, "The link to a file has expired or is not valid."),
-        "no_such_connection": ErrorCode(404, "This key can use no connection with this name."),
-        "no_such_file": ErrorCode(404, "The file was removed when its retention ended."),
-        "no_such_media": ErrorCode(
-            404, "This key can send no file with this ID, or the file was removed."
+        "no_such_connection": ErrorCode(
+            404, "No connection with this name is available to this key."
         ),
-        "no_such_message": ErrorCode(404, "This key can see no message with this ID."),
-        "no_such_request": ErrorCode(404, "This key can see no signing request with this ID."),
+        "no_such_file": ErrorCode(404, "The file was deleted when its retention period ended."),
+        "no_such_media": ErrorCode(
+            404, "No file with this ID is available to this key, or the file was deleted."
+        ),
+        "no_such_message": ErrorCode(404, "No message with this ID is visible to this key."),
+        "no_such_request": ErrorCode(
+            404, "No signing request with this ID is visible to this key."
+        ),
         "no_such_signer": ErrorCode(404, "The request has no signer with this ID."),
         "not_suppressed": ErrorCode(
             404, "The opt-out does not exist, belongs to another source, or is removed."
         ),
         "method_not_allowed": ErrorCode(
-            405, "The address does not support this method. `Allow` lists those it does."
+            405,
+            "The endpoint does not support this method. The `Allow` header lists the"
+            " methods that it supports.",
         ),
         "already_signed": ErrorCode(409, "Every signer concerned has signed or declined."),
         "body_gone": ErrorCode(
-            409, "The text was removed when its retention ended, so it cannot be resent."
+            409, "The text was deleted when its retention period ended, so it cannot be resent."
         ),
         "cannot_invite": ErrorCode(
             409, "The connection has no saved settings yet, so it cannot create a link."
         ),
         "connection_off": ErrorCode(409, "The connection is not enabled."),
-        "media_gone": ErrorCode(409, "The attached file was removed when its retention ended."),
+        "media_gone": ErrorCode(
+            409, "The attached file was deleted when its retention period ended."
+        ),
         "newer_edit": ErrorCode(
             409, "The team's post has been updated since, so this update is outdated."
         ),
@@ -78,16 +86,16 @@ ERROR_CODES = MappingProxyType(
         "bad_idempotency_key": ErrorCode(
             422, "The `Idempotency-Key` is too long or holds control characters."
         ),
-        "bad_media_url": ErrorCode(422, "The file's address is not a public https address."),
+        "bad_media_url": ErrorCode(422, "The file's URL is not a public https URL."),
         "bad_time": ErrorCode(422, "The value is not a time with an offset."),
         "empty_file": ErrorCode(422, "The file is empty."),
         "empty_text": ErrorCode(422, "The message has no text and no file."),
         "idempotency_mismatch": ErrorCode(
-            422, "This `Idempotency-Key` was used with another body."
+            422, "This `Idempotency-Key` was used with a different body."
         ),
-        "in_the_future": ErrorCode(422, "The time lies in the future."),
+        "in_the_future": ErrorCode(422, "The time is in the future."),
         "invalid_field": ErrorCode(
-            422, "A field has a value that is not allowed. `errors` lists all fields."
+            422, "The value of a field is not valid. `errors` lists all invalid fields."
         ),
         "media_too_large": ErrorCode(422, "The file is larger than the channel accepts."),
         "media_type": ErrorCode(422, "The channel does not accept files of this type."),
@@ -104,7 +112,7 @@ ERROR_CODES = MappingProxyType(
         "not_public": ErrorCode(
             422, "`HUB_PUBLIC_URL` is a local address, so no provider can fetch the file."
         ),
-        "out_of_range": ErrorCode(422, "The time lies outside 2000 to 2099."),
+        "out_of_range": ErrorCode(422, "The time is not between 2000 and 2099."),
         "repeated_field": ErrorCode(422, "A JSON object names a field twice."),
         "repeated_parameter": ErrorCode(422, "The query names a parameter twice."),
         "text_too_long": ErrorCode(422, "The text is longer than the provider accepts."),
@@ -115,8 +123,10 @@ ERROR_CODES = MappingProxyType(
         "too_many_requests": ErrorCode(
             429, "The API key reached its limit. `Retry-After` says how long to wait."
         ),
-        "fault": ErrorCode(500, "Signpost failed. `detail` says whether the change was stored."),
-        "error": ErrorCode(500, "Another HTTP error. The status says which."),
+        "fault": ErrorCode(
+            500, "Signpost had an internal error. `detail` says whether the change was stored."
+        ),
+        "error": ErrorCode(500, "Another HTTP error. See the status code."),
         "not_configured": ErrorCode(
             503, "A setting that this request needs is missing. `detail` names it."
         ),

@@ -90,7 +90,7 @@ def _check_scope(key: api_keys.AuthenticatedKey) -> None:
     needed = operation.scope
     if needed not in key.scopes:
         reason = (
-            f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."
+            f"This API key lacks the scope {needed}. An admin can add it under Settings, API keys."
         )
         challenge = f'Bearer realm="Signpost", error="insufficient_scope", scope="{needed}"'
         headers = {"WWW-Authenticate": challenge}

@@ -67,7 +67,7 @@ class MessageIn(Strict):
     media_url: str | None = Field(
         default=None,
         description=(
-            "The https address of a file to attach instead. Signpost checks it before each attempt."
+            "The https URL of a file to attach instead. Signpost checks it before each attempt."
         ),
     )
     channel: Channel | None = None
@@ -78,7 +78,7 @@ class MessageIn(Strict):
     @model_validator(mode="after")
     def _check_required(self) -> MessageIn:
         if (self.channel is None) == (self.connection is None):
-            raise ValueError("channel: send either channel or connection.")
+            raise ValueError("Send either channel or connection, not both.")
         if not (self.text or self.media or self.media_url):
             raise ValueError("text: send the text of the message, or a file to attach.")
         return self

@@ -160,7 +160,7 @@ def list_consents() -> dict[str, Any]:
     tag="Opt-outs",
     summary="Record a consent or a refusal",
     description=(
-        "Adds an entry that never changes. A consent ends an objection that keys of your"
+        "Adds an entry. Entries cannot be changed. A consent ends an objection that keys of your"
         " source recorded. An objection by an admin, or by another source for all"
         " sources, applies until they record a consent."
     ),

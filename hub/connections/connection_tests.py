@@ -185,7 +185,7 @@ def _unreadable_result(error: DecryptionError) -> CheckResult:
         False,
         "The stored settings cannot be read.",
         str(error),
-        ("Put the key back, or enter the settings again and save them.",),
+        ("Add the key again, or enter the settings again and save them.",),
         code=error.key_id,
     )
 

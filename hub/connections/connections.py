@@ -22,6 +22,7 @@ from hub.connections.connection_tests import (
     set_state,
 )
 from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db import store
 from hub.db.engine import db
@@ -70,7 +71,7 @@ def get_by_slug(slug: str) -> Connection:
     connection = db.session.scalar(select(Connection).where(Connection.slug == slug))
     if connection is None:
         raise NotFound(
-            "unknown_connection", f"There is no connection {slug!r}.", field="connection"
+            "unknown_connection", f"There is no connection {quoted(slug)}.", field="connection"
         )
     return connection
 

@@ -73,7 +73,7 @@ class Config:
     """The validated settings."""
 
     data_dir: Path = setting(
-        "HUB_DATA_DIR", "data", "Folder of the embedded database, keys and queue.", Path
+        "HUB_DATA_DIR", "data", "Folder for the SQLite database, the keys and the queue.", Path
     )
     database_url: str = setting(
         "HUB_DATABASE_URL",
@@ -93,7 +93,7 @@ class Config:
     public_url: str = setting(
         "HUB_PUBLIC_URL",
         "",
-        "Public address of the hub, including a path prefix. Default: the bind address.",
+        "Public URL of Signpost, with its path prefix if it has one. Default: the bind address.",
         parse_public_url,
     )
     secret_key: str = setting(
@@ -114,7 +114,7 @@ class Config:
     demo: bool = setting(
         "HUB_DEMO",
         "0",
-        "1: test connections use the simulator, and a sample request is sent.",
+        "1 turns on the demo: test connections use the simulator, and a sample request is sent.",
         parse_switch,
     )
     simulator_bind: Bind = setting(
@@ -129,7 +129,7 @@ class Config:
     trusted_proxies: int = setting(
         "HUB_TRUSTED_PROXIES",
         "0",
-        "Number of proxies in front that append to X-Forwarded-For.",
+        "Number of reverse proxies in front of Signpost that append to X-Forwarded-For.",
         parse_count,
     )
     http_allow: frozenset[str] = setting(
@@ -296,7 +296,7 @@ def _read_api_urls(environ: Mapping[str, str], errors: dict[str, str]) -> Mappin
     for name, url in environ.items():
         if url and (match := API_URL.fullmatch(name)):
             if urlsplit(url).scheme not in ("http", "https"):
-                errors[name] = "use an address such as https://api.example.com"
+                errors[name] = "use a URL such as https://api.example.com"
             urls[match[1].lower()] = url.rstrip("/")
     return MappingProxyType(urls)
 
@@ -323,7 +323,7 @@ def _check_combinations(
     if "public_url" in missing and not is_loopback(public_host):
         errors.setdefault(
             "HUB_PUBLIC_URL",
-            "is required if HUB_BIND is not only this machine; use an https address",
+            "is required if HUB_BIND is not only this machine. Use an https URL",
         )
     if values["demo"] and not (values["bind"].loopback and is_loopback(public_host)):
         errors.setdefault(

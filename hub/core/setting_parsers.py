@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hub.core.bind_address import Bind, is_loopback
+from hub.core.quotes import quoted
 
 Keys = tuple[tuple[str, bytes], ...]  # ID and 32 bytes of each encryption key, newest first
 
@@ -58,7 +59,7 @@ def parse_hosts(text: str) -> frozenset[str]:
     entries = frozenset(entry.strip().lower() for entry in text.split(",") if entry.strip())
     for entry in entries:
         if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+):\d{1,5}", entry):
-            raise ValueError(f"{entry!r} is not HOST:PORT")
+            raise ValueError(f"{quoted(entry)} is not HOST:PORT")
     return entries
 
 
@@ -66,17 +67,17 @@ def parse_public_url(text: str) -> str:
     url = text.rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("use the public address of the hub, such as https://hub.example.com")
+        raise ValueError("use the public URL of Signpost, such as https://hub.example.com")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("remove user, query and fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
-            "plain http is allowed only for this machine (127.0.0.1); use an https address"
+            "plain http is allowed only for this machine (127.0.0.1). Use an https URL"
         )
     if "_" in parts.hostname:
-        raise ValueError("providers reject callback addresses with an underscore in the host name")
+        raise ValueError("providers reject callback URLs with an underscore in the host name")
     if (parts.path + "/").startswith("/api/"):
-        raise ValueError("choose another path: the hub uses /api itself")
+        raise ValueError("choose another path: Signpost uses /api itself")
     _ = parts.port  # raises ValueError for an invalid port
     return url
 

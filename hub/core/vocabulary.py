@@ -86,8 +86,8 @@ class Status(DescribedEnum):
 
     QUEUED = "queued", "waiting to be sent"
     SENDING = "sending", "a call to the provider is in progress"
-    UNKNOWN = "unknown", "it is not known whether the provider accepted it"
-    SUPPRESSED = "suppressed", "not sent, because a rule blocks it"
+    UNKNOWN = "unknown", "Signpost does not know whether the provider accepted it"
+    SUPPRESSED = "suppressed", "not sent, because of a rule or an opt-out"
     CANCELED = "canceled", "canceled before it was sent"
     EXPIRED = "expired", "it expired before it could be sent"
     ACCEPTED = "accepted", "the provider accepted it"
@@ -199,11 +199,10 @@ class ConnectionState(DescribedEnum):
 
     NEW = "new", "saved, never enabled"
     ENABLED = "enabled", "sends"
-    DISABLED = "disabled", "disabled by an admin; its waiting messages are kept"
+    DISABLED = "disabled", "disabled by an admin, and its messages stay queued"
     BROKEN = (
         "broken",
-        "the provider rejects every message; an admin must fix it, and its waiting"
-        " messages are kept",
+        "the provider rejects every message until an admin fixes it, and its messages stay queued",
     )
 
 
@@ -228,7 +227,7 @@ class Role(IntEnum):
     @property
     def meaning(self) -> str:
         return {
-            Role.VIEWER: "can view everything but not change anything",
-            Role.OPERATOR: "can also send, resend, cancel and remind",
-            Role.ADMIN: "can also set up connections, users and keys",
+            Role.VIEWER: "Can view everything, but cannot change anything.",
+            Role.OPERATOR: "Can also send, resend, cancel and remind.",
+            Role.ADMIN: "Can also manage connections, users and API keys.",
         }[self]

@@ -34,7 +34,7 @@ class CallbackRow:
         return self.failure or ("" if self.matched else UNKNOWN)
 
 
-UNKNOWN = "This hub does not know the message."
+UNKNOWN = "Signpost has no message with this ID."
 NO_CONNECTION = "No connection of this account has the sender or destination."
 REMOVED = (
     "Its content was deleted at the end of its retention period, so it can no longer be processed."

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, literal_column, select
 
 from hub.core.errors import NotFound, Refused
+from hub.core.quotes import quoted
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import first_id_at, is_id, now
@@ -144,17 +145,17 @@ def parse_since(text: str) -> datetime:
     except ValueError:
         raise Refused(
             "bad_time",
-            f"{text!r} is not a time. Enter one such as 2026-11-21T09:30:00Z, or a period"
+            f"{quoted(text)} is not a time. Enter one such as 2026-11-21T09:30:00Z, or a period"
             " such as 2h or 3d.",
         ) from None
     if moment.tzinfo is None:
         raise Refused(
             "bad_time",
-            f"{text!r} has no time zone. Enter the time in UTC with a Z at the end:"
+            f"{quoted(text)} has no time zone. Enter the time in UTC with a Z at the end:"
             " 2026-11-21T09:30:00Z.",
         )
     if moment > now():
-        raise Refused("bad_time", f"{text!r} is in the future. Enter a time in the past.")
+        raise Refused("bad_time", f"{quoted(text)} is in the future. Enter a time in the past.")
     return EPOCH if moment < EPOCH else moment.astimezone(UTC)
 
 
@@ -186,7 +187,7 @@ def _callbacks_about(message: str) -> list[str]:
     if not callback_ids:
         raise NotFound(
             "nothing_kept",
-            f"No callback about {message!r} is stored. Enter the provider’s ID of a"
+            f"No callback about {quoted(message)} is stored. Enter the provider’s ID of a"
             " message, or the Signpost ID msg_….",
         )
     return callback_ids

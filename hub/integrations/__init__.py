@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from hub.core.errors import ConfigError, NotFound
+from hub.core.quotes import quoted
 from hub.integrations.base import Integration
 from hub.integrations.webhook_receiver import WebhookReceiver
 
@@ -54,14 +55,16 @@ def _load_entry_point(point: EntryPoint) -> type[Integration]:
     except (ImportError, AttributeError) as error:
         # a package of an older contract may import names that no longer exist
         raise ConfigError(
-            f"The integration {point.name!r} of {_package_name(point)} cannot be loaded: {error}."
+            f"The integration {quoted(point.name)} of {_package_name(point)} cannot be loaded:"
+            f" {error}."
             f" Update or remove the package. If it was written for an older contract, {NAMES} in"
             " the source of Signpost lists the old and new names."
         ) from error
     declared = getattr(cls, "contract", 1)
     if declared != CONTRACT:
         raise ConfigError(
-            f"The integration {point.name!r} of {_package_name(point)} was written for contract"
+            f"The integration {quoted(point.name)} of {_package_name(point)} was written for"
+            f" contract"
             f" {declared}, and this version of Signpost needs contract {CONTRACT}. Update or remove"
             f" the package. {NAMES} in the source of Signpost lists the old and new names."
         )
@@ -75,7 +78,8 @@ def _package_name(point: EntryPoint) -> str:
 def _add(integrations: dict[str, type[Integration]], cls: type[Integration]) -> None:
     if cls.name in integrations and integrations[cls.name] is not cls:
         raise ConfigError(
-            f"Two integrations have the name {cls.name!r}: {integrations[cls.name].__module__}"
+            f"Two integrations have the name {quoted(cls.name)}:"
+            f" {integrations[cls.name].__module__}"
             f" and {cls.__module__}. Remove one of the packages."
         )
     integrations[cls.name] = cls
@@ -118,7 +122,7 @@ def get(name: str) -> type[Integration]:
     except KeyError:
         raise NotFound(
             "unknown_integration",
-            f"The integration {name!r} is not installed. If it comes from a package,"
+            f"The integration {quoted(name)} is not installed. If it comes from a package,"
             " install the package.",
         ) from None
 
@@ -126,11 +130,11 @@ def get(name: str) -> type[Integration]:
 def webhook_receiver(name: str) -> type[WebhookReceiver]:
     """Return an integration that receives webhooks, by name.
 
-    Raises NotFound if it is not installed, or no longer receives webhooks.
+    Raises NotFound if it is not installed, or does not support webhooks in this version.
     """
     cls = get(name)
     if not issubclass(cls, WebhookReceiver):
-        raise NotFound("no_webhooks", f"{cls.title} no longer receives webhooks.")
+        raise NotFound("no_webhooks", f"{cls.title} does not support webhooks in this version.")
     return cls
 
 

@@ -22,6 +22,7 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.integrations import inbound_contents
 from hub.integrations.base import Integration, action
@@ -187,6 +188,7 @@ __all__ = [
     "shorten",
     "times",
     "to_other",
+    "quoted",
     "utf16_length",
     "verify_hmac",
     "verify_secret",

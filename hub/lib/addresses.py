@@ -7,6 +7,7 @@ from functools import lru_cache
 from email_validator import EmailNotValidError, validate_email
 
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address
 from hub.lib import phones
 
@@ -38,7 +39,7 @@ def parse_kind_and_address(text: str, kind: str) -> tuple[Address, str]:
         address_kind = Address(kind.strip().lower()) if kind.strip() else None
     except ValueError:
         reason = (
-            f"There is no kind of address {kind[:50]!r}. Use one of {', '.join(Address)},"
+            f"There is no kind of address {quoted(kind[:50])}. Use one of {', '.join(Address)},"
             " or leave it empty for a phone number or email address."
         )
         raise Refused("no_such_kind", reason, field="kind") from None

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from hub.core.errors import DecryptionError
+from hub.core.quotes import quoted
 
 SHA256 = hashes.SHA256()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -63,7 +64,7 @@ class Keyring:
         if key_id not in self._keys:
             raise DecryptionError(
                 key_id,
-                f"This value was encrypted with the key {key_id!r}, which is not in"
+                f"This value was encrypted with the key {quoted(key_id)}, which is not in"
                 " HUB_ENCRYPTION_KEYS. Add that key again after the newest one.",
             )
         start = 2 + encrypted[1]
@@ -75,7 +76,7 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise DecryptionError(
                 key_id,
-                f"This value cannot be decrypted with the key {key_id!r}. Either"
+                f"This value cannot be decrypted with the key {quoted(key_id)}. Either"
                 " HUB_ENCRYPTION_KEYS has another key with that ID, or the stored value"
                 " was changed.",
             ) from None

@@ -60,7 +60,7 @@ TABLE = (
         r"\1\2",
         ("+5531987654321", "+553187654321"),
     ),
-    # On 31 January 2021 numbers grew from eight to ten digits: each operator's prefix was put
+    # On January 31, 2021 numbers grew from eight to ten digits: each operator's prefix was put
     # before them. Which operator a mobile number belonged to shows its second digit. WhatsApp keeps
     # the old form of older accounts. https://github.com/devlikeapro/waha/issues/1894 and the
     # regulator's notice, https://www.artci.ci
@@ -91,7 +91,7 @@ TABLE = (
         r"\1",
         ("+2250708091011", "+22508091011"),
     ),
-    # On 30 November 2024 the prefix 01 was put before all numbers of eight digits. WhatsApp keeps
+    # On November 30, 2024 the prefix 01 was put before all numbers of eight digits. WhatsApp keeps
     # the old form of older accounts. https://www.itu.int/oth/T0202.aspx?parent=T0202 (Benin),
     # https://github.com/ChristoPy/countries-phone-masks/issues/25
     NumberForm(

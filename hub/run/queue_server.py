@@ -17,7 +17,7 @@ USE_OWN_SERVER = "set HUB_REDIS_URL to your own Redis or Valkey server, version 
 
 
 class QueueServerRuns(ConfigError):
-    """Another hub uses the data folder."""
+    """Another Signpost process uses the data folder."""
 
 
 def find_binary() -> Path:

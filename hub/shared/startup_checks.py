@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from hub.core import config, data_dir
 from hub.core.config import Config
 from hub.core.errors import ConfigError, DecryptionError
+from hub.core.quotes import quoted
 from hub.core.setting_parsers import Keys
 from hub.db import sqlite_check
 from hub.db.encrypted_fields import SETTING_VALUE
@@ -122,14 +123,14 @@ def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: boo
     if state.revision is not None and _BEFORE_0_2_0.fullmatch(state.revision):
         raise ConfigError(
             f"Signpost does not start: a version before 0.2.0 created the database {database}, and"
-            " this version cannot read its tables. Set HUB_DATA_DIR (or HUB_DATABASE_URL) to a"
-            " new, empty place, or install the earlier version again. Nothing was changed."
+            " this version cannot read its tables. Set HUB_DATA_DIR (or HUB_DATABASE_URL) to an"
+            " empty folder or database, or install the earlier version again. Nothing was changed."
         )
     if state.revision is None and state.tables is not None:
         # migrations run in one transaction, so an interrupted one does not cause this
         raise ConfigError(
-            f"Signpost does not start: the database {database} has tables, but does not say which "
-            "version made them, as after an incomplete restore. Restore it from a complete backup. "
+            f"Signpost does not start: the database {database} has tablesbut no version. It was"
+            f" probably restored incompletely. Restore it from a complete backup. "
             "Nothing was changed."
         )
     if migrated and problem:
@@ -154,7 +155,7 @@ def _verify_keys(encrypted_value: bytes, keys: Keys | None, folder: Path) -> Non
     except DecryptionError as error:
         raise ConfigError(
             "Signpost does not start: the encryption keys do not decrypt the data in the"
-            f" database, which was encrypted with the key {error.key_id!r}. Restore"
+            f" database, which was encrypted with the key {quoted(error.key_id)}. Restore"
             f" {file} or HUB_ENCRYPTION_KEYS from a backup. Nothing was changed."
         ) from None
 

@@ -65,7 +65,7 @@ def perform_action(
     ):
         raise NotFound(
             "no_such_button",
-            "This button was not created by this hub, or its request was deleted.",
+            "This button was not created by Signpost, or its request was deleted.",
         )
     if action.used_at is not None:
         return False

@@ -10,6 +10,7 @@ from flask import current_app
 from hub.core.vocabulary import EventType, RequestState, SignerState
 from hub.db.types import now
 from hub.integrations.base import Button, Card
+from hub.lib.localized import format_moment
 from hub.lib.text import Joined, clean_line, isolate, shorten
 from hub.models import ActionToken
 from hub.shared import action_tokens
@@ -91,8 +92,8 @@ def format_signer_names(signers: Sequence[SignerRecord]) -> Joined:
 
 
 def card_time(at: datetime) -> str:
-    """Format a time in UTC, such as "3 November, 14:05 UTC"."""
-    return f"{at.astimezone(UTC):%-d %B, %H:%M} UTC"
+    """Format a time in UTC, such as "November 3, 14:05 UTC"."""
+    return f"{format_moment(at.astimezone(UTC), 'MMMM d, HH:mm')} UTC"
 
 
 # ── The buttons ───────────────────────────────────────────────────────────────────────────────────
@@ -106,16 +107,16 @@ def build_buttons(
     if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
         return tuple(post_buttons)
     if len(owing) > SIGNERS_WITH_BUTTONS:
-        remind_all = f"Remind all {len(owing)}"
+        remind_all = f"Remind all ({len(owing)})"
         post_buttons += [
             _button(remind_all, REMIND, request.id, request, event_id, style="primary"),
-            _button("Snooze all a day", SNOOZE, request.id, request, event_id),
+            _button("Snooze all for a day", SNOOZE, request.id, request, event_id),
         ]
         return tuple(post_buttons)
     for position, signer in enumerate(owing):
         name = isolate(_shorten_name(signer_name(signer)))
         style = "" if position else "primary"
-        snooze = "Snooze a day" if len(owing) == 1 else f"Snooze {name} a day"
+        snooze = "Snooze for a day" if len(owing) == 1 else f"Snooze {name} for a day"
         post_buttons += [
             _button(f"Remind {name}", REMIND, signer.id, request, event_id, style=style),
             _button(snooze, SNOOZE, signer.id, request, event_id),
@@ -184,11 +185,11 @@ def card_note(action: ActionToken, request: RequestRecord) -> str:
     return f"{template.format(who=presser, names=names)} · {at}"
 
 
-ALL_SIGNERS = "all who have not signed"
-FAILED = "{who} clicked a button too late to change anything for {names}"
+ALL_SIGNERS = "everyone who has not signed"
+FAILED = "{who} used a button for {names} too late. Nothing was changed"
 OUTCOMES = {
     (REMIND, "done"): "{who} reminded {names}",
-    (SNOOZE, "done"): "{who} snoozed reminders to {names} for a day",
+    (SNOOZE, "done"): "{who} snoozed reminders for one day: {names}",
     (REMIND, "unreached"): "{who} tried to remind {names}, who could not be reached",
     (REMIND, "snoozed"): "{who} tried to remind {names}: reminders are snoozed",
     (REMIND, "request_expired"): "{who} tried to remind {names}: the request has expired",

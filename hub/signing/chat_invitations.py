@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.core.errors import Conflict, HubError, NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, ConnectionState, RequestState, SignerState
 from hub.db.engine import db
 from hub.db.store import cached, transaction
@@ -86,15 +87,15 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
     if not _addresses(row):
         raise Refused(
             "no_address",
-            "The signer has neither a mobile number nor an email address, so an"
-            " invitation cannot be linked to them.",
+            "The signer has no mobile number and no email address, so Signpost cannot create an"
+            " invitation.",
             field="signer",
         )
     candidates = inviting_connections(test=request.test)
     chosen = next((inviting for inviting in candidates if connection in ("", inviting.slug)), None)
     if chosen is None:
         problem = (
-            f"{connection!r} is not an enabled connection that supports invitations."
+            f"{quoted(connection)} is not an enabled connection that supports invitations."
             if connection
             else NO_INVITING_CONNECTION
         )

@@ -165,7 +165,7 @@ class RequestIn(Strict):
     )
     url: Url | None = Field(
         default=None,
-        description="The address where the sender's team sees the document, never a signing link.",
+        description="The URL where the sender's team sees the document, never a signing link.",
     )
 
 
@@ -233,16 +233,16 @@ class EventIn(Strict):
         default=None, description="The signer whom the event is about: an ID, or the signer object."
     )
     download_url: Url | None = Field(
-        default=None, description=("The address of the completed document.")
+        default=None, description=("The URL of the completed document.")
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> EventIn:
         if self.type == EventType.SIGNED and self.signer is None:
-            raise ValueError("signer: send the signer who signed.")
+            raise ValueError("Send the signer who signed.")
         ids = [signer.id for signer in self.signers]
         if len(set(ids)) < len(ids):
-            raise ValueError("signers: two signers have the same ID.")
+            raise ValueError("Two signers have the same ID. Give each signer its own ID.")
         return self
 
     @property

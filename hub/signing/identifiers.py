@@ -42,6 +42,6 @@ def request_id(text: str) -> str:
     if any(part in ("", ".", "..") for part in external_id(text).split("/")):
         raise ValueError(
             "Remove slashes at the ends or next to each other, and the parts '.' and"
-            " '..', because web servers and clients remove them from addresses."
+            " '..', because web servers and clients remove them from URLs."
         )
     return text

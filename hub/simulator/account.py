@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.core import data_dir
+from hub.core.quotes import quoted
 from hub.simulator.signing import DIALECTS, Key
 from hub.simulator.store import Store
 
@@ -99,7 +100,7 @@ class Account:
         for name, value in changes.items():
             if value not in CHOICES[name]:
                 raise ValueError(
-                    f"The account's {name} is {' or '.join(CHOICES[name])}, not {value!r}."
+                    f"The account's {name} is {' or '.join(CHOICES[name])}, not {quoted(value)}."
                 )
         for name, value in changes.items():
             setattr(self, name, value)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from hub.core.bind_address import is_loopback
+from hub.core.quotes import quoted
 from hub.simulator import signing, whatsapp
 from hub.simulator.account import Account
 from hub.simulator.errors import failure_message
@@ -104,7 +105,7 @@ def post(message: Message, status: str, account: Account, connection_overrides: 
         account,
         connection_overrides,
         token=token,
-        subject=f"{status!r} of {message.sid}",
+        subject=f"{quoted(status)} of {message.sid}",
     )[0]
 
 

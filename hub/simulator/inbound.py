@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
+from hub.core.quotes import quoted
 from hub.simulator import callbacks, media, segments, whatsapp
 from hub.simulator.context import SimulatorContext
 from hub.simulator.scripted_numbers import PREFIX
@@ -97,7 +98,9 @@ def post_reply(reply: Reply, simulator: SimulatorContext) -> Message:
 def _check(reply: Reply) -> None:
     on_whatsapp = reply.channel == "whatsapp"
     if reply.channel not in CHANNELS:
-        raise ValueError(f"Choose {' or '.join(CHANNELS)} as the channel, not {reply.channel!r}.")
+        raise ValueError(
+            f"Choose {' or '.join(CHANNELS)} as the channel, not {quoted(reply.channel)}."
+        )
     if not is_phone(reply.phone) or (not on_whatsapp and not NUMBER.fullmatch(reply.phone)):
         raise ValueError(
             "Enter a phone number such as +13175551234, or for WhatsApp a user ID such as"
@@ -167,7 +170,7 @@ def _find_button(button: str, messages: list[Message]) -> PressedButton:
                 return PressedButton(
                     message, candidate["title"], candidate.get("id", candidate["title"])
                 )
-    raise ValueError(f"No message on this phone has a button {button!r}.")
+    raise ValueError(f"No message on this phone has a button {quoted(button)}.")
 
 
 def _media_fields(message: Message, simulator: SimulatorContext) -> dict[str, str]:

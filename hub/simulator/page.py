@@ -16,6 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
+from hub.lib.localized import format_date, format_moment
 from hub.simulator import account, inbound, scripted_numbers, whatsapp
 from hub.simulator.context import LIMITS, SimulatorContext, current_simulator
 from hub.simulator.file import parse_phone
@@ -302,7 +303,8 @@ def format_time(timestamp: float) -> str:
 
 @page.app_template_filter()
 def format_datetime(timestamp: float) -> str:
-    return _local_time(timestamp).strftime("%-d %B %Y, %H:%M:%S %Z")
+    moment = _local_time(timestamp)
+    return f"{format_moment(moment, 'MMMM d, y, HH:mm:ss')} {moment:%Z}"
 
 
 @page.app_template_filter()
@@ -312,11 +314,10 @@ def format_iso(timestamp: float) -> str:
 
 @page.app_template_filter()
 def format_day(timestamp: float) -> str:
-    """Format a day: Today, Yesterday or 21 November 2026."""
+    """Format a day: Today, Yesterday or November 21, 2026."""
     date = _local_time(timestamp).date()
-    return {0: "Today", 1: "Yesterday"}.get(
-        (_local_time(time.time()).date() - date).days, f"{date:%B} {date.day}, {date:%Y}"
-    )
+    days_ago = (_local_time(time.time()).date() - date).days
+    return {0: "Today", 1: "Yesterday"}.get(days_ago) or format_date(date, "MMMM d, y")
 
 
 def _local_time(timestamp: float) -> datetime:

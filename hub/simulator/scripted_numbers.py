@@ -75,7 +75,7 @@ RECIPIENTS = (
         "+15005550004",
         Status.FAILED,
         "Has replied STOP",
-        "Rejected, 21610; the next message is not sent",
+        "Rejected with 21610. Signpost suppresses the next message.",
         refuses=21610,
     ),
     ScriptedNumber(
@@ -128,7 +128,7 @@ RECIPIENTS = (
         "+15005550016",
         Status.DELIVERED,
         "No callbacks",
-        "Delivered when polled after 15 min",
+        "Delivered. Signpost learns it after 15 minutes.",
         steps=WITHOUT_CALLBACKS,
     ),
     ScriptedNumber(

@@ -25,7 +25,7 @@ DETAILS = {
         "The request is malformed or incomplete, or contains a character such as NUL. Send it"
         " again."
     ),
-    404: "No integration receives webhooks at this address.",
+    404: "No integration receives webhooks at this URL.",
     405: "Send webhooks with POST.",
     413: "The body is larger than 256 KiB.",
 }

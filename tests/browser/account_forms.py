@@ -115,7 +115,7 @@ def submit_revoke_api_key(no_script: NoScriptBrowser) -> None:
 @form("admin.add_user")
 def submit_add_user(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Ada Bare")
-    no_script.says("Ada Bare can now choose a password.")
+    no_script.says("Password link created for Ada Bare.")
     no_script.says("/password/")
 
 
@@ -145,7 +145,7 @@ def submit_reactivate_user(no_script: NoScriptBrowser) -> None:
 def submit_new_password_link(no_script: NoScriptBrowser) -> None:
     no_script.new_user("Ed Bare")
     no_script.change("Ed Bare", "Create password link")
-    no_script.says("Ed Bare can now choose a password.")
+    no_script.says("Password link created for Ed Bare.")
 
 
 @form("admin.set_password")
@@ -166,10 +166,10 @@ def submit_change_connection_rules(no_script: NoScriptBrowser) -> None:
     no_script.page.goto(no_script.connection("Ruled bare") + "/rules")
     no_script.page.get_by_label("Allowed countries").fill("US, UK")
     press(no_script.page, "Save changes")
-    expect(no_script.page.locator("#countries-error")).to_contain_text("'UK' is not a country")
+    expect(no_script.page.locator("#countries-error")).to_contain_text("“UK” is not a country")
     expect(no_script.page.get_by_label("Allowed countries")).to_have_value("US, UK")
     no_script.page.get_by_label("Allowed countries").fill("us, gb")
-    no_script.page.get_by_label("Per hour").fill("5")
+    no_script.page.get_by_label("Messages per hour").fill("5")
     press(no_script.page, "Save changes")
     no_script.says("Changes saved.")
     expect(no_script.page.get_by_label("Allowed countries")).to_have_value("GB, US")

@@ -60,7 +60,7 @@ def submit_disable_connection(no_script: NoScriptBrowser) -> None:
     no_script.page.get_by_role("link", name="Disable connection").click()
     no_script.says("Messages that are queued for it wait until you enable it again.")
     press(no_script.page, "Disable connection")
-    no_script.says("Disabled. Waiting messages are kept until you enable it again.")
+    no_script.says("Disabled. Messages stay queued until you enable the connection again.")
 
 
 @form("admin.send_test_message")
@@ -79,10 +79,10 @@ def submit_send_one(no_script: NoScriptBrowser) -> None:
 @form("admin.rename_connection")
 def submit_rename_connection(no_script: NoScriptBrowser) -> None:
     no_script.page.goto(no_script.connection("Named bare") + "/rename")
-    no_script.page.get_by_label("Name in the API").fill("Not a slug")
+    no_script.page.get_by_label("Slug").fill("Not a slug")
     press(no_script.page, "Rename connection")
     no_script.says("Use lowercase letters, digits and single dashes")
-    no_script.page.get_by_label("Name in the API").fill("renamed-bare")
+    no_script.page.get_by_label("Slug").fill("renamed-bare")
     press(no_script.page, "Rename connection")
     no_script.says("Renamed.")
 

@@ -42,8 +42,8 @@ def submit_lift_suppression(no_script: NoScriptBrowser) -> None:
     if no_script.hub.wait_for_status(message_id, "failed", "suppressed")["status"] == "failed":
         message_id = no_script.hub.message("+15005550004", "Stopped again, bare")
     no_script.page.goto(f"/messages/{message_id}")
-    no_script.page.get_by_role("link", name="Allow messages to this recipient again").click()
-    press(no_script.page, "Allow messages to this recipient again")
+    no_script.page.get_by_role("link", name="Remove opt-outs").click()
+    press(no_script.page, "Remove opt-outs")
     no_script.says("Opt-out removed.")
 
 
@@ -85,9 +85,9 @@ def submit_confirm_action(no_script: NoScriptBrowser) -> None:
     page.goto(f"{no_script.hub.simulator_url}/simulator/teams")
     card = page.locator("article, li, .sp-post").filter(has_text="Pressed bare").last
     reload_until_visible(page, card)
-    page.goto(card.get_by_role("link", name="Snooze a day").get_attribute("href") or "")
-    press(page, "Snooze reminders to Anna Berg for a day")
-    expect(page.get_by_role("heading", name="Done.")).to_be_visible()
+    page.goto(card.get_by_role("link", name="Snooze for a day").get_attribute("href") or "")
+    press(page, "For one day, snooze reminders to Anna Berg")
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
 
 
 @form("admin.change_posts")

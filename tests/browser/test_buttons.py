@@ -44,17 +44,17 @@ def test_slack_button_reminds_and_the_post_names_the_user(
     post = page.locator("article, li, .sp-post").filter(has_text=title).first
     expect(post).to_contain_text(re.compile("reminded Eric Smith"))
     expect(post.get_by_role("button", name="Remind Eric Smith")).to_have_count(0)
-    expect(post.get_by_role("button", name="Snooze a day")).to_have_count(1)
+    expect(post.get_by_role("button", name="Snooze for a day")).to_have_count(1)
 
 
 def test_telegram_button_snoozes_reminders(open_page: Tabs, admin: State, hub: Hub) -> None:
     _, request_id = send_document(hub, "Telegram Lease")
     page = open_page(admin)
     page.goto(f"{hub.simulator_url}/simulator/telegram")
-    page.get_by_role("button", name="Snooze a day").last.click()
+    page.get_by_role("button", name="Snooze for a day").last.click()
     page.goto(f"{hub.simulator_url}/simulator/telegram")
     expect(
-        page.get_by_text(re.compile("snoozed reminders to Eric Smith for a day"))
+        page.get_by_text(re.compile("snoozed reminders for one day: Eric Smith"))
     ).to_be_visible()
     found = hub.call("GET", f"/requests/{request_id}")
     assert found["signers"][0]["snoozed_until"]
@@ -79,7 +79,7 @@ def test_link_in_teams_asks_before_sending_a_reminder(open_page: Tabs, hub: Hub)
     ).to_be_visible()
     expect_reminder(page, hub, number, "Teams Lease")
     page.goto(link)
-    expect(page.get_by_role("heading", name="Already done.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Already done")).to_be_visible()
 
 
 def test_signer_links_telegram_and_is_notified_there(

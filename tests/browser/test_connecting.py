@@ -127,7 +127,7 @@ def test_stored_secret_is_never_shown_and_survives_a_blank_field(
     assert hub.credentials.auth_token not in page.content()
     expect(page.get_by_label("Auth Token", exact=True)).to_have_value("")
     expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute(
-        "placeholder", "Stored. Leave blank to keep it"
+        "placeholder", "Stored. Leave empty to keep it"
     )
     press(page, "Test connection")
     expect(result_panel(page)).to_contain_text("Twilio is ready.")
@@ -220,7 +220,7 @@ def test_connection_is_renamed_disabled_and_archived(
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Rename").click()
     page.get_by_label("Name", exact=True).fill("Acme new")
-    page.get_by_label("Name in the API").fill("acme-new")
+    page.get_by_label("Slug").fill("acme-new")
     press(page, "Rename connection")
     expect(page.get_by_role("heading", level=1)).to_have_text("Acme new")
     expect(page).to_have_url(f"{hub.url}/connections/acme-new")

@@ -70,7 +70,7 @@ def test_failed_message_is_explained_and_resent(
     page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role(
         "link"
     ).click()
-    expect(page.get_by_role("heading", name="Not delivered.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Undelivered.")).to_be_visible()
     why = page.get_by_role("region", name="Why it was not delivered")
     expect(why).to_contain_text("30003")
     expect(why).to_contain_text("How to fix it:")
@@ -103,7 +103,7 @@ def test_waiting_message_shows_why_and_can_be_canceled(
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_role("heading", name="Waiting for the connection Busy.")).to_be_visible()
-    expect(page.get_by_role("link", name="Open connection")).to_have_attribute(
+    expect(page.get_by_role("link", name="View connection")).to_have_attribute(
         "href", f"/connections/{slug}"
     )
 
@@ -186,13 +186,13 @@ def test_person_who_replied_stop_receives_nothing_until_allowed_again(
     second = hub.message("+15005550004", "Second")
     assert hub.wait_for_status(second, "suppressed")["status"] == "suppressed"
     admin_page.goto(f"/messages/{second}")
-    expect(admin_page.get_by_role("heading", name="Not sent: blocked by a rule.")).to_be_visible()
-    admin_page.get_by_role("link", name="Allow messages to this recipient again").click()
-    press(admin_page, "Allow messages to this recipient again")
-    expect(admin_page.get_by_text("Opt-out removed.")).to_be_visible()
     expect(
-        admin_page.get_by_role("link", name="Allow messages to this recipient again")
-    ).to_have_count(0)
+        admin_page.get_by_role("heading", name="Not sent. The recipient opted out.")
+    ).to_be_visible()
+    admin_page.get_by_role("link", name="Remove opt-outs").click()
+    press(admin_page, "Remove opt-outs")
+    expect(admin_page.get_by_text("Opt-out removed.")).to_be_visible()
+    expect(admin_page.get_by_role("link", name="Remove opt-outs")).to_have_count(0)
 
 
 # ── Who may do what, and who did ──────────────────────────────────────────────────────────────────

@@ -156,7 +156,7 @@ def test_update_without_a_usable_chat_is_listed_and_creates_no_contact(
     part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
     [fact] = parse({"update_id": 9, name: part})
     assert isinstance(fact, Unrecognized)
-    assert fact.description == f"Telegram sent an update of type {name!r} without a chat."
+    assert fact.description == f"Telegram sent an update of type “{name}” without a chat."
 
 
 @pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])

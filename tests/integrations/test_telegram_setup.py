@@ -201,7 +201,7 @@ def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
     [
         (400, "Bad Request: chat not found", "Add the bot to the group"),
         (403, "Forbidden: bot was kicked from the supergroup chat", "no longer in this group"),
-        (403, "Forbidden: something new", "Telegram does not allow the bot to write there"),
+        (403, "Forbidden: something new", "Telegram does not allow the bot to post there"),
         (400, "Bad Request: NEW_WORDS", "HTTP 400"),
     ],
 )
@@ -338,7 +338,7 @@ def test_webhook_address_that_telegram_refuses_is_explained(
         ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
         (
             {"url": "https://old.example/x"},
-            ("another address, https://old.example/x", "Choose Set webhook"),
+            ("another URL, https://old.example/x", "Choose Set webhook"),
         ),
         ({"pending_update_count": 1}, ("1 update is waiting to be delivered.",)),
         (

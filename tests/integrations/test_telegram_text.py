@@ -122,7 +122,7 @@ def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
     labels = [
         "Open",
         "Remind",
-        "Snooze a day",
+        "Snooze for a day",
         "A label that is too long to stand beside another",
         "Last",
     ]
@@ -131,7 +131,7 @@ def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
     )
     assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
         ["Open", "Remind"],
-        ["Snooze a day"],
+        ["Snooze for a day"],
         ["A label that is too long to stand beside another"],
         ["Last"],
     ]

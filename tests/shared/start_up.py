@@ -110,7 +110,7 @@ def encryption_keys_of_another_hub(folder: Path) -> None:
     )
 
 
-@problem("encrypted with the key 'k1'", "from a backup")
+@problem("encrypted with the key “k1”", "from a backup")
 def encryption_keys_without_the_old_one(folder: Path) -> dict[str, str]:
     return {"HUB_ENCRYPTION_KEYS": "k2:" + base64.b64encode(secrets.token_bytes(32)).decode()}
 
@@ -170,7 +170,7 @@ def database_newer(folder: Path) -> None:
     change_database(folder, "UPDATE alembic_version SET version_num = '9999'")
 
 
-@problem("a version before 0.2.0 created the database", "to a new, empty place")
+@problem("a version before 0.2.0 created the database", "to an empty folder or database")
 def database_of_a_version_before_0_2_0(folder: Path) -> None:
     change_database(folder, "UPDATE alembic_version SET version_num = '0015'")
 

@@ -47,9 +47,9 @@ def test_button_reminds_and_the_post_names_the_user(
     assert card_facts(edit)["Eric"] == "Not signed, reminded once"
     assert [button.text for button in edit.buttons] == [
         "Open in Signpost",
-        "Snooze Eric a day",
+        "Snooze Eric for a day",
         "Remind Anna",
-        "Snooze Anna a day",
+        "Snooze Anna for a day",
     ]
     row = db.session.scalars(
         select(AuditEntry).where(AuditEntry.action == "request.reminded")
@@ -129,7 +129,7 @@ def test_reply_edits_a_post_that_nothing_else_updates(
     [edit] = deliver_posts(fake_provider, "W1")
     assert (edit.reply_to, edit.edits) == ("https://answer.example/1", "")
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana snoozed reminders to Eric for a day · ")
+    assert edit.card.notes[0].startswith("Dana snoozed reminders for one day: Eric · ")
 
 
 def test_event_has_one_button_of_each_kind_in_every_channel(
@@ -183,10 +183,10 @@ def test_group_reminder_is_named_as_it_was_pressed(
     post = next(
         sent_post for sent_post in reversed(deliver_posts(fake_provider, "E1")) if sent_post.buttons
     )
-    button_actions.perform_action(button_token(post, "Remind all 3"), "Dana")
+    button_actions.perform_action(button_token(post, "Remind all (3)"), "Dana")
     edit = next(sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits)
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
+    assert edit.card.notes[0].startswith("Dana reminded everyone who has not signed · ")
 
 
 def test_team_is_not_notified_of_an_unsent_reminder(

@@ -64,9 +64,9 @@ def test_event_is_posted_with_a_card_and_its_buttons(
     assert [button.text for button in post.buttons] == [
         "Open in Signpost",
         "Remind Eric",
-        "Snooze Eric a day",
+        "Snooze Eric for a day",
         "Remind Anna",
-        "Snooze Anna a day",
+        "Snooze Anna for a day",
     ]
     assert post.buttons[0].url.endswith(f"/requests/{load_request().id}")
     assert all(button.url.endswith(f"/a/{button.token}") for button in post.buttons[1:])
@@ -111,7 +111,10 @@ def test_several_signers_are_reminded_together(
     connect_team("W1")
     post_event(signers=[signer_body(f"P{number}", None) for number in range(12)])
     [post] = deliver_posts(fake_provider, "W1")
-    assert [button.text for button in post.buttons[1:]] == ["Remind all 12", "Snooze all a day"]
+    assert [button.text for button in post.buttons[1:]] == [
+        "Remind all (12)",
+        "Snooze all for a day",
+    ]
     assert card_facts(post)["And"] == "4 more signers"
 
 
@@ -187,7 +190,7 @@ def test_later_events_go_into_the_thread_and_edit_the_first_post(
     assert [button.text for button in edit.buttons] == [
         "Open in Signpost",
         "Remind Anna",
-        "Snooze a day",
+        "Snooze for a day",
     ]
 
 

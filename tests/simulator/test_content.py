@@ -79,7 +79,7 @@ def test_templates_and_approvals_are_listed_with_paging(simulator, client):
         "category": "UTILITY",
         "content_type": "twilio/text",
         "status": "rejected",
-        "rejection_reason": "The variables stand too close to the end of the text.",
+        "rejection_reason": "The variables are too close to the end of the text.",
         "allow_category_change": True,
     }
 
@@ -138,7 +138,7 @@ def test_approved_template_is_filled_and_sent_outside_the_window(simulator, clie
     message = send_template(simulator, sid, content_variables=json.dumps({"1": "Tom"}))
     assert (message.sid[:2], message.body) == (
         "MM",
-        "Tom has signed NDA.pdf. We tell you when everybody has signed it.",
+        "Tom has signed NDA.pdf. We will let you know when everyone has signed.",
     )
     assert wait_for_final_status(wait, message).status == "read"
 

@@ -23,7 +23,7 @@ ACTIONS = {
     "block_id": "acts",
     "elements": [
         button("Remind signer", action_id="remind", value="token-1", style="primary"),
-        button("Snooze a day", action_id="snooze", value="token-2"),
+        button("Snooze for a day", action_id="snooze", value="token-2"),
         button("Open document", action_id="open", url="https://sign.example/d/1"),
     ],
 }
@@ -101,7 +101,7 @@ def test_response_of_the_app_is_shown(simulator, receiver, message_with_buttons)
     )
     shown = simulator.call("GET", "/simulator/slack").text
     assert "Dana Whitfield pressed Remind signer: answered 403" in shown
-    assert "Dana Whitfield pressed Snooze a day: no connection" in shown
+    assert "Dana Whitfield chose Snooze for a day: no connection" in shown
 
 
 def test_button_actions_go_to_the_hub_by_default(simulator):

@@ -63,7 +63,7 @@ def sign_in() -> Any:
         _record_refusal("sign_in_failed", email)
         problem = (
             "The email address and password do not match.",
-            MORE_TRIES.get(attempts_left, ""),
+            MORE_TRIES.get(attempts_left, "Check both and try again."),
         )
         return _sign_in_page(form, problem, 422)
     guard.begin_session(user.id)

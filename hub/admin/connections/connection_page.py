@@ -22,7 +22,7 @@ from hub.admin.connections import (
     test_result_token,
     webhook_urls,
 )
-from hub.admin.view import datetimes, filters, forms, status_badges
+from hub.admin.view import datetimes, filters, forms
 from hub.admin.view.template_titles import EVENT_TITLES
 from hub.connections import connection_tests, connections, demo, settings_form
 from hub.connections.connection_tests import ConnectionTestResult
@@ -74,7 +74,9 @@ class ConnectionPage:
             connection=connection,
             name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
-            steps=setup_steps.list_setup_steps(connection, sent_one=sent_one),
+            steps=setup_steps.list_setup_steps(
+                connection, sent_one=sent_one, passed=tested.check.ok if tested else None
+            ),
             result={"limited": limited} if limited else result,
             passed=test_result_token.encrypt_result(tested, g.user.id) or self.passed,
             simulated=self.simulated,
@@ -188,8 +190,7 @@ def _subtitle(connection: Connection) -> str:
     sender = filters.sender_name(connection.sender)
     text = ""
     if sender and sender != connection.destination:
-        channel = status_badges.channel_title(connection.channel)
-        text = f"{channel} from {filters.phone(sender)}."
+        text = f"Sends from {filters.phone(sender)}."
     if connection.destination:
         label = integration_registry.destination_label(
             connection.integration, connection.destination

@@ -179,8 +179,8 @@ def change_connection(slug: str) -> Any:
 
 DESERTED = (
     "Messages of the previous account are still in progress, and Signpost now rejects"
-    " their callbacks. To receive them, save the previous account here again and add"
-    " another connection for the new one."
+    " their callbacks. To receive them, restore the previous account here, and add a separate"
+    " connection for the new account."
 )
 
 
@@ -192,7 +192,7 @@ def _save_message(connection: Connection, saved: SaveResult) -> tuple[str, str]:
         return _next_step(connection), "good"
     if saved.tested is None:
         warning = "" if connection.ready else " The new settings have not been tested."
-        return f"Saved and in use.{warning}", "info"
+        return f"Changes saved. The connection uses them now.{warning}", "info"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"
     return "Saved. The test failed, so nothing is sent until it passes.", "bad"
@@ -246,7 +246,7 @@ def disable_connection(slug: str) -> Any:
         return _confirm_disabling(connection)
     connection_id = connection.id
     connections.disable(connection_id)
-    flash("Disabled. Waiting messages are kept until you enable it again.", "info")
+    flash("Disabled. Messages stay queued until you enable the connection again.", "info")
     return _redirect_to(connection_id)
 
 
@@ -261,8 +261,8 @@ def _confirm_disabling(connection: Connection) -> str:
             "The connection stops sending immediately. Messages that are queued for it wait until"
             " you enable it again.",
             f"{queued} queued now." if count else "",
-            "New events use another connection of the same channel. If there is none, they send no"
-            " message over this channel.",
+            "New events use another connection of the same channel. If there is none, Signpost"
+            " sends no messages over this channel.",
             f"These routes use this connection and will skip it: {', '.join(routes)}."
             if routes
             else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import time
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, StringField, TextAreaField, TimeField
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import InputRequired, Optional, ValidationError
 
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
@@ -37,7 +38,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={"legend": "Consent"},
         description=(
             "Contacts without a recorded opt-in receive only replies to their own"
-            " messages, and messages that a user sends by hand."
+            " messages, and messages that a user sends from a page."
         ),
     )
     consent_days = IntegerField(
@@ -61,11 +62,11 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         ),
     )
     per_hour = IntegerField(
-        "Per hour",
+        "Messages per hour",
         [Optional()],
-        render_kw={**NUMBER, "legend": "Message limits for one recipient"},
+        render_kw={**NUMBER, "legend": "Limits per recipient"},
     )
-    per_day = IntegerField("Per day", [Optional()], render_kw=NUMBER)
+    per_day = IntegerField("Messages per day", [Optional()], render_kw=NUMBER)
     prices = TextAreaField(
         "Prices",
         render_kw={
@@ -99,16 +100,36 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         [Optional()],
         render_kw={"half": True},
         description=(
-            "Messages planned in quiet hours are sent when the hours end. Signpost uses"
+            "Messages that are due during quiet hours are sent when the hours end. Signpost uses"
             " the time zone that your app sends, or the time zone of the phone number. If a"
             " number can be in several time zones, such as +1 or +7, quiet hours apply in"
             " all of them. If the time zone is not known, quiet hours do not apply."
         ),
     )
     quiet_waits = BooleanField(
-        "Keep quiet hours even if a message expires",
+        "Let messages expire instead of sending them in quiet hours",
         description="If off, a message that would expire is sent during quiet hours.",
     )
+
+    def validate_countries(self, field: StringField) -> None:
+        _check(rules.parse_countries, field.data or "")
+
+    def validate_prices(self, field: TextAreaField) -> None:
+        _check(rules.parse_prices, field.data or "")
+
+    def validate_spend_day(self, field: StringField) -> None:
+        _check(rules.parse_amount, field.data or "", field.name)
+
+    def validate_spend_month(self, field: StringField) -> None:
+        _check(rules.parse_amount, field.data or "", field.name)
+
+
+def _check(parse: Callable[..., object], *arguments: str) -> None:
+    """Parse the text of a field, so that its error is shown together with those of others."""
+    try:
+        parse(*arguments)
+    except Refused as refusal:
+        raise ValidationError(str(refusal)) from refusal
 
 
 @admin.get("/connections/<slug>/rules")
@@ -128,13 +149,21 @@ def change_connection_rules(slug: str) -> Any:
     form = RulesForm(request.form)
     connection_id = connections.get_by_slug(slug).id
     try:
-        if form.validate():
-            stored_rules.save(connection_id, _rules_from(form))
+        if form.validate() and _is_consistent(form, entered := _rules_from(form)):
+            stored_rules.save(connection_id, entered)
             flash("Changes saved. They apply to new and waiting messages.", "good")
             return redirect(url_for("admin.connection_rules", slug=slug), 303)
     except Refused as refusal:
         add_error(form, refusal)
     return _page(connections.get_by_slug(slug), form), 422
+
+
+def _is_consistent(form: RulesForm, entered: Rules) -> bool:
+    """Return whether the rules are valid together, and add each contradiction to its field."""
+    problems = list(rules.find_problems(entered))
+    for problem in problems:
+        add_error(form, problem)
+    return not problems
 
 
 def _page(connection: Connection, form: RulesForm) -> str:

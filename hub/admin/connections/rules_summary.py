@@ -19,7 +19,7 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
     if connection.channel in PHONE_CHANNELS:
         lines.append(("Countries", _countries(rules)))
     lines += [
-        ("Messages to one recipient", _limits(_counts(rules))),
+        ("Limits per recipient", _limits(_counts(rules))),
         ("Spending", _limits(_amounts(rules))),
         ("Quiet hours", f"{rules.quiet.begins} to {rules.quiet.ends}" if rules.quiet else "None"),
     ]
@@ -41,15 +41,15 @@ def _countries(rules: Rules) -> str:
 
 
 def _counts(rules: Rules) -> list[tuple[str, str]]:
-    counts = [(rules.per_hour, "an hour"), (rules.per_day, "a day")]
+    counts = [(rules.per_hour, "per hour"), (rules.per_day, "per day")]
     return [(number(count), period) for count, period in counts if count]
 
 
 def _amounts(rules: Rules) -> list[tuple[str, str]]:
-    amounts = [(rules.spend_day, "a day"), (rules.spend_month, "a month")]
-    return [(f"{money(amount)} {rules.currency}", period) for amount, period in amounts if amount]
+    amounts = [(rules.spend_day, "per day"), (rules.spend_month, "per month")]
+    return [(money(amount, rules.currency), period) for amount, period in amounts if amount]
 
 
 def _limits(limits: list[tuple[str, str]]) -> str:
     text = ", ".join(f"{limit} {period}" for limit, period in limits)
-    return f"At most {text}" if text else "No limit"
+    return text if text else "No limit"

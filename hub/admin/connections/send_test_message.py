@@ -96,4 +96,4 @@ def _reason_not_to_send(connection: Connection) -> str:
     if connection.state == ConnectionState.BROKEN:
         return "Available when the test has passed."
     after_test = "" if connection.ready else "the test passes and "
-    return f"Waits until {after_test}the connection is enabled."
+    return f"Available after {after_test}you enable the connection."

@@ -5,27 +5,40 @@ from __future__ import annotations
 from hub.core.vocabulary import ConnectionState
 from hub.models import Connection
 
+MESSAGE = "Test message"  # the title of the last step
 Step = tuple[str, str]  # its title, and its state: 'done', 'stuck', 'here' or ''
 
 
-def list_setup_steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
+def list_setup_steps(
+    connection: Connection | None, *, sent_one: bool, passed: bool | None = None
+) -> list[Step]:
     """Return the steps for a connection, or None for a new one, in the order in which they follow.
 
-    The state 'here' marks the first step to do. `sent_one`: a test message was sent.
+    The state 'here' marks the first step to do. `sent_one`: a test message was sent. `passed`:
+    the result of a test that this page shows, None without one.
     """
     if connection is None:
-        return _mark_next(
-            [("Settings", ""), ("Test", ""), ("Enable", ""), ("Send a test message", "")]
-        )
-    stuck = connection.checked_ok is False or connection.state == ConnectionState.BROKEN
+        return _mark_next([("Settings", ""), _test_step(passed), ("Enable", ""), (MESSAGE, "")])
+    if passed is None and connection.ready:
+        passed = True
+    if passed is None and connection.checked_ok is False:
+        passed = False
+    if connection.state == ConnectionState.BROKEN:
+        passed = False
     return _mark_next(
         [
             ("Settings", "done" if connection.settings_version else ""),
-            ("Test failed", "stuck") if stuck else ("Test", "done" if connection.ready else ""),
+            _test_step(passed),
             ("Enabled", "done") if connection.enabled else ("Enable", ""),
-            ("Send a test message", "done" if sent_one else ""),
+            (MESSAGE, "done" if sent_one else ""),
         ]
     )
+
+
+def _test_step(passed: bool | None) -> Step:
+    if passed is None:
+        return ("Test", "")
+    return ("Test", "done") if passed else ("Test failed", "stuck")
 
 
 def _mark_next(listed: list[Step]) -> list[Step]:

@@ -250,7 +250,7 @@ def _form(
     )
     fields: dict[str, Any] = {
         "name": SelectField(
-            "Used for", choices=names, default=mapping.name if mapping else similar
+            "Message text", choices=names, default=mapping.name if mapping else similar
         ),
         "locale": StringField(
             "Language",
@@ -258,7 +258,7 @@ def _form(
             render_kw={"mono": True},
             description=(
                 "Enter a language code, such as `en` or `pt-BR`. For `pt-BR`, Signpost"
-                " tries `pt-BR`, `pt`, the default language of this hub, `en` and"
+                " tries `pt-BR`, `pt`, the default language of Signpost, `en` and"
                 " `en-US`."
             ),
         ),

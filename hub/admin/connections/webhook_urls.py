@@ -29,37 +29,42 @@ def get_webhook_url(connection: Connection) -> str:
     return _url(path, connection) if path else ""
 
 
-def _webhooks(cls: type[Integration], connection: Connection | None) -> list[tuple[str, str]]:
-    """Return the label and URL of each webhook.
+def _webhooks(cls: type[Integration], connection: Connection | None) -> list[tuple[str, str, str]]:
+    """Return the label, the URL and the help of each webhook.
 
     A new connection lacks URLs that contain its name, because the name is not known yet.
     """
     return [
-        (_label(cls, path, method, connection), _url(path, connection))
+        (label, _url(path, connection), help_text)
         for path, method in cls.webhooks.items()
+        for label, help_text in (_describe(cls, path, method, connection),)
         if connection is not None or "{connection}" not in path
     ]
 
 
-def _label(cls: type[Integration], path: str, method: str, connection: Connection | None) -> str:
+def _describe(
+    cls: type[Integration], path: str, method: str, connection: Connection | None
+) -> tuple[str, str]:
+    """Return the label and the help of a webhook: the first sentence of its docstring, and more."""
     if path == cls.status_path:
-        return _status_label(cls, connection)
-    summary = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
-    return summary or filters.capitalize_first(path)
+        return "Status callbacks", _status_help(cls, connection)
+    summary = (getattr(cls, method).__doc__ or "").strip().split("\n")[0]
+    label, _, help_text = summary.partition(". ")
+    return label.rstrip(".") or filters.capitalize_first(path), help_text
 
 
-def _status_label(cls: type[Integration], connection: Connection | None) -> str:
-    """Return the label that says whether each message carries the URL for status callbacks."""
+def _status_help(cls: type[Integration], connection: Connection | None) -> str:
+    """Return whether each message carries the URL for status callbacks, and what to do if not."""
     test = connection is not None and connection.test
     try:
         api_urls = integration_instances.instances().api_urls(cls, test=test)
     except ConfigError:  # test connections send nothing outside the demo
         api_urls = ()
     if status_callback_url(_public_url(), cls.status_path, api_urls):
-        return "Status callbacks. Signpost sends this address with each message"
+        return "Signpost sends this URL with each message. You do not need to set it up."
     return (
-        "Status callbacks. Not sent, because only this machine can reach the address. Set"
-        " HUB_PUBLIC_URL to receive them"
+        f"{cls.provider or cls.title} cannot reach this URL, because it is on this machine only."
+        " To receive status callbacks, set HUB_PUBLIC_URL."
     )
 
 

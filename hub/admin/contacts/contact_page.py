@@ -76,7 +76,8 @@ class ConsentForm(FlaskForm):  # type: ignore[misc]
     proof = StringField(
         "Evidence",
         [InputRequired("Enter the evidence: who said it, when, and in which words.")],
-        description="For example: by phone on May 3, “Please text me.” Stored encrypted.",
+        description="Enter who said it, when, and in which words. For example: Eric Smith, by"
+        " phone on May 3, “Please text me.” Stored encrypted.",
     )
 
 

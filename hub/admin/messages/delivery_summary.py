@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from flask import url_for
 
 from hub import integrations
-from hub.admin.view.datetimes import format_datetime, format_time
-from hub.admin.view.filters import duration
+from hub.admin.view.datetimes import format_datetime, format_time, zone_title
+from hub.admin.view.filters import capitalize_first, duration
 from hub.core.vocabulary import Status
 from hub.integrations.base import Problem
 from hub.messaging.policy import policy
 from hub.messaging.send import destinations
 from hub.messaging.send.destinations import DestinationPause
 from hub.messaging.state import unreadable_rows
+from hub.messaging.track.error_codes import describe_block
 from hub.models import Connection, Message
 
 
@@ -103,7 +104,7 @@ def _connection_off(situation: Situation) -> DeliverySummary | None:
         f"Waiting for the connection {connection.title}.",
         connection.state_reason or "The connection is not enabled. Enable it to send the message.",
         url_for("admin.connection", slug=connection.slug),
-        "Open connection",
+        "View connection",
     )
 
 
@@ -116,7 +117,7 @@ def _destination_paused(situation: Situation) -> DeliverySummary | None:
         f"{paused.why} Then choose Test connection on the connection’s page. Signpost"
         " sends the post once the test passes.",
         url_for("admin.connection", slug=situation.connection.slug),
-        "Open connection",
+        "View connection",
     )
 
 
@@ -132,7 +133,7 @@ def _retry(situation: Situation) -> DeliverySummary | None:
     message = situation.message
     if situation.status != Status.QUEUED or not message.tries or not message.due_at:
         return None
-    title = f"Next attempt at {format_time(message.due_at)[:8]}."
+    title = f"Next attempt at {format_time(message.due_at)[:8]} {zone_title(message.due_at)}."
     return DeliverySummary("info", title, _problem_text(situation))
 
 
@@ -141,8 +142,8 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
         return None
     connection = situation.connection
     summary = _by_status(situation)
+    provider = integrations.provider_name(connection.integration, "the provider")
     if not integrations.reports_delivery(connection.integration):
-        provider = integrations.provider_name(connection.integration, "the provider")
         text = (
             "This provider does not report delivery. Check the channel in the provider’s app, or"
             " resend the message."
@@ -150,7 +151,8 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
         summary = replace(summary, title=f"Accepted by {provider}.", text=text)
     if (due_at := situation.message.due_at) and connection.enabled:
         next_step = (
-            f"If no report arrives, Signpost asks the provider at {format_time(due_at)[:5]}."
+            f"If no report arrives, Signpost asks {provider} at {format_time(due_at)[:5]}"
+            f" {zone_title(due_at)}."
         )
         summary = replace(summary, text=f"{summary.text} {next_step}")
     return summary
@@ -171,6 +173,11 @@ DECISIONS = (
 def _by_status(situation: Situation) -> DeliverySummary:
     tone, title, text = BY_STATUS[situation.status]
     message = situation.message
+    provider = integrations.provider_name(situation.connection.integration, "the provider")
+    title = title.format(provider=provider)
+    text = capitalize_first(text.format(provider=provider))
+    if situation.status == Status.SUPPRESSED:
+        title = f"Not sent. {describe_block(message.code)}"
     if problem := situation.problem:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
     elif situation.status.is_delivered:
@@ -188,23 +195,23 @@ def _problem_text(situation: Situation) -> str:
 
 BY_STATUS: dict[Status, tuple[str, str, str]] = {
     Status.QUEUED: ("info", "Queued.", "Signpost sends it as soon as a worker is free."),
-    Status.SENDING: ("info", "Sending to the provider.", "The provider has not responded yet."),
-    Status.UNKNOWN: ("warn", "The result is not known.", ""),
-    Status.SUPPRESSED: ("warn", "Not sent: blocked by a rule.", ""),
+    Status.SENDING: ("info", "Sending to {provider}.", "{provider} has not responded yet."),
+    Status.UNKNOWN: ("warn", "The result is unknown.", ""),
+    Status.SUPPRESSED: ("warn", "Not sent.", ""),
     Status.CANCELED: ("info", "Canceled.", "It was not sent."),
     Status.EXPIRED: ("warn", "Expired before it could be sent.", ""),
     Status.ACCEPTED: (
         "info",
-        "Accepted by the provider.",
-        "The provider has not reported yet that it was sent.",
+        "Accepted by {provider}.",
+        "{provider} has not reported yet whether it was sent.",
     ),
     Status.SENT: (
         "info",
-        "Sent by the provider.",
+        "Sent by {provider}.",
         "The carrier has not reported delivery yet. Some carriers never do.",
     ),
-    Status.FAILED: ("bad", "Not delivered.", ""),
-    Status.UNDELIVERED: ("bad", "Not delivered.", ""),
+    Status.FAILED: ("bad", "Failed.", ""),
+    Status.UNDELIVERED: ("warn", "Undelivered.", ""),
     Status.DELIVERED: ("good", "Delivered.", ""),
     Status.READ: ("good", "Delivered and read.", ""),
 }

@@ -81,7 +81,7 @@ def _describe_code(
     if problem is None:
         fallback = BY_STATUS.get(Status.read(status))
         text = (
-            f"Signpost has no text for this code. See {provider}’s documentation."
+            f"Signpost does not recognize this code. See {provider}’s documentation."
             f" {fallback.text if fallback else ''}"
         )
         problem = Problem(code, text.strip(), fallback.remedy if fallback else "")

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from hub import integrations
 from hub.admin.contacts import contact_page
 from hub.db.engine import db
+from hub.lib.localized import format_amount
 from hub.lib.page_text import isolate_markup
 from hub.messaging.policy import policy, session_windows
 from hub.models import Event, Message, Source, Template, TemplateVersion
@@ -30,15 +31,28 @@ def list_details(message: Message) -> list[tuple[str, Any]]:
         ("Signpost ID", _monospace(message.id)),
         (f"{provider} ID", _monospace(message.provider_id or "")),
         ("Segments", message.segments or ""),
-        ("Price", f"{message.price:f}" if message.price is not None else ""),
+        ("Price", _price(message, provider)),
         ("Attempts", message.tries or ""),
     ]
+
+
+def _price(message: Message, provider: str) -> str:
+    """Return the provider's price in the currency of the connection's rules, '' without a price.
+
+    The currency is known only if an admin entered prices in it.
+    """
+    if message.price is None:
+        return ""
+    rules = policy.get_rules(message.connection.info)
+    if rules.has_prices:
+        return format_amount(message.price, rules.currency, exactly=True)
+    return f"{message.price:f}, in the currency of your {provider} account"
 
 
 def _event(message: Message) -> str:
     event = db.session.get(Event, message.event_id) if message.event_id else None
     source = db.session.get(Source, message.source_id) if message.source_id else None
-    return f"{event.type} from {source.name}" if event and source else ""
+    return f"{event.type} (source: {source.name})" if event and source else ""
 
 
 def _template(message: Message) -> str:

@@ -115,7 +115,7 @@ def _search_branches(search_text: str) -> message_queries.Branches:
         )
     except DecryptionError as error:
         # without the key for hashes of addresses, all other searches still work
-        flash(f"Signpost cannot search addresses. {error}", "bad")
+        flash(f"Signpost cannot search by phone number or email address. {error}", "bad")
     if is_id("msg", search_text):
         branches.append(Message.id == search_text)
     if search_text.isdecimal() and len(search_text) <= 6:

@@ -44,7 +44,7 @@ def message(message_id: str) -> Any:
     return render_template(
         "message.html",
         message=row,
-        to=recipient(row.contact, row.connection).replace("The team", "the team"),
+        to=recipient(row.contact, row.connection).replace("Team channel", "the team"),
         crumb=_crumb(row),
         summary=delivery_summary.summarize(delivery_summary.read_situation(row, legs, problem)),
         legs=[_leg(leg) for leg in legs],

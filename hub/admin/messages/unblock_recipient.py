@@ -39,14 +39,14 @@ def _confirm_lifting(message: Message) -> str:
     page_url = url_for("admin.message", message_id=message.id)
     to = phone(recipient(message.contact, message.connection))
     return confirmation.ask(
-        f"Allow messages to {to}",
+        f"Remove opt-outs of {to}",
         [
             f"This removes every opt-out that blocks this message, and {to} can receive messages"
             " again.",
             "Remove opt-outs only if the person asked to receive messages. Otherwise you may break"
             " the law, and the provider may still block the messages.",
         ],
-        button="Allow messages to this recipient again",
+        button="Remove opt-outs",
         cancel=page_url,
         crumbs=[("Messages", url_for("admin.messages")), (f"Message to {to}", page_url)],
     )

@@ -145,7 +145,7 @@ def _link(active_filters: dict[str, str], **changed: str | None) -> str:
 
 
 KINDS = (
-    ("", "Everything"),
+    ("", "All"),
     ("connection", "Connections"),
     ("message", "Messages"),
     ("request", "Requests"),
@@ -195,8 +195,8 @@ SENTENCES = {
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",
-    "security.forbidden": "tried to open a page that needs another role",
-    "security.key_refused": "used an API key that was refused: {}",
+    "security.forbidden": "tried to open a page without permission",
+    "security.key_refused": "sent a request with a rejected API key: {}",
     "security.password_guessed": "was signed out after 5 wrong passwords",
     "security.sign_in_failed": "failed to sign in as {}",
     "security.sign_in_limited": "reached the sign-in limit for {}",

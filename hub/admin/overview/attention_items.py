@@ -78,7 +78,7 @@ def _wrong_clock() -> Iterator[AttentionItem]:
                 " or confirmed."
             ),
             href=url_for("admin.clock"),
-            button="Check the clock",
+            button="Check clock",
         )
 
 
@@ -108,7 +108,7 @@ def _disabled_connections(disabled: list[Connection]) -> Iterator[AttentionItem]
                 title=f"{connection.title} is disabled and has waiting messages",
                 text=_describe_waiting(waiting),
                 href=url_for("admin.connection", slug=connection.slug),
-                button="Open connection",
+                button="View connection",
             )
 
 
@@ -123,7 +123,7 @@ def _unhealthy_connections(sending: list[Connection]) -> Iterator[AttentionItem]
                 title=f"{connection.title}: {problem.title}",
                 text=problem.text,
                 href=url_for("admin.connection", slug=connection.slug),
-                button="Open connection",
+                button="View connection",
             )
 
 
@@ -139,28 +139,30 @@ def _spent_limits(sending: list[Connection]) -> Iterator[AttentionItem]:
                 icon="cash-coin",
                 title=f"{connection.title} has used {share:.0%} of its spending limit",
                 text=(
-                    "Messages beyond the limit are not sent. Check the sent messages"
-                    " before you raise it."
+                    "When the limit is reached, Signpost stops sending. Check what was sent before"
+                    " you raise the limit."
                 ),
                 href=url_for("admin.connection_rules", slug=connection.slug),
-                button="Open rules",
+                button="View rules",
             )
 
 
 def _unusable_templates() -> Iterator[AttentionItem]:
     for template, connection in template_sync.unsendable_templates():
         state = template.state
-        change = "now has other variables" if state == "approved" else f"is {state}"
+        change = f"The template is {state}."
+        if state == "approved":
+            change = "The variables of the template changed."
         yield AttentionItem(
             tone="warn",
             icon="file-earmark-x",
             title=f"{connection.title} can no longer send the template {template.name}",
             text=(
-                f"The template {change}. Until you map another one, only contacts who"
-                " wrote in the last 24 hours are notified."
+                f"{change} Until you map another one, Signpost notifies only contacts who"
+                " messaged you in the last 24 hours."
             ),
             href=url_for("admin.templates"),
-            button="Open templates",
+            button="View templates",
         )
 
 
@@ -169,10 +171,10 @@ def _unknown_outcomes() -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="warn",
             icon="question-diamond-fill",
-            title=f"The outcome of {plural(unknown, 'message')} is not known",
+            title=f"The result of {plural(unknown, 'message')} is unknown",
             text="Signpost asks the provider. You can resend messages that stay unknown.",
             href=url_for("admin.messages", show="unknown"),
-            button="View messages",
+            button="View unknown messages",
         )
 
 
@@ -184,7 +186,7 @@ def _failed_messages() -> Iterator[AttentionItem]:
             title=f"{plural(failed, 'message')} failed in the last 24 hours",
             text="Each message shows the reason and how to fix it.",
             href=url_for("admin.messages", show="lost"),
-            button="View messages",
+            button="View failed messages",
         )
 
 
@@ -199,13 +201,14 @@ def _late_messages() -> Iterator[AttentionItem]:
         yield AttentionItem(
             tone="bad",
             icon="hourglass-split",
-            title=f"{plural(late, 'message')} should have been sent a minute ago",
+            title=f"{plural(late, 'message')} {'has' if late == 1 else 'have'} waited for more"
+            f" than a minute",
             text=(
                 "The workers may have stopped. Check the terminal or the service that"
                 " runs hub worker."
             ),
             href=url_for("admin.messages", status="queued"),
-            button="View messages",
+            button="View late messages",
         )
 
 

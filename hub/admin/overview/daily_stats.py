@@ -40,12 +40,15 @@ class DailyStats:
         )
 
     def in_progress(self, channel: str = "") -> int:
-        unreported = sum(
+        return self.count(IN_PROGRESS, channel) - self.without_report(channel)
+
+    def without_report(self, channel: str = "") -> int:
+        """Return the number of sent messages whose provider reports no delivery."""
+        return sum(
             count
             for counted_channel, count in self.unreported.items()
             if channel in ("", counted_channel)
         )
-        return self.count(IN_PROGRESS, channel) - unreported
 
     def reports_no_deliveries(self, channel: str) -> bool:
         """Return whether a channel reports no deliveries at all."""

@@ -13,13 +13,14 @@ from sqlalchemy import select
 from hub.admin.auth.guard import admin, require_role
 from hub.admin.overview import attention_items, daily_stats
 from hub.admin.overview.daily_stats import ARRIVED, LOST, DailyStats
-from hub.admin.view.datetimes import format_date, local
+from hub.admin.view.datetimes import local
 from hub.admin.view.filters import duration, number, percent
 from hub.admin.view.message_rows import rows
 from hub.core.config import Config
 from hub.core.vocabulary import ConnectionState, Role, Status
 from hub.db.engine import db
 from hub.db.types import now
+from hub.lib.localized import format_date
 from hub.models import Connection, Message
 
 NEWEST = 8
@@ -34,7 +35,7 @@ def overview() -> Any:
     moment = local(now())
     return render_template(
         "overview.html",
-        day=format_date(moment.date(), "EEEE, d MMMM"),
+        day=format_date(moment.date(), "EEEE, MMMM d"),
         attention_items=attention_items.list_items(),
         tiles=_tiles(day) if newest else [],
         channels=_channels(day),
@@ -47,7 +48,7 @@ def _tiles(day: DailyStats) -> list[dict[str, Any]]:
     arrived = day.count(ARRIVED)
     failed = day.count(LOST)
     suppressed = day.count((Status.SUPPRESSED,))
-    by_rules = f"; {number(suppressed)} blocked by rules" if suppressed else ""
+    blocked = f" {number(suppressed)} more were blocked." if suppressed else ""
     return [
         _tile(
             "Messages in 24 hours",
@@ -59,10 +60,10 @@ def _tiles(day: DailyStats) -> list[dict[str, Any]]:
         _tile(
             "Delivered",
             percent(arrived, arrived + failed),
-            f"{number(arrived)} of {number(arrived + failed)} with a final status",
+            f"{number(arrived)} of {number(arrived + failed)} finished messages",
         ),
         _median_tile(sorted(chain.from_iterable(day.seconds.values())), arrived),
-        _tile("Failed", number(failed), f"Failed, undelivered or expired{by_rules}"),
+        _tile("Failed", number(failed), f"Includes undelivered and expired messages.{blocked}"),
     ]
 
 
@@ -75,7 +76,7 @@ def _median_tile(seconds: list[float], arrived: int) -> dict[str, Any]:
         return _tile("Median time", "–", "Nothing delivered yet")
     percentile_95 = seconds[int(len(seconds) * 0.95)] if len(seconds) > 1 else seconds[0]
     newest = f" (the newest {number(len(seconds))})" if len(seconds) < arrived else ""
-    text = f"Queued to delivered; 95% under {duration(percentile_95)}{newest}"
+    text = f"From queued to delivered. 95% take less than {duration(percentile_95)}{newest}."
     return _tile("Median time", duration(median(seconds)), text)
 
 
@@ -101,6 +102,7 @@ def _channels(day: DailyStats) -> list[dict[str, Any]]:
             "delivered": None
             if day.reports_no_deliveries(channel)
             else day.count((Status.DELIVERED,), channel),
+            "unreported": day.without_report(channel),
             "in_progress": day.in_progress(channel),
             "failed": day.count(LOST, channel),
             "median": median(times) if (times := day.seconds[channel]) else None,

@@ -15,7 +15,7 @@ from hub.admin.auth.guard import admin, public
 from hub.admin.view import forms
 from hub.core.errors import NotFound
 from hub.signing import button_actions
-from hub.signing.cards import REMIND
+from hub.signing.cards import ALL_SIGNERS, REMIND
 
 MAX_NAME_LENGTH = 60
 
@@ -57,8 +57,10 @@ def confirm_action(token: str) -> Any:
 def _page(
     button: button_actions.ButtonPage | None, form: ActionForm, status: int, *, first: bool = False
 ) -> Any:
-    title = "Snooze reminders to {} for a day"
-    consequence = "Signpost sends no reminders for 24 hours."
+    title = "For one day, snooze reminders to {}"
+    consequence = "For the next 24 hours, Signpost sends no reminders."
+    if button and button.names == ALL_SIGNERS:
+        title = "Snooze all reminders for one day"
     if button and button.kind == REMIND:
         title = "Remind {}"
         consequence = "Signpost sends a reminder immediately."

@@ -17,11 +17,12 @@ from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import rows
 from hub.admin.view.pagination import paginate_query
+from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError, Refused
-from hub.core.vocabulary import RequestState, Role, SignerState, Status
+from hub.core.vocabulary import Channel, RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.messaging.compose.plan import REASONS
+from hub.messaging.compose.plan import PHONE_CHANNELS, REASONS
 from hub.messaging.contacts import opt_out_status
 from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
@@ -283,11 +284,25 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
         for item in reversed(refusals):
             if item["reason"] in REASONS:
                 title = MESSAGE_TITLES.get(event.type, event.type)
-                sentence = f"{title}: not sent. {REASONS[item['reason']]}"
+                sentence = _skipped_sentence(title, item)
                 skipped.setdefault(item["signer"], []).insert(0, sentence)
     return skipped
 
 
+def _skipped_sentence(title: str, item: dict[str, str]) -> str:
+    """Return why a message was not sent, with its channel and the next step."""
+    channel = channel_title(item["step"])
+    if item["reason"] == "no_address" and item["step"] in ADDRESS_TITLES:
+        address = ADDRESS_TITLES[Channel(item["step"])]
+        remedy = "Add one in the signing app."
+        return f"{title} not sent by {channel}: the signer has no {address}. {remedy}"
+    return f"{title} not sent ({channel}). {REASONS[item['reason']]}"
+
+
+ADDRESS_TITLES = {
+    **dict.fromkeys(PHONE_CHANNELS, "mobile number"),
+    Channel.EMAIL: "email address",
+}
 MESSAGE_TITLES = {
     "request.sent": "Signing request",
     "request.viewed": "Opened notification",

@@ -14,7 +14,7 @@ ENDINGS = {
     RequestState.COMPLETED: "Everyone has signed.",
     RequestState.DECLINED: "A signer declined.",
     RequestState.EXPIRED: "The request expired.",
-    RequestState.CANCELED: "The sender canceled it.",
+    RequestState.CANCELED: "The sender canceled the request.",
 }
 
 
@@ -78,7 +78,9 @@ def _statuses(signer: Signer, messages: Sequence[Message]) -> list[Status]:
 def reason_not_to_remind(request: SigningRequest) -> str:
     """Return why no signer can be reminded now, or '' if one can be."""
     if request.state != RequestState.OPEN:
-        return "No signatures are missing."
+        if request.state == RequestState.COMPLETED:
+            return "Everyone has signed."
+        return f"The request is {request.state}. No more reminders are sent."
     if request.expired and request.expires_at is not None:
         return f"The request expired on {format_datetime(request.expires_at)}."
     return "" if _pending_signers(request) else "Everyone has signed or declined."

@@ -21,7 +21,7 @@ SECTIONS = (  # title, description, endpoint
     ("API keys", "The keys that signing apps use to call the API.", "api_keys"),
     (
         "Opt-out keywords",
-        "The words that opt contacts out or in, and the channels that they apply to.",
+        "The keywords that opt contacts out or in, and where they apply.",
         "opt_out_rules",
     ),
 )

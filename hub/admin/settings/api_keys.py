@@ -69,7 +69,7 @@ class KeyForm(Form):
         "later versions add.",
     )
     expires = ExpiryDateField(
-        "Expires after",
+        "Expires on",
         [Optional()],
         description="Enter the last day on which the key works. Leave empty if it does not expire.",
     )
@@ -82,7 +82,7 @@ class KeyForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         default = current_app.extensions["hub.config"].api_per_minute
-        self.per_minute.description = f"Leave empty for the default limit, {default:,}."
+        self.per_minute.description = f"Leave empty for the default of {default:,}."
 
 
 class AddKey(KeyForm):
@@ -90,14 +90,14 @@ class AddKey(KeyForm):
 
     name = StringField(
         "Name",
-        [InputRequired("Enter the app that will use the key.")],
+        [InputRequired("Enter a name, such as Contracts (production).")],
         render_kw={"autocomplete": "off", "maxlength": 80},
         description="Enter the app that will use the key, such as Contracts (production).",
     )
     source = SelectField(
         "Source",
         choices=lambda: {source.slug: source.name for source in sources.list_sources()},
-        description="The key sees the messages, opt-outs and consents of this source.",
+        description="The key can access the messages, opt-outs and consents of this source.",
     )
     test = BooleanField("Test key", description="A test key uses test connections only.")
     field_order = ("name", "source", "test", "scopes", "expires", "per_minute")

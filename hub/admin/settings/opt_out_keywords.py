@@ -13,6 +13,7 @@ from hub import integrations
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Role
 from hub.messaging.contacts import keywords
 from hub.messaging.inbox import opt_out
@@ -119,7 +120,7 @@ def _parse_words(text: str, field: str) -> dict[str, str]:
         if not colon or not words.strip() or not language.strip():
             raise Refused(
                 "bad_line",
-                f"Enter {line!r} as a language code, a colon and words, such as de:"
+                f"Enter {quoted(line)} as a language code, a colon and words, such as de:"
                 " ABMELDEN, STOPP.",
                 field=field,
             )

@@ -27,7 +27,7 @@ class AddSource(Form):
         description="Enter the app or brand, such as Acme Leases.",
     )
     slug = StringField(
-        "Name in commands",
+        "Slug",
         render_kw={**NAME, "maxlength": sources.MAX_SLUG_LENGTH, "mono": True},
         description="Leave empty to derive it from the name. You cannot change it later.",
     )

@@ -6,13 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import dates
 from flask import g, has_request_context, request
 
 from hub.db.types import BadTime
+from hub.lib.localized import format_date
 
 UNREADABLE = "unreadable time"
-LOCALE = "en"  # of all pages
 ZONE_COOKIE = "tz"  # set by static/js/zone.js
 
 
@@ -55,7 +54,7 @@ def local(moment: datetime) -> datetime:
 
 
 def format_relative(moment: datetime, now: datetime | None = None) -> str:
-    """Format a relative time: `just now`, `4 min ago`, `yesterday`, `3 Nov`, `in 2 h`."""
+    """Format a relative time: `just now`, `4 min ago`, `yesterday`, `Nov 3`, `in 2 h`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
     now = now or datetime.now(UTC)
@@ -78,27 +77,21 @@ def _relative(distance: str, passed: timedelta) -> str:
 
 
 def format_day(moment: datetime | date, now: datetime | None = None) -> str:
-    """Format a day, with the year unless it is the current one: `3 Nov`, `28 Dec 2025`."""
+    """Format a day, with the year unless it is the current one: `Nov 3`, `Dec 28, 2025`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
     local_day = local(moment).date() if isinstance(moment, datetime) else moment
     this_year = local(now or datetime.now(UTC)).year
-    return format_date(local_day, "d MMM" if local_day.year == this_year else "d MMM y")
-
-
-@lru_cache(maxsize=1024)  # lists show the same days again and again
-def format_date(on: date, pattern: str) -> str:
-    """Write a day by a pattern of Unicode (CLDR), such as `d MMM y`."""
-    return str(dates.format_date(on, pattern, locale=LOCALE))
+    return format_date(local_day, "MMM d" if local_day.year == this_year else "MMM d, y")
 
 
 def format_datetime(moment: datetime, *, milliseconds: bool = False) -> str:
-    """Format a time with its day and zone: `21 Nov 2026, 10:41:22 CET`."""
+    """Format a time with its day and zone: `Nov 21, 2026, 10:41:22 CET`."""
     if isinstance(moment, BadTime):
         return UNREADABLE
     at = local(moment)
     time_of_day = format_time(moment) if milliseconds else f"{at:%H:%M:%S}"
-    return f"{format_date(at.date(), 'd MMM y')}, {time_of_day} {zone_title(at)}"
+    return f"{format_date(at.date(), 'MMM d, y')}, {time_of_day} {zone_title(at)}"
 
 
 def format_time(moment: datetime) -> str:

@@ -45,44 +45,44 @@ def _seconds(count: int) -> str:
 
 PROBLEMS = {
     400: Problem(
-        "This request could not be read.",
+        "This request could not be read",
         "The form was open for too long, or it was changed before it reached Signpost.",
         "Go back, reload the page and try again.",
     ),
     403: Problem(
-        "You do not have access to this page.",
+        "You do not have access to this page",
         "Your role does not allow it.",
-        "Ask an admin to do it or to change your role.",
+        "Ask an admin to change your role, or to do this for you.",
     ),
     404: Problem(
-        "Page not found.",
-        "The address is not correct, or the page no longer exists.",
-        "Go to the overview, or search the messages.",
+        "Page not found",
+        "The URL is wrong, or the page no longer exists.",
+        "Check the URL, or use the menu.",
     ),
     405: Problem(
-        "This address does not support this method.",
+        "This URL does not support this method",
         "The page exists, but it does not accept this kind of request.",
         "Open the page and use its button.",
     ),
     413: Problem(
-        "The upload is too large.",
+        "The upload is too large",
         "The form or file is larger than this page accepts.",
         "Send a smaller file or a shorter text.",
     ),
     429: Problem(
-        "Too many attempts.",
+        "Too many attempts",
         "Signpost limits how often this action can be used.",
         "Wait a minute and try again.",
     ),
     500: Problem(
-        "Signpost has a problem.",
+        "Sorry, there is a problem with Signpost",
         "An unexpected error stopped this page. Nothing was saved.",
         "Reload the page. If the error remains, search the log for the request ID.",
     ),
     503: Problem(
-        "The database cannot be reached.",
+        "The database cannot be reached",
         "Signpost cannot read or save anything until the database is back. Signing apps"
         " and providers repeat their requests.",
-        "Check that the database server is running, and read the hub’s log.",
+        "Check that the database server is running, and check the log of Signpost.",
     ),
 }

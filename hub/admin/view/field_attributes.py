@@ -11,8 +11,8 @@ from typing import Any
 
 from wtforms import Field
 
-KEEP = "Stored. Leave blank to keep it"
-TYPED = "Entered but not saved. Leave blank to use it"
+KEEP = "Stored. Leave empty to keep it"
+TYPED = "Entered but not saved. Leave empty to use it"
 PAGE_KEYS = ("legend", "optional", "mono", "half")
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from hub.admin.view import datetimes, error_summary, field_attributes, status_badges
 from hub.core.vocabulary import Role
 from hub.lib import phones
+from hub.lib.localized import format_amount, format_number
 
 STATIC = Path(__file__).parents[2] / "static"
 ICONS = STATIC / "icons"
@@ -49,12 +50,12 @@ def short_id(text: str) -> str:
 
 def number(count: float) -> str:
     """Format a number with thousands separators and at most two decimals: `1,284`."""
-    return f"{count:,.0f}" if count == int(count) else f"{count:,.2f}"
+    return format_number(count)
 
 
-def money(amount: Decimal) -> str:
-    """Format an amount with two decimals, or with four if it is less than 1."""
-    return f"{amount:,.2f}" if not amount or amount >= 1 else f"{amount:.4f}"
+def money(amount: Decimal, currency: str) -> str:
+    """Format an amount after its currency code, such as `USD 50.00`."""
+    return format_amount(amount, currency)
 
 
 def plural(count: int, singular: str, plural_form: str = "") -> str:

@@ -146,7 +146,7 @@ class RenameConnection(ConnectionNameForm):
     """Change a connection's title and slug."""
 
     slug = StringField(
-        "Name in the API",
+        "Slug",
         [InputRequired("Enter a name.")],
         render_kw={"autocomplete": "off", "maxlength": 48},
         description=(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from hub.core.errors import DecryptionError
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Problem
@@ -118,7 +119,7 @@ def preview_text(body: MessageBody | None) -> str:
     try:
         content = body.content
     except DecryptionError as error:
-        return f"Encrypted with the key {error.key_id!r}, which is missing."
+        return f"Encrypted with the key {quoted(error.key_id)}, which is missing."
     return first_words(content["subject"] or content["text"])
 
 

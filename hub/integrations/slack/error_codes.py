@@ -24,15 +24,15 @@ HOOK = "webhook_url"
 TOKEN = "bot_token"  # noqa: S105 - the name of a field
 CHANNEL = "channel"
 _NEW_HOOK = (
-    "In the Slack app open Incoming Webhooks and choose Add New Webhook. Paste the new"
+    "In the Slack app, open Incoming Webhooks, and choose Add New Webhook. Paste the new"
     " Webhook URL into the connection."
 )
 _PASTE_AGAIN = (
-    "In the Slack app open OAuth & Permissions and copy the Bot User OAuth Token. Paste"
+    "In the Slack app, open OAuth & Permissions, and copy the Bot User OAuth Token. Paste"
     " it into the connection and test again."
 )
 _ASK_OWNER = "Ask an owner of the workspace to allow it. Then test the connection."
-_REPORT_CODE = "The settings are correct. Report the code to the people who run Signpost."
+_REPORT_CODE = "The settings are correct. Report this code to the operator of Signpost."
 _CHECK_CHANNEL = "Check the channel, and resend the message if it is not there."
 _WAIT = "Signpost tries again automatically. If this continues, check slack-status.com."
 
@@ -110,7 +110,7 @@ CODES: Mapping[str, KnownError] = {
     "missing_scope": KnownError(
         "broken",
         "The bot token does not allow this, because a scope is missing.",
-        "In the Slack app open OAuth & Permissions and add the bot scopes chat:write and"
+        "In the Slack app, open OAuth & Permissions, and add the bot scopes chat:write and"
         " users:read.email. Reinstall the app and test again.",
         TOKEN,
     ),
@@ -193,7 +193,7 @@ CODES: Mapping[str, KnownError] = {
     "messages_tab_disabled": KnownError(
         "permanent",
         "The Slack app does not allow direct messages.",
-        "In the Slack app open App Home, and turn on the Messages Tab.",
+        "In the Slack app, open App Home, and turn on the Messages Tab.",
     ),
     # the message
     "no_text": KnownError(
@@ -238,8 +238,7 @@ CODES: Mapping[str, KnownError] = {
     ),
     "expired_url": KnownError(
         "permanent",
-        "The button was clicked more than 30 minutes ago, so Slack no longer allows a"
-        " response to it.",
+        "The button was used more than 30 minutes ago, so Slack no longer allows a response to it.",
         "The request’s page shows the result.",
     ),
     "used_url": KnownError(
@@ -270,7 +269,7 @@ CODES: Mapping[str, KnownError] = {
         "permanent",
         "This connection posts through an incoming webhook, which sends to one channel"
         " and not to people.",
-        "To write to people, enter a bot token with the scope users:read.email in the connection.",
+        "To message people, enter a bot token with the scope users:read.email in the connection.",
     ),
     "one_channel": KnownError(
         "permanent",
@@ -289,7 +288,7 @@ CODES: Mapping[str, KnownError] = {
     ),
     "bad_reply_address": KnownError(
         "permanent",
-        "The response address of the button does not belong to Slack, so nothing was sent there.",
+        "The response URL of the button does not belong to Slack, so nothing was sent there.",
         "The request’s page shows the result.",
     ),
 }

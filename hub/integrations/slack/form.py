@@ -88,7 +88,7 @@ class SlackForm(ConfigForm):
         ],
         description=(
             "Starts with `xoxb-`. With a bot token, Signpost keeps a thread for each"
-            " request, updates its posts and writes to people."
+            " request, updates its posts and messages people."
         ),
         render_kw={"legend": "Bot", "optional": "instead of the webhook", "half": True},
     )
@@ -126,7 +126,8 @@ class SlackForm(ConfigForm):
         ],
         bound_to=("app_id",),
         description=(
-            "It is on the same page. Signpost uses it to verify that button clicks come from Slack."
+            "Copy it from the same page. Signpost uses it to verify that button actions come"
+            " from Slack."
         ),
         render_kw={"half": True},
     )

@@ -75,7 +75,7 @@ class Slack(WebhookReceiver):
         ),
         (
             "For threads, updated posts and messages to people, use a bot instead. Under"
-            " **OAuth & Permissions** add the bot scopes `chat:write`, `users:read`,"
+            " **OAuth & Permissions**, add the bot scopes `chat:write`, `users:read`,"
             " `users:read.email` and `channels:read`. Choose **Install to Workspace**,"
             " and copy the **Bot User OAuth Token**."
         ),
@@ -85,8 +85,8 @@ class Slack(WebhookReceiver):
         ),
         (
             "For interactive buttons, copy **App ID** and **Signing Secret** from **Basic"
-            " Information**. Under **Interactivity & Shortcuts** turn on interactivity,"
-            " and set the **Request URL** to the address shown below."
+            " Information**. Under **Interactivity & Shortcuts**, turn on interactivity,"
+            " and set the **Request URL** to the URL shown below."
         ),
         "Paste them here, save them, and choose **Test connection**. The test posts nothing.",
     )
@@ -287,7 +287,7 @@ class Slack(WebhookReceiver):
 
     @webhook("slack/interactions")
     def on_interaction(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
+        """Request URL. In the Slack app, paste this URL under Interactivity & Shortcuts."""
         return interactions.read(request, can_reply=self._client.reply_path)
 
     @classmethod

@@ -16,6 +16,7 @@ from hub.integrations.api import (
     WebhookEvent,
     WebhookRequest,
     json_object,
+    quoted,
 )
 
 MAX_NAME_LENGTH = 100  # characters of a person's name
@@ -123,11 +124,11 @@ def _describe(request: WebhookRequest) -> str:
     event = payload.get("event")
     kinds = (event.get("type") if isinstance(event, dict) else None, payload.get("type"))
     kind = next((kind[:60] for kind in kinds if kind and isinstance(kind, str)), "")
-    kind_name = f"the kind {kind!r}" if kind else "no kind"
+    kind_name = f"the kind {quoted(kind)}" if kind else "no kind"
     subject = f"an event of {kind_name}" if request.json else f"an interaction of {kind_name}"
     if not payload and (command := _field(request, "command")):
-        subject = f"the slash command {command[:60]!r}"
-    return f"Slack sent {subject}. Signpost processes only clicks of its buttons."
+        subject = f"the slash command {quoted(command[:60])}"
+    return f"Slack sent {subject}. Signpost processes only actions of its buttons."
 
 
 def _post_id(interaction: Mapping[str, Any]) -> str:

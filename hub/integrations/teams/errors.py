@@ -26,7 +26,7 @@ _OPEN = "Open the workflow in Power Automate"
 TOO_MANY = ErrorCode(
     SlowDown,
     "The workflow is temporarily rate limiting requests.",
-    "Nothing to do. Signpost continues more slowly.",
+    "No action is needed. Signpost sends more slowly.",
     retry_after=10.0,
 )
 FAILED = ErrorCode(

@@ -53,12 +53,12 @@ class Teams(IncomingWebhook):
     icon = "card"
     guide = (
         (
-            "In Teams open the channel’s menu, choose **Workflows**, then **Post to a"
+            "In Teams, open the channel’s menu, choose **Workflows**, then **Post to a"
             " channel when a webhook request is received**."
         ),
         (
             "Enter a name, choose team and channel, then **Add workflow**, and copy the"
-            " URL. Under **Who can trigger** keep **Anyone**."
+            " URL. Under **Who can trigger**, keep **Anyone**."
         ),
         (
             "Paste the URL here, save it, and choose **Test connection**. The test posts"
@@ -87,7 +87,7 @@ class Teams(IncomingWebhook):
             "Workflow URL",
             [InputRequired("Enter the workflow’s URL."), validate_url],
             description=(
-                "Enter all of it, from `https://` to the end of `sig=…`. Anyone with the"
+                "Paste the complete URL, from `https://` to the end of `sig=…`. Anyone with the"
                 " URL can post, so it is stored encrypted and never shown again."
             ),
             render_kw={"legend": "Workflow"},

@@ -15,7 +15,7 @@ HOST = re.compile(r"[a-z0-9]+\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com
 OTHER_HOST = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
 _WORKFLOW = re.compile(r"(?<=/)workflows/([0-9a-fA-F]{32})/triggers/")
 _CREATE = (
-    "In Teams open the channel’s menu, choose Workflows, then “Post to a channel when a"
+    "In Teams, open the channel’s menu, choose Workflows, then “Post to a channel when a"
     " webhook request is received”. Allow Anyone to trigger it, and paste its URL."
 )
 RETIRED = (
@@ -40,7 +40,7 @@ UNSAFE = (
     "The URL must start with https://, without a user name and without a port other than"
     " 443. Copy it from the workflow again."
 )
-INCOMPLETE = "The URL is not complete. Copy all of it, from https:// to the end of sig=…."
+INCOMPLETE = "The URL is not complete. Paste the complete URL, from https:// to the end of sig=…."
 
 
 def parse_workflow_id(url: str) -> str:

@@ -14,7 +14,7 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,18}")
 _CHAT_NAME = re.compile(r"@[a-z][a-z0-9_]{3,31}")
 INVALID_CHAT = "Enter the chat’s ID, such as -1001234567890, or the @name of a public channel."
 CHAT_OF_PERSON = (
-    "This is the ID of a person. The ID of a group starts with a minus. The bot can write"
+    "This is the ID of a person. The ID of a group starts with a minus. The bot can message"
     " to a person after they press Start."
 )
 

@@ -30,7 +30,7 @@ def check_failed(problem: SendError, response: str) -> CheckResult:
             "Telegram rejected the bot token.",
             known.text if known else "",
             (
-                "In Telegram open **@BotFather**, send `/token` and choose the bot.",
+                "In Telegram, open **@BotFather**, send `/token` and choose the bot.",
                 "Paste the whole token below and choose **Test connection**.",
             ),
             field="token",

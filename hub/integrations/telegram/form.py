@@ -53,7 +53,7 @@ class TelegramForm(ConfigForm):
         [Optional(), validate_team_chat],
         description=(
             "Enter the ID of a group, which starts with a minus, or the `@name` of a"
-            " public channel. Leave empty to write to people only."
+            " public channel. Leave empty to message people only."
         ),
         render_kw={"legend": "Team", "optional": "optional", "mono": True},
     )

@@ -91,18 +91,18 @@ class Telegram(WebhookReceiver):
     icon = "plane"
     guide = (
         (
-            "In Telegram open **@BotFather**, send `/newbot` and answer its questions."
+            "In Telegram, open **@BotFather**, send `/newbot` and answer its questions."
             " Copy the bot’s username and **token**."
         ),
         "Paste both here and save them. Choose **Test connection**, then **Enable connection**.",
         (
-            "Under **Webhook URLs** choose **Set webhook**. Telegram then sends button"
-            " clicks, `/stop` and new chats to Signpost."
+            "Under **Webhook URLs**, choose **Set webhook**. Telegram then sends button"
+            " actions, `/stop` and new chats to Signpost."
         ),
         (
             "For a team, choose **Create group link** and open the link. Or add"
             " the bot yourself, in a channel as an administrator who can post, and enter"
-            " the chat’s ID. It follows the `#` in the group’s address at"
+            " the chat’s ID. You find it after `#` in the URL of the group at"
             " web.telegram.org, such as `-1001234567890`."
         ),
         (
@@ -323,7 +323,7 @@ class Telegram(WebhookReceiver):
             },
         )
         return (
-            "Telegram now sends button clicks, /stop and new chats of"
+            "Telegram now sends button actions, /stop and new chats of"
             f" {self.senders.default} to {webhook_url}."
         )
 
@@ -361,7 +361,7 @@ class Telegram(WebhookReceiver):
 
     @webhook("telegram/{connection}")
     def on_update(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Updates for the bot. Set webhook sends this URL to Telegram"""
+        """Bot updates. Choose Set webhook to send this URL to Telegram."""
         return parse_events(parse_update(request), self.senders.default)
 
     @classmethod

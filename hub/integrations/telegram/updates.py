@@ -22,6 +22,7 @@ from hub.integrations.api import (
     WebhookEvent,
     WebhookRequest,
     inbound_contents,
+    quoted,
     times,
 )
 from hub.integrations.telegram.contents import telegram_contents
@@ -60,7 +61,7 @@ def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
     events = [event for event in results if event is not None]
     no_chat = next((name for name in WITH_CHAT if name in update and not _chat(update, name)), "")
     if no_chat and not events:
-        sentence = f"Telegram sent an update of type {no_chat!r} without a chat."
+        sentence = f"Telegram sent an update of type {quoted(no_chat)} without a chat."
         return [Unrecognized(description=sentence)]
     return events
 
@@ -75,7 +76,9 @@ def _describe(update: Mapping[str, Any]) -> str:
     kind = next((name for name in update if name != "update_id"), "")
     if not kind:
         return "Telegram sent an empty update, or a body that is not an update."
-    return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not process."
+    return (
+        f"Telegram sent an update of the kind {quoted(kind[:60])}, which Signpost does not process."
+    )
 
 
 def click_id(update: Mapping[str, Any]) -> str:

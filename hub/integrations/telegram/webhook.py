@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from babel.dates import format_datetime
+
 from hub.integrations.api import is_loopback, times
 from hub.integrations.telegram.updates import REQUIRED_UPDATES
 
@@ -26,19 +28,19 @@ def find_url_error(webhook_url: str, *, stand_in: bool) -> str:
         parts = urlsplit(webhook_url)
         port = parts.port
     except ValueError:
-        return f"{webhook_url} is not a web address. Correct HUB_PUBLIC_URL."
+        return f"{webhook_url} is not a valid URL. Correct HUB_PUBLIC_URL."
     if stand_in and is_loopback(parts.hostname or ""):
         return ""
     if parts.scheme != "https" or is_loopback(parts.hostname or ""):
         return (
-            "Telegram sends only to https addresses on the public internet, but the"
-            f" address of this hub is {webhook_url}. Set HUB_PUBLIC_URL to a public https"
-            " address."
+            "Telegram sends only to https URLs on the public internet, but the"
+            f" URL of Signpost is {webhook_url}. Set HUB_PUBLIC_URL to a public https"
+            " URL."
         )
     if (port or 443) not in PORTS:
         return (
             "Telegram sends only to the ports 443, 80, 88 and 8443, but the port of this"
-            f" hub is {port}. Set HUB_PUBLIC_URL to an address with one of them."
+            f" URL is {port}. Set HUB_PUBLIC_URL to a URL with one of them."
         )
     return ""
 
@@ -48,8 +50,8 @@ def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
     if not info.get("url"):
         return (
             (
-                "No webhook is set, so Signpost receives no button clicks, no /stop and"
-                f" no new chats. Choose {BUTTON}."
+                "No webhook is set, so Signpost receives no button actions, no /stop and no new"
+                f" chats. Choose {BUTTON}."
             ),
         )
     problems = []
@@ -78,7 +80,7 @@ def describe(info: Mapping[str, Any], bot: str, webhook_url: str) -> str:
     sentences = [f"Telegram sends the updates of {bot} to {url}."]
     if url != webhook_url:
         sentences = [
-            f"Telegram sends the updates of {bot} to another address, {url}. Choose Set"
+            f"Telegram sends the updates of {bot} to another URL, {url}. Choose Set"
             " webhook to receive them."
         ]
     pending = info.get("pending_update_count")
@@ -92,7 +94,7 @@ def describe(info: Mapping[str, Any], bot: str, webhook_url: str) -> str:
         sentences.append(
             "No delivery failed."
             if not pending or pending < MANY
-            else "Check that the hub responds quickly enough."
+            else "Check that Signpost responds quickly enough."
         )
     return " ".join(sentences)
 
@@ -112,7 +114,10 @@ def _describe_last_error(info: Mapping[str, Any]) -> str:
 
 def _format_date(seconds: Any) -> str:
     moment = times.from_unix(seconds)
-    return f" on {moment:%B} {moment.day} at {moment:%H:%M} UTC" if moment else ""
+    if moment is None:
+        return ""
+    date = format_datetime(moment, "MMMM d 'at' HH:mm", locale="en_US")
+    return f" on {date} UTC"
 
 
 REMEDIES = (
@@ -126,7 +131,7 @@ REMEDIES = (
     ),
     (
         ("404", "405", "moved", "301", "302", "307", "308"),
-        "Check that HUB_PUBLIC_URL leads to this hub without a redirect.",
+        "Check that HUB_PUBLIC_URL leads to Signpost without a redirect.",
     ),
     (
         ("resolve", "timed out", "timeout", "refused", "unreachable", "reserved"),
@@ -134,7 +139,7 @@ REMEDIES = (
     ),
     (
         ("500", "502", "503", "504"),
-        "Check the log of the hub and of the proxies in front of it.",
+        "Check the log of Signpost and of the proxies in front of it.",
     ),
 )
 OTHER_REMEDY = "Check that HUB_PUBLIC_URL can be reached from the internet."

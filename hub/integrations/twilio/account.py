@@ -80,7 +80,7 @@ class AccountForm(ConfigForm):
             " paste it above as **Auth Token**. A value equal to the Auth Token is not"
             " stored here."
         ),
-        render_kw={"legend": "Signatures of callbacks", "optional": "optional"},
+        render_kw={"legend": "Callback signatures", "optional": "optional"},
     )
     shared_key_id = StringField(
         "SharedKey ID",
@@ -135,7 +135,7 @@ class AccountForm(ConfigForm):
 def services() -> SendersByCountry:
     """Return the setting for Messaging Services that send to some countries."""
     return SendersByCountry(
-        "By country",
+        "Messaging Service by country",
         Regexp(
             r"MG[0-9a-fA-F]{32}\Z",
             message="A Messaging Service SID is MG followed by 32 hexadecimal digits.",

@@ -21,7 +21,8 @@ TRIAL = (
     " returns 21608. Verify a number in the Console, or upgrade the account."
 )
 SECONDARY_REJECTED = (
-    "Twilio rejected the secondary Auth Token, so no callback is signed with it. Copy it from the"
+    "Twilio rejected the secondary Auth Token, so Twilio signs no callbacks with it. Copy it"
+    " from the"
     " Console again. If no rotation is in progress, paste the Auth Token there to remove it."
 )
 

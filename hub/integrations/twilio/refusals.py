@@ -6,7 +6,7 @@ from hub.integrations.api import CheckResult, SendError
 
 TEST = "Choose **Test connection**."
 PASTE_AND_TEST = "Paste it below and choose **Test connection**."
-OPEN_KEYS = "In the Twilio Console open **Account**, then **API keys & tokens**."
+OPEN_KEYS = "In the Twilio Console, open **Account**, then **API keys & tokens**."
 
 
 def report_inactive_account(status: str) -> CheckResult:
@@ -16,7 +16,7 @@ def report_inactive_account(status: str) -> CheckResult:
         f"The Twilio account is {status}.",
         "The credentials are correct, but Twilio sends no messages for this account.",
         (
-            "In the Twilio Console open **Account** and check the reason, or contact Twilio’s"
+            "In the Twilio Console, open **Account** and check the reason, or contact Twilio’s"
             " support.",
             TEST,
         ),
@@ -45,7 +45,7 @@ def report_rejected_token(account_sid: str, code: str) -> CheckResult:
     return CheckResult(
         False,
         "Twilio rejected the Auth Token.",
-        "The Account SID has the correct form, but this token does not match it."
+        "The Account SID looks right, but this token does not match it."
         " The token was probably rotated in the Console, or belongs to a subaccount.",
         (
             OPEN_KEYS,
@@ -98,7 +98,7 @@ def report_unknown_service(sid: str, field: str, code: str) -> CheckResult:
         "The Messaging Service does not belong to this account.",
         f"Twilio does not know {sid} in this account.",
         (
-            "In the Twilio Console open **Messaging**, **Services**, and copy the SID that starts"
+            "In the Twilio Console, open **Messaging**, **Services**, and copy the SID that starts"
             " with MG.",
             TEST,
         ),
@@ -114,7 +114,7 @@ def report_unknown_whatsapp_sender(number: str) -> CheckResult:
         f"{number} is not a WhatsApp sender of this Twilio account.",
         "Twilio would reject every message from it (63007).",
         (
-            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**.",
+            "In the Twilio Console, open **Messaging**, **Senders**, **WhatsApp senders**.",
             "Copy a sender that is online into the field below, or register this number."
             " Then test again.",
         ),
@@ -130,7 +130,7 @@ def report_offline_whatsapp_sender(number: str, status: str) -> CheckResult:
         f"The WhatsApp sender {number} is {status}.",
         "WhatsApp sends no messages from it until it is online.",
         (
-            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**, and"
+            "In the Twilio Console, open **Messaging**, **Senders**, **WhatsApp senders**, and"
             " finish its registration.",
             TEST,
         ),

@@ -31,7 +31,7 @@ class TwilioSms(CheckedTwilio):
 
     name = "twilio_sms"
     title = "Twilio SMS"
-    summary = "Text messages to any mobile phone, with delivery receipts."
+    summary = "Text messages to any mobile phone, with delivery reports."
     docs_url = "https://www.twilio.com/docs/messaging/quickstart"
     reach = "Any mobile phone"
     cost = "From $0.0083 per segment"
@@ -44,7 +44,7 @@ class TwilioSms(CheckedTwilio):
         ),
         (
             "Paste them here, save them, and choose **Test connection**. Status callbacks"
-            " need no setup, because Signpost sends their address with every message."
+            " need no setup, because Signpost sends their URL with every message."
         ),
         (
             "On a trial account, add each test phone under **Verified Caller IDs**. For"
@@ -96,7 +96,7 @@ class TwilioSms(CheckedTwilio):
                 f"{number} is not a number of this Twilio account.",
                 "Twilio would reject every message from it (21606).",
                 (
-                    "In the Twilio Console open **Phone Numbers**, **Active numbers**.",
+                    "In the Twilio Console, open **Phone Numbers**, **Active numbers**.",
                     (
                         "Copy a number with the **SMS** capability into the field below,"
                         " or buy one. Then test again."

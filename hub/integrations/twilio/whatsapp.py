@@ -43,8 +43,8 @@ class WhatsApp(CheckedTwilio):
     name = "whatsapp"
     title = "WhatsApp"
     summary = (
-        "WhatsApp messages with read receipts: approved templates, and free text for 24"
-        " hours after a reply."
+        "WhatsApp messages with read receipts. Free text for 24 hours after a person’s message,"
+        " approved templates at any other time."
     )
     docs_url = "https://www.twilio.com/docs/whatsapp/quickstart"
     reach = "WhatsApp users"
@@ -52,7 +52,7 @@ class WhatsApp(CheckedTwilio):
     setup = "About 15 minutes plus Meta’s approval"
     guide = (
         (
-            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**,"
+            "In the Twilio Console, open **Messaging**, **Senders**, **WhatsApp senders**,"
             " and register a sender. Or try the **sandbox** with the sender"
             " `+14155238886`, which can send to phones that have texted its `join` words."
         ),
@@ -60,7 +60,7 @@ class WhatsApp(CheckedTwilio):
         "Paste them here with the sender, save them, and choose **Test connection**.",
         (
             "In the settings of the sender, set **Webhook URL for incoming messages** to"
-            " the address shown below. Replies open the 24-hour window for free text."
+            " the URL shown below. Replies open the 24-hour window for free text."
         ),
         (
             "Submit templates for approval in the **Content Template Builder**. Then map"

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -110,7 +111,7 @@ def _choose_connection(
     if connection is None:
         raise NotFound(
             "no_such_connection",
-            f"This key has no access to the connection {slug or connection_id!r}.",
+            f"This key has no access to the connection {quoted(slug or connection_id)}.",
             field="connection",
         )
     if not connection.enabled:

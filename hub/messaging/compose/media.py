@@ -23,6 +23,7 @@ from hub import integrations
 from hub.core.bind_address import is_loopback
 from hub.core.config import Config
 from hub.core.errors import NotFound, Refused
+from hub.core.quotes import quoted
 from hub.db.encrypted_fields import MEDIA_CONTENT
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -133,7 +134,7 @@ def find_file(file_id: str, *, source_id: str | None, test: bool | None) -> Stor
     row = db.session.execute(query).first() if is_id("med", file_id) else None
     if row is None:
         reason = (
-            f"This key has access to no file {file_id!r}, or the file was deleted at the"
+            f"This key has access to no file {quoted(file_id)}, or the file was deleted at the"
             " end of its retention period. Upload it to POST /api/v1/media again."
         )
         raise NotFound("no_such_media", reason, field="media")
@@ -190,8 +191,8 @@ def attached_files(
     if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
         raise Refused(
             "not_public",
-            "HUB_PUBLIC_URL is an address of this machine only, so providers cannot fetch"
-            " files. Set it to the public address of this hub.",
+            "HUB_PUBLIC_URL is a URL of this machine only, so providers cannot fetch"
+            " files. Set it to the public URL of Signpost.",
             field=field,
         )
     check_files(cls, file.content_type, file.size, field)

@@ -98,7 +98,7 @@ class SkippedStep:
 
 
 REASONS = {
-    "no_address": "The signer has no address for this channel.",
+    "no_address": "The signer has no address for this channel. Add one in the signing app.",
     "not_wanted": "The signing app excluded this address.",
     "no_connection": "No enabled connection sends over this channel.",
     "connection_off": (

@@ -31,7 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "name": "Signer who signed or declined",
     "signer": "Name of the recipient",
     "link": "Link to sign",
-    "link_path": "Link to sign without its host, for a button whose address begins with the host",
+    "link_path": "Path of the signing link, for a button whose URL already contains the host",
     "download_link": "Link to the signed document",
     "remaining": "Number of missing signatures",
 }

@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy import bindparam, select
 
 from hub.core.errors import ConfigError
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement
 from hub.db.store import cached, read
@@ -96,7 +97,9 @@ def _newest_version(name: str, channel: str, locale: str) -> TemplateText:
     for candidate in locale_fallbacks(locale):
         if candidate in by_locale:
             return by_locale[candidate]
-    raise ConfigError(f"There is no template {name} for {channel}. Add one in {SHIPPED_LOCALE!r}.")
+    raise ConfigError(
+        f"There is no template {name} for {channel}. Add one in {quoted(SHIPPED_LOCALE)}."
+    )
 
 
 def _versions(name: str, channel: str) -> dict[str, TemplateText]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Select, select
 
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, Channel
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
@@ -105,7 +106,7 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
     kind, address = _parse_address(entry)
     if entry.channel and entry.channel not in list(Channel):
         problem = (
-            f"There is no channel {entry.channel[:50]!r}. Use one of {', '.join(Channel)},"
+            f"There is no channel {quoted(entry.channel[:50])}. Use one of {', '.join(Channel)},"
             " or leave it empty for all."
         )
         raise Refused("no_such_channel", problem, field="channel")

@@ -19,6 +19,7 @@ from itertools import islice
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.db.store import is_retryable, transaction
 from hub.lib import addresses
 from hub.shared import audit
@@ -169,7 +170,7 @@ def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
             raise _bad_line(
                 number,
                 f"It has more cells than the first line, which has {len(names)}. Put cells"
-                f" that contain {delimiter!r} in quotes.",
+                f" that contain {quoted(delimiter)} in quotes.",
             )
         line = {
             name: _unescape_formula(cell) for name, cell in zip(names, cells, strict=False) if name
@@ -282,14 +283,14 @@ def _column_names(cells: Sequence[str], columns: Columns) -> list[str]:
     if repeated := sorted({name for name in names if name and names.count(name) > 1}):
         raise Refused(
             "duplicate_column",
-            f"The column {repeated[0][:50]!r} appears twice. Use each column name once.",
+            f"The column {quoted(repeated[0][:50])} appears twice. Use each column name once.",
             field="file",
         )
     known = {*columns.required, *columns.optional, ""}
     if not columns.ignores_others and (unknown := set(names) - known):
         raise Refused(
             "unknown_column",
-            f"The column {min(unknown)[:50]!r} is not known. Use"
+            f"The column {quoted(min(unknown)[:50])} is not known. Use"
             f" {', '.join((*columns.required, *columns.optional))}.",
             field="file",
         )
@@ -314,7 +315,7 @@ def _check_quotes(
         ):
             raise _bad_line(
                 number,
-                f"The cell in the column {name!r} continues in the next line. Close its"
+                f"The cell in the column {quoted(name)} continues in the next line. Close its"
                 " quote, or write it in one line.",
             )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import select
 
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.db.engine import db
 from hub.db.types import BadTime, is_id, now
 from hub.lib import addresses, text, times
@@ -101,7 +102,8 @@ def find_source_id(line: Mapping[str, str], apps: Mapping[str, str]) -> str | No
     slug = line["app"].strip()
     if slug and slug not in apps:
         problem = (
-            f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
+            f"There is no source {quoted(slug[:50])}. Create it first, or leave this empty for"
+            f" every"
             " source."
         )
         raise Refused("no_such_source", problem, field="app")

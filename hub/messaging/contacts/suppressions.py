@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from hub.core.errors import NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, Channel
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -117,7 +118,7 @@ def store_opt_out(
     explanation = text.clean_line(explanation)  # so that an exported file has one line per opt-out
     if channel and channel not in list(Channel):
         problem = (
-            f"There is no channel {channel[:50]!r}. Use one of {', '.join(Channel)}, or"
+            f"There is no channel {quoted(channel[:50])}. Use one of {', '.join(Channel)}, or"
             " leave it empty for all."
         )
         raise Refused("no_such_channel", problem, field="channel")

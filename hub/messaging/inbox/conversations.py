@@ -211,7 +211,7 @@ def send_reply(conversation_id: str, text: str) -> str:
         raise Conflict(
             "window_closed",
             "The 24-hour window is closed, so free text is not allowed. You can reply"
-            " when this person writes again.",
+            " when this person messages you again.",
         )
     message_id = outbox.add_message(
         outbox.Draft(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 from hub.core.errors import Refused
+from hub.core.quotes import quoted
 from hub.lib import phones
 from hub.messaging.policy.quiet_hours import QuietHours
 
@@ -110,41 +111,46 @@ def _parse_rules(stored: str) -> Rules:
 # ── Input of admins ───────────────────────────────────────────────────────────────────────────────
 def validate_rules(rules: Rules) -> Rules:
     """Return the rules if they are valid together. Raises Refused that names the field."""
+    for problem in find_problems(rules):
+        raise problem
+    return replace(rules, consent_days=rules.consent_days if rules.consent else 0)
+
+
+def find_problems(rules: Rules) -> Iterator[Refused]:
+    """Return each contradiction in the rules, with the field to change."""
     for name, limit in (
         ("consent_days", MAX_CONSENT_DAYS),
         ("per_hour", MAX_PER_HOUR),
         ("per_day", MAX_PER_DAY),
     ):
         if not 0 <= getattr(rules, name) <= limit:
-            raise Refused(
+            yield Refused(
                 "out_of_range",
                 f"Enter a whole number from 1 to {limit:,}, or leave it empty.",
                 field=name,
             )
     if rules.per_hour and rules.per_day and rules.per_day < rules.per_hour:
-        raise Refused(
+        yield Refused(
             "never_reached",
             "The limit per day is lower than the limit per hour. Raise it, or leave one empty.",
             field="per_day",
         )
     if not CURRENCY.fullmatch(rules.currency):
-        raise Refused(
+        yield Refused(
             "bad_currency", "Enter a currency code of three letters, such as USD.", field="currency"
         )
-    for name in ("spend_day", "spend_month"):
-        if getattr(rules, name) and OTHERS not in rules.prices:
-            problem = (
-                "A spending limit needs prices. Add a line with the price of a segment in"
-                " all other countries, such as other: 0.05"
-            )
-            raise Refused("no_prices", problem, field="prices")
+    if (rules.spend_day or rules.spend_month) and OTHERS not in rules.prices:
+        problem = (
+            "A spending limit needs prices. Add a line with the price of a segment in"
+            " all other countries, such as other: 0.05"
+        )
+        yield Refused("no_prices", problem, field="prices")
     if rules.spend_month and rules.spend_day > rules.spend_month:
-        raise Refused(
+        yield Refused(
             "never_reached",
             "The monthly limit is lower than the daily limit. Raise it, or leave one empty.",
             field="spend_month",
         )
-    return replace(rules, consent_days=rules.consent_days if rules.consent else 0)
 
 
 def parse_countries(text: str) -> frozenset[str]:
@@ -165,7 +171,7 @@ def parse_prices(text: str) -> dict[str, Decimal]:
         if not colon:
             raise Refused(
                 "bad_line",
-                f"Enter {line[:40]!r} as a country, a colon and a price, such as US: 0.0083",
+                f"Enter {quoted(line[:40])} as a country, a colon and a price, such as US: 0.0083",
                 field="prices",
             )
         key = (
@@ -192,7 +198,7 @@ def parse_amount(text: str, name: str, limit: Decimal = MAX_AMOUNT) -> Decimal:
         or -int(amount.normalize().as_tuple().exponent) > 5
     ):
         problem = (
-            f"{text.strip()[:20]!r} is not an amount. Enter it with a decimal point and at"
+            f"{quoted(text.strip()[:20])} is not an amount. Enter it with a decimal point and at"
             f" most five decimals, such as 0.0083, up to {limit:,}."
         )
         raise Refused("bad_amount", problem, field=name)
@@ -204,7 +210,8 @@ def _parse_country(text: str, name: str) -> str:
     if code not in phones.COUNTRIES:
         raise Refused(
             "no_such_country",
-            f"{text[:20]!r} is not a country code. Enter a two-letter code, such as US or DE.",
+            f"{quoted(text[:20])} is not a country code. Enter a two-letter code, such as US or"
+            f" DE.",
             field=name,
         )
     return code

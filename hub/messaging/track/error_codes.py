@@ -19,7 +19,7 @@ CODES = {
     ),
     "bad_answer": Problem(
         "",
-        "The provider’s response could not be read, so it is not known whether it"
+        "The provider’s response could not be read, so Signpost does not know whether it"
         " accepted the message.",
         "Wait a minute while Signpost asks the provider. Resend the message if the result"
         " stays unknown.",
@@ -33,13 +33,13 @@ CODES = {
     "unreadable": Problem(
         "",
         "A stored value needed to send the message cannot be read.",
-        "If an encryption key is missing, add it to HUB_ENCRYPTION_KEYS again. Otherwise"
-        " repair the value named on the page Unreadable rows, and select Try again there.",
+        "If an encryption key is missing, add it to HUB_ENCRYPTION_KEYS again. Otherwise, repair"
+        " the value that Unreadable rows names, and choose Try again there.",
     ),
     "lease_expired": Problem(
         "",
-        "The worker ended while it sent the message. It is not known whether the provider"
-        " accepted it.",
+        "The worker ended while it sent the message. Signpost does not know whether"
+        " the provider accepted it.",
         "Wait a minute while Signpost asks the provider. Resend the message if the result"
         " stays unknown.",
     ),
@@ -48,15 +48,15 @@ CODES = {
     ),
     "window_closed": Problem(
         "",
-        "The recipient last wrote more than 24 hours ago, so only an approved template is"
-        " allowed, and none is mapped to this message.",
-        "Map an approved template under Templates, or wait until the recipient writes."
+        "The recipient’s last message is more than 24 hours old, so only an approved"
+        " template is allowed, and none is mapped to this message.",
+        "Map an approved template under Templates, or wait until the recipient messages you."
         " Then resend the message.",
     ),
     "window_closed_text": Problem(
         "",
-        "The recipient last wrote more than 24 hours ago, so free text is not allowed.",
-        "Wait until the recipient writes, then resend the message.",
+        "The recipient’s last message is more than 24 hours old, so free text is not allowed.",
+        "Wait until the recipient messages you, then resend the message.",
     ),
     "shut_out": Problem(
         "",
@@ -114,13 +114,13 @@ CODES = {
     "cap_hour": Problem(
         "",
         "The recipient has reached the hourly message limit of this connection.",
-        "Check why there are so many messages. Resend the message later, or raise the"
+        "Check why the recipient got so many messages. Resend the message later, or raise the"
         " limit under Rules.",
     ),
     "cap_day": Problem(
         "",
         "The recipient has reached the daily message limit of this connection.",
-        "Check why there are so many messages. Resend the message tomorrow, or raise the"
+        "Check why the recipient got so many messages. Resend the message tomorrow, or raise the"
         " limit under Rules.",
     ),
     "spend_day": Problem(
@@ -135,24 +135,25 @@ CODES = {
     ),
     "quiet_hours": Problem(
         "",
-        "It is, or may be, within the connection’s quiet hours in the recipient’s time zone.",
+        "The connection’s quiet hours apply now in the recipient’s time zone, or in one of their"
+        " possible time zones.",
         "Wait until the quiet hours end. A message that would expire before then is not"
         " sent, and you can resend it later.",
     ),
     "complaint": Problem(
         "",
-        "The recipient complained, so this address receives no messages.",
+        "The recipient complained about messages, so this address receives no messages.",
         "Keep the opt-out unless the person asks for messages.",
     ),
     "media_unreachable": Problem(
         "",
         "The attached file could not be fetched.",
-        "Open its address in a private browser window and fix it. Then resend the message.",
+        "Open its URL in a private browser window and fix it. Then resend the message.",
     ),
     "media_not_allowed": Problem(
         "",
         "The URL of the attached file is not public or does not use https.",
-        "Put the file on a public https address, or upload it with POST /api/v1/media.",
+        "Put the file at a public https URL, or upload it with POST /api/v1/media.",
     ),
     "request_expired": Problem(
         "",
@@ -180,6 +181,26 @@ CODES = {
         "Check the worker’s log, then resend the message.",
     ),
 }
+# the names of rules as on the page Rules, by the code of the messages that they block
+RULE_NAMES = {
+    "consent_missing": "Require recorded consent",
+    "consent_old": "Consent expires after",
+    "country_not_allowed": "Allowed countries",
+    "cap_hour": "Messages per hour",
+    "cap_day": "Messages per day",
+    "spend_day": "Daily limit",
+    "spend_month": "Monthly limit",
+}
+
+
+def describe_block(code: str) -> str:
+    """Return what blocked a suppressed message: one of the rules, or an opt-out of any kind."""
+    if not code:
+        return "A rule or an opt-out blocked it."
+    rule = RULE_NAMES.get(code)
+    return f"Blocked by the rule {rule}." if rule else "The recipient opted out."
+
+
 BY_STATUS = {
     Status.FAILED: Problem(
         "",
@@ -193,13 +214,13 @@ BY_STATUS = {
     ),
     Status.UNKNOWN: Problem(
         "",
-        "It is not known whether the provider accepted the message.",
+        "Signpost does not know whether the provider accepted the message.",
         "Wait a minute while Signpost asks the provider. Resend the message if the result"
         " stays unknown.",
     ),
     Status.SUPPRESSED: Problem(
         "",
-        "A rule blocks messages to this recipient.",
+        "A rule or an opt-out blocks messages to this recipient.",
         "Ask the recipient whether they want messages.",
     ),
     Status.EXPIRED: Problem(

@@ -15,7 +15,7 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Integration, Problem
 from hub.messaging.policy.policy import QUIET
-from hub.messaging.track.error_codes import BY_STATUS, CODES
+from hub.messaging.track.error_codes import BY_STATUS, CODES, describe_block
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
 
 
@@ -58,7 +58,7 @@ def timeline(message: Message) -> list[Entry]:
         )
     }
     entries = [
-        Entry(message.created_at, "planned", "Planned", _planned_text(message), source="hub")
+        Entry(message.created_at, "planned", "Created", _planned_text(message), source="hub")
     ]
     for attempt in attempts:
         entries += _attempt_entries(attempt, provider, event_types)
@@ -148,6 +148,8 @@ def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -
     status = Status.read(fact.status) if fact.status else None
     if fact.source == "hub":
         title, text = _HUB_FACTS.get(fact.provider_status, (fact.provider_status.capitalize(), ""))
+        if fact.provider_status == "suppressed":
+            text = describe_block(fact.code)
         if fact.reason:
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
@@ -171,7 +173,7 @@ def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -
 
 
 _HUB_FACTS = {
-    "suppressed": ("Not sent", "Blocked by a rule."),
+    "suppressed": ("Not sent", ""),
     "canceled": ("Canceled", "Canceled before it was sent."),
     "stopped": ("Stopped", "The message was no longer needed."),
     "expired": ("Expired", "The message could not be sent in time."),
@@ -192,31 +194,30 @@ _HUB_FACTS = {
     "found": ("Found at the provider", "The provider had accepted the message."),
     "undecided": (
         "Result still not known",
-        "The provider’s list does not show it. Resend the message if a duplicate is"
-        " better than no message.",
+        "The provider’s list does not show it. Resend the message only if a duplicate does no"
+        " harm.",
     ),
     "made again": ("Repeated", "Repeating an update does not change its result."),
     "nothing to edit": ("Not updated", "The post to update does not exist."),
     "unanswered": (
         "Result still not known",
         (
-            "The provider did not respond for a day. Resend the message if a duplicate is"
-            " better than no message."
+            "The provider did not respond for a day. Resend the message only if a duplicate does"
+            " no harm."
         ),
     ),
     "set up anew": (
         "Result still not known",
         (
             "The account or sender of the connection has changed since, so Signpost"
-            " cannot look it up. Resend the message if a duplicate is better than no"
-            " message."
+            " cannot look it up. Resend the message only if a duplicate does no harm."
         ),
     ),
     "file gone": ("Not sent", "The attached file was deleted."),
     "taken over": ("Sent again as a template", "The 24-hour window was closed for free text."),
     "gone": (
-        "No longer at the provider",
-        "It was deleted there, so no more status reports will arrive.",
+        "Deleted at the provider",
+        "No more status reports will arrive.",
     ),
 }
 _REPORTED_TITLES: dict[Status | None, str] = {
@@ -292,9 +293,9 @@ def _hub_problem(code: str, status: Status) -> Problem | None:
             "",
             problem.text,
             (
-                "Nothing to do. Signpost sends the message when the quiet hours end."
+                "No action is needed. Signpost sends the message when the quiet hours end."
                 if code == QUIET
-                else "Nothing to do. Signpost tries again automatically."
+                else "No action is needed. Signpost tries again automatically."
             ),
         )
     return problem
@@ -302,7 +303,7 @@ def _hub_problem(code: str, status: Status) -> Problem | None:
 
 def _remedy(status: Status) -> str:
     return (
-        "Nothing to do. Signpost tries again automatically."
+        "No action is needed. Signpost tries again automatically."
         if status == Status.QUEUED
         else BY_STATUS.get(status, BY_STATUS[Status.FAILED]).remedy
     )

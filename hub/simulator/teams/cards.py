@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from hub.core.quotes import quoted
+
 Card = dict[str, Any]
 ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 NEWEST = (1, 5)  # version of Adaptive Cards that Teams draws
@@ -85,7 +87,7 @@ def run_flow(message: dict[str, Any]) -> Run:
 def _card_error(kind: Any, card: Any) -> str:
     """Return the reason why the flow cannot post a card, or '' if there is none."""
     if kind != ADAPTIVE:
-        return f"The attachment type {kind!r} is not an Adaptive Card."
+        return f"The attachment type {quoted(kind)} is not an Adaptive Card."
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":
         return "Property 'type' must be 'AdaptiveCard'."
     version = str(card.get("version", ""))
@@ -93,7 +95,7 @@ def _card_error(kind: Any, card: Any) -> str:
         not all(part.isdecimal() for part in version.split("."))
         or tuple(map(int, version.split("."))) > NEWEST
     ):
-        return f"Teams does not support the card version {version!r}."
+        return f"Teams does not support the card version {quoted(version)}."
     if not isinstance(card.get("body", []), list) or not isinstance(card.get("actions", []), list):
         return "Property 'body' or 'actions' is not an array."
     return "" if card.get("body") or card.get("actions") else "The card is empty."
@@ -105,12 +107,12 @@ def _notes(elements: Any) -> Iterator[str]:
         kind = element.get("type") if isinstance(element, dict) else None
         if kind in UNSUPPORTED_ACTIONS:
             yield (
-                f"{kind} {element.get('title', '')!r} has no receiver, because a card from a"
+                f"{kind} {quoted(element.get('title', ''))} has no receiver, because a card from a"
                 " workflow belongs to no bot."
             )
         elif isinstance(kind, str) and kind.startswith("Action."):
             if kind == "Action.OpenUrl" and not is_link(element.get("url")):
-                yield f"{kind} {element.get('title', '')!r} has no address to open."
+                yield f"{kind} {quoted(element.get('title', ''))} has no address to open."
         elif kind not in ELEMENTS:
             yield f"{kind} is not supported."
         elif kind in REQUIRED_FIELD and not element.get(REQUIRED_FIELD[kind]):

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hub.core.quotes import quoted
 from hub.simulator.posts import Post
 from hub.simulator.telegram import entities
 from hub.simulator.telegram.bot import USERNAME
@@ -182,7 +183,7 @@ def _find_button(
                     and "callback_data" in button
                 ):
                     return post, button
-    raise ValueError(f"No message in this chat has a button {button_name!r}.")
+    raise ValueError(f"No message in this chat has a button {quoted(button_name)}.")
 
 
 def _add_update(

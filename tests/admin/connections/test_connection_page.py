@@ -60,7 +60,7 @@ def test_admin_connects_tests_enables_and_sends_a_message(
     saved = admin.post(NEW, {**values, "do": "save"})
     assert saved.headers["Location"] == PAGE
     assert "Saved. Test the connection, then enable it." in words(admin.get(PAGE))
-    assert "Waits until the test passes and the connection is enabled" in words(admin.get(PAGE))
+    assert "Available after the test passes and you enable the connection" in words(admin.get(PAGE))
     tested = admin.post(PAGE, {**values, "auth_token": "", "do": "test"})
     assert "Twilio is ready" in words(tested)
     assert "Signed in as" in words(tested)

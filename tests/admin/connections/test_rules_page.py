@@ -110,6 +110,18 @@ def test_contradictory_rule_is_reported_at_its_field_and_not_saved(
     assert stored_rules(app) == policy.Rules()
 
 
+def test_all_errors_of_the_rules_are_reported_together(app: Flask, admin: Browser) -> None:
+    wrong = {"countries": "US, UK", "prices": "US 1", "spend_day": "x", "spend_month": "y"}
+    page = admin.post(PATH, FULL | wrong).text
+    for words in ("is not a country", "a country, a colon and a price", "“x” is not an amount"):
+        assert words in page
+    contradictions = {"currency": "Euro", "per_day": "2", "prices": ""}
+    page = admin.post(PATH, FULL | contradictions).text
+    for words in ("three letters", "The limit per day is lower", "A spending limit needs prices"):
+        assert words in page
+    assert stored_rules(app) == policy.Rules()
+
+
 def test_only_an_admin_changes_rules(browser_for: Callable[[Role], Browser]) -> None:
     operator = browser_for(Role.OPERATOR)
     assert "Only admins can change rules" in operator.get(PATH).text

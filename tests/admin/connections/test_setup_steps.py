@@ -53,6 +53,21 @@ def test_steps_show_progress_and_the_next_action(
     assert [state for _, state in list_setup_steps(connection, sent_one=sent_one)] == expected
 
 
+@pytest.mark.parametrize(
+    ("connection", "passed", "expected"),
+    [
+        (None, False, ("Test failed", "stuck")),
+        (None, True, ("Test", "done")),
+        (_connection(settings_version=1), True, ("Test", "done")),
+        (_connection(**PASSED), False, ("Test failed", "stuck")),
+    ],
+)
+def test_steps_show_the_result_of_a_test_on_the_page(
+    connection: Connection | None, passed: bool, expected: tuple[str, str]
+) -> None:
+    assert list_setup_steps(connection, sent_one=False, passed=passed)[1] == expected
+
+
 class _Settings(Form):
     sid = StringField(
         "SID",
@@ -83,5 +98,5 @@ def test_stored_secret_is_hinted_at_and_never_shown() -> None:
     field.stored = True
     written = field(**with_error_attributes(field, "form-control"))
     assert "s3cret" not in written
-    assert 'placeholder="Stored. Leave blank to keep it"' in written
+    assert 'placeholder="Stored. Leave empty to keep it"' in written
     assert 'autocomplete="new-password"' in written

@@ -16,8 +16,8 @@ from hub.models import Connection
 from hub.shared import integration_instances
 from tests.conftest import Browser
 
-SENT = "Signpost sends this address with each message"
-LEFT_OUT = "Not sent, because only this machine can reach the address"
+SENT = "Signpost sends this URL with each message."
+LEFT_OUT = "cannot reach this URL, because it is on this machine only."
 HERE = {"HUB_PUBLIC_URL": "http://127.0.0.1:8000"}
 PUBLIC = {"HUB_PUBLIC_URL": "https://hub.acme.example", "HUB_DEMO": "0"}
 STAND_IN = {"HUB_TWILIO_API_URL": "http://127.0.0.1:9100"}
@@ -47,11 +47,12 @@ def test_page_and_sender_agree_on_the_status_address(
             tuple(instance.api_urls.values()),
         )
         [told] = [
-            label
-            for label, url in webhook_urls._webhooks(type(instance), connection)
+            f"{label}: {help_text}"
+            for label, url, help_text in webhook_urls._webhooks(type(instance), connection)
             if url.endswith(instance.status_path)
         ]
-    assert told.startswith(f"Status callbacks. {case[1]}")
+    assert told.startswith("Status callbacks: ")
+    assert case[1] in told
     assert bool(sent) is (case[1] == SENT)
     if app.extensions["hub.config"].demo:  # elsewhere pages are at the public address only
         assert case[1] in browser_for().get("/connections/text-messages").text

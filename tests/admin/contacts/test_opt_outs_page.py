@@ -75,7 +75,7 @@ def test_operator_adds_and_only_an_admin_removes_opt_outs(app: Flask, browser_fo
     )
     page = operator.get("/opt-outs").text
     assert "Added manually" in page
-    assert "Import and export" not in page
+    assert "Export live opt-outs" not in page
     with app.app_context():
         suppression_id = db.session.scalars(select(Suppression.id)).one()
     assert operator.post(f"/opt-outs/{suppression_id}", {"why": "Mine"}).status_code == 403

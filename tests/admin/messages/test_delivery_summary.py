@@ -81,4 +81,26 @@ def test_message_at_the_provider_shows_the_next_status_poll() -> None:
     sent = make_situation(Status.SENT, due_at=PLANNED)
     text = summarize(sent).text
     assert text != summarize(make_situation(Status.SENT)).text
-    assert ":30" in text
+    assert "Signpost asks Twilio at 09:30 UTC." in text
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("21610", "Not sent. The recipient opted out."),
+        ("keyword", "Not sent. The recipient opted out."),
+        ("admin", "Not sent. The recipient opted out."),
+        ("country_not_allowed", "Not sent. Blocked by the rule Allowed countries."),
+        ("cap_day", "Not sent. Blocked by the rule Messages per day."),
+        ("", "Not sent. A rule or an opt-out blocked it."),
+    ],
+)
+def test_suppressed_message_names_the_rule_or_the_opt_out(code: str, title: str) -> None:
+    assert summarize(make_situation(Status.SUPPRESSED, code=code)).title == title
+
+
+def test_provider_is_named_and_times_have_a_zone() -> None:
+    assert summarize(make_situation(Status.ACCEPTED)).title == "Accepted by Twilio."
+    assert summarize(make_situation(Status.SENDING)).text == "Twilio has not responded yet."
+    waiting = make_situation(Status.QUEUED, tries=1, due_at=PLANNED)
+    assert summarize(waiting).title == "Next attempt at 09:30:00 UTC."

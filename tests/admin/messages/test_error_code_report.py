@@ -35,7 +35,7 @@ def test_codes_are_counted_explained_and_linked_to_messages(app: Flask, admin: B
     assert "/messages?q=30003" in page
     assert "www.twilio.com/docs/api/errors/30003" in page
     assert "does not support the type" in page, "the meaning of an internal code"
-    assert "Signpost has no text for this code" in page, "and that one is not known"
+    assert "Signpost does not recognize this code" in page, "and that one is not known"
 
 
 def test_page_without_recent_errors_is_empty(app: Flask, admin: Browser) -> None:

@@ -48,7 +48,7 @@ def test_message_without_callbacks_shows_when_its_status_is_polled(
         asked_at = message(message_id).due_at
         assert asked_at
     page = admin.get(f"/messages/{message_id}").text
-    assert f"If no report arrives, Signpost asks the provider at {asked_at:%H:%M}." in page
+    assert f"If no report arrives, Signpost asks Twilio at {asked_at:%H:%M} UTC." in page
     assert ASKED not in page
     with app.app_context():
         make_due(message_id)
@@ -56,7 +56,7 @@ def test_message_without_callbacks_shows_when_its_status_is_polled(
     page = admin.get(f"/messages/{message_id}").text
     assert "Delivered in" in page
     assert ASKED in page
-    assert "Signpost asks the provider at" not in page
+    assert "Signpost asks Twilio at" not in page
 
 
 def test_message_no_longer_polled_shows_no_next_check(
@@ -68,8 +68,8 @@ def test_message_no_longer_polled_shows_no_next_check(
         deliver()
         update_message(message_id, due_at=None, changed_at=now() - timedelta(days=2))
     page = admin.get(f"/messages/{message_id}").text
-    assert "Accepted by the provider." in page
-    assert "Signpost asks the provider at" not in page
+    assert "Accepted by Twilio." in page
+    assert "Signpost asks Twilio at" not in page
 
 
 def test_message_waiting_for_the_morning_shows_its_time(app: Flask, admin: Browser) -> None:
@@ -85,7 +85,10 @@ def test_message_waiting_for_the_morning_shows_its_time(app: Flask, admin: Brows
         until = message(message_id).due_at
         assert until
     page = admin.get(f"/messages/{message_id}").text
-    assert f"Waiting for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
+    assert (
+        f"Waiting for the end of quiet hours: {until:%b} {until.day}, {until:%Y, %H:%M}:00 UTC."
+        in page
+    )
     assert "Waiting for the end of quiet hours" in page
     assert "or was delivered" not in page
 

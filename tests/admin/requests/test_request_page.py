@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
-from hub.core.vocabulary import Role, Status
+from hub.core.vocabulary import RequestState, Role, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -82,7 +83,7 @@ def test_message_page_shows_the_post_and_its_buttons(
     page = text_of(browser_for(Role.VIEWER).get(f"/messages/{message_id}"))
     assert "Message to the team" in page
     assert "0 of 1 signed" in page
-    assert "Buttons: Open in Signpost Remind Eric Snooze a day" in page
+    assert "Buttons: Open in Signpost Remind Eric Snooze for a day" in page
 
 
 def test_message_without_reports_is_not_shown_in_progress(
@@ -186,6 +187,43 @@ def test_request_shows_why_a_signer_was_not_reached(
 
     page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
     assert re.search(r"Undelivered .* \(30005\)", page)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (RequestState.COMPLETED, "Everyone has signed."),
+        (RequestState.DECLINED, "The request is declined. No more reminders are sent."),
+        (RequestState.CANCELED, "The request is canceled. No more reminders are sent."),
+    ],
+)
+def test_closed_request_says_why_nobody_is_reminded(
+    request_id: str,
+    run_in_app: RunInApp[Any],
+    browser_for: Callable[..., Browser],
+    state: RequestState,
+    reason: str,
+) -> None:
+    close = update(SigningRequest).values(state=state.value)
+    run_in_app(transaction(lambda: db.session.execute(close)))
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
+    assert f"Reminders {reason}" in page
+    assert "No signatures are missing" not in page
+
+
+def test_signer_without_a_mobile_number_is_named_with_the_next_step(
+    run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
+) -> None:
+    def send() -> str:
+        body = event_body(signers=[signer_body("Eric", None)])
+        accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
+    assert (
+        "Signing request not sent by SMS: the signer has no mobile number."
+        " Add one in the signing app." in page
+    )
 
 
 def test_ended_request_refuses_reminders_and_explains_why(

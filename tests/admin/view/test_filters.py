@@ -27,8 +27,8 @@ STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
         (timedelta(hours=2, minutes=5), "2 h ago"),
         (timedelta(hours=9), "9 h ago"),
         (timedelta(hours=20), "yesterday"),
-        (timedelta(days=2), "19 Nov"),
-        (timedelta(days=400), "17 Oct 2025"),
+        (timedelta(days=2), "Nov 19"),
+        (timedelta(days=400), "Oct 17, 2025"),
         (timedelta(seconds=-5), "in a moment"),
         (timedelta(minutes=-12), "in 12 min"),
         (timedelta(hours=-3), "in 3 h"),
@@ -45,21 +45,21 @@ def test_hours_before_midnight_are_not_shown_as_yesterday() -> None:
 
 
 def test_times_without_a_reader_are_utc() -> None:
-    assert datetimes.format_datetime(NOW) == "21 Nov 2026, 09:41:22 UTC"
+    assert datetimes.format_datetime(NOW) == "Nov 21, 2026, 09:41:22 UTC"
     assert datetimes.format_iso(NOW) == "2026-11-21T09:41:22.912Z"
 
 
 def test_times_are_shown_in_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
-        assert datetimes.format_datetime(NOW) == "21 Nov 2026, 10:41:22 CET"
-        assert datetimes.format_datetime(NOW, milliseconds=True) == "21 Nov 2026, 10:41:22.912 CET"
+        assert datetimes.format_datetime(NOW) == "Nov 21, 2026, 10:41:22 CET"
+        assert datetimes.format_datetime(NOW, milliseconds=True) == "Nov 21, 2026, 10:41:22.912 CET"
         assert datetimes.format_time(NOW) == "10:41:22.912"
 
 
 def test_zone_of_the_user_comes_before_the_zone_of_the_browser() -> None:
     with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
         g.zone = ZoneInfo("America/Sao_Paulo")
-        assert datetimes.format_datetime(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
+        assert datetimes.format_datetime(NOW) == "Nov 21, 2026, 06:41:22 UTC-03"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_rules_are_linked_beside_the_settings(app: Flask, admin: Browser, browse
     with app.app_context():
         demo.prepare()
     page = page_text(admin.get("/connections/demo-sms").text)
-    assert "Countries Every country Messages to one recipient No limit" in page
+    assert "Countries Every country Limits per recipient No limit" in page
     assert "Change rules" in page
     with app.app_context():
         quiet = QuietHours("22:00", "08:00")
@@ -69,7 +69,7 @@ def test_rules_are_linked_beside_the_settings(app: Flask, admin: Browser, browse
     page = page_text(admin.get("/connections/demo-sms").text)
     assert "Consent Required, valid for 30 days" in page
     assert "Countries CA, US" in page
-    assert "Messages to one recipient At most 5 a day" in page
+    assert "Limits per recipient 5 per day" in page
     assert "Quiet hours 22:00 to 08:00" in page
     assert "View rules" in page_text(browser_for(Role.VIEWER).get("/connections/demo-sms").text)
 

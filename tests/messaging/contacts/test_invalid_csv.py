@@ -77,7 +77,7 @@ def test_open_quote_does_not_hide_people(hub_demo: Flask) -> None:
         f'address,given,proof\n{ERIC},yes,"asked\n'
         '+13175557701,no,x\n+13175557702,no,x\n+13175557703,no,said "\n'
     )
-    with pytest.raises(Refused, match="Line 2: The cell in the column 'proof' continues"):
+    with pytest.raises(Refused, match="Line 2: The cell in the column “proof” continues"):
         consents.import_consents(file, test=True)
 
 
@@ -129,7 +129,7 @@ def test_cell_without_a_column_is_refused(hub_demo: Flask) -> None:
     "name", ["Channel", " channel\u00a0", "channel\u200b", "\ufeffchannel", "ｃhannel", '"channel"']
 )
 def test_column_names_that_look_equal_are_one_column(hub_demo: Flask, name: str) -> None:
-    with pytest.raises(Refused, match="'channel' appears twice"):
+    with pytest.raises(Refused, match="“channel” appears twice"):
         opt_out_files.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
     assert opt_out_files.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).stored == 1
     assert [row[2] for row in stored_opt_outs()] == ["sms"]
@@ -162,7 +162,7 @@ def test_consents_for_different_channels_do_not_conflict(hub_demo: Flask) -> Non
 
 
 def test_repeated_column_never_records_the_opposite(hub_demo: Flask) -> None:
-    with pytest.raises(Refused, match="'given' appears twice"):
+    with pytest.raises(Refused, match="“given” appears twice"):
         consents.import_consents(f"address,given,Given\n{ERIC},no,yes\n", test=True)
 
 

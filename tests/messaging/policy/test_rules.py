@@ -174,7 +174,7 @@ def test_unreadable_price_is_refused(text: str, code: str) -> None:
 def test_countries_are_read_with_any_separator() -> None:
     assert rules.parse_countries(" us, DE;fr\nGB ") == {"US", "DE", "FR", "GB"}
     assert rules.parse_countries("") == frozenset()
-    with pytest.raises(Refused, match="'UK' is not a country"):
+    with pytest.raises(Refused, match="“UK” is not a country"):
         rules.parse_countries("US, UK")
 
 

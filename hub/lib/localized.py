@@ -1,0 +1,40 @@
+"""Format dates, numbers and amounts of money in American English, by the patterns of Unicode."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import dates, numbers
+
+LOCALE = "en_US"  # of all pages, posts and API texts
+
+
+@lru_cache(maxsize=1024)  # lists show the same days again and again
+def format_date(on: date, pattern: str) -> str:
+    """Format a day by a pattern of Unicode (CLDR), such as `MMM d, y`."""
+    return str(dates.format_date(on, pattern, locale=LOCALE))
+
+
+def format_moment(moment: datetime, pattern: str) -> str:
+    """Format a time by a pattern of Unicode (CLDR), such as `MMMM d, HH:mm`, in its own zone."""
+    return str(dates.format_datetime(moment, pattern, tzinfo=moment.tzinfo, locale=LOCALE))
+
+
+def format_number(number: float | Decimal) -> str:
+    """Format a number with thousands separators; one that is not whole gets two decimals."""
+    pattern = "#,##0" if number == int(number) else "#,##0.00"
+    return str(numbers.format_decimal(number, pattern, locale=LOCALE))
+
+
+def format_amount(amount: Decimal, currency: str, *, exactly: bool = False) -> str:
+    """Format an amount after its currency code, such as `USD 50.00`.
+
+    An amount below 1 has four decimals. `exactly`: write all decimals, at least two.
+    """
+    decimals = "0.00" if not amount or amount >= 1 else "0.0000"
+    pattern = f"¤¤ #,##{'0.00###' if exactly else decimals}"
+    return str(
+        numbers.format_currency(amount, currency, pattern, locale=LOCALE, currency_digits=False)
+    )
