@@ -308,6 +308,8 @@ def _read_events(callback: CallbackRow, version: int) -> None:
         else:
             events = _reader(callback.connection_id, version).parse_events(restore_request(content))
     except Exception as error:
+        if is_retryable(error):  # reading the connection restarts the change under the lock
+            raise
         _record_failure(callback, error)
     else:
         _set_aside(

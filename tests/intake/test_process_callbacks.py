@@ -19,6 +19,8 @@ from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
 from hub.messaging.send import calls, claims
 from hub.models import Connection, PlatformEvent, ProviderCallback
+from hub.shared.integration_instances import InstanceCache
+from tests.conftest import config_of
 from tests.fake_provider import FakeChat
 from tests.hub_fixtures import (
     attempts,
@@ -58,6 +60,15 @@ def test_callbacks_update_the_message_to_delivered(hub_demo: Flask, sent: str) -
         (None, "", 1)
     }
     assert process_pending_callbacks() == 0
+
+
+def test_first_callback_of_a_worker_is_processed(hub_demo: Flask, sent: str) -> None:
+    form = status_form(hub_demo, SID, "delivered")
+    post_callback(hub_demo, form, target=status_target(sent))
+    new_cache = InstanceCache(config_of(hub_demo))  # a worker has yet to read the connection
+    hub_demo.extensions["hub.integration_instances"] = new_cache
+    process_pending_callbacks()
+    assert status(sent) == "delivered"
 
 
 class LabeledIntegration(WebhookReceiver, FakeChat):
