@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hub.core.config import Config
     from hub.intake.replay import Report
 
+KINDS = click.Choice(("team", "webhook-url", "people", "sms"))  # of new integrations
 # an admin fixes these errors outside the program; any other OSError is an error in the program
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -296,7 +297,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Create a separate package in this folder.",
 )
-@click.option("--kind", default="team", show_default=True, help="team, webhook-url, people or sms.")
+@click.option("--kind", type=KINDS, default="team", show_default=True, help="Kind of integration.")
 @click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
 @click.option(
     "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."

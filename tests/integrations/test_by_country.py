@@ -125,7 +125,7 @@ def test_admin_saves_services_on_the_page(admin: Browser, app: Flask) -> None:
     }
     refused = admin.post("/connections/demo-sms", shown)
     assert refused.status_code == 422
-    assert "The SID of a Messaging Service is MG" in refused.text
+    assert "A Messaging Service SID is MG" in refused.text
     assert 'value="nonsense"' in refused.text
     assert (
         admin.post("/connections/demo-sms", shown | {"services-0-sender": BRAZIL}).status_code

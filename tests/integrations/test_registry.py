@@ -116,14 +116,14 @@ def test_plug_in_of_an_older_contract_is_refused_by_name(
     with pytest.raises(ConfigError) as problem:
         integrations.registry()
     said = str(problem.value)
-    assert "The integration 'old_chat' of the package fake-chat 1.0" in said
+    assert "The integration “old_chat” of the package fake-chat 1.0" in said
     assert why in said
     assert "docs/integration-names.md" in said
     assert (Path(integrations.__file__).parents[2] / integrations.NAMES).is_file()
 
 
 def test_webhook_needs_a_receiver() -> None:
-    with pytest.raises(TypeError, match="has to be a WebhookReceiver"):
+    with pytest.raises(TypeError, match="must inherit from WebhookReceiver"):
 
         class WithoutReceiver(FakeChat):
             name = "deaf"

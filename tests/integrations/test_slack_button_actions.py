@@ -157,7 +157,7 @@ def test_links_and_foreign_buttons_yield_no_event(values: tuple[str | None, ...]
 def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
     (fact,) = ONE.parse_events(make_request(make_button_action("tok", type=kind)))
     assert isinstance(fact, Unrecognized)
-    assert repr(kind) in fact.description or "no kind" in fact.description
+    assert f"“{kind}”" in fact.description or "no kind" in fact.description
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,8 @@ def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
 def test_any_valid_name_passes_lint_and_format(
     minimal_checkout: Path, name: str, kind: str
 ) -> None:
-    begun = scaffold.in_checkout(name, minimal_checkout, scaffold.Choice(kind))
+    choice = scaffold.Choice(kind.split()[0], own_server=kind == OWN_SERVER)
+    begun = scaffold.in_checkout(name, minimal_checkout, choice)
     assert_succeeds(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
     assert_succeeds(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
@@ -173,7 +174,7 @@ def test_readme_of_a_package_describes_its_kind(tmp_path: Path, kind: str) -> No
         ),
         ("email", Refused, "email is a channel that many integrations can use"),
         ("outbound", Refused, "A class Outbound would hide a name that integrations import"),
-        ("senders", Refused, "A class Senders would hide"),
+        ("accepted", Refused, "A class Accepted would hide"),
         (
             "twilio_sms",
             Conflict,
