@@ -28,7 +28,7 @@ class SuppressionIn(Strict):
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
-class SuppressionRemovalIn(Strict):
+class LiftIn(Strict):
     """The reason for removing an opt-out."""
 
     why: Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -39,7 +39,7 @@ class InviteIn(Strict):
 
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────
-class MessageSummaryOut(BaseModel):
+class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
@@ -69,7 +69,7 @@ class EventOut(BaseModel):
     """The result of an event: its messages and its skipped steps."""
 
     event: EventRef
-    messages: list[MessageSummaryOut]
+    messages: list[BriefOut]
     skipped: list[SkippedOut]
 
 

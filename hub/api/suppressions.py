@@ -13,10 +13,10 @@ from hub.api.consent_shapes import (
     ConsentOut,
     ConsentQuery,
     ConsentsOut,
+    LiftIn,
     SuppressionIn,
     SuppressionOut,
     SuppressionQuery,
-    SuppressionRemovalIn,
     SuppressionsOut,
 )
 from hub.api.guard import current_caller
@@ -115,13 +115,13 @@ def add_suppression() -> tuple[dict[str, Any], int]:
     status=200,
     response=SuppressionOut,
     errors="400 401 404 413 415 422 503",
-    body=SuppressionRemovalIn,
+    body=LiftIn,
     example={"why": "Wrote to us and wants messages."},
 )
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Remove an opt-out."""
     client = current_caller()
-    reason = parse_body(SuppressionRemovalIn).why
+    reason = parse_body(LiftIn).why
     return store_and_respond(
         lambda: suppressions.lift_opt_out(
             suppression_id, reason=reason, test=client.test, source_id=client.source_id
