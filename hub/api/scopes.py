@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # the documentation, and files, whose links are themselves secret
-PUBLIC = frozenset({"api_document.openapi", "api_document.docs", "lending.files.lend"})
+PUBLIC = frozenset({"api_document.openapi", "api_document.docs", "lending.files.serve_file"})

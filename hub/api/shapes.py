@@ -78,7 +78,7 @@ class MessageIn(Strict):
     @model_validator(mode="after")
     def _check_required(self) -> MessageIn:
         if (self.channel is None) == (self.connection is None):
-            raise ValueError("Send either channel or connection, not both.")
+            raise ValueError("channel: Send either channel or connection, not both.")
         if not (self.text or self.media or self.media_url):
             raise ValueError("text: send the text of the message, or a file to attach.")
         return self

@@ -129,8 +129,8 @@ def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: boo
     if state.revision is None and state.tables is not None:
         # migrations run in one transaction, so an interrupted one does not cause this
         raise ConfigError(
-            f"Signpost does not start: the database {database} has tablesbut no version. It was"
-            f" probably restored incompletely. Restore it from a complete backup. "
+            f"Signpost does not start: the database {database} has tables, but no version."
+            " It was probably restored incompletely. Restore it from a complete backup. "
             "Nothing was changed."
         )
     if migrated and problem:

@@ -239,10 +239,10 @@ class EventIn(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> EventIn:
         if self.type == EventType.SIGNED and self.signer is None:
-            raise ValueError("Send the signer who signed.")
+            raise ValueError("signer: Send the signer who signed.")
         ids = [signer.id for signer in self.signers]
         if len(set(ids)) < len(ids):
-            raise ValueError("Two signers have the same ID. Give each signer its own ID.")
+            raise ValueError("signers: Two signers have the same ID. Give each signer its own ID.")
         return self
 
     @property
