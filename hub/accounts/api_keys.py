@@ -206,10 +206,10 @@ def describe_refused(text: str) -> dict[str, str]:
     row = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
     if row is not None:
         state = "revoked" if row.revoked_at else "expired"
-        return {"who": "An API caller", "subject": row.id, "title": row.name, "key": state}
+        return {"actor_name": "An API caller", "subject": row.id, "title": row.name, "key": state}
     kind = next((prefix for prefix in (LIVE, TEST) if text.startswith(prefix)), "")
     title = f"{text[: len(kind) + 4]}…" if kind else "not in the form of Signpost’s keys"
-    return {"who": "An API caller", "title": title}
+    return {"actor_name": "An API caller", "title": title}
 
 
 @transaction

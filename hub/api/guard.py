@@ -55,7 +55,7 @@ def require_api_key(blueprint: Blueprint) -> None:
                 details = api_keys.describe_refused(bearer)
                 security_log.record("key_refused", request.remote_addr or "", **details)
         elif response.status_code == 403:
-            actor = {"who": audit.actor().who} if "caller" in g else {}
+            actor = {"actor_name": audit.actor().who} if "caller" in g else {}
             path = request.url_rule.rule if request.url_rule else ""
             security_log.record("forbidden", request.remote_addr or "", **actor, path=path)
         return response

@@ -93,7 +93,7 @@ def _is_in_use(file: Path) -> bool:
 
 
 def _check_pages(connection: sqlite3.Connection) -> None:
-    """Check the structure of the pages, for at most LONGEST_CHECK seconds."""
+    """Check the structure of the pages, for at most MAX_CHECK seconds."""
     timer = threading.Timer(MAX_CHECK, connection.interrupt)
     timer.start()
     try:

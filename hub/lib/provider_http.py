@@ -78,7 +78,7 @@ class ResponseLost(HubError):
 class ProviderResponse:
     """A provider's HTTP response.
 
-    `body` is at most LARGEST_RESPONSE bytes; header names are lower case.
+    `body` is at most MAX_RESPONSE_SIZE bytes; header names are lower case.
     """
 
     status: int

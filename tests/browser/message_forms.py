@@ -148,10 +148,10 @@ def submit_mark_read(no_script: NoScriptBrowser) -> None:
 @form("admin.add_suppression")
 def submit_add_suppression(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
-    no_script.page.get_by_label("Phone number or email address").fill("317 555 0100")
+    no_script.page.get_by_label("Phone number or email address", exact=True).fill("317 555 0100")
     press(no_script.page, "Add opt-out")
     expect(no_script.page.locator("#address-error")).to_contain_text("+")
-    no_script.page.get_by_label("Phone number or email address").fill("+13175550188")
+    no_script.page.get_by_label("Phone number or email address", exact=True).fill("+13175550188")
     press(no_script.page, "Add opt-out")
     no_script.says("is opted out. It receives no messages")
 
@@ -159,7 +159,7 @@ def submit_add_suppression(no_script: NoScriptBrowser) -> None:
 @form("admin.remove_opt_out")
 def submit_remove_opt_out(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
-    no_script.page.get_by_label("Phone number or email address").fill("+13175550189")
+    no_script.page.get_by_label("Phone number or email address", exact=True).fill("+13175550189")
     press(no_script.page, "Add opt-out")
     no_script.row("+13175550189").get_by_role("link", name="Remove opt-out").click()
     press(no_script.page, "Remove opt-out")

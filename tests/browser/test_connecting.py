@@ -266,7 +266,7 @@ def test_simulator_credentials_are_filled_in(
         "1. Settings",
         "2. Test",
         "3. Enabled",
-        "4. Send a test message",
+        "4. Test message",
     ]
 
 

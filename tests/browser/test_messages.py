@@ -35,7 +35,7 @@ def test_open_page_shows_the_delivery_of_its_message(
     expect(admin_page.get_by_role("heading", name="Delivered in")).to_have_count(0)
     expect(admin_page.get_by_role("heading", name="Delivered in")).to_be_visible()
     story = admin_page.locator(".sp-timeline").get_by_role("heading").all_text_contents()
-    assert story[0].startswith("Planned"), story
+    assert story[0].startswith("Created"), story
     assert story[-1] == "Delivered", story
     expect(
         admin_page.get_by_text(

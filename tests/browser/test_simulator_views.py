@@ -58,7 +58,7 @@ def test_slack_view_is_accessible_and_shows_a_button_action_live(
     simulator.post_json(
         "/simulator/slack/press", ts=posted["ts"], button="Remind signer", who="Priya Nair"
     )
-    expect(page.get_by_text(re.compile("Priya Nair pressed Remind signer"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Priya Nair chose Remind signer"))).to_be_visible()
     page.get_by_label("Act as").fill("Tom Okafor")
     page.get_by_role("button", name="Snooze for a day").click()
     expect(page.get_by_text(re.compile("Tom Okafor chose Snooze for a day"))).to_be_visible()
@@ -96,7 +96,7 @@ def test_telegram_view_is_accessible_and_a_deep_link_opens_a_chat(
     expect(page.get_by_role("button", name="Unblock the bot")).to_be_visible()
     page.get_by_role("link", name="Acme signing").click()
     page.get_by_role("button", name="Remind").click()
-    expect(page.get_by_text("pressed Remind")).to_be_visible()
+    expect(page.get_by_text("chose Remind")).to_be_visible()
     for address, title in (
         ("simulator/telegram", "Telegram"),
         ("SignpostDemoBot?startgroup=abc", "Add the bot to a group"),

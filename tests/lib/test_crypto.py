@@ -90,7 +90,7 @@ def test_missing_key_is_named() -> None:
     with pytest.raises(DecryptionError) as missing:
         Keyring([("k1", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
     assert missing.value.key_id == "k2"
-    assert "'k2'" in str(missing.value)
+    assert "“k2”" in str(missing.value)
     assert "HUB_ENCRYPTION_KEYS" in str(missing.value)
 
 

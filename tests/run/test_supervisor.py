@@ -154,7 +154,7 @@ def test_after_readiness_repeated_exits_of_a_child_stop_no_other(start: Start) -
     fails = "print('no such queue', flush=True); raise SystemExit(3)"
     supervised = start(f"""
         from hub.run import supervisor
-        supervisor.FIRST_PAUSE, supervisor.LONGEST_PAUSE = 0.01, 0.1
+        supervisor.FIRST_PAUSE, supervisor.MAX_PAUSE = 0.01, 0.1
         run([Child("web", {python_argv(SLEEPS)}), Child("worker", {python_argv(fails)})])
     """)
     wait_until(

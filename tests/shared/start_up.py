@@ -60,7 +60,7 @@ def problem(expected: str, remedy: str) -> Callable[[Callable[[Path], Any]], Cal
     return register
 
 
-@problem("secret-key cannot be used", "delete it")
+@problem("secret-key: ", "delete it")
 def secret_key_empty(folder: Path) -> None:
     (folder / "secret-key").write_text("")
 
@@ -92,13 +92,13 @@ def encryption_keys_missing(folder: Path) -> None:
     (folder / "encryption-keys").unlink()
 
 
-@problem("encryption-keys cannot be used", "Restore it from a backup")
+@problem("encryption-keys: ", "Restore it from a backup")
 def encryption_keys_cut_short(folder: Path) -> None:
     text = (folder / "encryption-keys").read_text()
     (folder / "encryption-keys").write_text(text[:-9])
 
 
-@problem("encryption-keys cannot be used", "Restore it from a backup")
+@problem("encryption-keys: ", "Restore it from a backup")
 def encryption_keys_empty(folder: Path) -> None:
     (folder / "encryption-keys").write_text("\n")
 
@@ -183,12 +183,12 @@ def change_database(folder: Path, statement: str) -> None:
     connection.close()
 
 
-@problem("does not say which version made them", "from a complete backup")
+@problem("has tables, but no version", "from a complete backup")
 def database_without_its_revision(folder: Path) -> None:
     change_database(folder, "DELETE FROM alembic_version")
 
 
-@problem("does not say which version made them", "from a complete backup")
+@problem("has tables, but no version", "from a complete backup")
 def database_without_the_table_of_its_revision(folder: Path) -> None:
     change_database(folder, "DROP TABLE alembic_version")
 

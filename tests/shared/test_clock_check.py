@@ -129,7 +129,7 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
     with app.app_context():
         assert clock_check.is_trusted()
     assert "The clock" not in admin.get("/").text
-    assert "The clock is right." in admin.get("/clock").text
+    assert "The clock is correct. No action is needed." in admin.get("/clock").text
     with time_machine.travel(now() + timedelta(days=365)):
         for browser in (admin, viewer):
             browser.sign_in()

@@ -134,7 +134,7 @@ def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, mess
 @pytest.mark.parametrize(
     ("element", "note"),
     [
-        ({"type": "Action.Submit", "title": "Ack"}, "Action.Submit 'Ack' has no receiver"),
+        ({"type": "Action.Submit", "title": "Ack"}, "Action.Submit “Ack” has no receiver"),
         (
             {"type": "Action.OpenUrl", "title": "Go", "url": "javascript:1"},
             "has no address to open",

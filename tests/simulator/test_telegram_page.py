@@ -84,7 +84,7 @@ def test_forms_write_press_stop_block_and_unblock(simulator):
             == 303
         )
     shown = telegram_page(simulator, f"?chat={chat}")
-    assert "Ona Berg pressed Remind, not answered yet" in shown
+    assert "Ona Berg chose Remind, not answered yet" in shown
     assert re.search(r'sp-bubble-mine">/stop<', shown)
     assert "Block the bot" in shown
 

@@ -183,7 +183,7 @@ def test_slack_event_is_accepted_and_shown_by_its_type(
     process_pending_callbacks()
     [row] = callbacks()
     assert row.due_at is None
-    assert repr(kind) in row.error
+    assert f"“{kind}”" in row.error
     assert kind in admin.get("/receipts").text
 
 
@@ -194,7 +194,7 @@ def test_other_interaction_is_shown_by_its_type(hub_demo: Flask, admin: Browser,
     assert post_button_action(hub_demo, None, type=kind).status_code == 200
     process_pending_callbacks()
     [row] = callbacks()
-    assert (row.due_at, repr(kind) in row.error) == (None, True)
+    assert (row.due_at, f"“{kind}”" in row.error) == (None, True)
     assert kind in admin.get("/receipts").text
 
 
@@ -204,4 +204,4 @@ def test_slash_command_is_accepted_and_shown_by_its_type(hub_demo: Flask) -> Non
     assert post_to_slack(hub_demo, urlencode(fields).encode()).status_code == 200
     process_pending_callbacks()
     [row] = callbacks()
-    assert (row.due_at, "'/sign'" in row.error) == (None, True)
+    assert (row.due_at, "“/sign”" in row.error) == (None, True)

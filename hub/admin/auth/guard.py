@@ -117,7 +117,7 @@ def _set_no_store(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if response.status_code == 403:
         user = g.get("user")
-        user_fields = {"who": user.name, "subject": user.id} if user is not None else {}
+        user_fields = {"actor_name": user.name, "subject": user.id} if user is not None else {}
         # the rule and not the URL, which may contain a token
         page = request.url_rule.rule if request.url_rule else ""
         security_log.record("forbidden", request.remote_addr or "", **user_fields, page=page)

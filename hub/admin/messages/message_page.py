@@ -12,7 +12,7 @@ from hub import integrations
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.messages import delivery_summary, message_details, provider_callbacks
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
-from hub.admin.view.message_rows import recipient
+from hub.admin.view.message_rows import TEAM, recipient
 from hub.admin.view.status_badges import message_badge
 from hub.core.errors import Conflict, DecryptionError, Refused
 from hub.core.vocabulary import Role, Status
@@ -44,7 +44,7 @@ def message(message_id: str) -> Any:
     return render_template(
         "message.html",
         message=row,
-        to=recipient(row.contact, row.connection).replace("Team channel", "the team"),
+        to=recipient(row.contact, row.connection).replace(TEAM, "the team"),
         crumb=_crumb(row),
         summary=delivery_summary.summarize(delivery_summary.read_situation(row, legs, problem)),
         legs=[_leg(leg) for leg in legs],

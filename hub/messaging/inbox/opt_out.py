@@ -32,7 +32,9 @@ BY_KEYWORD = "keyword"  # the reason of suppressions that a keyword adds and lif
 UNASSIGNED_CODE = "keyword_elsewhere"
 CONFIRMATION = "You have opted out. Reply START to opt in again."
 MAX_HELP_REPLIES = 3
-HELP_PERIOD = timedelta(hours=1)  # in which a contact gets MOST_HELP replies from a connection
+HELP_PERIOD = timedelta(
+    hours=1
+)  # in which a contact gets MAX_HELP_REPLIES replies from a connection
 SETTING = "opt_out"
 BY_LINK = "link"  # the evidence of a consent: the contact opened a chat by its link
 
@@ -317,7 +319,7 @@ def _record_consent(
 
 
 def _has_enough_help(receiver: ConnectionInfo, contact: Recipient) -> bool:
-    """Return whether a contact asked for HELP more than MOST_HELP times in HELP_PERIOD.
+    """Return whether a contact asked for HELP more than MAX_HELP_REPLIES times in HELP_PERIOD.
 
     Two machines that reply to each other would otherwise never stop.
     """

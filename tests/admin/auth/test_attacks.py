@@ -249,7 +249,7 @@ def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -
     rows = refusals(app)
     assert [(row.title, row.detail["count"]) for row in rows if row.subject] == [("Contracts", 2)]
     page = admin.get("/activity?kind=security").text
-    assert "Used an API key that was refused: Contracts" in page
+    assert "Sent a request with a rejected API key: Contracts" in page
     for row in rows:
         shown = f"{row.title} {row.detail}"
         assert text not in shown
@@ -267,7 +267,7 @@ def test_forbidden_pages_are_recorded(app: Flask, browser_for: Callable[..., Bro
         "Vera Vale",
         "/settings/api-keys",
     )
-    assert "Tried to open a page that needs another role" in admin.get("/activity").text
+    assert "Tried to open a page without permission" in admin.get("/activity").text
 
 
 def test_refused_webhooks_are_recorded(app: Flask) -> None:

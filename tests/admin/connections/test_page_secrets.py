@@ -67,7 +67,7 @@ def test_unreadable_settings_are_explained_and_can_be_entered_again(
     for place in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
         assert browser.get(place).status_code == 200, place
     page = browser.get(PAGE)
-    assert "encrypted with the key &#39;k1&#39;" in page.text
+    assert "encrypted with the key “k1”" in page.text
     assert "cannot be read" in words(browser.post(PAGE + "/enable"))
     assert browser.post(PAGE, {**values, "auth_token": "", "do": "save"}).status_code == 422
     assert browser.post(PAGE, {**values, "do": "save"}).status_code == 303
