@@ -42,7 +42,7 @@ def submit_lift_suppression(no_script: NoScriptBrowser) -> None:
     if no_script.hub.wait_for_status(message_id, "failed", "suppressed")["status"] == "failed":
         message_id = no_script.hub.message("+15005550004", "Stopped again, bare")
     no_script.page.goto(f"/messages/{message_id}")
-    no_script.page.get_by_role("link", name="Remove opt-outs").click()
+    no_script.page.get_by_role("link", name="Remove opt-out…").click()
     press(no_script.page, "Remove opt-outs")
     no_script.says("Opt-out removed.")
 
@@ -161,7 +161,7 @@ def submit_remove_opt_out(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/opt-outs")
     no_script.page.get_by_label("Phone number or email address", exact=True).fill("+13175550189")
     press(no_script.page, "Add opt-out")
-    no_script.row("+13175550189").get_by_role("link", name="Remove opt-out").click()
+    no_script.row("+1 317-555-0189").get_by_role("link", name="Remove opt-out…").click()
     press(no_script.page, "Remove opt-out")
     expect(no_script.page.locator("#why-error")).to_contain_text("Enter the reason")
     no_script.page.get_by_label("Reason").fill("Asked us on the phone.")

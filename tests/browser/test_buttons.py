@@ -40,9 +40,12 @@ def test_slack_button_reminds_and_the_post_names_the_user(
     post = page.locator("article, li, .sp-post").filter(has_text=title).first
     post.get_by_role("button", name="Remind Eric Smith").click()
     expect_reminder(page, hub, number, title)
-    page.goto(f"{hub.simulator_url}/simulator/slack")
-    post = page.locator("article, li, .sp-post").filter(has_text=title).first
-    expect(post).to_contain_text(re.compile("reminded Eric Smith"))
+
+    def has_reminder() -> bool:  # a page without JavaScript does not refresh itself
+        page.goto(f"{hub.simulator_url}/simulator/slack")
+        return "reminded Eric Smith" in post.inner_text()
+
+    wait_until(has_reminder, 10)
     expect(post.get_by_role("button", name="Remind Eric Smith")).to_have_count(0)
     expect(post.get_by_role("button", name="Snooze for a day")).to_have_count(1)
 

@@ -189,10 +189,10 @@ def test_person_who_replied_stop_receives_nothing_until_allowed_again(
     expect(
         admin_page.get_by_role("heading", name="Not sent. The recipient opted out.")
     ).to_be_visible()
-    admin_page.get_by_role("link", name="Remove opt-outs").click()
+    admin_page.get_by_role("link", name="Remove opt-out…").click()
     press(admin_page, "Remove opt-outs")
     expect(admin_page.get_by_text("Opt-out removed.")).to_be_visible()
-    expect(admin_page.get_by_role("link", name="Remove opt-outs")).to_have_count(0)
+    expect(admin_page.get_by_role("link", name="Remove opt-out…")).to_have_count(0)
 
 
 # ── Who may do what, and who did ──────────────────────────────────────────────────────────────────
