@@ -350,6 +350,15 @@ def serving(app: Any, port: int) -> Iterator[None]:
         server.shutdown()
         thread.join(5)
         server.server_close()
+        _join_request_threads(seconds=2)
+
+
+def _join_request_threads(seconds: float) -> None:
+    """Wait for requests that are still running: each may have a connection to the database."""
+    deadline = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(max(deadline - time.monotonic(), 0))
 
 
 def free_port() -> int:
