@@ -357,7 +357,7 @@ def _join_request_threads(seconds: float) -> None:
     """Wait for requests that are still running: each may have a connection to the database."""
     deadline = time.monotonic() + seconds
     for thread in threading.enumerate():
-        if "process_request_thread" in thread.name:
+        if "process_request_thread" in thread.name and thread.is_alive():
             thread.join(max(deadline - time.monotonic(), 0))
 
 
