@@ -39,7 +39,8 @@ class Hub:
     database_url: str = ""
     bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     simulator_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000))
+    # never with the last four digits of a test number, by which tests find their rows
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_001_000))
 
     @property
     def url(self) -> str:
