@@ -66,7 +66,7 @@ def get_request(request_id: str) -> dict[str, Any]:
     idempotent=True,
 )
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
-    """Remind signers who have not signed."""
+    """Remind pending signers."""
     row = _own_request(request_id)
     body = parse_body(RemindIn) if request.get_data() else RemindIn()
     answer, _ = idempotency.run_once_per_key(

@@ -167,7 +167,8 @@ class DirectInsert:
             pooled = None
             try:
                 pooled = self.engine.raw_connection()
-                cursor = pooled.driver_connection.execute(compiled.sql, values)  # type: ignore[union-attr]
+                driver: Any = pooled.driver_connection
+                cursor = driver.execute(compiled.sql, values)
                 return bool(cursor.rowcount)
             except dialect.loaded_dbapi.Error as error:
                 is_lost = pooled is not None and dialect.is_disconnect(

@@ -223,7 +223,8 @@ class _GuardedConnection:
                 raise
         if isinstance(last_error, TimeoutError):
             raise ConnectTimeoutError(self, f"could not connect to {name} within {timeout:g} s")
-        raise NewConnectionError(self, f"could not connect to {name}") from last_error  # type: ignore[arg-type]
+        this: Any = self  # the error only reads the host of a connection
+        raise NewConnectionError(this, f"could not connect to {name}") from last_error
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Remind signers who have not signed, on request, and snooze their reminders."""
+"""Remind pending signers on request, and snooze their reminders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     remindable = [row for row in owing if not is_snoozed(row)]
     if not remindable:
         until = max(row.snoozed_until or now() for row in owing)
-        names = signer_name(owing[0]) if len(owing) == 1 else "all signers who have not signed"
+        names = signer_name(owing[0]) if len(owing) == 1 else "all pending signers"
         raise Conflict(
             "snoozed",
             f"Reminders to {names} are snoozed until {card_time(until)}. End the snooze first.",
@@ -61,7 +61,7 @@ def reachable_signers(answer: dict[str, Any]) -> int:
 
 @transaction
 def snooze(request_id: str, signer: str | None = None) -> datetime:
-    """Snooze reminders for a day, to all signers who have not signed or one; return the end.
+    """Snooze reminders for a day, to all pending signers or one; return the end.
 
     Reminders to them that wait to be sent are canceled. Raises NotFound; Conflict when every
     signer has signed or declined.
@@ -104,7 +104,7 @@ def is_snoozed(signer: SignerRecord | Signer) -> bool:
 
 
 def _find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
-    """Return a request and its signers who have not signed, or one of them.
+    """Return a request and its pending signers, or one of them.
 
     Raises NotFound, Conflict.
     """

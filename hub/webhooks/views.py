@@ -31,7 +31,8 @@ responses.register_error_handlers(webhooks)
 @webhooks.route("/<path:path>", methods=METHODS)
 def receive(path: str) -> Response:
     """Verify one webhook, store it, and respond to its provider."""
-    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]  # resolve the proxy once
+    # resolve the proxy once
+    http_request: Request = request._get_current_object()  # type: ignore[attr-defined]
     declared, connection, receivers = _find_receivers(path.rstrip("/"))
     candidates = _read_request(http_request, declared, connection)
     probe_responses = (receiver.probe_response(candidates[0]) for receiver in receivers)

@@ -110,7 +110,7 @@ def test_codes_are_explained_with_the_page_of_the_provider() -> None:
     assert known is not None
     assert (known.text, known.remedy) == ("It is archived.", "Restore it.")
     assert known.url == "https://docs.pushfox.example"
-    assert TABLE.explain("never heard of") is None
+    assert TABLE.explain("unlisted") is None
 
 
 def test_code_has_its_own_wait_scope_and_certainty() -> None:
@@ -149,7 +149,7 @@ def test_failed_delivery_has_the_meaning_of_its_code() -> None:
     assert update.reason == "The quota is used up. Buy more."
     assert type(update.error) is PermanentError
     assert TABLE.update("quota", Status.SENT).error is None
-    assert TABLE.update("never heard of", Status.FAILED).reason == ""
+    assert TABLE.update("unlisted", Status.FAILED).reason == ""
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_form_query_and_json_parameters_are_accepted(simulator):
     ]
     answer = simulator.call(
         "GET",
-        f"/bot{bot_token(simulator)}/sendmessage?chat_id={team_chat(simulator)}&text=From%20the%20address",
+        f"/bot{bot_token(simulator)}/sendmessage"
+        f"?chat_id={team_chat(simulator)}&text=From%20the%20address",
     )
     assert answer.json["result"]["text"] == "From the address"
 

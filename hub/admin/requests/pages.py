@@ -198,7 +198,7 @@ def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, A
 @admin.post("/requests/<request_id>/remind")
 @require_role(Role.OPERATOR)
 def remind(request_id: str) -> Any:
-    """Remind signers who have not signed."""
+    """Remind pending signers."""
     row = get_request_or_404(request_id)
     try:
         answer = reminders.remind(row.id)

@@ -33,7 +33,9 @@ def page_text(page: str) -> str:
 
 def api_key_revocation(app: Flask, admin: Browser) -> Case:
     with app.app_context():
-        key_id = api_keys.find_key(api_keys.create_key("Contracts", test=True)).id  # type: ignore[union-attr]
+        key = api_keys.find_key(api_keys.create_key("Contracts", test=True))
+    assert key is not None
+    key_id = key.id
     return (
         "/settings/api-keys",
         f"/settings/api-keys/{key_id}/revoke",
