@@ -44,6 +44,7 @@ PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Serialize tests of processes and clocks, and skip long tests in a short run.
 
