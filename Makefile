@@ -8,9 +8,10 @@ LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gene
 NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	$(filter-out %/test_safe_text.py %/test_assets.py,$(wildcard tests/lib/test_*.py)) \
 	$(filter-out %/test_contract.py,$(wildcard tests/integrations/test_*.py)) \
-	$(filter-out %/test_messages.py,$(wildcard tests/browser/test_*.py)) \
-	$(foreach name,architecture docs whatsapp_story,tests/test_$(name).py) \
-	$(foreach name,ports queue_server supervisor scaffold,tests/run/test_$(name).py) \
+	tests/browser \
+	$(foreach name,architecture cli docs whatsapp_story,tests/test_$(name).py) \
+	$(foreach name,ports queue_server supervisor scaffold up,tests/run/test_$(name).py) \
+	tests/webhooks/test_servers.py \
 	$(foreach name,generated_client invalid_events,tests/api/test_$(name).py) \
 	tests/app/test_request_checks.py \
 	tests/admin/connections/test_setup_steps.py \
@@ -39,6 +40,7 @@ test-postgres: .venv/.dev ## run all tests that a database can matter to on a th
 
 test-long: .venv/.dev ## run the long form of the tests, then chaos and fuzz, an hour or more: before a release
 	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && HYPOTHESIS_PROFILE=long $(PYTHON_IN) $(PYTEST) $(ARGS)
+	@HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test-postgres
 	@$(MAKE) --no-print-directory chaos ARGS=
 	@$(MAKE) --no-print-directory fuzz ARGS=
 

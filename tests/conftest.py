@@ -38,6 +38,7 @@ from tests import databases, effort
 from tests.databases import Template
 from tests.databases import close as close
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
+from tests.quick_setup import shared_templates as shared_templates
 from tests.quick_setup import shared_url_builders as shared_url_builders
 
 PASSWORD = "four words nobody knows"
@@ -67,7 +68,7 @@ def group_of(path: Path) -> str:
         return "processes"
     if path.parts[0] == "browser" or path.name.endswith("story.py"):
         return path.name
-    if path.name == "test_architecture.py":  # its tests share what they parse
+    if path.name in {"test_architecture.py", "test_cli.py"}:  # tests that share what takes long
         return path.name
     return ""
 

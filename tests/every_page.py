@@ -39,7 +39,7 @@ ONE: tuple[tuple[Any, str], ...] = (
     (Conversation, "/inbox/{}"),
     (Suppression, "/opt-outs/{}"),
 )
-EACH = sized(40, 10)  # rows of a table
+EACH = sized(40, 6)  # rows of a table
 
 
 def paths() -> Iterator[str]:

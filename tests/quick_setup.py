@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from types import CodeType
 
 import pytest
 from argon2 import PasswordHasher
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 
 from hub.accounts import passwords
@@ -40,4 +44,36 @@ def shared_url_builders() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
+
+
+class SharedTemplates(BytecodeCache):
+    """The compiled templates of all applications of this process."""
+
+    def __init__(self) -> None:
+        self.compiled: dict[Hashable, CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.compiled.get(self._key(bucket))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self.compiled[self._key(bucket)] = bucket.code
+
+    @staticmethod
+    def _key(bucket: Bucket) -> Hashable:
+        environment = bucket.environment
+        return (
+            bucket.key,
+            bucket.checksum,
+            environment.trim_blocks,
+            frozenset(environment.extensions),
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_templates() -> Iterator[None]:
+    """Compile each template once for all applications of this process: a page takes 70 ms less."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Flask.jinja_options, "bytecode_cache", SharedTemplates())
         yield
