@@ -66,7 +66,9 @@ def group_of(path: Path) -> str:
     """Return the group of the tests in a file, which one process runs; '' if any process may."""
     if path.parts[0] in {"run", "chaos"} or path.name == "test_outages.py":
         return "processes"
-    if path.parts[0] == "browser" or path.name.endswith("story.py"):
+    if path.parts[0] == "browser":  # they share a hub and a browser
+        return "browser"
+    if path.name.endswith("story.py"):
         return path.name
     if path.name in {"test_architecture.py", "test_cli.py"}:  # tests that share what takes long
         return path.name
@@ -341,6 +343,7 @@ def simulator(app: Flask) -> Iterator[Any]:
 @contextmanager
 def serving(app: Any, port: int) -> Iterator[None]:
     """Serve an application on a loopback port."""
+    earlier = set(threading.enumerate())
     server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -352,13 +355,13 @@ def serving(app: Any, port: int) -> Iterator[None]:
         server.shutdown()
         thread.join(5)
         server.server_close()
-        _join_request_threads(seconds=2)
+        _join_request_threads(earlier, seconds=2)
 
 
-def _join_request_threads(seconds: float) -> None:
+def _join_request_threads(earlier: set[threading.Thread], seconds: float) -> None:
     """Wait for requests that are still running: each may have a connection to the database."""
     deadline = time.monotonic() + seconds
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - earlier:
         if "process_request_thread" in thread.name and thread.is_alive():
             thread.join(max(deadline - time.monotonic(), 0))
 
