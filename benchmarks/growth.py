@@ -57,7 +57,7 @@ class Grown:
     provider: Provider
     shown: list[str]  # messages to look at
     filled: int  # attempts that were written straight, not made
-    took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 def run(plan: Plan) -> list[Row]:
@@ -72,7 +72,7 @@ def run(plan: Plan) -> list[Row]:
             _pages(grown)
         for one in grown:
             prove(one.hub, one.provider, others=-one.filled)
-    small, large = (one.took for one in grown)
+    small, large = (one.durations for one in grown)
     return [
         Row(
             WHAT.format(name, sizes[1]),
@@ -109,7 +109,7 @@ def _sending(crew: Crew, one: Grown, seconds: float) -> None:
     crew.stop(worker)
     crew.stop(cron)
     assert left, "the messages ran out before the end of the run: the fill must be larger"
-    one.took["sending"].append(1 / sent.rate)
+    one.durations["sending"].append(1 / sent.rate)
 
 
 def _queued(hub: Hub) -> int:
@@ -137,7 +137,7 @@ def _settling(crew: Crew, one: Grown, count: int) -> None:
     began = time.monotonic()
     left = _waiting(hub)
     crew.wait_for(lambda: not _waiting(hub), "all callbacks being settled", of=worker)
-    one.took["settling"].append((time.monotonic() - began) / left)
+    one.durations["settling"].append((time.monotonic() - began) / left)
     crew.stop(worker)
 
 
@@ -158,7 +158,7 @@ def _pages(grown: list[Grown]) -> None:
                 reader.get(own[turn % len(own)])
                 times.append(time.perf_counter() - began)
         for one, times in zip(grown, took, strict=True):
-            one.took[name].append(statistics.median(times[WARM:]))
+            one.durations[name].append(statistics.median(times[WARM:]))
 
 
 def _paths(name: str, one: Grown) -> list[str]:

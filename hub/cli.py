@@ -284,8 +284,8 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))
         report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
-    click.echo("\n".join(_report_lines(report)))
-    sys.exit(1 if report.failed else 0)
+    click.echo("\n".join(replay.describe_report(report)))
+    sys.exit(1 if report.failed_count else 0)
 
 
 @cli.command("new-integration", short_help="Create a new integration.")
@@ -317,30 +317,7 @@ def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
 
 
 def _show_progress(report: Report) -> None:
-    click.echo(f"\r{report.read:,} read ", nl=False, err=True)
-
-
-def _report_lines(report: Report) -> list[str]:
-    """Return the result of a replay, one count a line, without zero counts after the fifth."""
-    counts = [
-        (report.read, "callbacks read"),
-        (report.new, "status events added"),
-        (report.messages, "messages changed"),
-        (report.events, "platform events sent"),
-        (report.known, "status events already known"),
-        (report.unproven, "not verified with any connection’s secret: only STOP and START count"),
-        (report.removed, "not read: the content was deleted at the end of its retention period"),
-        (report.failed, "failed:"),
-    ]
-    lines = [
-        f"{count:>12,} {label}"
-        for position, (count, label) in enumerate(counts)
-        if count or position < 5
-    ]
-    return lines + [
-        f"{failures.count:>16,} {reason} Such as {failures.example}."
-        for reason, failures in report.reasons.items()
-    ]
+    click.echo(f"\r{report.read_count:,} read ", nl=False, err=True)
 
 
 def _config(*, serves: bool = False, migrated: bool = False) -> Config:

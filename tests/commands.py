@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def run_command(
-    folder: Path, *words: str, stdin: str = "", **environ: str
+    folder: Path, *arguments: str, stdin: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the test's own data folder."""
     inherited = {
@@ -18,7 +18,7 @@ def run_command(
         if not name.startswith(("HUB_", "TWILIO_"))
     }
     return subprocess.run(
-        [sys.executable, "-m", "hub.cli", *words],
+        [sys.executable, "-m", "hub.cli", *arguments],
         input=stdin,
         env={**inherited, "HUB_DATA_DIR": str(folder), **environ},
         capture_output=True,

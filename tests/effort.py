@@ -22,9 +22,9 @@ settings.register_profile("long", deadline=None, print_blob=True, max_examples=5
 settings.load_profile(PROFILE)
 
 
-def examples(most: int) -> int:
+def examples(maximum: int) -> int:
     """Return how many examples Hypothesis tries: `most` in a long run, fewer in a short one."""
-    return most if LONG else min(most, max(most // SHARE, FEWEST))
+    return maximum if LONG else min(maximum, max(maximum // SHARE, FEWEST))
 
 
 def sized(long: T, short: T) -> T:

@@ -136,12 +136,12 @@ class TeamChat(FakeChat):
         return Senders("team_chat")
 
     @classmethod
-    def keeps_threads(cls, place: str) -> bool:
-        return place.startswith("T")
+    def keeps_threads(cls, destination: str) -> bool:
+        return destination.startswith("T")
 
     @classmethod
-    def edits_posts(cls, place: str) -> bool:
-        return not place.startswith("W")
+    def edits_posts(cls, destination: str) -> bool:
+        return not destination.startswith("W")
 
     def invite(self, token: str, *, team: bool = False) -> str:
         return f"https://team-chat.example/{'group' if team else 'chat'}/{token}"

@@ -94,11 +94,11 @@ class SigningApp:
             f"/api/v1{path}", data=body, content_type=kind, headers=self._headers({})
         )
 
-    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         return {
             **({"Authorization": f"Bearer {self.key}"} if self.key else {}),
             **self.headers,
-            **more,
+            **headers,
         }
 
 
@@ -111,23 +111,23 @@ def signing_app(hub_demo: Flask) -> SigningApp:
 
 
 def event_body(
-    kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **more: Any
+    kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **fields: Any
 ) -> dict[str, Any]:
     """Return an event as a signing app posts it."""
     request = {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR"}}
-    event = {"type": kind, "occurred_at": now().isoformat(), "request": request, **more}
+    event = {"type": kind, "occurred_at": now().isoformat(), "request": request, **fields}
     if signers is not None:
         event["signers"] = signers
     return event
 
 
-def signer_body(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any]:
+def signer_body(name: str, number: str | None = ERIC, **fields: Any) -> dict[str, Any]:
     return {
         "id": name.lower(),
         "name": name,
         "mobile_number": number,
         "signing_url": f"https://sign.example/r/{name.lower()}",
-        **more,
+        **fields,
     }
 
 
@@ -231,10 +231,10 @@ def credentials(app: Flask) -> SimulatorCredentials:
 
 def texts_at_provider(simulator: Any, to: str = "") -> list[str]:
     """Return the texts that the provider accepted, oldest first."""
-    return [one.body for one in simulator.extensions["simulator"].store.on_phone(to)]
+    return [message.body for message in simulator.extensions["simulator"].store.on_phone(to)]
 
 
-def status_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
+def status_form(app: Flask, sid: str, status: str, **fields: str) -> dict[str, str]:
     """Return the fields of a status callback as Twilio posts them."""
     account = credentials(app)
     return {
@@ -244,9 +244,9 @@ def status_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
         "To": ERIC,
         "MessageSid": sid,
         "SmsSid": sid,
-        "MessageStatus": word,
-        "SmsStatus": word,
-        **more,
+        "MessageStatus": status,
+        "SmsStatus": status,
+        **fields,
     }
 
 
@@ -281,13 +281,13 @@ def status_target(message_id: str, attempt: int = 1) -> str:
 @transaction
 def copy_connection(title: str, *, like: Connection, **settings: str) -> str:
     """Add an enabled test connection with the settings of another, except for the given ones."""
-    made = lock_connection(connections.create(like.integration, title, test=True))
-    made.settings = {**like.settings, **settings}
-    made.settings_version = 1
-    made.account = made.settings["account_sid"]
-    made.sender = made.settings["sender"]
-    set_state(made, ConnectionState.ENABLED)
-    return made.id
+    connection = lock_connection(connections.create(like.integration, title, test=True))
+    connection.settings = {**like.settings, **settings}
+    connection.settings_version = 1
+    connection.account = connection.settings["account_sid"]
+    connection.sender = connection.settings["sender"]
+    set_state(connection, ConnectionState.ENABLED)
+    return connection.id
 
 
 def callbacks() -> list[ProviderCallback]:
@@ -304,7 +304,7 @@ def eventually(condition: Any, seconds: float = 10) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         db.session.rollback()
-        if found := condition():
-            return found
+        if value := condition():
+            return value
         assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
         time.sleep(0.02)

@@ -69,13 +69,13 @@ class Hub:
         return simulator_credentials(self.folder / "data")
 
     def start(self) -> subprocess.Popen[bytes]:
-        kept = {
+        kept_environ = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HUB_", "TWILIO_"))
         }
         environ = {
-            **kept,
+            **kept_environ,
             "PYTHONPATH": os.getcwd(),
             "HUB_DEMO": "1",
             "HUB_DATA_DIR": str(self.folder / "data"),
@@ -117,13 +117,13 @@ class Hub:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
-    def event(self, kind: str, request: dict[str, Any], **more: Any) -> Any:
+    def event(self, kind: str, request: dict[str, Any], **fields: Any) -> Any:
         """Post an event about a request; return its messages, and its team posts separately."""
         return split_posts(
             self.call(
                 "POST",
                 "/events",
-                {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **more},
+                {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **fields},
             )
         )
 
@@ -154,15 +154,15 @@ class Hub:
     def wait_for_status(self, message_id: str, *statuses: str) -> dict[str, Any]:
         """Wait until a message has one of the statuses, delivered by default, and return it."""
 
-        wanted = statuses or ("delivered",)
+        expected = statuses or ("delivered",)
         deadline = time.monotonic() + 20
-        while (found := self.call("GET", f"/messages/{message_id}"))["status"] not in wanted:
+        while (message := self.call("GET", f"/messages/{message_id}"))["status"] not in expected:
             assert time.monotonic() < deadline, (
-                f"not {wanted} within 20 seconds:"
-                f" {json.dumps(found, indent=1)}\n{self.printed[-2000:]}"
+                f"not {expected} within 20 seconds:"
+                f" {json.dumps(message, indent=1)}\n{self.printed[-2000:]}"
             )
             time.sleep(0.05)
-        return dict(found)
+        return dict(message)
 
     def upload(self, content: bytes, name: str, kind: str) -> Any:
         """Upload a file to attach to messages. Raises HTTPError for a refusal."""
@@ -190,9 +190,9 @@ class Hub:
         """Return a phone number without any messages."""
         return f"+1317{next(self.numbers)}"
 
-    def use_phone(self, number: str, what: str, **body: Any) -> Any:
+    def use_phone(self, number: str, action: str, **body: Any) -> Any:
         """Send a `reply` from a phone or open its `window`; `-` is a person without a number."""
-        path = f"{self.simulator_url}/simulator/phones/{number.replace('+', '%2B')}/{what}"
+        path = f"{self.simulator_url}/simulator/phones/{number.replace('+', '%2B')}/{action}"
         request = urllib.request.Request(
             path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
@@ -200,10 +200,10 @@ class Hub:
             return json.load(answer)
 
     def receive_text(
-        self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any
+        self, number: str, text: str = "Hello", channel: str = "whatsapp", **fields: Any
     ) -> None:
         """Send a text from a phone and wait until the hub has stored it."""
-        answer = self.use_phone(number, "reply", channel=channel, text=text, **more)
+        answer = self.use_phone(number, "reply", channel=channel, text=text, **fields)
         assert answer["answer"] == "200", answer
         wait_until(lambda: self.has_inbound(answer["sid"]), 10)
 
@@ -237,11 +237,11 @@ class Hub:
 
 def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
     """Separate the team posts of the demo from the messages to signers."""
-    told = answer["messages"]
+    messages = answer["messages"]
     return {
         **answer,
-        "messages": [one for one in told if one["signer"]],
-        "posts": [one for one in told if not one["signer"]],
+        "messages": [message for message in messages if message["signer"]],
+        "posts": [message for message in messages if not message["signer"]],
     }
 
 
@@ -263,6 +263,6 @@ def live_hub(folder: Path) -> Iterator[Hub]:
             try:
                 process.wait(15)
             except subprocess.TimeoutExpired:
-                for one in [*family, process]:
-                    one.kill()
+                for related in [*family, process]:
+                    related.kill()
                 process.wait()

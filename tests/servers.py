@@ -60,11 +60,11 @@ def running_server(
     inherited = {
         key: text for key, text in os.environ.items() if not key.startswith(("HUB_", "TWILIO_"))
     }
-    given = {key: text for key, text in environ.items() if text}
+    variables = {key: text for key, text in environ.items() if text}
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *command],
-            env={**inherited, **given, "PYTHONPATH": os.getcwd()},
+            env={**inherited, **variables, "PYTHONPATH": os.getcwd()},
             stdout=log,
             stderr=log,
         )

@@ -36,13 +36,13 @@ class Hub:
         self.folder = folder
         self.printed = folder / "printed"
         self.address, self.phones = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        kept = {
+        environ = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HUB_", "TWILIO_"))
         }
         self.environ = {
-            **kept,
+            **environ,
             "HUB_DEMO": "1",
             "HUB_BIND": self.address[7:],
             "HUB_SIMULATOR_BIND": self.phones[7:],
@@ -78,12 +78,12 @@ class Hub:
 
     def wait(self, true: Callable[[], Any], seconds: float) -> Any:
         deadline = time.monotonic() + seconds
-        while not (found := true()):
+        while not (value := true()):
             assert time.monotonic() < deadline, (
                 f"not within {seconds:g} seconds; the hub says:\n{self.text[-3000:]}"
             )
             time.sleep(0.02)
-        return found
+        return value
 
     def call(self, path: str, content: Any = None, *, method: str | None = None) -> Any:
         """Call the API as the demo's signing app."""
@@ -114,8 +114,8 @@ class Hub:
             f"{credentials.account_sid}:{credentials.auth_token}".encode()
         ).decode()
         messages = f"{self.phones}/2010-04-01/Accounts/{credentials.account_sid}/Messages.json"
-        where = f"{messages}?PageSize=500&To={number.replace('+', '%2B')}"
-        request = urllib.request.Request(where, headers={"Authorization": f"Basic {token}"})
+        url = f"{messages}?PageSize=500&To={number.replace('+', '%2B')}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return [message["body"] for message in reversed(json.load(answer)["messages"])]
 
@@ -151,15 +151,15 @@ def story_database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
     from sqlalchemy import make_url
 
     name = make_url(postgres_url).database
-    where = (
+    url = (
         make_url(postgres_url)
         .set(drivername="postgresql", database="postgres")
         .render_as_string(hide_password=False)
     )
-    with psycopg.connect(where, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}_story")
     yield make_url(postgres_url).set(database=f"{name}_story").render_as_string(hide_password=False)
-    with psycopg.connect(where, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name}_story WITH (FORCE)")
 
 
@@ -175,11 +175,11 @@ class Agreement:
         self.title = f"Agreement {self.id}"
         self.clock = datetime.now(UTC)
 
-    def post_event(self, kind: str, **more: Any) -> Any:
+    def post_event(self, kind: str, **fields: Any) -> Any:
         self.clock += timedelta(seconds=1)
         request = {"id": self.id, "title": self.title, "sender": {"name": "Acme HR"}}
         return self.hub.post(
-            {"type": kind, "occurred_at": self.clock.isoformat(), "request": request, **more}
+            {"type": kind, "occurred_at": self.clock.isoformat(), "request": request, **fields}
         )
 
     def signer(self, name: str, number: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def connect_team(fake_provider: FakeProvider, hub_demo: Flask) -> Callable[[str]
     `T…` keeps threads, and posts in `W…` cannot be edited.
     """
     fake_provider.on_send = accept_post
-    return lambda place: db.session.get_one(Connection, add_team_connection(place))
+    return lambda destination: db.session.get_one(Connection, add_team_connection(destination))
 
 
 def accept_post(outbound: Outbound) -> Accepted:
@@ -40,13 +40,13 @@ def accept_post(outbound: Outbound) -> Accepted:
 
 
 @transaction
-def add_team_connection(place: str) -> str:
+def add_team_connection(destination: str) -> str:
     """Add an enabled connection that posts to a channel, and return its ID."""
-    made = lock_connection(connections.create("team_chat", f"Team {place}", test=True))
-    made.settings = {"place": place}
-    made.settings_version = 1
-    made.sender = "team_chat"
-    made.destination = place
-    team_subscriptions.subscribe_new(made)
-    set_state(made, ConnectionState.ENABLED)
-    return made.id
+    connection = lock_connection(connections.create("team_chat", f"Team {destination}", test=True))
+    connection.settings = {"place": destination}
+    connection.settings_version = 1
+    connection.sender = "team_chat"
+    connection.destination = destination
+    team_subscriptions.subscribe_new(connection)
+    set_state(connection, ConnectionState.ENABLED)
+    return connection.id

@@ -117,10 +117,10 @@ def layer_of(module: str) -> str:
 
     The package itself offers `create_app`, so it belongs to the application.
     """
-    first, *others = [*module.split(".")[1:], ""][:2]
+    first, *folders = [*module.split(".")[1:], ""][:2]
     if not first:
         return "app"
-    return f"{first}.{others[0]}" if first in DIVIDED and others[0] else first
+    return f"{first}.{folders[0]}" if first in DIVIDED and folders[0] else first
 
 
 @cache
@@ -133,15 +133,15 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 def imports(path: Path) -> frozenset[str]:
     """Return every module that a file imports, at any place and for type checking."""
     package = ("hub", *path.relative_to(HUB).parts[:-1])
-    found = set()
+    imported = set()
     for node in nodes(path):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1] if node.level else ())
             module = ".".join(part for part in (base, node.module or "") if part)
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-    return frozenset(found)
+            imported |= {f"{module}.{alias.name}" for alias in node.names}
+    return frozenset(imported)
 
 
 def modules_imported(path: Path) -> Iterator[str]:
@@ -166,8 +166,8 @@ def names_in_strings(path: Path) -> frozenset[str]:
 
 
 def module_exists(name: str) -> bool:
-    place = ROOT.joinpath(*name.split("."))
-    return (place / "__init__.py").is_file() or place.with_suffix(".py").is_file()
+    path = ROOT.joinpath(*name.split("."))
+    return (path / "__init__.py").is_file() or path.with_suffix(".py").is_file()
 
 
 def module_of(path: Path) -> str:
@@ -184,22 +184,22 @@ def test_each_folder_is_a_layer() -> None:
 
 
 def test_layers_import_only_lower_layers() -> None:
-    upward = {name_of(path): found for path in MODULES if (found := upward_imports(path))}
+    upward = {name_of(path): imported for path in MODULES if (imported := upward_imports(path))}
     assert not upward
 
 
 def upward_imports(path: Path) -> list[str]:
     """Return the modules of the hub that a file imports against its layer."""
-    own = layer_of(module_of(path))
-    if own == "simulator":
+    own_layer = layer_of(module_of(path))
+    if own_layer == "simulator":
         lower = {"core", "lib"}
     else:
-        lower = set(LAYERS[: LAYERS.index(own)]) if own in LAYERS else set()
-        if own in ENTRY_POINTS:
+        lower = set(LAYERS[: LAYERS.index(own_layer)]) if own_layer in LAYERS else set()
+        if own_layer in ENTRY_POINTS:
             lower -= ENTRY_POINTS
-        if own in {"run", "cli"}:
+        if own_layer in {"run", "cli"}:
             lower |= {"simulator"}  # they start it
-    allowed = {*lower, *DIVIDED, own}
+    allowed = {*lower, *DIVIDED, own_layer}
     return sorted(name for name in modules_imported(path) if layer_of(name) not in allowed)
 
 
@@ -235,11 +235,11 @@ def test_integrations_import_neither_database_nor_queue_nor_flask() -> None:
 
 def importers_of(packages: set[str], folder: Path) -> dict[str, set[str]]:
     """Return the modules below a folder that import one of these packages, and which."""
-    found = {
+    importers = {
         name_of(path): {name.split(".")[0] for name in imports(path)} & packages
         for path in sorted(folder.rglob("*.py"))
     }
-    return {name: imported for name, imported in found.items() if imported}
+    return {name: imported for name, imported in importers.items() if imported}
 
 
 def integration_modules() -> list[Path]:
@@ -251,14 +251,14 @@ def integration_modules() -> list[Path]:
 
 
 def test_integration_imports_only_its_package_and_the_contract() -> None:
-    others = {}
+    unexpected = {}
     for path in integration_modules():
-        own = ".".join(module_of(path).split(".")[:3])
-        allowed = re.compile(rf"hub\.integrations\.api\.|{re.escape(own)}(\.|$)")
-        ours = {name for name in imports(path) if name.startswith("hub.")}
-        if strangers := {name for name in ours if not allowed.match(name)}:
-            others[name_of(path)] = strangers
-    assert not others
+        own_package = ".".join(module_of(path).split(".")[:3])
+        allowed = re.compile(rf"hub\.integrations\.api\.|{re.escape(own_package)}(\.|$)")
+        hub_imports = {name for name in imports(path) if name.startswith("hub.")}
+        if strangers := {name for name in hub_imports if not allowed.match(name)}:
+            unexpected[name_of(path)] = strangers
+    assert not unexpected
 
 
 def test_models_import_no_sending_code() -> None:
@@ -275,9 +275,11 @@ def integration_names() -> frozenset[str]:
 
     Names of channels, such as WhatsApp, belong to everyone.
     """
-    known = integrations.registry()
-    names = {*known, *(cls.__module__.split(".")[2] for cls in known.values())}
-    names |= {cls.title for cls in known.values()} | {cls.provider for cls in known.values()}
+    registered = integrations.registry()
+    names = {*registered, *(cls.__module__.split(".")[2] for cls in registered.values())}
+    names |= {cls.title for cls in registered.values()} | {
+        cls.provider for cls in registered.values()
+    }
     channels = {channel.value for channel in Channel}
     return frozenset(name for name in names if name.lower() not in channels)
 
@@ -294,13 +296,13 @@ def test_search_finds_each_kind_of_integration_name() -> None:
 
 def core() -> list[Path]:
     """Return all code and pages outside the integrations and the simulator."""
-    own = (HUB / "integrations", HUB / "simulator", HUB / "templates" / "simulator")
+    exempt = (HUB / "integrations", HUB / "simulator", HUB / "templates" / "simulator")
     files = [*MODULES, *sorted((HUB / "templates").rglob("*.*"))]
-    return [path for path in files if not any(folder in path.parents for folder in own)]
+    return [path for path in files if not any(folder in path.parents for folder in exempt)]
 
 
 def test_integrations_are_not_named_outside_their_modules() -> None:
-    named = {name_of(path): found for path in core() if (found := named_in(path.read_text()))}
+    named = {name_of(path): names for path in core() if (names := named_in(path.read_text()))}
     listed = NAME_A_PROVIDER & named.keys()
     assert listed == NAME_A_PROVIDER, "one names no provider now: remove it from the list"
     assert named.keys() == NAME_A_PROVIDER, "ask the class for what differs, as data"
@@ -362,8 +364,8 @@ def test_only_hot_paths_compile_their_statements() -> None:
 
 def modules_that_import(names: set[str]) -> set[str]:
     """Return the modules outside of hub/db that import one of these names."""
-    others = [path for path in MODULES if HUB / "db" not in path.parents]
-    return {name_of(path) for path in others if imports(path) & names}
+    modules = [path for path in MODULES if HUB / "db" not in path.parents]
+    return {name_of(path) for path in modules if imports(path) & names}
 
 
 def test_modules_have_descriptive_names() -> None:

@@ -16,8 +16,8 @@ from tests.commands import run_command
 def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrate a data folder once, for tests to copy."""
     folder = tmp_path_factory.mktemp("migrated-by-command")
-    done = run_command(folder, "migrate")
-    assert done.returncode == 0, done.stderr
+    process = run_command(folder, "migrate")
+    assert process.returncode == 0, process.stderr
     return folder
 
 
@@ -34,7 +34,7 @@ def test_help_is_fast_because_nothing_heavy_is_loaded() -> None:
 
 
 def test_help_lists_every_command(tmp_path: Path) -> None:
-    shown = run_command(tmp_path, "--help").stdout
+    help_text = run_command(tmp_path, "--help").stdout
     names = (
         "up",
         "web",
@@ -47,7 +47,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "replay",
         "new-integration",
     )
-    assert all(f"\n  {name} " in shown for name in names)
+    assert all(f"\n  {name} " in help_text for name in names)
 
 
 def test_version_is_printed(tmp_path: Path) -> None:
@@ -55,38 +55,38 @@ def test_version_is_printed(tmp_path: Path) -> None:
 
 
 def test_invalid_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
-    told = run_command(tmp_path, "web", HUB_BIND="nowhere", HUB_DEMO="perhaps")
-    assert told.returncode == 1
-    assert "HUB_BIND: use HOST:PORT" in told.stderr
-    assert "HUB_DEMO: use 1 or 0" in told.stderr
-    assert "Traceback" not in told.stderr
+    process = run_command(tmp_path, "web", HUB_BIND="nowhere", HUB_DEMO="perhaps")
+    assert process.returncode == 1
+    assert "HUB_BIND: use HOST:PORT" in process.stderr
+    assert "HUB_DEMO: use 1 or 0" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_migration_creates_a_private_database_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
-        done = run_command(tmp_path / "data", "migrate")
-        assert done.returncode == 0, done.stderr
+        process = run_command(tmp_path / "data", "migrate")
+        assert process.returncode == 0, process.stderr
     assert (tmp_path / "data" / "hub.db").stat().st_mode & 0o077 == 0
 
 
 def test_admin_is_created_with_a_piped_password(folder: Path) -> None:
-    words = ("admin", "create", "--email", "ada@example.com", "--name", "Ada")
-    made = run_command(folder, *words, stdin="teapots march quietly uphill\n")
-    assert made.returncode == 0, made.stderr
-    assert "ada@example.com" in made.stdout
-    again = run_command(folder, *words, stdin="teapots march quietly uphill\n")
-    assert again.returncode == 1, "one account per address"
-    assert "Traceback" not in again.stderr
+    arguments = ("admin", "create", "--email", "ada@example.com", "--name", "Ada")
+    first_run = run_command(folder, *arguments, stdin="teapots march quietly uphill\n")
+    assert first_run.returncode == 0, first_run.stderr
+    assert "ada@example.com" in first_run.stdout
+    second_run = run_command(folder, *arguments, stdin="teapots march quietly uphill\n")
+    assert second_run.returncode == 1, "one account per address"
+    assert "Traceback" not in second_run.stderr
 
 
 def test_user_is_not_created_without_a_password(folder: Path) -> None:
-    told = run_command(folder, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
-    assert told.returncode == 1
-    assert "No password was entered." in told.stderr
+    process = run_command(folder, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
+    assert process.returncode == 1
+    assert "No password was entered." in process.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "environ", "kind"),
+    ("arguments", "environ", "kind"),
     [
         ((), {}, "live"),
         (("--test",), {}, "test"),
@@ -95,12 +95,12 @@ def test_user_is_not_created_without_a_password(folder: Path) -> None:
     ],
 )
 def test_api_key_is_printed_alone(
-    folder: Path, words: tuple[str, ...], environ: dict[str, str], kind: str
+    folder: Path, arguments: tuple[str, ...], environ: dict[str, str], kind: str
 ) -> None:
-    made = run_command(folder, "api-key", "create", "signing app", *words, **environ)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith(f"sp_{kind}_")
-    assert len(made.stdout.split()) == 1
+    process = run_command(folder, "api-key", "create", "signing app", *arguments, **environ)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"sp_{kind}_")
+    assert len(process.stdout.split()) == 1
 
 
 def test_empty_expiry_is_refused(folder: Path) -> None:

@@ -53,7 +53,7 @@ def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("[rules](rulse.md)", "docs/times.md links to rulse.md, which does not exist."),
         (
@@ -72,10 +72,10 @@ def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
         ("<b>bold</b>", "docs/times.md contains HTML. Write Markdown instead of <b>"),
     ],
 )
-def test_broken_page_is_reported(docs_copy: Path, text: str, why: str) -> None:
+def test_broken_page_is_reported(docs_copy: Path, text: str, reason: str) -> None:
     page = docs_copy / "docs" / "times.md"
     page.write_text(f"{page.read_text()}\n{text}\n")
-    assert why in check_docs(docs_copy)
+    assert reason in check_docs(docs_copy)
 
 
 def test_page_without_a_title_is_reported(docs_copy: Path) -> None:
@@ -117,20 +117,20 @@ def test_each_dependency_is_imported_and_each_import_is_declared() -> None:
     imported = imported_modules()
     unused = {name for name in declared if not modules.get(name, set()) & imported}
     assert unused == set(NOT_IMPORTED)
-    known = {module for name in declared for module in modules.get(name, ())}
-    assert imported - known - set(sys.stdlib_module_names) - {"hub"} == set()
+    known_modules = {module for name in declared for module in modules.get(name, ())}
+    assert imported - known_modules - set(sys.stdlib_module_names) - {"hub"} == set()
 
 
 def imported_modules() -> set[str]:
     """Return the top-level name of every module that the hub imports."""
-    found = set()
+    imported = set()
     for path in (ROOT / "hub").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module.partition(".")[0])
-    return found
+                imported.add(node.module.partition(".")[0])
+    return imported
 
 
 def test_readme_is_short() -> None:
@@ -159,13 +159,13 @@ def build_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 def check_docs(checkout: Path) -> str:
     """Return the report of `bin/docs --check` for a checkout with a problem."""
-    made = build_docs(checkout, "--check")
-    assert made.returncode == 1
-    return made.stderr
+    result = build_docs(checkout, "--check")
+    assert result.returncode == 1
+    return result.stderr
 
 
-def run_make(*words: str) -> str:
-    command = ["make", "-s", "--no-print-directory", *words]
+def run_make(*arguments: str) -> str:
+    command = ["make", "-s", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 

@@ -114,12 +114,12 @@ def run_workers(
         workers.process.wait(10)
 
 
-@pytest.mark.parametrize("away", [True, False], ids=["stopped", "refuses writes"])
+@pytest.mark.parametrize("is_stopped", [True, False], ids=["stopped", "refuses writes"])
 def test_workers_wait_for_their_queue_server_for_any_time(
-    away: bool, queue: Queue, run_workers: Callable[..., Workers], hub_demo: Flask
+    is_stopped: bool, queue: Queue, run_workers: Callable[..., Workers], hub_demo: Flask
 ) -> None:
     workers = run_workers("deliver", "chores")
-    if away:
+    if is_stopped:
         queue.stop()
     else:
         queue.refuse()
@@ -131,7 +131,7 @@ def test_workers_wait_for_their_queue_server_for_any_time(
         workers.process.wait(4)  # long enough for each to end five times
     assert workers.process.poll() is None, workers.text
     message_id = queue_text()
-    if away:
+    if is_stopped:
         queue.start()
     else:
         queue.accept()
@@ -169,11 +169,11 @@ def test_job_runs_even_if_redis_fails_at_its_start(
     update_message(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    own = create_app(blueprints=False)
+    other_app = create_app(blueprints=False)
     queue.refuse()
-    with own.app_context():
+    with other_app.app_context():
         try:
             chores.run()
         finally:
-            close(own)
+            close(other_app)
     assert status(message_id) == "unknown"

@@ -49,8 +49,8 @@ def test_sample_request_is_delivered(hub: Hub) -> None:
 def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub: Hub) -> None:
     printed = hub.text[hub.text.index("curl ") : hub.text.index("Ctrl-C")]
     command = re.sub(r"│ ?", "", printed).strip()
-    words = shlex.split(command.replace("\\\n", " "))
-    body = json.loads(words[words.index("-d") + 1])
+    arguments = shlex.split(command.replace("\\\n", " "))
+    body = json.loads(arguments[arguments.index("-d") + 1])
     ran = subprocess.run(
         ["sh", "-c", command], cwd=hub.folder, capture_output=True, text=True, check=False
     )
@@ -111,11 +111,11 @@ def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agre
     agreement.wait_until_delivered(
         post("request.completed", download_url="https://sign.example/d/1")
     )
-    done = (
+    is_delivered = (
         f'"{title}" has been accepted by all parties. Download your document here:'
         " https://sign.example/d/1"
     )
-    assert [agreement.texts(number)[-1] for number in (ERIC, ANNA, RAVI)] == [done] * 3
+    assert [agreement.texts(number)[-1] for number in (ERIC, ANNA, RAVI)] == [is_delivered] * 3
     request = agreement.hub.call(f"/requests/{agreement.id}")
     assert (request["state"], {signer["state"] for signer in request["signers"]}) == (
         "completed",

@@ -32,14 +32,14 @@ def on_phone(hub: Hub, number: str) -> list[dict[str, Any]]:
     account = hub.credentials
     token = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
     messages = f"{hub.simulator_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
-    where = f"{messages}?PageSize=500&To=whatsapp%3A%2B{number[1:]}"
+    url = f"{messages}?PageSize=500&To=whatsapp%3A%2B{number[1:]}"
     with urllib.request.urlopen(
-        urllib.request.Request(where, headers={"Authorization": f"Basic {token}"}), timeout=10
+        urllib.request.Request(url, headers={"Authorization": f"Basic {token}"}), timeout=10
     ) as answer:
         return list(reversed(json.load(answer)["messages"]))
 
 
-def post_event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dict[str, Any]:
+def post_event(hub: Hub, number: str, kind: str = "request.sent", **fields: Any) -> dict[str, Any]:
     """Post an event about a request of a signer who prefers WhatsApp, and return the message."""
     request_id = f"agr-{secrets.token_hex(4)}"
     signer = {
@@ -48,7 +48,7 @@ def post_event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -
         "mobile_number": number,
         "preference": ["whatsapp", "sms"],
         "signing_url": f"https://sign.example/r/{request_id}/eric",
-        **more,
+        **fields,
     }
     answer = hub.event(
         kind, {"id": request_id, "title": "Lease", "sender": {"name": "Acme HR"}}, signers=[signer]
@@ -116,30 +116,39 @@ def test_refusal_outside_the_window_sends_the_template_once(hub: Hub) -> None:
     hub.wait_for_status(first, "undelivered", "failed")
     bodies = wait_until(
         lambda: [
-            one["body"] for one in on_phone(hub, number) if "Open it with the button" in one["body"]
+            phone_message["body"]
+            for phone_message in on_phone(hub, number)
+            if "Open it with the button" in phone_message["body"]
         ],
         20,
     )
     assert len(bodies) == 1
     time.sleep(1)
     assert (
-        len([one for one in on_phone(hub, number) if "Open it with the button" in one["body"]]) == 1
+        len(
+            [
+                phone_message
+                for phone_message in on_phone(hub, number)
+                if "Open it with the button" in phone_message["body"]
+            ]
+        )
+        == 1
     )
-    again = [
+    messages = [
         message
         for message in hub.call("GET", f"/messages?to={number.replace('+', '%2B')}")["messages"]
         if message["id"] != first
     ]
-    assert "read" in {one["status"] for one in again}
+    assert "read" in {phone_message["status"] for phone_message in messages}
 
 
 @pytest.mark.parametrize(
-    ("number", "ends"),
+    ("number", "final_status"),
     [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")],
 )
-def test_whatsapp_refusals_are_explained(hub: Hub, number: str, ends: str) -> None:
+def test_whatsapp_refusals_are_explained(hub: Hub, number: str, final_status: str) -> None:
     message = hub.wait_for_status(post_event(hub, number)["id"], "undelivered", "failed")
-    assert message["error"]["code"] == ends
+    assert message["error"]["code"] == final_status
     assert message["error"]["remedy"]
 
 
@@ -148,10 +157,10 @@ def test_read_before_delivered_stays_read(hub: Hub) -> None:
     hub.wait_for_status(message_id, "read")
 
     def all_reported() -> Any:
-        found = hub.call("GET", f"/messages/{message_id}")
+        message = hub.call("GET", f"/messages/{message_id}")
         return (
-            found
-            if {"read", "delivered"} <= {entry["what"] for entry in found["timeline"]}
+            message
+            if {"read", "delivered"} <= {entry["what"] for entry in message["timeline"]}
             else None
         )
 

@@ -28,12 +28,12 @@ RETRY_SECONDS = 5  # how long Redis is not called after an error
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """The state of a key's limit: `left` of `most` requests in the next `seconds`."""
+    """The state of a key's limit: `remaining` of `limit` requests in the next `seconds_left`."""
 
     allowed: bool
-    most: int
-    left: int
-    seconds: int
+    limit: int
+    remaining: int
+    seconds_left: int
 
 
 @dataclass(slots=True)
@@ -41,14 +41,14 @@ class _Count:
     """The requests of one key in one minute."""
 
     minute: int
-    shared: int = 0  # of all processes, as far as this one knows
-    own: int = 0  # of this process, not shared yet
-    shared_at: float = 0.0
-    sharing: bool = False
+    shared_count: int = 0  # of all processes, as far as this one knows
+    local_count: int = 0  # of this process, not shared yet
+    synced_at: float = 0.0
+    is_syncing: bool = False
 
     @property
     def used(self) -> int:
-        return self.shared + self.own
+        return self.shared_count + self.local_count
 
 
 class KeyLimits:
@@ -70,29 +70,29 @@ class KeyLimits:
                 count = self._counts[key_id] = _Count(minute)
             allowed = count.used < limit
             if allowed:
-                count.own += 1
+                count.local_count += 1
             should_sync = allowed and self._should_sync(count, limit)
-            count.sharing = count.sharing or should_sync
+            count.is_syncing = count.is_syncing or should_sync
         if should_sync:
             self._sync(key_id, count)
             allowed = count.used <= limit
         return RateLimitStatus(allowed, limit, max(0, limit - count.used), MINUTE - elapsed_seconds)
 
-    def _should_sync(self, count: _Count, most: int) -> bool:
+    def _should_sync(self, count: _Count, limit: int) -> bool:
         """Return whether to sync with Redis now.
 
         Only one thread at a time syncs.
         """
-        moment = time.monotonic()
-        if count.sharing or moment < self._silent_until:
+        uptime = time.monotonic()
+        if count.is_syncing or uptime < self._silent_until:
             return False
         return (
-            count.own * SYNC_DIVISOR >= most - count.shared
-            or moment - count.shared_at >= SYNC_INTERVAL
+            count.local_count * SYNC_DIVISOR >= limit - count.shared_count
+            or uptime - count.synced_at >= SYNC_INTERVAL
         )
 
     def _sync(self, key_id: str, count: _Count) -> None:
-        sent = count.own
+        sent = count.local_count
         name = f"hub:api:{key_id}:{count.minute}"
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
@@ -104,11 +104,11 @@ class KeyLimits:
             log.warning("key_limits.redis_unreachable", problem=type(error).__name__)
         else:
             with self._lock:
-                count.own -= sent
-                count.shared = int(total)
+                count.local_count -= sent
+                count.shared_count = int(total)
         finally:
-            count.shared_at = time.monotonic()
-            count.sharing = False
+            count.synced_at = time.monotonic()
+            count.is_syncing = False
 
 
 def count_request(key_id: str, per_minute: int | None) -> RateLimitStatus:

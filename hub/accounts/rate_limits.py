@@ -53,14 +53,15 @@ class UserRateLimit:
 
     name: str
     rate: str
-    done: str
-    again: str
+    action_text: str
+    retry_text: str
 
     def make_error(self, breach: RequestLimit) -> RateLimited:
         """Return the error for an exceeded limit."""
         wait = seconds_left(breach)
         return RateLimited(
-            f"You have {self.done} in a minute. Wait {_format_seconds(wait)} and {self.again}.",
+            f"You have {self.action_text} in a minute. Wait {_format_seconds(wait)} and"
+            f" {self.retry_text}.",
             wait,
         )
 
@@ -92,13 +93,13 @@ class FailedSignInLimit:
 
     name: str
     rate: str
-    what: str
+    message: str
 
     def make_error(self, breach: RequestLimit) -> RateLimited:
         """Return the error for an exceeded limit."""
         wait = seconds_left(breach)
         hint = f"Wait {_format_minutes(wait)}, or use a browser that you signed in with before."
-        return RateLimited(f"{self.what} {hint}", wait)
+        return RateLimited(f"{self.message} {hint}", wait)
 
 
 NETWORK = FailedSignInLimit(

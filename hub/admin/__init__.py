@@ -85,7 +85,7 @@ def _navigation_counts() -> dict[str, navigation.NavigationCount]:
     counts = {}
     if broken:
         label = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
-        counts["admin.integrations"] = navigation.NavigationCount(broken, label, bad=True)
+        counts["admin.integrations"] = navigation.NavigationCount(broken, label, is_problem=True)
     if unread_count := conversations.count_unread():
         label = (
             "1 unread conversation" if unread_count == 1 else f"{unread_count} unread conversations"

@@ -43,8 +43,8 @@ def require_api_key(blueprint: Blueprint) -> None:
         response.headers["Cache-Control"] = "no-store"
         quota: RateLimitStatus | None = g.get("quota")
         if quota is not None:  # the form of draft-ietf-httpapi-ratelimit-headers-10 and -11
-            response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={MINUTE}'
-            response.headers["RateLimit"] = f'"key";r={quota.left};t={quota.seconds}'
+            response.headers["RateLimit-Policy"] = f'"key";q={quota.limit};w={MINUTE}'
+            response.headers["RateLimit"] = f'"key";r={quota.remaining};t={quota.seconds_left}'
         return response
 
     @blueprint.after_request
@@ -55,7 +55,7 @@ def require_api_key(blueprint: Blueprint) -> None:
                 details = api_keys.describe_refused(bearer)
                 security_log.record("key_refused", request.remote_addr or "", **details)
         elif response.status_code == 403:
-            actor = {"actor_name": audit.actor().who} if "caller" in g else {}
+            actor = {"actor_name": audit.actor().name} if "caller" in g else {}
             path = request.url_rule.rule if request.url_rule else ""
             security_log.record("forbidden", request.remote_addr or "", **actor, path=path)
         return response
@@ -99,8 +99,10 @@ def _check_scope(key: api_keys.AuthenticatedKey) -> None:
 
 def _too_many(quota: RateLimitStatus) -> Problem:
     reason = (
-        f"This API key is limited to {quota.most:,} requests per minute. Wait"
-        f" {quota.seconds} seconds and repeat the request. An admin sets the limit under"
+        f"This API key is limited to {quota.limit:,} requests per minute. Wait"
+        f" {quota.seconds_left} seconds and repeat the request. An admin sets the limit under"
         " Settings, API keys."
     )
-    return Problem(429, "too_many_requests", reason, headers={"Retry-After": str(quota.seconds)})
+    return Problem(
+        429, "too_many_requests", reason, headers={"Retry-After": str(quota.seconds_left)}
+    )

@@ -82,7 +82,7 @@ def _max_form_size() -> int:
 
 
 # the web server applies this limit before it reads a body
-post_media.largest = _max_form_size  # type: ignore[attr-defined]
+post_media.max_body_size = _max_form_size  # type: ignore[attr-defined]
 
 
 @lending.get("/api/files/<token>/<name>")

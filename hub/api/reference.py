@@ -18,13 +18,13 @@ class Property:
 
     name: str
     kind: str  # in words: text, number, list of …
-    about: str = ""
+    description: str = ""
     required: bool = False
-    place: str = ""  # path, query or header; empty in a body
+    location: str = ""  # path, query or header; empty in a body
     options: tuple[str, ...] = ()
     default: str = ""
     limits: str = ""
-    inside: tuple[Property, ...] = ()
+    properties: tuple[Property, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ResponseDoc:
     """A response of an operation: its status and its properties."""
 
     status: str
-    about: str
+    description: str
     properties: tuple[Property, ...] = ()
     example: str = ""
 
@@ -45,11 +45,11 @@ class Operation:
     method: str
     path: str
     title: str
-    about: str
+    description: str
     parameters: tuple[Property, ...]
     body: tuple[Property, ...]
     example: str
-    answers: tuple[ResponseDoc, ...]
+    responses: tuple[ResponseDoc, ...]
     curl: str
 
 
@@ -58,7 +58,7 @@ class Group:
     """The operations with one tag."""
 
     title: str
-    about: str
+    description: str
     operations: list[Operation] = field(default_factory=list)
 
 
@@ -99,12 +99,12 @@ def _operation(
         method=method.upper(),
         path=path,
         title=operation.get("summary") or f"{method.upper()} {path}",
-        about=operation.get("description", ""),
+        description=operation.get("description", ""),
         parameters=tuple(_parameter(document, parameter) for parameter in parameters),
         body=tuple(_properties(document, body.get("schema", {}))),
         example=example,
-        answers=tuple(
-            _answer(document, status, response)
+        responses=tuple(
+            _response(document, status, response)
             for status, response in sorted(operation.get("responses", {}).items())
         ),
         curl=_curl(server, method, path, parameters, example, form),
@@ -119,15 +119,17 @@ def _parameter(document: Mapping[str, Any], parameter: Mapping[str, Any]) -> Pro
         parameter.get("required", False),
         MAX_DEPTH,
     )
-    description = parameter.get("description") or property_.about
-    return replace(property_, about=description, place=parameter["in"], inside=())
+    description = parameter.get("description") or property_.description
+    return replace(property_, description=description, location=parameter["in"], properties=())
 
 
-def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> ResponseDoc:
-    answer = _resolve(document, answer)
-    body = _json(answer)
+def _response(document: Mapping[str, Any], status: str, response: Mapping[str, Any]) -> ResponseDoc:
+    response = _resolve(document, response)
+    body = _json(response)
     properties = tuple(_properties(document, body.get("schema", {})))
-    return ResponseDoc(status, answer.get("description", ""), properties, _example(document, body))
+    return ResponseDoc(
+        status, response.get("description", ""), properties, _example(document, body)
+    )
 
 
 def _json(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -187,14 +189,14 @@ def _property(
     return Property(
         name=name,
         kind=_type_name(document, schema),
-        about=schema.get("description", ""),
+        description=schema.get("description", ""),
         required=required,
         options=options,
         default="" if default in (None, "", [], {}) else json.dumps(default, ensure_ascii=False),
         limits=", ".join(
             f"{label} {_limit(schema[key])}" for key, label in LIMITS.items() if key in schema
         ),
-        inside=tuple(_properties(document, schema, depth - 1)),
+        properties=tuple(_properties(document, schema, depth - 1)),
     )
 
 

@@ -45,6 +45,6 @@ def _body_limit(app: Flask, method: str, path: str) -> int:
         endpoint, _ = app.url_map.bind("").match(below, method)
     except HTTPException:
         return MAX_BODY_SIZE
-    largest = getattr(app.view_functions[endpoint], "largest", MAX_BODY_SIZE)
+    max_size = getattr(app.view_functions[endpoint], "max_body_size", MAX_BODY_SIZE)
     with app.app_context():
-        return int(largest() if callable(largest) else largest)
+        return int(max_size() if callable(max_size) else max_size)

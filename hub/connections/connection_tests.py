@@ -33,8 +33,8 @@ class ConnectionTestResult:
     """
 
     check: CheckResult
-    at: datetime
-    took: float | None
+    tested_at: datetime
+    duration: float | None
     unsaved: bool
     form: ConfigForm | None = None
     fingerprint: str = ""  # of settings that were entered
@@ -46,8 +46,8 @@ class PassedTest:
 
     fingerprint: str
     check: CheckResult
-    at: datetime
-    took: float | None
+    tested_at: datetime
+    duration: float | None
 
 
 def fingerprint(integration: str, settings: Mapping[str, Any], *, test: bool) -> str:
@@ -73,7 +73,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
     enabled again. Raises InvalidSettings.
     """
     connection = db.session.get_one(Connection, connection_id)
-    cls = integrations.get(connection.integration)
+    integration_class = integrations.get(connection.integration)
     stored, error = readable_settings(connection)
     if values is None:
         if error is not None:
@@ -81,7 +81,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
         form = None
         settings = stored
     else:
-        form = settings_form.read_form(cls, values, stored)
+        form = settings_form.read_form(integration_class, values, stored)
         settings = settings_form.get_settings(form)
     version = connection.settings_version
     integration_name = connection.integration
@@ -126,9 +126,9 @@ def parse_result(stored: Mapping[str, Any]) -> CheckResult:
 def record_pass(connection: Connection, passed: PassedTest) -> None:
     """Store a passed test for the settings that were just stored, inside a transaction."""
     connection.checked_version = connection.settings_version
-    connection.checked_at = passed.at
+    connection.checked_at = passed.tested_at
     connection.checked_ok = True
-    connection.check = serialize_result(passed.check, passed.took)
+    connection.check = serialize_result(passed.check, passed.duration)
     audit.record("connection.tested", connection.id, connection.title, ok=True, code="")
 
 
@@ -138,7 +138,7 @@ def serialize_result(check: CheckResult, duration: float | None) -> dict[str, An
 
 
 def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResult, float]:
-    cls = integrations.get(name)
+    integration_class = integrations.get(name)
     db.session.rollback()  # no transaction stays open during a call to a provider
     started = time.monotonic()
     try:
@@ -148,13 +148,13 @@ def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[
     except HubError as error:
         check = CheckResult(
             False,
-            f"Could not reach {cls.provider}.",
+            f"Could not reach {integration_class.provider}.",
             str(error),
             code=str(getattr(error, "code", "")),
         )
     secrets = [
         str(settings[field])
-        for field in settings_form.secret_field_names(cls)
+        for field in settings_form.secret_field_names(integration_class)
         if settings.get(field)
     ]
     return _remove_secrets(check, secrets), round(time.monotonic() - started, 3)

@@ -57,12 +57,12 @@ class ConnectionNotTested(Refused):
 class SaveResult:
     """The result of saving: whether settings changed, and the test that was needed.
 
-    `deserted` is True if messages are in progress in the connection's former account.
+    `former_account_in_use` is True if messages are in progress in the connection's former account.
     """
 
-    changed: bool
+    has_changed: bool
     tested: ConnectionTestResult | None = None
-    deserted: bool = False
+    former_account_in_use: bool = False
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +112,7 @@ def describe_routes_using(connection_id: str) -> list[str]:
 @transaction
 def create(integration: str, title: str, test: bool) -> str:
     """Create a connection without settings and return its ID."""
-    cls = integrations.get(integration)
+    integration_class = integrations.get(integration)
     clean_title = _clean_title(title)
     if test and not current_app.extensions["hub.config"].demo:
         raise Refused(
@@ -121,15 +121,21 @@ def create(integration: str, title: str, test: bool) -> str:
             field="test",
         )
     connection = Connection(
-        integration=cls.name,
-        slug=_find_unused_slug(_slugify(clean_title) or _slugify(cls.name)),
+        integration=integration_class.name,
+        slug=_find_unused_slug(_slugify(clean_title) or _slugify(integration_class.name)),
         title=clean_title,
-        channel=cls.channel.value,
+        channel=integration_class.channel.value,
         test=test,
     )
     db.session.add(connection)
     db.session.flush()
-    audit.record("connection.added", connection.id, clean_title, integration=cls.name, test=test)
+    audit.record(
+        "connection.added",
+        connection.id,
+        clean_title,
+        integration=integration_class.name,
+        test=test,
+    )
     return connection.id
 
 
@@ -161,13 +167,13 @@ def save(
     enabled or broken connection is tested if its account or a secret changed, and is broken if that
     fails. Raises InvalidSettings.
     """
-    version, must_test, deserted = _store(connection_id, values, passed)
+    version, must_test, former_account_in_use = _store(connection_id, values, passed)
     if not must_test:
-        return SaveResult(version is not None, deserted=deserted)
+        return SaveResult(version is not None, former_account_in_use=former_account_in_use)
     tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
         _mark_broken(connection_id, version or 0, tested.check.title)
-    return SaveResult(True, tested, deserted)
+    return SaveResult(True, tested, former_account_in_use)
 
 
 @transaction
@@ -180,35 +186,36 @@ def _store(
     are in progress in the former account.
     """
     connection = _require_not_archived(lock_connection(connection_id))
-    cls = integrations.get(connection.integration)
+    integration_class = integrations.get(connection.integration)
     before, unreadable = readable_settings(connection)
-    after = settings_form.get_settings(settings_form.read_form(cls, values, before))
+    after = settings_form.get_settings(settings_form.read_form(integration_class, values, before))
     fields = settings_form.changed_fields(before, after)
-    account = cls.account_of(after)
-    destination = cls.destination_of(after)
-    is_outdated = not cls.supports("invite") and connection.destination != destination
+    account = integration_class.account_of(after)
+    destination = integration_class.destination_of(after)
+    is_outdated = not integration_class.supports("invite") and connection.destination != destination
     is_stored = connection.settings_version and unreadable is None
     if not fields and is_stored and not is_outdated:
         return None, False, False
     credentials_changed = account != connection.account or any(
-        name in fields for name in settings_form.secret_field_names(cls)
+        name in fields for name in settings_form.secret_field_names(integration_class)
     )
-    is_deserted = account != connection.account and _has_messages_in_progress(connection)
+    former_account_in_use = account != connection.account and _has_messages_in_progress(connection)
     if fields == ["per_second"] and connection.ready:
         # the sending rate needs no test
         connection.checked_version = connection.settings_version + 1
     connection.settings = after
     connection.settings_version = connection.settings_version + 1
-    settings_fingerprint = fingerprint(cls.name, after, test=connection.test)
+    settings_fingerprint = fingerprint(integration_class.name, after, test=connection.test)
     if passed is not None and passed.fingerprint == settings_fingerprint:
         connection_tests.record_pass(connection, passed)
     former_account = connection.account
     connection.account = account
-    connection.sender = cls.senders_of(after).default
+    connection.sender = integration_class.senders_of(after).default
     connection.per_second = after.get("per_second") or None
+    former_destination = integration_class.destination_of(before)
     # otherwise keep a destination that a link or the provider has changed; it is outdated if a new
     # version of the integration writes destinations in another form
-    if is_outdated or destination != cls.destination_of(before) or account != former_account:
+    if is_outdated or destination != former_destination or account != former_account:
         connection.destination = destination
     team_subscriptions.subscribe_new(connection)
     if unreadable is not None:
@@ -219,7 +226,7 @@ def _store(
         ConnectionState.ENABLED,
         ConnectionState.BROKEN,
     )
-    return connection.settings_version, must_test, is_deserted
+    return connection.settings_version, must_test, former_account_in_use
 
 
 def _has_messages_in_progress(connection: Connection) -> bool:

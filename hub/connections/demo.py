@@ -47,9 +47,9 @@ def prepare() -> None:
     config: Config = current_app.extensions["hub.config"]
     credentials = data_dir.simulator_credentials(config.data_dir)
     for channel, title in TITLES.items():
-        for cls, settings in _simulated_integrations(credentials):
-            if cls.channel is channel:
-                _create_connection(cls, title, settings)
+        for integration_class, settings in _simulated_integrations(credentials):
+            if integration_class.channel is channel:
+                _create_connection(integration_class, title, settings)
                 break
     _create_key(config)
 
@@ -57,9 +57,9 @@ def prepare() -> None:
 def connect_chats() -> None:
     """Create the demo's connections to chats and a team, if they are missing."""
     credentials = data_dir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
-    for cls, settings in _simulated_integrations(credentials):
-        if cls.channel is Channel.CHAT:
-            _create_connection(cls, f"Demo {cls.title}", settings)
+    for integration_class, settings in _simulated_integrations(credentials):
+        if integration_class.channel is Channel.CHAT:
+            _create_connection(integration_class, f"Demo {integration_class.title}", settings)
 
 
 def subscribe() -> None:
@@ -69,46 +69,56 @@ def subscribe() -> None:
         Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT
     )
     for connection in db.session.scalars(query.order_by(Connection.id)).all():
-        cls = integrations.get(connection.integration)
-        if cls.supports("subscribe"):
+        integration_class = integrations.get(connection.integration)
+        if integration_class.supports("subscribe"):
             integration_instances.instance(connection).subscribe(
-                base + next(iter(cls.webhooks)).replace("{connection}", connection.slug)
+                base
+                + next(iter(integration_class.webhooks)).replace("{connection}", connection.slug)
             )
 
 
-def simulator_settings(cls: type[Integration]) -> dict[str, Any] | None:
+def simulator_settings(integration_class: type[Integration]) -> dict[str, Any] | None:
     """Return the settings of a connection to the simulator.
 
     It is None if the simulator does not run, or does not simulate this provider.
     """
     config: Config = current_app.extensions["hub.config"]
-    if not config.demo or not cls.api:
+    if not config.demo or not integration_class.api:
         return None
-    return cls.demo_settings(data_dir.simulator_credentials(config.data_dir))
+    return integration_class.demo_settings(data_dir.simulator_credentials(config.data_dir))
 
 
 def _simulated_integrations(
     credentials: SimulatorCredentials,
 ) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
-    for cls in integrations.registry().values():
-        if cls.api and (settings := cls.demo_settings(credentials)) is not None:
-            yield cls, settings
+    for integration_class in integrations.registry().values():
+        if (
+            integration_class.api
+            and (settings := integration_class.demo_settings(credentials)) is not None
+        ):
+            yield integration_class, settings
 
 
 @transaction
-def _create_connection(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
-    account = cls.account_of(settings)
+def _create_connection(
+    integration_class: type[Integration], title: str, settings: dict[str, Any]
+) -> None:
+    account = integration_class.account_of(settings)
     query = select(Connection.id).where(
-        Connection.integration == cls.name, Connection.account == account, Connection.test
+        Connection.integration == integration_class.name,
+        Connection.account == account,
+        Connection.test,
     )
     if db.session.scalar(query) is not None:
         return  # an admin may have changed it
-    connection = lock_connection(connections.create(cls.name, title, test=True))
-    connection.settings = settings_form.get_settings(settings_form.read_form(cls, settings, {}))
+    connection = lock_connection(connections.create(integration_class.name, title, test=True))
+    connection.settings = settings_form.get_settings(
+        settings_form.read_form(integration_class, settings, {})
+    )
     connection.settings_version = 1
     connection.account = account
-    connection.sender = cls.senders_of(settings).default
-    connection.destination = cls.destination_of(settings)
+    connection.sender = integration_class.senders_of(settings).default
+    connection.destination = integration_class.destination_of(settings)
     team_subscriptions.subscribe_new(connection)
     connection.rules = Rules().to_json()  # no consent is required from simulated people
     # no test, because the simulator uses the same credentials and may start later

@@ -29,31 +29,35 @@ class InvalidSettings(Refused):
         super().__init__("invalid", reason, field=invalid_field.name if invalid_field else "")
 
 
-def empty_form(cls: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
+def empty_form(integration_class: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
     """Return the form with the stored settings."""
-    form = cls.Form(data=dict(stored))
+    form = integration_class.Form(data=dict(stored))
     _mark_stored_secrets(form, stored)
     return form
 
 
 def refilled_form(
-    cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
+    integration_class: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form with the entered values, valid or not, to show it again."""
-    form = cls.Form(formdata=MultiDict({name: value for name, value in values.items() if value}))
+    form = integration_class.Form(
+        formdata=MultiDict({name: value for name, value in values.items() if value})
+    )
     _mark_stored_secrets(form, stored)
     return form
 
 
 def read_form(
-    cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
+    integration_class: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form with the entered values and stored secrets. Raises InvalidSettings."""
     entered = {
-        name: text for name, value in _as_posted(cls, values).items() if (text := _to_text(value))
+        name: text
+        for name, value in _as_posted(integration_class, values).items()
+        if (text := _to_text(value))
     }
-    filled, requested = _fill_secrets(cls, entered, stored)
-    form = cls.Form(formdata=MultiDict(filled))
+    filled, requested = _fill_secrets(integration_class, entered, stored)
+    form = integration_class.Form(formdata=MultiDict(filled))
     _mark_stored_secrets(form, stored)
     is_valid = form.validate()
     for name, sentence in requested.items():
@@ -77,13 +81,13 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     )
 
 
-def secret_field_names(cls: type[Integration]) -> tuple[str, ...]:
+def secret_field_names(integration_class: type[Integration]) -> tuple[str, ...]:
     """Return the names of the secret settings."""
-    return tuple(field.name for field in cls.Form() if isinstance(field, SecretField))
+    return tuple(field.name for field in integration_class.Form() if isinstance(field, SecretField))
 
 
 def _fill_secrets(
-    cls: type[Integration], entered: Mapping[str, str], stored: Mapping[str, Any]
+    integration_class: type[Integration], entered: Mapping[str, str], stored: Mapping[str, Any]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the entered values with the stored secrets that still apply.
 
@@ -91,14 +95,14 @@ def _fill_secrets(
     """
     filled = dict(entered)
     requested = {}
-    form = cls.Form()
+    form = integration_class.Form()
     stored_secrets = {
         name: stored[name]
-        for name in secret_field_names(cls)
+        for name in secret_field_names(integration_class)
         if stored.get(name) and name not in entered
     }
-    account = cls.account_of({**stored_secrets, **entered})
-    former_account = cls.account_of(stored)  # the account may depend on a secret
+    account = integration_class.account_of({**stored_secrets, **entered})
+    former_account = integration_class.account_of(stored)  # the account may depend on a secret
     # an account that appears or disappears is not another account
     same_account = account == former_account or not (account and former_account)
     for field in form:
@@ -122,10 +126,10 @@ def _fill_secrets(
     return filled, requested
 
 
-def _as_posted(cls: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
+def _as_posted(integration_class: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as a browser posts them, also for tables in their stored form."""
     posted = dict(values)
-    for field in cls.Form():
+    for field in integration_class.Form():
         if isinstance(field, SendersByCountry) and isinstance(values.get(field.name), Mapping):
             posted |= field.posted(field.name, posted.pop(field.name))
     return posted

@@ -20,9 +20,9 @@ class PendingWrite:
     reads: list[tuple[str, Any, list[Any]]] = field(default_factory=list)
     # SQL, parameters of each execution
     writes: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
-    changed: int = 0  # number of rows that were written
-    stale: bool = False  # rows that it has read have changed, so nothing was written
-    done: bool = False
+    rows_written: int = 0
+    is_stale: bool = False  # rows that it has read have changed, so nothing was written
+    is_done: bool = False
     error: Exception | None = None
 
 

@@ -52,7 +52,7 @@ class GroupCommit:
         with self._queue_lock:
             self._queue.append(change)
         with self._leader_lock:
-            if not change.done:
+            if not change.is_done:
                 self._write_pending()
         if change.error is not None:
             raise WriteFailed(
@@ -69,7 +69,7 @@ class GroupCommit:
                     self._write([change])
         finally:
             for change in batch:
-                change.done = True
+                change.is_done = True
 
     def _write(self, batch: list[PendingWrite]) -> bool:
         try:
@@ -79,8 +79,8 @@ class GroupCommit:
         except Exception as error:
             disk.record_failure(error)
             for change in batch:
-                change.changed = 0
-                change.stale = False
+                change.rows_written = 0
+                change.is_stale = False
                 change.error = error
             return False
         return True
@@ -90,14 +90,14 @@ def _write_transaction(connection: sqlite3.Connection, batch: Sequence[PendingWr
     connection.execute("BEGIN IMMEDIATE")
     for change in batch:
         change.error = None
-        change.changed = 0
-        change.stale = any(
+        change.rows_written = 0
+        change.is_stale = any(
             connection.execute(sql, parameters).fetchall() != rows
             for sql, parameters, rows in change.reads
         )
-        for sql, parameter_sets in () if change.stale else change.writes:
+        for sql, parameter_sets in () if change.is_stale else change.writes:
             for parameters in parameter_sets:
-                change.changed += connection.execute(sql, parameters).rowcount
+                change.rows_written += connection.execute(sql, parameters).rowcount
     connection.execute("COMMIT")
 
 
@@ -137,7 +137,7 @@ class GroupedInsert:
         compiled = self.statement.compiled_for(self.group.connections.dialect, row)
         change = PendingWrite(writes=[(compiled.sql, [compiled.bind(row)])])
         self.group.commit(change)
-        return change.changed > 0
+        return change.rows_written > 0
 
 
 @dataclass

@@ -65,7 +65,7 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
                 raise
             # the written values are the cause: under the lock the error shows which
             return run_locked(*args, **kwargs)
-        if prepared.pending.stale:
+        if prepared.pending.is_stale:
             group.contended[change] = time.monotonic() + CONTENDED_SECONDS
             return run_locked(*args, **kwargs)
         if prepared.pending.writes:

@@ -17,7 +17,7 @@ class CallbackRow:
 
     id: str
     connection_id: str | None
-    sealed: bytes | None
+    encrypted: bytes | None
     received_at: datetime
     due_at: datetime | None
     tries: int

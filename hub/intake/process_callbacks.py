@@ -295,12 +295,12 @@ def _connection_ids(batch: Sequence[CallbackRow]) -> list[str]:
 
 def _read_events(callback: CallbackRow, version: int) -> None:
     """Read the events of a callback; an error stays with the callback."""
-    if callback.sealed is None:
+    if callback.encrypted is None:
         callback.failure = REMOVED
         return
     try:
         content = keyring().open_json(
-            CALLBACK_REQUEST, callback.id.partition("_")[2], callback.sealed
+            CALLBACK_REQUEST, callback.id.partition("_")[2], callback.encrypted
         )
         origin = Origin("callback", content["connections"], callback.id, callback.received_at)
         if callback.connection_id is None:

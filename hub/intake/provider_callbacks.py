@@ -72,8 +72,8 @@ def verify(
             " webhook cannot be verified."
         )
     if not account.connections:
-        for cls in integrations:
-            verifier = integration_instances.instances().unassigned_verifier(cls)
+        for integration_class in integrations:
+            verifier = integration_instances.instances().unassigned_verifier(integration_class)
             if verifier is not None:
                 verifier.verify(request)
                 return VerificationProof(verifier, ())
@@ -134,22 +134,22 @@ def _claimed_connections(
     request: WebhookRequest, integrations: Iterable[type[WebhookReceiver]]
 ) -> list[Connection]:
     connections: list[Connection] = []
-    for cls in integrations:
-        query = select(Connection).where(Connection.integration == cls.name)
+    for integration_class in integrations:
+        query = select(Connection).where(Connection.integration == integration_class.name)
         if request.connection:
             query = query.where(Connection.slug == request.connection)
-        elif cls.claims_accounts():
-            query = query.where(Connection.account == _account(cls, request))
+        elif integration_class.claims_accounts():
+            query = query.where(Connection.account == _account(integration_class, request))
         connections += db.session.scalars(query.order_by(Connection.id))
     return connections
 
 
-def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
+def _account(integration_class: type[WebhookReceiver], request: WebhookRequest) -> str:
     """Return the account that a webhook claims.
 
     Strangers choose the text, so it must neither fail in the database nor fill the memory.
     """
-    account = make_storable(cls.claimed_account(request))
+    account = make_storable(integration_class.claimed_account(request))
     return account if len(account) <= MAX_KEY_LENGTH else ""
 
 
@@ -171,8 +171,8 @@ def store(request: WebhookRequest, proof: VerificationProof) -> bool:
 
     Raises WriteFailed.
     """
-    cls = type(proof.integration)
-    subject, detail = (_key(part) for part in cls.callback_key(request))
+    integration_class = type(proof.integration)
+    subject, detail = (_key(part) for part in integration_class.callback_key(request))
     callback_id = new_id("rcp")
     moment = now()
     content = {
@@ -182,11 +182,11 @@ def store(request: WebhookRequest, proof: VerificationProof) -> bool:
         "connection": request.connection,
         "headers": {
             name: make_storable(request.headers[name])
-            for name in (*KEPT_HEADERS, *cls.stored_headers)
+            for name in (*KEPT_HEADERS, *integration_class.stored_headers)
             if name in request.headers
         },
         "body": base64.b64encode(request.body).decode(),
-        "integration": cls.name,
+        "integration": integration_class.name,
         "connections": proof.connection_ids,
     }
     row = {
@@ -194,7 +194,7 @@ def store(request: WebhookRequest, proof: VerificationProof) -> bool:
         "subject": subject,
         "detail": detail,
         "endpoint": request.path,
-        "scope": _account(cls, request) or request.connection,
+        "scope": _account(integration_class, request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
         "request": (keyring().seal_json(CALLBACK_REQUEST, callback_id.partition("_")[2], content)),
         "received_at": moment,

@@ -32,6 +32,17 @@ MAX_REASONS = 20
 EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest time that an ID can contain
 # the columns that identify a fact
 FACT_KEY = ("message_id", "attempt", "source", "provider_status", "code")
+# the fields of `Report` that are summed over its batches
+COUNTS = (
+    "read_count",
+    "new_count",
+    "known_count",
+    "message_count",
+    "event_count",
+    "unverified_count",
+    "deleted_count",
+    "failed_count",
+)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -58,40 +69,70 @@ class Reason:
 class Report:
     """The result of a replay.
 
-    `new` and `known` count facts; the other fields count messages, platform events and callbacks.
+    `new_count` and `known_count` count facts; the other fields count messages, platform events and
+    callbacks.
     """
 
-    read: int = 0
-    new: int = 0
-    known: int = 0
-    messages: int = 0
-    events: int = 0
-    unproven: int = 0  # verified by no connection: only their opt-outs and opt-ins count
-    removed: int = 0  # processed before, and their content has been deleted since
-    failed: int = 0
+    read_count: int = 0
+    new_count: int = 0
+    known_count: int = 0
+    message_count: int = 0
+    event_count: int = 0
+    unverified_count: int = 0  # verified by no connection: only their opt-outs and opt-ins count
+    deleted_count: int = 0  # processed before, and their content has been deleted since
+    failed_count: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)
 
     @property
     def missed(self) -> bool:
         """True if an event that was missed has been applied."""
-        return bool(self.new or self.messages or self.events)
+        return bool(self.new_count or self.message_count or self.event_count)
 
     def add(self, other: Report) -> None:
         """Add the counts of one more batch."""
-        for name in ("read", "new", "known", "messages", "events", "unproven", "removed", "failed"):
+        for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for text, reason in other.reasons.items():
             self._count(text, reason)
 
     def count_failure(self, text: str, callback_id: str) -> None:
         """Count a callback that failed."""
-        self.failed += 1
+        self.failed_count += 1
         self._count(text, Reason(1, callback_id))
 
     def _count(self, text: str, reason: Reason) -> None:
         if text not in self.reasons and len(self.reasons) >= MAX_REASONS:
             text = "Other reasons."
         self.reasons.setdefault(text, Reason(0, reason.example)).count += reason.count
+
+
+def describe_report(report: Report) -> list[str]:
+    """Return the result of a replay, one count a line, without zero counts after the fifth."""
+    counts = [
+        (report.read_count, "callbacks read"),
+        (report.new_count, "status events added"),
+        (report.message_count, "messages changed"),
+        (report.event_count, "platform events sent"),
+        (report.known_count, "status events already known"),
+        (
+            report.unverified_count,
+            "not verified with any connection’s secret: only STOP and START count",
+        ),
+        (
+            report.deleted_count,
+            "not read: the content was deleted at the end of its retention period",
+        ),
+        (report.failed_count, "failed:"),
+    ]
+    lines = [
+        f"{count:>12,} {label}"
+        for position, (count, label) in enumerate(counts)
+        if count or position < 5
+    ]
+    return lines + [
+        f"{failures.count:>16,} {reason} Such as {failures.example}."
+        for reason, failures in report.reasons.items()
+    ]
 
 
 @dataclass
@@ -109,10 +150,10 @@ class _CountingBatch(MessageBatch):
         causes = {f"{row.id}:{status.value}" for row, status, _ in self._reported}
         stored_causes = select(platform_events.c.cause).where(platform_events.c.cause.in_(causes))
         reported = set(db.session.scalars(stored_causes))
-        self.report.new = len(facts - stored)
-        self.report.events = len(causes - reported)
-        self.report.known = len(self._facts) - self.report.new
-        self.report.messages = len(self.changed_rows())
+        self.report.new_count = len(facts - stored)
+        self.report.event_count = len(causes - reported)
+        self.report.known_count = len(self._facts) - self.report.new_count
+        self.report.message_count = len(self.changed_rows())
         super().write()
 
 
@@ -221,7 +262,8 @@ def _replay_batch(
     rows = db.session.execute(query.where(ProviderCallback.id > after) if after else query).all()
     batch = _lock_unprocessed([CallbackRow(*row) for row in rows])
     report = Report(
-        read=len(batch), unproven=sum(callback.connection_id is None for callback in batch)
+        read_count=len(batch),
+        unverified_count=sum(callback.connection_id is None for callback in batch),
     )
     if batch and not after:
         _audit(selection)
@@ -230,7 +272,7 @@ def _replay_batch(
             report.add(changes.report)
     for callback in batch:
         if callback.error == REMOVED and not callback.stored_error and callback.due_at is None:
-            report.removed += 1
+            report.deleted_count += 1
         elif callback.error:
             report.count_failure(callback.error, callback.id)
     process_callbacks.write_results([callback for callback in batch if _has_new_result(callback)])

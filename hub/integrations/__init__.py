@@ -29,8 +29,8 @@ def registry() -> Mapping[str, type[Integration]]:
     integrations: dict[str, type[Integration]] = {}
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
-            for cls in _integrations_in(f"{__name__}.{module.name}"):
-                _add(integrations, cls)
+            for integration_class in _integrations_in(f"{__name__}.{module.name}"):
+                _add(integrations, integration_class)
     for point in entry_points(group=GROUP):
         _add(integrations, _load_entry_point(point))
     by_title = sorted(integrations.items(), key=lambda item: item[1].title.lower())
@@ -40,18 +40,18 @@ def registry() -> Mapping[str, type[Integration]]:
 def _integrations_in(module_name: str) -> list[type[Integration]]:
     module = importlib.import_module(module_name)
     return [
-        cls
-        for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, Integration)
-        and f"{cls.__module__}.".startswith(f"{module_name}.")
-        and "name" in vars(cls)
+        integration_class
+        for _, integration_class in inspect.getmembers(module, inspect.isclass)
+        if issubclass(integration_class, Integration)
+        and f"{integration_class.__module__}.".startswith(f"{module_name}.")
+        and "name" in vars(integration_class)
     ]
 
 
 def _load_entry_point(point: EntryPoint) -> type[Integration]:
     """Load the integration of a package. Raises ConfigError if it needs another contract."""
     try:
-        cls: type[Integration] = point.load()
+        integration_class: type[Integration] = point.load()
     except (ImportError, AttributeError) as error:
         # a package of an older contract may import names that no longer exist
         raise ConfigError(
@@ -60,7 +60,7 @@ def _load_entry_point(point: EntryPoint) -> type[Integration]:
             f" Update or remove the package. If it was written for an older contract, {NAMES} in"
             " the source of Signpost lists the old and new names."
         ) from error
-    declared = getattr(cls, "contract", 1)
+    declared = getattr(integration_class, "contract", 1)
     if declared != CONTRACT:
         raise ConfigError(
             f"The integration {quoted(point.name)} of {_package_name(point)} was written for"
@@ -68,21 +68,21 @@ def _load_entry_point(point: EntryPoint) -> type[Integration]:
             f" {declared}, and this version of Signpost needs contract {CONTRACT}. Update or remove"
             f" the package. {NAMES} in the source of Signpost lists the old and new names."
         )
-    return cls
+    return integration_class
 
 
 def _package_name(point: EntryPoint) -> str:
     return f"the package {point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def _add(integrations: dict[str, type[Integration]], cls: type[Integration]) -> None:
-    if cls.name in integrations and integrations[cls.name] is not cls:
+def _add(integrations: dict[str, type[Integration]], integration_class: type[Integration]) -> None:
+    name = integration_class.name
+    other = integrations.setdefault(name, integration_class)
+    if other is not integration_class:
         raise ConfigError(
-            f"Two integrations have the name {quoted(cls.name)}:"
-            f" {integrations[cls.name].__module__}"
-            f" and {cls.__module__}. Remove one of the packages."
+            f"Two integrations have the name {quoted(name)}: {other.__module__}"
+            f" and {integration_class.__module__}. Remove one of the packages."
         )
-    integrations[cls.name] = cls
 
 
 def reports_delivery(name: str) -> bool:
@@ -132,10 +132,12 @@ def webhook_receiver(name: str) -> type[WebhookReceiver]:
 
     Raises NotFound if it is not installed, or does not support webhooks in this version.
     """
-    cls = get(name)
-    if not issubclass(cls, WebhookReceiver):
-        raise NotFound("no_webhooks", f"{cls.title} does not support webhooks in this version.")
-    return cls
+    integration_class = get(name)
+    if not issubclass(integration_class, WebhookReceiver):
+        raise NotFound(
+            "no_webhooks", f"{integration_class.title} does not support webhooks in this version."
+        )
+    return integration_class
 
 
 def webhook_paths() -> Mapping[str, tuple[type[WebhookReceiver], ...]]:
@@ -144,13 +146,18 @@ def webhook_paths() -> Mapping[str, tuple[type[WebhookReceiver], ...]]:
     These are the integrations that declare the path, and those of the same family.
     """
     paths: dict[str, tuple[type[WebhookReceiver], ...]] = {}
-    receivers = [cls for cls in registry().values() if issubclass(cls, WebhookReceiver)]
-    for cls in receivers:
-        for path in cls.webhooks:
+    receivers = [
+        integration_class
+        for integration_class in registry().values()
+        if issubclass(integration_class, WebhookReceiver)
+    ]
+    for integration_class in receivers:
+        for path in integration_class.webhooks:
             family = [
                 other
                 for other in receivers
-                if other is cls or (cls.family and other.family == cls.family)
+                if other is integration_class
+                or (integration_class.family and other.family == integration_class.family)
             ]
-            paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *family)))
+            paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), integration_class, *family)))
     return paths

@@ -14,7 +14,7 @@ from hub.models import AuditEntry
 class Actor:
     """The user, API key or command that makes a change."""
 
-    who: str
+    name: str
     user_id: str | None = None
 
 
@@ -40,7 +40,7 @@ def record(action: str, subject: str = "", title: str = "", **detail: Any) -> No
     db.session.add(
         AuditEntry(
             user_id=current_actor.user_id,
-            actor=current_actor.who,
+            actor=current_actor.name,
             action=action,
             subject=subject,
             title=title,

@@ -73,30 +73,34 @@ class InstanceCache:
 
     def create(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
         """Return an instance of an integration for settings that does not have to be stored."""
-        cls = integrations.get(name)
-        api, http = self._api_and_client(cls, test)
-        return cls(settings, http, api)
+        integration_class = integrations.get(name)
+        api, http = self._api_and_client(integration_class, test)
+        return integration_class(settings, http, api)
 
-    def api_urls(self, cls: type[Integration], *, test: bool) -> tuple[str, ...]:
+    def api_urls(self, integration_class: type[Integration], *, test: bool) -> tuple[str, ...]:
         """Return the addresses that an integration calls.
 
         Raises ConfigError for a test connection outside the demo.
         """
-        return tuple({**cls.api, **self._api_and_client(cls, test)[0]}.values())
+        return tuple(
+            {**integration_class.api, **self._api_and_client(integration_class, test)[0]}.values()
+        )
 
     def http_client(self, allow: frozenset[str]) -> ProviderHttpClient:
         """Return a client for addresses of no provider, such as those of files."""
         return self._client(allow)
 
-    def unassigned_verifier(self, cls: type[WebhookReceiver]) -> WebhookReceiver | None:
+    def unassigned_verifier(
+        self, integration_class: type[WebhookReceiver]
+    ) -> WebhookReceiver | None:
         """Return a verifier for webhooks of accounts without a connection."""
-        return cls.unassigned_verifier(
+        return integration_class.unassigned_verifier(
             {**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token},
             self._client(frozenset()),
         )
 
     def _api_and_client(
-        self, cls: type[Integration], test: bool
+        self, integration_class: type[Integration], test: bool
     ) -> tuple[dict[str, str], ProviderHttpClient]:
         if test:  # a test connection can only reach the simulator
             if not self.config.demo:
@@ -105,10 +109,14 @@ class InstanceCache:
                     " HUB_DEMO=1, or use a live connection with the provider's test"
                     " credentials."
                 )
-            return dict.fromkeys(cls.api, self.config.simulator_url), self._client(
+            return dict.fromkeys(integration_class.api, self.config.simulator_url), self._client(
                 frozenset({str(self.config.simulator_bind)})
             )
-        api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
+        api = {
+            name: self.config.api_urls[name]
+            for name in integration_class.api
+            if name in self.config.api_urls
+        }
         # An address in the environment is allowed for its integration. Without encryption it is
         # allowed only on this machine or with HUB_HTTP_ALLOW, because requests hold credentials.
         return api, self._client(

@@ -150,7 +150,7 @@ class _Text:
 
     rendered: render.Rendered
     template: FilledTemplate | None
-    says: dict[str, Any] | None  # the template's name, locale and values
+    template_values: dict[str, Any] | None  # the template's name, locale and values
 
 
 @dataclass(frozen=True)
@@ -189,13 +189,20 @@ class _Writer:
             shown_names, self.connections.values(), self.request.source_id, signer
         )
         values = _values(self.event, self.request, signer, self.actor)
-        cls = integrations.get(connection.integration)
+        integration_class = integrations.get(connection.integration)
         rendered = render.render_within(
-            cls, cls.max_length, template, channel, locale, values | links
+            integration_class,
+            integration_class.max_length,
+            template,
+            channel,
+            locale,
+            values | links,
         )
-        if not cls.session_window:
+        if not integration_class.session_window:
             return _Text(rendered, None, None)
-        filled = provider_templates.fill_mapped(connection.id, template, locale, values, cls)
+        filled = provider_templates.fill_mapped(
+            connection.id, template, locale, values, integration_class
+        )
         return _Text(rendered, filled, {"name": template, "locale": locale, "values": values})
 
     def to_team(
@@ -207,11 +214,11 @@ class _Writer:
         skipped = []
         for key, item in items.items():
             connection = item.connection
-            cls = integrations.get(connection.integration)
-            max_length = cls.max_post_length or cls.max_length * 3 // 4
+            integration_class = integrations.get(connection.integration)
+            max_length = integration_class.max_post_length or integration_class.max_length * 3 // 4
             try:
                 texts[key] = render.render_within(
-                    cls,
+                    integration_class,
                     max_length,
                     item.step.template,
                     connection.channel,
@@ -244,7 +251,7 @@ class _Writer:
                 step_id=item.step.id,
                 template_version_id=text.rendered.version_id,
                 template=text.template,
-                says=text.says,
+                template_values=text.template_values,
                 lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
                 dedup_key=key,
                 expires_at=_expiry(event, request),

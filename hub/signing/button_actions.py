@@ -31,8 +31,8 @@ class ButtonPage:
     kind: str
     names: str  # of the signers that the button affects
     title: str  # of the document
-    pressed: str  # the result in a sentence, or '' while the button can be pressed
-    expired: bool
+    result: str  # the result in a sentence, or '' while the button can be pressed
+    is_expired: bool
 
 
 def preview_action(token: str) -> ButtonPage | None:

@@ -149,7 +149,9 @@ def _link(connection: Connection, kind: str, subject: str, lifetime: timedelta) 
 def link_names() -> frozenset[str]:
     """Return the names of links in templates: `<integration>_link` for each that can invite."""
     return frozenset(
-        f"{name}_link" for name, cls in integrations.registry().items() if cls.supports("invite")
+        f"{name}_link"
+        for name, integration_class in integrations.registry().items()
+        if integration_class.supports("invite")
     )
 
 

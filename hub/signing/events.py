@@ -63,7 +63,9 @@ def _preferences() -> list[str]:
         for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
     ]
     return channels + [
-        name for name, cls in integrations.registry().items() if cls.direct_address_kind is not None
+        name
+        for name, integration_class in integrations.registry().items()
+        if integration_class.direct_address_kind is not None
     ]
 
 

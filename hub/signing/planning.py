@@ -35,13 +35,13 @@ def _is_usable(connection: ConnectionInfo) -> bool:
 
 def build_candidate(connection: ConnectionInfo) -> plan.Candidate:
     """Return a connection with the addresses that its integration writes to."""
-    cls = integrations.get(connection.integration)
-    reaches_people = cls.reaches_people(connection.destination)
+    integration_class = integrations.get(connection.integration)
+    reaches_people = integration_class.reaches_people(connection.destination)
     return plan.Candidate(
         connection,
-        cls.address.value,
-        cls.clean_address,
-        (cls.direct_address_kind if reaches_people else None) or "",
+        integration_class.address.value,
+        integration_class.clean_address,
+        (integration_class.direct_address_kind if reaches_people else None) or "",
     )
 
 
@@ -124,7 +124,7 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         has_not_signed=signer.has_not_signed,
         snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
         addresses=_addresses(signer),
-        wants={
+        send_to={
             Address.PHONE.value: wants.get("mobile_number", True),
             Address.EMAIL.value: wants.get("email", True),
         },

@@ -44,7 +44,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     request.write()
     audit.record("request.reminded", request.id, request.title or "", signers=len(remindable))
     return notify(
-        EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}),
+        EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().name}),
         request,
         None,
         only=owing,

@@ -40,7 +40,7 @@ def apply_event(
     request = signing_batch.find_request(
         source_id, event.request.id, test=test
     ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
-    existed = not request.new
+    existed = not request.is_new
     _update_request(request, event)
     for signer in event.signers:
         _update_signer(request, signer, at)

@@ -79,7 +79,7 @@ class RequestRecord:
     sender: dict[str, Any] | None = None
     url: str | None = None
     signers: list[SignerRecord] = field(default_factory=list)
-    new: bool = True
+    is_new: bool = True
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
@@ -104,7 +104,7 @@ class RequestRecord:
 
     def write(self) -> None:
         """Write new rows and changed rows."""
-        if self.new:
+        if self.is_new:
             row = {
                 "id": self.id,
                 "source_id": self.source_id,
@@ -131,7 +131,7 @@ class RequestRecord:
                 changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
-        self.new = False
+        self.is_new = False
         self._remember_values()
 
     def _remember_values(self) -> None:
@@ -204,7 +204,7 @@ def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> Reque
     values = dict(zip(_REQUEST_NAMES, rows[0], strict=True))
     for name, encrypted in REQUEST_SEALED.items():
         values[name] = _decrypt(encrypted, values["id"], values[name])
-    record = RequestRecord(**values, new=False)
+    record = RequestRecord(**values, is_new=False)
     for row in read(signers_query, request=record.id):
         values = dict(zip(_SIGNER_NAMES, row, strict=True))
         for name, encrypted in SIGNER_SEALED.items():

@@ -118,7 +118,7 @@ def refresh_posts(
         for connection in connections.values()
         if connection.destination and (_keeps_threads(connection) or pressed is not None)
     ]
-    if not candidates or request.new:
+    if not candidates or request.is_new:
         return
     answered = False
     for connection in candidates:

@@ -101,7 +101,7 @@ def _failure_code(
 ) -> int:
     """Return the code with which WhatsApp fails this message after accepting it, or 0."""
     recipient = scripted_numbers.recipient(to)
-    if recipient.error and not (template and recipient.takes_templates):
+    if recipient.error and not (template and recipient.accepts_templates):
         return recipient.error
     if (
         template

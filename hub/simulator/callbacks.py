@@ -29,14 +29,14 @@ MAX_RESPONSE_SIZE = 64 * 1024  # bytes of TwiML that Twilio reads
 class Overrides:
     """Options of a callback from the URL's fragment (`#rc=3&rp=all`); seconds, except `retries`."""
 
-    connect: float = 5.0
-    read: float = 15.0
-    total: float = 15.0
+    connect_timeout: float = 5.0
+    read_timeout: float = 15.0
+    total_timeout: float = 15.0
     retries: int = 1
-    on: frozenset[str] = frozenset({"ct"})
+    retried_failures: frozenset[str] = frozenset({"ct"})
 
     def retries_after(self, failure: str) -> bool:
-        return failure in self.on or "all" in self.on
+        return failure in self.retried_failures or "all" in self.retried_failures
 
 
 def overrides(url: str) -> Overrides:
@@ -49,11 +49,13 @@ def overrides(url: str) -> Overrides:
 
     policy = frozenset(options.get("rp", "ct").split(","))
     return Overrides(
-        connect=number("ct", 100, 10_000, 5_000) / 1000,
-        read=number("rt", 100, 15_000, 15_000) / 1000,
-        total=number("tt", 100, 15_000, 15_000) / 1000,
+        connect_timeout=number("ct", 100, 10_000, 5_000) / 1000,
+        read_timeout=number("rt", 100, 15_000, 15_000) / 1000,
+        total_timeout=number("tt", 100, 15_000, 15_000) / 1000,
         retries=number("rc", 0, 5, 1),
-        on=policy if policy <= {"ct", "rt", "4xx", "5xx", "all"} else frozenset({"ct"}),
+        retried_failures=policy
+        if policy <= {"ct", "rt", "4xx", "5xx", "all"}
+        else frozenset({"ct"}),
     )
 
 
@@ -130,7 +132,7 @@ def call(
         delay = FIRST_RETRY * 2**attempt
         if (
             not (outcome[0] and connection_overrides.retries_after(outcome[0]))
-            or time.monotonic() + delay > started_at + connection_overrides.total
+            or time.monotonic() + delay > started_at + connection_overrides.total_timeout
         ):
             break
         time.sleep(delay)
@@ -156,14 +158,16 @@ def _exchange(
         **request.headers,
     }
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=connection_overrides.connect)
+    connection = kind(
+        parts.hostname or "", parts.port, timeout=connection_overrides.connect_timeout
+    )
     try:
         connection.connect()
     except OSError as error:
         log.warning("Webhook %s: could not connect to %s: %s", subject, parts.netloc, error)
         return "ct", 0, b""
     try:
-        connection.sock.settimeout(connection_overrides.read)
+        connection.sock.settimeout(connection_overrides.read_timeout)
         # sent byte for byte as given, because the signature covers it
         connection.request("POST", _request_target(request.url), request.body, headers)
         response = connection.getresponse()

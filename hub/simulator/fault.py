@@ -21,7 +21,7 @@ class Fault:
     error: str
     title: str
     status: int = 200
-    once: bool = False  # fails only the first time that text is sent
+    fails_once: bool = False  # fails only the first time that text is sent
     breaks: bool = False  # accepts the message, then returns the error
     hangs: float = 0  # accepts the message, and responds after so many seconds
 
@@ -31,21 +31,21 @@ class Fault:
         if self.hangs:
             return f"No response for {self.hangs:.0f} s, but posted"
         response = f"{self.status} {self.error}".strip()
-        if self.once:
+        if self.fails_once:
             return f"{response} once, then posted"
         return f"{response}, but posted" if self.breaks else response
 
     @property
     def accepts(self) -> bool:
         """True if a message is accepted, at least the second time."""
-        return self.once or self.breaks or self.hangs > 0
+        return self.fails_once or self.breaks or self.hangs > 0
 
     def should_refuse(self, is_first: Callable[[], bool]) -> bool:
         """Return whether to refuse a message now.
 
         `is_first` returns whether this message is sent for the first time.
         """
-        return is_first() if self.once else not self.accepts
+        return is_first() if self.fails_once else not self.accepts
 
 
 AnyFault = TypeVar("AnyFault", bound=Fault)

@@ -49,7 +49,7 @@ class ScriptedNumber:
     """A recipient: its behavior, and the final status of its messages in the hub."""
 
     number: str
-    ends: Status
+    final_status: Status
     title: str
     note: str
     refuses: int = 0  # error code of the API's response
@@ -57,7 +57,7 @@ class ScriptedNumber:
     breaks: bool = False  # accepts the message, returns 500
     hangs: float = 0  # accepts the message, responds after so many seconds
     error: int = 0  # error code with which the message fails later
-    takes_templates: bool = False  # templates are still delivered
+    accepts_templates: bool = False  # templates are still delivered
     steps: tuple[Step, ...] = DELIVERED
 
 
@@ -147,7 +147,7 @@ WHATSAPP = (
         "Window always closed",
         "Text 63016; templates are delivered",
         error=63016,
-        takes_templates=True,
+        accepts_templates=True,
     ),
     ScriptedNumber(
         "+15005550022",

@@ -161,7 +161,7 @@ class Timeline:
                 failure
                 and overrides.retries_after(failure)
                 and call.attempts < overrides.retries
-                and next_attempt_at < started_at + overrides.total
+                and next_attempt_at < started_at + overrides.total_timeout
             ):
                 self._schedule(
                     next_attempt_at,

@@ -32,31 +32,31 @@ def clock() -> Iterator[time_machine.Coordinates]:
         yield coordinates
 
 
-@given(most=st.integers(1, 60), turns=st.lists(st.integers(0, 2), max_size=150))
+@given(limit=st.integers(1, 60), turns=st.lists(st.integers(0, 2), max_size=150))
 @hypothesis_settings(
     max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_limit_is_shared_by_several_processes(
-    queue: redis.Redis, most: int, turns: list[int]
+    queue: redis.Redis, limit: int, turns: list[int]
 ) -> None:
     queue.flushall()
     processes = [KeyLimits(queue) for _ in range(3)]
     with time_machine.travel(NOON, tick=False):
-        allowed = sum(processes[turn].count_request("key_1", most).allowed for turn in turns)
+        allowed = sum(processes[turn].count_request("key_1", limit).allowed for turn in turns)
     # a process asks the others once it has counted a sixteenth of what was left
-    assert min(len(turns), most) <= allowed + 3 * (most // 16 + 1)
-    assert allowed <= most + 2 * (most // 16)
-    if most < 16:
-        assert allowed == min(len(turns), most)
+    assert min(len(turns), limit) <= allowed + 3 * (limit // 16 + 1)
+    assert allowed <= limit + 2 * (limit // 16)
+    if limit < 16:
+        assert allowed == min(len(turns), limit)
 
 
 def test_concurrent_threads_get_exactly_the_limit(queue: redis.Redis) -> None:
     limits = KeyLimits(queue)
     with time_machine.travel(NOON, tick=False), ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: limits.count_request("key_1", 500).allowed, range(900)))
-    assert sum(found) == 500
+        allowed = list(pool.map(lambda _: limits.count_request("key_1", 500).allowed, range(900)))
+    assert sum(allowed) == 500
     assert int(queue.get(f"hub:api:key_1:{NOON // 60}") or 0) <= 500
 
 
@@ -67,7 +67,7 @@ def test_limit_resets_in_the_next_minute(
     assert [limits.count_request("key_1", 2).allowed for _ in range(3)] == [True, True, False]
     clock.shift(59)
     refused = limits.count_request("key_1", 2)
-    assert (refused.allowed, refused.left, refused.seconds) == (False, 0, 1)
+    assert (refused.allowed, refused.remaining, refused.seconds_left) == (False, 0, 1)
     clock.shift(1)
     assert limits.count_request("key_1", 2).allowed
 

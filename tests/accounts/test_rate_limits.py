@@ -21,13 +21,13 @@ from tests.conftest import Browser
 
 
 def test_five_wrong_passwords_block_the_account_for_one_address_only(in_app: Flask) -> None:
-    left = []
+    attempts_left = []
     for _ in range(5):
         rate_limits.count_sign_in_attempt("Dana@acme.example", "192.0.2.1")
-        left.append(
+        attempts_left.append(
             rate_limits.finish_sign_in_attempt("dana@acme.example", "192.0.2.1", known=False)
         )
-    assert left == [4, 3, 2, 1, 0]
+    assert attempts_left == [4, 3, 2, 1, 0]
     with pytest.raises(RateLimited, match=r"5 wrong passwords\. Wait 5 minutes") as refusal:
         rate_limits.count_sign_in_attempt("dana@ACME.example", "192.0.2.1")
     assert 290 <= refusal.value.retry_after <= 300

@@ -28,9 +28,9 @@ def add_user(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWO
 
 def test_email_address_is_matched_in_any_case(in_app: Flask) -> None:
     user_id = add_user()
-    found = user_sessions.authenticate(" DANA@Acme.Example", PASSWORD)
-    assert found is not None
-    assert found.id == user_id
+    user = user_sessions.authenticate(" DANA@Acme.Example", PASSWORD)
+    assert user is not None
+    assert user.id == user_id
 
 
 @pytest.mark.parametrize(
@@ -151,20 +151,22 @@ def test_sign_in_expires_after_fourteen_days_of_activity(in_app: Flask) -> None:
 
 def test_signing_out_ends_only_the_current_sign_in(in_app: Flask) -> None:
     user_id = add_user()
-    here = user_sessions.create_session(user_id)
-    there = user_sessions.create_session(user_id)
-    user_sessions.end_session(here)
-    assert user_sessions.find_session_user(here) is None
-    assert user_sessions.find_session_user(there) is not None
+    current_session = user_sessions.create_session(user_id)
+    other_session = user_sessions.create_session(user_id)
+    user_sessions.end_session(current_session)
+    assert user_sessions.find_session_user(current_session) is None
+    assert user_sessions.find_session_user(other_session) is not None
 
 
 def test_changing_the_password_ends_other_sign_ins(in_app: Flask) -> None:
     user_id = add_user()
-    here = user_sessions.create_session(user_id)
-    there = user_sessions.create_session(user_id)
-    user_sessions.change_password(user_id, PASSWORD, "another one, quite long", kept_token=here)
-    assert user_sessions.find_session_user(here) is not None
-    assert user_sessions.find_session_user(there) is None
+    current_session = user_sessions.create_session(user_id)
+    other_session = user_sessions.create_session(user_id)
+    user_sessions.change_password(
+        user_id, PASSWORD, "another one, quite long", kept_token=current_session
+    )
+    assert user_sessions.find_session_user(current_session) is not None
+    assert user_sessions.find_session_user(other_session) is None
     assert user_sessions.authenticate("dana@acme.example", PASSWORD) is None
     assert user_sessions.authenticate("dana@acme.example", "another one, quite long") is not None
 
@@ -192,8 +194,8 @@ def test_deactivation_signs_the_user_out_until_reactivation(in_app: Flask) -> No
 def test_last_active_admin_cannot_be_removed(in_app: Flask) -> None:
     user_id = add_user()
     add_user("Invited", password="")  # an admin too, but with no password yet
-    gone = add_user("Gone")
-    users.deactivate(gone)
+    inactive_admin = add_user("Gone")
+    users.deactivate(inactive_admin)
     for change in (
         lambda: users.deactivate(user_id),
         lambda: users.change_role(user_id, Role.VIEWER),
@@ -201,7 +203,7 @@ def test_last_active_admin_cannot_be_removed(in_app: Flask) -> None:
         with pytest.raises(Conflict, match="last admin"):
             change()
     assert users.get_user(user_id).rank is Role.ADMIN
-    users.reactivate(gone)
+    users.reactivate(inactive_admin)
     users.change_role(user_id, Role.VIEWER)
     assert users.get_user(user_id).rank is Role.VIEWER
 
@@ -236,11 +238,11 @@ def test_changes_are_audited_without_passwords(in_app: Flask) -> None:
 
 
 def test_concurrent_deactivation_leaves_one_admin(in_app: Flask) -> None:
-    one = add_user("One")
-    other = add_user("Other")
-    users.deactivate(one)
+    first_admin = add_user("One")
+    second_admin = add_user("Other")
+    users.deactivate(first_admin)
     with pytest.raises(Conflict):
-        users.deactivate(other)
+        users.deactivate(second_admin)
 
     @transaction
     def active() -> int:

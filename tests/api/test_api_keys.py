@@ -76,16 +76,16 @@ def test_live_key_does_not_use_test_connections_or_see_test_messages(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp], connection: Connection
 ) -> None:
     live = add_signing_app(test=False)
-    mine = send_message(signing_app)
+    own_message = send_message(signing_app)
     for message in ({"channel": "sms"}, {"connection": connection.slug}):
         answer = live.post("/messages", {"to": ERIC, "text": "Hello.", **message})
         assert answer.status_code in (404, 422)
     event = json_of(live.post("/events", event_body(signers=[signer_body("Eric")])))
     assert (event["messages"], event["skipped"][0]["reason"]) == ([], "no_connection")
     assert json_of(live.get("/messages"))["messages"] == []
-    assert live.get(f"/messages/{mine['id']}").status_code == 404
-    assert live.post(f"/messages/{mine['id']}/cancel").status_code == 404
-    assert live.post(f"/messages/{mine['id']}/resend").status_code == 404
+    assert live.get(f"/messages/{own_message['id']}").status_code == 404
+    assert live.post(f"/messages/{own_message['id']}/cancel").status_code == 404
+    assert live.post(f"/messages/{own_message['id']}/resend").status_code == 404
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     assert json_of(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
         "one of the same name, of its own"
@@ -95,26 +95,28 @@ def test_live_key_does_not_use_test_connections_or_see_test_messages(
 def test_messages_and_requests_of_another_source_are_invisible(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
-    theirs = add_signing_app("brand-two")
-    mine = send_message(signing_app)
+    other_app = add_signing_app("brand-two")
+    own_message = send_message(signing_app)
     signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
     request_id = json_of(signing_app.get("/requests/agr-1001"))["id"]
-    assert json_of(theirs.get("/messages"))["messages"] == []
-    assert json_of(theirs.get("/messages", request=request_id))["messages"] == []
+    assert json_of(other_app.get("/messages"))["messages"] == []
+    assert json_of(other_app.get("/messages", request=request_id))["messages"] == []
     for method, path in (
-        ("get", f"/messages/{mine['id']}"),
-        ("post", f"/messages/{mine['id']}/cancel"),
-        ("post", f"/messages/{mine['id']}/resend"),
+        ("get", f"/messages/{own_message['id']}"),
+        ("post", f"/messages/{own_message['id']}/cancel"),
+        ("post", f"/messages/{own_message['id']}/resend"),
         ("get", "/requests/agr-1001"),
         ("get", f"/requests/{request_id}"),
         ("post", f"/requests/{request_id}/remind"),
     ):
-        assert getattr(theirs, method)(path).status_code == 404, path
-    assert json_of(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
+        assert getattr(other_app, method)(path).status_code == 404, path
+    assert json_of(signing_app.get(f"/messages/{own_message['id']}"))["status"] == "queued"
 
 
 def test_keys_of_one_source_see_the_same_messages(
     signing_app: StrictApp, add_signing_app: Callable[..., StrictApp]
 ) -> None:
-    mine = send_message(signing_app)
-    assert json_of(add_signing_app().get(f"/messages/{mine['id']}"))["id"] == mine["id"]
+    own_message = send_message(signing_app)
+    assert (
+        json_of(add_signing_app().get(f"/messages/{own_message['id']}"))["id"] == own_message["id"]
+    )

@@ -73,12 +73,12 @@ def raised_codes() -> Iterator[tuple[str, int]]:
 
 
 def test_every_raised_code_is_in_the_table_with_its_status() -> None:
-    found = {(code, status) for code, status in raised_codes() if code not in NOT_IN_THE_API}
-    found -= OTHER_STATUS_ON_PAGES
-    assert len(found) > 50
-    missing = {code: status for code, status in found if code not in ERROR_CODES}
+    raised = {(code, status) for code, status in raised_codes() if code not in NOT_IN_THE_API}
+    raised -= OTHER_STATUS_ON_PAGES
+    assert len(raised) > 50
+    missing = {code: status for code, status in raised if code not in ERROR_CODES}
     assert not missing
-    wrong = {(code, status) for code, status in found if ERROR_CODES[code].status != status}
+    wrong = {(code, status) for code, status in raised if ERROR_CODES[code].status != status}
     assert not wrong
 
 

@@ -98,10 +98,10 @@ def test_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
     signing_app.post(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
-    own = {"id": "anna", "download_url": "https://sign.example/d/anna"}
+    signer = {"id": "anna", "download_url": "https://sign.example/d/anna"}
     signing_app.post(
         "/events",
-        event_body("request.completed", download_url="https://sign.example/d/1", signers=[own]),
+        event_body("request.completed", download_url="https://sign.example/d/1", signers=[signer]),
     )
     assert message_texts()[2:] == [
         '"Employment Agreement" has been accepted by all parties. Download your document here:'

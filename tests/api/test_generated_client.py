@@ -30,7 +30,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 def generated(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Generate a client from the served document without warnings, and import it."""
     folder = tmp_path_factory.mktemp("client")
-    done = subprocess.run(
+    process = subprocess.run(
         [
             BIN / "openapi-python-client",
             "generate",
@@ -48,8 +48,8 @@ def generated(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         check=False,
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},  # it formats with ruff
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "warning" not in (done.stdout + done.stderr).lower()
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "warning" not in (process.stdout + process.stderr).lower()
     sys.path.insert(0, str(folder))
     yield PACKAGE
     sys.path.remove(str(folder))
@@ -107,10 +107,10 @@ def test_event_is_posted_and_its_message_listed(client: Any, generated: str) -> 
         client=client, to="+13175551234"
     )
     assert sent[0] in [message.id for message in listed.messages]
-    one = import_module(generated, "api.messages.get_message").sync(
+    fetched_message = import_module(generated, "api.messages.get_message").sync(
         client=client, message_id=sent[0]
     )
-    assert (one.id, one.channel.value) == (sent[0], "sms")
+    assert (fetched_message.id, fetched_message.channel.value) == (sent[0], "sms")
 
 
 def test_file_is_uploaded_and_sent(client: Any, generated: str, hub: Hub) -> None:

@@ -171,8 +171,8 @@ def test_request_waiting_too_long_is_a_conflict(signing_app: StrictApp, hub_demo
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(IdempotencyKey).one().api_key_id
     db.session.rollback()
-    with locks.hold_lock(f"{key_id} /api/v1/messages k1") as got:
-        assert got
+    with locks.hold_lock(f"{key_id} /api/v1/messages k1") as is_locked:
+        assert is_locked
         began = time.monotonic()
         [answer] = call_concurrently(
             hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")]

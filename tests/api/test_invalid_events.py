@@ -156,7 +156,7 @@ def test_valid_phone_number_is_accepted(signing_app: SigningApp, number: str) ->
 
 @pytest.mark.parametrize("path", ["/events", "/messages", "/suppressions", "/consents"])
 @pytest.mark.parametrize(
-    ("content", "status", "field", "words"),
+    ("content", "status", "field", "error"),
     [
         ('{"given": true, "given": false}', 422, "given", "given occurs more than once"),
         ('{"to": "x", "\\u0074o": "x"}', 422, "to", "to occurs more than once"),
@@ -178,11 +178,11 @@ def test_valid_phone_number_is_accepted(signing_app: SigningApp, number: str) ->
     ],
 )
 def test_ambiguous_json_is_refused(
-    signing_app: SigningApp, path: str, content: str, status: int, field: str, words: str
+    signing_app: SigningApp, path: str, content: str, status: int, field: str, error: str
 ) -> None:
     answer = signing_app.raw(path, content, "application/json")
     assert (answer.status_code, json_of(answer).get("field", "")) == (status, field)
-    assert words in json_of(answer)["detail"]
+    assert error in json_of(answer)["detail"]
 
 
 def test_all_errors_are_listed(signing_app: SigningApp) -> None:

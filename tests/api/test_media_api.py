@@ -48,8 +48,8 @@ def link_path(app: Flask, file_id: str) -> str:
 def test_file_is_stored_encrypted(signing_app: SigningApp) -> None:
     answer = upload(signing_app)
     assert answer.status_code == 201
-    taken = json_of(answer)
-    assert (taken["id"][:4], taken["name"], taken["content_type"], taken["size"]) == (
+    media = json_of(answer)
+    assert (media["id"][:4], media["name"], media["content_type"], media["size"]) == (
         "med_",
         "signed.pdf",
         "application/pdf",
@@ -76,11 +76,11 @@ def test_file_is_stored_encrypted(signing_app: SigningApp) -> None:
 def test_file_name_is_stored_without_folders(
     signing_app: SigningApp, name: str, kind: str, taken_as: Any
 ) -> None:
-    taken = json_of(upload(signing_app, name=name, kind=kind))
+    media = json_of(upload(signing_app, name=name, kind=kind))
     if taken_as:
-        assert (taken["name"], taken["content_type"]) == taken_as
+        assert (media["name"], media["content_type"]) == taken_as
     else:
-        assert not set(taken["name"]) & {'"', "\n"}
+        assert not set(media["name"]) & {'"', "\n"}
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_forged_file_link_is_not_found(
 
 
 def test_file_is_removed_after_its_expiry(hub_demo: Flask, signing_app: SigningApp) -> None:
-    gone, stays = (json_of(upload(signing_app))["id"] for _ in range(2))
-    path = link_path(hub_demo, gone)
+    expired_id, remaining_id = (json_of(upload(signing_app))["id"] for _ in range(2))
+    path = link_path(hub_demo, expired_id)
 
     @transaction
     def expire() -> None:
         db.session.execute(
             update(MediaFile)
-            .where(MediaFile.id == gone)
+            .where(MediaFile.id == expired_id)
             .values(expires_at=now() - timedelta(seconds=1))
         )
 
@@ -198,13 +198,13 @@ def test_file_is_removed_after_its_expiry(hub_demo: Flask, signing_app: SigningA
     assert hub_demo.test_client().get(path).status_code == 404
     assert (
         signing_app.post(
-            "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": gone}
+            "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": expired_id}
         ).status_code
         == 404
     )
     assert media.delete_expired() == 1
     db.session.rollback()
-    assert db.session.scalars(select(MediaFile.id)).all() == [stays]
+    assert db.session.scalars(select(MediaFile.id)).all() == [remaining_id]
 
 
 # ── Going along ───────────────────────────────────────────────────────────────────────────────────
@@ -251,14 +251,14 @@ def test_file_is_attached_again_when_the_message_is_resent(
         signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id})
     )["id"]
     assert signing_app.post(f"/messages/{sent}/cancel").status_code == 200
-    again = json_of(signing_app.post(f"/messages/{sent}/resend"))["id"]
-    assert db.session.get_one(MessageBody, again).content["media"] == [
+    resent_id = json_of(signing_app.post(f"/messages/{sent}/resend"))["id"]
+    assert db.session.get_one(MessageBody, resent_id).content["media"] == [
         {"file": file_id, "name": "signed.pdf"}
     ]
 
 
 @pytest.mark.parametrize(
-    ("what", "status", "field"),
+    ("fields", "status", "field"),
     [
         ({"media": "med_nothing"}, 404, "media"),
         ({"media_url": "ftp://files.example/a.pdf"}, 422, "media_url"),
@@ -269,9 +269,9 @@ def test_file_is_attached_again_when_the_message_is_resent(
     ],
 )
 def test_file_that_cannot_be_attached_is_refused(
-    open_window: None, signing_app: SigningApp, what: dict[str, str], status: int, field: str
+    open_window: None, signing_app: SigningApp, fields: dict[str, str], status: int, field: str
 ) -> None:
-    answer = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, **what})
+    answer = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, **fields})
     assert (answer.status_code, json_of(answer)["field"]) == (status, field)
 
 

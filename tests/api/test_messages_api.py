@@ -109,17 +109,17 @@ def test_disabled_connection_refuses_messages(
 # ── Listing ───────────────────────────────────────────────────────────────────────────────────────
 def test_pages_are_complete_newest_first_and_without_repeats(signing_app: StrictApp) -> None:
     ids = [send_message(signing_app, text=f"{n}")["id"] for n in range(7)]
-    found = []
+    message_ids = []
     after = None
     while True:
         page = json_of(signing_app.get("/messages", limit=3, **({"after": after} if after else {})))
-        found += [message["id"] for message in page["messages"]]
-        if found == ids[:3:-1]:
+        message_ids += [message["id"] for message in page["messages"]]
+        if message_ids == ids[:3:-1]:
             send_message(signing_app, text="comes in between")
         after = page["next"]
         if after is None:
             break
-    assert found == ids[::-1]
+    assert message_ids == ids[::-1]
 
 
 def test_full_last_page_has_no_next_page(signing_app: StrictApp) -> None:
@@ -247,8 +247,11 @@ def test_message_can_be_resent_once(signing_app: StrictApp) -> None:
     response = signing_app.post(f"/messages/{message_id}/resend")
     assert (response.status_code, json_of(response)["status"]) == (202, "queued")
     assert json_of(response)["id"] != message_id
-    twice = signing_app.post(f"/messages/{message_id}/resend")
-    assert (twice.status_code, json_of(twice)["code"]) == (409, "resent_already")
+    second_response = signing_app.post(f"/messages/{message_id}/resend")
+    assert (second_response.status_code, json_of(second_response)["code"]) == (
+        409,
+        "resent_already",
+    )
 
 
 def test_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulator: Any) -> None:

@@ -67,10 +67,10 @@ DOCUMENT: dict[str, Any] = {
 
 
 def test_operations_are_grouped_in_document_order() -> None:
-    found = groups(DOCUMENT, "https://hub.example")
+    groups_found = groups(DOCUMENT, "https://hub.example")
     assert [
-        (group.title, group.about, [operation.title for operation in group.operations])
-        for group in found
+        (group.title, group.description, [operation.title for operation in group.operations])
+        for group in groups_found
     ] == [
         ("Messages", "One text each.", ["GET /api/v1/messages/{id}"]),
         ("Events", "", ["Post an event"]),
@@ -82,7 +82,7 @@ def test_body_is_expanded_with_its_types_and_limits() -> None:
     kind, signers, limit = event.body
     assert (kind.required, kind.options) == (True, ("request.sent", "request.signed"))
     assert signers.kind == "list of objects"
-    assert [(one.name, one.kind, one.required) for one in signers.inside[:2]] == [
+    assert [(field.name, field.kind, field.required) for field in signers.properties[:2]] == [
         ("id", "string", True),
         ("mobile_number", "string", False),
     ]
@@ -95,25 +95,26 @@ def test_body_is_expanded_with_its_types_and_limits() -> None:
 
 def test_recursive_schema_is_expanded_once() -> None:
     depth = 0
-    inside = groups(DOCUMENT, "https://hub.example")[1].operations[0].body[1].inside
+    inside = groups(DOCUMENT, "https://hub.example")[1].operations[0].body[1].properties
     while inside:
         depth = depth + 1
-        inside = inside[-1].inside
+        inside = inside[-1].properties
     assert depth < 10
 
 
 def test_responses_are_sorted_by_status() -> None:
     assert [
-        answer.status for answer in groups(DOCUMENT, "https://hub.example")[1].operations[0].answers
+        answer.status
+        for answer in groups(DOCUMENT, "https://hub.example")[1].operations[0].responses
     ] == ["202", "422"]
 
 
 def test_example_call_can_be_pasted_into_a_shell() -> None:
-    words = shlex.split(
+    arguments = shlex.split(
         groups(DOCUMENT, "https://hub.example/")[1].operations[0].curl.replace("\\\n", "")
     )
-    assert words[:3] == ["curl", "-s", "https://hub.example/api/v1/events"]
-    body = json.loads(words[words.index("-d") + 1])
+    assert arguments[:3] == ["curl", "-s", "https://hub.example/api/v1/events"]
+    body = json.loads(arguments[arguments.index("-d") + 1])
     assert body["type"] == "request.sent"
     assert body["signers"][0]["id"] == "eric"
 
@@ -121,6 +122,6 @@ def test_example_call_can_be_pasted_into_a_shell() -> None:
 def test_path_parameter_belongs_to_each_of_its_operations() -> None:
     message = groups(DOCUMENT, "https://hub.example")[0].operations[0]
     assert [
-        (parameter.name, parameter.place, parameter.required) for parameter in message.parameters
+        (parameter.name, parameter.location, parameter.required) for parameter in message.parameters
     ] == [("id", "path", True)]
     assert message.id == "get-api-v1-messages-id"

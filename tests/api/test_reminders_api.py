@@ -74,10 +74,10 @@ def test_signer_without_open_action_is_not_reminded(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
     signing_app.post("/events", event_body("request.signed", signer="eric"))
-    made = count(Message)
+    message_count = count(Message)
     answer = signing_app.post("/requests/agr-1001/remind", {"signer": signer})
     assert (answer.status_code, json_of(answer)["code"]) == (status, code)
-    assert count(Message) == made
+    assert count(Message) == message_count
 
 
 def test_closed_request_sends_no_reminder(signing_app: StrictApp) -> None:

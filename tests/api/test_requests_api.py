@@ -88,9 +88,9 @@ def test_snooze_affects_only_the_named_signer(
 def test_signer_is_invited_to_a_chat(app_with_request: StrictApp) -> None:
     answer = app_with_request.post(f"{HERE}/invite", {"signer": "eric"})
     assert answer.status_code == 201
-    made = json_of(answer)
-    assert made["url"].startswith("https://team-chat.example/chat/")
-    assert made["connection"] == "team-w1"
+    invitation = json_of(answer)
+    assert invitation["url"].startswith("https://team-chat.example/chat/")
+    assert invitation["connection"] == "team-w1"
     wrong = app_with_request.post(f"{HERE}/invite", {"signer": "eric", "connection": "demo-sms"})
     assert (wrong.status_code, json_of(wrong)["field"]) == (422, "connection")
     assert app_with_request.post(f"{HERE}/invite", {}).status_code == 422
@@ -98,9 +98,9 @@ def test_signer_is_invited_to_a_chat(app_with_request: StrictApp) -> None:
 
 def test_team_posts_are_listed_on_the_request(app_with_request: StrictApp) -> None:
     deliver()
-    found = json_of(app_with_request.get(HERE))
-    assert found["url"] == "https://sign.example/documents/agr-1001"
-    assert [(post["to"], post["channel"], post["status"]) for post in found["posts"]] == [
+    posts = json_of(app_with_request.get(HERE))
+    assert posts["url"] == "https://sign.example/documents/agr-1001"
+    assert [(post["to"], post["channel"], post["status"]) for post in posts["posts"]] == [
         ("W1", "chat", "accepted")
     ]
 
@@ -155,9 +155,9 @@ def test_webhook_of_one_channel_sends_no_direct_messages(
 
 @transaction
 def connect_hook() -> None:
-    made = lock_connection(connections.create("slack", "Hook", test=True))
-    made.settings = {}
-    made.settings_version = 1
-    made.sender = "T1234567/B1234567"
-    made.destination = "T1234567/B1234567"
-    set_state(made, ConnectionState.ENABLED)
+    connection = lock_connection(connections.create("slack", "Hook", test=True))
+    connection.settings = {}
+    connection.settings_version = 1
+    connection.sender = "T1234567/B1234567"
+    connection.destination = "T1234567/B1234567"
+    set_state(connection, ConnectionState.ENABLED)

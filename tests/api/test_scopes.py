@@ -180,16 +180,16 @@ def load_key(key_id: str) -> ApiKey:
 def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictApp) -> None:
     text = api_keys.create_key("Slow", test=True, grant=KeyPermissions(per_minute=3))
     caller = StrictApp(signing_app.client, text)
-    left = []
+    requests_left = []
     for _ in range(3):
         answer = caller.get("/messages")
         assert answer.status_code == 200
         assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
         match = re.fullmatch(r'"key";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
         assert match
-        left.append(int(match[1]))
+        requests_left.append(int(match[1]))
         assert 1 <= int(match[2]) <= 60
-    assert left == [2, 1, 0]
+    assert requests_left == [2, 1, 0]
     answer = caller.post("/events", {"type": "request.sent"})
     assert answer.status_code == 429
     assert json_of(answer)["code"] == "too_many_requests"
@@ -207,13 +207,13 @@ class TestWithALowLimit:
     def test_default_limit_applies_to_keys_without_their_own(
         self, app: Flask, signing_app: StrictApp
     ) -> None:
-        own = api_keys.create_key("Faster", test=True, grant=KeyPermissions(per_minute=20))
-        faster = StrictApp(signing_app.client, own)
+        faster_key = api_keys.create_key("Faster", test=True, grant=KeyPermissions(per_minute=20))
+        faster = StrictApp(signing_app.client, faster_key)
         with time_machine.travel(now(), tick=False):  # the minute does not end meanwhile
             usual = [signing_app.get("/messages").status_code for _ in range(5)]
-            others = [faster.get("/messages").status_code for _ in range(5)]
+            statuses = [faster.get("/messages").status_code for _ in range(5)]
         assert usual == [200] * 4 + [429]
-        assert others == [200] * 5
+        assert statuses == [200] * 5
 
 
 # ── Nothing is kept by who stands between ───────────────────────────────────────────────────────

@@ -53,8 +53,8 @@ def alpha(signing_app: StrictApp) -> SigningApp:
 @pytest.fixture
 def beta(add_signing_app: Callable[..., StrictApp]) -> SigningApp:
     """Return a signing app of source B, which is still empty."""
-    made = add_signing_app("beta")
-    return SigningApp(made.client, made.key)
+    signing_app = add_signing_app("beta")
+    return SigningApp(signing_app.client, signing_app.key)
 
 
 @pytest.fixture
@@ -145,18 +145,18 @@ def status_and_body(answer: TestResponse) -> tuple[int, dict[str, Any]]:
 def test_row_of_another_source_is_not_found(
     app: Flask, alpha: SigningApp, beta: SigningApp, rows_of_alpha: Rows
 ) -> None:
-    asked = set()
+    requested_rules = set()
     ids = {name: getattr(rows_of_alpha, name) for name in MISSING}
     for rule in rules(app):
         if not rule.arguments:
             continue
-        asked.add(rule.endpoint)
-        missing, _ = next(paths(rule, {name: [one] for name, one in MISSING.items()}))
+        requested_rules.add(rule.endpoint)
+        missing, _ = next(paths(rule, {name: [missing_id] for name, missing_id in MISSING.items()}))
         nothing = status_and_body(call_route(beta, rule, missing))
         assert nothing[0] == 404
         for path, _ in paths(rule, ids):
             assert status_and_body(call_route(beta, rule, path)) == nothing, path
-    assert len(asked) >= 9
+    assert len(requested_rules) >= 9
     assert_unchanged(alpha, rows_of_alpha)
 
 
@@ -177,37 +177,39 @@ def test_lists_and_counts_exclude_other_sources(
         for name, queries in QUERIES.items()
     }
     for name, answers in with_rows.items():
-        for query, (status, found) in zip(QUERIES[name], answers, strict=True):
+        for query, (status, content) in zip(QUERIES[name], answers, strict=True):
             assert status == 200, (name, query)
             [rows] = [
                 value
-                for key, value in found.items()
+                for key, value in content.items()
                 if isinstance(value, list) and key != "blocked"
             ]
-            assert (rows, found["next"]) == ([], None), (name, query)
-            assert found.get("blocked") in (None, []), "what A recorded does not block B"
-            assert not [word for word in rows_of_alpha.words if word in str(found)]
+            assert (rows, content["next"]) == ([], None), (name, query)
+            assert content.get("blocked") in (None, []), "what A recorded does not block B"
+            assert not [text for text in rows_of_alpha.words if text in str(content)]
     for query in QUERIES["api.messages.list_messages"][:4]:
         assert json_of(alpha.get("/messages", **query))["messages"], "A sees its own"
 
 
 def test_cursor_of_another_source_returns_nothing(beta: SigningApp, rows_of_alpha: Rows) -> None:
-    mine = json_of(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    own_message = json_of(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
     for after in rows_of_alpha.message_id:
         assert json_of(beta.get("/messages", after=after))["messages"] == []
     for after in rows_of_alpha.suppression_id:
         assert json_of(beta.get("/suppressions", after=after))["suppressions"] == []
-    assert [message["id"] for message in json_of(beta.get("/messages"))["messages"]] == [mine["id"]]
+    assert [message["id"] for message in json_of(beta.get("/messages"))["messages"]] == [
+        own_message["id"]
+    ]
 
 
 def test_file_of_another_source_is_not_found(beta: SigningApp, rows_of_alpha: Rows) -> None:
     send = {"connection": "demo-whatsapp", "to": ERIC, "text": "Hello."}
     missing = "med_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
     answers = []
-    for one in (rows_of_alpha.media, missing):
-        answer = beta.post("/messages", {**send, "media": one})
+    for media_id in (rows_of_alpha.media, missing):
+        answer = beta.post("/messages", {**send, "media": media_id})
         assert answer.status_code == 404
-        answers.append(answer.text.replace(one, "the id that was asked for"))
+        answers.append(answer.text.replace(media_id, "the id that was asked for"))
     assert answers[0] == answers[1]
 
 
@@ -220,15 +222,15 @@ def test_external_ids_and_idempotency_keys_are_scoped_to_a_source(
     second = beta.post("/events", event, Idempotency_Key="one")
     assert (first.status_code, second.status_code) == (202, 202)
     assert "Idempotency-Replayed" not in second.headers
-    mine = json_of(beta.get("/requests/agr-1001"))
-    assert mine["id"] not in rows_of_alpha.request_id
+    own_request = json_of(beta.get("/requests/agr-1001"))
+    assert own_request["id"] not in rows_of_alpha.request_id
     assert [message["status"] for message in json_of(second)["messages"]] == ["queued"], (
         "A's opt-out is not B's"
     )
     assert not [
-        word
-        for word in {*rows_of_alpha.message_id, *rows_of_alpha.request_id[:1]}
-        if word in second.text
+        row_id
+        for row_id in {*rows_of_alpha.message_id, *rows_of_alpha.request_id[:1]}
+        if row_id in second.text
     ]
     response = json_of(beta.post("/suppressions", {"address": ERIC}))
     assert (response["why"], response["lifted_at"]) == ("", None)
@@ -241,9 +243,9 @@ def test_writes_of_one_source_do_not_change_rows_of_another(
     before = [
         status_and_body(alpha.get(path, **query)) for path, query in readable_paths(rows_of_alpha)
     ]
-    own = json_of(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
+    own_opt_out = json_of(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
     beta.post("/consents", {"address": ERIC, "given": True, "proof": "Mine."})
-    beta.post(f"/suppressions/{own['id']}/lift", {"why": "Mine."})
+    beta.post(f"/suppressions/{own_opt_out['id']}/lift", {"why": "Mine."})
     beta.post("/events", event_body("request.canceled"))
     beta.post(
         "/events",
@@ -257,7 +259,7 @@ def test_writes_of_one_source_do_not_change_rows_of_another(
 
 def readable_paths(rows_of_alpha: Rows) -> list[tuple[str, dict[str, str]]]:
     """Return every path that A can read, with its query."""
-    messages = [(f"/messages/{one}", {}) for one in rows_of_alpha.message_id]
+    messages = [(f"/messages/{message_id}", {}) for message_id in rows_of_alpha.message_id]
     lists = [
         ("/messages", {}),
         *((path, {"address": ERIC}) for path in ("/suppressions", "/consents")),
@@ -271,7 +273,8 @@ def assert_unchanged(alpha: SigningApp, rows_of_alpha: Rows) -> None:
         rows_of_alpha.message_id
     )
     assert {
-        json_of(alpha.get(f"/messages/{one}"))["status"] for one in rows_of_alpha.message_id
+        json_of(alpha.get(f"/messages/{message_id}"))["status"]
+        for message_id in rows_of_alpha.message_id
     } == {
         "queued",
         "suppressed",

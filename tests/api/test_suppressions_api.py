@@ -27,8 +27,8 @@ def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
         None,
     )
     assert status(queue_text()) == "suppressed"
-    again = json_of(signing_app.post("/suppressions", {"address": ERIC}))
-    assert again["id"] == json_of(response)["id"], "what is closed stays as it is"
+    second_opt_out = json_of(signing_app.post("/suppressions", {"address": ERIC}))
+    assert second_opt_out["id"] == json_of(response)["id"], "what is closed stays as it is"
     [listed] = json_of(signing_app.get("/suppressions", address=ERIC))["suppressions"]
     assert (listed["address"], listed["why"]) == (ERIC, "Asked us.")
     assert json_of(signing_app.get("/suppressions", address=ANNA))["suppressions"] == []
@@ -47,7 +47,7 @@ def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "field"),
+    ("fields", "field"),
     [
         ({"address": "317 555 1234"}, "address"),
         ({"address": "a@@b"}, "address"),
@@ -56,9 +56,9 @@ def test_opt_out_is_added_listed_and_removed(signing_app: SigningApp) -> None:
     ],
 )
 def test_invalid_opt_out_is_refused_with_its_field(
-    signing_app: SigningApp, what: dict[str, str], field: str
+    signing_app: SigningApp, fields: dict[str, str], field: str
 ) -> None:
-    answer = signing_app.post("/suppressions", what)
+    answer = signing_app.post("/suppressions", fields)
     assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
@@ -66,8 +66,12 @@ def test_list_continues_on_the_next_page(signing_app: SigningApp) -> None:
     for n in range(5):
         signing_app.post("/suppressions", {"address": f"+131755510{n:02d}"})
     first = json_of(signing_app.get("/suppressions", limit=3))
-    rest = json_of(signing_app.get("/suppressions", limit=3, after=first["next"]))
-    assert (len(first["suppressions"]), len(rest["suppressions"]), rest["next"]) == (3, 2, None)
+    second_page = json_of(signing_app.get("/suppressions", limit=3, after=first["next"]))
+    assert (len(first["suppressions"]), len(second_page["suppressions"]), second_page["next"]) == (
+        3,
+        2,
+        None,
+    )
     assert signing_app.get("/suppressions", after="nothing").status_code == 422
 
 
@@ -137,7 +141,7 @@ def test_recorded_consent_is_immutable(signing_app: SigningApp) -> None:
     assert response.status_code == 201
     signing_app.post("/consents", {"address": ERIC, "given": False})
     listed = json_of(signing_app.get("/consents", address=ERIC))["consents"]
-    assert [one["given"] for one in listed] == [False, True]
+    assert [consent["given"] for consent in listed] == [False, True]
     assert {name: listed[1][name] for name in YES} == YES
     assert b"WhatsApp" not in (
         db.session.scalars(select(Consent._proof).where(Consent._proof.is_not(None))).one() or b""
@@ -150,7 +154,7 @@ def test_recorded_consent_is_immutable(signing_app: SigningApp) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "field"),
+    ("fields", "field"),
     [
         ({"address": "nobody"}, "address"),
         ({"given": "perhaps"}, "given"),
@@ -161,15 +165,15 @@ def test_recorded_consent_is_immutable(signing_app: SigningApp) -> None:
     ],
 )
 def test_invalid_consent_is_refused_with_its_field(
-    signing_app: SigningApp, what: dict[str, Any], field: str
+    signing_app: SigningApp, fields: dict[str, Any], field: str
 ) -> None:
-    answer = signing_app.post("/consents", {**YES, **what})
+    answer = signing_app.post("/consents", {**YES, **fields})
     assert (answer.status_code, json_of(answer)["field"]) == (422, field)
 
 
-@pytest.mark.parametrize("given", ["off", "no", "false", "yes", 0, 1, 1.0, "", None, []])
-def test_consent_requires_a_boolean(signing_app: SigningApp, given: Any) -> None:
-    answer = signing_app.post("/consents", {"address": ERIC, "given": given})
+@pytest.mark.parametrize("value", ["off", "no", "false", "yes", 0, 1, 1.0, "", None, []])
+def test_consent_requires_a_boolean(signing_app: SigningApp, value: Any) -> None:
+    answer = signing_app.post("/consents", {"address": ERIC, "given": value})
     assert (answer.status_code, json_of(answer)["field"]) == (422, "given")
 
 
@@ -177,9 +181,9 @@ def test_consent_requires_a_boolean(signing_app: SigningApp, given: Any) -> None
 def test_consent_with_a_two_line_ip_survives_export_and_import(
     signing_app: SigningApp, line_end: str
 ) -> None:
-    given = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
-    assert json_of(signing_app.post("/consents", given))["ip"] == "203.0.113.7, 10.0.0.1"
-    transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", given["ip"]))()
+    consent = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
+    assert json_of(signing_app.post("/consents", consent))["ip"] == "203.0.113.7, 10.0.0.1"
+    transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", consent["ip"]))()
     exported = "".join(consents.export_consents(test=True))
     report = consents.import_consents(exported, test=True)
     assert (report.stored, report.duplicates, report.refused) == (0, 1, [])
@@ -205,9 +209,9 @@ def test_latest_consent_counts_in_any_order_of_recording(
 
     from hub.db.types import now
 
-    for given, ago in ((False, 1), (True, 5)):
+    for is_consent, ago in ((False, 1), (True, 5)):
         consents.record_consent(
-            ConsentEntry(ERIC, given, at=now() - timedelta(days=ago)), source="api", test=True
+            ConsentEntry(ERIC, is_consent, at=now() - timedelta(days=ago)), source="api", test=True
         )
     contact_id = db.session.scalars(select(Consent.contact_id)).first()
     assert contact_id is not None
@@ -264,8 +268,8 @@ def test_response_that_cannot_be_encoded_is_not_stored(
 
     monkeypatch.setattr("hub.api.suppressions.ConsentOut", raise_overflow)
     key = {"Authorization": f"Bearer {signing_app.key}"}
-    told = {"address": "+13175557740", "given": True}
-    answer = signing_app.client.post("/api/v1/consents", json=told, headers=key)
+    consent = {"address": "+13175557740", "given": True}
+    answer = signing_app.client.post("/api/v1/consents", json=consent, headers=key)
     assert answer.status_code == 500
     assert answer.json
     assert "Nothing was stored" in answer.json["detail"]

@@ -57,23 +57,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium_path() -> str:
     """Return the path of Chromium: CHROMIUM if `make test` sets it, otherwise from bin/chromium."""
     path = os.environ.get("CHROMIUM")
-    why = ""
+    reason = ""
     if path is None:
         result = subprocess.run(
             [HERE.parent.parent / "bin" / "chromium"], capture_output=True, text=True, check=False
         )
         path = result.stdout.strip()
-        why = result.stderr.strip()
+        reason = result.stderr.strip()
     if path:
         return path
-    why = (
-        why
+    reason = (
+        reason
         or "No Chromium was found for the browser tests. Install one, or name it: "
         "CHROMIUM=/path/to/chrome make test"
     )
     if os.environ.get("CI") == "true":
-        pytest.fail(why, pytrace=False)
-    pytest.skip(why)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -176,9 +176,9 @@ def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
 
     context.on(
         "console",
-        lambda said: (
-            problems.append(f"{said.page.url if said.page else ''}: {said.text}")
-            if said.type == "error" and not NOTED.match(said.text)
+        lambda message: (
+            problems.append(f"{message.page.url if message.page else ''}: {message.text}")
+            if message.type == "error" and not NOTED.match(message.text)
             else None
         ),
     )
@@ -191,16 +191,16 @@ def header_problems(response: Response) -> list[str]:
     """Return the missing or weak security headers of a page."""
     if 300 <= response.status < 400:
         return []
-    found = [f"{response.url}: answered {response.status}"] if response.status >= 500 else []
+    problems = [f"{response.url}: answered {response.status}"] if response.status >= 500 else []
     policy = {
         part.strip() for part in response.headers.get("content-security-policy", "").split(";")
     }
     loose = [part for part in policy if "unsafe" in part or "*" in part or "http" in part]
     if not policy >= POLICY or loose:
-        found.append(f"{response.url}: content-security-policy is {'; '.join(sorted(policy))!r}")
+        problems.append(f"{response.url}: content-security-policy is {'; '.join(sorted(policy))!r}")
     if response.headers.get("x-content-type-options") != "nosniff":
-        found.append(f"{response.url}: x-content-type-options is missing")
-    return found
+        problems.append(f"{response.url}: x-content-type-options is missing")
+    return problems
 
 
 @pytest.fixture
@@ -223,13 +223,13 @@ def sign_in_user(playwright: Playwright, hub: Hub, admin: State) -> Callable[...
         name = name or f"Some {role.title} {next(hub.numbers)}"
         email = f"{name.lower().replace(' ', '.')}@acme.example"
         boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
-        words = {"name": name, "email": email, "role": str(role.value)}
-        made = boss.post(
+        fields = {"name": name, "email": email, "role": str(role.value)}
+        page = boss.post(
             "/settings/users",
-            form={**words, "csrf_token": token_in(boss.get("/settings/users").text())},
+            form={**fields, "csrf_token": token_in(boss.get("/settings/users").text())},
         ).text()
-        link = re.search(r"http://[^<\s]+/password/[\w-]+", made)
-        assert link, made
+        link = re.search(r"http://[^<\s]+/password/[\w-]+", page)
+        assert link, page
         boss.dispose()
         newcomer = playwright.request.new_context(base_url=hub.url)
         token = token_in(newcomer.get(link[0]).text())

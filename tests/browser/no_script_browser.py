@@ -41,10 +41,10 @@ class NoScriptBrowser:
         self.page.get_by_label("Email").fill(f"{name.replace(' ', '.').lower()}@acme.example")
         press(self.page, "Add user")
 
-    def change(self, name: str, what: str) -> None:
+    def change(self, name: str, button: str) -> None:
         self.page.goto("/settings/users")
         self.row(name).get_by_text("Change", exact=True).click()
-        self.row(name).get_by_role("button", name=what).click()
+        self.row(name).get_by_role("button", name=button).click()
 
     def deactivate(self, name: str) -> None:
         self.page.goto("/settings/users")

@@ -59,8 +59,8 @@ def test_telegram_button_snoozes_reminders(open_page: Tabs, admin: State, hub: H
     expect(
         page.get_by_text(re.compile("snoozed reminders for one day: Eric Smith"))
     ).to_be_visible()
-    found = hub.call("GET", f"/requests/{request_id}")
-    assert found["signers"][0]["snoozed_until"]
+    request = hub.call("GET", f"/requests/{request_id}")
+    assert request["signers"][0]["snoozed_until"]
 
 
 def test_link_in_teams_asks_before_sending_a_reminder(open_page: Tabs, hub: Hub) -> None:
@@ -103,7 +103,7 @@ def test_signer_links_telegram_and_is_notified_there(
         "preference": ["telegram", "sms"],
     }
     _, answer = hub.request(signer, title="Second Lease")
-    [own] = answer["messages"]
-    assert hub.wait_for_status(own["id"])["connection"] == "demo-telegram"
+    [message] = answer["messages"]
+    assert hub.wait_for_status(message["id"])["connection"] == "demo-telegram"
     page.reload()
     expect(page.get_by_text("Second Lease")).to_be_visible()

@@ -18,14 +18,14 @@ NEW = "/integrations/twilio_sms/new"
 
 def fill_in(page: Page, hub: Hub, title: str, *, token: str = "") -> None:
     """Enter the simulator's account in the form of a new connection."""
-    known = hub.credentials
+    credentials = hub.credentials
     simulator = page.get_by_role("link", name="Use the simulator")
     if simulator.count():
         simulator.click()
     page.get_by_label("Name", exact=True).fill(title)
-    page.get_by_label("Account SID").fill(known.account_sid)
-    page.get_by_label("Auth Token", exact=True).fill(token or known.auth_token)
-    page.get_by_label("From number or Messaging Service").fill(known.phone_number)
+    page.get_by_label("Account SID").fill(credentials.account_sid)
+    page.get_by_label("Auth Token", exact=True).fill(token or credentials.auth_token)
+    page.get_by_label("From number or Messaging Service").fill(credentials.phone_number)
 
 
 def connect(page: Page, hub: Hub, title: str) -> str:

@@ -71,12 +71,12 @@ def test_failed_message_is_explained_and_resent(
         "link"
     ).click()
     expect(page.get_by_role("heading", name="Undelivered.")).to_be_visible()
-    why = page.get_by_role("region", name="Why it was not delivered")
-    expect(why).to_contain_text("30003")
-    expect(why).to_contain_text("How to fix it:")
-    expect(why.get_by_role("link", name="Twilio documentation for 30003")).to_have_attribute(
-        "href", "https://www.twilio.com/docs/api/errors/30003"
-    )
+    explanation = page.get_by_role("region", name="Why it was not delivered")
+    expect(explanation).to_contain_text("30003")
+    expect(explanation).to_contain_text("How to fix it:")
+    expect(
+        explanation.get_by_role("link", name="Twilio documentation for 30003")
+    ).to_have_attribute("href", "https://www.twilio.com/docs/api/errors/30003")
 
     press(page, "Resend message")
     expect(page.locator(".sp-leg")).to_have_count(2)
@@ -112,34 +112,34 @@ def test_waiting_message_shows_why_and_can_be_canceled(
     expect(page.get_by_role("heading", name="Canceled.", exact=True)).to_be_visible()
 
 
-def search(page: Page, words: str) -> None:
-    page.get_by_role("searchbox").fill(words)
+def search(page: Page, text: str) -> None:
+    page.get_by_role("searchbox").fill(text)
     press(page, "Search")
-    expect(page).to_have_url(re.compile(re.escape(urlencode({"q": words}))))
+    expect(page).to_have_url(re.compile(re.escape(urlencode({"q": text}))))
 
 
 def test_message_is_found_by_number_provider_id_request_and_status(
     admin_page: Page, hub: Hub
 ) -> None:
     to = hub.number()
-    other = hub.number()
+    other_number = hub.number()
     request_id, answer = hub.request({"id": "tom", "name": f"Tom {to[-4:]}", "mobile_number": to})
     message = hub.wait_for_status(answer["messages"][0]["id"])
-    hub.wait_for_status(hub.message(other))
+    hub.wait_for_status(hub.message(other_number))
     admin_page.goto("/messages")
     row = (
         admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}").filter(has_text="Demo SMS")
     )
-    others = admin_page.get_by_role("row").filter(has_text=other[-4:])
+    other_rows = admin_page.get_by_role("row").filter(has_text=other_number[-4:])
     written = f"{to[:2]} {to[2:5]}-{to[5:8]}-{to[8:]}"  # as a person would copy it from a letter
-    for words in (to, written, message["provider_id"], request_id, message["id"]):
-        search(admin_page, words)
+    for search_text in (to, written, message["provider_id"], request_id, message["id"]):
+        search(admin_page, search_text)
         expect(row).to_have_count(1)
-        expect(others).to_have_count(0)
-        expect(admin_page.get_by_role("searchbox")).to_have_value(words)
+        expect(other_rows).to_have_count(0)
+        expect(admin_page.get_by_role("searchbox")).to_have_value(search_text)
     search(admin_page, "delivered")
     expect(row).to_have_count(1)
-    expect(others).to_have_count(1)
+    expect(other_rows).to_have_count(1)
     search(admin_page, "+13170000000")
     expect(admin_page.get_by_role("heading", name="No messages found")).to_be_visible()
 
@@ -163,8 +163,8 @@ def test_reminder_reaches_the_phone_of_an_unsigned_signer(admin_page: Page, hub:
     expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind everyone who has not signed")
     expect(admin_page.get_by_text("1 reminder queued.")).to_be_visible()
-    told = admin_page.get_by_role("region", name="Anna Berg")
-    expect(told.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
+    person = admin_page.get_by_role("region", name="Anna Berg")
+    expect(person.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
 
     admin_page.goto(hub.phone_url(owing))
     expect(admin_page.locator("#phone")).to_contain_text(

@@ -140,19 +140,21 @@ def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str
     hub.wait_for_status(hub.message("+15005550004"), "failed", "suppressed")
     suppressed = hub.wait_for_status(hub.message("+15005550004"), "suppressed")["id"]
     hub.wait_for_status(undelivered, "undelivered")
-    closed = hub.number()
-    talks = hub.number()
+    stopped_number = hub.number()
+    active_number = hub.number()
     hub.receive_text(
-        closed,
+        stopped_number,
         "Please call me about page three, before Friday if you can; I shall be travelling after"
         " that.",
     )
-    hub.use_phone(closed, "window", hours_ago=30)
+    hub.use_phone(stopped_number, "window", hours_ago=30)
     # and the hub knows that it is closed
-    hub.wait_for_status(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")
+    hub.wait_for_status(
+        hub.message(stopped_number, "We will.", connection="demo-whatsapp"), "undelivered"
+    )
     stops = hub.number()
     hub.receive_text(stops, "STOP")
-    hub.receive_text(talks, "Is this the final version?", media=True)
+    hub.receive_text(active_number, "Is this the final version?", media=True)
     send_unmatched_callback(hub)
     return {
         "delivered": delivered,
@@ -172,8 +174,8 @@ def action_token(hub: Hub) -> str:
         with urllib.request.urlopen(
             f"{hub.simulator_url}/simulator/teams.json", timeout=10
         ) as answer:
-            found: list[str] = re.findall(rf"{hub.url}/a/([A-Za-z0-9_-]+)", answer.read().decode())
-        return found[-1] if found else ""
+            tokens: list[str] = re.findall(rf"{hub.url}/a/([A-Za-z0-9_-]+)", answer.read().decode())
+        return tokens[-1] if tokens else ""
 
     return str(wait_until(find_token))
 
@@ -181,12 +183,14 @@ def action_token(hub: Hub) -> str:
 def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     """Return the identifiers of the inbox, opt-out, template and API key pages."""
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
-    talk, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:3]
+    active, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[
+        :3
+    ]
     [who_stopped, *_] = re.findall(
         r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text()
     )
     optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
-    [contact, *_] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
+    [contact, *_] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{active}").text())
     templates = boss.get("/templates").text()
     template = re.findall(r'href="/templates/(ptp_[^"]+)"', templates)[0]
     mapping = re.findall(r'href="/templates/mappings/([^"/]+)/remove"', templates)[0]
@@ -196,7 +200,7 @@ def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str,
     boss.dispose()
     return {
         "key": key,
-        "talk": talk,
+        "talk": active,
         "closed": closed,
         "contact": contact,
         "template": template,
@@ -208,13 +212,15 @@ def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str,
 
 def send_unmatched_callback(hub: Hub) -> None:
     """Send a signed callback about a message that the hub does not know."""
-    known = hub.credentials
+    credentials = hub.credentials
     fields = {
-        "AccountSid": known.account_sid,
+        "AccountSid": credentials.account_sid,
         "MessageSid": "SM" + "9" * 32,
         "MessageStatus": "delivered",
     }
-    request = post(f"{hub.url}/api/rpc/webhooks/twilio/sms", fields.items(), Key(known.auth_token))
+    request = post(
+        f"{hub.url}/api/rpc/webhooks/twilio/sms", fields.items(), Key(credentials.auth_token)
+    )
     urllib.request.urlopen(
         urllib.request.Request(request.url, request.body, request.headers), timeout=10
     ).close()
@@ -232,13 +238,13 @@ def add_user_and_archived_connection(
         "email": "priya.raman@acme.example",
         "role": str(Role.VIEWER.value),
     }
-    made = boss.post("/settings/users", form=form).text()
-    link = re.search(r"/password/([\w-]+)", made)
-    known = hub.credentials
+    page = boss.post("/settings/users", form=form).text()
+    link = re.search(r"/password/([\w-]+)", page)
+    credentials = hub.credentials
     settings = {
-        "account_sid": known.account_sid,
-        "auth_token": known.auth_token,
-        "sender": known.phone_number,
+        "account_sid": credentials.account_sid,
+        "auth_token": credentials.auth_token,
+        "sender": credentials.phone_number,
     }
     boss.post(
         "/integrations/twilio_sms/new",
@@ -246,8 +252,8 @@ def add_user_and_archived_connection(
     )
     boss.post("/connections/acme-2019/archive", form={"csrf_token": token})
     boss.dispose()
-    assert link, made
-    user = re.search(r'href="/settings/users/([^"/]+)/deactivate"', made)
+    assert link, page
+    user = re.search(r'href="/settings/users/([^"/]+)/deactivate"', page)
     assert user
     return {"link": link[1], "user": user[1], "archived": "acme-2019-archived"}
 
@@ -320,7 +326,7 @@ def assert_page_is_usable(page: Page, title: str = "") -> None:
 
 def overflow(page: Page) -> str:
     """Return the elements that extend beyond the right edge of the page."""
-    found: str = page.evaluate("""() => {
+    elements: str = page.evaluate("""() => {
       const wide = document.documentElement.clientWidth;
       if (document.documentElement.scrollWidth <= wide) return "";
       const right = e => e.getBoundingClientRect().right;
@@ -328,17 +334,17 @@ def overflow(page: Page) -> str:
       const shown = out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" | ");
       return `${document.documentElement.scrollWidth} of ${wide} px: ` + shown;
     }""")
-    return found
+    return elements
 
 
 def brightness(page: Page) -> float:
     """Return the brightness of the page's background, from 0 to 1."""
-    found: float = page.evaluate("""() => {
+    value: float = page.evaluate("""() => {
       const color = getComputedStyle(document.body).backgroundColor;
       const [r, g, b] = color.match(/[\\d.]+/g).map(Number);
       return (r + g + b) / 765;
     }""")
-    return found
+    return value
 
 
 def accessibility_problems(page: Page, *rules: str) -> list[str]:

@@ -89,8 +89,8 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
     }
 
 
-def wait_for_final_status(hub: Hub, told: dict[str, list[dict[str, str]]]) -> None:
-    for message in told["messages"]:
+def wait_for_final_status(hub: Hub, messages: dict[str, list[dict[str, str]]]) -> None:
+    for message in messages["messages"]:
         hub.wait_for_status(message["id"], "delivered", "undelivered", "failed", "suppressed")
 
 

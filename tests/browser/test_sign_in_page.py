@@ -43,12 +43,12 @@ def test_wrong_password_shows_the_remaining_attempts(
 ) -> None:
     page = open_page()
     page.goto("/sign-in")
-    for left in ("do not match", "3 attempts", "2 attempts", "1 attempt"):
+    for hint in ("do not match", "3 attempts", "2 attempts", "1 attempt"):
         sign_in(page, "nobody@acme.example", "not the password")
         expect(page.get_by_role("alert")).to_contain_text(
             "The email address and password do not match."
         )
-        expect(page.get_by_role("alert")).to_contain_text(left)
+        expect(page.get_by_role("alert")).to_contain_text(hint)
     expect(page.get_by_label("Email")).to_have_value("nobody@acme.example")
 
 

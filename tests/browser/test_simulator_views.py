@@ -127,5 +127,5 @@ def test_teams_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None
     assert_page_is_usable(page, title="Teams · Signpost")
 
 
-def plain_text(said: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": said}
+def plain_text(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}

@@ -117,10 +117,10 @@ class Load:
             self._next += 1
             return self._next - 1 if self._next <= self._posts else None
 
-    def _post(self, line: http.client.HTTPConnection, wanted: Post) -> None:
+    def _post(self, line: http.client.HTTPConnection, post: Post) -> None:
         """Post until the request is accepted."""
         until = time.monotonic() + RETRY_SECONDS
-        while (wait := self._attempt(line, wanted)) is not None:
+        while (wait := self._attempt(line, post)) is not None:
             if time.monotonic() > until:
                 self._count("given up")
                 return
@@ -128,16 +128,16 @@ class Load:
             with self._lock:
                 self.repeated += 1
 
-    def _attempt(self, line: http.client.HTTPConnection, wanted: Post) -> float | None:
+    def _attempt(self, line: http.client.HTTPConnection, post: Post) -> float | None:
         """Post once; return the seconds until the next attempt, or None if it was accepted."""
         headers = {
             "Authorization": f"Bearer {self.key}",
             "Content-Type": "application/json",
-            "Idempotency-Key": wanted.key,
+            "Idempotency-Key": post.key,
         }
         began = time.monotonic()
         try:
-            line.request("POST", wanted.path, wanted.body, headers)
+            line.request("POST", post.path, post.body, headers)
             answer = line.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as problem:
@@ -145,13 +145,13 @@ class Load:
             self._count("no answer" if isinstance(problem, TimeoutError) else "broken")
             return PAUSE
         self.slowest = max(self.slowest, time.monotonic() - began)
-        again = answer.headers.get("Retry-After")
+        retry_after = answer.headers.get("Retry-After")
         if answer.status == 202:
-            self._count(self._record_accepted(wanted, json.loads(content)))
+            self._count(self._record_accepted(post, json.loads(content)))
             return None
-        if answer.status == 503 and again:
+        if answer.status == 503 and retry_after:
             self._count("503")
-            return float(again)
+            return float(retry_after)
         # the request whose connection broke is not through
         if answer.status == 409 and b"still_running" in content:
             self._count("409")
@@ -159,13 +159,13 @@ class Load:
         self._count(f"{answer.status} {content[:200].decode(errors='replace')}")
         return PAUSE
 
-    def _record_accepted(self, wanted: Post, answer: Any) -> str:
+    def _record_accepted(self, post: Post, answer: Any) -> str:
         """Record the accepted messages, and report a response with unexpected ones as an error."""
         by_number = {message["to"]: message["id"] for message in answer.get("messages", [answer])}
-        if set(by_number) != set(wanted.expected.values()):
-            return f"202 with {len(by_number)} of {len(wanted.expected)} messages"
+        if set(by_number) != set(post.expected.values()):
+            return f"202 with {len(by_number)} of {len(post.expected)} messages"
         with self._lock:
-            self.accepted |= {token: by_number[number] for token, number in wanted.expected.items()}
+            self.accepted |= {token: by_number[number] for token, number in post.expected.items()}
         return "202"
 
     def _count(self, answer: str) -> None:

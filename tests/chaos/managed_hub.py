@@ -116,17 +116,17 @@ class Hub:
         return provider
 
     def _prepare(self) -> str:
-        words = (self.account.account_sid, self.account.auth_token, self.account.phone_number)
-        done = subprocess.run(
-            python("tests.chaos.prepare", *words),
+        secrets = (self.account.account_sid, self.account.auth_token, self.account.phone_number)
+        process = subprocess.run(
+            python("tests.chaos.prepare", *secrets),
             cwd=ROOT,
             env=clean(self.environ),
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"the hub could not be prepared:\n{done.stderr[-3000:]}"
-        key: str = json.loads(done.stdout.splitlines()[-1])
+        assert process.returncode == 0, f"the hub could not be prepared:\n{process.stderr[-3000:]}"
+        key: str = json.loads(process.stdout.splitlines()[-1])
         return key
 
     # the service manager
@@ -159,9 +159,9 @@ class Hub:
         while True:
             for name, service in self.services.items():
                 self._restart_if_ended(name, service)
-            if (left := until - time.monotonic()) <= 0:
+            if (remaining := until - time.monotonic()) <= 0:
                 return
-            time.sleep(min(left, 0.05))
+            time.sleep(min(remaining, 0.05))
 
     def _restart_if_ended(self, name: str, service: Service) -> None:
         if not service.wanted:
@@ -178,7 +178,7 @@ class Hub:
             self._start(name, service)
 
     def wait(
-        self, condition: Callable[[], object], what: str, *, of: str, seconds: float = 60
+        self, condition: Callable[[], object], subject: str, *, of: str, seconds: float = 60
     ) -> None:
         """Keep the parts running until a condition is true.
 
@@ -188,7 +188,7 @@ class Hub:
         while not condition():
             running = self.services[of].running
             assert time.monotonic() < until, (
-                f"{what} did not happen within {seconds:.0f}"
+                f"{subject} did not happen within {seconds:.0f}"
                 f" s:\n{running.words() if running else ''}"
             )
             self.run_for(0.05)

@@ -78,15 +78,15 @@ class Provider:
 
     def received(self) -> Counter[str]:
         """Count the texts that the provider accepted, by token."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         path: str | None = self._messages
         while path:
             page = self._ask(path)
-            found.update(
+            counts.update(
                 match[1] for message in page["messages"] if (match := TOKEN.search(message["body"]))
             )
             path = page["next_page_uri"]
-        return found
+        return counts
 
     def set_latency(self, milliseconds: int) -> None:
         """Set how long the simulator takes to accept a message."""
@@ -109,24 +109,24 @@ class HubMessages:
 
     def statuses(self) -> dict[str, str]:
         """Return the status of every message."""
-        found: dict[str, str] = {}
+        statuses_by_id: dict[str, str] = {}
         after: str | None = ""
         while after is not None:
             page = self._ask(f"?limit=100&after={after}" if after else "?limit=100")
-            found |= {message["id"]: message["status"] for message in page["messages"]}
+            statuses_by_id |= {message["id"]: message["status"] for message in page["messages"]}
             after = page["next"]
-        return found
+        return statuses_by_id
 
     def describe(self, message_id: str) -> str:
         """Return the timeline of a message as one line."""
         message = self._ask(f"/{message_id}")
-        words = [
+        lines = [
             f"{entry['at'][11:23]} {entry['what']}({entry['source']})"
             for entry in message["timeline"]
         ]
         return (
             f"{message_id} {message['status']} {message['code']} {message['provider_id']}:"
-            f" {', '.join(words)}"
+            f" {', '.join(lines)}"
         )
 
     def _ask(self, path: str) -> Any:

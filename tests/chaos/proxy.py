@@ -52,13 +52,13 @@ class Call(BaseHTTPRequestHandler):
                 ]
             ).encode()
         line = http.client.HTTPConnection(self.server.provider, timeout=60)
-        kept = {
+        headers = {
             name: value
             for name, value in self.headers.items()
             if name.lower() not in HOP | {"host"}
         }
         try:
-            line.request(self.command, self.path, body or None, kept)
+            line.request(self.command, self.path, body or None, headers)
             answer = line.getresponse()
             return answer.status, dict(answer.headers), answer.read()
         finally:
@@ -76,8 +76,8 @@ class Call(BaseHTTPRequestHandler):
     def respond_with_error(self, status: int, code: int, retry_after: str = "") -> None:
         """Respond with an error in the format of Twilio."""
         content = json.dumps({"code": code, "message": "Told to fail", "status": status}).encode()
-        again = {"Retry-After": retry_after} if retry_after else {}
-        self.answer(status, {"Content-Type": "application/json", **again}, content)
+        headers = {"Retry-After": retry_after} if retry_after else {}
+        self.answer(status, {"Content-Type": "application/json", **headers}, content)
 
     def is_abandoned(self) -> bool:
         """Return whether the hub closed the connection, as when its process was killed.

@@ -71,19 +71,19 @@ def line(
         len(verdict.stuck),
     )
     odd = sum(wrong.values()) + len(verdict.unexpected)
-    why = [f"{count} × {what}" for what, count in Counter(wrong).most_common(5)]
+    reasons = [f"{count} × {reason}" for reason, count in Counter(wrong).most_common(5)]
     if verdict.unexpected:
-        why.append(f"never accepted, and there: {', '.join(verdict.unexpected[:5])}")
-    held = not (verdict.has_errors or odd)
+        reasons.append(f"never accepted, and there: {', '.join(verdict.unexpected[:5])}")
+    has_held = not (verdict.has_errors or odd)
     cells = (*map(str, counts), str(odd), f"{slowest:.1f} s", f"{seconds:.0f}")
-    return Line(fault, cells, held, (*why, *(() if held else notes)))
+    return Line(fault, cells, has_held, (*reasons, *(() if has_held else notes)))
 
 
-def skipped(fault: str, why: str) -> Line:
+def skipped(fault: str, reason: str) -> Line:
     """Return the line of a fault that cannot be injected on this machine."""
-    return Line(fault, (), True, (why,), skipped=True)
+    return Line(fault, (), True, (reason,), skipped=True)
 
 
-def failed(fault: str, why: str) -> Line:
+def failed(fault: str, reason: str) -> Line:
     """Return the line of a run that raised an error."""
-    return Line(fault, (), False, (why,))
+    return Line(fault, (), False, (reason,))

@@ -24,8 +24,8 @@ def run_all(names: Iterable[str], plan: Plan, at_once: int = AT_ONCE) -> Iterato
     with ProcessPoolExecutor(
         at_once, context, initializer=_begin, initargs=(context.Lock(),)
     ) as pool:
-        for done in as_completed([pool.submit(_run_one, name, plan) for name in names]):
-            yield done.result()
+        for future in as_completed([pool.submit(_run_one, name, plan) for name in names]):
+            yield future.result()
 
 
 def _begin(turn: Any) -> None:

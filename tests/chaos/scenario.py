@@ -134,9 +134,9 @@ def _unexpected_responses(fault: Fault, load: Load, hub: Hub) -> Counter[str]:
     """Count unexpected responses to the signing app and to the provider's callbacks."""
     wrong = Counter(
         {
-            what: count
-            for what, count in load.answers.items()
-            if what != "202" and what not in fault.expected_errors
+            response: count
+            for response, count in load.answers.items()
+            if response != "202" and response not in fault.expected_errors
         }
     )
     if not fault.expected_errors:

@@ -26,13 +26,13 @@ def database_url(postgres_url: str) -> Iterator[str]:
         return
     server = make_url(postgres_url)
     name = f"{make_url(postgres_url).database}_chaos"
-    where = server.set(drivername="postgresql", database="postgres").render_as_string(
+    url = server.set(drivername="postgresql", database="postgres").render_as_string(
         hide_password=False
     )
-    with psycopg.connect(where, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield server.set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(where, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -60,8 +60,8 @@ def test_unaccepted_message_must_not_exist_at_the_provider() -> None:
 
 def test_unexpected_response_is_an_error() -> None:
     verdict = compare(ACCEPTED, Counter(["1-0", "1-1"]), BOTH)
-    found = line(verdict, broken=2)
-    assert (found.held, found.why) == (False, ("2 × broken",))
+    result = line(verdict, broken=2)
+    assert (result.held, result.why) == (False, ("2 × broken",))
 
 
 def test_every_text_has_a_unique_token() -> None:

@@ -22,9 +22,9 @@ OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
 def values(in_app: Flask) -> dict[str, Any]:
     """Return settings that the simulator accepts."""
     credentials = data_dir.simulator_credentials(config_of(in_app).data_dir)
-    found = integrations.get(NAME).demo_settings(credentials)
-    assert found is not None
-    return {**found, "per_second": ""}
+    demo_settings = integrations.get(NAME).demo_settings(credentials)
+    assert demo_settings is not None
+    return {**demo_settings, "per_second": ""}
 
 
 def add_connection(values: dict[str, Any], title: str = "Acme US") -> str:

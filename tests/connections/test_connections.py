@@ -30,8 +30,8 @@ def test_rate_limit_is_stored_and_requires_no_test(values: dict[str, Any], simul
     assert connections.save(
         connection_id, {**values, "per_second": "2,5"}
     ) == connections.SaveResult(True)
-    one = load_connection(connection_id)
-    assert (one.per_second, one.enabled, one.ready) == (2.5, True, True)
+    connection = load_connection(connection_id)
+    assert (connection.per_second, connection.enabled, connection.ready) == (2.5, True, True)
     connections.save(connection_id, values)
     assert load_connection(connection_id).per_second is None
 
@@ -51,14 +51,18 @@ def test_invalid_rate_limit_is_refused_with_the_reason(values: dict[str, Any], r
 
 # ── Saving ────────────────────────────────────────────────────────────────────────────────────────
 def test_saving_stores_account_and_sender_and_numbers_the_settings(values: dict[str, Any]) -> None:
-    one = load_connection(add_connection(values))
-    assert (one.slug, one.account, one.sender) == (
+    connection = load_connection(add_connection(values))
+    assert (connection.slug, connection.account, connection.sender) == (
         "acme-us",
         values["account_sid"],
         values["sender"],
     )
-    assert (one.settings_version, one.state, one.channel) == (1, ConnectionState.NEW, "sms")
-    assert one.settings == values
+    assert (connection.settings_version, connection.state, connection.channel) == (
+        1,
+        ConnectionState.NEW,
+        "sms",
+    )
+    assert connection.settings == values
 
 
 def test_saving_stores_settings_that_the_provider_would_refuse(values: dict[str, Any]) -> None:
@@ -113,7 +117,7 @@ def test_clearing_an_api_key_removes_its_secret(values: dict[str, Any]) -> None:
 
 def test_saving_equal_settings_changes_nothing(values: dict[str, Any]) -> None:
     connection_id = add_connection(values)
-    assert not connections.save(connection_id, {**values, "auth_token": ""}).changed
+    assert not connections.save(connection_id, {**values, "auth_token": ""}).has_changed
     assert load_connection(connection_id).settings_version == 1
 
 
@@ -158,16 +162,16 @@ def test_equal_titles_get_distinct_slugs(in_app: Flask) -> None:
 
 
 def test_renaming_keeps_the_slug_and_refuses_a_used_one(in_app: Flask) -> None:
-    one, other = (connections.create(NAME, title, False) for title in ("Acme", "Other"))
-    connections.rename(one, "Acme Europe")
-    assert (load_connection(one).title, load_connection(one).slug) == ("Acme Europe", "acme")
-    connections.rename(one, "Acme Europe", "acme-eu")
-    assert load_connection(one).slug == "acme-eu"
+    first, second = (connections.create(NAME, title, False) for title in ("Acme", "Other"))
+    connections.rename(first, "Acme Europe")
+    assert (load_connection(first).title, load_connection(first).slug) == ("Acme Europe", "acme")
+    connections.rename(first, "Acme Europe", "acme-eu")
+    assert load_connection(first).slug == "acme-eu"
     with pytest.raises(Conflict, match="Another connection") as refusal:
-        connections.rename(other, "Other", "acme-eu")
+        connections.rename(second, "Other", "acme-eu")
     assert refusal.value.field == "slug"
     with pytest.raises(Refused):
-        connections.rename(other, "Other", "Not A Slug")
+        connections.rename(second, "Other", "Not A Slug")
 
 
 def test_archived_connection_keeps_its_settings_and_frees_its_slug(
@@ -176,12 +180,16 @@ def test_archived_connection_keeps_its_settings_and_frees_its_slug(
     connection_id = add_connection(values)
     connections.enable(connection_id)
     connections.archive(connection_id)
-    one = load_connection(connection_id)
-    assert (one.enabled, one.slug, one.settings) == (False, "acme-us-archived", values)
+    connection = load_connection(connection_id)
+    assert (connection.enabled, connection.slug, connection.settings) == (
+        False,
+        "acme-us-archived",
+        values,
+    )
     assert connections.list_connections() == []
-    again = add_connection(values)
-    connections.archive(again)
-    assert (load_connection(again).slug, load_connection(add_connection(values)).slug) == (
+    second_id = add_connection(values)
+    connections.archive(second_id)
+    assert (load_connection(second_id).slug, load_connection(add_connection(values)).slug) == (
         "acme-us-archived-2",
         "acme-us",
     )
@@ -222,6 +230,6 @@ def test_destination_is_written_again_in_its_present_form(in_app: Flask, simulat
         load_connection(connection_id).destination = "an older form"
 
     store_older_form()
-    assert connections.save(connection_id, values).changed
+    assert connections.save(connection_id, values).has_changed
     assert load_connection(connection_id).destination == destination
-    assert not connections.save(connection_id, values).changed
+    assert not connections.save(connection_id, values).has_changed

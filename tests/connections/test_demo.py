@@ -22,11 +22,13 @@ def test_demo_is_prepared_once_and_a_revoked_key_is_replaced(in_app: Flask) -> N
     for _ in range(2):
         demo.prepare()
     connections = db.session.scalars(select(Connection).order_by(Connection.id)).all()
-    assert [(one.title, one.slug) for one in connections] == [
+    assert [(connection.title, connection.slug) for connection in connections] == [
         ("Demo SMS", "demo-sms"),
         ("Demo WhatsApp", "demo-whatsapp"),
     ]
-    assert all(one.test and one.enabled and one.ready for one in connections)
+    assert all(
+        connection.test and connection.enabled and connection.ready for connection in connections
+    )
     assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
     first = (folder / "demo-key").read_text().strip()
     key = api_keys.find_key(first)

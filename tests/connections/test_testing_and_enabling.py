@@ -25,8 +25,8 @@ from tests.hub_fixtures import update_message as change_message
 
 
 @transaction
-def set_connection_state(connection_id: str, state: ConnectionState, why: str = "") -> None:
-    set_state(db.session.get_one(Connection, connection_id), state, why)
+def set_connection_state(connection_id: str, state: ConnectionState, reason: str = "") -> None:
+    set_state(db.session.get_one(Connection, connection_id), state, reason)
 
 
 def list_actions(connection_id: str) -> list[str]:
@@ -78,8 +78,8 @@ def test_of_entered_settings_stores_neither_settings_nor_result(
     tested = connection_tests.run_test(connection_id, values)
     assert tested.check.ok
     assert tested.unsaved
-    one = load_connection(connection_id)
-    assert (one.settings["auth_token"], one.checked_version) == (OTHER_TOKEN, None)
+    connection = load_connection(connection_id)
+    assert (connection.settings["auth_token"], connection.checked_version) == (OTHER_TOKEN, None)
 
 
 def test_of_entered_settings_uses_the_stored_secret_for_a_blank_one(
@@ -120,17 +120,17 @@ def test_result_contains_no_secret(values: dict[str, Any], monkeypatch: pytest.M
 def test_no_transaction_is_open_during_the_test_at_the_provider(
     values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    open_transactions = []
     connection_id = add_connection(values)
 
     def record_transaction_state(self: Any) -> connection_tests.CheckResult:
-        seen.append(db.session().in_transaction())
+        open_transactions.append(db.session().in_transaction())
         return connection_tests.CheckResult(True, "Fine.")
 
     monkeypatch.setattr(integrations.get(NAME), "check", record_transaction_state)
     connection_tests.run_test(connection_id)
     connections.enable(connection_id)
-    assert seen == [False]
+    assert open_transactions == [False]
 
 
 def test_broken_connection_resumes_and_sends_waiting_messages_after_a_passing_test(
@@ -142,8 +142,8 @@ def test_broken_connection_resumes_and_sends_waiting_messages_after_a_passing_te
         queue.flushall()
         connection_tests.run_test(connection_id)
         assert queue.exists("wake:deliver")
-    one = load_connection(connection_id)
-    assert (one.enabled, one.state_reason) == (True, "")
+    connection = load_connection(connection_id)
+    assert (connection.enabled, connection.state_reason) == (True, "")
     assert list_actions(connection_id)[-2:] == ["tested", "resumed"]
 
 
@@ -154,8 +154,8 @@ def test_new_secret_of_an_enabled_connection_is_tested_at_once(
     connections.enable(connection_id)
     saved = connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     assert saved.tested is not None
-    one = load_connection(connection_id)
-    assert (one.state, one.state_reason) == (
+    connection = load_connection(connection_id)
+    assert (connection.state, connection.state_reason) == (
         ConnectionState.BROKEN,
         "Twilio rejected the Auth Token.",
     )
@@ -181,7 +181,7 @@ def test_changing_the_account_leaves_pending_messages_without_status(
     connections.enable(connection_id)
     message_id = queue_text(channel="", connection_slug=load_connection(connection_id).slug)
     change_message(message_id, status=state, due_at=None if state == "delivered" else now())
-    assert connections.save(connection_id, {**values, **changed}).deserted == deserted
+    assert connections.save(connection_id, {**values, **changed}).former_account_in_use == deserted
 
 
 def test_changed_sender_keeps_the_connection_enabled_and_untested(
@@ -191,8 +191,8 @@ def test_changed_sender_keeps_the_connection_enabled_and_untested(
     connections.enable(connection_id)
     saved = connections.save(connection_id, {**values, "auth_token": "", "sender": "+13175550199"})
     assert saved.tested is None
-    one = load_connection(connection_id)
-    assert (one.enabled, one.ready) == (True, False)
+    connection = load_connection(connection_id)
+    assert (connection.enabled, connection.ready) == (True, False)
 
 
 def test_broken_connection_is_not_enabled_by_an_old_test(

@@ -30,15 +30,15 @@ def config_error(folder: Path, **environ: str) -> str:
 
 
 def test_every_setting_has_a_default(tmp_path: Path) -> None:
-    made = load(tmp_path)
-    assert (made.public_url, str(made.bind), made.demo, made.embedded_queue) == (
+    loaded = load(tmp_path)
+    assert (loaded.public_url, str(loaded.bind), loaded.demo, loaded.embedded_queue) == (
         "http://127.0.0.1:8000",
         "127.0.0.1:8000",
         False,
         True,
     )
-    assert made.database_url == f"sqlite:///{tmp_path / 'hub.db'}"
-    assert made.redis_url.startswith("unix://")
+    assert loaded.database_url == f"sqlite:///{tmp_path / 'hub.db'}"
+    assert loaded.redis_url.startswith("unix://")
 
 
 WRONG = {
@@ -66,13 +66,13 @@ def test_invalid_setting_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_all_invalid_settings_are_reported_together(tmp_path: Path) -> None:
-    told = config_error(tmp_path, **WRONG)
-    assert [name for name in WRONG if f"\n  {name}: " not in told] == []
-    assert len(told.splitlines()) == len(WRONG) + 1
+    error = config_error(tmp_path, **WRONG)
+    assert [name for name in WRONG if f"\n  {name}: " not in error] == []
+    assert len(error.splitlines()) == len(WRONG) + 1
 
 
 def test_invalid_setting_does_not_hide_settings_in_conflict(tmp_path: Path) -> None:
-    told = config_error(
+    error = config_error(
         tmp_path,
         HUB_LOG_LEVEL="LOUD",
         HUB_DEMO="1",
@@ -86,15 +86,15 @@ def test_invalid_setting_does_not_hide_settings_in_conflict(tmp_path: Path) -> N
         "HUB_SECRET_KEY",
         "HUB_ENCRYPTION_KEYS",
     ):
-        assert f"\n  {name}: " in told
+        assert f"\n  {name}: " in error
 
 
 def test_error_contains_no_secret(tmp_path: Path) -> None:
-    told = config_error(
+    error = config_error(
         tmp_path, HUB_SECRET_KEY="hush-hush", HUB_ENCRYPTION_KEYS="k1:aHVzaC1odXNo", HUB_BIND="x"
     )
-    assert "hush" not in told
-    assert "aHVzaC1odXNo" not in told
+    assert "hush" not in error
+    assert "aHVzaC1odXNo" not in error
 
 
 def test_setting_may_be_read_from_a_file(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_empty_api_address_is_unset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bind", "url", "taken"),
+    ("bind", "url", "is_accepted"),
     [
         ("127.0.0.1:8000", "", True),
         ("[::1]:8000", "", True),
@@ -140,9 +140,11 @@ def test_empty_api_address_is_unset(tmp_path: Path) -> None:
         ("192.0.2.1:8000", "https://hub.example.com", False),
     ],
 )
-def test_demo_listens_on_loopback_only(tmp_path: Path, bind: str, url: str, taken: bool) -> None:
+def test_demo_listens_on_loopback_only(
+    tmp_path: Path, bind: str, url: str, is_accepted: bool
+) -> None:
     environ = {"HUB_DEMO": "1", "HUB_BIND": bind, "HUB_PUBLIC_URL": url}
-    if taken:
+    if is_accepted:
         assert load(tmp_path, **environ).demo
     else:
         assert "HUB_DEMO" in config_error(tmp_path, **environ)
@@ -178,8 +180,8 @@ def test_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> Non
     ],
 )
 def test_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str) -> None:
-    made = load(tmp_path, HUB_PUBLIC_URL=url)
-    assert (made.public_url, made.path_prefix) == (url.rstrip("/"), prefix)
+    loaded = load(tmp_path, HUB_PUBLIC_URL=url)
+    assert (loaded.public_url, loaded.path_prefix) == (url.rstrip("/"), prefix)
 
 
 @pytest.mark.parametrize(
@@ -200,31 +202,34 @@ def test_invalid_keys_are_refused(tmp_path: Path, keys: str) -> None:
 
 
 def test_keys_are_read_newest_first_in_both_base64_alphabets(tmp_path: Path) -> None:
-    one = secrets.token_bytes(32)
+    older = secrets.token_bytes(32)
     two = b"\xfb\xff" * 16
     newer = base64.urlsafe_b64encode(two).decode().rstrip("=")
-    given = f"k2:{newer}\nk1:{base64.b64encode(one).decode()}"
-    assert load(tmp_path, HUB_ENCRYPTION_KEYS=given).encryption_keys == (("k2", two), ("k1", one))
+    setting = f"k2:{newer}\nk1:{base64.b64encode(older).decode()}"
+    assert load(tmp_path, HUB_ENCRYPTION_KEYS=setting).encryption_keys == (
+        ("k2", two),
+        ("k1", older),
+    )
 
 
 def test_postgres_url_scheme_is_accepted(tmp_path: Path) -> None:
-    made = load(
+    loaded = load(
         tmp_path,
         HUB_DATABASE_URL="postgres://u@h/d",
         HUB_SECRET_KEY="s" * 40,
         HUB_ENCRYPTION_KEYS=f"k1:{KEY}",
     )
-    assert made.database_url == "postgresql+psycopg://u@h/d"
+    assert loaded.database_url == "postgresql+psycopg://u@h/d"
 
 
 def test_settings_do_not_reveal_secrets_when_printed(tmp_path: Path) -> None:
-    shown = repr(load(tmp_path, HUB_SECRET_KEY="s" * 40, TWILIO_WEBHOOK_AUTH_TOKEN="hush"))
-    assert "s" * 40 not in shown
-    assert "hush" not in shown
+    printed = repr(load(tmp_path, HUB_SECRET_KEY="s" * 40, TWILIO_WEBHOOK_AUTH_TOKEN="hush"))
+    assert "s" * 40 not in printed
+    assert "hush" not in printed
 
 
 @pytest.mark.parametrize(
-    ("host", "here"),
+    ("host", "expected"),
     [
         ("127.0.0.1", True),
         ("127.8.9.1", True),
@@ -237,8 +242,8 @@ def test_settings_do_not_reveal_secrets_when_printed(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_is_loopback_accepts_only_loopback_addresses(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
+def test_is_loopback_accepts_only_loopback_addresses(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
 
 
 def test_ipv6_address_is_written_in_brackets() -> None:
@@ -262,25 +267,25 @@ def test_generated_keys_are_stored_once_and_readable_only_by_the_owner(tmp_path:
 
 
 def test_concurrent_processes_generate_one_key(tmp_path: Path) -> None:
-    found: list[Any] = []
+    keys: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: found.append(data_dir.encryption_keys(tmp_path / "data")))
+        threading.Thread(target=lambda: keys.append(data_dir.encryption_keys(tmp_path / "data")))
         for _ in range(16)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(found)) == 1
+    assert len(set(keys)) == 1
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["encryption-keys"], (
         "nothing temporary is left"
     )
 
 
 def test_shared_database_requires_explicit_keys(tmp_path: Path) -> None:
-    told = config_error(tmp_path / "new", HUB_DATABASE_URL="postgresql://u@h/d")
-    assert "HUB_SECRET_KEY" in told
-    assert "HUB_ENCRYPTION_KEYS" in told
+    error = config_error(tmp_path / "new", HUB_DATABASE_URL="postgresql://u@h/d")
+    assert "HUB_SECRET_KEY" in error
+    assert "HUB_ENCRYPTION_KEYS" in error
     assert not (tmp_path / "new").exists(), "a refusal leaves nothing behind"
 
 

@@ -26,5 +26,5 @@ def add_settings(*setting_names: str) -> None:
 
 def setting_names() -> set[str]:
     db.session.rollback()
-    own = {INDEX_KEY, address_migration.SETTING}  # made when the hub is set up
-    return set(db.session.scalars(select(Setting.name))) - own
+    written_at_start = {INDEX_KEY, address_migration.SETTING}  # made when the hub is set up
+    return set(db.session.scalars(select(Setting.name))) - written_at_start

@@ -143,11 +143,17 @@ def test_every_type_of_value_survives_a_round_trip(hub_demo: Flask, connection: 
     columns = [
         connections.c[name] for name in ("id", "test", "created_at", "archived_at", "settings")
     ]
-    mine = (connection.id, connection.test, connection.created_at, None, connection._settings)
+    expected_values = (
+        connection.id,
+        connection.test,
+        connection.created_at,
+        None,
+        connection._settings,
+    )
     assert [
         tuple(find_rows)
         for find_rows in read(Statement(select(*columns).where(connections.c.id == connection.id)))
-    ] == [mine]
+    ] == [expected_values]
     assert (
         read(
             Statement(select(connections.c.id).where(connections.c.created_at > bindparam("at"))),

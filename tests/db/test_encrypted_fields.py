@@ -41,8 +41,8 @@ def named_fields() -> dict[str, EncryptedField]:
 
 
 def test_field_names_of_0_2_0_never_change() -> None:
-    found = {name: tuple(value) for name, value in named_fields().items()}
-    assert SINCE_0_2_0.items() <= found.items()
+    fields = {name: tuple(value) for name, value in named_fields().items()}
+    assert SINCE_0_2_0.items() <= fields.items()
 
 
 def test_encrypted_columns_have_distinct_field_names() -> None:

@@ -41,7 +41,7 @@ def insert_concurrently(group: GroupCommit, rows: list[str]) -> list[Any]:
         try:
             unit = PendingWrite(writes=[(INSERT, [[row]])])
             group.commit(unit)
-            results[n] = bool(unit.changed)
+            results[n] = bool(unit.rows_written)
         except WriteFailed as problem:
             results[n] = problem
 
@@ -84,8 +84,8 @@ def test_failed_group_commit_reports_no_row_as_stored(
         yield
 
     group = GroupCommit(connections, lock)
-    came = insert_concurrently(group, [f"{n}" for n in range(8)])
-    assert [type(one) for one in came] == [WriteFailed] * 8
+    results = insert_concurrently(group, [f"{n}" for n in range(8)])
+    assert [type(result) for result in results] == [WriteFailed] * 8
     failing = False
     assert insert_concurrently(group, ["0"]) == [True], "it goes on when it can"
 

@@ -38,8 +38,8 @@ def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> It
         return
     name = f"hub_{secrets.token_hex(6)}"
     server = make_url(POSTGRES)
-    where = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(where, autocommit=True) as connection:
+    url = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     app = make_app(
         {
@@ -50,7 +50,7 @@ def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> It
     with app.app_context():
         yield app
         _close(app)
-    with psycopg.connect(where, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -88,10 +88,10 @@ def count_rows() -> tuple[int, ...]:
 
 def test_every_foreign_key_and_index_is_named(empty_app: Flask) -> None:
     up.migrate()
-    found = inspect(db.engine)
+    schema = inspect(db.engine)
     for table in Base.metadata.tables:
-        assert all(key["name"] for key in found.get_foreign_keys(table)), table
-        assert all(index["name"] for index in found.get_indexes(table)), table
+        assert all(key["name"] for key in schema.get_foreign_keys(table)), table
+        assert all(index["name"] for index in schema.get_indexes(table)), table
 
 
 def test_unmigrated_hub_is_not_ready(empty_app: Flask) -> None:
@@ -118,7 +118,7 @@ def test_postgresql_indexes_have_the_conditions_of_the_models(empty_app: Flask) 
         for index in inspector.get_indexes(table)
         if index.get("dialect_options", {}).get(option) is not None
     }
-    assert partial == {name for name, where in conditions.items() if where is not None}
+    assert partial == {name for name, condition in conditions.items() if condition is not None}
 
 
 def test_rows_of_0_2_0_survive_the_newest_migration(empty_app: Flask) -> None:

@@ -37,14 +37,14 @@ pytestmark = pytest.mark.usefixtures("in_app")
 
 def load_counter(name: str = "n") -> int | None:
     db.session.rollback()
-    found = read(FIND, name=name)
-    return found[0][0] if found else None
+    rows = read(FIND, name=name)
+    return rows[0][0] if rows else None
 
 
 def increase_counter(name: str = "n") -> int:
-    found = read(FIND, name=name)
-    after = found[0][0] + 1 if found else 1
-    if found:
+    rows = read(FIND, name=name)
+    after = rows[0][0] + 1 if rows else 1
+    if rows:
         write(SET, {"key": name, "new_value": after})
     else:
         write(ADD, {"name": name, "reason": "", "epoch": after})
@@ -142,8 +142,10 @@ def test_inner_transaction_joins_an_optimistic_one(in_app: Flask) -> None:
 
 
 def test_workers_are_woken_after_the_commit(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, int | None]] = []
-    monkeypatch.setattr("hub.db.store.wake_now", lambda queue: seen.append((queue, load_counter())))
+    wakeups: list[tuple[str, int | None]] = []
+    monkeypatch.setattr(
+        "hub.db.store.wake_now", lambda queue: wakeups.append((queue, load_counter()))
+    )
 
     @optimistic
     def change() -> None:
@@ -151,7 +153,7 @@ def test_workers_are_woken_after_the_commit(in_app: Flask, monkeypatch: pytest.M
         wake("deliver")
 
     change()
-    assert seen == [("deliver", 1)]
+    assert wakeups == [("deliver", 1)]
 
 
 def setting_exists(name: str) -> bool:
@@ -237,18 +239,18 @@ def test_missing_rows_read_to_change_need_no_lock(in_app: Flask) -> None:
 
 def test_prepared_change_reads_one_snapshot(in_app: Flask) -> None:
     open_connections()
-    seen = []
+    values = []
 
     @optimistic
     def change() -> None:
-        seen.append(read(FIND, name="n"))
-        if len(seen) == 1:
+        values.append(read(FIND, name="n"))
+        if len(values) == 1:
             start_thread(in_app, transaction(increase_counter)).join()
-            seen.append(read(FIND, name="n"))
+            values.append(read(FIND, name="n"))
         write(ADD, {"name": "other", "reason": "", "epoch": 1})
 
     change()
-    assert seen == [[], [], [(1,)]], "then it runs again under the lock"
+    assert values == [[], [], [(1,)]], "then it runs again under the lock"
 
 
 def test_prepared_change_sees_what_others_wrote_since_the_session_last_read(in_app: Flask) -> None:

@@ -82,14 +82,14 @@ def query_plan(statement: str) -> list[str]:
 
 def unindexed_steps(statements: list[str]) -> list[str]:
     """Return each step of these statements that slows down as its table grows."""
-    found = {
+    plans = {
         re.sub(r"X'[0-9A-F]*'|'[^']*'|\b\d+\b", "?", statement): statement
         for statement in statements
     }
     return [
-        f"{step} in {one}"
-        for short, one in found.items()
-        for step in query_plan(one)
+        f"{step} in {plan}"
+        for short, plan in plans.items()
+        for step in query_plan(plan)
         if GROWS.search(step)
     ]
 
@@ -121,10 +121,12 @@ def test_sending_and_processing_an_event_uses_indexes_only(
         signing_app.post("/messages", {"channel": "sms", "to": "+13175551234", "text": "Hello"})
     )
     assert deliver() == 3
-    for one in (*json_of(answer)["messages"], direct):
-        sid = message(one["id"]).provider_id or ""
+    for delivered_message in (*json_of(answer)["messages"], direct):
+        sid = message(delivered_message["id"]).provider_id or ""
         post_callback(
-            hub_demo, status_form(hub_demo, sid, "delivered"), target=status_target(one["id"])
+            hub_demo,
+            status_form(hub_demo, sid, "delivered"),
+            target=status_target(delivered_message["id"]),
         )
     process_pending_callbacks()
     assert status(direct["id"]) == Status.DELIVERED

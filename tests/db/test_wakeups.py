@@ -40,15 +40,15 @@ def count_jobs(app: Flask, name: str = "deliver") -> int:
 
 
 def test_workers_are_woken_only_after_the_commit(in_app: Flask) -> None:
-    seen = []
+    job_counts = []
 
     @transaction
     def change() -> None:
         store.wake("deliver")
-        seen.append(count_jobs(in_app))
+        job_counts.append(count_jobs(in_app))
 
     change()
-    assert (seen, count_jobs(in_app)) == ([0], 1)
+    assert (job_counts, count_jobs(in_app)) == ([0], 1)
 
 
 def test_failed_transaction_wakes_no_worker(in_app: Flask) -> None:

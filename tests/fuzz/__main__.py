@@ -37,14 +37,14 @@ def main() -> int:
     wishes.add_argument(
         "--seed", type=int, help="repeat the run with this seed; a new one when none is given"
     )
-    wish = wishes.parse_args()
-    names = wish.parts or list(PARTS)
+    arguments = wishes.parse_args()
+    names = arguments.parts or list(PARTS)
     if strange := [name for name in names if name not in PARTS]:
         wishes.error(f"There is no part {strange[0]}. Give {' or '.join(PARTS)}.")
-    seed = random.SystemRandom().randrange(2**32) if wish.seed is None else wish.seed
+    seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     # each runs, whatever broke before
-    outcomes = {name: PARTS[name](wish.seconds, seed) for name in names}
+    outcomes = {name: PARTS[name](arguments.seconds, seed) for name in names}
     return int(any(outcomes.values()))
 
 

@@ -29,8 +29,8 @@ class Payloads(RandomValues):
 
     def make_webhook(self) -> Webhook:
         """Return a random webhook: genuine ones more often than others."""
-        made = self.random.choice(list(self.makers().values()))()
-        return made if self.random.random() < 0.7 else self._forge(made)
+        webhook = self.random.choice(list(self.makers().values()))()
+        return webhook if self.random.random() < 0.7 else self._forge(webhook)
 
     def _forge(self, genuine: Webhook) -> Webhook:
         """Return a webhook without a signature, or changed after it was signed."""
@@ -42,8 +42,8 @@ class Payloads(RandomValues):
         if way == "unsigned":
             headers = {}
         elif way == "changed":
-            place = self.random.randrange(len(body) + 1)
-            body = body[:place] + bytes([self.random.randrange(256)]) + body[place:]
+            position = self.random.randrange(len(body) + 1)
+            body = body[:position] + bytes([self.random.randrange(256)]) + body[position:]
             headers.pop("X-Telegram-Bot-Api-Secret-Token", None)  # it covers no body
         elif way == "garbage":
             body = self.random.randbytes(self.random.randrange(200))

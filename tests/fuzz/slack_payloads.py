@@ -53,10 +53,10 @@ def make_webhook(source: RandomValues) -> Webhook:
     )
 
 
-def _sign(source: RandomValues, body: bytes, kind: str, what: str) -> Webhook:
+def _sign(source: RandomValues, body: bytes, kind: str, description: str) -> Webhook:
     at = str(int(time.time()))
-    made = hmac.new(
+    digest = hmac.new(
         source.slack["signing_secret"].encode(), f"v0:{at}:".encode() + body, "sha256"
     ).hexdigest()
-    headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={made}"}
-    return Webhook(f"{PREFIX}slack/interactions", body, kind, headers, True, what)
+    headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}
+    return Webhook(f"{PREFIX}slack/interactions", body, kind, headers, True, description)

@@ -12,7 +12,7 @@ from tests.fuzz.random_values import JSON, PREFIX, RandomValues, Webhook
 
 
 def make_webhook(source: RandomValues) -> Webhook:
-    what, content = source.random.choice(list(_updates(source).items()))
+    description, content = source.random.choice(list(_updates(source).items()))
     update: dict[Any, Any] = {"update_id": source.random.randrange(2**31), **content}
     if source.random.random() < 0.3:
         _damage_inside(source, update)
@@ -25,7 +25,7 @@ def make_webhook(source: RandomValues) -> Webhook:
         JSON,
         headers,
         True,
-        f"Telegram: {what} {update}",
+        f"Telegram: {description} {update}",
     )
 
 
@@ -44,24 +44,24 @@ def _updates(source: RandomValues) -> dict[str, dict[str, Any]]:
         "date": int(time.time()),
     }
     contents = _contents(source, base)
-    found = {
+    updates = {
         f"message {name}": {"message": {**base, **content}} for name, content in contents.items()
     }
     edited = {**base, "edit_date": int(time.time())}
-    found |= {
+    updates |= {
         f"edited {name}": {"edited_message": {**edited, **content}}
         for name, content in contents.items()
     }
-    return {**found, **_other_updates(source, base)}
+    return {**updates, **_other_updates(source, base)}
 
 
 def _contents(source: RandomValues, base: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    place = {"latitude": source.value(), "longitude": 16.3}
+    location = {"latitude": source.value(), "longitude": 16.3}
     return {
         "text": {"text": source.text()},
         "command": {"text": source.random.choice(["/start", "/stop", "/help", "/start x"])},
-        "location": {"location": place},
-        "venue": {"venue": {"location": place, "title": source.text()}, "location": place},
+        "location": {"location": location},
+        "venue": {"venue": {"location": location, "title": source.text()}, "location": location},
         "contact": {"contact": {"phone_number": source.text(), "first_name": source.text()}},
         "sticker": {"sticker": {"emoji": source.text()}},
         "voice": {"voice": {"file_id": "x"}},
@@ -114,11 +114,11 @@ def _other_updates(source: RandomValues, base: dict[str, Any]) -> dict[str, dict
     }
 
 
-def _damage_inside(source: RandomValues, whole: dict[Any, Any]) -> None:
+def _damage_inside(source: RandomValues, update: dict[Any, Any]) -> None:
     """Replace a random value inside an update."""
-    name = source.random.choice(list(whole))
-    inner = whole[name]
+    name = source.random.choice(list(update))
+    inner = update[name]
     if isinstance(inner, dict) and inner and source.random.random() < 0.8:
         _damage_inside(source, inner)
     else:
-        whole[name] = source.value()
+        update[name] = source.value()

@@ -95,9 +95,9 @@ def post_webhook(app: Flask, webhook: Webhook) -> TestResponse:
 
 def count_until(seconds: float) -> Iterator[int]:
     """Count until the time is over, at least once."""
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     n = 0
-    while time.monotonic() < ends or n == 0:
+    while time.monotonic() < deadline or n == 0:
         yield n
         n += 1
 
@@ -201,10 +201,10 @@ def pages() -> Iterator[str]:
         "/messages",
         "/activity",
     )
-    for talk in conversations.newest_conversations(8):
-        yield f"/inbox/{talk.row.id}"
-        if talk.row.contact_id:
-            yield f"/contacts/{talk.row.contact_id}"
+    for conversation in conversations.newest_conversations(8):
+        yield f"/inbox/{conversation.row.id}"
+        if conversation.row.contact_id:
+            yield f"/contacts/{conversation.row.contact_id}"
 
 
 def check_messages(app: Flask, message_id: str) -> None:

@@ -11,7 +11,7 @@ from tests.fuzz.random_values import FORM, PREFIX, RandomValues, Webhook
 
 
 def make_webhook(source: RandomValues, path: str) -> Webhook:
-    what, fields = source.random.choice(list(_forms(source).items()))
+    description, fields = source.random.choice(list(_forms(source).items()))
     form = {"AccountSid": source.account, "ApiVersion": "2010-04-01", **fields}
     for name in source.random.sample(
         sorted(set(form) - {"AccountSid"}), k=source.random.randrange(3)
@@ -23,7 +23,9 @@ def make_webhook(source: RandomValues, path: str) -> Webhook:
     target = f"{PREFIX}{path}{_query(source)}"
     signature = RequestValidator(source.token).compute_signature(source.public + target, form)
     headers = {"X-Twilio-Signature": signature}
-    return Webhook(target, urlencode(form).encode(), FORM, headers, True, f"{path}: {what} {form}")
+    return Webhook(
+        target, urlencode(form).encode(), FORM, headers, True, f"{path}: {description} {form}"
+    )
 
 
 def _query(source: RandomValues) -> str:
@@ -45,43 +47,46 @@ def _forms(source: RandomValues) -> dict[str, dict[str, str]]:
         "From": prefix + number,
         "To": prefix + source.number,
     }
-    came = {**base, "SmsStatus": "received", "ProfileName": source.text(), "NumMedia": "0"}
+    inbound_form = {**base, "SmsStatus": "received", "ProfileName": source.text(), "NumMedia": "0"}
     return {
-        **_texts(source, came),
-        **_contents(source, came),
+        **_texts(source, inbound_form),
+        **_contents(source, inbound_form),
         **_other_webhooks(source, base, number),
     }
 
 
-def _texts(source: RandomValues, came: dict[str, str]) -> dict[str, dict[str, str]]:
+def _texts(source: RandomValues, inbound_form: dict[str, str]) -> dict[str, dict[str, str]]:
     return {
-        "text": {**came, "Body": source.text()},
-        "keyword": {**came, "Body": source.random.choice(["STOP", "START", "HELP", "Stop."])},
+        "text": {**inbound_form, "Body": source.text()},
+        "keyword": {
+            **inbound_form,
+            "Body": source.random.choice(["STOP", "START", "HELP", "Stop."]),
+        },
         "opt-out type": {
-            **came,
+            **inbound_form,
             "Body": "x",
             "OptOutType": source.random.choice(["STOP", "START", "HELP", source.text()]),
         },
         "button": {
-            **came,
+            **inbound_form,
             "ButtonText": source.text(),
             "ButtonPayload": source.text(),
             "MessageType": "button",
         },
-        "list": {**came, "ListId": source.text(), "ListTitle": source.text()},
+        "list": {**inbound_form, "ListId": source.text(), "ListTitle": source.text()},
         "unknown sender": {
-            **came,
+            **inbound_form,
             "From": source.random.choice(["", "anonymous", "AMAZON", "+266696687"]),
             "Body": source.text(),
         },
         "user id": {
-            **came,
+            **inbound_form,
             "From": "whatsapp:US.1349",
             "ExternalUserId": source.text(),
             "Body": source.text(),
         },
         "referral": {
-            **came,
+            **inbound_form,
             "Body": "Hi",
             "ReferralHeadline": source.text(),
             "ReferralSourceUrl": source.text(),
@@ -89,46 +94,50 @@ def _texts(source: RandomValues, came: dict[str, str]) -> dict[str, dict[str, st
     }
 
 
-def _contents(source: RandomValues, came: dict[str, str]) -> dict[str, dict[str, str]]:
+def _contents(source: RandomValues, inbound_form: dict[str, str]) -> dict[str, dict[str, str]]:
     file = {"NumMedia": "1", "MediaUrl0": "https://api.twilio.com/m/0"}
     return {
         "picture": {
-            **came,
+            **inbound_form,
             **file,
             "MediaContentType0": source.random.choice(["image/png", "text/vcard", source.text()]),
         },
         "location": {
-            **came,
+            **inbound_form,
             "Latitude": source.random.choice(["48.2", source.text()]),
             "Longitude": "16.3",
             "Label": source.text(),
         },
         "sticker": {
-            **came,
+            **inbound_form,
             **file,
             "MessageType": "sticker",
             "MediaContentType0": "image/webp",
         },
         "flow": {
-            **came,
+            **inbound_form,
             "InteractiveData": json.dumps({"a": str(source.value())}),
             "MessageType": "interactive",
         },
-        "broken flow": {**came, "InteractiveData": source.text(), "MessageType": "interactive"},
+        "broken flow": {
+            **inbound_form,
+            "InteractiveData": source.text(),
+            "MessageType": "interactive",
+        },
         "reaction": {
-            **came,
+            **inbound_form,
             "MessageType": "reaction",
             "Body": "👍",
-            "OriginalRepliedMessageSid": came["MessageSid"],
+            "OriginalRepliedMessageSid": inbound_form["MessageSid"],
         },
-        "unknown type": {**came, "MessageType": source.text()},
+        "unknown type": {**inbound_form, "MessageType": source.text()},
     }
 
 
 def _other_webhooks(
     source: RandomValues, base: dict[str, str], number: str
 ) -> dict[str, dict[str, str]]:
-    word = source.random.choice(
+    status = source.random.choice(
         ["queued", "sent", "delivered", "read", "undelivered", "failed", "sending", "accepted"]
     )
     return {
@@ -136,8 +145,8 @@ def _other_webhooks(
             **base,
             "From": source.number,
             "To": number,
-            "MessageStatus": word,
-            "SmsStatus": word,
+            "MessageStatus": status,
+            "SmsStatus": status,
             "ErrorCode": source.text(),
         },
         "call": {

@@ -43,19 +43,21 @@ def add_sent_message(connection: Connection, sid: str) -> str:
 @pytest.fixture
 def delivered(hub_demo: Flask, sent: str) -> str:
     """Return the ID of a message whose three callbacks are processed."""
-    for word in ("queued", "sent", "delivered"):
-        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
+    for status in ("queued", "sent", "delivered"):
+        post_callback(hub_demo, status_form(hub_demo, SID, status), target=status_target(sent))
     assert process_pending_callbacks() == 3
     return sent
 
 
 @transaction
-def remove_events(message_id: str, words: tuple[str, ...] = ()) -> None:
+def remove_events(message_id: str, statuses: tuple[str, ...] = ()) -> None:
     """Undo the callbacks of a message as an old backup would, or only those with these statuses."""
     facts = delete(StatusEvent).where(
         StatusEvent.message_id == message_id, StatusEvent.source == "callback"
     )
-    db.session.execute(facts.where(StatusEvent.provider_status.in_(words)) if words else facts)
+    db.session.execute(
+        facts.where(StatusEvent.provider_status.in_(statuses)) if statuses else facts
+    )
     db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
     db.session.execute(
         update(Message).where(Message.id == message_id).values(status="accepted", code="")

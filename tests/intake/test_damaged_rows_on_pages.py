@@ -70,10 +70,10 @@ def test_personal_data_export_omits_only_damaged_rows(
     contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
     answer = admin.get(f"/contacts/{contact.id}/data")
     assert answer.headers["Content-Type"] == "application/json"
-    found = json.loads(answer.text)
-    assert found["contact"]["address"] == ERIC
-    assert len(found["messages"]) == 2
-    assert len(found["consents"]) == 1
+    export = json.loads(answer.text)
+    assert export["contact"]["address"] == ERIC
+    assert len(export["messages"]) == 2
+    assert len(export["consents"]) == 1
     assert "unreadable" in answer.text
 
 
@@ -81,8 +81,8 @@ def test_personal_data_export_omits_only_damaged_rows(
 def test_damaged_connection_does_not_prevent_accepting_events(
     hub_demo: Flask, signing_app: SigningApp, column: str
 ) -> None:
-    others = "slug <> 'demo-sms'"
-    run(f"UPDATE connections SET {column} = 'garbage' WHERE {others}")  # noqa: S608 - our own table
+    other_connections = "slug <> 'demo-sms'"
+    run(f"UPDATE connections SET {column} = 'garbage' WHERE {other_connections}")  # noqa: S608 - our own table
     answer = signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
     assert answer.status_code == 202
     assert [message["channel"] for message in json_of(answer)["messages"]] == ["sms"]
@@ -142,11 +142,11 @@ def test_inbox_lists_other_conversations_beside_a_damaged_one(
     hub_demo: Flask, served: Flask, simulator: Any, admin: Browser, damaged: Any
 ) -> None:
     for n, number in enumerate((ERIC, ANNA, "+13175550199")):
-        came = status_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
-        came["To"] = status_form(hub_demo, "SM", "x")["From"]
-        came.pop("MessageStatus")
+        form = status_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
+        form["To"] = status_form(hub_demo, "SM", "x")["From"]
+        form.pop("MessageStatus")
         assert (
-            post_callback(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code
+            post_callback(hub_demo, form, target="/api/rpc/webhooks/twilio/inbound").status_code
             == 200
         )
     process_pending_callbacks()

@@ -113,7 +113,7 @@ EVENT = some_of(
     {
         "occurred_at": TIMES,
         "id": IDS,
-        "signers": st.lists(SIGNER, max_size=3, unique_by=lambda one: one["id"]),
+        "signers": st.lists(SIGNER, max_size=3, unique_by=lambda signer: signer["id"]),
         "download_url": URLS,
     },
 )
@@ -167,8 +167,8 @@ FEW = settings(max_examples=sized(8, 2), deadline=None, suppress_health_check=li
 @given(
     bodies=EACH,
     lines=st.lists(LINE, max_size=5),
-    closed=st.lists(OPT_OUT, max_size=5),
-    said=st.lists(TEXTS, max_size=3),
+    opt_outs=st.lists(OPT_OUT, max_size=5),
+    texts=st.lists(TEXTS, max_size=3),
 )
 def test_accepted_url_can_be_used(
     hub_demo: Flask,
@@ -178,26 +178,26 @@ def test_accepted_url_can_be_used(
     admin: Browser,
     bodies: dict[str, list[dict[str, Any]]],
     lines: list[dict[str, str]],
-    closed: list[dict[str, str]],
-    said: list[str],
+    opt_outs: list[dict[str, str]],
+    texts: list[str],
 ) -> None:
     answers: Counter[int] = Counter()
-    for path, many in bodies.items():
-        answers.update(signing_app.post(path, one).status_code for one in many)
+    for path, values in bodies.items():
+        answers.update(signing_app.post(path, value).status_code for value in values)
     assert set(answers) <= {201, 202, 404, 409, 422}, answers
     for import_file, rows in (
         (consents.import_consents, lines),
-        (opt_out_files.import_opt_outs, closed),
+        (opt_out_files.import_opt_outs, opt_outs),
     ):
         import_rows(import_file, rows)
-    for n, text in enumerate(said):
-        came = status_form(
+    for n, text in enumerate(texts):
+        form = status_form(
             hub_demo, f"SM{n:032x}", "received", Body=text, From="+13175550001", ProfileName=text
         )
-        came["To"] = status_form(hub_demo, "SM", "x")["From"]
-        came.pop("MessageStatus")
+        form["To"] = status_form(hub_demo, "SM", "x")["From"]
+        form.pop("MessageStatus")
         assert post_callback(
-            hub_demo, came, target="/api/rpc/webhooks/twilio/inbound"
+            hub_demo, form, target="/api/rpc/webhooks/twilio/inbound"
         ).status_code in (
             200,
             403,

@@ -52,8 +52,10 @@ def sent(connection: Connection) -> str:
 
 
 def test_callbacks_update_the_message_to_delivered(hub_demo: Flask, sent: str) -> None:
-    for word in ("queued", "sent", "delivered"):
-        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
+    for reported_status in ("queued", "sent", "delivered"):
+        post_callback(
+            hub_demo, status_form(hub_demo, SID, reported_status), target=status_target(sent)
+        )
     assert process_pending_callbacks() == 3
     assert (status(sent), event_types(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert {(callback.due_at, callback.error, callback.tries) for callback in callbacks()} == {
@@ -84,8 +86,12 @@ class LabeledIntegration(WebhookReceiver, FakeChat):
 def test_only_headers_that_parsing_needs_are_stored(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    told = {"content-type": "text/plain", "x-fake-chat-label": "arrived", "authorization": "secret"}
-    request = WebhookRequest("POST", "https://hub.example/x", "fake_chat", told, b"hello")
+    headers = {
+        "content-type": "text/plain",
+        "x-fake-chat-label": "arrived",
+        "authorization": "secret",
+    }
+    request = WebhookRequest("POST", "https://hub.example/x", "fake_chat", headers, b"hello")
     assert intake_callbacks.store(
         request,
         intake_callbacks.VerificationProof(
@@ -99,24 +105,36 @@ def test_only_headers_that_parsing_needs_are_stored(
 
 
 @pytest.mark.parametrize(
-    "word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"]
+    "reported_status", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"]
 )
-def test_unknown_status_yields_no_platform_event(hub_demo: Flask, sent: str, word: str) -> None:
-    post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
+def test_unknown_status_yields_no_platform_event(
+    hub_demo: Flask, sent: str, reported_status: str
+) -> None:
+    post_callback(hub_demo, status_form(hub_demo, SID, reported_status), target=status_target(sent))
     process_pending_callbacks()
-    assert (status(sent), count(PlatformEvent), status_words(sent)) == ("accepted", 0, [word])
+    assert (status(sent), count(PlatformEvent), status_words(sent)) == (
+        "accepted",
+        0,
+        [reported_status],
+    )
     assert callbacks()[0].due_at is None
 
 
-@pytest.mark.parametrize("word", ["sent", "delivered", "failed", "undelivered"])
+@pytest.mark.parametrize("reported_status", ["sent", "delivered", "failed", "undelivered"])
 def test_four_statuses_each_yield_their_platform_event(
-    hub_demo: Flask, sent: str, word: str
+    hub_demo: Flask, sent: str, reported_status: str
 ) -> None:
     post_callback(
-        hub_demo, status_form(hub_demo, SID, word, NumSegments="3"), target=status_target(sent)
+        hub_demo,
+        status_form(hub_demo, SID, reported_status, NumSegments="3"),
+        target=status_target(sent),
     )
     process_pending_callbacks()
-    assert (status(sent), event_types(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
+    assert (status(sent), event_types(sent), message(sent).segments) == (
+        reported_status,
+        [f"sms_{reported_status}"],
+        3,
+    )
     event = db.session.query(PlatformEvent).one()
     assert {"MessageSid", "AccountSid", "To", "From", "NumSegments"} <= event.payload.keys()
 
@@ -229,14 +247,16 @@ def damage_callback(callback_id: str) -> None:
 def test_failing_receipt_keeps_its_error_and_does_not_delay_others(
     hub_demo: Flask, sent: str
 ) -> None:
-    for word in ("queued", "sent", "delivered"):
-        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
+    for reported_status in ("queued", "sent", "delivered"):
+        post_callback(
+            hub_demo, status_form(hub_demo, SID, reported_status), target=status_target(sent)
+        )
     first = callbacks()[0]
     damage_callback(first.id)
     assert process_callbacks.process_batch() == 3
     assert status(sent) == "delivered"
     bad, *good = callbacks()
-    assert {one.due_at for one in good} == {None}
+    assert {callback.due_at for callback in good} == {None}
     assert "k1" in bad.error, "it names the key"
     assert bad.due_at is not None
     with time_machine.travel(now() + timedelta(minutes=11)):
@@ -251,7 +271,7 @@ def test_empty_table_needs_no_processing(hub_demo: Flask) -> None:
 
 # ── The whole way round ───────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("number", "ends", "events"),
+    ("number", "final_status", "events"),
     [
         ("+13175551234", "delivered", ["sms_delivered", "sms_sent"]),
         ("+15005550011", "undelivered", ["sms_sent", "sms_undelivered"]),
@@ -266,7 +286,7 @@ def test_scripted_number_has_the_promised_outcome(
     simulator: Any,
     served: Flask,
     number: str,
-    ends: str,
+    final_status: str,
     events: list[str],
 ) -> None:
     message_id = queue_text(number)
@@ -274,19 +294,19 @@ def test_scripted_number_has_the_promised_outcome(
     eventually(
         lambda: (
             process_pending_callbacks() is None
-            or (status(message_id) == ends and event_types(message_id) == events)
+            or (status(message_id) == final_status and event_types(message_id) == events)
         )
     )
     process_pending_callbacks()
-    assert (status(message_id), event_types(message_id)) == (ends, events)
+    assert (status(message_id), event_types(message_id)) == (final_status, events)
 
 
 # ── The connection ────────────────────────────────────────────────────────────────────────────────
 def test_connection_records_its_last_callback_to_the_minute(
     hub_demo: Flask, connection: Connection, sent: str
 ) -> None:
-    def last_callback_at(word: str) -> Any:
-        post_callback(hub_demo, status_form(hub_demo, SID, word), target=status_target(sent))
+    def last_callback_at(status: str) -> Any:
+        post_callback(hub_demo, status_form(hub_demo, SID, status), target=status_target(sent))
         process_pending_callbacks()
         db.session.rollback()
         return db.session.get_one(Connection, connection.id).last_callback_at

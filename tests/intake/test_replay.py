@@ -85,12 +85,12 @@ def test_replay_changes_nothing_if_nothing_was_missed(delivered: str, selection:
     report = replay.replay(selection)
     assert all_rows() == before
     assert (
-        report.read,
-        report.known,
-        report.new,
-        report.messages,
-        report.events,
-        report.failed,
+        report.read_count,
+        report.known_count,
+        report.new_count,
+        report.message_count,
+        report.event_count,
+        report.failed_count,
     ) == (3, 3, 0, 0, 0, 0)
     assert not report.missed
 
@@ -118,11 +118,11 @@ def test_replay_after_an_old_backup_applies_status_events_once(delivered: str) -
     )
     assert status_words(delivered) == ["queued", "sent", "delivered"]
     assert (
-        report.read,
-        report.new,
-        report.known,
-        report.messages,
-        report.events,
+        report.read_count,
+        report.new_count,
+        report.known_count,
+        report.message_count,
+        report.event_count,
         report.missed,
     ) == (3, 3, 0, 1, 2, True)
     assert not replay.replay(EVERYTHING).missed
@@ -133,7 +133,12 @@ def test_missed_status_event_is_reported_separately_from_known_ones(
 ) -> None:
     remove_events(delivered, ("delivered",))
     report = replay.replay(Selection(message=delivered))
-    assert (report.new, report.known, report.messages, status(delivered)) == (1, 2, 1, "delivered")
+    assert (report.new_count, report.known_count, report.message_count, status(delivered)) == (
+        1,
+        2,
+        1,
+        "delivered",
+    )
 
 
 def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
@@ -153,7 +158,7 @@ def test_row_misread_by_an_older_version_is_corrected(delivered: str) -> None:
         "delivered",
         ["sms_delivered", "sms_sent"],
     )
-    assert (report.new, report.messages, report.events, report.missed) == (
+    assert (report.new_count, report.message_count, report.event_count, report.missed) == (
         0,
         1,
         1,
@@ -166,20 +171,25 @@ def test_receipt_whose_key_was_missing_is_processed_once_it_is_back(
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "read"), target=status_target(delivered))
     last = callbacks()[-1].id
-    whole = encrypted_request(last)
-    update_callback(last, request=whole[:-1] + bytes([whole[-1] ^ 1]))
+    stored_request = encrypted_request(last)
+    update_callback(last, request=stored_request[:-1] + bytes([stored_request[-1] ^ 1]))
     with after_the_lookup_window():
         process_pending_callbacks()
     assert "k1" in callbacks()[-1].error
     report = replay.replay(FAILED)
-    assert (report.read, report.failed, status(delivered)) == (1, 1, "delivered")
-    [why] = report.reasons
-    assert "k1" in why, "it names the key"
-    update_callback(last, request=whole)
+    assert (report.read_count, report.failed_count, status(delivered)) == (1, 1, "delivered")
+    [reason] = report.reasons
+    assert "k1" in reason, "it names the key"
+    update_callback(last, request=stored_request)
     report = replay.replay(FAILED)
-    assert (report.read, report.new, report.failed, status(delivered)) == (1, 1, 0, "read")
+    assert (report.read_count, report.new_count, report.failed_count, status(delivered)) == (
+        1,
+        1,
+        0,
+        "read",
+    )
     assert (callbacks()[-1].due_at, callbacks()[-1].error) == (None, "")
-    assert replay.replay(FAILED).read == 0
+    assert replay.replay(FAILED).read_count == 0
 
 
 def test_unmatched_callback_is_applied_once_its_message_exists(
@@ -189,14 +199,18 @@ def test_unmatched_callback_is_applied_once_its_message_exists(
     with after_the_lookup_window():
         process_pending_callbacks()
     report = replay.replay(FAILED)
-    assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (
+    assert (
+        report.read_count,
+        report.failed_count,
+        [reason.count for reason in report.reasons.values()],
+    ) == (
         1,
         1,
         [1],
     )
     assert report.reasons[callback_rows.UNKNOWN].example == callbacks()[0].id
     message_id = add_sent_message(connection, SID)  # as from a backup
-    assert replay.replay(FAILED).new == 1
+    assert replay.replay(FAILED).new_count == 1
     assert (status(message_id), callbacks()[0].error) == ("delivered", "")
 
 
@@ -205,10 +219,10 @@ def test_pending_callback_is_processed_at_once_or_by_the_workers(
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
     post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "delivered"))
-    assert replay.replay(EVERYTHING).failed == 1
-    one, other = callbacks()
-    assert (one.due_at, status(sent)) == (None, "delivered")
-    assert other.due_at is not None
+    assert replay.replay(EVERYTHING).failed_count == 1
+    first, second = callbacks()
+    assert (first.due_at, status(sent)) == (None, "delivered")
+    assert second.due_at is not None
     assert process_callbacks.process_batch() == 1
 
 
@@ -219,7 +233,12 @@ def test_callback_with_a_removed_body_shows_it(delivered: str) -> None:
     update_callback(second.id, request=None, error="It was never read.")
     before = all_rows()
     report = replay.replay(EVERYTHING)
-    assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
+    assert (report.read_count, report.deleted_count, report.failed_count, report.known_count) == (
+        3,
+        1,
+        1,
+        1,
+    )
     assert list(report.reasons) == [callback_rows.REMOVED], (
         "what failed before its body went can never be made up for"
     )
@@ -228,12 +247,12 @@ def test_callback_with_a_removed_body_shows_it(delivered: str) -> None:
 
 def test_failing_callback_does_not_delay_others_and_is_unchanged(delivered: str) -> None:
     first = callbacks()[0].id
-    whole = encrypted_request(first)
-    update_callback(first, request=whole[:-1] + bytes([whole[-1] ^ 1]))
+    stored_request = encrypted_request(first)
+    update_callback(first, request=stored_request[:-1] + bytes([stored_request[-1] ^ 1]))
     remove_events(delivered, ("delivered",))
     before = all_rows(ProviderCallback)
     report = replay.replay(EVERYTHING)
-    assert (report.failed, report.new, status(delivered)) == (1, 1, "delivered")
+    assert (report.failed_count, report.new_count, status(delivered)) == (1, 1, "delivered")
     assert all_rows(ProviderCallback) == before, "it was settled"
 
 
@@ -253,7 +272,13 @@ class TestUnassigned:
             == 200
         )
         report = replay.replay(EVERYTHING)
-        assert (report.read, report.unproven, report.failed, report.missed, status(sent)) == (
+        assert (
+            report.read_count,
+            report.unverified_count,
+            report.failed_count,
+            report.missed,
+            status(sent),
+        ) == (
             1,
             1,
             0,
@@ -276,4 +301,4 @@ def test_callback_verified_by_another_connection_is_not_applied(
         == 200
     )
     report = replay.replay(Selection(message=sent))
-    assert (report.read, report.failed, status(sent)) == (1, 1, "accepted")
+    assert (report.read_count, report.failed_count, status(sent)) == (1, 1, "accepted")

@@ -38,15 +38,15 @@ from tests.intake.replay_steps import sent as sent
 def test_replay_selects_callbacks_of_one_message(
     hub_demo: Flask, delivered: str, connection: Connection
 ) -> None:
-    other = add_sent_message(connection, "SM" + "1" * 32)
+    other_message = add_sent_message(connection, "SM" + "1" * 32)
     post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "sent"))
     process_pending_callbacks()
-    for message_id in (delivered, other):
+    for message_id in (delivered, other_message):
         remove_events(message_id)
-    assert replay.replay(Selection(message="SM" + "1" * 32)).read == 1
-    assert (status(delivered), status(other)) == ("accepted", "sent")
-    assert replay.replay(Selection(message=delivered)).read == 3
-    assert replay.replay(Selection(callback_id=callbacks()[0].id)).read == 1
+    assert replay.replay(Selection(message="SM" + "1" * 32)).read_count == 1
+    assert (status(delivered), status(other_message)) == ("accepted", "sent")
+    assert replay.replay(Selection(message=delivered)).read_count == 3
+    assert replay.replay(Selection(callback_id=callbacks()[0].id)).read_count == 1
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_replay_selects_callbacks_since_a_time(hub_demo: Flask, sent: str) -> No
     time.sleep(0.002)  # ids tell milliseconds
     between = now()
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
-    assert replay.replay(Selection(since=between)).read == 1
-    assert replay.replay(Selection(since=replay.parse_since("1m"))).read == 2
+    assert replay.replay(Selection(since=between)).read_count == 1
+    assert replay.replay(Selection(since=replay.parse_since("1m"))).read_count == 2
 
 
 def test_times_are_accepted_in_common_formats() -> None:
@@ -108,9 +108,14 @@ def test_many_callbacks_are_replayed_in_batches_oldest_first(
     for message_id in ids:
         remove_events(message_id)
     monkeypatch.setattr(replay, "BATCH", 3)
-    heard: list[int] = []
-    report = replay.replay(EVERYTHING, lambda so_far: heard.append(so_far.read))
-    assert (heard, report.read, report.new, report.messages) == ([3, 6, 7], 7, 7, 7)
+    counts: list[int] = []
+    report = replay.replay(EVERYTHING, lambda so_far: counts.append(so_far.read_count))
+    assert (counts, report.read_count, report.new_count, report.message_count) == (
+        [3, 6, 7],
+        7,
+        7,
+        7,
+    )
     facts = list(
         db.session.scalars(
             select(StatusEvent.message_id)
@@ -129,10 +134,10 @@ def test_callbacks_received_during_a_replay_are_left_to_the_workers(
     later = new_id("rcp")
 
     def receive_callback(so_far: Report) -> None:
-        post_callback(hub_demo, status_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
+        post_callback(hub_demo, status_form(hub_demo, f"SM{so_far.read_count:032d}", "sent"))
 
     report = replay.replay(EVERYTHING, receive_callback)
-    assert report.read == 3
+    assert report.read_count == 3
     assert callbacks()[-1].id > later
 
 
@@ -140,9 +145,9 @@ def test_workers_may_process_the_same_receipts_during_a_replay(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [add_sent_message(connection, f"SM{n:032d}") for n in range(12)]
-    for word in ("delivered", "sent", "queued"):
+    for reported_status in ("delivered", "sent", "queued"):
         for n in range(12):
-            post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", word))
+            post_callback(hub_demo, status_form(hub_demo, f"SM{n:032d}", reported_status))
     monkeypatch.setattr(replay, "BATCH", 4)
     monkeypatch.setattr(
         process_callbacks,
@@ -200,6 +205,6 @@ def test_receipts_of_test_connections_are_replayed_without_the_demo(
     remove_events(delivered)
     plain = make_app({**environ, "HUB_DEMO": "0"})
     with plain.app_context():
-        assert replay.replay(EVERYTHING).new == 3
+        assert replay.replay(EVERYTHING).new_count == 3
         close(plain)
     assert status(delivered) == "delivered"

@@ -92,17 +92,17 @@ def test_texts_are_removed_after_their_retention_and_metadata_stays(hub_demo: Fl
     young = make_old(queue_text(), as_days(29.9))
     assert retention.apply_retention() == 1
     assert count_rows(MessageBody) == 1
-    assert {message(one).status for one in (old, young)} == {"delivered"}
+    assert {message(message_id).status for message_id in (old, young)} == {"delivered"}
     assert message(old).contact.address == ERIC
     assert retention.apply_retention() == 0
 
 
 def test_callback_bodies_are_removed_after_their_retention(hub_demo: Flask) -> None:
     add_callback(as_days(31))
-    kept = add_callback(as_days(29))
+    kept_id = add_callback(as_days(29))
     retention.apply_retention()
     db.session.rollback()
-    assert db.session.scalars(select(ProviderCallback.id)).all() == [kept]
+    assert db.session.scalars(select(ProviderCallback.id)).all() == [kept_id]
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -212,10 +212,10 @@ def test_newer_rows_are_kept(hub_demo: Flask, simulator: Any) -> None:
 
 
 def test_opt_outs_and_consents_do_not_expire(hub_demo: Flask, simulator: Any) -> None:
-    gone = queue_text("+15005550004")  # who replied STOP
+    opted_out = queue_text("+15005550004")  # who replied STOP
     deliver()
     consents.record_consent(ConsentEntry(ERIC, True), source="api", test=True)
-    assert status(gone) == "failed"
+    assert status(opted_out) == "failed"
     purge.delete_old_rows(now() + YEAR)
     assert (count_rows(Suppression), count_rows(Consent)) == (1, 1)
     assert count_rows(Message) == 1, "the one that the opt-out came of"

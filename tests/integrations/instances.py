@@ -45,25 +45,25 @@ def samples_of(cls: type[Integration]) -> Mapping[str, Any]:
     error
     codes.
     """
-    found = {}
+    samples = {}
     for path in test_modules_of(cls):
         for node in ast.parse(path.read_text()).body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             names = [target.id for target in targets if isinstance(target, ast.Name)]
             if names and names[0] in SAMPLES and (value := literal(node)) is not None:
-                found[names[0]] = value
+                samples[names[0]] = value
     settings = cls.demo_settings(CREDENTIALS)
     if settings is not None:
-        found |= {"SETTINGS": settings, "TO": cls.destination_of(settings)}
-    if "SETTINGS" in found:
-        found.setdefault("TO", cls.destination_of(found["SETTINGS"]))
-    return found
+        samples |= {"SETTINGS": settings, "TO": cls.destination_of(settings)}
+    if "SETTINGS" in samples:
+        samples.setdefault("TO", cls.destination_of(samples["SETTINGS"]))
+    return samples
 
 
 def test_modules_of(cls: type[Integration]) -> list[Path]:
     names = {f"test_{cls.name}.py", f"test_{cls.__module__.split('.')[2]}.py"}
-    beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
-    folders = (Path(__file__).parent, beside)
+    test_folder = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
+    folders = (Path(__file__).parent, test_folder)
     paths = (folder / name for folder in folders for name in sorted(names))
     return [path for path in paths if path.is_file()]
 

@@ -25,8 +25,8 @@ BY_BOT = {"bot_token": "xoxb-1234-5678-abcd", "channel": CHANNEL}
 BUTTONS = {"app_id": "A0123456789", "signing_secret": "0123456789abcdef" * 2}
 
 
-def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
-    return Outbound("msg_1", 1, to, text, **more)
+def outbound(to: str = CHANNEL, text: str = "Hello", **fields: Any) -> Outbound:
+    return Outbound("msg_1", 1, to, text, **fields)
 
 
 class SlackServer:
@@ -42,14 +42,16 @@ class SlackServer:
             name: str(environ.get(name, "")) for name in ("CONTENT_TYPE", "HTTP_AUTHORIZATION")
         }
         self.requests.append((environ["PATH_INFO"], body, headers))
-        status, text, more = self.answers[
+        status, text, more_headers = self.answers[
             max((path for path in self.answers if environ["PATH_INFO"].endswith(path)), key=len)
         ]
-        start_response(f"{status} So", [*more.items(), ("Content-Length", str(len(text.encode())))])
+        start_response(
+            f"{status} So", [*more_headers.items(), ("Content-Length", str(len(text.encode())))]
+        )
         return [text.encode()]
 
-    def respond(self, what: Any, status: int = 200, at: str = "", **headers: str) -> None:
-        text = what if isinstance(what, str) else json.dumps(what)
+    def respond(self, body: Any, status: int = 200, at: str = "", **headers: str) -> None:
+        text = body if isinstance(body, str) else json.dumps(body)
         self.answers[at] = (
             status,
             text,
@@ -64,9 +66,9 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def running_slack_server(port: int) -> Iterator[SlackServer]:
-    found = SlackServer()
-    with serving(found, port):
-        yield found
+    server = SlackServer()
+    with serving(server, port):
+        yield server
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def slack_server(running_slack_server: SlackServer) -> SlackServer:
 @pytest.fixture
 def slack_for(slack_server: SlackServer, port: int) -> Any:
     client = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
-    return lambda given: Slack(given, client, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
+    return lambda settings: Slack(
+        settings, client, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}")
+    )
 
 
 def send_error(slack: Slack, message: Outbound) -> SendError:

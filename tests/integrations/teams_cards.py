@@ -39,8 +39,8 @@ SCHEMA = jsonschema.Draft6Validator(
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def teams(http_recorder: HttpRecorder) -> Teams:
     )
 
 
-def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
-    return Outbound(**{"id": "msg_1", "attempt": 1, "to": WORKFLOW, "text": text, **more})
+def outbound(text: str = "Anna has signed.", **fields: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": WORKFLOW, "text": text, **fields})
 
 
 def rendered(message: Outbound) -> dict[str, Any]:

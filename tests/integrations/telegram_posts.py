@@ -31,8 +31,8 @@ CARD = Card(
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture
@@ -40,16 +40,16 @@ def telegram(http_recorder: HttpRecorder) -> Telegram:
     return make_bot(http_recorder)
 
 
-def make_bot(http_recorder: HttpRecorder, **more: Any) -> Telegram:
+def make_bot(http_recorder: HttpRecorder, **settings: Any) -> Telegram:
     return Telegram(
-        {**SETTINGS, **more},
+        {**SETTINGS, **settings},
         provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
         dict.fromkeys(Telegram.api, http_recorder.url),
     )
 
 
-def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
-    return Outbound(**{"id": "msg_1", "attempt": 1, "to": TEAM, "text": text, **more})
+def outbound(text: str = "Anna has signed.", **fields: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": TEAM, "text": text, **fields})
 
 
 def refusal(status: int, description: str, **parameters: Any) -> dict[str, Any]:

@@ -30,18 +30,18 @@ TOKEN = "aZ09_-aZ09_-"
 
 def make_request(update: Any, **headers: str) -> WebhookRequest:
     body = update if isinstance(update, bytes) else json.dumps(update).encode()
-    given = {"content-type": "application/json", SECRET: PROOF, **headers}
+    all_headers = {"content-type": "application/json", SECRET: PROOF, **headers}
     return WebhookRequest(
         "POST",
         "https://hub.example/api/rpc/webhooks/telegram/bot",
         "telegram/{connection}",
-        given,
+        all_headers,
         body,
         "bot",
     )
 
 
-def make_message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str, Any]:
+def make_message(text: str, chat: dict[str, Any] = PRIVATE, **fields: Any) -> dict[str, Any]:
     return {
         "update_id": 9,
         "message": {
@@ -50,7 +50,7 @@ def make_message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict
             "chat": chat,
             "date": int(AT.timestamp()),
             "text": text,
-            **more,
+            **fields,
         },
     }
 

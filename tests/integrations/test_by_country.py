@@ -27,10 +27,10 @@ ACCOUNT = {"account_sid": "AC" + "1" * 32, "auth_token": "t" * 32, "sender": SEN
 
 def form_values(*rows: tuple[str, str]) -> dict[str, str]:
     """Return the values that a browser posts: the account and the rows of the table."""
-    found = dict(ACCOUNT)
+    form_fields = dict(ACCOUNT)
     for n, (country, sender) in enumerate(rows):
-        found |= {f"services-{n}-country": country, f"services-{n}-sender": sender}
-    return found
+        form_fields |= {f"services-{n}-country": country, f"services-{n}-sender": sender}
+    return form_fields
 
 
 def test_rows_are_stored_by_country_without_empty_ones() -> None:
@@ -38,8 +38,8 @@ def test_rows_are_stored_by_country_without_empty_ones() -> None:
         TwilioSms, form_values((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {}
     )
     assert services_of(form) == {"BR": BRAZIL, "FR": FRANCE}
-    shown = settings_form.empty_form(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
-    assert [list(row.data.values()) for row in shown["services"].entries] == [
+    empty_form = settings_form.empty_form(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
+    assert [list(row.data.values()) for row in empty_form["services"].entries] == [
         ["BR", BRAZIL],
         ["", ""],
         ["", ""],
@@ -87,8 +87,8 @@ def test_invalid_row_is_named_and_preserved(rows: list[tuple[str, str]], says: s
 def test_country_of_the_recipient_chooses_the_service(
     cls: type[TwilioSms], prefix: str, to: str, sends: str
 ) -> None:
-    made = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, ProviderHttpClient())
-    payload = made.render(Outbound("msg_1", 1, to, "Hello"))
+    integration = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, ProviderHttpClient())
+    payload = integration.render(Outbound("msg_1", 1, to, "Hello"))
     assert (payload.get("MessagingServiceSid", ""), payload.get("From", "")) == (
         sends,
         "" if sends else prefix + SENDER,
@@ -101,10 +101,14 @@ def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Con
         {**_without_services(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
     )
     assert (tested.check.ok, tested.check.field) == (False, "services")
-    known = credentials(hub_demo).messaging_service_sid
+    service_sid = credentials(hub_demo).messaging_service_sid
     tested = connection_tests.run_test(
         connection.id,
-        {**_without_services(connection), "services-0-country": "BR", "services-0-sender": known},
+        {
+            **_without_services(connection),
+            "services-0-country": "BR",
+            "services-0-sender": service_sid,
+        },
     )
     assert tested.check.ok
     assert "to BR through the Messaging Service" in tested.check.text
@@ -117,18 +121,18 @@ def test_admin_saves_services_on_the_page(admin: Browser, app: Flask) -> None:
         demo.prepare()
     page = admin.get("/connections/demo-sms").text
     assert page.count('placeholder="MG…"') == 2
-    shown = {
+    form_fields = {
         **ACCOUNT,
         "auth_token": "x" * 32,
         "services-0-country": "BR",
         "services-0-sender": "nonsense",
     }
-    refused = admin.post("/connections/demo-sms", shown)
+    refused = admin.post("/connections/demo-sms", form_fields)
     assert refused.status_code == 422
     assert "A Messaging Service SID is MG" in refused.text
     assert 'value="nonsense"' in refused.text
     assert (
-        admin.post("/connections/demo-sms", shown | {"services-0-sender": BRAZIL}).status_code
+        admin.post("/connections/demo-sms", form_fields | {"services-0-sender": BRAZIL}).status_code
         == 303
     )
     with app.app_context():

@@ -33,14 +33,14 @@ STATIC = Path(integrations.__file__).parents[1] / "static"
 ADDED = {"per_second", "help_text"}
 
 
-def outbound(to: str, **more: Any) -> Outbound:
+def outbound(to: str, **fields: Any) -> Outbound:
     return Outbound(
         id=new_id("msg"),
         attempt=1,
         to=to,
         text="Hello “there” 🎉 & <b>more</b>",
         subject="A subject",
-        **more,
+        **fields,
     )
 
 
@@ -54,10 +54,19 @@ def test_name_matches_the_module(cls: type[Integration]) -> None:
 
 @every
 def test_card_describes_the_integration(cls: type[Integration]) -> None:
-    for word in ("title", "provider", "summary", "reach", "cost", "setup", "formatting", "buttons"):
-        text = getattr(cls, word)
-        assert isinstance(text, str), word
-        assert text.strip() == text != "", word
+    for attribute in (
+        "title",
+        "provider",
+        "summary",
+        "reach",
+        "cost",
+        "setup",
+        "formatting",
+        "buttons",
+    ):
+        text = getattr(cls, attribute)
+        assert isinstance(text, str), attribute
+        assert text.strip() == text != "", attribute
     assert cls.summary.endswith(".")
     assert cls.docs_url.startswith("https://")
     assert cls.guide, "how is it set up?"
@@ -163,22 +172,24 @@ def test_invalid_address_is_refused_with_the_reason(cls: type[Integration], addr
 
 @senders
 def test_rendering_is_pure_and_contains_no_secret(cls: type[Integration]) -> None:
-    one = instance(cls)
+    integration = instance(cls)
     message = outbound(
         valid_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1"
     )
-    before = dict(one.settings)
-    first = one.render(message)
-    second = one.render(message)
+    before = dict(integration.settings)
+    first = integration.render(message)
+    second = integration.render(message)
     assert first == second
     assert first is not second
-    assert one.settings == before
-    shown = json.dumps(first)
-    assert json.loads(shown) == first
-    assert "Hello" in shown
+    assert integration.settings == before
+    rendered = json.dumps(first)
+    assert json.loads(rendered) == first
+    assert "Hello" in rendered
     for field in cls.Form():
-        if isinstance(field, SecretField) and one.settings.get(field.name):
-            assert one.settings[field.name] not in shown, "what is rendered is shown on pages"
+        if isinstance(field, SecretField) and integration.settings.get(field.name):
+            assert integration.settings[field.name] not in rendered, (
+                "what is rendered is shown on pages"
+            )
 
 
 @every
@@ -190,10 +201,10 @@ def test_unknown_code_has_no_explanation_and_known_codes_have_one(
     codes = samples_of(cls).get("SAMPLE_CODES", [])
     assert codes or not cls.supports("send"), "give some error codes as SAMPLE_CODES in its test"
     for code in codes:
-        known = cls.explain(code)
-        assert isinstance(known, Problem), code
-        assert known.text.endswith(".")
-        assert known.remedy
+        explanation = cls.explain(code)
+        assert isinstance(explanation, Problem), code
+        assert explanation.text.endswith(".")
+        assert explanation.remedy
 
 
 @every
@@ -206,12 +217,14 @@ def test_declared_capabilities_are_implemented(cls: type[Integration]) -> None:
 
 @senders
 def test_one_instance_is_thread_safe(cls: type[Integration]) -> None:
-    one = instance(cls)
+    integration = instance(cls)
     wrong = []
 
     def work(n: int) -> None:
         for _ in range(50):
-            text = json.dumps(one.render(outbound(valid_address(cls), card=Card(f"Card {n}"))))
+            text = json.dumps(
+                integration.render(outbound(valid_address(cls), card=Card(f"Card {n}")))
+            )
             if "Hello" not in text:
                 wrong.append(text)
 

@@ -53,8 +53,8 @@ SendAndFail = Callable[[str, int, Any], SendError]
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def send_error(http_recorder: HttpRecorder) -> SendAndFail:
 
 
 def make_instance(http_recorder: HttpRecorder, name: str) -> Integration:
-    cls, more = PROVIDERS[name]
-    settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
+    cls, default_settings = PROVIDERS[name]
+    settings = {**(cls.demo_settings(CREDENTIALS) or {}), **default_settings}
     return cls(
         settings,
         provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
@@ -81,8 +81,8 @@ def make_instance(http_recorder: HttpRecorder, name: str) -> Integration:
 
 
 def outbound(name: str) -> Outbound:
-    cls, more = PROVIDERS[name]
-    settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
+    cls, default_settings = PROVIDERS[name]
+    settings = {**(cls.demo_settings(CREDENTIALS) or {}), **default_settings}
     return Outbound(
         id="msg_1", attempt=1, to=cls.destination_of(settings) or "+13175551234", text="Hello"
     )
@@ -187,7 +187,7 @@ def test_retry_after_of_a_503_is_used(http_recorder: HttpRecorder, name: str) ->
 # ── Errors inside a success ───────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("name", ["twilio", "whatsapp"])
 @pytest.mark.parametrize(
-    ("word", "code", "status", "refused"),
+    ("error_status", "code", "status", "refused"),
     [
         ("undelivered", 30003, Status.UNDELIVERED, False),
         ("failed", 30003, Status.FAILED, False),
@@ -200,7 +200,7 @@ def test_retry_after_of_a_503_is_used(http_recorder: HttpRecorder, name: str) ->
 def test_message_created_as_failed_has_the_error_of_its_code(
     http_recorder: HttpRecorder,
     name: str,
-    word: str,
+    error_status: str,
     code: int | None,
     status: Status,
     refused: bool,
@@ -209,20 +209,20 @@ def test_message_created_as_failed_has_the_error_of_its_code(
         201,
         {
             "sid": "SM" + "1" * 32,
-            "status": word,
+            "status": error_status,
             "error_code": code,
             "error_message": None,
             "num_segments": "1",
         },
     )
-    found = make_instance(http_recorder, name).send(outbound(name))
-    assert isinstance(found, Accepted)
-    assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (
+    accepted = make_instance(http_recorder, name).send(outbound(name))
+    assert isinstance(accepted, Accepted)
+    assert (accepted.status, accepted.code, isinstance(accepted.error, RecipientRefused)) == (
         status,
         str(code or ""),
         refused,
     )
-    assert found.outside_window == (code == 63016)
+    assert accepted.outside_window == (code == 63016)
 
 
 # ── Destinations ──────────────────────────────────────────────────────────────────────────────────

@@ -31,7 +31,7 @@ REFERENCE = re.sub(
 )
 # a row of a table, by what its first cell names; of a method without its arguments
 ROWS = {
-    found[1]: found[0] for found in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", REFERENCE, re.MULTILINE)
+    match[1]: match[0] for match in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", REFERENCE, re.MULTILINE)
 }
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
 
@@ -81,9 +81,9 @@ def test_guide_describes_every_attribute_with_its_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_guide_describes_every_method(name: str) -> None:
-    shown, default, meaning = row_cells(name)
+    type_text, default, meaning = row_cells(name)
     assert meaning
-    assert ("*class*" in shown) is isinstance(MEMBERS[name], classmethod)
+    assert ("*class*" in type_text) is isinstance(MEMBERS[name], classmethod)
     raises = (
         "raise NotImplementedError"
         in Path(base.__file__).read_text().partition(f"def {name}(")[2].partition("\n    def ")[0]
@@ -93,7 +93,9 @@ def test_guide_describes_every_method(name: str) -> None:
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
 def test_guide_describes_every_value_with_its_fields(value: type) -> None:
-    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", row_cells(value.__name__)[1]))))
+    field_names = set(
+        re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", row_cells(value.__name__)[1])))
+    )
     inherited = (
         {field.name for field in dataclasses.fields(WebhookEvent)}
         if issubclass(value, WebhookEvent) and value is not WebhookEvent
@@ -106,7 +108,7 @@ def test_guide_describes_every_value_with_its_fields(value: type) -> None:
     }
     assert {
         field.name for field in dataclasses.fields(value)
-    } - inherited | derived - inherited <= told
+    } - inherited | derived - inherited <= field_names
 
 
 @pytest.mark.parametrize("name", sorted({*base.__all__, *api.__all__}))
@@ -125,14 +127,14 @@ def test_guide_describes_every_field_of_an_error_code(name: str) -> None:
 
 
 def test_guide_describes_only_existing_names() -> None:
-    known = {
+    attributes = {
         *ERROR_CODE_FIELDS,
         *ATTRIBUTES,
         *METHODS,
         *(value.__name__ for value in VALUES),
         *(kind.__name__ for kind in FAILURES),
     }
-    assert set(ROWS) <= known
+    assert set(ROWS) <= attributes
 
 
 def test_links_of_the_guide_exist() -> None:
@@ -165,8 +167,8 @@ def example() -> type[WebhookReceiver]:
     }
     body = textwrap.indent(textwrap.dedent(code), "    ")
     exec(f"class Pushfox(WebhookReceiver):\n{body}", scope)  # noqa: S102 - our own document
-    found: type[WebhookReceiver] = scope["Pushfox"]
-    return found
+    integration_class: type[WebhookReceiver] = scope["Pushfox"]
+    return integration_class
 
 
 def report(body: bytes, key: str = "shh") -> WebhookRequest:
@@ -182,34 +184,34 @@ def report(body: bytes, key: str = "shh") -> WebhookRequest:
 
 
 def test_webhook_of_the_guide_accepts_only_signed_requests() -> None:
-    made = example()
-    one = made({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
-    blank = made({}, provider_http.ProviderHttpClient())
+    integration_class = example()
+    integration = integration_class({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
+    blank = integration_class({}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
-    one.verify(genuine)
+    integration.verify(genuine)
     for anyone, request in (
-        (one, report(b"{}", "other")),
+        (integration, report(b"{}", "other")),
         (blank, report(b"{}", "")),
-        (one, dataclasses.replace(genuine, headers={})),
+        (integration, dataclasses.replace(genuine, headers={})),
     ):
         with pytest.raises(BadWebhook):
             anyone.verify(request)
 
 
 def test_webhook_of_the_guide_reads_reports_and_ignores_nonsense() -> None:
-    one = example()({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
+    integration = example()({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
-    assert one.parse_events(genuine) == [
+    assert integration.parse_events(genuine) == [
         StatusUpdate(provider_id="7", status=Status.DELIVERED, provider_status="delivered")
     ]
-    assert one.callback_key(genuine) == ("7", "delivered")
+    assert integration.callback_key(genuine) == ("7", "delivered")
     for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):
-        assert one.parse_events(report(body)) == []
-        assert one.callback_key(report(body))[0]
+        assert integration.parse_events(report(body)) == []
+        assert integration.callback_key(report(body))[0]
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "expected"),
     [
         (b'{"a": ["x\\u0000y", {"b\\u0000": 1}]}', {"a": ["xy", {"b": 1}]}),
         (b'{"a": "\\ud83e"}', {"a": "�"}),
@@ -219,5 +221,5 @@ def test_webhook_of_the_guide_reads_reports_and_ignores_nonsense() -> None:
         (b'{"a":' * 100_000, {}),
     ],
 )
-def test_json_body_is_an_object_that_can_be_stored(body: bytes, found: dict[str, Any]) -> None:
-    assert report(body).json == found
+def test_json_body_is_an_object_that_can_be_stored(body: bytes, expected: dict[str, Any]) -> None:
+    assert report(body).json == expected

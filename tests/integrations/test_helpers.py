@@ -70,8 +70,8 @@ def form(**values: str) -> Fields:
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 # ── Fields ────────────────────────────────────────────────────────────────────────────────────────
@@ -133,25 +133,25 @@ def test_headers_sign_in_only_with_credentials() -> None:
 # ── Webhooks ──────────────────────────────────────────────────────────────────────────────────────
 def test_signature_is_verified_in_each_form() -> None:
     digest = hmac.new(b"secret", b"body", hashlib.sha256).digest()
-    for given in (digest.hex(), digest.hex().upper(), b64encode(digest).decode()):
-        verify_hmac("secret", "body", given)
-    for secret, body, given in (
+    for signature in (digest.hex(), digest.hex().upper(), b64encode(digest).decode()):
+        verify_hmac("secret", "body", signature)
+    for secret, body, signature in (
         ("secret", "other", digest.hex()),
         ("other", "body", digest.hex()),
         ("secret", "body", ""),
         ("secret", "body", "ß"),
     ):
         with pytest.raises(BadWebhook):
-            verify_hmac(secret, body, given)
+            verify_hmac(secret, body, signature)
     with pytest.raises(BadWebhook):
         verify_hmac("", "body", hmac.new(b"", b"body", hashlib.sha256).hexdigest())
 
 
 def test_secret_is_verified_and_a_blank_one_proves_nothing() -> None:
     verify_secret("secret", "secret")
-    for secret, given in (("secret", "x"), ("secret", ""), ("", ""), ("secret", "ß")):
+    for secret, signature in (("secret", "x"), ("secret", ""), ("", ""), ("secret", "ß")):
         with pytest.raises(BadWebhook):
-            verify_secret(secret, given)
+            verify_secret(secret, signature)
 
 
 @pytest.mark.parametrize(

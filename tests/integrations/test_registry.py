@@ -51,7 +51,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_twilio_is_registered() -> None:
     assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == ["twilio_sms"]
     assert list(integrations.registry()) == [
-        cls.name for cls in sorted(ALL, key=lambda one: one.title.lower())
+        cls.name for cls in sorted(ALL, key=lambda integration: integration.title.lower())
     ]
 
 
@@ -103,11 +103,11 @@ from hub.integrations.base import Fact, Integration
 
 
 @pytest.mark.parametrize(
-    ("code", "why"),
+    ("code", "reason"),
     [(OLD, "was written for contract 1"), (OLDER, "cannot be loaded: cannot import name 'Fact'")],
 )
 def test_plug_in_of_an_older_contract_is_refused_by_name(
-    site: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
+    site: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ) -> None:
     site.mkdir()
     module = f"old_chat_{len(code)}"
@@ -115,10 +115,10 @@ def test_plug_in_of_an_older_contract_is_refused_by_name(
     install(site, monkeypatch, {"old_chat": f"{module}:Old"})
     with pytest.raises(ConfigError) as problem:
         integrations.registry()
-    said = str(problem.value)
-    assert "The integration “old_chat” of the package fake-chat 1.0" in said
-    assert why in said
-    assert "docs/integration-names.md" in said
+    error = str(problem.value)
+    assert "The integration “old_chat” of the package fake-chat 1.0" in error
+    assert reason in error
+    assert "docs/integration-names.md" in error
     assert (Path(integrations.__file__).parents[2] / integrations.NAMES).is_file()
 
 
@@ -173,26 +173,26 @@ def test_missing_package_does_not_stop_the_hub(
 ) -> None:
     @transaction
     def add_orphan() -> str:
-        made = db.session.get_one(
+        orphan = db.session.get_one(
             Connection, connections.create(connection.integration, "Orphan", test=True)
         )
-        made.integration = "uninstalled"
-        made.state = "enabled"
-        made.settings_version = 1
-        made.settings = {}
+        orphan.integration = "uninstalled"
+        orphan.state = "enabled"
+        orphan.settings_version = 1
+        orphan.settings = {}
         contact = get_or_create_contact("phone", "+13175551234", test=True)
         return outbox.add_message(
-            outbox.Draft(connection=made.info, recipient=contact, text="Nobody carries this.")
+            outbox.Draft(connection=orphan.info, recipient=contact, text="Nobody carries this.")
         )
 
-    left = add_orphan()
+    connection_id = add_orphan()
     answer = accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     assert len(answer["messages"]) == 1
     message_id = queue_text()
     deliver()
-    assert (status(message_id), status(left)) == ("accepted", "queued")
+    assert (status(message_id), status(connection_id)) == ("accepted", "queued")
     db.session.rollback()
     row = db.session.scalars(
         select(Connection).where(Connection.integration == "uninstalled")

@@ -58,8 +58,8 @@ TABLE = ErrorTable(
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 def response(status: int, **headers: str) -> ProviderResponse:
@@ -95,8 +95,8 @@ def response(status: int, **headers: str) -> ProviderResponse:
 def test_error_is_found_by_code_and_then_by_status(
     status: int, code: str, genuine: bool, error: type[SendError], named: str
 ) -> None:
-    found = TABLE.error_for(response(status), code, genuine=genuine)
-    assert (type(found), found.code) == (error, named)
+    table_error = TABLE.error_for(response(status), code, genuine=genuine)
+    assert (type(table_error), table_error.code) == (error, named)
 
 
 def test_retry_after_of_a_busy_provider_is_used() -> None:
@@ -106,10 +106,10 @@ def test_retry_after_of_a_busy_provider_is_used() -> None:
 
 
 def test_codes_are_explained_with_the_page_of_the_provider() -> None:
-    known = TABLE.explain("archived")
-    assert known is not None
-    assert (known.text, known.remedy) == ("It is archived.", "Restore it.")
-    assert known.url == "https://docs.pushfox.example"
+    explanation = TABLE.explain("archived")
+    assert explanation is not None
+    assert (explanation.text, explanation.remedy) == ("It is archived.", "Restore it.")
+    assert explanation.url == "https://docs.pushfox.example"
     assert TABLE.explain("unlisted") is None
 
 
@@ -212,7 +212,7 @@ def test_call_sends_json_and_returns_every_status(http_recorder: HttpRecorder) -
     http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
     http_recorder.answer(404, {"error": "gone"})
     with record_exchanges() as exchanges:
-        found = call(
+        call_result = call(
             http,
             "Pushfox",
             "POST",
@@ -220,7 +220,7 @@ def test_call_sends_json_and_returns_every_status(http_recorder: HttpRecorder) -
             content={"b": 1},
             hidden="secret",
         )
-    assert (found.status, found.json) == (404, {"error": "gone"})
+    assert (call_result.status, call_result.json) == (404, {"error": "gone"})
     assert http_recorder.bodies == [{"b": 1}]
     assert http_recorder.headers[0]["content-type"] == "application/json"
     described = describe_last(exchanges, "gone")

@@ -122,17 +122,21 @@ def test_switching_the_method_replaces_the_stored_secret() -> None:
 
 
 def test_public_values_contain_no_secret() -> None:
-    for made in (
+    for instance in (
         read_settings(BY_HOOK),
         read_settings({**BY_HOOK, **BUTTONS}),
         read_settings(BY_BOT),
     ):
         plain = " ".join(
-            (Slack.account_of(made), Slack.senders_of(made).default, Slack.destination_of(made))
+            (
+                Slack.account_of(instance),
+                Slack.senders_of(instance).default,
+                Slack.destination_of(instance),
+            )
         )
         assert not [
             value
-            for name, value in made.items()
+            for name, value in instance.items()
             if value in plain and value and name != "app_id" and name != "channel"
         ]
         assert SECRET not in plain
@@ -148,8 +152,8 @@ def test_public_values_contain_no_secret() -> None:
 
 
 def test_bot_supports_threads_and_edits_and_a_webhook_supports_neither() -> None:
-    assert [Slack.keeps_threads(place) for place in (PLACE, CHANNEL)] == [False, True]
-    assert [Slack.edits_posts(place) for place in (PLACE, CHANNEL)] == [False, True]
+    assert [Slack.keeps_threads(destination) for destination in (PLACE, CHANNEL)] == [False, True]
+    assert [Slack.edits_posts(destination) for destination in (PLACE, CHANNEL)] == [False, True]
 
 
 # ── Addresses ─────────────────────────────────────────────────────────────────────────────────────

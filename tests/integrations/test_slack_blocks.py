@@ -62,8 +62,8 @@ def assert_section(block: dict[str, Any]) -> None:
     if "text" in block:
         assert_text_object(block["text"], 3000, "mrkdwn")
     assert "fields" not in block or 1 <= len(block["fields"]) <= 10
-    for one in block.get("fields", ()):
-        assert_text_object(one, 2000, "mrkdwn")
+    for field in block.get("fields", ()):
+        assert_text_object(field, 2000, "mrkdwn")
 
 
 def assert_context(block: dict[str, Any]) -> None:
@@ -85,8 +85,8 @@ def assert_within_limits(payload: dict[str, Any]) -> None:
     assert 1 <= len(blocks) <= 50
     for block in blocks:
         CHECKS[block["type"]](block)
-    for made in Block.parse_all(blocks):
-        made.to_dict()
+    for parsed_block in Block.parse_all(blocks):
+        parsed_block.to_dict()
     assert 1 <= count_utf16_units(payload["text"]) <= 4000
     assert_safe(payload["text"])
     assert sum(count_utf16_units(text) for text in strings(payload)) <= 12_000
@@ -101,8 +101,8 @@ def strings(part: Any) -> Iterator[str]:
             else:
                 yield from strings(value)
     elif isinstance(part, list):
-        for one in part:
-            yield from strings(one)
+        for item in part:
+            yield from strings(item)
 
 
 # ── Texts of any length and alphabet ──────────────────────────────────────────────────────────────
@@ -175,26 +175,26 @@ def test_many_facts_notes_and_buttons_are_within_the_limits(text: str, times: in
     card = Card(
         text * times, ((text, text * times), (text * times, text)) * times, (text * times,) * times
     )
-    pressed = (
+    actions = (
         Button(text * times, f"https://hub.example/{text}", "tok"),
         Button("Open", "https://hub.example/" + "y" * 2900),
     ) * times
     assert_within_limits(
         Slack(ACTING, ProviderHttpClient()).render(
-            Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=pressed)
+            Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=actions)
         )
     )
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(texts, st.integers(0, 3000))
-def test_truncated_text_splits_no_escape_and_ends_with_an_ellipsis(text: str, most: int) -> None:
-    whole = mrkdwn(text, 1_000_000)
-    cut = mrkdwn(text, most)
-    assert count_utf16_units(cut) <= most
+def test_truncated_text_splits_no_escape_and_ends_with_an_ellipsis(text: str, limit: int) -> None:
+    full_text = mrkdwn(text, 1_000_000)
+    cut = mrkdwn(text, limit)
+    assert count_utf16_units(cut) <= limit
     assert_safe(cut)
-    assert cut == whole or most == 0 or cut.endswith("…")
-    assert whole.startswith(cut.removesuffix("…").rstrip()) or cut == whole
+    assert cut == full_text or limit == 0 or cut.endswith("…")
+    assert full_text.startswith(cut.removesuffix("…").rstrip()) or cut == full_text
 
 
 def test_truncated_text_splits_no_grapheme() -> None:
@@ -203,9 +203,9 @@ def test_truncated_text_splits_no_grapheme() -> None:
 
 
 def test_data_triggers_no_mention() -> None:
-    shown = mrkdwn("<!channel> <@U123> <#C1|x> @here & <https://evil.example|bank>", 3000)
-    assert_safe(shown)
-    assert shown.startswith("&lt;!channel&gt; &lt;@U123&gt;")
+    escaped = mrkdwn("<!channel> <@U123> <#C1|x> @here & <https://evil.example|bank>", 3000)
+    assert_safe(escaped)
+    assert escaped.startswith("&lt;!channel&gt; &lt;@U123&gt;")
 
 
 @pytest.mark.parametrize(
@@ -213,13 +213,13 @@ def test_data_triggers_no_mention() -> None:
     ["*a*", "_a b_", "~a~", "(*a*)", "x *a* y", "**a**", "a *b*c* d", "`a`", "```a\nb```", "“_a_”"],
 )
 def test_data_is_not_formatted(text: str) -> None:
-    shown = mrkdwn(text, 3000)
+    escaped = mrkdwn(text, 3000)
     for mark in "*_~":
         assert not re.search(
-            rf"(?<![A-Za-z0-9{re.escape(mark)}])[{mark}](?=\S).*(?<=\S)[{mark}]", shown
+            rf"(?<![A-Za-z0-9{re.escape(mark)}])[{mark}](?=\S).*(?<=\S)[{mark}]", escaped
         )
-    assert "`" not in shown
-    assert shown.translate(str.maketrans("∗＿∼ˋ", "*_~`")) == text
+    assert "`" not in escaped
+    assert escaped.translate(str.maketrans("∗＿∼ˋ", "*_~`")) == text
 
 
 @pytest.mark.parametrize(
@@ -238,22 +238,24 @@ def test_quotes_are_not_formatted_and_web_addresses_are_links() -> None:
 
 
 # ── What is shown ─────────────────────────────────────────────────────────────────────────────────
-def make_post(**more: Any) -> Outbound:
+def make_post(**fields: Any) -> Outbound:
     card = Card(
         "Employment Agreement",
         (("Signers", "1 of 2"), ("Due", "24 December")),
         ("Reminded by Tom",),
     )
-    pressed = (
+    actions = (
         Button("Open document", "https://sign.example/1", style="primary"),
         Button("Remind", "https://hub.example/a/t", "tok-1"),
     )
-    return Outbound("msg_1", 1, "C0123456789", "Sent & waiting", card=card, buttons=pressed, **more)
+    return Outbound(
+        "msg_1", 1, "C0123456789", "Sent & waiting", card=card, buttons=actions, **fields
+    )
 
 
 def test_card_has_a_header_text_facts_notes_and_buttons() -> None:
     payload = Slack(ACTING, ProviderHttpClient()).render(make_post())
-    header, text, facts, notes, pressed = payload["blocks"]
+    header, text, facts, notes, actions = payload["blocks"]
     assert header["text"]["text"] == "Employment Agreement"
     assert text["text"] == {"type": "mrkdwn", "text": "Sent &amp; waiting", "verbatim": True}
     assert [field["text"] for field in facts["fields"]] == [
@@ -261,7 +263,7 @@ def test_card_has_a_header_text_facts_notes_and_buttons() -> None:
         "*Due*\n24 December",
     ]
     assert [element["text"] for element in notes["elements"]] == ["Reminded by Tom"]
-    assert [(element.get("url"), element.get("value")) for element in pressed["elements"]] == [
+    assert [(element.get("url"), element.get("value")) for element in actions["elements"]] == [
         ("https://sign.example/1", None),
         (None, "tok-1"),
     ]
@@ -269,8 +271,11 @@ def test_card_has_a_header_text_facts_notes_and_buttons() -> None:
 
 
 def test_buttons_are_links_without_a_signing_secret() -> None:
-    pressed = Slack(BOT, ProviderHttpClient()).render(make_post())["blocks"][-1]["elements"]
-    assert [one["url"] for one in pressed] == ["https://sign.example/1", "https://hub.example/a/t"]
+    elements = Slack(BOT, ProviderHttpClient()).render(make_post())["blocks"][-1]["elements"]
+    assert [element["url"] for element in elements] == [
+        "https://sign.example/1",
+        "https://hub.example/a/t",
+    ]
 
 
 def test_text_without_a_card_is_a_section() -> None:

@@ -54,7 +54,7 @@ ONE = Slack(
 )
 
 
-def make_button_action(*values: str | None, **more: Any) -> dict[str, Any]:
+def make_button_action(*values: str | None, **fields: Any) -> dict[str, Any]:
     actions = [
         {"type": "button", "action_id": f"b-{n}"} | ({} if value is None else {"value": value})
         for n, value in enumerate(values)
@@ -66,7 +66,7 @@ def make_button_action(*values: str | None, **more: Any) -> dict[str, Any]:
         "user": user,
         "response_url": REPLY,
         "actions": actions,
-        **more,
+        **fields,
     }
 
 
@@ -81,7 +81,7 @@ def sign(
     body: bytes, *, timestamp: str = "", secret: str = SECRET, signature: str | None = None
 ) -> WebhookRequest:
     timestamp = timestamp or str(int(time.time()))
-    made = (
+    slack_signature = (
         SignatureVerifier(secret).generate_signature(timestamp=timestamp, body=body)
         if signature is None
         else signature
@@ -89,7 +89,7 @@ def sign(
     headers = {
         "content-type": "application/x-www-form-urlencoded",
         "x-slack-request-timestamp": timestamp,
-        "x-slack-signature": made or "",
+        "x-slack-signature": slack_signature or "",
     }
     return WebhookRequest("POST", f"https://hub.example{TARGET}", PATH, headers, body)
 
@@ -170,7 +170,7 @@ def test_response_url_outside_slack_is_ignored(url: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "who"),
+    ("user", "name"),
     [
         ({"id": "U1", "username": "tom.w"}, "tom.w"),
         ({"id": "U1"}, "U1"),
@@ -181,12 +181,12 @@ def test_response_url_outside_slack_is_ignored(url: Any) -> None:
         ({"name": "x" * 999}, "x" * 100),
     ],
 )
-def test_button_user_has_the_slack_display_name(user: Any, who: str) -> None:
+def test_button_user_has_the_slack_display_name(user: Any, name: str) -> None:
     assert [
         fact.name
         for fact in ONE.parse_events(make_request(make_button_action("tok", user=user)))
         if isinstance(fact, ButtonPress)
-    ] == [who]
+    ] == [name]
 
 
 NAMES = ["type", "actions", "api_app_id", "user", "name", "value", "response_url", "x"]
@@ -234,18 +234,22 @@ def connect_team(app: Flask, *, by_webhook: bool) -> None:
     made_up = credentials(app).derive
     given_settings = Slack.demo_settings(credentials(app)) or {}
     if by_webhook:
-        place = f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"
-        url = f"https://hooks.slack.com/services/{place}/{made_up('slack webhook secret', 24)}"
+        webhook_path = (
+            f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"
+        )
+        url = (
+            f"https://hooks.slack.com/services/{webhook_path}/{made_up('slack webhook secret', 24)}"
+        )
         given_settings |= {"bot_token": "", "channel": "", "webhook_url": url}
     connection_id = connections.add("slack", "Team", True, given_settings)
     connections.enable(connection_id)
 
 
 def posted_messages(simulator: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
+    posts: list[dict[str, Any]] = (
         simulator.test_client().get("/simulator/slack.json").json["messages"]
     )
-    return found
+    return posts
 
 
 @pytest.mark.parametrize("by_webhook", [False, True])
@@ -258,13 +262,15 @@ def test_button_in_slack_reminds_the_signer_and_the_post_names_the_user(
     )
     deliver()
     [post] = posted_messages(simulator)
-    button = next(one for one in post["buttons"] if one["text"].startswith("Remind"))
-    pressed = (
+    button = next(
+        candidate for candidate in post["buttons"] if candidate["text"].startswith("Remind")
+    )
+    action = (
         simulator.test_client()
         .post("/simulator/slack/press", json={"ts": post["ts"], "button": button["value"]})
         .json
     )
-    assert (pressed["status"], pressed["answer"]) == (200, "")
+    assert (action["status"], action["answer"]) == (200, "")
     process_pending_callbacks()
     deliver()
 

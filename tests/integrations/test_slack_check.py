@@ -86,7 +86,7 @@ def test_missing_scopes_and_app_id_are_warnings(slack_server: SlackServer, slack
 
 
 @pytest.mark.parametrize(
-    ("said", "ok", "tells"),
+    ("response", "ok", "tells"),
     [
         (
             {"ok": True, "channel": {"name": "signing", "is_member": True}},
@@ -101,10 +101,10 @@ def test_missing_scopes_and_app_id_are_warnings(slack_server: SlackServer, slack
     ],
 )
 def test_channel_is_checked_if_the_token_permits_it(
-    slack_server: SlackServer, slack_for: Any, said: Any, ok: bool, tells: str
+    slack_server: SlackServer, slack_for: Any, response: Any, ok: bool, tells: str
 ) -> None:
     slack_server.respond(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
-    slack_server.respond(said, at="conversations.info")
+    slack_server.respond(response, at="conversations.info")
     result = slack_for({**BY_BOT, **BUTTONS}).check()
     assert (result.ok, tells in result.title + result.text) == (ok, True)
     assert result.ok or result.field == "channel"
@@ -122,21 +122,21 @@ def test_app_that_may_post_to_public_channels_need_not_be_a_member(
     assert slack_for(BY_BOT).check().ok
 
 
-@pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
-@pytest.mark.parametrize("given", [BY_BOT, BY_HOOK])
+@pytest.mark.parametrize("response", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
+@pytest.mark.parametrize("settings", [BY_BOT, BY_HOOK])
 def test_every_test_result_is_explained(
-    slack_server: SlackServer, slack_for: Any, what: tuple[str, int], given: dict[str, str]
+    slack_server: SlackServer, slack_for: Any, response: tuple[str, int], settings: dict[str, str]
 ) -> None:
-    slack_server.respond(*what)
-    result = slack_for(given).check()
+    slack_server.respond(*response)
+    result = slack_for(settings).check()
     assert not result.ok
     assert result.title.endswith(".")
     assert result.steps
 
 
 # ── Over HTTP, with the simulator ─────────────────────────────────────────────────────────────────
-def demo_settings(app: Flask, **more: Any) -> dict[str, Any]:
-    return {**(Slack.demo_settings(credentials(app)) or {}), **more}
+def demo_settings(app: Flask, **settings: Any) -> dict[str, Any]:
+    return {**(Slack.demo_settings(credentials(app)) or {}), **settings}
 
 
 def demo_webhook_settings(app: Flask) -> dict[str, Any]:
@@ -150,21 +150,21 @@ def demo_webhook_settings(app: Flask) -> dict[str, Any]:
     }
 
 
-def make_slack(given: dict[str, Any]) -> Any:
-    return integration_instances.instances().create("slack", given, test=True)
+def make_slack(settings: dict[str, Any]) -> Any:
+    return integration_instances.instances().create("slack", settings, test=True)
 
 
 def list_posts(simulator: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
+    posts: list[dict[str, Any]] = (
         simulator.test_client().get("/simulator/slack.json").json["messages"]
     )
-    return found
+    return posts
 
 
 def test_demo_connections_pass_their_tests_and_post_nothing(in_app: Flask, simulator: Any) -> None:
-    for given in (demo_settings(in_app), demo_webhook_settings(in_app)):
+    for settings in (demo_settings(in_app), demo_webhook_settings(in_app)):
         tested = try_settings(
-            "slack", True, {name: value for name, value in given.items() if value}
+            "slack", True, {name: value for name, value in settings.items() if value}
         )
         assert tested.check.ok, tested.check
         assert tested.check.warnings == ()
@@ -181,10 +181,10 @@ def test_refused_token_is_reported_at_its_field(in_app: Flask, simulator: Any) -
 def test_request_is_posted_in_a_thread_and_edits_its_first_post(
     in_app: Flask, simulator: Any
 ) -> None:
-    one = make_slack(demo_settings(in_app))
-    channel = one.settings["channel"]
+    slack = make_slack(demo_settings(in_app))
+    channel = slack.settings["channel"]
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by Acme HR",))
-    first = one.send(
+    first = slack.send(
         outbound(
             channel,
             "Sent <!channel>",
@@ -193,22 +193,22 @@ def test_request_is_posted_in_a_thread_and_edits_its_first_post(
         )
     )
     assert first.status is Status.DELIVERED
-    reply = one.send(outbound(channel, "Eric signed", thread=first.thread))
-    changed = one.send(outbound(channel, "All signed", card=card, edits=first.provider_id))
+    reply = slack.send(outbound(channel, "Eric signed", thread=first.thread))
+    changed = slack.send(outbound(channel, "All signed", card=card, edits=first.provider_id))
     assert (reply.thread, changed.provider_id) == ("", first.provider_id)
-    shown = list_posts(simulator)
-    assert sorted(one["ts"] for one in shown) == sorted(
+    posts = list_posts(simulator)
+    assert sorted(post["ts"] for post in posts) == sorted(
         [first.thread, reply.provider_id.partition("/")[2]]
     )
-    text = json.dumps(shown)
+    text = json.dumps(posts)
     assert "All signed" in text
     assert "Eric signed" in text
 
 
 def test_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
-    one = make_slack(demo_webhook_settings(in_app))
-    place = one.destination_of(one.settings)
-    assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted(
+    slack = make_slack(demo_webhook_settings(in_app))
+    destination = slack.destination_of(slack.settings)
+    assert slack.send(outbound(destination, card=Card("T", (("a", "b"),)))) == Accepted(
         "", Status.DELIVERED
     )
     assert len(list_posts(simulator)) == 1
@@ -225,8 +225,8 @@ def test_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
 def test_people_are_messaged_by_email_address(
     in_app: Flask, simulator: Any, to: str, error: type[SendError] | None
 ) -> None:
-    one = make_slack(demo_settings(in_app))
+    slack = make_slack(demo_settings(in_app))
     if error is None:
-        assert one.send(outbound(to)).provider_id.startswith("D")
+        assert slack.send(outbound(to)).provider_id.startswith("D")
     else:
-        assert type(send_error(one, outbound(to))) is error
+        assert type(send_error(slack, outbound(to))) is error

@@ -150,7 +150,7 @@ def test_web_api_response_decides_the_outcome(
 
 
 @pytest.mark.parametrize(
-    "what",
+    "body",
     [
         "",
         "null",
@@ -163,9 +163,9 @@ def test_web_api_response_decides_the_outcome(
     ],
 )
 def test_unreadable_response_is_an_unknown_outcome(
-    slack_server: SlackServer, slack_for: Any, what: str
+    slack_server: SlackServer, slack_for: Any, body: str
 ) -> None:
-    slack_server.respond(what)
+    slack_server.respond(body)
     assert type(send_error(slack_for(BY_BOT), outbound())) is OutcomeUnknown
 
 
@@ -216,11 +216,11 @@ def test_failed_lookup_sends_nothing(
 
 
 def test_refused_connection_is_unreachable_and_a_timeout_is_unknown(port: int) -> None:
-    gone = free_port()
+    closed_port = free_port()
     slack = Slack(
         BY_BOT,
-        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
-        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+        ProviderHttpClient(allow={f"127.0.0.1:{closed_port}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{closed_port}"),
     )
     assert type(send_error(slack, outbound())) is Unreachable
 
@@ -232,7 +232,9 @@ def test_every_code_has_an_explanation(code: str) -> None:
     for sentence in (problem.text, problem.remedy):
         assert sentence[0].isupper()
         assert sentence.endswith(".")
-        assert not [word for word in ("!", "  ", "'", "please", "—") if word in sentence.lower()]
+        assert not [
+            fragment for fragment in ("!", "  ", "'", "please", "—") if fragment in sentence.lower()
+        ]
     assert problem.url in ("", METHODS, WEBHOOKS)
 
 
@@ -240,24 +242,24 @@ def test_secret_in_the_url_is_never_revealed(
     slack_server: SlackServer, slack_for: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    one = slack_for(BY_HOOK)
-    told = []
+    slack = slack_for(BY_HOOK)
+    error_texts = []
     for body, status in (("ok", 200), ("no_service", 404), ("", 500), ("<html>", 404), (HOOK, 400)):
         slack_server.respond(body, status)
         with record_exchanges() as exchanges:
             try:
-                told.append(one.send(outbound(PLACE)))
+                error_texts.append(slack.send(outbound(PLACE)))
             except SendError as problem:
-                told += [problem, vars(problem), problem.__cause__, problem.__context__]
-            told += [exchanges, one.check(), one.render(outbound(PLACE))]
-    gone = free_port()
-    away = Slack(
+                error_texts += [problem, vars(problem), problem.__cause__, problem.__context__]
+            error_texts += [exchanges, slack.check(), slack.render(outbound(PLACE))]
+    closed_port = free_port()
+    unreachable = Slack(
         BY_HOOK,
-        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
-        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+        ProviderHttpClient(allow={f"127.0.0.1:{closed_port}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{closed_port}"),
     )
-    told += [send_error(away, outbound(PLACE)), away.check()]
-    assert SECRET not in repr(told)
+    error_texts += [send_error(unreachable, outbound(PLACE)), unreachable.check()]
+    assert SECRET not in repr(error_texts)
     assert not [
         line for line in caplog.records if SECRET in line.getMessage() and line.name != "werkzeug"
     ]  # that one is the desk's

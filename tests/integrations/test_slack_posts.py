@@ -63,8 +63,8 @@ def test_edit_updates_the_existing_message(slack_server: SlackServer, slack_for:
         f"{CHANNEL}/1.2", Status.DELIVERED
     )
     [(path, body, _)] = slack_server.requests
-    said = json.loads(body)
-    assert (path, said["channel"], said["ts"]) == ("/api/chat.update", CHANNEL, "1.2")
+    payload = json.loads(body)
+    assert (path, payload["channel"], payload["ts"]) == ("/api/chat.update", CHANNEL, "1.2")
 
 
 def test_bot_replies_to_a_button_action_with_an_edit(
@@ -135,7 +135,7 @@ def test_late_reply_to_a_button_action_fails_only_itself(
 
 
 @pytest.mark.parametrize(
-    ("given", "message", "code"),
+    ("settings", "message", "code"),
     [
         (BY_HOOK, outbound("eric@example.com"), "no_direct_messages"),
         (BY_HOOK, outbound("U0123456789"), "no_direct_messages"),
@@ -146,8 +146,12 @@ def test_late_reply_to_a_button_action_fails_only_itself(
     ],
 )
 def test_unsupported_action_is_refused_without_a_call(
-    slack_server: SlackServer, slack_for: Any, given: dict[str, str], message: Outbound, code: str
+    slack_server: SlackServer,
+    slack_for: Any,
+    settings: dict[str, str],
+    message: Outbound,
+    code: str,
 ) -> None:
     with pytest.raises(PermanentError) as refused:
-        slack_for(given).send(message)
+        slack_for(settings).send(message)
     assert (refused.value.code, slack_server.requests) == (code, [])

@@ -43,8 +43,8 @@ TARGET = "/" + URL.split("/", 3)[3]
 
 
 def card_of(message: Outbound) -> dict[str, Any]:
-    found: dict[str, Any] = rendered(message)["attachments"][0]["content"]
-    return found
+    card: dict[str, Any] = rendered(message)["attachments"][0]["content"]
+    return card
 
 
 # ── Posting ───────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +195,7 @@ def test_empty_text_still_makes_a_card(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "shown"),
+    ("data", "expected"),
     [
         ("plain “words”, 100% – ok", "plain “words”, 100% – ok"),
         ("*bold*", "∗bold∗"),
@@ -216,8 +216,8 @@ def test_empty_text_still_makes_a_card(text: str) -> None:
         ("(https://x.example/a_).", "|(|https://x.example/a%5F|)|."),
     ],
 )
-def test_text_is_not_formatted(data: str, shown: str) -> None:
-    assert escape_text(data).replace("\u034f", "|") == shown
+def test_text_is_not_formatted(data: str, expected: str) -> None:
+    assert escape_text(data).replace("\u034f", "|") == expected
 
 
 @given(text=ANY)

@@ -49,7 +49,7 @@ def test_workflow_url_is_accepted(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "error"),
     [
         ("https://acme.webhook.office.com/webhookb2/x@y/IncomingWebhook/z", "Office 365 connector"),
         ("https://outlook.office.com/webhook/x", "Office 365 connector"),
@@ -78,16 +78,16 @@ def test_workflow_url_is_accepted(url: str) -> None:
         (URL.replace("/invoke", "/in voke"), "not complete"),
     ],
 )
-def test_other_url_is_refused_with_a_remedy(url: str, said: str) -> None:
-    found = form_errors(url)
-    assert found
-    assert said in found
-    assert found.endswith(".")
-    assert SIG not in found
+def test_other_url_is_refused_with_a_remedy(url: str, error: str) -> None:
+    errors = form_errors(url)
+    assert errors
+    assert error in errors
+    assert errors.endswith(".")
+    assert SIG not in errors
 
 
 @pytest.mark.parametrize(
-    ("host", "other", "taken"),
+    ("host", "other_host", "is_accepted"),
     [
         ("flow.acme.example", "flow.acme.example", True),
         ("a.gov.example", "*.gov.example", True),
@@ -99,8 +99,10 @@ def test_other_url_is_refused_with_a_remedy(url: str, said: str) -> None:
         ("a.example", "*.example", False),
     ],
 )
-def test_other_clouds_are_allowed_by_host_or_domain(host: str, other: str, taken: bool) -> None:
-    assert (form_errors(URL.replace(HOST, host), other) == "") is taken
+def test_other_clouds_are_allowed_by_host_or_domain(
+    host: str, other_host: str, is_accepted: bool
+) -> None:
+    assert (form_errors(URL.replace(HOST, host), other_host) == "") is is_accepted
 
 
 def test_workflow_id_is_public_and_the_signature_is_secret() -> None:

@@ -57,8 +57,8 @@ def test_refusal_is_classified_by_its_status(
     with pytest.raises(SendError) as problem, provider_http.record_exchanges() as exchanges:
         teams.send(outbound())
     assert (type(problem.value), problem.value.code) == (error, code)
-    told = f"{problem.value} {vars(problem.value)} {problem.value.__cause__!r} {exchanges}"
-    assert not [secret for secret in (SIG, WORKFLOW, "has signed") if secret in told]
+    error_text = f"{problem.value} {vars(problem.value)} {problem.value.__cause__!r} {exchanges}"
+    assert not [secret for secret in (SIG, WORKFLOW, "has signed") if secret in error_text]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_timeout_is_an_unknown_outcome_and_a_refused_connection_is_not(teams: Te
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
-    known = Teams.explain(code)
-    assert known is not None
-    for sentence in (known.text, known.remedy):
+    explanation = Teams.explain(code)
+    assert explanation is not None
+    for sentence in (explanation.text, explanation.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper()
         assert not [

@@ -37,12 +37,14 @@ from tests.hub_fixtures import (
 
 
 def workflow_settings(app: Flask, workflow: str = "") -> dict[str, Any]:
-    found = Teams.demo_settings(credentials(app)) or {}
+    settings = Teams.demo_settings(credentials(app)) or {}
     if not workflow:
-        return found
+        return settings
     return {
-        **found,
-        "workflow_url": found["workflow_url"].replace(Teams.senders_of(found).default, workflow),
+        **settings,
+        "workflow_url": settings["workflow_url"].replace(
+            Teams.senders_of(settings).default, workflow
+        ),
     }
 
 
@@ -52,13 +54,13 @@ def make_teams(app: Flask, workflow: str = "") -> Any:
     )
 
 
-def outbound(to: str, **more: Any) -> Outbound:
-    return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": "Hello", **more})
+def outbound(to: str, **fields: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": "Hello", **fields})
 
 
 def list_posts(simulator: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.test_client().get("/simulator/teams.json").json["posts"]
-    return found
+    posts: list[dict[str, Any]] = simulator.test_client().get("/simulator/teams.json").json["posts"]
+    return posts
 
 
 @pytest.mark.parametrize(
@@ -96,11 +98,11 @@ def test_accepted_message_is_sent_in_every_case(in_app: Flask, simulator: Any, n
 
 
 def test_card_is_received_unchanged(in_app: Flask, simulator: Any) -> None:
-    one = make_teams(in_app)
+    teams = make_teams(in_app)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by *Acme*",))
-    one.send(
+    teams.send(
         outbound(
-            one.destination_of(one.settings),
+            teams.destination_of(teams.settings),
             card=card,
             buttons=(Button("Open", "https://sign.example/1"),),
         )
@@ -120,11 +122,11 @@ def test_card_is_received_unchanged(in_app: Flask, simulator: Any) -> None:
 
 
 def test_longest_texts_are_received_shortened(in_app: Flask, simulator: Any) -> None:
-    one = make_teams(in_app)
+    teams = make_teams(in_app)
     long = "Ünïcödé 🎉 *x* " * 9000
-    one.send(
+    teams.send(
         outbound(
-            one.destination_of(one.settings),
+            teams.destination_of(teams.settings),
             text=long,
             card=Card(long, ((long, long),) * 90, (long,) * 40),
         )
@@ -156,9 +158,9 @@ def test_team_receives_a_request_and_its_links_ask_for_confirmation(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    told = list_posts(simulator)[1:]  # the first is the test's
-    assert told, "nothing was posted"
-    remind = next(action for action in told[-1]["actions"] if action["title"].startswith("Remind"))
+    posts = list_posts(simulator)[1:]  # the first is the test's
+    assert posts, "nothing was posted"
+    remind = next(action for action in posts[-1]["actions"] if action["title"].startswith("Remind"))
     target = remind["url"].split("/", 3)[3]
     page = hub_demo.test_client().get(f"/{target}")
     assert page.status_code == 200

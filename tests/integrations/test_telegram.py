@@ -76,11 +76,11 @@ def test_edit_updates_the_post_and_removes_its_buttons(
 
 
 def test_edit_without_a_change_succeeds(telegram: Telegram, http_recorder: HttpRecorder) -> None:
-    words = (
+    description = (
         "Bad Request: message is not modified: specified new message content and reply markup are"
         " exactly the same"
     )
-    http_recorder.answer(400, refusal(400, words))
+    http_recorder.answer(400, refusal(400, description))
     assert telegram.send(outbound(edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
 
 

@@ -30,7 +30,7 @@ def make_membership_update(status: str, chat: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("status", "chat", "wanted", "why"),
+    ("status", "chat", "expected", "reason"),
     [
         ("kicked", PRIVATE, False, "blocked"),
         ("member", PRIVATE, True, "unblocked"),
@@ -41,17 +41,17 @@ def make_membership_update(status: str, chat: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_chat_membership_change_is_read(
-    status: str, chat: dict[str, Any], wanted: bool, why: str
+    status: str, chat: dict[str, Any], expected: bool, reason: str
 ) -> None:
     (change,) = parse(make_membership_update(status, chat))
     assert isinstance(change, ChatPermission)
     assert (change.allowed, change.address, change.kind, change.at) == (
-        wanted,
+        expected,
         str(chat["id"]),
         Address.CHAT,
         AT,
     )
-    assert why in change.reason
+    assert reason in change.reason
     assert change.reason.endswith(".")
 
 

@@ -66,9 +66,12 @@ VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
 def test_message_without_text_or_file_is_a_content(
     content: dict[str, Any], kind: str, fields: dict[str, Any]
 ) -> None:
-    (came,) = parse(make_content_message(**content))
-    assert isinstance(came, Inbound)
-    assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == (
+    (message,) = parse(make_content_message(**content))
+    assert isinstance(message, Inbound)
+    assert (
+        message.text,
+        [(content_part.kind.value, dict(content_part.fields)) for content_part in message.contents],
+    ) == (
         "",
         [(kind, fields)],
     )
@@ -91,13 +94,13 @@ def test_service_message_is_not_a_content(name: str) -> None:
 def test_edited_message_is_a_new_message_that_names_the_earlier_one() -> None:
     update = make_message("Tuesday, please")
     update["edited_message"] = {**update.pop("message"), "edit_date": int(AT.timestamp()) + 60}
-    (came,) = parse(update)
-    assert isinstance(came, Inbound)
-    assert (came.text, came.provider_id) == (
+    (message,) = parse(update)
+    assert isinstance(message, Inbound)
+    assert (message.text, message.provider_id) == (
         "Tuesday, please",
         f"4711/5@{int(AT.timestamp()) + 60}",
     )
-    assert [(content.kind.value, content.fields) for content in came.contents] == [
+    assert [(content.kind.value, content.fields) for content in message.contents] == [
         ("edit", {"message": "4711/5"})
     ]
 
@@ -121,9 +124,9 @@ def test_reaction_names_its_message(marks: list[dict[str, str]], emoji: str) -> 
         "old_reaction": [],
         "new_reaction": marks,
     }
-    (came,) = parse({"update_id": 12, "message_reaction": change})
-    assert isinstance(came, Inbound)
-    assert [(content.kind.value, content.fields) for content in came.contents] == [
+    (message,) = parse({"update_id": 12, "message_reaction": change})
+    assert isinstance(message, Inbound)
+    assert [(content.kind.value, content.fields) for content in message.contents] == [
         ("reaction", {"emoji": emoji, "message": "4711/3"})
     ]
     assert parse({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
@@ -152,8 +155,14 @@ def test_update_of_another_kind_is_named(name: str) -> None:
 def test_update_without_a_usable_chat_is_listed_and_creates_no_contact(
     name: str, chat: Any
 ) -> None:
-    where = {**chat, "type": "private"} if isinstance(chat, dict) else chat
-    part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
+    chat_or_value = {**chat, "type": "private"} if isinstance(chat, dict) else chat
+    part = {
+        "message_id": 5,
+        "date": 1795946500,
+        "chat": chat_or_value,
+        "from": ERIC,
+        "text": "Hello",
+    }
     [fact] = parse({"update_id": 9, name: part})
     assert isinstance(fact, Unrecognized)
     assert fact.description == f"Telegram sent an update of type “{name}” without a chat."
@@ -165,6 +174,6 @@ def test_button_of_another_bot_is_named_and_answered(data: str) -> None:
         {"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}}
     )
     assert Telegram.clicked_tokens(foreign) == (data,)
-    told = json.loads(Telegram.foreign_click_response(foreign)[1])
-    assert (told["method"], told["callback_query_id"]) == ("answerCallbackQuery", "99")
-    assert "does not belong to Signpost" in told["text"]
+    response = json.loads(Telegram.foreign_click_response(foreign)[1])
+    assert (response["method"], response["callback_query_id"]) == ("answerCallbackQuery", "99")
+    assert "does not belong to Signpost" in response["text"]

@@ -86,10 +86,10 @@ def test_refusal_is_classified_by_its_description(
     error: type[SendError],
     code: str,
 ) -> None:
-    found = refused(telegram, http_recorder, status, description, outbound(to="4711"))
-    assert isinstance(found, error)
-    assert found.code == code
-    assert not isinstance(found, DestinationUnavailable)
+    refusal = refused(telegram, http_recorder, status, description, outbound(to="4711"))
+    assert isinstance(refusal, error)
+    assert refusal.code == code
+    assert not isinstance(refusal, DestinationUnavailable)
 
 
 ABOUT_A_CHAT = [
@@ -114,25 +114,25 @@ ABOUT_A_CHAT = [
 def test_refusal_pauses_only_the_team_destination(
     http_recorder: HttpRecorder, status: int, description: str
 ) -> None:
-    own = refused(
+    team_error = refused(
         make_bot(http_recorder, team_chat=TEAM),
         http_recorder,
         status,
         description,
         outbound(to=TEAM),
     )
-    assert isinstance(own, DestinationUnavailable)
-    assert own.sure == ("SOMETHING_NEW" not in description)
-    other = refused(
+    assert isinstance(team_error, DestinationUnavailable)
+    assert team_error.sure == ("SOMETHING_NEW" not in description)
+    person_error = refused(
         make_bot(http_recorder, team_chat="-1009"),
         http_recorder,
         status,
         description,
         outbound(to=TEAM),
     )
-    assert isinstance(other, PermanentError)
-    assert not isinstance(other, RecipientRefused)
-    assert own.code == other.code
+    assert isinstance(person_error, PermanentError)
+    assert not isinstance(person_error, RecipientRefused)
+    assert team_error.code == person_error.code
 
 
 def test_unknown_refusal_of_an_edit_fails_only_itself(http_recorder: HttpRecorder) -> None:
@@ -147,8 +147,8 @@ def test_unknown_refusal_of_an_edit_fails_only_itself(http_recorder: HttpRecorde
 
 
 def test_upgraded_group_names_its_new_id(telegram: Telegram, http_recorder: HttpRecorder) -> None:
-    words = "Bad Request: group chat was upgraded to a supergroup chat"
-    error = refused(telegram, http_recorder, 400, words, migrate_to_chat_id=-1009876543210)
+    description = "Bad Request: group chat was upgraded to a supergroup chat"
+    error = refused(telegram, http_recorder, 400, description, migrate_to_chat_id=-1009876543210)
     assert isinstance(error, RecipientMoved)
     assert Telegram.clean_address(error.new) == error.new == "-1009876543210"
 
@@ -188,21 +188,21 @@ def test_refused_connection_differs_from_a_timeout(
     with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:
         telegram.send(outbound())
     assert problem.value.code == "no_answer"
-    away = Telegram(
+    unreachable = Telegram(
         SETTINGS,
         provider_http.ProviderHttpClient(allow=["127.0.0.1:1"]),
         {"telegram": "http://127.0.0.1:1"},
     )
     with pytest.raises(Unreachable) as unreached:
-        away.send(outbound())
+        unreachable.send(outbound())
     assert unreached.value.code == "unreachable"
 
 
 @pytest.mark.parametrize("code", sorted(catalog()))
 def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
-    known = Telegram.explain(code)
-    assert known is not None
-    for sentence in (known.text, known.remedy):
+    explanation = Telegram.explain(code)
+    assert explanation is not None
+    for sentence in (explanation.text, explanation.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper()
         assert not [
@@ -222,11 +222,11 @@ def test_error_contains_neither_the_token_nor_the_message(
         for _ in range(10):  # the last is dropped
             with pytest.raises(SendError) as problem:
                 telegram.send(outbound())
-            told = (
+            error_text = (
                 f"{problem.value} {problem.value!r} {vars(problem.value)}"
                 f" {problem.value.__cause__!r}"
             )
-            assert SECRET not in told
-            assert "has signed" not in told
+            assert SECRET not in error_text
+            assert "has signed" not in error_text
     assert SECRET not in repr(exchanges)
     assert len(exchanges) == 10

@@ -41,31 +41,31 @@ from tests.hub_fixtures import (
 from tests.hub_fixtures import served as served
 
 
-def demo_settings(app: Flask, **more: Any) -> dict[str, Any]:
-    return {**(Telegram.demo_settings(credentials(app)) or {}), **more}
+def demo_settings(app: Flask, **settings: Any) -> dict[str, Any]:
+    return {**(Telegram.demo_settings(credentials(app)) or {}), **settings}
 
 
-def make_telegram(app: Flask, **more: Any) -> Any:
+def make_telegram(app: Flask, **settings: Any) -> Any:
     return integration_instances.instances().create(
-        "telegram", demo_settings(app, **more), test=True
+        "telegram", demo_settings(app, **settings), test=True
     )
 
 
-def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
-    return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": text, **more})
+def outbound(to: str, text: str = "Hello", **fields: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": text, **fields})
 
 
 def telegram_state(simulator: Any) -> dict[str, Any]:
     """Return the state of the simulated Telegram."""
-    found: dict[str, Any] = simulator.test_client().get("/simulator/telegram.json").json
-    return found
+    state: dict[str, Any] = simulator.test_client().get("/simulator/telegram.json").json
+    return state
 
 
-def simulate(simulator: Any, action: str, **given: Any) -> dict[str, Any]:
-    answer = simulator.test_client().post(f"/simulator/telegram/{action}", json=given)
+def simulate(simulator: Any, action: str, **fields: Any) -> dict[str, Any]:
+    answer = simulator.test_client().post(f"/simulator/telegram/{action}", json=fields)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json
-    return found
+    state: dict[str, Any] = answer.json
+    return state
 
 
 # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
@@ -119,10 +119,12 @@ def test_plain_text_chat_receives_plain_text(in_app: Flask, simulator: Any) -> N
 
 
 def test_moved_group_receives_messages_at_its_new_id(in_app: Flask, simulator: Any) -> None:
-    one = make_telegram(in_app)
+    telegram = make_telegram(in_app)
     with pytest.raises(RecipientMoved) as problem:
-        one.send(outbound("-99940011"))
-    assert one.send(outbound(problem.value.new)).provider_id.startswith(f"{problem.value.new}/")
+        telegram.send(outbound("-99940011"))
+    assert telegram.send(outbound(problem.value.new)).provider_id.startswith(
+        f"{problem.value.new}/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,20 +138,20 @@ def test_wrong_token_is_reported_at_its_field(
 
 
 def test_post_is_edited_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
-    one = make_telegram(in_app)
-    team = one.destination_of(one.settings)
+    telegram = make_telegram(in_app)
+    team = telegram.destination_of(telegram.settings)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by <Acme>",))
     buttons = (
         Button("Open", "https://sign.example/1"),
         Button("Remind", "https://hub.example/a/x", token="tok-1"),
     )
-    first = one.send(outbound(team, "Sent", card=card, buttons=buttons))
+    first = telegram.send(outbound(team, "Sent", card=card, buttons=buttons))
     [message] = telegram_state(simulator)["messages"]
     assert message["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
     assert [entity["type"] for entity in message["entities"]] == ["bold", "bold", "italic"]
     assert [button["text"] for row in message["keyboard"] for button in row] == ["Open", "Remind"]
     for _ in range(2):  # the second changes nothing, and succeeds
-        assert one.send(outbound(team, "All signed", edits=first.provider_id)) == first
+        assert telegram.send(outbound(team, "All signed", edits=first.provider_id)) == first
     [message] = telegram_state(simulator)["messages"]
     assert (message["text"], message["keyboard"], message["edits"]) == ("All signed", [], 1)
 
@@ -161,10 +163,10 @@ def connect_bot(app: Flask) -> str:
         select(Connection).where(Connection.integration == "telegram")
     ).all():
         set_connection_state(connection.id, ConnectionState.DISABLED)
-    made = connections.add("telegram", "Our bot", True, demo_settings(app))
-    connections.enable(made)
-    make_telegram(app).subscribe(webhook_url(app, made))
-    return made
+    connection_id = connections.add("telegram", "Our bot", True, demo_settings(app))
+    connections.enable(connection_id)
+    make_telegram(app).subscribe(webhook_url(app, connection_id))
+    return connection_id
 
 
 def webhook_url(app: Flask, connection_id: str) -> str:
@@ -173,32 +175,35 @@ def webhook_url(app: Flask, connection_id: str) -> str:
 
 
 def test_webhook_is_set_checked_and_removed(hub_demo: Flask, served: Flask, simulator: Any) -> None:
-    one = make_telegram(hub_demo)
-    one.remove_webhook("")
-    assert "No webhook is set" in one.check().warnings[0]
+    telegram = make_telegram(hub_demo)
+    telegram.remove_webhook("")
+    assert "No webhook is set" in telegram.check().warnings[0]
     address = webhook_url(hub_demo, connect_bot(hub_demo))
-    assert one.check().warnings == ()
+    assert telegram.check().warnings == ()
     assert (
-        one.check_webhook(address)
+        telegram.check_webhook(address)
         == f"Telegram sends the updates of @signpostdemobot to {address}. No delivery failed."
     )
-    one.remove_webhook(address)
-    assert "No webhook is set" in one.check_webhook(address)
+    telegram.remove_webhook(address)
+    assert "No webhook is set" in telegram.check_webhook(address)
 
 
 def test_webhook_with_another_secret_is_repaired_by_setting_it_again(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     address = webhook_url(hub_demo, connect_bot(hub_demo))
-    one = make_telegram(hub_demo)
-    one._call("setWebhook", {"url": address, "secret_token": "another"})
+    telegram = make_telegram(hub_demo)
+    telegram._call("setWebhook", {"url": address, "secret_token": "another"})
     simulate(simulator, "start", who="Eric Smith")
-    told = one.check_webhook(address)
-    assert "403 Forbidden. The secret in Telegram’s request does not match this connection." in told
-    assert "1 update is waiting" in told
-    one.subscribe(address)
+    check_result = telegram.check_webhook(address)
+    assert (
+        "403 Forbidden. The secret in Telegram’s request does not match this connection."
+        in check_result
+    )
+    assert "1 update is waiting" in check_result
+    telegram.subscribe(address)
     eventually(lambda: telegram_state(simulator)["webhook"]["pending"] == 0)
-    assert one.check_webhook(address).endswith("No delivery failed.")
+    assert telegram.check_webhook(address).endswith("No delivery failed.")
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
@@ -207,7 +212,7 @@ def process_and_deliver() -> None:
     deliver()
 
 
-def last_message_contains(simulator: Any, chat: int, words: str) -> bool:
+def last_message_contains(simulator: Any, chat: int, text: str) -> bool:
     """Wait until the last message of the bot to a person contains this text.
 
     The bot sends to one person once a second.
@@ -220,7 +225,7 @@ def last_message_contains(simulator: Any, chat: int, words: str) -> bool:
             for message in telegram_state(simulator)["messages"]
             if message["chat"] == chat and message["by"] is None
         ]
-        return bool(texts) and words in texts[-1]
+        return bool(texts) and text in texts[-1]
 
     return bool(eventually(read_last))
 
@@ -235,7 +240,7 @@ def open_suppressions() -> list[str]:
 def test_person_links_opts_out_opts_in_blocks_and_unblocks(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    made = connect_bot(hub_demo)
+    connection_id = connect_bot(hub_demo)
     accepted = accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
@@ -243,7 +248,7 @@ def test_person_links_opts_out_opts_in_blocks_and_unblocks(
         select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])
     ).one()
     link = chat_invitations.invite(
-        str(request_id), "eric", db.session.get_one(Connection, made).slug
+        str(request_id), "eric", db.session.get_one(Connection, connection_id).slug
     ).url
     assert link.startswith(config_of(hub_demo).simulator_url)
     chat = simulate(
@@ -279,12 +284,12 @@ def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     deliver()
     [post] = [message for message in telegram_state(simulator)["messages"] if message["keyboard"]]
     button = next(
-        one for row in post["keyboard"] for one in row if one["text"].startswith("Remind")
+        key for row in post["keyboard"] for key in row if key["text"].startswith("Remind")
     )
-    pressed = simulate(
+    response = simulate(
         simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair"
     )
-    assert pressed["answer"] == "answered 200"
+    assert response["answer"] == "answered 200"
     [press] = telegram_state(simulator)["presses"]
     assert (press["answered"], press["said"]) == (
         True,

@@ -37,8 +37,8 @@ GOOD = {
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def telegram(http_recorder: HttpRecorder) -> Telegram:
     )
 
 
-def webhook_info(**more: Any) -> dict[str, Any]:
-    return {"ok": True, "result": {**GOOD, **more}}
+def webhook_info(**fields: Any) -> dict[str, Any]:
+    return {"ok": True, "result": {**GOOD, **fields}}
 
 
 def form_errors(**values: str) -> dict[str, Any]:
     form = Telegram.Form(MultiDict({**SETTINGS, **values}))
     form.validate()
-    return {name: str(found[0]) for name, found in form.errors.items()}
+    return {name: str(errors[0]) for name, errors in form.errors.items()}
 
 
 # ── The form ──────────────────────────────────────────────────────────────────────────────────────
@@ -73,7 +73,7 @@ def test_username_may_be_entered_with_or_without_an_at_sign(written: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "error"),
     [
         ("token", "123:abc", "35 more"),
         ("token", TOKEN + "x", "35 more"),
@@ -84,22 +84,22 @@ def test_username_may_be_entered_with_or_without_an_at_sign(written: str) -> Non
         ("team_chat", "0", "@name"),
     ],
 )
-def test_invalid_setting_is_reported_in_a_sentence(field: str, value: str, said: str) -> None:
-    found = form_errors(**{field: value})
-    assert list(found) == [field]
-    assert said in found[field]
-    assert found[field].endswith(".")
+def test_invalid_setting_is_reported_in_a_sentence(field: str, value: str, error: str) -> None:
+    errors = form_errors(**{field: value})
+    assert list(errors) == [field]
+    assert error in errors[field]
+    assert errors[field].endswith(".")
 
 
 @pytest.mark.parametrize(
-    ("team", "place"),
+    ("team", "destination"),
     [("-1001234567890", "-1001234567890"), ("@AcmeSigning", "@acmesigning"), ("", "")],
 )
-def test_team_chat_is_a_destination_that_supports_edits(team: str, place: str) -> None:
+def test_team_chat_is_a_destination_that_supports_edits(team: str, destination: str) -> None:
     assert form_errors(team_chat=team) == {}
-    assert Telegram.destination_of({**SETTINGS, "team_chat": team}) == place
-    assert Telegram.edits_posts(place)
-    assert not Telegram.keeps_threads(place)
+    assert Telegram.destination_of({**SETTINGS, "team_chat": team}) == destination
+    assert Telegram.edits_posts(destination)
+    assert not Telegram.keeps_threads(destination)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_unreachable_telegram_is_reported(telegram: Telegram, http_recorder: Htt
 
 
 @pytest.mark.parametrize(
-    ("said", "warning"),
+    ("webhook", "warning"),
     [
         ({"url": ""}, "No webhook is set"),
         ({"allowed_updates": ["message"]}, "callback_query, my_chat_member"),
@@ -176,10 +176,10 @@ def test_unreachable_telegram_is_reported(telegram: Telegram, http_recorder: Htt
     ],
 )
 def test_webhook_problem_is_a_warning_that_names_the_button(
-    telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], warning: str
+    telegram: Telegram, http_recorder: HttpRecorder, webhook: dict[str, Any], warning: str
 ) -> None:
     http_recorder.answer(200, ME)
-    http_recorder.answer(200, webhook_info(**said))
+    http_recorder.answer(200, webhook_info(**webhook))
     http_recorder.answer(200, CHAT)
     result = telegram.check()
     assert result.ok
@@ -197,7 +197,7 @@ def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
 
 
 @pytest.mark.parametrize(
-    ("status", "description", "said"),
+    ("status", "description", "text"),
     [
         (400, "Bad Request: chat not found", "Add the bot to the group"),
         (403, "Forbidden: bot was kicked from the supergroup chat", "no longer in this group"),
@@ -206,7 +206,7 @@ def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
     ],
 )
 def test_unavailable_team_chat_fails_the_test(
-    telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str, said: str
+    telegram: Telegram, http_recorder: HttpRecorder, status: int, description: str, text: str
 ) -> None:
     http_recorder.answer(200, ME)
     http_recorder.answer(200, webhook_info())
@@ -214,20 +214,20 @@ def test_unavailable_team_chat_fails_the_test(
     result = telegram.check()
     assert (result.ok, result.field) == (False, "team_chat")
     assert SETTINGS["team_chat"] in result.title
-    assert said in result.text + result.steps[0]
+    assert text in result.text + result.steps[0]
     assert "Test connection" in result.steps[-1]
 
 
 def test_moved_team_chat_is_a_warning(telegram: Telegram, http_recorder: HttpRecorder) -> None:
     http_recorder.answer(200, ME)
     http_recorder.answer(200, webhook_info())
-    words = "Bad Request: group chat was upgraded to a supergroup chat"
+    description = "Bad Request: group chat was upgraded to a supergroup chat"
     http_recorder.answer(
         400,
         {
             "ok": False,
             "error_code": 400,
-            "description": words,
+            "description": description,
             "parameters": {"migrate_to_chat_id": -1009876543210},
         },
     )
@@ -268,7 +268,7 @@ def test_webhook_is_set_with_a_secret_and_the_supported_updates(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
     http_recorder.answer(200, {"ok": True, "result": True})
-    said = telegram.subscribe(HERE)
+    result = telegram.subscribe(HERE)
     (body,) = http_recorder.bodies
     assert http_recorder.paths == [f"/bot{TOKEN}/setWebhook"]
     assert (body["url"], body["allowed_updates"]) == (
@@ -277,12 +277,12 @@ def test_webhook_is_set_with_a_secret_and_the_supported_updates(
     )
     assert body["secret_token"].isalnum()
     assert len(body["secret_token"]) == 64
-    assert body["secret_token"] not in said
-    assert HERE in said
+    assert body["secret_token"] not in result
+    assert HERE in result
 
 
 @pytest.mark.parametrize(
-    "here",
+    "address",
     [
         "http://hub.example/x",
         "https://hub.example:8000/x",
@@ -292,9 +292,9 @@ def test_webhook_is_set_with_a_secret_and_the_supported_updates(
         "https://a:b/",
     ],
 )
-def test_unsupported_webhook_address_is_refused_without_a_call(here: str) -> None:
+def test_unsupported_webhook_address_is_refused_without_a_call(address: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
-        Telegram(SETTINGS, provider_http.ProviderHttpClient()).subscribe(here)
+        Telegram(SETTINGS, provider_http.ProviderHttpClient()).subscribe(address)
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
@@ -332,7 +332,7 @@ def test_webhook_address_that_telegram_refuses_is_explained(
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("webhook", "expected_texts"),
     [
         ({}, ("to https://hub.example", "No delivery failed.")),
         ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
@@ -357,13 +357,16 @@ def test_webhook_address_that_telegram_refuses_is_explained(
     ],
 )
 def test_webhook_check_explains_the_problem_and_the_fix(
-    telegram: Telegram, http_recorder: HttpRecorder, said: dict[str, Any], words: tuple[str, ...]
+    telegram: Telegram,
+    http_recorder: HttpRecorder,
+    webhook: dict[str, Any],
+    expected_texts: tuple[str, ...],
 ) -> None:
-    http_recorder.answer(200, webhook_info(**said))
-    told = telegram.check_webhook(HERE)
-    for expected in words:
-        assert expected in told
-    assert told.endswith(".")
+    http_recorder.answer(200, webhook_info(**webhook))
+    result = telegram.check_webhook(HERE)
+    for expected in expected_texts:
+        assert expected in result
+    assert result.endswith(".")
 
 
 def test_webhook_is_removed(telegram: Telegram, http_recorder: HttpRecorder) -> None:

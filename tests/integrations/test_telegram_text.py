@@ -80,10 +80,10 @@ def test_any_text_is_within_the_limits_of_telegram(
     bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
     message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
     payload = bot.render(message)
-    seen = displayed_text(payload["text"])
-    assert 1 <= utf16_length(seen) <= 4096
-    assert seen.strip()
-    assert seen == bot.plain(message)["text"]
+    visible_text = displayed_text(payload["text"])
+    assert 1 <= utf16_length(visible_text) <= 4096
+    assert visible_text.strip()
+    assert visible_text == bot.plain(message)["text"]
     assert str(payload).encode(), "no half of a surrogate pair is left"
     assert 1 <= len(payload["reply_markup"]["inline_keyboard"][0][0]["text"]) <= 64
 
@@ -92,13 +92,13 @@ def test_long_text_is_cut_and_short_parts_stay_complete() -> None:
     payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound("🎉&" * 5000, card=CARD)
     )
-    seen = displayed_text(payload["text"])
-    assert seen.startswith("Employment Agreement\n\n🎉&🎉&")
+    visible_text = displayed_text(payload["text"])
+    assert visible_text.startswith("Employment Agreement\n\n🎉&🎉&")
     assert (
-        "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in seen
-        or "🎉…\n\nSender" in seen
+        "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in visible_text
+        or "🎉…\n\nSender" in visible_text
     )
-    assert 4080 < utf16_length(seen) <= 4096
+    assert 4080 < utf16_length(visible_text) <= 4096
 
 
 def test_short_text_is_unchanged() -> None:
@@ -129,16 +129,18 @@ def test_short_buttons_share_a_row_up_to_a_hundred_buttons() -> None:
     markup = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=tuple(Button(label, "https://x.example") for label in labels))
     )
-    assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
+    assert [
+        [button["text"] for button in row] for row in markup["reply_markup"]["inline_keyboard"]
+    ] == [
         ["Open", "Remind"],
         ["Snooze for a day"],
         ["A label that is too long to stand beside another"],
         ["Last"],
     ]
-    many = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+    payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=(Button("x", "https://x.example"),) * 300)
     )
-    assert sum(map(len, many["reply_markup"]["inline_keyboard"])) == 100
+    assert sum(map(len, payload["reply_markup"]["inline_keyboard"])) == 100
 
 
 def test_overlong_button_token_becomes_a_link() -> None:

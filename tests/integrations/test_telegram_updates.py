@@ -45,11 +45,11 @@ def test_different_secret_token_is_refused(token: str) -> None:
 
 
 def test_secret_token_of_another_bot_is_refused() -> None:
-    other = Telegram(
+    other_bot = Telegram(
         {**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, provider_http.ProviderHttpClient()
     )
     with pytest.raises(BadWebhook, match="Set webhook"):
-        other.verify(make_request(make_message("Hi")))
+        other_bot.verify(make_request(make_message("Hi")))
 
 
 def test_repeated_update_is_recognized_by_its_id() -> None:
@@ -84,7 +84,7 @@ def test_command_for_another_bot_is_ignored(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "keyword"),
     [
         ("/stop", Keyword.STOP),
         ("/Stop@SignpostDemoBot", Keyword.STOP),
@@ -95,17 +95,17 @@ def test_command_for_another_bot_is_ignored(command: str) -> None:
         ("stop", Keyword.STOP),
     ],
 )
-def test_stop_start_and_help_commands_are_recognized(text: str, meant: Keyword) -> None:
-    (came,) = parse(make_message(text))
-    assert isinstance(came, Inbound)
-    assert recognize_keyword(came.text) == meant
+def test_stop_start_and_help_commands_are_recognized(text: str, keyword: Keyword) -> None:
+    (message,) = parse(make_message(text))
+    assert isinstance(message, Inbound)
+    assert recognize_keyword(message.text) == keyword
 
 
 def test_inbound_message_is_stored_with_the_message_it_answers() -> None:
-    (came,) = parse(
+    (message,) = parse(
         make_message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE})
     )
-    assert came == Inbound(
+    assert message == Inbound(
         at=AT,
         provider_id="4711/5",
         channel=Channel.CHAT,
@@ -116,16 +116,16 @@ def test_inbound_message_is_stored_with_the_message_it_answers() -> None:
         text="When is it due?",
         in_reply_to="4711/3",
     )
-    assert came.address == Telegram.clean_address(came.address)
-    assert came.senders == (Telegram.senders_of(SETTINGS).default,)
+    assert message.address == Telegram.clean_address(message.address)
+    assert message.senders == (Telegram.senders_of(SETTINGS).default,)
 
 
 def test_file_is_described_by_its_caption_or_its_type() -> None:
     photo = make_message("", photo=[{"file_id": "x"}])
     del photo["message"]["text"]
-    assert [came.text for came in parse(photo)] == ["(photo)"]
+    assert [message.text for message in parse(photo)] == ["(photo)"]
     photo["message"]["caption"] = "My ID card"
-    assert [came.text for came in parse(photo)] == ["My ID card"]
+    assert [message.text for message in parse(photo)] == ["My ID card"]
 
 
 @pytest.mark.parametrize("text", ["Hello all", "/stop", "/help@SignpostDemoBot", "/start", "STOP"])
@@ -153,13 +153,13 @@ def test_button_action_has_its_token_and_user() -> None:
 def test_button_action_is_answered_in_the_webhook_response() -> None:
     for new in (True, False):
         kind, text = Telegram.webhook_response(make_request(PRESS), new)
-        told = json.loads(text)
-        assert (kind, told["method"], told["callback_query_id"]) == (
+        response = json.loads(text)
+        assert (kind, response["method"], response["callback_query_id"]) == (
             "application/json",
             "answerCallbackQuery",
             "99",
         )
-        assert len(told["text"]) <= 200
+        assert len(response["text"]) <= 200
 
 
 def test_other_updates_are_answered_with_an_empty_object() -> None:

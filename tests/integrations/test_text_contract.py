@@ -45,8 +45,8 @@ def test_text_of_any_alphabet_stays_within_the_limit(cls: type[Integration], pat
     endless = (pattern * 20_000)[:20_000]
     # as messages are fitted before they are sent
     sizes = range(len(endless) + 1)
-    most = bisect_right(sizes, cls.max_length, key=lambda size: cls.length_of(endless[:size]))
-    fitted = endless[: most - 1]
+    length = bisect_right(sizes, cls.max_length, key=lambda size: cls.length_of(endless[:size]))
+    fitted = endless[: length - 1]
     for text in (endless, fitted):
         message = Outbound(id="msg_1", attempt=1, to=valid_address(cls), text=text)
         written = connection.text_of(message)
@@ -100,8 +100,8 @@ def test_each_code_raises_its_own_error_with_any_status(
     for code, entry in own_codes(cls).items():
         if (status, code) in cls.errors.codes_by_status:
             continue
-        found = cls.errors.error_for(response, code)
-        assert (type(found), found.code) == (entry.error, code)
+        error = cls.errors.error_for(response, code)
+        assert (type(error), error.code) == (entry.error, code)
 
 
 def own_codes(cls: type[Integration]) -> Mapping[str, ErrorCode]:

@@ -191,7 +191,7 @@ def test_other_5xx_with_retry_after_is_an_unknown_outcome(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "given", "pause"),
+    ("status", "code", "retry_after", "pause"),
     [
         (429, "20429", 3, 3),
         (429, "20429", 0, 0),
@@ -205,9 +205,9 @@ def test_other_5xx_with_retry_after_is_an_unknown_outcome(status: int) -> None:
     ],
 )
 def test_pause_comes_from_retry_after_or_the_code(
-    status: int, code: str, given: float | None, pause: float | None
+    status: int, code: str, retry_after: float | None, pause: float | None
 ) -> None:
-    error = error_for(status, code, given)
+    error = error_for(status, code, retry_after)
     assert isinstance(error, TransientError)
     assert error.retry_after == pause
 
@@ -234,9 +234,9 @@ def test_response_without_a_code_is_named_by_its_status() -> None:
 def test_errors_do_not_repeat_messages_of_twilio(status: int, retry_after: float | None) -> None:
     for code in (*catalog(), "99999", ""):
         error = error_for(status, code, retry_after)
-        told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
-        assert "13175551234" not in told
-        assert "sent a document" not in told
+        error_text = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
+        assert "13175551234" not in error_text
+        assert "sent a document" not in error_text
 
 
 def test_remedy_for_a_recipient_number_names_the_signing_app() -> None:
@@ -244,7 +244,7 @@ def test_remedy_for_a_recipient_number_names_the_signing_app() -> None:
         r"(recipient’s|own mobile) number|[Aa]sk the person for a(nother)? |number for the"
     )
     remedies = {
-        code: known.remedy for code, known in catalog().items() if asks.search(known.remedy)
+        code: error.remedy for code, error in catalog().items() if asks.search(error.remedy)
     }
     assert len(remedies) > 10
     assert {code for code, remedy in remedies.items() if "signing app" not in remedy} == set()

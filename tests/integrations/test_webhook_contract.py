@@ -64,7 +64,7 @@ def test_each_webhook_has_a_sample(cls: type[WebhookReceiver]) -> None:
 
 @receivers
 def test_unsigned_webhook_is_refused_with_any_content(cls: type[WebhookReceiver]) -> None:
-    one = instance(cls)
+    integration = instance(cls)
     blank = cls({}, provider_http.ProviderHttpClient())
     kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
     nonsense = (b"", b"a=1", b"{}", b"[]", b"null", b"\xff\xfe", b"a" * 10_000, b"%", b"&=&=")
@@ -76,7 +76,7 @@ def test_unsigned_webhook_is_refused_with_any_content(cls: type[WebhookReceiver]
         dict.fromkeys(headers, "AAAA"),
     )
     for path, kind, body, proof in product(cls.webhooks, kinds, bodies, proofs):
-        for anyone in (one, blank):
+        for anyone in (integration, blank):
             with pytest.raises(BadWebhook):
                 anyone.verify(make_webhook(path, body, kind, **proof))
 
@@ -101,12 +101,12 @@ def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiv
 
 @receivers
 def test_sample_webhooks_are_parsed_without_side_effects(cls: type[WebhookReceiver]) -> None:
-    one = cls(samples_of(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+    integration = cls(samples_of(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
     events = []
     for request in samples(cls):
-        found = one.parse_events(request)
-        assert found == one.parse_events(request)
-        events += found
+        parsed_events = integration.parse_events(request)
+        assert parsed_events == integration.parse_events(request)
+        events += parsed_events
     assert events, "no sample holds anything"
     for event in events:
         assert isinstance(event, WebhookEvent)
@@ -127,8 +127,8 @@ def test_declared_reporting_matches_the_behavior(cls: type[Integration]) -> None
         ).parse_events(request)
         if isinstance(event, StatusUpdate)
     ]
-    told = bool(updates or cls.status_path or cls.supports("fetch_status"))
-    assert cls.reports is told, "reports says whether statuses change after send"
+    reports_delivery = bool(updates or cls.status_path or cls.supports("fetch_status"))
+    assert cls.reports is reports_delivery, "reports says whether statuses change after send"
 
 
 # ── What it must not touch ────────────────────────────────────────────────────────────────────────
@@ -150,13 +150,13 @@ def test_requests_use_only_the_http_client(cls: type[Integration]) -> None:
     module = inspect.getmodule(cls)
     assert isinstance(module, ModuleType)
     assert module.__file__
-    found = set()
+    calls = set()
     for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            calls |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
+            calls.add(node.module.split(".")[0])
             assert not node.module.startswith(
                 ("hub.models", "hub.db.store", "hub.messaging", "hub.accounts", "hub.db.engine")
             )
-    assert not found & FORBIDDEN
+    assert not calls & FORBIDDEN

@@ -51,11 +51,11 @@ def test_assets_are_cached_for_a_year(client: FlaskClient) -> None:
 def test_asset_of_another_version_is_served_without_long_caching(
     client: FlaskClient, stylesheet_url: str
 ) -> None:
-    other = re.sub(r"/static/\w+/", "/static/0123456789abcdef/", stylesheet_url)
-    answer = client.get(other)
+    other_url = re.sub(r"/static/\w+/", "/static/0123456789abcdef/", stylesheet_url)
+    answer = client.get(other_url)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "public, no-cache"
-    response = client.get(other, headers={"If-None-Match": answer.headers["ETag"]})
+    response = client.get(other_url, headers={"If-None-Match": answer.headers["ETag"]})
     assert response.status_code == 304
     assert not response.data
 
@@ -147,13 +147,13 @@ def used_icons() -> Iterator[str]:
         status_badges.REQUESTS,
         status_badges.SIGNERS,
     ):
-        yield from (look.icon for look in looks_of_states.values())
+        yield from (badge.icon for badge in looks_of_states.values())
 
 
 def test_every_used_icon_is_listed() -> None:
-    asked = set(used_icons()) - {"", "signpost"}  # signpost.svg is a separate file
-    assert len(asked) > 40
-    assert asked <= set(assets.ICONS)
+    used = set(used_icons()) - {"", "signpost"}  # signpost.svg is a separate file
+    assert len(used) > 40
+    assert used <= set(assets.ICONS)
 
 
 def test_every_listed_icon_is_used() -> None:
@@ -241,10 +241,10 @@ def used_classes() -> set[str]:
     files = [*TEMPLATES, *(PACKAGE / "static" / "js").glob("*.js")]
     files += [path for room in ("admin", "simulator") for path in (PACKAGE / room).rglob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    whole = set(re.findall(r"\bsp-[a-z0-9-]*[a-z0-9]\b(?!-)", text))
+    class_names = set(re.findall(r"\bsp-[a-z0-9-]*[a-z0-9]\b(?!-)", text))
     begins = set(re.findall(r"\b(sp-(?:[a-z0-9]+-)*)(?:\{\{|['\"] ?~)", text))
-    words = set(re.findall(r"['\"]([a-z-]+)['\"]", text))
-    return whole | {begin + word for begin in begins for word in words}
+    suffixes = set(re.findall(r"['\"]([a-z-]+)['\"]", text))
+    return class_names | {begin + suffix for begin in begins for suffix in suffixes}
 
 
 def test_every_class_of_a_style_sheet_is_used() -> None:

@@ -24,10 +24,10 @@ NEW = bytes(range(1, 33))
 RING = Keyring([("k2", NEW), ("k1", OLD)])
 ROW = "019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
 PLACE = (EncryptedField("messages", "content"), ROW)
-words = st.text(max_size=40)
+texts = st.text(max_size=40)
 
 
-@given(plain=st.binary(max_size=200), table=words, row=words, field=words)
+@given(plain=st.binary(max_size=200), table=texts, row=texts, field=texts)
 def test_encrypted_value_decrypts_in_its_own_field(
     plain: bytes, table: str, row: str, field: str
 ) -> None:
@@ -36,7 +36,7 @@ def test_encrypted_value_decrypts_in_its_own_field(
     assert plain not in sealed or len(plain) < 4
 
 
-@given(table=words, row=words, plain=st.binary(max_size=40))
+@given(table=texts, row=texts, plain=st.binary(max_size=40))
 def test_encrypted_value_matches_the_documented_format(table: str, row: str, plain: bytes) -> None:
     sealed = RING.seal(EncryptedField(table, "field"), row, plain)
     key = HKDF(SHA256(), 32, None, f"{table}\0{row}".encode()).derive(NEW)

@@ -51,7 +51,7 @@ def test_encoded_fields_survive_a_round_trip(fields: list[tuple[str, str]]) -> N
     assert parse_form(urlencode(encodable)) == encodable
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_number_of_fields_is_limited(more: int) -> None:
-    body = "&".join(["a=1"] * (MAX_FIELDS + more))
-    assert (parse(body) is None) == bool(more)
+@pytest.mark.parametrize("extra_fields", [0, 1])
+def test_number_of_fields_is_limited(extra_fields: int) -> None:
+    body = "&".join(["a=1"] * (MAX_FIELDS + extra_fields))
+    assert (parse(body) is None) == bool(extra_fields)

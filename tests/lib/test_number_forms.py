@@ -21,10 +21,10 @@ DIGITS = st.from_regex(r"\+[0-9]{7,15}", fullmatch=True)
 
 @ROWS
 def test_both_examples_of_a_row_are_one_number(row: NumberForm) -> None:
-    normal, other = row.examples
-    assert phones.parse_strict(normal) == normal == phones.parse_strict(other)
-    assert to_other(normal) == other
-    assert to_normal(other) == normal
+    normal, alternative = row.examples
+    assert phones.parse_strict(normal) == normal == phones.parse_strict(alternative)
+    assert to_other(normal) == alternative
+    assert to_normal(alternative) == normal
 
 
 @ROWS
@@ -38,12 +38,12 @@ def test_libphonenumber_accepts_the_normal_form(row: NumberForm) -> None:
 def test_every_number_of_the_other_form_can_be_converted_back(
     row: NumberForm, data: st.DataObject
 ) -> None:
-    other = f"+{row.code}" + data.draw(
+    alternative = f"+{row.code}" + data.draw(
         st.from_regex(re.compile(row.other, re.ASCII), fullmatch=True)
     )
-    normal = phones.parse_strict(other)
-    assert to_normal(other) == normal != other
-    assert other in phones.written_forms(normal)
+    normal = phones.parse_strict(alternative)
+    assert to_normal(alternative) == normal != alternative
+    assert alternative in phones.written_forms(normal)
     assert phones.parse_strict(normal) == normal
 
 
@@ -86,15 +86,19 @@ def test_every_trunk_prefix_that_is_removed_is_one_of_the_forms() -> None:
             )
             code = f"+{example.country_code}"
             single = [
-                one
-                for one in PREFIXES
-                if _leads_to(number, f"{code}{one}{number.removeprefix(code)}")
+                prefix
+                for prefix in PREFIXES
+                if _leads_to(number, f"{code}{prefix}{number.removeprefix(code)}")
             ]
             forms = phones.written_forms(number)
             # people do not write one prefix behind another, such as 00 in Germany
-            wanted = [one for one in single if len(one) == 1 or not {*one} <= {*single}]
+            expected = [
+                prefix for prefix in single if len(prefix) == 1 or not {*prefix} <= {*single}
+            ]
             missing = [
-                one for one in wanted if f"{code}{one}{number.removeprefix(code)}" not in forms
+                prefix
+                for prefix in expected
+                if f"{code}{prefix}{number.removeprefix(code)}" not in forms
             ]
             assert not missing, (region, number)
 

@@ -120,14 +120,14 @@ Addresses = list[tuple[str, int]]
 @pytest.fixture
 def connect_attempts(monkeypatch: pytest.MonkeyPatch) -> Addresses:
     """Return the addresses of attempted connections, all of which are refused."""
-    found: Addresses = []
+    addresses: Addresses = []
 
     def connect(self: socket.socket, address: tuple[str, int]) -> None:
-        found.append(address[:2])
+        addresses.append(address[:2])
         raise ConnectionRefusedError(111, "Connection refused")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
-    return found
+    return addresses
 
 
 def set_dns_answers(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
@@ -155,10 +155,10 @@ def set_dns_answers(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> lis
 def test_connection_uses_the_checked_dns_answer(
     monkeypatch: pytest.MonkeyPatch, connect_attempts: Addresses
 ) -> None:
-    asked = set_dns_answers(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
+    lookups = set_dns_answers(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", "https://rebinding.example/")
-    assert (asked, connect_attempts) == (["rebinding.example"], [("93.184.216.34", 443)])
+    assert (lookups, connect_attempts) == (["rebinding.example"], [("93.184.216.34", 443)])
     with pytest.raises(AddressNotAllowed):
         ProviderHttpClient().request("GET", "https://rebinding.example/")
     assert len(connect_attempts) == 1

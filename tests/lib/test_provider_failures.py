@@ -123,17 +123,17 @@ def test_refused_tcp_connection_means_not_sent() -> None:
         number = listener.getsockname()[1]
         # fill the queue of connections that nobody accepts
         full = [socket.socket() for _ in range(8)]
-        for one in full:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", number))
+        for call in full:
+            call.setblocking(False)
+            call.connect_ex(("127.0.0.1", number))
         began = time.monotonic()
         with pytest.raises(ConnectFailed):
             ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
                 "POST", f"http://127.0.0.1:{number}/", connect=0.3, read=0.3
             )
         assert time.monotonic() - began < 2
-        for one in full:
-            one.close()
+        for call in full:
+            call.close()
 
 
 def test_error_contains_neither_query_nor_body_nor_headers(

@@ -108,7 +108,7 @@ def test_connections_are_reused(http: ProviderHttpClient, url: str) -> None:
 
 def test_pool_keeps_as_many_connections_as_concurrent_calls() -> None:
     # two connections of one provider share a client, and have 64 threads each
-    both = 80
+    client_count = 80
     met = threading.Barrier(80)
 
     class MeetingPage(Page):
@@ -117,7 +117,7 @@ def test_pool_keeps_as_many_connections_as_concurrent_calls() -> None:
             self._answer(200, b"hello")
 
     class ManyPages(ThreadingHTTPServer):
-        request_queue_size = both
+        request_queue_size = client_count
 
     server = ManyPages(("127.0.0.1", 0), MeetingPage)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -126,13 +126,14 @@ def test_pool_keeps_as_many_connections_as_concurrent_calls() -> None:
     try:
         for _ in range(2):
             threads = [
-                threading.Thread(target=http.request, args=("GET", url)) for _ in range(both)
+                threading.Thread(target=http.request, args=("GET", url))
+                for _ in range(client_count)
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(10)
-        assert http._manager.connection_from_url(url).num_connections == both
+        assert http._manager.connection_from_url(url).num_connections == client_count
     finally:
         http._manager.clear()
         server.shutdown()

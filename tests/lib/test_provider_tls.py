@@ -26,7 +26,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    made = (
+    subject = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -48,7 +48,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        + made.public_bytes(serialization.Encoding.PEM)
+        + subject.public_bytes(serialization.Encoding.PEM)
     )
     return path
 
@@ -84,12 +84,12 @@ def test_own_certificate_authority_is_trusted_if_configured(
     serve_tls: Callable[..., int], certificate: Path
 ) -> None:
     number = serve_tls()
-    own = ProviderHttpClient(
+    client = ProviderHttpClient(
         allow=[f"127.0.0.1:{number}", f"localhost:{number}"], ca_file=str(certificate)
     )
-    assert own.request("GET", f"https://127.0.0.1:{number}/").status == 200
+    assert client.request("GET", f"https://127.0.0.1:{number}/").status == 200
     with pytest.raises(ConnectFailed, match="certificate is not trusted"):
-        own.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
+        client.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
 
 
 def test_old_tls_version_is_refused(serve_tls: Callable[..., int], certificate: Path) -> None:

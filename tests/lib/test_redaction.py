@@ -10,7 +10,7 @@ from hub.lib.redaction import mask, mask_log_event
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("Your code is 123456.", "Your code is ••••••."),
         ("123456 is your verification code", "•••••• is your verification code"),
@@ -34,8 +34,8 @@ from hub.lib.redaction import mask, mask_log_event
         ("Pay with 5555-5555-5555-4444 now, code 99887", "Pay with ••••4444 now, code •••••"),
     ],
 )
-def test_codes_and_cards_are_redacted(text: str, shown: str) -> None:
-    assert mask(text) == shown
+def test_codes_and_cards_are_redacted(text: str, expected: str) -> None:
+    assert mask(text) == expected
 
 
 @pytest.mark.parametrize(

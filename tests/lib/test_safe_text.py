@@ -56,9 +56,9 @@ def unsafe_characters(text: str) -> set[str]:
 
 def texts_in(payload: Any) -> list[str]:
     if isinstance(payload, dict):
-        return [one for value in payload.values() for one in texts_in(value)]
+        return [string for value in payload.values() for string in texts_in(value)]
     if isinstance(payload, list | tuple):
-        return [one for value in payload for one in texts_in(value)]
+        return [string for value in payload for string in texts_in(value)]
     if isinstance(payload, str) and payload.startswith('{"'):
         with suppress(ValueError):  # variables of a template
             return texts_in(json.loads(payload))
@@ -69,10 +69,10 @@ def texts_in(payload: Any) -> list[str]:
 @settings(max_examples=examples(400), deadline=None)
 @given(anything)
 def test_readable_text_is_safe_and_stable(given_text: str) -> None:
-    shown = text.readable(given_text)
-    assert not unsafe_characters(shown)
-    assert text.readable(shown) == shown
-    shown.encode()
+    readable = text.readable(given_text)
+    assert not unsafe_characters(readable)
+    assert text.readable(readable) == readable
+    readable.encode()
 
 
 @settings(max_examples=examples(400), deadline=None)
@@ -88,10 +88,10 @@ def test_value_is_one_line_without_direction_controls(value: str) -> None:
 @settings(max_examples=examples(300), deadline=None)
 @given(anything)
 def test_isolated_value_has_its_own_direction(value: str) -> None:
-    shown = text.isolate(text.clean_line(value))
-    assert not unsafe_characters(shown)
-    turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
-    assert shown.startswith("\u2068") == turned
+    isolated = text.isolate(text.clean_line(value))
+    assert not unsafe_characters(isolated)
+    turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in isolated)
+    assert isolated.startswith("\u2068") == turned
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_provider_receives_no_unsafe_characters(
         buttons=buttons if card_or_none else (),
         template=filled,
     )
-    for shown in texts_in(instance(cls).render(message)):
-        assert not unsafe_characters(shown), shown
+    for string in texts_in(instance(cls).render(message)):
+        assert not unsafe_characters(string), string
     if filled is not None:
         assert all("\n" not in value for value in message.template.variables.values())  # type: ignore[union-attr]
 
@@ -248,15 +248,15 @@ def test_deceptive_link_is_refused_with_its_field(
     signing_app: SigningApp, field: str, link: str
 ) -> None:
     event = event_body(signers=[signer_body("Eric")])
-    place = {"request": event["request"], "signers[0]": event["signers"][0], "": event}[
+    holder = {"request": event["request"], "signers[0]": event["signers"][0], "": event}[
         field.rpartition(".")[0]
     ]
-    place[field.rpartition(".")[2]] = link
+    holder[field.rpartition(".")[2]] = link
     answer = signing_app.post("/events", event)
     assert (answer.status_code, answer.json["field"]) == (422, field)
 
 
-@pytest.mark.parametrize("link", [one for one in BAD_LINKS if one])
+@pytest.mark.parametrize("link", [bad_link for bad_link in BAD_LINKS if bad_link])
 def test_file_at_a_deceptive_address_is_refused(signing_app: SigningApp, link: str) -> None:
     answer = signing_app.post(
         "/messages", {"to": "+13175551234", "channel": "sms", "media_url": link}
@@ -274,9 +274,9 @@ def test_ordinary_link_is_sent_unchanged(signing_app: SigningApp, link: str) -> 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "@:/\\?#[]. "))))
-def test_accepted_link_is_one_word_without_a_user(rest: str) -> None:
+def test_accepted_link_is_one_word_without_a_user(path: str) -> None:
     try:
-        link = text.validate_url(f"https://sign.example{rest}")
+        link = text.validate_url(f"https://sign.example{path}")
     except ValueError:
         return
     assert link.isprintable()
@@ -289,20 +289,23 @@ def test_accepted_link_is_one_word_without_a_user(rest: str) -> None:
 
 # ── Length ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    "whole",
+    "grapheme",
     ["é", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "각", "ก็", "न्", "🏴\U000e0067\U000e0062\U000e007f", "❤️"],
 )
-def test_grapheme_is_not_split(whole: str) -> None:
-    assert list(text.graphemes(f"a{whole}{whole}b")) == ["a", whole, whole, "b"] or whole == "न्"
-    assert "".join(text.graphemes(f"a{whole}{whole}b")) == f"a{whole}{whole}b"
+def test_grapheme_is_not_split(grapheme: str) -> None:
+    assert (
+        list(text.graphemes(f"a{grapheme}{grapheme}b")) == ["a", grapheme, grapheme, "b"]
+        or grapheme == "न्"
+    )
+    assert "".join(text.graphemes(f"a{grapheme}{grapheme}b")) == f"a{grapheme}{grapheme}b"
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(anything, st.integers(0, 40))
-def test_shortened_text_fits_and_is_a_prefix(value: str, most: int) -> None:
-    short = text.shorten(value, lambda one: text.utf16_length(one) <= most)
+def test_shortened_text_fits_and_is_a_prefix(value: str, limit: int) -> None:
+    short = text.shorten(value, lambda candidate: text.utf16_length(candidate) <= limit)
     assert short is not None
-    assert text.utf16_length(short) <= most
+    assert text.utf16_length(short) <= limit
     assert short == "" or value.startswith(short.removesuffix("…"))
 
 
@@ -323,9 +326,9 @@ def test_shortened_text_fits_and_is_a_prefix(value: str, most: int) -> None:
     ],
 )
 def test_file_link_works_for_any_file_name(hub_demo: Flask, name: str) -> None:
-    kept = media.store_file(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
-    assert not unsafe_characters(kept.name)
-    assert kept.name.strip(" .") == kept.name != ""
-    path = "/api/" + media.file_link(kept.id, kept.name).partition("/api/")[2]
+    file = media.store_file(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
+    assert not unsafe_characters(file.name)
+    assert file.name.strip(" .") == file.name != ""
+    path = "/api/" + media.file_link(file.id, file.name).partition("/api/")[2]
     lent = hub_demo.test_client().get(path)
     assert (lent.status_code, lent.data) == (200, b"%PDF-1.4")

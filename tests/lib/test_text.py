@@ -16,12 +16,12 @@ BASIC = (
 EXTENSION = "\f^{}\\[~]|€"
 
 
-def reference(words: str) -> int:
+def reference(text: str) -> int:
     """Count segments by filling one after another."""
-    if not words:
+    if not text:
         return 0
-    gsm = all(char in BASIC + EXTENSION for char in words)
-    doubles = [char in EXTENSION if gsm else ord(char) > 0xFFFF for char in words]
+    gsm = all(char in BASIC + EXTENSION for char in text)
+    doubles = [char in EXTENSION if gsm else ord(char) > 0xFFFF for char in text]
     sizes = [2 if double else 1 for double in doubles]
     if sum(sizes) <= (160 if gsm else 70):
         return 1
@@ -35,7 +35,7 @@ def reference(words: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("words", "segments"),
+    ("message_text", "segments"),
     [
         ("", 0),
         ("a", 1),
@@ -65,14 +65,14 @@ def reference(words: str) -> int:
         ("a" * 66 + "🎉" + "я" * 67, 3),
     ],
 )
-def test_segments_are_counted_as_carriers_bill_them(words: str, segments: int) -> None:
-    assert text.segments(words) == segments == reference(words)
+def test_segments_are_counted_as_carriers_bill_them(message_text: str, segments: int) -> None:
+    assert text.segments(message_text) == segments == reference(message_text)
 
 
 @given(st.text(st.sampled_from(BASIC + EXTENSION), max_size=400) | st.text(max_size=200))
-def test_segments_match_the_specification(words: str) -> None:
-    if not any(0xD800 <= ord(char) < 0xE000 for char in words):
-        assert text.segments(words) == reference(words)
+def test_segments_match_the_specification(message_text: str) -> None:
+    if not any(0xD800 <= ord(char) < 0xE000 for char in message_text):
+        assert text.segments(message_text) == reference(message_text)
 
 
 def test_template_is_filled() -> None:

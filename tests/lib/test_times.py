@@ -72,8 +72,8 @@ def test_consent_in_the_future_is_refused(ahead: timedelta) -> None:
 
 @given(st.one_of(st.integers(), st.floats(), st.text(), st.booleans(), st.none()))
 def test_provider_timestamp_is_a_time_or_none(seconds: object) -> None:
-    found = times.from_unix(seconds)
-    assert found is None or times.in_range(found)
+    converted = times.from_unix(seconds)
+    assert converted is None or times.in_range(converted)
 
 
 @given(st.one_of(st.integers(), st.floats(), st.none()))

@@ -21,11 +21,11 @@ from tests.hub_fixtures import signing_app as signing_app
 
 @transaction
 def _connect(integration: str) -> str:
-    made = lock_connection(connections.create(integration, integration, test=True))
-    made.settings = {}
-    made.settings_version = 1
-    set_state(made, ConnectionState.ENABLED)
-    return made.id
+    connection = lock_connection(connections.create(integration, integration, test=True))
+    connection.settings = {}
+    connection.settings_version = 1
+    set_state(connection, ConnectionState.ENABLED)
+    return connection.id
 
 
 @pytest.fixture

@@ -62,16 +62,16 @@ def test_accepting_an_event_takes_no_connection_of_the_session(
     hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.db.store.CACHE_SECONDS", 60)
-    taken: list[object] = []
-    event.listen(db.engine, "checkout", lambda *_: taken.append(1))
+    connections: list[object] = []
+    event.listen(db.engine, "checkout", lambda *_: connections.append(1))
     for external_id in ("first", "second"):
-        taken.clear()
+        connections.clear()
         request = {"id": external_id, "title": "Employment Agreement"}
         answer = signing_app.post(
             "/events", event_body(signers=[signer_body("Eric")], request=request)
         )
         assert answer.status_code == 202
-    assert taken == []
+    assert connections == []
 
 
 def test_message_is_claimed_and_recorded_without_the_session(

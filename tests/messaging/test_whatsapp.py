@@ -135,8 +135,8 @@ class TestInbound:
             ButtonText="Yes",
         )
         process_pending_callbacks()
-        [talk] = conversations.newest_conversations(10)
-        [line] = conversations.conversation_entries(talk)
+        [conversation] = conversations.newest_conversations(10)
+        [line] = conversations.conversation_entries(conversation)
         assert line.body is not None
         assert line.body.content["button"] == "sign-later"
         assert [file["content_type"] for file in line.body.content["media"]] == [
@@ -151,13 +151,17 @@ class TestInbound:
             hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId=""
         )
         process_pending_callbacks()
-        [talk] = conversations.newest_conversations(10)
-        assert (talk.contact.kind, talk.contact.address, talk.contact.name) == (
+        [conversation] = conversations.newest_conversations(10)
+        assert (
+            conversation.contact.kind,
+            conversation.contact.address,
+            conversation.contact.name,
+        ) == (
             "external",
             "US.1349",
             "Ericsson",
         )
-        conversations.send_reply(talk.row.id, "Good morning")
+        conversations.send_reply(conversation.row.id, "Good morning")
         claim = claim_one(whatsapp)
         assert claim is not None
         assert claim.integration.render(claim.outbound)["To"] == "whatsapp:US.1349"
@@ -197,7 +201,7 @@ class TestInbound:
 
 class TestStatuses:
     @pytest.mark.parametrize(
-        "words",
+        "statuses",
         [
             ("sent", "delivered", "read"),
             ("read", "delivered", "sent"),
@@ -205,16 +209,16 @@ class TestStatuses:
         ],
     )
     def test_read_receipts_in_any_order(
-        self, hub_demo: Flask, whatsapp: Connection, words: tuple[str, ...]
+        self, hub_demo: Flask, whatsapp: Connection, statuses: tuple[str, ...]
     ) -> None:
         message_id = queue_draft(whatsapp, TEMPLATE)
         claim = claim_one(whatsapp)
         assert claim is not None
         record_accepted(claim)
-        for word in words:
+        for reported_status in statuses:
             post_callback(
                 hub_demo,
-                status_form(hub_demo, "SM" + "2" * 32, word),
+                status_form(hub_demo, "SM" + "2" * 32, reported_status),
                 target=f"{STATUS}?message={message_id}&attempt=1",
             )
         process_pending_callbacks()
@@ -227,9 +231,13 @@ class TestConversations:
         for n in range(3):
             receive_whatsapp(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
         process_pending_callbacks()
-        [talk] = conversations.newest_conversations(10, unread=True)
-        assert (talk.row.unread, conversations.count_unread(), count(Conversation)) == (3, 1, 1)
-        conversations.mark_read(talk.row.id)
+        [conversation] = conversations.newest_conversations(10, unread=True)
+        assert (conversation.row.unread, conversations.count_unread(), count(Conversation)) == (
+            3,
+            1,
+            1,
+        )
+        conversations.mark_read(conversation.row.id)
         assert conversations.newest_conversations(10, unread=True) == []
         assert all(
             inbound_message.read_at
@@ -241,27 +249,27 @@ class TestConversations:
     ) -> None:
         receive_whatsapp(hub_demo)
         process_pending_callbacks()
-        [talk] = conversations.newest_conversations(10)
+        [conversation] = conversations.newest_conversations(10)
         with (
             time_machine.travel(now() + 25 * HOUR, tick=False),
             pytest.raises(conversations.Conflict, match="24-hour window is closed"),
         ):
-            conversations.send_reply(talk.row.id, "Hello")
+            conversations.send_reply(conversation.row.id, "Hello")
 
     def test_conversation_is_ordered_by_time(self, hub_demo: Flask, whatsapp: Connection) -> None:
         receive_whatsapp(hub_demo, "Hello?")
         process_pending_callbacks()
-        [talk] = conversations.newest_conversations(10)
-        conversations.send_reply(talk.row.id, "Good morning")
+        [conversation] = conversations.newest_conversations(10)
+        conversations.send_reply(conversation.row.id, "Good morning")
         db.session.rollback()
-        said = [
+        texts = [
             line.body.content["text"]
             for line in conversations.conversation_entries(
-                conversations.get_conversation(talk.row.id)
+                conversations.get_conversation(conversation.row.id)
             )
             if line.body
         ]
-        assert said == ["Hello?", "Good morning"]
+        assert texts == ["Hello?", "Good morning"]
 
 
 class TestAnotherLanguage:

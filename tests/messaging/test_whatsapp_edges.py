@@ -68,13 +68,13 @@ SENT = "SM" + "2" * 32
 @transaction
 def add_connection(like: Connection, title: str, **settings: Any) -> str:
     """Add another connection of the account."""
-    made = lock_connection(connections.create(like.integration, title, test=True))
-    made.settings = {**like.settings, **settings}
-    made.settings_version = 1
-    made.account = like.account
-    made.sender = f"whatsapp:{made.settings['sender']}"
-    set_state(made, ConnectionState.ENABLED)
-    return made.id
+    connection = lock_connection(connections.create(like.integration, title, test=True))
+    connection.settings = {**like.settings, **settings}
+    connection.settings_version = 1
+    connection.account = like.account
+    connection.sender = f"whatsapp:{connection.settings['sender']}"
+    set_state(connection, ConnectionState.ENABLED)
+    return connection.id
 
 
 @transaction
@@ -154,11 +154,11 @@ def test_callback_is_not_stored_again_by_a_later_connection(
 def test_person_known_by_id_alone_has_a_window(hub_demo: Flask, whatsapp: Connection) -> None:
     receive_whatsapp(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
     process_pending_callbacks()
-    one = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True)
+    contact = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True)
     with hub_demo.test_request_context():
         from hub.models import Contact
 
-        [window] = contact_page.list_windows(db.session.get_one(Contact, one.id))
+        [window] = contact_page.list_windows(db.session.get_one(Contact, contact.id))
     assert window.state.startswith("Open for 23 h")
 
 
@@ -221,7 +221,9 @@ def test_refusal_found_by_polling_leads_to_the_template(
     sent = claim.integration.send(claim.outbound)
     provider = instance(whatsapp)
     update_ = wait_until(
-        lambda: found if (found := provider.fetch_status(sent.provider_id)).code else None
+        lambda: (
+            found_status if (found_status := provider.fetch_status(sent.provider_id)).code else None
+        )
     )
     assert (update_.code, update_.outside_window) == ("63016", True)
     assert message_id
@@ -351,4 +353,4 @@ def test_message_with_only_a_file_matches_no_other_message(
     send: Callable[[Any], Any] = claims[0].integration.send
     send(claims[0].outbound)
     found_ = claims[1].integration.find(claims[1].outbound, now() - timedelta(minutes=1))
-    assert [one.sure for one in found_] == [False]
+    assert [match.sure for match in found_] == [False]

@@ -18,7 +18,7 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 
 class TestTemplates:
-    def template_info(self, state: str = "approved", **more: Any) -> list[TemplateInfo]:
+    def template_info(self, state: str = "approved", **fields: Any) -> list[TemplateInfo]:
         samples = {"1": "A", "2": "B"}
         return [
             TemplateInfo(
@@ -28,14 +28,16 @@ class TestTemplates:
                 state,
                 text="{{1}}: {{2}}",
                 variables=samples,
-                **more,
+                **fields,
             )
         ]
 
     def map_template(self, connection: Connection, locale: str = "en", **variables: str) -> None:
         template_sync.store_templates(connection.id, self.template_info())
         row = db.session.scalars(select(ProviderTemplate)).one()
-        chosen = {"1": "title", "2": "link"} | {name[1:]: ours for name, ours in variables.items()}
+        chosen = {"1": "title", "2": "link"} | {
+            name[1:]: variable for name, variable in variables.items()
+        }
         provider_templates.save_mapping(connection.id, "request_sent", locale, row.id, chosen)
         forget_window()
 
@@ -71,20 +73,23 @@ class TestTemplates:
         ] == [("whatsapp", "suppressed", "window_closed")]
 
     @pytest.mark.parametrize(
-        ("wanted", "mapped"),
+        ("requested_locale", "mapped"),
         [("pt-BR", "pt_BR"), ("pt-BR", "pt"), ("pt-BR", "en"), ("pt-BR", "en_US")],
     )
     def test_locales_fall_back(
-        self, hub_demo: Flask, whatsapp: Connection, wanted: str, mapped: str
+        self, hub_demo: Flask, whatsapp: Connection, requested_locale: str, mapped: str
     ) -> None:
         self.map_template(whatsapp, mapped)
         assert (
             provider_templates.fill_mapped(
-                whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}
+                whatsapp.id, "request_sent", requested_locale, {"title": "T", "link": "L"}
             )
             is not None
         )
-        assert provider_templates.fill_mapped(whatsapp.id, "request_reminder", wanted, {}) is None
+        assert (
+            provider_templates.fill_mapped(whatsapp.id, "request_reminder", requested_locale, {})
+            is None
+        )
 
     def test_unapproved_template_cannot_be_mapped(
         self, hub_demo: Flask, whatsapp: Connection
@@ -105,16 +110,16 @@ class TestTemplates:
             )
         assert caught.value.field == "variable-2"
 
-    @pytest.mark.parametrize("lost", ["paused", "gone"])
+    @pytest.mark.parametrize("problem", ["paused", "gone"])
     def test_lost_template_is_audited_and_no_longer_sent(
-        self, hub_demo: Flask, whatsapp: Connection, lost: str
+        self, hub_demo: Flask, whatsapp: Connection, problem: str
     ) -> None:
         self.map_template(whatsapp)
         template_sync.store_templates(
-            whatsapp.id, [] if lost == "gone" else self.template_info(lost)
+            whatsapp.id, [] if problem == "gone" else self.template_info(problem)
         )
         [row] = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "template.lost"))
-        assert row.detail["state"] == lost
+        assert row.detail["state"] == problem
         forget_window()
         assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", {}) is None
 

@@ -40,7 +40,7 @@ def receive_whatsapp(
     sid: str = "SM" + "1" * 32,
     channel: str = "whatsapp:",
     target: str = INBOUND,
-    **more: str,
+    **fields: str,
 ) -> Any:
     """Post a WhatsApp message from a person as Twilio does."""
     account = credentials(app)
@@ -57,7 +57,7 @@ def receive_whatsapp(
         "NumMedia": "0",
         "NumSegments": "1",
         **({"ProfileName": "Ericsson", "WaId": ERIC[1:]} if channel else {}),
-        **more,
+        **fields,
     }
     return post_callback(app, form, target=target)
 

@@ -34,10 +34,10 @@ def test_used_address_is_refused_with_its_owner_and_a_remedy(
     bind = bind_of(listening_socket)
     with pytest.raises(ConfigError) as refused:
         ports.check_available(bind, "HUB_BIND")
-    said = str(refused.value)
-    assert said.startswith(f"Another program uses {bind} (")
-    assert f"process {os.getpid()})" in said
-    assert said.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
+    error = str(refused.value)
+    assert error.startswith(f"Another program uses {bind} (")
+    assert f"process {os.getpid()})" in error
+    assert error.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
 
 
 def test_free_address_stays_free(listening_socket: socket.socket) -> None:
@@ -61,11 +61,11 @@ def test_address_of_another_machine_is_refused() -> None:
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
 def test_web_server_is_ready_when_health_passes(status: int, ready: bool) -> None:
-    asked = []
+    checks = []
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers["Host"]))
+            checks.append((self.path, self.headers["Host"]))
             self.send_response(status)
             self.end_headers()
 
@@ -78,7 +78,7 @@ def test_web_server_is_ready_when_health_passes(status: int, ready: bool) -> Non
         bind = Bind("0.0.0.0", server.server_port)
         assert ports.is_ready(bind, "https://hub.example.com/sign") is ready
         thread.join()
-    assert asked == [("/sign/readyz", "hub.example.com")]
+    assert checks == [("/sign/readyz", "hub.example.com")]
 
 
 def test_stopped_server_is_not_ready(listening_socket: socket.socket) -> None:

@@ -37,7 +37,7 @@ WORDY = "new_messenger_for_all_of_us_42"
 
 
 def run_python(
-    folder: Path, *words: str, path: Path | None = None
+    folder: Path, *arguments: str, path: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in a folder, as a developer without any settings does."""
     environ = {
@@ -46,7 +46,7 @@ def run_python(
         if not name.startswith(("HUB_", "TWILIO_", "PYTHONPATH", "PYTEST"))
     }
     return subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**environ, "PYTHONPATH": str(path or folder)},
         capture_output=True,
@@ -56,9 +56,9 @@ def run_python(
     )
 
 
-def assert_succeeds(folder: Path, *words: str, path: Path | None = None) -> None:
-    done = run_python(folder, *words, path=path)
-    assert done.returncode == 0, done.stdout + done.stderr
+def assert_succeeds(folder: Path, *arguments: str, path: Path | None = None) -> None:
+    process = run_python(folder, *arguments, path=path)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
     for kind in KINDS:
         name = integration_name(kind)
-        words = ("-m", "hub.cli", "new-integration", name, "--kind", *kind.split())
-        made = run_python(root / "tests", *words, path=root)
-        assert made.returncode == 0, made.stderr
-        assert made.stdout.splitlines()[:2] == [
+        arguments = ("-m", "hub.cli", "new-integration", name, "--kind", *kind.split())
+        process = run_python(root / "tests", *arguments, path=root)
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.splitlines()[:2] == [
             f"../hub/integrations/{name}.py",
             f"integrations/test_{name}.py",
         ]
@@ -107,14 +107,14 @@ def minimal_checkout(tmp_path: Path) -> Path:
 
 # ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
 def test_each_kind_passes_its_own_test_and_the_contract(checkout: Path) -> None:
-    own = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in KINDS]
-    others = [*CONTRACT, "tests/test_architecture.py"]
-    words = ("-v", "-p", "no:cacheprovider", "-k", "pushfox or named_outside")
-    done = run_python(checkout, "-m", "pytest", *own, *others, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
+    own_tests = [f"tests/integrations/test_{integration_name(kind)}.py" for kind in KINDS]
+    other_tests = [*CONTRACT, "tests/test_architecture.py"]
+    options = ("-v", "-p", "no:cacheprovider", "-k", "pushfox or named_outside")
+    process = run_python(checkout, "-m", "pytest", *own_tests, *other_tests, *options)
+    assert process.returncode == 0, process.stdout + process.stderr
     for kind in KINDS:
         test = f"test_card_describes_the_integration[{integration_name(kind)}]"
-        assert f"{test} PASSED" in done.stdout
+        assert f"{test} PASSED" in process.stdout
 
 
 def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
@@ -194,15 +194,15 @@ def test_invalid_name_is_refused_with_a_remedy(
     assert sorted(minimal_checkout.rglob("*")) == before
 
 
-@pytest.mark.parametrize("there", ["hub/integrations/fox.py", "tests/integrations/test_fox.py"])
+@pytest.mark.parametrize("existing", ["hub/integrations/fox.py", "tests/integrations/test_fox.py"])
 def test_existing_files_are_not_overwritten_and_nothing_else_is_written(
-    minimal_checkout: Path, there: str
+    minimal_checkout: Path, existing: str
 ) -> None:
-    (minimal_checkout / there).write_text("mine")
+    (minimal_checkout / existing).write_text("mine")
     before = sorted(minimal_checkout.rglob("*"))
     with pytest.raises(Conflict, match="already exists"):
         scaffold.in_checkout("fox", minimal_checkout)
-    assert (minimal_checkout / there).read_text() == "mine"
+    assert (minimal_checkout / existing).read_text() == "mine"
     assert sorted(minimal_checkout.rglob("*")) == before
 
 
@@ -211,9 +211,9 @@ def test_command_outside_a_checkout_explains_what_to_do(tmp_path: Path) -> None:
         NotFound, match="Change into one, or create a separate package with --package FOLDER"
     ):
         scaffold.in_checkout("fox", tmp_path)
-    told = run_python(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.endswith("--package FOLDER.\n")
+    process = run_python(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.endswith("--package FOLDER.\n")
 
 
 def test_name_that_occurs_in_the_core_is_refused() -> None:
@@ -227,7 +227,7 @@ def test_name_that_occurs_in_the_core_is_refused() -> None:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create a package with an integration and return its folder."""
     folder = tmp_path_factory.mktemp("packages") / "push-fox"
-    made = run_python(
+    process = run_python(
         folder.parent,
         "-m",
         "hub.cli",
@@ -237,15 +237,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "push-fox",
         path=ROOT,
     )
-    assert made.returncode == 0, made.stderr
-    assert "push-fox/hub_push_fox/push_fox.py" in made.stdout.splitlines()
+    assert process.returncode == 0, process.stderr
+    assert "push-fox/hub_push_fox/push_fox.py" in process.stdout.splitlines()
     return folder
 
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture
@@ -317,6 +317,6 @@ def test_installed_package_is_listed_among_the_integrations(
 def test_wheel_of_the_hub_contains_the_scaffold_templates(tmp_path: Path) -> None:
     assert_succeeds(ROOT, "-c", BUILD, str(tmp_path))
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        held = set(wheel.namelist())
+        packaged = set(wheel.namelist())
     templates = {f"hub/integrations/_new/{path.name}" for path in scaffold.TEMPLATES.iterdir()}
-    assert templates | {"hub/py.typed", "hub/integrations/README.md"} <= held
+    assert templates | {"hub/py.typed", "hub/integrations/README.md"} <= packaged

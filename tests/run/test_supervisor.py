@@ -54,12 +54,12 @@ class SupervisorProcess:
     def text(self) -> str:
         return self.printed.read_text()
 
-    def wait_for(self, *words: str, seconds: float = 60) -> None:
+    def wait_for(self, *texts: str, seconds: float = 60) -> None:
         wait_until(
-            lambda: all(word in self.text for word in words) or self.process.poll() is not None,
+            lambda: all(text in self.text for text in texts) or self.process.poll() is not None,
             seconds,
         )
-        assert all(word in self.text for word in words), self.text
+        assert all(text in self.text for text in texts), self.text
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)

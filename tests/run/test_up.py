@@ -38,13 +38,13 @@ class Demo:
         self.printed = folder / "printed"
         self.bind = f"127.0.0.1:{free_port()}"
         self.simulator = f"127.0.0.1:{free_port()}"
-        kept = {
+        kept_environ = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HUB_", "TWILIO_"))
         }
         self.environ = {
-            **kept,
+            **kept_environ,
             "HUB_DEMO": "1",
             "HUB_BIND": self.bind,
             "HUB_SIMULATOR_BIND": self.simulator,
@@ -143,8 +143,8 @@ def test_printed_command_can_be_pasted(demo: Demo) -> None:
         ["bash", "-c", command], cwd=demo.folder, capture_output=True, text=True, check=True
     )
     answer = json.loads(pasted.stdout)
-    told = [message["to"] for message in answer["messages"] if message["channel"] != "chat"]
-    assert told == ["+13175551234"], pasted.stdout
+    recipients = [message["to"] for message in answer["messages"] if message["channel"] != "chat"]
+    assert recipients == ["+13175551234"], pasted.stdout
     key = (demo.folder / "data" / "demo-key").read_text().strip()
     request = urllib.request.Request(
         f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
@@ -153,8 +153,8 @@ def test_printed_command_can_be_pasted(demo: Demo) -> None:
     deadline = time.monotonic() + 60
     status = ""
     while status != "delivered" and time.monotonic() < deadline:
-        with urllib.request.urlopen(request) as found:
-            status = json.load(found)["status"]
+        with urllib.request.urlopen(request) as response:
+            status = json.load(response)["status"]
         time.sleep(0.1)
     assert status == "delivered"
 
@@ -169,10 +169,10 @@ def test_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
 
 
 def test_used_port_is_reported_before_anything_starts(demo: Demo) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
         assert f"Another program uses 127.0.0.1:{port}" in demo.start_refused(
             HUB_BIND=f"127.0.0.1:{port}"
         )
@@ -183,9 +183,9 @@ def test_used_port_is_reported_before_anything_starts(demo: Demo) -> None:
 
 
 def test_invalid_settings_are_listed_before_anything_starts(demo: Demo) -> None:
-    said = demo.start_refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
-    assert "HUB_WEB_THREADS: use a whole number" in said
-    assert "HUB_LOG_LEVEL: use DEBUG" in said
+    output = demo.start_refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
+    assert "HUB_WEB_THREADS: use a whole number" in output
+    assert "HUB_LOG_LEVEL: use DEBUG" in output
 
 
 def test_printed_command_is_one_request_with_the_key_read_from_its_file(
@@ -198,8 +198,8 @@ def test_printed_command_is_one_request_with_the_key_read_from_its_file(
     assert first != second, "each run sends a request of its own"
     assert "$(cat 'my data/demo-key')" in first
     assert "!" not in first, "an interactive shell would replace it"
-    words = shlex.split(first.replace("\\\n", " ").replace("$(cat 'my data/demo-key')", "KEY"))
-    assert words[:2] == ["curl", "http://127.0.0.1:8000/api/v1/events"]
-    event = json.loads(words[words.index("-d") + 1])
+    arguments = shlex.split(first.replace("\\\n", " ").replace("$(cat 'my data/demo-key')", "KEY"))
+    assert arguments[:2] == ["curl", "http://127.0.0.1:8000/api/v1/events"]
+    event = json.loads(arguments[arguments.index("-d") + 1])
     assert event["type"] == "request.sent"
     assert event["signers"][0]["mobile_number"] == "+13175551234"

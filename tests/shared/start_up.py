@@ -232,26 +232,28 @@ def without_override() -> None:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
-def environ_of(folder: Path, more: dict[str, str] | None = None) -> dict[str, str]:
-    kept = {
+def environ_of(folder: Path, variables: dict[str, str] | None = None) -> dict[str, str]:
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HUB_", "TWILIO_", "PYTHONDONT"))
     }
     return {
-        **kept,
+        **environment,
         "PYTHONPATH": str(ROOT),
         "HUB_DATA_DIR": str(folder),
         "HUB_BIND": f"127.0.0.1:{free_port()}",
-        **(more or {}),
+        **(variables or {}),
     }
 
 
-def run_command(command: str, folder: Path, more: dict[str, str] | None = None) -> CommandResult:
+def run_command(
+    command: str, folder: Path, variables: dict[str, str] | None = None
+) -> CommandResult:
     argv = [sys.executable, *COMMANDS[command]]
-    done = subprocess.run(
+    process = subprocess.run(
         argv,
-        env=environ_of(folder, more),
+        env=environ_of(folder, variables),
         cwd=ROOT,
         input="four words nobody knows\n",
         capture_output=True,
@@ -260,7 +262,7 @@ def run_command(command: str, folder: Path, more: dict[str, str] | None = None) 
         preexec_fn=without_override,
         check=False,
     )
-    return CommandResult(done.returncode, done.stdout + done.stderr)
+    return CommandResult(process.returncode, process.stdout + process.stderr)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, str]]:

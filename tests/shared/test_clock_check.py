@@ -138,13 +138,13 @@ def test_admin_confirms_the_clock_of_a_hub_that_was_off(
         assert "365 days ahead of the time that Signpost expects" in page
         assert "Confirm the clock</button>" not in page
         assert viewer.post("/clock").status_code == 403
-        found = app.test_client().get("/readyz").get_json()
+        body = app.test_client().get("/readyz").get_json()
         ahead = "The clock is 365 days ahead of the time that Signpost expects."
         assert (
-            found["clock"]
+            body["clock"]
             == f"{ahead} Signpost does not delete expired data until the clock is confirmed."
         )
-        assert found["status"] == "degraded"
+        assert body["status"] == "degraded"
         assert "Confirm the clock</button>" in admin.get("/clock").text
         assert admin.post("/clock").status_code == 303
         assert "may be wrong" not in admin.get("/").text
@@ -189,9 +189,9 @@ class Machine:
         )
 
     def check(self) -> bool:
-        here = self.mark()
-        self.state = (self.state or State(here, here)).after(here)
-        return self.state.trusts_clock(here)
+        mark = self.mark()
+        self.state = (self.state or State(mark, mark)).after(mark)
+        return self.state.trusts_clock(mark)
 
     def run(self, hours: float) -> bool:
         believed = self.check()

@@ -55,8 +55,8 @@ def test_database_in_use_is_checked_while_it_is_open(folder: Path) -> None:
     user.execute("CREATE TABLE t (x)")
     user.execute("BEGIN IMMEDIATE")
     user.execute("INSERT INTO t VALUES (1)")
-    found = startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
-    assert found.data_dir == folder
+    config = startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
+    assert config.data_dir == folder
     user.execute("COMMIT")
     user.close()
 
@@ -75,19 +75,19 @@ def test_damage_is_reported_or_harmless_and_never_overwritten(
     shutil.copytree(intact_folder, folder)
     size = (folder / "hub.db").stat().st_size
     name = data.draw(st.sampled_from(["hub.db", "secret-key", "encryption-keys"]))
-    where = data.draw(st.integers(0, min((folder / name).stat().st_size, size) - 1))
+    position = data.draw(st.integers(0, min((folder / name).stat().st_size, size) - 1))
     with (folder / name).open("r+b") as file:
         if data.draw(st.booleans()):
-            file.truncate(where)
+            file.truncate(position)
         else:
-            file.seek(where)
+            file.seek(position)
             file.write(data.draw(st.binary(min_size=1, max_size=600)))
     before = contents(folder)
-    said = ""
+    message = ""
     try:
         startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
     except ConfigError as problem:
-        said = str(problem)
-    assert not said or "Restore" in said or "Install that version" in said
+        message = str(problem)
+    assert not message or "Restore" in message or "Install that version" in message
     assert contents(folder) == before
     shutil.rmtree(folder)

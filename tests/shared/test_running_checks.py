@@ -19,11 +19,11 @@ from tests.shared.start_up import ROOT
 
 
 @pytest.mark.parametrize(
-    ("revision", "said"),
+    ("revision", "error"),
     [("9999", "newer than this version"), ("0015", "before 0.2.0"), (None, "hub migrate")],
 )
 def test_readiness_names_a_database_of_another_version(
-    app: Any, client: FlaskClient, revision: str | None, said: str
+    app: Any, client: FlaskClient, revision: str | None, error: str
 ) -> None:
     before = startup_checks._revisions()[-1]
     set_revision(app, revision)
@@ -32,7 +32,7 @@ def test_readiness_names_a_database_of_another_version(
     finally:
         set_revision(app, before)
     assert response.status_code == 503
-    assert said in response.get_json()["database"]
+    assert error in response.get_json()["database"]
     assert client.get("/readyz").get_json()["database"] == "ok"
 
 

@@ -45,13 +45,13 @@ def cases() -> Iterator[Any]:
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @pytest.mark.parametrize(("name", "command"), list(cases()))
 def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, command: str) -> None:
-    spoil, what, remedy = PROBLEMS[name]
-    more = spoil(folder)
+    spoil, problem, remedy = PROBLEMS[name]
+    environ = spoil(folder)
     before = contents(folder.parent)
-    ended = run_command(command, folder, more)
+    ended = run_command(command, folder, environ)
     assert ended.code != 0, ended.said
     assert "Traceback" not in ended.said
-    assert what in ended.said
+    assert problem in ended.said
     assert remedy in ended.said
     assert "hush" not in ended.said
     folder.chmod(0o700)
@@ -84,15 +84,15 @@ def test_unreachable_postgresql_ends_commands_and_only_warns_servers(tmp_path: P
         "HUB_SECRET_KEY": "s" * 40,
         "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(32)).decode(),
     }
-    away = {"HUB_DATABASE_URL": f"postgresql://hub:hush@127.0.0.1:{free_port()}/hub", **keys}
+    unreachable = {"HUB_DATABASE_URL": f"postgresql://hub:hush@127.0.0.1:{free_port()}/hub", **keys}
     for command in ("up", "migrate", "admin create", "api-key create", "replay"):
-        ended = run_command(command, tmp_path / "data", away)
+        ended = run_command(command, tmp_path / "data", unreachable)
         assert ended.code == 1
         assert "PostgreSQL at 127.0.0.1:" in ended.said
         assert "Start it, or correct HUB_DATABASE_URL" in ended.said
         assert "Traceback" not in ended.said
         assert "hush" not in ended.said
-    environ = environ_of(tmp_path / "data", away)
+    environ = environ_of(tmp_path / "data", unreachable)
     with (tmp_path / "printed").open("wb") as out:
         web = subprocess.Popen(
             [sys.executable, *COMMANDS["web"]], env=environ, cwd=ROOT, stdout=out, stderr=out
@@ -110,8 +110,8 @@ def test_unreachable_postgresql_ends_commands_and_only_warns_servers(tmp_path: P
 
 def get_json(url: str) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as found:
-            return found.status, json.load(found)
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, json.load(response)
     except urllib.error.HTTPError as refusal:
         return refusal.code, json.load(refusal)
     except OSError:

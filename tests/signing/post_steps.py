@@ -19,10 +19,10 @@ from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 ConnectTeam = Callable[[str], Connection]
 
 
-def post_event(kind: str = "request.sent", **more: Any) -> dict[str, Any]:
-    more.setdefault("signers", [signer_body("Eric"), signer_body("Anna", "+442071234567")])
+def post_event(kind: str = "request.sent", **fields: Any) -> dict[str, Any]:
+    fields.setdefault("signers", [signer_body("Eric"), signer_body("Anna", "+442071234567")])
     return accept.accept_event(
-        EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
+        EventIn.model_validate(event_body(kind, **fields)), source_id(), test=True
     )
 
 

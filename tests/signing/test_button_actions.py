@@ -60,8 +60,8 @@ def test_button_reminds_and_the_post_names_the_user(
 def test_button_action_without_recipients_explains_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider, connection: Connection
 ) -> None:
-    one = connect_team("E1")
-    team_subscriptions.save_subscriptions(one.id, ["request.sent", "request.reminder"])
+    email_connection = connect_team("E1")
+    team_subscriptions.save_subscriptions(email_connection.id, ["request.sent", "request.reminder"])
     post_event()
     [post] = deliver_posts(fake_provider, "E1")
     set_connection_state(connection.id, ConnectionState.DISABLED)
@@ -78,14 +78,14 @@ def test_fifty_concurrent_button_actions_act_once(
     connect_team("E1")
     post_event()
     [post] = deliver_posts(fake_provider, "E1")
-    pressed = button_token(post, "Remind Eric")
+    token = button_token(post, "Remind Eric")
     results = list[bool]()
     together = threading.Barrier(50)
 
     def press(number: int) -> None:
         with app.app_context():
             together.wait()
-            results.append(button_actions.perform_action(pressed, f"Person {number}"))
+            results.append(button_actions.perform_action(token, f"Person {number}"))
 
     threads = [threading.Thread(target=press, args=(number,)) for number in range(50)]
     for thread in threads:
@@ -98,12 +98,18 @@ def test_fifty_concurrent_button_actions_act_once(
 def test_button_used_in_one_channel_disappears_from_the_others(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    for place in ("E1", "E2", "T1", "W1"):
-        connect_team(place)
+    for destination in ("E1", "E2", "T1", "W1"):
+        connect_team(destination)
     post_event()
     first = {post.to: post for post in deliver_posts(fake_provider)}
     assert (
-        len({button_token(first[place], "Remind Eric") for place in ("E1", "E2", "T1", "W1")}) == 1
+        len(
+            {
+                button_token(first[destination], "Remind Eric")
+                for destination in ("E1", "E2", "T1", "W1")
+            }
+        )
+        == 1
     )
     button_actions.perform_action(button_token(first["E1"], "Remind Eric"), "Dana")
     edits = {post.to: post for post in deliver_posts(fake_provider) if post.edits}
@@ -135,21 +141,21 @@ def test_reply_edits_a_post_that_nothing_else_updates(
 def test_event_has_one_button_of_each_kind_in_every_channel(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    for place in ("T1", "T2", "E1"):
-        connect_team(place)
+    for destination in ("T1", "T2", "E1"):
+        connect_team(destination)
     post_event()
     deliver_posts(fake_provider)
     post_event("request.signed", signer="anna", signers=[])
-    shown = {
+    buttons = {
         button_token(post, "Remind Eric") for post in deliver_posts(fake_provider) if post.buttons
     }
-    assert len(shown) == 1
+    assert len(buttons) == 1
 
 
 def test_one_of_several_connections_with_the_same_secret_replies(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
-    ids = [connect_team(place).id for place in ("W1", "W2", "W3")]
+    ids = [connect_team(destination).id for destination in ("W1", "W2", "W3")]
     post_event()
     post = deliver_posts(fake_provider)[0]
     button_actions.perform_action(
@@ -246,6 +252,6 @@ def test_made_up_token_is_refused(hub_demo: Flask, made_up: str) -> None:
 def test_token_of_another_purpose_is_refused(hub_demo: Flask) -> None:
     from hub.shared import action_tokens
 
-    other = action_tokens.make_token("password", "usr_x", timedelta(hours=1))
-    assert action_tokens.is_genuine(other)
-    assert button_actions.preview_action(other) is None
+    other_token = action_tokens.make_token("password", "usr_x", timedelta(hours=1))
+    assert action_tokens.is_genuine(other_token)
+    assert button_actions.preview_action(other_token) is None

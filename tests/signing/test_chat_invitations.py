@@ -304,11 +304,11 @@ def test_any_text_can_show_the_link_until_it_is_used(
     text = render.render("request_sent", "sms", "en", {"title": "x", "team_chat_link": ""}).text
     assert text == "x."
     message_id = post_event(preference=["sms"])["messages"][0]["id"]
-    said = str(
+    message = str(
         db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
     )
-    assert said.startswith("Employment Agreement. Or here: https://team-chat.example/chat/")
-    open_link(team_chat, said.rpartition("/")[2])
+    assert message.startswith("Employment Agreement. Or here: https://team-chat.example/chat/")
+    open_link(team_chat, message.rpartition("/")[2])
     second = post_event("agr-2", preference=["sms"])["messages"][0]["id"]
     assert (
         db.session.get_one(erasure.MessageBody, second.partition("_")[2]).content["text"]

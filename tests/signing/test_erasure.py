@@ -91,15 +91,15 @@ def test_erasure_removes_every_value_that_names_the_person(
     hub_demo: Flask, signing_app: SigningApp, simulator: Any
 ) -> None:
     contact_id = create_history(hub_demo, signing_app)
-    for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
-        assert word in database_as_text(), "else this test would prove nothing"
+    for text in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
+        assert text in database_as_text(), "else this test would prove nothing"
     messages = count(Message)
-    done = erasure.erase_contact(contact_id, reason="By letter, 3 November.")
-    assert (done.texts >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
-    left = database_as_text()
-    for word in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
-        assert word not in left
-    assert ANNA in left, "others are not concerned"
+    result = erasure.erase_contact(contact_id, reason="By letter, 3 November.")
+    assert (result.texts >= 2, result.signers, result.webhooks >= 1) == (True, 1, True)
+    stored_text = database_as_text()
+    for text in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
+        assert text not in stored_text
+    assert ANNA in stored_text, "others are not concerned"
     assert count(Message) == messages, "that messages went stays"
     assert count(InboundMessage) == 1
     consent = db.session.scalars(select(Consent)).one()
@@ -116,10 +116,10 @@ def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulat
 def test_opt_out_outlives_an_erased_person(hub_demo: Flask) -> None:
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
     erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
-    again = direct.send_message(
+    second_message = direct.send_message(
         to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
     )
-    assert status(again) == "suppressed"
+    assert status(second_message) == "suppressed"
 
 
 def test_erased_person_can_be_messaged_when_an_app_names_them_again(
@@ -127,9 +127,9 @@ def test_erased_person_can_be_messaged_when_an_app_names_them_again(
 ) -> None:
     contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     erasure.erase_contact(contact_id, reason="Asked.")
-    again = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
+    new_message = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
     assert deliver() == 1
-    assert status(again) in ("accepted", "sent", "delivered")
+    assert status(new_message) in ("accepted", "sent", "delivered")
     db.session.rollback()
     assert db.session.get_one(Contact, contact_id).address == ERIC
 
@@ -173,17 +173,19 @@ def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
 
 
 def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
-    one, other = (
+    live_contact, erased_contact = (
         get_or_create_contact(Address.PHONE, ERIC, test=test).id for test in (True, False)
     )
-    assert [contact.id for contact in erasure.other_contacts(erasure.find_contact(one))] == [other]
+    assert [
+        contact.id for contact in erasure.other_contacts(erasure.find_contact(live_contact))
+    ] == [erased_contact]
 
 
-@pytest.mark.parametrize("why", ["", " ", "x" * 501])
-def test_erasure_requires_a_reason(hub_demo: Flask, why: str) -> None:
+@pytest.mark.parametrize("reason", ["", " ", "x" * 501])
+def test_erasure_requires_a_reason(hub_demo: Flask, reason: str) -> None:
     contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
-        erasure.erase_contact(contact_id, reason=why)
+        erasure.erase_contact(contact_id, reason=reason)
     assert refused.value.field == "why"
     erasure.erase_contact(contact_id, reason="Asked.")
     with pytest.raises(Refused, match="already erased"):
@@ -195,16 +197,16 @@ def test_export_contains_everything_stored(
 ) -> None:
     contact_id = create_history(hub_demo, signing_app)
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
-    found = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
-    assert found["contact"]["address"] == ERIC
-    assert [consent["proof"] for consent in found["consents"]] == ["I agree"]
-    assert [opt_out["why"] for opt_out in found["opt_outs"]] == ["Asked on the phone."]
-    assert "Employment Agreement" in found["messages"][0]["says"]["text"]
-    assert found["messages"][0]["history"]
-    assert [callback["says"]["text"] for callback in found["received"]] == [
+    data = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
+    assert data["contact"]["address"] == ERIC
+    assert [consent["proof"] for consent in data["consents"]] == ["I agree"]
+    assert [opt_out["why"] for opt_out in data["opt_outs"]] == ["Asked on the phone."]
+    assert "Employment Agreement" in data["messages"][0]["says"]["text"]
+    assert data["messages"][0]["history"]
+    assert [callback["says"]["text"] for callback in data["received"]] == [
         "Call me at the office, please."
     ]
-    assert found["signer_of"][0]["details"]["email"] == MAIL
+    assert data["signer_of"][0]["details"]["email"] == MAIL
     erasure.erase_contact(contact_id, reason="Asked.")
     assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
 

@@ -23,8 +23,8 @@ START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 NUMBERS = count()
 
 
-def make_event(minute: int, kind: str, **more: Any) -> dict[str, Any]:
-    return {"type": kind, "occurred_at": (START + timedelta(minutes=minute)).isoformat(), **more}
+def make_event(minute: int, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "occurred_at": (START + timedelta(minutes=minute)).isoformat(), **fields}
 
 
 def state_after(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def state_after(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> di
 
 
 def same_state_in_any_order(*events: dict[str, Any]) -> dict[str, Any]:
-    ends = [state_after(order) for order in permutations(events)]
-    assert all(end == ends[0] for end in ends)
-    return ends[0]
+    end_states = [state_after(order) for order in permutations(events)]
+    assert all(end == end_states[0] for end in end_states)
+    return end_states[0]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ kinds = st.sampled_from(
 histories = st.lists(
     st.tuples(
         kinds,
-        st.lists(people, max_size=2, unique_by=lambda one: one["id"]),
+        st.lists(people, max_size=2, unique_by=lambda person: person["id"]),
         st.sampled_from(["eric", "anna"]),
     ),
     min_size=1,
@@ -214,14 +214,14 @@ def test_any_history_ends_in_the_same_state_in_any_order(
         make_event(
             minute,
             kind,
-            signers=told,
+            signers=event_fields,
             **(
                 {"signer": actor}
                 if kind in ("request.signed", "request.declined", "request.viewed")
                 else {}
             ),
         )
-        for minute, (kind, told, actor) in enumerate(history)
+        for minute, (kind, event_fields, actor) in enumerate(history)
     ]
     assert state_after(data.draw(st.permutations(events))) == state_after(events)
 

@@ -114,7 +114,7 @@ some_ids = st.one_of(
         "/".join
     ),
 )
-many = settings(
+more_examples = settings(
     max_examples=examples(120),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -136,24 +136,24 @@ def assert_found_everywhere(app: SigningApp, name: str) -> None:
     for way in (quote(name, safe=""), quote(name, safe="/")):
         response = app.get(f"/requests/{way}")
         assert (response.status_code, json_of(response)["external_id"]) == (200, name)
-        own = json_of(response)["id"]
-        assert json_of(app.get(f"/requests/{own}"))["external_id"] == name
-        for what, answers in (("snooze", 200), ("unsnooze", 200), ("remind", 202)):
-            assert app.post(f"/requests/{way}/{what}").status_code == answers, what
+        own_id = json_of(response)["id"]
+        assert json_of(app.get(f"/requests/{own_id}"))["external_id"] == name
+        for action, answers in (("snooze", 200), ("unsnooze", 200), ("remind", 202)):
+            assert app.post(f"/requests/{way}/{action}").status_code == answers, action
         refused = app.post(f"/requests/{way}/invite", {"signer": "eric"})
         assert (refused.status_code, json_of(refused)["code"]) in (
             (201, None),
             (422, "no_connection"),
         )
-    reminded = json_of(app.get(f"/requests/{own}"))["signers"][0]["messages"]
+    reminded = json_of(app.get(f"/requests/{own_id}"))["signers"][0]["messages"]
     assert len(reminded) == 3
     listed = json_of(app.get("/messages", request=name))["messages"]
-    assert {one["request"] for one in listed} == {own}
-    assert list(db.session.scalars(message_queries.select_requests(name))) == [own]
+    assert {opt_out["request"] for opt_out in listed} == {own_id}
+    assert list(db.session.scalars(message_queries.select_requests(name))) == [own_id]
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
-@many
+@more_examples
 @example("a/remind")
 @example("2026/11/42")
 @given(some_ids)
@@ -189,10 +189,10 @@ def test_id_that_no_url_can_carry_is_refused_with_its_field(
 def test_similar_ids_are_distinct(signing_app: SigningApp) -> None:
     for name in USED:
         assert post_request(signing_app, name).status_code == 202
-    found = {
+    request_ids = {
         name: json_of(signing_app.get(f"/requests/{quote(name, safe='')}"))["id"] for name in USED
     }
-    assert len(set(found.values())) == len(set(USED))
+    assert len(set(request_ids.values())) == len(set(USED))
     answer = signing_app.post("/requests/a/remind/remind")
     assert answer.status_code == 202
     reminded = {
@@ -229,12 +229,12 @@ def test_signer_is_reminded_by_any_accepted_id(signing_app: SigningApp, signer: 
 
 # ── Over HTTP, and on pages ───────────────────────────────────────────────────────────────────────
 def test_ids_work_with_a_real_server(served: Flask, signing_app: SigningApp) -> None:
-    here = config_of(served).public_url
+    public_url = config_of(served).public_url
     for name in USED:
         assert post_request(signing_app, name).status_code == 202
         for way in (quote(name, safe=""), quote(name, safe="/")):
             request = Request(
-                f"{here}/api/v1/requests/{way}",
+                f"{public_url}/api/v1/requests/{way}",
                 headers={"Authorization": f"Bearer {signing_app.key}"},
             )
             with urlopen(request) as answer:
@@ -267,11 +267,11 @@ def test_pages_find_a_request_by_its_id(
     store_request: Callable[[str], str], admin: Browser
 ) -> None:
     ids = {name: store_request(name) for name in USED}
-    for name, own in ids.items():
+    for name, expected_id in ids.items():
         page = admin.get("/requests", query_string={"q": name}).text
         assert [message_id for message_id in ids.values() if f"/requests/{message_id}" in page] == [
-            own
+            expected_id
         ], name
-        assert admin.get(f"/requests/{own}").status_code == 200
+        assert admin.get(f"/requests/{expected_id}").status_code == 200
         messages = admin.get("/messages", query_string={"q": name}).text
         assert messages.count('href="/messages/msg_') == 1, name

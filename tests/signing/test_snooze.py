@@ -93,16 +93,16 @@ def test_every_event_type_can_be_posted(
     team_subscriptions.save_subscriptions(
         connection.id, [event_type.value for event_type in EventType]
     )
-    said = []
+    texts = []
     for event_type in EventType:
         post_event(
             event_type.value,
             signer="eric",
             id=f"e-{event_type}",
-            occurred_at=f"2026-11-{20 + len(said)}T09:00:00Z",
+            occurred_at=f"2026-11-{20 + len(texts)}T09:00:00Z",
         )
-        said += [post.text for post in deliver_posts(fake_provider, "W1")]
-    assert said == [
+        texts += [post.text for post in deliver_posts(fake_provider, "W1")]
+    assert texts == [
         'Acme HR sent "Employment Agreement" to Eric and Anna for signature.',
         'Eric opened "Employment Agreement".',
         'Eric has signed "Employment Agreement". 1 signature is missing.',

@@ -256,13 +256,13 @@ def test_edit_with_an_unknown_outcome_is_repeated(
     connect_team("T1")
     post_event()
     deliver_posts(fake_provider)
-    whole = fake_provider.on_send
+    original_send = fake_provider.on_send
     fake_provider.on_send = lose_response
     post_event("request.viewed", signer="eric", signers=[])
     deliver()
     [edit] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
     assert edit.status == "queued"
-    fake_provider.on_send = whole
+    fake_provider.on_send = original_send
     make_due(edit.id)
     deliver()
     assert (status(edit.id), fake_provider.sent[-1].edits != "") == ("accepted", True)
@@ -317,8 +317,8 @@ def test_new_destination_starts_its_own_thread(
 
 
 @transaction
-def set_destination(connection_id: str, place: str) -> None:
-    db.session.get_one(Connection, connection_id).destination = place
+def set_destination(connection_id: str, destination: str) -> None:
+    db.session.get_one(Connection, connection_id).destination = destination
 
 
 def test_post_after_the_text_is_removed_is_a_card_again(

@@ -62,10 +62,10 @@ def expire(at: Any) -> None:
 
 
 def post_event(
-    app: SigningApp, expires_at: Any = None, kind: str = "request.sent", **more: Any
+    app: SigningApp, expires_at: Any = None, kind: str = "request.sent", **fields: Any
 ) -> dict[str, Any]:
     event = event_body(
-        kind, signers=[signer_body("Eric"), signer_body("Anna", "+442071234567")], **more
+        kind, signers=[signer_body("Eric"), signer_body("Anna", "+442071234567")], **fields
     )
     if expires_at is not None:
         event["request"]["expires_at"] = expires_at.isoformat()
@@ -79,12 +79,12 @@ def reasons(answer: dict[str, Any]) -> set[str]:
 
 
 def test_every_stored_limit_is_listed() -> None:
-    ends = ("expires_at", "_until", "closes_at")
+    suffixes = ("expires_at", "_until", "closes_at")
     stored = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.sorted_tables
         for column in table.columns
-        if column.name.endswith(ends)
+        if column.name.endswith(suffixes)
     }
     assert stored <= LIMITS.keys(), (
         "a new time limit: list it here with the entry points that check it, and test those"
@@ -111,11 +111,11 @@ def test_event_is_reported_after_the_request_has_ended(signing_app: SigningApp) 
 
 
 # ── Requests: API, pages, buttons ─────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("what", ["remind", "snooze", "unsnooze"])
-def test_api_refusal_names_the_limit(signing_app: SigningApp, what: str) -> None:
+@pytest.mark.parametrize("action", ["remind", "snooze", "unsnooze"])
+def test_api_refusal_names_the_limit(signing_app: SigningApp, action: str) -> None:
     post_event(signing_app, now() + timedelta(hours=1))
     with time_machine.travel(now() + timedelta(hours=2)):
-        answer = signing_app.post(f"{HERE}/{what}")
+        answer = signing_app.post(f"{HERE}/{action}")
         assert (answer.status_code, json_of(answer)["code"]) == (409, "request_expired")
         assert "The request expired on " in json_of(answer)["detail"]
 
@@ -153,7 +153,7 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     assert used == "request_expired"
     preview = button_actions.preview_action(tokens[0])
     assert preview is not None
-    assert "the request has expired" in preview.pressed
+    assert "the request has expired" in preview.result
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────
@@ -247,7 +247,7 @@ def test_message_names_the_limit_that_ended_it(signing_app: SigningApp, simulato
     update_message(first, expires_at=now() - timedelta(seconds=1))
     deliver()
     assert (status(first), message(first).code) == ("expired", "")
-    words = db.session.scalars(
+    sentences = db.session.scalars(
         select(StatusEvent.provider_status).where(StatusEvent.message_id == first)
     ).all()
-    assert "expired" in words
+    assert "expired" in sentences

@@ -128,9 +128,13 @@ class Simulator:
         return self.call("POST", path, values, Content_Type="application/json")
 
     def client(self, *, user: str = "", password: str = "", timeout: float = 5) -> Client:
-        known = self.credentials
+        credentials = self.credentials
         http_client = RedirectedClient(self.url, timeout)
-        signed_in = (user or known.account_sid, password or known.auth_token, known.account_sid)
+        signed_in = (
+            user or credentials.account_sid,
+            password or credentials.auth_token,
+            credentials.account_sid,
+        )
         return Client(*signed_in, http_client=http_client, environment={})
 
     def number(self) -> str:
@@ -138,10 +142,10 @@ class Simulator:
         return f"+1317{next(self.numbers)}"
 
     def received(self, to: str = "") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call(
+        messages: list[dict[str, Any]] = self.call(
             "GET", "/simulator/messages.json?" + urlencode({"to": to})
         ).json
-        return found
+        return messages
 
 
 @dataclass
@@ -255,9 +259,9 @@ def simulator(_shared_simulator: Simulator) -> Iterator[Simulator]:
     yield _shared_simulator
     _shared_simulator.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
     _shared_simulator.post_json("/simulator/account", type="Full", status="active")
-    known = _shared_simulator.credentials
+    credentials = _shared_simulator.credentials
     number = _shared_simulator.client().incoming_phone_numbers.list(
-        phone_number=known.phone_number
+        phone_number=credentials.phone_number
     )[0]
     number.update(sms_url="")
 

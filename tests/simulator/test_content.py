@@ -21,11 +21,13 @@ CONTENT = {
 
 
 def find_template(client, name):
-    return next(one for one in client.content.v1.contents.list() if one.friendly_name == name)
+    return next(
+        template for template in client.content.v1.contents.list() if template.friendly_name == name
+    )
 
 
-def create_template(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **more):
-    wanted = {
+def create_template(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **fields):
+    payload = {
         "friendly_name": "made",
         "language": "en",
         "types": {"twilio/text": {"body": body}},
@@ -34,14 +36,14 @@ def create_template(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **mor
     return client.request(
         "POST",
         "https://content.twilio.com/v1/Content",
-        data=wanted | more,
+        data=payload | fields,
         headers={"Content-Type": "application/json"},
     )
 
 
-def send_template(simulator, sid, **more):
-    to = f"whatsapp:{more.pop('number', simulator.number())}"
-    return simulator.client().messages.create(to=to, from_=FROM, content_sid=sid, **more)
+def send_template(simulator, sid, **fields):
+    to = f"whatsapp:{fields.pop('number', simulator.number())}"
+    return simulator.client().messages.create(to=to, from_=FROM, content_sid=sid, **fields)
 
 
 def wait_for_final_status(wait, message):
@@ -51,13 +53,13 @@ def wait_for_final_status(wait, message):
 
 
 def test_account_starts_with_templates_in_every_state(simulator, client):
-    found = client.content.v1.contents.list()
+    templates = client.content.v1.contents.list()
     names = {f"{row[0]}_{row[1]}" for row in sample_templates.ROWS}
-    assert names <= {one.friendly_name for one in found}
-    one = client.content.v1.contents(found[0].sid).fetch()
-    assert (one.sid, one.types, one.account_sid) == (
-        found[0].sid,
-        found[0].types,
+    assert names <= {template.friendly_name for template in templates}
+    template = client.content.v1.contents(templates[0].sid).fetch()
+    assert (template.sid, template.types, template.account_sid) == (
+        templates[0].sid,
+        templates[0].types,
         simulator.credentials.account_sid,
     )
     assert {"approved", "pending", "rejected", "paused"} == {
@@ -69,11 +71,16 @@ def test_account_starts_with_templates_in_every_state(simulator, client):
 
 
 def test_templates_and_approvals_are_listed_with_paging(simulator, client):
-    found = client.content.v1.content_and_approvals.list(page_size=3)
+    templates = client.content.v1.content_and_approvals.list(page_size=3)
     assert (
-        len(found) == len({one.sid for one in found}) == len(client.content.v1.contents.list()) > 3
+        len(templates)
+        == len({template.sid for template in templates})
+        == len(client.content.v1.contents.list())
+        > 3
     )
-    rejected = next(one for one in found if one.friendly_name == "request_completed_de")
+    rejected = next(
+        template for template in templates if template.friendly_name == "request_completed_de"
+    )
     assert rejected.approval_requests == {
         "name": "request_completed_de",
         "category": "UTILITY",
@@ -85,15 +92,15 @@ def test_templates_and_approvals_are_listed_with_paging(simulator, client):
 
 
 def test_template_is_created_submitted_approved_and_deleted(simulator, client):
-    made = create_template(client)
-    assert made.status_code == 201
-    sid = json.loads(made.text)["sid"]
+    created = create_template(client)
+    assert created.status_code == 201
+    sid = json.loads(created.text)["sid"]
     approval = client.content.v1.contents(sid).approval_fetch()
     assert approval.fetch().whatsapp["status"] == "unsubmitted"
     url = f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests/whatsapp"
-    wanted = {"name": "made_here", "category": "UTILITY"}
+    request = {"name": "made_here", "category": "UTILITY"}
     submitted = client.request(
-        "POST", url, data=wanted, headers={"Content-Type": "application/json"}
+        "POST", url, data=request, headers={"Content-Type": "application/json"}
     )
     assert (submitted.status_code, json.loads(submitted.text)["status"]) == (201, "received")
 
@@ -104,9 +111,13 @@ def test_template_is_created_submitted_approved_and_deleted(simulator, client):
             ).json["status"]
             == status
         )
-        shown = approval.fetch().whatsapp
-        assert (shown["type"], shown["name"], shown["status"]) == ("whatsapp", "made_here", status)
-    assert shown["rejection_reason"] == "Why not"
+        approval_state = approval.fetch().whatsapp
+        assert (approval_state["type"], approval_state["name"], approval_state["status"]) == (
+            "whatsapp",
+            "made_here",
+            status,
+        )
+    assert approval_state["rejection_reason"] == "Why not"
 
     assert client.content.v1.contents(sid).delete()
     with pytest.raises(TwilioRestException, match="404"):
@@ -124,10 +135,10 @@ def test_invalid_template_is_refused(client, wrong):
 def test_invalid_submission_is_refused(client, wrong):
     sid = find_template(client, "request_signed_others_de").sid
     url = f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests/whatsapp"
-    wanted = {"name": "made", "category": "UTILITY"} | wrong
+    request = {"name": "made", "category": "UTILITY"} | wrong
     assert (
         client.request(
-            "POST", url, data=wanted, headers={"Content-Type": "application/json"}
+            "POST", url, data=request, headers={"Content-Type": "application/json"}
         ).status_code
         == 400
     )
@@ -210,12 +221,12 @@ def test_templates_survive_a_restart_without_duplicates(restartable_simulator):
     client = restartable_simulator.client()
     first = find_template(client, "request_signed_others_de").sid
     client.content.v1.contents(first).delete()
-    kept = {one.sid for one in client.content.v1.contents.list()}
+    sids = {template.sid for template in client.content.v1.contents.list()}
     restartable_simulator.stop()
     restartable_simulator.start()
     assert (
-        {one.sid for one in restartable_simulator.client().content.v1.contents.list()}
-        == kept
+        {template.sid for template in restartable_simulator.client().content.v1.contents.list()}
+        == sids
         != set()
     )
 

@@ -8,8 +8,8 @@ from twilio.request_validator import RequestValidator
 NUMBER = "+15005550006"
 
 
-def reply(simulator, phone, **words):
-    return simulator.post_json(f"/simulator/phones/{phone}/reply", **words)
+def reply(simulator, phone, **fields):
+    return simulator.post_json(f"/simulator/phones/{phone}/reply", **fields)
 
 
 def set_inbound_url(simulator, receiver):
@@ -46,8 +46,8 @@ def test_text_is_posted_signed_with_the_fields_of_an_sms(simulator, receiver):
         "SmsStatus": "received",
         "To": NUMBER,
     }
-    shown = simulator.client().messages(sid).fetch()
-    assert (shown.direction, shown.status, shown.from_, shown.to) == (
+    stored = simulator.client().messages(sid).fetch()
+    assert (stored.direction, stored.status, stored.from_, stored.to) == (
         "inbound",
         "received",
         phone,
@@ -129,7 +129,9 @@ def test_button_of_the_last_template_can_be_pressed(simulator, client, receiver)
     set_inbound_url(simulator, receiver)
     phone = simulator.number()
     template = next(
-        one for one in client.content.v1.contents.list() if "twilio/quick-reply" in one.types
+        listed_template
+        for listed_template in client.content.v1.contents.list()
+        if "twilio/quick-reply" in listed_template.types
     )
     sent = client.messages.create(
         to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", content_sid=template.sid
@@ -156,11 +158,11 @@ def test_image_is_attached_and_requires_credentials(simulator, client, receiver,
         f"/2010-04-01/Accounts/{simulator.credentials.account_sid}/Messages/{sid}/Media/ME"
     )
     assert simulator.call("GET", path).status == 401
-    known = simulator.credentials
-    basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
+    credentials = simulator.credentials
+    basic = b64encode(f"{credentials.account_sid}:{credentials.auth_token}".encode()).decode()
     answer = simulator.call("HEAD", path, Authorization=f"Basic {basic}")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
-    assert [one.content_type for one in client.messages(sid).media.list()] == ["image/png"]
+    assert [file.content_type for file in client.messages(sid).media.list()] == ["image/png"]
 
 
 @pytest.mark.parametrize(
@@ -180,14 +182,14 @@ def test_text_of_the_webhook_response_is_sent(simulator, client, receiver, wait,
     phone = simulator.number()
     reply(simulator, phone, text="Hello")
     assert [callback["body"] for callback in simulator.received(phone)] == texts
-    assert {one.direction for one in client.messages.list(to=phone)} == (
+    assert {message.direction for message in client.messages.list(to=phone)} == (
         {"outbound-reply"} if texts else set()
     )
 
 
-@pytest.mark.parametrize("words", [{}, {"text": "x", "channel": "fax"}, {"button": "Yes"}])
-def test_impossible_date_is_refused(simulator, words):
-    assert reply(simulator, simulator.number(), **words).status == 400
+@pytest.mark.parametrize("fields", [{}, {"text": "x", "channel": "fax"}, {"button": "Yes"}])
+def test_impossible_date_is_refused(simulator, fields):
+    assert reply(simulator, simulator.number(), **fields).status == 400
 
 
 def test_person_without_a_number_cannot_send_an_sms(simulator):

@@ -27,30 +27,30 @@ def test_text_appears_on_its_phone(simulator, wait):
     to = send_and_wait(
         simulator, wait, 'You\'ve been sent "Agreement <b>" & more: http://127.0.0.1:8000/l/7Kq2vX.'
     )
-    shown = phone_page(simulator, to)
-    assert "You&#39;ve been sent &#34;Agreement &lt;b&gt;&#34; &amp; more: " in shown
+    page = phone_page(simulator, to)
+    assert "You&#39;ve been sent &#34;Agreement &lt;b&gt;&#34; &amp; more: " in page
     assert (
         '<a href="http://127.0.0.1:8000/l/7Kq2vX"'
-        ' rel="noreferrer">http://127.0.0.1:8000/l/7Kq2vX</a>.' in shown
+        ' rel="noreferrer">http://127.0.0.1:8000/l/7Kq2vX</a>.' in page
     )
-    assert "1 segment" in shown
-    assert "Delivered" in shown
-    assert f'href="/?phone=%2B{to[1:]}" aria-current="true"' in shown.replace("+", "%2B")
+    assert "1 segment" in page
+    assert "Delivered" in page
+    assert f'href="/?phone=%2B{to[1:]}" aria-current="true"' in page.replace("+", "%2B")
 
 
 def test_phone_with_the_latest_message_comes_first(simulator, wait):
     first = send_and_wait(simulator, wait, "One")
     last = send_and_wait(simulator, wait, "Two")
-    shown = phone_page(simulator)
-    assert f'aria-label="Phone of {last}"' in shown
-    assert shown.index(f">{last} <b>1</b>") < shown.index(f">{first} <b>1</b>")
+    page = phone_page(simulator)
+    assert f'aria-label="Phone of {last}"' in page
+    assert page.index(f">{last} <b>1</b>") < page.index(f">{first} <b>1</b>")
 
 
 def test_failed_message_is_not_drawn_in_a_bubble(simulator, wait):
     send_and_wait(simulator, wait, "Unreachable text", "+15005550011")
-    shown = phone_page(simulator, "+15005550011")
-    assert "Unreachable text" not in shown
-    assert "<span>30003</span>" in shown
+    page = phone_page(simulator, "+15005550011")
+    assert "Unreachable text" not in page
+    assert "<span>30003</span>" in page
 
 
 def test_page_version_changes_with_a_new_message(simulator, wait):
@@ -111,9 +111,9 @@ def test_form_changes_the_account(restartable_simulator):
     restartable_simulator.call(
         "POST", "/simulator/account", {"type": "Trial", "status": "suspended"}
     )
-    shown = phone_page(restartable_simulator)
-    assert "<option selected>Trial</option>" in shown
-    assert '<option value="suspended" selected>Suspended</option>' in shown
+    page = phone_page(restartable_simulator)
+    assert "<option selected>Trial</option>" in page
+    assert '<option value="suspended" selected>Suspended</option>' in page
     restartable_simulator.stop()
     restartable_simulator.start()
     assert "<option selected>Trial</option>" in phone_page(restartable_simulator)
@@ -133,18 +133,18 @@ def test_switch_refuses_an_unknown_value(simulator, path, values):
 
 
 def test_page_explains_how_to_send_and_how_to_connect(simulator):
-    shown = phone_page(simulator)
-    known = simulator.credentials
-    assert "curl -s http://127.0.0.1:8000/api/v1/messages" in shown
-    assert f"$(cat {simulator.folder}/demo-key)" in shown
+    page = phone_page(simulator)
+    credentials = simulator.credentials
+    assert "curl -s http://127.0.0.1:8000/api/v1/messages" in page
+    assert f"$(cat {simulator.folder}/demo-key)" in page
     for value in (
-        known.account_sid,
-        known.auth_token,
-        known.api_key_sid,
-        known.api_key_secret,
-        known.messaging_service_sid,
+        credentials.account_sid,
+        credentials.auth_token,
+        credentials.api_key_sid,
+        credentials.api_key_secret,
+        credentials.messaging_service_sid,
     ):
-        assert value in shown
+        assert value in page
 
 
 def test_page_has_a_strict_policy_and_working_assets(simulator):

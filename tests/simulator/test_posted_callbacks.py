@@ -125,9 +125,9 @@ def test_addresses_outside_loopback_are_not_called(restartable_simulator, capfd,
     )
     wait(lambda: message.fetch().status == "delivered")
     restartable_simulator.stop()
-    said = capfd.readouterr().err
-    assert "192.0.2.1 is not on this machine" in said
-    assert "secret" not in said
+    output = capfd.readouterr().err
+    assert "192.0.2.1 is not on this machine" in output
+    assert "secret" not in output
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -155,7 +155,7 @@ def test_callback_pending_at_a_restart_is_sent_after_it(restartable_simulator, r
 
 
 def test_shared_key_signs_with_its_name_and_sha256(restartable_simulator, receiver):
-    known = restartable_simulator.post_json("/simulator/account", signing="SharedKey").json
+    account = restartable_simulator.post_json("/simulator/account", signing="SharedKey").json
     restartable_simulator.client().messages.create(
         to=restartable_simulator.number(),
         from_=FROM,
@@ -163,11 +163,11 @@ def test_shared_key_signs_with_its_name_and_sha256(restartable_simulator, receiv
         status_callback=f"{receiver.url}/x?a=1",
     )
     for callback in receiver.wait_for(2):
-        said = callback.headers["X-Twilio-Webhooks-Signature-Settings"]
+        settings_header = callback.headers["X-Twilio-Webhooks-Signature-Settings"]
         signature = callback.headers["X-Twilio-Signature"]
-        assert said == f"key={known['shared_key_id']},algorithm=HMAC_SHA256"
-        assert RequestValidator(known["shared_key"]).validate(
-            callback.url, callback.fields, signature, get_signature_algorithm(said)
+        assert settings_header == f"key={account['shared_key_id']},algorithm=HMAC_SHA256"
+        assert RequestValidator(account["shared_key"]).validate(
+            callback.url, callback.fields, signature, get_signature_algorithm(settings_header)
         )
         assert not is_genuine(callback, restartable_simulator.credentials.auth_token)
 
@@ -208,10 +208,10 @@ def test_signature_may_include_the_port(url, expected):
 
 
 def test_json_body_is_hashed_into_the_address():
-    made = post("https://h.example/x", [("A", "1")], Key("secret"), "json")
+    request = post("https://h.example/x", [("A", "1")], Key("secret"), "json")
     assert RequestValidator("secret").validate(
-        made.url, made.body.decode(), made.headers["X-Twilio-Signature"]
+        request.url, request.body.decode(), request.headers["X-Twilio-Signature"]
     )
     assert not RequestValidator("secret").validate(
-        made.url, made.body.decode() + " ", made.headers["X-Twilio-Signature"]
+        request.url, request.body.decode() + " ", request.headers["X-Twilio-Signature"]
     )

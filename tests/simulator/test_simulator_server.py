@@ -20,7 +20,7 @@ def test_restart_keeps_messages(restartable_simulator, wait):
     restartable_simulator.start()
 
     assert message.fetch().body == "Hello"
-    assert [one.sid for one in client.messages.list(to=to)] == [message.sid]
+    assert [listed_message.sid for listed_message in client.messages.list(to=to)] == [message.sid]
     assert [callback["sid"] for callback in restartable_simulator.received()] == [message.sid]
 
 

@@ -18,17 +18,17 @@ def plain_text(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
 
 
-def button(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "button", "text": plain_text(text), **more}
+def button(text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "button", "text": plain_text(text), **fields}
 
 
-def section(text: str, **more: Any) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **more}
+def section(text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **fields}
 
 
 def slack_client(simulator: Simulator, token: str = "") -> WebClient:
-    ours = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
-    return WebClient(token or ours, base_url=f"{simulator.url}/api/", retry_handlers=[])
+    bot_token = "xoxb-" + simulator.credentials.derive("slack bot token", 40)
+    return WebClient(token or bot_token, base_url=f"{simulator.url}/api/", retry_handlers=[])
 
 
 def channel_id(simulator: Simulator) -> str:
@@ -43,11 +43,11 @@ def webhook_client(simulator: Simulator, *, secret: str = "", team: str = "") ->
     return WebhookClient(simulator.url + path, retry_handlers=[])
 
 
-def channel_messages(simulator: Simulator, place: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.call(
-        "GET", f"/simulator/slack.json?channel={place}"
+def channel_messages(simulator: Simulator, channel: str = "") -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = simulator.call(
+        "GET", f"/simulator/slack.json?channel={channel}"
     ).json["messages"]
-    return found
+    return messages
 
 
 def refusal_code(call: Callable[[], Any]) -> str:
@@ -70,8 +70,8 @@ def test_other_or_missing_token_is_refused(simulator):
 
 @pytest.mark.parametrize(
     "fault",
-    [one for one in scripted_faults.TOKENS if one.error != "missing_scope"],
-    ids=lambda one: one.error,
+    [scripted for scripted in scripted_faults.TOKENS if scripted.error != "missing_scope"],
+    ids=lambda case: case.error,
 )
 def test_scripted_token_is_refused(simulator, fault):
     assert refusal_code(slack_client(simulator, fault.address).auth_test) == fault.error
@@ -88,17 +88,17 @@ def test_token_without_scopes_signs_in_but_cannot_post(simulator):
 
 def test_message_thread_reply_and_edit_are_stored(simulator):
     client = slack_client(simulator)
-    place = channel_id(simulator)
+    channel = channel_id(simulator)
     first = client.chat_postMessage(
         channel="#signing", text="NDA waits", blocks=[section("NDA *waits*")]
     )
-    client.chat_postMessage(channel=place, text="Priya signed", thread_ts=first["ts"])
+    client.chat_postMessage(channel=channel, text="Priya signed", thread_ts=first["ts"])
     client.chat_update(
         channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")]
     )
     root, reply = [
         message
-        for message in channel_messages(simulator, place)
+        for message in channel_messages(simulator, channel)
         if first["ts"] in (message["ts"], message["thread"])
     ]
     assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == (
@@ -133,7 +133,7 @@ def test_person_is_found_by_email_and_messaged_directly(simulator):
     client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
 
 
-@pytest.mark.parametrize("fault", scripted_faults.PEOPLE, ids=lambda one: one.error)
+@pytest.mark.parametrize("fault", scripted_faults.PEOPLE, ids=lambda scripted: scripted.error)
 def test_scripted_address_is_not_found(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
     assert (
@@ -143,7 +143,9 @@ def test_scripted_address_is_not_found(simulator, fault):
 
 
 @pytest.mark.parametrize(
-    "fault", [one for one in scripted_faults.CHANNELS if one.error], ids=lambda one: one.error
+    "fault",
+    [scripted for scripted in scripted_faults.CHANNELS if scripted.error],
+    ids=lambda case: case.error,
 )
 def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
@@ -156,11 +158,11 @@ def test_scripted_channel_refuses_and_a_flaky_one_accepts_the_second_time(simula
     answer = caught.value.response
     assert (answer["error"], answer.status_code) == (fault.error, fault.status)
     assert ("Retry-After" in answer.headers) == (fault.status == 429)
-    if fault.once:
+    if fault.fails_once:
         assert post_message()["ok"]
     else:
         assert refusal_code(post_message) == fault.error
-    assert len(channel_messages(simulator, fault.address)) == fault.once
+    assert len(channel_messages(simulator, fault.address)) == fault.fails_once
 
 
 def test_failing_channel_accepts_the_message_first(simulator):
@@ -174,7 +176,7 @@ def test_failing_channel_accepts_the_message_first(simulator):
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("message", "error"),
     [
         ({}, "no_text"),
         ({"text": "  "}, "no_text"),
@@ -256,17 +258,17 @@ def test_failing_channel_accepts_the_message_first(simulator):
         ({"attachments": [{"blocks": [section("")]}]}, "invalid_blocks"),
     ],
 )
-def test_message_over_the_limits_is_refused(simulator, said, error):
+def test_message_over_the_limits_is_refused(simulator, message, error):
     answer = slack_client(
         simulator
     ).api_call  # not the method of its own: that one checks before it sends
     assert (
         refusal_code(
-            lambda: answer("chat.postMessage", json={"channel": channel_id(simulator), **said})
+            lambda: answer("chat.postMessage", json={"channel": channel_id(simulator), **message})
         )
         == error
     )
-    sent = simulator.post_json(urlsplit(webhook_client(simulator).url).path, **said)
+    sent = simulator.post_json(urlsplit(webhook_client(simulator).url).path, **message)
     assert (sent.status, sent.text) == (400, error)
 
 
@@ -282,7 +284,7 @@ def test_refused_block_is_named(simulator):
 
 
 def test_message_at_every_limit_is_accepted(simulator):
-    most = [
+    message = [
         {"type": "header", "text": plain_text("h" * 150), "block_id": "b" * 255},
         section(
             "x" * 3000,
@@ -297,7 +299,7 @@ def test_message_at_every_limit_is_accepted(simulator):
         *[{"type": "divider"}] * 46,
     ]
     assert slack_client(simulator).chat_postMessage(
-        channel=channel_id(simulator), text="x" * 40_000, blocks=most
+        channel=channel_id(simulator), text="x" * 40_000, blocks=message
     )["ok"]
 
 
@@ -321,14 +323,16 @@ def test_webhook_answers_ok_and_shows_mentions_of_unescaped_text(simulator):
 
 
 @pytest.mark.parametrize(
-    "fault", [one for one in scripted_faults.WEBHOOKS if one.error], ids=lambda one: one.error
+    "fault",
+    [scripted for scripted in scripted_faults.WEBHOOKS if scripted.error],
+    ids=lambda case: case.error,
 )
 def test_scripted_webhook_answers_with_its_error(simulator, fault):
     simulator.post_json("/simulator/slack/empty")
     answer = webhook_client(simulator, secret=fault.address).send(text="Hello")
     assert (answer.status_code, answer.body) == (fault.status, fault.error)
     assert webhook_client(simulator, secret=fault.address).send(text="Hello").status_code == (
-        200 if fault.once else fault.status
+        200 if fault.fails_once else fault.status
     )
 
 

@@ -39,19 +39,19 @@ def message_with_buttons(simulator: Simulator, receiver: Receiver):
     simulator.post_json("/simulator/slack/app", request_url="")
 
 
-def press_button(simulator: Simulator, ts: str, **more: str) -> dict[str, Any]:
+def press_button(simulator: Simulator, ts: str, **fields: str) -> dict[str, Any]:
     answer = simulator.post_json(
-        "/simulator/slack/press", ts=ts, **{"button": "Remind signer", **more}
+        "/simulator/slack/press", ts=ts, **{"button": "Remind signer", **fields}
     )
     assert answer.status == 200, answer.text
-    found: dict[str, Any] = answer.json
-    return found
+    result: dict[str, Any] = answer.json
+    return result
 
 
-def respond(simulator: Simulator, pressed: dict[str, Any], **said: Any) -> Response:
-    parts = urlsplit(pressed["response_url"])
-    assert pressed["response_url"].startswith(f"{simulator.url}/actions/T")
-    return simulator.post_json(parts.path, **said)
+def respond(simulator: Simulator, action: dict[str, Any], **fields: Any) -> Response:
+    parts = urlsplit(action["response_url"])
+    assert action["response_url"].startswith(f"{simulator.url}/actions/T")
+    return simulator.post_json(parts.path, **fields)
 
 
 def test_button_action_is_signed_as_the_sdk_expects(simulator, receiver, message_with_buttons):
@@ -99,14 +99,14 @@ def test_response_of_the_app_is_shown(simulator, receiver, message_with_buttons)
         press_button(simulator, message_with_buttons["ts"], button="snooze")["failure"]
         == "no connection"
     )
-    shown = simulator.call("GET", "/simulator/slack").text
-    assert "Dana Whitfield chose Remind signer: answered 403" in shown
-    assert "Dana Whitfield chose Snooze for a day: no connection" in shown
+    page = simulator.call("GET", "/simulator/slack").text
+    assert "Dana Whitfield chose Remind signer: answered 403" in page
+    assert "Dana Whitfield chose Snooze for a day: no connection" in page
 
 
 def test_button_actions_go_to_the_hub_by_default(simulator):
-    told = simulator.call("GET", "/simulator/slack.json").json["request_url"]
-    assert told == "http://127.0.0.1:8000/api/rpc/webhooks/slack/interactions"
+    request_url = simulator.call("GET", "/simulator/slack.json").json["request_url"]
+    assert request_url == "http://127.0.0.1:8000/api/rpc/webhooks/slack/interactions"
 
 
 def test_addresses_outside_loopback_are_not_called(simulator, message_with_buttons):
@@ -117,12 +117,12 @@ def test_addresses_outside_loopback_are_not_called(simulator, message_with_butto
 def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
     simulator, receiver, message_with_buttons
 ):
-    pressed = press_button(simulator, message_with_buttons["ts"], who="Tom Okafor")
-    assert respond(simulator, pressed, text="Only for Tom").text == "ok"
-    respond(simulator, pressed, text="For all", response_type="in_channel")
+    action = press_button(simulator, message_with_buttons["ts"], who="Tom Okafor")
+    assert respond(simulator, action, text="Only for Tom").text == "ok"
+    respond(simulator, action, text="For all", response_type="in_channel")
     respond(
         simulator,
-        pressed,
+        action,
         replace_original=True,
         text="Tom reminded",
         blocks=[section("Tom reminded")],
@@ -140,7 +140,7 @@ def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
         now[message_with_buttons["ts"]]["buttons"],
         now[message_with_buttons["ts"]]["edits"],
     ) == ("Tom reminded", [], 1)
-    respond(simulator, pressed, delete_original=True)
+    respond(simulator, action, delete_original=True)
     assert next(
         message
         for message in channel_messages(simulator, channel_id(simulator))
@@ -151,28 +151,28 @@ def test_response_replaces_deletes_or_adds_messages_for_all_or_one(
 def test_webhook_message_can_be_replaced(simulator, receiver, message_with_buttons):
     webhook_client(simulator).send(text="By webhook", blocks=[ACTIONS])
     ts = channel_messages(simulator, channel_id(simulator))[-1]["ts"]
-    pressed = press_button(simulator, ts)
+    action = press_button(simulator, ts)
     assert (
         json.loads(receiver.wait_for(1)[0].fields["payload"])["message"]["subtype"] == "bot_message"
     )
-    respond(simulator, pressed, replace_original=True, text="Done")
+    respond(simulator, action, replace_original=True, text="Done")
     assert channel_messages(simulator, channel_id(simulator))[-1]["text"] == "Done"
 
 
 def test_response_url_accepts_five_posts(simulator, message_with_buttons, receiver):
-    pressed = press_button(simulator, message_with_buttons["ts"])
+    action = press_button(simulator, message_with_buttons["ts"])
     # what is refused counts for nothing
-    assert respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
-    assert [respond(simulator, pressed, text="Again").status for _ in range(6)] == [200] * 5 + [404]
-    assert respond(simulator, pressed, text="Again").text == "used_url"
+    assert respond(simulator, action, blocks=[{"type": "parade"}]).text == "invalid_blocks"
+    assert [respond(simulator, action, text="Again").status for _ in range(6)] == [200] * 5 + [404]
+    assert respond(simulator, action, text="Again").text == "used_url"
 
 
 def test_response_url_expires_after_half_an_hour(simulator, message_with_buttons, receiver):
-    pressed = press_button(simulator, message_with_buttons["ts"])
+    action = press_button(simulator, message_with_buttons["ts"])
     simulator.post_json("/simulator/slack/responses", minutes=29)
-    assert respond(simulator, pressed, text="In time").text == "ok"
+    assert respond(simulator, action, text="In time").text == "ok"
     simulator.post_json("/simulator/slack/responses", minutes=2)
-    assert respond(simulator, pressed, text="Late").text == "expired_url"
+    assert respond(simulator, action, text="Late").text == "expired_url"
 
 
 def test_button_of_an_edited_message_can_still_be_pressed_in_an_old_view(
@@ -203,12 +203,12 @@ def test_many_people_can_press_at_once(simulator, receiver, message_with_buttons
         json.loads(callback.fields["payload"])["user"]["id"] for callback in receiver.wait_for(20)
     }
     assert len(users) == 20
-    shown = next(
+    presses = next(
         message
         for message in channel_messages(simulator, channel_id(simulator))
         if message["ts"] == message_with_buttons["ts"]
     )
-    assert len(shown["presses"]) == 20
+    assert len(presses["presses"]) == 20
 
 
 def test_following_a_link_button_notifies_the_app_and_redirects(

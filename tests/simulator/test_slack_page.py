@@ -29,27 +29,27 @@ def test_message_is_displayed_as_in_slack(simulator):
             ACTIONS,
         ],
     )
-    shown = slack_page(simulator)
-    assert '<h3 class="sp-post-title">NDA for A &amp; B</h3>' in shown
+    page = slack_page(simulator)
+    assert '<h3 class="sp-post-title">NDA for A &amp; B</h3>' in page
     assert (
         "<strong>Bold</strong> <em>slanted</em> <s>gone</s> <code>code</code> <a"
-        ' href="https://sign.example/a"' in shown
+        ' href="https://sign.example/a"' in page
     )
     assert (
         '>the NDA</a> &lt;script&gt; &lt;b&gt; <mark class="sp-mention">@channel</mark> 2*3*4'
-        in shown
+        in page
     )
-    assert "<strong>Sender</strong>\nDana" in shown
-    assert "Signpost · <strong>req_1</strong>" in shown
+    assert "<strong>Sender</strong>\nDana" in page
+    assert "Signpost · <strong>req_1</strong>" in page
     assert re.search(
         r'<button class="btn[^>]* form="press"'
         r' formaction="/simulator/slack/press\?[^"]*action_id=remind',
-        shown,
+        page,
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("<javascript:alert(1)|press>", "&lt;javascript:alert(1)|press&gt;"),
         (
@@ -61,8 +61,8 @@ def test_message_is_displayed_as_in_slack(simulator):
         ("*" * 9, "*" * 9),
     ],
 )
-def test_text_does_not_become_markup(text, shown):
-    assert render(text) == shown
+def test_text_does_not_become_markup(text, expected):
+    assert render(text) == expected
 
 
 def test_threads_edits_and_direct_messages_are_displayed(simulator):
@@ -74,13 +74,13 @@ def test_threads_edits_and_direct_messages_are_displayed(simulator):
         channel=client.users_lookupByEmail(email="zoe.lind@acme.example")["user"]["id"],
         text="Hello Zoe",
     )
-    shown = slack_page(simulator)
+    page = slack_page(simulator)
     assert re.search(
         r'\(edited\).{0,80}The root, edited.{0,200}<ol class="sp-thread".{0,600}The answer',
-        shown,
+        page,
         re.DOTALL,
     )
-    assert "Hello Zoe" not in shown
+    assert "Hello Zoe" not in page
     assert "Hello Zoe" in slack_page(simulator, f"?channel={direct['channel']}")
 
 
@@ -121,23 +121,23 @@ def test_request_of_another_site_presses_nothing(simulator, path):
 
 
 def test_page_explains_how_to_connect_and_lists_scripted_faults(simulator):
-    shown = slack_page(simulator)
+    page = slack_page(simulator)
     made_up = simulator.credentials.derive
     secrets = [
         made_up(f"slack {name}", length)
         for name, length in (("bot token", 40), ("signing secret", 32), ("webhook secret", 24))
     ]
     for value in (*secrets, channel_id(simulator)):
-        assert value in shown
+        assert value in page
     for address in (
         "C0ARCHIVED",
         "channelisarchived0000000",
         "xoxb-0-token-revoked",
         "nobody@acme.example",
     ):
-        assert f"<code>{address}</code>" in shown
-    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
-    assert 'href="/simulator/slack" aria-current="page"' in shown
+        assert f"<code>{address}</code>" in page
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page)
+    assert 'href="/simulator/slack" aria-current="page"' in page
 
 
 def test_faults_can_be_set_on_the_page(simulator):

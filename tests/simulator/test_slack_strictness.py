@@ -44,8 +44,12 @@ def test_token_may_be_a_form_field_only(simulator):
 
 def test_channel_is_described_by_its_id(simulator):
     client = slack_client(simulator)
-    found = client.conversations_info(channel=channel_id(simulator))["channel"]
-    assert (found["name"], found["is_member"], found["is_archived"]) == ("signing", True, False)
+    channel = client.conversations_info(channel=channel_id(simulator))["channel"]
+    assert (channel["name"], channel["is_member"], channel["is_archived"]) == (
+        "signing",
+        True,
+        False,
+    )
     assert refusal_code(lambda: client.conversations_info(channel="signing")) == "channel_not_found"
     assert (
         refusal_code(lambda: client.conversations_info(channel="C0000000000"))
@@ -58,9 +62,9 @@ def test_channel_is_described_by_its_id(simulator):
 
 def test_person_is_described_by_id(simulator):
     client = slack_client(simulator)
-    known = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
-    found = client.users_info(user=known["id"])["user"]
-    assert (found["real_name"], found["profile"]["email"]) == (
+    person = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
+    found_person = client.users_info(user=person["id"])["user"]
+    assert (found_person["real_name"], found_person["profile"]["email"]) == (
         "Ada Byron",
         "ada.byron@acme.example",
     )

@@ -25,21 +25,21 @@ def workflow_path(simulator: Simulator) -> str:
     )
 
 
-def card_message(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    content = {"type": "AdaptiveCard", "version": "1.4", "body": list(body), **more}
+def card_message(*body: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    content = {"type": "AdaptiveCard", "version": "1.4", "body": list(body), **fields}
     return {
         "type": "message",
         "attachments": [{"contentType": ADAPTIVE, "contentUrl": None, "content": content}],
     }
 
 
-def text_block(said: str, **more: Any) -> dict[str, Any]:
-    return {"type": "TextBlock", "text": said, **more}
+def text_block(text: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": text, **fields}
 
 
 def list_posts(simulator: Simulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.call("GET", "/simulator/teams.json").json["posts"]
-    return found
+    posts: list[dict[str, Any]] = simulator.call("GET", "/simulator/teams.json").json["posts"]
+    return posts
 
 
 def refusal(answer: Response) -> tuple[int, str]:
@@ -69,24 +69,24 @@ def test_card_is_accepted_with_202_and_an_empty_body(simulator):
         ],
     }
     link = {"type": "Action.OpenUrl", "title": "Remind", "url": "https://hub.example/a/1"}
-    said = card_message(
+    message = card_message(
         text_block("NDA **waits**"),
         box,
         columns,
         {"type": "ActionSet", "actions": [link]},
         actions=[link | {"title": "Open"}],
     )
-    answer = simulator.post_json(workflow_path(simulator), **said)
+    answer = simulator.post_json(workflow_path(simulator), **message)
     assert (answer.status, answer.text) == (202, "")
     last = list_posts(simulator)[-1]
-    assert (last["failed"], last["notes"], last["message"]) == (None, [], said)
+    assert (last["failed"], last["notes"], last["message"]) == (None, [], message)
     assert last["texts"] == ["NDA **waits**", "In a box", "Left", "Right"]
     assert last["facts"] == [["Sender", "Dana"]]
     assert [action["title"] for action in last["actions"]] == ["Remind", "Open"]
-    shown = teams_page(simulator)
-    assert "NDA <strong>waits</strong>" in shown
-    assert re.search(r"<dt>Sender</dt><dd>Dana</dd>", shown)
-    assert len(re.findall(r'<a class="btn[^>]*href="https://hub.example/a/1"', shown)) == 2
+    page = teams_page(simulator)
+    assert "NDA <strong>waits</strong>" in page
+    assert re.search(r"<dt>Sender</dt><dd>Dana</dd>", page)
+    assert len(re.findall(r'<a class="btn[^>]*href="https://hub.example/a/1"', page)) == 2
 
 
 def test_address_without_its_signature_is_refused(simulator):
@@ -110,7 +110,7 @@ def test_address_without_its_signature_is_refused(simulator):
 
 
 @pytest.mark.parametrize(
-    ("message", "why"),
+    ("message", "reason"),
     [
         ({"text": "bare"}, "is of type 'Null'"),
         ({"attachments": None}, "is of type 'Null'"),
@@ -125,9 +125,9 @@ def test_address_without_its_signature_is_refused(simulator):
         (card_message(), "empty"),
     ],
 )
-def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, message, why):
+def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, message, reason):
     assert simulator.post_json(workflow_path(simulator), **message).status == 202
-    assert why in list_posts(simulator)[-1]["failed"]
+    assert reason in list_posts(simulator)[-1]["failed"]
     assert "Flow failed" in teams_page(simulator)
 
 
@@ -145,12 +145,10 @@ def test_failure_after_acceptance_is_shown_in_the_simulator_only(simulator, mess
     ],
 )
 def test_content_hidden_from_readers_is_marked(simulator, element, note):
-    where = "actions" if str(element).startswith("{'type': 'Action") else "items"
+    key = "actions" if str(element).startswith("{'type': 'Action") else "items"
     simulator.post_json(
         workflow_path(simulator),
-        **card_message(
-            {"type": "ActionSet" if where == "actions" else "Container", where: [element]}
-        ),
+        **card_message({"type": "ActionSet" if key == "actions" else "Container", key: [element]}),
     )
     assert note in list_posts(simulator)[-1]["notes"][0]
     assert teams_page(simulator)
@@ -189,23 +187,25 @@ def test_body_is_limited_to_28_kilobytes(simulator):
 
 
 @pytest.mark.parametrize(
-    "fault", [one for one in scripted_faults.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
+    "fault",
+    [workflow for workflow in scripted_faults.WORKFLOWS if not workflow.hangs],
+    ids=lambda case: case.answer,
 )
 def test_scripted_workflow_returns_its_response(simulator, fault):
     simulator.post_json("/simulator/teams/empty")
-    where = (
+    url = (
         re.sub(r"(?<=workflows/)\w{32}", fault.address, workflow_path(simulator)).partition("&sig")[
             0
         ]
         + "&sig=any"
     )
-    answer = simulator.post_json(where, **card_message(text_block("x")))
+    answer = simulator.post_json(url, **card_message(text_block("x")))
     assert answer.status == fault.status
     if fault.error:
         assert refusal(answer) == (fault.status, fault.error)
     assert ("Retry-After" in answer.headers) == (fault.status == 429)
-    if fault.once:
-        assert simulator.post_json(where, **card_message(text_block("x"))).status == 202
+    if fault.fails_once:
+        assert simulator.post_json(url, **card_message(text_block("x"))).status == 202
     arrived = list_posts(simulator)
     assert len(arrived) == fault.accepts
     assert not arrived or (arrived[0]["failed"] or "") == fault.run_error
@@ -230,7 +230,7 @@ def test_restart_keeps_posts(restartable_simulator):
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "expected"),
     [
         (
             "**b** _i_ *j* [l](https://a.example/?x=1&y=2)",
@@ -246,16 +246,16 @@ def test_restart_keeps_posts(restartable_simulator):
         ("\ue0007\ue001", "7"),
     ],
 )
-def test_text_is_displayed_as_in_teams(said, shown):
-    assert render(said) == shown
+def test_text_is_displayed_as_in_teams(text, expected):
+    assert render(text) == expected
 
 
 def test_page_has_a_strict_policy_and_explains_how_to_connect(simulator):
-    shown = teams_page(simulator)
-    assert simulator.credentials.derive("teams sig", 43) in shown
-    assert f"<code>{4040:032}</code>" in shown
-    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
-    assert 'href="/simulator/teams" aria-current="page"' in shown
+    page = teams_page(simulator)
+    assert simulator.credentials.derive("teams sig", 43) in page
+    assert f"<code>{4040:032}</code>" in page
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page)
+    assert 'href="/simulator/teams" aria-current="page"' in page
     assert (
         simulator.call("POST", "/simulator/teams/empty", {}, Origin="http://evil.example").status
         == 403

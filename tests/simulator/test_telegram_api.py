@@ -39,8 +39,8 @@ def refusal(simulator: Simulator, method: str, **params: Any) -> tuple[int, str]
 
 
 def telegram_state(simulator: Simulator, chat: int | str = "") -> dict[str, Any]:
-    found: dict[str, Any] = simulator.call("GET", f"/simulator/telegram.json?chat={chat}").json
-    return found
+    state: dict[str, Any] = simulator.call("GET", f"/simulator/telegram.json?chat={chat}").json
+    return state
 
 
 def start_bot(simulator: Simulator, name: str) -> int:
@@ -61,7 +61,7 @@ def test_get_me_returns_the_bot(simulator):
     )
 
 
-@pytest.mark.parametrize("fault", scripted_faults.TOKENS, ids=lambda one: one.error)
+@pytest.mark.parametrize("fault", scripted_faults.TOKENS, ids=lambda scripted: scripted.error)
 def test_other_token_is_unauthorized(simulator, fault):
     answer = simulator.post_json(f"/bot{fault.address}/getMe")
     assert (answer.status, answer.json["description"]) == (fault.status, fault.error)
@@ -76,12 +76,12 @@ def test_message_is_stored_with_its_entities_and_keyboard(simulator):
         {"text": "Open", "url": "https://sign.example/a"},
         {"text": "Remind", "callback_data": "r:1"},
     )
-    said = '🖊 <b>NDA</b> &amp; <a href="https://sign.example/a?b=1&amp;c=2">more</a>'
+    text = '🖊 <b>NDA</b> &amp; <a href="https://sign.example/a?b=1&amp;c=2">more</a>'
     message = call_ok(
         simulator,
         "sendMessage",
         chat_id=team_chat(simulator),
-        text=said,
+        text=text,
         parse_mode="HTML",
         reply_markup=markup,
     )
@@ -95,8 +95,8 @@ def test_message_is_stored_with_its_entities_and_keyboard(simulator):
         "title": "Acme signing",
         "type": "supergroup",
     }
-    shown = telegram_state(simulator, team_chat(simulator))["messages"][-1]
-    assert (shown["text"], shown["keyboard"], shown["by"]) == (
+    stored_message = telegram_state(simulator, team_chat(simulator))["messages"][-1]
+    assert (stored_message["text"], stored_message["keyboard"], stored_message["by"]) == (
         "🖊 NDA & more",
         markup["inline_keyboard"],
         None,
@@ -246,17 +246,19 @@ def test_bot_cannot_write_to_a_chat_that_did_not_start_it(simulator):
 REFUSING = [one for one in scripted_faults.CHATS if one.error and not one.breaks]
 
 
-@pytest.mark.parametrize("fault", REFUSING, ids=lambda one: f"{one.address} {one.error}")
+@pytest.mark.parametrize(
+    "fault", REFUSING, ids=lambda scripted: f"{scripted.address} {scripted.error}"
+)
 def test_scripted_chat_refuses_and_a_flaky_one_accepts_the_second_time(simulator, fault):
     simulator.post_json("/simulator/telegram/empty")
-    said = {"chat_id": int(fault.address), "text": "Hello", "parse_mode": "HTML"}
-    answer = call_method(simulator, "sendMessage", **said)
+    fields = {"chat_id": int(fault.address), "text": "Hello", "parse_mode": "HTML"}
+    answer = call_method(simulator, "sendMessage", **fields)
     assert (answer.status, answer.json["description"]) == (fault.status, fault.error)
     parameters = {429: {"retry_after": 1}}.get(fault.status) or (
         {"migrate_to_chat_id": fault.moved_to} if fault.moved_to else None
     )
     assert answer.json.get("parameters") == parameters
-    assert (call_method(simulator, "sendMessage", **said).status == 200) == fault.once
+    assert (call_method(simulator, "sendMessage", **fields).status == 200) == fault.fails_once
     if fault.moved_to:
         call_ok(simulator, "sendMessage", chat_id=fault.moved_to, text="Hello")
     if fault.formatted:
@@ -276,21 +278,21 @@ def test_message_is_edited_unless_nothing_changes(simulator):
     number = call_ok(simulator, "sendMessage", chat_id=chat, text="Waits", reply_markup=markup)[
         "message_id"
     ]
-    here = {"chat_id": chat, "message_id": number}
+    target = {"chat_id": chat, "message_id": number}
     assert (
         "is not modified"
-        in refusal(simulator, "editMessageText", **here, text="Waits", reply_markup=markup)[1]
+        in refusal(simulator, "editMessageText", **target, text="Waits", reply_markup=markup)[1]
     )
     assert (
         "is not modified"
-        in refusal(simulator, "editMessageReplyMarkup", **here, reply_markup=markup)[1]
+        in refusal(simulator, "editMessageReplyMarkup", **target, reply_markup=markup)[1]
     )
     assert "reply_markup" not in call_ok(
-        simulator, "editMessageText", **here, text="<i>Signed</i>", parse_mode="HTML"
+        simulator, "editMessageText", **target, text="<i>Signed</i>", parse_mode="HTML"
     )
-    call_ok(simulator, "editMessageReplyMarkup", **here, reply_markup=markup)
-    shown = telegram_state(simulator, chat)["messages"][-1]
-    assert (shown["text"], shown["keyboard"], shown["edits"]) == (
+    call_ok(simulator, "editMessageReplyMarkup", **target, reply_markup=markup)
+    message = telegram_state(simulator, chat)["messages"][-1]
+    assert (message["text"], message["keyboard"], message["edits"]) == (
         "Signed",
         markup["inline_keyboard"],
         2,
@@ -310,16 +312,19 @@ def test_reply_contains_the_message_it_answers(simulator):
         reply_parameters={"message_id": first},
     )
     assert reply["reply_to_message"]["text"] == "First"
-    gone = {"message_id": 1 << 40}
+    missing_message = {"message_id": 1 << 40}
     assert (
-        refusal(simulator, "sendMessage", chat_id=chat, text="x", reply_parameters=gone)[0] == 400
+        refusal(simulator, "sendMessage", chat_id=chat, text="x", reply_parameters=missing_message)[
+            0
+        ]
+        == 400
     )
     call_ok(
         simulator,
         "sendMessage",
         chat_id=chat,
         text="x",
-        reply_parameters=gone | {"allow_sending_without_reply": True},
+        reply_parameters=missing_message | {"allow_sending_without_reply": True},
     )
 
 

@@ -31,12 +31,12 @@ def parse_error(text: str, parse: Any = markdown.parse_v2) -> str:
 
 @pytest.mark.parametrize("char", [char for char in RESERVED_ALONE if char != ">"])
 def test_unescaped_reserved_character_is_refused(simulator, char):
-    said = f"Total{char}"
-    wanted = f"Character '{char}' is reserved and must be escaped with the preceding '\\'"
+    text = f"Total{char}"
+    expected = f"Character '{char}' is reserved and must be escaped with the preceding '\\'"
     answer = refusal(
-        simulator, "sendMessage", chat_id=team_chat(simulator), text=said, parse_mode="MarkdownV2"
+        simulator, "sendMessage", chat_id=team_chat(simulator), text=text, parse_mode="MarkdownV2"
     )
-    assert answer == (400, f"Bad Request: can't parse entities: {wanted}")
+    assert answer == (400, f"Bad Request: can't parse entities: {expected}")
     escaped = f"Total\\{char}"
     message = call_ok(
         simulator,
@@ -45,11 +45,11 @@ def test_unescaped_reserved_character_is_refused(simulator, char):
         text=escaped,
         parse_mode="MarkdownV2",
     )
-    assert message["text"] == said
+    assert message["text"] == text
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("é_open", "Can't find end of Italic entity at byte offset 2"),
         ("é *open", "Can't find end of Bold entity at byte offset 3"),
@@ -66,12 +66,12 @@ def test_unescaped_reserved_character_is_refused(simulator, char):
         ("a > b", "Character '>' is reserved and must be escaped with the preceding '\\'"),
     ],
 )
-def test_missing_end_is_refused_with_its_position(text, said):
-    assert parse_error(text) == said
+def test_missing_end_is_refused_with_its_position(text, error):
+    assert parse_error(text) == error
 
 
 @pytest.mark.parametrize(
-    ("text", "plain", "found"),
+    ("text", "plain", "expected"),
     [
         ("*NDA* _waits_", "NDA waits", [("bold", 0, 3), ("italic", 4, 5)]),
         (
@@ -91,13 +91,13 @@ def test_missing_end_is_refused_with_its_position(text, said):
         ("1 \\\\ 2", "1 \\ 2", []),
     ],
 )
-def test_markdown_v2_is_parsed(text, plain, found):
+def test_markdown_v2_is_parsed(text, plain, expected):
     read = markdown.parse_v2(text)
-    assert (read.text, entity_spans(read)) == (plain, found)
+    assert (read.text, entity_spans(read)) == (plain, expected)
 
 
 @pytest.mark.parametrize(
-    ("text", "plain", "found"),
+    ("text", "plain", "expected"),
     [
         ("*NDA* _waits_ - 1.5!", "NDA waits - 1.5!", [("bold", 0, 3), ("italic", 4, 5)]),
         ("[here](https://sign.example) `x_y`", "here x_y", [("text_link", 0, 4), ("code", 5, 3)]),
@@ -106,15 +106,15 @@ def test_markdown_v2_is_parsed(text, plain, found):
         ("a\\_b \\x", "a_b \\x", []),
     ],
 )
-def test_legacy_markdown_is_parsed(text, plain, found):
+def test_legacy_markdown_is_parsed(text, plain, expected):
     read = markdown.parse_legacy(text)
-    assert (read.text, entity_spans(read)) == (plain, found)
+    assert (read.text, entity_spans(read)) == (plain, expected)
 
 
 @pytest.mark.parametrize(("text", "offset"), [("a_b", 1), ("é *b", 3), ("x [y", 2), ("```a``", 0)])
 def test_legacy_markdown_error_names_the_byte_offset(text, offset):
-    said = parse_error(text, markdown.parse_legacy)
-    assert said == f"Can't find end of the entity starting at byte offset {offset}"
+    error = parse_error(text, markdown.parse_legacy)
+    assert error == f"Can't find end of the entity starting at byte offset {offset}"
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -136,9 +136,9 @@ def test_any_text_is_parsed_or_refused(text, parse):
         read = parse(text)
     except TelegramError as error:
         read = None
-        said = error.description
+        description = error.description
     if read is None:
-        assert said.startswith("Bad Request: can't parse entities: ")
+        assert description.startswith("Bad Request: can't parse entities: ")
         return
     units = len(read.text.encode("utf-16-le")) // 2
     assert all(entity["offset"] + entity["length"] <= units for entity in read.entities)
@@ -163,7 +163,7 @@ def test_unknown_parse_mode_is_refused(simulator):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("Sign: https://sign.example/r/1?a=b.", [("url", 6, 28)]),
         ("🖊 see telegram.org/faq, please", [("url", 7, 16)]),
@@ -174,19 +174,20 @@ def test_unknown_parse_mode_is_refused(simulator):
         ("3.14 is no address, nor is a.b", []),
     ],
 )
-def test_web_addresses_and_commands_are_detected(simulator, text, found):
+def test_web_addresses_and_commands_are_detected(simulator, text, expected):
     message = call_ok(simulator, "sendMessage", chat_id=team_chat(simulator), text=text)
     assert [
-        (one["type"], one["offset"], one["length"]) for one in message.get("entities", [])
-    ] == found
+        (entity["type"], entity["offset"], entity["length"])
+        for entity in message.get("entities", [])
+    ] == expected
 
 
 def test_code_and_links_contain_no_detected_entities(simulator):
-    said = (
+    sent_message = (
         '<code>https://sign.example</code> <a href="https://sign.example">https://other.example</a>'
     )
     message = call_ok(
-        simulator, "sendMessage", chat_id=team_chat(simulator), text=said, parse_mode="HTML"
+        simulator, "sendMessage", chat_id=team_chat(simulator), text=sent_message, parse_mode="HTML"
     )
     assert [entity["type"] for entity in message["entities"]] == ["code", "text_link"]
 

@@ -33,20 +33,20 @@ def test_message_is_displayed_as_in_telegram(simulator):
         parse_mode="HTML",
         reply_markup=markup,
     )
-    shown = telegram_page(simulator, f"?chat={team_chat(simulator)}")
+    page = telegram_page(simulator, f"?chat={team_chat(simulator)}")
     assert (
         '<strong>NDA &amp; &lt;b&gt;</strong>\n<a href="https://sign.example/a?b=1&amp;c=2"'
-        ' rel="noreferrer">here</a> or ' in shown
+        ' rel="noreferrer">here</a> or ' in page
     )
     assert (
         '<a href="https://sign.example/d?e=1&amp;f=2"'
-        ' rel="noreferrer">https://sign.example/d?e=1&amp;f=2</a>. <code>x</code>' in shown
+        ' rel="noreferrer">https://sign.example/d?e=1&amp;f=2</a>. <code>x</code>' in page
     )
-    assert re.search(r'<a class="btn[^>]*href="https://sign.example/a"[^>]*>.*?Open</a>', shown)
+    assert re.search(r'<a class="btn[^>]*href="https://sign.example/a"[^>]*>.*?Open</a>', page)
     assert re.search(
         r'formaction="/simulator/telegram/press\?[^"]*button=r:%221%22">Remind'
         r" &lt;Tom&gt;</button>",
-        shown,
+        page,
     )
 
 
@@ -83,19 +83,19 @@ def test_forms_write_press_stop_block_and_unblock(simulator):
             simulator.call("POST", path.replace("&amp;", "&"), form, Origin=simulator.url).status
             == 303
         )
-    shown = telegram_page(simulator, f"?chat={chat}")
-    assert "Ona Berg chose Remind, not answered yet" in shown
-    assert re.search(r'sp-bubble-mine">/stop<', shown)
-    assert "Block the bot" in shown
+    page = telegram_page(simulator, f"?chat={chat}")
+    assert "Ona Berg chose Remind, not answered yet" in page
+    assert re.search(r'sp-bubble-mine">/stop<', page)
+    assert "Block the bot" in page
 
 
 def test_person_can_start_the_bot_from_the_page(restartable_simulator):
     link = r'href="/simulator/telegram\?chat=(\d+)"[^>]*>(.*?)</a>'
     links = re.findall(link, telegram_page(restartable_simulator), re.DOTALL)
     [chat] = [number for number, text in links if "Priya Nair" in text]
-    shown = telegram_page(restartable_simulator, f"?chat={chat}")
-    assert "Has not started the bot" in shown
-    assert 'formaction="/simulator/telegram/start">Start</button>' in shown
+    page = telegram_page(restartable_simulator, f"?chat={chat}")
+    assert "Has not started the bot" in page
+    assert 'formaction="/simulator/telegram/start">Start</button>' in page
     restartable_simulator.call(
         "POST",
         "/simulator/telegram/start",
@@ -125,7 +125,7 @@ def test_request_of_another_site_is_refused(simulator, path):
 
 
 def test_page_explains_how_to_connect_and_lists_scripted_faults(simulator):
-    shown = telegram_page(simulator)
+    page = telegram_page(simulator)
     for value in (
         bot_token(simulator),
         "SignpostDemoBot",
@@ -133,6 +133,6 @@ def test_page_explains_how_to_connect_and_lists_scripted_faults(simulator):
         "<code>99940301</code>",
         "<code>-99940011</code>",
     ):
-        assert value in shown
-    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
-    assert 'href="/simulator/telegram" aria-current="page"' in shown
+        assert value in page
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page)
+    assert 'href="/simulator/telegram" aria-current="page"' in page

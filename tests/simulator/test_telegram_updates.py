@@ -22,8 +22,8 @@ from tests.simulator.test_telegram_api import (
 def simulate(simulator: Simulator, action: str, **parameters: Any) -> dict[str, Any]:
     answer = simulator.post_json(f"/simulator/telegram/{action}", **parameters)
     assert answer.status == 200, answer.text
-    found: dict[str, Any] = answer.json
-    return found
+    result: dict[str, Any] = answer.json
+    return result
 
 
 def received_updates(receiver: Receiver, count: int) -> list[dict[str, Any]]:
@@ -134,13 +134,13 @@ def test_button_action_sends_an_update_and_is_pending_until_answered(simulator, 
     sent = call_ok(
         simulator, "sendMessage", chat_id=team_chat(simulator), text="NDA", reply_markup=markup
     )
-    pressed = simulate(
+    result = simulate(
         simulator, "press", chat=team_chat(simulator), button="Remind Tom", who="Priya Nair"
     )
-    assert pressed["answer"] == "answered 204"
+    assert result["answer"] == "answered 204"
     query = received_updates(webhook, 1)[0]["callback_query"]
     assert (query["id"], query["data"], query["from"]["first_name"]) == (
-        pressed["query"],
+        result["query"],
         "r:1",
         "Priya",
     )
@@ -156,8 +156,8 @@ def test_button_action_sends_an_update_and_is_pending_until_answered(simulator, 
         telegram_state(simulator)["presses"][-1] | {"answered": True, "said": "Tom was reminded"}
         == telegram_state(simulator)["presses"][-1]
     )
-    again = refusal(simulator, "answerCallbackQuery", callback_query_id=query["id"])
-    assert again == (
+    second_answer = refusal(simulator, "answerCallbackQuery", callback_query_id=query["id"])
+    assert second_answer == (
         400,
         "Bad Request: query is too old and response timeout expired or query ID is invalid",
     )
@@ -311,10 +311,10 @@ def test_new_webhook_receives_no_dropped_update(simulator, receiver):
         for round_number in range(10):
             for number in range(10):
                 start_bot(simulator, f"Ada {number}")
-            others = [pool.submit(start_bot, simulator, f"Tom {number}") for number in range(20)]
+            starts = [pool.submit(start_bot, simulator, f"Tom {number}") for number in range(20)]
             call_ok(simulator, "setWebhook", url=f"{receiver.url}/tg", drop_pending_updates=True)
-            for other in others:
-                other.result()
+            for start in starts:
+                start.result()
             simulate(simulator, "start", who="Zoe", payload=str(round_number))
             received_updates(receiver, round_number + 1)
             call_ok(simulator, "deleteWebhook", drop_pending_updates=True)

@@ -8,27 +8,31 @@ from tests.simulator.twilio_rest import FROM, account_path, refusal, request
 
 
 def test_account_its_number_and_its_balance_are_shown(simulator, client):
-    known = simulator.credentials
-    account = client.api.accounts(known.account_sid).fetch()
+    credentials = simulator.credentials
+    account = client.api.accounts(credentials.account_sid).fetch()
     assert (account.sid, account.type, account.status, account.auth_token) == (
-        known.account_sid,
+        credentials.account_sid,
         "Full",
         "active",
-        known.auth_token,
+        credentials.auth_token,
     )
-    assert [one.sid for one in client.api.accounts.list()] == [known.account_sid]
+    assert [listed_account.sid for listed_account in client.api.accounts.list()] == [
+        credentials.account_sid
+    ]
     assert client.balance.fetch().currency == "USD"
     (number,) = client.incoming_phone_numbers.list(phone_number=FROM)
     assert number.capabilities == {"voice": True, "sms": True, "mms": True, "fax": False}
     assert client.incoming_phone_numbers.list(phone_number="+13175551234") == []
-    service = client.messaging.v1.services(known.messaging_service_sid)
-    assert service.fetch().sid == known.messaging_service_sid
-    assert [one.phone_number for one in service.phone_numbers.list()] == [FROM]
+    service = client.messaging.v1.services(credentials.messaging_service_sid)
+    assert service.fetch().sid == credentials.messaging_service_sid
+    assert [listed_account.phone_number for listed_account in service.phone_numbers.list()] == [
+        FROM
+    ]
 
 
 def test_api_key_is_accepted(simulator):
-    known = simulator.credentials
-    client = simulator.client(user=known.api_key_sid, password=known.api_key_secret)
+    credentials = simulator.credentials
+    client = simulator.client(user=credentials.api_key_sid, password=credentials.api_key_secret)
     assert (
         client.messages.create(to=simulator.number(), from_=FROM, body="Hello").status == "queued"
     )

@@ -157,12 +157,12 @@ def test_every_documented_property_exists_with_its_type(simulator, client, path,
         else account_path(simulator, path.format(sid=sid, number=number))
     )
 
-    shown = request(simulator, path).json
+    shown_properties = request(simulator, path).json
 
-    assert set(shown) == set(properties)
+    assert set(shown_properties) == set(properties)
     wrong = {
         name: value
-        for name, value in shown.items()
+        for name, value in shown_properties.items()
         if value is not None and type(value) is not properties[name]
     }
     assert wrong == {}

@@ -6,13 +6,13 @@ from hub.simulator import scripted_numbers
 from hub.simulator.page import STATUS_BADGES
 
 FROM = "whatsapp:+15005550006"
-FAILING = [one for one in scripted_numbers.WHATSAPP if one.error]
+FAILING = [scripted for scripted in scripted_numbers.WHATSAPP if scripted.error]
 
 
-def send_message(simulator, number, receiver, **more):
-    more = more or {"body": "Hello"}
+def send_message(simulator, number, receiver, **fields):
+    fields = fields or {"body": "Hello"}
     return simulator.client().messages.create(
-        to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **more
+        to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **fields
     )
 
 
@@ -67,8 +67,10 @@ def test_text_outside_the_window_is_accepted_and_then_fails(simulator, receiver,
 
 def test_window_is_open_for_24_hours(simulator):
     number = simulator.number()
-    left = simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=23).json["left"]
-    assert 3590 < left <= 3600
+    seconds_left = simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=23).json[
+        "left"
+    ]
+    assert 3590 < seconds_left <= 3600
 
 
 def test_window_survives_a_restart(restartable_simulator, receiver):
@@ -90,28 +92,32 @@ def test_messaging_service_sends_from_the_whatsapp_sender(simulator, client, rec
     )
     assert (message.status, message.from_) == ("accepted", None)
     assert {callback.fields["From"] for callback in receiver.wait_for(4)} == {FROM}
-    assert [one.sid for one in client.messages.list(from_=FROM, to=f"whatsapp:{number}")] == [
-        message.sid
-    ]
+    assert [
+        listed_message.sid
+        for listed_message in client.messages.list(from_=FROM, to=f"whatsapp:{number}")
+    ] == [message.sid]
 
 
-@pytest.mark.parametrize("one", FAILING, ids=lambda one: one.number)
-def test_scripted_recipient_fails_with_its_code_inside_the_window(simulator, receiver, one):
-    send_message(simulator, open_window(simulator, one.number), receiver)
+@pytest.mark.parametrize("recipient", FAILING, ids=lambda case: case.number)
+def test_scripted_recipient_fails_with_its_code_inside_the_window(simulator, receiver, recipient):
+    send_message(simulator, open_window(simulator, recipient.number), receiver)
     callback = receiver.wait_for(1)[0]
-    assert (callback.status, callback.fields["ErrorCode"]) == (one.ends.value, str(one.error))
-    assert str(one.error) in one.note
+    assert (callback.status, callback.fields["ErrorCode"]) == (
+        recipient.final_status.value,
+        str(recipient.error),
+    )
+    assert str(recipient.error) in recipient.note
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "expected"),
     [
         ("+15005550027", ["sent", "read", "delivered"]),
         ("+15005550028", ["sent"]),
         ("+15005550016", []),
     ],
 )
-def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, number, told):
+def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, number, expected):
     message = send_message(simulator, open_window(simulator, number), receiver)
     wait(
         lambda: (
@@ -119,12 +125,12 @@ def test_scripted_recipient_reports_in_its_own_order(simulator, receiver, wait, 
             == {"+15005550027": "read", "+15005550028": "sent"}.get(number, "delivered")
         )
     )
-    assert [callback.status for callback in receiver.wait_for(len(told))] == told
+    assert [callback.status for callback in receiver.wait_for(len(expected))] == expected
 
 
 def test_page_shows_every_scripted_whatsapp_recipient(simulator):
     page = simulator.call("GET", "/").text
-    for one in scripted_numbers.WHATSAPP:
-        assert f"<code>{one.number}</code>" in page
-        assert one.note in page
-        assert one.ends in STATUS_BADGES
+    for recipient in scripted_numbers.WHATSAPP:
+        assert f"<code>{recipient.number}</code>" in page
+        assert recipient.note in page
+        assert recipient.final_status in STATUS_BADGES

@@ -9,13 +9,13 @@ FROM = "+15005550006"
 
 
 def request(simulator, path, method="GET", body=None):
-    known = simulator.credentials
-    basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
+    credentials = simulator.credentials
+    basic = b64encode(f"{credentials.account_sid}:{credentials.auth_token}".encode()).decode()
     return simulator.call(method, path, body, Authorization=f"Basic {basic}")
 
 
-def account_path(simulator, rest=".json"):
-    return f"/2010-04-01/Accounts/{simulator.credentials.account_sid}{rest}"
+def account_path(simulator, suffix=".json"):
+    return f"/2010-04-01/Accounts/{simulator.credentials.account_sid}{suffix}"
 
 
 def refusal(ask):

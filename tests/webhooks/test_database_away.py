@@ -59,9 +59,9 @@ class TestWithASilentServer:
 
 
 def test_database_url_with_its_own_timeouts_keeps_them() -> None:
-    given = connect_options("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
-    assert "connect_timeout" not in given
-    assert given["tcp_user_timeout"] == 8000
+    options = connect_options("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
+    assert "connect_timeout" not in options
+    assert options["tcp_user_timeout"] == 8000
 
 
 @pytest.mark.skipif(not POSTGRES, reason="SQLite has no server that could restart")
@@ -77,16 +77,16 @@ def test_callbacks_are_accepted_as_soon_as_the_database_is_back(
         ).status_code
 
     def post_concurrently(first: int) -> list[int]:
-        came: list[int] = []
+        statuses: list[int] = []
         threads = [
-            threading.Thread(target=lambda n=first + i: came.append(post(n)))
+            threading.Thread(target=lambda n=first + i: statuses.append(post(n)))
             for i in range(AT_ONCE)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return came
+        return statuses
 
     assert post_concurrently(0) == [200] * AT_ONCE
     engine = hub_demo.extensions["hub.callbacks"].engine
@@ -95,10 +95,10 @@ def test_callbacks_are_accepted_as_soon_as_the_database_is_back(
     assert engine.pool.checkedin() >= AT_ONCE
     db.session.rollback()
     with db.engine.connect() as connected:  # what a restart does to those who are connected
-        others = (
+        other_sessions = (
             "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
+        connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {other_sessions}"))
     assert post_callback(hub_demo, status_form(hub_demo, SID, "sent")).status_code == 200
     assert post_concurrently(AT_ONCE) == [200] * AT_ONCE
     assert len(callbacks()) == 2 * AT_ONCE + 1

@@ -35,20 +35,20 @@ def demo_chats(hub_demo: Flask) -> None:
 def post_to_slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:
     settings = Slack.demo_settings(credentials(app)) or {}
     at = str(int(time.time()))
-    made = hmac.new(
+    signature = hmac.new(
         settings["signing_secret"].encode(), f"v0:{at}:".encode() + raw, "sha256"
     ).hexdigest()
-    headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={made}"}
+    headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={signature}"}
     return app.test_client().post(SLACK, data=raw, content_type=kind, headers=headers)
 
 
-def post_button_action(app: Flask, value: Any, **more: Any) -> TestResponse:
+def post_button_action(app: Flask, value: Any, **fields: Any) -> TestResponse:
     app_id = (Slack.demo_settings(credentials(app)) or {})["app_id"]
     payload = {
         "type": "block_actions",
         "api_app_id": app_id,
         "actions": [{"action_id": "other", "value": value}],
-        **more,
+        **fields,
     }
     return post_to_slack(app, urlencode({"payload": json.dumps(payload)}).encode())
 
@@ -99,13 +99,13 @@ def test_unknown_telegram_button_is_answered_and_not_retried(
     answer = post_to_telegram(
         hub_demo, {"update_id": 1, "callback_query": {"id": "7", "from": {"id": 1}, "data": data}}
     )
-    told = json_of(answer)
-    assert (answer.status_code, told["method"], told["callback_query_id"]) == (
+    response = json_of(answer)
+    assert (answer.status_code, response["method"], response["callback_query_id"]) == (
         200,
         "answerCallbackQuery",
         "7",
     )
-    assert "does not belong to Signpost" in told["text"]
+    assert "does not belong to Signpost" in response["text"]
     assert_no_error(capfd)
 
 

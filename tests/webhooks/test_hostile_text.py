@@ -55,11 +55,11 @@ ANYTHING = st.recursive(st.none() | st.integers() | HOSTILE, jsons, max_leaves=8
 # ── What can be stored ────────────────────────────────────────────────────────────────────────────
 @given(ANYTHING)
 def test_storable_text_can_be_stored_unchanged(value: Any) -> None:
-    made = make_storable_json(value)
-    assert make_storable_json(made) == made
-    json.dumps(made, ensure_ascii=False).encode()
-    assert "\\u0000" not in json.dumps(made)
-    assert find_nul(made) is None
+    storable = make_storable_json(value)
+    assert make_storable_json(storable) == storable
+    json.dumps(storable, ensure_ascii=False).encode()
+    assert "\\u0000" not in json.dumps(storable)
+    assert find_nul(storable) is None
 
 
 @given(HOSTILE)
@@ -73,11 +73,11 @@ def test_storable_text_is_unchanged(text: str) -> None:
     route=st.sampled_from(ROUTES),
     query=HOSTILE,
     content=st.one_of(
-        ANYTHING.map(lambda found: ("application/json", json.dumps(found))),
+        ANYTHING.map(lambda value: ("application/json", json.dumps(value))),
         ANYTHING.map(
-            lambda found: (
+            lambda value: (
                 "application/x-www-form-urlencoded",
-                urlencode({"payload": json.dumps(found)}),
+                urlencode({"payload": json.dumps(value)}),
             )
         ),
         st.dictionaries(
@@ -243,7 +243,7 @@ def test_disallowed_method_is_405_with_the_allowed_methods(app: Flask) -> None:
             "POST",
             "application/problem+json",
         )
-    seen = 0
+    methods = 0
     for rule in app.url_map.iter_rules():
         if rule.endpoint == "webhooks.receive":
             continue  # it takes every method, so that an integration may answer a probe
@@ -254,8 +254,8 @@ def test_disallowed_method_is_405_with_the_allowed_methods(app: Flask) -> None:
         answer = client.open(path, method=wrong)
         if answer.status_code != 405:
             continue  # another rule has the same address
-        seen += 1
+        methods += 1
         assert "GET" in answer.headers["Allow"] or "POST" in answer.headers["Allow"]
         if path.startswith("/api/"):
             assert answer.mimetype == "application/problem+json"
-    assert seen > 40
+    assert methods > 40

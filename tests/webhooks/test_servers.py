@@ -101,7 +101,7 @@ def test_genuine_webhooks_are_accepted_by_every_server(
     demo.connect_chats()
     bot = load_connection("telegram")
     workspace = load_connection("slack")
-    others = [
+    other_statuses = [
         (f"/api/rpc/webhooks/telegram/{bot.slug}", telegram_callback(bot)),
         ("/api/rpc/webhooks/slack/interactions?", slack_callback(workspace)),
     ]
@@ -115,7 +115,7 @@ def test_genuine_webhooks_are_accepted_by_every_server(
                 200,
                 {"success": True, "processed": 1},
             ), at
-        for at, (headers, sent) in others:
+        for at, (headers, sent) in other_statuses:
             assert (
                 servers.exchange(
                     environ, servers.request_bytes(environ, "POST", at, headers, sent)
@@ -129,7 +129,7 @@ def test_genuine_webhooks_are_accepted_by_every_server(
             ).status
             == 403
         )
-    assert len(callbacks()) == len(TARGETS) + len(others)
+    assert len(callbacks()) == len(TARGETS) + len(other_statuses)
 
 
 class TestUnderAPath:
@@ -195,8 +195,8 @@ def test_every_restored_spelling_means_the_same_request(parts: list[str], query:
     st.sampled_from(["RAW_URI", "REQUEST_URI"]),
     st.sampled_from(["", "http://other.example:81"]),
 )
-def test_raw_target_is_used_unchanged(rest: str, name: str, host: str) -> None:
-    at = "/a" + rest
+def test_raw_target_is_used_unchanged(suffix: str, name: str, host: str) -> None:
+    at = "/a" + suffix
     environ = {**decoded_environ("/b"), name: host + at}
     assert target.candidate_urls(environ, PUBLIC, "") == (PUBLIC + at,)
 

@@ -55,7 +55,7 @@ def test_webhook_that_names_no_account_is_tried_with_all_connections(
     in_app: Flask, shared_path: None
 ) -> None:
     values = {"account": "a", "secret": "secret-of-a"}
-    own = connections.add(SharedPathChat.name, "A", True, values)
+    connection_id = connections.add(SharedPathChat.name, "A", True, values)
     connections.add(SharedPathChat.name, "B", True, {"account": "b", "secret": "secret-of-b"})
     cls = integrations.webhook_receiver(SharedPathChat.name)
 
@@ -64,6 +64,6 @@ def test_webhook_that_names_no_account_is_tried_with_all_connections(
         request = WebhookRequest("POST", f"https://hub.example/{PATH}", PATH, headers, b"{}")
         return provider_callbacks.verify(request, [cls]).connection_ids
 
-    assert verify("secret-of-a") == (own,)
+    assert verify("secret-of-a") == (connection_id,)
     with pytest.raises(BadWebhook):
         verify("another secret")

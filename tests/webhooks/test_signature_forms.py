@@ -70,10 +70,10 @@ def post_status(
     algorithm: str = "sha1",
     *,
     settings: str | None = None,
-    word: str = "sent",
+    status: str = "sent",
 ) -> int:
     """Post a status signed with this secret, and return the response status."""
-    fields = status_form(app, SID, word)
+    fields = status_form(app, SID, status)
     return post_signed(
         app,
         urlencode(fields).encode(),
@@ -108,11 +108,14 @@ def test_repeated_field_is_signed_once_for_each_value(hub_demo: Flask) -> None:
         ("MediaUrl", "b"),
     ]
     token = credentials(hub_demo).auth_token
-    once = compute_signature(token, signed_url(hub_demo), fields)
-    assert post_signed(hub_demo, urlencode(fields).encode(), once) == 200
+    single_signature = compute_signature(token, signed_url(hub_demo), fields)
+    assert post_signed(hub_demo, urlencode(fields).encode(), single_signature) == 200
     last_only = compute_signature(token, signed_url(hub_demo), dict(fields).items())
     assert post_signed(hub_demo, urlencode(fields).encode(), last_only) == 403
-    assert post_signed(hub_demo, urlencode([*fields, ("MediaUrl", "c")]).encode(), once) == 403
+    assert (
+        post_signed(hub_demo, urlencode([*fields, ("MediaUrl", "c")]).encode(), single_signature)
+        == 403
+    )
 
 
 def test_json_body_is_verified_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
@@ -180,9 +183,9 @@ class TestPorts:
         fields = status_form(hub_demo, SID, "sent")
         token = credentials(hub_demo).auth_token
         port = settings["HUB_PUBLIC_URL"].rpartition(":")[2]
-        own = port if port.isdecimal() else "80"
+        default_port = port if port.isdecimal() else "80"
         for netloc, answer in (
-            (f"127.0.0.1:{own}", 200),
+            (f"127.0.0.1:{default_port}", 200),
             ("127.0.0.1", 200),
             ("127.0.0.1:81", 403),
             ("127.0.0.2", 403),
@@ -197,7 +200,7 @@ def test_both_tokens_verify_during_a_rotation(hub_demo: Flask, connection: Conne
     message_id = queue_text()
     assert (
         post_status(hub_demo, SECOND)
-        == post_status(hub_demo, credentials(hub_demo).auth_token, word="queued")
+        == post_status(hub_demo, credentials(hub_demo).auth_token, status="queued")
         == 200
     )
     fields = status_form(hub_demo, SID, "delivered")
@@ -226,8 +229,8 @@ def test_old_token_is_refused_after_a_rotation(hub_demo: Flask, connection: Conn
         connections.save(
             connection_id, {**stored, "auth_token": SECOND, "secondary_auth_token": ""}
         )
-    kept = db.session.get_one(Connection, connection.id, populate_existing=True).settings
-    assert (kept["auth_token"], kept["secondary_auth_token"]) == (
+    settings = db.session.get_one(Connection, connection.id, populate_existing=True).settings
+    assert (settings["auth_token"], settings["secondary_auth_token"]) == (
         SECOND,
         "",
     ), "a token that is the first is not kept twice"
@@ -287,27 +290,27 @@ def test_both_methods_verify_while_switching(hub_demo: Flask, connection: Connec
     change_settings(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, auth_token_too=True)
     token = credentials(hub_demo).auth_token
     assert post_status(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
-    assert post_status(hub_demo, token, word="delivered") == 200
+    assert post_status(hub_demo, token, status="delivered") == 200
     assert post_status(hub_demo, SHARED, "sha1") == 403
     assert post_status(hub_demo, token, "sha256", settings=shared_key_header()) == 403
 
 
 def test_form_sets_and_clears_the_signing_settings(hub_demo: Flask, connection: Connection) -> None:
-    given = {
+    form = {
         **connection.settings,
         "shared_key_id": SHARED_ID,
         "shared_key": SHARED,
         "auth_token_too": "y",
     }
-    connections.save(connection.id, given)
+    connections.save(connection.id, form)
     assert post_status(hub_demo, credentials(hub_demo).auth_token) == 200
-    connections.save(connection.id, {**given, "shared_key": "", "auth_token_too": ""})
+    connections.save(connection.id, {**form, "shared_key": "", "auth_token_too": ""})
     row = db.session.get_one(Connection, connection.id, populate_existing=True)
     assert (row.settings["shared_key"], row.settings["auth_token_too"]) == (
         SHARED,
         False,
     ), "a blank secret is kept"
-    connections.save(connection.id, {**given, "shared_key_id": "", "shared_key": ""})
+    connections.save(connection.id, {**form, "shared_key_id": "", "shared_key": ""})
     row = db.session.get_one(Connection, connection.id, populate_existing=True)
     assert (row.settings["shared_key"], row.settings["auth_token_too"]) == ("", False)
 
@@ -350,13 +353,13 @@ def test_rotation_at_the_provider_loses_no_callback_and_the_test_explains_it(
     deliver()
     account.promote_secondary()  # its callbacks are signed with the other token from here on
     eventually(lambda: process_pending_callbacks() is None or status(message_id) == "delivered")
-    found = connection_tests.run_test(connection.id).check
-    assert (found.ok, found.title, found.field) == (
+    check = connection_tests.run_test(connection.id).check
+    assert (check.ok, check.title, check.field) == (
         False,
         "Twilio rejected the Auth Token, but accepts the secondary one.",
         "auth_token",
     )
-    assert second not in str(found)
+    assert second not in str(check)
     connections.save(connection.id, {**stored, "auth_token": second, "secondary_auth_token": ""})
     assert connection_tests.run_test(connection.id).check.ok
 
@@ -365,6 +368,6 @@ def test_rejected_secondary_token_causes_a_warning(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     connections.save(connection.id, {**connection.settings, "secondary_auth_token": SECOND})
-    found = connection_tests.run_test(connection.id).check
-    assert found.ok
-    assert found.warnings[0].startswith("Twilio rejected the secondary Auth Token")
+    check = connection_tests.run_test(connection.id).check
+    assert check.ok
+    assert check.warnings[0].startswith("Twilio rejected the secondary Auth Token")

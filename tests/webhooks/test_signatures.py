@@ -128,8 +128,8 @@ SIGNATURE = compute_signature(URL, FIELDS)
 @example(at=0, byte=0xFF)
 def test_one_changed_byte_of_the_body_is_refused(at: int, byte: int) -> None:
     changed = BODY[:at] + bytes([byte]) + BODY[at + 1 :]
-    same = _fields(changed) == FIELDS  # %2b says the same as %2B
-    assert is_genuine(URL, changed, SIGNATURE) is same
+    is_same = _fields(changed) == FIELDS  # %2b says the same as %2B
+    assert is_genuine(URL, changed, SIGNATURE) is is_same
 
 
 @given(at=st.integers(0, len(BODY)), byte=st.integers(0, 255), drop=st.booleans())
@@ -221,21 +221,21 @@ ADDRESSES = (
     given_url=st.sampled_from(ADDRESSES),
     signed_url=st.sampled_from(ADDRESSES),
     token=st.sampled_from([TOKEN, TOKEN, "12346"]),
-    lost=st.booleans(),
+    is_lost=st.booleans(),
 )
 @example(
     fields=[("A", "b"), ("A", "a"), ("A", "b")],
     given_url=ADDRESSES[0],
     signed_url=ADDRESSES[1],
     token=TOKEN,
-    lost=False,
+    is_lost=False,
 )
 def test_fast_verification_agrees_with_the_twilio_library(
-    fields: list[tuple[str, str]], given_url: str, signed_url: str, token: str, lost: bool
+    fields: list[tuple[str, str]], given_url: str, signed_url: str, token: str, is_lost: bool
 ) -> None:
-    signature = compute_signature(signed_url, fields[:-1] if lost else fields, token)
-    theirs = RequestValidator(TOKEN).validate(given_url, MultiDict(fields), signature)
-    assert is_genuine(given_url, urlencode(fields).encode(), signature) is theirs
+    signature = compute_signature(signed_url, fields[:-1] if is_lost else fields, token)
+    expected = RequestValidator(TOKEN).validate(given_url, MultiDict(fields), signature)
+    assert is_genuine(given_url, urlencode(fields).encode(), signature) is expected
 
 
 def _fields(body: bytes) -> list[tuple[str, str]] | None:

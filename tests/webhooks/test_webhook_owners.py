@@ -81,18 +81,18 @@ def test_token_shared_by_two_connections_gives_access_to_both(
             hub_demo, status_form(hub_demo, sid, "delivered"), target=status_target(message_id)
         )
     process_pending_callbacks()
-    assert [status(one) for one in ids] == ["delivered", "delivered"]
+    assert [status(reported_id) for reported_id in ids] == ["delivered", "delivered"]
 
 
 def test_account_cannot_report_on_a_message_of_another_account(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    theirs = copy_connection(
+    other_connection = copy_connection(
         "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
     )
     message_id = add_sent_message(hub_demo, connection)
     form = {**status_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
-    assert theirs
+    assert other_connection
     assert (
         post_callback(hub_demo, form, target=status_target(message_id), token="e" * 32).status_code
         == 200

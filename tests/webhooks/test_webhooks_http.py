@@ -34,7 +34,7 @@ from tests.webhooks.webhook_steps import SID, add_sent_message
 
 # ── What is answered ──────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("word", "processed"),
+    ("status", "processed"),
     [
         ("sent", 1),
         ("delivered", 1),
@@ -49,8 +49,8 @@ from tests.webhooks.webhook_steps import SID, add_sent_message
         ("", 0),
     ],
 )
-def test_response_counts_recognized_statuses(hub_demo: Flask, word: str, processed: int) -> None:
-    answer = post_callback(hub_demo, status_form(hub_demo, SID, word))
+def test_response_counts_recognized_statuses(hub_demo: Flask, status: str, processed: int) -> None:
+    answer = post_callback(hub_demo, status_form(hub_demo, SID, status))
     assert (answer.status_code, json_of(answer)) == (200, {"success": True, "processed": processed})
     assert answer.mimetype == "application/json"
     [row] = callbacks()
@@ -225,8 +225,8 @@ class TestWithoutAQueue:
 def test_callback_signed_by_another_token_does_not_block_the_genuine_one(
     hub_demo: Flask, connection: Connection
 ) -> None:
-    other = copy_connection("Second", like=connection, auth_token="f" * 32)
-    assert other
+    other_connection = copy_connection("Second", like=connection, auth_token="f" * 32)
+    assert other_connection
     message_id = queue_text()
     deliver()
     sid = attempts(message_id)[0].provider_id or ""

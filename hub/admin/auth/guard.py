@@ -46,7 +46,7 @@ def require_role(role: Role) -> Callable[[F], F]:
     """Declare the lowest role that may open a view."""
 
     def declare(view: F) -> F:
-        view.least_role = role  # type: ignore[attr-defined]
+        view.required_role = role  # type: ignore[attr-defined]
         return view
 
     return declare
@@ -56,7 +56,7 @@ def accepts_body(size: int) -> Callable[[F], F]:
     """Declare the maximum body size of a view in bytes, for example for file uploads."""
 
     def declare(view: F) -> F:
-        view.largest = size  # type: ignore[attr-defined]
+        view.max_body_size = size  # type: ignore[attr-defined]
         return view
 
     return declare
@@ -64,7 +64,7 @@ def accepts_body(size: int) -> Callable[[F], F]:
 
 def public(view: F) -> F:
     """Declare that a view needs no sign-in."""
-    view.least_role = None  # type: ignore[attr-defined]
+    view.required_role = None  # type: ignore[attr-defined]
     return view
 
 
@@ -93,14 +93,14 @@ def _check_access() -> Any:
         g.zone = datetimes.choose_zone(user.time_zone, request.cookies.get(datetimes.ZONE_COOKIE))
         audit.act_as(Actor(user.name, user.id))
     view = current_app.view_functions[request.endpoint or ""]
-    if not hasattr(view, "least_role"):
+    if not hasattr(view, "required_role"):
         abort(403)
-    required_role: Role | None = view.least_role
+    required_role: Role | None = view.required_role
     if required_role is not None and user is None:
         return _redirect_to_sign_in()
     if required_role is not None and user is not None and user.role < required_role:
         abort(403)
-    if size := getattr(view, "largest", 0):  # before the CSRF check, which reads the form
+    if size := getattr(view, "max_body_size", 0):  # before the CSRF check, which reads the form
         request.max_content_length = size
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         csrf.protect()

@@ -26,7 +26,7 @@ class HealthNotice:
     icon: str
     title: str  # names the provider or the destination
     text: str  # begins with the reason
-    passing: bool = False  # the problem ends before anyone can act
+    is_temporary: bool = False  # the problem ends before anyone can act
 
 
 def describe_health(connections: list[Connection]) -> dict[str, HealthNotice]:
@@ -51,10 +51,12 @@ def describe_health(connections: list[Connection]) -> dict[str, HealthNotice]:
 
 def _describe_pause(pause: DestinationPause) -> HealthNotice:
     next_step = "Then choose Test connection."
-    if pause.waiting:
-        posts = filters.plural(pause.waiting, "post is waiting and is", "posts are waiting and are")
+    if pause.waiting_count:
+        posts = filters.plural(
+            pause.waiting_count, "post is waiting and is", "posts are waiting and are"
+        )
         next_step += f" {posts} sent once the test passes."
-    text = f"{pause.why} {next_step} Paused since {datetimes.format_datetime(pause.since)}."
+    text = f"{pause.reason} {next_step} Paused since {datetimes.format_datetime(pause.since)}."
     return HealthNotice(PAUSED, "hourglass-split", f"Posts to {pause.address} are paused", text)
 
 
@@ -63,27 +65,28 @@ def _provider_notice(connection: Connection, problem: ProviderProblem) -> Health
     waiting = _waiting_text(connections.count_waiting(connection.id))
     if problem.kind == provider_health.SLOWED:
         text = (
-            f"{problem.why} Signpost sends nothing until "
-            f"{datetimes.format_datetime(problem.until)}, then continues at a lower rate. {waiting}"
+            f"{problem.reason} Signpost sends nothing until "
+            f"{datetimes.format_datetime(problem.retry_at)}, then continues at a lower rate."
+            f" {waiting}"
         )
         return HealthNotice(
             problem.kind,
             "hourglass-split",
             f"Rate limited by {provider}",
             text,
-            problem.until - now() < SHORT_PAUSE,
+            problem.retry_at - now() < SHORT_PAUSE,
         )
     next_attempt = (
-        f"Signpost tries again {datetimes.format_relative(problem.until)}."
-        if problem.until > now()
+        f"Signpost tries again {datetimes.format_relative(problem.retry_at)}."
+        if problem.retry_at > now()
         else "Signpost is trying again now."
     )
-    since = f"Since {datetimes.format_datetime(problem.since)}." if problem.since else ""
+    since = f"Since {datetimes.format_datetime(problem.started_at)}." if problem.started_at else ""
     return HealthNotice(
         problem.kind,
         "cloud-slash",
         f"{provider} cannot be reached",
-        f"{problem.why} {since} {waiting} {next_attempt}",
+        f"{problem.reason} {since} {waiting} {next_attempt}",
     )
 
 

@@ -38,10 +38,10 @@ from hub.signing.chat_invitations import Invitation
 class ConnectionPage:
     """The page of a stored connection or a new one."""
 
-    cls: type[Integration]
+    integration_class: type[Integration]
     connection_id: str = ""
     name_form: Form | None = None
-    typed: Mapping[str, str] | None = None  # the posted settings
+    entered_values: Mapping[str, str] | None = None  # the posted settings
     simulated: bool = False  # whether a new connection uses the simulator
     passed: str = ""  # the posted hidden field of a test that passed
 
@@ -61,16 +61,18 @@ class ConnectionPage:
         stored = _readable_settings(connection) if connection else {}
         result = tested or (None if limited else _last_failed_test(connection))
         form = form or (tested and tested.form) or self._form(stored)
-        if self.typed is not None:
-            secret_resubmission.encrypt_entered_secrets(self.cls, form, self.typed, g.user.id)
+        if self.entered_values is not None:
+            secret_resubmission.encrypt_entered_secrets(
+                self.integration_class, form, self.entered_values, g.user.id
+            )
         _mark_field(form, result)
         send_part = send_test_message.build_test_message_context(
-            self.cls, connection, send_form, send_problem
+            self.integration_class, connection, send_form, send_problem
         )
         sent_one = send_test_message.was_sent(send_part["last_send"])
         page = render_template(
             "connection.html",
-            integration=self.cls,
+            integration=self.integration_class,
             connection=connection,
             name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
@@ -80,13 +82,13 @@ class ConnectionPage:
             result={"limited": limited} if limited else result,
             passed=test_result_token.encrypt_result(tested, g.user.id) or self.passed,
             simulated=self.simulated,
-            simulator_href=_simulator_href(self.cls) if connection is None else "",
+            simulator_href=_simulator_href(self.integration_class) if connection is None else "",
             rules=rules_summary.summarize_rules(connection) if connection else [],
             may=has_role(Role.ADMIN),
             **_header_context(connection),
-            **webhook_urls.build_webhooks_context(self.cls, connection),
+            **webhook_urls.build_webhooks_context(self.integration_class, connection),
             **send_part,
-            **_team_posts_context(self.cls, connection, stored, invitation),
+            **_team_posts_context(self.integration_class, connection, stored, invitation),
         )
         return make_response(page, status)
 
@@ -102,18 +104,18 @@ class ConnectionPage:
         return answer
 
     def _form(self, stored: Mapping[str, Any]) -> ConfigForm:
-        if self.typed is None:
-            return settings_form.empty_form(self.cls, stored)
-        return settings_form.refilled_form(self.cls, self.typed, stored)
+        if self.entered_values is None:
+            return settings_form.empty_form(self.integration_class, stored)
+        return settings_form.refilled_form(self.integration_class, self.entered_values, stored)
 
 
-def _simulator_href(cls: type[Integration]) -> str:
+def _simulator_href(integration_class: type[Integration]) -> str:
     """Return the link to a new connection's form with simulator settings, or '' if there
     are none.
     """
-    if demo.simulator_settings(cls) is None:
+    if demo.simulator_settings(integration_class) is None:
         return ""
-    return url_for("admin.new_connection", name=cls.name, simulator=1)
+    return url_for("admin.new_connection", name=integration_class.name, simulator=1)
 
 
 def find(connection_id: str) -> Connection:
@@ -129,7 +131,7 @@ def end_read_transaction() -> None:
 def build_page(connection: Connection, values: Mapping[str, str] | None = None) -> ConnectionPage:
     """Return the page of a stored connection. `values`: the posted settings."""
     return ConnectionPage(
-        integration_registry.get(connection.integration), connection.id, typed=values
+        integration_registry.get(connection.integration), connection.id, entered_values=values
     )
 
 
@@ -160,20 +162,20 @@ def _header_context(connection: Connection | None) -> dict[str, Any]:
 
 
 def _team_posts_context(
-    cls: type[Integration],
+    integration_class: type[Integration],
     connection: Connection | None,
     stored: Mapping[str, Any],
     invitation: Invitation | None,
 ) -> dict[str, Any]:
     """Return the template variables of the panel about posts to a team."""
     destination = connection.destination if connection else ""
-    configured = cls.destination_of(stored) if destination else ""
+    configured = integration_class.destination_of(stored) if destination else ""
     return {
         "events": [(event_type, EVENT_TITLES[event_type]) for event_type in EventType],
         "posted": team_subscriptions.posted_events(connection.id) if connection else [],
-        "destination_label": cls.destination_label(destination),
+        "destination_label": integration_class.destination_label(destination),
         "moved": bool(configured and configured != destination),
-        "invites": cls.supports("invite") and has_role(Role.ADMIN),
+        "invites": integration_class.supports("invite") and has_role(Role.ADMIN),
         "invitation": invitation,
     }
 

@@ -64,7 +64,8 @@ def integrations() -> Any:
     for connection in listed:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
-        _card(cls, by_name.get(name, []), notices) for name, cls in registry.registry().items()
+        _card(integration_class, by_name.get(name, []), notices)
+        for name, integration_class in registry.registry().items()
     ]
     order = (*WORST_FIRST, None)
     cards.sort(key=lambda card: order.index(card.state) if card.state in order else len(order))
@@ -91,8 +92,10 @@ def integrations() -> Any:
 @require_role(Role.VIEWER)
 def integration(name: str) -> Any:
     """Redirect to an integration's only connection, the list of several, or a new one's form."""
-    cls = registry.get(name)
-    return redirect(_href(cls, connections.list_connections(cls.name)), 303)
+    integration_class = registry.get(name)
+    return redirect(
+        _href(integration_class, connections.list_connections(integration_class.name)), 303
+    )
 
 
 def _rank(state: str) -> int:
@@ -100,7 +103,7 @@ def _rank(state: str) -> int:
 
 
 def _card(
-    cls: type[Integration], own: list[Connection], notices: Mapping[str, HealthNotice]
+    integration_class: type[Integration], own: list[Connection], notices: Mapping[str, HealthNotice]
 ) -> Card:
     states = {
         connection.id: (
@@ -120,14 +123,16 @@ def _card(
         note = f"disabled {datetimes.format_relative(worst.state_at)}"
     can_add = own and has_role(Role.ADMIN)
     return Card(
-        integration=cls,
+        integration=integration_class,
         state=state,
         problem=problem,
         connections=[(connection, states[connection.id]) for connection in own],
         note=note,
-        href=url_for("admin.connection", slug=worst.slug) if worst else _href(cls, own),
+        href=url_for("admin.connection", slug=worst.slug)
+        if worst
+        else _href(integration_class, own),
         button=_button(state),
-        other_href=url_for("admin.new_connection", name=cls.name) if can_add else "",
+        other_href=url_for("admin.new_connection", name=integration_class.name) if can_add else "",
     )
 
 
@@ -156,7 +161,11 @@ def waiting_text(count: int) -> str:
     return f"{messages} sent once the test passes."
 
 
-def _href(cls: type[Integration], own: list[Connection]) -> str:
+def _href(integration_class: type[Integration], own: list[Connection]) -> str:
     if len(own) == 1:
         return url_for("admin.connection", slug=own[0].slug)
-    return url_for("admin.integrations") if own else url_for("admin.new_connection", name=cls.name)
+    return (
+        url_for("admin.integrations")
+        if own
+        else url_for("admin.new_connection", name=integration_class.name)
+    )

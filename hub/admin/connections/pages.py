@@ -36,13 +36,14 @@ from hub.shared import integration_instances
 @require_role(Role.VIEWER)
 def new_connection(name: str) -> Any:
     """Show the form of a connection that is not stored yet."""
-    cls = integrations.get(name)
-    settings = demo.simulator_settings(cls) if request.args.get("simulator") else None
-    name_form = forms.ConnectionNameForm(data={"title": _find_unused_title(cls)})
-    if settings is None:
-        return ConnectionPage(cls, name_form=name_form).show()
-    values = {field: str(value) for field, value in settings.items() if value}
-    return ConnectionPage(cls, name_form=name_form, typed=values, simulated=True).show()
+    integration_class = integrations.get(name)
+    settings = demo.simulator_settings(integration_class) if request.args.get("simulator") else None
+    name_form = forms.ConnectionNameForm(data={"title": _find_unused_title(integration_class)})
+    page = ConnectionPage(integration_class, name_form=name_form)
+    if settings is not None:
+        page.entered_values = {field: str(value) for field, value in settings.items() if value}
+        page.simulated = True
+    return page.show()
 
 
 def _is_test_requested() -> bool:
@@ -55,11 +56,13 @@ def _is_save_requested() -> bool:
 
 def _posted_page(name: str) -> ConnectionPage:
     """Return the page of a new connection with what was posted to it."""
-    cls = integrations.get(name)
+    integration_class = integrations.get(name)
     return ConnectionPage(
-        cls,
+        integration_class,
         name_form=forms.ConnectionNameForm(request.form),
-        typed=secret_resubmission.restore_secrets(cls, request.form, g.user.id),
+        entered_values=secret_resubmission.restore_secrets(
+            integration_class, request.form, g.user.id
+        ),
         simulated=bool(request.form.get("test")) and current_app.extensions["hub.config"].demo,
         passed="" if _is_test_requested() else request.form.get("passed", ""),
     )
@@ -76,19 +79,18 @@ def _too_many_for_new(refusal: RateLimited) -> Any:
 def add_connection(name: str) -> Any:
     """Test or store a new connection."""
     page = _posted_page(name)
-    cls = page.cls
-    values = page.typed or {}
+    values = page.entered_values or {}
     name_form = forms.ConnectionNameForm(request.form)
     page.name_form = name_form
     try:
         if _is_test_requested():
-            tested = connection_tests.try_settings(cls.name, page.simulated, values)
+            tested = connection_tests.try_settings(name, page.simulated, values)
             return page.show(tested=tested)
         if not name_form.validate():
             return page.show(status=422)
         passed = test_result_token.decrypt_result(page.passed, g.user.id)
         title = name_form.title.data or ""
-        connection_id = connections.add(cls.name, title, page.simulated, values, passed)
+        connection_id = connections.add(name, title, page.simulated, values, passed)
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Refused as refusal:
@@ -104,13 +106,13 @@ def _next_step(connection: Connection) -> str:
     return "Saved. Test the connection, then enable it."
 
 
-def _find_unused_title(cls: type[Integration]) -> str:
+def _find_unused_title(integration_class: type[Integration]) -> str:
     used_titles = {connection.title for connection in connections.list_connections()}
-    title = cls.title
+    title = integration_class.title
     number = 1
     while title in used_titles:
         number += 1
-        title = f"{cls.title} {number}"
+        title = f"{integration_class.title} {number}"
     return title
 
 
@@ -134,8 +136,9 @@ def connection(slug: str) -> Any:
 def _changed_page(slug: str) -> ConnectionPage:
     """Return the page of a connection with what was posted to it."""
     connection = connections.get_by_slug(slug)
-    cls = integrations.get(connection.integration)
-    page = _page(connection, secret_resubmission.restore_secrets(cls, request.form, g.user.id))
+    integration_class = integrations.get(connection.integration)
+    values = secret_resubmission.restore_secrets(integration_class, request.form, g.user.id)
+    page = _page(connection, values)
     page.passed = "" if _is_test_requested() else request.form.get("passed", "")
     return page
 
@@ -159,7 +162,7 @@ def change_connection(slug: str) -> Any:
     """Test or save the posted settings."""
     page = _changed_page(slug)
     connection_id = page.connection_id
-    values = page.typed or {}
+    values = page.entered_values or {}
     try:
         if _is_test_requested():
             return page.show(tested=connection_tests.run_test(connection_id, values))
@@ -172,12 +175,12 @@ def change_connection(slug: str) -> Any:
         flash(str(refusal), "bad")
         return page.show(status=409)
     flash(*_save_message(connections.get_by_slug(slug), saved))
-    if saved.deserted:
-        flash(DESERTED, "warn")
+    if saved.former_account_in_use:
+        flash(FORMER_ACCOUNT_IN_USE, "warn")
     return _redirect_to(connection_id)
 
 
-DESERTED = (
+FORMER_ACCOUNT_IN_USE = (
     "Messages of the previous account are still in progress, and Signpost now rejects"
     " their callbacks. To receive them, restore the previous account here, and add a separate"
     " connection for the new account."
@@ -186,7 +189,7 @@ DESERTED = (
 
 def _save_message(connection: Connection, saved: SaveResult) -> tuple[str, str]:
     """Return the sentence about the result of saving, and its tone."""
-    if not saved.changed:
+    if not saved.has_changed:
         return "No changes to save.", "info"
     if saved.tested is None and not connection.enabled:
         return _next_step(connection), "good"
@@ -295,7 +298,7 @@ def send_test_message(slug: str) -> Any:
             return page.show(send_form=form, status=422)
         message_id = direct.send_message(
             connection_id=connection_id,
-            to=forms.normalize_address(page.cls.address, form.to),
+            to=forms.normalize_address(page.integration_class.address, form.to),
             text=text,
         )
     except Refused as refusal:
@@ -352,10 +355,10 @@ def rename_connection(slug: str) -> Any:
 
 def _warn_of_old_webhook(connection: Connection) -> None:
     """Warn that a provider still calls the URL with the old name, if Signpost can change that."""
-    cls = integrations.registry().get(connection.integration)
-    if cls is not None and cls.supports("subscribe"):
+    integration_class = integrations.registry().get(connection.integration)
+    if integration_class is not None and integration_class.supports("subscribe"):
         flash(
-            f"{cls.provider} still sends its webhooks to the old address. Choose Set"
+            f"{integration_class.provider} still sends its webhooks to the old address. Choose Set"
             " webhook below.",
             "warn",
         )

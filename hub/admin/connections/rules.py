@@ -198,8 +198,8 @@ def _form_values(current: Rules) -> dict[str, Any]:
         "currency": current.currency,
         "spend_day": _money(current.spend_day),
         "spend_month": _money(current.spend_month),
-        "quiet_from": time.fromisoformat(current.quiet.begins) if current.quiet else None,
-        "quiet_to": time.fromisoformat(current.quiet.ends) if current.quiet else None,
+        "quiet_from": time.fromisoformat(current.quiet.start) if current.quiet else None,
+        "quiet_to": time.fromisoformat(current.quiet.end) if current.quiet else None,
         "quiet_waits": current.quiet_waits,
     }
 

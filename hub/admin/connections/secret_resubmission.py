@@ -25,35 +25,41 @@ LIFETIME = 3600  # seconds
 
 
 def restore_secrets(
-    cls: type[Integration], posted: Mapping[str, str], user_id: str
+    integration_class: type[Integration], posted: Mapping[str, str], user_id: str
 ) -> dict[str, str]:
     """Return the posted settings, with blank secrets replaced by those typed before."""
-    form = cls.Form()
+    form = integration_class.Form()
     settings = {field.name: posted[field.name] for field in form if field.name in posted}
     list_prefixes = tuple(f"{field.name}-" for field in form if isinstance(field, FieldList))
     settings |= {name: value for name, value in posted.items() if name.startswith(list_prefixes)}
     for field in form:
         if isinstance(field, SecretField) and not settings.get(field.name, "").strip():
             sealed = posted.get(field.name + SUFFIX, "")
-            settings[field.name] = _decrypt(cls, field, settings, user_id, sealed)
+            settings[field.name] = _decrypt(integration_class, field, settings, user_id, sealed)
     return settings
 
 
 def encrypt_entered_secrets(
-    cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], user_id: str
+    integration_class: type[Integration], form: ConfigForm, typed: Mapping[str, str], user_id: str
 ) -> None:
     """Add the typed secrets to a form that is shown again, encrypted."""
     for field in form:
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
             sealed = keyring().seal_json(
-                form_secret(field.name), _encryption_context(cls, field, typed, user_id), value
+                form_secret(field.name),
+                _encryption_context(integration_class, field, typed, user_id),
+                value,
             )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
 
 def _decrypt(
-    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, sealed: str
+    integration_class: type[Integration],
+    field: SecretField,
+    typed: Mapping[str, str],
+    user_id: str,
+    sealed: str,
 ) -> str:
     """Return the secret in a hidden field, or '' if it is expired, damaged or for other
     settings.
@@ -61,7 +67,7 @@ def _decrypt(
     try:
         value: Any = keyring().open_json(
             form_secret(field.name),
-            _encryption_context(cls, field, typed, user_id),
+            _encryption_context(integration_class, field, typed, user_id),
             base64.urlsafe_b64decode(sealed.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):
@@ -71,6 +77,8 @@ def _decrypt(
 
 
 def _encryption_context(
-    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str
+    integration_class: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str
 ) -> str:
-    return "\0".join((user_id, cls.name, *(typed.get(name, "").strip() for name in field.bound_to)))
+    return "\0".join(
+        (user_id, integration_class.name, *(typed.get(name, "").strip() for name in field.bound_to))
+    )

@@ -20,7 +20,7 @@ ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your email add
 
 
 def build_test_message_context(
-    cls: type[Integration],
+    integration_class: type[Integration],
     connection: Connection | None,
     form: forms.TestMessageForm | None,
     problem: str,
@@ -30,7 +30,7 @@ def build_test_message_context(
         return {"send_form": None, "send_problem": problem, "last_send": None, "why_not_send": ""}
     return {
         "send_form": (
-            _add_labels(cls, connection, form or forms.TestMessageForm())
+            _add_labels(integration_class, connection, form or forms.TestMessageForm())
             if has_role(Role.OPERATOR)
             else None
         ),
@@ -46,11 +46,11 @@ def was_sent(last_send: Mapping[str, Any] | None) -> bool:
 
 
 def _add_labels(
-    cls: type[Integration], connection: Connection, form: forms.TestMessageForm
+    integration_class: type[Integration], connection: Connection, form: forms.TestMessageForm
 ) -> forms.TestMessageForm:
-    form.to.label.text = ADDRESSES.get(cls.address, "Recipient")
+    form.to.label.text = ADDRESSES.get(integration_class.address, "Recipient")
     if connection.destination:
-        label = cls.destination_label(connection.destination)
+        label = integration_class.destination_label(connection.destination)
         form.to.description = f"Leave empty to send to {label}, the destination of the team."
         form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
@@ -67,7 +67,7 @@ def _last_send(connection: Connection) -> dict[str, Any] | None:
         "status": message.status,
         "href": url_for("admin.message", message_id=message.id),
         "at": message.created_at,
-        "took": (delivered.at - message.created_at) if delivered else None,
+        "duration": (delivered.at - message.created_at) if delivered else None,
         "settled": message.settled,
         "accepted": status.awaits_report or status.is_delivered,
     }

@@ -29,7 +29,7 @@ from hub.messaging.compose.provider_templates import (
 )
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 
-STATES = {  # by the provider's name of the state: the hue of the badge, and its text
+STATES = {  # by the provider's name of the state: the color of the badge, and its text
     APPROVED: ("delivered", "Approved"),
     "pending": ("queued", "Pending approval"),
     "received": ("queued", "Pending approval"),
@@ -56,7 +56,7 @@ class TemplateRow:
     """A provider's template as the page shows it, with its mappings to Signpost's templates."""
 
     row: ProviderTemplate
-    hue: str
+    color: str
     status: str
     mappings: list[TemplateMapping]
 
@@ -201,8 +201,8 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
 
 
 def _has_templates(connection: Connection) -> bool:
-    cls = integrations.registry().get(connection.integration)
-    return cls is not None and cls.supports("fetch_templates")
+    integration_class = integrations.registry().get(connection.integration)
+    return integration_class is not None and integration_class.supports("fetch_templates")
 
 
 def _template_rows(connection_id: str) -> list[TemplateRow]:
@@ -214,9 +214,9 @@ def _template_rows(connection_id: str) -> list[TemplateRow]:
     rows = []
     query = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
     for row in db.session.scalars(query.order_by(ProviderTemplate.name, ProviderTemplate.locale)):
-        hue, status = STATES.get(row.state, ("queued", row.state.capitalize()))
+        color, status = STATES.get(row.state, ("queued", row.state.capitalize()))
         own = [mapping for mapping in mappings if mapping.provider_template_id == row.id]
-        rows.append(TemplateRow(row, hue, status, own))
+        rows.append(TemplateRow(row, color, status, own))
     return rows
 
 

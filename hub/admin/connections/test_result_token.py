@@ -27,8 +27,8 @@ def encrypt_result(tested: ConnectionTestResult | None, user_id: str) -> str:
     """
     if tested is None or not (tested.check.ok and tested.unsaved and tested.fingerprint):
         return ""
-    result = connection_tests.serialize_result(tested.check, tested.took)
-    value = [int(time.time()), tested.fingerprint, tested.at.timestamp(), result]
+    result = connection_tests.serialize_result(tested.check, tested.duration)
+    value = [int(time.time()), tested.fingerprint, tested.tested_at.timestamp(), result]
     return base64.urlsafe_b64encode(keyring().seal_json(PASSED_TEST, user_id, value)).decode()
 
 

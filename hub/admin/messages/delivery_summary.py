@@ -42,9 +42,9 @@ class Situation:
     connection: Connection
     status: Status
     problem: Problem | None
-    arrived_later: Message | None  # a later message of the same series, which was delivered
-    unreadable: str  # why its row cannot be read, or ''
-    paused: DestinationPause | None  # the pause of its destination, if posts are paused
+    later_delivery: Message | None  # a later message of the same series, which was delivered
+    unreadable_reason: str  # why its row cannot be read, or ''
+    pause: DestinationPause | None  # the pause of its destination, if posts are paused
 
 
 def read_situation(message: Message, legs: Sequence[Message], problem: Problem | None) -> Situation:
@@ -56,9 +56,9 @@ def read_situation(message: Message, legs: Sequence[Message], problem: Problem |
         connection=message.connection,
         status=Status.read(message.status),
         problem=problem,
-        arrived_later=next((leg for leg in later if Status.read(leg.status).is_delivered), None),
-        unreadable=damaged.error if damaged is not None else "",
-        paused=destinations.pause_of_message(message) if damaged is None else None,
+        later_delivery=next((leg for leg in later if Status.read(leg.status).is_delivered), None),
+        unreadable_reason=damaged.error if damaged is not None else "",
+        pause=destinations.pause_of_message(message) if damaged is None else None,
     )
 
 
@@ -71,7 +71,7 @@ def summarize(situation: Situation) -> DeliverySummary:
 
 
 def _sent_again(situation: Situation) -> DeliverySummary | None:
-    later = situation.arrived_later
+    later = situation.later_delivery
     if later is None or situation.status.is_delivered:
         return None
     return DeliverySummary(
@@ -84,12 +84,12 @@ def _sent_again(situation: Situation) -> DeliverySummary | None:
 
 
 def _unreadable(situation: Situation) -> DeliverySummary | None:
-    if not situation.unreadable:
+    if not situation.unreadable_reason:
         return None
     return DeliverySummary(
         "bad",
         "Signpost cannot read this message or its contact.",
-        situation.unreadable,
+        situation.unreadable_reason,
         url_for("admin.unreadable_rows"),
         "View unreadable rows",
     )
@@ -109,12 +109,12 @@ def _connection_off(situation: Situation) -> DeliverySummary | None:
 
 
 def _destination_paused(situation: Situation) -> DeliverySummary | None:
-    if (paused := situation.paused) is None:
+    if (pause := situation.pause) is None:
         return None
     return DeliverySummary(
         "warn",
-        f"Waiting: posts to {paused.address} are paused.",
-        f"{paused.why} Then choose Test connection on the connection’s page. Signpost"
+        f"Waiting: posts to {pause.address} are pause.",
+        f"{pause.reason} Then choose Test connection on the connection’s page. Signpost"
         " sends the post once the test passes.",
         url_for("admin.connection", slug=situation.connection.slug),
         "View connection",

@@ -30,11 +30,11 @@ class ErrorCodeCount:
     code: str
     provider: str
     count: int
-    last: datetime
+    last_at: datetime
     text: str
     remedy: str
     url: str
-    known: bool
+    is_known: bool
     href: str
 
 
@@ -68,9 +68,9 @@ def _describe_code(
     integration: str, code: str, count: int, last: datetime, status: str
 ) -> ErrorCodeCount:
     try:
-        cls = integrations.get(integration)
-        provider = cls.provider
-        problem = cls.explain(code)
+        integration_class = integrations.get(integration)
+        provider = integration_class.provider
+        problem = integration_class.explain(code)
     except NotFound:
         provider = integration
         problem = None

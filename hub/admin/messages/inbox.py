@@ -43,9 +43,9 @@ class ConversationListRow:
     last_message: str
     unread: int
     channel: str
-    via: str
+    connection_title: str
     test: bool
-    at: datetime
+    last_message_at: datetime
     window: str
 
 
@@ -81,7 +81,7 @@ class ConversationLine:
     """One message of a conversation, as the page shows it."""
 
     at: datetime
-    received: bool
+    is_inbound: bool
     text: str
     button: str
     files: list[File]
@@ -206,9 +206,9 @@ def _row(summary: ConversationSummary, body: MessageBody | None) -> Conversation
         last_message=_last_message(body),
         unread=summary.row.unread,
         channel=summary.connection.channel,
-        via=summary.connection.title,
+        connection_title=summary.connection.title,
         test=summary.row.test,
-        at=summary.row.last_at,
+        last_message_at=summary.row.last_at,
         window=_window(summary),
     )
 
@@ -280,7 +280,7 @@ def _line(entry: ConversationEntry, template: SentText | None) -> ConversationLi
     message = entry.message
     return ConversationLine(
         at=entry.at,
-        received=entry.is_incoming,
+        is_inbound=entry.is_incoming,
         text=template.filled(content) if template else content.get("text", ""),
         button=content.get("button", ""),
         files=[

@@ -196,7 +196,7 @@ def _active_filters(active_filters: dict[str, str]) -> list[tuple[str, str]]:
         "channel": channel_title(active_filters.get("channel", "")),
         "connection": active_filters.get("connection", ""),
         "test": "Test messages" if active_filters.get("test") == "1" else "Live messages",
-        "status": message_badge(active_filters.get("status", "")).word,
+        "status": message_badge(active_filters.get("status", "")).label,
     }
     return [
         (title, _link(active_filters, **{name: None}))

@@ -126,7 +126,7 @@ def _entry(entry: timeline.Entry) -> dict[str, Any]:
     if entry.code and entry.code not in text:
         text = f"{text} Code {entry.code}."
     return {
-        "hue": badge.hue if badge else "",
+        "color": badge.color if badge else "",
         "icon": icon,
         "title": entry.title,
         "at": entry.at,

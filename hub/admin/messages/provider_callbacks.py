@@ -129,22 +129,22 @@ def _text(row: ProviderCallback) -> str:
 
 def summarize_replay(report: Report) -> tuple[str, str]:
     """Return the sentences about the result of a replay, and their tone."""
-    if not report.read:
+    if not report.read_count:
         return "No stored callback matches, so nothing was replayed.", "info"
     sentences = [_describe_result(report)]
-    if report.removed:
+    if report.deleted_count:
         sentences.append(
-            f"{plural(report.removed, 'callback')} could not be read, because the content"
+            f"{plural(report.deleted_count, 'callback')} could not be read, because the content"
             " was deleted at the end of its retention period."
         )
-    if report.unproven:
+    if report.unverified_count:
         sentences.append(
-            f"{plural(report.unproven, 'callback')} had no effect, because no connection’s"
+            f"{plural(report.unverified_count, 'callback')} had no effect, because no connection’s"
             " secret verified it."
         )
-    if report.failed:
+    if report.failed_count:
         sentences.append(
-            f"{plural(report.failed, 'callback')} could not be processed."
+            f"{plural(report.failed_count, 'callback')} could not be processed."
             f" {next(iter(report.reasons))}"
         )
         return " ".join(sentences), "warn"
@@ -152,11 +152,15 @@ def summarize_replay(report: Report) -> tuple[str, str]:
 
 
 def _describe_result(report: Report) -> str:
-    replayed = f"Replayed {plural(report.read, 'callback')}"
-    if report.new:
+    replayed = f"Replayed {plural(report.read_count, 'callback')}"
+    if report.new_count:
         singular = "status event was missing and has been"
         several = "status events were missing and have been"
-        return f"{replayed}. {plural(report.new, singular, several)} added."
+        return f"{replayed}. {plural(report.new_count, singular, several)} added."
     if report.missed:
         return f"{replayed}. Missed changes were applied."
-    return f"{replayed}." if report.failed == report.read else f"{replayed}. Nothing was missed."
+    return (
+        f"{replayed}."
+        if report.failed_count == report.read_count
+        else f"{replayed}. Nothing was missed."
+    )

@@ -116,7 +116,7 @@ def _unhealthy_connections(sending: list[Connection]) -> Iterator[AttentionItem]
     health = connection_health.describe_health(sending)
     for connection in sending:
         problem = health.get(connection.id)
-        if problem is not None and not problem.passing:
+        if problem is not None and not problem.is_temporary:
             yield AttentionItem(
                 tone="warn",
                 icon=problem.icon,

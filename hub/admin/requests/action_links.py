@@ -39,8 +39,8 @@ def confirm_action(token: str) -> Any:
     button = button_actions.preview_action(token)
     if button is None:
         return _page(None, form, 404)
-    if not forms.is_submitted() or button.expired or button.pressed:
-        return _page(button, form, 410 if button.expired else 200)
+    if not forms.is_submitted() or button.is_expired or button.result:
+        return _page(button, form, 410 if button.is_expired else 200)
     if not form.validate():
         return _page(button, form, 422)
     entered = " ".join((form.who.data or "").split())

@@ -99,12 +99,20 @@ def _page(form: RulesForm) -> str:
 def _keyword_repliers() -> str:
     """Return who replies to keywords on each integration: its provider or Signpost."""
     two_way = [
-        cls for cls in integrations.registry().values() if cls.replies_to_keywords is not None
+        integration_class
+        for integration_class in integrations.registry().values()
+        if integration_class.replies_to_keywords is not None
     ]
     sentences = [
-        f"{cls.provider} replies on {cls.title}." for cls in two_way if cls.replies_to_keywords
+        f"{integration_class.provider} replies on {integration_class.title}."
+        for integration_class in two_way
+        if integration_class.replies_to_keywords
     ]
-    if own := " and ".join(cls.title for cls in two_way if not cls.replies_to_keywords):
+    if own := " and ".join(
+        integration_class.title
+        for integration_class in two_way
+        if not integration_class.replies_to_keywords
+    ):
         sentences.append(f"Signpost replies on {own}.")
     return " ".join(sentences)
 

@@ -11,7 +11,7 @@ class Problem(NamedTuple):
     """The texts of one HTTP status."""
 
     title: str
-    why: str
+    reason: str
     remedy: str
 
 
@@ -23,7 +23,7 @@ def page(
     `reason` and `remedy` replace its usual texts. `retry_after`: in seconds.
     """
     usual = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
-    problem = Problem(usual.title, reason or usual.why, remedy or usual.remedy)
+    problem = Problem(usual.title, reason or usual.reason, remedy or usual.remedy)
     if retry_after and not remedy:
         problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and try again.")
     # `bare` leaves out the navigation, because it reads the database, which may have failed

@@ -31,17 +31,17 @@ class MessageListRow:
 
     id: str
     status: str
-    to: str
+    recipient: str
     address: str
-    says: str
+    preview: str
     note: str
-    bad: bool
+    has_problem: bool
     channel: str
-    via: str
-    slug: str
-    at: datetime
+    connection_title: str
+    connection_slug: str
+    created_at: datetime
     test: bool
-    change: bool  # whether it updates an earlier post
+    is_update: bool  # whether it updates an earlier post
 
 
 def rows(messages: Sequence[Message]) -> list[MessageListRow]:
@@ -71,24 +71,24 @@ def _row(
     body: MessageBody | None,
     problem: Problem | None,
 ) -> MessageListRow:
-    to = recipient(contact, connection) if contact and connection else UNREADABLE
+    name = recipient(contact, connection) if contact and connection else UNREADABLE
     note = problem.text if problem else ""
     if problem and problem.code:
         note = f"{problem.text} ({problem.code})"
     return MessageListRow(
         id=message.id,
         status=message.status,
-        to=to,
-        address=contact.address if contact and to not in (TEAM, UNREADABLE) else "",
-        says=preview_text(body),
+        recipient=name,
+        address=contact.address if contact and name not in (TEAM, UNREADABLE) else "",
+        preview=preview_text(body),
         note=note,
-        bad=message.status in BAD,
+        has_problem=message.status in BAD,
         channel=message.channel,
-        via=connection.title if connection else "",
-        slug=connection.slug if connection else "",
-        at=message.created_at,
+        connection_title=connection.title if connection else "",
+        connection_slug=connection.slug if connection else "",
+        created_at=message.created_at,
         test=message.test,
-        change=message.edits_id is not None,
+        is_update=message.edits_id is not None,
     )
 
 

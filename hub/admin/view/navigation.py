@@ -14,8 +14,8 @@ class NavigationPage(NamedTuple):
     title: str
     icon: str
     endpoint: str
-    within: tuple[str, ...] = ()  # endpoints for which this page is marked as current
-    gap: bool = False  # whether a gap separates it from the page before
+    other_endpoints: tuple[str, ...] = ()  # endpoints for which this page is marked as current
+    has_gap_before: bool = False
 
 
 class NavigationCount(NamedTuple):
@@ -23,18 +23,18 @@ class NavigationCount(NamedTuple):
 
     number: int
     description: str  # for the tooltip and screen readers
-    bad: bool = False  # whether it counts problems
+    is_problem: bool = False
 
 
-class Item(NamedTuple):
+class NavigationItem(NamedTuple):
     """A page of the navigation as the template shows it."""
 
     title: str
     icon: str
     href: str
-    here: bool
-    gap: bool
-    waiting: NavigationCount | None
+    is_current: bool
+    has_gap_before: bool
+    counter: NavigationCount | None
 
 
 def install(app: Flask, counts: Callable[[], Mapping[str, NavigationCount]] = dict) -> None:
@@ -45,30 +45,39 @@ def install(app: Flask, counts: Callable[[], Mapping[str, NavigationCount]] = di
     app.jinja_env.globals["nav"] = lambda: build_navigation(counts())
 
 
-def build_navigation(counts: Mapping[str, NavigationCount]) -> list[Item]:
+def build_navigation(counts: Mapping[str, NavigationCount]) -> list[NavigationItem]:
     """Return the pages that exist in this application, and the simulator in a demo."""
     items = [
-        Item(
-            navigation_page.title,
-            navigation_page.icon,
-            url_for(navigation_page.endpoint),
-            is_current(navigation_page),
-            navigation_page.gap,
-            counts.get(navigation_page.endpoint),
+        NavigationItem(
+            page.title,
+            page.icon,
+            url_for(page.endpoint),
+            is_current(page),
+            page.has_gap_before,
+            counts.get(page.endpoint),
         )
-        for navigation_page in PLACES
-        if navigation_page.endpoint in current_app.view_functions
+        for page in PAGES
+        if page.endpoint in current_app.view_functions
     ]
     config = current_app.extensions["hub.config"]
     if config.demo:
         simulator = f"{config.simulator_url}/"
-        items.append(Item("Simulator", "phone", simulator, here=False, gap=False, waiting=None))
+        items.append(
+            NavigationItem(
+                "Simulator",
+                "phone",
+                simulator,
+                is_current=False,
+                has_gap_before=False,
+                counter=None,
+            )
+        )
     return items
 
 
-def is_current(place: NavigationPage) -> bool:
+def is_current(page: NavigationPage) -> bool:
     """Return whether the current page belongs to a page of the navigation."""
-    return request.endpoint in (place.endpoint, *place.within)
+    return request.endpoint in (page.endpoint, *page.other_endpoints)
 
 
 CONNECTION = (
@@ -105,7 +114,7 @@ SETTINGS = (
     "save_opt_out_rules",
 )
 
-PLACES = (
+PAGES = (
     NavigationPage("Overview", "compass", "admin.overview"),
     NavigationPage(
         "Messages",
@@ -126,15 +135,15 @@ PLACES = (
         "plug",
         "admin.integrations",
         tuple(f"admin.{name}" for name in CONNECTION),
-        gap=True,
+        has_gap_before=True,
     ),
     NavigationPage(
         "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
     ),
-    NavigationPage("Activity", "clock-history", "admin.activity", gap=True),
+    NavigationPage("Activity", "clock-history", "admin.activity", has_gap_before=True),
     NavigationPage(
         "Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)
     ),
-    NavigationPage("Documentation", "book", "admin.docs", gap=True),
+    NavigationPage("Documentation", "book", "admin.docs", has_gap_before=True),
     NavigationPage("API reference", "code-slash", "api_document.docs"),
 )

@@ -11,9 +11,9 @@ from hub.messaging.send import provider_health
 class Badge(NamedTuple):
     """The badge of one state."""
 
-    hue: str  # the suffix of its `sp-state-…` class
+    color: str  # the suffix of its `sp-state-…` class
     icon: str  # the name of a Bootstrap icon
-    word: str  # the text
+    label: str
 
 
 def message_badge(state: str) -> Badge:

@@ -30,7 +30,7 @@ def cancel(message_id: str) -> Message:
     if message.status != Status.QUEUED:
         reason = f"The message is already {message.status} and cannot be canceled."
         raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), reason))
-    _end(message, Status.CANCELED, "canceled", reason=f"by {audit.actor().who}")
+    _end(message, Status.CANCELED, "canceled", reason=f"by {audit.actor().name}")
     audit.record("message.canceled", message.id)
     return message
 

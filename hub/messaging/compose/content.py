@@ -19,7 +19,7 @@ class Content(Protocol):
     @property
     def template(self) -> FilledTemplate | None: ...
     @property
-    def says(self) -> Mapping[str, Any] | None: ...
+    def template_values(self) -> Mapping[str, Any] | None: ...
     @property
     def card(self) -> Card | None: ...
     @property
@@ -38,8 +38,8 @@ def read_content(message: Content) -> dict[str, Any]:
             "id": message.template.id,
             "variables": dict(message.template.variables),
         }
-    if message.says is not None:
-        content["says"] = dict(message.says)
+    if message.template_values is not None:
+        content["says"] = dict(message.template_values)
     if message.card is not None:
         content["card"] = asdict(message.card)
     if message.buttons:

@@ -40,14 +40,14 @@ def send_message(
     or live ones (False). Raises Refused, NotFound or Conflict, which name the field.
     """
     connection = _choose_connection(connection_id, connection_slug, channel, test, to)
-    cls = integrations.get(connection.integration)
-    kind, address = _recipient_address(connection, cls, to)
+    integration_class = integrations.get(connection.integration)
+    kind, address = _recipient_address(connection, integration_class, to)
     files = media.attached_files(
-        cls, url=media_url, file_id=media_id, source_id=source_id, test=test
+        integration_class, url=media_url, file_id=media_id, source_id=source_id, test=test
     )
     if not readable(text).strip() and not files:
         raise Refused("empty_text", "Enter the text of the message.", field="text")
-    refuse_too_long(cls, readable(text))
+    refuse_too_long(integration_class, readable(text))
     return add_message(
         Draft(
             connection=connection.info,
@@ -60,21 +60,25 @@ def send_message(
     )
 
 
-def _recipient_address(connection: Connection, cls: type[Integration], to: str) -> tuple[str, str]:
+def _recipient_address(
+    connection: Connection, integration_class: type[Integration], to: str
+) -> tuple[str, str]:
     """Return the kind and normal form of the recipient's address, by default the team's.
 
     Raises Refused.
     """
     if not to.strip() and not connection.destination:
-        phone = cls.address == Address.PHONE
+        phone = integration_class.address == Address.PHONE
         reason = "Enter the phone number to send to." if phone else "Enter a recipient."
         raise Refused("no_address", reason, field="to")
     try:
-        address = cls.clean_address(to.strip() or connection.destination)
+        address = integration_class.clean_address(to.strip() or connection.destination)
     except ValueError as error:
         raise Refused("bad_address", str(error), field="to") from None
-    kind = cls.kind_of(address)
-    if kind != cls.address and not cls.reaches_people(connection.destination):
+    kind = integration_class.kind_of(address)
+    if kind != integration_class.address and not integration_class.reaches_people(
+        connection.destination
+    ):
         reason = (
             f"{connection.title} posts to one destination only and cannot send direct messages."
         )
@@ -126,8 +130,12 @@ def _choose_connection(
 def _can_reach(connection: Connection, to: str) -> bool:
     """Return whether a connection can write to an address of this kind."""
     try:
-        cls = integrations.get(connection.integration)
-        kind = cls.kind_of(cls.clean_address(to.strip() or connection.destination))
+        integration_class = integrations.get(connection.integration)
+        kind = integration_class.kind_of(
+            integration_class.clean_address(to.strip() or connection.destination)
+        )
     except (NotFound, ValueError):
         return False
-    return kind == cls.address or cls.reaches_people(connection.destination)
+    return kind == integration_class.address or integration_class.reaches_people(
+        connection.destination
+    )

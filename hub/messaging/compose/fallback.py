@@ -49,7 +49,7 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
             step_id=message.step_id,
             template_version_id=message.template_version_id,
             template=template,
-            says=content.get("says"),
+            template_values=content.get("says"),
             lane=Lane(message.lane),
             manual=message.manual,
             after_id=message.id,

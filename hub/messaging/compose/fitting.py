@@ -25,7 +25,7 @@ class TooLong(Refused):
 
 
 def fit_text(
-    cls: type[Integration],
+    integration_class: type[Integration],
     values: Mapping[str, Any],
     make: Callable[[Mapping[str, Any]], T],
     text_of: Callable[[T], str],
@@ -37,26 +37,27 @@ def fit_text(
     """
 
     def fits(title: str) -> bool:
-        return cls.length_of(text_of(make({**values, TITLE: title}))) <= longest
+        return integration_class.length_of(text_of(make({**values, TITLE: title}))) <= longest
 
     text = make(values)
-    if cls.length_of(text_of(text)) <= longest:
+    if integration_class.length_of(text_of(text)) <= longest:
         return text
     title = clean_line(str(values.get(TITLE) or ""))
     # the character … is not in GSM-7, so it would halve the characters of an SMS segment
-    plain = cls.counts_segments and is_gsm_text(text_of(text))
+    plain = integration_class.counts_segments and is_gsm_text(text_of(text))
     shortened_title = shorten(title, fits, "..." if plain else "…")
     if shortened_title is None:
         raise TooLong
     return make({**values, TITLE: shortened_title})
 
 
-def refuse_too_long(cls: type[Integration], text: str) -> None:
+def refuse_too_long(integration_class: type[Integration], text: str) -> None:
     """Raise Refused if text is longer than the provider accepts."""
-    length = cls.length_of(text)
-    if length > cls.max_length:
+    length = integration_class.length_of(text)
+    if length > integration_class.max_length:
         reason = (
-            f"The text has {length:,} {cls.length_unit} as {cls.provider} counts them."
-            f" {cls.title} allows at most {cls.max_length:,}."
+            f"The text has {length:,} {integration_class.length_unit} as"
+            f" {integration_class.provider} counts them."
+            f" {integration_class.title} allows at most {integration_class.max_length:,}."
         )
         raise Refused("text_too_long", reason, field="text")

@@ -167,7 +167,12 @@ def _delete(ids: list[str]) -> None:
 
 # ── Attachments ───────────────────────────────────────────────────────────────────────────────────
 def attached_files(
-    cls: type[Integration], *, url: str, file_id: str, source_id: str | None, test: bool | None
+    integration_class: type[Integration],
+    *,
+    url: str,
+    file_id: str,
+    source_id: str | None,
+    test: bool | None,
 ) -> list[dict[str, Any]]:
     """Return the attachment fields that a message stores: a URL or a stored file; empty without an
     attachment.
@@ -179,10 +184,10 @@ def attached_files(
     field = "media_url" if url else "media"
     if url and file_id:
         raise Refused("two_files", "Send either media or media_url.", field=field)
-    if not cls.media:
+    if not integration_class.media:
         raise Refused(
             "no_media",
-            f"{cls.title} does not support files. Put a link into the text.",
+            f"{integration_class.title} does not support files. Put a link into the text.",
             field=field,
         )
     if url:
@@ -195,18 +200,20 @@ def attached_files(
             " files. Set it to the public URL of Signpost.",
             field=field,
         )
-    check_files(cls, file.content_type, file.size, field)
+    check_files(integration_class, file.content_type, file.size, field)
     return [{"file": file.id, "name": file.name}]
 
 
-def check_files(cls: type[Integration], content_type: str, size: int, field: str = "media") -> None:
+def check_files(
+    integration_class: type[Integration], content_type: str, size: int, field: str = "media"
+) -> None:
     """Raise Refused for a file that an integration does not support."""
-    limit = size_limit(cls.media, content_type)
+    limit = size_limit(integration_class.media, content_type)
     if not limit:
         raise Refused(
             "media_type",
-            f"{cls.title} does not support {content_type}. Supported types:"
-            f" {', '.join(sorted(cls.media))}.",
+            f"{integration_class.title} does not support {content_type}. Supported types:"
+            f" {', '.join(sorted(integration_class.media))}.",
             field=field,
         )
     if size > limit:
@@ -230,8 +237,8 @@ def file_too_large_message(content_type: str, limit: int) -> str:
 def supported_types() -> dict[str, int]:
     """Return the content types that any integration supports, with the largest limit in bytes."""
     limits: dict[str, int] = {}
-    for cls in integrations.registry().values():
-        for content_type, limit in cls.media.items():
+    for integration_class in integrations.registry().values():
+        for content_type, limit in integration_class.media.items():
             limits[content_type] = max(limit, limits.get(content_type, 0))
     return limits
 

@@ -50,7 +50,7 @@ class Draft:
     # the approved template to send when free text is not allowed
     template: FilledTemplate | None = None
     # name, locale and values of the text, to find an approved template when it is resent
-    says: Mapping[str, Any] | None = None
+    template_values: Mapping[str, Any] | None = None
     card: Card | None = None
     buttons: Sequence[Button] = ()
     thread: str = ""  # messages of one thread are sent in order
@@ -162,8 +162,8 @@ def _policy_question(draft: Draft, moment: datetime) -> PolicyQuestion:
         expires_at,
         exempt=draft.exempt,
         manual=draft.manual,
-        posted=bool(draft.thread),
-        instead_of=draft.after_id,
+        is_team_post=bool(draft.thread),
+        replaced_message_id=draft.after_id,
         source_id=draft.source_id,
     )
 

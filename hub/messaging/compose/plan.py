@@ -25,7 +25,7 @@ class Person:
     snoozed: bool = field(default=False, kw_only=True)
     addresses: Mapping[str, str]  # kind → address
     # kind → False if the source excluded it
-    wants: Mapping[str, bool] = field(default_factory=dict)
+    send_to: Mapping[str, bool] = field(default_factory=dict)
     # connection → the chat that the person linked
     chats: Mapping[str, str] = field(default_factory=dict)
     preference: Sequence[str] = ()  # channels, and integrations by name
@@ -219,14 +219,14 @@ def _reason_unreachable(person: Person, step: Step) -> str:
     kind, address = _usual_address(person, step.channel)
     if not address:
         return "no_address"
-    return "no_connection" if person.wants.get(kind, True) else "not_wanted"
+    return "no_connection" if person.send_to.get(kind, True) else "not_wanted"
 
 
 def _plan_over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | SkippedStep:
     kind, address = _address_for(person, candidate)
     if not address:
         return SkippedStep(person.external_id, step.channel, "no_address")
-    if not person.wants.get(kind, True):
+    if not person.send_to.get(kind, True):
         return SkippedStep(person.external_id, step.channel, "not_wanted")
     try:
         return PlannedMessage(person, step, candidate, candidate.clean_address(address), kind)

@@ -149,17 +149,23 @@ def fill_mapped(
     name: str,
     locale: str,
     values: Mapping[str, Any],
-    cls: type[Integration] = Integration,
+    integration_class: type[Integration] = Integration,
 ) -> FilledTemplate | None:
     """Return the approved template that is mapped to `name`, filled, or None if there is none.
 
     Falls back from pt-BR to pt to HUB_LOCALE to en, and finally to en-US. The title is shortened to
-    what the integration `cls` accepts. Raises TooLong.
+    what the integration `integration_class` accepts. Raises TooLong.
     """
     by_locale = cached(("mapped", connection_id, name), lambda: _read_mappings(connection_id, name))
     for candidate in (*locale_fallbacks(locale), LAST_RESORT):
         if (mapped := by_locale.get(candidate)) is not None:
-            return fit_text(cls, values, mapped.fill, mapped.render_text, cls.max_template_length)
+            return fit_text(
+                integration_class,
+                values,
+                mapped.fill,
+                mapped.render_text,
+                integration_class.max_template_length,
+            )
     return None
 
 

@@ -59,7 +59,7 @@ def render(
 
 
 def render_within(
-    cls: type[Integration],
+    integration_class: type[Integration],
     longest: int,
     name: str,
     channel: str,
@@ -71,13 +71,13 @@ def render_within(
     Raises ConfigError as `render` does, and TooLong.
     """
     isolated = (
-        not cls.counts_segments
+        not integration_class.counts_segments
     )  # in SMS, isolates use up characters, and some phones show boxes
 
     def make(shown: Mapping[str, Any]) -> Rendered:
         return render(name, channel, locale, shown, isolated=isolated)
 
-    return fit_text(cls, values, make, lambda rendered: rendered.text, longest)
+    return fit_text(integration_class, values, make, lambda rendered: rendered.text, longest)
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:

@@ -96,7 +96,7 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
         step_id=message.step_id,
         template_version_id=message.template_version_id,
         template=_current_template(message.connection, content),
-        says=content.get("says"),
+        template_values=content.get("says"),
         media=content.get("media", ()),
         manual=message.manual,
         after_id=message.id,
@@ -132,7 +132,7 @@ def _current_template(connection: Connection, content: Mapping[str, Any]) -> Fil
     says = content.get("says")
     if not says:
         return read_template(content)
-    cls = integrations.get(connection.integration)
+    integration_class = integrations.get(connection.integration)
     return provider_templates.fill_mapped(
-        connection.id, says["name"], says["locale"], says["values"], cls
+        connection.id, says["name"], says["locale"], says["values"], integration_class
     )

@@ -71,7 +71,9 @@ def is_due() -> bool:
 
 def _due_connections() -> Select[str]:
     names = [
-        name for name, cls in integrations.registry().items() if cls.supports("fetch_templates")
+        name
+        for name, integration_class in integrations.registry().items()
+        if integration_class.supports("fetch_templates")
     ]
     return select(Connection.id).where(
         Connection.state == ConnectionState.ENABLED,

@@ -72,23 +72,18 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     }
     row_id = _store_message(row, _build_content(inbound))
     _update_conversation(receiver, contact_id, row_id, at)
-    cls = integrations.get(receiver.integration)
+    integration_class = integrations.get(receiver.integration)
     if contact:
         contact_links.link_provider_id(
             contact.id, inbound.address, inbound.external_id, origin.callback_id, test=receiver.test
         )
-    if contact and cls.session_window and is_addressee:
-        session_windows.open_window(sender_key(receiver), contact.id, at, cls.session_window)
+    window = integration_class.session_window
+    if contact and window and is_addressee:
+        session_windows.open_window(sender_key(receiver), contact.id, at, window)
     if contact and keyword is not None:
-        opt_out.process_keyword(
-            keyword,
-            inbound.text,
-            receiver,
-            contact,
-            at,
-            answered=is_answered or bool(cls.replies_to_keywords),
-        )
-    _record_event(inbound, cls.event_prefix, receiver, answered, row_id, at)
+        is_answered = is_answered or bool(integration_class.replies_to_keywords)
+        opt_out.process_keyword(keyword, inbound.text, receiver, contact, at, answered=is_answered)
+    _record_event(inbound, integration_class.event_prefix, receiver, answered, row_id, at)
     return True
 
 

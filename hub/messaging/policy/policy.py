@@ -56,8 +56,8 @@ class PolicyQuestion:
     expires_at: datetime | None = None
     exempt: bool = False  # it confirms an opt-out, or explains how to opt out
     manual: bool = False  # a user of the hub chose to send it now
-    posted: bool = False  # a post for a team, to which rules about people do not apply
-    instead_of: str | None = None  # the ID of the failed message that it replaces
+    is_team_post: bool = False  # a post for a team, to which rules about people do not apply
+    replaced_message_id: str | None = None  # the failed message that it replaces
     source_id: str | None = None  # None: an admin's message; the rules of every source apply
 
 
@@ -97,11 +97,11 @@ class Policy:
         With `planning`, queued messages count as sent.
         """
         self._moment = now()
-        cls = _get_integration(connection)
+        integration_class = _get_integration(connection)
         self.connection_id = connection.id
         self.rules = get_rules(connection)
         self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
-        self._counts_segments = bool(cls and cls.counts_segments)
+        self._counts_segments = bool(integration_class and integration_class.counts_segments)
         contact_ids = {question.recipient.id for question in questions}
         self._links = links = linked_contacts.linked_contacts(contact_ids)
         keys = {question.recipient.address_key for question in questions} | {
@@ -114,13 +114,13 @@ class Policy:
         )
         self._open_windows = (
             session_windows.closing_times(sender, contact_ids, links).keys()
-            if cls and cls.session_window
+            if integration_class and integration_class.session_window
             else None
         )
         self._sent_in_hour: Counter[str] = Counter()  # by contact
         self._sent_in_day: Counter[str] = Counter()
         if contact_ids and (self.rules.per_hour or self.rules.per_day):
-            replaced = {question.instead_of for question in questions}
+            replaced = {question.replaced_message_id for question in questions}
             self._count_earlier(contact_ids, replaced, planning=planning)
         self._stored_spending = self._spending = (
             spending.read_spending(connection.id, self._moment)
@@ -141,7 +141,7 @@ class Policy:
         if question.exempt:
             return PolicyDecision(self._check_country(question))
         # a channel or group cannot opt out; see messaging/destinations.py
-        if question.posted:
+        if question.is_team_post:
             return PolicyDecision()
         # the person wrote and waits for a reply
         is_reply = self._open_windows is not None and question.recipient.id in self._open_windows
@@ -281,8 +281,10 @@ class Policy:
 
 def get_rules(connection: ConnectionInfo) -> Rules:
     """Return the sending rules of a connection."""
-    cls = _get_integration(connection)
-    return rules.rules_of_connection(connection.rules, bool(cls and cls.consent_required))
+    integration_class = _get_integration(connection)
+    return rules.rules_of_connection(
+        connection.rules, bool(integration_class and integration_class.consent_required)
+    )
 
 
 def _get_integration(connection: ConnectionInfo) -> type[Integration] | None:

@@ -21,15 +21,17 @@ class QuietHours:
     They include midnight if the start is later than the end.
     """
 
-    begins: str
-    ends: str
+    start: str
+    end: str
 
     def contains(self, moment: datetime, zone: ZoneInfo) -> bool:
         """Return whether a moment is within the quiet hours of a zone."""
         clock = moment.astimezone(zone).time()
-        begins = time.fromisoformat(self.begins)
-        ends = time.fromisoformat(self.ends)
-        return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
+        start = time.fromisoformat(self.start)
+        end = time.fromisoformat(self.end)
+        if start < end:
+            return start <= clock < end
+        return clock >= start or clock < end
 
     def next_allowed(self, moment: datetime, zones: Collection[str]) -> datetime | None:
         """Return the first moment outside the quiet hours of all zones, or None if that is now.
@@ -47,11 +49,11 @@ class QuietHours:
     def _end(self, moment: datetime, zone: ZoneInfo) -> datetime:
         """Return the next end of the quiet hours of a zone that contain the moment."""
         local = moment.astimezone(zone)
-        ends = time.fromisoformat(self.ends)
+        end_time = time.fromisoformat(self.end)
         for day in range(3):
             # A clock that is set forward skips some times, and one that is set back shows some
             # twice. The first of two counts, unless it has passed.
-            wall_time = datetime.combine(local.date() + timedelta(days=day), ends, zone)
+            wall_time = datetime.combine(local.date() + timedelta(days=day), end_time, zone)
             for fold in (0, 1):
                 end = wall_time.replace(fold=fold).astimezone(UTC)
                 if end > moment and not self.contains(end, zone):

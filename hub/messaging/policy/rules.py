@@ -71,7 +71,7 @@ class Rules:
             "prices": {key: str(price) for key, price in self.prices.items()},
             "spend_day": str(self.spend_day),
             "spend_month": str(self.spend_month),
-            "quiet": [self.quiet.begins, self.quiet.ends] if self.quiet else None,
+            "quiet": [self.quiet.start, self.quiet.end] if self.quiet else None,
         }
         return json.dumps(values)
 

@@ -22,7 +22,8 @@ class DueMessage:
     erased: bool
     content: bytes | None  # encrypted, or None if it was deleted
     bulk: bool = False
-    asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
+    # of its signing request, for a message that asks to sign
+    request_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Claim:
     outbound: Outbound
     bulk: bool = False
     epoch: int = 0  # of the throttle of its sender
-    begun_at: float = field(default_factory=uptime)
+    started_at: float = field(default_factory=uptime)
     sender: str = ""  # of the connection, when the call began
     # checks files on other servers; raises SendError
     check_files: Callable[[], None] | None = None

@@ -205,13 +205,13 @@ def _usable_integration(
 
 def _build_question(due: DueMessage) -> PolicyQuestion:
     row = due.row
-    limits = [limit for limit in (row.expires_at, due.asks_until) if limit is not None]
+    limits = [limit for limit in (row.expires_at, due.request_expires_at) if limit is not None]
     return PolicyQuestion(
         due.recipient,
         min(limits, default=None),
         exempt=row.exempt,
         manual=row.manual,
-        posted=bool(row.thread),
+        is_team_post=bool(row.thread),
         source_id=row.source_id,
     )
 
@@ -236,7 +236,7 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
     if end := _find_final_status(due, decision, moment):
-        claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
+        claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
     if decision.until is not None:
         _postpone(row, QUIET, "quiet hours", decision.until, claiming.batch)
@@ -251,7 +251,7 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
         claiming.batch.end_message(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
         return None
     if end := _find_final_status_before_call(row, outbound, question, claiming.policy):
-        claiming.batch.end_message(row, end.status, end.word, code=end.code, reason=end.why)
+        claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
     claiming.policy.count_sent(question)
     return _write_attempt(due, outbound, claiming)
@@ -261,9 +261,9 @@ class _FinalStatus(NamedTuple):
     """The end of a message that is not sent."""
 
     status: Status
-    word: str
+    fact_name: str
     code: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 def _find_final_status(
@@ -272,15 +272,15 @@ def _find_final_status(
     """Return the final status of a message that must not be sent, or None if it can be sent."""
     row = due.row
     if row.stop_reason:
-        return _FinalStatus(Status.CANCELED, "stopped", why=row.stop_reason)
-    if due.asks_until is not None and due.asks_until <= moment:
+        return _FinalStatus(Status.CANCELED, "stopped", reason=row.stop_reason)
+    if due.request_expires_at is not None and due.request_expires_at <= moment:
         return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= moment:
         return _FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:
         return _FinalStatus(Status.SUPPRESSED, "suppressed", decision.code)
     if due.content is None or due.erased:
-        return _FinalStatus(Status.CANCELED, "erased", why=ERASED)
+        return _FinalStatus(Status.CANCELED, "erased", reason=ERASED)
     return None
 
 
@@ -329,7 +329,7 @@ def _find_final_status_before_call(
     limit; None otherwise.
     """
     if row.edits_id and not (outbound.edits or outbound.reply_to):
-        return _FinalStatus(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
+        return _FinalStatus(Status.CANCELED, "nothing to edit", reason=NOTHING_TO_EDIT)
     if media.is_file_missing(outbound.files):
         return _FinalStatus(Status.FAILED, "file gone", "media_gone")
     if row.estimate is None:

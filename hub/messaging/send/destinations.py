@@ -41,9 +41,9 @@ class DestinationPause:
 
     address: str
     code: str
-    why: str
+    reason: str
     since: datetime
-    waiting: int
+    waiting_count: int
 
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────

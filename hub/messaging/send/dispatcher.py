@@ -244,7 +244,7 @@ def call_provider(claim: Claim) -> Outcome:
         )
     with record_exchanges() as exchanges:
         try:
-            if uptime() - claim.begun_at > MAX_START_DELAY:
+            if uptime() - claim.started_at > MAX_START_DELAY:
                 raise Unreachable(
                     "Signpost was suspended before the call, so it did not call the provider.",
                     TOO_LATE,

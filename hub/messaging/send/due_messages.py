@@ -137,14 +137,14 @@ def choose_messages(
         else read(_CHOOSE, **parameters)
     ):
         row = MessageRow(*values[:width])
-        address, address_key, zone, erased_at, content, asks_until = values[width:]
+        address, address_key, zone, erased_at, content, request_expires_at = values[width:]
         due = DueMessage(
             row,
             Recipient(row.contact_id, address, address_key, zone),
             erased=erased_at is not None,
             content=content,
             bulk=lane == Lane.BULK,
-            asks_until=asks_until,
+            request_expires_at=request_expires_at,
         )
         chosen.append(due)
     chosen = destinations.postpone_paused(
@@ -161,7 +161,7 @@ _WAITING = (
         Contact.time_zone,
         Contact.erased_at,
         MessageBody._content,
-        SigningRequest.expires_at.label("asks_until"),
+        SigningRequest.expires_at.label("request_expires_at"),
     )
     .join(Contact, Contact.id == Message.contact_id)
     .outerjoin(MessageBody, MessageBody.owner_id == Message.id)

@@ -62,24 +62,31 @@ def record_outcomes(ended: Sequence[Outcome]) -> None:
     """Record the outcomes of calls."""
     batch = MessageBatch()
     batch.read({outcome.claim.message_id for outcome in ended})
-    known = read_provider_ids(ended)
+    provider_ids = read_provider_ids(ended)
     earlier_failures = _count_earlier_failures(ended)
     for outcome in ended:
-        _record(outcome, known, earlier_failures, batch)
+        _record(outcome, provider_ids, earlier_failures, batch)
     batch.write()
 
 
 def _record(
-    outcome: Outcome, known: ProviderIds, earlier_failures: Mapping[str, int], batch: MessageBatch
+    outcome: Outcome,
+    provider_ids: ProviderIds,
+    earlier_failures: Mapping[str, int],
+    batch: MessageBatch,
 ) -> None:
     claim = outcome.claim
     accepted = outcome.accepted
     row = batch.rows[claim.message_id]
     error = destinations.adjust_error(row, outcome.error)
     attempt = (claim.message_id, claim.number)
-    provider_id = known.of.get(attempt)  # a callback may have reported it
+    provider_id = provider_ids.ids_by_attempt.get(attempt)  # a callback may have reported it
     new_id = accepted.provider_id if accepted else ""
-    if new_id and known.holder.setdefault((claim.connection_id, new_id), attempt) == attempt:
+    if (
+        new_id
+        and provider_ids.attempts_by_id.setdefault((claim.connection_id, new_id), attempt)
+        == attempt
+    ):
         provider_id = new_id  # otherwise another attempt already has this ID
     batch.end_attempt(
         claim.message_id,

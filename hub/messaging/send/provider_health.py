@@ -22,14 +22,14 @@ SLOWED = "slowed"
 
 @dataclass(frozen=True)
 class ProviderProblem:
-    """A provider problem: UNREACHABLE since `since` with the next probe at `until`, or SLOWED until
-    `until`. `reason` is the last error in sentences.
+    """A provider problem: UNREACHABLE since `started_at` with the next probe at `retry_at`, or
+    SLOWED until `retry_at`. `reason` is the last error in sentences.
     """
 
     kind: str
-    since: datetime | None
-    until: datetime
-    why: str
+    started_at: datetime | None
+    retry_at: datetime
+    reason: str
 
 
 def find_problems(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:

@@ -17,8 +17,8 @@ from hub.models import Attempt
 class ProviderIds:
     """Provider IDs of attempts: `attempts_by_id` and `ids_by_attempt`."""
 
-    holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
-    of: dict[tuple[str, int], str] = field(default_factory=dict)
+    attempts_by_id: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    ids_by_attempt: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
@@ -31,14 +31,14 @@ def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
     }
     connections = {outcome.claim.connection_id for outcome in ended}
     for query, parameters in (
-        (_BY_PROVIDER_ID, {"connections": list(connections), "said": list(new_ids)}),
+        (_BY_PROVIDER_ID, {"connections": list(connections), "provider_ids": list(new_ids)}),
         (_BY_MESSAGE, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
         for connection_id, provider_id, message_id, number in (
             read(query, **parameters) if all(parameters.values()) else ()
         ):
-            provider_ids.holder[connection_id, provider_id or ""] = (message_id, number)
-            provider_ids.of[message_id, number] = provider_id or ""
+            provider_ids.attempts_by_id[connection_id, provider_id or ""] = (message_id, number)
+            provider_ids.ids_by_attempt[message_id, number] = provider_id or ""
     return provider_ids
 
 
@@ -48,7 +48,7 @@ _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, At
 _BY_PROVIDER_ID = Statement(
     _IDS.where(
         Attempt.connection_id.in_(list_param("connections")),
-        Attempt.provider_id.in_(list_param("said")),
+        Attempt.provider_id.in_(list_param("provider_ids")),
     )
 )
 _BY_MESSAGE = Statement(

@@ -75,9 +75,13 @@ def _read_senders() -> dict[str, Sender]:
         # archived connections and connections without their package set no limit
         with suppress(NotFound):
             if archived_at is None:
-                cls = integrations.get(integration)
-                limits = (cls.per_second if per_second is None else per_second, cls.per_recipient)
-                accounts[name] = f"{cls.family or cls.name} {account} {test}" if account else ""
+                integration_class = integrations.get(integration)
+                limits = (
+                    integration_class.per_second if per_second is None else per_second,
+                    integration_class.per_recipient,
+                )
+                family = integration_class.family or integration_class.name
+                accounts[name] = f"{family} {account} {test}" if account else ""
         rows.setdefault(name, []).append((connection_id, *limits))
     senders = {}
     for name, sender_rows in rows.items():

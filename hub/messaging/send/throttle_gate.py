@@ -54,16 +54,16 @@ MAX_PAUSE = timedelta(days=2)  # every pause of a sender is shorter
 class ThrottleGate:
     """The number of messages that one connection may claim in this transaction."""
 
-    moment: datetime
+    now: datetime
     sender: Sender | None = None
     state: RateState | None = None
     _rate: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         if self.state is not None and self.sender is not None:
-            self._rate = rate_limit.current_limit(self.state, self.sender.per_second, self.moment)
+            self._rate = rate_limit.current_limit(self.state, self.sender.per_second, self.now)
             if self._rate:
-                rate_limit.refill_tokens(self.state, self._rate, self.moment)
+                rate_limit.refill_tokens(self.state, self._rate, self.now)
 
     @property
     def epoch(self) -> int:
@@ -74,7 +74,7 @@ class ThrottleGate:
         state = self.state
         if state is None or self.sender is None or threads <= 0:
             return max(threads, 0)
-        if state.ready_at is not None and state.ready_at > self.moment:
+        if state.ready_at is not None and state.ready_at > self.now:
             return 0
         if state.opened_at is not None:
             threads = 1
@@ -99,7 +99,7 @@ class ThrottleGate:
     def create_pacing(self) -> RecipientPacing | None:
         """Return the pacing of messages to one recipient, if the provider requires it."""
         return (
-            RecipientPacing(self.sender, self.moment)
+            RecipientPacing(self.sender, self.now)
             if self.sender and self.sender.per_recipient
             else None
         )
@@ -107,13 +107,13 @@ class ThrottleGate:
     def consume(self, claimed_count: int) -> None:
         """Count the messages that were claimed."""
         if self.state is None or (
-            self.state.ready_at is not None and self.state.ready_at > self.moment
+            self.state.ready_at is not None and self.state.ready_at > self.now
         ):
             return
         if self._rate:
-            rate_limit.consume_tokens(self.state, self._rate, claimed_count, self.moment)
+            rate_limit.consume_tokens(self.state, self._rate, claimed_count, self.now)
         if claimed_count and self.state.opened_at is not None:
-            self.state.postpone_claims(self.moment + circuit_breaker.PROBE)
+            self.state.postpone_claims(self.now + circuit_breaker.PROBE)
 
 
 class ThrottleGates:
@@ -140,7 +140,7 @@ class ThrottleGates:
         )
         self._states: dict[str, RateState] = {}
         self._before: dict[str, RateState] = {}
-        self.moment = now()
+        self.now = now()
         self._limits = _find_reported_limits(ended, self._senders)
         limits = {*self._limits, *named}
         limited_accounts = {
@@ -171,7 +171,7 @@ class ThrottleGates:
     def get_gate(self, connection_id: str) -> ThrottleGate:
         """Return the gate of a connection."""
         sender = self._senders.get(connection_id)
-        return ThrottleGate(self.moment, sender, self._states.get(sender.name) if sender else None)
+        return ThrottleGate(self.now, sender, self._states.get(sender.name) if sender else None)
 
     def apply_outcomes(self) -> None:
         """Apply the outcomes of calls to their senders, before the messages are written."""
@@ -184,7 +184,7 @@ class ThrottleGates:
                 continue  # the provider was not called
             if _is_outage(outcome):
                 if circuit_breaker.record_failure(
-                    state, outcome.claim.epoch, str(outcome.error), self.moment
+                    state, outcome.claim.epoch, str(outcome.error), self.now
                 ):
                     _record_health_change(
                         "connection.unreachable",
@@ -210,7 +210,7 @@ class ThrottleGates:
             sender = self._senders.get(connection_id)
             if scope == Scope.ACCOUNT and sender is not None:
                 for other in self._other_account_senders(sender):
-                    rate_limit.pause(self._states[other.name], error.retry_after, self.moment)
+                    rate_limit.pause(self._states[other.name], error.retry_after, self.now)
                     self._states[other.name].reason = str(error)
 
     def _other_account_senders(self, sender: Sender) -> list[Sender]:
@@ -238,20 +238,20 @@ class ThrottleGates:
         if mine is None or remaining_seconds <= 0:
             return
         state = self._states[mine.name]
-        rate = rate_limit.current_limit(state, mine.per_second, self.moment)
+        rate = rate_limit.current_limit(state, mine.per_second, self.now)
         if rate and (state.paused_until is None or attempted_at >= state.paused_until):
-            rate_limit.slow_down(state, state.epoch, rate, remaining_seconds, self.moment)
+            rate_limit.slow_down(state, state.epoch, rate, remaining_seconds, self.now)
         for sender in [
             mine,
             *(self._other_account_senders(mine) if error.scope == Scope.ACCOUNT else ()),
         ]:
-            rate_limit.pause(self._states[sender.name], remaining_seconds, self.moment)
+            rate_limit.pause(self._states[sender.name], remaining_seconds, self.now)
             self._states[sender.name].reason = str(error)
 
     def _slow_down(
         self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
     ) -> None:
-        rate = rate_limit.current_limit(state, sender.per_second, self.moment)
+        rate = rate_limit.current_limit(state, sender.per_second, self.now)
         if not rate:  # running calls, divided by the duration of a call
             durations = [
                 ended.milliseconds
@@ -259,7 +259,7 @@ class ThrottleGates:
                 if ended.claim.connection_id in sender.connection_ids
             ]
             rate = max(_count_running_calls(sender), 1) / max(fmean(durations) / 1000, 0.001)
-        rate_limit.slow_down(state, outcome.claim.epoch, rate, error.retry_after, self.moment)
+        rate_limit.slow_down(state, outcome.claim.epoch, rate, error.retry_after, self.now)
         state.reason = str(error)
 
     def write(self) -> None:
@@ -281,13 +281,13 @@ class ThrottleGates:
             for sender in known
             if sender.name == state.name
         )
-        is_paused = state.paused_until is not None and state.paused_until > self.moment
+        is_paused = state.paused_until is not None and state.paused_until > self.now
         return not (
             limited
             or is_paused
             or state.failures
             or state.opened_at
-            or rate_limit.slowed_rate(state, self.moment)
+            or rate_limit.slowed_rate(state, self.now)
         )
 
     def _read(self, names: Collection[str]) -> None:
@@ -301,7 +301,7 @@ class ThrottleGates:
                 # a clock or a row was wrong, and the pause would never end
                 state = RateState(state.name)
             self._states[state.name] = state
-            self.moment = moment
+            self.now = moment
 
 
 @transaction

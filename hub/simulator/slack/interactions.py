@@ -32,7 +32,7 @@ class ButtonAction:
     """A button press and its result."""
 
     button: dict[str, Any]
-    who: str
+    person: str
     url: str
     response_url: str
     answer: posting.HubResponse

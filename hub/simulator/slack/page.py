@@ -152,7 +152,7 @@ def _press(body: dict[str, str], *, link: bool) -> BaseResponse:
             "status": action.answer.status,
             "failure": action.answer.failure,
             "answer": action.answer.body.decode(errors="replace"),
-            "who": action.who,
+            "who": action.person,
             "url": action.url,
             "response_url": action.response_url,
         }

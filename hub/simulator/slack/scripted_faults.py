@@ -28,18 +28,18 @@ CHANNELS = (
     Fault("C0BLOCKSFORMAT", "invalid_blocks_format", "Unreadable blocks"),
     Fault("C0ARGUMENTS", "invalid_arguments", "Invalid argument"),
     Fault("C0ATTACHMENTS", "too_many_attachments", "Over 100 attachments"),
-    Fault("C0RATELIMITED", "ratelimited", "Rate limited, Retry-After 1", 429, once=True),
+    Fault("C0RATELIMITED", "ratelimited", "Rate limited, Retry-After 1", 429, fails_once=True),
     Fault(
         "C0RATELIMITED2",
         "rate_limited",
         "Rate limited in the other spelling, Retry-After 1",
         429,
-        once=True,
+        fails_once=True,
     ),
-    Fault("C0INTERNAL", "internal_error", "Internal error", once=True),
-    Fault("C0FATALERROR", "fatal_error", "Fatal error", once=True),
-    Fault("C0UNAVAILABLE", "service_unavailable", "Slack is unavailable", 503, once=True),
-    Fault("C0REQUESTTIMEOUT", "request_timeout", "Request is incomplete", once=True),
+    Fault("C0INTERNAL", "internal_error", "Internal error", fails_once=True),
+    Fault("C0FATALERROR", "fatal_error", "Fatal error", fails_once=True),
+    Fault("C0UNAVAILABLE", "service_unavailable", "Slack is unavailable", 503, fails_once=True),
+    Fault("C0REQUESTTIMEOUT", "request_timeout", "Request is incomplete", fails_once=True),
     Fault("C0BREAKSAFTER", "", "Error after accepting the message", 500, breaks=True),
     Fault("C0HANGSAFTER", "", "No response", hangs=60),
 )
@@ -74,9 +74,13 @@ WEBHOOKS = (
     Fault("teamdisabled000000000000", "team_disabled", "Workspace was disabled", 404),
     Fault("channelisarchived0000000", "channel_is_archived", "Channel is archived", 410),
     Fault(
-        "ratelimited0000000000000", "rate_limited", "Rate limited, Retry-After 1", 429, once=True
+        "ratelimited0000000000000",
+        "rate_limited",
+        "Rate limited, Retry-After 1",
+        429,
+        fails_once=True,
     ),
-    Fault("rolluperror0000000000000", "rollup_error", "Internal error", 500, once=True),
+    Fault("rolluperror0000000000000", "rollup_error", "Internal error", 500, fails_once=True),
     Fault("breaks000000000000000000", "", "Error after accepting the message", 500, breaks=True),
     Fault("hangs0000000000000000000", "", "No response", hangs=60),
 )
@@ -100,6 +104,10 @@ PEOPLE = (
     Fault("nobody@acme.example", "users_not_found", "No one has this address"),
     Fault("unscoped@acme.example", "missing_scope", "Token lacks users:read.email"),
     Fault(
-        "busy@acme.example", "ratelimited", "Lookup is rate limited, Retry-After 1", 429, once=True
+        "busy@acme.example",
+        "ratelimited",
+        "Lookup is rate limited, Retry-After 1",
+        429,
+        fails_once=True,
     ),
 )

@@ -44,10 +44,14 @@ WORKFLOWS = (
     ),
     Workflow(f"{4100:032}", "WorkflowNotFound", "Flow was deleted permanently", 410),
     Workflow(f"{4130:032}", "RequestEntityTooLarge", "Message is too large", 413),
-    Workflow(f"{4290:032}", "TooManyRequests", "Rate limited, Retry-After 1", 429, once=True),
-    Workflow(f"{5020:032}", "BadGateway", "Power Automate is unavailable", 502, once=True),
-    Workflow(f"{5030:032}", "ServiceUnavailable", "Power Automate is unavailable", 503, once=True),
-    Workflow(f"{5040:032}", "GatewayTimeout", "Power Automate is unavailable", 504, once=True),
+    Workflow(f"{4290:032}", "TooManyRequests", "Rate limited, Retry-After 1", 429, fails_once=True),
+    Workflow(f"{5020:032}", "BadGateway", "Power Automate is unavailable", 502, fails_once=True),
+    Workflow(
+        f"{5030:032}", "ServiceUnavailable", "Power Automate is unavailable", 503, fails_once=True
+    ),
+    Workflow(
+        f"{5040:032}", "GatewayTimeout", "Power Automate is unavailable", 504, fails_once=True
+    ),
     Workflow(f"{2000:032}", "", "Returns 200, as some flows do", 200, breaks=True),
     Workflow(
         f"{2020:032}",

@@ -98,11 +98,11 @@ CHATS = (
         "Too Many Requests: retry after 1",
         "Rate limited, retry_after 1",
         429,
-        once=True,
+        fails_once=True,
     ),
-    Chat("99950001", "Internal Server Error", "Internal error", 500, once=True),
-    Chat("99950201", "Bad Gateway", "Telegram is unavailable", 502, once=True),
-    Chat("99950401", "Gateway Timeout", "Telegram is unavailable", 504, once=True),
+    Chat("99950001", "Internal Server Error", "Internal error", 500, fails_once=True),
+    Chat("99950201", "Bad Gateway", "Telegram is unavailable", 502, fails_once=True),
+    Chat("99950401", "Gateway Timeout", "Telegram is unavailable", 504, fails_once=True),
     Chat(
         "99950090", "Internal Server Error", "Error after accepting the message", 500, breaks=True
     ),

@@ -92,15 +92,17 @@ def test_browser_is_known_only_for_its_own_accounts(
         assert known_browsers.find_known_browser(cookie.value, first.email)
         assert not known_browsers.find_known_browser(cookie.value, second.email)
         assert not known_browsers.find_known_browser(cookie.value[:-2] + "xx", first.email)
-        both = known_browsers.add_account_to_cookie(cookie.value, second.email)
+        cookie_of_both = known_browsers.add_account_to_cookie(cookie.value, second.email)
         assert (
-            known_browsers.find_known_browser(both, first.email)
-            == known_browsers.find_known_browser(both, second.email)
+            known_browsers.find_known_browser(cookie_of_both, first.email)
+            == known_browsers.find_known_browser(cookie_of_both, second.email)
             != ""
         )
         for number in range(known_browsers.MAX_ACCOUNTS):
-            both = known_browsers.add_account_to_cookie(both, f"{number}@acme.example")
-        assert not known_browsers.find_known_browser(both, first.email)
+            cookie_of_both = known_browsers.add_account_to_cookie(
+                cookie_of_both, f"{number}@acme.example"
+            )
+        assert not known_browsers.find_known_browser(cookie_of_both, first.email)
     assert first.email not in cookie.value
 
 
@@ -209,12 +211,12 @@ def test_page_explains_a_refused_password(admin: Browser) -> None:
 # ── The activity ────────────────────────────────────────────────────────────────────────────────
 def refusals(app: Flask) -> list[AuditEntry]:
     with app.app_context():
-        wanted = (
+        query = (
             select(AuditEntry)
             .where(AuditEntry.action.startswith("security."))
             .order_by(AuditEntry.id)
         )
-        return list(db.session.scalars(wanted))
+        return list(db.session.scalars(query))
 
 
 def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser) -> None:
@@ -251,10 +253,10 @@ def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -
     page = admin.get("/activity?kind=security").text
     assert "Sent a request with a rejected API key: Contracts" in page
     for row in rows:
-        shown = f"{row.title} {row.detail}"
-        assert text not in shown
-        assert unknown[:14] not in shown
-        assert "hunter2" not in shown
+        audit_text = f"{row.title} {row.detail}"
+        assert text not in audit_text
+        assert unknown[:14] not in audit_text
+        assert "hunter2" not in audit_text
 
 
 def test_forbidden_pages_are_recorded(app: Flask, browser_for: Callable[..., Browser]) -> None:

@@ -122,10 +122,10 @@ LEAST = {
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
-    found = (rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin."))
+    rules = (rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin."))
     return {
         (method, rule.rule)
-        for rule in found
+        for rule in rules
         for method in rule.methods or ()
         if method in ("GET", "POST")
     }
@@ -200,8 +200,8 @@ def test_view_without_a_declared_role_is_forbidden(app: Flask, admin: Browser) -
 
 
 def test_pages_are_not_cached(admin: Browser) -> None:
-    for place in ("/integrations", "/account", "/connections/nothing", "/sign-in"):
-        assert admin.get(place).headers["Cache-Control"] == "no-store"
+    for path in ("/integrations", "/account", "/connections/nothing", "/sign-in"):
+        assert admin.get(path).headers["Cache-Control"] == "no-store"
 
 
 def test_altered_session_cookie_is_refused(app: Flask, admin: Browser) -> None:

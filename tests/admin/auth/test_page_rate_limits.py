@@ -86,31 +86,33 @@ def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
         stop()
 
 
-def assert_rate_limited(response: TestResponse, why: str) -> None:
+def assert_rate_limited(response: TestResponse, reason: str) -> None:
     wait = int(response.headers["Retry-After"])
     assert response.status_code == 429
     assert 40 <= wait <= 60
-    assert why in response.text
+    assert reason in response.text
     assert f"Wait {wait} seconds" in response.text
 
 
 @each_page
 def test_request_over_the_limit_is_refused(
-    admin: Browser, values: dict[str, str], stored: str, post: Post, allowed: int, why: str
+    admin: Browser, values: dict[str, str], stored: str, post: Post, allowed: int, reason: str
 ) -> None:
     codes = [post(admin, values).status_code for _ in range(allowed)]
     assert 429 not in codes
-    assert_rate_limited(post(admin, values), why)
+    assert_rate_limited(post(admin, values), reason)
 
 
 def test_each_user_has_separate_limits(
     browser_for: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
-    one = browser_for(Role.ADMIN, name="Dana Whitfield")
-    other = browser_for(Role.ADMIN, name="Olaf Berg")
-    assert [send(one, values).status_code for _ in range(6)][-1] == 429
-    assert send(other, values).status_code != 429
-    assert check_settings(one, values).status_code != 429, "tests and messages are counted apart"
+    first_user = browser_for(Role.ADMIN, name="Dana Whitfield")
+    second_user = browser_for(Role.ADMIN, name="Olaf Berg")
+    assert [send(first_user, values).status_code for _ in range(6)][-1] == 429
+    assert send(second_user, values).status_code != 429
+    assert check_settings(first_user, values).status_code != 429, (
+        "tests and messages are counted apart"
+    )
 
 
 class TestWhenRedisStops:
@@ -129,13 +131,13 @@ class TestWhenRedisStops:
         own_redis: tuple[str, Callable[[], None]],
         post: Post,
         allowed: int,
-        why: str,
+        reason: str,
     ) -> None:
         codes = [post(admin, values).status_code for _ in range(allowed - 1)]
         own_redis[1]()
         codes.append(post(admin, values).status_code)
         assert 429 not in codes
-        assert_rate_limited(post(admin, values), why)
+        assert_rate_limited(post(admin, values), reason)
 
     def test_failed_sign_ins_are_still_counted(
         self, app: Flask, anonymous: Browser, own_redis: tuple[str, Callable[[], None]]

@@ -93,10 +93,10 @@ def test_wrong_passwords_are_counted_down_until_the_account_is_blocked(
     browser_for: Callable[..., Browser],
 ) -> None:
     browser = browser_for(Role.VIEWER, signed_in=False)
-    told = [browser.sign_in("a wrong password").text for _ in range(5)]
-    assert all("The email address and password do not match." in page for page in told)
-    assert "You have 3 attempts left. After that, wait 5 minutes." in told[1]
-    assert "Try again in 5 minutes." in told[4]
+    pages = [browser.sign_in("a wrong password").text for _ in range(5)]
+    assert all("The email address and password do not match." in page for page in pages)
+    assert "You have 3 attempts left. After that, wait 5 minutes." in pages[1]
+    assert "Try again in 5 minutes." in pages[4]
     rests = browser.sign_in()  # the right one
     assert rests.status_code == 429
     assert 290 <= int(rests.headers["Retry-After"]) <= 300
@@ -114,11 +114,11 @@ def test_unknown_email_address_gets_the_same_error(anonymous: Browser) -> None:
 
 
 def test_signing_out_ends_the_session_on_the_server(admin: Browser) -> None:
-    kept = admin.client.get_cookie("signpost", "127.0.0.1")
-    assert kept is not None
+    cookie = admin.client.get_cookie("signpost", "127.0.0.1")
+    assert cookie is not None
     admin.post("/sign-out")
     assert admin.get("/account").status_code == 303
-    admin.client.set_cookie("signpost", kept.value, domain="127.0.0.1")
+    admin.client.set_cookie("signpost", cookie.value, domain="127.0.0.1")
     assert admin.get("/account").status_code == 303
 
 
@@ -169,13 +169,13 @@ def test_added_user_chooses_a_password_with_the_link(admin: Browser, anonymous: 
 def test_admin_changes_roles_and_deactivates_users(
     browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
-    other = browser_for(Role.VIEWER)
-    admin.post(f"/settings/users/{other.user_id}/role", {"role": str(Role.OPERATOR.value)})
-    assert "operator" in other.get("/account").text
-    admin.post(f"/settings/users/{other.user_id}/deactivate")
-    assert other.get("/account").status_code == 303
-    admin.post(f"/settings/users/{other.user_id}/reactivate")
-    assert other.sign_in().status_code == 303
+    viewer = browser_for(Role.VIEWER)
+    admin.post(f"/settings/users/{viewer.user_id}/role", {"role": str(Role.OPERATOR.value)})
+    assert "operator" in viewer.get("/account").text
+    admin.post(f"/settings/users/{viewer.user_id}/deactivate")
+    assert viewer.get("/account").status_code == 303
+    admin.post(f"/settings/users/{viewer.user_id}/reactivate")
+    assert viewer.sign_in().status_code == 303
 
 
 def test_page_explains_why_the_last_admin_cannot_be_deactivated(admin: Browser) -> None:
@@ -187,11 +187,11 @@ def test_page_explains_why_the_last_admin_cannot_be_deactivated(admin: Browser) 
 def test_new_link_for_a_user_voids_only_the_earlier_link(
     app: Flask, browser_for: Callable[..., Browser], admin: Browser
 ) -> None:
-    other = browser_for(Role.VIEWER)
-    assert "/password/" in admin.post(f"/settings/users/{other.user_id}/link").text
-    assert other.get("/account").status_code == 200
+    viewer = browser_for(Role.VIEWER)
+    assert "/password/" in admin.post(f"/settings/users/{viewer.user_id}/link").text
+    assert viewer.get("/account").status_code == 200
     with app.app_context():
-        assert single_use_links.create_password_link(other.user_id)
+        assert single_use_links.create_password_link(viewer.user_id)
 
 
 def test_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
@@ -203,9 +203,9 @@ def test_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
     from hub.accounts import api_keys
 
     with app.app_context():
-        found = api_keys.authenticate(key)
-        assert found is not None
-        key_id = found.id
+        authenticated = api_keys.authenticate(key)
+        assert authenticated is not None
+        key_id = authenticated.id
     admin.post(f"/settings/api-keys/{key_id}/revoke")
     assert "Revoked" in admin.get("/settings/api-keys").text
     with app.app_context():

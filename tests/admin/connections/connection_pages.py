@@ -25,11 +25,11 @@ OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def values(app: Flask) -> dict[str, str]:
     """Return the form values that connect the simulator's account."""
-    found = integrations.get(NAME).demo_settings(
+    demo_settings = integrations.get(NAME).demo_settings(
         data_dir.simulator_credentials(config_of(app).data_dir)
     )
-    assert found is not None
-    return {**found, "title": "Acme US", "test": "y"}
+    assert demo_settings is not None
+    return {**demo_settings, "title": "Acme US", "test": "y"}
 
 
 @pytest.fixture

@@ -60,11 +60,11 @@ def connect_team(app: Flask, fake_provider: FakeProvider, run_in_app: RunInApp[A
     fake_provider.on_send = accept_post
     run_in_app(demo.prepare)
 
-    def add_connection(place: str) -> TeamConnection:
-        connection = db.session.get_one(Connection, add_team_connection(place))
+    def add_connection(destination: str) -> TeamConnection:
+        connection = db.session.get_one(Connection, add_team_connection(destination))
         return TeamConnection(connection.id, connection.slug)
 
-    return lambda place: run_in_app(lambda: add_connection(place))
+    return lambda destination: run_in_app(lambda: add_connection(destination))
 
 
 @pytest.fixture

@@ -101,11 +101,11 @@ class TestNotReached:
 
     def test_every_page_explains_the_outage_and_the_waiting_messages(self, admin: Browser) -> None:
         for path in ("/", "/integrations", PAGE):
-            said = text_of(admin, path)
-            assert "Could not reach Twilio: its name does not resolve. Since " in said, path
+            text = text_of(admin, path)
+            assert "Could not reach Twilio: its name does not resolve. Since " in text, path
             assert (
                 "8 messages are waiting. Signpost sends them automatically. Signpost tries again in"
-            ) in said, path
+            ) in text, path
         assert "Twilio cannot be reached" in text_of(admin, "/")
         for path in ("/integrations", PAGE):
             assert "Unreachable" in text_of(admin, path)
@@ -156,11 +156,11 @@ class TestNotReached:
                 )
                 == 2
             )
-        said = text_of(admin, "/activity")
+        text = text_of(admin, "/activity")
         assert (
-            f"Signpost Could not reach the provider of {title} why: Could not reach Twilio" in said
+            f"Signpost Could not reach the provider of {title} why: Could not reach Twilio" in text
         )
-        assert f"Signpost Reached the provider of {title} again" in said
+        assert f"Signpost Reached the provider of {title} again" in text
 
     def test_disabled_connection_shows_no_problem(self, app: Flask, admin: Browser) -> None:
         with app.app_context():
@@ -194,9 +194,9 @@ def test_unclear_outcomes_are_described(app: Flask, admin: Browser) -> None:
 def test_pages_show_how_long_a_provider_limits_the_rate(app: Flask, admin: Browser) -> None:
     fail_calls(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
     for path in ("/", "/integrations", PAGE):
-        said = text_of(admin, path)
-        assert "Too many messages wait at Twilio. Signpost sends nothing until " in said, path
-        assert "4 messages are waiting. Signpost sends them automatically." in said, path
+        text = text_of(admin, path)
+        assert "Too many messages wait at Twilio. Signpost sends nothing until " in text, path
+        assert "4 messages are waiting. Signpost sends them automatically." in text, path
     assert "Rate limited by Twilio" in text_of(admin, "/")
     assert "Rate limited" in text_of(admin, PAGE)
 

@@ -90,10 +90,10 @@ def test_secret_of_a_test_without_script_is_saved_afterwards(
 ) -> None:
     page = admin.post(NEW, {**values, "do": "test"})
     assert values["auth_token"] not in page.text
-    kept = hidden_value(page, "auth_token-kept")
-    assert kept
-    again = {**values, "auth_token": "", "auth_token-kept": kept, "do": "save"}
-    assert admin.post(NEW, again).status_code == 303
+    encrypted_secret = hidden_value(page, "auth_token-kept")
+    assert encrypted_secret
+    resubmission = {**values, "auth_token": "", "auth_token-kept": encrypted_secret, "do": "save"}
+    assert admin.post(NEW, resubmission).status_code == 303
     with app.app_context():
         assert only_connection(app).settings["auth_token"] == values["auth_token"]
 
@@ -107,13 +107,13 @@ def test_resubmitted_secret_works_only_for_its_user_and_settings(
     other: str,
     simulator: Any,
 ) -> None:
-    kept = hidden_value(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
+    encrypted_secret = hidden_value(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
     browser = browser_for(Role.ADMIN) if other == "somebody else" else admin
-    changed = {**values, "auth_token": "", "auth_token-kept": kept, "do": "save"}
+    changed = {**values, "auth_token": "", "auth_token-kept": encrypted_secret, "do": "save"}
     if other == "another account":
         changed["account_sid"] = "AC" + "f" * 32
     if other == "changed on the way":
-        changed["auth_token-kept"] = kept[:-6] + "AAAAAA"
+        changed["auth_token-kept"] = encrypted_secret[:-6] + "AAAAAA"
     page = browser.post(NEW, changed)
     assert (page.status_code, "Enter the Auth Token." in words(page)) == (422, True)
 
@@ -205,8 +205,8 @@ def test_broken_connection_shows_since_when_why_and_the_queue(
 
     with app.app_context():
         break_connection()
-    for place in ("/integrations", "/integrations?state=broken", PAGE):
-        page = words(admin.get(place))
+    for path in ("/integrations", "/integrations?state=broken", PAGE):
+        page = words(admin.get(path))
         assert "Broken" in page
         assert "Twilio rejected the Auth Token." in page
     assert "1 connection is broken" in admin.get("/account").text
@@ -245,12 +245,14 @@ def test_passed_test_counts_after_the_first_save(
         assert (connection.ready, connection.enabled) == (True, False)
 
 
-@pytest.mark.parametrize("other", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}])
+@pytest.mark.parametrize(
+    "other_values", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}]
+)
 def test_passed_test_counts_only_for_the_tested_settings(
-    app: Flask, admin: Browser, values: dict[str, str], other: dict[str, str], simulator: Any
+    app: Flask, admin: Browser, values: dict[str, str], other_values: dict[str, str], simulator: Any
 ) -> None:
     passed = hidden_value(admin.post(NEW, {**values, "do": "test"}), "passed")
-    admin.post(NEW, {**values, "do": "save", "passed": passed, **other})
+    admin.post(NEW, {**values, "do": "save", "passed": passed, **other_values})
     with app.app_context():
         connection = db.session.scalars(
             select(Connection).where(Connection.title == "Acme US")

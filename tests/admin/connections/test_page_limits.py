@@ -79,7 +79,7 @@ def test_sixth_message_in_a_minute_is_refused(
 
 # ── Sending one ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("to", "why"),
+    ("to", "reason"),
     [
         ("5551234567", "The country code is missing."),
         ("+1 317 555 12345", "too long"),
@@ -93,12 +93,12 @@ def test_invalid_number_is_refused_with_the_reason(
     stored: str,
     simulator: Any,
     to: str,
-    why: str,
+    reason: str,
 ) -> None:
     with app.app_context():
         connections.enable(stored)
     page = admin.post(PAGE + "/send", {"to": to})
-    assert (page.status_code, why in words(page)) == (422, True)
+    assert (page.status_code, reason in words(page)) == (422, True)
     assert f'value="{to}"' in page.text
 
 

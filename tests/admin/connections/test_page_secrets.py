@@ -27,17 +27,18 @@ def test_secrets_appear_in_no_page_log_or_audit_row(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = values["auth_token"]
-    answers = [admin.post(NEW, {**values, "do": what}) for what in ("test", "save")]
-    answers += [admin.post(PAGE, {**values, "do": what}) for what in ("test", "save")]
+    answers = [admin.post(NEW, {**values, "do": button}) for button in ("test", "save")]
+    answers += [admin.post(PAGE, {**values, "do": button}) for button in ("test", "save")]
     answers += [
-        admin.post(PAGE, {**values, "account_sid": "AC1", "do": what}) for what in ("test", "save")
+        admin.post(PAGE, {**values, "account_sid": "AC1", "do": button})
+        for button in ("test", "save")
     ]
     answers += [
         admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"}),
         admin.post(PAGE + "/enable"),
     ]
     places = ("/integrations", PAGE, PAGE + "/rename", NEW, "/activity", "/settings/users")
-    answers += [admin.get(place) for place in places]
+    answers += [admin.get(path) for path in places]
     for answer in answers:
         assert answer.status_code < 500
         assert secret not in answer.text
@@ -48,9 +49,9 @@ def test_secrets_appear_in_no_page_log_or_audit_row(
             f"{row.title} {row.detail}" for row in db.session.scalars(select(AuditEntry))
         )
     out, err = capfd.readouterr()
-    for place in (audit, caplog.text, out, err):
-        assert secret not in place
-        assert OTHER_TOKEN not in place
+    for text in (audit, caplog.text, out, err):
+        assert secret not in text
+        assert OTHER_TOKEN not in text
 
 
 def test_unreadable_settings_are_explained_and_can_be_entered_again(
@@ -61,11 +62,11 @@ def test_unreadable_settings_are_explained_and_can_be_entered_again(
     stored: str,
     simulator: Any,
 ) -> None:
-    lost = make_app({**environ, "HUB_ENCRYPTION_KEYS": "k2:" + "A" * 43})
-    browser = Browser(lost, admin.email, admin.user_id)
+    app_without_key = make_app({**environ, "HUB_ENCRYPTION_KEYS": "k2:" + "A" * 43})
+    browser = Browser(app_without_key, admin.email, admin.user_id)
     browser.sign_in()
-    for place in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
-        assert browser.get(place).status_code == 200, place
+    for path in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
+        assert browser.get(path).status_code == 200, path
     page = browser.get(PAGE)
     assert "encrypted with the key “k1”" in page.text
     assert "cannot be read" in words(browser.post(PAGE + "/enable"))
@@ -74,6 +75,6 @@ def test_unreadable_settings_are_explained_and_can_be_entered_again(
     assert "Twilio is ready" in words(
         browser.post(PAGE, {**values, "auth_token": "", "do": "test"})
     )
-    with lost.app_context():
+    with app_without_key.app_context():
         db.session.remove()
         db.engine.dispose()

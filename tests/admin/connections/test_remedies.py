@@ -64,9 +64,9 @@ class ThreadedBrowser:
     def _run(self, ask: Callable[[], Any]) -> Any:
         db.session.rollback()
         with ThreadPoolExecutor(1) as pool:
-            found = pool.submit(ask).result()
+            response = pool.submit(ask).result()
         db.session.rollback()
-        return found
+        return response
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def receive_text_elsewhere(text: str) -> Callable[[ThreadedBrowser], None]:
     )
 
 
-def record_consent(given: str) -> Callable[[ThreadedBrowser], None]:
+def record_consent(decision: str) -> Callable[[ThreadedBrowser], None]:
     """Return a function that records a consent or an objection on Eric's page."""
 
     def record(admin: ThreadedBrowser) -> None:
@@ -159,7 +159,7 @@ def record_consent(given: str) -> Callable[[ThreadedBrowser], None]:
         [eric] = db.session.scalars(select(Contact.id).where(Contact.address == ERIC))
         _assert_ok(
             admin.post(
-                f"/contacts/{eric}", {"given": given, "channel": "", "proof": "On the phone."}
+                f"/contacts/{eric}", {"given": decision, "channel": "", "proof": "On the phone."}
             )
         )
         db.session.rollback()
@@ -261,13 +261,13 @@ def test_message_is_sent_after_following_the_remedy(
     before(admin)
     # somebody who resends by hand answers for the consent
     manual = code not in ("consent_missing", "consent_old")
-    kept = send_text() if manual else send_text_for_event()
-    assert (kept.status, kept.code) == ("suppressed", code)
-    page = admin.get(f"/messages/{kept.id}").text
+    message = send_text() if manual else send_text_for_event()
+    assert (message.status, message.code) == ("suppressed", code)
+    page = admin.get(f"/messages/{message.id}").text
     assert CODES[code].text.partition(":")[0] in page
-    last = kept.id
+    last = message.id
     if manual:
-        last = resend(admin, kept.id).id
+        last = resend(admin, message.id).id
         assert db.session.get_one(Message, last).status == "suppressed", "nothing was done yet"
     with time_machine.travel(now() + timedelta(seconds=3), tick=True):
         remedy(admin)
@@ -336,14 +336,14 @@ def test_disabled_connection_sends_after_it_is_enabled(
     assert db.session.get_one(Message, waiting).status == "accepted"
 
 
-@pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
 def test_failed_message_can_be_resent(
-    team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser, given: Status
+    team_connection: Connection, fake_provider: FakeProvider, admin: ThreadedBrowser, status: Status
 ) -> None:
     fake_provider.on_send = raise_error(PermanentError("No.", "p7"))
     first = direct.send_message(connection_id=team_connection.id, to="chat-1", text="Hello.")
     deliver()
-    update_message(first, status=given.value, due_at=None)
+    update_message(first, status=status.value, due_at=None)
     fake_provider.on_send = accept_post
     resent = resend(admin, first)
     deliver()

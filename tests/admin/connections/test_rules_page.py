@@ -52,19 +52,19 @@ def stored_rules(app: Flask) -> policy.Rules:
 def test_rules_are_stored_and_shown_as_entered(app: Flask, admin: Browser) -> None:
     answer = admin.post(PATH, FULL)
     assert (answer.status_code, answer.location) == (303, PATH)
-    kept = stored_rules(app)
-    assert (kept.consent, kept.consent_days, kept.countries, kept.per_hour, kept.per_day) == (
+    rules = stored_rules(app)
+    assert (rules.consent, rules.consent_days, rules.countries, rules.per_hour, rules.per_day) == (
         True,
         365,
         {"US", "DE"},
         3,
         9,
     )
-    assert (kept.currency, kept.prices) == ("EUR", {"US": Decimal("0.0083"), "": Decimal("0.25")})
-    assert (kept.spend_day, kept.spend_month) == (5, Decimal("50.5"))
-    assert (kept.quiet, kept.quiet_waits) == (QuietHours("21:00", "08:00"), True)
+    assert (rules.currency, rules.prices) == ("EUR", {"US": Decimal("0.0083"), "": Decimal("0.25")})
+    assert (rules.spend_day, rules.spend_month) == (5, Decimal("50.5"))
+    assert (rules.quiet, rules.quiet_waits) == (QuietHours("21:00", "08:00"), True)
     page = admin.get(PATH).text
-    for shown in (
+    for line in (
         'value="DE, US"',
         "US: 0.0083",
         "other: 0.25",
@@ -72,7 +72,7 @@ def test_rules_are_stored_and_shown_as_entered(app: Flask, admin: Browser) -> No
         'value="50.5"',
         'value="21:00"',
     ):
-        assert shown in page
+        assert line in page
     assert "Changed the rules of the connection" in admin.get("/activity").text
 
 
@@ -83,7 +83,7 @@ def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "error"),
     [
         ("countries", "US, UK", "is not a country"),
         ("per_hour", "many", "Not a valid integer"),
@@ -99,11 +99,11 @@ def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
     ],
 )
 def test_contradictory_rule_is_reported_at_its_field_and_not_saved(
-    app: Flask, admin: Browser, field: str, value: str, words: str
+    app: Flask, admin: Browser, field: str, value: str, error: str
 ) -> None:
     answer = admin.post(PATH, FULL | {field: value})
     assert answer.status_code == 422
-    assert words in answer.text
+    assert error in answer.text
     assert "US, DE" in answer.text.upper() or field == "countries", (
         "what was typed stands there still"
     )
@@ -113,12 +113,12 @@ def test_contradictory_rule_is_reported_at_its_field_and_not_saved(
 def test_all_errors_of_the_rules_are_reported_together(app: Flask, admin: Browser) -> None:
     wrong = {"countries": "US, UK", "prices": "US 1", "spend_day": "x", "spend_month": "y"}
     page = admin.post(PATH, FULL | wrong).text
-    for words in ("is not a country", "a country, a colon and a price", "“x” is not an amount"):
-        assert words in page
+    for error in ("is not a country", "a country, a colon and a price", "“x” is not an amount"):
+        assert error in page
     contradictions = {"currency": "Euro", "per_day": "2", "prices": ""}
     page = admin.post(PATH, FULL | contradictions).text
-    for words in ("three letters", "The limit per day is lower", "A spending limit needs prices"):
-        assert words in page
+    for error in ("three letters", "The limit per day is lower", "A spending limit needs prices"):
+        assert error in page
     assert stored_rules(app) == policy.Rules()
 
 

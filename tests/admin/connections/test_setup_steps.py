@@ -18,7 +18,7 @@ def _connection(**values: object) -> Connection:
 
 
 @pytest.mark.parametrize(
-    ("connection", "sent_one", "expected"),
+    ("connection", "has_sent_message", "expected"),
     [
         (None, False, ["here", "", "", ""]),
         (_connection(), False, ["here", "", "", ""]),
@@ -48,9 +48,11 @@ def _connection(**values: object) -> Connection:
     ],
 )
 def test_steps_show_progress_and_the_next_action(
-    connection: Connection | None, sent_one: bool, expected: list[str]
+    connection: Connection | None, has_sent_message: bool, expected: list[str]
 ) -> None:
-    assert [state for _, state in list_setup_steps(connection, sent_one=sent_one)] == expected
+    assert [
+        state for _, state in list_setup_steps(connection, sent_one=has_sent_message)
+    ] == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_page_text_never_becomes_an_attribute() -> None:
     written = field(**with_error_attributes(field, "form-control"))
     assert 'class="form-control sp-mono"' in written
     assert 'aria-describedby="sid-error sid-help"' in written
-    assert not any(word in written for word in ("legend", "half", "mono=", "optional"))
+    assert not any(attribute in written for attribute in ("legend", "half", "mono=", "optional"))
 
 
 def test_invalid_field_is_announced_to_screen_readers() -> None:

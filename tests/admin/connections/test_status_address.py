@@ -30,8 +30,8 @@ def case(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def settings(case: Any) -> dict[str, str]:
-    found: dict[str, str] = case[0]
-    return found
+    demo_settings: dict[str, str] = case[0]
+    return demo_settings
 
 
 def test_page_and_sender_agree_on_the_status_address(
@@ -46,13 +46,13 @@ def test_page_and_sender_agree_on_the_status_address(
             instance.status_path,
             tuple(instance.api_urls.values()),
         )
-        [told] = [
+        [sent_address] = [
             f"{label}: {help_text}"
             for label, url, help_text in webhook_urls._webhooks(type(instance), connection)
             if url.endswith(instance.status_path)
         ]
-    assert told.startswith("Status callbacks: ")
-    assert case[1] in told
+    assert sent_address.startswith("Status callbacks: ")
+    assert case[1] in sent_address
     assert bool(sent) is (case[1] == SENT)
     if app.extensions["hub.config"].demo:  # elsewhere pages are at the public address only
         assert case[1] in browser_for().get("/connections/text-messages").text

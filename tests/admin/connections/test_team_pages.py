@@ -154,14 +154,17 @@ def test_demo_connects_chats_and_posts_the_default_events(run_in_app: RunInApp[A
     def chats() -> dict[str, tuple[str, list[str]]]:
         connections = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
         return {
-            one.slug: (one.destination, list(team_subscriptions.posted_events(one.id)))
-            for one in connections
+            connection.slug: (
+                connection.destination,
+                list(team_subscriptions.posted_events(connection.id)),
+            )
+            for connection in connections
         }
 
     assert sorted(run_in_app(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]
     assert all(
-        place and told == list(team_subscriptions.DEFAULT_EVENTS)
-        for place, told in run_in_app(chats).values()
+        destination and event_names == list(team_subscriptions.DEFAULT_EVENTS)
+        for destination, event_names in run_in_app(chats).values()
     )
 
 
@@ -187,17 +190,17 @@ def test_every_page_shows_a_paused_destination_and_a_working_remedy(
     fake_provider: FakeProvider,
     run_in_app: RunInApp[Any],
 ) -> None:
-    place = connect_team("T1")
+    destination = connect_team("T1")
 
     @transaction
     def clear_settings() -> None:  # what its form, which asks for nothing, would store
-        db.session.get_one(Connection, place.id).settings = {}
+        db.session.get_one(Connection, destination.id).settings = {}
 
     run_in_app(clear_settings)
-    why = "The app was removed from the channel. Add it again in the channel’s settings."
+    reason = "The app was removed from the channel. Add it again in the channel’s settings."
 
     def refuse(outbound: Any) -> Any:
-        raise DestinationUnavailable(why, "removed")
+        raise DestinationUnavailable(reason, "removed")
 
     fake_provider.on_send = refuse
 
@@ -211,16 +214,16 @@ def test_every_page_shows_a_paused_destination_and_a_working_remedy(
         return db.session.scalars(select(Message.id).where(Message.thread != "")).one()
 
     message_id = run_in_app(post)
-    pages = ("/", f"/connections/{place.slug}", f"/messages/{message_id}")
+    pages = ("/", f"/connections/{destination.slug}", f"/messages/{message_id}")
     for path in pages:
         page = text_of(admin.get(path))
-        assert why in page, path
+        assert reason in page, path
         assert "Test connection" in page, path
         assert "T1 are paused" in page, path
     assert "1 post is waiting" in text_of(admin.get("/"))
-    assert "Posts paused" in text_of(admin.get(f"/connections/{place.slug}"))
+    assert "Posts paused" in text_of(admin.get(f"/connections/{destination.slug}"))
     fake_provider.on_send = accept_post
-    assert admin.post(f"/connections/{place.slug}", {"do": "test"}).status_code == 200
+    assert admin.post(f"/connections/{destination.slug}", {"do": "test"}).status_code == 200
     run_in_app(deliver)
     for path in pages:
         assert "are paused" not in text_of(admin.get(path)), path

@@ -30,8 +30,8 @@ def import_file(browser: Browser, content: bytes, kind: str = "opt-outs") -> tup
 
 
 def test_import_file_may_exceed_the_api_body_limit(app: Flask, admin: Browser) -> None:
-    why = "x" * 450
-    lines = "".join(f"+1317555{n:04d},{why}\n" for n in range(700))
+    reason = "x" * 450
+    lines = "".join(f"+1317555{n:04d},{reason}\n" for n in range(700))
     assert len(lines) > 300 * 1024
     status, page = import_file(admin, b"address,why\n" + lines.encode())
     assert status == 200

@@ -99,8 +99,8 @@ def test_signer_blocked_by_an_admin_is_marked_under_each_identity(
 def test_objection_marks_the_signer_until_a_later_consent(
     run_in_app: Any, request_path: str, admin: Browser
 ) -> None:
-    def record(given: bool) -> None:
-        entry = ConsentEntry(ANNA, given, "sms", proof="On the phone.")
+    def record(is_consent: bool) -> None:
+        entry = ConsentEntry(ANNA, is_consent, "sms", proof="On the phone.")
         consents.record_consent(entry, source=consents.BY_ADMIN, test=True)
 
     run_in_app(lambda: record(False))

@@ -78,10 +78,12 @@ def test_unknown_page_is_not_found(viewer: Browser, address: str) -> None:
 def test_wheel_contains_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with zipfile.ZipFile(tmp_path / build.build_wheel(str(tmp_path))) as wheel:
-        held = set(wheel.namelist())
-    wanted = {page.source for page in rendering.pages().values()}
-    assert {source if source.startswith("hub/") else f"hub/{source}" for source in wanted} <= held
-    assert "hub/docs/screenshots/message-1440.png" in held
+        packaged = set(wheel.namelist())
+    expected = {page.source for page in rendering.pages().values()}
+    assert {
+        source if source.startswith("hub/") else f"hub/{source}" for source in expected
+    } <= packaged
+    assert "hub/docs/screenshots/message-1440.png" in packaged
 
 
 def test_navigation_marks_documentation_as_current(viewer: Browser) -> None:

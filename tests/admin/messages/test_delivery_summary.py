@@ -54,21 +54,21 @@ def test_failed_message_shows_why_and_how_to_fix_it() -> None:
 
 
 def test_resent_message_that_was_delivered_is_shown_as_success() -> None:
-    failed = replace(make_situation(Status.FAILED), problem=PROBLEM, unreadable="damaged")
-    again = make_situation(Status.DELIVERED).message
-    summary = summarize(replace(failed, arrived_later=again))
-    assert (summary.tone, summary.href) == ("good", f"/messages/{again.id}")
+    failed = replace(make_situation(Status.FAILED), problem=PROBLEM, unreadable_reason="damaged")
+    resent_message = make_situation(Status.DELIVERED).message
+    summary = summarize(replace(failed, later_delivery=resent_message))
+    assert (summary.tone, summary.href) == ("good", f"/messages/{resent_message.id}")
 
 
 def test_damaged_row_is_named_before_its_connection() -> None:
     off = make_situation(Status.QUEUED, enabled=False)
-    assert summarize(replace(off, unreadable="damaged")).text == "damaged"
+    assert summarize(replace(off, unreadable_reason="damaged")).text == "damaged"
     assert summarize(off).href == "/connections/texts"
 
 
 def test_paused_destination_is_named_before_the_next_attempt() -> None:
     waiting = make_situation(Status.QUEUED, tries=1, due_at=PLANNED)
-    assert "#contracts" in summarize(replace(waiting, paused=PAUSED)).title
+    assert "#contracts" in summarize(replace(waiting, pause=PAUSED)).title
     assert "Next attempt at" in summarize(waiting).title
 
 

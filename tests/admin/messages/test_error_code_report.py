@@ -17,11 +17,13 @@ from tests.hub_fixtures import queue_text
 
 
 @transaction
-def add_ended_message(message_id: str, code: str, status: str = "failed", **more: object) -> None:
+def add_ended_message(
+    message_id: str, code: str, status: str = "failed", **columns: object
+) -> None:
     db.session.execute(
         update(Message)
         .where(Message.id == message_id)
-        .values(code=code, status=status, due_at=None, **more)
+        .values(code=code, status=status, due_at=None, **columns)
     )
 
 

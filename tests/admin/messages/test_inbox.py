@@ -87,8 +87,8 @@ def test_empty_reply_is_refused_at_its_field(app: Flask, admin: Browser, text: s
 def test_closed_window_replaces_the_form_with_a_reason(app: Flask, admin: Browser) -> None:
     conversation_id = prepared(app)
     with app.app_context():
-        talk = conversations.get_conversation(conversation_id)
-        session_windows.close_window(talk.connection.sender, talk.row.contact_id)
+        conversation = conversations.get_conversation(conversation_id)
+        session_windows.close_window(conversation.connection.sender, conversation.row.contact_id)
     page = admin.get(f"/inbox/{conversation_id}").text
     assert "The 24-hour window is closed" in page
     assert "<textarea" not in page
@@ -116,16 +116,16 @@ def test_attachment_is_downloaded_through_the_hub_and_never_displayed(
         whatsapp_id = whatsapp()
         config = config_of(app)
         with serving(app, config.bind.port):
-            where = f"{config.simulator_url}/simulator/phones/%2B13175551234/reply"
+            reply_url = f"{config.simulator_url}/simulator/phones/%2B13175551234/reply"
             body = json.dumps({"channel": "whatsapp", "text": "Here it is", "media": True}).encode()
             urllib.request.urlopen(
-                urllib.request.Request(where, body, {"Content-Type": "application/json"}),
+                urllib.request.Request(reply_url, body, {"Content-Type": "application/json"}),
                 timeout=10,
             ).close()
         process_pending_callbacks()
-        talk = conversations.newest_conversations(1)[0].row
-        assert talk.connection_id == whatsapp_id
-    page = admin.get(f"/inbox/{talk.id}").text
+        conversation = conversations.newest_conversations(1)[0].row
+        assert conversation.connection_id == whatsapp_id
+    page = admin.get(f"/inbox/{conversation.id}").text
     assert "Image" in page
     [href] = re.findall(r'href="(/inbox/files/[^"]+)"', page)
     answer = admin.get(href)

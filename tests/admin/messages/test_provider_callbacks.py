@@ -70,8 +70,8 @@ def delivered(app: Flask) -> str:
     """Add a message whose callbacks are processed, and return its ID."""
     with app.app_context():
         message_id = add_sent_message()
-        for word in ("sent", "delivered"):
-            post_callback(app, status_form(app, SID, word), target=status_target(message_id))
+        for status in ("sent", "delivered"):
+            post_callback(app, status_form(app, SID, status), target=status_target(message_id))
         process_pending_callbacks()
         return message_id
 
@@ -166,11 +166,11 @@ def test_callback_of_a_failed_message_is_shown_with_the_reason(
     with app.app_context():
         post_callback(app, status_form(app, SID, "read"), target=status_target(delivered))
         last = callbacks()[-1]
-        whole = last._request or b""
+        stored_request = last._request or b""
         callback_id = last.id
         update_callback(
             callback_id,
-            request=whole[:-1] + bytes([whole[-1] ^ 1]),
+            request=stored_request[:-1] + bytes([stored_request[-1] ^ 1]),
             error="It does not open with the key k1.",
             due_at=None,
         )
@@ -181,7 +181,7 @@ def test_callback_of_a_failed_message_is_shown_with_the_reason(
     )
     assert f"/receipts/{callback_id}/replay" in replay_urls(page)
     with app.app_context():
-        update_callback(callback_id, request=whole)
+        update_callback(callback_id, request=stored_request)
     answer = admin.post(f"/receipts/{callback_id}/replay", {"next": f"/messages/{delivered}"})
     assert answer.headers["Location"] == f"/messages/{delivered}"
     assert "Replayed 1 callback. 1 status event was missing and has been added." in page_text(
@@ -253,28 +253,28 @@ def test_replay_does_not_redirect_to_another_site(
     ("report", "tone", "sentence"),
     [
         (
-            Report(read=2, new=2),
+            Report(read_count=2, new_count=2),
             "good",
             "Replayed 2 callbacks. 2 status events were missing and have been added.",
         ),
         (
-            Report(read=1, known=1, messages=1),
+            Report(read_count=1, known_count=1, message_count=1),
             "good",
             "Replayed 1 callback. Missed changes were applied.",
         ),
         (
-            Report(read=1, unproven=1),
+            Report(read_count=1, unverified_count=1),
             "info",
             "1 callback had no effect, because no connection’s secret verified it.",
         ),
         (
-            Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}),
+            Report(read_count=3, new_count=1, failed_count=1, reasons={"Why.": Reason(1, "rcp_1")}),
             "warn",
             "added. 1 callback could not be processed. Why.",
         ),
     ],
 )
 def test_notice_describes_the_changes(report: Report, tone: str, sentence: str) -> None:
-    said = summarize_replay(report)
-    assert sentence in said[0]
-    assert said[1] == tone
+    notice = summarize_replay(report)
+    assert sentence in notice[0]
+    assert notice[1] == tone

@@ -25,13 +25,13 @@ def add_message(like: Message, status: str, age: timedelta, seconds: float = 0) 
     """Add a message that was created this long ago and changed `took` seconds later."""
     moment = now() - age
     row: dict[str, Any] = {column.name: getattr(like, column.name) for column in table.columns}
-    made = {
+    columns = {
         "id": first_id_at("msg", moment),
         "status": status,
         "changed_at": moment + timedelta(seconds=seconds),
         "due_at": None,
     }
-    db.session.execute(insert(table), [{**row, **made, "dedup_key": None, "after_id": None}])
+    db.session.execute(insert(table), [{**row, **columns, "dedup_key": None, "after_id": None}])
 
 
 def page_text(page: str) -> str:

@@ -43,9 +43,9 @@ def test_action_runs_once_after_confirmation(
     action_link: str, app: Flask, signer: Callable[[], Signer]
 ) -> None:
     nobody = Browser(app)
-    done = nobody.post(action_link, {"who": "  Dana   Whitfield "})
-    assert "Dana Whitfield (through the link) reminded Eric" in text_of(done)
-    assert "Done" in text_of(done)
+    first_response = nobody.post(action_link, {"who": "  Dana   Whitfield "})
+    assert "Dana Whitfield (through the link) reminded Eric" in text_of(first_response)
+    assert "Done" in text_of(first_response)
     assert signer().reminders == 1
     response = nobody.post(action_link, {"who": "Tom"})
     assert "Already done" in text_of(response)
@@ -59,12 +59,12 @@ def test_signed_in_user_is_recognized_by_the_session(
     viewer = browser_for(Role.VIEWER)
     assert "Your name" not in text_of(viewer.get(action_link))
     viewer.post(action_link)
-    who = run_in_app(
+    user_name = run_in_app(
         lambda: db.session.scalars(
             select(ActionToken.used_by).where(ActionToken.used_at.is_not(None))
         ).one()
     )
-    assert who == "Some Viewer"
+    assert user_name == "Some Viewer"
 
 
 def test_post_without_a_csrf_token_is_refused(

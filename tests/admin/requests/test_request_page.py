@@ -46,20 +46,20 @@ def test_signer_is_reminded_snoozed_and_unsnoozed(
     request_id: str, signer: Callable[[], Signer], browser_for: Callable[..., Browser]
 ) -> None:
     operator = browser_for(Role.OPERATOR)
-    here = f"/requests/{request_id}/signers/{signer().id}"
-    operator.post(f"{here}/remind")
+    signer_path = f"/requests/{request_id}/signers/{signer().id}"
+    operator.post(f"{signer_path}/remind")
     assert signer().reminders == 1
-    operator.post(f"{here}/snooze")
+    operator.post(f"{signer_path}/snooze")
     assert signer().snoozed_until is not None
     page = text_of(operator.get(f"/requests/{request_id}"))
     assert "Reminders snoozed until" in page
     assert "Reminders snoozed until" in page
-    operator.post(f"{here}/remind")
+    operator.post(f"{signer_path}/remind")
     assert "snoozed until" in text_of(operator.get(f"/requests/{request_id}"))
     assert signer().reminders == 1
-    operator.post(f"{here}/unsnooze")
+    operator.post(f"{signer_path}/unsnooze")
     assert signer().snoozed_until is None
-    assert operator.post(f"{here}/explode").status_code == 404
+    assert operator.post(f"{signer_path}/explode").status_code == 404
 
 
 def test_operator_creates_a_chat_link_for_a_signer(
@@ -97,8 +97,8 @@ def test_message_without_reports_is_not_shown_in_progress(
     listed = operator.get("/messages?show=way").text
     assert (sms in listed, post in listed) == (True, False)
     assert (
-        sms in (found := operator.get(f"/messages?show=way&q={request_id}").text),
-        post in found,
+        sms in (messages_page := operator.get(f"/messages?show=way&q={request_id}").text),
+        post in messages_page,
     ) == (True, False)
     overview = text_of(operator.get("/"))
     assert "2 1 in progress" in overview
@@ -122,9 +122,11 @@ def test_updates_of_a_post_are_listed_apart_from_posts(
 
     def add_update(kind: str) -> str:
         signers = [signer_body("Eric"), signer_body("Anna", "+442071234567")]
-        more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
+        signer_fields = (
+            {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
+        )
         accept.accept_event(
-            EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
+            EventIn.model_validate(event_body(kind, **signer_fields)), source_id(), test=True
         )
         deliver()
         while db.session.scalar(
@@ -135,11 +137,11 @@ def test_updates_of_a_post_are_listed_apart_from_posts(
         return db.session.scalars(select(SigningRequest.id)).one()
 
     run_in_app(lambda: add_update("request.sent"))
-    here = f"/requests/{run_in_app(lambda: add_update('request.signed'))}"
+    path = f"/requests/{run_in_app(lambda: add_update('request.signed'))}"
     viewer = browser_for(Role.VIEWER)
     assert text_of(viewer.get("/messages?channel=chat")).count(" Change ") == 1
-    assert "Post updated once, last" in text_of(viewer.get(here))
-    assert "Updates an earlier post" not in viewer.get(here).text
+    assert "Post updated once, last" in text_of(viewer.get(path))
+    assert "Updates an earlier post" not in viewer.get(path).text
 
 
 def test_signer_with_a_linked_chat_is_marked(
@@ -152,14 +154,14 @@ def test_signer_with_a_linked_chat_is_marked(
     assert "Invite to a chat" in text_of(operator.get(f"/requests/{request_id}"))
 
     def link() -> None:
-        one = db.session.scalars(select(Signer)).one()
+        signer = db.session.scalars(select(Signer)).one()
         team_chat = db.session.scalars(
             select(Connection).where(Connection.destination == "W1")
         ).one()
         chats.link_chat(
             team_chat.id,
-            one.request.source_id,
-            chat_invitations._addresses(one),
+            signer.request.source_id,
+            chat_invitations._addresses(signer),
             get_or_create_contact("chat", "778899", test=True).id,
         )
 
@@ -235,15 +237,15 @@ def test_ended_request_refuses_reminders_and_explains_why(
     end = update(SigningRequest).values(expires_at=now() - timedelta(minutes=1))
     run_in_app(transaction(lambda: db.session.execute(end)))
     operator = browser_for(Role.OPERATOR)
-    here = f"/requests/{request_id}"
-    page = operator.get(here)
+    request_path = f"/requests/{request_id}"
+    page = operator.get(request_path)
     assert (
         "The request has expired. 1 signature is missing. No more reminders are sent."
         in text_of(page)
     )
-    assert f"{here}/remind" not in page.text
+    assert f"{request_path}/remind" not in page.text
     assert "/snooze" not in page.text
     assert "Invite to a chat" in text_of(page), "that asks nobody to sign"
     for path in ("remind", f"signers/{signer().id}/remind", f"signers/{signer().id}/snooze"):
-        assert operator.post(f"{here}/{path}").status_code == 303
-        assert "The request expired on " in text_of(operator.get(here))
+        assert operator.post(f"{request_path}/{path}").status_code == 303
+        assert "The request expired on " in text_of(operator.get(request_path))

@@ -46,9 +46,9 @@ def test_source_is_added_renamed_and_given_a_key(app: Flask, admin: Browser) -> 
         admin.post("/settings/api-keys", {"name": "App", "source": "acme-leases"}).text
     )
     with app.app_context():
-        known = api_keys.find_key(key)
-        assert known is not None
-        assert known.source_id == sources.get_source("acme-leases").id
+        authenticated = api_keys.find_key(key)
+        assert authenticated is not None
+        assert authenticated.source_id == sources.get_source("acme-leases").id
     assert "App" in admin.get("/settings/sources/acme-leases").text
     assert "App" not in admin.get("/settings/sources/default").text
 
@@ -72,7 +72,7 @@ def test_names_with_control_characters_are_stored_printable(
     names = [row.name for row in rows(app, Source) if row.slug == "acme"]
     names += [row.name for row in rows(app, ApiKey)]
     assert len(names) == 2
-    assert all(one.isprintable() and not one.isspace() for one in names)
+    assert all(stored_name.isprintable() and not stored_name.isspace() for stored_name in names)
 
 
 def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admin: Browser) -> None:
@@ -85,7 +85,7 @@ def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admi
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("values", "error"),
     [
         ({"name": " "}, "Enter a name"),
         ({"name": "x" * 81}, "at most 80"),
@@ -95,11 +95,11 @@ def test_consents_apply_to_every_source_once_an_admin_allows_it(app: Flask, admi
     ],
 )
 def test_invalid_source_is_refused_beside_its_field(
-    app: Flask, admin: Browser, given: dict[str, str], said: str
+    app: Flask, admin: Browser, values: dict[str, str], error: str
 ) -> None:
-    answer = admin.post("/settings/sources", given)
+    answer = admin.post("/settings/sources", values)
     assert answer.status_code == 422
-    assert said in answer.text
+    assert error in answer.text
     assert len(rows(app, Source)) == 1
 
 
@@ -132,8 +132,8 @@ def test_opt_outs_name_their_source(app: Flask, admin: Browser) -> None:
 # ── Keys ────────────────────────────────────────────────────────────────────────────────────────
 def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Browser) -> None:
     day = now().date() + timedelta(days=30)
-    given = {"scopes": ["", "events:write"], "expires": day.isoformat(), "per_minute": "120"}
-    shown_api_key(admin.post("/settings/api-keys", {"name": "Narrow", **given}).text)
+    fields = {"scopes": ["", "events:write"], "expires": day.isoformat(), "per_minute": "120"}
+    shown_api_key(admin.post("/settings/api-keys", {"name": "Narrow", **fields}).text)
     [key] = rows(app, ApiKey)
     assert (key.scopes, key.per_minute) == ("events:write", 120)
     assert timedelta(days=29) < key.expires_at - now() < timedelta(days=32)
@@ -141,8 +141,8 @@ def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Bro
     assert "events:write" in listed
     last = f'<time datetime="{day.isoformat()}T23:59:59'
     assert last in listed, "the list shows the last day, as it was entered"
-    shown = admin.get(f"/settings/api-keys/{key.id}").text
-    assert f'value="{day.isoformat()}"' in shown
+    page = admin.get(f"/settings/api-keys/{key.id}").text
+    assert f'value="{day.isoformat()}"' in page
     admin.post(
         f"/settings/api-keys/{key.id}",
         {"scopes": ["", "messages:read"], "expires": day.isoformat(), "per_minute": ""},
@@ -154,7 +154,7 @@ def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Bro
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("values", "error"),
     [
         ({"scopes": [""]}, "Choose at least one scope"),
         ({"scopes": ["", "all"]}, "There is no scope"),
@@ -168,11 +168,11 @@ def test_api_key_has_its_chosen_scopes_and_can_be_changed(app: Flask, admin: Bro
     ],
 )
 def test_invalid_api_key_is_refused_beside_its_field(
-    app: Flask, admin: Browser, given: dict[str, Any], said: str
+    app: Flask, admin: Browser, values: dict[str, Any], error: str
 ) -> None:
-    answer = admin.post("/settings/api-keys", {"name": "Odd", **given})
+    answer = admin.post("/settings/api-keys", {"name": "Odd", **values})
     assert answer.status_code == 422
-    assert said in answer.text
+    assert error in answer.text
     assert rows(app, ApiKey) == []
 
 
@@ -192,16 +192,16 @@ def run_command(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
     """Return a function that runs a command with this test's settings and returns its output."""
     named = {name: value for name, value in {**os.environ, **environ}.items() if value}
 
-    def command(*words: str, ends: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "hub.cli", *words],
+    def command(*arguments: str, exit_code: int = 0) -> str:
+        process = subprocess.run(
+            [sys.executable, "-m", "hub.cli", *arguments],
             env=named,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == ends, done.stderr
-        return (done.stderr if ends else done.stdout).strip()
+        assert process.returncode == exit_code, process.stderr
+        return (process.stderr if exit_code else process.stdout).strip()
 
     return command
 

@@ -89,13 +89,13 @@ def user_deactivation(app: Flask, admin: Browser) -> Case:
 def contact_link_removal(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
-        mine = get_or_create_contact(Address.PHONE, ERIC, test=True).id
-        other = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True).id
-        contact_links.link_contacts(mine, other, None)
+        phone_contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
+        external_contact_id = get_or_create_contact(Address.EXTERNAL, "US.1349", test=True).id
+        contact_links.link_contacts(phone_contact_id, external_contact_id, None)
         link_id = db.session.scalars(select(ContactLink.id)).one()
     return (
-        f"/contacts/{mine}",
-        f"/contacts/{mine}/links/{link_id}/undo",
+        f"/contacts/{phone_contact_id}",
+        f"/contacts/{phone_contact_id}/links/{link_id}/undo",
         "Messages that an opt-out of the other contact blocked are allowed again.",
         lambda: db.session.get_one(ContactLink, link_id).undone_at is None,
     )
@@ -130,7 +130,7 @@ def opt_out_removal(app: Flask, admin: Browser) -> Case:
 def test_action_asks_for_confirmation_and_names_its_consequence(
     app: Flask, admin: Browser, prepare: Callable[[Flask, Browser], Case]
 ) -> None:
-    where, path, consequence, state = prepare(app, admin)
+    link_path, path, consequence, state = prepare(app, admin)
 
     def read() -> Any:
         with app.app_context():
@@ -138,12 +138,12 @@ def test_action_asks_for_confirmation_and_names_its_consequence(
             return state()
 
     before = read()
-    offered = admin.get(where).text
+    offered = admin.get(link_path).text
     assert f'href="{path}"' in offered
     assert f'action="{path}"' not in offered
     response = admin.get(path)
     assert consequence in page_text(response.text)
-    assert f'<a class="btn btn-secondary" href="{where}">Cancel</a>' in response.text
+    assert f'<a class="btn btn-secondary" href="{link_path}">Cancel</a>' in response.text
     assert read() == before
     assert admin.post(path).status_code == 303
     assert read() != before

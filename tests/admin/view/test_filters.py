@@ -18,7 +18,7 @@ STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
 
 
 @pytest.mark.parametrize(
-    ("passed", "told"),
+    ("passed", "expected"),
     [
         (timedelta(seconds=0), "just now"),
         (timedelta(seconds=59), "just now"),
@@ -35,8 +35,8 @@ STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
         (timedelta(hours=-20), "tomorrow"),
     ],
 )
-def test_recent_times_are_relative(passed: timedelta, told: str) -> None:
-    assert datetimes.format_relative(NOW - passed, NOW) == told
+def test_recent_times_are_relative(passed: timedelta, expected: str) -> None:
+    assert datetimes.format_relative(NOW - passed, NOW) == expected
 
 
 def test_hours_before_midnight_are_not_shown_as_yesterday() -> None:
@@ -111,14 +111,14 @@ def test_counts_shares_and_durations_are_formatted() -> None:
 
 
 def test_every_status_has_an_icon_a_label_and_a_color_of_the_stylesheet() -> None:
-    hues = set(re.findall(r"\.sp-state-([a-z]+)", STYLESHEET.read_text(encoding="utf-8")))
-    shown = [
+    colors = set(re.findall(r"\.sp-state-([a-z]+)", STYLESHEET.read_text(encoding="utf-8")))
+    badges = [
         *map(status_badges.message_badge, Status),
         *map(status_badges.connection_badge, [None, *ConnectionState]),
         *map(status_badges.request_badge, RequestState),
         *map(status_badges.signer_badge, SignerState),
     ]
-    assert all(look.icon and look.word and look.hue in hues for look in shown)
+    assert all(badge.icon and badge.label and badge.color in colors for badge in badges)
 
 
 def test_message_statuses_have_distinct_icons() -> None:
@@ -127,7 +127,7 @@ def test_message_statuses_have_distinct_icons() -> None:
 
 
 def test_unknown_status_is_shown_unchanged() -> None:
-    assert status_badges.message_badge("half_sent").word == "Half sent"
+    assert status_badges.message_badge("half_sent").label == "Half sent"
 
 
 @pytest.mark.parametrize("channel", Channel)

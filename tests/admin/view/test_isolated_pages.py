@@ -176,22 +176,24 @@ def fill() -> None:
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     deliver()
-    own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
+    whatsapp = db.session.scalars(
+        select(Connection).where(Connection.slug == "demo-whatsapp")
+    ).one()
     suppressions.add_opt_out("+442071234567", channel="", explanation="Asked", test=True)
     inbound_message = base.Inbound(
         provider_id="SM" + "1" * 32,
         channel=Channel.WHATSAPP,
-        senders=(own.sender,),
+        senders=(whatsapp.sender,),
         address="+13175551234",
         text="Hi",
         name="Eric",
     )
-    inbound.store_inbound(inbound_message, Origin("callback", (own.id,), None), now())
+    inbound.store_inbound(inbound_message, Origin("callback", (whatsapp.id,), None), now())
     api_keys.create_key("Key", test=True)
     transaction(
         lambda: db.session.add(
             ProviderTemplate(
-                connection_id=own.id,
+                connection_id=whatsapp.id,
                 external_id="HX1",
                 name="t",
                 locale="en",
@@ -218,25 +220,27 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
                 "suppression_id": Suppression,
                 "template_id": ProviderTemplate,
             }
-            known = {
+            values_by_name = {
                 name: db.session.scalars(select(model.id)).all() for name, model in ids.items()
             }
-            known["slug"] = db.session.scalars(select(Connection.slug)).all()
-            known["name"] = db.session.scalars(select(Connection.integration).distinct()).all()
+            values_by_name["slug"] = db.session.scalars(select(Connection.slug)).all()
+            values_by_name["name"] = db.session.scalars(
+                select(Connection.integration).distinct()
+            ).all()
             assert db.session.scalars(select(InboundMessage.id)).all()
-        found = []
+        paths = []
         for rule in app.url_map.iter_rules():
             if not rule.endpoint.startswith("admin.") or "GET" not in (rule.methods or ()):
                 continue
-            [name, *others] = sorted(rule.arguments) or [""]
-            if others or (name and name not in known):
+            [name, *other_arguments] = sorted(rule.arguments) or [""]
+            if other_arguments or (name and name not in values_by_name):
                 continue  # files, and links that work once
-            found += (
-                [rule.rule.replace(f"<{name}>", one) for one in known[name]]
+            paths += (
+                [rule.rule.replace(f"<{name}>", value) for value in values_by_name[name]]
                 if name
                 else [rule.rule]
             )
-        return found
+        return paths
 
     return addresses
 

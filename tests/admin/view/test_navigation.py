@@ -30,10 +30,10 @@ def rail(admin: Browser, path: str = "/") -> dict[str, str]:
 
 
 def test_rail_links_to_the_references_and_the_simulator(app: Flask, admin: Browser) -> None:
-    found = rail(admin)
-    assert found["Documentation"] == "/docs"
-    assert found["API reference"] == "/api/docs"
-    assert found["Simulator"] == f"{config_of(app).simulator_url}/"
+    links = rail(admin)
+    assert links["Documentation"] == "/docs"
+    assert links["API reference"] == "/api/docs"
+    assert links["Simulator"] == f"{config_of(app).simulator_url}/"
 
 
 class TestOutsideTheDemo:
@@ -80,7 +80,7 @@ def test_row_has_one_main_link(app: Flask, admin: Browser) -> None:
         message_id = queue_text()
     for path, href in (("/messages", f"/messages/{message_id}"), ("/", f"/messages/{message_id}")):
         rows = re.findall(r"<tr>.*?</tr>", admin.get(path).text, re.DOTALL)
-        mine = [row for row in rows if message_id in row]
-        assert len(mine) == 1
-        [link] = re.findall(r'class="sp-who-link sp-row-link"\s+href="([^"]+)"', mine[0])
+        row_of_message = [row for row in rows if message_id in row]
+        assert len(row_of_message) == 1
+        [link] = re.findall(r'class="sp-who-link sp-row-link"\s+href="([^"]+)"', row_of_message[0])
         assert link == href

@@ -39,9 +39,9 @@ from tests.hub_fixtures import (
 ALL = [status.value for status in Status]
 
 
-def post(kind: str = "request.sent", **more: object) -> dict[str, object]:
+def post(kind: str = "request.sent", **fields: object) -> dict[str, object]:
     return accept.accept_event(
-        EventIn.model_validate(event_body(kind, **more)), source_id(), test=True
+        EventIn.model_validate(event_body(kind, **fields)), source_id(), test=True
     )  # type: ignore[arg-type]
 
 
@@ -61,7 +61,7 @@ def test_queued_message_can_be_canceled(fake_chat: Connection, fake_provider: Fa
     )
 
 
-@pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
+@pytest.mark.parametrize("state", [other_state for other_state in ALL if other_state != "queued"])
 def test_message_that_is_not_queued_cannot_be_canceled(connection: Connection, state: str) -> None:
     message_id = queue_text()
     update_message(message_id, status=state)
@@ -85,8 +85,8 @@ def test_resent_message_is_a_new_one_linked_to_the_first(
 ) -> None:
     message_id = queue_text()
     update_message(message_id, status=state, due_at=None)
-    again = resend.resend(message_id).id
-    row = message(again)
+    resent_id = resend.resend(message_id).id
+    row = message(resent_id)
     assert (row.after_id, row.status, row.contact.address) == (message_id, "queued", ERIC)
     assert status(message_id) == state, "the old one keeps its end"
 
@@ -104,8 +104,8 @@ def test_message_in_progress_is_not_resent(connection: Connection, state: str) -
 def test_message_can_be_resent_only_once(connection: Connection) -> None:
     message_id = queue_text()
     update_message(message_id, status="failed", due_at=None)
-    again = resend.resend(message_id).id
-    with pytest.raises(Conflict, match=again):
+    resent_id = resend.resend(message_id).id
+    with pytest.raises(Conflict, match=resent_id):
         resend.resend(message_id)
     contact = db.session.scalars(select(Contact)).one()
     like = db.session.get_one(Connection, connection.id)
@@ -153,10 +153,10 @@ def test_repeated_event_sends_no_second_message(connection: Connection) -> None:
 
 def test_signer_added_later_is_notified_alone(connection: Connection) -> None:
     [eric] = message_ids(post(signers=[signer_body("Eric")]))
-    both = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
-    assert both[0] == eric
+    first_messages = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
+    assert first_messages[0] == eric
     assert count(Message) == 2
-    assert message(both[1]).contact.address == ANNA
+    assert message(first_messages[1]).contact.address == ANNA
 
 
 def test_signer_with_a_new_number_is_notified(connection: Connection) -> None:
@@ -200,9 +200,9 @@ def test_signer_who_has_signed_is_not_reminded(connection: Connection) -> None:
     "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
 )
 def test_closing_a_request_cancels_queued_reminders(connection: Connection, kind: str) -> None:
-    both = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
+    reminders = message_ids(post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)]))
     post(kind)
-    assert [status(one) for one in both] == ["canceled", "canceled"]
+    assert [status(message_id) for message_id in reminders] == ["canceled", "canceled"]
 
 
 def test_message_in_progress_is_marked_and_not_canceled(connection: Connection) -> None:
@@ -215,23 +215,23 @@ def test_message_in_progress_is_marked_and_not_canceled(connection: Connection) 
 
 def test_other_requests_are_not_affected(connection: Connection) -> None:
     [eric] = message_ids(post(signers=[signer_body("Eric")]))
-    other = event_body(signers=[signer_body("Eric")])
-    other["request"]["id"] = "agr-2"
-    [again] = [
+    other_event = event_body(signers=[signer_body("Eric")])
+    other_event["request"]["id"] = "agr-2"
+    [other_message] = [
         message["id"]
-        for message in accept.accept_event(EventIn.model_validate(other), source_id(), test=True)[
-            "messages"
-        ]
+        for message in accept.accept_event(
+            EventIn.model_validate(other_event), source_id(), test=True
+        )["messages"]
     ]
     post("request.canceled")
-    assert (status(eric), status(again)) == ("canceled", "queued")
+    assert (status(eric), status(other_message)) == ("canceled", "queued")
 
 
 def test_signature_is_reported_after_all_have_signed(connection: Connection) -> None:
     post(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
-    told = message_ids(post("request.signed", signer="eric"))
+    message_ids_of_signature = message_ids(post("request.signed", signer="eric"))
     post("request.completed")
-    assert [status(one) for one in told] == ["queued", "queued"]
+    assert [status(message_id) for message_id in message_ids_of_signature] == ["queued", "queued"]
 
 
 def test_message_expires_with_its_request(connection: Connection) -> None:
@@ -239,15 +239,17 @@ def test_message_expires_with_its_request(connection: Connection) -> None:
     event["request"]["expires_at"] = (
         (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
     )
-    [one] = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)["messages"]
-    expires = message(one["id"]).expires_at
+    [reminder] = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)[
+        "messages"
+    ]
+    expires = message(reminder["id"]).expires_at
     assert expires is not None
     assert (expires - now()).total_seconds() <= 86_400
 
 
 # ── Directly ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("what", "field"),
+    ("fields", "field"),
     [
         ({"to": "5551234567"}, "to"),
         ({"text": "   "}, "text"),
@@ -256,11 +258,11 @@ def test_message_expires_with_its_request(connection: Connection) -> None:
     ],
 )
 def test_invalid_direct_message_is_refused_with_its_field(
-    connection: Connection, what: dict[str, str], field: str
+    connection: Connection, fields: dict[str, str], field: str
 ) -> None:
     with pytest.raises(Refused) as refused:
         direct.send_message(
-            **{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **what}
+            **{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **fields}
         )  # type: ignore[arg-type]
     assert refused.value.field == field
     assert count(Message) == 0

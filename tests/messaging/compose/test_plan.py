@@ -75,23 +75,26 @@ def make_person(
     *,
     has_not_signed: bool = True,
     addresses: dict[str, str] | None = None,
-    **more: object,
+    **fields: object,
 ) -> Person:
     return Person(
-        f"sgn_{name}", name, has_not_signed, PHONE if addresses is None else addresses, **more
+        f"sgn_{name}", name, has_not_signed, PHONE if addresses is None else addresses, **fields
     )  # type: ignore[arg-type]
 
 
 def planned_messages(
-    found: tuple[list[PlannedMessage], list[SkippedStep]],
+    planned: tuple[list[PlannedMessage], list[SkippedStep]],
 ) -> list[tuple[str, str, str]]:
-    return [(one.person.external_id, one.candidate.connection.id, one.to) for one in found[0]]
+    return [
+        (message.person.external_id, message.candidate.connection.id, message.to)
+        for message in planned[0]
+    ]
 
 
 def skipped_steps(
-    found: tuple[list[PlannedMessage], list[SkippedStep]],
+    planned: tuple[list[PlannedMessage], list[SkippedStep]],
 ) -> list[tuple[str, str, str]]:
-    return [(one.signer, one.step, one.reason) for one in found[1]]
+    return [(step.signer, step.step, step.reason) for step in planned[1]]
 
 
 def make_route(audience: Audience, *steps: Step) -> Route:
@@ -109,9 +112,9 @@ def make_route(audience: Audience, *steps: Step) -> Route:
 )
 def test_audience_selects_its_people(audience: Audience, expected: list[str]) -> None:
     people = [make_person("eric", has_not_signed=False), make_person("anna"), make_person("ravi")]
-    found = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
-    assert [planned_message[0] for planned_message in planned_messages(found)] == expected
-    assert found[1] == []
+    planned = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
+    assert [planned_message[0] for planned_message in planned_messages(planned)] == expected
+    assert planned[1] == []
 
 
 def test_event_without_an_actor_notifies_everybody_as_others() -> None:
@@ -129,7 +132,7 @@ def test_event_without_an_actor_notifies_everybody_as_others() -> None:
         (make_person(), [], BY_SMS, "no_connection"),
         (make_person(addresses={}), [], BY_SMS, "no_address"),
         (make_person(), [EMAIL], BY_SMS, "no_connection"),
-        (make_person(wants={"phone": False}), [SMS], BY_SMS, "not_wanted"),
+        (make_person(send_to={"phone": False}), [SMS], BY_SMS, "not_wanted"),
         (make_person(addresses={"phone": "nonsense"}), [SMS], BY_SMS, "bad_address"),
         (make_person(), [SMS], Step("stp_3", "sms", "t", "con_gone"), "no_connection"),
         (make_person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
@@ -138,14 +141,14 @@ def test_event_without_an_actor_notifies_everybody_as_others() -> None:
 def test_impossible_action_is_listed_with_its_reason(
     signer: Person, candidates: list[Candidate], step: Step, reason: str
 ) -> None:
-    found = plan_messages([make_route(Audience.SIGNERS, step)], [signer], candidates)
-    assert planned_messages(found) == []
-    assert skipped_steps(found) == [("eric", step.channel, reason)]
-    assert found[1][0].as_json()["text"] == REASONS[reason]
+    planned = plan_messages([make_route(Audience.SIGNERS, step)], [signer], candidates)
+    assert planned_messages(planned) == []
+    assert skipped_steps(planned) == [("eric", step.channel, reason)]
+    assert planned[1][0].as_json()["text"] == REASONS[reason]
 
 
 @pytest.mark.parametrize(
-    ("preference", "candidates", "taken"),
+    ("preference", "candidates", "expected"),
     [
         ((), [SMS, WHATSAPP], "con_sms"),
         (("whatsapp", "sms"), [SMS, WHATSAPP], "con_wa"),
@@ -161,28 +164,30 @@ def test_impossible_action_is_listed_with_its_reason(
     ],
 )
 def test_phone_uses_the_first_enabled_preferred_channel(
-    preference: tuple[str, ...], candidates: list[Candidate], taken: str
+    preference: tuple[str, ...], candidates: list[Candidate], expected: str
 ) -> None:
-    found = plan_messages(
+    planned = plan_messages(
         [make_route(Audience.SIGNERS)], [make_person(preference=preference)], candidates
     )
-    assert planned_messages(found) == [("eric", taken, "+13175551234")]
+    assert planned_messages(planned) == [("eric", expected, "+13175551234")]
 
 
 def test_step_with_a_connection_uses_no_other() -> None:
     step = Step("stp_3", "sms", "t", "con_sms_2")
-    found = plan_messages(
+    planned = plan_messages(
         [make_route(Audience.SIGNERS, step)],
         [make_person(preference=("whatsapp",))],
         [SMS, SMS_TWO, WHATSAPP],
     )
-    assert planned_messages(found) == [("eric", "con_sms_2", "+13175551234")]
+    assert planned_messages(planned) == [("eric", "con_sms_2", "+13175551234")]
 
 
 def test_phone_preference_does_not_affect_email() -> None:
-    who = make_person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
-    found = plan_messages([make_route(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
-    assert planned_messages(found) == [
+    person = make_person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
+    planned = plan_messages(
+        [make_route(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [person], [SMS, EMAIL]
+    )
+    assert planned_messages(planned) == [
         ("eric", "con_sms", "+13175551234"),
         ("eric", "con_mail", "eric@example.com"),
     ]
@@ -203,19 +208,19 @@ def test_address_is_used_in_its_normal_form() -> None:
 
 def test_signer_without_open_action_is_not_asked_to_sign() -> None:
     people = [make_person("eric", has_not_signed=False), make_person("anna")]
-    found = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
-    assert [planned_message[0] for planned_message in planned_messages(found)] == ["anna"]
-    assert skipped_steps(found) == [("eric", "sms", "already_signed")]
+    planned = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
+    assert [planned_message[0] for planned_message in planned_messages(planned)] == ["anna"]
+    assert skipped_steps(planned) == [("eric", "sms", "already_signed")]
 
 
 def test_closed_request_sends_news_but_no_reminders() -> None:
     people = [make_person("eric"), make_person("anna")]
-    asked = plan_messages(
+    reminders = plan_messages(
         [make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True
     )
     assert (
-        planned_messages(asked),
-        {skipped_step[2] for skipped_step in skipped_steps(asked)},
+        planned_messages(reminders),
+        {skipped_step[2] for skipped_step in skipped_steps(reminders)},
     ) == (
         [],
         {"request_closed"},
@@ -227,32 +232,35 @@ def test_closed_request_sends_news_but_no_reminders() -> None:
 def test_preferred_chat_is_used_only_after_the_person_linked_it() -> None:
     linked = make_person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
     stranger = make_person("anna", preference=["birds", "sms"])
-    found = plan_messages([make_route(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
-    assert planned_messages(found) == [
+    planned = plan_messages([make_route(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    assert planned_messages(planned) == [
         ("eric", "con_chat", "77"),
         ("anna", "con_sms", "+13175551234"),
     ]
 
 
 def test_email_chat_needs_no_link_and_respects_the_source() -> None:
-    both = {**PHONE, **MAIL}
-    eric = make_person("eric", addresses=both, preference=["desks"])
-    anna = make_person("anna", addresses=both, preference=["desks"], wants={"email": False})
-    found = plan_messages([make_route(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
-    assert planned_messages(found) == [
+    addresses = {**PHONE, **MAIL}
+    eric = make_person("eric", addresses=addresses, preference=["desks"])
+    anna = make_person("anna", addresses=addresses, preference=["desks"], send_to={"email": False})
+    planned = plan_messages([make_route(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    assert planned_messages(planned) == [
         ("eric", "con_desk", "eric@example.com"),
         ("anna", "con_sms", "+13175551234"),
     ]
-    assert skipped_steps(found) == []
+    assert skipped_steps(planned) == []
 
 
 def test_team_only_chat_is_never_used_for_a_signer() -> None:
-    found = plan_messages(
+    planned = plan_messages(
         [make_route(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
         [make_person(preference=["walls", "chat"])],
         [WALL],
     )
-    assert (planned_messages(found), skipped_steps(found)) == ([], [("eric", "chat", "no_address")])
+    assert (planned_messages(planned), skipped_steps(planned)) == (
+        [],
+        [("eric", "chat", "no_address")],
+    )
 
 
 def test_team_step_uses_its_own_connection() -> None:
@@ -260,9 +268,9 @@ def test_team_step_uses_its_own_connection() -> None:
         Audience.TEAM.value,
         [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
     )
-    found, left = plan_posts([route, make_route(Audience.SIGNERS)], [SMS, WALL])
-    assert [(one.connection.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
-    assert [(skipped_step.signer, skipped_step.reason) for skipped_step in left] == [
+    posts, skipped = plan_posts([route, make_route(Audience.SIGNERS)], [SMS, WALL])
+    assert [(post.connection.id, post.step.id) for post in posts] == [("con_wall", "stp_5")]
+    assert [(skipped_step.signer, skipped_step.reason) for skipped_step in skipped] == [
         ("", "connection_off")
     ]
     assert plan_messages([route], [make_person()], [SMS, WALL]) == ([], [])
@@ -285,16 +293,16 @@ people = st.lists(
         addresses=st.dictionaries(
             st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])
         ),
-        wants=st.dictionaries(st.sampled_from(["phone", "email"]), st.booleans()),
+        send_to=st.dictionaries(st.sampled_from(["phone", "email"]), st.booleans()),
         preference=st.lists(st.sampled_from(["whatsapp", "sms", "voice", "email", "chat"])),
     ),
     max_size=4,
-    unique_by=lambda one: one.id,
+    unique_by=lambda person: person.id,
 )
 routes = st.lists(
     st.builds(
         Route,
-        audience=st.sampled_from([one.value for one in Audience]),
+        audience=st.sampled_from([audience.value for audience in Audience]),
         steps=st.lists(
             st.sampled_from(
                 [
@@ -310,19 +318,23 @@ routes = st.lists(
 )
 candidates = st.lists(
     st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]),
-    unique_by=lambda one: one.connection.id,
+    unique_by=lambda candidate: candidate.connection.id,
 )
 
 
 @given(
-    people=people, routes=routes, candidates=candidates, asks=st.booleans(), closed=st.booleans()
+    people=people, routes=routes, candidates=candidates, asks=st.booleans(), is_closed=st.booleans()
 )
 def test_every_wanted_step_is_planned_or_listed(
-    people: list[Person], routes: list[Route], candidates: list[Candidate], asks: bool, closed: bool
+    people: list[Person],
+    routes: list[Route],
+    candidates: list[Candidate],
+    asks: bool,
+    is_closed: bool,
 ) -> None:
     actor = people[0].id if people else ""
-    done, left = plan_messages(
-        routes, people, candidates, actor=actor, asks_to_sign=asks, closed=closed
+    planned, skipped = plan_messages(
+        routes, people, candidates, actor=actor, asks_to_sign=asks, closed=is_closed
     )
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
@@ -331,12 +343,12 @@ def test_every_wanted_step_is_planned_or_listed(
         Audience.ACTOR: min(len(people), 1),
         Audience.OTHERS: max(len(people) - 1, 0),
     }
-    assert len(done) + len(left) == sum(
+    assert len(planned) + len(skipped) == sum(
         sizes[Audience(route.audience)] * len(route.steps) for route in routes
     )
-    for one in done:
-        assert one.person.wants.get(one.candidate.address_kind, True)
-        assert one.to == one.person.addresses[one.candidate.address_kind].strip()
-        assert not (asks and (closed or not one.person.has_not_signed))
-        assert one.candidate in candidates
-    assert {skipped_step.reason for skipped_step in left} <= set(REASONS)
+    for message in planned:
+        assert message.person.send_to.get(message.candidate.address_kind, True)
+        assert message.to == message.person.addresses[message.candidate.address_kind].strip()
+        assert not (asks and (is_closed or not message.person.has_not_signed))
+        assert message.candidate in candidates
+    assert {skipped_step.reason for skipped_step in skipped} <= set(REASONS)

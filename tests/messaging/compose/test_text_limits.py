@@ -85,10 +85,10 @@ def test_title_is_cut_between_characters_and_only_as_needed(
     link = "https://sign.example/" + "x" * 1379
     answer = json_of(signing_app.post("/events", make_event("👨‍👩‍👧" * 100, "Acme", link)))
     sent = sent_text(answer["messages"][0]["id"])
-    kept = sent.partition('"')[2].partition('"')[0]
-    assert kept == "👨‍👩‍👧" * (len(kept) // 5) + "…"
+    title = sent.partition('"')[2].partition('"')[0]
+    assert title == "👨‍👩‍👧" * (len(title) // 5) + "…"
     assert 1600 - 8 < utf16_length(sent) <= 1600
-    assert list(graphemes(kept))[:-1] == ["👨‍👩‍👧"] * (len(kept) // 5)
+    assert list(graphemes(title))[:-1] == ["👨‍👩‍👧"] * (len(title) // 5)
 
 
 def test_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -> None:
@@ -143,21 +143,23 @@ def test_rendered_text_never_cuts_its_link(
         "remaining": 1,
     }
     try:
-        made = render.render_within(cls, cls.max_length, "request_sent", cls.channel, "en", values)
+        rendered = render.render_within(
+            cls, cls.max_length, "request_sent", cls.channel, "en", values
+        )
     except fitting.TooLong:
         assert cls.max_length < 5000
         return
-    assert cls.length_of(made.text) <= cls.max_length
+    assert cls.length_of(rendered.text) <= cls.max_length
     payload = instance(cls).render(
-        Outbound(id=new_id("msg"), attempt=1, to=valid_address(cls), text=made.text)
+        Outbound(id=new_id("msg"), attempt=1, to=valid_address(cls), text=rendered.text)
     )
     assert link in flatten(payload)
 
 
 @pytest.mark.parametrize(
     "cls",
-    [one for one in integrations.registry().values() if one.channel == "chat"],
-    ids=lambda one: one.name,
+    [chat for chat in integrations.registry().values() if chat.channel == "chat"],
+    ids=lambda case: case.name,
 )
 @quick
 @given(title=texts, name=texts, n=st.integers(0, 1979))
@@ -165,9 +167,9 @@ def test_card_never_cuts_the_link_of_its_text(
     cls: type[Integration], hub_demo: Flask, title: str, name: str, n: int
 ) -> None:
     link = "https://sign.example/" + "x" * n
-    most = cls.max_post_length or cls.max_length * 3 // 4
+    size_limit = cls.max_post_length or cls.max_length * 3 // 4
     text = f"“{title}” is complete: {link}"
-    if cls.length_of(text) > most:
+    if cls.length_of(text) > size_limit:
         return
     card = Card(
         title, tuple((name, "Has not signed, reminded 3 times") for _ in range(8)), (name, title)
@@ -186,15 +188,15 @@ def test_card_never_cuts_the_link_of_its_text(
             buttons=buttons,
         )
     )
-    pieces = [one for one in walk(payload) if "is complete:" in one]
+    pieces = [text_piece for text_piece in walk(payload) if "is complete:" in text_piece]
     assert any(link in html.unescape(piece) for piece in pieces)
 
 
 def walk(payload: Any) -> list[str]:
     if isinstance(payload, dict):
-        return [one for value in payload.values() for one in walk(value)]
+        return [part for value in payload.values() for part in walk(value)]
     if isinstance(payload, list | tuple):
-        return [one for value in payload for one in walk(value)]
+        return [part for value in payload for part in walk(value)]
     return [payload] if isinstance(payload, str) else []
 
 
@@ -211,20 +213,20 @@ def test_filled_template_is_within_its_limit_or_too_long(title: str, sender: str
     )
     values = {"title": title, "sender": sender, "link": link}
     try:
-        made = fitting.fit_text(
+        filled = fitting.fit_text(
             cls, values, mapped.fill, mapped.render_text, cls.max_template_length
         )
     except fitting.TooLong:
         assert utf16_length(link) + utf16_length(sender) > 900
         return
-    assert cls.length_of(mapped.render_text(made)) <= 1024
-    assert made.variables["3"] == link
-    assert made.variables["1"]
+    assert cls.length_of(mapped.render_text(filled)) <= 1024
+    assert filled.variables["3"] == link
+    assert filled.variables["1"]
 
 
 # ── Direct messages ───────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("text", "taken"),
+    ("text", "is_accepted"),
     [
         ("x" * 1600, True),
         ("x" * 1601, False),
@@ -234,10 +236,10 @@ def test_filled_template_is_within_its_limit_or_too_long(title: str, sender: str
     ],
 )
 def test_direct_message_is_measured_as_the_provider_counts(
-    signing_app: SigningApp, text: str, taken: bool
+    signing_app: SigningApp, text: str, is_accepted: bool
 ) -> None:
     answer = signing_app.post("/messages", {"to": "+13175551234", "channel": "sms", "text": text})
-    if taken:
+    if is_accepted:
         assert answer.status_code == 202
     else:
         assert (answer.status_code, answer.json["code"], answer.json["field"]) == (
@@ -251,6 +253,6 @@ def test_direct_message_is_measured_as_the_provider_counts(
 def test_page_explains_why_a_signer_was_not_notified(hub_demo: Flask, admin: Browser) -> None:
     event = make_event("Title", "Acme", "https://sign.example/" + "x" * 1979)
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
-    own = db.session.scalars(select(SigningRequest.id)).one()
-    page = admin.get(f"/requests/{own}").text
+    request_id = db.session.scalars(select(SigningRequest.id)).one()
+    page = admin.get(f"/requests/{request_id}").text
     assert "longer than the channel allows" in page

@@ -43,14 +43,14 @@ def empty_tables(hub_demo: Flask) -> Callable[[], None]:
 
 def stored_opt_outs() -> list[Any]:
     db.session.rollback()
-    found = [
+    rows = [
         (suppressions.with_addresses([row])[0], row)
         for row in db.session.scalars(select(Suppression))
     ]
     return sorted(
         (
-            str(one.kind),
-            one.address,
+            str(address.kind),
+            address.address,
             row.channel,
             row.sender,
             row.reason,
@@ -59,7 +59,7 @@ def stored_opt_outs() -> list[Any]:
             row.since,
             str(row.source_id),
         )
-        for one, row in found
+        for address, row in rows
     )
 
 
@@ -70,8 +70,8 @@ def stored_consents() -> list[Any]:
     )
     return sorted(
         (
-            one.kind,
-            one.address,
+            address.kind,
+            address.address,
             row.channel,
             row.purpose,
             row.given,
@@ -82,5 +82,5 @@ def stored_consents() -> list[Any]:
             str(row.proof or ""),
             str(row.source_id),
         )
-        for row, one in rows
+        for row, address in rows
     )

@@ -54,13 +54,13 @@ NEXT = iter(range(10**6, 10**9))
 
 
 def receive_text(
-    app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more: str
+    app: Flask, number: str, text: str, prefix: str = "whatsapp:", **fields: str
 ) -> None:
     form = {
         "From": prefix + number,
         "sid": f"SM{next(NEXT):032x}",
         "channel": "whatsapp:" if prefix == "whatsapp:" else "",
-        **more,
+        **fields,
     }
     assert receive_whatsapp(app, text, **form).status_code == 200
     process_pending_callbacks()
@@ -75,7 +75,7 @@ def send(number: str, channel: str) -> str:
 
 @transaction
 def store_without_normal_form(
-    number: str, *, erased: bool = False, test: bool = True, **more: Any
+    number: str, *, erased: bool = False, test: bool = True, **columns: Any
 ) -> str:
     """Store a contact as before numbers had a normal form."""
     row = Contact(
@@ -87,7 +87,7 @@ def store_without_normal_form(
     )
     db.session.add(row)
     db.session.flush()
-    for name, value in more.items():
+    for name, value in columns.items():
         setattr(row, name, value)
     return row.id
 
@@ -97,9 +97,9 @@ def legacy_key(number: str) -> bytes:
 
 
 @transaction
-def add_legacy_suppression(number: str, **more: Any) -> str:
+def add_legacy_suppression(number: str, **columns: Any) -> str:
     row = Suppression(
-        **{"address_key": legacy_key(number), "test": True, "reason": "keyword", **more}
+        **{"address_key": legacy_key(number), "test": True, "reason": "keyword", **columns}
     )
     db.session.add(row)
     db.session.flush()
@@ -196,14 +196,14 @@ def test_sent_number_has_the_form_of_its_provider(
 ) -> None:
     sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
     receive_text(hub_demo, normal, "Hello")
-    for connection, wanted in (
+    for connection, expected in (
         (whatsapp, other_form if normal.startswith("+52") else normal),
         (sms, normal),
     ):
         direct.send_message(to=other_form, text="Hello.", connection_id=connection.id, test=True)
         claim = claim_one(connection)
         assert claim is not None
-        assert claim.outbound.to == wanted
+        assert claim.outbound.to == expected
         assert claim.outbound.country == phones.region(normal)
         claims.record_and_claim([], {})
 
@@ -258,33 +258,37 @@ def test_live_opt_out_of_an_old_form_applies_to_test_messages(hub_demo: Flask) -
 
 
 def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connection) -> None:
-    mine = get_or_create_contact(Address.PHONE, "+525512345678", test=True, name="Ana")
-    theirs = store_without_normal_form("+5215512345678", time_zone="America/Mexico_City")
+    kept_contact = get_or_create_contact(Address.PHONE, "+525512345678", test=True, name="Ana")
+    merged_contact = store_without_normal_form("+5215512345678", time_zone="America/Mexico_City")
     strict = add_legacy_suppression("+5215512345678", reason="admin", explanation="By letter.")
     weak = add_legacy_suppression("+525512345678")
     at = now()
-    add_rows_of_every_table(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
-    add_rows_of_every_table(theirs, connection, at, provider_id="SM2")
+    add_rows_of_every_table(kept_contact.id, connection, at - timedelta(hours=2), provider_id="SM1")
+    add_rows_of_every_table(merged_contact, connection, at, provider_id="SM2")
 
-    kept = get_or_create_contact(Address.PHONE, "+5215512345678", test=True)
+    current_contact = get_or_create_contact(Address.PHONE, "+5215512345678", test=True)
 
     db.session.rollback()
     [contact] = db.session.scalars(select(Contact))
-    assert (kept.id, contact.address, contact.name, contact.time_zone) == (
-        mine.id,
+    assert (current_contact.id, contact.address, contact.name, contact.time_zone) == (
+        kept_contact.id,
         "+525512345678",
         "Ana",
         "America/Mexico_City",
     )
     for model in (Message, Consent, InboundMessage):
-        assert set(db.session.scalars(select(model.contact_id))) == {mine.id}  # type: ignore[attr-defined]
+        assert set(db.session.scalars(select(model.contact_id))) == {kept_contact.id}  # type: ignore[attr-defined]
         assert count(model) == 2
-    [talk] = db.session.scalars(select(Conversation))
-    assert (talk.contact_id, talk.unread, talk.last_at) == (mine.id, 2, at)
+    [conversation] = db.session.scalars(select(Conversation))
+    assert (conversation.contact_id, conversation.unread, conversation.last_at) == (
+        kept_contact.id,
+        2,
+        at,
+    )
     [window] = db.session.scalars(select(SessionWindow))
-    assert (window.contact_id, window.opened_at) == (mine.id, at)
+    assert (window.contact_id, window.opened_at) == (kept_contact.id, at)
     [pace] = db.session.scalars(select(RecipientPace))
-    assert (pace.contact_id, pace.next_at) == (mine.id, at)
+    assert (pace.contact_id, pace.next_at) == (kept_contact.id, at)
     [open_] = db.session.scalars(select(Suppression))
     assert (open_.id, open_.reason, open_.explanation) == (strict, "admin", "By letter.")
     assert open_.id != weak
@@ -350,8 +354,8 @@ def test_chat_linked_under_another_form_is_found(hub_demo: Flask, connection: Co
 
     add_linked_chat()
     for number in ("+525512345678", "+5215512345678"):
-        found = chats.find_chats({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
-        assert found == {"ana": {connection.id: "4711"}}
+        linked = chats.find_chats({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
+        assert linked == {"ana": {connection.id: "4711"}}
     get_or_create_contact(Address.PHONE, "+525512345678", test=True)
     chats.link_chat(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
     assert len(set(db.session.scalars(select(LinkedChat.address_key)))) <= 2
@@ -367,7 +371,7 @@ def test_erasure_includes_rows_of_the_other_form(hub_demo: Flask) -> None:
 
 
 def test_merging_handles_every_table_with_contacts() -> None:
-    known = {
+    handled = {
         "messages",
         "consents",
         "inbound_messages",
@@ -378,7 +382,7 @@ def test_merging_handles_every_table_with_contacts() -> None:
         "contact_links",
         "paused_destinations",
     }
-    assert {table.name for table, _ in merging._references()} == known, (
+    assert {table.name for table, _ in merging._references()} == handled, (
         "say in hub/messaging/contacts/merging.py what becomes of its rows"
     )
 

@@ -94,20 +94,20 @@ def stored_state() -> Any:
         contacts[consent.contact_id]: consent.given
         for consent in db.session.scalars(select(Consent).order_by(Consent.at))
     }
-    closed = set(
+    opt_outs = set(
         db.session.scalars(select(Suppression.address_key).where(Suppression.lifted_at.is_(None)))
     )
-    return sorted(contacts.values()), messages, latest, closed
+    return sorted(contacts.values()), messages, latest, opt_outs
 
 
 def assert_all_merged(before: int) -> None:
-    numbers, messages, latest, closed = stored_state()
+    numbers, messages, latest, opt_outs = stored_state()
     assert len(numbers) == len(set(numbers)) == PEOPLE
     assert all(phones.parse_strict(number) == number for number in numbers)
     assert sum(messages.values()) == before
     assert all(count_ == len(phones.written_forms(number)) for number, count_ in messages.items())
     assert set(latest.values()) == {False}, "the newest refusal holds"
-    assert closed == {
+    assert opt_outs == {
         address_key(Address.PHONE, number)
         for number in numbers
         if len(phones.written_forms(number)) > 1
@@ -154,8 +154,8 @@ def test_person_with_many_messages_is_migrated_in_parts(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "AT_ONCE", 10)
-    mine = get_or_create_contact(Address.PHONE, "+525512345678", test=True).id
-    theirs = store_without_normal_form("+5215512345678")
+    kept_contact = get_or_create_contact(Address.PHONE, "+525512345678", test=True).id
+    merged_contact = store_without_normal_form("+5215512345678")
 
     @transaction
     def add_messages() -> None:
@@ -163,7 +163,7 @@ def test_person_with_many_messages_is_migrated_in_parts(
             Message(
                 id=new_id("msg"),
                 connection_id=connection.id,
-                contact_id=theirs,
+                contact_id=merged_contact,
                 channel="sms",
                 test=True,
             )
@@ -171,10 +171,10 @@ def test_person_with_many_messages_is_migrated_in_parts(
         )
 
     add_messages()
-    merging.merge_all(theirs, mine)
+    merging.merge_all(merged_contact, kept_contact)
     assert (
         db.session.scalar(
-            select(func.count()).select_from(Message).where(Message.contact_id == mine)
+            select(func.count()).select_from(Message).where(Message.contact_id == kept_contact)
         )
         == 90
     ), "the rest is for the merge"

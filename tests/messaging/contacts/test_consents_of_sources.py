@@ -47,8 +47,8 @@ def test_consent_applies_to_the_source_that_recorded_it(
         ConsentEntry(ERIC, True, proof="Told Dana."), source=consents.BY_ADMIN, test=True
     )
     assert json_of(signing_app.get("/consents", address=ERIC)) == {"consents": [], "next": None}
-    [own] = json_of(other_source.get("/consents", address=ERIC))["consents"]
-    assert {name: own[name] for name in PROOF} == PROOF
+    [consent] = json_of(other_source.get("/consents", address=ERIC))["consents"]
+    assert {name: consent[name] for name in PROOF} == PROOF
 
 
 def test_refusal_of_one_source_stops_only_that_source(
@@ -107,53 +107,53 @@ def expected_decisions(
 WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
 
 
-@given(words=WORDS, shared=st.sets(st.sampled_from(SCOPES[1:])), asks=st.booleans())
+@given(decisions=WORDS, shared=st.sets(st.sampled_from(SCOPES[1:])), asks=st.booleans())
 @hypothesis_settings(
     max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_newest_decision_of_each_recorder_counts_and_only_admins_override(
-    connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
+    connection: Connection, decisions: list[tuple[str | None, bool]], shared: set[str], asks: bool
 ) -> None:
-    ids = reset_people(words, shared)
+    ids = reset_people(decisions, shared)
     asking = replace(connection.info, test=True, rules=Rules(consent=asks).to_json())
     contact = get_or_create_contact("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
-        counts = expected_decisions(words, {slug, *shared})
+        counts = expected_decisions(decisions, {slug, *shared})
         question = PolicyQuestion(contact, source_id=ids[slug])
         code = Policy(asking, [question]).decide(question).code
         expected = "consent_missing" if asks and not counts else ""
         if not all(counts):
             expected = "consent_no"
-        assert code == expected, (slug, words, shared)
+        assert code == expected, (slug, decisions, shared)
     db.session.expire_all()
 
 
-@given(closed=st.sets(st.sampled_from(SCOPES)), shared=st.sets(st.sampled_from(SCOPES[1:])))
+@given(opted_out=st.sets(st.sampled_from(SCOPES)), shared=st.sets(st.sampled_from(SCOPES[1:])))
 @hypothesis_settings(
     max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_opt_out_stops_exactly_its_sources(
-    connection: Connection, closed: set[str | None], shared: set[str]
+    connection: Connection, opted_out: set[str | None], shared: set[str]
 ) -> None:
     ids = reset_people([], shared)
-    for scope in closed:
+    for scope in opted_out:
         suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = get_or_create_contact("phone", ERIC, test=True)
-    wanted = {slug: PolicyQuestion(contact, source_id=ids[slug]) for slug in SCOPES[1:]}
-    policy = Policy(connection.info, list(wanted.values()))
-    for slug, one in wanted.items():
-        stops = bool({None, slug} & closed or closed & shared)
-        assert bool(policy.decide(one).code) is stops, (slug, closed, shared)
+    questions = {slug: PolicyQuestion(contact, source_id=ids[slug]) for slug in SCOPES[1:]}
+    policy = Policy(connection.info, list(questions.values()))
+    for slug, question in questions.items():
+        stops = bool({None, slug} & opted_out or opted_out & shared)
+        assert bool(policy.decide(question).code) is stops, (slug, opted_out, shared)
         assert bool(suppressions.blocks_of_address(ERIC, test=True, source_id=ids[slug])) is stops
     db.session.rollback()
 
 
 @transaction
-def reset_people(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
+def reset_people(decisions: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
     """Create three sources, some of which apply to all, and record a person's decisions."""
     for model in (Consent, Suppression):
         db.session.execute(delete(model))
@@ -162,9 +162,9 @@ def reset_people(words: list[tuple[str | None, bool]], shared: set[str]) -> dict
             db.session.add(Source(slug=slug, name=slug))
     db.session.flush()
     ids = {source.slug: source.id for source in db.session.scalars(select(Source))}
-    for one in db.session.scalars(select(Source)):
-        one.applies_to_all = one.slug in shared
-    for scope, given_ in words:
+    for source_row in db.session.scalars(select(Source)):
+        source_row.applies_to_all = source_row.slug in shared
+    for scope, given_ in decisions:
         source_id = ids[scope] if scope else None
         consents.record_consent(
             ConsentEntry(ERIC, given_), source="api", test=True, source_id=source_id

@@ -162,13 +162,13 @@ def test_links_follow_merged_contacts(hub_demo: Flask, whatsapp: Connection) -> 
 
     before = store_without_normal_form("+5215512345678")
     external = contact(Address.EXTERNAL, ID)
-    kept = store_without_normal_form("+525512345678")
+    kept_contact = store_without_normal_form("+525512345678")
     contact_links.link_contacts(before, external, None)
     merging.merge_contacts(
         Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678")
     )
     db.session.rollback()
-    assert {load_link().contact_id, load_link().other_id} == {kept, external}
+    assert {load_link().contact_id, load_link().other_id} == {kept_contact, external}
 
 
 def test_opt_out_under_another_identity_applies(hub_demo: Flask, whatsapp: Connection) -> None:

@@ -65,9 +65,9 @@ def test_damaged_opt_out_still_blocks_its_address(
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
     damage_column(column, value)
     damaged = queue_text(ERIC)
-    other = queue_text(ANNA)
+    other_message = queue_text(ANNA)
     deliver()
-    assert status(other) in SENT
+    assert status(other_message) in SENT
     assert (status(damaged), message(damaged).code) == ("queued", "unreadable")
     [entry] = unreadable_rows.list_rows()
     assert entry.error == f"{column} contains a value that cannot be read."

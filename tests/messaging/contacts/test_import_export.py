@@ -80,21 +80,21 @@ SAID = st.fixed_dictionaries(
 )
 
 
-def own_source_id(wanted: bool) -> str | None:
-    return db.session.scalars(select(Source.id)).first() if wanted else None
+def own_source_id(is_own: bool) -> str | None:
+    return db.session.scalars(select(Source.id)).first() if is_own else None
 
 
 @transaction
 def add_exported_opt_out(
-    browser_for: tuple[Address, str], app: bool, channel: str, sender: str, **more: Any
+    browser_for: tuple[Address, str], app: bool, channel: str, sender: str, **columns: Any
 ) -> None:
     key = get_or_create_contact(*browser_for, test=False).address_key
-    same = (
+    same_entry = (
         Suppression.address_key == key,
         Suppression.channel == channel,
         Suppression.sender == sender,
     )
-    if not db.session.scalar(select(Suppression.id).where(*same)):
+    if not db.session.scalar(select(Suppression.id).where(*same_entry)):
         db.session.add(
             Suppression(
                 address_key=key,
@@ -102,19 +102,19 @@ def add_exported_opt_out(
                 sender=sender,
                 test=False,
                 source_id=own_source_id(app),
-                **more,
+                **columns,
             )
         )
 
 
 @transaction
 def add_exported_consent(
-    browser_for: tuple[Address, str], app: bool, proof: str, **more: Any
+    browser_for: tuple[Address, str], app: bool, proof: str, **columns: Any
 ) -> None:
     row = Consent(
         contact_id=get_or_create_contact(*browser_for, test=False).id,
         source_id=own_source_id(app),
-        **more,
+        **columns,
     )
     row.proof = proof or None
     db.session.add(row)
@@ -141,23 +141,27 @@ def test_exported_opt_outs_are_imported_unchanged(
 
 
 def test_opt_out_of_an_unknown_connection_applies_to_the_channel(hub_demo: Flask) -> None:
-    mine = db.session.scalars(select(Connection.id)).first()
+    connection_id = db.session.scalars(select(Connection.id)).first()
     file = (
         "address,channel,sender\r\n"
         f"+13175550001,chat,{new_id('con')}\r\n"
-        f"+13175550002,chat,{mine}\r\n"
+        f"+13175550002,chat,{connection_id}\r\n"
         "+13175550003,sms,+15005550006\r\n"
     )
     assert opt_out_files.import_opt_outs(file, test=True).stored == 3
     assert {row.sender for row in db.session.scalars(select(Suppression))} == {
         "",
-        mine,
+        connection_id,
         "+15005550006",
     }
 
 
 @AGAIN
-@given(rows=st.lists(st.tuples(PEOPLE, SAID), max_size=6, unique_by=lambda one: one[1]["at"]))
+@given(
+    rows=st.lists(
+        st.tuples(PEOPLE, SAID), max_size=6, unique_by=lambda exported_row: exported_row[1]["at"]
+    )
+)
 def test_exported_consents_are_imported_unchanged(
     empty_tables: Callable[[], None], rows: list[Any]
 ) -> None:
@@ -208,7 +212,7 @@ def test_exported_conflicting_consents_keep_their_order(
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "why"),
+    ("column", "cell", "reason"),
     [
         ("given", "yes", "This line contains a consent"),
         ("Given", "1", "This line contains a consent"),
@@ -217,9 +221,9 @@ def test_exported_conflicting_consents_keep_their_order(
     ],
 )
 def test_file_with_other_lines_adds_no_opt_out(
-    hub_demo: Flask, column: str, cell: str, why: str
+    hub_demo: Flask, column: str, cell: str, reason: str
 ) -> None:
     file = f"address,{column}\n+13175557708,\n{ERIC},{cell}\n"
-    with pytest.raises(Refused, match=f"Line 3: .*{why}"):
+    with pytest.raises(Refused, match=f"Line 3: .*{reason}"):
         opt_out_files.import_opt_outs(file, test=True)
     assert db.session.scalars(select(Suppression)).all() == []

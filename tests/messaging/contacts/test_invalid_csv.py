@@ -39,7 +39,7 @@ def test_any_file_is_imported_or_refused(
         report = import_file(header + tail, test=True)
     except Refused:
         return
-    assert all(number > 0 and why for number, why in report.refused)
+    assert all(number > 0 and reason for number, reason in report.refused)
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 140_000])
@@ -61,7 +61,7 @@ def test_oversized_cell_is_refused_with_its_line(hub_demo: Flask, column: str, s
             or column not in names
             or column in ("reason", "proof")
         ), (import_file, column)
-        assert all(number == 2 and len(why) < 1_000 for number, why in report.refused)
+        assert all(number == 2 and len(reason) < 1_000 for number, reason in report.refused)
 
 
 @MODULES

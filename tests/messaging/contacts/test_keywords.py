@@ -44,11 +44,16 @@ DECORATING = ("P", "S", "Z", "C")
 
 
 def to_full_width(text: str) -> str:
-    return "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text)
+    return "".join(
+        chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character for character in text
+    )
 
 
 def to_circled(text: str) -> str:
-    return "".join(chr(0x24B6 + ord(one) - ord("A")) if "A" <= one <= "Z" else one for one in text)
+    return "".join(
+        chr(0x24B6 + ord(character) - ord("A")) if "A" <= character <= "Z" else character
+        for character in text
+    )
 
 
 @functools.cache
@@ -58,14 +63,14 @@ def decoration() -> st.SearchStrategy[str]:
     They are punctuation, symbols, emoji, whitespace, and control and invisible characters.
     """
     symbols = [
-        one
-        for one in map(chr, range(sys.maxunicode + 1))
-        if unicodedata.category(one)[0] in DECORATING
-        and unicodedata.category(one) not in ("Cs", "Co", "Cn")
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character)[0] in DECORATING
+        and unicodedata.category(character) not in ("Cs", "Co", "Cn")
         and not (
-            unicodedata.category(one) == "So"
-            and len(unicodedata.normalize("NFKC", one)) == 1
-            and unicodedata.normalize("NFKC", one).isalpha()
+            unicodedata.category(character) == "So"
+            and len(unicodedata.normalize("NFKC", character)) == 1
+            and unicodedata.normalize("NFKC", character).isalpha()
         )
     ]
     return st.lists(
@@ -79,7 +84,7 @@ def letter_case() -> st.SearchStrategy[object]:
 
 
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("word", "kind"), ALL)
+@pytest.mark.parametrize(("keyword", "kind"), ALL)
 @pytest.mark.parametrize(
     "typed",
     [
@@ -92,25 +97,25 @@ def letter_case() -> st.SearchStrategy[object]:
         lambda word: f"“{word}”",
         lambda word: f"{word}.",
         lambda word: f"{word}!!",
-        lambda word: "".join(one + "\u0301" for one in word),
+        lambda word: "".join(character + "\u0301" for character in word),
     ],
 )
-def test_keyword_is_recognized_in_any_notation(word: str, kind: Keyword, typed: object) -> None:
-    assert recognize_keyword(typed(word)) == kind  # type: ignore[operator]
+def test_keyword_is_recognized_in_any_notation(keyword: str, kind: Keyword, typed: object) -> None:
+    assert recognize_keyword(typed(keyword)) == kind  # type: ignore[operator]
 
 
 @given(st.sampled_from(CLOSING), decoration(), decoration(), letter_case())
 def test_opt_out_is_recognized_with_any_decoration(
-    word: str, before: str, after: str, case: object
+    keyword: str, before: str, after: str, case: object
 ) -> None:
-    assert recognize_keyword(before + case(word) + after) == Keyword.STOP  # type: ignore[operator]
+    assert recognize_keyword(before + case(keyword) + after) == Keyword.STOP  # type: ignore[operator]
 
 
 @given(st.sampled_from(HELPING), decoration(), decoration(), letter_case())
 def test_help_request_is_recognized_with_any_decoration(
-    word: str, before: str, after: str, case: object
+    keyword: str, before: str, after: str, case: object
 ) -> None:
-    assert recognize_keyword(before + case(word) + after) == Keyword.HELP  # type: ignore[operator]
+    assert recognize_keyword(before + case(keyword) + after) == Keyword.HELP  # type: ignore[operator]
 
 
 @given(
@@ -242,10 +247,10 @@ WORDS = st.sampled_from(
     decoration(),
 )
 def test_sentence_with_another_word_is_no_keyword(
-    word: str, before: list[str], after: list[str], mark: str
+    keyword: str, before: list[str], after: list[str], mark: str
 ) -> None:
     assume(before or after)
-    text = " ".join([*before, word, *after])
+    text = " ".join([*before, keyword, *after])
     assert recognize_keyword(f"{text} {mark}") is None
     assert recognize_keyword(f"{text.capitalize()}?") is None
 
@@ -253,7 +258,7 @@ def test_sentence_with_another_word_is_no_keyword(
 @given(
     st.sampled_from(CLOSING), st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 )
-def test_any_other_word_makes_it_a_sentence(word: str, other_source: str) -> None:
+def test_any_other_word_makes_it_a_sentence(keyword: str, other_source: str) -> None:
     assume(
         not spellings(other_source)
         & {
@@ -263,18 +268,18 @@ def test_any_other_word_makes_it_a_sentence(word: str, other_source: str) -> Non
         }
     )
     assume(keywords.fold_text(other_source))
-    assert recognize_keyword(f"{word} {other_source}") is None
-    assert recognize_keyword(f"{other_source} {word}") is None
+    assert recognize_keyword(f"{keyword} {other_source}") is None
+    assert recognize_keyword(f"{other_source} {keyword}") is None
 
 
 # ── Opening is strict ─────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("word", START)
+@pytest.mark.parametrize("keyword", START)
 @pytest.mark.parametrize("typed", ["{}", " {} ", "{}.", "{}!", "“{}”", '"{}."', "{}\n"])
-def test_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
-    assert recognize_keyword(typed.format(word.lower())) == Keyword.START
+def test_opt_in_may_be_quoted_or_end_a_sentence(keyword: str, typed: str) -> None:
+    assert recognize_keyword(typed.format(keyword.lower())) == Keyword.START
 
 
-@pytest.mark.parametrize("word", START)
+@pytest.mark.parametrize("keyword", START)
 @pytest.mark.parametrize(
     "typed",
     [
@@ -296,8 +301,8 @@ def test_opt_in_may_be_quoted_or_end_a_sentence(word: str, typed: str) -> None:
         "{} :(",
     ],
 )
-def test_other_texts_are_no_opt_in(word: str, typed: str) -> None:
-    assert recognize_keyword(typed.format(word, word)) != Keyword.START
+def test_other_texts_are_no_opt_in(keyword: str, typed: str) -> None:
+    assert recognize_keyword(typed.format(keyword, keyword)) != Keyword.START
 
 
 @pytest.mark.parametrize("text", ["S T A R T", "Y.E.S.", "st-art", "un stop", "don't start"])
@@ -306,16 +311,16 @@ def test_near_opt_in_word_is_ignored(text: str) -> None:
 
 
 # ── Words of an admin ─────────────────────────────────────────────────────────────────────────────
-def custom_words(*words: str) -> frozenset[str]:
-    return frozenset().union(*map(spellings, words))
+def custom_words(*keywords: str) -> frozenset[str]:
+    return frozenset().union(*map(spellings, keywords))
 
 
 def test_custom_words_are_accepted_and_take_precedence() -> None:
-    words = custom_words("Abmelden", "ПАРАР", "arrêt")
+    keywords = custom_words("Abmelden", "ПАРАР", "arrêt")
     assert (
-        recognize_keyword("ABMELDEN", stop=words)
-        == recognize_keyword("arret", stop=words)
-        == recognize_keyword("парар", stop=words)
+        recognize_keyword("ABMELDEN", stop=keywords)
+        == recognize_keyword("arret", stop=keywords)
+        == recognize_keyword("парар", stop=keywords)
         == Keyword.STOP
     )
     assert recognize_keyword("INFO", stop=custom_words("info")) == Keyword.STOP
@@ -345,32 +350,35 @@ LANGUAGES = [
 
 @given(st.sampled_from(LANGUAGES), decoration(), decoration())
 def test_words_of_any_language_are_recognized_with_any_decoration(
-    word: str, before: str, after: str
+    keyword: str, before: str, after: str
 ) -> None:
-    assert recognize_keyword(before + word + after, stop=custom_words(word)) == Keyword.STOP
-    assert recognize_keyword(f"{before}{word}{after} noch etwas", stop=custom_words(word)) is None
+    assert recognize_keyword(before + keyword + after, stop=custom_words(keyword)) == Keyword.STOP
+    assert (
+        recognize_keyword(f"{before}{keyword}{after} noch etwas", stop=custom_words(keyword))
+        is None
+    )
 
 
 def test_custom_opt_in_is_matched_strictly() -> None:
-    words = custom_words("Los geht's")
-    assert recognize_keyword("los geht’s!", start=words) == Keyword.START
-    assert recognize_keyword("los geht’s?", start=words) is None
-    assert recognize_keyword("bitte los gehts", start=words) is None
+    keywords = custom_words("Los geht's")
+    assert recognize_keyword("los geht’s!", start=keywords) == Keyword.START
+    assert recognize_keyword("los geht’s?", start=keywords) is None
+    assert recognize_keyword("bitte los gehts", start=keywords) is None
 
 
 # ── Whatever comes ────────────────────────────────────────────────────────────────────────────────
 @given(st.text(max_size=200))
 def test_any_text_has_one_result_in_both_normal_forms(text: str) -> None:
-    found = recognize_keyword(text)
+    result = recognize_keyword(text)
     for form in ("NFC", "NFD"):
-        assert recognize_keyword(unicodedata.normalize(form, text)) == found
+        assert recognize_keyword(unicodedata.normalize(form, text)) == result
 
 
 @given(st.text(max_size=40))
 def test_opt_in_is_only_the_opt_in_word(text: str) -> None:
     if recognize_keyword(text) == Keyword.START:
         assert keywords.fold_text(text).replace(" ", "") in {
-            form for word in START for form in spellings(word)
+            form for keyword in START for form in spellings(keyword)
         }
 
 

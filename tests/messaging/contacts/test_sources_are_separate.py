@@ -50,46 +50,46 @@ WHY = {"why": "The person asked for messages again."}
 
 
 @transaction
-def process_keyword(word: Keyword, connection: Connection) -> None:
+def process_keyword(keyword: Keyword, connection: Connection) -> None:
     contact = get_or_create_contact("phone", ERIC, test=True)
-    opt_out.process_keyword(word, word.value, connection.info, contact, now(), answered=True)
+    opt_out.process_keyword(keyword, keyword.value, connection.info, contact, now(), answered=True)
 
 
 # ── Opt-outs ────────────────────────────────────────────────────────────────────────────────────
 def test_opt_out_of_a_source_stops_only_its_own_messages(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
-    mine = json_of(signing_app.post("/suppressions", {"address": ERIC, "why": "Called us."}))
+    own_opt_out = json_of(signing_app.post("/suppressions", {"address": ERIC, "why": "Called us."}))
     assert statuses_of_both(signing_app, other_source) == ["suppressed", "queued"]
-    theirs = json_of(other_source.post("/suppressions", {"address": ERIC}))
-    assert theirs["id"] != mine["id"], "each source has an opt-out of its own"
-    assert theirs["why"] == ""
-    assert signing_app.post(f"/suppressions/{mine['id']}/lift", WHY).status_code == 200
+    other_opt_out = json_of(other_source.post("/suppressions", {"address": ERIC}))
+    assert other_opt_out["id"] != own_opt_out["id"], "each source has an opt-out of its own"
+    assert other_opt_out["why"] == ""
+    assert signing_app.post(f"/suppressions/{own_opt_out['id']}/lift", WHY).status_code == 200
     assert statuses_of_both(signing_app, other_source) == ["queued", "suppressed"]
 
 
 def test_waiting_message_is_stopped_by_an_opt_out_of_its_source(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
-    mine = send(signing_app)
-    theirs = send(other_source)
+    own_message = send(signing_app)
+    other_message = send(other_source)
     other_source.post("/suppressions", {"address": ERIC})
     deliver()
-    assert status(mine) != "suppressed"
-    assert (status(theirs), message(theirs).code) == ("suppressed", "api")
+    assert status(own_message) != "suppressed"
+    assert (status(other_message), message(other_message).code) == ("suppressed", "api")
 
 
 def test_opt_out_applies_to_every_source_if_an_admin_chooses_so(
     signing_app: SigningApp, other_source: SigningApp
 ) -> None:
-    mine = json_of(signing_app.post("/suppressions", {"address": ERIC}))
+    own_opt_out = json_of(signing_app.post("/suppressions", {"address": ERIC}))
     apply_to_all("default")
     assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
     assert json_of(other_source.get("/suppressions"))["suppressions"] == [], (
         "it is still not theirs to see"
     )
-    assert other_source.post(f"/suppressions/{mine['id']}/lift", WHY).status_code == 404
-    assert signing_app.post(f"/suppressions/{mine['id']}/lift", WHY).status_code == 200
+    assert other_source.post(f"/suppressions/{own_opt_out['id']}/lift", WHY).status_code == 404
+    assert signing_app.post(f"/suppressions/{own_opt_out['id']}/lift", WHY).status_code == 200
     assert statuses_of_both(signing_app, other_source) == ["queued", "queued"]
 
 
@@ -117,7 +117,7 @@ def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
     for app in (signing_app, other_source):
         response = json_of(app.get("/suppressions", address=ERIC))
         assert response["suppressions"] == []
-        assert [one["code"] for one in response["blocked"]] == [code]
+        assert [block["code"] for block in response["blocked"]] == [code]
         assert "Dana" not in str(response)
         assert app.post(f"/suppressions/{row.id}/lift", WHY).status_code == 404
         assert json_of(app.get("/suppressions"))["blocked"] is None
@@ -131,10 +131,10 @@ def test_stop_applies_to_all_even_if_a_source_has_an_opt_out(
     signing_app: SigningApp, other_source: SigningApp, connection: Connection
 ) -> None:
     opt_out.save_rules({"stop": {}, "start": {}, "help": {}}, everywhere=True)
-    mine = json_of(signing_app.post("/suppressions", {"address": ERIC}))
+    own_opt_out = json_of(signing_app.post("/suppressions", {"address": ERIC}))
     process_keyword(Keyword.STOP, connection)
     assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
-    signing_app.post(f"/suppressions/{mine['id']}/lift", WHY)
+    signing_app.post(f"/suppressions/{own_opt_out['id']}/lift", WHY)
     assert statuses_of_both(signing_app, other_source) == ["suppressed", "suppressed"]
     process_keyword(Keyword.START, connection)
     assert statuses_of_both(signing_app, other_source) == ["queued", "queued"]
@@ -177,9 +177,9 @@ def add_attempt(message_id: str, connection_id: str, sid: str) -> None:
     )
 
 
-def receive_reply(app: Flask, text: str = "Hello", **more: str) -> str | None:
+def receive_reply(app: Flask, text: str = "Hello", **fields: str) -> str | None:
     """Receive an SMS from Eric, and return the source of its message and of its event."""
-    receive_text(app, text, channel="", **more)
+    receive_text(app, text, channel="", **fields)
     row = db.session.scalars(select(InboundMessage).order_by(InboundMessage.id.desc())).first()
     assert row is not None
     event = db.session.scalars(
@@ -244,8 +244,8 @@ def test_reply_of_an_operator_belongs_to_the_source_of_the_message_it_answers(
 ) -> None:
     mark_sent(send(other_source))
     receive_reply(hub_demo)
-    talk = db.session.scalars(select(Conversation)).one()
-    sent = conversations.send_reply(talk.id, "We will call you.")
+    conversation = db.session.scalars(select(Conversation)).one()
+    sent = conversations.send_reply(conversation.id, "We will call you.")
     assert message(sent).source_id == source_id_of("leases")
     assert signing_app.get(f"/messages/{sent}").status_code == 404
     assert other_source.get(f"/messages/{sent}").status_code == 200

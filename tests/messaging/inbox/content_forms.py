@@ -18,7 +18,7 @@ def content_form(app: Flask, **fields: str) -> dict[str, str]:
     """Return the form of a WhatsApp message without a text."""
     account = credentials(app)
     sid = "MM" + f"{abs(hash(tuple(sorted(fields.items())))):032x}"[:32]
-    known = {
+    known_fields = {
         "AccountSid": account.account_sid,
         "From": "whatsapp:" + ERIC,
         "To": "whatsapp:" + account.phone_number,
@@ -29,7 +29,7 @@ def content_form(app: Flask, **fields: str) -> dict[str, str]:
         "ApiVersion": "2010-04-01",
         "ReferralNumMedia": "0",
     }
-    return {name: value for name, value in {**known, **fields}.items() if value != "-"}
+    return {name: value for name, value in {**known_fields, **fields}.items() if value != "-"}
 
 
 def sent(app: Flask, **fields: str) -> list[InboundMessage]:
@@ -41,5 +41,5 @@ def sent(app: Flask, **fields: str) -> list[InboundMessage]:
 
 def last_payload() -> dict[str, Any]:
     [event] = db.session.scalars(select(PlatformEvent))
-    found: dict[str, Any] = event.payload
-    return found
+    payload: dict[str, Any] = event.payload
+    return payload

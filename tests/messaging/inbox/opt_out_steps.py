@@ -14,10 +14,10 @@ from tests.messaging.whatsapp_steps import receive_whatsapp
 NEXT = iter(range(10**9))
 
 
-def receive_text(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
+def receive_text(app: Flask, text: str, channel: str = "whatsapp:", **fields: str) -> str:
     """Receive and process a text from Eric, and return the message's SID."""
     sid = f"SM{next(NEXT):032x}"
-    assert receive_whatsapp(app, text, sid=sid, channel=channel, **more).status_code == 200
+    assert receive_whatsapp(app, text, sid=sid, channel=channel, **fields).status_code == 200
     process_pending_callbacks()
     db.session.rollback()
     return sid

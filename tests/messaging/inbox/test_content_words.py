@@ -50,16 +50,16 @@ CONTENTS = st.one_of(
     st.builds(inbound_contents.referral, *[st.text(max_size=9)] * 5),
     st.builds(inbound_contents.edit, st.text(max_size=9)),
     st.builds(inbound_contents.other, st.text(max_size=200)),
-).filter(lambda one: one is not None)
+).filter(lambda stored_content: stored_content is not None)
 
 
 @given(CONTENTS)
 def test_every_content_has_a_description_and_can_be_stored(content: Any) -> None:
     stored = {"kind": content.kind.value, **content.fields}
     text = json.dumps(stored, allow_nan=False)
-    words = contents.describe_content(json.loads(text))
-    assert words
-    assert words != contents.UNKNOWN
+    description = contents.describe_content(json.loads(text))
+    assert description
+    assert description != contents.UNKNOWN
     assert contents.coordinates(stored).count(",") in (0, 1)
 
 
@@ -78,7 +78,7 @@ def test_content_and_coordinates_of_a_package_are_stored(hub_demo: Flask) -> Non
     connection = db.session.scalars(
         select(Connection).where(Connection.slug == "demo-whatsapp")
     ).one()
-    came = Came(
+    message = Came(
         provider_id="x" * 5000,
         channel=Channel.WHATSAPP,
         senders=(connection.sender,),
@@ -86,7 +86,7 @@ def test_content_and_coordinates_of_a_package_are_stored(hub_demo: Flask) -> Non
         contents=(inbound_contents.sticker("🎉"),),
     )
     for _ in range(2):
-        assert inbound.store_inbound(came, Origin("callback", [connection.id]), now())
+        assert inbound.store_inbound(message, Origin("callback", [connection.id]), now())
     assert count(InboundMessage) == 1
 
 

@@ -31,7 +31,7 @@ FLOW = json.dumps(
 
 # ── Twilio ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("fields", "kind", "shown"),
+    ("fields", "kind", "expected"),
     [
         (
             {
@@ -143,15 +143,15 @@ FLOW = json.dumps(
     ],
 )
 def test_message_without_a_text_is_recognized_by_its_content(
-    hub_demo: Flask, admin: Browser, fields: dict[str, str], kind: str, shown: str
+    hub_demo: Flask, admin: Browser, fields: dict[str, str], kind: str, expected: str
 ) -> None:
     [row] = sent(hub_demo, **fields)
     assert row.kind == kind
     assert (callbacks()[0].error, callbacks()[0].due_at) == ("", None)
-    [talk] = conversations.newest_conversations(9)
-    for path in ("/inbox", f"/inbox/{talk.row.id}"):
+    [conversation] = conversations.newest_conversations(9)
+    for path in ("/inbox", f"/inbox/{conversation.row.id}"):
         page = html.unescape(admin.get(path).text)
-        assert shown in page
+        assert expected in page
         assert "File" not in page
     assert last_payload()["from"] == ERIC
     assert count(SessionWindow) == 1
@@ -168,16 +168,16 @@ def test_media_of_a_message_is_reported_with_its_fields(hub_demo: Flask, admin: 
             "address": "",
         }
     ]
-    [talk] = conversations.newest_conversations(9)
+    [conversation] = conversations.newest_conversations(9)
     assert "https://www.openstreetmap.org/?mlat=48.2082&mlon=16.3738" in html.unescape(
-        admin.get(f"/inbox/{talk.row.id}").text
+        admin.get(f"/inbox/{conversation.row.id}").text
     )
 
 
 def test_referral_is_stored_beside_the_text(hub_demo: Flask, admin: Browser) -> None:
     sent(hub_demo, Body="Is it free?", ReferralHeadline="Sign faster", ReferralSourceType="ad")
-    [talk] = conversations.newest_conversations(9)
-    page = html.unescape(admin.get(f"/inbox/{talk.row.id}").text)
+    [conversation] = conversations.newest_conversations(9)
+    page = html.unescape(admin.get(f"/inbox/{conversation.row.id}").text)
     assert "Is it free?" in page
     assert "From the ad “Sign faster”" in page
 
@@ -196,24 +196,24 @@ NAMED = st.sampled_from(SIDS).map(lambda name: {name: "SM1"})
 
 @given(SOME, NAMED, st.sampled_from(["received", "Received", "receiving"]))
 def test_received_content_is_a_message(
-    held: dict[str, str], named: dict[str, str], word: str
+    stored: dict[str, str], named: dict[str, str], status: str
 ) -> None:
     for fields in (
-        {"SmsStatus": word},
-        {"MessageStatus": word},
-        {"SmsStatus": word, "MessageStatus": word},
+        {"SmsStatus": status},
+        {"MessageStatus": status},
+        {"SmsStatus": status, "MessageStatus": status},
     ):
-        assert classify_webhook({**held, **named, **fields}) == Kind.INBOUND
-    assert classify_webhook({**held, **named}) == Kind.INBOUND
+        assert classify_webhook({**stored, **named, **fields}) == Kind.INBOUND
+    assert classify_webhook({**stored, **named}) == Kind.INBOUND
 
 
 @given(st.dictionaries(st.sampled_from(sorted(CONTENT)), st.text(max_size=5)), NAMED, OUTGOING)
 def test_status_of_an_outbound_message_is_recognized_with_any_fields(
-    content: dict[str, str], named: dict[str, str], word: str
+    content: dict[str, str], named: dict[str, str], status: str
 ) -> None:
-    assert classify_webhook({**content, **named, "MessageStatus": word}) == Kind.STATUS
+    assert classify_webhook({**content, **named, "MessageStatus": status}) == Kind.STATUS
     assert (
-        classify_webhook({**content, **named, "MessageStatus": word, "SmsStatus": word})
+        classify_webhook({**content, **named, "MessageStatus": status, "SmsStatus": status})
         == Kind.STATUS
     )
 

@@ -98,17 +98,17 @@ def test_stop_applies_everywhere_if_an_admin_chooses_so(hub_demo: Flask) -> None
 
 
 @pytest.mark.parametrize(
-    "words", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")]
+    "keywords", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")]
 )
-def test_more_keywords_can_be_configured(hub_demo: Flask, words: tuple[str, str]) -> None:
-    opt_out.save_rules({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
+def test_more_keywords_can_be_configured(hub_demo: Flask, keywords: tuple[str, str]) -> None:
+    opt_out.save_rules({"stop": {"xx": f"{keywords[0]}, andere"}}, everywhere=False)
     forget_window()
-    receive_text(hub_demo, words[1])
+    receive_text(hub_demo, keywords[1])
     assert send("whatsapp") == "suppressed"
 
 
 @pytest.mark.parametrize(
-    "words",
+    "keywords",
     [
         {"stop": {"de": "ENDE"}, "start": {"de": "Ende"}},
         {"stop": {"de": "🛑"}},
@@ -117,9 +117,9 @@ def test_more_keywords_can_be_configured(hub_demo: Flask, words: tuple[str, str]
         {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}},
     ],
 )
-def test_ambiguous_or_overlong_keyword_is_refused(hub_demo: Flask, words: Any) -> None:
+def test_ambiguous_or_overlong_keyword_is_refused(hub_demo: Flask, keywords: Any) -> None:
     with pytest.raises(Refused):
-        opt_out.save_rules(words, everywhere=False)
+        opt_out.save_rules(keywords, everywhere=False)
 
 
 def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:

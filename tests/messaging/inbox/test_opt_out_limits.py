@@ -26,7 +26,7 @@ from tests.messaging.whatsapp_steps import whatsapp as whatsapp
 
 def test_start_lifts_only_opt_outs_by_keyword(hub_demo: Flask) -> None:
     receive_text(hub_demo, "Hello")
-    closed = suppressions.add_opt_out(ERIC, explanation="A court order.", test=True)
+    court_order = suppressions.add_opt_out(ERIC, explanation="A court order.", test=True)
     receive_text(hub_demo, "STOP")
     receive_text(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
@@ -35,7 +35,7 @@ def test_start_lifts_only_opt_outs_by_keyword(hub_demo: Flask) -> None:
     )  # type: ignore[arg-type]
     assert problem is not None
     assert "was opted out manually" in problem.text
-    suppressions.lift_opt_out(closed.id, reason="It was overturned.")
+    suppressions.lift_opt_out(court_order.id, reason="It was overturned.")
     assert send("whatsapp") == "queued"
 
 

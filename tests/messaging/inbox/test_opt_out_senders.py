@@ -47,11 +47,11 @@ def connect_fake_chat(slug: str, integration: str = "fake_chat") -> Connection:
 
     @transaction
     def make() -> str:
-        made = lock_connection(connections.create(integration, slug, test=True))
-        made.settings = {}
-        made.settings_version = 1
-        set_state(made, ConnectionState.ENABLED)
-        return made.id
+        connection = lock_connection(connections.create(integration, slug, test=True))
+        connection.settings = {}
+        connection.settings_version = 1
+        set_state(connection, ConnectionState.ENABLED)
+        return connection.id
 
     return db.session.get_one(Connection, make())
 
@@ -65,12 +65,12 @@ def send_by(connection: Connection, to: str = "room") -> str:
 def test_refusal_applies_to_its_connection_without_a_sender(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    other = connect_fake_chat("another account", "resending_chat")
+    other_chat = connect_fake_chat("another account", "resending_chat")
     refused = direct.send_message(
         to="room", text="Hello.", connection_slug=fake_chat.slug, test=True
     )
     suppressions.suppress(refused, reason="provider", code="p8")
-    assert (send_by(fake_chat), send_by(other)) == (
+    assert (send_by(fake_chat), send_by(other_chat)) == (
         "suppressed",
         "queued",
     )
@@ -81,14 +81,14 @@ def test_refusal_applies_to_its_connection_without_a_sender(
 def test_stop_to_a_connection_without_a_sender_stays_with_it(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    other = connect_fake_chat("another account", "resending_chat")
+    other_chat = connect_fake_chat("another account", "resending_chat")
     receive_chat_text(fake_chat, "STOP", 30)
-    assert (send_by(fake_chat), send_by(other)) == (
+    assert (send_by(fake_chat), send_by(other_chat)) == (
         "suppressed",
         "queued",
     )
-    receive_chat_text(other, "START", 20)
-    assert (send_by(fake_chat), send_by(other)) == (
+    receive_chat_text(other_chat, "START", 20)
+    assert (send_by(fake_chat), send_by(other_chat)) == (
         "suppressed",
         "queued",
     ), "it was said to another"
@@ -115,7 +115,7 @@ def test_window_without_a_sender_belongs_to_its_connection(
     fake_chat: Connection, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeChat, "session_window", 24)
-    other = connect_fake_chat("another account", "resending_chat")
+    other_chat = connect_fake_chat("another account", "resending_chat")
     inbound_message = Inbound(
         provider_id="p1",
         channel=Channel.CHAT,
@@ -127,7 +127,10 @@ def test_window_without_a_sender_belongs_to_its_connection(
     inbound.store_inbound(inbound_message, Origin("callback", [fake_chat.id]), now())
     contact = db.session.scalars(select(Contact)).one()
     question = PolicyQuestion(contact.recipient)
-    free = [Policy(one.info, [question]).allows_free_text(contact.id) for one in (fake_chat, other)]
+    free = [
+        Policy(chat.info, [question]).allows_free_text(contact.id)
+        for chat in (fake_chat, other_chat)
+    ]
     assert free == [True, False]
 
 
@@ -214,13 +217,14 @@ class TestUnassigned:
         assert [callback.error for callback in callbacks()] == [""] * count(ProviderCallback)
 
     @pytest.mark.parametrize(
-        ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
+        ("channel", "prefix", "other_prefix"),
+        [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")],
     )
     def test_stop_applies_to_the_whole_channel(
-        self, hub_demo: Flask, channel: str, prefix: str, other: str
+        self, hub_demo: Flask, channel: str, prefix: str, other_prefix: str
     ) -> None:
         receive_text(hub_demo, "Hello")
-        self.receive(hub_demo, "STOP", other)
+        self.receive(hub_demo, "STOP", other_prefix)
         assert send(channel) == "queued", "the other channel"
         self.receive(hub_demo, "Stop!", prefix)
         assert send(channel) == "suppressed"
@@ -309,8 +313,8 @@ class TestUnassigned:
 
 
 def test_damaged_keywords_block_neither_messages_nor_stops(hub_demo: Flask, admin: Browser) -> None:
-    words = {"stop": {"de": "ABMELDEN"}, "start": {}, "help": {}}
-    opt_out.save_rules(words, everywhere=False)
+    keywords = {"stop": {"de": "ABMELDEN"}, "start": {}, "help": {}}
+    opt_out.save_rules(keywords, everywhere=False)
 
     @transaction
     def damage() -> None:
@@ -327,5 +331,5 @@ def test_damaged_keywords_block_neither_messages_nor_stops(hub_demo: Flask, admi
         ("settings", "opt_out")
     ]
     assert admin.get("/settings/opt-out-words").status_code == 200
-    opt_out.save_rules(words, everywhere=False)
+    opt_out.save_rules(keywords, everywhere=False)
     assert unreadable_rows.list_rows() == []

@@ -57,17 +57,17 @@ def test_message_without_a_usable_sender_creates_no_contact(
     if sender.startswith("sip:"):
         assert "sip" in callbacks()[0].error
         return
-    [talk] = conversations.newest_conversations(9)
-    for path in ("/inbox", f"/inbox/{talk.row.id}"):
+    [conversation] = conversations.newest_conversations(9)
+    for path in ("/inbox", f"/inbox/{conversation.row.id}"):
         page = admin.get(path).text
         assert "Unknown sender" in page
         assert "Where do I sign?" in page
         assert "Erased" not in page
     assert last_payload()["from"] == ""
-    assert "You cannot reply to this message" in admin.get(f"/inbox/{talk.row.id}").text
+    assert "You cannot reply to this message" in admin.get(f"/inbox/{conversation.row.id}").text
     with pytest.raises(Conflict, match="you cannot reply"):
-        conversations.send_reply(talk.row.id, "Here")
-    conversations.mark_read(talk.row.id)
+        conversations.send_reply(conversation.row.id, "Here")
+    conversations.mark_read(conversation.row.id)
     assert conversations.count_unread() == 0
 
 
@@ -82,12 +82,14 @@ def test_unknown_senders_are_separate_conversations(hub_demo: Flask, admin: Brow
             target=INBOUND,
         )
     process_pending_callbacks()
-    talks = conversations.newest_conversations(9)
-    assert len(talks) == 2
-    for talk, (said, other) in zip(talks, (("Second", "First"), ("First", "Second")), strict=True):
-        page = admin.get(f"/inbox/{talk.row.id}").text
-        assert said in page
-        assert other not in page
+    summaries = conversations.newest_conversations(9)
+    assert len(summaries) == 2
+    for conversation, (own_text, other_text) in zip(
+        summaries, (("Second", "First"), ("First", "Second")), strict=True
+    ):
+        page = admin.get(f"/inbox/{conversation.row.id}").text
+        assert own_text in page
+        assert other_text not in page
 
 
 def test_stop_without_a_sender_adds_no_opt_out(hub_demo: Flask) -> None:

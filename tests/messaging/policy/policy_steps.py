@@ -17,13 +17,13 @@ from tests.hub_fixtures import ERIC, message, queue_text, source_id
 CHEAP = {"US": Decimal("0.01"), "": Decimal("0.5")}
 
 
-def post_message(to: str = ERIC, text: str = "Your contract is ready.", **more: Any) -> str:
+def post_message(to: str = ERIC, text: str = "Your contract is ready.", **fields: Any) -> str:
     """Queue a message as a signing app posts it."""
-    return queue_text(to, text, source_id=source_id(), **more)
+    return queue_text(to, text, source_id=source_id(), **fields)
 
 
-def save_rules(connection: Connection, **what: Any) -> None:
-    changing.save(connection.id, Rules(**what))
+def save_rules(connection: Connection, **settings: Any) -> None:
+    changing.save(connection.id, Rules(**settings))
     db.session.rollback()
 
 
@@ -36,5 +36,7 @@ def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
     return claims.record_and_claim([], {connection.id: threads})
 
 
-def receive_text(given: bool, channel: str = "whatsapp", **more: Any) -> None:
-    consents.record_consent(ConsentEntry(ERIC, given, channel, **more), source="api", test=True)
+def receive_text(is_consent: bool, channel: str = "whatsapp", **fields: Any) -> None:
+    consents.record_consent(
+        ConsentEntry(ERIC, is_consent, channel, **fields), source="api", test=True
+    )

@@ -48,9 +48,9 @@ def end(
     delivery.record_and_claim([calls.Outcome(claim, accepted, error, now(), 12, 429)], {})
 
 
-def claim_messages(connection: Connection, most: int = 10) -> list[calls.Claim]:
+def claim_messages(connection: Connection, limit: int = 10) -> list[calls.Claim]:
     db.session.rollback()
-    return delivery.record_and_claim([], {connection.id: most})
+    return delivery.record_and_claim([], {connection.id: limit})
 
 
 def pause_seconds(connection_id: str) -> float:
@@ -74,27 +74,31 @@ def test_recipient_limit_pauses_only_that_recipient(
 ) -> None:
     first = queue_message()
     second = queue_message()
-    other = queue_message("room-2")
-    [claim] = [one for one in claim_messages(paced_connection) if one.message_id == first]
+    other_message = queue_message("room-2")
+    [claim] = [
+        candidate for candidate in claim_messages(paced_connection) if candidate.message_id == first
+    ]
     end(claim, error=kind("Slower.", "busy", 60, scope=Scope.RECIPIENT))
     assert pause_seconds(paced_connection.id) == 0
     later = queue_message()
     make_due(second)  # it stood back for a moment while the first one was sent
     claims = claim_messages(paced_connection)
-    assert {one.message_id for one in claims} & {first, second, later} == set()
-    assert status(other) == "sending"
-    for one in (first, second, later):
-        due = message(one).due_at
+    assert {candidate.message_id for candidate in claims} & {first, second, later} == set()
+    assert status(other_message) == "sending"
+    for message_id in (first, second, later):
+        due = message(message_id).due_at
         assert due is not None
         assert due - now() > timedelta(seconds=50)
-    assert queue_message("room-3") in {one.message_id for one in claim_messages(paced_connection)}
+    assert queue_message("room-3") in {
+        candidate.message_id for candidate in claim_messages(paced_connection)
+    }
 
 
 def test_limits_of_several_recipients_pause_the_sender(
     paced_connection: Connection, fake_provider: FakeProvider
 ) -> None:
-    for place in ("a", "b", "c"):
-        queue_message(place)
+    for recipient in ("a", "b", "c"):
+        queue_message(recipient)
     ended = [
         calls.Outcome(
             claim,
@@ -116,14 +120,14 @@ def test_message_limit_pauses_one_message(
     paced_connection: Connection, fake_provider: FakeProvider
 ) -> None:
     first = queue_message()
-    other = queue_message("room-2")
+    other_message = queue_message("room-2")
     claims = {claim.message_id: claim for claim in claim_messages(paced_connection)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
     assert (
         pause_seconds(paced_connection.id),
         count(RecipientPace) > 0,
         status(first),
-        status(other),
+        status(other_message),
     ) == (
         0,
         True,
@@ -136,9 +140,11 @@ def test_message_limit_pauses_one_message(
 
 
 # ── Senders and accounts ──────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("scope", "others"), [(Scope.SENDER, False), (Scope.ACCOUNT, True)])
+@pytest.mark.parametrize(
+    ("scope", "affects_others"), [(Scope.SENDER, False), (Scope.ACCOUNT, True)]
+)
 def test_account_limit_pauses_every_sender_of_the_account(
-    hub_demo: Flask, connection: Connection, scope: Scope, others: bool
+    hub_demo: Flask, connection: Connection, scope: Scope, affects_others: bool
 ) -> None:
     second = copy_connection("Second", like=connection, sender="+15005550007")
     stranger = copy_connection(
@@ -151,10 +157,12 @@ def test_account_limit_pauses_every_sender_of_the_account(
     [claim] = claim_messages(connection)
     end(claim, error=SlowDown("Too many.", "20429", 60, scope=scope))
     assert 50 < pause_seconds(connection.id) <= 60
-    assert (pause_seconds(second) > 50) is others
+    assert (pause_seconds(second) > 50) is affects_others
     assert pause_seconds(stranger) == 0
     if whatsapp is not None:
-        assert (pause_seconds(whatsapp.id) > 50) is others, "another product of the same account"
+        assert (pause_seconds(whatsapp.id) > 50) is affects_others, (
+            "another product of the same account"
+        )
     row = db.session.get_one(Throttle, db.session.get_one(Connection, connection.id).throttle)
     assert (
         rate_limit.slowed_rate(
@@ -166,18 +174,23 @@ def test_account_limit_pauses_every_sender_of_the_account(
 
 
 # ── An error inside a success ─────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED])
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNDELIVERED])
 def test_accepted_message_that_cannot_be_sent_fails_with_its_code(
-    fake_chat: Connection, fake_provider: FakeProvider, given: Status
+    fake_chat: Connection, fake_provider: FakeProvider, status: Status
 ) -> None:
     fake_provider.on_send = lambda outbound: Accepted(
-        "p1", given, code="30003", reason="The phone is off."
+        "p1", status, code="30003", reason="The phone is off."
     )
     message_id = queue_message()
     deliver()
     row = message(message_id)
-    assert (row.status, row.code, row.provider_id, row.due_at) == (given.value, "30003", "p1", None)
-    assert event_types(message_id) == [f"fake_chat_{given.value}"]
+    assert (row.status, row.code, row.provider_id, row.due_at) == (
+        status.value,
+        "30003",
+        "p1",
+        None,
+    )
+    assert event_types(message_id) == [f"fake_chat_{status.value}"]
     assert len(attempts(message_id)) == 1
     assert any("The phone is off." in entry.text for entry in timeline.timeline(row))
     assert count(Suppression) == 0
@@ -195,10 +208,10 @@ def test_opt_out_in_a_successful_response_is_recorded(
 
 
 @pytest.mark.parametrize(
-    ("code", "closed"), [("21610", True), ("21614", True), ("30003", False), ("30007", False)]
+    ("code", "is_opted_out"), [("21610", True), ("21614", True), ("30003", False), ("30007", False)]
 )
 def test_callback_opts_out_by_the_same_codes_as_a_response(
-    hub_demo: Flask, connection: Connection, code: str, closed: bool
+    hub_demo: Flask, connection: Connection, code: str, is_opted_out: bool
 ) -> None:
     message_id = queue_text()
     [claim] = claim_messages(connection)
@@ -207,8 +220,8 @@ def test_callback_opts_out_by_the_same_codes_as_a_response(
         post_callback(hub_demo, status_form(hub_demo, "SM" + "1" * 32, "failed", ErrorCode=code))
         process_pending_callbacks()
     assert (status(message_id), message(message_id).code) == ("failed", code)
-    assert (status(queue_text()) == "suppressed") is closed
-    assert count(Suppression) == int(closed)
+    assert (status(queue_text()) == "suppressed") is is_opted_out
+    assert count(Suppression) == int(is_opted_out)
 
 
 def test_repeated_opt_out_code_keeps_a_lifted_opt_out_lifted(

@@ -74,10 +74,12 @@ def test_required_consent_is_enforced(whatsapp: Connection) -> None:
         "consent_missing",
     ), "a yes to texts is none to WhatsApp"
     receive_text(True)
-    found = queue_template_message(whatsapp)
-    assert status_and_code(found) == ("queued", "")
-    assert message(found).consent_id is not None, "the message names the yes that it rests upon"
-    assert [one.message_id for one in claim(whatsapp)] == [found]
+    message_id = queue_template_message(whatsapp)
+    assert status_and_code(message_id) == ("queued", "")
+    assert message(message_id).consent_id is not None, (
+        "the message names the yes that it rests upon"
+    )
+    assert [claimed.message_id for claimed in claim(whatsapp)] == [message_id]
 
 
 def test_refusal_is_respected_with_and_without_consent_rule_up_to_sending(
@@ -118,8 +120,8 @@ def test_reply_to_an_inbound_message_needs_no_consent(
     save_rules(whatsapp, consent=True)
     receive_whatsapp(hub_demo)
     process_pending_callbacks()
-    found = post_message(channel="whatsapp")
-    assert status_and_code(found) == ("queued", "")
+    message_id = post_message(channel="whatsapp")
+    assert status_and_code(message_id) == ("queued", "")
     assert len(claim(whatsapp)) == 1
 
 
@@ -128,17 +130,17 @@ def test_stop_applies_only_to_its_sender(hub_demo: Flask, connection: Connection
     process_pending_callbacks()
     assert status_and_code(post_message()) == ("suppressed", "keyword")
     contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
-    other = replace(connection.info, sender="+15005550099")
+    other_sender = replace(connection.info, sender="+15005550099")
     question = policies.PolicyQuestion(contact)
-    assert policies.Policy(other, [question]).decide(question).code == ""
+    assert policies.Policy(other_sender, [question]).decide(question).code == ""
 
 
 def test_start_neither_undoes_a_recorded_objection_nor_counts_as_consent(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
     save_rules(whatsapp, consent=True)
-    for n, word in enumerate(("STOP", "START")):
-        receive_whatsapp(hub_demo, word, sid=f"SM{n:032x}")
+    for n, keyword in enumerate(("STOP", "START")):
+        receive_whatsapp(hub_demo, keyword, sid=f"SM{n:032x}")
         process_pending_callbacks()
     session_windows.close_window(
         db.session.get_one(Connection, whatsapp.id).sender,
@@ -146,8 +148,8 @@ def test_start_neither_undoes_a_recorded_objection_nor_counts_as_consent(
     )
     assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_missing")
     consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
-    for n, word in enumerate(("STOP", "START")):
-        receive_whatsapp(hub_demo, word, sid=f"SM{n + 7:032x}")
+    for n, keyword in enumerate(("STOP", "START")):
+        receive_whatsapp(hub_demo, keyword, sid=f"SM{n + 7:032x}")
         process_pending_callbacks()
     assert status_and_code(queue_template_message(whatsapp)) == ("suppressed", "consent_no")
 
@@ -167,7 +169,7 @@ def test_unlisted_country_is_refused_at_queueing_and_before_sending(
     save_rules(connection, countries=frozenset({"US"}))
     assert status_and_code(post_message(ANNA)) == ("suppressed", "country_not_allowed")
     assert status_and_code(post_message(ERIC)) == ("queued", "")
-    assert [one.outbound.to for one in claim(connection)] == [ERIC]
+    assert [claimed.outbound.to for claimed in claim(connection)] == [ERIC]
     assert status_and_code(early) == (
         "suppressed",
         "country_not_allowed",
@@ -182,12 +184,12 @@ def test_response_to_an_event_names_the_rule(
         "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
     )
     assert answer.status_code == 202
-    told = {
+    codes = {
         message["to"]: (message["status"], message["code"])
         for message in answer.json["messages"]
         if message["channel"] == "sms"
     }
-    assert told == {ERIC: ("queued", None), ANNA: ("suppressed", "country_not_allowed")}
+    assert codes == {ERIC: ("queued", None), ANNA: ("suppressed", "country_not_allowed")}
 
 
 # ── Caps ──────────────────────────────────────────────────────────────────────────────────────────
@@ -213,8 +215,8 @@ def test_daily_cap_is_enforced_separately(connection: Connection, simulator: Any
     save_rules(connection, per_hour=2, per_day=3)
     first = [post_message(text=f"{n}") for n in range(2)]
     deliver()
-    for one in first:
-        _backdate(one, timedelta(hours=2))
+    for message_id in first:
+        _backdate(message_id, timedelta(hours=2))
     assert [status_and_code(post_message(text=f"later {n}"))[1] for n in range(2)] == [
         "",
         "cap_day",
@@ -225,14 +227,14 @@ def test_undelivered_message_does_not_count_towards_limits(
     connection: Connection, simulator: Any
 ) -> None:
     save_rules(connection, per_hour=1)
-    found = post_message("+15005550009")  # no mobile number: refused by the provider
+    message_id = post_message("+15005550009")  # no mobile number: refused by the provider
     deliver()
-    assert status(found) == "failed"
+    assert status(message_id) == "failed"
     db.session.rollback()
     contact = get_or_create_contact(Address.PHONE, "+15005550009", test=True)
     question = policies.PolicyQuestion(replace(contact, address_key=b"other"))
-    again = db.session.get_one(Connection, connection.id).info
-    assert policies.Policy(again, [question]).decide(question).code == ""
+    connection_info = db.session.get_one(Connection, connection.id).info
+    assert policies.Policy(connection_info, [question]).decide(question).code == ""
 
 
 @transaction
@@ -244,8 +246,8 @@ def _backdate(message_id: str, how_long: timedelta) -> None:
 def test_fallback_message_is_not_counted_with_the_original(whatsapp: Connection) -> None:
     save_rules(whatsapp, per_hour=1)
     first = queue_template_message(whatsapp)
-    [one] = claim(whatsapp)
-    claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    [claimed] = claim(whatsapp)
+    claims.record_and_claim([Outcome(claimed, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update_message(first, status="failed", due_at=None)
     assert status_and_code(resend.resend(first).id) == ("queued", "")
 
@@ -268,14 +270,16 @@ def test_help_is_answered_up_to_a_cap_and_only_in_allowed_countries(
     assert spending.read_spending(whatsapp.id, now()).day == 0
 
 
-@pytest.mark.parametrize("what", ["per_hour", "spend_day"])
+@pytest.mark.parametrize("limit_name", ["per_hour", "spend_day"])
 def test_sixty_four_concurrent_senders_never_exceed_a_limit(
-    hub_demo: Flask, connection: Connection, simulator: Any, what: str
+    hub_demo: Flask, connection: Connection, simulator: Any, limit_name: str
 ) -> None:
     for n in range(200):
         post_message(text=f"text {n}")
     limit: dict[str, Any] = (
-        {"per_hour": 17} if what == "per_hour" else {"spend_day": Decimal("0.17"), "prices": CHEAP}
+        {"per_hour": 17}
+        if limit_name == "per_hour"
+        else {"spend_day": Decimal("0.17"), "prices": CHEAP}
     )
     save_rules(connection, **limit)
 

@@ -27,18 +27,20 @@ from tests.messaging.policy.policy_steps import (
 @pytest.fixture
 def current_quiet_hours() -> QuietHours:
     """Return quiet hours in New York that began an hour ago and end in an hour."""
-    here = now().astimezone(ZoneInfo("America/New_York"))
-    return QuietHours(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
+    local_time = now().astimezone(ZoneInfo("America/New_York"))
+    return QuietHours(
+        f"{local_time - timedelta(hours=1):%H:%M}", f"{local_time + timedelta(hours=1):%H:%M}"
+    )
 
 
 def test_message_queued_at_night_waits_for_the_morning(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours)
-    found = post_message()
-    assert status_and_code(found) == ("queued", "quiet_hours")
-    assert status_words(found) == ["quiet hours"], "its page says what it waits for"
-    due_at = message(found).due_at
+    message_id = post_message()
+    assert status_and_code(message_id) == ("queued", "quiet_hours")
+    assert status_words(message_id) == ["quiet hours"], "its page says what it waits for"
+    due_at = message(message_id).due_at
     assert due_at is not None
     assert timedelta(minutes=55) < due_at - now() <= timedelta(hours=1)
     assert claim(connection) == []
@@ -50,14 +52,14 @@ def test_message_queued_at_night_waits_for_the_morning(
 def test_quiet_hours_that_begin_while_a_message_waits_apply_too(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
-    found = post_message()
+    message_id = post_message()
     save_rules(connection, quiet=current_quiet_hours)
     assert claim(connection) == []
-    assert status_and_code(found) == ("queued", "quiet_hours")
-    assert status_words(found) == ["quiet hours"]
-    update_message(found, due_at=now() - timedelta(seconds=1))
+    assert status_and_code(message_id) == ("queued", "quiet_hours")
+    assert status_words(message_id) == ["quiet hours"]
+    update_message(message_id, due_at=now() - timedelta(seconds=1))
     assert claim(connection) == []
-    assert status_words(found) == ["quiet hours"], "it is said once"
+    assert status_words(message_id) == ["quiet hours"], "it is said once"
     save_rules(connection, quiet=current_quiet_hours, per_day=9)
     assert claims.find_due_connections() == [], "what waits goes on waiting"
     save_rules(connection)
@@ -90,17 +92,17 @@ def test_given_time_zone_takes_precedence_over_the_number(
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours)
     get_or_create_contact(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
-    found = post_message()
-    assert status_and_code(found) == ("queued", "")
-    assert [one.message_id for one in claim(connection)] == [found]
+    message_id = post_message()
+    assert status_and_code(message_id) == ("queued", "")
+    assert [claimed.message_id for claimed in claim(connection)] == [message_id]
 
 
 def test_manual_message_is_sent_at_once(
     connection: Connection, current_quiet_hours: QuietHours
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours, consent=True)
-    found = queue_text()
-    assert status_and_code(found) == ("queued", "")
-    assert [one.message_id for one in claim(connection)] == [found]
+    message_id = queue_text()
+    assert status_and_code(message_id) == ("queued", "")
+    assert [claimed.message_id for claimed in claim(connection)] == [message_id]
     receive_text(False, "")
     assert status_and_code(queue_text()) == ("suppressed", "consent_no"), "a no holds for everybody"

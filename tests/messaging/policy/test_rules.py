@@ -48,18 +48,18 @@ def test_waiting_message_is_sent_once_allowed_and_no_earlier(
     night: QuietHours, moment: datetime, zone: str
 ) -> None:
     until = night.next_allowed(moment, [zone])
-    where = ZoneInfo(zone)
+    zone_info = ZoneInfo(zone)
     if until is None:
-        assert not night.contains(moment, where)
+        assert not night.contains(moment, zone_info)
         return
-    assert night.contains(moment, where)
-    assert not night.contains(until, where)
+    assert night.contains(moment, zone_info)
+    assert not night.contains(until, zone_info)
     assert moment < until <= moment + timedelta(hours=26)
     minutes = int((until - moment).total_seconds() // 60)
     for step in {0, 1, minutes // 3, minutes // 2, minutes - 1}:
         if moment + timedelta(minutes=step) < until:
             early = moment + timedelta(minutes=step)
-            assert night.contains(early, where) or until - early <= timedelta(hours=2), (
+            assert night.contains(early, zone_info) or until - early <= timedelta(hours=2), (
                 "a clock that is put back may free an hour before"
             )
 
@@ -69,11 +69,11 @@ def test_message_is_sent_when_every_possible_zone_allows_it(
     night: QuietHours, moment: datetime, zones: list[str]
 ) -> None:
     until = night.next_allowed(moment, zones)
-    goes = until or moment
-    if goes - moment < quiet_hours.AHEAD:
-        assert not any(night.contains(goes, ZoneInfo(zone)) for zone in zones)
+    sent_at = until or moment
+    if sent_at - moment < quiet_hours.AHEAD:
+        assert not any(night.contains(sent_at, ZoneInfo(zone)) for zone in zones)
     else:
-        assert goes == moment + quiet_hours.AHEAD, "there is no such moment"
+        assert sent_at == moment + quiet_hours.AHEAD, "there is no such moment"
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_example_numbers_of_every_country_belong_to_it(region: str) -> None:
         assert phones.parse_strict(number) == number_forms.to_normal(number)
         if kind == phonenumbers.PhoneNumberType.MOBILE:
             elsewhere = {
-                one
-                for one in phones.COUNTRIES
-                if not phonenumbers.is_valid_number_for_region(sample, one)
+                country
+                for country in phones.COUNTRIES
+                if not phonenumbers.is_valid_number_for_region(sample, country)
             }
             assert phones.country(number) not in elsewhere
             assert phones.time_zones(number), "quiet hours know what to ask"
@@ -144,10 +144,10 @@ def test_unassigned_number_belongs_to_the_main_country_of_its_code() -> None:
 
 
 def test_message_cost_is_estimated() -> None:
-    found = Rules(prices=rules.parse_prices("US: 0.0083\nde: 0.1\n\nother: 0.25"))
-    assert found.cost("+13175551234", 3) == Decimal("0.0249")
-    assert found.cost("+4915123456789", 1) == Decimal("0.1")
-    assert found.cost("+442071234567", 2) == Decimal("0.5")
+    parsed_rules = Rules(prices=rules.parse_prices("US: 0.0083\nde: 0.1\n\nother: 0.25"))
+    assert parsed_rules.cost("+13175551234", 3) == Decimal("0.0249")
+    assert parsed_rules.cost("+4915123456789", 1) == Decimal("0.1")
+    assert parsed_rules.cost("+442071234567", 2) == Decimal("0.5")
     assert Rules().cost("+13175551234", 1) == 0
 
 

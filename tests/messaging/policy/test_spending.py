@@ -48,7 +48,7 @@ from tests.messaging.policy.policy_steps import (
 def test_daily_spending_limit_is_enforced(connection: Connection) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.03"))
     long_one = post_message(text="a" * 200)  # two segments
-    assert [one.message_id for one in claim(connection)] == [long_one]
+    assert [claimed.message_id for claimed in claim(connection)] == [long_one]
     assert message(long_one).estimate == Decimal("0.02")
     assert status_and_code(post_message(text="b" * 200)) == ("suppressed", "spend_day")
     assert status_and_code(post_message(ANNA)) == (
@@ -81,7 +81,9 @@ def test_admins_are_notified_once_near_a_limit(connection: Connection) -> None:
     audit_entries = db.session.scalars(
         select(AuditEntry).where(AuditEntry.action == "connection.spending")
     ).all()
-    assert [(one.detail["share"], one.detail["limit"]) for one in audit_entries] == [("80%", "day")]
+    assert [(entry.detail["share"], entry.detail["limit"]) for entry in audit_entries] == [
+        ("80%", "day")
+    ]
 
 
 def test_day_near_its_limit_is_reported_after_a_monthly_notice(
@@ -95,14 +97,14 @@ def test_day_near_its_limit_is_reported_after_a_monthly_notice(
     audit_entries = db.session.scalars(
         select(AuditEntry).where(AuditEntry.action == "connection.spending")
     ).all()
-    assert sorted(one.detail["limit"] for one in audit_entries) == ["day", "month"]
+    assert sorted(entry.detail["limit"] for entry in audit_entries) == ["day", "month"]
 
 
 def test_price_of_the_provider_replaces_the_estimate(connection: Connection) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal(1))
     post_message()
-    [one] = claim(connection)
-    claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    [claimed] = claim(connection)
+    claims.record_and_claim([Outcome(claimed, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update = StatusUpdate(
         provider_id="SM" + "1" * 32,
         status=Status.DELIVERED,
@@ -118,11 +120,11 @@ def test_price_of_the_provider_replaces_the_estimate(connection: Connection) -> 
 def test_price_in_another_currency_is_ignored(connection: Connection) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal(1))
     post_message()
-    [one] = claim(connection)
+    [claimed] = claim(connection)
     claims.record_and_claim(
         [
             Outcome(
-                one,
+                claimed,
                 Accepted("SM" + "1" * 32, price=Price(Decimal("7"), "JPY")),
                 None,
                 now(),
@@ -133,14 +135,14 @@ def test_price_in_another_currency_is_ignored(connection: Connection) -> None:
         {},
     )
     assert spending.read_spending(connection.id, now()).day == Decimal("0.01")
-    assert message(one.message_id).price == 7
+    assert message(claimed.message_id).price == 7
 
 
 def test_refused_message_costs_nothing(connection: Connection, simulator: Any) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = post_message("+15005550009")  # no mobile number
+    message_id = post_message("+15005550009")  # no mobile number
     deliver()
-    assert status(found) == "failed"
+    assert status(message_id) == "failed"
     assert spending.read_spending(connection.id, now()).day == 0
     assert status_and_code(post_message()) == ("queued", "")
 
@@ -148,11 +150,13 @@ def test_refused_message_costs_nothing(connection: Connection, simulator: Any) -
 @pytest.mark.parametrize("how", ["expired", "canceled", "stopped", "failed"])
 def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = post_message()
-    [one] = claim(connection)
+    message_id = post_message()
+    [claimed] = claim(connection)
     assert spending.read_spending(connection.id, now()).day == Decimal("0.01")
     if how == "failed":  # Twilio took it, and did not send it
-        claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+        claims.record_and_claim(
+            [Outcome(claimed, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {}
+        )
         statuses.apply_status(
             StatusUpdate(
                 provider_id="SM" + "1" * 32, status=Status.FAILED, provider_status="failed"
@@ -161,20 +165,22 @@ def test_unsent_message_costs_nothing(connection: Connection, how: str) -> None:
         )
     else:
         claims.record_and_claim(
-            [Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {}
+            [Outcome(claimed, None, Unreachable("Away.", "unreachable"), now(), 5)], {}
         )
         db.session.rollback()
         if how == "canceled":
-            cancellation.cancel(found)
+            cancellation.cancel(message_id)
         elif how == "stopped":
-            cancellation.stop_contact(message(found).contact_id, "Asked.")
+            cancellation.stop_contact(message(message_id).contact_id, "Asked.")
         else:
             update_message(
-                found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1)
+                message_id,
+                expires_at=now() - timedelta(seconds=1),
+                due_at=now() - timedelta(seconds=1),
             )
             clear_throttle(db.session.get_one(Connection, connection.id))
             assert claim(connection) == []
-    assert message(found).status in ("expired", "canceled", "failed")
+    assert message(message_id).status in ("expired", "canceled", "failed")
     assert spending.read_spending(connection.id, now()).day == 0
     assert status_and_code(post_message()) == ("queued", "")
 
@@ -183,23 +189,25 @@ def test_price_is_polled_after_delivery(
     served: Flask, connection: Connection, simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_rules(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
-    found = post_message()
+    message_id = post_message()
     deliver()
-    eventually(lambda: process_pending_callbacks() >= 0 and status(found) == "delivered", 10)
+    eventually(lambda: process_pending_callbacks() >= 0 and status(message_id) == "delivered", 10)
     monkeypatch.setattr(price_polling, "PRICED_AFTER", timedelta(seconds=-5))
-    eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
-    assert spending.read_spending(connection.id, now()).day == message(found).price
+    eventually(
+        lambda: price_polling.poll_prices() == 1 and message(message_id).price is not None, 10
+    )
+    assert spending.read_spending(connection.id, now()).day == message(message_id).price
     assert price_polling.poll_prices() == 0, "each is polled until its price is known"
 
 
 def test_price_correction_near_a_limit_is_reported(connection: Connection) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.10"))
     post_message()
-    [one] = claim(connection)
+    [claimed] = claim(connection)
     claims.record_and_claim(
         [
             Outcome(
-                one,
+                claimed,
                 Accepted("SM" + "1" * 32, price=Price(Decimal("0.085"), "USD")),
                 None,
                 now(),
@@ -243,13 +251,13 @@ def test_new_currency_of_prices_applies_from_the_next_month(connection: Connecti
 
 def test_retried_message_is_counted_once(connection: Connection, simulator: Any) -> None:
     save_rules(connection, prices=CHEAP, spend_day=Decimal("0.01"))
-    found = post_message()
+    message_id = post_message()
     for _ in range(2):
-        [one] = claim(connection)
+        [claimed] = claim(connection)
         claims.record_and_claim(
-            [Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {}
+            [Outcome(claimed, None, TransientError("Try again.", "30008"), now(), 5, 503)], {}
         )
-        make_due(found)
+        make_due(message_id)
     assert len(claim(connection)) == 1
-    assert message(found).tries == 3
+    assert message(message_id).tries == 3
     assert spending.read_spending(connection.id, now()).day == Decimal("0.01")

@@ -20,11 +20,11 @@ ConnectTeam = Callable[[str], Connection]
 GONE = "The app was removed from the channel. Add it again in the channel’s settings."
 
 
-def refuse(error: SendError, place: str) -> Callable[[Outbound], Accepted]:
+def refuse(error: SendError, destination: str) -> Callable[[Outbound], Accepted]:
     """Return a function that accepts posts to every destination but one."""
 
     def accept_others(outbound: Outbound) -> Accepted:
-        if outbound.to == place:
+        if outbound.to == destination:
             raise error
         return accept_post(outbound)
 
@@ -47,5 +47,5 @@ def post(number: str = "agr-1001") -> str:
 
 def pause_reason(connection: Connection) -> str:
     db.session.rollback()
-    found = destinations.find_pauses([connection.id]).get(connection.id)
-    return found.why if found else ""
+    pauses = destinations.find_pauses([connection.id]).get(connection.id)
+    return pauses.reason if pauses else ""

@@ -26,8 +26,8 @@ def raise_error(error: SendError | Exception) -> Any:
 
 
 def claim(connection: Connection) -> calls.Claim:
-    [one] = claims.record_and_claim([], {connection.id: 1})
-    return one
+    [claimed] = claims.record_and_claim([], {connection.id: 1})
+    return claimed
 
 
 def record_outcome(

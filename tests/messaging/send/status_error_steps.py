@@ -18,9 +18,9 @@ def queue_and_accept(connection: Connection, sid: str = "SM" + "1" * 32, **optio
     db.session.rollback()
     message_id = queue_text(channel="", connection_slug=connection.slug, **options)
     [claim] = [
-        one
-        for one in delivery.record_and_claim([], {connection.id: 10})
-        if one.message_id == message_id
+        claimed
+        for claimed in delivery.record_and_claim([], {connection.id: 10})
+        if claimed.message_id == message_id
     ]
     delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
     return message_id

@@ -61,8 +61,8 @@ def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
 def record_outcome(claims: list[calls.Claim], error: SendError | None = None) -> None:
     delivery.record_and_claim(
         [
-            Outcome(one, None if error else Accepted(one.message_id), error, now(), 10)
-            for one in claims
+            Outcome(claimed, None if error else Accepted(claimed.message_id), error, now(), 10)
+            for claimed in claims
         ],
         {},
     )
@@ -98,11 +98,13 @@ def test_consecutive_outages_open_the_circuit_and_messages_wait(
     fake_chat: Connection, error: SendError
 ) -> None:
     waiting = open_circuit(fake_chat, error)
-    due = [message(one).due_at for one in waiting]
+    due = [message(message_id).due_at for message_id in waiting]
     assert delivery.find_due_connections() == []
     assert claim(fake_chat) == []
-    assert [message(one).due_at for one in waiting] == due
-    assert {(message(one).status, message(one).tries) for one in waiting} == {("queued", 0)}
+    assert [message(message_id).due_at for message_id in waiting] == due
+    assert {(message(message_id).status, message(message_id).tries) for message_id in waiting} == {
+        ("queued", 0)
+    }
     state = throttle_row(fake_chat)
     assert state is not None
     assert state.opened_at is not None
@@ -113,7 +115,7 @@ def test_consecutive_outages_open_the_circuit_and_messages_wait(
 def test_one_outage_fewer_does_not_open_the_circuit(fake_chat: Connection) -> None:
     ids = [queue_message(f"{n}") for n in range(circuit_breaker.FAILURE_THRESHOLD)]
     record_outcome(claim(fake_chat, circuit_breaker.FAILURE_THRESHOLD - 1), UNREACHABLE)
-    assert [one.message_id for one in claim(fake_chat)] == ids[-1:]
+    assert [claimed.message_id for claimed in claim(fake_chat)] == ids[-1:]
     assert circuit_state() == []
 
 
@@ -124,8 +126,8 @@ def test_response_between_outages_resets_the_count(
     for n in range(9):
         queue_message(f"{n}")
     claims = claim(fake_chat, 9)
-    for n, one in enumerate(claims):
-        record_outcome([one], between if n == 4 else UNREACHABLE)
+    for n, claimed in enumerate(claims):
+        record_outcome([claimed], between if n == 4 else UNREACHABLE)
     assert circuit_state() == []
 
 
@@ -146,8 +148,8 @@ def test_calls_in_progress_at_opening_change_nothing(fake_chat: Connection) -> N
     for n in range(30):
         queue_message(f"{n}")
     claims = claim(fake_chat, 30)
-    for one in claims:
-        record_outcome([one], UNKNOWN)
+    for claimed in claims:
+        record_outcome([claimed], UNKNOWN)
     state = throttle_row(fake_chat)
     assert state is not None
     assert state.pauses == 1
@@ -195,8 +197,8 @@ def test_probes_are_made_one_at_a_time_with_growing_pauses(fake_chat: Connection
         assert state is not None
         assert state.ready_at is not None
         pauses.append((state.ready_at - now()).total_seconds())
-    for pause, wanted in zip(pauses, (10, 20, 40), strict=True):
-        assert 0.6 * wanted < pause < 1.25 * wanted + 1
+    for pause, expected in zip(pauses, (10, 20, 40), strict=True):
+        assert 0.6 * expected < pause < 1.25 * expected + 1
     assert circuit_state() == ["unreachable"], "it was said once"
 
 
@@ -221,10 +223,10 @@ def test_probe_uses_a_bulk_message_if_there_is_no_other(
     fake_chat: Connection,
 ) -> None:
     waiting = open_circuit(fake_chat, UNKNOWN)
-    for one in waiting:
-        update_message(one, lane=Lane.BULK.value)
+    for message_id in waiting:
+        update_message(message_id, lane=Lane.BULK.value)
     clear_throttle(fake_chat)
-    assert [one.message_id for one in claim(fake_chat)] == waiting[:1]
+    assert [claimed.message_id for claimed in claim(fake_chat)] == waiting[:1]
 
 
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────
@@ -245,9 +247,9 @@ def test_successful_probe_closes_the_circuit(
 
 def test_response_to_an_earlier_call_does_not_close_the_circuit(fake_chat: Connection) -> None:
     early = queue_message("early")
-    [one] = claim(fake_chat, 1)
+    [claimed] = claim(fake_chat, 1)
     open_circuit(fake_chat)
-    record_outcome([one])
+    record_outcome([claimed])
     assert status(early) == Status.ACCEPTED
     assert circuit_state() == ["unreachable"]
 
@@ -342,7 +344,10 @@ def test_hanging_calls_do_not_delay_other_connections(
         assert time.monotonic() - began < READ_SECONDS, (
             "sooner than the first of those that hang could end"
         )
-        assert Counter(status(one) for one in hanging) == {"sending": 64, "queued": 36}
+        assert Counter(status(hanging_id) for hanging_id in hanging) == {
+            "sending": 64,
+            "queued": 36,
+        }
     finally:
         simulator.extensions["simulator"].stop()  # which lets them go
         stopping.received_signal.set()

@@ -44,14 +44,14 @@ def queue_message(to: str = "room", text: str = "Hello.") -> str:
 def test_claim_is_stored_before_the_call_begins(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    found = {}
+    states = {}
     app = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def check_claim(outbound: Outbound) -> Accepted:
         # another thread, another connection to the database: what it sees is committed
         with app.app_context():
             row = db.session.get_one(Message, outbound.id)
-            found.update(
+            states.update(
                 status=row.status, tries=row.tries, lease=row.due_at, attempts=count(Attempt)
             )
             db.session.remove()
@@ -61,14 +61,14 @@ def test_claim_is_stored_before_the_call_begins(
     message_id = queue_message()
     assert attempts(message_id) == []
     deliver()
-    assert (found["status"], found["tries"], found["attempts"]) == ("sending", 1, 1)
-    assert now() < found["lease"] <= now() + delivery.LEASE
+    assert (states["status"], states["tries"], states["attempts"]) == ("sending", 1, 1)
+    assert now() < states["lease"] <= now() + delivery.LEASE
 
 
 def test_claims_do_not_exceed_free_threads(fake_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(5)]
     claims = claim(fake_chat, 3)
-    assert [one.message_id for one in claims] == ids[:3], "the oldest first"
+    assert [claimed.message_id for claimed in claims] == ids[:3], "the oldest first"
     assert [status(message_id) for message_id in ids] == ["sending"] * 3 + ["queued"] * 2
     assert claim(fake_chat, 0) == []
 
@@ -106,25 +106,25 @@ def test_message_waits_until_it_is_due(fake_chat: Connection) -> None:
 
 def test_bulk_leaves_a_quarter_of_the_threads_to_urgent_messages(fake_chat: Connection) -> None:
     bulk = [queue_message(text=f"{n}") for n in range(10)]
-    for one in bulk:
-        update_message(one, lane=Lane.BULK.value)
+    for message_id in bulk:
+        update_message(message_id, lane=Lane.BULK.value)
     assert integrations.get(fake_chat.integration).concurrency == 4
     first = claim(fake_chat, 4)
-    assert (len(first), all(one.bulk for one in first)) == (3, True)
+    assert (len(first), all(claimed.bulk for claimed in first)) == (3, True)
     assert delivery.record_and_claim([], {fake_chat.id: 1}, {fake_chat.id: 3}) == [], (
         "the last thread is the other lane's, however often bulk asks"
     )
     urgent = queue_message(text="now")
     assert [
-        one.message_id
-        for one in delivery.record_and_claim([], {fake_chat.id: 1}, {fake_chat.id: 3})
+        claimed.message_id
+        for claimed in delivery.record_and_claim([], {fake_chat.id: 1}, {fake_chat.id: 3})
     ] == [urgent]
 
 
 def test_urgent_messages_are_sent_before_older_bulk(fake_chat: Connection) -> None:
     update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
     urgent = queue_message(text="now")
-    assert [one.message_id for one in claim(fake_chat, 1)] == [urgent]
+    assert [claimed.message_id for claimed in claim(fake_chat, 1)] == [urgent]
 
 
 def test_stopped_message_is_canceled_instead_of_sent(
@@ -193,7 +193,7 @@ def test_suppression_added_after_queueing_is_respected(
 
 
 @pytest.mark.parametrize(
-    ("where", "refused"),
+    ("scope_fields", "refused"),
     [
         ({"channel": "chat"}, True),
         ({"channel": "sms"}, False),
@@ -203,13 +203,13 @@ def test_suppression_added_after_queueing_is_respected(
     ],
 )
 def test_suppression_applies_to_its_scope(
-    fake_chat: Connection, where: dict[str, str], refused: bool
+    fake_chat: Connection, scope_fields: dict[str, str], refused: bool
 ) -> None:
     message_id = queue_message()
-    _suppress(message(message_id).contact.address_key, **{"test": True, **where})  # type: ignore[arg-type]
+    _suppress(message(message_id).contact.address_key, **{"test": True, **scope_fields})  # type: ignore[arg-type]
     assert bool(claim(fake_chat, 1)) is not refused
-    again = queue_message(text="and at planning too")
-    assert (status(again) == "suppressed") is refused
+    second_message = queue_message(text="and at planning too")
+    assert (status(second_message) == "suppressed") is refused
 
 
 def test_suppression_does_not_affect_live_messages(fake_chat: Connection) -> None:

@@ -91,7 +91,7 @@ def test_unreadable_settings_keep_messages_waiting_for_the_key(
 def test_missing_key_is_checked_periodically(
     connection: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = copy_connection("Other", like=connection)
+    other_connection = copy_connection("Other", like=connection)
     queue_text(connection_slug=connection.slug, channel="")
 
     @transaction
@@ -108,9 +108,9 @@ def test_missing_key_is_checked_periodically(
     assert capsys.readouterr().out.count("connection.unreadable") == 1, (
         "not in every turn of a drain"
     )
-    assert delivery.find_due_connections() == [other], "others go on"
+    assert delivery.find_due_connections() == [other_connection], "others go on"
     integration_instances.instances().suspend(connection.id, 0)
-    assert set(delivery.find_due_connections()) == {connection.id, other}
+    assert set(delivery.find_due_connections()) == {connection.id, other_connection}
 
 
 def test_unreadable_settings_are_listed_until_they_are_saved_again(
@@ -137,13 +137,13 @@ def test_unreadable_settings_are_listed_until_they_are_saved_again(
 def test_longest_waiting_message_is_sent_first(simulator: object, connection: Connection) -> None:
     ids = [
         connection.id,
-        *(copy_connection(f"No {place}", like=connection) for place in range(1, 6)),
+        *(copy_connection(f"No {number}", like=connection) for number in range(1, 6)),
     ]
     waiting = {}
-    for place, connection_id in enumerate(ids):
+    for number, connection_id in enumerate(ids):
         slug = db.session.get_one(Connection, connection_id).slug
         message_id = queue_text(connection_slug=slug, channel="")
-        update_message(message_id, due_at=now() - timedelta(minutes=1 + place))
+        update_message(message_id, due_at=now() - timedelta(minutes=1 + number))
         waiting[connection_id] = message_id
     longest_first = list(reversed(ids))
     assert delivery.find_due_connections() == longest_first
@@ -164,16 +164,16 @@ def test_new_settings_apply_from_the_next_claim(hub_demo: Flask, connection: Con
 
         save()
         queue_text(text=f"from {sender}")
-        [one] = claim(connection, 1)
-        assert one.integration.render(one.outbound)["From"] == sender
+        [claimed] = claim(connection, 1)
+        assert claimed.integration.render(claimed.outbound)["From"] == sender
 
 
 def test_provider_receives_the_message_and_attempt_ids(
     hub_demo: Flask, connection: Connection
 ) -> None:
     message_id = queue_text()
-    [one] = claim(connection, 1)
-    assert one.outbound.status_url.endswith(
+    [claimed] = claim(connection, 1)
+    assert claimed.outbound.status_url.endswith(
         f"/api/rpc/webhooks/twilio/sms?message={message_id}&attempt=1"
     )
     row = db.session.scalars(select(Attempt)).one()

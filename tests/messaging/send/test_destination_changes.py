@@ -42,13 +42,13 @@ ERRORS = [
 
 # ── Statuses that the provider reports ────────────────────────────────────────────────────────────
 def report_membership(
-    one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
+    connection: Connection, allowed: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:
     permission = ChatPermission(
-        allowed=wanted, address=address, reason="The bot was removed from the chat.", team=team
+        allowed=allowed, address=address, reason="The bot was removed from the chat.", team=team
     )
     chat_membership.apply_membership(
-        permission, Origin("callback", [one.id]), now() - timedelta(seconds=ago)
+        permission, Origin("callback", [connection.id]), now() - timedelta(seconds=ago)
     )
 
 
@@ -57,16 +57,16 @@ def test_removal_pauses_the_destination_and_an_invitation_reopens_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider, team: bool
 ) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=False, ago=20, team=team)
+    report_membership(connection, allowed=False, ago=20, team=team)
     assert "removed from the chat" in pause_reason(connection)
     assert "Add the app there again" in pause_reason(connection)
     first = post()
     deliver()
     assert (status(first), count(Suppression)) == ("queued", 0)
-    report_membership(connection, wanted=True, ago=10, team=team)
+    report_membership(connection, allowed=True, ago=10, team=team)
     deliver()
     assert status(first) == "accepted"
-    report_membership(connection, wanted=False, ago=15, team=team)
+    report_membership(connection, allowed=False, ago=15, team=team)
     assert pause_reason(connection) == "", "an older word came late"
 
 
@@ -74,14 +74,14 @@ def test_late_report_of_a_removal_pauses_nothing(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=True, ago=10)
-    report_membership(connection, wanted=False, ago=20)
+    report_membership(connection, allowed=True, ago=10)
+    report_membership(connection, allowed=False, ago=20)
     assert pause_reason(connection) == ""
 
 
 def test_other_groups_are_ignored(connect_team: ConnectTeam, fake_provider: FakeProvider) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=False, address="T9")
+    report_membership(connection, allowed=False, address="T9")
     assert (pause_reason(connection), count(Suppression)) == ("", 0)
 
 
@@ -89,7 +89,7 @@ def test_person_who_blocks_is_suppressed_until_they_unblock(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=False, address="chat-1", ago=10, team=False)
+    report_membership(connection, allowed=False, address="chat-1", ago=10, team=False)
     assert (
         status(
             direct.send_message(
@@ -98,7 +98,7 @@ def test_person_who_blocks_is_suppressed_until_they_unblock(
         )
         == "suppressed"
     )
-    report_membership(connection, wanted=True, address="chat-1", team=False)
+    report_membership(connection, allowed=True, address="chat-1", team=False)
     assert (
         status(
             direct.send_message(
@@ -140,9 +140,9 @@ def test_old_destination_is_removed_with_its_contact(
     connect_team: ConnectTeam, fake_provider: FakeProvider, reopened: bool
 ) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=False, ago=20)
+    report_membership(connection, allowed=False, ago=20)
     if reopened:
-        report_membership(connection, wanted=True, ago=10)
+        report_membership(connection, allowed=True, ago=10)
     assert count(PausedDestination) == 1
     purge.delete_old_rows(now() + timedelta(days=1))
     assert (count(PausedDestination), count(Contact)) == (0, 0)
@@ -152,6 +152,6 @@ def test_erased_destination_leaves_no_pause(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connection = connect_team("T1")
-    report_membership(connection, wanted=False)
+    report_membership(connection, allowed=False)
     erasure.erase_contact(get_or_create_contact("chat", "T1", test=True).id, reason="By letter.")
     assert (count(PausedDestination), pause_reason(connection)) == (0, "")

@@ -47,13 +47,13 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("place", ["T1", "W1", "room"])
+@pytest.mark.parametrize("destination", ["T1", "W1", "room"])
 @pytest.mark.parametrize("error", ERRORS)
 def test_waiting_posts_are_sent_after_a_passing_test(
-    connect_team: ConnectTeam, fake_provider: FakeProvider, place: str, error: SendError
+    connect_team: ConnectTeam, fake_provider: FakeProvider, destination: str, error: SendError
 ) -> None:
-    connection = connect_team(place)
-    fake_provider.on_send = refuse(error, place)
+    connection = connect_team(destination)
+    fake_provider.on_send = refuse(error, destination)
     first = post("a")
     second = post("b")
     deliver()
@@ -106,7 +106,7 @@ def test_people_and_other_destinations_are_not_affected(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:
     connection = connect_team("T1")
-    other = connect_team("T2")
+    other_connection = connect_team("T2")
     fake_provider.on_send = refuse(ERRORS[0], "T1")
     post()
     deliver()
@@ -115,13 +115,13 @@ def test_people_and_other_destinations_are_not_affected(
             select(Message.connection_id, Message.status).where(Message.thread != "")
         ).all()
     )
-    assert by_place == {connection.id: "queued", other.id: "accepted"}
+    assert by_place == {connection.id: "queued", other_connection.id: "accepted"}
     person = direct.send_message(
         to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
     )
     deliver()
     assert status(person) == "accepted"
-    assert pause_reason(other) == ""
+    assert pause_reason(other_connection) == ""
 
 
 def test_refusal_by_a_person_is_still_suppressed(
@@ -160,8 +160,8 @@ def test_posts_expire_with_the_reason(
     with time_machine.travel(expires_at + timedelta(seconds=1)):
         deliver()
         deliver()
-    for one in (first, second):
-        assert (message(one).status, message(one).code) == ("expired", "removed")
+    for message_id in (first, second):
+        assert (message(message_id).status, message(message_id).code) == ("expired", "removed")
 
 
 def test_post_with_an_unknown_refusal_does_not_delay_others(
@@ -177,11 +177,11 @@ def test_post_with_an_unknown_refusal_does_not_delay_others(
 
     fake_provider.on_send = refuse_one
     deliver()
-    other = post("b")
+    other_post = post("b")
     assert status(poison) == "queued"
     connection_tests.run_test(connection.id)
     deliver()
-    assert (status(poison), message(poison).code, status(other)) == (
+    assert (status(poison), message(poison).code, status(other_post)) == (
         "failed",
         "new_words",
         "accepted",
@@ -223,12 +223,16 @@ def test_pause_is_audited_once(connect_team: ConnectTeam, fake_provider: FakePro
     deliver()
     connection_tests.run_test(connection.id)
     db.session.rollback()
-    found = [
+    entries = [
         row.action
         for row in db.session.scalars(select(AuditEntry).where(AuditEntry.subject == connection.id))
         if "destination" in row.action
     ]
-    assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]
+    assert entries == [
+        "connection.destination_paused",
+        "connection.destination_reopened",
+        *entries[2:],
+    ]
 
 
 def test_earlier_suppression_does_not_block_posts(

@@ -62,9 +62,9 @@ with hub.create_app().app_context():
 
 
 @contextmanager
-def running_process(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
+def running_process(environ: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, *words],
+        [sys.executable, *arguments],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,12 +74,12 @@ def running_process(environ: dict[str, str], *words: str) -> Iterator[subprocess
         yield process
     finally:
         with suppress(psutil.NoSuchProcess):  # it may end by itself just now
-            for one in (
+            for line in (
                 psutil.Process(process.pid).children(recursive=True)
                 if process.poll() is None
                 else []
             ):
-                one.kill()
+                line.kill()
         process.kill()
         process.communicate()
 
@@ -206,7 +206,7 @@ def test_call_long_after_its_claim_is_not_made(
     claims = delivery.record_and_claim([], {fake_chat.id: 6})
     late = [
         dispatcher.call_provider(
-            replace(claim, begun_at=claim.begun_at - dispatcher.MAX_START_DELAY - 1)
+            replace(claim, started_at=claim.started_at - dispatcher.MAX_START_DELAY - 1)
         )
         for claim in claims
     ]  # it was suspended meanwhile
@@ -216,8 +216,8 @@ def test_call_long_after_its_claim_is_not_made(
         ("queued", "too_late")
     ] * 6, "surely not sent: tried again"
     assert count(Throttle) == 0, "the provider was not asked, so that it counts as reached"
-    for one in ids:
-        make_due(one)
+    for claimed_id in ids:
+        make_due(claimed_id)
     assert deliver() == 6
 
 
@@ -255,7 +255,7 @@ def database_unavailable(app: Flask) -> Iterator[None]:
 def test_outcomes_are_recorded_after_the_database_recovers(
     fake_chat: Connection, fake_provider: FakeProvider, hub_demo: Flask, run_seconds: float
 ) -> None:
-    taken = queue_message()
+    message_id = queue_message()
     slowed = queue_message()
     together = threading.Barrier(3, timeout=10)
     event = threading.Event()
@@ -279,10 +279,10 @@ def test_outcomes_are_recorded_after_the_database_recovers(
     outage.start()
     Dispatcher(ShutdownSignal(run_seconds)).run(linger=0.3)
     outage.join()
-    assert [attempt.outcome for attempt in attempts(taken)] == ["accepted"]
+    assert [attempt.outcome for attempt in attempts(message_id)] == ["accepted"]
     assert attempts(slowed)[0].outcome == "slowed"
-    assert {status(taken), status(slowed)} <= {"accepted", "queued"}
-    assert status_words(taken) == status_words(slowed) == [], "no lease had to expire"
+    assert {status(message_id), status(slowed)} <= {"accepted", "queued"}
+    assert status_words(message_id) == status_words(slowed) == [], "no lease had to expire"
 
 
 def test_idle_dispatcher_leaves_an_unreachable_database_to_the_next_run(
@@ -304,12 +304,12 @@ def test_outcome_is_retried_after_a_database_failure(
 ) -> None:
     message_id = queue_message()
     [claim] = delivery.record_and_claim([], {fake_chat.id: 1})
-    with db.engine.connect() as other:
+    with db.engine.connect() as connection:
         if POSTGRES:  # somebody else holds the message
-            other.execute(text("SELECT 1 FROM messages FOR UPDATE"))
+            connection.execute(text("SELECT 1 FROM messages FOR UPDATE"))
         with pytest.raises(OperationalError):
             record_alone(claim)
-        other.rollback()
+        connection.rollback()
     delivery.record_and_claim([dispatcher.call_provider(claim)], {})
     assert status(message_id) == Status.ACCEPTED
 

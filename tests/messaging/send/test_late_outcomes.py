@@ -50,12 +50,12 @@ def test_broken_connection_pauses_and_its_messages_wait(
     row = db.session.get_one(Connection, connection.id)
     assert row.state == ConnectionState.BROKEN
     assert row.state_reason
-    assert {status(one) for one in ids} == {"queued"}
+    assert {status(waiting_id) for waiting_id in ids} == {"queued"}
     assert {attempt.outcome for message_id in ids for attempt in attempts(message_id)} == {"broken"}
-    made = count(Message)
+    message_count = count(Message)
     later = queue_while_broken(connection)
     assert status(later) == Status.QUEUED
-    assert count(Message) == made + 1
+    assert count(Message) == message_count + 1
     assert deliver() == 0
 
 
@@ -111,11 +111,11 @@ def test_late_acceptance_of_an_older_attempt_stays_with_it(fake_chat: Connection
 
 def test_response_after_the_lease_is_recorded(fake_chat: Connection) -> None:
     message_id = queue_message()
-    one = claim(fake_chat)
+    claimed = claim(fake_chat)
     with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
         expire_lease(message_id)
         assert status(message_id) == Status.UNKNOWN
-        record_outcome(one, accepted=Accepted("p1"))
+        record_outcome(claimed, accepted=Accepted("p1"))
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
@@ -138,7 +138,7 @@ def test_every_result_of_a_call_is_an_outcome(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     queue_message()
-    one = claim(fake_chat)
+    claimed = claim(fake_chat)
     for error in (
         TransientError("a"),
         OutcomeUnknown("b"),
@@ -147,7 +147,7 @@ def test_every_result_of_a_call_is_an_outcome(
         KeyError("e"),
     ):
         fake_provider.on_send = raise_error(error)
-        outcome = call_provider(one)
+        outcome = call_provider(claimed)
         assert outcome.accepted is None
         assert isinstance(
             outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown

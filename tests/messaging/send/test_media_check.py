@@ -43,12 +43,12 @@ class FileServer:
 
 @pytest.fixture
 def file_server() -> Iterator[FileServer]:
-    found = FileServer()
+    running_server = FileServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
-            page = found.pages[self.path]
-            found.asked.append(f"{self.command} {self.path}")
+            page = running_server.pages[self.path]
+            running_server.asked.append(f"{self.command} {self.path}")
             self.send_response(page.head if page.head and self.command == "HEAD" else page.status)
             if page.kind:
                 self.send_header("Content-Type", page.kind)
@@ -67,9 +67,9 @@ def file_server() -> Iterator[FileServer]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.port = server.server_port
+        running_server.port = server.server_port
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield found
+        yield running_server
         server.shutdown()
 
 
@@ -87,7 +87,7 @@ def error_code(check_file: Callable[[str], None], url: str) -> tuple[type[SendEr
 
 
 @pytest.mark.parametrize(
-    ("page", "asked"),
+    ("page", "requests"),
     [
         (Page(), ["HEAD /a"]),
         (Page(kind="Application/PDF; charset=binary"), ["HEAD /a"]),
@@ -98,10 +98,10 @@ def error_code(check_file: Callable[[str], None], url: str) -> tuple[type[SendEr
     ],
 )
 def test_available_file_passes_and_is_downloaded_only_if_needed(
-    file_server: FileServer, check_file: Callable[[str], None], page: Page, asked: list[str]
+    file_server: FileServer, check_file: Callable[[str], None], page: Page, requests: list[str]
 ) -> None:
     check_file(file_server.url("/a", page))
-    assert file_server.asked == asked
+    assert file_server.asked == requests
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_redirect_is_followed(
 def test_redirect_into_a_private_network_is_refused(
     file_server: FileServer, check_file: Callable[[str], None], to: str
 ) -> None:
-    kind, said = error_code(check_file, file_server.url("/a", Page(status=302, to=to)))
-    assert (kind, said) == (FileRefused, "media_not_allowed")
+    kind, reason = error_code(check_file, file_server.url("/a", Page(status=302, to=to)))
+    assert (kind, reason) == (FileRefused, "media_not_allowed")
 
 
 def test_number_of_redirects_is_limited(

@@ -188,10 +188,12 @@ def test_pauses_vary(fake_chat: Connection) -> None:
     assert len(pauses) > 1, "messages that failed together must not come back together"
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
-def test_retry_after_is_respected(fake_chat: Connection, asked: float | None, waits: float) -> None:
+@pytest.mark.parametrize(("retry_after", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
+def test_retry_after_is_respected(
+    fake_chat: Connection, retry_after: float | None, waits: float
+) -> None:
     message_id = queue_message()
-    record_outcome(claim(fake_chat), error=TransientError("Rain.", "rain", asked))
+    record_outcome(claim(fake_chat), error=TransientError("Rain.", "rain", retry_after))
     due = message(message_id).due_at
     assert due is not None
     assert waits - 1 < (due - now()).total_seconds() < waits + 1
@@ -236,9 +238,9 @@ def test_error_of_the_sender_does_not_count_as_an_attempt(
 
 def test_stopped_message_is_canceled_instead_of_retried(fake_chat: Connection) -> None:
     message_id = queue_message()
-    one = claim(fake_chat)
+    claimed = claim(fake_chat)
     update_message(message_id, stop_reason="signed")
-    record_outcome(one, error=TransientError("Rain.", "rain"))
+    record_outcome(claimed, error=TransientError("Rain.", "rain"))
     assert (status(message_id), status_words(message_id)) == ("canceled", ["stopped"])
 
 

@@ -52,25 +52,25 @@ def throttle_row(connection: Connection) -> Throttle | None:
 # ── Slower, says the provider ─────────────────────────────────────────────────────────────────────
 def test_rate_limit_pauses_the_sender(fake_chat: Connection) -> None:
     refused = queue_message(text="refused")
-    other = queue_message(text="other")
-    [one] = claim(fake_chat, 1)
-    record_outcome(one, SlowDown("Slower.", "429", 30))
+    other_message = queue_message(text="other")
+    [claimed] = claim(fake_chat, 1)
+    record_outcome(claimed, SlowDown("Slower.", "429", 30))
     assert delivery.find_due_connections() == []
     assert claim(fake_chat) == []
-    assert (status(refused), status(other)) == ("queued", "queued")
-    held = throttle_row(fake_chat)
-    assert held is not None
-    assert held.paused_until is not None
-    assert timedelta(seconds=25) < held.paused_until - now() <= timedelta(seconds=31)
-    assert held.reason == "Slower."
+    assert (status(refused), status(other_message)) == ("queued", "queued")
+    throttle = throttle_row(fake_chat)
+    assert throttle is not None
+    assert throttle.paused_until is not None
+    assert timedelta(seconds=25) < throttle.paused_until - now() <= timedelta(seconds=31)
+    assert throttle.reason == "Slower."
 
 
 def test_connections_of_one_sender_share_the_reduced_rate(connection: Connection) -> None:
     twin = copy_connection("Twin", like=connection)
     queue_text(channel="", connection_slug=connection.slug)
     queue_text(channel="", connection_slug="twin")
-    [one] = claim(connection, 1)
-    record_outcome(one, SlowDown("Slower.", "429", 30))
+    [claimed] = claim(connection, 1)
+    record_outcome(claimed, SlowDown("Slower.", "429", 30))
     assert delivery.find_due_connections() == []
     assert delivery.record_and_claim([], {twin: 4}) == []
 
@@ -82,10 +82,10 @@ def test_error_of_one_message_does_not_slow_its_sender(
     fake_chat: Connection, error: Exception
 ) -> None:
     queue_message(text="one")
-    other = queue_message(text="other")
-    [one] = claim(fake_chat, 1)
-    record_outcome(one, error)
-    assert [one.message_id for one in claim(fake_chat)] == [other]
+    other_message = queue_message(text="other")
+    [claimed] = claim(fake_chat, 1)
+    record_outcome(claimed, error)
+    assert [claimed.message_id for claimed in claim(fake_chat)] == [other_message]
     assert count(Throttle) == 0
 
 
@@ -93,8 +93,8 @@ def test_concurrent_refusals_halve_the_rate_once(fake_chat: Connection) -> None:
     for n in range(8):
         queue_message(text=f"{n}")
     claims = claim(fake_chat, 8)
-    for one in claims:
-        record_outcome(one, SlowDown("Slower.", "429", 1))
+    for claimed in claims:
+        record_outcome(claimed, SlowDown("Slower.", "429", 1))
     slowed = throttle_row(fake_chat)
     assert slowed is not None
     assert (slowed.epoch, slowed.full_rate) == (1, 80), "eight under way, a tenth of a second each"
@@ -103,8 +103,8 @@ def test_concurrent_refusals_halve_the_rate_once(fake_chat: Connection) -> None:
 
 def test_state_of_a_recovered_sender_is_removed(fake_chat: Connection) -> None:
     queue_message(text="refused")
-    [one] = claim(fake_chat, 1)
-    record_outcome(one, SlowDown("Slower.", "429", 0))
+    [claimed] = claim(fake_chat, 1)
+    record_outcome(claimed, SlowDown("Slower.", "429", 0))
 
     @transaction
     def later() -> None:
@@ -115,8 +115,8 @@ def test_state_of_a_recovered_sender_is_removed(fake_chat: Connection) -> None:
 
     later()
     clear_throttle(fake_chat)
-    make_due(one.message_id)
-    [one] = claim(fake_chat)
+    make_due(claimed.message_id)
+    [claimed] = claim(fake_chat)
     assert throttle_row(fake_chat) is None
 
 
@@ -181,12 +181,15 @@ def test_rate_never_drops_to_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "holds"), [(None, rate_limit.DEFAULT_PAUSE), (7, 7), (float("inf"), times.MAX_PAUSE)]
+    ("retry_after", "pause"),
+    [(None, rate_limit.DEFAULT_PAUSE), (7, 7), (float("inf"), times.MAX_PAUSE)],
 )
-def test_pause_comes_from_retry_after_or_the_default(asked: float | None, holds: float) -> None:
+def test_pause_comes_from_retry_after_or_the_default(
+    retry_after: float | None, pause: float
+) -> None:
     state = RateState("one")
-    rate_limit.slow_down(state, 0, 10, asked, NOW)
-    assert state.paused_until == after(holds)
+    rate_limit.slow_down(state, 0, 10, retry_after, NOW)
+    assert state.paused_until == after(pause)
 
 
 def test_tokens_refill_over_time_up_to_a_burst() -> None:

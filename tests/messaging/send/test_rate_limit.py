@@ -51,7 +51,7 @@ def rate_limited_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(8)]
-    assert [one.message_id for one in claim(rate_limited_chat)] == ids[:4], (
+    assert [claimed.message_id for claimed in claim(rate_limited_chat)] == ids[:4], (
         "what an idle sender saved up"
     )
     assert claim(rate_limited_chat) == []
@@ -60,7 +60,7 @@ def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) ->
         ("queued", 0)
     }
     eventually(delivery.find_due_connections, 2)
-    assert [one.message_id for one in claim(rate_limited_chat)] == ids[4:5]
+    assert [claimed.message_id for claimed in claim(rate_limited_chat)] == ids[4:5]
 
 
 def test_configured_rate_takes_precedence_over_the_integration(
@@ -79,7 +79,7 @@ def test_bulk_never_uses_the_last_quarter_of_the_tokens(rate_limited_chat: Conne
     assert delivery.find_due_connections() == []
     urgent = queue_message(text="sign here")
     assert delivery.find_due_connections() == [rate_limited_chat.id]
-    assert [one.message_id for one in claim(rate_limited_chat)] == [urgent], (
+    assert [claimed.message_id for claimed in claim(rate_limited_chat)] == [urgent], (
         "it does not wait behind reminders"
     )
 
@@ -92,8 +92,8 @@ def test_connections_of_one_sender_share_tokens(connection: Connection) -> None:
         for n in range(8):
             queue_text(text=f"{slug} {n}", channel="", connection_slug=slug)
     counter = Counter(
-        one.connection_id
-        for one in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
+        claimed.connection_id
+        for claimed in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
     )
     assert counter == {connection.id: 3, twin: 1, stranger: 8}
     assert delivery.record_and_claim([], {connection.id: 8, twin: 8}) == []

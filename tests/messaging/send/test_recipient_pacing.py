@@ -36,11 +36,13 @@ def test_messages_to_one_recipient_are_spaced_and_others_are_not_delayed(
     room = [queue_message(text=f"{n}") for n in range(4)]
     room_2 = queue_message("room-2")
     before = now()
-    assert [one.message_id for one in claim(paced_chat)] == [room[0], room_2]
-    first, *others = [at for at in (message(one).due_at for one in room[1:]) if at]
+    assert [claimed.message_id for claimed in claim(paced_chat)] == [room[0], room_2]
+    first, *other_times = [
+        at for at in (message(message_id).due_at for message_id in room[1:]) if at
+    ]
     assert first >= before + timedelta(seconds=9.9)
-    assert [round((at - first).total_seconds(), 3) for at in others] == [10, 20]
-    assert {message(one).tries for one in room[1:]} == {0}
+    assert [round((at - first).total_seconds(), 3) for at in other_times] == [10, 20]
+    assert {message(message_id).tries for message_id in room[1:]} == {0}
     late = queue_message(text="late")
     assert claim(paced_chat) == []
     assert message(late).due_at is not None
@@ -74,14 +76,14 @@ def test_many_messages_to_one_recipient_do_not_hide_others(
         queue_message(text=f"{n}")
     hidden = queue_message("room-2")
     turns = [claim(paced_chat, 2) for _ in range(3)]
-    assert hidden in {one.message_id for claims in turns for one in claims}
+    assert hidden in {claimed.message_id for claims in turns for claimed in claims}
     assert sum(map(len, turns)) == 2
 
 
 def test_both_lanes_share_the_pace_of_a_recipient(paced_chat: Connection) -> None:
     update_message(queue_message(text="reminder"), lane=Lane.BULK.value)
     urgent = queue_message(text="now")
-    assert [one.message_id for one in claim(paced_chat)] == [urgent]
+    assert [claimed.message_id for claimed in claim(paced_chat)] == [urgent]
 
 
 def test_expired_paces_are_removed(paced_chat: Connection) -> None:

@@ -73,22 +73,31 @@ class ErrorCase:
     def effects(self) -> tuple[Any, ...]:
         """Return the effect on the connection, the senders of its account, and the recipient."""
         db.session.rollback()
-        found = select(Suppression.reason, Suppression.code).where(
+        query = select(Suppression.reason, Suppression.code).where(
             Suppression.message_id == self.message_id
         )
-        reasons = [tuple(row) for row in db.session.execute(found)]
-        return (*(self._effects_of(one) for one in (self.id, self.sibling)), reasons)
+        reasons = [tuple(row) for row in db.session.execute(query)]
+        return (
+            *(self._effects_of(connection_id) for connection_id in (self.id, self.sibling)),
+            reasons,
+        )
 
     def _effects_of(self, connection_id: str) -> tuple[Any, ...]:
         connection = db.session.get_one(Connection, connection_id)
         row = db.session.get(Throttle, connection.throttle)
-        held = row is not None and row.paused_until is not None
+        is_paused = row is not None and row.paused_until is not None
         minutes = (
             round((row.paused_until - now()).total_seconds() / 60, 0)
             if row and row.paused_until
             else 0
         )
-        return connection.state, connection.state_reason, held, minutes, row.reason if row else ""
+        return (
+            connection.state,
+            connection.state_reason,
+            is_paused,
+            minutes,
+            row.reason if row else "",
+        )
 
 
 Ended = tuple[Accepted | None, SendError | None]
@@ -138,8 +147,8 @@ def look_up(
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.mark.parametrize("way", [accept_as_failed, parse_callback, look_up])
@@ -152,18 +161,21 @@ def test_code_has_the_same_effect_in_every_report(
         {"twilio": http_recorder.url},
     )
     codes = list(catalog())
-    [lines, others] = make_cases(connection, [*codes, *codes], 2)
+    [lines, other_lines] = make_cases(connection, [*codes, *codes], 2)
     untouched = lines[0].effects()
     record_outcomes(lines, [refuse(line, http_recorder, twilio) for line in lines])
-    found = [way(line, http_recorder, twilio) for line in others]
-    if isinstance(found[0], StatusUpdate):
-        record_outcomes(others, [(Accepted(line.sid), None) for line in others])
-        told = [(fact, Origin("poll", [line.id])) for fact, line in zip(found, others, strict=True)]
-        assert all(statuses.apply_statuses(told))
+    way_results = [way(line, http_recorder, twilio) for line in other_lines]
+    if isinstance(way_results[0], StatusUpdate):
+        record_outcomes(other_lines, [(Accepted(line.sid), None) for line in other_lines])
+        facts = [
+            (fact, Origin("poll", [line.id]))
+            for fact, line in zip(way_results, other_lines, strict=True)
+        ]
+        assert all(statuses.apply_statuses(facts))
     else:
-        record_outcomes(others, found)
+        record_outcomes(other_lines, way_results)
     results = {line.code: line.effects() for line in lines}
-    assert {line.code: line.effects() for line in others} == results
+    assert {line.code: line.effects() for line in other_lines} == results
     assert {code for code, result in results.items() if result != untouched} == WIDE
 
 
@@ -179,7 +191,8 @@ def make_cases(like: Connection, codes: Sequence[str], groups: int) -> list[list
 def record_outcomes(lines: Sequence[ErrorCase], ended: Sequence[Ended]) -> None:
     db.session.rollback()
     claims = {
-        one.message_id: one for one in delivery.record_and_claim([], {line.id: 1 for line in lines})
+        claimed.message_id: claimed
+        for claimed in delivery.record_and_claim([], {line.id: 1 for line in lines})
     }
     outcomes = [
         calls.Outcome(claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400)
@@ -190,17 +203,18 @@ def record_outcomes(lines: Sequence[ErrorCase], ended: Sequence[Ended]) -> None:
 
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
 def post_status(
-    app: Flask, code: str, sid: str = "SM" + "1" * 32, word: str = "undelivered"
+    app: Flask, code: str, sid: str = "SM" + "1" * 32, status: str = "undelivered"
 ) -> None:
-    assert post_callback(app, status_form(app, sid, word, ErrorCode=code)).status_code == 200
+    assert post_callback(app, status_form(app, sid, status, ErrorCode=code)).status_code == 200
     process_pending_callbacks()
 
 
 @pytest.mark.parametrize(
-    ("code", "others"), [("63018", False), ("30022", False), ("63038", True), ("63017", True)]
+    ("code", "affects_others"),
+    [("63018", False), ("30022", False), ("63038", True), ("63017", True)],
 )
 def test_rate_limit_in_a_callback_applies_to_its_scope(
-    hub_demo: Flask, connection: Connection, code: str, others: bool
+    hub_demo: Flask, connection: Connection, code: str, affects_others: bool
 ) -> None:
     second = copy_connection("Second", like=connection, sender="+15005550007")
     stranger = copy_connection(
@@ -209,7 +223,7 @@ def test_rate_limit_in_a_callback_applies_to_its_scope(
     queue_and_accept(connection)
     post_status(hub_demo, code)
     assert paused_until(connection.id) > 5
-    assert (paused_until(second) > 5) is others
+    assert (paused_until(second) > 5) is affects_others
     assert paused_until(stranger) == 0
     waiting = queue_text()
     assert delivery.record_and_claim([], {connection.id: 10}) == []
@@ -230,9 +244,9 @@ def test_broken_sender_in_a_callback_pauses_the_connection_until_a_test_passes(
     assert connection_of(connection).enabled
     replay.replay(replay.Selection(since=now() - HOUR))
     assert connection_of(connection).enabled, "what is read again breaks nothing again"
-    assert [one.message_id for one in delivery.record_and_claim([], {connection.id: 10})] == [
-        waiting
-    ]
+    assert [
+        claimed.message_id for claimed in delivery.record_and_claim([], {connection.id: 10})
+    ] == [waiting]
 
 
 def test_callback_about_an_attempt_before_a_passed_test_breaks_nothing(
@@ -247,13 +261,13 @@ def test_callback_about_an_attempt_before_a_passed_test_breaks_nothing(
     assert connection_of(connection).state == ConnectionState.BROKEN
 
 
-@pytest.mark.parametrize("word", ["delivered", "sent", "read"])
+@pytest.mark.parametrize("status", ["delivered", "sent", "read"])
 def test_code_with_a_successful_status_pauses_nothing(
-    hub_demo: Flask, connection: Connection, word: str
+    hub_demo: Flask, connection: Connection, status: str
 ) -> None:
     for number, code in enumerate(["30032", "63038", "30005"]):
         sid = f"SM{number:032x}"
         queue_and_accept(connection, sid)
-        post_status(hub_demo, code, sid, word)
+        post_status(hub_demo, code, sid, status)
     assert connection_of(connection).enabled
     assert paused_until(connection.id) == count(Suppression) == 0

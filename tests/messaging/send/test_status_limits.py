@@ -46,7 +46,7 @@ def report_error(
     error: SendError,
     at: datetime | None,
     sid: str = "SM" + "1" * 32,
-    **more: Any,
+    **fields: Any,
 ) -> None:
     update = StatusUpdate(
         provider_id=sid,
@@ -54,7 +54,7 @@ def report_error(
         provider_status="failed",
         code=error.code,
         error=error,
-        **more,
+        **fields,
     )
     assert statuses.apply_status(update, Origin("callback", [connection.id], None, at))
 
@@ -107,8 +107,8 @@ def test_concurrent_failures_halve_the_rate_once(hub_demo: Flask, connection: Co
     claims = delivery.record_and_claim([], {connection.id: 8})
     delivery.record_and_claim(
         [
-            calls.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
-            for n, one in enumerate(claims)
+            calls.Outcome(claimed, Accepted(f"SM{n}"), None, now(), 12, 201)
+            for n, claimed in enumerate(claims)
         ],
         {},
     )
@@ -188,11 +188,13 @@ def test_recipient_limit_in_a_status_pauses_that_recipient(
     report_error(
         fake_chat, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1"
     )
-    held, free = (
+    paused, free = (
         queue_text(to, channel="", connection_slug="fake-chat") for to in ("room", "room-2")
     )
-    assert [one.message_id for one in delivery.record_and_claim([], {fake_chat.id: 10})] == [free]
-    due = message(held).due_at
+    assert [
+        claimed.message_id for claimed in delivery.record_and_claim([], {fake_chat.id: 10})
+    ] == [free]
+    due = message(paused).due_at
     assert due is not None
     assert due - now() > timedelta(seconds=50)
     assert count(RecipientPace) == 2
@@ -218,22 +220,22 @@ def test_account_error_in_a_successful_response_pauses_the_connection(
 
 # ── The cost ──────────────────────────────────────────────────────────────────────────────────────
 def test_ordinary_status_needs_no_extra_statement(hub_demo: Flask, connection: Connection) -> None:
-    seen: list[str] = []
+    statements: list[str] = []
     engine = db.engine
-    event.listen(engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     counts = []
-    for number, (word, code) in enumerate(
+    for number, (reported_status, code) in enumerate(
         [("failed", "30003"), ("failed", ""), ("failed", "30007")]
     ):
         sid = f"SM{number:032x}"
         queue_and_accept(connection, sid)
-        seen.clear()
-        update = parse_callback(connection, sid, word, code)
+        statements.clear()
+        update = parse_callback(connection, sid, reported_status, code)
         statuses.apply_status(update, Origin("callback", [connection.id], None, now()))
         counts.append(
             [
                 line
-                for line in seen
+                for line in statements
                 if "throttles" in line or "paused" in line or "suppressions" in line
             ]
         )
@@ -241,8 +243,8 @@ def test_ordinary_status_needs_no_extra_statement(hub_demo: Flask, connection: C
     assert count(PausedDestination) == 0
 
 
-def parse_callback(connection: Connection, sid: str, word: str, code: str) -> StatusUpdate:
-    body = f"MessageSid={sid}&MessageStatus={word}&AccountSid=AC1" + (
+def parse_callback(connection: Connection, sid: str, status: str, code: str) -> StatusUpdate:
+    body = f"MessageSid={sid}&MessageStatus={status}&AccountSid=AC1" + (
         f"&ErrorCode={code}" if code else ""
     )
     headers = {"content-type": "application/x-www-form-urlencoded"}

@@ -35,13 +35,15 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 @given(MOMENTS, MOMENTS)
-def test_nothing_happens_to_a_message_before_its_creation(made: datetime, moment: datetime) -> None:
-    found = clamp_to_creation(first_id_at("msg", made), moment)
-    if made - moment >= CLOCKS_APART:
-        assert found == moment, "a clock that is further off is not believed"
+def test_nothing_happens_to_a_message_before_its_creation(
+    created_at: datetime, moment: datetime
+) -> None:
+    clamped = clamp_to_creation(first_id_at("msg", created_at), moment)
+    if created_at - moment >= CLOCKS_APART:
+        assert clamped == moment, "a clock that is further off is not believed"
     else:
-        assert found >= max(made, moment) - timedelta(milliseconds=1)
-        assert found <= max(made, moment)
+        assert clamped >= max(created_at, moment) - timedelta(milliseconds=1)
+        assert clamped <= max(created_at, moment)
 
 
 def test_attempt_of_a_worker_with_a_clock_behind_begins_after_its_message(

@@ -60,18 +60,22 @@ def damaged(hub_demo: Flask, signing_app: SigningApp) -> str:
 def test_unreadable_message_is_set_aside_and_others_are_sent(
     simulator: Any, damaged: str, admin: Browser
 ) -> None:
-    other = queue_text(ANNA)
+    other_message = queue_text(ANNA)
     deliver()
-    assert status(other) in ("accepted", "sent", "delivered")
-    held = message(damaged)
-    assert (held.status, held.code, held.due_at) == ("queued", "unreadable", None)
+    assert status(other_message) in ("accepted", "sent", "delivered")
+    quarantined = message(damaged)
+    assert (quarantined.status, quarantined.code, quarantined.due_at) == (
+        "queued",
+        "unreadable",
+        None,
+    )
     [entry] = unreadable_rows.list_rows()
     assert (entry.table_name, entry.row_id) == ("messages", damaged)
     assert entry.error == "consents.at contains a value that cannot be read."
     assert "1 database row cannot be read" in admin.get("/").text
     assert entry.error in admin.get("/unreadable-rows").text
     assert entry.error in admin.get(f"/messages/{damaged}").text
-    assert admin.get(f"/contacts/{held.contact_id}").status_code == 200
+    assert admin.get(f"/contacts/{quarantined.contact_id}").status_code == 200
 
 
 def test_repaired_message_is_sent_when_an_admin_resends_it(
@@ -105,19 +109,19 @@ def test_repaired_message_is_sent_automatically(simulator: Any, damaged: str) ->
 
 
 def test_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
-    lost = queue_text(ERIC)
+    unreachable_message = queue_text(ERIC)
     execute("UPDATE messages SET due_at = :moment", moment=DAMAGED)
     deliver()
-    assert status(lost) == "queued"
+    assert status(unreachable_message) == "queued"
     unreadable_rows.retry_rows()
     [entry] = unreadable_rows.list_rows()
     assert (entry.row_id, entry.error) == (
-        lost,
+        unreachable_message,
         "messages.due_at contains a value that cannot be read.",
     )
     unreadable_rows.retry_row(entry.id)
     deliver()
-    assert status(lost) in ("accepted", "sent", "delivered")
+    assert status(unreachable_message) in ("accepted", "sent", "delivered")
 
 
 def test_unreadable_rules_stop_only_their_connection(

@@ -34,9 +34,9 @@ WORDS = list(Status)
 @pytest.fixture
 def many_messages(hub_demo: Flask, connection: Connection) -> list[Message]:
     """Add messages of every status over three connections of two channels, newest first."""
-    others = [copy_connection(title, like=connection) for title in ("Second", "Third")]
+    other_connections = [copy_connection(title, like=connection) for title in ("Second", "Third")]
     first = message(queue_text())
-    _add_messages(first, [connection.id, *others])
+    _add_messages(first, [connection.id, *other_connections])
     return list(db.session.scalars(select(Message).order_by(Message.id.desc())))
 
 
@@ -67,8 +67,8 @@ def _add_messages(like: Message, carriers: list[str]) -> None:
     )
 
 
-def connection_slug(one: Message) -> str:
-    return one.connection.slug
+def connection_slug(message: Message) -> str:
+    return message.connection.slug
 
 
 def test_list_matches_its_filters(many_messages: list[Message]) -> None:
@@ -81,7 +81,7 @@ def test_list_matches_its_filters(many_messages: list[Message]) -> None:
     for statuses, channel, slug, test in itertools.product(
         status_sets, ("", "sms", "email", "voice"), ("", "second", "nowhere"), kinds
     ):
-        meant = [
+        expected = [
             message.id
             for message in many_messages
             if (not statuses or message.status in statuses)
@@ -92,43 +92,45 @@ def test_list_matches_its_filters(many_messages: list[Message]) -> None:
         branches = Filters(statuses, channel=channel, slug=slug, test=test).branches()
         assert [
             message.id for message in message_queries.newest_messages(branches, 1000)
-        ] == meant, (
+        ] == expected, (
             statuses,
             channel,
             slug,
             test,
         )
-        assert [message.id for message in message_queries.newest_messages(branches, 7)] == meant[:7]
+        assert [message.id for message in message_queries.newest_messages(branches, 7)] == expected[
+            :7
+        ]
 
 
 def test_pages_follow_one_another_in_both_directions(many_messages: list[Message]) -> None:
     branches = Filters((Status.DELIVERED, Status.SENT, Status.FAILED)).branches()
-    meant = [message.id for message in message_queries.newest_messages(branches, 1000)]
-    for here in range(len(meant)):
+    expected = [message.id for message in message_queries.newest_messages(branches, 1000)]
+    for index in range(len(expected)):
         assert [
             message.id
-            for message in message_queries.newest_messages(branches, 5, before=meant[here])
-        ] == meant[here + 1 : here + 6]
+            for message in message_queries.newest_messages(branches, 5, before=expected[index])
+        ] == expected[index + 1 : index + 6]
         assert [
             message.id
-            for message in message_queries.newest_messages(branches, 5, after=meant[here])
-        ] == meant[:here][::-1][:5]
+            for message in message_queries.newest_messages(branches, 5, after=expected[index])
+        ] == expected[:index][::-1][:5]
 
 
 def test_list_is_complete_with_more_branches_than_a_statement_allows(
     many_messages: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branches = Filters(channel="sms").branches()
-    meant = [message.id for message in message_queries.newest_messages(branches, 20)]
+    expected = [message.id for message in message_queries.newest_messages(branches, 20)]
     monkeypatch.setattr(message_queries, "AT_ONCE", 3)
-    assert [message.id for message in message_queries.newest_messages(branches, 20)] == meant
+    assert [message.id for message in message_queries.newest_messages(branches, 20)] == expected
 
 
 def test_search_respects_filters(many_messages: list[Message]) -> None:
-    found = message_queries.newest_messages(
+    results = message_queries.newest_messages(
         Filters((Status.FAILED,), slug="second").narrow(message_queries.match_code("30003")), 1000
     )
-    assert [one.id for one in found] == [
+    assert [found_message.id for found_message in results] == [
         message.id
         for message in many_messages
         if (message.code, message.status, connection_slug(message)) == ("30003", "failed", "second")
@@ -147,10 +149,13 @@ def test_search_respects_filters(many_messages: list[Message]) -> None:
 
 
 @transaction
-def add_attempt(one: Message, provider_id: str) -> None:
+def add_attempt(message: Message, provider_id: str) -> None:
     db.session.add(
         Attempt(
-            message_id=one.id, number=1, connection_id=one.connection_id, provider_id=provider_id
+            message_id=message.id,
+            number=1,
+            connection_id=message.connection_id,
+            provider_id=provider_id,
         )
     )
 
@@ -168,8 +173,11 @@ def test_message_is_found_by_the_provider_id_of_an_earlier_attempt(
 
 
 def test_messages_of_a_day_are_counted_up_to_a_limit(many_messages: list[Message]) -> None:
-    lost = sum(message.status == "failed" for message in many_messages)
-    assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
+    failures = sum(message.status == "failed" for message in many_messages)
+    assert (
+        message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000)
+        == failures
+    )
     assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 2) == 2
     assert message_queries.count_messages((Status.FAILED,), now(), 1000) == 0
 
@@ -182,7 +190,7 @@ def query_plans(run: Any) -> list[str]:
         )
     from sqlalchemy import event
 
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
     def record_statement(
         connection: Any,
@@ -192,7 +200,7 @@ def query_plans(run: Any) -> list[str]:
         context: Any,
         many_messages: bool,
     ) -> None:
-        asked.append((statement, parameters))
+        statements.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", record_statement)
     try:
@@ -202,7 +210,7 @@ def query_plans(run: Any) -> list[str]:
     cursor = db.session.connection().connection.cursor()
     explained = [
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-        for sql, values in asked
+        for sql, values in statements
         if "FROM messages" in sql
     ]
     return [row[3] for row in itertools.chain.from_iterable(explained)]
@@ -219,19 +227,19 @@ def query_plans(run: Any) -> list[str]:
 def test_filtered_list_reads_one_index_for_each_branch(
     many_messages: list[Message], filters: Filters
 ) -> None:
-    own = (
+    index_names = (
         message_queries.BesideIndex(Message.source_id) == source_id()
     ) & message_queries.BesideIndex(Message.test)
-    for also in (None, own):
-        found = query_plans(
+    for also in (None, index_names):
+        plans = query_plans(
             lambda also=also: message_queries.newest_messages(
                 filters.branches(), 5, before=many_messages[0].id, extra_condition=also
             )
         )  # type: ignore[misc]
-        assert any("ix_messages_connection_id_status_id" in step for step in found), found
+        assert any("ix_messages_connection_id_status_id" in step for step in plans), plans
         assert not [
-            step for step in found if step.startswith("SCAN messages") or "source_id" in step
-        ], found
+            step for step in plans if step.startswith("SCAN messages") or "source_id" in step
+        ], plans
 
 
 @pytest.mark.parametrize(
@@ -246,6 +254,6 @@ def test_search_reads_the_index_of_its_column(
     many_messages: list[Message], branches: Any, index: str
 ) -> None:
     narrowed = Filters((Status.FAILED,), slug="second").narrow(branches())
-    found = query_plans(lambda: message_queries.newest_messages(narrowed, 5))
-    assert any(index in step for step in found), found
-    assert not [step for step in found if step.startswith("SCAN messages")], found
+    plans = query_plans(lambda: message_queries.newest_messages(narrowed, 5))
+    assert any(index in step for step in plans), plans
+    assert not [step for step in plans if step.startswith("SCAN messages")], plans

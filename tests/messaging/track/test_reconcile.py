@@ -59,10 +59,10 @@ def test_expired_lease_becomes_an_unknown_outcome_and_is_never_requeued(
 def test_expired_lease_is_looked_up_after_a_minute(
     searchable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
-    asked: list[str] = []
+    lookups: list[str] = []
 
     def find_nothing(outbound: Outbound) -> list[Accepted]:
-        asked.append(outbound.id)
+        lookups.append(outbound.id)
         return []
 
     fake_provider.on_find = find_nothing
@@ -71,7 +71,7 @@ def test_expired_lease_is_looked_up_after_a_minute(
     make_due(message_id)
     reconcile.look_up_unknown()
     reconcile.look_up_unknown()
-    assert (status(message_id), asked) == ("unknown", [])
+    assert (status(message_id), lookups) == ("unknown", [])
     due = message(message_id).due_at
     assert due is not None
     assert due > now() + timedelta(seconds=50)
@@ -184,10 +184,10 @@ def test_failed_lookup_is_repeated_for_a_day(
 def test_unresponsive_provider_delays_no_other_and_is_asked_only_a_few_times(
     connection: Connection, searchable_chat: Connection, fake_provider: FakeProvider, simulator: Any
 ) -> None:
-    asked = []
+    lookups = []
 
     def fail_lookup(outbound: Outbound) -> list[Accepted]:
-        asked.append(outbound.id)
+        lookups.append(outbound.id)
         raise OutcomeUnknown("Fog.", "fog")
 
     fake_provider.on_send = lose_response
@@ -197,7 +197,7 @@ def test_unresponsive_provider_delays_no_other_and_is_asked_only_a_few_times(
     deliver()
     make_due(elsewhere)
     reconcile.look_up_unknown()
-    assert len(asked) == reconcile.MAX_FAILURES
+    assert len(lookups) == reconcile.MAX_FAILURES
     assert status(elsewhere) not in ("unknown", "queued")
     assert all(message(message_id).due_at > now() for message_id in ids)  # type: ignore[operator]
     assert not reconcile.is_due()
@@ -258,8 +258,8 @@ def test_failure_to_end_a_lease_does_not_affect_others(
         queue_text("room", str(n), channel="", connection_slug="searchable-chat") for n in range(2)
     ]
     claims.record_and_claim([], {searchable_chat.id: 2})
-    for one in ids:
-        make_due(one)
+    for leased_id in ids:
+        make_due(leased_id)
 
     def fail_for_the_first(message_id: str) -> None:
         if message_id == ids[0]:
@@ -268,7 +268,7 @@ def test_failure_to_end_a_lease_does_not_affect_others(
 
     monkeypatch.setattr(reconcile, "expire_lease", fail_for_the_first)
     reconcile.look_up_unknown()
-    assert [status(one) for one in ids] == ["sending", "unknown"]
+    assert [status(leased_id) for leased_id in ids] == ["sending", "unknown"]
     assert message(ids[0]).due_at > now()  # type: ignore[operator]
     assert not reconcile.is_due()
 
@@ -302,7 +302,9 @@ def test_message_named_by_a_callback_is_not_resent(
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: [Accepted("h1", sender="sender 7")]
     message_id = send_with_unknown_outcome()
-    apply_callback(searchable_chat, message_id, attempt=1, word="canceled")  # which raises nothing
+    apply_callback(
+        searchable_chat, message_id, attempt=1, reported_status="canceled"
+    )  # which raises nothing
     assert status(message_id) == Status.UNKNOWN
     reconcile.look_up_unknown()
     [attempt] = attempts(message_id)
@@ -319,7 +321,7 @@ def test_message_named_by_a_callback_is_not_resent_when_the_provider_does_not_li
     fake_provider.on_send = lose_response
     fake_provider.on_find = lambda outbound: []
     message_id = send_with_unknown_outcome()
-    apply_callback(searchable_chat, message_id, attempt=1, word="canceled")
+    apply_callback(searchable_chat, message_id, attempt=1, reported_status="canceled")
     reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
@@ -338,7 +340,9 @@ def test_delivered_older_attempt_is_sufficient_unless_it_failed(
     message_id = send_with_unknown_outcome()
     reconcile.look_up_unknown()
     deliver()  # the second attempt, as lost as the first
-    apply_callback(searchable_chat, message_id, attempt=1, word="accepted", status=at_provider_now)
+    apply_callback(
+        searchable_chat, message_id, attempt=1, reported_status="accepted", status=at_provider_now
+    )
     make_due(message_id)
     fake_provider.on_find = lambda outbound: [Accepted("h1", at_provider_now)]
     reconcile.look_up_unknown()
@@ -347,7 +351,11 @@ def test_delivered_older_attempt_is_sufficient_unless_it_failed(
 
 
 def apply_callback(
-    connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None
+    connection: Connection,
+    message_id: str,
+    attempt: int,
+    reported_status: str,
+    status: Status | None = None,
 ) -> None:
     statuses.apply_status(
         StatusUpdate(
@@ -355,7 +363,7 @@ def apply_callback(
             attempt=attempt,
             provider_id="h1",
             status=status,
-            provider_status=word,
+            provider_status=reported_status,
         ),
         Origin("callback", [connection.id]),
     )

@@ -51,15 +51,17 @@ def test_message_of_another_connection_of_the_account_is_not_matched(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     twin = db.session.get_one(Connection, copy_connection("Twin", like=connection))
-    theirs = queue_text(channel="", connection_slug=twin.slug)
+    other_message = queue_text(channel="", connection_slug=twin.slug)
     deliver()
-    [attempt] = attempts(theirs)
-    ours = queue_text(channel="", connection_slug=connection.slug)
+    [attempt] = attempts(other_message)
+    own_message = queue_text(channel="", connection_slug=connection.slug)
     claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
-    update_message(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
+    update_message(own_message, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
     assert attempt.provider_id
     reconcile.look_up_unknown()
-    assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
+    assert status(own_message) == Status.QUEUED, (
+        "the one message that the provider has is the twin's"
+    )
     deliver()
     assert len(texts_at_provider(simulator)) == 2
 
@@ -96,10 +98,10 @@ def test_different_text_to_the_same_person_is_not_matched(
     fake_provider.on_find = lambda outbound: (
         [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
     )
-    one = send_with_unknown_outcome("one")
+    sent_message = send_with_unknown_outcome("one")
     two = send_with_unknown_outcome("two")
     reconcile.look_up_unknown()
-    assert (status(one), status(two)) == ("accepted", "queued")
+    assert (status(sent_message), status(two)) == ("accepted", "queued")
 
 
 def test_ambiguous_match_waits_for_the_other_unknown_message(
@@ -107,7 +109,7 @@ def test_ambiguous_match_waits_for_the_other_unknown_message(
 ) -> None:
     fake_provider.on_send = lose_response
     absent = send_with_unknown_outcome("absent")
-    taken = send_with_unknown_outcome("taken")
+    matched_message = send_with_unknown_outcome("taken")
     fake_provider.on_find = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
     reconcile.look_up_unknown()
     row = message(absent)
@@ -115,7 +117,7 @@ def test_ambiguous_match_waits_for_the_other_unknown_message(
     assert row.due_at is not None, (
         "what the provider has may be the other's: asked again when that is known"
     )
-    assert status(taken) == Status.ACCEPTED
+    assert status(matched_message) == Status.ACCEPTED
     make_due(absent)
     reconcile.look_up_unknown()
     assert (status(absent), status_words(absent)) == ("queued", ["proved absent"])

@@ -35,10 +35,10 @@ from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 def test_message_of_a_former_account_is_neither_looked_up_nor_resent(
     searchable_chat: Connection, fake_provider: FakeProvider, changed: dict[str, str]
 ) -> None:
-    asked: list[str] = []
+    lookups: list[str] = []
 
     def fail_lookup(outbound: Outbound) -> list[Accepted]:
-        asked.append(outbound.id)
+        lookups.append(outbound.id)
         return []
 
     fake_provider.on_send = lose_response
@@ -49,7 +49,7 @@ def test_message_of_a_former_account_is_neither_looked_up_nor_resent(
     row = message(message_id)
     assert (row.status, row.due_at, status_words(message_id)) == ("unknown", None, ["set up anew"])
     assert deliver() == 0
-    assert asked == []
+    assert lookups == []
 
 
 def test_message_sent_after_a_change_of_settings_is_looked_up(

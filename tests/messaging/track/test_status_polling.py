@@ -169,14 +169,14 @@ def test_polling_takes_a_batch_with_the_longest_waiting_first(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     ids = [send_accepted() for _ in range(status_polling.BATCH + 2)]
-    for place, message_id in enumerate(ids):
-        update_message(message_id, due_at=now() - timedelta(minutes=place + 1))
+    for position, message_id in enumerate(ids):
+        update_message(message_id, due_at=now() - timedelta(minutes=position + 1))
     assert status_polling.poll_statuses() == status_polling.BATCH
     assert status_polling.is_due()
     assert status_polling.poll_statuses() == 2
-    assert fake_provider.status_queries == [message(one).provider_id for one in sorted(ids[2:])] + [
-        message(one).provider_id for one in ids[:2]
-    ]
+    assert fake_provider.status_queries == [
+        message(polled_id).provider_id for polled_id in sorted(ids[2:])
+    ] + [message(polled_id).provider_id for polled_id in ids[:2]]
 
 
 @pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN])
@@ -235,7 +235,9 @@ def test_unreachable_provider_is_not_polled_for_a_while(
     with travel_by(seconds=0):
         status_polling.poll_statuses()
         assert len(fake_provider.status_queries) == 1, "one lookup answers for all"
-        assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
+        assert {message(waiting_id).due_at for waiting_id in ids} == {
+            now() + timedelta(minutes=minutes)
+        }
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
 
 
@@ -253,9 +255,9 @@ def test_message_deleted_at_the_provider_is_not_polled_again(
     pollable_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = send_accepted()
-    other = send_accepted()
+    other_message = send_accepted()
     make_due(message_id)
-    make_due(other)
+    make_due(other_message)
     fake_provider.on_fetch_status = raise_error(PermanentError("Nothing there.", "404"))
     assert status_polling.poll_statuses() == 2, "it says nothing of the others"
     assert (status(message_id), message(message_id).due_at, status_words(message_id)) == (
@@ -287,7 +289,7 @@ def test_internal_error_of_one_integration_does_not_affect_others(
         make_due(message_id)
     fake_provider.on_fetch_status = fail_for_one
     assert status_polling.poll_statuses() == 3
-    assert [status(one) for one in (first, second, elsewhere)] == [
+    assert [status(sent_id) for sent_id in (first, second, elsewhere)] == [
         "accepted",
         "delivered",
         "delivered",

@@ -60,7 +60,7 @@ def test_message_with_lost_callbacks_is_delivered_by_polling(
     status_polling.poll_statuses()
 
     response = json_of(signing_app.get(f"/messages/{message_id}"))
-    [fact] = [one for one in response["timeline"] if one["status"] == "delivered"]
+    [fact] = [entry for entry in response["timeline"] if entry["status"] == "delivered"]
     assert (response["status"], fact["source"], fact["word"], fact["event"]) == (
         "delivered",
         "poll",

@@ -39,8 +39,13 @@ GOOD = ("queued", "sending", "sent", "delivered", "read")
 BAD = ("queued", "sending", "sent", "undelivered")
 
 
-def make_update(word: str, sid: str = SID, **more: object) -> StatusUpdate:
-    fields = {"provider_id": sid, "status": STATUSES.get(word), "provider_status": word, **more}
+def make_update(status: str, sid: str = SID, **update_fields: object) -> StatusUpdate:
+    fields = {
+        "provider_id": sid,
+        "status": STATUSES.get(status),
+        "provider_status": status,
+        **update_fields,
+    }
     return StatusUpdate(**fields)  # type: ignore[arg-type]
 
 
@@ -59,8 +64,8 @@ def origin(connection: Connection) -> Origin:
 
 def test_delivered_message_has_two_platform_events(connection: Connection, origin: Origin) -> None:
     message_id = send_accepted(connection)
-    for word in GOOD[:4]:
-        assert statuses.apply_status(make_update(word), origin)
+    for reported_status in GOOD[:4]:
+        assert statuses.apply_status(make_update(reported_status), origin)
     assert status(message_id) == Status.DELIVERED
     assert event_types(message_id) == ["sms_delivered", "sms_sent"]
     assert status_words(message_id) == list(GOOD[:4]), "all are kept"
@@ -81,8 +86,8 @@ def test_late_sent_status_does_not_replace_delivered(
     connection: Connection, origin: Origin
 ) -> None:
     message_id = send_accepted(connection)
-    for word in ("delivered", "sent", "queued"):
-        statuses.apply_status(make_update(word), origin)
+    for reported_status in ("delivered", "sent", "queued"):
+        statuses.apply_status(make_update(reported_status), origin)
     assert status(message_id) == Status.DELIVERED
     assert event_types(message_id) == ["sms_delivered", "sms_sent"]
 
@@ -92,8 +97,8 @@ def test_segments_are_independent_of_the_order_of_updates(
     connection: Connection, origin: Origin, reported: tuple[int | None, ...]
 ) -> None:
     message_id = send_accepted(connection)
-    for word, segments in zip(("queued", "sent", "delivered"), reported, strict=True):
-        statuses.apply_status(make_update(word, segments=segments), origin)
+    for reported_status, segments in zip(("queued", "sent", "delivered"), reported, strict=True):
+        statuses.apply_status(make_update(reported_status, segments=segments), origin)
     assert message(message_id).segments == 3
 
 
@@ -112,15 +117,17 @@ def test_first_status_of_equal_rank_is_kept(connection: Connection, origin: Orig
     assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
 
 
-@pytest.mark.parametrize("word", ["receiving", "received", "canceled", "flibbertigibbet", ""])
+@pytest.mark.parametrize(
+    "reported_status", ["receiving", "received", "canceled", "flibbertigibbet", ""]
+)
 def test_unknown_status_is_recorded_and_changes_nothing(
-    connection: Connection, origin: Origin, word: str
+    connection: Connection, origin: Origin, reported_status: str
 ) -> None:
     message_id = send_accepted(connection)
-    assert statuses.apply_status(make_update(word), origin)
+    assert statuses.apply_status(make_update(reported_status), origin)
     assert (status(message_id), status_words(message_id), event_types(message_id)) == (
         "accepted",
-        [word],
+        [reported_status],
         [],
     )
 
@@ -139,17 +146,17 @@ def test_any_order_and_repetition_has_the_same_result(
             [GOOD, BAD, GOOD[:4], ("queued", "failed"), ("sent", "undelivered", "delivered")]
         )
     )
-    seen = data.draw(
+    updates = data.draw(
         st.lists(st.sampled_from(life), max_size=4).flatmap(
             lambda extra: st.permutations([*life, *extra])
         )
     )
     number = count(StatusEvent) + count(PlatformEvent)  # a fresh id for each example
     straight, shuffled = (send_accepted(connection, f"SM{number:031d}{n}") for n in (0, 1))
-    for message_id, order in ((straight, life), (shuffled, seen)):
+    for message_id, order in ((straight, life), (shuffled, updates)):
         sid = message(message_id).provider_id or ""
-        for word in order:
-            assert statuses.apply_status(make_update(word, sid), origin)
+        for reported_status in order:
+            assert statuses.apply_status(make_update(reported_status, sid), origin)
     assert status(shuffled) == status(straight)
     assert event_types(shuffled) == event_types(straight)
     assert sorted(status_words(shuffled)) == sorted(status_words(straight))
@@ -219,10 +226,10 @@ def test_callback_resolves_an_unknown_outcome(connection: Connection, origin: Or
 
 def test_update_from_another_connection_changes_nothing(connection: Connection) -> None:
     message_id = send_accepted(connection)
-    other = copy_connection("Another", like=connection)
+    other_connection = copy_connection("Another", like=connection)
     for claimed in ({}, {"message_id": message_id, "attempt": 1}):
         assert not statuses.apply_status(
-            make_update("delivered", **claimed), Origin("callback", [other])
+            make_update("delivered", **claimed), Origin("callback", [other_connection])
         )
     assert not statuses.apply_status(make_update("delivered"), Origin("callback", []))
     assert (status(message_id), status_words(message_id)) == ("accepted", [])
@@ -271,18 +278,19 @@ def message_tried_twice(connection: Connection) -> str:
     return message_id
 
 
-@pytest.mark.parametrize("word", ["failed", "undelivered"])
+@pytest.mark.parametrize("reported_status", ["failed", "undelivered"])
 def test_failure_of_an_older_attempt_stays_with_that_attempt(
-    message_tried_twice: str, origin: Origin, word: str
+    message_tried_twice: str, origin: Origin, reported_status: str
 ) -> None:
     assert statuses.apply_status(
-        make_update(word, message_id=message_tried_twice, attempt=1, code="30003"), origin
+        make_update(reported_status, message_id=message_tried_twice, attempt=1, code="30003"),
+        origin,
     )
     assert status(message_tried_twice) == Status.SENDING
     assert event_types(message_tried_twice) == [], (
         "the signing app is notified of a failure only if no attempt is in progress"
     )
-    assert status_words(message_tried_twice) == [word]
+    assert status_words(message_tried_twice) == [reported_status]
 
 
 def test_delivery_of_an_older_attempt_counts(message_tried_twice: str, origin: Origin) -> None:

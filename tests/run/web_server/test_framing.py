@@ -61,10 +61,13 @@ def test_chunked_body_is_read_however_it_is_split(
         (size % len(part) + extension).encode() + b"\r\n" + part + b"\r\n"
         for part, size, extension in parts
     )
-    whole = sent + b"0\r\nX-Trailer: a\r\n\r\n"
-    assert feed(ChunkedBody(), whole + after, at) == (b"".join(part for part, _, _ in parts), after)
+    whole_body = sent + b"0\r\nX-Trailer: a\r\n\r\n"
+    assert feed(ChunkedBody(), whole_body + after, at) == (
+        b"".join(part for part, _, _ in parts),
+        after,
+    )
     with pytest.raises(EOFError):
-        feed(ChunkedBody(), whole[:-1], at)
+        feed(ChunkedBody(), whole_body[:-1], at)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=9), cuts)
@@ -98,16 +101,16 @@ def test_parser_agrees_with_gunicorn(sent: bytes, at: list[int]) -> None:
     unreader = IterUnreader(iter([sent]))
     reader = ChunkedReader(parse_head(HEAD, Config(), ("127.0.0.1", 1), 1), unreader)
     try:
-        theirs = reader.read(LIMIT), unreader.take_buffered()
+        expected = reader.read(LIMIT), unreader.take_buffered()
     except (ParseException, OSError):
         with pytest.raises((ParseException, EOFError, BodyTooLarge)):
             feed(ChunkedBody(), sent, at)
         return
     try:
-        ours = feed(ChunkedBody(), sent, at)
+        result = feed(ChunkedBody(), sent, at)
     except ParseException:
         return  # stricter than gunicorn
-    assert ours == theirs
+    assert result == expected
 
 
 @given(st.integers(1, 2**64), cuts)

@@ -25,12 +25,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_gunicorn_has_the_expected_version() -> None:
-    [wanted] = [
+    [requirement] = [
         line
         for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
         if line.startswith("gunicorn")
     ]
-    pinned = re.fullmatch(r"gunicorn==(\d+\.\d+\.\d+)", wanted)
+    pinned = re.fullmatch(r"gunicorn==(\d+\.\d+\.\d+)", requirement)
     assert pinned, "an exact version: the worker leans on parts that may change with any"
     assert version("gunicorn") == pinned[1]
 

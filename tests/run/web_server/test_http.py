@@ -74,19 +74,19 @@ def test_request_may_arrive_in_pieces_of_any_size(web: dict[str, str], key: str)
 
 
 def test_pipelined_requests_are_answered_in_order(web: dict[str, str], key: str) -> None:
-    wanted = [
+    expected = [
         ("GET", "/healthz"),
         ("GET", "/nothing"),
         ("GET", "/api/v1/messages"),
         ("GET", "/healthz"),
     ]
     with servers.connect(web) as connection:
-        sent = b"".join(servers.request_bytes(web, method, at) for method, at in wanted)
+        sent = b"".join(servers.request_bytes(web, method, at) for method, at in expected)
         connection.sendall(post(web, key) + sent + chunked(web, key, encode_chunks(MESSAGE)))
         begun = time.monotonic()
-        found = [servers.read_response(connection).status for _ in range(len(wanted) + 2)]
+        statuses = [servers.read_response(connection).status for _ in range(len(expected) + 2)]
         assert time.monotonic() - begun < 1
-    assert found == [202, 200, 404, 401, 200, 202]
+    assert statuses == [202, 200, 404, 401, 200, 202]
 
 
 @pytest.mark.parametrize("close", [False, True])

@@ -40,10 +40,10 @@ KINDS = {
 def open_files() -> Iterator[None]:
     """Raise the limit of open sockets for this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = len(KINDS) * EACH + 500
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"needs {wanted} open files, and the system allows {hard}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    file_count = len(KINDS) * EACH + 500
+    if hard != resource.RLIM_INFINITY and hard < file_count:
+        pytest.skip(f"needs {file_count} open files, and the system allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, file_count), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -101,14 +101,14 @@ class SlowClients:
 @contextmanager
 def slow_clients(environ: dict[str, str], *kinds: str, each: int = EACH) -> Iterator[SlowClients]:
     """Connect this many slow clients of each kind."""
-    made = SlowClients()
+    clients = SlowClients()
     try:
         for kind in kinds:
             for _ in range(each):
-                made.add(environ, *KINDS[kind])
-        yield made
+                clients.add(environ, *KINDS[kind])
+        yield clients
     finally:
-        made.close()
+        clients.close()
 
 
 def callback(app: Flask, number: int) -> tuple[dict[str, str], bytes]:
@@ -176,20 +176,20 @@ def test_clients_that_do_not_read_are_disconnected_without_delaying_others(
 
 def _open_ports(web: dict[str, str], ports: set[int]) -> set[int]:
     """Return the ports of these clients whose connections the server still has open."""
-    here = servers.address(web)[1]
+    port = servers.address(web)[1]
     return {
         connection.raddr.port
         for connection in psutil.net_connections("tcp")
         if connection.pid
         and connection.raddr
-        and connection.laddr.port == here
+        and connection.laddr.port == port
         and connection.raddr.port in ports
     }
 
 
 def test_slow_reader_gets_the_whole_response(web: dict[str, str]) -> None:
     request = servers.request_bytes(web, "GET", "/api/v1/openapi.json")
-    whole = servers.exchange(web, request).body
+    expected = servers.exchange(web, request).body
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(10)
@@ -199,12 +199,12 @@ def test_slow_reader_gets_the_whole_response(web: dict[str, str]) -> None:
         while part := connection.recv(32 * 1024):
             read += part
             time.sleep(0.02)
-    assert read.endswith(whole)
+    assert read.endswith(expected)
 
 
 def test_incomplete_bodies_use_bounded_memory(web: dict[str, str]) -> None:
     server = psutil.Process(_master_pid(web))
-    before = sum(one.memory_info().rss for one in [server, *server.children()])
+    before = sum(process.memory_info().rss for process in [server, *server.children()])
     head = b"POST /api/v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n"
     with ExitStack() as stack:
         for _ in range(60):  # 900 MB in all
@@ -216,8 +216,10 @@ def test_incomplete_bodies_use_bounded_memory(web: dict[str, str]) -> None:
                 pass  # it had to make room
         health = servers.request_bytes(web, "GET", "/healthz")
         assert servers.exchange(web, health, PATIENCE).status == 200
-        held = sum(one.memory_info().rss for one in [server, *server.children()]) - before
-    assert held < 2 * 200 * 1024 * 1024, f"{held / 1e6:.0f} MB"
+        memory_growth = (
+            sum(process.memory_info().rss for process in [server, *server.children()]) - before
+        )
+    assert memory_growth < 2 * 200 * 1024 * 1024, f"{memory_growth / 1e6:.0f} MB"
 
 
 def _master_pid(environ: dict[str, str]) -> int:
@@ -226,6 +228,6 @@ def _master_pid(environ: dict[str, str]) -> int:
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
             process = psutil.Process(connection.pid)
             parent = process.parent()
-            ours = parent is not None and "hub.cli" in " ".join(parent.cmdline())
-            return parent.pid if ours and parent is not None else process.pid
+            is_hub = parent is not None and "hub.cli" in " ".join(parent.cmdline())
+            return parent.pid if is_hub and parent is not None else process.pid
     raise AssertionError("nobody listens")

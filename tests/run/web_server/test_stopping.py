@@ -74,10 +74,10 @@ def test_every_sent_request_is_answered_after_sigterm(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path, round_: int
 ) -> None:
     before = count(ProviderCallback)
-    made = iter([signed_callback(hub_app, web_environ) for _ in range(6000)])
+    requests = iter([signed_callback(hub_app, web_environ) for _ in range(6000)])
     with servers.running_server("hub web", web_environ, tmp_path) as process:
         clients = [
-            CallbackClient(web_environ, made, keep_alive=number % 2 == 0) for number in range(6)
+            CallbackClient(web_environ, requests, keep_alive=number % 2 == 0) for number in range(6)
         ]
         threads = [threading.Thread(target=client.run) for client in clients]
         for thread in threads:
