@@ -20,7 +20,7 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 ARGS =
 # tests share this many processes; half of their time is waiting. WORKERS=0 runs them in one
 WORKERS = 4
-PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST = -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.run import queue_server
 from hub.shared import audit
-from tests import databases, effort
+from tests import databases, effort, groups
 from tests.databases import Template
 from tests.databases import close as close
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
@@ -45,34 +44,17 @@ PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Serialize tests of processes and clocks, and skip long tests in a short run.
-
-    The largest groups begin first, so that every process ends with a small test.
-    """
-    here = Path(__file__).parent
+    """Skip long tests in a short run, and begin with the largest groups."""
     if not effort.LONG:
         items[:] = [item for item in items if item.get_closest_marker("long") is None]
-    groups = {item: group_of(item.path.relative_to(here)) for item in items}
-    for item, group in groups.items():
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
-    sizes = Counter(group for group in groups.values() if group)
-    items.sort(key=lambda item: -sizes[groups[item]])
+    items[:] = groups.largest_groups_first(items)
 
 
-def group_of(path: Path) -> str:
-    """Return the group of the tests in a file, which one process runs; '' if any process may."""
-    if path.parts[0] in {"run", "chaos"} or path.name == "test_outages.py":
-        return "processes"
-    if path.parts[0] == "browser":  # they share a hub and a browser
-        return "browser"
-    if path.name.endswith("story.py"):
-        return path.name
-    if path.name in {"test_architecture.py", "test_cli.py"}:  # tests that share what takes long
-        return path.name
-    return ""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> groups.GroupScheduling:
+    """Let tests of processes and clocks, and those that share a server, run in one process."""
+    return groups.GroupScheduling(config, log)
 
 
 # ── Servers, once for all tests ───────────────────────────────────────────────────────────────────

@@ -1,0 +1,42 @@
+"""The tests that one process runs, in the order in which they begin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# tests that share what takes long to make
+SHARING = {"test_architecture.py", "test_cli.py"}
+
+
+def group_of(node_id: str) -> str:
+    """Return the group of a test, which one process runs; '' if any process may run it."""
+    path = PurePath(node_id.partition("::")[0]).relative_to("tests")
+    if path.parts[0] in {"run", "chaos"} or path.name == "test_outages.py":
+        return "processes"
+    if path.parts[0] == "browser":  # they share a hub and a browser
+        return "browser"
+    if path.name.endswith("story.py") or path.name in SHARING:
+        return path.name
+    return ""
+
+
+def largest_groups_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return tests in the order in which they begin: every process ends with small ones."""
+    groups = {item: group_of(item.nodeid) for item in items}
+    sizes = Counter(group for group in groups.values() if group)
+    return sorted(groups, key=lambda item: -sizes[groups[item]])
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Give each group of tests to one process, and every other test to any.
+
+    pytest-xdist's own `loadgroup` takes no effect with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid) or nodeid
