@@ -96,12 +96,12 @@ def parse_expiry(text: str) -> datetime:
     try:
         if match := re.fullmatch(r"(\d{1,5})d", text):
             return now() + timedelta(days=int(match[1]))
-        moment = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return moment.replace(tzinfo=UTC) + timedelta(days=1)
-        if moment.tzinfo is None:
+            return parsed.replace(tzinfo=UTC) + timedelta(days=1)
+        if parsed.tzinfo is None:
             raise error
-        return moment.astimezone(UTC)
+        return parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         raise error from None
 

@@ -220,10 +220,10 @@ def _inline(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     references.
     """
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
-    chosen = choices[0]
-    if "$ref" in chosen:
-        chosen = definitions[chosen["$ref"].rsplit("/", 1)[1]]
-    merged = {**schema, **chosen}
+    choice = choices[0]
+    if "$ref" in choice:
+        choice = definitions[choice["$ref"].rsplit("/", 1)[1]]
+    merged = {**schema, **choice}
     dropped = ("title", "$ref", "anyOf")
     return {key: value for key, value in merged.items() if key not in dropped and value is not None}
 

@@ -321,6 +321,6 @@ def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
     }
 
 
-def format_time(moment: datetime) -> str:
+def format_time(time: datetime) -> str:
     """Return a time in the API's form: RFC 3339 with Z, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -58,9 +58,9 @@ class BadTime(datetime):
         return bad_time
 
 
-def first_id_at(prefix: str, moment: datetime) -> str:
+def first_id_at(prefix: str, at: datetime) -> str:
     """Return the smallest ID that can be created at a time: later rows have larger ones."""
-    milliseconds = max(int(moment.timestamp() * 1000), 0)
+    milliseconds = max(int(at.timestamp() * 1000), 0)
     return f"{prefix}_{uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62))}"
 
 

@@ -61,11 +61,11 @@ LINGER_SECONDS = 20.0
 
 connections = get_table(Connection)
 _IS_DUE = Statement(
-    select(callbacks.c.id).where(callbacks.c.due_at <= bindparam("moment")).limit(1)
+    select(callbacks.c.id).where(callbacks.c.due_at <= bindparam("due_by")).limit(1)
 )
 _WAITING = (
     select(*COLUMNS)
-    .where(callbacks.c.due_at <= bindparam("moment"))
+    .where(callbacks.c.due_at <= bindparam("due_by"))
     .order_by(callbacks.c.due_at)
     .limit(BATCH)
     .with_for_update(skip_locked=True)
@@ -74,7 +74,7 @@ _DUE = Statement(_WAITING)
 _ONE = Statement(_WAITING.where(callbacks.c.id == bindparam("only")))
 _IDS = Statement(
     select(callbacks.c.id)
-    .where(callbacks.c.due_at <= bindparam("moment"))
+    .where(callbacks.c.due_at <= bindparam("due_by"))
     .order_by(callbacks.c.due_at)
     .limit(BATCH)
 )
@@ -101,9 +101,9 @@ _NOTE_LAST_CALLBACK = Statement(
 )
 
 
-def is_due(moment: datetime | None = None) -> bool:
-    """Return whether a callback is due at `moment`, by default now. Reads only."""
-    return bool(store.read(_IS_DUE, moment=moment or now()))
+def is_due(due_by: datetime | None = None) -> bool:
+    """Return whether a callback is due at `due_by`, by default now. Reads only."""
+    return bool(store.read(_IS_DUE, due_by=due_by or now()))
 
 
 def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int:
@@ -112,10 +112,10 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
     idle_since = time.monotonic()
     while not stopping.is_due:
         is_last_round = time.monotonic() - idle_since >= linger
-        moment = now() if is_last_round else now() - ARRIVING
-        has_work = is_due(moment)
+        due_by = now() if is_last_round else now() - ARRIVING
+        has_work = is_due(due_by)
         db.session.rollback()
-        count = process_batch(moment) if has_work else 0
+        count = process_batch(due_by) if has_work else 0
         processed += count
         if count:
             idle_since = time.monotonic()
@@ -126,30 +126,30 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
     return processed
 
 
-def process_batch(moment: datetime | None = None) -> int:
-    """Process up to BATCH callbacks that are due at `moment`, by default now, in one transaction.
+def process_batch(due_by: datetime | None = None) -> int:
+    """Process up to BATCH callbacks that are due at `due_by`, by default now, in one transaction.
 
     A callback that fails stores its error and delays no other one.
     """
-    moment = moment or now()
+    due_by = due_by or now()
     try:
-        return _process_due_batch(moment)
+        return _process_due_batch(due_by)
     except Exception as error:
         if unreadable_rows.is_transient(error):
             raise
         log.error("batch.failed", problem=type(error).__name__)
-        return _process_separately(moment)
+        return _process_separately(due_by)
 
 
-def _process_separately(moment: datetime) -> int:
+def _process_separately(due_by: datetime) -> int:
     """Process callbacks in separate transactions, because a common one failed.
 
     Callbacks that fail alone are set aside.
     """
-    ids = [callback_id for (callback_id,) in store.read(_IDS, moment=moment)]
+    ids = [callback_id for (callback_id,) in store.read(_IDS, due_by=due_by)]
     for callback_id in ids:
         try:
-            _process_due_batch(moment, only=callback_id)
+            _process_due_batch(due_by, only=callback_id)
         except Exception as error:
             if unreadable_rows.is_transient(error):
                 raise
@@ -158,9 +158,9 @@ def _process_separately(moment: datetime) -> int:
 
 
 @optimistic
-def _process_due_batch(moment: datetime, only: str = "") -> int:
+def _process_due_batch(due_by: datetime, only: str = "") -> int:
     """Process the callbacks that are due, or only one of them."""
-    rows = store.read(_ONE, moment=moment, only=only) if only else store.read(_DUE, moment=moment)
+    rows = store.read(_ONE, due_by=due_by, only=only) if only else store.read(_DUE, due_by=due_by)
     batch = [CallbackRow(*row) for row in rows]
     _note_last_callbacks(batch)  # first, because claims lock connections before messages
     apply_events(batch)
@@ -191,20 +191,20 @@ def write_results(batch: Sequence[CallbackRow]) -> None:
 
 
 def _result_row(callback: CallbackRow) -> dict[str, Any]:
-    tries = callback.tries + 1
+    attempt_count = callback.tries + 1
     return {
         "key": callback.id,
-        "new_tries": tries,
-        "new_due_at": _next_try(callback, tries),
+        "new_tries": attempt_count,
+        "new_due_at": _next_try(callback, attempt_count),
         "new_error": callback.error,
     }
 
 
-def _next_try(callback: CallbackRow, tries: int) -> datetime | None:
+def _next_try(callback: CallbackRow, attempt_count: int) -> datetime | None:
     """Return the time of the next try; None once a callback is processed or set aside."""
     if not callback.error or callback.final or now() - callback.received_at >= MATCH_WINDOW:
         return None
-    return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), MAX_PAUSE))
+    return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(attempt_count - 1, 20), MAX_PAUSE))
 
 
 def apply_events(

@@ -174,7 +174,7 @@ def store(request: WebhookRequest, proof: VerificationProof) -> bool:
     integration_class = type(proof.integration)
     subject, detail = (_key(part) for part in integration_class.callback_key(request))
     callback_id = new_id("rcp")
-    moment = now()
+    received_at = now()
     content = {
         "method": request.method,
         "url": make_storable(request.url),
@@ -197,8 +197,8 @@ def store(request: WebhookRequest, proof: VerificationProof) -> bool:
         "scope": _account(integration_class, request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
         "request": (keyring().seal_json(CALLBACK_REQUEST, callback_id.partition("_")[2], content)),
-        "received_at": moment,
-        "due_at": moment,
+        "received_at": received_at,
+        "due_at": received_at,
         "tries": 0,
         "error": "",
     }
@@ -214,13 +214,13 @@ def _lacks_connections(row: Mapping[str, Any], proof: VerificationProof) -> bool
 
     Reads only, because most repeats end here.
     """
-    for callback_id, sealed in read(_STORED, **{name: row[name] for name in UNIQUE}):
+    for callback_id, encrypted in read(_STORED, **{name: row[name] for name in UNIQUE}):
         try:
             connections = (
-                keyring().open_json(CALLBACK_REQUEST, callback_id.partition("_")[2], sealed)[
+                keyring().open_json(CALLBACK_REQUEST, callback_id.partition("_")[2], encrypted)[
                     "connections"
                 ]
-                if sealed
+                if encrypted
                 else []
             )
         except (DecryptionError, KeyError, TypeError):

@@ -182,22 +182,22 @@ def parse_since(text: str) -> datetime:
     if (span := re.fullmatch(r"([0-9]{1,5})([smhdw])", text.strip())) is not None:
         return max(now() - timedelta(**{UNITS[span[2]]: int(span[1])}), EPOCH)
     try:
-        moment = datetime.fromisoformat(text.strip())
+        since = datetime.fromisoformat(text.strip())
     except ValueError:
         raise Refused(
             "bad_time",
             f"{quoted(text)} is not a time. Enter one such as 2026-11-21T09:30:00Z, or a period"
             " such as 2h or 3d.",
         ) from None
-    if moment.tzinfo is None:
+    if since.tzinfo is None:
         raise Refused(
             "bad_time",
             f"{quoted(text)} has no time zone. Enter the time in UTC with a Z at the end:"
             " 2026-11-21T09:30:00Z.",
         )
-    if moment > now():
+    if since > now():
         raise Refused("bad_time", f"{quoted(text)} is in the future. Enter a time in the past.")
-    return EPOCH if moment < EPOCH else moment.astimezone(UTC)
+    return EPOCH if since < EPOCH else since.astimezone(UTC)
 
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:

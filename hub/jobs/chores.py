@@ -18,7 +18,7 @@ from hub.messaging.send import recipient_pacing
 from hub.messaging.state import clock_skew, job_failures, unreadable_rows
 from hub.messaging.track import price_polling, reconcile, status_polling
 from hub.shared import idempotency
-from hub.signing import erasure
+from hub.signing import contact_erasure
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
         template_sync.sync_due,
-        erasure.clean_erased,
+        contact_erasure.clean_erased,
         partial(price_polling.poll_prices, stopping),
     ):
         name = _name(chore)

@@ -17,9 +17,9 @@ def format_date(on: date, pattern: str) -> str:
     return str(dates.format_date(on, pattern, locale=LOCALE))
 
 
-def format_moment(moment: datetime, pattern: str) -> str:
+def format_datetime(time: datetime, pattern: str) -> str:
     """Format a time by a pattern of Unicode (CLDR), such as `MMMM d, HH:mm`, in its own zone."""
-    return str(dates.format_datetime(moment, pattern, tzinfo=moment.tzinfo, locale=LOCALE))
+    return str(dates.format_datetime(time, pattern, tzinfo=time.tzinfo, locale=LOCALE))
 
 
 def format_number(number: float | Decimal) -> str:

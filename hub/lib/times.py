@@ -20,9 +20,9 @@ MAX_CLOCK_AHEAD = timedelta(minutes=10)  # of another machine's clock
 MAX_PAUSE = 86_400.0  # seconds that a provider may ask for; waiting messages have expired by then
 
 
-def in_range(moment: datetime) -> bool:
+def in_range(time: datetime) -> bool:
     """Return whether a time with a time zone is in the accepted range."""
-    return EARLIEST <= moment < LATEST
+    return EARLIEST <= time < LATEST
 
 
 def parse(text: str, *, field: str) -> datetime:
@@ -31,14 +31,14 @@ def parse(text: str, *, field: str) -> datetime:
     Raises Refused with the field and the range.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         reason = "This is not a time. Use the format 2026-11-21T09:30:00Z."
         raise Refused("bad_time", reason, field=field) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    if not in_range(moment):
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    if not in_range(time):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
-    return moment.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
 def parse_utc(text: Any) -> datetime | None:
@@ -49,35 +49,35 @@ def parse_utc(text: Any) -> datetime | None:
     """
     joined = re.sub(r"\s+(?=[+-][0-9]{2}:?[0-9]{2}$)", "", str(text).strip())
     try:
-        moment = datetime.fromisoformat(joined)
+        time = datetime.fromisoformat(joined)
     except ValueError:
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return moment.astimezone(UTC) if in_range(moment) else None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return time.astimezone(UTC) if in_range(time) else None
 
 
-def past_time(moment: datetime, now: datetime, *, field: str) -> datetime:
+def past_time(time: datetime, now: datetime, *, field: str) -> datetime:
     """Return the time of a past event. A time slightly in the future becomes the current time.
 
     Raises Refused for a time out of range, or further ahead than MAX_CLOCK_AHEAD.
     """
-    if not in_range(moment):
+    if not in_range(time):
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
-    if moment > now + MAX_CLOCK_AHEAD:
+    if time > now + MAX_CLOCK_AHEAD:
         minutes = int(MAX_CLOCK_AHEAD.total_seconds() // 60)
         reason = f"This time is in the future. Use a time at most {minutes} minutes ahead."
         raise Refused("in_the_future", reason, field=field)
-    return min(moment.astimezone(UTC), now)
+    return min(time.astimezone(UTC), now)
 
 
-def clamp_reported(moment: datetime | None, received_at: datetime) -> datetime:
+def clamp_reported(time: datetime | None, received_at: datetime) -> datetime:
     """Return the time of an event that a provider reports, or the time of the report.
 
     The provider's time is used only if it is in range and not after the report.
     """
-    if moment is None or not in_range(moment) or moment > received_at + MAX_CLOCK_AHEAD:
+    if time is None or not in_range(time) or time > received_at + MAX_CLOCK_AHEAD:
         return received_at
-    return min(moment, received_at)
+    return min(time, received_at)
 
 
 def from_unix(seconds: Any) -> datetime | None:

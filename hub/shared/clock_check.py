@@ -176,7 +176,7 @@ def _store_state(state: State) -> None:
     db.session.add(row)
 
 
-# ── This moment ─────────────────────────────────────────────────────────────────────────────────
+# ── The current time ────────────────────────────────────────────────────────────────────────────
 def _current_mark() -> ClockReading:
     source, uptime = _uptime()
     return ClockReading(now().timestamp(), source, uptime)

@@ -79,9 +79,9 @@ def record(
     """Record a refused attempt without raising errors. `detail`, of the first attempt, has no
     secrets.
     """
-    moment = now()
+    current_time = now()
     key = (f"{KIND}.{action}", find_network(address), subject)
-    count, key = _count_attempt(key, int(moment.timestamp()) // 60)
+    count, key = _count_attempt(key, int(current_time.timestamp()) // 60)
     if not count:
         return
     if key[1] == OTHER_ADDRESSES:
@@ -89,7 +89,7 @@ def record(
         title = ""
         detail = {}
     try:
-        _write_row(key, moment, count, {"who": actor_name, "title": title, "detail": detail})
+        _write_row(key, current_time, count, {"who": actor_name, "title": title, "detail": detail})
     except SQLAlchemyError as error:  # the refusal must not fail because of it
         log.warning("security_log.write_failed", action=action, problem=type(error).__name__)
 
@@ -115,19 +115,17 @@ def _count_attempt(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[s
 
 
 @transaction
-def _write_row(
-    key: tuple[str, str, str], moment: datetime, count: int, entry: dict[str, Any]
-) -> None:
+def _write_row(key: tuple[str, str, str], at: datetime, count: int, entry: dict[str, Any]) -> None:
     """Add attempts to the row of this minute, which has the same ID in every process."""
     action, address, subject = key
-    row_id = _row_id(key, moment)
+    row_id = _row_id(key, at)
     row = db.session.get(AuditEntry, row_id, with_for_update=True, populate_existing=True)
     if row is None:
         detail = {"address": address, "count": count, **entry["detail"]}
         row = AuditEntry(
             id=row_id, action=action, subject=subject, actor=entry["who"], title=entry["title"]
         )
-        row.at = moment
+        row.at = at
         row.detail = detail
         db.session.add(row)
     else:
@@ -135,9 +133,9 @@ def _write_row(
         flag_modified(row, "detail")
 
 
-def _row_id(key: tuple[str, str, str], moment: datetime) -> str:
+def _row_id(key: tuple[str, str, str], at: datetime) -> str:
     """Return the row's UUIDv7, made of its minute and a digest of its key."""
-    milliseconds = int(moment.timestamp()) // 60 * 60_000
+    milliseconds = int(at.timestamp()) // 60 * 60_000
     digest = int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest(), "big")
     number = (milliseconds << 80) | (7 << 76) | (2 << 62) | (digest >> 2)
     return f"aud_{UUID(int=number)}"

@@ -14,5 +14,5 @@ cards               the cards and buttons of posts
 button_actions      the actions of those buttons
 chat_invitations    links by which people and groups open a chat
 personal_data       the download of a person's data
-erasure             the erasure of a person
+contact_erasure     the erasure of a person
 """

@@ -10,7 +10,7 @@ from flask import current_app
 from hub.core.vocabulary import EventType, RequestState, SignerState
 from hub.db.types import now
 from hub.integrations.base import Button, Card
-from hub.lib.localized import format_moment
+from hub.lib.localized import format_datetime
 from hub.lib.text import Joined, clean_line, isolate, shorten
 from hub.models import ActionToken
 from hub.shared import action_tokens
@@ -93,7 +93,7 @@ def format_signer_names(signers: Sequence[SignerRecord]) -> Joined:
 
 def card_time(at: datetime) -> str:
     """Format a time in UTC, such as "November 3, 14:05 UTC"."""
-    return f"{format_moment(at.astimezone(UTC), 'MMMM d, HH:mm')} UTC"
+    return f"{format_datetime(at.astimezone(UTC), 'MMMM d, HH:mm')} UTC"
 
 
 # ── The buttons ───────────────────────────────────────────────────────────────────────────────────

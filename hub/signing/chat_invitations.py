@@ -92,17 +92,21 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
             field="signer",
         )
     candidates = inviting_connections(test=request.test)
-    chosen = next((inviting for inviting in candidates if connection in ("", inviting.slug)), None)
-    if chosen is None:
+    inviting_connection = next(
+        (inviting for inviting in candidates if connection in ("", inviting.slug)), None
+    )
+    if inviting_connection is None:
         problem = (
             f"{quoted(connection)} is not an enabled connection that supports invitations."
             if connection
             else NO_INVITING_CONNECTION
         )
         raise Refused("no_connection", problem, field="connection")
-    audit.record("signer.invited", request.id, request.title or "", connection=chosen.slug)
-    url = _link(chosen, PERSON, row.id, PERSON_LIFETIME)
-    return Invitation(url, now() + PERSON_LIFETIME, chosen.slug)
+    audit.record(
+        "signer.invited", request.id, request.title or "", connection=inviting_connection.slug
+    )
+    url = _link(inviting_connection, PERSON, row.id, PERSON_LIFETIME)
+    return Invitation(url, now() + PERSON_LIFETIME, inviting_connection.slug)
 
 
 def _find_signer(request: SigningRequest, signer_id: str) -> Signer | None:

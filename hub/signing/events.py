@@ -80,10 +80,10 @@ def _url(text: str) -> str:
     return text
 
 
-def _in_range(moment: datetime) -> datetime:
-    if not times.in_range(moment):
+def _in_range(time: datetime) -> datetime:
+    if not times.in_range(time):
         raise ValueError(times.OUT_OF_RANGE)
-    return moment
+    return time
 
 
 def _refuse_number(value: Any) -> Any:

@@ -29,7 +29,7 @@ from hub.models import (
     Suppression,
 )
 from hub.shared.address_keys import keys_of_contact
-from hub.signing import erasure
+from hub.signing import contact_erasure
 
 
 def collect_personal_data(contact_id: str) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
 
     An entry of a row that cannot be decrypted holds the reason instead of the data.
     """
-    contact = erasure.find_contact(contact_id)
+    contact = contact_erasure.find_contact(contact_id)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
     notified_signers = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
     is_contact = or_(
-        Signer.id.in_(notified_signers), Signer.id.in_(erasure.find_signer_ids(contact))
+        Signer.id.in_(notified_signers), Signer.id.in_(contact_erasure.find_signer_ids(contact))
     )
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _read_rows(Consent, Consent.contact_id == contact.id), _consent),
@@ -63,18 +63,18 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
         "signer_of": ("signers", _read_rows(Signer, is_contact), _signer),
     }
     entries = {name: unreadable_rows.describe_rows(*rows) for name, rows in lists.items()}
-    return {"contact": _contact(erasure.find_contact(contact_id)), **entries}
+    return {"contact": _contact(contact_erasure.find_contact(contact_id)), **entries}
 
 
 def _read_rows(model: Any, condition: Any) -> Iterable[Any]:
     return db.session.scalars(select(model).where(condition).order_by(model.id)).all()
 
 
-def _time(moment: datetime | None) -> str | None:
+def _time(time: datetime | None) -> str | None:
     """Return a time in ISO 8601, or "unreadable" for a damaged one."""
-    if isinstance(moment, BadTime):
+    if isinstance(time, BadTime):
         return "unreadable"
-    return None if moment is None else moment.isoformat()
+    return None if time is None else time.isoformat()
 
 
 def _contact(row: Contact) -> dict[str, Any]:

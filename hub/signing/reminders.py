@@ -121,10 +121,10 @@ def _find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, lis
         raise Conflict(
             "request_expired", f"The request expired on {expiry}, so no reminder can be sent."
         )
-    chosen = [row for row in request.signers if signer in (None, row.id, row.external_id)]
-    if not chosen:
+    signers = [row for row in request.signers if signer in (None, row.id, row.external_id)]
+    if not signers:
         raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
-    owing = [row for row in chosen if row.has_not_signed]
+    owing = [row for row in signers if row.has_not_signed]
     if not owing:
         raise Conflict(
             "already_signed", "No reminder is needed, because every signer has signed or declined."

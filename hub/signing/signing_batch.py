@@ -225,11 +225,11 @@ def _read_values(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -
 def _row_values(
     record: RequestRecord | SignerRecord,
     plain: tuple[str, ...],
-    sealed: Mapping[str, EncryptedField],
+    encrypted_fields: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
     row_id = record.id.partition("_")[2]
     values: dict[str, Any] = {name: getattr(record, name) for name in plain}
-    for name, encrypted in sealed.items():
+    for name, encrypted in encrypted_fields.items():
         value = getattr(record, name)
         values[name] = None if value is None else keyring().seal_json(encrypted, row_id, value)
     return values
@@ -238,11 +238,14 @@ def _row_values(
 def _changes(
     record: RequestRecord | SignerRecord,
     plain: tuple[str, ...],
-    sealed: Mapping[str, EncryptedField],
+    encrypted_fields: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
     return {
         "key": record.id,
-        **{f"new_{name}": value for name, value in _row_values(record, plain, sealed).items()},
+        **{
+            f"new_{name}": value
+            for name, value in _row_values(record, plain, encrypted_fields).items()
+        },
     }
 
 

@@ -43,14 +43,14 @@ def save_subscriptions(connection_id: str, event_names: Collection[str]) -> None
             "This connection sends direct messages only. Enter a destination for the team"
             " in its settings first.",
         )
-    chosen = [event_type for event_type in EventType if event_type in event_names]
-    if chosen != posted_events(connection_id):
-        _set_events(connection, chosen)
+    chosen_types = [event_type for event_type in EventType if event_type in event_names]
+    if chosen_types != posted_events(connection_id):
+        _set_events(connection, chosen_types)
         audit.record(
             "connection.posts",
             connection.id,
             connection.title,
-            events=[event_type.value for event_type in chosen],
+            events=[event_type.value for event_type in chosen_types],
         )
 
 
@@ -61,12 +61,12 @@ def subscribe_new(connection: Connection) -> None:
         _set_events(connection, DEFAULT_EVENTS)
 
 
-def _set_events(connection: Connection, chosen: Collection[EventType]) -> None:
+def _set_events(connection: Connection, chosen_types: Collection[EventType]) -> None:
     routes = _routes(connection.id)
     for event_type in EventType:
         if event_type in routes:  # routes are never deleted, because messages refer to their steps
-            routes[event_type].enabled = event_type in chosen
-        elif event_type in chosen:
+            routes[event_type].enabled = event_type in chosen_types
+        elif event_type in chosen_types:
             route = Route(
                 id=new_id("rte"), event_type=event_type.value, audience=Audience.TEAM.value
             )

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.lib.localized import format_date, format_moment
+from hub.lib import localized
 from hub.simulator import account, inbound, scripted_numbers, whatsapp
 from hub.simulator.context import LIMITS, SimulatorContext, current_simulator
 from hub.simulator.file import parse_phone
@@ -303,8 +303,8 @@ def format_time(timestamp: float) -> str:
 
 @page.app_template_filter()
 def format_datetime(timestamp: float) -> str:
-    moment = _local_time(timestamp)
-    return f"{format_moment(moment, 'MMMM d, y, HH:mm:ss')} {moment:%Z}"
+    local_time = _local_time(timestamp)
+    return f"{localized.format_datetime(local_time, 'MMMM d, y, HH:mm:ss')} {local_time:%Z}"
 
 
 @page.app_template_filter()
@@ -317,7 +317,7 @@ def format_day(timestamp: float) -> str:
     """Format a day: Today, Yesterday or November 21, 2026."""
     date = _local_time(timestamp).date()
     days_ago = (_local_time(time.time()).date() - date).days
-    return {0: "Today", 1: "Yesterday"}.get(days_ago) or format_date(date, "MMMM d, y")
+    return {0: "Today", 1: "Yesterday"}.get(days_ago) or localized.format_date(date, "MMMM d, y")
 
 
 def _local_time(timestamp: float) -> datetime:

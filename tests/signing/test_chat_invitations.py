@@ -31,7 +31,7 @@ from hub.models import (
     Template,
     TemplateVersion,
 )
-from hub.signing import accept, chat_invitations, erasure, personal_data, team_subscriptions
+from hub.signing import accept, chat_invitations, contact_erasure, personal_data, team_subscriptions
 from hub.signing.events import EventIn
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import deliver, event_body, signer_body, source_id, status
@@ -305,13 +305,15 @@ def test_any_text_can_show_the_link_until_it_is_used(
     assert text == "x."
     message_id = post_event(preference=["sms"])["messages"][0]["id"]
     message = str(
-        db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
+        db.session.get_one(contact_erasure.MessageBody, message_id.partition("_")[2]).content[
+            "text"
+        ]
     )
     assert message.startswith("Employment Agreement. Or here: https://team-chat.example/chat/")
     open_link(team_chat, message.rpartition("/")[2])
     second = post_event("agr-2", preference=["sms"])["messages"][0]["id"]
     assert (
-        db.session.get_one(erasure.MessageBody, second.partition("_")[2]).content["text"]
+        db.session.get_one(contact_erasure.MessageBody, second.partition("_")[2]).content["text"]
         == "Employment Agreement."
     )
 
@@ -325,7 +327,9 @@ def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
     damage_settings(team_chat.id)
     message_id = post_event(preference=["sms"])["messages"][0]["id"]
     assert (
-        db.session.get_one(erasure.MessageBody, message_id.partition("_")[2]).content["text"]
+        db.session.get_one(contact_erasure.MessageBody, message_id.partition("_")[2]).content[
+            "text"
+        ]
         == "Employment Agreement."
     )
 
@@ -389,5 +393,5 @@ def test_erased_person_has_no_chat(connect_team: ConnectTeam, fake_provider: Fak
     contact_id = db.session.scalars(select(LinkedChat.contact_id).limit(1)).one()
     [chat] = personal_data.collect_personal_data(contact_id)["chats"]
     assert chat["connection"] == "Team"
-    erasure.erase_contact(contact_id, reason="asked for it")
+    contact_erasure.erase_contact(contact_id, reason="asked for it")
     assert db.session.scalars(select(LinkedChat)).all() == []

@@ -30,7 +30,7 @@ from hub.models import (
     Signer,
     Suppression,
 )
-from hub.signing import erasure, personal_data
+from hub.signing import contact_erasure, personal_data
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
@@ -94,7 +94,7 @@ def test_erasure_removes_every_value_that_names_the_person(
     for text in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
         assert text in database_as_text(), "else this test would prove nothing"
     messages = count(Message)
-    result = erasure.erase_contact(contact_id, reason="By letter, 3 November.")
+    result = contact_erasure.erase_contact(contact_id, reason="By letter, 3 November.")
     assert (result.texts >= 2, result.signers, result.webhooks >= 1) == (True, 1, True)
     stored_text = database_as_text()
     for text in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
@@ -108,14 +108,18 @@ def test_erasure_removes_every_value_that_names_the_person(
 
 def test_message_queued_to_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
     waits = direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
-    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    contact_erasure.erase_contact(
+        get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked."
+    )
     assert status(waits) == "canceled"
     assert deliver() == 0
 
 
 def test_opt_out_outlives_an_erased_person(hub_demo: Flask) -> None:
     suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
-    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    contact_erasure.erase_contact(
+        get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked."
+    )
     second_message = direct.send_message(
         to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
     )
@@ -126,7 +130,7 @@ def test_erased_person_can_be_messaged_when_an_app_names_them_again(
     hub_demo: Flask, simulator: Any
 ) -> None:
     contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
-    erasure.erase_contact(contact_id, reason="Asked.")
+    contact_erasure.erase_contact(contact_id, reason="Asked.")
     new_message = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
     assert deliver() == 1
     assert status(new_message) in ("accepted", "sent", "delivered")
@@ -139,9 +143,11 @@ def test_callbacks_after_an_erasure_are_erased_too(
 ) -> None:
     direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
-    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    contact_erasure.erase_contact(
+        get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked."
+    )
     eventually(lambda: process_pending_callbacks() and ERIC[1:] in database_as_text(), 10)
-    assert erasure.clean_erased() >= 1
+    assert contact_erasure.clean_erased() >= 1
     assert ERIC[1:] not in database_as_text()
 
 
@@ -158,14 +164,16 @@ def test_signer_without_messages_is_erased_with_the_address(
     assert (
         personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
     )
-    assert erasure.erase_contact(contact_id, reason="Asked.").signers == 1
+    assert contact_erasure.erase_contact(contact_id, reason="Asked.").signers == 1
     assert MAIL not in database_as_text()
 
 
 def test_reasons_that_may_name_the_person_are_erased(hub_demo: Flask) -> None:
     row_id = suppressions.add_opt_out(ERIC, explanation="Eric Smith rang", test=True).id
     suppressions.lift_opt_out(row_id, reason="Eric Smith wrote again")
-    erasure.erase_contact(get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked.")
+    contact_erasure.erase_contact(
+        get_or_create_contact(Address.PHONE, ERIC, test=True).id, reason="Asked."
+    )
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
     assert (row.explanation, row.lift_reason) == ("", "")
@@ -177,7 +185,8 @@ def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
         get_or_create_contact(Address.PHONE, ERIC, test=test).id for test in (True, False)
     )
     assert [
-        contact.id for contact in erasure.other_contacts(erasure.find_contact(live_contact))
+        contact.id
+        for contact in contact_erasure.other_contacts(contact_erasure.find_contact(live_contact))
     ] == [erased_contact]
 
 
@@ -185,11 +194,11 @@ def test_live_contact_of_the_same_number_is_listed(hub_demo: Flask) -> None:
 def test_erasure_requires_a_reason(hub_demo: Flask, reason: str) -> None:
     contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
-        erasure.erase_contact(contact_id, reason=reason)
+        contact_erasure.erase_contact(contact_id, reason=reason)
     assert refused.value.field == "why"
-    erasure.erase_contact(contact_id, reason="Asked.")
+    contact_erasure.erase_contact(contact_id, reason="Asked.")
     with pytest.raises(Refused, match="already erased"):
-        erasure.erase_contact(contact_id, reason="Asked.")
+        contact_erasure.erase_contact(contact_id, reason="Asked.")
 
 
 def test_export_contains_everything_stored(
@@ -207,7 +216,7 @@ def test_export_contains_everything_stored(
         "Call me at the office, please."
     ]
     assert data["signer_of"][0]["details"]["email"] == MAIL
-    erasure.erase_contact(contact_id, reason="Asked.")
+    contact_erasure.erase_contact(contact_id, reason="Asked.")
     assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
 
 
@@ -223,7 +232,7 @@ def test_other_addresses_of_the_same_signer_are_listed(
     )
     db.session.rollback()
     contact = db.session.get_one(Contact, get_or_create_contact(Address.PHONE, ERIC, test=True).id)
-    assert [other.address for other in erasure.other_contacts(contact)] == [ANNA]
+    assert [other.address for other in contact_erasure.other_contacts(contact)] == [ANNA]
 
 
 def test_erasure_removes_only_the_person_from_an_event() -> None:
@@ -233,11 +242,11 @@ def test_erasure_removes_only_the_person_from_an_event() -> None:
         "signer": {"id": "eric", "name": "Eric"},
         "request": {"id": "1"},
     }
-    assert erasure.without_personal_data(event, {"eric"}) == {
+    assert contact_erasure.without_personal_data(event, {"eric"}) == {
         "type": "request.sent",
         "signers": [{"id": "eric"}, {"id": "anna", "email": "a@example.com"}],
         "signer": {"id": "eric"},
         "request": {"id": "1"},
     }
-    assert erasure.without_personal_data({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
-    assert erasure.without_personal_data(None, {"eric"}) is None
+    assert contact_erasure.without_personal_data({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
+    assert contact_erasure.without_personal_data(None, {"eric"}) is None

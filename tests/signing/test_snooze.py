@@ -14,7 +14,7 @@ from hub.core.vocabulary import ConnectionState, EventType
 from hub.db.engine import db
 from hub.db.types import now
 from hub.models import Connection, Contact, MessageBody
-from hub.signing import button_actions, erasure, reminders, team_subscriptions
+from hub.signing import button_actions, contact_erasure, reminders, team_subscriptions
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import ERIC, SigningApp, deliver, set_connection_state, status
 from tests.signing.post_steps import (
@@ -79,7 +79,7 @@ def test_card_is_erased_with_the_signer_it_names(
     post_event()
     [post] = deliver_posts(fake_provider, "E1")
     eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
-    erasure.erase_contact(eric, reason="asked for it")
+    contact_erasure.erase_contact(eric, reason="asked for it")
     db.session.rollback()
     assert db.session.get(MessageBody, post.id.partition("_")[2]) is None
     button_actions.perform_action(button_token(post, "Remind Anna"), "Dana")

@@ -57,11 +57,11 @@ class Card:
 @require_role(Role.VIEWER)
 def integrations() -> Any:
     """Show all integrations."""
-    chosen = request.args.get("state", "")
+    chosen_state = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
-    listed = connections.list_connections()
-    notices = connection_health.describe_health(listed)
-    for connection in listed:
+    all_connections = connections.list_connections()
+    notices = connection_health.describe_health(all_connections)
+    for connection in all_connections:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
         _card(integration_class, by_name.get(name, []), notices)
@@ -73,17 +73,19 @@ def integrations() -> Any:
         {
             "title": title,
             "href": url_for("admin.integrations", state=state or None),
-            "here": chosen == state,
+            "here": chosen_state == state,
             "count": sum(not state or card.filter == state for card in cards),
         }
         for state, title in FILTERS
     ]
     return render_template(
         "integrations.html",
-        cards=[card for card in cards if chosen in ("", card.filter)],
+        cards=[card for card in cards if chosen_state in ("", card.filter)],
         filters=filters,
         missing=[
-            connection for connection in listed if connection.integration not in registry.registry()
+            connection
+            for connection in all_connections
+            if connection.integration not in registry.registry()
         ],
     )
 

@@ -34,8 +34,8 @@ def restore_secrets(
     settings |= {name: value for name, value in posted.items() if name.startswith(list_prefixes)}
     for field in form:
         if isinstance(field, SecretField) and not settings.get(field.name, "").strip():
-            sealed = posted.get(field.name + SUFFIX, "")
-            settings[field.name] = _decrypt(integration_class, field, settings, user_id, sealed)
+            encrypted = posted.get(field.name + SUFFIX, "")
+            settings[field.name] = _decrypt(integration_class, field, settings, user_id, encrypted)
     return settings
 
 
@@ -46,12 +46,12 @@ def encrypt_entered_secrets(
     for field in form:
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
-            sealed = keyring().seal_json(
+            encrypted = keyring().seal_json(
                 form_secret(field.name),
                 _encryption_context(integration_class, field, typed, user_id),
                 value,
             )
-            field.kept = base64.urlsafe_b64encode(sealed).decode()
+            field.kept = base64.urlsafe_b64encode(encrypted).decode()
 
 
 def _decrypt(
@@ -59,7 +59,7 @@ def _decrypt(
     field: SecretField,
     typed: Mapping[str, str],
     user_id: str,
-    sealed: str,
+    encrypted: str,
 ) -> str:
     """Return the secret in a hidden field, or '' if it is expired, damaged or for other
     settings.
@@ -68,7 +68,7 @@ def _decrypt(
         value: Any = keyring().open_json(
             form_secret(field.name),
             _encryption_context(integration_class, field, typed, user_id),
-            base64.urlsafe_b64decode(sealed.encode("ascii", "ignore")),
+            base64.urlsafe_b64decode(encrypted.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):
         return ""

@@ -41,11 +41,11 @@ def _test_step(passed: bool | None) -> Step:
     return ("Test", "done") if passed else ("Test failed", "stuck")
 
 
-def _mark_next(listed: list[Step]) -> list[Step]:
-    states = [state for _, state in listed]
+def _mark_next(steps: list[Step]) -> list[Step]:
+    states = [state for _, state in steps]
     if "stuck" in states or "" not in states:
-        return listed
+        return steps
     first = states.index("")
     return [
-        (title, "here" if index == first else state) for index, (title, state) in enumerate(listed)
+        (title, "here" if index == first else state) for index, (title, state) in enumerate(steps)
     ]

@@ -20,9 +20,9 @@ def change_posts(slug: str) -> Any:
     """Save the events that a connection posts."""
     connection = connections.get_by_slug(slug)
     posted = request.form.getlist("events")
-    chosen = [event_type for event_type in EventType if event_type in posted]
+    event_types = [event_type for event_type in EventType if event_type in posted]
     try:
-        team_subscriptions.save_subscriptions(connection.id, chosen)
+        team_subscriptions.save_subscriptions(connection.id, event_types)
         flash("Changes saved. They apply from the next event on.", "good")
     except Conflict as refusal:
         flash(str(refusal), "bad")

@@ -94,12 +94,12 @@ class TemplateRow:
 @require_role(Role.VIEWER)
 def templates() -> Any:
     """Show Signpost's message texts and the templates at providers."""
-    listed = db.session.scalars(
+    connections = db.session.scalars(
         select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
     ).all()
     provider_lists = [
         (connection, _template_rows(connection.id))
-        for connection in listed
+        for connection in connections
         if _has_templates(connection)
     ]
     return render_template(
@@ -144,28 +144,30 @@ def map_template(template_id: str) -> Any:
     form = _form(row, values, mapping)
     if request.method == "GET":
         return _mapping_page(row, form, values)
-    chosen = {
+    variable_names = {
         variable: form[f"variable-{variable}"].data for variable in read_variables(row.variables)
     }
     if request.form.get("do") == "preview":
-        return _mapping_page(row, form, chosen)
+        return _mapping_page(row, form, variable_names)
     try:
         provider_templates.save_mapping(
             row.connection_id,
             form["name"].data or "",
             form["locale"].data or row.locale,
             row.id,
-            chosen,
+            variable_names,
         )
     except Refused as refusal:
         add_error(form, refusal)
-        return _mapping_page(row, form, chosen), 422
+        return _mapping_page(row, form, variable_names), 422
     flash(f"{row.name} is now used for {form['name'].data}.", "good")
     return redirect(url_for("admin.templates"), 303)
 
 
-def _mapping_page(row: ProviderTemplate, form: FlaskForm, chosen: Mapping[str, Any]) -> str:
-    return render_template("template.html", row=row, form=form, preview=_preview(row, chosen))
+def _mapping_page(row: ProviderTemplate, form: FlaskForm, variable_names: Mapping[str, Any]) -> str:
+    return render_template(
+        "template.html", row=row, form=form, preview=_preview(row, variable_names)
+    )
 
 
 @admin.route("/templates/mappings/<mapping_id>/remove", methods=["GET", "POST"])
@@ -283,9 +285,9 @@ def _guess_values(row: ProviderTemplate) -> dict[str, str]:
     }
 
 
-def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
+def _preview(row: ProviderTemplate, variable_names: Mapping[str, Any]) -> str:
     text = row.text
-    for variable, name in chosen.items():
+    for variable, name in variable_names.items():
         sample = provider_templates.clean_value(SAMPLES.get(str(name), ""))
         text = text.replace(f"{{{{{variable}}}}}", sample)
     return text

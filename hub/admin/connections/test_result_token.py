@@ -35,8 +35,8 @@ def encrypt_result(tested: ConnectionTestResult | None, user_id: str) -> str:
 def decrypt_result(posted: str, user_id: str) -> PassedTest | None:
     """Return the test in a hidden field, or None if it is expired, damaged or another user's."""
     try:
-        sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
-        value: Any = keyring().open_json(PASSED_TEST, user_id, sealed)
+        encrypted = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
+        value: Any = keyring().open_json(PASSED_TEST, user_id, encrypted)
     except (DecryptionError, binascii.Error):
         return None
     sealed_at, fingerprint, at, result = value

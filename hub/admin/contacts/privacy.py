@@ -20,7 +20,7 @@ from hub.core.vocabulary import Role
 from hub.db.store import transaction
 from hub.models import Contact
 from hub.shared import audit
-from hub.signing import erasure, personal_data
+from hub.signing import contact_erasure, personal_data
 
 
 class EraseForm(FlaskForm):  # type: ignore[misc]
@@ -62,7 +62,7 @@ def _record_export(contact_id: str) -> None:
 @show_damaged_row_notice("contacts")
 def confirm_erasure(contact_id: str) -> Any:
     """Ask for confirmation of an erasure."""
-    return _page(erasure.find_contact(contact_id), EraseForm(formdata=None))
+    return _page(contact_erasure.find_contact(contact_id), EraseForm(formdata=None))
 
 
 @admin.post("/contacts/<contact_id>/erase")
@@ -72,7 +72,7 @@ def erase_contact(contact_id: str) -> Any:
     form = EraseForm(request.form)
     try:
         if form.validate():
-            result = erasure.erase_contact(contact_id, reason=form.why.data or "")
+            result = contact_erasure.erase_contact(contact_id, reason=form.why.data or "")
             flash(
                 f"Erased {plural(result.texts, 'text')}, the details of"
                 f" {plural(result.signers, 'signer')} and"
@@ -82,7 +82,7 @@ def erase_contact(contact_id: str) -> Any:
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)
     except Refused as refusal:
         add_error(form, refusal)
-    return _page(erasure.find_contact(contact_id), form), 422
+    return _page(contact_erasure.find_contact(contact_id), form), 422
 
 
 def _page(contact: Contact, form: EraseForm) -> str:
@@ -91,6 +91,6 @@ def _page(contact: Contact, form: EraseForm) -> str:
         contact=contact,
         name=contact_name(contact),
         form=form,
-        messages=erasure.count_messages(contact.id),
-        others=[(other, contact_name(other)) for other in erasure.other_contacts(contact)],
+        messages=contact_erasure.count_messages(contact.id),
+        others=[(other, contact_name(other)) for other in contact_erasure.other_contacts(contact)],
     )

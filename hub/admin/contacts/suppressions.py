@@ -191,7 +191,7 @@ def _page(
     except Refused as refusal:
         problem = str(refusal)
         query = opt_outs.list_opt_outs(lifted=lifted)
-    listed = paginate_query(query, Suppression.id, "sup", active_filters)
+    page = paginate_query(query, Suppression.id, "sup", active_filters)
     chips = [
         {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {
@@ -201,7 +201,7 @@ def _page(
             "icon": "",
         },
     ]
-    addressed = opt_outs.with_addresses(listed.rows)
+    addressed = opt_outs.with_addresses(page.rows)
     return render_template(
         "suppressions.html",
         source_names=sources.source_names_by_id(),
@@ -210,8 +210,8 @@ def _page(
         q=q,
         problem=problem,
         lifted=lifted,
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
         form=(form or OptOutForm(formdata=None)) if has_role(Role.OPERATOR) else None,
         form_import=(
             (form_import or ImportForm(formdata=None, prefix="file-"))

@@ -39,9 +39,9 @@ def find_problems(root: Path, others: Iterable[str] = ()) -> Iterator[str]:
 
 
 def _unlisted_pages() -> Iterator[str]:
-    listed = {slug for section in contents() for slug, _ in section.pages}
+    listed_slugs = {slug for section in contents() for slug, _ in section.pages}
     for slug, page in pages().items():
-        if slug and "/" not in slug and slug not in listed:
+        if slug and "/" not in slug and slug not in listed_slugs:
             yield f"{page.source} is missing on the start page, docs/README.md."
 
 

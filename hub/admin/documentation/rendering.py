@@ -89,11 +89,11 @@ def pages_folder() -> Path:
 def pages() -> Mapping[str, Page]:
     """Return every page by its slug."""
     folder = pages_folder()
-    listed = [
+    found_pages = [
         Page(f"docs/{path.relative_to(folder).as_posix()}", path) for path in folder.rglob("*.md")
     ]
-    listed.append(Page(GUIDE, PACKAGE / "integrations" / "README.md"))
-    return {page.slug: page for page in sorted(listed, key=lambda page: page.source)}
+    found_pages.append(Page(GUIDE, PACKAGE / "integrations" / "README.md"))
+    return {page.slug: page for page in sorted(found_pages, key=lambda page: page.source)}
 
 
 def find_page(slug: str) -> Page:
@@ -153,17 +153,17 @@ def _refuse_html(page: Page, tokens: Sequence[Token]) -> None:
 
 def _read_sections(tokens: Sequence[Token]) -> Iterator[Section]:
     title = ""
-    listed: list[tuple[str, str]] = []
+    section_pages: list[tuple[str, str]] = []
     for before, token in pairwise(tokens):
         if before.type == "heading_open" and before.tag == "h2":
-            if listed:
-                yield Section(title, tuple(listed))
+            if section_pages:
+                yield Section(title, tuple(section_pages))
             title = _plain_text(token)
-            listed = []
+            section_pages = []
         elif token.type == "inline" and title:
-            listed += _linked_pages(token)
-    if listed:
-        yield Section(title, tuple(listed))
+            section_pages += _linked_pages(token)
+    if section_pages:
+        yield Section(title, tuple(section_pages))
 
 
 def _linked_pages(token: Token) -> Iterator[tuple[str, str]]:

@@ -97,14 +97,14 @@ def inbox() -> Any:
     """List conversations, newest first."""
     only_unread = request.args.get("show") == "unread"
     active_filters = {"show": "unread"} if only_unread else {}
-    listed = paginate(
+    page = paginate(
         lambda before, after, limit: conversations.newest_conversations(
             limit, before, after, unread=only_unread
         ),
         "inb",
         active_filters,
     )
-    bodies = conversations.last_bodies(listed.rows)
+    bodies = conversations.last_bodies(page.rows)
     chips = [
         {"title": "All", "href": url_for("admin.inbox"), "here": not only_unread, "icon": ""},
         {
@@ -117,11 +117,11 @@ def inbox() -> Any:
     ]
     return render_template(
         "inbox.html",
-        rows=[_row(summary, bodies.get(summary.row.id)) for summary in listed.rows],
+        rows=[_row(summary, bodies.get(summary.row.id)) for summary in page.rows],
         filters=chips,
         only_unread=only_unread,
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
     )
 
 

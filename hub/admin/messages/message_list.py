@@ -48,7 +48,7 @@ def messages() -> Any:
         name: value for name in NAMES if (value := request.args.get(name, "").strip())
     }
     branches = _branches(active_filters)
-    listed = paginate(
+    page = paginate(
         lambda before, after, limit: message_queries.newest_messages(
             branches, limit, before=before, after=after
         ),
@@ -62,14 +62,14 @@ def messages() -> Any:
     )
     return render_template(
         "messages.html",
-        rows=rows(listed.rows),
+        rows=rows(page.rows),
         filters=_chips(active_filters),
         more=_more_filters(active_filters, connections),
         active=_active_filters(active_filters),
         q=active_filters.get("q", ""),
         active_filters={name: value for name, value in active_filters.items() if name != "q"},
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
         filtered=bool(active_filters),
     )
 
@@ -132,9 +132,14 @@ def _phone_numbers(q: str) -> list[str]:
 
 
 def _chips(active_filters: dict[str, str]) -> list[dict[str, Any]]:
-    chosen = active_filters.get("show", "")
+    shown_filter = active_filters.get("show", "")
     chips: list[dict[str, Any]] = [
-        {"title": "All", "href": _link(active_filters, show=None), "here": not chosen, "icon": ""}
+        {
+            "title": "All",
+            "href": _link(active_filters, show=None),
+            "here": not shown_filter,
+            "icon": "",
+        }
     ]
     for name, title, icon, statuses in GROUPS:
         count = _count(name, statuses)
@@ -142,7 +147,7 @@ def _chips(active_filters: dict[str, str]) -> list[dict[str, Any]]:
             {
                 "title": title,
                 "href": _link(active_filters, show=name),
-                "here": chosen == name,
+                "here": shown_filter == name,
                 "icon": icon,
                 "count": count if 0 < count < MAX_COUNT else None,
             }

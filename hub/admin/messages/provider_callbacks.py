@@ -46,14 +46,14 @@ def callbacks() -> Any:
     """List the callbacks that could not be processed, newest first."""
     # the same condition as the index, so that the database uses it
     failed = select(ProviderCallback).where(ProviderCallback.error != literal_column("''"))
-    listed = paginate_query(failed, ProviderCallback.id, "rcp", {})
+    page = paginate_query(failed, ProviderCallback.id, "rcp", {})
     return render_template(
         "provider_callbacks.html",
-        callbacks=_entries(listed.rows),
+        callbacks=_entries(page.rows),
         may_replay=has_role(Role.OPERATOR),
         minutes=process_callbacks.MATCH_WINDOW.seconds // 60,
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
     )
 
 

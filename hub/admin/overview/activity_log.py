@@ -35,16 +35,16 @@ def activity() -> Any:
         for name in ("kind", "who", "subject", "q")
         if (value := request.args.get(name, "").strip())
     }
-    listed = paginate_query(_query(active_filters), AuditEntry.id, "aud", active_filters)
+    page = paginate_query(_query(active_filters), AuditEntry.id, "aud", active_filters)
     return render_template(
         "activity.html",
-        entries=_entries(listed.rows),
+        entries=_entries(page.rows),
         filters=_chips(active_filters),
         q=active_filters.get("q", ""),
         active_filters=active_filters,
         filtered=bool(active_filters),
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
     )
 
 
@@ -132,9 +132,13 @@ def _href(row: AuditEntry, slugs: dict[str, str]) -> str:
 
 
 def _chips(active_filters: dict[str, str]) -> list[dict[str, Any]]:
-    chosen = active_filters.get("kind", "")
+    chosen_kind = active_filters.get("kind", "")
     return [
-        {"title": title, "href": _link(active_filters, kind=kind or None), "here": chosen == kind}
+        {
+            "title": title,
+            "href": _link(active_filters, kind=kind or None),
+            "here": chosen_kind == kind,
+        }
         for kind, title in KINDS
     ]
 

@@ -17,7 +17,10 @@ from hub.shared import clock_check
 def clock() -> Any:
     """Show the problem with the clock, and how to fix it."""
     return render_template(
-        "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=has_role(Role.ADMIN)
+        "clock.html",
+        problem=clock_check.problem(),
+        current_time=now(),
+        may_confirm=has_role(Role.ADMIN),
     )
 
 

@@ -61,7 +61,7 @@ class DailyStats:
 
 def read_daily_stats() -> DailyStats:
     """Count the messages of the last day."""
-    moment = now()
+    current_time = now()
     ids_by_channel: dict[str, list[str]] = {}
     for connection_id, channel in db.session.execute(select(Connection.id, Connection.channel)):
         ids_by_channel.setdefault(channel, []).append(connection_id)
@@ -70,7 +70,10 @@ def read_daily_stats() -> DailyStats:
     seconds: dict[str, list[float]] = {}
     unreported: Counter[str] = Counter()
     for channel, ids in ids_by_channel.items():
-        in_day = (Message.connection_id.in_(ids), Message.id > first_id_at("msg", moment - DAY))
+        in_day = (
+            Message.connection_id.in_(ids),
+            Message.id > first_id_at("msg", current_time - DAY),
+        )
         by_status = (
             select(Message.connection_id, Message.status, func.count())
             .where(*in_day, Message.status.in_(list(Status)))
@@ -81,7 +84,7 @@ def read_daily_stats() -> DailyStats:
             if connection_id in silent and Status(status).awaits_report:
                 unreported[channel] += count
         seconds[channel] = _delivery_times(in_day)
-    return DailyStats(counts, _count_by_hour(moment), seconds, unreported)
+    return DailyStats(counts, _count_by_hour(current_time), seconds, unreported)
 
 
 def _delivery_times(conditions: Iterable[ColumnElement[bool]]) -> list[float]:
@@ -94,9 +97,11 @@ def _delivery_times(conditions: Iterable[ColumnElement[bool]]) -> list[float]:
     ]
 
 
-def _count_by_hour(moment: datetime) -> list[int]:
+def _count_by_hour(current_time: datetime) -> list[int]:
     """Return the number of messages in each of the 24 hours before a time, the oldest first."""
-    borders = [first_id_at("msg", moment - timedelta(hours=hours)) for hours in range(24, -1, -1)]
+    borders = [
+        first_id_at("msg", current_time - timedelta(hours=hours)) for hours in range(24, -1, -1)
+    ]
     count = select(func.count()).select_from(Message)
     counts = (
         count.where(Message.id > first, Message.id <= last).scalar_subquery()

@@ -32,10 +32,10 @@ def overview() -> Any:
     """Show the items that need attention, and the last 24 hours."""
     newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
     day = daily_stats.read_daily_stats()
-    moment = local(now())
+    local_time = local(now())
     return render_template(
         "overview.html",
-        day=format_date(moment.date(), "EEEE, MMMM d"),
+        day=format_date(local_time.date(), "EEEE, MMMM d"),
         attention_items=attention_items.list_items(),
         tiles=_tiles(day) if newest else [],
         channels=_channels(day),

@@ -48,27 +48,27 @@ def requests() -> Any:
     if q := active_filters.get("q"):
         ids = list(db.session.scalars(message_queries.select_requests(q)))
         query = query.where(SigningRequest.id.in_(ids))
-    listed = paginate_query(query, SigningRequest.id, "req", active_filters)
+    page = paginate_query(query, SigningRequest.id, "req", active_filters)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
         "requests.html",
-        rows=unreadable_rows.readable_rows("requests", listed.rows, lambda row: _row(row, sources)),
+        rows=unreadable_rows.readable_rows("requests", page.rows, lambda row: _row(row, sources)),
         q=active_filters.get("q", ""),
         active_filters={"state": active_filters.get("state", "")},
         filters=_filters(active_filters.get("state", "")),
-        newer=listed.newer,
-        older=listed.older,
+        newer=page.newer,
+        older=page.older,
         filtered=bool(active_filters),
         docs_url=url_for("api_document.docs"),
     )
 
 
-def _filters(chosen: str) -> list[dict[str, Any]]:
+def _filters(chosen_state: str) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
             "href": url_for("admin.requests", state=state or None),
-            "here": chosen == state,
+            "here": chosen_state == state,
         }
         for state, title in FILTERS
     ]
@@ -190,9 +190,9 @@ def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, A
         for message in posts
         if message.edits_id is not None and Status.read(message.status).is_delivered
     ]
-    listed = [message for message in posts if message not in delivered]
+    shown_posts = [message for message in posts if message not in delivered]
     updates = {"times": len(delivered), "at": delivered[-1].changed_at} if delivered else None
-    return listed, updates
+    return shown_posts, updates
 
 
 @admin.post("/requests/<request_id>/remind")

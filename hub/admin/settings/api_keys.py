@@ -229,8 +229,8 @@ def _end_of_day(day: date) -> datetime:
         ) from None
 
 
-def _last_day(moment: datetime) -> date:
-    return datetimes.local(moment - timedelta(microseconds=1)).date()
+def _last_day(expires_at: datetime) -> date:
+    return datetimes.local(expires_at - timedelta(microseconds=1)).date()
 
 
 def _add_error(form: KeyForm, refusal: Refused) -> None:

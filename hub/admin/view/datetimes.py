@@ -48,66 +48,66 @@ def reader_zone() -> ZoneInfo:
     return zone
 
 
-def local(moment: datetime) -> datetime:
+def local(time: datetime) -> datetime:
     """Return an aware time in the reader's zone."""
-    return moment.astimezone(reader_zone())
+    return time.astimezone(reader_zone())
 
 
-def format_relative(moment: datetime, now: datetime | None = None) -> str:
+def format_relative(time: datetime, now: datetime | None = None) -> str:
     """Format a relative time: `just now`, `4 min ago`, `yesterday`, `Nov 3`, `in 2 h`."""
-    if isinstance(moment, BadTime):
+    if isinstance(time, BadTime):
         return UNREADABLE
     now = now or datetime.now(UTC)
-    elapsed = now - moment
+    elapsed = now - time
     distance = abs(elapsed)
     if distance < timedelta(minutes=1):
         return "just now" if elapsed >= timedelta(0) else "in a moment"
     if distance < timedelta(hours=1):
         return _relative(f"{distance // timedelta(minutes=1)} min", elapsed)
-    days = (local(now).date() - local(moment).date()).days
+    days = (local(now).date() - local(time).date()).days
     if days == 0 or distance < timedelta(hours=6):
         return _relative(f"{distance // timedelta(hours=1)} h", elapsed)
     if days in (1, -1):
         return "yesterday" if days == 1 else "tomorrow"
-    return format_day(moment, now)
+    return format_day(time, now)
 
 
 def _relative(distance: str, passed: timedelta) -> str:
     return f"{distance} ago" if passed > timedelta(0) else f"in {distance}"
 
 
-def format_day(moment: datetime | date, now: datetime | None = None) -> str:
+def format_day(time: datetime | date, now: datetime | None = None) -> str:
     """Format a day, with the year unless it is the current one: `Nov 3`, `Dec 28, 2025`."""
-    if isinstance(moment, BadTime):
+    if isinstance(time, BadTime):
         return UNREADABLE
-    local_day = local(moment).date() if isinstance(moment, datetime) else moment
+    local_day = local(time).date() if isinstance(time, datetime) else time
     this_year = local(now or datetime.now(UTC)).year
     return format_date(local_day, "MMM d" if local_day.year == this_year else "MMM d, y")
 
 
-def format_datetime(moment: datetime, *, milliseconds: bool = False) -> str:
+def format_datetime(time: datetime, *, milliseconds: bool = False) -> str:
     """Format a time with its day and zone: `Nov 21, 2026, 10:41:22 CET`."""
-    if isinstance(moment, BadTime):
+    if isinstance(time, BadTime):
         return UNREADABLE
-    at = local(moment)
-    time_of_day = format_time(moment) if milliseconds else f"{at:%H:%M:%S}"
+    at = local(time)
+    time_of_day = format_time(time) if milliseconds else f"{at:%H:%M:%S}"
     return f"{format_date(at.date(), 'MMM d, y')}, {time_of_day} {zone_title(at)}"
 
 
-def format_time(moment: datetime) -> str:
+def format_time(time: datetime) -> str:
     """Format the time of day to the millisecond: `10:40:57.912`."""
-    if isinstance(moment, BadTime):
+    if isinstance(time, BadTime):
         return UNREADABLE
-    at = local(moment)
+    at = local(time)
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
-def zone_title(moment: datetime | None = None) -> str:
+def zone_title(time: datetime | None = None) -> str:
     """Return the name of the reader's zone at a time: `CET`, or `UTC-03` if it has no name."""
-    name = local(moment or datetime.now(UTC)).tzname() or "UTC"
+    name = local(time or datetime.now(UTC)).tzname() or "UTC"
     return name if name[:1].isalpha() else f"UTC{name}"
 
 
-def format_iso(moment: datetime) -> str:
+def format_iso(time: datetime) -> str:
     """Format a time for `<time datetime>`: RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

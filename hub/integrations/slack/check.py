@@ -51,8 +51,8 @@ def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
 
     def test() -> str:
         response = client.method("auth.test", {}, is_own_channel=False)
-        listed = response.headers.get("x-oauth-scopes", "").split(",")
-        scopes = {scope.strip() for scope in listed} - {""}
+        granted_scopes = response.headers.get("x-oauth-scopes", "").split(",")
+        scopes = {scope.strip() for scope in granted_scopes} - {""}
         # older apps have the scope `bot` instead
         if scopes and POST_SCOPE not in scopes and "bot" not in scopes:
             raise ConnectionBroken(

@@ -168,10 +168,10 @@ def _read_reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     post = post_id(change)
     if not address or _text(chat, "type") != PRIVATE:
         return None
-    listed = change.get("new_reaction")
-    if not isinstance(listed, list):
-        listed = []
-    reactions = [reaction for reaction in listed if isinstance(reaction, dict)]
+    new_reactions = change.get("new_reaction")
+    if not isinstance(new_reactions, list):
+        new_reactions = []
+    reactions = [reaction for reaction in new_reactions if isinstance(reaction, dict)]
     emoji = "".join(
         _text(reaction, "emoji") or f"({_text(reaction, 'type')})" for reaction in reactions
     )

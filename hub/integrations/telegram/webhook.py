@@ -113,10 +113,10 @@ def _describe_last_error(info: Mapping[str, Any]) -> str:
 
 
 def _format_date(seconds: Any) -> str:
-    moment = times.from_unix(seconds)
-    if moment is None:
+    failed_at = times.from_unix(seconds)
+    if failed_at is None:
         return ""
-    date = format_datetime(moment, "MMMM d 'at' HH:mm", locale="en_US")
+    date = format_datetime(failed_at, "MMMM d 'at' HH:mm", locale="en_US")
     return f" on {date} UTC"
 
 

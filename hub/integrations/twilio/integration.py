@@ -148,16 +148,16 @@ class TwilioIntegration(WebhookReceiver):
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
         payload = self.render(message)
         sender = {"from_": payload["From"]} if "From" in payload else {}
-        listed = self._call(
+        messages = self._call(
             lambda: self._sending.messages.list(
                 to=payload["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender
             )
         )
         earliest = since - FIND_SLACK
-        if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
+        if len(messages) == FIND_LIMIT and messages[-1].date_created > earliest:
             raise OutcomeUnknown("Twilio returned more than one page of messages to this number.")
         matches = []
-        for candidate in listed:
+        for candidate in messages:
             service = payload.get("MessagingServiceSid")
             if candidate.direction == "inbound" or not (
                 sender or candidate.messaging_service_sid == service

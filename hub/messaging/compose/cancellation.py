@@ -54,8 +54,8 @@ def stop_request(
     )
     _stop_messages(
         [
-            (message_id, status, tries)
-            for message_id, recipient_id, status, tries in rows
+            (message_id, status, attempt)
+            for message_id, recipient_id, status, attempt in rows
             if signer_id in (None, recipient_id)
         ],
         reason,
@@ -69,7 +69,9 @@ def stop_contact(contact_id: str, reason: str) -> None:
 
 
 def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
-    queued = [(message_id, tries) for message_id, status, tries in rows if status == Status.QUEUED]
+    queued = [
+        (message_id, attempt) for message_id, status, attempt in rows if status == Status.QUEUED
+    ]
     spending.release_estimates([message_id for message_id, _ in queued])
     write(_STOP, [{"key": message_id, "reason": reason} for message_id, _, _ in rows])
     write(
@@ -82,8 +84,8 @@ def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
     write(
         FACTS,
         [
-            outbox.build_fact_row(message_id, tries, "stopped", Status.CANCELED, reason=reason)
-            for message_id, tries in queued
+            outbox.build_fact_row(message_id, attempt, "stopped", Status.CANCELED, reason=reason)
+            for message_id, attempt in queued
         ],
     )
 

@@ -90,15 +90,15 @@ def add_message(draft: Draft) -> str:
 @transaction
 def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     """Store many messages, each queued or suppressed, and wake the workers."""
-    moment = now()
-    questions = [_policy_question(draft, moment) for draft in drafts]
+    current_time = now()
+    questions = [_policy_question(draft, current_time) for draft in drafts]
     rows = []
     bodies = []
     facts = []
     for draft, question, decision in zip(
         drafts, questions, _decisions(drafts, questions), strict=True
     ):
-        row, body = _row(draft, moment, question, decision)
+        row, body = _row(draft, current_time, question, decision)
         rows.append(row)
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
@@ -155,8 +155,8 @@ def recheck_quiet_hours(connection_id: str) -> None:
     wake("deliver")
 
 
-def _policy_question(draft: Draft, moment: datetime) -> PolicyQuestion:
-    expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
+def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
+    expires_at = min(draft.expires_at or LATEST, current_time + WORTH_SENDING)
     return PolicyQuestion(
         draft.recipient,
         expires_at,
@@ -220,7 +220,7 @@ _MESSAGES, _BODIES, FACTS = (
 
 
 def _row(
-    draft: Draft, moment: datetime, question: PolicyQuestion, decision: PolicyDecision
+    draft: Draft, current_time: datetime, question: PolicyQuestion, decision: PolicyDecision
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     connection = draft.connection
     message_id = new_id("msg")
@@ -246,15 +246,17 @@ def _row(
         "exempt": draft.exempt,
         "manual": draft.manual,
         "tries": 0,
-        "due_at": None if code else decision.until or moment,
+        "due_at": None if code else decision.until or current_time,
         "expires_at": question.expires_at,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
-        "changed_at": moment,
+        "changed_at": current_time,
         "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
     }
-    sealed = keyring().seal_json(MESSAGE_CONTENT, message_id.partition("_")[2], read_content(draft))
-    return row, {"owner_id": message_id, "content": sealed}
+    encrypted = keyring().seal_json(
+        MESSAGE_CONTENT, message_id.partition("_")[2], read_content(draft)
+    )
+    return row, {"owner_id": message_id, "content": encrypted}
 
 
 def build_fact_row(

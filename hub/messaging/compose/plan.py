@@ -192,13 +192,13 @@ def _reason_ended(*, closed: bool, expired: bool) -> str:
 
 
 def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:
-    chosen: Mapping[str, Callable[[Person], bool]] = {
+    conditions: Mapping[str, Callable[[Person], bool]] = {
         Audience.SIGNERS: lambda person: True,
         Audience.PENDING: lambda person: person.has_not_signed,
         Audience.ACTOR: lambda person: person.id == actor,
         Audience.OTHERS: lambda person: person.id != actor,
     }
-    return [person for person in people if chosen[audience](person)]
+    return [person for person in people if conditions[audience](person)]
 
 
 def _plan_step(

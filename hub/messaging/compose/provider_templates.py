@@ -75,7 +75,7 @@ def save_mapping(
                 f"Choose a value for {{{{{variable}}}}} of {row.name}.",
                 field=f"variable-{variable}",
             )
-    chosen = json.dumps({variable: variables[variable] for variable in names})
+    serialized = json.dumps({variable: variables[variable] for variable in names})
     mapping = db.session.scalar(
         select(TemplateMapping).where(
             TemplateMapping.connection_id == connection_id,
@@ -87,7 +87,7 @@ def save_mapping(
         mapping = TemplateMapping(connection_id=connection_id, name=name, locale=locale)
         db.session.add(mapping)
     mapping.provider_template_id = row.id
-    mapping.variables = chosen
+    mapping.variables = serialized
     audit.record("template.mapped", row.id, row.name, template=name, locale=locale)
 
 
@@ -172,18 +172,18 @@ def fill_mapped(
 def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
     rows = read(_MAPPED, connection=connection_id, name=name)
     return {
-        locale: MappedTemplate(external, read_variables(chosen), text)
-        for locale, external, chosen, required, text in rows
-        if fills_all_variables(chosen, required)
+        locale: MappedTemplate(external, read_variables(mapped_variables), text)
+        for locale, external, mapped_variables, required, text in rows
+        if fills_all_variables(mapped_variables, required)
     }
 
 
-def fills_all_variables(chosen: str, required: str) -> bool:
+def fills_all_variables(mapped_variables: str, required: str) -> bool:
     """Return whether a mapping fills exactly the variables of its template.
 
     Otherwise a sample value of the provider could reach a signer.
     """
-    mapped = _parse_variables(chosen)
+    mapped = _parse_variables(mapped_variables)
     expected = _parse_variables(required)
     return mapped is not None and expected is not None and mapped.keys() == expected.keys()
 

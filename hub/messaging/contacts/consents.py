@@ -113,8 +113,8 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
     for name, limit in MAX_LENGTHS.items():
         if len(getattr(entry, name)) > limit:
             raise Refused("too_long", f"Use at most {limit:,} characters.", field=name)
-    moment = now()
-    at = moment if entry.at is None else times.past_time(entry.at, moment, field="at")
+    current_time = now()
+    at = current_time if entry.at is None else times.past_time(entry.at, current_time, field="at")
     contact = get_or_create_contact(kind, address, test=test)
     row = Consent(
         id=new_id("cns"),
@@ -167,16 +167,16 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
     for number, line in lines:
         try:
             kind, clean = addresses.parse_kind_and_address(line["address"], line["kind"])
-            moment = _moment_to_compare(line)
+            time = _comparable_time(line)
         except Refused:
             continue  # the import rejects this line
         answer = line["given"].strip().lower()
-        if moment is None or answer not in YES + NO:
+        if time is None or answer not in YES + NO:
             continue
         channel = line["channel"].strip().lower()
         given = answer in YES
         by_channel = earlier.setdefault(
-            (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip(), moment), {}
+            (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip(), time), {}
         )
         for other, (first, earlier_given) in by_channel.items():
             if earlier_given != given and (channel == other or "" in (channel, other)):
@@ -188,7 +188,7 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
         by_channel.setdefault(channel, (number, given))
 
 
-def _moment_to_compare(line: Mapping[str, str]) -> str | None:
+def _comparable_time(line: Mapping[str, str]) -> str | None:
     """Return the time of a line in UTC, or '' for now, or None for a line that was exported.
 
     Exported lines keep the order of the consent history, which decides between equal times. Raises
@@ -258,14 +258,14 @@ def _parse_entry(line: dict[str, str]) -> ConsentEntry:
     at = line["at"].strip()
     if answer not in YES + NO:
         raise Refused("bad_word", "Enter yes or no.", field="given")
-    moment = times.past_time(times.parse(at, field="at"), now(), field="at") if at else None
+    given_at = times.past_time(times.parse(at, field="at"), now(), field="at") if at else None
     texts = {name: line[name] for name in ("purpose", "agent", "proof")}
     kind, address = addresses.parse_kind_and_address(line["address"], line["kind"])
     return ConsentEntry(
         address,
         answer in YES,
         line["channel"].strip().lower(),
-        at=moment,
+        at=given_at,
         ip=line["ip"].strip(),
         kind=kind,
         **texts,

@@ -153,10 +153,10 @@ def _update_details(
         )
 
 
-def _decrypt_name(row: str, sealed: bytes | None) -> str | None:
+def _decrypt_name(row: str, encrypted: bytes | None) -> str | None:
     """Return the stored name of a contact, or None if there is none or it cannot be read."""
     try:
-        return None if sealed is None else str(keyring().open_json(CONTACT_NAME, row, sealed))
+        return None if encrypted is None else str(keyring().open_json(CONTACT_NAME, row, encrypted))
     except DecryptionError:
         return None
 

@@ -91,10 +91,10 @@ def _store_message(row: dict[str, Any], content: Mapping[str, Any]) -> str:
     """Store a message and its encrypted content; return its ID."""
     row_id = new_id("inb")
     write(_ADD_MESSAGE, {"id": row_id, **row})
-    sealed = keyring().seal_json(
+    encrypted = keyring().seal_json(
         MESSAGE_CONTENT, row_id.partition("_")[2], {"subject": "", **content}
     )
-    write(_ADD_BODY, {"owner_id": row_id, "content": sealed})
+    write(_ADD_BODY, {"owner_id": row_id, "content": encrypted})
     return row_id
 
 

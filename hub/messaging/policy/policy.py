@@ -96,7 +96,7 @@ class Policy:
 
         With `planning`, queued messages count as sent.
         """
-        self._moment = now()
+        self._current_time = now()
         integration_class = _get_integration(connection)
         self.connection_id = connection.id
         self.rules = get_rules(connection)
@@ -123,7 +123,7 @@ class Policy:
             replaced = {question.replaced_message_id for question in questions}
             self._count_earlier(contact_ids, replaced, planning=planning)
         self._stored_spending = self._spending = (
-            spending.read_spending(connection.id, self._moment)
+            spending.read_spending(connection.id, self._current_time)
             if self.rules.has_prices
             else spending.Spending()
         )
@@ -195,7 +195,7 @@ class Policy:
             return
         spending.add_spending(
             self.connection_id,
-            self._moment,
+            self._current_time,
             messages=self._new_messages,
             segments=self._new_segments,
             cost=self._spending.day - self._stored_spending.day,
@@ -238,7 +238,7 @@ class Policy:
             return "consent_missing"
         if not self.rules.consent_days:
             return ""
-        oldest = self._moment - timedelta(days=self.rules.consent_days)
+        oldest = self._current_time - timedelta(days=self.rules.consent_days)
         return "consent_old" if decision.at < oldest else ""
 
     def _check_country(self, question: PolicyQuestion) -> str:
@@ -261,22 +261,22 @@ class Policy:
             return None
         number = question.recipient.address if self._uses_numbers else ""
         zones = quiet_hours.recipient_zones(question.recipient.time_zone, number)
-        return hours.next_allowed(self._moment, zones)
+        return hours.next_allowed(self._current_time, zones)
 
     def _count_earlier(
         self, contact_ids: Collection[str], replaced: Collection[str | None], *, planning: bool
     ) -> None:
         """Count the messages to contacts in the last hour and day, except those to replace."""
-        oldest = first_id_at("msg", self._moment - DAY - MAX_LIFETIME)
+        oldest = first_id_at("msg", self._current_time - DAY - MAX_LIFETIME)
         for message_id, contact_id, status, started_at in read(
             _SENT, contacts=list(contact_ids), connection=self.connection_id, oldest=oldest
         ):
             is_queued = status == Status.QUEUED
-            at = self._moment if is_queued else started_at
+            at = self._current_time if is_queued else started_at
             if at is None or (is_queued and not planning) or message_id in replaced:
                 continue
-            self._sent_in_hour[contact_id] += at > self._moment - HOUR
-            self._sent_in_day[contact_id] += at > self._moment - DAY
+            self._sent_in_hour[contact_id] += at > self._current_time - HOUR
+            self._sent_in_day[contact_id] += at > self._current_time - DAY
 
 
 def get_rules(connection: ConnectionInfo) -> Rules:

@@ -24,31 +24,31 @@ class QuietHours:
     start: str
     end: str
 
-    def contains(self, moment: datetime, zone: ZoneInfo) -> bool:
-        """Return whether a moment is within the quiet hours of a zone."""
-        clock = moment.astimezone(zone).time()
+    def contains(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Return whether a time is within the quiet hours of a zone."""
+        clock = at.astimezone(zone).time()
         start = time.fromisoformat(self.start)
         end = time.fromisoformat(self.end)
         if start < end:
             return start <= clock < end
         return clock >= start or clock < end
 
-    def next_allowed(self, moment: datetime, zones: Collection[str]) -> datetime | None:
-        """Return the first moment outside the quiet hours of all zones, or None if that is now.
+    def next_allowed(self, at: datetime, zones: Collection[str]) -> datetime | None:
+        """Return the first time outside the quiet hours of all zones, or None if that is now.
 
         If there is none within AHEAD, the end of that time is returned.
         """
         known = [zone for name in zones if (zone := _zone(name)) is not None]
-        allowed = moment
+        allowed = at
         while quiet := next((zone for zone in known if self.contains(allowed, zone)), None):
             allowed = self._end(allowed, quiet)
-            if allowed - moment > AHEAD:
-                return moment + AHEAD
-        return None if allowed == moment else allowed
+            if allowed - at > AHEAD:
+                return at + AHEAD
+        return None if allowed == at else allowed
 
-    def _end(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """Return the next end of the quiet hours of a zone that contain the moment."""
-        local = moment.astimezone(zone)
+    def _end(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """Return the next end of the quiet hours of a zone that contain `at`."""
+        local = at.astimezone(zone)
         end_time = time.fromisoformat(self.end)
         for day in range(3):
             # A clock that is set forward skips some times, and one that is set back shows some
@@ -56,10 +56,10 @@ class QuietHours:
             wall_time = datetime.combine(local.date() + timedelta(days=day), end_time, zone)
             for fold in (0, 1):
                 end = wall_time.replace(fold=fold).astimezone(UTC)
-                if end > moment and not self.contains(end, zone):
+                if end > at and not self.contains(end, zone):
                     return end
         # the clock skipped the end, so the search continues a minute later
-        return moment + timedelta(minutes=1)
+        return at + timedelta(minutes=1)
 
 
 def recipient_zones(time_zone: str, address: str) -> tuple[str, ...]:

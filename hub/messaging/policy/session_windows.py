@@ -37,14 +37,14 @@ def close_window(sender: str, contact_id: str, since: datetime | None = None) ->
 
     `since` is the start of the refused attempt. A window that opened later stays open.
     """
-    moment = now()
+    current_time = now()
     write(
         _CLOSE,
         {
             "key_sender": sender,
             "key_contact": contact_id,
-            "until": moment,
-            "tried": since or moment,
+            "until": current_time,
+            "tried": since or current_time,
         },
     )
 
@@ -61,8 +61,10 @@ def closing_times(
     links = linked_contacts.linked_contacts(contact_ids) if links is None else links
     people = linked_contacts.add_linked_ids(contact_ids, links)
     rows = read(_FIND, sender=sender, contacts=list(people))
-    moment = now()
-    still_open = {contact_id: closes_at for contact_id, closes_at in rows if closes_at > moment}
+    current_time = now()
+    still_open = {
+        contact_id: closes_at for contact_id, closes_at in rows if closes_at > current_time
+    }
     result = {}
     for contact_id in contact_ids:
         ids = (contact_id, *(other.id for other in links.get(contact_id, ())))

@@ -47,25 +47,25 @@ class Spending:
         return max(self.shares(limits))
 
 
-def read_spending(connection_id: str, moment: datetime) -> Spending:
-    """Return the spending of a connection on the day and in the month of a moment."""
-    return _sum_days(read(_SPENT, id=connection_id, **_month_to(moment)), moment)
+def read_spending(connection_id: str, current_time: datetime) -> Spending:
+    """Return the spending of a connection so far on this day and in this month."""
+    return _sum_days(read(_SPENT, id=connection_id, **_month_to(current_time)), current_time)
 
 
-def _month_to(moment: datetime) -> dict[str, str]:
-    return {"first": f"{moment:%Y-%m}-01", "last": f"{moment:%Y-%m-%d}"}
+def _month_to(current_time: datetime) -> dict[str, str]:
+    return {"first": f"{current_time:%Y-%m}-01", "last": f"{current_time:%Y-%m-%d}"}
 
 
-def _sum_days(rows: Sequence[Row], moment: datetime) -> Spending:
+def _sum_days(rows: Sequence[Row], current_time: datetime) -> Spending:
     days = {day: Decimal(amount) for day, amount in rows}
-    return Spending(days.get(f"{moment:%Y-%m-%d}", NOTHING), sum(days.values(), NOTHING))
+    return Spending(days.get(f"{current_time:%Y-%m-%d}", NOTHING), sum(days.values(), NOTHING))
 
 
 def add_spending(
-    connection_id: str, moment: datetime, *, messages: int, segments: int, cost: Decimal
+    connection_id: str, current_time: datetime, *, messages: int, segments: int, cost: Decimal
 ) -> None:
     """Add the messages that were just sent to a connection's spending."""
-    day = f"{moment:%Y-%m-%d}"
+    day = f"{current_time:%Y-%m-%d}"
     write(_INSERT_DAY, {"connection_id": connection_id, "day": day})
     write(
         _ADD,
@@ -125,8 +125,10 @@ def correct_prices(corrections: Sequence[PriceCorrection]) -> None:
     }
     connection_ids = {correction.connection_id for correction in corrections}
     stored_rules: dict[str, str] = dict(read(_RULES, ids=list(connection_ids)))
-    moment = now()
-    before = {connection_id: read_spending(connection_id, moment) for connection_id in stored_rules}
+    current_time = now()
+    before = {
+        connection_id: read_spending(connection_id, current_time) for connection_id in stored_rules
+    }
     for correction in sorted(corrections, key=attrgetter("connection_id", "message_id")):
         limits = rules.rules_of_connection(stored_rules.get(correction.connection_id, ""), False)
         # amounts in other currencies cannot be added
@@ -145,8 +147,10 @@ def correct_prices(corrections: Sequence[PriceCorrection]) -> None:
     for connection_id, stored in stored_rules.items():
         limits = rules.rules_of_connection(stored, False)
         if limits.is_capped:
-            rows = read_to_change(_SPENT, id=connection_id, **_month_to(moment))
-            alert_near_limit(connection_id, before[connection_id], _sum_days(rows, moment), limits)
+            rows = read_to_change(_SPENT, id=connection_id, **_month_to(current_time))
+            alert_near_limit(
+                connection_id, before[connection_id], _sum_days(rows, current_time), limits
+            )
 
 
 def release_estimates(message_ids: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ PROBE = timedelta(seconds=60)
 HALF_OPEN_CONCURRENCY = 8
 
 
-def record_failure(state: RateState, epoch: int, reason: str, moment: datetime) -> bool:
+def record_failure(state: RateState, epoch: int, reason: str, current_time: datetime) -> bool:
     """Record an outage: no connection, or no usable response. Returns True if it opens the circuit.
 
     `epoch` is that of the claim: calls that ran when the circuit opened change nothing.
@@ -35,11 +35,13 @@ def record_failure(state: RateState, epoch: int, reason: str, moment: datetime) 
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads the probes, protects nothing
     pause = min(FIRST_PAUSE * 2 ** min(state.pauses, 16), MAX_PAUSE) * jitter
     state.ready_at = state.bulk_ready_at = None  # a new time for the probe
-    state.postpone_claims(max(moment + timedelta(seconds=pause), state.paused_until or moment))
+    state.postpone_claims(
+        max(current_time + timedelta(seconds=pause), state.paused_until or current_time)
+    )
     state.pauses += 1
     if state.opened_at is not None:
         return False
-    state.opened_at = moment
+    state.opened_at = current_time
     state.epoch = state.epoch + 1
     return True
 

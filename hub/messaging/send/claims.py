@@ -232,10 +232,10 @@ def _create_integration(connection_id: str) -> Integration | None:
 def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimContext) -> Claim | None:
     """Start the call of a message, or end or postpone the message."""
     row = claiming.batch.add_row(due.row)
-    moment = now()
+    current_time = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
-    if end := _find_final_status(due, decision, moment):
+    if end := _find_final_status(due, decision, current_time):
         claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
     if decision.until is not None:
@@ -244,7 +244,7 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
     try:
         outbound = _build_outbound(due, claiming)
     except DecryptionError as error:
-        until = moment + UNREADABLE_PAUSE
+        until = current_time + UNREADABLE_PAUSE
         _postpone(row, "unreadable", "unreadable", until, claiming.batch, reason=str(error))
         return None
     if outbound is None:
@@ -267,15 +267,15 @@ class _FinalStatus(NamedTuple):
 
 
 def _find_final_status(
-    due: DueMessage, decision: PolicyDecision, moment: datetime
+    due: DueMessage, decision: PolicyDecision, current_time: datetime
 ) -> _FinalStatus | None:
     """Return the final status of a message that must not be sent, or None if it can be sent."""
     row = due.row
     if row.stop_reason:
         return _FinalStatus(Status.CANCELED, "stopped", reason=row.stop_reason)
-    if due.request_expires_at is not None and due.request_expires_at <= moment:
+    if due.request_expires_at is not None and due.request_expires_at <= current_time:
         return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
-    if row.expires_at is not None and row.expires_at <= moment:
+    if row.expires_at is not None and row.expires_at <= current_time:
         return _FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:
         return _FinalStatus(Status.SUPPRESSED, "suppressed", decision.code)

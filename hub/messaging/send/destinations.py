@@ -57,7 +57,7 @@ def postpone_paused(
     paused = cached(CACHE_KEY, _read_paused)
     if not paused:
         return list(claimed)
-    moment = now()
+    current_time = now()
     sendable = list[DueMessage]()
     for due in claimed:
         row = due.row
@@ -65,13 +65,13 @@ def postpone_paused(
         if (
             code is None
             or row.stop_reason
-            or (row.expires_at is not None and row.expires_at <= moment)
+            or (row.expires_at is not None and row.expires_at <= current_time)
         ):
             sendable.append(due)  # a stopped or expired message ends as usual
         else:
             batch.add_row(row)
             row.code = code
-            row.due_at = row.expires_at or moment + NO_EXPIRY
+            row.due_at = row.expires_at or current_time + NO_EXPIRY
     return sendable
 
 
@@ -138,18 +138,18 @@ def reopen_destination(
     connection_id: str, contact_ids: Collection[str] | None = None, at: datetime | None = None
 ) -> None:
     """Reopen the destinations of a connection, or some of them, and let their posts be sent."""
-    moment = now() if at is None else at
+    reopened_at = now() if at is None else at
     paused = select(PausedDestination).where(
         PausedDestination.connection_id == connection_id,
         PausedDestination.reopened_at.is_(None),
-        PausedDestination.since <= moment,
+        PausedDestination.since <= reopened_at,
     )
     if contact_ids is not None:
         paused = paused.where(PausedDestination.contact_id.in_(contact_ids))
     for destination in db.session.scalars(
         paused.order_by(PausedDestination.contact_id).with_for_update()
     ).all():
-        destination.reopened_at = moment
+        destination.reopened_at = reopened_at
         _release(connection_id, destination.contact_id)
         connection = db.session.get_one(Connection, connection_id)
         audit.record(

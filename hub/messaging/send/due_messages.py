@@ -40,8 +40,8 @@ def find_due_connections() -> list[str]:
 
     Reads only.
     """
-    moment = now()
-    rows = read(_DUE, moment=moment, far=moment + MAX_PAUSE)
+    current_time = now()
+    rows = read(_DUE, now=current_time, far=current_time + MAX_PAUSE)
     return [
         connection_id
         for (connection_id,) in rows
@@ -54,7 +54,7 @@ def _is_due_in(lane: Lane) -> Any:
         Message.connection_id == Connection.id,
         Message.status == Status.QUEUED,
         Message.lane == lane,
-        Message.due_at <= bindparam("moment"),
+        Message.due_at <= bindparam("now"),
     )
 
 
@@ -104,8 +104,8 @@ _DUE = Statement(
 
 def read_enabled(connection_id: str) -> tuple[ConnectionInfo, datetime] | None:
     """Return a connection and the time of the database's clock; None unless it is enabled."""
-    for *columns, moment in read(_ENABLED, id=connection_id, moment=now()):
-        return ConnectionInfo(*columns), moment
+    for *columns, current_time in read(_ENABLED, id=connection_id, now=now()):
+        return ConnectionInfo(*columns), current_time
     return None
 
 
@@ -127,10 +127,10 @@ def choose_messages(
     message_id: str,
 ) -> list[DueMessage]:
     """Return the messages of a lane that can be sent now, at most `limit`, and lock them."""
-    candidates = max(limit, BATCH_SIZE) if pacing else limit
-    parameters = {"connection": connection_id, "lane": lane, "moment": now(), "most": candidates}
+    batch_size = max(limit, BATCH_SIZE) if pacing else limit
+    parameters = {"connection": connection_id, "lane": lane, "now": now(), "limit": batch_size}
     width = len(COLUMNS)
-    chosen: list[DueMessage] = []
+    due_messages: list[DueMessage] = []
     for values in (
         read(_CHOOSE_ONE, only=message_id, **parameters)
         if message_id
@@ -146,11 +146,11 @@ def choose_messages(
             bulk=lane == Lane.BULK,
             request_expires_at=request_expires_at,
         )
-        chosen.append(due)
-    chosen = destinations.postpone_paused(
-        connection_id, postpone_blocked_by_thread(chosen, batch), batch
+        due_messages.append(due)
+    due_messages = destinations.postpone_paused(
+        connection_id, postpone_blocked_by_thread(due_messages, batch), batch
     )
-    return pacing.choose_messages(chosen, limit, batch) if pacing else chosen
+    return pacing.choose_messages(due_messages, limit, batch) if pacing else due_messages
 
 
 _WAITING = (
@@ -179,10 +179,10 @@ _WAITING = (
         Message.connection_id == bindparam("connection"),
         Message.status == Status.QUEUED,
         Message.lane == bindparam("lane"),
-        Message.due_at <= bindparam("moment"),
+        Message.due_at <= bindparam("now"),
     )
     .order_by(Message.due_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
     .with_for_update(of=message_table, skip_locked=True)
 )
 _CHOOSE = Statement(_WAITING)

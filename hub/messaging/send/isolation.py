@@ -109,14 +109,14 @@ class Isolation:
 
     def _can_claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
         """Return whether a connection can claim at all; one that cannot is paused."""
-        for tries in (1, 2):
+        for attempt in (1, 2):
             try:
                 # an ID that no message has
                 self.turn((), {connection_id: threads}, bulk, message_id=new_id("msg"))
             except Exception as error:
                 if is_transient(error):
                     raise
-                if tries == 1:
+                if attempt == 1:
                     # so that its rate is learned again
                     throttle_gate.delete_throttles([connection_id])
                 else:

@@ -167,12 +167,12 @@ def record_accepted(
 def _apply_error(
     row: MessageRow, error: SendError, integration: Integration, times: int, batch: MessageBatch
 ) -> None:
-    moment = now()
+    current_time = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
         # repeating an edit shows the same text
         error = TransientError(str(error), error.code)
     if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
-        _delay_recipient(row, error, moment)
+        _delay_recipient(row, error, current_time)
     if isinstance(error, SlowDown | Unreachable):
         _wait_for_provider(row, error, batch)
     elif isinstance(error, TransientError):
@@ -180,16 +180,16 @@ def _apply_error(
     elif isinstance(error, OutcomeUnknown):
         row.status = Status.UNKNOWN.value
         row.code = error.code
-        row.due_at = moment + FIND_AFTER
-        row.changed_at = moment
+        row.due_at = current_time + FIND_AFTER
+        row.changed_at = current_time
     elif isinstance(error, DestinationUnavailable):
         _wait_for_destination(row, error, times, batch)
     elif isinstance(error, ConnectionBroken):
-        requeue_message(row, moment, batch, error.code)
+        requeue_message(row, current_time, batch, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
         _move_recipient(row, error, integration)
-        requeue_message(row, moment, batch, error.code)
+        requeue_message(row, current_time, batch, error.code)
     else:
         if isinstance(error, RecipientRefused):
             suppressions.suppress(row.id, reason="provider", code=error.code)
@@ -217,11 +217,11 @@ def _wait_for_destination(
     if times and not error.sure:
         _fail_message(row, error.code, batch)
         return
-    moment = now()
+    current_time = now()
     destinations.pause_destination(
-        row.connection_id, row.contact_id, code=error.code, reason=str(error), at=moment
+        row.connection_id, row.contact_id, code=error.code, reason=str(error), at=current_time
     )
-    requeue_message(row, row.expires_at or moment + destinations.NO_EXPIRY, batch, error.code)
+    requeue_message(row, row.expires_at or current_time + destinations.NO_EXPIRY, batch, error.code)
 
 
 def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integration) -> None:

@@ -37,12 +37,11 @@ def find_problems(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
     if not (ids := list(connection_ids)):
         return {}
     problems = {}
-    for connection_id, opened_at, ready_at, paused_until, reason, moment in db.session.execute(
-        _FIND, {"ids": ids, "moment": now()}
-    ):
+    rows = db.session.execute(_FIND, {"ids": ids, "now": now()})
+    for connection_id, opened_at, ready_at, paused_until, reason, current_time in rows:
         if opened_at is not None:
             problems[connection_id] = ProviderProblem(
-                UNREACHABLE, opened_at, ready_at or moment, reason
+                UNREACHABLE, opened_at, ready_at or current_time, reason
             )
         elif paused_until is not None:
             problems[connection_id] = ProviderProblem(SLOWED, None, paused_until, reason)
@@ -80,11 +79,11 @@ _UNREACHABLE = (
 )
 
 
-def healthy_since(moment: datetime) -> Select[Any]:
-    """Return a query for the IDs of connections whose senders have not been limited since `moment`.
+def healthy_since(since: datetime) -> Select[Any]:
+    """Return a query for the IDs of connections whose senders have not been limited since `since`.
     Messages that are late there need a worker.
     """
-    not_limited = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < moment)
+    not_limited = or_(Throttle.bulk_ready_at.is_(None), Throttle.bulk_ready_at < since)
     return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, not_limited)
 
 

@@ -49,30 +49,30 @@ class RateState:
         )
 
 
-def slowed_rate(state: RateState, moment: datetime) -> float | None:
+def slowed_rate(state: RateState, current_time: datetime) -> float | None:
     """Return the reduced rate in messages per second, or None once it has recovered."""
     if state.rate is None or state.full_rate is None or state.paused_until is None:
         return None
-    elapsed = max(0.0, (moment - state.paused_until).total_seconds())
+    elapsed = max(0.0, (current_time - state.paused_until).total_seconds())
     rate = state.rate * 2 ** min(elapsed / RECOVERY_SECONDS, 64)
     return rate if rate < state.full_rate else None
 
 
-def current_limit(state: RateState, per_second: float, moment: datetime) -> float:
+def current_limit(state: RateState, per_second: float, current_time: datetime) -> float:
     """Return the current limit in messages per second; 0 means no limit."""
-    return min(filter(None, (per_second, slowed_rate(state, moment))), default=0.0)
+    return min(filter(None, (per_second, slowed_rate(state, current_time))), default=0.0)
 
 
-def refill_tokens(state: RateState, rate: float, moment: datetime) -> None:
+def refill_tokens(state: RateState, rate: float, current_time: datetime) -> None:
     """Add the tokens that accumulated since the last refill."""
     capacity = _bucket_size(rate)
     if state.refilled_at is None:
         state.tokens = capacity
-        state.refilled_at = moment
+        state.refilled_at = current_time
     else:
-        elapsed = max(0.0, (moment - state.refilled_at).total_seconds())
+        elapsed = max(0.0, (current_time - state.refilled_at).total_seconds())
         state.tokens = min(capacity, state.tokens + elapsed * rate)
-        state.refilled_at = max(moment, state.refilled_at)
+        state.refilled_at = max(current_time, state.refilled_at)
 
 
 def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
@@ -81,11 +81,11 @@ def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> in
     return max(0, math.floor(state.tokens - reserved_tokens + 1e-6))
 
 
-def consume_tokens(state: RateState, rate: float, count: int, moment: datetime) -> None:
+def consume_tokens(state: RateState, rate: float, count: int, current_time: datetime) -> None:
     """Spend tokens, and set when each lane can claim again."""
     state.tokens -= count
     state.ready_at, state.bulk_ready_at = (
-        moment
+        current_time
         + timedelta(
             seconds=min(max(0.0, required_tokens - state.tokens) / rate, MAX_CHECK_INTERVAL)
         )
@@ -97,15 +97,21 @@ def _bucket_size(rate: float) -> float:
     return max(rate * BURST, MIN_BURST)
 
 
-def pause(state: RateState, seconds: float | None, moment: datetime) -> None:
+def pause(state: RateState, seconds: float | None, current_time: datetime) -> None:
     """Pause a sender for the time its provider asks for. Its rate does not change."""
-    until = moment + timedelta(seconds=DEFAULT_PAUSE if seconds is None else times.pause(seconds))
+    until = current_time + timedelta(
+        seconds=DEFAULT_PAUSE if seconds is None else times.pause(seconds)
+    )
     state.paused_until = until if state.paused_until is None else max(state.paused_until, until)
     state.postpone_claims(state.paused_until)
 
 
 def slow_down(
-    state: RateState, epoch: int, measured_rate: float, seconds: float | None, moment: datetime
+    state: RateState,
+    epoch: int,
+    measured_rate: float,
+    seconds: float | None,
+    current_time: datetime,
 ) -> None:
     """Pause a sender for the time its provider asks for, and halve its rate.
 
@@ -113,8 +119,8 @@ def slow_down(
     the rate again. `measured_rate` is the rate in messages per second to start from if no limit is
     set.
     """
-    rate = slowed_rate(state, moment)
-    pause(state, seconds, moment)
+    rate = slowed_rate(state, current_time)
+    pause(state, seconds, current_time)
     if epoch != state.epoch:
         return
     if rate is None:  # otherwise the rate is already reduced

@@ -30,9 +30,9 @@ class RecipientPacing:
     throttle.
     """
 
-    def __init__(self, sender: Sender, moment: datetime) -> None:
+    def __init__(self, sender: Sender, current_time: datetime) -> None:
         self._name = sender.name
-        self._moment = moment
+        self._current_time = current_time
         self._gap = timedelta(seconds=1 / sender.per_recipient)
         self._next: dict[str, datetime] = {}
         self._gone: set[str] = set()
@@ -45,16 +45,15 @@ class RecipientPacing:
         """
         self._read({due.row.contact_id for due in due_messages} - self._next.keys())
         chosen_messages: list[DueMessage] = []
-        clock_offset = (
-            now() - self._moment
-        )  # due times use the local clock, `_moment` the database's
+        # due times use the local clock, `_current_time` the database's
+        clock_offset = now() - self._current_time
         # of messages due at the same time, the oldest first
         for due in sorted(
-            due_messages, key=lambda due: (due.row.due_at or self._moment, due.row.id)
+            due_messages, key=lambda due: (due.row.due_at or self._current_time, due.row.id)
         ):
             row = due.row
-            next_at = self._next.get(row.contact_id, self._moment)
-            if next_at > self._moment:
+            next_at = self._next.get(row.contact_id, self._current_time)
+            if next_at > self._current_time:
                 batch.add_row(row).due_at = next_at + clock_offset
             elif len(chosen_messages) < limit:
                 chosen_messages.append(due)
@@ -68,7 +67,7 @@ class RecipientPacing:
         """Store the next allowed send time of each recipient that was chosen."""
         if self._gone:
             rows = [
-                {"name": self._name, "contact_id": key, "next_at": self._moment + self._gap}
+                {"name": self._name, "contact_id": key, "next_at": self._current_time + self._gap}
                 for key in sorted(self._gone)
             ]
             write(_INSERT, rows)
@@ -89,7 +88,7 @@ class RecipientPacing:
             for contact_id, next_at in db.session.execute(
                 _READ, {"name": self._name, "contacts": list(contact_ids)}
             ):
-                self._next[contact_id] = max(next_at, self._moment)
+                self._next[contact_id] = max(next_at, self._current_time)
 
 
 def pause_recipient(sender_name: str, contact_id: str, until: datetime) -> None:

@@ -291,17 +291,17 @@ class ThrottleGates:
         )
 
     def _read(self, names: Collection[str]) -> None:
-        for *values, moment in read_to_change(_READ, names=sorted(names), moment=now()):
+        for *values, current_time in read_to_change(_READ, names=sorted(names), now=now()):
             state = RateState(*values)
             self._before[state.name] = RateState(*values)
             if any(
-                until is not None and until > moment + MAX_PAUSE
+                until is not None and until > current_time + MAX_PAUSE
                 for until in (state.ready_at, state.bulk_ready_at, state.paused_until)
             ):
                 # a clock or a row was wrong, and the pause would never end
                 state = RateState(state.name)
             self._states[state.name] = state
-            self.now = moment
+            self.now = current_time
 
 
 @transaction

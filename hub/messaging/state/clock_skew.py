@@ -53,7 +53,7 @@ _DUE_TIME: dict[str, Any] = {"due_at": bindparam("new_due_at")}
 _CORRECT_MESSAGE = (
     update(_messages)
     .where(_messages.c.id == bindparam("key"))
-    .values(**_DUE_TIME, changed_at=bindparam("moment"))
+    .values(**_DUE_TIME, changed_at=bindparam("now"))
 )
 _CORRECT_CALLBACK = (
     update(_callbacks).where(_callbacks.c.id == bindparam("key")).values(**_DUE_TIME)
@@ -62,9 +62,9 @@ _CORRECT_CALLBACK = (
 
 def is_due() -> bool:
     """Return whether a row has a due time that was written while a clock was ahead. Reads only."""
-    moment = _database_time()
+    current_time = _database_time()
     return any(
-        db.session.execute(query, _parameters(moment, 1)).first()
+        db.session.execute(query, _parameters(current_time, 1)).first()
         for query in (_LATE_MESSAGES, _LATE_CALLBACKS)
     )
 
@@ -75,18 +75,22 @@ def correct_times() -> int:
 
     Each row keeps the pause between the time it was written and the time it was due.
     """
-    moment = _database_time()
+    current_time = _database_time()
     corrected = 0
     for query, change, queue in (
         (_LATE_MESSAGES, _CORRECT_MESSAGE, "deliver"),
         (_LATE_CALLBACKS, _CORRECT_CALLBACK, "settle"),
     ):
         rows = db.session.execute(
-            query.with_for_update(skip_locked=True), _parameters(moment, BATCH)
+            query.with_for_update(skip_locked=True), _parameters(current_time, BATCH)
         ).all()
         if rows:
             changes = [
-                {"key": row_id, "new_due_at": moment + (due_at - written_at), "moment": moment}
+                {
+                    "key": row_id,
+                    "new_due_at": current_time + (due_at - written_at),
+                    "now": current_time,
+                }
                 for row_id, due_at, written_at in rows
             ]
             db.session.execute(change, changes)
@@ -99,13 +103,13 @@ def correct_times() -> int:
 
 def _database_time() -> datetime:
     """Return the time of the database's clock, which all processes share."""
-    return db.session.execute(select(CLOCK), {"moment": now()}).scalar_one()
+    return db.session.execute(select(CLOCK), {"now": now()}).scalar_one()
 
 
-def _parameters(moment: datetime, limit: int) -> dict[str, Any]:
+def _parameters(current_time: datetime, limit: int) -> dict[str, Any]:
     return {
-        "far": moment + FAR,
-        "soon": moment + TOLERANCE,
+        "far": current_time + FAR,
+        "soon": current_time + TOLERANCE,
         "limit": limit,
         "lanes": [lane.value for lane in Lane],
         "statuses": [Status.QUEUED.value, Status.UNKNOWN.value],

@@ -33,15 +33,15 @@ def _compile_for_postgresql(element: _Clock, compiler: SQLCompiler, **options: A
 CLOCKS_APART = timedelta(days=1)
 
 
-def clamp_to_creation(message_id: str, moment: datetime) -> datetime:
-    """Return `moment`, or the time a message was created if that is later.
+def clamp_to_creation(message_id: str, at: datetime) -> datetime:
+    """Return `at`, or the time a message was created if that is later.
 
     On SQLite a process has only its own clock. If that shows a time before the message was created,
     it is behind, and a lookup at the provider would ask about the wrong hours.
     """
     created_at = creation_time(message_id)
-    return created_at if moment < created_at < moment + CLOCKS_APART else moment
+    return created_at if at < created_at < at + CLOCKS_APART else at
 
 
-# on SQLite this is the parameter `moment`, the time of the process
-CLOCK = _Clock(bindparam("moment", type_=Time()))
+# on SQLite this is the parameter `now`, the time of the process
+CLOCK = _Clock(bindparam("now", type_=Time()))

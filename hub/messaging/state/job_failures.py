@@ -44,9 +44,10 @@ def _delete_record(name: str) -> None:
 
 def recent_failures() -> dict[str, str]:
     """Return the error class of each job and chore that failed recently. Reads only."""
-    moment = now()
-    is_recent = (Setting.changed_at > moment - RECENT) | (
-        Setting.name.startswith(f"{PREFIX}{CHORES}") & (Setting.changed_at > moment - RECENT_CHORE)
+    current_time = now()
+    is_recent = (Setting.changed_at > current_time - RECENT) | (
+        Setting.name.startswith(f"{PREFIX}{CHORES}")
+        & (Setting.changed_at > current_time - RECENT_CHORE)
     )
     query = select(Setting).where(Setting.name.startswith(PREFIX), is_recent)
     return {row.name.removeprefix(PREFIX): str(row.value) for row in db.session.scalars(query)}

@@ -58,11 +58,11 @@ def raise_status(
     """
     if status.rank <= Status.read(row.status).rank:
         return False
-    moment = now()
+    current_time = now()
     row.status = status.value
     row.code = code
-    row.changed_at = moment
-    row.due_at = moment + POLL_AFTER if can_poll and not status.final else None
+    row.changed_at = current_time
+    row.due_at = current_time + POLL_AFTER if can_poll and not status.final else None
     return True
 
 
@@ -176,7 +176,7 @@ class MessageBatch:
     def begin_attempt(
         self,
         row: MessageRow,
-        moment: datetime,
+        started_at: datetime,
         due_at: datetime,
         template: str = "",
         *,
@@ -185,20 +185,20 @@ class MessageBatch:
     ) -> None:
         """Record an attempt before the provider is called, so that a crash leaves proof of it.
 
-        `moment` is the time of the database's clock. `template` is the provider's ID of a template
-        that is sent instead of the text.
+        `started_at` is a time of the database's clock. `template` is the provider's ID of a
+        template that is sent instead of the text.
         """
         row.status = Status.SENDING.value
         row.tries += 1
         row.due_at = due_at
-        row.changed_at = moment
+        row.changed_at = started_at
         row.code = ""
         self._new_attempts.append(
             {
                 "message_id": row.id,
                 "number": row.tries,
                 "connection_id": row.connection_id,
-                "started_at": moment,
+                "started_at": started_at,
                 "template": template,
                 "account": account,
                 "sender": sender,

@@ -20,7 +20,7 @@ _HAS_DUE_MESSAGE = exists().where(
     messages.c.connection_id == Connection.id,
     messages.c.status.in_(list_param("statuses")),
     messages.c.lane.in_(list_param("lanes")),
-    messages.c.due_at <= bindparam("moment", type_=messages.c.due_at.type),
+    messages.c.due_at <= bindparam("now", type_=messages.c.due_at.type),
 )
 _CONNECTIONS = select(Connection.id).where(_HAS_DUE_MESSAGE).order_by(Connection.id)
 _ENABLED_CONNECTIONS = _CONNECTIONS.where(
@@ -33,7 +33,7 @@ _OLDEST = (
         messages.c.connection_id == bindparam("connection_id", type_=messages.c.connection_id.type),
         messages.c.status == bindparam("status"),
         messages.c.lane == bindparam("lane"),
-        messages.c.due_at <= bindparam("moment", type_=messages.c.due_at.type),
+        messages.c.due_at <= bindparam("now", type_=messages.c.due_at.type),
     )
     .order_by(messages.c.due_at)
     .limit(bindparam("limit"))
@@ -48,7 +48,7 @@ def overdue_connections(statuses: Sequence[Status], *, enabled_only: bool = Fals
     parameters = {
         "statuses": [status.value for status in statuses],
         "lanes": LANES,
-        "moment": now(),
+        "now": now(),
     }
     query = _ENABLED_CONNECTIONS if enabled_only else _CONNECTIONS
     return list(db.session.scalars(query, parameters))
@@ -66,7 +66,7 @@ def oldest_overdue(connection_id: str, statuses: Sequence[Status], limit: int) -
                 "connection_id": connection_id,
                 "status": status.value,
                 "lane": lane,
-                "moment": now(),
+                "now": now(),
                 "limit": limit,
             }
             due += [

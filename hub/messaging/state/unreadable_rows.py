@@ -28,7 +28,7 @@ from hub.db.store import (
     wake,
 )
 from hub.db.types import is_id, now
-from hub.messaging.state import row_check
+from hub.messaging.state import row_validation
 from hub.models import Connection, Message, ProviderCallback, QuarantinedRow
 
 T = TypeVar("T")
@@ -61,11 +61,11 @@ def describe_error(problem: Exception) -> str:
 def record_unreadable_row(table: str, row: str, problem: Exception) -> None:
     """Record that a row could not be read or processed, and when Signpost retries it."""
     entry = db.session.scalar(_entry(table, row))
-    moment = now()
+    current_time = now()
     if entry is None:
-        entry = QuarantinedRow(table_name=table, row_id=row, failures=0, since=moment)
+        entry = QuarantinedRow(table_name=table, row_id=row, failures=0, since=current_time)
         db.session.add(entry)
-    entry.retry_at = moment + min(FIRST_PAUSE * 2 ** min(entry.failures, 10), MAX_PAUSE)
+    entry.retry_at = current_time + min(FIRST_PAUSE * 2 ** min(entry.failures, 10), MAX_PAUSE)
     entry.failures += 1
     entry.error = describe_error(problem)
     db.session.flush()
@@ -244,7 +244,7 @@ def _release(entry: QuarantinedRow) -> None:
             .values(due_at=now(), tries=0)
         )
         wake("settle")
-    elif (error := row_check.read_error(entry.table_name, entry.row_id)) is not None:
+    elif (error := row_validation.read_error(entry.table_name, entry.row_id)) is not None:
         entry.error = describe_error(error)
         entry.failures += 1
     else:

@@ -97,12 +97,12 @@ def _store_price(message_id: str, price: Price) -> None:
 
 def _unpriced_messages(connection_id: str) -> list[tuple[str, str]]:
     """Return the ID and the provider's ID of each message to poll."""
-    moment = now()
+    current_time = now()
     query = select(Message.id, Message.provider_id).where(
         Message.connection_id == connection_id,
         Message.status.in_(CHARGED),
-        Message.id > first_id_at("msg", moment - POLLED_FOR),
-        Message.id < first_id_at("msg", moment - PRICED_AFTER),
+        Message.id > first_id_at("msg", current_time - POLLED_FOR),
+        Message.id < first_id_at("msg", current_time - PRICED_AFTER),
         Message.estimate.is_not(None),
         Message.price.is_(None),
         Message.provider_id.is_not(None),

@@ -162,9 +162,9 @@ def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
         return  # a callback arrived before the response
     can_poll = integrations.get(message.connection.integration).supports("fetch_status")
     provider_ids = dict(db.session.execute(_PROVIDER_IDS, {"message_id": message_id}).all())
-    listed = _listed_attempt(message, provider_ids, candidates)
-    if listed is not None:
-        _record_found(message_id, *listed, can_poll=can_poll)
+    own_attempt = _listed_attempt(message, provider_ids, candidates)
+    if own_attempt is not None:
+        _record_found(message_id, *own_attempt, can_poll=can_poll)
     elif message.tries in provider_ids:
         # a callback contained this ID, so the provider has the message even if its list does not
         postpone_lookup(message_id)
@@ -226,9 +226,9 @@ def _listed_attempt(
 
     `provider_ids`: the provider's IDs by attempt number.
     """
-    listed = {candidate.provider_id: candidate for candidate in candidates}
+    candidates_by_id = {candidate.provider_id: candidate for candidate in candidates}
     for number, provider_id in sorted(provider_ids.items(), reverse=True):
-        candidate = listed.get(provider_id or "")
+        candidate = candidates_by_id.get(provider_id or "")
         # the failure of an older attempt does not decide the outcome of the message
         if candidate is not None and (
             number == message.tries or candidate.status not in (Status.FAILED, Status.UNDELIVERED)

@@ -136,16 +136,16 @@ def claim_lookups(connection_id: str, *, can_poll: bool = True) -> list[StatusLo
     if not ids:
         return []
     rows = db.session.execute(_CLAIM, {"ids": ids, "statuses": _POLLED_VALUES}).all()
-    moment = now()
+    current_time = now()
     # another run may have claimed some of them
-    still_due = [row for row in rows if row.due_at is not None and row.due_at <= moment]
+    still_due = [row for row in rows if row.due_at is not None and row.due_at <= current_time]
     if still_due:
         db.session.execute(
             _SCHEDULE_POLL,
             [
                 {
                     "key": row.id,
-                    "next": _next_poll(row.changed_at, moment)
+                    "next": _next_poll(row.changed_at, current_time)
                     if can_poll and row.provider_id
                     else None,
                 }
@@ -157,8 +157,8 @@ def claim_lookups(connection_id: str, *, can_poll: bool = True) -> list[StatusLo
     ]
 
 
-def _next_poll(changed_at: datetime, moment: datetime) -> datetime | None:
-    return next((changed_at + pause for pause in PAUSES if changed_at + pause > moment), None)
+def _next_poll(changed_at: datetime, current_time: datetime) -> datetime | None:
+    return next((changed_at + pause for pause in PAUSES if changed_at + pause > current_time), None)
 
 
 def _postpone_connection(connection_id: str, claimed: Sequence[str], problem: HubError) -> None:

@@ -250,13 +250,13 @@ def expire_lease(message_id: str) -> None:
         attempt.outcome = "unknown"
         attempt.ended_at = now()
         attempt.reason = "The worker ended before the provider responded."
-    moment = now()
+    current_time = now()
     # repeating an update of a post does not change its result, and keeps its order among updates
     if row.edits_id is not None:
         row.status = Status.QUEUED.value
         row.code = "lease_expired"
-        row.changed_at = moment
-        row.due_at = moment
+        row.changed_at = current_time
+        row.due_at = current_time
         batch.record_fact(row, "made again", Status.QUEUED)
         batch.write()
         wake("deliver")
@@ -264,7 +264,7 @@ def expire_lease(message_id: str) -> None:
     # the lookup waits: a paused worker may still be calling, or this clock may be ahead of its own
     row.status = Status.UNKNOWN.value
     row.code = "lease_expired"
-    row.changed_at = moment
-    row.due_at = moment + FIND_AFTER
+    row.changed_at = current_time
+    row.due_at = current_time + FIND_AFTER
     batch.record_fact(row, "lease expired", Status.UNKNOWN)
     batch.write()

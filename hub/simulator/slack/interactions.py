@@ -45,7 +45,11 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def press_button(
-    simulator: SimulatorContext, ts: str, selector: dict[str, str], who: str = "", channel: str = ""
+    simulator: SimulatorContext,
+    ts: str,
+    selector: dict[str, str],
+    person_name: str = "",
+    channel: str = "",
 ) -> ButtonAction:
     """Press a button of a message and return the hub's response.
 
@@ -62,7 +66,7 @@ def press_button(
     destination = simulator.slack.find(post.destination) or Channel(
         post.destination, post.destination.lower()
     )
-    person = simulator.slack.person_named(who or PEOPLE[0])
+    person = simulator.slack.person_named(person_name or PEOPLE[0])
     response_url = _response_url(simulator, post, person)
     payload = _payload(simulator, post, destination, person, button) | {
         "response_url": response_url

@@ -32,30 +32,32 @@ class ActionResult:
     query: str = ""
 
 
-def start(telegram: Telegram, who: str, payload: str = "") -> ActionResult:
+def start(telegram: Telegram, person_name: str, payload: str = "") -> ActionResult:
     """Press Start in the chat with the bot, which also unblocks it. `payload` is from a
     deep link.
     """
-    chat = telegram.chats.person(who)
+    chat = telegram.chats.person(person_name)
     if chat.state == "kicked":
-        chat = _set_state(telegram, chat, "member", who)
+        chat = _set_state(telegram, chat, "member", person_name)
     elif chat.state == "none":
         chat = replace(chat, state="member")
         telegram.chats.save(chat)
     return write(telegram, chat, f"/start {payload}".strip())
 
 
-def start_group(telegram: Telegram, title: str, who: str, payload: str = "") -> ActionResult:
+def start_group(
+    telegram: Telegram, title: str, person_name: str, payload: str = ""
+) -> ActionResult:
     """Add the bot to a group, which is created if needed. `payload` is from a deep link."""
     chat = telegram.chats.find_group(title) or telegram.chats.create_group(title)
     if chat.state != "member":
-        chat = _set_state(telegram, chat, "member", who)
-    return write(telegram, chat, f"/start@{USERNAME} {payload}".strip(), who)
+        chat = _set_state(telegram, chat, "member", person_name)
+    return write(telegram, chat, f"/start@{USERNAME} {payload}".strip(), person_name)
 
 
-def write(telegram: Telegram, chat: Chat, text: str, who: str = "") -> ActionResult:
+def write(telegram: Telegram, chat: Chat, text: str, person_name: str = "") -> ActionResult:
     """Write text. In groups, only commands are sent to the bot, because of its privacy mode."""
-    author = chat if chat.private else telegram.chats.person(who)
+    author = chat if chat.private else telegram.chats.person(person_name)
     _check_reachable(chat)
     post = telegram.messages.add(chat, entities.plain(text), author=author)
     if not chat.private and not text.startswith("/"):
@@ -63,25 +65,27 @@ def write(telegram: Telegram, chat: Chat, text: str, who: str = "") -> ActionRes
     return _add_update(telegram, chat, "message", _message_json(telegram, post), str(chat.id))
 
 
-def block(telegram: Telegram, chat: Chat, who: str = "", *, blocked: bool = True) -> ActionResult:
+def block(
+    telegram: Telegram, chat: Chat, person_name: str = "", *, blocked: bool = True
+) -> ActionResult:
     """Block or unblock the bot; in a group, remove it or add it again."""
     state = "kicked" if blocked else "member"
     if (chat.state == "kicked") == blocked:
         raise ValueError(
             f"{chat.name} has {'blocked the bot already' if blocked else 'not blocked the bot'}."
         )
-    chat, content = _change_state(telegram, chat, state, who)
+    chat, content = _change_state(telegram, chat, state, person_name)
     return _add_update(telegram, chat, "my_chat_member", content, str(chat.id))
 
 
 def press(
-    telegram: Telegram, chat: Chat, button_name: str, number: int = 0, who: str = ""
+    telegram: Telegram, chat: Chat, button_name: str, number: int = 0, person_name: str = ""
 ) -> ActionResult:
     """Press a button by its text or its data, on the message `number` or the newest that has it.
 
     A button that an edit removed can still be pressed, because a person may see the old version.
     """
-    person = chat if chat.private else telegram.chats.person(who)
+    person = chat if chat.private else telegram.chats.person(person_name)
     post, button = _find_button(telegram, chat, button_name, number)
     query = Press(
         str(secrets.randbelow(10**18)),
@@ -105,10 +109,10 @@ def press(
     return replace(result, query=query.id)
 
 
-def upgrade(telegram: Telegram, chat: Chat, who: str = "") -> ActionResult:
+def upgrade(telegram: Telegram, chat: Chat, person_name: str = "") -> ActionResult:
     """Convert a group to a supergroup. Both chats get a service message."""
     supergroup = telegram.chats.upgrade(chat)
-    author = telegram.chats.person(who)
+    author = telegram.chats.person(person_name)
     no_text = entities.plain("")
     old = telegram.messages.add(
         chat, no_text, author=author, service={"migrate_to_chat_id": supergroup.id}
@@ -143,19 +147,19 @@ def _message_json(telegram: Telegram, post: Post) -> dict[str, Any]:
     return telegram.messages.message_json(post)
 
 
-def _set_state(telegram: Telegram, chat: Chat, state: str, who: str) -> Chat:
-    chat, content = _change_state(telegram, chat, state, who)
+def _set_state(telegram: Telegram, chat: Chat, state: str, person_name: str) -> Chat:
+    chat, content = _change_state(telegram, chat, state, person_name)
     telegram.updates.add("my_chat_member", content, str(chat.id))
     return chat
 
 
 def _change_state(
-    telegram: Telegram, chat: Chat, state: str, who: str
+    telegram: Telegram, chat: Chat, state: str, person_name: str
 ) -> tuple[Chat, dict[str, Any]]:
     former_state = chat.state if chat.state != "none" else "left"
     chat = replace(chat, state=state)
     telegram.chats.save(chat)
-    author = chat if chat.private else telegram.chats.person(who)
+    author = chat if chat.private else telegram.chats.person(person_name)
 
     def member(status: str) -> dict[str, Any]:
         return {"user": telegram.bot.user, "status": status} | (

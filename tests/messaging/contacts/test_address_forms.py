@@ -37,7 +37,7 @@ from hub.models import (
 )
 from hub.shared.address_keys import address_key
 from hub.shared.index_key import index_key
-from hub.signing import erasure
+from hub.signing import contact_erasure
 from tests.hub_fixtures import callbacks, count, process_pending_callbacks, source_id, status
 from tests.messaging.whatsapp_steps import claim_one, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
@@ -364,7 +364,7 @@ def test_chat_linked_under_another_form_is_found(hub_demo: Flask, connection: Co
 def test_erasure_includes_rows_of_the_other_form(hub_demo: Flask) -> None:
     row = suppressions.add_opt_out("+5215512345678", test=True, explanation="By letter.")
     contact = get_or_create_contact(Address.PHONE, "+525512345678", test=True)
-    erasure.erase_contact(contact.id, reason="By letter.")
+    contact_erasure.erase_contact(contact.id, reason="By letter.")
     db.session.rollback()
     assert db.session.get_one(Suppression, row.id).explanation == ""
     assert send("+5215512345678", "sms") == "suppressed"

@@ -22,7 +22,7 @@ from hub.messaging.inbox import opt_out
 from hub.messaging.policy import linked_contacts, session_windows
 from hub.models import AuditEntry, Connection, Contact, ContactLink, Suppression
 from hub.shared.address_keys import address_key, address_keys
-from hub.signing import erasure, personal_data
+from hub.signing import contact_erasure, personal_data
 from tests.conftest import Browser
 from tests.hub_fixtures import count, source_id, status
 from tests.messaging.contacts.test_address_forms import receive_text
@@ -193,7 +193,7 @@ def test_export_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
     assert personal_data.collect_personal_data(number)["same_person_as"][0]["address"] == ID
     assert [
         stored_contact.address
-        for stored_contact in erasure.other_contacts(db.session.get_one(Contact, number))
+        for stored_contact in contact_erasure.other_contacts(db.session.get_one(Contact, number))
     ] == [ID]
 
 

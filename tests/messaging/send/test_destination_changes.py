@@ -27,7 +27,7 @@ from hub.models import (
     PausedDestination,
     Suppression,
 )
-from hub.signing import erasure
+from hub.signing import contact_erasure
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import count, deliver, message, status
 from tests.messaging.send.destination_steps import GONE, ConnectTeam, pause_reason, post, refuse
@@ -153,5 +153,7 @@ def test_erased_destination_leaves_no_pause(
 ) -> None:
     connection = connect_team("T1")
     report_membership(connection, allowed=False)
-    erasure.erase_contact(get_or_create_contact("chat", "T1", test=True).id, reason="By letter.")
+    contact_erasure.erase_contact(
+        get_or_create_contact("chat", "T1", test=True).id, reason="By letter."
+    )
     assert (count(PausedDestination), pause_reason(connection)) == (0, "")
