@@ -48,39 +48,39 @@ SCENARIOS: dict[str, Scenario] = {
     "receiving": (
         receiving,
         partial(receiving.run, database="SQLite"),
-        partial(receiving.unmeasured, database="SQLite"),
+        partial(receiving.unmeasured_rows, database="SQLite"),
     ),
     "receiving-postgres": (
         receiving,
         partial(receiving.run, database="PostgreSQL"),
-        partial(receiving.unmeasured, database="PostgreSQL"),
+        partial(receiving.unmeasured_rows, database="PostgreSQL"),
     ),
-    "latency": (latency, latency.run, latency.unmeasured),
+    "latency": (latency, latency.run, latency.unmeasured_rows),
     "sending": (
         sending,
         partial(sending.run, in_flight=64),
-        partial(sending.unmeasured, in_flight=64),
+        partial(sending.unmeasured_rows, in_flight=64),
     ),
     "sending-256": (
         sending,
         partial(sending.run, in_flight=256),
-        partial(sending.unmeasured, in_flight=256),
+        partial(sending.unmeasured_rows, in_flight=256),
     ),
-    "beside": (beside, beside.run, beside.unmeasured),
-    "accepting": (accepting, accepting.run, accepting.unmeasured),
-    "idle": (idle, idle.run, idle.unmeasured),
-    "growth": (growth, growth.run, growth.unmeasured),
-    "workers": (workers, workers.run, workers.unmeasured),
+    "beside": (beside, beside.run, beside.unmeasured_rows),
+    "accepting": (accepting, accepting.run, accepting.unmeasured_rows),
+    "idle": (idle, idle.run, idle.unmeasured_rows),
+    "growth": (growth, growth.run, growth.unmeasured_rows),
+    "workers": (workers, workers.run, workers.unmeasured_rows),
 }
 
 
 def main() -> int:
-    wanted = _wanted()
-    if wanted.names[:1] == ["profile"]:
-        return profiling.main(wanted.names[1:])
-    if wanted.names[:1] == ["trace"]:
-        return tracing.main(wanted.names[1:])
-    names = wanted.names or list(SCENARIOS)
+    arguments = _parse_arguments()
+    if arguments.names[:1] == ["profile"]:
+        return profiling.main(arguments.names[1:])
+    if arguments.names[:1] == ["trace"]:
+        return tracing.main(arguments.names[1:])
+    names = arguments.names or list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
         print(
             f"There is no scenario {unknown[0]!r}. There are: {', '.join(SCENARIOS)}.",
@@ -92,27 +92,27 @@ def main() -> int:
     os.chdir(ROOT)
     machine.use_two_cores()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
-    plan = Plan(folder, wanted.runs, wanted.seconds, wanted.quick)
+    plan = Plan(folder, arguments.runs, arguments.seconds, arguments.quick)
     began = time.monotonic()
-    facts = machine.words(folder)
+    facts = machine.describe_machine(folder)
     try:
         rows = [row for name in names for row in _measure(plan, name)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     took = time.monotonic() - began
-    print("\n".join(["", *facts, "", table.text(rows), ""]))
-    if names == list(SCENARIOS) and wanted.runs >= FEWEST_RUNS and not wanted.quick:
-        path = results.write(rows, facts, plan, [SCENARIOS[name][0] for name in names], took)
+    print("\n".join(["", *facts, "", table.format_text(rows), ""]))
+    if names == list(SCENARIOS) and arguments.runs >= FEWEST_RUNS and not arguments.quick:
+        path = results.write_page(rows, facts, plan, [SCENARIOS[name][0] for name in names], took)
         print(f"Kept in {path.relative_to(ROOT)}.")
     else:
         print(
             f"Not kept: only a run of everything, {FEWEST_RUNS} times or more, is written to"
             f" {results.FILE.relative_to(ROOT)}."
         )
-    return _verdict(rows, took)
+    return _print_verdict(rows, took)
 
 
-def _wanted() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure the hub beside what people would use instead.",
@@ -128,12 +128,12 @@ def _wanted() -> argparse.Namespace:
         action="store_true",
         help="one short run of each, to see that it works; its figures are noise",
     )
-    wanted = parser.parse_args()
-    wanted.runs = 1 if wanted.quick else int(os.environ.get("BENCH_RUNS", RUNS))
-    wanted.seconds = 2.0 if wanted.quick else float(os.environ.get("BENCH_SECONDS", SECONDS))
-    if wanted.runs < 1 or wanted.seconds < 1:
+    arguments = parser.parse_args()
+    arguments.runs = 1 if arguments.quick else int(os.environ.get("BENCH_RUNS", RUNS))
+    arguments.seconds = 2.0 if arguments.quick else float(os.environ.get("BENCH_SECONDS", SECONDS))
+    if arguments.runs < 1 or arguments.seconds < 1:
         parser.error("BENCH_RUNS and BENCH_SECONDS must be 1 or more")
-    return wanted
+    return arguments
 
 
 def _measure(plan: Plan, name: str) -> list[Row]:
@@ -146,24 +146,24 @@ def _measure(plan: Plan, name: str) -> list[Row]:
     except Unmeasured as problem:
         rows = unmeasured(str(problem))
     except Exception as problem:  # the other scenarios are still measured
-        words = str(problem).strip() or type(problem).__name__
-        plan.say(f"  {name} failed: {words}")
-        rows = unmeasured(words.splitlines()[0].rstrip(":"))
+        reason = str(problem).strip() or type(problem).__name__
+        plan.say(f"  {name} failed: {reason}")
+        rows = unmeasured(reason.splitlines()[0].rstrip(":"))
     plan.say(f"  {name} took {time.monotonic() - began:.0f} s")
     return rows
 
 
-def _verdict(rows: list[Row], took: float) -> int:
-    short = [row for row in rows if not row.met]
+def _print_verdict(rows: list[Row], took: float) -> int:
+    short = [row for row in rows if not row.is_met]
     print(
         f"{len(rows) - len(short)} of {len(rows)} lines reach their goal, measured in {took:.0f} s."
     )
     for row in short:
-        beside = f" against {row.against}" if row.against else ""
+        comparison = f" against {row.against}" if row.against else ""
         print(
-            f"  falls short: {row.what}{beside}: {row.cells[3]}, wanted {row.goal}"
+            f"  falls short: {row.what}{comparison}: {row.cells[3]}, wanted {row.goal}"
             if row.figure is not None
-            else f"  {row.measured}: {row.what}{beside}"
+            else f"  {row.measured}: {row.what}{comparison}"
         )
     return 1 if short else 0
 

@@ -15,9 +15,9 @@ from benchmarks import load, posts
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.receiving import pressed, start_bare
+from benchmarks.receiving import send_load_to_hub, start_bare
 from benchmarks.running import Crew
-from benchmarks.table import Row, at_least, missing, ratio, said
+from benchmarks.table import Row, at_least, format_runs, ratio_row, unmeasured_row
 
 FASTEST = 3000
 WHAT = "API events per second (one signer)"
@@ -26,23 +26,23 @@ GOAL = at_least(0.12)
 
 
 def run(plan: Plan) -> list[Row]:
-    load.program()
+    load.find_wrk()
     ours = []
     theirs = []
     with plan.crew("accepting") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
         crew.stop(provider.started)
-        hub.queue()
-        web = hub.web()
+        hub.start_queue()
+        web = hub.start_web()
         bare, port = start_bare(crew, hub)
-        events = partial(_events, crew, hub, plan.seconds)
+        events = partial(_write_events, crew, hub, plan.seconds)
         for _ in plan.each_run("accepting"):
-            theirs.append(load.press(bare, port, events, plan.seconds))
-            ours.append(pressed(hub, web, "messages", events, plan.seconds))
-    note = f"p95 while under full load: {said([one.p95 for one in ours])} ms."
+            theirs.append(load.send_load(bare, port, events, plan.seconds))
+            ours.append(send_load_to_hub(hub, web, "messages", events, plan.seconds))
+    note = f"p95 while under full load: {format_runs([one.p95 for one in ours])} ms."
     return [
-        ratio(
+        ratio_row(
             WHAT,
             AGAINST,
             GOAL,
@@ -54,11 +54,11 @@ def run(plan: Plan) -> list[Row]:
     ]
 
 
-def _events(crew: Crew, hub: Hub, seconds: float) -> Path:
-    return posts.write(
-        crew.folder / "events", (posts.event(hub)[1] for _ in range(round(FASTEST * seconds)))
+def _write_events(crew: Crew, hub: Hub, seconds: float) -> Path:
+    return posts.write_requests(
+        crew.folder / "events", (posts.build_event(hub)[1] for _ in range(round(FASTEST * seconds)))
     )
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(WHAT, AGAINST, GOAL, why)]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(WHAT, AGAINST, GOAL, reason)]

@@ -19,9 +19,16 @@ from functools import partial
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.running import ROOT, Crew, Started, clean, python, script
-from benchmarks.sending import LATENCY, THREADS, Sent, measure, prove, stretch
-from benchmarks.table import Goal, Row, at_least, at_most, missing, ratio, said
+from benchmarks.running import ROOT, Crew, Started, clean_environ, python_command, script_path
+from benchmarks.sending import (
+    LATENCY,
+    THREADS,
+    Sent,
+    check_counts,
+    measure_new_workers,
+    measure_sending,
+)
+from benchmarks.table import Goal, Row, at_least, at_most, format_runs, ratio_row, unmeasured_row
 from hub.core import data_dir
 
 HUB = "messages per second at 64 in flight"
@@ -44,21 +51,21 @@ class Peer:
     seconds: float = 0  # at least: what sends a few messages a second needs longer to be counted
 
 
-def _rq(words: list[str], socket: str) -> list[str]:
+def _rq_command(arguments: list[str], socket: str) -> list[str]:
     return [
-        script("rq"),
-        words[0],
+        script_path("rq"),
+        arguments[0],
         "--url",
         f"unix://{socket}",
         "--path",
         str(ROOT),
-        *words[1:],
+        *arguments[1:],
         "bench",
     ]
 
 
-def _celery(pool: str, size: int, _: str) -> list[str]:
-    return python(
+def _celery_command(pool: str, size: int, _: str) -> list[str]:
+    return python_command(
         "celery",
         "-A",
         "benchmarks.peers.celery_app",
@@ -79,7 +86,7 @@ PEERS = (
         "RQ, a job per message, forking worker",
         at_least(100),
         "benchmarks.peers.rq_naive",
-        partial(_rq, ["worker", "--logging_level", "WARNING"]),
+        partial(_rq_command, ["worker", "--logging_level", "WARNING"]),
         1,
         12,
         seconds=8,
@@ -88,7 +95,7 @@ PEERS = (
         "RQ, a pool of 20",
         at_least(30),
         "benchmarks.peers.rq_naive",
-        partial(_rq, ["worker-pool", "-n", "20", "--logging-level", "WARNING"]),
+        partial(_rq_command, ["worker-pool", "-n", "20", "--logging-level", "WARNING"]),
         20,
         60,
         warm=1,
@@ -98,7 +105,7 @@ PEERS = (
         "Celery, prefork 20",
         at_least(3),
         "benchmarks.peers.celery_app",
-        partial(_celery, "prefork", 20),
+        partial(_celery_command, "prefork", 20),
         20,
         20 / LATENCY,
     ),
@@ -106,7 +113,7 @@ PEERS = (
         CPU_AGAINST,
         at_least(1.1),
         "benchmarks.peers.celery_app",
-        partial(_celery, "threads", THREADS),
+        partial(_celery_command, "threads", THREADS),
         THREADS,
         THREADS / LATENCY,
     ),
@@ -114,7 +121,7 @@ PEERS = (
         "Apprise, unthrottled",
         at_least(10),
         "",
-        lambda _: python("benchmarks.peers.apprise_peer"),
+        lambda _: python_command("benchmarks.peers.apprise_peer"),
         6,
         64 / LATENCY,
     ),
@@ -128,16 +135,18 @@ def run(plan: Plan) -> list[Row]:
     with plan.crew("beside") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
-        hub.queue()
+        hub.start_queue()
         sent_by_peers = 0
         for number in plan.each_run("beside the peers"):
-            ours.append(stretch(crew, hub, provider, plan.seconds, 1, THREADS / LATENCY))
+            ours.append(
+                measure_new_workers(crew, hub, provider, plan.seconds, 1, THREADS / LATENCY)
+            )
             before = provider.counts().received
             for peer in PEERS:
                 plan.say(f"    {peer.name}")
                 try:
                     theirs[peer.name].append(
-                        _stretch(crew, provider, hub, peer, max(plan.seconds, peer.seconds))
+                        _measure_peer(crew, provider, hub, peer, max(plan.seconds, peer.seconds))
                     )
                 except AssertionError as problem:
                     broken[peer.name] = (
@@ -145,67 +154,69 @@ def run(plan: Plan) -> list[Row]:
                     )
                     plan.say(f"    {problem}")
             sent_by_peers += provider.counts().received - before
-        prove(hub, provider, others=sent_by_peers)
-    return _rows(ours, theirs, broken)
+        check_counts(hub, provider, others=sent_by_peers)
+    return _build_rows(ours, theirs, broken)
 
 
-def _rows(ours: list[Sent], theirs: dict[str, list[Sent]], broken: dict[str, str]) -> list[Row]:
+def _build_rows(
+    ours: list[Sent], theirs: dict[str, list[Sent]], broken: dict[str, str]
+) -> list[Row]:
     rows = []
-    rates = [one.rate for one in ours]
+    rates = [sent.rate for sent in ours]
     for peer in PEERS:
-        found = theirs.get(peer.name)
-        if not found:
-            rows.append(missing(HUB, peer.name, peer.goal, broken[peer.name]))
+        runs = theirs.get(peer.name)
+        if not runs:
+            rows.append(unmeasured_row(HUB, peer.name, peer.goal, broken[peer.name]))
             continue
-        used = said([one.cpu for one in found])
-        memory = said([one.memory for one in found])
+        used = format_runs([sent.cpu for sent in runs])
+        memory = format_runs([sent.memory for sent in runs])
         note = (
             f"{peer.name}: {used} ms of processor per message, {memory} MB (PSS) in all its"
             " processes."
         )
         rows.append(
-            ratio(HUB, peer.name, peer.goal, rates, [one.rate for one in found], "/s", note)
+            ratio_row(HUB, peer.name, peer.goal, rates, [sent.rate for sent in runs], "/s", note)
         )
     threads = theirs.get(CPU_AGAINST)
     if threads:
         rows.append(
-            ratio(
+            ratio_row(
                 CPU,
                 CPU_AGAINST,
                 CPU_GOAL,
-                [one.cpu for one in ours],
-                [one.cpu for one in threads],
+                [sent.cpu for sent in ours],
+                [sent.cpu for sent in threads],
                 "ms",
             )
         )
     else:
-        rows.append(missing(CPU, CPU_AGAINST, CPU_GOAL, broken[CPU_AGAINST]))
+        rows.append(unmeasured_row(CPU, CPU_AGAINST, CPU_GOAL, broken[CPU_AGAINST]))
     return rows
 
 
-def unmeasured(why: str) -> list[Row]:
+def unmeasured_rows(reason: str) -> list[Row]:
     return [
-        *(missing(HUB, peer.name, peer.goal, why) for peer in PEERS),
-        missing(CPU, CPU_AGAINST, CPU_GOAL, why),
+        *(unmeasured_row(HUB, peer.name, peer.goal, reason) for peer in PEERS),
+        unmeasured_row(CPU, CPU_AGAINST, CPU_GOAL, reason),
     ]
 
 
-def _stretch(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds: float) -> Sent:
+def _measure_peer(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds: float) -> Sent:
     socket = str(data_dir.socket_path(hub.data_dir))
     environ = {"BENCH_PROVIDER": provider.url, "BENCH_QUEUE": socket}
     if peer.fill:
         count = round(peer.fastest * (seconds + 6))
-        done = subprocess.run(
-            python(peer.fill, str(count)),
+        process = subprocess.run(
+            python_command(peer.fill, str(count)),
             cwd=ROOT,
-            env=clean(environ),
+            env=clean_environ(environ),
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert process.returncode == 0, process.stderr[-2000:]
     sender: Started = crew.start(peer.name.split(",")[0].lower(), peer.command(socket), environ)
     try:
-        return measure(crew, provider, [sender], seconds, peer.at_once, peer.warm)
+        return measure_sending(crew, provider, [sender], seconds, peer.at_once, peer.warm)
     finally:
         crew.stop(sender)

@@ -49,7 +49,9 @@ class Tables:
     def insert(self, model: Any, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert rows; columns without a value get their default."""
         table: Table = model.__table__
-        constant = {name: value for name, value in _defaults(table).items() if name not in columns}
+        constant = {
+            name: value for name, value in _column_defaults(table).items() if name not in columns
+        }
         names = (*columns, *constant)
         tail = tuple(constant.values())
         listed = ", ".join(f'"{name}"' for name in names)
@@ -78,16 +80,16 @@ class Tables:
         self.raw.close()
 
 
-def _defaults(table: Table) -> dict[str, Any]:
+def _column_defaults(table: Table) -> dict[str, Any]:
     """Return the defaults of columns that require a value."""
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for column in table.columns:
         if not column.nullable and isinstance(column.default, ScalarElementColumnDefault):
-            found[column.name] = column.default.arg
-    return found
+            defaults[column.name] = column.default.arg
+    return defaults
 
 
-def ids(count: int, began: int, spread: int) -> Iterator[tuple[int, int]]:
+def generate_ids(count: int, began: int, spread: int) -> Iterator[tuple[int, int]]:
     """Yield increasing pairs of a UUIDv7 as a number and its milliseconds, over a period."""
     salt = random.getrandbits(30)
     for n in range(count):

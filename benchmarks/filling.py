@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from benchmarks.bulk_insert import Tables, ids
+from benchmarks.bulk_insert import Tables, generate_ids
 from hub import create_app
 from hub.core import config
 from hub.db.encrypted_fields import MESSAGE_CONTENT, REQUEST_TITLE
@@ -103,11 +103,11 @@ REQUEST = (
 Made = list[tuple[int, int]]
 
 
-def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
+def add_queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     """Add waiting messages to different people, in turn over the connections."""
-    people = contacts(tables, count)
-    made = list(ids(count, _now() - 1000, 900))
-    source = _source(tables)
+    people = add_contacts(tables, count)
+    ids = list(generate_ids(count, _current_milliseconds() - 1000, 900))
+    source = _read_source_id(tables)
     carriers = [tables.known(connection) for connection in connections]
 
     def row(n: int, number: int, moment: int) -> tuple[Any, ...]:
@@ -129,29 +129,29 @@ def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
             None,
         )
 
-    tables.insert(Message, MESSAGE, _rows(made, row))
-    bodies(tables, made)
+    tables.insert(Message, MESSAGE, _build_rows(ids, row))
+    add_bodies(tables, ids)
     return []
 
 
-def accepted(tables: Tables, count: int, connections: list[str]) -> list[Any]:
+def add_accepted(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     """Add messages that the provider accepted, and return the ID and SID of each for callbacks."""
-    people = contacts(tables, count)
-    made = list(ids(count, _now() - 60_000, 30_000))
-    _sent(tables, made, people, connections, "accepted", [None])
-    bodies(tables, made)
+    people = add_contacts(tables, count)
+    made = list(generate_ids(count, _current_milliseconds() - 60_000, 30_000))
+    _add_messages(tables, made, people, connections, "accepted", [None])
+    add_bodies(tables, made)
     return [[f"msg_{uuid.UUID(int=number)}", _sid(number)] for number, _ in made]
 
 
-def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
+def add_history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     """Add messages that were delivered over the last 60 days, and return IDs of pages to open."""
-    made = list(ids(count, _now() - 60 * DAY, 60 * DAY - HOUR))
-    people = contacts(tables, max(1, count // 8))
-    requests = _requests(tables, max(1, count // 3))
-    _sent(tables, made, people, connections, "delivered", requests)
-    for word, later in (("sent", 800), ("delivered", 2000)):
-        _facts(tables, made, word, later)
-    bodies(tables, made[-READ:])
+    made = list(generate_ids(count, _current_milliseconds() - 60 * DAY, 60 * DAY - HOUR))
+    people = add_contacts(tables, max(1, count // 8))
+    requests = _add_requests(tables, max(1, count // 3))
+    _add_messages(tables, made, people, connections, "delivered", requests)
+    for status, later in (("sent", 800), ("delivered", 2000)):
+        _add_facts(tables, made, status, later)
+    add_bodies(tables, made[-READ:])
     carrier = tables.known(connections[0])
     blob = os.urandom(600)  # sealed, and never opened again
 
@@ -173,16 +173,21 @@ def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     tables.insert(
         ProviderCallback,
         CALLBACK,
-        _rows(list(ids(count, _now() - 60 * DAY + 2000, 60 * DAY - HOUR)), callback),
+        _build_rows(
+            list(generate_ids(count, _current_milliseconds() - 60 * DAY + 2000, 60 * DAY - HOUR)),
+            callback,
+        ),
     )
     return [f"msg_{uuid.UUID(int=number)}" for number, _ in made[-READ :: READ // SHOWN]]
 
 
-def _rows(made: Made, row: Callable[[int, int, int], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def _build_rows(
+    made: Made, row: Callable[[int, int, int], tuple[Any, ...]]
+) -> Iterator[tuple[Any, ...]]:
     return (row(n, number, moment) for n, (number, moment) in enumerate(made))
 
 
-def _sent(
+def _add_messages(
     tables: Tables,
     made: Made,
     people: list[Any],
@@ -190,7 +195,7 @@ def _sent(
     status: str,
     requests: list[Any],
 ) -> None:
-    source = _source(tables)
+    source = _read_source_id(tables)
     carriers = [tables.known(connection) for connection in connections]
 
     def message(n: int, number: int, moment: int) -> tuple[Any, ...]:
@@ -228,12 +233,12 @@ def _sent(
             _sid(number),
         )
 
-    tables.insert(Message, MESSAGE, _rows(made, message))
-    tables.insert(Attempt, ATTEMPT, _rows(made, attempt))
+    tables.insert(Message, MESSAGE, _build_rows(made, message))
+    tables.insert(Attempt, ATTEMPT, _build_rows(made, attempt))
 
 
-def _facts(tables: Tables, made: Made, word: str, later: int) -> None:
-    facts = list(ids(len(made), made[0][1] + later, made[-1][1] - made[0][1] + 1))
+def _add_facts(tables: Tables, made: Made, status: str, later: int) -> None:
+    facts = list(generate_ids(len(made), made[0][1] + later, made[-1][1] - made[0][1] + 1))
 
     def fact(n: int, number: int, moment: int) -> tuple[Any, ...]:
         return (
@@ -241,29 +246,32 @@ def _facts(tables: Tables, made: Made, word: str, later: int) -> None:
             tables.id(made[n][0]),
             1,
             tables.time(moment),
-            word,
-            word,
+            status,
+            status,
             "callback",
         )
 
-    tables.insert(StatusEvent, FACT, _rows(facts, fact))
+    tables.insert(StatusEvent, FACT, _build_rows(facts, fact))
 
 
-def _requests(tables: Tables, count: int) -> list[Any]:
+def _add_requests(tables: Tables, count: int) -> list[Any]:
     """Add signing requests with a signer and an event each, and return their IDs as stored."""
-    source = _source(tables)
-    made, signers, events = (list(ids(count, _now() - 61 * DAY, 61 * DAY - HOUR)) for _ in range(3))
-    found = [tables.id(number) for number, _ in made]
+    source = _read_source_id(tables)
+    made, signers, events = (
+        list(generate_ids(count, _current_milliseconds() - 61 * DAY, 61 * DAY - HOUR))
+        for _ in range(3)
+    )
+    request_ids = [tables.id(number) for number, _ in made]
 
     def request(n: int, number: int, moment: int) -> tuple[Any, ...]:
         title = tables.seal(REQUEST_TITLE, number, f"Agreement {n}")
         at = tables.time(moment)
-        return found[n], source, f"agr-{number:x}", False, title, "open", at, at, at
+        return request_ids[n], source, f"agr-{number:x}", False, title, "open", at, at, at
 
     def signer(n: int, number: int, moment: int) -> tuple[Any, ...]:
         return (
             tables.id(number),
-            found[n],
+            request_ids[n],
             "eric",
             "pending",
             1,
@@ -274,37 +282,36 @@ def _requests(tables: Tables, count: int) -> list[Any]:
     def event(n: int, number: int, moment: int) -> tuple[Any, ...]:
         return (
             tables.id(number),
-            found[n],
+            request_ids[n],
             source,
             "request.sent",
             tables.time(moment),
             tables.time(moment),
         )
 
-    tables.insert(SigningRequest, REQUEST, _rows(made, request))
+    tables.insert(SigningRequest, REQUEST, _build_rows(made, request))
     tables.insert(
         Signer,
         ("id", "request_id", "external_id", "state", "turn", "state_at", "reported_at"),
-        _rows(signers, signer),
+        _build_rows(signers, signer),
     )
     tables.insert(
         Event,
         ("id", "request_id", "source_id", "type", "occurred_at", "received_at"),
-        _rows(events, event),
+        _build_rows(events, event),
     )
-    return found
+    return request_ids
 
 
-def contacts(tables: Tables, count: int) -> list[Any]:
+def add_contacts(tables: Tables, count: int) -> list[Any]:
     """Add people with different numbers."""
-    made = list(ids(count, _now() - 61 * DAY, DAY))
+    made = list(generate_ids(count, _current_milliseconds() - 61 * DAY, DAY))
     first = db.session.query(Contact).count()
 
     def contact(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        place = first + n  # every exchange of an area code from 200 on, then the next area code
-        address = (
-            f"+1{(317, 212, 415, 512)[place // 7_999_999 % 4]}{2_000_000 + place % 7_999_999:07}"
-        )
+        position = first + n  # every exchange of an area code from 200 on, then the next area code
+        area = (317, 212, 415, 512)[position // 7_999_999 % 4]
+        address = f"+1{area}{2_000_000 + position % 7_999_999:07}"
         return (
             tables.id(number),
             "phone",
@@ -317,12 +324,12 @@ def contacts(tables: Tables, count: int) -> list[Any]:
     tables.insert(
         Contact,
         ("id", "kind", "address", "address_key", "test", "created_at"),
-        _rows(made, contact),
+        _build_rows(made, contact),
     )
     return [tables.id(number) for number, _ in made]
 
 
-def bodies(tables: Tables, made: Made) -> None:
+def add_bodies(tables: Tables, made: Made) -> None:
     """Add the encrypted bodies of messages."""
 
     def body(n: int, number: int, _: int) -> tuple[Any, ...]:
@@ -330,10 +337,10 @@ def bodies(tables: Tables, made: Made) -> None:
             MESSAGE_CONTENT, number, {"subject": "", "text": TEXT.format(n=n)}
         )
 
-    tables.insert(MessageBody, ("owner_id", "content"), _rows(made, body))
+    tables.insert(MessageBody, ("owner_id", "content"), _build_rows(made, body))
 
 
-def _source(tables: Tables) -> Any:
+def _read_source_id(tables: Tables) -> Any:
     return tables.known(db.session.scalars(select(Source.id).where(Source.slug == "default")).one())
 
 
@@ -341,21 +348,21 @@ def _sid(number: int) -> str:
     return f"SM{number:032x}"
 
 
-def _now() -> int:
+def _current_milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-KINDS = {kind.__name__: kind for kind in (queued, accepted, history)}
+KINDS = {"queued": add_queued, "accepted": add_accepted, "history": add_history}
 
 
 def main(kind: str, count: int, connections: list[str]) -> list[Any]:
     app = create_app(config.load())
     with app.app_context():
         tables = Tables(app)
-        found = KINDS[kind](tables, count, connections)
+        ids = KINDS[kind](tables, count, connections)
         db.session.rollback()
         tables.finish()
-        return found
+        return ids
 
 
 if __name__ == "__main__":

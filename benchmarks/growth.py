@@ -26,9 +26,9 @@ from benchmarks import posts
 from benchmarks.hubs import EMAIL, PASSWORD, Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.running import ROOT, Crew, python
-from benchmarks.sending import measure, prove
-from benchmarks.table import Row, at_most, missing, said
+from benchmarks.running import ROOT, Crew, python_command
+from benchmarks.sending import check_counts, measure_sending
+from benchmarks.table import Row, at_most, format_runs, unmeasured_row
 
 SMALL = 10_000
 LARGE = 1_000_000
@@ -65,106 +65,112 @@ def run(plan: Plan) -> list[Row]:
         sizes = (SMALL, LARGE if not plan.quick else 10 * SMALL)
         grown = [_grow(plan, crew, size) for size in sizes]
         for _ in plan.each_run("growth"):
-            for one in grown:
-                _sending(crew, one, min(plan.seconds, 4))
-            for one in grown:
-                _settling(crew, one, CALLBACKS if not plan.quick else 1000)
-            _pages(grown)
-        for one in grown:
-            prove(one.hub, one.provider, others=-one.filled)
-    small, large = (one.durations for one in grown)
+            for grown_hub in grown:
+                _measure_sending(crew, grown_hub, min(plan.seconds, 4))
+            for grown_hub in grown:
+                _measure_settling(crew, grown_hub, CALLBACKS if not plan.quick else 1000)
+            _measure_pages(grown)
+        for grown_hub in grown:
+            check_counts(grown_hub.hub, grown_hub.provider, others=-grown_hub.filled)
+    small, large = (grown_hub.durations for grown_hub in grown)
     return [
         Row(
             WHAT.format(name, sizes[1]),
             AGAINST,
             GOAL,
             statistics.median(map(truediv, large[name], small[name])),
-            f"{said([t * 1000 for t in large[name]])} ms against"
-            f" {said([t * 1000 for t in small[name]])} ms",
+            f"{format_runs([t * 1000 for t in large[name]])} ms against"
+            f" {format_runs([t * 1000 for t in small[name]])} ms",
         )
         for name in NAMES
     ]
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(WHAT.format(name, LARGE), AGAINST, GOAL, why) for name in NAMES]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(WHAT.format(name, LARGE), AGAINST, GOAL, reason) for name in NAMES]
 
 
 def _grow(plan: Plan, crew: Crew, size: int) -> Grown:
     plan.say(f"  filling a hub with {size:,} messages")
     provider = Provider(crew, 5)
     hub = Hub(crew, provider.url, name=f"hub-{size}")
-    shown = hub.fill("history", size)
-    hub.queue()
-    hub.web()  # costs nothing while nobody asks
-    return Grown(hub, provider, shown, size)
+    message_ids = hub.fill("history", size)
+    hub.start_queue()
+    hub.start_web()  # costs nothing while nobody asks
+    return Grown(hub, provider, message_ids, size)
 
 
-def _sending(crew: Crew, one: Grown, seconds: float) -> None:
-    one.hub.fill("queued", max(1, round(FASTEST_SENDER * (seconds + 1)) - _queued(one.hub)))
-    worker = one.hub.worker("deliver")
-    cron = one.hub.cron()
-    sent = measure(crew, one.provider, [worker], seconds, 64, warm=8)
-    left = _queued(one.hub)
+def _measure_sending(crew: Crew, grown: Grown, seconds: float) -> None:
+    grown.hub.fill(
+        "queued", max(1, round(FASTEST_SENDER * (seconds + 1)) - _count_queued(grown.hub))
+    )
+    worker = grown.hub.start_worker("deliver")
+    cron = grown.hub.start_cron()
+    sent = measure_sending(crew, grown.provider, [worker], seconds, 64, warm=8)
+    remaining = _count_queued(grown.hub)
     crew.stop(worker)
     crew.stop(cron)
-    assert left, "the messages ran out before the end of the run: the fill must be larger"
-    one.durations["sending"].append(1 / sent.rate)
+    assert remaining, "the messages ran out before the end of the run: the fill must be larger"
+    grown.durations["sending"].append(1 / sent.rate)
 
 
-def _queued(hub: Hub) -> int:
+def _count_queued(hub: Hub) -> int:
     return hub.count("messages WHERE status = 'queued'")
 
 
-def _settling(crew: Crew, one: Grown, count: int) -> None:
-    hub = one.hub
-    known = hub.fill("accepted", count)
-    one.filled += count
-    file = posts.write(
+def _measure_settling(crew: Crew, grown: Grown, count: int) -> None:
+    hub = grown.hub
+    messages = hub.fill("accepted", count)
+    grown.filled += count
+    file = posts.write_requests(
         crew.folder / "callbacks",
-        (posts.callback(hub, message_id, sid) for message_id, sid in known),
+        (posts.build_callback(hub, message_id, sid) for message_id, sid in messages),
     )
     subprocess.run(
-        python("benchmarks.pacer", str(hub.port), str(file), "1000", str(time.monotonic() + 1)),
+        python_command(
+            "benchmarks.pacer", str(hub.port), str(file), "1000", str(time.monotonic() + 1)
+        ),
         cwd=ROOT,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    waiting = _waiting(hub)
+    waiting = _count_waiting(hub)
     assert waiting == count, f"{count} callbacks were posted and {waiting} wait"
-    worker = hub.worker("settle")
-    crew.wait_for(lambda: _waiting(hub) < count, "the first callback being settled", of=worker)
+    worker = hub.start_worker("settle")
+    crew.wait_for(
+        lambda: _count_waiting(hub) < count, "the first callback being settled", of=worker
+    )
     began = time.monotonic()
-    left = _waiting(hub)
-    crew.wait_for(lambda: not _waiting(hub), "all callbacks being settled", of=worker)
-    one.durations["settling"].append((time.monotonic() - began) / left)
+    remaining = _count_waiting(hub)
+    crew.wait_for(lambda: not _count_waiting(hub), "all callbacks being settled", of=worker)
+    grown.durations["settling"].append((time.monotonic() - began) / remaining)
     crew.stop(worker)
 
 
-def _waiting(hub: Hub) -> int:
+def _count_waiting(hub: Hub) -> int:
     return hub.count("provider_callbacks WHERE due_at IS NOT NULL")
 
 
 # ── Pages ─────────────────────────────────────────────────────────────────────────────────────────
-def _pages(grown: list[Grown]) -> None:
+def _measure_pages(grown: list[Grown]) -> None:
     """Time the pages of all hubs in turn, so that other work on the machine affects all of them."""
-    readers = [Reader(one.hub) for one in grown]
+    readers = [Reader(grown_hub.hub) for grown_hub in grown]
     for name in PAGES:
-        paths = [_paths(name, one) for one in grown]
+        paths = [_paths(name, grown_hub) for grown_hub in grown]
         took: list[list[float]] = [[] for _ in grown]
         for turn in range(-WARM, GETS):
             for reader, own, times in zip(readers, paths, took, strict=True):
                 began = time.perf_counter()
                 reader.get(own[turn % len(own)])
                 times.append(time.perf_counter() - began)
-        for one, times in zip(grown, took, strict=True):
-            one.durations[name].append(statistics.median(times[WARM:]))
+        for grown_hub, times in zip(grown, took, strict=True):
+            grown_hub.durations[name].append(statistics.median(times[WARM:]))
 
 
-def _paths(name: str, one: Grown) -> list[str]:
+def _paths(name: str, grown: Grown) -> list[str]:
     if name == "the page of one message":
-        return [f"/messages/{message_id}" for message_id in one.shown[-GETS:]]
-    return [PAGES[name].format(back=one.shown[0])]
+        return [f"/messages/{message_id}" for message_id in grown.shown[-GETS:]]
+    return [PAGES[name].format(back=grown.shown[0])]
 
 
 class Reader:

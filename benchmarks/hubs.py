@@ -21,7 +21,7 @@ from urllib.error import URLError
 
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from benchmarks.running import ROOT, Crew, Started, clean, free_port, python
+from benchmarks.running import ROOT, Crew, Started, clean_environ, find_free_port, python_command
 from hub.run import queue_server
 
 EMAIL = "admin@bench.example"
@@ -52,7 +52,7 @@ class Hub:
         self.name = name
         self.database_url = database_url
         self.data_dir: Path = crew.folder / name
-        self.port = free_port()
+        self.port = find_free_port()
         self.account = Account("AC" + secrets.token_hex(16), secrets.token_hex(16))
         self.environ = {
             "HUB_DATA_DIR": str(self.data_dir),
@@ -68,7 +68,7 @@ class Hub:
                 "HUB_SECRET_KEY": secrets.token_hex(32),
                 "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
             }
-        ready = self.ask(
+        ready = self.run_module(
             "benchmarks.prepare",
             account=self.account.sid,
             token=self.account.token,
@@ -83,23 +83,29 @@ class Hub:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, module: str, **words: Any) -> Any:
+    def run_module(self, module: str, **arguments: Any) -> Any:
         """Run a module with this hub's settings in a process; return the JSON of its last line."""
-        command = python(module, json.dumps(words))
-        done = subprocess.run(
-            command, cwd=ROOT, env=clean(self.environ), capture_output=True, text=True, check=False
+        command = python_command(module, json.dumps(arguments))
+        process = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=clean_environ(self.environ),
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert done.returncode == 0, (
-            f"{module} failed: {(done.stderr.splitlines() or [''])[-1]}\n{done.stderr[-3000:]}"
+        assert process.returncode == 0, (
+            f"{module} failed: {(process.stderr.splitlines() or [''])[-1]}\n"
+            f"{process.stderr[-3000:]}"
         )
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(process.stdout.splitlines()[-1])
 
     def fill(self, kind: str, count: int) -> list[Any]:
         """Write rows directly into the tables, see benchmarks.filling."""
-        found: list[Any] = self.ask(
+        ids: list[Any] = self.run_module(
             "benchmarks.filling", kind=kind, count=count, connections=self.connections
         )
-        return found
+        return ids
 
     @cached_property
     def database(self) -> Engine:
@@ -113,13 +119,13 @@ class Hub:
             f"sqlite:///file:{self.data_dir / 'hub.db'}?mode=ro&uri=true", poolclass=NullPool
         )
 
-    def count(self, what: str) -> int:
+    def count(self, rows: str) -> int:
         """Count the rows of a table, with an optional WHERE clause."""
         with self.database.connect() as connection:
-            return int(connection.scalar(text(f"SELECT count(*) FROM {what}")) or 0)
+            return int(connection.scalar(text(f"SELECT count(*) FROM {rows}")) or 0)
 
     # processes
-    def queue(self) -> Started:
+    def start_queue(self) -> Started:
         """Start the embedded queue server, as `hub up` does."""
         started = self.crew.start(
             f"{self.name}-queue", queue_server.command(self.data_dir), self.environ
@@ -129,28 +135,28 @@ class Hub:
         )
         return started
 
-    def web(self) -> Started:
-        started = self._run("web")
+    def start_web(self) -> Started:
+        started = self._start("web")
         self.crew.wait_for(self._ready, "the web server answering", of=started)
         return started
 
-    def worker(self, queue: str) -> Started:
-        return self._run("worker", queue)
+    def start_worker(self, queue: str) -> Started:
+        return self._start("worker", queue)
 
-    def cron(self) -> Started:
-        return self._run("cron")
+    def start_cron(self) -> Started:
+        return self._start("cron")
 
-    def up(self) -> Started:
+    def start_all(self) -> Started:
         """Start everything in one process tree, and wait until it reports that it is ready."""
-        started = self._run("up")
+        started = self._start("up")
         self.crew.wait_for(
             lambda: "Ctrl-C stops everything" in started.words(40), "the hub being up", of=started
         )
         return started
 
-    def _run(self, *words: str) -> Started:
+    def _start(self, *arguments: str) -> Started:
         return self.crew.start(
-            "-".join((self.name, *words)), python("hub.cli", *words), self.environ
+            "-".join((self.name, *arguments)), python_command("hub.cli", *arguments), self.environ
         )
 
     def _ready(self) -> bool:

@@ -16,7 +16,7 @@ from benchmarks import posts
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.table import Row, at_most, figure, missing, percentile, said
+from benchmarks.table import Row, at_most, figure_row, format_runs, percentile, unmeasured_row
 
 EVENTS = 30
 SILENCE = 25.0  # longer than a drain lingers
@@ -31,32 +31,35 @@ def run(plan: Plan) -> list[Row]:
     with plan.crew("idle") as crew:
         provider = Provider(crew, keep=True)
         hub = Hub(crew, provider.url)
-        hub.up()
+        hub.start_all()
         time.sleep(3 if plan.quick else SILENCE)
-        first = _tell(hub, provider, 1)
+        first = _post_events(hub, provider, 1)
         for _ in plan.each_run("an idle hub"):
-            took.append(_tell(hub, provider, 8 if plan.quick else EVENTS))
+            took.append(_post_events(hub, provider, 8 if plan.quick else EVENTS))
     note = (
-        f"The first event, after {SILENCE:.0f} s without any, took {said(first)} ms."
+        f"The first event, after {SILENCE:.0f} s without any, took {format_runs(first)} ms."
         if not plan.quick
         else ""
     )
-    figures = [percentile(one, 0.5) for one in took], [percentile(one, 0.95) for one in took]
+    figures = (
+        [percentile(times, 0.5) for times in took],
+        [percentile(times, 0.95) for times in took],
+    )
     return [
-        figure(what, "", goal, found, note)
-        for (what, goal), found in zip(GOALS, figures, strict=True)
+        figure_row(what, "", goal, runs, note)
+        for (what, goal), runs in zip(GOALS, figures, strict=True)
     ]
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(what, "", goal, why) for what, goal in GOALS]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(what, "", goal, reason) for what, goal in GOALS]
 
 
-def _tell(hub: Hub, provider: Provider, count: int) -> list[float]:
+def _post_events(hub: Hub, provider: Provider, count: int) -> list[float]:
     """Post events one by one; return the milliseconds until the provider received each."""
     posted = {}
     for _ in range(count):
-        number, request = posts.event(hub)
+        number, request = posts.build_event(hub)
         posted[number] = time.monotonic()
         with socket.create_connection(("127.0.0.1", hub.port)) as line:
             line.sendall(request)

@@ -20,9 +20,9 @@ from benchmarks import posts
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.running import ROOT, Crew, python
+from benchmarks.running import ROOT, Crew, python_command
 from benchmarks.sending import LATENCY, THREADS
-from benchmarks.table import Row, at_most, figure, missing, percentile, said
+from benchmarks.table import Row, at_most, figure_row, format_runs, percentile, unmeasured_row
 
 RATE = 500
 WATCHED = 10  # one in so many
@@ -45,16 +45,16 @@ def run(plan: Plan) -> list[Row]:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
         each = round(RATE * (seconds + WARM))
-        known = hub.fill("accepted", each * plan.runs)
+        messages = hub.fill("accepted", each * plan.runs)
         hub.fill("queued", round(IDEAL * (plan.runs * (seconds + WARM + 6) + 20)))
-        up = hub.up()
+        up = hub.start_all()
         provider.wait_until(round(IDEAL / 2), up)
         for number in plan.each_run("latency at 500/s"):
-            mine = known[number * each : (number + 1) * each]
-            posted, seen, rate = _stretch(crew, hub, provider, mine)
+            own_messages = messages[number * each : (number + 1) * each]
+            posted, changed, rate = _post_callbacks(crew, hub, provider, own_messages)
             skipped = round(RATE * WARM)
             stored.append(posted["milliseconds"][skipped:])
-            applied.append(seen[skipped // WATCHED :])
+            applied.append(changed[skipped // WATCHED :])
             sending.append(rate)
             late.append(posted["late"])
         assert hub.count("messages WHERE status = 'queued'"), (
@@ -62,65 +62,67 @@ def run(plan: Plan) -> list[Row]:
         )
         crew.stop(up)
     note = (
-        f"Meanwhile the hub sent {said(sending)} messages a second. The pacer itself was late by"
-        f" {said(late)} ms at p95, which counts."
+        f"Meanwhile the hub sent {format_runs(sending)} messages a second. The pacer itself was"
+        f" late by {format_runs(late)} ms at p95, which counts."
     )
     figures: tuple[list[float], ...] = (
-        [percentile(one, 0.95) for one in stored],
-        [percentile(one, 0.99) for one in stored],
-        [percentile(one, 0.95) for one in applied],
+        [percentile(times, 0.95) for times in stored],
+        [percentile(times, 0.99) for times in stored],
+        [percentile(times, 0.95) for times in applied],
     )
     return [
-        figure(what, "", goal, found, note)
+        figure_row(what, "", goal, found, note)
         for (what, goal), found in zip(GOALS, figures, strict=True)
     ]
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(what, "", goal, why) for what, goal in GOALS]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(what, "", goal, reason) for what, goal in GOALS]
 
 
-def _stretch(
-    crew: Crew, hub: Hub, provider: Provider, known: list[Any]
+def _post_callbacks(
+    crew: Crew, hub: Hub, provider: Provider, messages: list[Any]
 ) -> tuple[dict[str, Any], list[float], float]:
     """Post a callback about each message; return what that took, when the watched ones were
     applied, and how fast the hub sent.
     """
-    file = posts.write(
+    file = posts.write_requests(
         crew.folder / "callbacks",
-        (posts.callback(hub, message_id, sid) for message_id, sid in known),
+        (posts.build_callback(hub, message_id, sid) for message_id, sid in messages),
     )
     watched = crew.folder / "watched"
-    watched.write_text(json.dumps([message_id for message_id, _ in known[::WATCHED]]))
+    watched.write_text(json.dumps([message_id for message_id, _ in messages[::WATCHED]]))
     start = time.monotonic() + 1.5  # both have started by then
     url = hub.database.url.render_as_string(hide_password=False)
-    watcher = _popen(
-        python(
+    watcher = _start_process(
+        python_command(
             "benchmarks.watcher", url, str(watched), str(start), str(RATE / WATCHED), "delivered"
         )
     )
-    pacer = _popen(python("benchmarks.pacer", str(hub.port), str(file), str(RATE), str(start)))
+    pacer = _start_process(
+        python_command("benchmarks.pacer", str(hub.port), str(file), str(RATE), str(start))
+    )
     try:
         time.sleep(max(0.0, start - time.monotonic()))
         before = provider.counts()
-        posted = _answer(pacer)
+        posted = _read_answer(pacer)
         after = provider.counts()
-        seen: list[float] = _answer(watcher)
+        changed: list[float] = _read_answer(watcher)
     finally:
         for process in (watcher, pacer):
             process.kill()
             process.wait()
     assert not posted["refused"], f"{posted['refused']} callbacks were refused"
-    return posted, seen, (after.answered - before.answered) / (after.at - before.at)
+    return posted, changed, (after.answered - before.answered) / (after.at - before.at)
 
 
-def _popen(words: list[str]) -> subprocess.Popen[str]:
+def _start_process(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def _answer(process: subprocess.Popen[str]) -> Any:
+def _read_answer(process: subprocess.Popen[str]) -> Any:
     said_, problem = process.communicate(timeout=120)
     assert process.returncode == 0, problem[-2000:]
     return json.loads(said_)

@@ -41,23 +41,23 @@ class Load:
     share: float
 
 
-def program() -> str:
+def find_wrk() -> str:
     """Return wrk. Raises Unmeasured with how to get it."""
-    found = shutil.which("wrk")
-    if found is None:
+    path = shutil.which("wrk")
+    if path is None:
         raise Unmeasured(
             "wrk is not installed (Debian: apt-get install wrk; macOS: brew install wrk)"
         )
-    return found
+    return path
 
 
-def press(server: Started, port: int, write: Callable[[], Path], seconds: float) -> Load:
+def send_load(server: Started, port: int, write: Callable[[], Path], seconds: float) -> Load:
     """Send as fast as the server answers; every answer must be a 2xx.
 
     `write` makes the file: each try says what was not said before.
     """
     for _ in range(TRIES):
-        load = _once(server, port, write(), seconds)
+        load = _run_wrk(server, port, write(), seconds)
         if load.share <= UNEVEN:
             return load
         time.sleep(0.5)
@@ -67,9 +67,9 @@ def press(server: Started, port: int, write: Callable[[], Path], seconds: float)
     )
 
 
-def _once(server: Started, port: int, requests: Path, seconds: float) -> Load:
-    words = [
-        program(),
+def _run_wrk(server: Started, port: int, requests: Path, seconds: float) -> Load:
+    arguments = [
+        find_wrk(),
         "-t1",
         f"-c{CLIENTS}",
         f"-d{round(seconds)}s",
@@ -83,32 +83,32 @@ def _once(server: Started, port: int, requests: Path, seconds: float) -> Load:
     with ExitStack() as stack:
         wrks = []
         for number in range(PROGRAMS):
-            mine = [*words, str(number), str(PROGRAMS)]
+            own_arguments = [*arguments, str(number), str(PROGRAMS)]
             wrks.append(
                 stack.enter_context(
                     subprocess.Popen(
-                        mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                        own_arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
                     )
                 )
             )
             stack.callback(wrks[-1].kill)
             time.sleep(APART)
         time.sleep(0.5)
-        held = running.connections_of(server.pid, port)
-        results = [_result(wrk.communicate(timeout=seconds + 30)[0], server) for wrk in wrks]
+        counts = running.count_connections(server.pid, port)
+        results = [_parse_result(wrk.communicate(timeout=seconds + 30)[0], server) for wrk in wrks]
     return Load(
         requests=sum(result["requests"] for result in results),
         rate=sum(result["requests"] / result["seconds"] for result in results),
         p95=max(result["p95"] for result in results),
-        share=max(held.values()) / max(1, sum(held.values())),
+        share=max(counts.values()) / max(1, sum(counts.values())),
     )
 
 
-def _result(said: str, server: Started) -> dict[str, float]:
-    found = re.search(r"^RESULT (.*)$", said, re.MULTILINE)
-    assert found, f"wrk said:\n{said}"
-    result: dict[str, float] = json.loads(found[1])
+def _parse_result(output: str, server: Started) -> dict[str, float]:
+    match = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
+    assert match, f"wrk said:\n{output}"
+    result: dict[str, float] = json.loads(match[1])
     assert result["errors"] + result["refused"] == 0, (
-        f"{server.name} answered with errors: {found[1]}\n{server.words()}"
+        f"{server.name} answered with errors: {match[1]}\n{server.words()}"
     )
     return result

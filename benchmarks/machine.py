@@ -37,11 +37,11 @@ def use_two_cores() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
 
 
-def cores() -> int:
+def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def words(folder: Path) -> list[str]:
+def describe_machine(folder: Path) -> list[str]:
     """Return lines that describe the machine and its versions."""
     memory = psutil.virtual_memory().total / 2**30
     packages = []
@@ -52,19 +52,20 @@ def words(folder: Path) -> list[str]:
             continue
     return [
         (
-            f"Machine: {_processor()}, {cores()} of {os.cpu_count()} cores used by everything"
-            f" together, {memory:.0f} GiB; {platform.system()} {platform.release()}; fdatasync"
-            f" {sync_milliseconds(folder):.2f} ms (median); load before: {_load()}."
+            f"Machine: {_read_processor()}, {count_cores()} of {os.cpu_count()} cores used by"
+            f" everything together, {memory:.0f} GiB; {platform.system()} {platform.release()};"
+            f" fdatasync {measure_sync_milliseconds(folder):.2f} ms (median); load before:"
+            f" {_read_load()}."
         ),
         (
             f"Versions: Python {platform.python_version()}, {', '.join(packages)}; SQLite"
-            f" {sqlite3.sqlite_version}, {_told('valkey')}, {_told('postgres')}, {_told('wrk')}."
-            f" Signpost at {_commit()}."
+            f" {sqlite3.sqlite_version}, {', '.join(map(_read_version, _COMMANDS))}."
+            f" Signpost at {_read_commit()}."
         ),
     ]
 
 
-def sync_milliseconds(folder: Path) -> float:
+def measure_sync_milliseconds(folder: Path) -> float:
     """Return the median time in which the disk of a folder stores a page."""
     took = []
     with tempfile.NamedTemporaryFile(dir=folder) as file:
@@ -77,58 +78,58 @@ def sync_milliseconds(folder: Path) -> float:
     return sorted(took)[len(took) // 2] * 1000
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     try:
-        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+        match = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
+        match = None
+    return match[1] if match else platform.processor() or platform.machine()
 
 
-def _load() -> str:
+def _read_load() -> str:
     return f"{os.getloadavg()[0]:.2f}"
 
 
-def _told(name: str) -> str:
+def _read_version(name: str) -> str:
     """Return the version that a server reports."""
     try:
         command = _COMMANDS[name]()
-        said = subprocess.run([*command], capture_output=True, text=True, check=False)
+        process = subprocess.run([*command], capture_output=True, text=True, check=False)
     except (OSError, LookupError):
         return f"no {name}"
-    found = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
-    return f"{name} {found[0]}" if found else f"no {name}"
+    match = re.search(r"\d+(\.\d+)+", process.stdout + process.stderr)
+    return f"{name} {match[0]}" if match else f"no {name}"
 
 
-def _valkey() -> list[str]:
+def _valkey_command() -> list[str]:
     from hub.run import queue_server
 
     return [str(queue_server.find_binary()), "--version"]
 
 
-def _postgres() -> list[str]:
+def _postgres_command() -> list[str]:
     from benchmarks import postgres
 
-    folder = postgres.programs().find()
+    folder = postgres.load_program().find()
     if folder is None:
         raise LookupError
     return [str(folder / "postgres"), "--version"]
 
 
-def _wrk() -> list[str]:
+def _wrk_command() -> list[str]:
     return [shutil.which("wrk") or "wrk", "--version"]
 
 
-_COMMANDS = {"valkey": _valkey, "postgres": _postgres, "wrk": _wrk}
+_COMMANDS = {"valkey": _valkey_command, "postgres": _postgres_command, "wrk": _wrk_command}
 
 
-def _commit() -> str:
-    said = subprocess.run(
+def _read_commit() -> str:
+    process = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     changed = subprocess.run(
         ["git", "status", "--porcelain", "hub"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    return (said.stdout.strip() or "an unknown commit") + (
+    return (process.stdout.strip() or "an unknown commit") + (
         ", with changes that are not committed" if changed else ""
     )

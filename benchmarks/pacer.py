@@ -17,7 +17,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from benchmarks.posts import read
+from benchmarks.posts import read_requests
 
 CLIENTS = 32
 # between connecting one and the next, so that not one process of the server takes them all
@@ -55,7 +55,7 @@ class Client:
         return int(head[9:12])
 
 
-def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[str, object]:
+def send_paced(port: int, requests: list[bytes], rate: float, start: float) -> dict[str, object]:
     """Send the requests at their times, and return the latencies."""
     free = deque[Client]()
     busy = set[Client]()
@@ -104,6 +104,11 @@ def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[st
 if __name__ == "__main__":
     print(
         json.dumps(
-            pace(int(sys.argv[1]), read(Path(sys.argv[2])), float(sys.argv[3]), float(sys.argv[4]))
+            send_paced(
+                int(sys.argv[1]),
+                read_requests(Path(sys.argv[2])),
+                float(sys.argv[3]),
+                float(sys.argv[4]),
+            )
         )
     )

@@ -37,9 +37,12 @@ class Plan:
         if database == "SQLite":
             yield Hub(crew, provider_url, name="sqlite")
             return
-        with postgres.server() as url:
+        with postgres.run_server() as url:
             hub = Hub(
-                crew, provider_url, name="postgres", database_url=postgres.database(url, "hub")
+                crew,
+                provider_url,
+                name="postgres",
+                database_url=postgres.create_database(url, "hub"),
             )
             yield hub
             for started in reversed(crew.running):
@@ -51,5 +54,5 @@ class Plan:
             self.say(f"  {what}, run {run + 1} of {self.runs}")
             yield run
 
-    def say(self, words: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
+    def say(self, text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

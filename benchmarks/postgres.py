@@ -27,7 +27,7 @@ DURABLE = {
 
 
 @cache
-def programs() -> ModuleType:
+def load_program() -> ModuleType:
     """Return bin/with-postgres as a module."""
     loader = SourceFileLoader("with_postgres", str(ROOT / "bin" / "with-postgres"))
     spec = spec_from_loader(loader.name, loader)
@@ -44,12 +44,12 @@ def programs() -> ModuleType:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def run_server() -> Iterator[str]:
     """Run a server; gives the address of its first database.
 
     Raises Unmeasured where there is none.
     """
-    folder = programs().find()
+    folder = load_program().find()
     if folder is None:
         raise Unmeasured(
             "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
@@ -57,15 +57,15 @@ def server() -> Iterator[str]:
     place = Path(tempfile.mkdtemp(prefix="hub-bench-postgres-"))
     process = None
     try:
-        process, url = programs().start(folder, place)
+        process, url = load_program().start(folder, place)
         yield url
     finally:
         if process:
-            programs().stop(process)
+            load_program().stop(process)
         shutil.rmtree(place, ignore_errors=True)
 
 
-def database(url: str, name: str) -> str:
+def create_database(url: str, name: str) -> str:
     """Create an empty database and return its address."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())

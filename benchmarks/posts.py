@@ -17,7 +17,7 @@ END = b"\0"  # between requests in a file; no request contains one
 CALLBACK = "/api/rpc/webhooks/twilio/sms"
 
 
-def callback(hub: Hub, message_id: str, sid: str, word: str = "delivered") -> bytes:
+def build_callback(hub: Hub, message_id: str, sid: str, status: str = "delivered") -> bytes:
     """Return a status callback as Twilio posts it, signed with the account's token.
 
     https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
@@ -29,8 +29,8 @@ def callback(hub: Hub, message_id: str, sid: str, word: str = "delivered") -> by
         "To": "+13175551234",
         "MessageSid": sid,
         "SmsSid": sid,
-        "MessageStatus": word,
-        "SmsStatus": word,
+        "MessageStatus": status,
+        "SmsStatus": status,
         "RawDlrDoneDate": "2611210930",
         "MessagingServiceSid": "MG" + "0" * 32,
         "NumSegments": "1",
@@ -40,7 +40,7 @@ def callback(hub: Hub, message_id: str, sid: str, word: str = "delivered") -> by
     signature = base64.b64encode(
         hmac.digest(hub.account.token.encode(), signed.encode(), "sha1")
     ).decode()
-    return _post(
+    return _build_request(
         hub,
         path,
         urlencode(form),
@@ -53,16 +53,16 @@ def callback(hub: Hub, message_id: str, sid: str, word: str = "delivered") -> by
     )
 
 
-def strangers(hub: Hub, count: int) -> list[bytes]:
+def build_unknown_callbacks(hub: Hub, count: int) -> list[bytes]:
     """Return callbacks about as many messages that no hub has: to be stored, and no more."""
     salt = secrets.token_hex(8)
     return [
-        callback(hub, f"msg_019aa5c2-71f8-7b3e-9c40-{n:012x}", f"SM{salt}{n:016x}")
+        build_callback(hub, f"msg_019aa5c2-71f8-7b3e-9c40-{n:012x}", f"SM{salt}{n:016x}")
         for n in range(count)
     ]
 
 
-def event(hub: Hub) -> tuple[str, bytes]:
+def build_event(hub: Hub) -> tuple[str, bytes]:
     """Return an event about a new request with one signer, and the signer's number."""
     name = f"agr-{secrets.token_hex(6)}"
     number = f"+1317{random.randrange(2_000_000, 9_999_999)}"
@@ -87,7 +87,7 @@ def event(hub: Hub) -> tuple[str, bytes]:
             }
         ],
     }
-    return number, _post(
+    return number, _build_request(
         hub,
         "/api/v1/events",
         json.dumps(content),
@@ -96,7 +96,7 @@ def event(hub: Hub) -> tuple[str, bytes]:
     )
 
 
-def _post(hub: Hub, path: str, body: str, kind: str, headers: dict[str, str]) -> bytes:
+def _build_request(hub: Hub, path: str, body: str, kind: str, headers: dict[str, str]) -> bytes:
     lines = {
         "Host": f"127.0.0.1:{hub.port}",
         "Accept": "*/*",
@@ -110,7 +110,7 @@ def _post(hub: Hub, path: str, body: str, kind: str, headers: dict[str, str]) ->
     return f"{head}\r\n\r\n{body}".encode()
 
 
-def write(path: Path, requests: Iterable[bytes]) -> Path:
+def write_requests(path: Path, requests: Iterable[bytes]) -> Path:
     """Write requests into a file that wrk and the pacer read."""
     with path.open("wb") as file:
         for request in requests:
@@ -118,5 +118,5 @@ def write(path: Path, requests: Iterable[bytes]) -> Path:
     return path
 
 
-def read(path: Path) -> list[bytes]:
+def read_requests(path: Path) -> list[bytes]:
     return path.read_bytes().split(END)[:-1]

@@ -31,11 +31,14 @@ def main(
     with app.app_context():
         up.migrate()
         users.create_user(email=email, name="Bench", password=password, role=Role.ADMIN)
-        made = [connect(account, token, str(int(SENDER) + number)) for number in range(connections)]
-        return {"connections": made, "api_key": api_keys.create_key("Bench", test=False)}
+        connection_ids = [
+            add_connection(account, token, str(int(SENDER) + number))
+            for number in range(connections)
+        ]
+        return {"connections": connection_ids, "api_key": api_keys.create_key("Bench", test=False)}
 
 
-def connect(account: str, token: str, digits: str) -> str:
+def add_connection(account: str, token: str, digits: str) -> str:
     """Add a live connection and enable it, which asks the provider."""
     form = integrations.get(INTEGRATION).Form()
     wishes = {name: value for name, value in UNLIMITED.items() if name in form}

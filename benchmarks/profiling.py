@@ -25,19 +25,19 @@ from typing import Any
 from benchmarks import posts
 from benchmarks.hubs import Hub
 from benchmarks.provider import Provider
-from benchmarks.running import ROOT, Crew, clean, python
+from benchmarks.running import ROOT, Crew, clean_environ, python_command
 
 COUNTS = {"receiving": 3000, "accepting": 1000, "sending": 3000}
 LINES = 40
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Prepare a hub and run the path in a process with its settings."""
-    if not words or words[0] not in COUNTS or len(words) > 2:
+    if not arguments or arguments[0] not in COUNTS or len(arguments) > 2:
         print(f"Give a path to profile: {', '.join(COUNTS)}.", file=sys.stderr)
         return 2
-    path = words[0]
-    count = int(words[1]) if len(words) > 1 else COUNTS[path]
+    path = arguments[0]
+    count = int(arguments[1]) if len(arguments) > 1 else COUNTS[path]
     return run_in_hub("benchmarks.profiling", path, count)
 
 
@@ -46,37 +46,43 @@ def run_in_hub(module: str, path: str, count: int) -> int:
     with tempfile.TemporaryDirectory(prefix="hub-profile-") as name, Crew(Path(name)) as crew:
         provider = Provider(crew, 100)
         hub = Hub(crew, provider.url)
-        hub.queue()
+        hub.start_queue()
         file = Path(name) / "requests"
         if path == "sending":
             hub.fill("queued", 3 * count)
         elif path == "receiving":
-            posts.write(file, posts.strangers(hub, 3 * count))
+            posts.write_requests(file, posts.build_unknown_callbacks(hub, 3 * count))
         else:
-            posts.write(file, (posts.event(hub)[1] for _ in range(3 * count)))
+            posts.write_requests(file, (posts.build_event(hub)[1] for _ in range(3 * count)))
         arguments = json.dumps({"path": path, "count": count, "file": str(file)})
-        return subprocess.call(python(module, arguments), cwd=ROOT, env=clean(hub.environ))
+        return subprocess.call(
+            python_command(module, arguments), cwd=ROOT, env=clean_environ(hub.environ)
+        )
 
 
 # ── In the hub's process ──────────────────────────────────────────────────────────────────────────
-def show(path: str, count: int, file: str) -> None:
+def print_profile(path: str, count: int, file: str) -> None:
     """Profile a path and print where its time goes."""
-    work = _sending(count) if path == "sending" else requests_work(Path(file), count)
+    work = (
+        _create_sending_work(count)
+        if path == "sending"
+        else create_requests_work(Path(file), count)
+    )
     work()  # what is made once is made now
     used = time.process_time()
     work()
     each = (time.process_time() - used) / count * 1000
     profiles: list[cProfile.Profile] = []
     _profile_threads(profiles)
-    mine = cProfile.Profile(time.thread_time)
-    profiles.append(mine)
-    mine.enable()
+    own_profile = cProfile.Profile(time.thread_time)
+    profiles.append(own_profile)
+    own_profile.enable()
     work()
-    mine.disable()
+    own_profile.disable()
     out = io.StringIO()
     stats = pstats.Stats(profiles[0], stream=out)
-    for other in profiles[1:]:
-        stats.add(other)
+    for other_profile in profiles[1:]:
+        stats.add(other_profile)
     for order in ("cumulative", "tottime"):
         stats.strip_dirs().sort_stats(order).print_stats(LINES)
     print(out.getvalue())
@@ -105,13 +111,13 @@ def _profile_threads(profiles: list[cProfile.Profile]) -> None:
     threading.Thread.run = run  # type: ignore[method-assign]
 
 
-def requests_work(file: Path, count: int) -> Any:
+def create_requests_work(file: Path, count: int) -> Any:
     """Return the work of answering requests in this process, through the WSGI application alone."""
     from hub import create_app
     from hub.core import config
 
     app = create_app(config.load())
-    requests = iter(posts.read(file))
+    requests = iter(posts.read_requests(file))
 
     def work() -> None:
         for _ in range(count):
@@ -163,7 +169,7 @@ def _environ(request: bytes) -> dict[str, Any]:
     }
 
 
-def _sending(count: int) -> Any:
+def _create_sending_work(count: int) -> Any:
     """Return the work of sending messages: the worker's own job, stopped once enough are sent."""
     from sqlalchemy import func, select
 
@@ -195,4 +201,4 @@ def _sending(count: int) -> Any:
 
 
 if __name__ == "__main__":
-    show(**json.loads(sys.argv[1]))
+    print_profile(**json.loads(sys.argv[1]))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from benchmarks.running import Crew, Started, accepts, free_port, python
+from benchmarks.running import Crew, Started, accepts_connections, find_free_port, python_command
 
 SENDER = "+13175550100"
 _PLACE = "@" * 32
@@ -72,11 +72,15 @@ class Provider:
     """A running provider."""
 
     def __init__(self, crew: Crew, milliseconds: float = 100, *, keep: bool = False) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         self.crew = crew
-        words = [str(self.port), str(milliseconds), *(["--keep"] if keep else [])]
-        self.started: Started = crew.start("provider", python("benchmarks.provider", *words))
-        crew.wait_for(lambda: accepts(self.port), "the provider answering", of=self.started)
+        arguments = [str(self.port), str(milliseconds), *(["--keep"] if keep else [])]
+        self.started: Started = crew.start(
+            "provider", python_command("benchmarks.provider", *arguments)
+        )
+        crew.wait_for(
+            lambda: accepts_connections(self.port), "the provider answering", of=self.started
+        )
 
     @property
     def url(self) -> str:
@@ -87,8 +91,8 @@ class Provider:
 
     def calls(self) -> dict[str, float]:
         """Return when each recipient's message was received first, by the monotonic clock."""
-        found: dict[str, float] = self._get("/bench/calls")
-        return found
+        calls: dict[str, float] = self._get("/bench/calls")
+        return calls
 
     def wait_until(self, answered: int, of: Started, seconds: float = 60) -> None:
         """Wait until so many messages were answered in all, or raise with the last words of the
@@ -117,7 +121,7 @@ class State:
         self.kept: list[tuple[float, bytes]] = []
 
     def counts(self, reset: bool) -> dict[str, Any]:
-        told = {
+        counts = {
             "at": time.monotonic(),
             "received": self.received,
             "answered": self.answered,
@@ -127,7 +131,7 @@ class State:
         }
         if reset:
             self.most_flying = self.flying
-        return told
+        return counts
 
     def calls(self) -> dict[str, float]:
         first: dict[str, float] = {}
@@ -164,9 +168,9 @@ class Line(asyncio.Protocol):
                 return
             body = self.pending[end + 4 : end + 4 + length]
             self.pending = self.pending[end + 4 + length :]
-            self.asked(head, body)
+            self.receive_request(head, body)
 
-    def asked(self, head: bytes, body: bytes) -> None:
+    def receive_request(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"POST ") and b"/Messages.json" in head[:120]:
             state = self.state
             state.received += 1
@@ -174,11 +178,11 @@ class Line(asyncio.Protocol):
             state.most_flying = max(state.most_flying, state.flying)
             if state.keep:
                 state.kept.append((time.monotonic(), body))
-            self.loop.call_later(state.seconds, self.taken, state.received)
+            self.loop.call_later(state.seconds, self.accept_message, state.received)
         else:
-            self.say(*self.told(*head.split(b"\r\n", 1)[0].decode().split(" ")[:2]))
+            self.send_json(*self.answer_query(*head.split(b"\r\n", 1)[0].decode().split(" ")[:2]))
 
-    def taken(self, number: int) -> None:
+    def accept_message(self, number: int) -> None:
         self.state.flying -= 1
         if self.transport is not None:
             self.state.answered += 1
@@ -186,7 +190,7 @@ class Line(asyncio.Protocol):
                 _TAKEN.replace(_PLACE.encode(), b"%032x" % ((_RUN << 64) | number))
             )
 
-    def told(self, method: str, target: str) -> tuple[int, Any]:
+    def answer_query(self, method: str, target: str) -> tuple[int, Any]:
         """Answer what is not a message: the run's questions, and what a connection's test asks."""
         path, _, query = target.partition("?")
         if path == "/bench/counts":
@@ -221,7 +225,7 @@ class Line(asyncio.Protocol):
             }
         return 404, {"code": 20404, "message": f"{method} {path} is not here", "status": 404}
 
-    def say(self, status: int, content: Any) -> None:
+    def send_json(self, status: int, content: Any) -> None:
         text = json.dumps(content).encode()
         head = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
             status,

@@ -19,8 +19,8 @@ from benchmarks.hubs import Hub
 from benchmarks.load import Load
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.running import Crew, Started, accepts, free_port, python
-from benchmarks.table import Row, at_least, missing, ratio, said
+from benchmarks.running import Crew, Started, accepts_connections, find_free_port, python_command
+from benchmarks.table import Row, at_least, format_runs, ratio_row, unmeasured_row
 
 FASTEST = 6000  # callbacks a second that a file is long enough for
 GOAL = at_least(0.30)
@@ -28,29 +28,31 @@ GOAL = at_least(0.30)
 
 def run(plan: Plan, database: str) -> list[Row]:
     """Measure on "SQLite" or "PostgreSQL"."""
-    load.program()
+    load.find_wrk()
     ours: list[Load] = []
     theirs: list[Load] = []
     with plan.crew(f"receiving-{database.lower()}") as crew:
         provider = Provider(crew)
         with plan.hub_on(database, crew, provider.url) as hub:
             crew.stop(provider.started)  # it was there for the connection's test
-            hub.queue()
-            web = hub.web()
+            hub.start_queue()
+            web = hub.start_web()
             bare, port = start_bare(crew, hub)
-            callbacks = partial(_callbacks, crew, hub, plan.seconds)
+            callbacks = partial(_write_callbacks, crew, hub, plan.seconds)
             for _ in plan.each_run(f"receiving, {database}"):
-                theirs.append(load.press(bare, port, callbacks, plan.seconds))
-                ours.append(pressed(hub, web, "provider_callbacks", callbacks, plan.seconds))
+                theirs.append(load.send_load(bare, port, callbacks, plan.seconds))
+                ours.append(
+                    send_load_to_hub(hub, web, "provider_callbacks", callbacks, plan.seconds)
+                )
     note = (
-        f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare"
-        f" {said([one.p95 for one in theirs])} ms."
+        f"p95 while under full load: {format_runs([one.p95 for one in ours])} ms; bare"
+        f" {format_runs([one.p95 for one in theirs])} ms."
     )
     what = (
         f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
     )
     return [
-        ratio(
+        ratio_row(
             what,
             "a bare Flask 204 on the same server",
             GOAL,
@@ -62,29 +64,33 @@ def run(plan: Plan, database: str) -> list[Row]:
     ]
 
 
-def unmeasured(why: str, database: str) -> list[Row]:
+def unmeasured_rows(reason: str, database: str) -> list[Row]:
     what = (
         f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
     )
-    return [missing(what, "a bare Flask 204 on the same server", GOAL, why)]
+    return [unmeasured_row(what, "a bare Flask 204 on the same server", GOAL, reason)]
 
 
 def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
     """Start the bare application with the hub's options on another port."""
-    port = free_port()
+    port = find_free_port()
     started = crew.start(
-        "bare", python("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"}
+        "bare", python_command("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"}
     )
-    crew.wait_for(lambda: accepts(port), "the bare server answering", of=started)
+    crew.wait_for(lambda: accepts_connections(port), "the bare server answering", of=started)
     return started, port
 
 
-def _callbacks(crew: Crew, hub: Hub, seconds: float) -> Path:
+def _write_callbacks(crew: Crew, hub: Hub, seconds: float) -> Path:
     """Write callbacks that are new to the hub."""
-    return posts.write(crew.folder / "callbacks", posts.strangers(hub, round(FASTEST * seconds)))
+    return posts.write_requests(
+        crew.folder / "callbacks", posts.build_unknown_callbacks(hub, round(FASTEST * seconds))
+    )
 
 
-def pressed(hub: Hub, web: Started, table: str, write: Callable[[], Path], seconds: float) -> Load:
+def send_load_to_hub(
+    hub: Hub, web: Started, table: str, write: Callable[[], Path], seconds: float
+) -> Load:
     """Press requests upon the hub; of each that was answered there must be a row in `table`."""
     before = 0
 
@@ -93,7 +99,7 @@ def pressed(hub: Hub, web: Started, table: str, write: Callable[[], Path], secon
         before = hub.count(table)
         return write()
 
-    one = load.press(web, hub.port, fresh, seconds)
+    one = load.send_load(web, hub.port, fresh, seconds)
     stored = hub.count(table) - before
     assert stored >= one.requests, (
         f"{one.requests:.0f} requests were answered with success, and only {stored} {table} are"

@@ -23,7 +23,7 @@ wait for the disk.
 """
 
 
-def write(
+def write_page(
     rows: Sequence[Row],
     machine: Iterable[str],
     plan: Plan,
@@ -32,7 +32,7 @@ def write(
     path: Path = FILE,
 ) -> Path:
     """Write the page; each scenario's own docstring says how it measures."""
-    short = [row for row in rows if not row.met]
+    short = [row for row in rows if not row.is_met]
     verdict = (
         "Everything reaches its goal."
         if not short
@@ -52,7 +52,7 @@ def write(
         "# Results",
         f"{began} {verdict}",
         *machine,
-        table.markdown(rows),
+        table.format_markdown(rows),
         "Figures are medians; in brackets, from the lowest run to the highest.",
         "## Method",
         METHOD.strip(),

@@ -73,7 +73,7 @@ class Crew:
             process = subprocess.Popen(
                 list(argv),
                 cwd=ROOT,
-                env=clean(environ or {}),
+                env=clean_environ(environ or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -89,7 +89,7 @@ class Crew:
         if started in self.running:
             self.running.remove(started)
         family = {process for process in started.family if process.is_running()} | set(
-            family_of(started.pid)
+            process_family(started.pid)
         )
         if started.process.poll() is None:
             started.process.send_signal(signal.SIGTERM)
@@ -102,7 +102,12 @@ class Crew:
         started.process.wait()
 
     def wait_for(
-        self, condition: Callable[[], object], what: str, *, of: Started, seconds: float = 60
+        self,
+        condition: Callable[[], object],
+        condition_text: str,
+        *,
+        of: Started,
+        seconds: float = 60,
     ) -> None:
         """Wait until a condition is true.
 
@@ -111,21 +116,21 @@ class Crew:
         deadline = time.monotonic() + seconds
         while not condition():
             code = of.process.poll()
-            assert code is None, f"{of.name} ended ({code}) before {what}:\n{of.words()}"
+            assert code is None, f"{of.name} ended ({code}) before {condition_text}:\n{of.words()}"
             assert time.monotonic() < deadline, (
-                f"{what} did not happen within {seconds:.0f} s:\n{of.words()}"
+                f"{condition_text} did not happen within {seconds:.0f} s:\n{of.words()}"
             )
             time.sleep(0.02)
 
 
-def clean(environ: Mapping[str, str]) -> dict[str, str]:
+def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return our environment without settings of a hub, with these added."""
-    kept = {
+    kept_environ = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HUB_", "TWILIO_"))
     }
-    return {**kept, "PYTHONUNBUFFERED": "1", **environ}
+    return {**kept_environ, "PYTHONUNBUFFERED": "1", **environ}
 
 
 def _end_with_parent() -> None:
@@ -133,23 +138,23 @@ def _end_with_parent() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def python(module: str, *words: str) -> list[str]:
+def python_command(module: str, *arguments: str) -> list[str]:
     """Return the command line of a module."""
-    return [sys.executable, "-m", module, *words]
+    return [sys.executable, "-m", module, *arguments]
 
 
-def script(name: str) -> str:
+def script_path(name: str) -> str:
     """Return the path of a program in our virtual environment."""
     return str(Path(sys.executable).parent / name)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def accepts(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
     """Return whether a port of this machine accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
@@ -157,7 +162,7 @@ def accepts(port: int) -> bool:
 
 
 # ── What they use ─────────────────────────────────────────────────────────────────────────────────
-def family_of(pid: int) -> list[psutil.Process]:
+def process_family(pid: int) -> list[psutil.Process]:
     """Return a process and its descendants."""
     try:
         first = psutil.Process(pid)
@@ -169,7 +174,7 @@ def family_of(pid: int) -> list[psutil.Process]:
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and its descendants, including those that ended."""
     total = 0.0
-    for process in family_of(pid):
+    for process in process_family(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
@@ -179,7 +184,7 @@ def cpu_seconds(pid: int) -> float:
 def pss_megabytes(pid: int, *, alone: bool = False) -> float:
     """Return the memory of a process and its descendants, with shared memory counted once."""
     total = 0
-    for process in family_of(pid):
+    for process in process_family(pid):
         if alone and process.pid == pid:
             continue
         with contextlib.suppress(OSError):
@@ -189,14 +194,14 @@ def pss_megabytes(pid: int, *, alone: bool = False) -> float:
     return total / 1024
 
 
-def connections_of(pid: int, port: int) -> dict[int, int]:
+def count_connections(pid: int, port: int) -> dict[int, int]:
     """Return how many clients each process of a server holds on a port."""
-    held = {}
-    for process in family_of(pid):
+    counts = {}
+    for process in process_family(pid):
         with contextlib.suppress(psutil.Error):
-            mine = process.net_connections("tcp")
-            held[process.pid] = sum(
+            sockets = process.net_connections("tcp")
+            counts[process.pid] = sum(
                 c.status == psutil.CONN_ESTABLISHED and bool(c.laddr) and c.laddr.port == port
-                for c in mine
+                for c in sockets
             )
-    return held
+    return counts

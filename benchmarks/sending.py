@@ -18,7 +18,7 @@ from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
 from benchmarks.running import Crew, Started
-from benchmarks.table import Row, at_least, at_most, figure, missing, share
+from benchmarks.table import Row, at_least, at_most, figure_row, share_row, unmeasured_row
 
 LATENCY = 0.1
 WARM = 3  # rounds of calls that do not count
@@ -45,59 +45,65 @@ class Sent:
 def run(plan: Plan, in_flight: int) -> list[Row]:
     """Measure at 64 in flight in one worker, or 256 in two."""
     workers = 1 if in_flight == THREADS else 2
-    found = []
+    runs = []
     with plan.crew(f"sending-{in_flight}") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url, connections=in_flight // THREADS // workers)
-        hub.queue()
+        hub.start_queue()
         for _ in plan.each_run(f"sending, {in_flight} in flight"):
-            found.append(stretch(crew, hub, provider, plan.seconds, workers, in_flight / LATENCY))
-        prove(hub, provider)
+            runs.append(
+                measure_new_workers(crew, hub, provider, plan.seconds, workers, in_flight / LATENCY)
+            )
+        check_counts(hub, provider)
     ideal = in_flight / LATENCY
-    note = f"Most in flight at the provider: {max(one.most_flying for one in found)}."
+    note = f"Most in flight at the provider: {max(run.most_flying for run in runs)}."
     rows = [
-        share(
+        share_row(
             WHAT[in_flight],
             f"the ideal of {ideal:,.0f}",
             GOALS[in_flight],
-            [one.rate for one in found],
+            [run.rate for run in runs],
             ideal,
             "/s",
             note,
         )
     ]
     if in_flight == THREADS:
-        rows.append(figure(MEMORY, "", MOST_MEMORY, [one.memory for one in found]))
+        rows.append(figure_row(MEMORY, "", MOST_MEMORY, [run.memory for run in runs]))
     return rows
 
 
-def unmeasured(why: str, in_flight: int) -> list[Row]:
+def unmeasured_rows(reason: str, in_flight: int) -> list[Row]:
     rows = [
-        missing(WHAT[in_flight], f"the ideal of {in_flight / LATENCY:,.0f}", GOALS[in_flight], why)
+        unmeasured_row(
+            WHAT[in_flight], f"the ideal of {in_flight / LATENCY:,.0f}", GOALS[in_flight], reason
+        )
     ]
-    return [*rows, missing(MEMORY, "", MOST_MEMORY, why)] if in_flight == THREADS else rows
+    return (
+        [*rows, unmeasured_row(MEMORY, "", MOST_MEMORY, reason)] if in_flight == THREADS else rows
+    )
 
 
-def stretch(
+def measure_new_workers(
     crew: Crew, hub: Hub, provider: Provider, seconds: float, workers: int, fastest: float
 ) -> Sent:
     """Let new workers send waiting messages, measure after warming up, and stop them."""
-    hub.fill("queued", top_up(hub, fastest, seconds))
-    helpers = [hub.worker("deliver") for _ in range(workers)] + [hub.cron()]
-    sent = measure(crew, provider, helpers[:workers], seconds, round(fastest * LATENCY))
-    left = hub.count("messages WHERE status = 'queued'")
+    hub.fill("queued", count_missing(hub, fastest, seconds))
+    helpers = [hub.start_worker("deliver") for _ in range(workers)] + [hub.start_cron()]
+    sent = measure_sending(crew, provider, helpers[:workers], seconds, round(fastest * LATENCY))
+    remaining = hub.count("messages WHERE status = 'queued'")
     for helper in helpers:
         crew.stop(helper)
-    assert left, "the messages ran out before the end of the run: the fill must be larger"
+    assert remaining, "the messages ran out before the end of the run: the fill must be larger"
     return sent
 
 
-def top_up(hub: Hub, fastest: float, seconds: float) -> int:
+def count_missing(hub: Hub, fastest: float, seconds: float) -> int:
     """Return how many messages must be added so that a run cannot run out."""
     return max(1, round(fastest * (seconds + 4)) - hub.count("messages WHERE status = 'queued'"))
 
 
-def measure(
+def measure_sending(
     crew: Crew,
     provider: Provider,
     senders: list[Started],
@@ -110,14 +116,16 @@ def measure(
         provider.counts(reset=True).answered + warm * in_flight, senders[0], seconds=90
     )
     before = provider.counts(reset=True)
-    used = sum(running.cpu_seconds(one.pid) for one in senders)
+    used = sum(running.cpu_seconds(sender.pid) for sender in senders)
     memory = 0.0
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, 1.0))
-        memory = max(memory, sum(running.pss_megabytes(one.pid, alone=True) for one in senders))
+    while (remaining := end - time.monotonic()) > 0:
+        time.sleep(min(remaining, 1.0))
+        memory = max(
+            memory, sum(running.pss_megabytes(sender.pid, alone=True) for sender in senders)
+        )
     after = provider.counts()
-    used = sum(running.cpu_seconds(one.pid) for one in senders) - used
+    used = sum(running.cpu_seconds(sender.pid) for sender in senders) - used
     answered = after.answered - before.answered
     assert answered, f"nothing was sent for {seconds:g} s:\n{senders[0].words()}"
     return Sent(
@@ -125,7 +133,7 @@ def measure(
     )
 
 
-def prove(hub: Hub, provider: Provider, others: int = 0) -> None:
+def check_counts(hub: Hub, provider: Provider, others: int = 0) -> None:
     """Compare what the provider received, except from other sources, with what is recorded
     once all workers have ended.
     """

@@ -16,14 +16,14 @@ class Goal:
     at_most: bool = False
 
     def __str__(self) -> str:
-        return f"{'≤' if self.at_most else '≥'} {self.said(self.bound)}"
+        return f"{'≤' if self.at_most else '≥'} {self.format(self.bound)}"
 
-    def said(self, figure: float) -> str:
+    def format(self, figure: float) -> str:
         """Format a figure."""
         text = _three_digits(figure)
         return f"{text} {self.unit}" if self.unit.isalpha() else text + self.unit
 
-    def met(self, figure: float) -> bool:
+    def is_met(self, figure: float) -> bool:
         return figure <= self.bound if self.at_most else figure >= self.bound
 
 
@@ -47,30 +47,30 @@ class Row:
     note: str = ""
 
     @property
-    def met(self) -> bool:
-        return self.figure is not None and self.goal.met(self.figure)
+    def is_met(self) -> bool:
+        return self.figure is not None and self.goal.is_met(self.figure)
 
     @property
     def verdict(self) -> str:
         if self.figure is None:
             return "not measured"
-        return "yes" if self.met else "SHORT"
+        return "yes" if self.is_met else "SHORT"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        figure = "—" if self.figure is None else self.goal.said(self.figure)
+        figure = "—" if self.figure is None else self.goal.format(self.figure)
         return self.what, self.against, str(self.goal), figure, self.verdict, self.measured
 
 
 HEAD = ("what", "against", "goal", "figure", "met", "measured")
 
 
-def missing(what: str, against: str, goal: Goal, why: str) -> Row:
+def unmeasured_row(what: str, against: str, goal: Goal, reason: str) -> Row:
     """Return the row of a scenario that could not be measured."""
-    return Row(what, against, goal, None, f"not measured: {why}")
+    return Row(what, against, goal, None, f"not measured: {reason}")
 
 
-def ratio(
+def ratio_row(
     what: str,
     against: str,
     goal: Goal,
@@ -80,14 +80,19 @@ def ratio(
     note: str = "",
 ) -> Row:
     """Return the row of a rate compared with another one of the same run: the median of each."""
-    mine = statistics.median(ours)
-    other = statistics.median(theirs)
+    median = statistics.median(ours)
+    other_median = statistics.median(theirs)
     return Row(
-        what, against, goal, mine / other, f"{said(ours)} {per} against {said(theirs)} {per}", note
+        what,
+        against,
+        goal,
+        median / other_median,
+        f"{format_runs(ours)} {per} against {format_runs(theirs)} {per}",
+        note,
     )
 
 
-def share(
+def share_row(
     what: str,
     against: str,
     goal: Goal,
@@ -102,19 +107,21 @@ def share(
         against,
         goal,
         statistics.median(ours) / whole,
-        f"{said(ours)} {per} of {_three_digits(whole)} {per}",
+        f"{format_runs(ours)} {per} of {_three_digits(whole)} {per}",
         note,
     )
 
 
-def figure(what: str, against: str, goal: Goal, figures: Sequence[float], note: str = "") -> Row:
+def figure_row(
+    what: str, against: str, goal: Goal, figures: Sequence[float], note: str = ""
+) -> Row:
     """Return the row of an absolute figure: the median of its runs."""
     return Row(
-        what, against, goal, statistics.median(figures), f"{said(figures)} {goal.unit}", note
+        what, against, goal, statistics.median(figures), f"{format_runs(figures)} {goal.unit}", note
     )
 
 
-def said(figures: Sequence[float]) -> str:
+def format_runs(figures: Sequence[float]) -> str:
     """Format runs: the median and the range."""
     middle = _three_digits(statistics.median(figures))
     if len(figures) == 1:
@@ -133,26 +140,26 @@ def percentile(figures: Sequence[float], share: float) -> float:
     return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
 
 
-def text(rows: Sequence[Row]) -> str:
+def format_text(rows: Sequence[Row]) -> str:
     """Return the table for a terminal."""
     cells = [HEAD, *(row.cells for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD) - 1)]
     lines = [
         "  ".join(
-            [*(word.ljust(width) for word, width in zip(line, widths, strict=False)), line[-1]]
+            [*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]
         )
         for line in cells
     ]
     return "\n".join([lines[0], "-" * min(160, max(map(len, lines))), *lines[1:]])
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def format_markdown(rows: Sequence[Row]) -> str:
     """Return the table for RESULTS.md, followed by its notes."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     notes: list[str] = []
     for row in rows:
         cells = list(row.cells)
-        cells[4] = f"**{cells[4]}**" if not row.met else cells[4]
+        cells[4] = f"**{cells[4]}**" if not row.is_met else cells[4]
         if row.note:
             if row.note not in notes:
                 notes.append(row.note)

@@ -15,19 +15,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.profiling import requests_work, run_in_hub
+from benchmarks.profiling import create_requests_work, run_in_hub
 from benchmarks.running import ROOT
 
 HUB = f"{ROOT / 'hub'}/"
 REQUESTS = 20
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Prepare a hub and trace one of its requests in a process with its settings."""
-    if len(words) != 1 or words[0] not in ("accepting", "receiving"):
+    if len(arguments) != 1 or arguments[0] not in ("accepting", "receiving"):
         print("Enter what to trace: accepting or receiving.", file=sys.stderr)
         return 2
-    return run_in_hub("benchmarks.tracing", words[0], REQUESTS)
+    return run_in_hub("benchmarks.tracing", arguments[0], REQUESTS)
 
 
 class Tracer:
@@ -52,21 +52,22 @@ class Tracer:
     def report(self) -> str:
         """Return a line for each file, in the order of the first call, and the sums."""
         lines = [
-            f"{name_of(file):<44} {len(functions):>3} functions, {sum(functions.values()):>4} calls"
+            f"{relative_path(file):<44} {len(functions):>3} functions,"
+            f" {sum(functions.values()):>4} calls"
             for file, functions in self.functions.items()
         ]
         moves = self.moves.total()
         return "\n".join([*lines, "", f"{len(self.functions)} files, {moves} moves between them."])
 
 
-def name_of(file: str) -> str:
+def relative_path(file: str) -> str:
     """Return the path of a file below `hub/`."""
     return str(Path(file).relative_to(HUB))
 
 
-def show(path: str, count: int, file: str) -> None:
+def print_trace(path: str, count: int, file: str) -> None:
     """Trace the last of `count` requests; the ones before it fill caches."""
-    work = requests_work(Path(file), 1)
+    work = create_requests_work(Path(file), 1)
     for _ in range(count - 1):
         work()
     tracer = Tracer()
@@ -78,4 +79,4 @@ def show(path: str, count: int, file: str) -> None:
 
 
 if __name__ == "__main__":
-    show(**json.loads(sys.argv[1]))
+    print_trace(**json.loads(sys.argv[1]))

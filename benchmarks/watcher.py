@@ -20,7 +20,7 @@ LOOK_EVERY = 0.005
 PATIENCE = 20.0
 
 
-def watch(url: str, ids: list[str], start: float, rate: float, word: str) -> list[float]:
+def watch(url: str, ids: list[str], start: float, rate: float, status: str) -> list[float]:
     """Return the milliseconds until each message changed, in order."""
     engine = create_engine(url)
     values = [uuid.UUID(message_id.partition("_")[2]) for message_id in ids]
@@ -48,7 +48,7 @@ def watch(url: str, ids: list[str], start: float, rate: float, word: str) -> lis
                 due += 1
             if waiting:
                 rows = connection.execute(
-                    statement, {"ids": [names[n] for n in waiting], "word": word}
+                    statement, {"ids": [names[n] for n in waiting], "word": status}
                 ).all()
                 moment = time.monotonic()
                 for (key,) in rows:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.sending import LATENCY, THREADS, prove, stretch
-from benchmarks.table import Row, at_least, missing, ratio
+from benchmarks.sending import LATENCY, THREADS, check_counts, measure_new_workers
+from benchmarks.table import Row, at_least, ratio_row, unmeasured_row
 
 WHAT = "two workers on PostgreSQL"
 AGAINST = "one"
@@ -24,13 +24,17 @@ def run(plan: Plan) -> list[Row]:
     with plan.crew("workers") as crew:
         provider = Provider(crew)
         with plan.hub_on("PostgreSQL", crew, provider.url) as hub:
-            hub.queue()
+            hub.start_queue()
             for _ in plan.each_run("one worker and two, PostgreSQL"):
-                one.append(stretch(crew, hub, provider, plan.seconds, 1, THREADS / LATENCY))
-                two.append(stretch(crew, hub, provider, plan.seconds, 2, 2 * THREADS / LATENCY))
-            prove(hub, provider)
-    return [ratio(WHAT, AGAINST, GOAL, [r.rate for r in two], [r.rate for r in one], "/s")]
+                one.append(
+                    measure_new_workers(crew, hub, provider, plan.seconds, 1, THREADS / LATENCY)
+                )
+                two.append(
+                    measure_new_workers(crew, hub, provider, plan.seconds, 2, 2 * THREADS / LATENCY)
+                )
+            check_counts(hub, provider)
+    return [ratio_row(WHAT, AGAINST, GOAL, [r.rate for r in two], [r.rate for r in one], "/s")]
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(WHAT, AGAINST, GOAL, why)]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(WHAT, AGAINST, GOAL, reason)]

@@ -40,9 +40,9 @@ class Elsewhere(TwilioHttpClient):  # type: ignore[misc]
         )
 
 
-def client(connections: int = 10) -> Client:
+def create_client(connections: int = 10) -> Client:
     return Client(ACCOUNT, TOKEN, http_client=Elsewhere(connections))
 
 
-def number(n: int) -> str:
+def phone_number(n: int) -> str:
     return f"+1317{2_000_000 + n:07}"

@@ -13,7 +13,7 @@ import os
 from apprise import Apprise
 from apprise.plugins.twilio import NotifyTwilio
 
-from benchmarks.peers import ACCOUNT, SENDER, TEXT, TOKEN, number
+from benchmarks.peers import ACCOUNT, SENDER, TEXT, TOKEN, phone_number
 
 AT_ONCE = 64
 
@@ -27,7 +27,7 @@ def main() -> None:
     while True:
         tower = Apprise()
         for _ in range(AT_ONCE):
-            assert tower.add(f"twilio://{ACCOUNT}:{TOKEN}@{SENDER}/{number(n)}")
+            assert tower.add(f"twilio://{ACCOUNT}:{TOKEN}@{SENDER}/{phone_number(n)}")
             n += 1
         assert tower.notify(body=TEXT)
 

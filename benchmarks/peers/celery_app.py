@@ -14,7 +14,7 @@ from functools import cache
 from celery import Celery
 from twilio.rest import Client
 
-from benchmarks.peers import SENDER, TEXT, client, number
+from benchmarks.peers import SENDER, TEXT, create_client, phone_number
 
 THREADS = 64
 
@@ -27,21 +27,21 @@ app.conf.update(
 
 
 @cache
-def twilio() -> Client:
+def get_client() -> Client:
     """Return the client of this process: threads share it, prefork children have their own."""
-    return client(THREADS)
+    return create_client(THREADS)
 
 
 @app.task(name="bench.send")  # type: ignore[untyped-decorator]
-def send(to: str) -> None:
-    twilio().messages.create(to=to, from_=SENDER, body=TEXT)
+def send_message(to: str) -> None:
+    get_client().messages.create(to=to, from_=SENDER, body=TEXT)
 
 
 def main(count: int) -> None:
     app.control.purge()
     with app.producer_pool.acquire(block=True) as producer:
         for n in range(count):
-            send.apply_async((number(n),), producer=producer)
+            send_message.apply_async((phone_number(n),), producer=producer)
 
 
 if __name__ == "__main__":

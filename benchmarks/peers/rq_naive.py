@@ -12,14 +12,14 @@ import sys
 from redis import Redis
 from rq import Queue
 
-from benchmarks.peers import SENDER, TEXT, client, number
+from benchmarks.peers import SENDER, TEXT, create_client, phone_number
 
 QUEUE = "bench"
 
 
-def send(to: str) -> str:
+def send_message(to: str) -> str:
     """Send one message with a new client, as in Twilio's quickstart."""
-    return str(client().messages.create(to=to, from_=SENDER, body=TEXT).sid)
+    return str(create_client().messages.create(to=to, from_=SENDER, body=TEXT).sid)
 
 
 def main(count: int) -> None:
@@ -28,7 +28,7 @@ def main(count: int) -> None:
     for first in range(0, count, 500):
         queue.enqueue_many(
             [
-                Queue.prepare_data(send, (number(n),), result_ttl=0)
+                Queue.prepare_data(send_message, (phone_number(n),), result_ttl=0)
                 for n in range(first, min(count, first + 500))
             ]
         )

@@ -22,7 +22,16 @@ from pathlib import Path
 import psutil
 import redis
 
-from benchmarks.running import ROOT, Crew, Started, accepts, clean, family_of, free_port, python
+from benchmarks.running import (
+    ROOT,
+    Crew,
+    Started,
+    accepts_connections,
+    clean_environ,
+    find_free_port,
+    process_family,
+    python_command,
+)
 from hub.core import data_dir
 from hub.core.vocabulary import QUEUES
 from hub.run import queue_server
@@ -69,7 +78,7 @@ class Hub:
     ) -> None:
         self.crew = crew
         self.data_dir = crew.folder / "hub"
-        self.bind, simulator_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.bind, simulator_bind = (f"127.0.0.1:{find_free_port()}" for _ in range(2))
         self.url = f"http://{self.bind}"
         self.ended: Counter[str] = Counter()  # parts that ended without being told to
         self.simulator = self._simulator(simulator_bind)
@@ -87,7 +96,7 @@ class Hub:
                 "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
             }
         self.environ = environ
-        self.services = {name: Service(python("hub.cli", name), environ) for name in PARTS}
+        self.services = {name: Service(python_command("hub.cli", name), environ) for name in PARTS}
         self.services["queue"].argv = queue_server.command(self.data_dir)
         self.key = self._prepare()
         for name in PARTS:
@@ -100,7 +109,7 @@ class Hub:
         self.account = data_dir.simulator_credentials(folder)
         started = self.crew.start(
             "simulator",
-            python("hub.cli", "simulator"),
+            python_command("hub.cli", "simulator"),
             {
                 "HUB_DATA_DIR": str(folder),
                 "HUB_SIMULATOR_BIND": bind,
@@ -109,7 +118,9 @@ class Hub:
         )
         self.provider_log = started.log
         self.crew.wait_for(
-            lambda: accepts(int(bind.rpartition(":")[2])), "the simulator answering", of=started
+            lambda: accepts_connections(int(bind.rpartition(":")[2])),
+            "the simulator answering",
+            of=started,
         )
         provider = Provider(f"http://{bind}", self.account.account_sid, self.account.auth_token)
         provider.set_latency(PROVIDER_LATENCY)
@@ -118,9 +129,9 @@ class Hub:
     def _prepare(self) -> str:
         secrets = (self.account.account_sid, self.account.auth_token, self.account.phone_number)
         process = subprocess.run(
-            python("tests.chaos.prepare", *secrets),
+            python_command("tests.chaos.prepare", *secrets),
             cwd=ROOT,
-            env=clean(self.environ),
+            env=clean_environ(self.environ),
             capture_output=True,
             text=True,
             check=False,
@@ -215,7 +226,7 @@ class Hub:
     def processes_of(self, name: str) -> list[psutil.Process]:
         """Return the process of a part and all its descendants."""
         running = self.services[name].running
-        return family_of(running.pid) if running else []
+        return process_family(running.pid) if running else []
 
     def worker_processes(self, queue: str) -> list[psutil.Process]:
         """Return the worker of a queue and its child if it has a job; nothing at a restart."""

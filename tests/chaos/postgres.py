@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.postgres import programs
+from benchmarks.postgres import load_program
 from tests.chaos.managed_hub import FaultUnavailable
 
 
@@ -19,7 +19,7 @@ class Postgres:
 
     def __init__(self, bin: Path, folder: Path) -> None:
         self.folder = folder
-        self._server, self.url = programs().start(bin, folder)
+        self._server, self.url = load_program().start(bin, folder)
 
     def stop(self, how: signal.Signals) -> None:
         """Stop the server: SIGINT ends transactions in order, SIGQUIT stops it like a crash."""
@@ -32,24 +32,24 @@ class Postgres:
             self._server = subprocess.Popen(
                 self._server.args,
                 cwd=self.folder,
-                env=programs().environment(),
+                env=load_program().environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=programs().end_with_parent,
-                **programs().unprivileged(),
+                preexec_fn=load_program().end_with_parent,
+                **load_program().unprivileged(),
             )
 
     def close(self) -> None:
         if self._server.poll() is None:
-            programs().stop(self._server)
+            load_program().stop(self._server)
 
 
 @contextmanager
 def server() -> Iterator[Postgres]:
     """Run a server in a folder for an unprivileged user. Raises FaultUnavailable without one."""
-    bin = programs().find()
+    bin = load_program().find()
     if bin is None:
         raise FaultUnavailable(
             "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
