@@ -34,7 +34,7 @@ def cli() -> None:
     """Signpost, the messaging hub for signing apps."""
 
 
-@cli.command()
+@cli.command(short_help="Run everything in this terminal.")
 def up() -> None:
     """Run everything in this terminal: web server, workers, cron, and a queue server unless
     HUB_REDIS_URL is set.
@@ -54,7 +54,7 @@ def web() -> None:
     web_server.serve(_config(serves=True))
 
 
-@cli.command()
+@cli.command(short_help="Process queues.")
 @click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
 def worker(queues: tuple[str, ...]) -> None:
     """Process queues: all of them, or only those named. Each queue gets its own process."""
@@ -76,7 +76,7 @@ def cron() -> None:
     up.cron()
 
 
-@cli.command()
+@cli.command(short_help="Run the simulator of the providers.")
 def simulator() -> None:
     """Run the simulator, which replaces the providers and shows their messages."""
     config = _config()
@@ -98,7 +98,7 @@ def migrate() -> None:
 
 @cli.group()
 def admin() -> None:
-    """Manage users who sign in."""
+    """Manage users."""
 
 
 @admin.command("create")
@@ -161,7 +161,9 @@ def api_key() -> None:
     help="Use test or live connections. Default: test in a demo, otherwise live.",
 )
 @click.option(
-    "--source", help="Source (signing app or brand) of the key. Default: the default source."
+    "--source",
+    metavar="SLUG",
+    help="Source (signing app or brand) of the key. Default: the default source.",
 )
 def create_api_key(
     name: str,
@@ -171,7 +173,7 @@ def create_api_key(
     test: bool | None,
     source: str | None,
 ) -> None:
-    """Create a key and print only the key. It is shown only once."""
+    """Create a key, and print nothing but the key. It is shown only once."""
     config = _config(migrated=True)
     import hub
     from hub.accounts import api_keys
@@ -185,12 +187,12 @@ def create_api_key(
         click.echo(api_keys.create_key(name, test=test, source=source, grant=grant))
 
 
-@cli.group()
+@cli.group(short_help="Manage sources (signing apps and brands).")
 def source() -> None:
     """Manage sources: the signing apps and brands that post events."""
 
 
-@source.command("list")
+@source.command("list", short_help="List the sources.")
 def list_sources() -> None:
     """List the sources with slug, number of API keys, scope of opt-outs and name."""
     with _application():
@@ -204,10 +206,11 @@ def list_sources() -> None:
             click.echo(f"{row.slug:<24} {details}  {row.name}")
 
 
-@source.command("create")
+@source.command("create", short_help="Add a source.")
 @click.argument("name")
 @click.option(
     "--slug",
+    metavar="SLUG",
     default="",
     help="Slug of the source, such as acme-leases. Default: derived from the name.",
 )
@@ -230,7 +233,7 @@ def rename_source(slug: str, name: str) -> None:
         sources.rename_source(slug, name)
 
 
-@source.command("opt-outs")
+@source.command("opt-outs", short_help="Choose where the opt-outs of a source apply.")
 @click.argument("slug")
 @click.option(
     "--every-source/--own-messages",

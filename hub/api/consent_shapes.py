@@ -106,7 +106,7 @@ class ConsentIn(Strict):
         default=None,
         description=(
             "The time of the decision. Default: now. A time up to 10 minutes ahead is"
-            f" stored as now, and a later one is refused. {times.RANGE}"
+            f" stored as now, and a later one is rejected. {times.RANGE}"
         ),
     )
     ip: Annotated[str, StringConstraints(max_length=45)] = ""

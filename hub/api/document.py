@@ -50,7 +50,9 @@ ERRORS = {
     "414": "The URL is too long.",
     "431": "The headers are too long.",
     "415": "The Content-Type is not JSON, or not a form for a file.",
-    "422": "A field is not valid or not known. `field` names it and `detail` says how to fix it.",
+    "422": (
+        "A field is not valid or does not exist. `field` names it and `detail` says how to fix it."
+    ),
     "429": "The API key made too many requests. `Retry-After` gives the seconds to wait.",
     "503": (
         "The database cannot be reached. `detail` says whether anything was stored."
@@ -92,7 +94,7 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "maxLength": 255},
     "description": (
         "A repeat with the same key and body gets the same response for 7 days. A repeat"
-        " with another body is refused."
+        " with another body is rejected."
     ),
 }
 

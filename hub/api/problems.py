@@ -207,7 +207,7 @@ def _storage_status() -> str:
     return {
         store.NOTHING: "Nothing was stored. Repeat the request.",
         store.UNKNOWN: (
-            "It is not known whether the request was stored. Repeat it with the same"
+            "Signpost does not know whether the request was stored. Repeat it with the same"
             " Idempotency-Key, or check before you repeat it."
         ),
         store.STORED: (

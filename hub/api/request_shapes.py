@@ -43,7 +43,7 @@ class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
-    signer: str | None = Field(description="The signer's ID in your app, or null for a team.")
+    signer: str | None = Field(description="The signer's ID in your app. Null for a team.")
     channel: Channel
     to: str
     status: Status
@@ -53,7 +53,9 @@ class BriefOut(BaseModel):
 class SkippedOut(BaseModel):
     """A step that was planned but skipped, with the reason."""
 
-    signer: str = Field(description="The signer's ID in your app, or empty for a team.")
+    signer: str = Field(
+        description="The signer's ID in your app. An empty text for a team, not null."
+    )
     step: str
     reason: str
     text: str

@@ -139,9 +139,8 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     summary="Invite a signer to a chat",
     description=(
         "Creates a link that works once, for a week. The person who opens it receives"
-        " the signer's messages in that chat if `preference` names it. This also applies to"
-        " your later requests. Give it to the signer only. Message texts can contain such a link."
-        " See Templates."
+        " the signer's messages in that chat if `preference` names it. The chat also applies to"
+        " your later requests. Give the link only to the signer."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,

@@ -160,9 +160,9 @@ def list_consents() -> dict[str, Any]:
     tag="Opt-outs",
     summary="Record a consent or a refusal",
     description=(
-        "Adds an entry. Entries cannot be changed. A consent ends an objection that keys of your"
-        " source recorded. An objection by an admin, or by another source for all"
-        " sources, applies until they record a consent."
+        "Adds an entry. Entries cannot be changed. A consent ends a refusal that keys of your"
+        " source recorded. A refusal by an admin, or by another source for all sources, applies"
+        " until they record a consent."
     ),
     scope=Scope.CONTACTS_WRITE,
     status=201,

@@ -142,7 +142,7 @@ class Config:
     locale: str = setting(
         "HUB_LOCALE",
         "en",
-        "Language of messages if the recipient's language is not known or has no text.",
+        "Language of messages if the recipient's language is unknown or has no text.",
         parse_locale,
     )
     media_image_limit: int = setting(  # bytes
@@ -157,22 +157,22 @@ class Config:
     media_days: int = setting(
         "HUB_MEDIA_DAYS",
         "7",
-        "Days that files uploaded with POST /api/v1/media are kept.",
+        "Days before files uploaded with POST /api/v1/media are deleted.",
         parse_positive,
     )
     body_days: int = setting(
-        "HUB_BODY_DAYS", "30", "Days that the texts of messages are kept.", parse_positive
+        "HUB_BODY_DAYS", "30", "Days before the texts of messages are deleted.", parse_positive
     )
     metadata_days: int = setting(
         "HUB_METADATA_DAYS",
         "365",
-        "Days that messages, their recipients and their results are kept.",
+        "Days before messages, their recipients and their results are deleted.",
         parse_positive,
     )
     receipt_days: int = setting(
         "HUB_RECEIPT_DAYS",
         "30",
-        "Days that webhooks of providers are kept as received.",
+        "Days before stored webhooks of providers are deleted.",
         parse_positive,
     )
     web_workers: int = setting(
@@ -276,7 +276,7 @@ def _read_settings(environ: Mapping[str, str], errors: dict[str, str]) -> dict[s
 def _read_text(environ: Mapping[str, str], declared: Setting) -> str:
     path = environ.get(declared.name + "_FILE")
     if path and environ.get(declared.name):
-        raise ValueError(f"is set twice; remove it or {declared.name}_FILE")
+        raise ValueError(f"is set twice. Remove it or {declared.name}_FILE")
     if not path:
         return environ.get(declared.name, "").strip() or declared.default
     try:
@@ -286,7 +286,7 @@ def _read_text(environ: Mapping[str, str], declared: Setting) -> str:
     if declared.secret and not text:
         # an empty file means a failed mount or script, which a generated key would hide
         raise ValueError(
-            f"the file {path} is empty; write the secret into it, or remove {declared.name}_FILE"
+            f"the file {path} is empty. Write the secret into it, or remove {declared.name}_FILE"
         )
     return text or declared.default
 
@@ -328,7 +328,7 @@ def _check_combinations(
     if values["demo"] and not (values["bind"].loopback and is_loopback(public_host)):
         errors.setdefault(
             "HUB_DEMO",
-            "the demo runs on this machine only; set HUB_BIND and HUB_PUBLIC_URL to"
+            "the demo runs on this machine only. Set HUB_BIND and HUB_PUBLIC_URL to"
             " 127.0.0.1, or set HUB_DEMO=0",
         )
     # Otherwise each machine with a shared database would generate its own keys, and could not
@@ -338,7 +338,7 @@ def _check_combinations(
             errors.setdefault(
                 DECLARED[name].name,
                 "is required with your own database, and must be the same on every"
-                " machine; for example the one in data/ of an embedded hub",
+                " machine. For example, copy the one from the data folder of your first machine",
             )
 
 

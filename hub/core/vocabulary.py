@@ -143,7 +143,7 @@ class EventType(DescribedEnum):
     SENT = "request.sent", "a document was sent out for signature"
     VIEWED = "request.viewed", "a signer opened the document"
     SIGNED = "request.signed", "a signer signed"
-    DECLINED = "request.declined", "a signer refused to sign"
+    DECLINED = "request.declined", "a signer declined to sign"
     COMPLETED = "request.completed", "everyone signed, and the document is ready"
     REMINDER = "request.reminder", "a reminder is due"
     EXPIRED = "request.expired", "the request expired before everyone signed"
@@ -170,7 +170,7 @@ class RequestState(DescribedEnum):
 
     OPEN = "open", "signatures are missing"
     COMPLETED = "completed", "everyone signed"
-    DECLINED = "declined", "a signer refused"
+    DECLINED = "declined", "a signer declined to sign"
     EXPIRED = "expired", "the request expired before everyone signed"
     CANCELED = "canceled", "the sender canceled it"
 
@@ -181,7 +181,7 @@ class SignerState(DescribedEnum):
     PENDING = "pending", "has not signed"
     VIEWED = "viewed", "opened the document, has not signed"
     SIGNED = "signed", "signed"
-    DECLINED = "declined", "refused to sign"
+    DECLINED = "declined", "declined to sign"
 
     @classmethod
     def read(cls, stored: str) -> SignerState:

@@ -44,7 +44,7 @@ def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
     field = RateField(
         "Messages per second",
         [Optional(), _in_range],
-        description=f"{hint} Leave it empty {default}.".strip(),
+        description=f"{hint} Leave empty {default}.".strip(),
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
     )
     return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})

@@ -22,6 +22,13 @@ def format_datetime(time: datetime, pattern: str) -> str:
     return str(dates.format_datetime(time, pattern, tzinfo=time.tzinfo, locale=LOCALE))
 
 
+def format_language(code: str) -> str:
+    """Format a language code as a BCP 47 tag: `pt_br` becomes `pt-BR`, `zh-hant` `zh-Hant`."""
+    first, *others = code.replace("_", "-").lower().split("-")
+    shapes = {2: str.upper, 4: str.title}  # a region, a script
+    return "-".join([first, *(shapes.get(len(part), str)(part) for part in others)])
+
+
 def format_number(number: float | Decimal) -> str:
     """Format a number with thousands separators; one that is not whole gets two decimals."""
     pattern = "#,##0" if number == int(number) else "#,##0.00"

@@ -66,7 +66,8 @@ def _check_host() -> None:
     config = _config()
     if request.environ.get("HTTP_HOST", "").lower() not in config.hosts:
         raise SecurityError(
-            f"This hub's URL is {config.public_url}, but the request has a different Host header."
+            f"The URL of Signpost is {config.public_url}, but the request has a different Host"
+            " header."
         )
 
 

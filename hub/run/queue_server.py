@@ -88,8 +88,8 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
             time.sleep(0.1)
             continue
         raise QueueServerRuns(
-            f"Another hub is running in {folder}: its queue server listens on {path}. Stop that"
-            " hub, or set HUB_DATA_DIR to another folder for this one."
+            f"Another Signpost process is running in {folder}: its queue server listens on {path}."
+            " Stop it, or set HUB_DATA_DIR to another folder for this one."
         )
     path.unlink(missing_ok=True)
 

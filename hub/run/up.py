@@ -116,8 +116,8 @@ def _lock_data_folder(folder: Path) -> Iterator[bool]:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigError(
-                f"Another hub is using {folder} (process {holder or 'unknown'}). Stop that"
-                " hub, or set HUB_DATA_DIR to another folder for this one."
+                f"Another Signpost process is using {folder} (process {holder or 'unknown'})."
+                " Stop it, or set HUB_DATA_DIR to another folder for this one."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -239,18 +239,18 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     """Return the text that lists the addresses and the first steps."""
     rows = [("Pages", config.public_url, "")]
     if first_admin_link:
-        rows.append(("First admin", first_admin_link, "works once and creates your account"))
+        rows.append(("First admin", first_admin_link, "Works once and creates your account"))
     else:
         rows.append(("Sign in", f"{config.public_url}/sign-in", ""))
     if config.demo:
         rows.append(
-            ("Phones", f"{config.simulator_url}/", "shows the messages and posts of the demo")
+            ("Phones", f"{config.simulator_url}/", "Shows the messages and posts of the demo")
         )
         rows.append(
             (
                 "API key",
                 relative_path(config.data_dir / "demo-key"),
-                "of the demo's signing app",
+                "File with the API key of the demo app",
             )
         )
     lines = ["", f"  {paint('Signpost is ready.', BOLD, out)}", ""]

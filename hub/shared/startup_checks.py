@@ -88,10 +88,10 @@ def revision_problem(revision: str | None) -> str:
     if revision == known_revisions[-1]:
         return ""
     if revision is not None and _BEFORE_0_2_0.fullmatch(revision):
-        return "made by a version before 0.2.0; use a new data folder"
+        return "made by a version before 0.2.0. Use a new data folder"
     if revision is None or revision in known_revisions:
-        return "not migrated; run hub migrate"
-    return "newer than this version of Signpost; install the newer version again"
+        return "not migrated. Run hub migrate"
+    return "newer than this version of Signpost. Install the newer version again"
 
 
 @cache

@@ -184,13 +184,13 @@ def submit_import_suppressions(no_script: NoScriptBrowser) -> None:
 @form("admin.save_opt_out_rules")
 def submit_save_opt_out_rules(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/opt-out-words")
-    no_script.page.get_by_label("Additional words for STOP").fill("ABMELDEN")
+    no_script.page.get_by_label("Additional STOP keywords").fill("ABMELDEN")
     press(no_script.page, "Save changes")
     expect(no_script.page.locator("#stop-error")).to_contain_text("de: ABMELDEN")
-    no_script.page.get_by_label("Additional words for STOP").fill("de: ABMELDEN, STOPP")
+    no_script.page.get_by_label("Additional STOP keywords").fill("de: ABMELDEN, STOPP")
     press(no_script.page, "Save changes")
     no_script.says("Changes saved.")
-    expect(no_script.page.get_by_label("Additional words for STOP")).to_have_value(
+    expect(no_script.page.get_by_label("Additional STOP keywords")).to_have_value(
         "de: ABMELDEN, STOPP"
     )
 
@@ -224,7 +224,7 @@ def submit_map_template(no_script: NoScriptBrowser) -> None:
     no_script.page.get_by_label("{{2}}").select_option("sender")
     no_script.page.get_by_label("Language").fill("pt")
     press(no_script.page, "Save mapping")
-    no_script.says("request_sent_pt_BR is now used for")
+    no_script.says("Mapping saved. Signpost uses request_sent_pt_BR for")
 
 
 @form("admin.unmap_template")

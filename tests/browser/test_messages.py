@@ -159,7 +159,7 @@ def test_reminder_reaches_the_phone_of_an_unsigned_signer(admin_page: Page, hub:
     search(admin_page, request_id)
     expect(admin_page.get_by_role("cell", name="1 of 2")).to_be_visible()
     admin_page.get_by_role("link", name="Board Resolution").click()
-    expect(admin_page.get_by_role("heading", name="1 signature is missing.")).to_be_visible()
+    expect(admin_page.get_by_role("heading", name="Waiting for 1 signature.")).to_be_visible()
     expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind everyone who has not signed")
     expect(admin_page.get_by_text("1 reminder queued.")).to_be_visible()

@@ -20,7 +20,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 def test_setup_link_is_void_after_the_first_admin(open_page: Tabs, hub: Hub, admin: State) -> None:
     page = open_page()
     page.goto(hub.first_admin_link)
-    expect(page.get_by_role("heading", name="This link is no longer valid.")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link is no longer valid")).to_be_visible()
     page.get_by_role("link", name="Sign in").click()
     expect(page).to_have_url(f"{hub.url}/sign-in")
 

@@ -217,7 +217,7 @@ def test_unknown_code_is_kept_with_a_link_to_the_provider() -> None:
     assert error.code == "99999"
     assert (
         str(error)
-        == "Twilio rejected the message with a code that Signpost does not know. Look up the"
+        == "Twilio rejected the message with a code that Signpost does not recognize. Look up the"
         " code at https://www.twilio.com/docs/api/errors."
     )
 

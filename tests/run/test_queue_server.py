@@ -70,7 +70,9 @@ def test_queue_survives_a_kill(server: QueueServer) -> None:
 
 def test_second_hub_on_the_same_folder_is_refused(server: QueueServer) -> None:
     server.start().close()
-    with pytest.raises(queue_server.QueueServerRuns, match="Another hub is running in"):
+    with pytest.raises(
+        queue_server.QueueServerRuns, match="Another Signpost process is running in"
+    ):
         queue_server.prepare(server.folder)
     assert queue_server.is_answering(server.folder), "the running one keeps its socket"
 

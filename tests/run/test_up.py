@@ -163,7 +163,7 @@ def test_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
     demo.start()
     second = Demo(demo.folder)
     second.printed = demo.folder / "second"
-    assert "Another hub is using" in second.start_refused()
+    assert "Another Signpost process is using" in second.start_refused()
     assert demo.process is not None
     assert demo.process.poll() is None, "the first is not disturbed"
 

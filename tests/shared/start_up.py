@@ -81,7 +81,7 @@ def secret_key_short_elsewhere(folder: Path) -> dict[str, str]:
     return {"HUB_SECRET_KEY_FILE": str(folder.parent / "key")}
 
 
-@problem("HUB_SECRET_KEY", "is empty; write the secret into it")
+@problem("HUB_SECRET_KEY", "is empty. Write the secret into it")
 def secret_key_empty_elsewhere(folder: Path) -> dict[str, str]:
     (folder.parent / "key").write_text(" \n")
     return {"HUB_SECRET_KEY_FILE": str(folder.parent / "key")}

@@ -140,11 +140,10 @@ def _card(
 
 def _button(state: str | None) -> str:
     """Return the label of a card's button; `state` is None for an integration not set up."""
-    if not has_role(Role.ADMIN):
-        return "Open"
+    is_admin = has_role(Role.ADMIN)
     if state is None:
-        return "Set up"
-    return "Fix connection" if state == BROKEN else "Open"
+        return "Set up" if is_admin else "View integration"
+    return "Fix connection" if state == BROKEN and is_admin else "View connection"
 
 
 def _problem(connection: Connection) -> tuple[str, str]:

@@ -358,7 +358,7 @@ def _warn_of_old_webhook(connection: Connection) -> None:
     integration_class = integrations.registry().get(connection.integration)
     if integration_class is not None and integration_class.supports("subscribe"):
         flash(
-            f"{integration_class.provider} still sends its webhooks to the old address. Choose Set"
+            f"{integration_class.provider} still sends its webhooks to the old URL. Choose Set"
             " webhook below.",
             "warn",
         )

@@ -67,28 +67,29 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={**NUMBER, "legend": "Limits per recipient"},
     )
     per_day = IntegerField("Messages per day", [Optional()], render_kw=NUMBER)
+    currency = StringField(
+        "Currency",
+        [InputRequired("Enter a currency code of three letters, such as USD.")],
+        render_kw={"legend": "Spending", "mono": True, "maxlength": 3, "autocomplete": "off"},
+    )
     prices = TextAreaField(
-        "Prices",
+        "Price per message",
         render_kw={
-            "legend": "Spending",
             "rows": 4,
             "mono": True,
             "placeholder": "US: 0.0083\nDE: 0.1\nother: 0.25",
         },
         description=(
-            "Enter one line for each country with the price of one segment, and one line"
-            " for all other countries. Copy the prices from your provider’s price list."
+            "Enter one line for each country with its price, and one line for all other"
+            " countries. Copy the prices from your provider’s price list."
             " Spending is an estimate until the provider reports the price."
         ),
     )
-    currency = StringField(
-        "Currency",
-        [InputRequired("Enter a currency code of three letters, such as USD.")],
-        render_kw={"mono": True, "maxlength": 3, "autocomplete": "off"},
-    )
     spend_day = StringField("Daily limit", render_kw=MONEY)
     spend_month = StringField(
-        "Monthly limit", render_kw=MONEY, description="Days and months are counted in UTC."
+        "Monthly limit",
+        render_kw={**MONEY, "shared_help": True},
+        description="Days and months are counted in UTC.",
     )
     quiet_from = TimeField(
         "From",
@@ -98,12 +99,12 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     quiet_to = TimeField(
         "To",
         [Optional()],
-        render_kw={"half": True},
+        render_kw={"half": True, "shared_help": True},
         description=(
             "Messages that are due during quiet hours are sent when the hours end. Signpost uses"
             " the time zone that your app sends, or the time zone of the phone number. If a"
             " number can be in several time zones, such as +1 or +7, quiet hours apply in"
-            " all of them. If the time zone is not known, quiet hours do not apply."
+            " all of them. If the time zone is unknown, quiet hours do not apply."
         ),
     )
     quiet_waits = BooleanField(
@@ -170,6 +171,8 @@ def _page(connection: Connection, form: RulesForm) -> str:
     current = policy.get_rules(connection.info)
     if connection.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # only phone numbers have a country
+    if connection.channel == Channel.SMS:
+        form.prices.label.text = "Price per segment"
     spent = spending.read_spending(connection.id, now()) if current.has_prices else None
     return render_template(
         "rules.html",

@@ -48,10 +48,14 @@ def was_sent(last_send: Mapping[str, Any] | None) -> bool:
 def _add_labels(
     integration_class: type[Integration], connection: Connection, form: forms.TestMessageForm
 ) -> forms.TestMessageForm:
+    """Return the form with labels for the connection, without a recipient if there is no choice."""
     form.to.label.text = ADDRESSES.get(integration_class.address, "Recipient")
     if connection.destination:
+        if not integration_class.reaches_people(connection.destination) and not form.errors:
+            del form.to
+            return form
         label = integration_class.destination_label(connection.destination)
-        form.to.description = f"Leave empty to send to {label}, the destination of the team."
+        form.to.description = f"Leave empty to post to {label}."
         form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
 

@@ -20,6 +20,8 @@ from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
+from hub.lib import text
+from hub.lib.localized import format_language
 from hub.messaging.compose import provider_templates, template_sync
 from hub.messaging.compose.provider_templates import (
     APPROVED,
@@ -48,6 +50,12 @@ SAMPLES = {
     "link_path": "r/agr-1001/eric",
     "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
+}
+# the values of message texts that are numbers, or that only posts to a team have
+POST_SAMPLES: dict[str, Any] = {
+    "names": "Anna Kowalska and Eric Smith",
+    "people": 2,
+    "remaining": 1,
 }
 
 
@@ -105,7 +113,7 @@ def templates() -> Any:
     return render_template(
         "templates.html",
         texts=[
-            (template_title(template), template, version)
+            (template_title(template), template, version, _example(version))
             for template, version in _newest_templates()
         ],
         provider_lists=provider_lists,
@@ -160,8 +168,15 @@ def map_template(template_id: str) -> Any:
     except Refused as refusal:
         add_error(form, refusal)
         return _mapping_page(row, form, variable_names), 422
-    flash(f"{row.name} is now used for {form['name'].data}.", "good")
+    flash(f"Mapping saved. Signpost uses {row.name} for {_mapped_text(form, row)}.", "good")
     return redirect(url_for("admin.templates"), 303)
+
+
+def _mapped_text(form: FlaskForm, row: ProviderTemplate) -> str:
+    """Return the title and language of the text that a template was mapped to."""
+    name = form["name"].data or ""
+    language = format_language(form["locale"].data or row.locale)
+    return f"“{_mappable_titles().get(name, name)}” ({language})"
 
 
 def _mapping_page(row: ProviderTemplate, form: FlaskForm, variable_names: Mapping[str, Any]) -> str:
@@ -188,11 +203,12 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
     list_url = url_for("admin.templates")
     row = db.session.get_one(ProviderTemplate, mapping.provider_template_id)
     connection = db.session.get_one(Connection, mapping.connection_id)
-    text = _mappable_titles().get(mapping.name, mapping.name)
+    title = _mappable_titles().get(mapping.name, mapping.name)
     return confirmation.ask(
         f"Remove mapping of {row.name}",
         [
-            f"{connection.title} no longer sends “{text}” ({mapping.locale}) as this template.",
+            f"{connection.title} will no longer use this template for “{title}”"
+            f" ({format_language(mapping.locale)}).",
             "Outside the 24-hour window, these messages are not sent until you map another"
             " template. Messages within the window are not affected.",
         ],
@@ -256,7 +272,7 @@ def _form(
         ),
         "locale": StringField(
             "Language",
-            default=mapping.locale if mapping else row.locale,
+            default=format_language(mapping.locale if mapping else row.locale),
             render_kw={"mono": True},
             description=(
                 "Enter a language code, such as `en` or `pt-BR`. For `pt-BR`, Signpost"
@@ -286,8 +302,16 @@ def _guess_values(row: ProviderTemplate) -> dict[str, str]:
 
 
 def _preview(row: ProviderTemplate, variable_names: Mapping[str, Any]) -> str:
-    text = row.text
+    preview = row.text
     for variable, name in variable_names.items():
         sample = provider_templates.clean_value(SAMPLES.get(str(name), ""))
-        text = text.replace(f"{{{{{variable}}}}}", sample)
-    return text
+        preview = preview.replace(f"{{{{{variable}}}}}", sample)
+    return preview
+
+
+def _example(version: TemplateVersion) -> str:
+    """Return a message text filled with samples, or '' if it has an error."""
+    try:
+        return text.render(version.text, {**SAMPLES, **POST_SAMPLES})
+    except ValueError:
+        return ""

@@ -63,9 +63,7 @@ class Window:
 class ConsentForm(FlaskForm):  # type: ignore[misc]
     """Record a contact's consent or refusal."""
 
-    given = SelectField(
-        "Decision", choices={"yes": "Consents to messages", "no": "Refuses messages"}
-    )
+    given = SelectField("Decision", choices={"yes": "Consent given", "no": "Consent refused"})
     channel = SelectField(
         "Channel",
         choices=lambda: {

@@ -34,7 +34,7 @@ def describe_opt_outs(opt_outs: Iterable[OptOut]) -> list[OptOutDescription]:
     return [
         OptOutDescription(
             ", ".join(dict.fromkeys(channels)),
-            "Refused messages" if reason == OBJECTION else REASONS.get(reason, reason),
+            "Consent refused" if reason == OBJECTION else REASONS.get(reason, reason),
             code,
             since,
             url_for("admin.contact", contact_id=contact_id) if contact_id else "",

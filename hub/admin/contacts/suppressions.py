@@ -62,7 +62,11 @@ class OptOutForm(FlaskForm):  # type: ignore[misc]
         },
     )
     why = StringField("Reason", description="Enter who asked for the opt-out, and how.")
-    test = BooleanField("Test", description="Applies to test connections only.", default=_demo)
+    test = BooleanField(
+        "Test data",
+        description="Applies to test connections only. Clear it to block live messages.",
+        default=_demo,
+    )
 
 
 class ImportForm(FlaskForm):  # type: ignore[misc]
@@ -73,13 +77,15 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
         "CSV file",
         [FileRequired("Choose a file.")],
         description=(
-            "The first line names the columns, in any order. Opt-outs: `address`,"
-            " optional `channel` and `why`. Consents: `address`, `given` (yes or no),"
-            " optional `channel`, `purpose`, `at`, `ip`, `agent` and `proof`. You can"
-            " import an exported file."
+            "Choose an exported file, or a file whose first line names the columns, in any"
+            " order. Opt-outs need `address`. Consents need `address` and `given` (yes or no)."
         ),
     )
-    test = BooleanField("Test", default=_demo)
+    test = BooleanField(
+        "Test data",
+        description="Applies to test connections only. Clear it to change live data.",
+        default=_demo,
+    )
 
 
 @admin.get("/opt-outs")

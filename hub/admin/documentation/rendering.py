@@ -131,6 +131,7 @@ def render_page(page: Page, base: str) -> Rendered:
         raise BadPage(f"{page.source} does not begin with a title, such as: # Rules")
     _refuse_html(page, tokens)
     headings = list(_name_headings(tokens))
+    _label_cells(tokens)
     links = [_resolve_link(page, base, token) for token in _inline_tokens(tokens)]
     code = [token.content for token in _inline_tokens(tokens) if token.type == "code_inline"]
     parser = _parser()
@@ -190,6 +191,23 @@ def _name_headings(tokens: Sequence[Token]) -> Iterator[tuple[str, str, str]]:
         anchor = f"{anchor}-{count}" if count else anchor
         heading.attrSet("id", anchor)
         yield heading.tag, anchor, text
+
+
+def _label_cells(tokens: Sequence[Token]) -> None:
+    """Give each cell of a table the heading of its column, which a narrow page shows beside it."""
+    headings: list[str] = []
+    column = 0
+    for token, content in pairwise(tokens):
+        if token.type == "thead_open":
+            headings = []
+        elif token.type == "th_open":
+            headings.append(_plain_text(content))
+        elif token.type == "tr_open":
+            column = 0
+        elif token.type == "td_open":
+            if column and headings[column] and content.content:
+                token.attrSet("data-label", headings[column])
+            column += 1
 
 
 def _inline_tokens(tokens: Iterable[Token]) -> Iterator[Token]:
@@ -254,10 +272,21 @@ def _close_table(*_: Any) -> str:
     return "</table></div>\n"
 
 
+def _open_cell(self: Any, tokens: Sequence[Token], at: int, *_: Any) -> str:
+    # one element in the cell, so that a narrow page can show its heading beside it
+    return f"<td{self.renderAttrs(tokens[at])}><div>"
+
+
+def _close_cell(*_: Any) -> str:
+    return "</div></td>\n"
+
+
 # the render functions of tokens whose HTML differs from the parser's
 RULES = {
     "fence": _code,
     "code_block": _code,
     "table_open": _open_table,
     "table_close": _close_table,
+    "td_open": _open_cell,
+    "td_close": _close_cell,
 }

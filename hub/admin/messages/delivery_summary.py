@@ -111,9 +111,10 @@ def _connection_off(situation: Situation) -> DeliverySummary | None:
 def _destination_paused(situation: Situation) -> DeliverySummary | None:
     if (pause := situation.pause) is None:
         return None
+    destination = integrations.destination_label(situation.connection.integration, pause.address)
     return DeliverySummary(
         "warn",
-        f"Waiting: posts to {pause.address} are pause.",
+        f"Waiting: posts to {destination} are paused.",
         f"{pause.reason} Then choose Test connection on the connection’s page. Signpost"
         " sends the post once the test passes.",
         url_for("admin.connection", slug=situation.connection.slug),
@@ -194,16 +195,16 @@ def _problem_text(situation: Situation) -> str:
 
 
 BY_STATUS: dict[Status, tuple[str, str, str]] = {
-    Status.QUEUED: ("info", "Queued.", "Signpost sends it as soon as a worker is free."),
+    Status.QUEUED: ("info", "Queued.", "Signpost sends the message as soon as a worker is free."),
     Status.SENDING: ("info", "Sending to {provider}.", "{provider} has not responded yet."),
     Status.UNKNOWN: ("warn", "The result is unknown.", ""),
     Status.SUPPRESSED: ("warn", "Not sent.", ""),
-    Status.CANCELED: ("info", "Canceled.", "It was not sent."),
+    Status.CANCELED: ("info", "Canceled.", "The message was not sent."),
     Status.EXPIRED: ("warn", "Expired before it could be sent.", ""),
     Status.ACCEPTED: (
         "info",
         "Accepted by {provider}.",
-        "{provider} has not reported yet whether it was sent.",
+        "{provider} has not reported yet whether the message was sent.",
     ),
     Status.SENT: (
         "info",

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from hub import integrations
 from hub.admin.contacts import contact_page
+from hub.admin.view.filters import phone
 from hub.db.engine import db
 from hub.lib.localized import format_amount
 from hub.lib.page_text import isolate_markup
@@ -22,7 +23,7 @@ def list_details(message: Message) -> list[tuple[str, Any]]:
     contact_url = url_for("admin.contact", contact_id=message.contact_id)
     connection_url = url_for("admin.connection", slug=message.connection.slug)
     return [
-        ("To", _link(contact_url, message.contact.address, "sp-mono")),
+        ("To", _link(contact_url, phone(message.contact.address), "sp-mono")),
         ("24-hour window", _window(message)),
         ("Event", _event(message)),
         ("Connection", _link(connection_url, message.connection.title)),
@@ -31,12 +32,12 @@ def list_details(message: Message) -> list[tuple[str, Any]]:
         ("Signpost ID", _monospace(message.id)),
         (f"{provider} ID", _monospace(message.provider_id or "")),
         ("Segments", message.segments or ""),
-        ("Price", _price(message, provider)),
+        ("Price", _price(message)),
         ("Attempts", message.tries or ""),
     ]
 
 
-def _price(message: Message, provider: str) -> str:
+def _price(message: Message) -> str:
     """Return the provider's price in the currency of the connection's rules, '' without a price.
 
     The currency is known only if an admin entered prices in it.
@@ -46,7 +47,7 @@ def _price(message: Message, provider: str) -> str:
     rules = policy.get_rules(message.connection.info)
     if rules.has_prices:
         return format_amount(message.price, rules.currency, exactly=True)
-    return f"{message.price:f}, in the currency of your {provider} account"
+    return f"{message.price:f} in the account’s currency"
 
 
 def _event(message: Message) -> str:

@@ -47,7 +47,7 @@ def message(message_id: str) -> Any:
         to=recipient(row.contact, row.connection).replace(TEAM, "the team"),
         crumb=_crumb(row),
         summary=delivery_summary.summarize(delivery_summary.read_situation(row, legs, problem)),
-        legs=[_leg(leg) for leg in legs],
+        legs=[_leg(leg, problem.text if problem and leg is row else "") for leg in legs],
         problem=_problem(row, problem),
         content=_content(row),
         language=message_details.get_language(row),
@@ -107,24 +107,25 @@ def _legs(row: Message) -> list[Message]:
     return series
 
 
-def _leg(attempt_message: Message) -> dict[str, Any]:
+def _leg(attempt_message: Message, explanation: str) -> dict[str, Any]:
+    """Return one message of the series. `explanation`: the text that the page shows elsewhere."""
     return {
         "channel": attempt_message.channel,
         "title": attempt_message.connection.title,
         "id": attempt_message.id,
         "status": attempt_message.status,
-        "entries": [_entry(entry) for entry in timeline.timeline(attempt_message)],
+        "entries": [_entry(entry, explanation) for entry in timeline.timeline(attempt_message)],
     }
 
 
-def _entry(entry: timeline.Entry) -> dict[str, Any]:
+def _entry(entry: timeline.Entry, explanation: str) -> dict[str, Any]:
     badge = message_badge(entry.status) if entry.status else None
     icon = badge.icon if badge else ICONS.get(entry.kind, "dot")
     if entry.kind in ("handed_over", "accepted"):
         icon = "arrow-up-right-square"
-    text = entry.text
+    text = entry.text.replace(explanation, "").strip() if explanation else entry.text
     if entry.code and entry.code not in text:
-        text = f"{text} Code {entry.code}."
+        text = f"{text} Code {entry.code}.".lstrip()
     return {
         "color": badge.color if badge else "",
         "icon": icon,
@@ -164,7 +165,7 @@ def _problem(row: Message, problem: Problem | None) -> dict[str, str] | None:
 TITLES = {
     Status.FAILED: "Why it failed",
     Status.UNDELIVERED: "Why it was not delivered",
-    Status.UNKNOWN: "Why the result is not known",
+    Status.UNKNOWN: "Why the result is unknown",
     Status.SUPPRESSED: "Why it was not sent",
     Status.EXPIRED: "Why it expired",
     Status.QUEUED: "Why it is waiting",
@@ -181,6 +182,8 @@ def _why_not_resend(row: Message) -> str:
     successor = db.session.scalar(select(Message.id).where(Message.after_id == row.id))
     if successor:
         return "It was already sent again. The timeline shows the later message."
+    if suppressions.find_blocking_opt_out(row) is not None:
+        return "An opt-out blocks this recipient. Remove it before you resend the message."
     if not row.connection.enabled:
         return f"To resend it, first enable the connection {row.connection.title}."
     return ""

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from flask import render_template, request, url_for
 from sqlalchemy import Select, or_, select
 
+from hub import integrations
 from hub.admin.auth.guard import admin, require_role
+from hub.admin.overview import activity_details
 from hub.admin.view.pagination import paginate_query
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -77,53 +79,40 @@ def _entries(rows: list[AuditEntry]) -> list[Entry]:
     emails = {user.id: user.email for user in users}
     connection_ids = {row.subject for row in rows if is_id("con", row.subject)}
     connections = db.session.scalars(select(Connection).where(Connection.id.in_(connection_ids)))
-    slugs = {connection.id: connection.slug for connection in connections}
-    return [
-        Entry(
-            row.at,
-            row.actor,
-            describe_change(row),
-            _href(row, slugs),
-            describe_details(row),
-            emails.get(row.user_id or "", ""),
-        )
-        for row in rows
-    ]
+    by_id = {connection.id: connection for connection in connections}
+    return [_entry(row, by_id.get(row.subject), emails.get(row.user_id or "", "")) for row in rows]
 
 
-def describe_change(row: AuditEntry) -> str:
-    """Return the change as the rest of a sentence that begins with the actor's name."""
+def _entry(row: AuditEntry, connection: Connection | None, email: str) -> Entry:
+    integration = connection.integration if connection else ""
+    return Entry(
+        row.at,
+        row.actor,
+        describe_change(row, integrations.provider_name(integration, "the provider")),
+        url_for("admin.connection", slug=connection.slug) if connection else _href(row),
+        activity_details.describe_details(row.detail, integration),
+        email,
+    )
+
+
+def describe_change(row: AuditEntry, provider: str) -> str:
+    """Return the change as the rest of a sentence that begins with the actor's name.
+
+    `provider`: the name of the changed connection's provider.
+    """
     if row.action == "user.signed_in" and row.subject == row.user_id:
         return "signed in"
     if row.action == "user.signed_out" and row.subject == row.user_id:
         return "signed out"
     template = SENTENCES.get(row.action)
-    if template is None:  # an action of a later version, or of a plug-in
+    if template is None:  # an action of a later version, or of an integration package
         noun, _, verb = row.action.partition(".")
         template = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
     title = row.title or ("a request" if is_id("req", row.subject) else "")
-    return template.format(title).strip().rstrip(":")
+    return template.format(title, provider=provider).strip().rstrip(":")
 
 
-def describe_details(row: AuditEntry) -> str:
-    """Return the details of a change, such as `before: Viewer · role: Admin`."""
-    filled = {
-        name.replace("_", " "): value
-        for name, value in row.detail.items()
-        if value not in ("", None, [])
-    }
-    return " · ".join(f"{name}: {_plain(value)}" for name, value in filled.items())
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _href(row: AuditEntry, slugs: dict[str, str]) -> str:
-    if row.subject in slugs:
-        return url_for("admin.connection", slug=slugs[row.subject])
+def _href(row: AuditEntry) -> str:
     if is_id("msg", row.subject):
         return url_for("admin.message", message_id=row.subject)
     if is_id("req", row.subject):
@@ -174,7 +163,7 @@ SENTENCES = {
     "connection.destination_reopened": "reopened the destination of {}",
     "connection.disabled": "disabled the connection {}",
     "connection.enabled": "enabled the connection {}",
-    "connection.reachable": "reached the provider of {} again",
+    "connection.reachable": "reconnected to {provider} ({})",
     "connection.placed": "added the connection {} to a group",
     "connection.posts": "changed the events that the connection {} posts",
     "connection.renamed": "renamed a connection to {}",
@@ -185,7 +174,7 @@ SENTENCES = {
     "connection.team_invited": "created a link that adds the connection {} to a group",
     "connection.tested": "tested the connection {}",
     "connection.tried": "sent a test message over the connection {}",
-    "connection.unreachable": "could not reach the provider of {}",
+    "connection.unreachable": "could not reach {provider} ({})",
     "contact.erased": "erased a person",
     "contact.linked": "linked two contacts of the same person",
     "contact.unlinked": "removed the link between two contacts",

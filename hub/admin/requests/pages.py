@@ -217,7 +217,7 @@ def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
     text = f"{plural(count, 'reminder')} queued." if count else "No reminder could be sent."
     if unreached:
         text += (
-            f" {plural(len(unreached), 'signer')} could not be reached. The reasons are on"
+            f" {plural(len(unreached), 'signer')} could not be notified. The reasons are on"
             " this page."
         )
     if snoozed:

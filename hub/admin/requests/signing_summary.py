@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
 
 ENDINGS = {
     RequestState.COMPLETED: "Everyone has signed.",
-    RequestState.DECLINED: "A signer declined.",
+    RequestState.DECLINED: "A signer declined to sign.",
     RequestState.EXPIRED: "The request expired.",
     RequestState.CANCELED: "The sender canceled the request.",
 }
@@ -31,16 +32,34 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
     """Return the notice about a request's progress, from its signers and messages."""
     if request.state != RequestState.OPEN:
         completed = request.state == RequestState.COMPLETED
-        return SigningSummary("good" if completed else "info", ENDINGS[RequestState(request.state)])
+        return SigningSummary("good" if completed else "info", _ending(request))
     owing = _pending_signers(request)
     if not owing and request.signers:
         text = "The signing app has not reported yet that the document is complete."
         return SigningSummary("good", "Everyone has signed.", text)
-    missing = plural(len(owing), "signature is", "signatures are")
     if request.expired and owing:
+        missing = plural(len(owing), "signature is", "signatures are")
         text = f"{missing} missing. No more reminders are sent."
         return SigningSummary("info", "The request has expired.", text)
-    return _summarize_reach(f"{missing} missing.", owing, messages)
+    title = f"Waiting for {plural(len(owing), 'signature')}."
+    return _summarize_reach(title, owing, messages)
+
+
+def _ending(request: SigningRequest) -> str:
+    """Return how a request ended, with the name of the only signer who declined."""
+    state = RequestState(request.state)
+    declined = [signer for signer in request.signers if signer.state == SignerState.DECLINED]
+    if state == RequestState.DECLINED and len(declined) == 1:
+        return f"{_name(declined[0])} declined to sign."
+    return ENDINGS[state]
+
+
+def _name(signer: Signer) -> str:
+    """Return the name of a signer, or the ID in the app without a readable name."""
+    try:
+        return (signer.details or {}).get("name") or signer.external_id
+    except DecryptionError:
+        return signer.external_id
 
 
 def _summarize_reach(
@@ -50,8 +69,8 @@ def _summarize_reach(
     unreached = [signer for signer in owing if not _was_reached(signer, messages)]
     failed = sum(_all_failed(signer, messages) for signer in unreached)
     if failed:
-        subject = "One of these signers was" if failed == 1 else f"{failed} of these signers were"
-        text = f"{subject} not reached. The reasons are below."
+        entries = "Their entry below says why." if failed == 1 else "Their entries below say why."
+        text = f"{plural(failed, 'signer')} could not be notified. {entries}"
         return SigningSummary("bad", title, text)
     all_reached = owing and not unreached
     text = "Everyone who has not signed has been notified." if all_reached else ""

@@ -157,7 +157,7 @@ def revoke_api_key(key_id: str) -> Any:
     if not forms.is_submitted():
         return _confirm_revocation(api_keys.get_key(key_id))
     api_keys.revoke_key(key_id)
-    flash("Key revoked. Requests with it are now refused.", "good")
+    flash("Key revoked. Signpost now rejects requests with it.", "good")
     return redirect(url_for("admin.api_keys"), 303)
 
 
@@ -167,7 +167,7 @@ def _confirm_revocation(key: ApiKey) -> str:
     return confirmation.ask(
         f"Revoke {key.name}",
         [
-            "Signpost refuses requests with this API key from now on. You cannot undo this.",
+            "Signpost immediately rejects all requests with this API key. You cannot undo this.",
             last_used or "It has never been used.",
         ],
         button="Revoke API key",

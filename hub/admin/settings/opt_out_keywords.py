@@ -25,9 +25,9 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     """Additional keywords, one line for each language."""
 
     stop = TextAreaField(
-        "Additional words for STOP",
+        "Additional STOP keywords",
         description=(
-            "Enter one line for each language: its code, a colon, and the words,"
+            "Enter one line for each language: its code, a colon, and the keywords,"
             " separated by commas. The whole message must match: STOP alone, not STOP in a"
             " sentence. Case, accents, punctuation, emoji and words such as please make"
             " no difference."
@@ -35,10 +35,10 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw=LINES,
     )
     start = TextAreaField(
-        "Additional words for START", render_kw={**LINES, "placeholder": "de: WEITER"}
+        "Additional START keywords", render_kw={**LINES, "placeholder": "de: WEITER"}
     )
     help = TextAreaField(
-        "Additional words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"}
+        "Additional HELP keywords", render_kw={**LINES, "placeholder": "de: HILFE"}
     )
     everywhere = BooleanField(
         "STOP applies to every channel",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib import resources
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import g, has_request_context, request
@@ -17,13 +18,13 @@ ZONE_COOKIE = "tz"  # set by static/js/zone.js
 
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
-    """Return the zones that a user can choose, sorted, without tzdata's legacy abbreviations."""
-    return (
-        *sorted(
-            name for name in available_timezones() if "/" in name and not name.startswith("Etc/")
-        ),
-        "UTC",
-    )
+    """Return the zones that a user can choose, sorted: the current name of each, and UTC.
+
+    tzdata lists the current names, without earlier ones such as Asia/Calcutta, in `zone.tab`.
+    """
+    table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return (*sorted(row[2] for row in rows), "UTC")
 
 
 def choose_zone(*names: str | None) -> ZoneInfo:

@@ -57,7 +57,7 @@ PROBLEMS = {
     404: Problem(
         "Page not found",
         "The URL is wrong, or the page no longer exists.",
-        "Check the URL, or use the menu.",
+        "Check the URL, or start from the overview.",
     ),
     405: Problem(
         "This URL does not support this method",

@@ -1,8 +1,8 @@
 """Build the HTML attributes of a form control, which connect it to its error and its help text.
 
 Some keys of `render_kw` are for the page only and do not appear in the HTML: `legend` begins a
-group of fields, `optional` is a note next to the legend, `mono` selects a monospace font, and
-`half` puts two fields on one line.
+group of fields, `optional` is a note next to the legend, `mono` selects a monospace font, `half`
+puts two fields on one line, and `shared_help` shows the help of the second one below both.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from wtforms import Field
 
 KEEP = "Stored. Leave empty to keep it"
-TYPED = "Entered but not saved. Leave empty to use it"
-PAGE_KEYS = ("legend", "optional", "mono", "half")
+TYPED = "Entered. Leave empty to use it"
+PAGE_KEYS = ("legend", "optional", "mono", "half", "shared_help")
 
 
 def with_error_attributes(field: Field, classes: str) -> dict[str, Any]:

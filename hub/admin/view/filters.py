@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from hub.admin.view import datetimes, error_summary, field_attributes, status_badges
 from hub.core.vocabulary import Role
 from hub.lib import phones
-from hub.lib.localized import format_amount, format_number
+from hub.lib.localized import format_amount, format_language, format_number
 
 STATIC = Path(__file__).parents[2] / "static"
 ICONS = STATIC / "icons"
@@ -136,6 +136,7 @@ FILTERS: dict[str, Any] = {
     "format_iso": datetimes.format_iso,
     "phone": phone,
     "short_id": short_id,
+    "language_tag": format_language,
     "money": money,
     "number": number,
     "plural": plural,

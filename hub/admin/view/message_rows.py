@@ -20,7 +20,7 @@ from hub.models import Connection, Contact, Message, MessageBody
 
 MAX_CHARACTERS = 90  # of a message's text
 # instead of a destination, whose ID at the provider means little to people
-TEAM = "The team"
+TEAM = "Team channel"
 UNREADABLE = "Unreadable"  # instead of a recipient whose row is damaged
 BAD = (Status.FAILED, Status.UNDELIVERED)
 

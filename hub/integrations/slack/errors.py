@@ -100,7 +100,7 @@ FAILED = (
     " check slack-status.com."
 )
 UNKNOWN_CODE = (
-    "Slack rejected the message with a code that Signpost does not know. Look up the code"
+    "Slack rejected the message with a code that Signpost does not recognize. Look up the code"
     f" at {METHODS}."
 )
 WORKSPACE = ("message_limit_exceeded",)  # limits for all posts to a workspace

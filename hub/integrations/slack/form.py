@@ -69,10 +69,10 @@ class SlackForm(ConfigForm):
         "Webhook URL",
         [Optional(), lambda form, field: _check_hook(field)],
         description=(
-            "Starts with `https://hooks.slack.com/services/` and posts to one channel."
-            " Stored encrypted and never shown again."
+            "Paste the URL that starts with `https://hooks.slack.com/services/`. It posts to one"
+            " channel. Stored encrypted and never shown again."
         ),
-        render_kw={"legend": "Incoming webhook", "optional": "or a bot token below"},
+        render_kw={"legend": "Incoming webhook", "optional": "use this or a bot"},
     )
     bot_token = SecretField(
         "Bot token",
@@ -87,15 +87,18 @@ class SlackForm(ConfigForm):
             ),
         ],
         description=(
-            "Starts with `xoxb-`. With a bot token, Signpost keeps a thread for each"
+            "Paste the token that starts with `xoxb-`. With a bot, Signpost keeps a thread for each"
             " request, updates its posts and messages people."
         ),
-        render_kw={"legend": "Bot", "optional": "instead of the webhook", "half": True},
+        render_kw={"legend": "Bot", "optional": "use this or an incoming webhook", "half": True},
     )
     channel = StringField(
         "Channel ID",
         [Optional(), lambda form, field: _check_channel(field)],
-        description="Starts with `C` or `G`. It is at the end of the channel’s details in Slack.",
+        description=(
+            "Enter the ID that starts with `C` or `G`. It is at the end of the channel’s details in"
+            " Slack."
+        ),
         render_kw={"mono": True, "half": True},
     )
     app_id = StringField(
@@ -110,7 +113,10 @@ class SlackForm(ConfigForm):
                 ),
             ),
         ],
-        description="Starts with `A`. It is on the Slack app’s page **Basic Information**.",
+        description=(
+            "Enter the ID that starts with `A`. It is on the page **Basic Information** of the"
+            " Slack app."
+        ),
         render_kw={
             "legend": "Interactive buttons",
             "optional": "optional",
@@ -126,8 +132,8 @@ class SlackForm(ConfigForm):
         ],
         bound_to=("app_id",),
         description=(
-            "Copy it from the same page. Signpost uses it to verify that button actions come"
-            " from Slack."
+            "Copy the secret from the same page. Signpost uses it to verify that button actions"
+            " come from Slack."
         ),
         render_kw={"half": True},
     )

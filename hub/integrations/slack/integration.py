@@ -135,6 +135,10 @@ class Slack(WebhookReceiver):
         )
 
     @classmethod
+    def destination_label(cls, destination: str) -> str:
+        return "the channel of its webhook" if _is_hook(destination) else f"channel {destination}"
+
+    @classmethod
     def reaches_people(cls, destination: str) -> bool:
         return not _is_hook(destination)
 

@@ -106,8 +106,8 @@ class Teams(IncomingWebhook):
             ],
             filters=[lambda text: text.strip().lower() if text else text],
             description=(
-                "Only for government and national clouds, whose workflows have other"
-                " hosts. Enter the host of the URL, or `*.` and its domain."
+                "Enter the host of the URL, or `*.` and its domain. Only government and national"
+                " clouds need it, because their workflows have other hosts."
             ),
             render_kw={"legend": "Other clouds", "optional": "optional", "mono": True},
         )

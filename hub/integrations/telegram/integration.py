@@ -146,6 +146,10 @@ class Telegram(WebhookReceiver):
         return clean_chat(team) if team else ""
 
     @classmethod
+    def destination_label(cls, destination: str) -> str:
+        return f"chat {destination}"
+
+    @classmethod
     def edits_posts(cls, destination: str) -> bool:
         return True
 

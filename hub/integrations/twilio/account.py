@@ -27,7 +27,8 @@ class AccountForm(ConfigForm):
             ),
         ],
         description=(
-            "Starts with `AC` and has 34 characters. It is on the first page of the Twilio Console."
+            "Enter the 34 characters that start with `AC`. Copy them from the first page of the"
+            " Twilio Console."
         ),
         render_kw={"legend": "Account", "mono": True},
     )
@@ -36,8 +37,8 @@ class AccountForm(ConfigForm):
         [InputRequired("Enter the Auth Token.")],
         bound_to=("account_sid",),
         description=(
-            "Stored encrypted and never shown again. Signpost also verifies Twilio’s"
-            " callbacks with it."
+            "Copy it from the same page. Stored encrypted and never shown again. Signpost also"
+            " verifies Twilio’s callbacks with it."
         ),
     )
     api_key_sid = StringField(
@@ -53,12 +54,12 @@ class AccountForm(ConfigForm):
             ),
         ],
         description=(
-            "Starts with `SK`. Signpost sends with the key, and still verifies callbacks"
-            " with the Auth Token."
+            "Enter the 34 characters that start with `SK`. Signpost then sends with the key instead"
+            " of the Auth Token, and still verifies callbacks with the Auth Token."
         ),
         render_kw={
             "legend": "API key",
-            "optional": "optional, replaces the token for sending",
+            "optional": "optional",
             "mono": True,
             "half": True,
         },
@@ -67,7 +68,9 @@ class AccountForm(ConfigForm):
         "Key secret",
         [Optional()],
         bound_to=("account_sid", "api_key_sid"),
-        description="Twilio shows it only once, when you create the key.",
+        description=(
+            "Enter the secret of the key. Twilio shows it only once, when you create the key."
+        ),
         render_kw={"half": True},
     )
     secondary_auth_token = SecretField(
@@ -75,10 +78,9 @@ class AccountForm(ConfigForm):
         [Optional()],
         bound_to=("account_sid",),
         description=(
-            "Enter it during a rotation. Callbacks are verified with either token, and"
-            " the Auth Token is used for sending. After you promote the secondary token,"
-            " paste it above as **Auth Token**. A value equal to the Auth Token is not"
-            " stored here."
+            "Enter the secondary token while you rotate the Auth Token. Signpost accepts"
+            " callbacks that are signed with either token, and sends with the Auth Token. After"
+            " you promote the secondary token, paste it above as **Auth Token**."
         ),
         render_kw={"legend": "Callback signatures", "optional": "optional"},
     )
@@ -92,7 +94,8 @@ class AccountForm(ConfigForm):
             ),
         ],
         description=(
-            "Enter it if a Webhook Rule signs with a SharedKey. Set the rule to `HMAC_SHA256`."
+            "Enter the ID if a Twilio Webhook Rule signs callbacks with a SharedKey. The rule must"
+            " use `HMAC_SHA256`."
         ),
         render_kw={"mono": True, "half": True},
     )
@@ -100,13 +103,15 @@ class AccountForm(ConfigForm):
         "SharedKey secret",
         [Optional()],
         bound_to=("account_sid", "shared_key_id"),
-        description="After you save it, Signpost verifies callbacks only with this secret.",
+        description=(
+            "Enter the secret of the SharedKey. Signpost then verifies callbacks only with it."
+        ),
         render_kw={"half": True},
     )
     auth_token_too = BooleanField(
         "Also accept signatures of the Auth Token",
         description=(
-            "Use it while you switch to the SharedKey. Turn it off afterwards to reject"
+            "Turn this on while you switch to the SharedKey. Turn it off afterwards to reject"
             " the older, weaker signatures."
         ),
     )

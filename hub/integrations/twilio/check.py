@@ -18,7 +18,7 @@ from hub.integrations.twilio.integration import TwilioIntegration
 
 TRIAL = (
     "This is a trial account, which can send only to verified numbers. For other numbers Twilio"
-    " returns 21608. Verify a number in the Console, or upgrade the account."
+    " returns 21608. Verify a number in the Twilio Console, or upgrade the account."
 )
 SECONDARY_REJECTED = (
     "Twilio rejected the secondary Auth Token, so Twilio signs no callbacks with it. Copy it"

@@ -150,6 +150,6 @@ FAILED = (
     " check status.twilio.com."
 )
 UNKNOWN_CODE = (
-    "Twilio rejected the message with a code that Signpost does not know. Look up the"
+    "Twilio rejected the message with a code that Signpost does not recognize. Look up the"
     f" code at {PAGES}."
 )

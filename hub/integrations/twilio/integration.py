@@ -335,7 +335,7 @@ class TwilioIntegration(WebhookReceiver):
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Incoming messages. Paste this URL into the settings of the number in the Console."""
+        """Incoming messages. Paste this URL in the Twilio Console, at the number or sender."""
         return self.parse_events(request)
 
     @classmethod

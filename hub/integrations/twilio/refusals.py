@@ -29,7 +29,7 @@ def report_unknown_account(code: str) -> CheckResult:
     return CheckResult(
         False,
         "Twilio has no account with this SID.",
-        "It has the correct form, but Twilio does not know it.",
+        "It looks right, but Twilio did not find it.",
         (
             "Copy the **Account SID** from the first page of the Twilio Console.",
             PASTE_AND_TEST,
@@ -46,7 +46,7 @@ def report_rejected_token(account_sid: str, code: str) -> CheckResult:
         False,
         "Twilio rejected the Auth Token.",
         "The Account SID looks right, but this token does not match it."
-        " The token was probably rotated in the Console, or belongs to a subaccount.",
+        " The token was probably rotated in the Twilio Console, or belongs to a subaccount.",
         (
             OPEN_KEYS,
             f"Check that the account shown is `{shown}`, and copy its **Auth Token**.",
@@ -96,7 +96,7 @@ def report_unknown_service(sid: str, field: str, code: str) -> CheckResult:
     return CheckResult(
         False,
         "The Messaging Service does not belong to this account.",
-        f"Twilio does not know {sid} in this account.",
+        f"Twilio did not find {sid} in this account.",
         (
             "In the Twilio Console, open **Messaging**, **Services**, and copy the SID that starts"
             " with MG.",

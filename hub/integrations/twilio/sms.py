@@ -48,7 +48,7 @@ class TwilioSms(CheckedTwilio):
         ),
         (
             "On a trial account, add each test phone under **Verified Caller IDs**. For"
-            " other phones Twilio returns `21608`."
+            " other phones, Twilio returns `21608`."
         ),
     )
 

@@ -290,7 +290,7 @@ def _column_names(cells: Sequence[str], columns: Columns) -> list[str]:
     if not columns.ignores_others and (unknown := set(names) - known):
         raise Refused(
             "unknown_column",
-            f"The column {quoted(min(unknown)[:50])} is not known. Use"
+            f"The column {quoted(min(unknown)[:50])} does not exist. Use"
             f" {', '.join((*columns.required, *columns.optional))}.",
             field="file",
         )

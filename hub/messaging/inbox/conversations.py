@@ -203,7 +203,7 @@ def send_reply(conversation_id: str, text: str) -> str:
         )
     if conversation.contact is None:
         raise Conflict(
-            "unknown_sender", "The sender of this message is not known, so you cannot reply."
+            "unknown_sender", "The sender of this message is unknown, so you cannot reply."
         )
     if conversation.contact.erased_at is not None:
         raise Conflict("erased", "This person was erased, so you cannot reply.")

@@ -171,7 +171,7 @@ def parse_prices(text: str) -> dict[str, Decimal]:
         if not colon:
             raise Refused(
                 "bad_line",
-                f"Enter {quoted(line[:40])} as a country, a colon and a price, such as US: 0.0083",
+                f"Enter {quoted(line[:40])} as a country, a colon and a price, such as US: 0.0083.",
                 field="prices",
             )
         key = (

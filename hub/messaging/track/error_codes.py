@@ -14,7 +14,7 @@ CODES = {
     "address_not_allowed": Problem(
         "",
         "Signpost may not connect to this address: it is private, or not encrypted.",
-        "Correct the address in the connection, or ask the operator of Signpost to add its host"
+        "Correct the URL in the connection, or ask the operator of Signpost to add its host"
         " and port to HUB_HTTP_ALLOW. Then resend the message.",
     ),
     "bad_answer": Problem(
@@ -102,7 +102,7 @@ CODES = {
     ),
     "consent_no": Problem(
         "",
-        "The recipient refused messages.",
+        "The recipient’s consent was refused, so this address receives no messages.",
         "If the person agrees again, record the consent where the refusal was recorded,"
         " or as an admin. Then resend the message.",
     ),

@@ -14,9 +14,10 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Integration, Problem
+from hub.lib import phones
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.track.error_codes import BY_STATUS, CODES, describe_block
-from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
+from hub.models import Attempt, Connection, Event, Message, PlatformEvent, StatusEvent
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def timeline(message: Message) -> list[Entry]:
 def _planned_text(message: Message) -> str:
     if message.after_id:
         return f"Replaces the message {message.after_id}."
-    return "For an event of a signing request." if message.event_id else "Direct message."
+    event = db.session.get(Event, message.event_id) if message.event_id else None
+    return f"For the event {event.type}." if event else "Direct message."
 
 
 def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str]) -> list[Entry]:
@@ -94,7 +96,7 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
         "milliseconds": attempt.milliseconds,
     }
     if attempt.outcome == "accepted":
-        sender = f" From {attempt.sender}." if attempt.sender else ""
+        sender = f" From {_format_sender(attempt.sender)}." if attempt.sender else ""
         text = f"Attempt {attempt.number}, accepted{duration}{response}.{sender}"
         title = f"Sent to {provider}"
         return [
@@ -114,6 +116,10 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
         **call_details,
     )
     return [started, result]
+
+
+def _format_sender(sender: str) -> str:
+    return phones.format_number(sender) if sender.startswith("+") else sender
 
 
 def _file_entry(attempt: Attempt, provider: str, event_types: dict[str, str]) -> Entry:
@@ -137,7 +143,7 @@ _OUTCOME_TITLES = {
     "transient": ("Temporary error at {provider}", None),
     "slowed": ("Rate limited by {provider}", None),
     "unreachable": ("Could not reach {provider}", None),
-    "unknown": ("Result not known", Status.UNKNOWN),
+    "unknown": ("Result unknown", Status.UNKNOWN),
     "destination": ("{provider} rejected the destination", None),
     "failed": ("Rejected by {provider}", Status.FAILED),
     "broken": ("{provider} rejects all messages", None),
@@ -185,7 +191,7 @@ _HUB_FACTS = {
     "unreadable": ("Waiting for a value that cannot be read", ""),
     "lease expired": (
         "The worker ended",
-        "It ended before the provider responded, so the result is not known.",
+        "It ended before the provider responded, so the result is unknown.",
     ),
     "proved absent": (
         "Not found at the provider",
@@ -193,21 +199,21 @@ _HUB_FACTS = {
     ),
     "found": ("Found at the provider", "The provider had accepted the message."),
     "undecided": (
-        "Result still not known",
+        "Result still unknown",
         "The provider’s list does not show it. Resend the message only if a duplicate does no"
         " harm.",
     ),
     "made again": ("Repeated", "Repeating an update does not change its result."),
     "nothing to edit": ("Not updated", "The post to update does not exist."),
     "unanswered": (
-        "Result still not known",
+        "Result still unknown",
         (
             "The provider did not respond for a day. Resend the message only if a duplicate does"
             " no harm."
         ),
     ),
     "set up anew": (
-        "Result still not known",
+        "Result still unknown",
         (
             "The account or sender of the connection has changed since, so Signpost"
             " cannot look it up. Resend the message only if a duplicate does no harm."
@@ -253,7 +259,7 @@ def explain_failure(message: Message) -> Problem | None:
         return general and Problem(message.code, general.text, general.remedy)
     return Problem(
         message.code,
-        f"{general.text} Signpost does not know the provider’s code {message.code}.",
+        f"{general.text} Signpost does not recognize the provider’s code {message.code}.",
         general.remedy,
     )
 

@@ -231,7 +231,7 @@ def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser
     assert rows[("security.sign_in_failed", "203.0.113.8")].title == "an unknown account"
     page = admin.get("/activity?kind=security").text
     assert "Failed to sign in as Dana Whitfield" in page
-    assert "address: 203.0.113.7 · count: 5" in page
+    assert "IP address: 203.0.113.7 · Attempts: 5" in page
     assert "secret" not in page
 
 

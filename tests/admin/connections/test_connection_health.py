@@ -157,10 +157,8 @@ class TestNotReached:
                 == 2
             )
         text = text_of(admin, "/activity")
-        assert (
-            f"Signpost Could not reach the provider of {title} why: Could not reach Twilio" in text
-        )
-        assert f"Signpost Reached the provider of {title} again" in text
+        assert f"Signpost Could not reach Twilio ({title}) Reason: Could not reach Twilio" in text
+        assert f"Signpost Reconnected to Twilio ({title})" in text
 
     def test_disabled_connection_shows_no_problem(self, app: Flask, admin: Browser) -> None:
         with app.app_context():

@@ -118,9 +118,8 @@ def test_renamed_connection_asks_to_set_the_webhook_again(
         {"title": "Our bot", "slug": "our-bot"},
         follow_redirects=True,
     )
-    assert (
-        "Telegram still sends its webhooks to the old address. Choose Set webhook below."
-        in text_of(page)
+    assert "Telegram still sends its webhooks to the old URL. Choose Set webhook below." in text_of(
+        page
     )
     response = boss.post(
         "/connections/our-bot/rename",

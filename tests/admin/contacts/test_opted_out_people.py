@@ -104,7 +104,7 @@ def test_objection_marks_the_signer_until_a_later_consent(
         consents.record_consent(entry, source=consents.BY_ADMIN, test=True)
 
     run_in_app(lambda: record(False))
-    assert "Opted out of SMS just now : Refused messages." in panel(admin, request_path, "Anna")
+    assert "Opted out of SMS just now : Consent refused." in panel(admin, request_path, "Anna")
     run_in_app(lambda: record(True))
     assert "Opted out" not in panel(admin, request_path, "Anna")
 

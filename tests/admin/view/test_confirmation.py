@@ -39,7 +39,7 @@ def api_key_revocation(app: Flask, admin: Browser) -> Case:
     return (
         "/settings/api-keys",
         f"/settings/api-keys/{key_id}/revoke",
-        "Signpost refuses requests with this API key from now on. You cannot undo this.",
+        "Signpost immediately rejects all requests with this API key. You cannot undo this.",
         lambda: db.session.get_one(ApiKey, key_id).revoked_at is None,
     )
 
