@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, url_for
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.core.vocabulary import Role
 from hub.db.types import now
-from hub.lib.localized import format_moment
+from hub.lib.localized import format_datetime
 from hub.shared import clock_check
 
 
@@ -20,7 +20,7 @@ def clock() -> Any:
     return render_template(
         "clock.html",
         problem=clock_check.problem(),
-        current_time=format_moment(now(), "MMM d, y, HH:mm"),
+        current_time=format_datetime(now(), "MMM d, y, HH:mm"),
         may_confirm=has_role(Role.ADMIN),
     )
 

@@ -56,6 +56,12 @@ def test_links_between_pages_and_to_images_work(viewer: Browser) -> None:
     assert not [link for link in followed if viewer.get(link).status_code != 200]
 
 
+def test_cell_of_a_table_names_its_column(viewer: Browser) -> None:
+    page = viewer.get("/docs/settings").text
+    assert '<td data-label="Default"><div><code>data</code></div></td>' in page
+    assert "<td><div></div></td>" in page, "an empty cell needs no name"
+
+
 def test_link_to_an_unpublished_file_is_shown_as_text(viewer: Browser) -> None:
     page = viewer.get("/docs/benchmarks").text
     assert "<a>benchmarks</a>" in page

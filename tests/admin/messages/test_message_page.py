@@ -12,6 +12,7 @@ from hub.connections import demo, rules
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
+from hub.messaging.contacts import suppressions
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
@@ -105,3 +106,18 @@ def test_canceled_message_shows_no_advice_about_earlier_attempts(
     assert "Canceled." in page
     assert "Wait" not in page
     assert "How to fix it" not in page
+
+
+def test_blocked_message_is_resent_only_after_the_opt_out_is_removed(
+    app: Flask, admin: Browser
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        message_id = queue_text(ERIC)
+        suppressions.suppress(message_id, reason="provider", code="21610")
+        update_message(message_id, status="failed", code="21610", due_at=None)
+    page = admin.get(f"/messages/{message_id}").text
+    assert f"/messages/{message_id}/resend" not in page
+    assert "An opt-out blocks this recipient. Remove it before you resend the message." in page
+    assert admin.post(f"/messages/{message_id}/lift").status_code == 303
+    assert f"/messages/{message_id}/resend" in admin.get(f"/messages/{message_id}").text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from hub.core.vocabulary import RequestState, Role, Status
+from hub.core.vocabulary import RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -211,6 +211,18 @@ def test_closed_request_says_why_nobody_is_reminded(
     page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
     assert f"Reminders {reason}" in page
     assert "No signatures are missing" not in page
+
+
+def test_declined_request_names_the_signer_who_declined(
+    request_id: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
+) -> None:
+    def decline() -> None:
+        db.session.execute(update(SigningRequest).values(state=RequestState.DECLINED.value))
+        db.session.execute(update(Signer).values(state=SignerState.DECLINED.value))
+
+    run_in_app(transaction(decline))
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
+    assert "Eric declined to sign." in page
 
 
 def test_signer_without_a_mobile_number_is_named_with_the_next_step(
