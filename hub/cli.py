@@ -11,19 +11,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hub.core import __version__
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES, Role, Scope
+from hub.run.integration_commands import new_integration, try_integration
 
 if TYPE_CHECKING:
     from hub.core.config import Config
     from hub.intake.replay import Report
 
-KINDS = click.Choice(("team", "webhook-url", "people", "sms"))  # of new integrations
 # an admin fixes these errors outside the program; any other OSError is an error in the program
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -291,32 +291,8 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     sys.exit(1 if report.failed_count else 0)
 
 
-@cli.command("new-integration", short_help="Create a new integration.")
-@click.argument("name")
-@click.option(
-    "--package",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Create a separate package in this folder.",
-)
-@click.option("--kind", type=KINDS, default="team", show_default=True, help="Kind of integration.")
-@click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
-@click.option(
-    "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
-)
-def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
-    """Create an integration that works: a module and its test, in this checkout.
-
-    NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
-    cannot change. No file is overwritten.
-    """
-    from hub.run import scaffold
-
-    created = scaffold.create(name, folder, scaffold.Choice(**choices))
-    click.echo("\n".join(os.path.relpath(path) for path in created.files))
-    click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
-    click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
+cli.add_command(new_integration)
+cli.add_command(try_integration)
 
 
 def _show_progress(report: Report) -> None:

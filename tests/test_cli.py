@@ -46,6 +46,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "api-key",
         "replay",
         "new-integration",
+        "try-integration",
     )
     assert all(f"\n  {name} " in help_text for name in names)
 

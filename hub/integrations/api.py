@@ -32,7 +32,13 @@ from hub.integrations.error_table import ErrorCode, ErrorTable
 from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, escape_markdown
 from hub.integrations.gateway import gateway_error
 from hub.integrations.incoming_webhook import IncomingWebhook
-from hub.integrations.provider_requests import basic, bearer, is_html
+from hub.integrations.provider_requests import (
+    basic,
+    bearer,
+    is_html,
+    json_objects,
+    without_blanks,
+)
 from hub.integrations.senders_by_country import SendersByCountry
 from hub.integrations.settings_fields import (
     ConfigForm,
@@ -56,6 +62,7 @@ from hub.integrations.shortening import (
     share_budget,
     shorten,
 )
+from hub.integrations.team_posts import TeamPosts
 from hub.integrations.values import (
     Accepted,
     Attachment,
@@ -147,6 +154,7 @@ __all__ = [
     "SlowDown",
     "Status",
     "StatusUpdate",
+    "TeamPosts",
     "TemplateInfo",
     "TemplateRequired",
     "TextField",
@@ -175,6 +183,7 @@ __all__ = [
     "is_html",
     "is_loopback",
     "json_object",
+    "json_objects",
     "optional_secret",
     "phones",
     "plain_text",
@@ -193,4 +202,5 @@ __all__ = [
     "verify_hmac",
     "verify_secret",
     "webhook",
+    "without_blanks",
 ]

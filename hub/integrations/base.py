@@ -21,7 +21,13 @@ from hub.integrations.help_reply_setting import with_help_setting
 from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
 from hub.integrations.rate_setting import with_rate_setting
 from hub.integrations.senders_by_country import SendersByCountry
-from hub.integrations.settings_fields import ConfigForm, SecretField, required_secret
+from hub.integrations.settings_fields import (
+    ConfigForm,
+    SecretField,
+    joined_settings,
+    required_secret,
+    with_destination_rule,
+)
 from hub.integrations.shortening import plain_text, unit_size
 from hub.integrations.values import (
     Accepted,
@@ -108,7 +114,7 @@ class Integration(ProviderRequests):
     # `name` is the module's name and never changes; the others are the texts on its card
     name: ClassVar[str]
     title: ClassVar[str]
-    provider: ClassVar[str]  # the company, as the subject of sentences
+    provider: ClassVar[str] = ""  # the company, as the subject of sentences; "": the title
     summary: ClassVar[str]
     docs_url: ClassVar[str]
     reach: ClassVar[str]
@@ -133,14 +139,16 @@ class Integration(ProviderRequests):
     # other addresses than phone numbers: a pattern of the whole, and the sentence for all others
     address_pattern: ClassVar[str] = ""
     address_rule: ClassVar[str] = "This is not an address of the provider."
-    # settings that `senders_of`, `account_of` and `destination_of` return
-    sender_setting: ClassVar[str] = ""
-    account_setting: ClassVar[str] = ""
+    # settings that `senders_of`, `account_of` and `destination_of` return; several are joined to
+    # one text, such as dana@chat.example
+    sender_setting: ClassVar[str | tuple[str, ...]] = ""
+    account_setting: ClassVar[str | tuple[str, ...]] = ""
     destination_setting: ClassVar[str] = ""
     # on channel `chat`: the kind of address for direct messages to a person; CHAT: only to people
     # who opened an `invite` link; None: no direct messages
     direct_address_kind: ClassVar[Address | None] = None
-    event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
+    # of platform events, such as sms in sms_delivered; "": the letters of `name`
+    event_prefix: ClassVar[str] = ""
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
     # whether the provider replies to STOP, START and HELP itself; None: people cannot reply
     replies_to_keywords: ClassVar[bool | None] = None
@@ -157,6 +165,7 @@ class Integration(ProviderRequests):
     # content type → maximum bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
     per_second: ClassVar[float] = 0  # messages per second of one sender; 0: no limit
+    burst: ClassVar[float] = 0  # messages that a sender may send at once after a pause
     # describes the provider's usual limit; with it, or with per_second, the form has a rate setting
     rate_hint: ClassVar[str] = ""
     # messages per second of one sender to one recipient; 0: no limit
@@ -187,10 +196,20 @@ class Integration(ProviderRequests):
             raise TypeError(
                 f"{cls.__name__} declares a webhook, so it must inherit from WebhookReceiver."
             )
-        if "name" in vars(cls) and (cls.per_second or cls.rate_hint):
+        if "name" in vars(cls):
+            cls.provider = cls.provider or getattr(cls, "title", "")
+            cls.event_prefix = cls.event_prefix or re.sub("[^a-z]", "", cls.name)
+            cls._complete_form()
+
+    @classmethod
+    def _complete_form(cls) -> None:
+        """Add the settings and rules that follow from other declarations to the form."""
+        if cls.per_second or cls.rate_hint:
             cls.Form = with_rate_setting(cls.Form, cls.per_second, cls.rate_hint)
-        if "name" in vars(cls) and cls.replies_to_keywords is False:
+        if cls.replies_to_keywords is False:
             cls.Form = with_help_setting(cls.Form)
+        if cls.address_pattern and cls.destination_setting:
+            cls.Form = with_destination_rule(cls.Form, cls.destination_setting, cls.clean_address)
 
     def __init__(
         self,
@@ -207,12 +226,12 @@ class Integration(ProviderRequests):
     @classmethod
     def account_of(cls, settings: Mapping[str, Any]) -> str:
         """Return the account of the settings, which webhooks name."""
-        return str(settings.get(cls.account_setting) or "")
+        return joined_settings(settings, cls.account_setting)
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
         """Return the senders of messages. They are stored in plain text."""
-        return Senders(str(settings.get(cls.sender_setting) or ""))
+        return Senders(joined_settings(settings, cls.sender_setting))
 
     # teams
     @classmethod

@@ -13,26 +13,30 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from hub.core import errors
+from hub.core import errors as core_errors
 from hub.core.errors import Scope, SendError
 from hub.integrations.error_table import Code, ErrorCode
 
 
-def read_error_codes(package: str, name: str = "errors.toml") -> dict[Code, ErrorCode]:
+def read_error_codes(
+    package: str, name: str = "errors.toml", *, errors: Sequence[type[SendError]] = ()
+) -> dict[Code, ErrorCode]:
     """Return the codes in a file of a package, as an ErrorTable needs them.
 
-    Pass `__package__`. Raises ValueError if an entry is incomplete or names an unknown error.
+    Pass `__package__`. `errors` are classes of the integration that entries may name in addition.
+    Raises ValueError if an entry is incomplete or names an unknown error.
     """
+    known = {**vars(core_errors), **{error.__name__: error for error in errors}}
     entries = tomllib.loads(files(package).joinpath(name).read_text("utf-8"))
     codes: dict[Code, ErrorCode] = {}
     for code, entry in _all_entries(entries):
         with_status = re.fullmatch(r"([1-5][0-9]{2}) (.+)", code)
         key = (int(with_status[1]), with_status[2]) if with_status else code
-        codes[key] = _error_code(code, entry)
+        codes[key] = _error_code(code, entry, known)
     return codes
 
 
@@ -44,13 +48,15 @@ def _all_entries(entries: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str,
             yield from ((f"{name}_{code}", entry) for code, entry in value.items())
 
 
-def _error_code(code: str, entry: Mapping[str, Any]) -> ErrorCode:
-    error = getattr(errors, str(entry["error"]), None)
+def _error_code(code: str, entry: Mapping[str, Any], known: Mapping[str, Any]) -> ErrorCode:
+    error = known.get(entry["error"])
     if not isinstance(error, type) or not issubclass(error, SendError):
         raise ValueError(f"The code {code} names an unknown error: {entry['error']!r}.")
     fields = {**entry, "error": error}
     if "scope" in entry:
         fields["scope"] = Scope(entry["scope"])
+    if "words" in entry:
+        fields["words"] = tuple(entry["words"])
     try:
         return ErrorCode(**fields)
     except TypeError as problem:

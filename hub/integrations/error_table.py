@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from hub.core.errors import (
@@ -40,7 +41,10 @@ class ErrorCode:
 
     `retry_after` is the wait in seconds if the response names none, and `scope` the reach of the
     wait, both for a TransientError. `sure` is False if a DestinationUnavailable may also concern
-    the message only. `url` replaces the table's `docs_url`.
+    the message only. `url` replaces the table's `docs_url`. `from_signpost` is True of a code that
+    Signpost raises itself, which no page of the provider explains.
+
+    `status` and `words` find the code of a provider without codes; see `ErrorTable.find_code`.
     """
 
     error: type[SendError]
@@ -51,6 +55,9 @@ class ErrorCode:
     retry_after: float | None = None
     scope: Scope | None = None
     sure: bool = True
+    from_signpost: bool = False
+    status: int = 0
+    words: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -72,19 +79,22 @@ class ErrorTable:
     `codes` maps the provider's own codes, and `http_<status>` for statuses, to their meaning. It
     adds to the usual entries and replaces those of the same code. A key such as `(400, "general")`
     is the meaning of a code with that HTTP status only. `docs_url` is the page that explains the
-    codes.
+    codes, and may contain `{code}`. The provider and `docs_url` are those of the class whose
+    `errors` the table is, unless they are given.
 
     `credential` is the setting at fault when the provider rejects the credentials.
     `destination` is the setting that names a team's channel: HTTP 404 then pauses the destination.
     `server` is the setting with the server's address, if an admin enters it.
     `settings` names the settings that lead to the provider, for a response that a proxy wrote.
     `unknown` is the meaning of codes and statuses that the table does not contain.
+    `explains_statuses` is False if each refusal of the provider has a code: a status without one is
+    then from a proxy, and is not explained as the provider's.
     """
 
     def __init__(
         self,
-        provider: str,
-        codes: Mapping[Any, ErrorCode],  # by `Code`; a mapping of texts only is also one
+        provider: str = "",
+        codes: Mapping[Any, ErrorCode] = MappingProxyType({}),  # by `Code`, or by text only
         *,
         docs_url: str = "",
         credential: str = "",
@@ -92,30 +102,62 @@ class ErrorTable:
         server: str = "",
         settings: str = "the settings",
         unknown: ErrorCode | None = None,
+        explains_statuses: bool = True,
     ) -> None:
-        self.provider = provider
-        self.codes = _status_codes(provider, credential, destination)
-        self.codes_by_status: dict[tuple[int, str], ErrorCode] = {}
-        for code, entry in codes.items():
-            if isinstance(code, tuple):
-                self.codes_by_status[code] = entry
-            else:
-                self.codes[code] = entry
+        self._own = dict(codes)
         self._docs_url = docs_url
+        self._credential = credential
+        self._destination = destination
         self._server = server
         self._settings = settings
-        self._unknown = unknown or ErrorCode(
+        self._given_unknown = unknown
+        self._explains_statuses = explains_statuses
+        self._name_provider(provider)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Take the provider and its page from the class, if the table names none."""
+        if not self.provider:
+            self._docs_url = self._docs_url or getattr(owner, "docs_url", "")
+            provider = getattr(owner, "provider", "") or getattr(owner, "title", "")
+            self._name_provider(provider or "The provider")
+
+    def _name_provider(self, provider: str) -> None:
+        """Fill the entries, whose sentences name the provider."""
+        self.provider = provider
+        texts = {code: entry for code, entry in self._own.items() if isinstance(code, str)}
+        statuses = _status_codes(provider, self._credential, self._destination)
+        self.codes: dict[str, ErrorCode] = (statuses if self._explains_statuses else {}) | texts
+        self.codes_by_status: dict[tuple[int, str], ErrorCode] = {
+            code: entry for code, entry in self._own.items() if isinstance(code, tuple)
+        }
+        self._statuses: dict[str, ErrorCode] = statuses | texts
+        self._unknown = self._given_unknown or ErrorCode(
             PermanentError,
             f"{provider} rejected the message, and Signpost does not know the reason.",
             "Look up the code in the provider’s documentation.",
         )
+
+    def find_code(self, status: int, text: str) -> str:
+        """Return the code of the first entry that matches a response, or "" for none.
+
+        It is for providers without codes. An entry matches if the HTTP status is its `status`, and
+        the text of the error contains one of its `words`, which are in lower case; without `words`
+        the status is enough.
+        """
+        found = text.lower()
+        for code, entry in self.codes.items():
+            is_named = not entry.words or any(word in found for word in entry.words)
+            if entry.status == status and is_named:
+                return code
+        return ""
 
     def explain(self, code: str) -> Problem | None:
         """Explain a code in two sentences. Returns None for an unknown code."""
         entry = self._entry(code)
         if entry is None:
             return None
-        return Problem(code, entry.text, entry.remedy, entry.url or self._docs_url)
+        page = "" if entry.from_signpost else entry.url or self._docs_url
+        return Problem(code, entry.text, entry.remedy, page.replace("{code}", code))
 
     def error(self, code: str, retry_after: float | None = None) -> SendError:
         """Return the error of a code in the table.
@@ -139,20 +181,23 @@ class ErrorTable:
         """
         status = response.status
         wait = response.retry_after
+        genuine = genuine and (bool(code) or self._explains_statuses)
         status_code = f"http_{status}"
         entry = self.codes_by_status.get((status, code)) or self.codes.get(code)
         if entry is not None and genuine:
             return entry.new_error(code, wait)
         shown = code if genuine and _PRINTABLE_CODE.fullmatch(code) else status_code
         if status == 429 or (status == 503 and wait is not None):
-            return self.codes["http_429"].new_error(shown, wait)
-        if (status < 400 and not (genuine and code)) or (not genuine and status < 500):
+            return self._statuses["http_429"].new_error(shown, wait)
+        is_proxy = not genuine and status < 500
+        if is_proxy or 300 <= status < 400 or (status < 300 and not code):
             return gateway_error(self.provider, status, self._settings)
         # an entry for another 5xx is the provider's own, and no proxy can raise it
-        if status_code in self.codes and (genuine or status in UNDECIDED):
-            return self.codes[status_code].new_error(status_code, wait)
+        is_explained = genuine and self._explains_statuses
+        if status_code in self._statuses and (is_explained or status in UNDECIDED):
+            return self._statuses[status_code].new_error(status_code, wait)
         if status >= 500:
-            return self.codes["http_500"].new_error(status_code)
+            return self._statuses["http_500"].new_error(status_code)
         return self._unknown.new_error(shown, wait)
 
     def update(
@@ -276,5 +321,6 @@ def _recipient_codes(provider: str, destination: str) -> dict[str, ErrorCode]:
             PermanentError,
             "This connection posts to its own channel only.",
             "Remove the address, or use the connection of that channel.",
+            from_signpost=True,
         ),
     }

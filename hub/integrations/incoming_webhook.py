@@ -8,29 +8,22 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from hub.core.vocabulary import Address, Channel, Status
-from hub.integrations.base import Integration
+from hub.core.vocabulary import Status
 from hub.integrations.settings_fields import server_of
+from hub.integrations.team_posts import TEST_TEXT, TeamPosts
 from hub.integrations.values import Accepted, CheckResult, Outbound, Senders
 from hub.lib.provider_http import ProviderResponse
 
-TEST_TEXT = "This is a test message from Signpost."
 OWN_CHANNEL = "This connection posts to its own channel only."
 _DESTINATION = r"[a-z0-9.:\[\]-]+/(?:([^/\s]{1,64})-)?[0-9a-f]{12}"
 
 
-class IncomingWebhook(Integration):
+class IncomingWebhook(TeamPosts):
     """An integration that posts to the URL of an incoming webhook.
 
     Its form has a `WebhookUrlField`, and its `errors` name that setting as `destination`. Override
     `payload`, and `accepts`, `code_of` and `accepted` where the provider's responses differ.
     """
-
-    channel = Channel.CHAT
-    address = Address.CHAT
-    reports = False
-    checks_visibly = True
-    buttons = "Links"
 
     url_setting: ClassVar[str] = "webhook_url"
     # a setting that names another channel than the webhook's own

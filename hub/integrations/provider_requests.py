@@ -25,6 +25,18 @@ class ProviderRequests:
     http: ProviderHttpClient
     api_urls: dict[str, str]
 
+    def setting(self, name: str) -> str:
+        """Return a setting as text, or "" if it is blank."""
+        return str(self.settings.get(name) or "")
+
+    def filled_settings(self, *names: str) -> dict[str, str]:
+        """Return those of the settings that are not blank, for a payload with the same names."""
+        return {name: value for name in names if (value := self.setting(name))}
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that sign in, such as `bearer(token)`. Every request sends them."""
+        return {}
+
     def call(
         self,
         method: str,
@@ -37,8 +49,9 @@ class ProviderRequests:
     ) -> ProviderResponse:
         """Make one request to the provider and return its response, whatever the HTTP status.
 
-        `content` is sent as JSON in place of `body`. `hidden` is a secret part of the URL's path.
-        Raises Unreachable and OutcomeUnknown.
+        A `url` such as `/v1/messages` is one of `server_url()`. `content` is sent as JSON in place
+        of `body`. `hidden` is a secret part of the URL's path. Raises Unreachable and
+        OutcomeUnknown.
         """
         # errors name the product, if their table does
         name = self.provider if self.errors is NO_ERRORS else self.errors.provider
@@ -46,8 +59,8 @@ class ProviderRequests:
             self.http,
             name,
             method,
-            url,
-            headers=headers,
+            self.server_url() + url if url.startswith("/") else url,
+            headers={**self.auth_headers(), **(headers or {})},
             body=body,
             content=content,
             hidden=hidden,
@@ -106,7 +119,10 @@ class ProviderRequests:
         )
 
     def server_url(self, setting: str = "server") -> str:
-        """Return the address in a ServerField, or the one that replaces an address of `api`."""
+        """Return the address in a ServerField, or else the first of `api`.
+
+        An address of `api` may be replaced.
+        """
         entered = str(self.settings.get(setting) or "")
         for name, official in self.api.items():
             if entered in ("", official):
@@ -119,6 +135,16 @@ def is_html(response: ProviderResponse) -> bool:
     body = response.body.strip()  # some servers declare an empty response as HTML
     is_declared = "html" in response.headers.get("content-type", "").lower()
     return body.startswith(b"<") or (is_declared and bool(body))
+
+
+def json_objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list in a response or a webhook; [] for anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def without_blanks(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload without fields that are None, or an empty text, list or object."""
+    return {name: value for name, value in payload.items() if value not in (None, "", [], (), {})}
 
 
 def bearer(token: str) -> dict[str, str]:

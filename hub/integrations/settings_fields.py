@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from wtforms import Form, PasswordField, StringField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
 from hub.lib import phones
+
+F = TypeVar("F", bound=Form)
 
 MAX_SECRET_LENGTH = 200  # characters
 PRIVATE_SERVERS = (
@@ -33,8 +36,9 @@ class ConfigForm(Form):
 class SecretField(PasswordField):
     """A secret setting, which is never shown again. If left blank, it keeps the stored value.
 
-    `bound_to` names the fields that it belongs to: if one of them changes, the secret must be
-    entered again.
+    `required` refuses a blank field, and allows 8 to 200 visible ASCII characters. `required_with`
+    names a field, such as a user name, that needs the secret. `bound_to` names the fields that it
+    belongs to: if one of them changes, the secret must be entered again.
     """
 
     # set by the page that shows the form
@@ -42,10 +46,35 @@ class SecretField(PasswordField):
     kept: str = ""  # the value that was entered before, encrypted
 
     def __init__(
-        self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any
+        self,
+        label: str,
+        validators: Any = (),
+        bound_to: tuple[str, ...] = (),
+        *,
+        required: bool = False,
+        required_with: str = "",
+        **options: Any,
     ) -> None:
-        super().__init__(label, validators, **options)
+        rules = required_secret(_noun_of(label)) if required else []
+        if required_with:
+            rules = [_required_with(required_with, f"Enter the {_noun_of(label)}.")]
+        options.setdefault("description", "It is stored encrypted and never shown again.")
+        super().__init__(label, [*rules, *validators], **options)
         self.bound_to = bound_to
+
+
+def _required_with(name: str, message: str) -> Any:
+    def check(form: Any, field: Any) -> None:
+        if form[name].data and not field.data:
+            raise ValidationError(message)
+
+    return check
+
+
+def _noun_of(label: str) -> str:
+    """Return a label as a noun within a sentence: `Access token` becomes `access token`."""
+    is_abbreviation = label[1:2].isupper()
+    return label if is_abbreviation else label[:1].lower() + label[1:]
 
 
 def required_secret(noun: str) -> list[Any]:
@@ -84,7 +113,7 @@ class ServerField(StringField):
     ) -> None:
         example = default or "https://chat.your-company.com"
         options.setdefault("description", f"Such as `{example}`. {PRIVATE_SERVERS}")
-        options.setdefault("render_kw", {"mono": True})
+        options.setdefault("render_kw", {"legend": "Server", "mono": True})
         options["filters"] = [lambda text: text.strip().lower().rstrip("/") if text else text]
         rules = [InputRequired("Enter the address of the server."), _check_server(example)]
         super().__init__(label, [*rules, *(validators or ())], default=default, **options)
@@ -126,27 +155,52 @@ class SenderField(StringField):
 
 
 class TextField(StringField):
-    """A text without surrounding space. It is optional unless `required` says what to enter.
+    """A text without surrounding space. It is optional unless it is `required`.
 
-    The text matches `pattern`, or `rule` says how it looks. It has at most `longest` characters.
+    `required` may be the message for a blank field. The text matches `pattern`, or `rule` says how
+    it looks. It has at most `longest` characters.
     """
 
     def __init__(
         self,
         label: str,
         *,
-        required: str = "",
+        required: str | bool = "",
         pattern: str = "",
         rule: str = "",
         longest: int = 200,
         **options: Any,
     ) -> None:
-        rules: list[Any] = [InputRequired(required) if required else Optional()]
+        missing = required if isinstance(required, str) else f"Enter the {_noun_of(label)}."
+        rules: list[Any] = [InputRequired(missing) if required else Optional()]
         rules.append(Length(max=longest, message=f"Enter at most {longest:,} characters."))
         if pattern:
             rules.append(Regexp(rf"(?:{pattern})\Z", message=rule))
         options["filters"] = [lambda text: text.strip() if text else text]
         super().__init__(label, [*rules, *options.pop("validators", ())], **options)
+
+
+def with_destination_rule(form: type[F], name: str, clean: Callable[[str], str]) -> type[F]:
+    """Return a form whose field for the destination also refuses what `clean` refuses."""
+
+    def check(self: Any, field: Any) -> None:
+        try:
+            clean(field.data or "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    method = f"validate_{name}"
+    if hasattr(form, method):
+        return form
+    return type(form.__name__, (form,), {method: check, "__doc__": form.__doc__})
+
+
+def joined_settings(settings: Mapping[str, Any], names: str | tuple[str, ...]) -> str:
+    """Return a setting, or several as one text: `dana@ntfy.sh` of a user and a server's address."""
+    if isinstance(names, str):
+        return str(settings.get(names) or "")
+    values = [str(settings.get(name) or "") for name in names]
+    return "@".join(server_of(value) or value for value in values if value)
 
 
 def server_of(url: str) -> str:

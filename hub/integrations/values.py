@@ -292,6 +292,25 @@ class Inbound(WebhookEvent):
     # stop, start or help, if the provider recognized the keyword and replied to it
     keyword: str = ""
 
+    @classmethod
+    def between_numbers(cls, sender: Any, receiver: Any, **fields: Any) -> Inbound:
+        """Return a text message to one of the connection's numbers, with or without a plus sign.
+
+        A sender that is a name or a short code receives no replies, so it is the `name` only.
+        """
+        written = str(sender or "").strip()
+        number = str(receiver or "").strip().removeprefix("+")
+        try:
+            address = phones.parse_strict(f"+{written.removeprefix('+')}")
+        except ValueError:
+            address = ""
+        return cls(
+            senders=(f"+{number}", number),
+            address=address,
+            name="" if address else written,
+            **fields,
+        )
+
 
 @dataclass(frozen=True)
 class Unrecognized(WebhookEvent):

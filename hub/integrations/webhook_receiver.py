@@ -37,6 +37,8 @@ class WebhookReceiver(Integration, ABC):
     receives_webhooks = True
     # headers of a webhook, in lower case, that `parse_events` reads
     stored_headers: ClassVar[tuple[str, ...]] = ()
+    # fields of a webhook's JSON or form that together occur once: its ID, then what it reports
+    callback_fields: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
@@ -79,8 +81,13 @@ class WebhookReceiver(Integration, ABC):
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
         """Return the subject and the detail of a webhook.
 
-        A second webhook with the same pair is a repeat.
+        A second webhook with the same pair is a repeat. The pair comes from `callback_fields`; it
+        is the hash of the body if they name none, or if the first is missing.
         """
+        fields = request.json or request.form if cls.callback_fields else {}
+        subject, *details = (str(fields.get(name) or "") for name in cls.callback_fields or ("",))
+        if subject:
+            return subject, " ".join(filter(None, details))
         return hashlib.sha256(request.body).hexdigest(), ""
 
     def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:

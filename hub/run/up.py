@@ -170,7 +170,7 @@ def migrate() -> None:
     import flask_migrate
     from flask import current_app
 
-    from hub.connections import setup
+    from hub.connections import refresh_destinations, setup
     from hub.db.engine import MIGRATIONS, db
     from hub.messaging.contacts import address_migration
     from hub.signing import defaults
@@ -181,6 +181,7 @@ def migrate() -> None:
     setup.prepare()
     defaults.install()
     address_migration.migrate_addresses()
+    refresh_destinations.refresh_destinations()
 
 
 def create_migration_app() -> Flask:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.connections import connections
+from hub.connections.refresh_destinations import refresh_destinations
 from hub.connections.settings_form import InvalidSettings
 from hub.core import data_dir
 from hub.core.errors import Conflict, NotFound, Refused
@@ -233,3 +234,21 @@ def test_destination_is_written_again_in_its_present_form(in_app: Flask, simulat
     assert connections.save(connection_id, values).has_changed
     assert load_connection(connection_id).destination == destination
     assert not connections.save(connection_id, values).has_changed
+    store_older_form()
+    assert refresh_destinations() == 1, "every start does it, too"
+    assert load_connection(connection_id).destination == destination
+    assert refresh_destinations() == 0
+
+
+def test_start_keeps_the_destination_of_an_invitation(in_app: Flask, simulator: Any) -> None:
+    credentials = data_dir.simulator_credentials(config_of(in_app).data_dir)
+    values = {**(integrations.get("telegram").demo_settings(credentials) or {}), "per_second": ""}
+    connection_id = connections.add("telegram", "Contracts", True, values)
+
+    @transaction
+    def link_group() -> None:
+        load_connection(connection_id).destination = "-1009876543210"
+
+    link_group()
+    assert refresh_destinations() == 0
+    assert load_connection(connection_id).destination == "-1009876543210"

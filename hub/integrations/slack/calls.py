@@ -23,7 +23,7 @@ from hub.integrations.api import (
     SendError,
     call,
 )
-from hub.integrations.slack.errors import error, raise_for
+from hub.integrations.slack.errors import ERRORS, error_for
 
 OFFICIAL = "https://hooks.slack.com"
 REFERENCE = "x-slack-req-id"  # the header with the ID of a request in Slack's logs
@@ -58,13 +58,8 @@ class SlackClient:
         fields: Mapping[str, Any],
         *,
         form: bool = False,
-        is_own_channel: bool = True,
     ) -> ApiResponse:
-        """Call a method of the Web API.
-
-        Pass `form` if the method reads no JSON, and `is_own_channel` if it concerns the
-        connection's own channel.
-        """
+        """Call a method of the Web API. Pass `form` if the method reads no JSON."""
         body = urlencode(fields) if form else json.dumps(fields)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
         response = self._post(f"{self._api}/api/{name}", body, headers)
@@ -76,7 +71,7 @@ class SlackClient:
         if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
-        raise_for(response.status, code, response.retry_after, own=is_own_channel, scope=scope)
+        raise error_for(response, code, scope=scope)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> None:
         """Post to an incoming webhook by its path, which ends with a secret."""
@@ -93,7 +88,7 @@ class SlackClient:
         code = _parse_code(result.get("error")) or _parse_code(text)
         if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
-        raise_for(response.status, code, response.retry_after)
+        raise error_for(response, code)
 
     def reply(self, reply_to: str, payload: Mapping[str, Any]) -> None:
         """Respond to a button click at the URL in its payload.
@@ -101,12 +96,12 @@ class SlackClient:
         An error concerns only this click, never the whole connection.
         """
         if not (path := self.reply_path(reply_to)):
-            raise error("bad_reply_address")
+            raise ERRORS.error("bad_reply_address")
         try:
             self.post(path, payload)
         except SendError as problem:
             if problem.code in GONE:
-                raise error("expired_url") from None
+                raise ERRORS.error("expired_url") from None
             if isinstance(problem, ConnectionBroken | DestinationUnavailable):
                 raise PermanentError(str(problem), problem.code) from None
             raise

@@ -16,8 +16,7 @@ from hub.integrations.api import (
     record_exchanges,
 )
 from hub.integrations.slack.calls import REFERENCE, SlackClient
-from hub.integrations.slack.error_codes import CODES
-from hub.integrations.slack.errors import error
+from hub.integrations.slack.errors import ERRORS
 
 # Slack's codes for a post without text to a webhook that exists
 ACTIVE_WEBHOOK_CODES = ("no_text", "missing_text_or_fallback_or_attachments")
@@ -50,7 +49,7 @@ def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
     warnings: list[str] = []
 
     def test() -> str:
-        response = client.method("auth.test", {}, is_own_channel=False)
+        response = client.method("auth.test", {})
         granted_scopes = response.headers.get("x-oauth-scopes", "").split(",")
         scopes = {scope.strip() for scope in granted_scopes} - {""}
         # older apps have the scope `bot` instead
@@ -90,9 +89,9 @@ def _channel_name(client: SlackClient, channel: str, scopes: set[str]) -> str:
     if not isinstance(info, dict):
         return channel
     if info.get("is_archived"):
-        raise error("is_archived")
+        raise ERRORS.error("is_archived")
     if info.get("is_member") is False and PUBLIC_SCOPE not in scopes:
-        raise error("not_in_channel")
+        raise ERRORS.error("not_in_channel")
     return f"#{info['name']}" if isinstance(info.get("name"), str) else channel
 
 
@@ -118,7 +117,7 @@ def _run_test(
 
 
 def _failed_check(problem: SendError, field: str) -> CheckResult:
-    known = CODES.get(problem.code)
+    known = ERRORS.codes.get(problem.code)
     if known is None or not isinstance(problem, ConnectionBroken | DestinationUnavailable):
         steps = (
             ("Test the connection again.",)

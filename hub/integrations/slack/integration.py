@@ -21,11 +21,9 @@ from hub.integrations.api import (
     Channel,
     CheckResult,
     ConnectionBroken,
-    DestinationUnavailable,
     Outbound,
     OutcomeUnknown,
     PermanentError,
-    Problem,
     ProviderHttpClient,
     Senders,
     SimulatorCredentials,
@@ -39,7 +37,7 @@ from hub.integrations.api import (
 from hub.integrations.slack import interactions
 from hub.integrations.slack.calls import OFFICIAL, REFERENCE, SlackClient
 from hub.integrations.slack.check import check_bot, check_webhook
-from hub.integrations.slack.errors import error, explain
+from hub.integrations.slack.errors import ERRORS
 from hub.integrations.slack.form import CHANNEL, SlackForm, hook_destination, hook_path
 from hub.integrations.slack.text import count_utf16_units, mrkdwn
 
@@ -101,6 +99,7 @@ class Slack(WebhookReceiver):
     concurrency = 16
     request_ref_header = REFERENCE
     api = {"slack": "https://slack.com", "slackhooks": OFFICIAL}
+    errors = ERRORS
 
     Form = SlackForm
 
@@ -172,10 +171,6 @@ class Slack(WebhookReceiver):
         )
 
     @classmethod
-    def explain(cls, code: str) -> Problem | None:
-        return explain(code)
-
-    @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         return {
             "webhook_url": "",
@@ -188,7 +183,7 @@ class Slack(WebhookReceiver):
     def send(self, message: Outbound) -> Accepted:
         payload = self.render(message)
         if self._is_edit(message):
-            self._update_post(payload)
+            self._client.method("chat.update", payload)
             return Accepted(message.edits, Status.DELIVERED)
         if message.reply_to:
             self._client.reply(message.reply_to, payload)
@@ -198,26 +193,15 @@ class Slack(WebhookReceiver):
             self._client.post(hook_path(self.settings["webhook_url"]), payload)
             return Accepted("", Status.DELIVERED)
         if _is_hook(message.to):
-            raise error("not_a_channel")
+            raise ERRORS.error("not_a_channel")
         if self.kind_of(message.to) is Address.EMAIL:
             payload |= {"channel": self._find_member(message.to)}
-        is_own = message.to == self._destination
-        post = self._client.method("chat.postMessage", payload, is_own_channel=is_own).fields
+        post = self._client.method("chat.postMessage", payload).fields
         channel = str(post.get("channel") or "")
         ts = str(post.get("ts") or "")
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
             raise OutcomeUnknown("Slack’s response contains no message ID.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
-
-    def _update_post(self, payload: dict[str, Any]) -> None:
-        is_own = payload["channel"] == self._destination
-        try:
-            self._client.method("chat.update", payload, is_own_channel=is_own)
-        except DestinationUnavailable as error:
-            if error.sure:
-                raise
-            # the error concerns the post, not the channel
-            raise PermanentError(str(error), error.code) from None
 
     def _is_edit(self, message: Outbound) -> bool:
         # preferred to responding to a click, which is possible 5 times within 30 minutes
@@ -226,13 +210,10 @@ class Slack(WebhookReceiver):
     def _require_webhook_message(self, message: Outbound) -> None:
         """Raise a SendError unless a webhook can send the message."""
         if message.edits:
-            raise error("no_edits")
+            raise ERRORS.error("no_edits")
         if message.to != self._destination:
-            raise error(
-                "one_channel"
-                if _is_hook(message.to) or message.to[:1] in ("C", "G")
-                else "no_direct_messages"
-            )
+            is_channel = _is_hook(message.to) or message.to[:1] in ("C", "G")
+            raise ERRORS.error("one_channel" if is_channel else "no_direct_messages")
 
     def _find_member(self, email: str) -> str:
         """Return the ID of the member with this email address.
@@ -240,9 +221,7 @@ class Slack(WebhookReceiver):
         Raises no OutcomeUnknown, because no message has been sent yet.
         """
         try:
-            response = self._client.method(
-                "users.lookupByEmail", {"email": email}, form=True, is_own_channel=False
-            )
+            response = self._client.method("users.lookupByEmail", {"email": email}, form=True)
         except OutcomeUnknown as error:
             raise TransientError(str(error), error.code) from None
         except ConnectionBroken as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hub.integrations.api import CheckResult, PermanentError, SendError
-from hub.integrations.telegram.errors import explain
+from hub.integrations.api import CheckResult, SendError
+from hub.integrations.telegram.errors import ERRORS
 
 
-def team_chat_failed(problem: PermanentError, team: str) -> CheckResult:
+def team_chat_failed(problem: SendError, team: str) -> CheckResult:
     """Report that the bot cannot post to the team's chat; posts wait until this is fixed."""
-    known = explain(problem.code)
+    known = ERRORS.explain(problem.code)
     cause = known.text if known else str(problem)
     remedy = known.remedy if known else "Check the chat in Telegram."
     return CheckResult(
@@ -24,7 +24,7 @@ def team_chat_failed(problem: PermanentError, team: str) -> CheckResult:
 def check_failed(problem: SendError, response: str) -> CheckResult:
     """Report that Telegram rejected the token, or could not be reached."""
     if problem.code in TOKEN_CODES:
-        known = explain(problem.code)
+        known = ERRORS.explain(problem.code)
         return CheckResult(
             False,
             "Telegram rejected the bot token.",

@@ -2,94 +2,46 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 from hub.integrations.api import (
-    ConnectionBroken,
+    DestinationUnavailable,
+    ErrorCode,
+    ErrorTable,
     OutcomeUnknown,
     PermanentError,
-    Problem,
     ProviderResponse,
     RecipientMoved,
-    RecipientRefused,
-    Scope,
     SendError,
-    SlowDown,
-    TransientError,
-    gateway_error,
+    read_error_codes,
     times,
 )
 
 PAGE = "https://core.telegram.org/bots/api"
-PAUSE = 5.0  # seconds to wait if Telegram limits the rate without a time
 
 
 class InvalidMarkup(PermanentError):
     """Telegram could not parse the formatting; the plain text can be sent."""
 
 
-class ChatUnavailable(PermanentError):
-    """The group or channel accepts no messages. Posts to the team's own chat wait for it."""
-
-
-class UnknownRefusal(PermanentError):
-    """An error with an unknown description, which may concern the message or the chat."""
-
-
 class Unchanged(PermanentError):
     """An edit that changes nothing, because the message already has this content."""
 
 
-@dataclass(frozen=True)
-class KnownError:
-    """One entry of errors.toml, which explains the fields."""
-
-    code: str
-    status: int
-    kind: str
-    cause: str
-    remedy: str
-    words: tuple[str, ...] = ()
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.cause} {self.remedy}"
-
-    def matches(self, status: int, description: str) -> bool:
-        return status == self.status and (
-            not self.words or any(word in description for word in self.words)
-        )
-
-
-@cache
-def catalog() -> Mapping[str, KnownError]:
-    """Return all known errors by code, in the order in which they are matched."""
-    text = files(__package__).joinpath("errors.toml").read_text("utf-8")
-    entries = tomllib.loads(text).items()
-    return MappingProxyType(
-        {
-            code: KnownError(code=code, **{**entry, "words": tuple(entry.get("words", ()))})
-            for code, entry in entries
-        }
-    )
-
-
-def explain(code: str) -> Problem | None:
-    """Explain a code. Returns None for an unknown code."""
-    entry = catalog().get(code)
-    return Problem(code=code, text=entry.cause, remedy=entry.remedy, url=PAGE) if entry else None
-
-
-def error(code: str) -> SendError:
-    """Return the error of a known code."""
-    entry = catalog()[code]
-    return OUTCOMES[entry.kind](entry.sentence, code)
+ERRORS = ErrorTable(
+    "Telegram",
+    read_error_codes(__package__, errors=(InvalidMarkup, Unchanged)),
+    docs_url=PAGE,
+    settings="HUB_TELEGRAM_API_URL",
+    unknown=ErrorCode(
+        DestinationUnavailable,
+        "Telegram rejected the message with a reason that Signpost does not know.",
+        "Test the connection, and check the chat.",
+        sure=False,  # it may concern the message or the chat
+    ),
+    explains_statuses=False,
+)
 
 
 def posting_problem(member: Mapping[str, Any]) -> str:
@@ -113,53 +65,22 @@ def parse_result(response: ProviderResponse) -> Any:
         if body.get("ok") is True:
             return body.get("result")
         raise OutcomeUnknown("Telegram’s response could not be read.", "bad_answer")
-    _raise_for(response, body)
+    raise _error_for(response, body)
 
 
-def _raise_for(response: ProviderResponse, body: Mapping[str, Any]) -> NoReturn:
+def _error_for(response: ProviderResponse, body: Mapping[str, Any]) -> SendError:
     status = response.status
+    is_genuine = body.get("ok") is False and status < 500
+    if not is_genuine:  # a gateway or a proxy wrote it, or Telegram failed
+        return ERRORS.error_for(response)
     # only matched and never shown, because it may quote the message
-    description = str(body.get("description") or "").lower()
+    code = ERRORS.find_code(status, str(body.get("description") or ""))
     parameters = body.get("parameters")
-    if not isinstance(parameters, dict):
-        parameters = {}
-    if status >= 500:
-        if status == 503 and response.retry_after is not None:
-            raise SlowDown(BUSY, "http_503", response.retry_after)
-        raise OutcomeUnknown(FAILED, f"http_{status}")
-    # a gateway or a proxy wrote the response
-    if body.get("ok") is not False:
-        raise gateway_error("Telegram", status, "HUB_TELEGRAM_API_URL")
-    entries = catalog().values()
-    entry = next((entry for entry in entries if entry.matches(status, description)), None)
-    if entry is None:
-        raise UnknownRefusal(UNKNOWN_REASON.format(status=status), f"http_{status}")
+    parameters = parameters if isinstance(parameters, dict) else {}
     new_chat = parameters.get("migrate_to_chat_id")
+    if code == "chat_moved" and isinstance(new_chat, int):
+        return RecipientMoved(ERRORS.codes[code].sentence, code, new=str(new_chat))
     wait = parameters.get("retry_after")
-    if entry.kind == "moved":
-        if not isinstance(new_chat, int):
-            raise RecipientRefused(entry.sentence, entry.code)
-        raise RecipientMoved(entry.sentence, entry.code, new=str(new_chat))
-    if entry.kind == "throttle":
-        # this limit applies to one chat: all other chats of the bot need not wait for it
-        pause = times.pause(wait) if isinstance(wait, int | float) else response.retry_after
-        raise TransientError(
-            entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT
-        )
-    raise OUTCOMES[entry.kind](entry.sentence, entry.code)
-
-
-OUTCOMES: Mapping[str, type[SendError]] = {
-    "suppress": RecipientRefused,
-    "permanent": PermanentError,
-    "markup": InvalidMarkup,
-    "same": Unchanged,
-    "broken": ConnectionBroken,
-    "destination": ChatUnavailable,
-}
-BUSY = "Telegram is temporarily rate limiting requests."
-FAILED = "Telegram failed before it reported whether it accepted the message."
-UNKNOWN_REASON = (
-    "Telegram rejected the message (HTTP {status}) with a reason that Signpost does not"
-    " know. Test the connection, and check the chat."
-)
+    if code and isinstance(wait, int | float):
+        return ERRORS.error(code, times.pause(wait))
+    return ERRORS.error_for(response, code or f"http_{status}")

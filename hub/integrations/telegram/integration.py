@@ -24,7 +24,6 @@ from hub.integrations.api import (
     Outbound,
     OutcomeUnknown,
     PermanentError,
-    Problem,
     RecipientMoved,
     RecipientRefused,
     SendError,
@@ -45,12 +44,9 @@ from hub.integrations.telegram import webhook as webhook_info
 from hub.integrations.telegram.address import clean_chat
 from hub.integrations.telegram.check import check_failed, team_chat_failed
 from hub.integrations.telegram.errors import (
-    ChatUnavailable,
+    ERRORS,
     InvalidMarkup,
     Unchanged,
-    UnknownRefusal,
-    error,
-    explain,
     parse_result,
     posting_problem,
 )
@@ -126,6 +122,7 @@ class Telegram(WebhookReceiver):
         " 20 per minute in one group."
     )
     api = {"telegram": "https://api.telegram.org", "telegramlinks": "https://t.me"}
+    errors = ERRORS
 
     Form = TelegramForm
 
@@ -171,26 +168,14 @@ class Telegram(WebhookReceiver):
                 posted = self._call(method, self.plain(message))
         except Unchanged:
             return Accepted(message.edits, Status.DELIVERED)
-        except (ChatUnavailable, RecipientRefused, UnknownRefusal) as error:
-            raise self._error_of_chat(error, message) from None
+        except RecipientRefused as error:
+            if message.to.isdecimal():  # a person
+                raise
+            raise DestinationUnavailable(str(error), error.code) from None
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
             raise OutcomeUnknown("Telegram’s response contains no message ID.", "bad_answer")
         return Accepted(provider_id or message.edits, Status.DELIVERED)
-
-    def _error_of_chat(self, problem: PermanentError, message: Outbound) -> SendError:
-        """Return the error for a chat that accepts no messages.
-
-        It pauses the team's own chat, fails messages to other groups, and marks a person as having
-        blocked the bot.
-        """
-        is_unknown = isinstance(problem, UnknownRefusal)
-        is_own_chat = message.to == self.destination_of(self.settings)
-        if is_own_chat and not (message.edits and is_unknown):
-            return DestinationUnavailable(str(problem), problem.code, sure=not is_unknown)
-        if isinstance(problem, RecipientRefused) and message.to.isdecimal():
-            return problem
-        return PermanentError(str(problem), problem.code)
 
     def render(self, message: Outbound) -> dict[str, Any]:
         return {**self._common_fields(message), "text": text.html(message), "parse_mode": "HTML"}
@@ -213,10 +198,6 @@ class Telegram(WebhookReceiver):
     def invite(self, token: str, *, team: bool = False) -> str:
         bot = quote(str(self.settings.get("bot_username", "")), safe="")
         return f"{self.api_urls['telegramlinks']}/{bot}?{'startgroup' if team else 'start'}={token}"
-
-    @classmethod
-    def explain(cls, code: str) -> Problem | None:
-        return explain(code)
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
@@ -279,7 +260,7 @@ class Telegram(WebhookReceiver):
         if team := self.destination_of(self.settings):
             try:
                 warnings += self._check_team(team, me)
-            except PermanentError as error:
+            except (PermanentError, DestinationUnavailable) as error:
                 return team_chat_failed(error, team)
         title = "Telegram is ready, with one limitation." if warnings else "Telegram is ready."
         return CheckResult(True, title, f"The token belongs to @{username}.", warnings=warnings)
@@ -287,7 +268,7 @@ class Telegram(WebhookReceiver):
     def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
         """Return warnings about the team's chat.
 
-        Raises PermanentError if the bot cannot post there.
+        Raises PermanentError or DestinationUnavailable if the bot cannot post there.
         """
         if me.get("can_join_groups") is False:
             return (
@@ -309,7 +290,7 @@ class Telegram(WebhookReceiver):
                 f"The team’s group became a supergroup. Enter `{problem.new}` as **Team chat**.",
             )
         if code := posting_problem(member if isinstance(member, dict) else {}):
-            raise error(code)
+            raise ERRORS.error(code)
         return ()
 
     @action("Set webhook")

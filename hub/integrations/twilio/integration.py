@@ -22,7 +22,6 @@ from hub.integrations.api import (
     Outbound,
     OutcomeUnknown,
     Price,
-    Problem,
     ProviderHttpClient,
     SendError,
     Senders,
@@ -38,7 +37,7 @@ from hub.integrations.api import (
     utf16_length,
     webhook,
 )
-from hub.integrations.twilio.errors import create_error, explain, raise_for
+from hub.integrations.twilio.errors import ERRORS, error_for, reported_error
 from hub.integrations.twilio.inbound import fetch_file, parse_fields, read_inbound
 from hub.integrations.twilio.kinds import Kind, classify_webhook, describe
 from hub.integrations.twilio.sdk import SdkHttpClient, error_code
@@ -73,6 +72,7 @@ class TwilioIntegration(WebhookReceiver):
     provider = "Twilio"
     reports = True
     family = "twilio"
+    errors = ERRORS
     api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
     stored_headers = ("i-twilio-idempotency-token",)
@@ -199,7 +199,7 @@ class TwilioIntegration(WebhookReceiver):
             segments=segment_count(resource.num_segments),
             price=Price.read(resource.price, resource.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
-            error=create_error(code),
+            error=reported_error(code),
         )
 
     def fetch_file(self, url: str) -> tuple[str, bytes]:
@@ -224,7 +224,7 @@ class TwilioIntegration(WebhookReceiver):
             code=code,
             reason=explain_code(code),
             outside_window=code == OUTSIDE_WINDOW,
-            error=create_error(code),
+            error=reported_error(code),
         )
 
     def _call(self, call: Callable[[], T]) -> T:
@@ -239,7 +239,7 @@ class TwilioIntegration(WebhookReceiver):
                 raise OutcomeUnknown(
                     "Twilio’s response could not be read.", "bad_answer"
                 ) from error
-            raise_for(response.status, error_code(response), "", response.retry_after)
+            raise error_for(response, error_code(response)) from None
 
     # receiving
     @classmethod
@@ -263,10 +263,6 @@ class TwilioIntegration(WebhookReceiver):
     @classmethod
     def clean_address(cls, address: str) -> str:
         return phones.parse_strict(address)
-
-    @classmethod
-    def explain(cls, code: str) -> Problem | None:
-        return explain(code)
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from hub.integrations.api import Status, StatusUpdate, WebhookRequest
-from hub.integrations.twilio.errors import create_error, explain
+from hub.integrations.twilio.errors import ERRORS, reported_error
 from hub.integrations.twilio.inbound import parse_fields
 
 OUTSIDE_WINDOW = "63016"
@@ -54,14 +54,14 @@ def read_status(request: WebhookRequest) -> StatusUpdate:
         reason=explain_code(code),  # Twilio's own text may contain the number
         segments=segment_count(form.get("NumSegments")),
         outside_window=code == OUTSIDE_WINDOW,
-        error=create_error(code),
+        error=reported_error(code),
         details={name: form[name] for name in REPORTED_FIELDS if name in form},
     )
 
 
 def explain_code(code: str) -> str:
     """Return the cause of a code in a sentence, or "" for an unknown code."""
-    known = explain(code) if code else None
+    known = ERRORS.codes.get(code)
     return known.text if known else ""
 
 

@@ -15,7 +15,12 @@ import structlog
 from flask import current_app
 from sqlalchemy import func, select, update
 
-from hub.core.errors import DestinationUnavailable, RecipientRefused, SendError
+from hub.core.errors import (
+    DestinationUnavailable,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+)
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.store import cached, transaction, wake
@@ -76,13 +81,17 @@ def postpone_paused(
 
 
 def adjust_error(row: MessageRow, error: SendError | None) -> SendError | None:
-    """Return the error to apply to a message: a refused team destination is not an opted-out
-    recipient.
+    """Return the error to apply to a message, which depends on whether it is for the own team.
 
-    A team's destination that is refused is no recipient who opted out.
+    A team's destination that is refused is no recipient who opted out. Another destination fails
+    the message only, as does an unknown code for an update: it concerns the post.
     """
     if isinstance(error, RecipientRefused) and (row.thread or _is_own_destination(row)):
         return DestinationUnavailable(str(error), error.code)
+    if isinstance(error, DestinationUnavailable):
+        concerns_post = row.edits_id and not error.sure
+        if concerns_post or not _is_own_destination(row):
+            return PermanentError(str(error), error.code)
     return error
 
 

@@ -63,9 +63,14 @@ def current_limit(state: RateState, per_second: float, current_time: datetime) -
     return min(filter(None, (per_second, slowed_rate(state, current_time))), default=0.0)
 
 
-def refill_tokens(state: RateState, rate: float, current_time: datetime) -> None:
-    """Add the tokens that accumulated since the last refill."""
-    capacity = _bucket_size(rate)
+def refill_tokens(
+    state: RateState, rate: float, current_time: datetime, burst: float = 0.0
+) -> None:
+    """Add the tokens that accumulated since the last refill.
+
+    `burst` is the number of messages that the provider accepts at once after a pause.
+    """
+    capacity = _bucket_size(rate, burst)
     if state.refilled_at is None:
         state.tokens = capacity
         state.refilled_at = current_time
@@ -75,13 +80,17 @@ def refill_tokens(state: RateState, rate: float, current_time: datetime) -> None
         state.refilled_at = max(current_time, state.refilled_at)
 
 
-def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
+def available_tokens(
+    state: RateState, rate: float, *, bulk: bool = False, burst: float = 0.0
+) -> int:
     """Return the number of messages that the available tokens allow."""
-    reserved_tokens = _bucket_size(rate) / BULK_RESERVE_DIVISOR if bulk else 0.0
+    reserved_tokens = _bucket_size(rate, burst) / BULK_RESERVE_DIVISOR if bulk else 0.0
     return max(0, math.floor(state.tokens - reserved_tokens + 1e-6))
 
 
-def consume_tokens(state: RateState, rate: float, count: int, current_time: datetime) -> None:
+def consume_tokens(
+    state: RateState, rate: float, count: int, current_time: datetime, burst: float = 0.0
+) -> None:
     """Spend tokens, and set when each lane can claim again."""
     state.tokens -= count
     state.ready_at, state.bulk_ready_at = (
@@ -89,12 +98,12 @@ def consume_tokens(state: RateState, rate: float, count: int, current_time: date
         + timedelta(
             seconds=min(max(0.0, required_tokens - state.tokens) / rate, MAX_CHECK_INTERVAL)
         )
-        for required_tokens in (1.0, 1.0 + _bucket_size(rate) / BULK_RESERVE_DIVISOR)
+        for required_tokens in (1.0, 1.0 + _bucket_size(rate, burst) / BULK_RESERVE_DIVISOR)
     )
 
 
-def _bucket_size(rate: float) -> float:
-    return max(rate * BURST, MIN_BURST)
+def _bucket_size(rate: float, burst: float) -> float:
+    return max(rate * BURST, MIN_BURST, burst)
 
 
 def pause(state: RateState, seconds: float | None, current_time: datetime) -> None:

@@ -24,7 +24,7 @@ class Sender:
     total and per recipient.
 
     0 means no limit. `account` identifies the provider account that several senders share, or '' if
-    there is none.
+    there is none. `burst` is the number of messages that it may send at once after a pause.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Sender:
     per_second: float
     per_recipient: float
     account: str = ""
+    burst: float = 0.0
 
 
 def find_account_senders(accounts: Collection[str]) -> list[Sender]:
@@ -62,6 +63,7 @@ def find_senders(connection_ids: Iterable[str]) -> dict[str, Sender]:
 def _read_senders() -> dict[str, Sender]:
     rows: dict[str, list[tuple[str, float, float]]] = {}
     accounts: dict[str, str] = {}
+    bursts: dict[str, float] = {}
     for (
         connection_id,
         name,
@@ -80,6 +82,7 @@ def _read_senders() -> dict[str, Sender]:
                     integration_class.per_second if per_second is None else per_second,
                     integration_class.per_recipient,
                 )
+                bursts[name] = max(integration_class.burst, bursts.get(name, 0.0))
                 family = integration_class.family or integration_class.name
                 accounts[name] = f"{family} {account} {test}" if account else ""
         rows.setdefault(name, []).append((connection_id, *limits))
@@ -91,6 +94,7 @@ def _read_senders() -> dict[str, Sender]:
             _lowest_limit(row[1] for row in sender_rows),
             _lowest_limit(row[2] for row in sender_rows),
             accounts.get(name, ""),
+            bursts.get(name, 0.0),
         )
         senders.update(dict.fromkeys(sender.connection_ids, sender))
     return senders

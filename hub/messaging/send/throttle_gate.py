@@ -58,12 +58,14 @@ class ThrottleGate:
     sender: Sender | None = None
     state: RateState | None = None
     _rate: float = field(init=False, default=0.0)
+    _burst: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         if self.state is not None and self.sender is not None:
             self._rate = rate_limit.current_limit(self.state, self.sender.per_second, self.now)
+            self._burst = self.sender.burst
             if self._rate:
-                rate_limit.refill_tokens(self.state, self._rate, self.now)
+                rate_limit.refill_tokens(self.state, self._rate, self.now, self._burst)
 
     @property
     def epoch(self) -> int:
@@ -82,19 +84,19 @@ class ThrottleGate:
             threads = min(
                 threads, circuit_breaker.HALF_OPEN_CONCURRENCY - _count_running_calls(self.sender)
             )
-        return max(
-            0,
-            min(threads, rate_limit.available_tokens(state, self._rate)) if self._rate else threads,
-        )
+        tokens = rate_limit.available_tokens(state, self._rate) if self._rate else threads
+        return max(0, min(threads, tokens))
 
     def bulk_allowance(self, limit: int, begun: int) -> int:
         """Return how many messages of the bulk lane may be claimed, `limit` at most.
 
         `begun` is the number of messages that were claimed of the other lane.
         """
-        if self.state is None or not self._rate:
+        state = self.state
+        if state is None or not self._rate:
             return limit
-        return min(limit, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
+        tokens = rate_limit.available_tokens(state, self._rate, bulk=True, burst=self._burst)
+        return min(limit, tokens - begun)
 
     def create_pacing(self) -> RecipientPacing | None:
         """Return the pacing of messages to one recipient, if the provider requires it."""
@@ -111,7 +113,7 @@ class ThrottleGate:
         ):
             return
         if self._rate:
-            rate_limit.consume_tokens(self.state, self._rate, claimed_count, self.now)
+            rate_limit.consume_tokens(self.state, self._rate, claimed_count, self.now, self._burst)
         if claimed_count and self.state.opened_at is not None:
             self.state.postpone_claims(self.now + circuit_breaker.PROBE)
 

@@ -362,10 +362,4 @@ def test_remedies_of_integrations_name_existing_buttons(cls: Any) -> None:
 
 
 def _codes(cls: Any) -> list[str]:
-    from hub.integrations.slack import error_codes as slack
-    from hub.integrations.teams import errors as teams
-    from hub.integrations.telegram import errors as telegram
-    from hub.integrations.twilio import errors as twilio
-
-    every = (*slack.CODES, *teams.CODES, *telegram.catalog(), *twilio.catalog())
-    return [code for code in every if cls.explain(code) is not None]
+    return [code for code in cls.errors.codes if cls.explain(code) is not None]

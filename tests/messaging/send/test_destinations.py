@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from hub.connections import connection_tests, connections
 from hub.core.errors import (
     DestinationUnavailable,
+    PermanentError,
     RecipientRefused,
     SendError,
 )
@@ -22,11 +24,14 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, CheckResult, Outbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import get_or_create_contact
+from hub.messaging.send import destinations
+from hub.messaging.state.message_batch import MessageBatch
 from hub.models import (
     Attempt,
     AuditEntry,
     Connection,
     Message,
+    PausedDestination,
     Suppression,
 )
 from tests.fake_provider import FakeProvider, TeamChat
@@ -134,6 +139,32 @@ def test_refusal_by_a_person_is_still_suppressed(
     )
     deliver()
     assert (status(person), count(Suppression), pause_reason(connection)) == ("failed", 1, "")
+
+
+@pytest.mark.parametrize("error", [ERRORS[0], ERRORS[2]])
+def test_other_destination_fails_its_message_only(
+    connect_team: ConnectTeam, fake_provider: FakeProvider, error: SendError
+) -> None:
+    connection = connect_team("T1")
+    fake_provider.on_send = refuse(error, "chat-1")
+    other = direct.send_message(
+        to="chat-1", text="Hello.", connection_slug=connection.slug, test=True
+    )
+    deliver()
+    assert (status(other), message(other).code) == ("failed", error.code)
+    assert (count(Suppression), count(PausedDestination)) == (0, 0)
+
+
+def test_unknown_refusal_of_an_update_concerns_only_the_post(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("T1")
+    first = post("a")
+    batch = MessageBatch()
+    batch.read([first])
+    update = replace(batch.rows[first], edits_id=first)
+    adjusted = [type(destinations.adjust_error(update, error)) for error in (ERRORS[0], ERRORS[2])]
+    assert adjusted == [DestinationUnavailable, PermanentError]
 
 
 def test_manual_message_to_the_team_destination_waits_too(

@@ -49,6 +49,16 @@ def rate_limited_chat(fake_chat: Connection, monkeypatch: pytest.MonkeyPatch) ->
     return fake_chat
 
 
+def test_idle_sender_may_send_a_burst_at_once(
+    rate_limited_chat: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeChat, "burst", 6.0)
+    for number in range(8):
+        queue_message(text=f"{number}")
+    assert len(claim(rate_limited_chat)) == 6
+    assert claim(rate_limited_chat) == []
+
+
 def test_claims_do_not_exceed_available_tokens(rate_limited_chat: Connection) -> None:
     ids = [queue_message(text=f"{n}") for n in range(8)]
     assert [claimed.message_id for claimed in claim(rate_limited_chat)] == ids[:4], (

@@ -12,7 +12,10 @@ from sqlalchemy import select
 
 from hub.connections import connection_tests
 from hub.core.errors import (
+    ConnectionBroken,
+    RecipientRefused,
     SendError,
+    SlowDown,
 )
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
@@ -20,10 +23,11 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import replay
 from hub.integrations.base import Accepted, Outbound, StatusUpdate, WebhookRequest
-from hub.integrations.twilio.errors import catalog, raise_for
+from hub.integrations.twilio.errors import ERRORS, error_for
 from hub.integrations.twilio.integration import TwilioIntegration
 from hub.integrations.twilio.sms import TwilioSms
 from hub.lib import provider_http
+from hub.lib.provider_http import ProviderResponse
 from hub.messaging.compose import direct
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
@@ -42,8 +46,11 @@ from tests.hub_fixtures import (
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 from tests.messaging.send.status_error_steps import connection_of, paused_until, queue_and_accept
 
+CODES = ERRORS.codes
 WIDE = {
-    code for code, entry in catalog().items() if entry.kind in ("throttle", "broken", "suppress")
+    code
+    for code, entry in CODES.items()
+    if entry.error in (SlowDown, ConnectionBroken, RecipientRefused)
 }
 HOUR = timedelta(hours=1)
 
@@ -104,9 +111,7 @@ Ended = tuple[Accepted | None, SendError | None]
 
 
 def refuse(line: ErrorCase, http_recorder: HttpRecorder, twilio: TwilioIntegration) -> Ended:
-    with pytest.raises(SendError) as caught:
-        raise_for(400, line.code, "", None)
-    return None, caught.value
+    return None, error_for(ProviderResponse(400, {}, b""), line.code)
 
 
 def accept_as_failed(
@@ -160,7 +165,7 @@ def test_code_has_the_same_effect_in_every_report(
         provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
         {"twilio": http_recorder.url},
     )
-    codes = list(catalog())
+    codes = list(CODES)
     [lines, other_lines] = make_cases(connection, [*codes, *codes], 2)
     untouched = lines[0].effects()
     record_outcomes(lines, [refuse(line, http_recorder, twilio) for line in lines])
@@ -238,7 +243,7 @@ def test_broken_sender_in_a_callback_pauses_the_connection_until_a_test_passes(
     waiting = queue_text()
     post_status(hub_demo, code)
     broken = connection_of(connection)
-    assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, catalog()[code].sentence)
+    assert (broken.state, broken.state_reason) == (ConnectionState.BROKEN, CODES[code].sentence)
     assert delivery.find_due_connections() == []
     assert connection_tests.run_test(connection.id).check.ok
     assert connection_of(connection).enabled
