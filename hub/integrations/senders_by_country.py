@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import phonenumbers
@@ -29,21 +30,41 @@ class SenderRow(Form):
         filters=[lambda text: (text or "").strip().upper()],
     )
     sender = StringField(
-        "Messaging Service",
-        render_kw={"mono": True, "placeholder": "MG…"},
+        "Sender",
+        render_kw={"mono": True},
         filters=[lambda text: (text or "").strip()],
     )
+
+
+@cache
+def _row_form(label: str, placeholder: str) -> type[SenderRow]:
+    """Return the form of a row whose sender is called by a provider's word."""
+    sender = StringField(
+        label,
+        render_kw={"mono": True, "placeholder": placeholder},
+        filters=[lambda text: (text or "").strip()],
+    )
+    return type("SenderRow", (SenderRow,), {"sender": sender})
 
 
 class SendersByCountry(Rows):
     """Senders by country.
 
-    Its data is a mapping such as {"BR": "MG…"}. Empty rows are ignored. `valid` is a WTForms
-    validator of senders.
+    Its data is a mapping such as {"BR": "+5511…"}. Empty rows are ignored. `valid` is a WTForms
+    validator of senders. `sender_label` is the provider's word for one, and `placeholder` an
+    example.
     """
 
-    def __init__(self, label: str, valid: Any, **options: Any) -> None:
-        super().__init__(FormField(SenderRow), label, **options)
+    def __init__(
+        self,
+        label: str,
+        valid: Any,
+        *,
+        sender_label: str = "Sender",
+        placeholder: str = "",
+        **options: Any,
+    ) -> None:
+        super().__init__(FormField(_row_form(sender_label, placeholder)), label, **options)
         self.valid = valid
 
     def process(

@@ -223,7 +223,6 @@ def _substitutions(name: str, choice: Choice, *, module: str, http_recorder: str
         if choice.own_server
         else f'    api = {{"{setting_name}": "https://{server}"}}',
         "host_rule": "" if choice.own_server else f'            host=r"{re.escape(server)}",',
-        "prefix": re.sub("[^a-z]", "", name),
         "api": setting_name,
         "api_upper": setting_name.upper(),
         "module": module,

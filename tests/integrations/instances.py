@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -33,7 +35,9 @@ senders = pytest.mark.parametrize(
 
 
 # literals of an integration's own test, which the tests below use
-SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES")
+SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES", "SIGNS_BODY")
+# of an integration's own test: it returns a webhook as the provider signs it with these settings
+Sign = Callable[[WebhookRequest, Mapping[str, Any]], WebhookRequest]
 
 
 @cache
@@ -66,6 +70,25 @@ def test_modules_of(cls: type[Integration]) -> list[Path]:
     folders = (Path(__file__).parent, test_folder)
     paths = (folder / name for folder in folders for name in sorted(names))
     return [path for path in paths if path.is_file()]
+
+
+@cache
+def signer_of(cls: type[Integration]) -> Sign | None:
+    """Return the function `sign` of the integration's own test, or None if it has none."""
+    for path in test_modules_of(cls):
+        if "\ndef sign(" in path.read_text():
+            sign: Sign = import_test(path).sign
+            return sign
+    return None
+
+
+def import_test(path: Path) -> ModuleType:
+    """Import a test of an integration, also that of a package of its own."""
+    if path.parent == Path(__file__).parent:
+        return importlib.import_module(f"tests.integrations.{path.stem}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        return importlib.import_module(path.stem)
 
 
 def literal(node: ast.stmt) -> Any:

@@ -126,6 +126,19 @@ def test_guide_describes_every_field_of_an_error_code(name: str) -> None:
     assert re.search(rf"^\|.*`{name}`.*\|$", REFERENCE, re.MULTILINE)
 
 
+def test_guide_maps_each_status_that_an_integration_reports() -> None:
+    own = {
+        Status.QUEUED,
+        Status.SENDING,
+        Status.UNKNOWN,
+        Status.SUPPRESSED,
+        Status.CANCELED,
+        Status.EXPIRED,
+    }
+    described = {name for name in Status.__members__ if f"\n| `{name}` | " in GUIDE}
+    assert described == {status.name for status in set(Status) - own}
+
+
 def test_guide_describes_only_existing_names() -> None:
     attributes = {
         *ERROR_CODE_FIELDS,
@@ -133,6 +146,8 @@ def test_guide_describes_only_existing_names() -> None:
         *METHODS,
         *(value.__name__ for value in VALUES),
         *(kind.__name__ for kind in FAILURES),
+        "Status",
+        *Status.__members__,
     }
     assert set(ROWS) <= attributes
 

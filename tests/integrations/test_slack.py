@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from hub.connections import settings_form
 from hub.connections.settings_form import InvalidSettings
 from hub.core.vocabulary import Address
+from hub.integrations.api import WebhookRequest
 from hub.integrations.slack.integration import Slack
 from tests.integrations.slack_server import BUTTONS, BY_BOT, BY_HOOK, CHANNEL, HOOK, PLACE, SECRET
 
@@ -27,6 +32,15 @@ SAMPLE_WEBHOOKS = [
         b"%22actions%22%3A%5B%7B%22type%22%3A%22button%22%2C%22value%22%3A%22tok%22%7D%5D%7D",
     )
 ]
+
+
+def sign(request: WebhookRequest, settings: Mapping[str, Any]) -> WebhookRequest:
+    """Sign a webhook as Slack does. The test of the contract uses it."""
+    sent_at = str(int(time.time()))
+    signed = f"v0:{sent_at}:".encode() + request.body
+    digest = hmac.new(settings["signing_secret"].encode(), signed, "sha256").hexdigest()
+    proof = {"x-slack-request-timestamp": sent_at, "x-slack-signature": f"v0={digest}"}
+    return replace(request, headers={**request.headers, **proof})
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from hub.core.errors import (
-    PermanentError,
-)
+import hmac
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hub.core.errors import PermanentError
 from hub.core.vocabulary import Status
-from hub.integrations.base import Accepted, Button
-from hub.integrations.telegram.integration import Telegram
+from hub.integrations.base import Accepted, Button, WebhookRequest
+from hub.integrations.telegram.integration import PURPOSE, Telegram
 from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.telegram_posts import CARD, TEAM, TOKEN, outbound, refusal, refused
 from tests.integrations.telegram_posts import http_recorder as http_recorder
@@ -24,6 +27,15 @@ SAMPLE_WEBHOOKS = [
         b' "chat": {"id": 4711, "type": "private"}}}',
     )
 ]
+
+
+SIGNS_BODY = False  # a header holds the secret itself
+
+
+def sign(request: WebhookRequest, settings: Mapping[str, Any]) -> WebhookRequest:
+    """Add the secret that Telegram sends. The test of the contract uses it."""
+    secret = hmac.new(settings["token"].encode(), PURPOSE, "sha256").hexdigest()
+    return replace(request, headers={**request.headers, "x-telegram-bot-api-secret-token": secret})
 
 
 BUTTONS = (

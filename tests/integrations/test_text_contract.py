@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from wtforms import Field
 
+from hub.core import errors
 from hub.core.errors import OutcomeUnknown, SendError
 from hub.integrations.base import Integration, Outbound
 from hub.integrations.error_table import ErrorCode
@@ -18,6 +21,7 @@ from hub.integrations.incoming_webhook import IncomingWebhook
 from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
 from hub.integrations.shortening import ELLIPSIS, unit_size
 from hub.lib.provider_http import ProviderResponse
+from hub.messaging.track.error_codes import CODES
 from tests.integrations.instances import ALL, every, instance, samples_of, senders, valid_address
 
 # the keys that a page reads, and attributes of the control in the browser
@@ -25,6 +29,11 @@ TEXT_KEYS = {"legend", "optional", "placeholder", "inputmode", "autocomplete", "
 FLAG_KEYS = {"mono", "half"}
 NUMBER_KEYS = {"maxlength", "rows"}
 
+RAISED = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, SendError)
+}
 with_table = pytest.mark.parametrize(
     "cls", [cls for cls in ALL if cls.errors is not NO_ERRORS], ids=lambda cls: cls.name
 )
@@ -118,6 +127,36 @@ def test_every_code_is_explained_in_sentences(cls: type[Integration]) -> None:
         assert problem.remedy.endswith("."), code
     for code, entry in cls.errors.codes.items():
         assert entry.field in fields, f"{code} names a setting that does not exist"
+
+
+def raised_codes(path: Path) -> Iterator[str]:
+    """Return the codes that a module writes out: those of errors that it raises, or looks up."""
+    tree = ast.parse(path.read_text())
+    # the errors of a file that cannot be fetched are not stored with a message
+    fetching = [
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == "fetch_file"
+        for part in ast.walk(node)
+    ]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or node in fetching:
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        called = node.func.id if isinstance(node.func, ast.Name) else called
+        position = {"error": 0}.get(called, 1 if called in RAISED else len(node.args))
+        for argument in node.args[position : position + 1]:
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield argument.value
+
+
+@every
+def test_each_raised_code_is_explained(cls: type[Integration]) -> None:
+    module = Path(inspect.getfile(cls))
+    is_package = (module.parent / "__init__.py").is_file() and module.parent.name != "integrations"
+    for path in sorted(module.parent.glob("*.py")) if is_package else [module]:
+        for code in raised_codes(path):
+            assert cls.explain(code) or code in CODES, f"{path.name} raises {code} unexplained"
 
 
 def judges_responses(cls: type[Integration]) -> bool:

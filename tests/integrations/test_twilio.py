@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from twilio.request_validator import RequestValidator
 
 from hub.integrations.api import Inbound, ProviderHttpClient, StatusUpdate, WebhookRequest
 from hub.integrations.twilio.sms import TwilioSms
@@ -28,6 +33,13 @@ SAMPLE_WEBHOOKS = [
         b"&From=%2B13175551234&To=%2B15005550006&Body=Hello&NumMedia=0",
     ),
 ]
+
+
+def sign(request: WebhookRequest, settings: Mapping[str, Any]) -> WebhookRequest:
+    """Sign a webhook as Twilio does. The test of the contract uses it."""
+    validator = RequestValidator(settings["auth_token"])
+    signature = validator.compute_signature(request.url, dict(request.form))
+    return replace(request, headers={**request.headers, "x-twilio-signature": signature})
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlencode
 
 import pytest
 
@@ -23,7 +27,14 @@ from hub.integrations.base import (
 )
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
-from tests.integrations.instances import ALL, every, instance, make_webhook, samples_of
+from tests.integrations.instances import (
+    ALL,
+    every,
+    instance,
+    make_webhook,
+    samples_of,
+    signer_of,
+)
 
 receivers = pytest.mark.parametrize(
     "cls", [cls for cls in ALL if issubclass(cls, WebhookReceiver)], ids=lambda cls: cls.name
@@ -79,6 +90,39 @@ def test_unsigned_webhook_is_refused_with_any_content(cls: type[WebhookReceiver]
         for anyone in (integration, blank):
             with pytest.raises(BadWebhook):
                 anyone.verify(make_webhook(path, body, kind, **proof))
+
+
+def changed_requests(request: WebhookRequest) -> Iterator[WebhookRequest]:
+    """Return the request once for each field of its body, with another value of that field."""
+    fields = request.fields
+    for index, (name, value) in enumerate(fields):
+        changed = [*fields[:index], (name, f"{value}x"), *fields[index + 1 :]]
+        yield replace(request, body=urlencode(changed).encode())
+    for name, value in request.json.items():
+        yield replace(request, body=json.dumps({**request.json, name: [value]}).encode())
+
+
+@receivers
+def test_signed_webhook_is_accepted_and_each_change_is_refused(cls: type[WebhookReceiver]) -> None:
+    sign = signer_of(cls)
+    if sign is None:
+        assert not cls.__module__.startswith("hub."), (
+            "define sign(request, settings) in its test, which signs a sample as the provider does"
+        )
+        pytest.skip("its own test defines no sign(request, settings)")
+    known = samples_of(cls)
+    connection = instance(cls)
+    for sample in samples(cls):
+        signed = sign(sample, known["SETTINGS"])
+        connection.verify(signed)
+        proofs = [name for name, value in signed.headers.items() if sample.headers[name] != value]
+        forged = [replace(signed, headers={**signed.headers, name: "AAAA"}) for name in proofs]
+        if known.get("SIGNS_BODY", True):
+            forged += changed_requests(signed)
+        assert forged, "nothing in the request depends on the secret"
+        for request in forged:
+            with pytest.raises(BadWebhook):
+                connection.verify(request)
 
 
 @receivers

@@ -145,6 +145,8 @@ def services() -> SendersByCountry:
             r"MG[0-9a-fA-F]{32}\Z",
             message="A Messaging Service SID is MG followed by 32 hexadecimal digits.",
         ),
+        sender_label="Messaging Service",
+        placeholder="MG…",
         description=(
             "Messages to these countries are sent through these services. All other messages"
             " are sent from the sender above."
