@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.integrations.values import Card, Outbound
@@ -124,12 +124,14 @@ def _cut_escaped(
 
 def unit_size(unit: str) -> Callable[[str], int]:
     """Return the function that counts text in `bytes` or `UTF-16 units`; else in characters."""
-    sizes: dict[str, Callable[[str], int]] = {"bytes": _bytes_of, "UTF-16 units": utf16_length}
-    return sizes.get(unit, len)
+    return _SIZES.get(unit, len)
 
 
 def _bytes_of(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
+
+
+_SIZES: Mapping[str, Callable[[str], int]] = {"bytes": _bytes_of, "UTF-16 units": utf16_length}
 
 
 def clean_text(text: str) -> str:

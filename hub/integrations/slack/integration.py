@@ -93,6 +93,7 @@ class Slack(WebhookReceiver):
     reports = False
     address = Address.CHAT
     direct_address_kind = Address.EMAIL
+    account_setting = "app_id"
     event_prefix = "slack"
     max_length = 3000  # characters of a section, including markup
     per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
@@ -118,10 +119,6 @@ class Slack(WebhookReceiver):
         )
         self._destination = self.destination_of(settings)
         self._is_interactive = bool(settings.get("app_id") and settings.get("signing_secret"))
-
-    @classmethod
-    def account_of(cls, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("app_id") or "")
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
@@ -266,7 +263,7 @@ class Slack(WebhookReceiver):
         return interactions.get_app_id(request)
 
     def verify(self, request: WebhookRequest) -> None:
-        interactions.verify(request, str(self.settings.get("signing_secret") or ""))
+        interactions.verify(request, self.setting("signing_secret"))
 
     @webhook("slack/interactions")
     def on_interaction(self, request: WebhookRequest) -> list[WebhookEvent]:

@@ -36,7 +36,6 @@ from hub.integrations.api import (
     action,
     describe_last,
     record_exchanges,
-    utf16_length,
     webhook,
 )
 from hub.integrations.telegram import text
@@ -114,6 +113,7 @@ class Telegram(WebhookReceiver):
     event_prefix = "telegram"
     replies_to_keywords = False
     max_length = text.MAX_LENGTH
+    length_unit = "UTF-16 units"
     # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     per_second = 30
     per_recipient = 1
@@ -149,10 +149,6 @@ class Telegram(WebhookReceiver):
     @classmethod
     def edits_posts(cls, destination: str) -> bool:
         return True
-
-    @classmethod
-    def length_of(cls, text: str) -> int:
-        return utf16_length(text)
 
     @classmethod
     def clean_address(cls, address: str) -> str:
@@ -196,7 +192,7 @@ class Telegram(WebhookReceiver):
         return payload
 
     def invite(self, token: str, *, team: bool = False) -> str:
-        bot = quote(str(self.settings.get("bot_username", "")), safe="")
+        bot = quote(self.setting("bot_username"), safe="")
         return f"{self.api_urls['telegramlinks']}/{bot}?{'startgroup' if team else 'start'}={token}"
 
     @classmethod

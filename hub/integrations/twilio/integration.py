@@ -33,7 +33,6 @@ from hub.integrations.api import (
     WebhookReceiver,
     WebhookRequest,
     http_errors,
-    phones,
     utf16_length,
     webhook,
 )
@@ -72,6 +71,7 @@ class TwilioIntegration(WebhookReceiver):
     provider = "Twilio"
     reports = True
     family = "twilio"
+    account_setting = "account_sid"
     errors = ERRORS
     api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
@@ -243,10 +243,6 @@ class TwilioIntegration(WebhookReceiver):
 
     # receiving
     @classmethod
-    def account_of(cls, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("account_sid", ""))
-
-    @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
         sender = str(settings.get("sender", ""))
         services = settings.get("services", {})
@@ -259,10 +255,6 @@ class TwilioIntegration(WebhookReceiver):
     @classmethod
     def length_of(cls, text: str) -> int:
         return utf16_length(text)  # the largest possible count: Twilio does not define characters
-
-    @classmethod
-    def clean_address(cls, address: str) -> str:
-        return phones.parse_strict(address)
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:
