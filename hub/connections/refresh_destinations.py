@@ -1,4 +1,4 @@
-"""Store destinations of teams in the form of the installed integrations, at every start."""
+"""Store the destination of each connection as its integration writes it, at every start."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Show = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try: the settings of an integration, and a message.
+    """The settings of an integration to try, and a message.
 
     A blank `to` is the destination in the settings. With `sends` False, only the connection is
     tested.

@@ -1,4 +1,4 @@
-"""What an integration declares in place of methods: names, senders, rules, requests, webhooks."""
+"""Declarations of an integration that replace methods: names, rules, requests, webhooks."""
 
 from __future__ import annotations
 
