@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import is_dataclass
 from types import CodeType
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from jinja2 import BytecodeCache
+from jinja2 import BytecodeCache, Undefined, UndefinedError
 from jinja2.bccache import Bucket
+from jinja2.utils import missing
 from werkzeug.routing import Rule
 
 from hub.accounts import passwords
@@ -71,9 +74,22 @@ class SharedTemplates(BytecodeCache):
         )
 
 
+class CheckedUndefined(Undefined):
+    """An undefined value that may be no field of a dataclass: its name is a mistake."""
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, **more: Any) -> None:
+        super().__init__(hint, obj, **more)
+        if is_dataclass(obj):
+            raise UndefinedError(self._undefined_message)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shared_templates() -> Iterator[None]:
-    """Compile each template once for all applications of this process: a page takes 70 ms less."""
+    """Compile each template once for all applications of this process: a page takes 70 ms less.
+
+    A field that a dataclass does not have is an error here; in production it is blank.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Flask.jinja_options, "bytecode_cache", SharedTemplates())
+        patch.setitem(Flask.jinja_options, "undefined", CheckedUndefined)
         yield

@@ -145,7 +145,7 @@ def test_buttons_of_posts_stop_working_when_the_request_ends(
     ] == []
     looked = button_actions.preview_action(tokens[0])
     assert looked is not None
-    assert looked.expired
+    assert looked.is_expired
     button_actions.perform_action(tokens[0], "Ann")
     used = db.session.scalars(
         select(ActionToken.outcome).where(ActionToken.used_at.is_not(None))

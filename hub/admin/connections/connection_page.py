@@ -79,7 +79,8 @@ class ConnectionPage:
             steps=setup_steps.list_setup_steps(
                 connection, sent_one=sent_one, passed=tested.check.ok if tested else None
             ),
-            result={"limited": limited} if limited else result,
+            result=result,
+            limited=limited,
             passed=test_result_token.encrypt_result(tested, g.user.id) or self.passed,
             simulated=self.simulated,
             simulator_href=_simulator_href(self.integration_class) if connection is None else "",

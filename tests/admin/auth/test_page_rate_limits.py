@@ -58,7 +58,7 @@ LIMITED: dict[str, tuple[Post, int, str]] = {
     "send": (send, 5, "You have sent 5 test messages in a minute."),
     "key": (add_key, 10, "You have changed API keys 10 times in a minute."),
 }
-each_page = pytest.mark.parametrize(("post", "allowed", "why"), LIMITED.values(), ids=LIMITED)
+each_page = pytest.mark.parametrize(("post", "allowed", "reason"), LIMITED.values(), ids=LIMITED)
 
 
 @pytest.fixture

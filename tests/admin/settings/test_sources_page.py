@@ -216,7 +216,7 @@ def test_commands_add_rename_and_list_sources(app: Flask, run_command: Callable[
     assert "every source" in listed[2]
     assert listed[2].endswith("Acme Rents")
     assert "own messages" in listed[1]
-    assert "There is no source" in run_command("source", "rename", "nothing", "X", ends=1)
+    assert "There is no source" in run_command("source", "rename", "nothing", "X", exit_code=1)
 
 
 def test_command_creates_an_api_key_with_scopes_and_an_expiry(
@@ -252,5 +252,5 @@ def test_command_creates_an_api_key_with_scopes_and_an_expiry(
     "when", ["soon", "2020-01-01", "2027-01-31T09:30:00", "99999d", "9999-12-31"]
 )
 def test_invalid_expiry_is_refused(app: Flask, run_command: Callable[..., str], when: str) -> None:
-    run_command("api-key", "create", "Odd", "--expires", when, ends=1)
+    run_command("api-key", "create", "Odd", "--expires", when, exit_code=1)
     assert rows(app, ApiKey) == []
