@@ -45,7 +45,7 @@ def main() -> int:
     ):
         lines.append(line)
         print(line, flush=True)
-    broken = [line.fault for line in lines if not line.held]
+    broken = [line.fault for line in lines if not line.has_held]
     print(
         f"{len(lines)} faults, {time.monotonic() - began:.0f} s: "
         + (f"BROKEN by {', '.join(broken)}" if broken else "all held")

@@ -57,7 +57,7 @@ class Service:
     argv: Sequence[str]
     environ: Mapping[str, str]
     running: Started | None = None
-    wanted: bool = True
+    should_run: bool = True
     ended_at: float = 0.0
     fault_environ: dict[str, str] = field(default_factory=dict)  # environment that a fault adds
 
@@ -153,13 +153,13 @@ class Hub:
         service.running = self.crew.start(
             name, service.argv, {**service.environ, **service.fault_environ}
         )
-        service.wanted = True
+        service.should_run = True
         service.ended_at = 0.0
 
     def stop(self, name: str) -> None:
         """Stop a part and do not restart it."""
         service = self.services[name]
-        service.wanted = False
+        service.should_run = False
         if service.running:
             self.crew.stop(service.running)
             service.running = None
@@ -175,7 +175,7 @@ class Hub:
             time.sleep(min(remaining, 0.05))
 
     def _restart_if_ended(self, name: str, service: Service) -> None:
-        if not service.wanted:
+        if not service.should_run:
             return
         if service.running and service.running.process.poll() is not None:
             self.crew.stop(service.running)

@@ -28,17 +28,17 @@ class Line:
 
     fault: str
     cells: tuple[str, ...]
-    held: bool  # nothing was lost, doubled or stuck, and everything was answered
-    why: tuple[str, ...] = ()
+    has_held: bool  # nothing was lost, doubled or stuck, and everything was answered
+    reasons: tuple[str, ...] = ()
     skipped: bool = False
 
     def __str__(self) -> str:
-        outcome = "held" if self.held else "BROKEN"
+        outcome = "held" if self.has_held else "BROKEN"
         if self.skipped:
             outcome = "skipped"
         cells = "".join(f"{cell:>10}" for cell in self.cells or [""] * len(COLUMNS))
         return "\n".join(
-            [f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.why)]
+            [f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.reasons)]
         )
 
 

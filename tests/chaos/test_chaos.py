@@ -40,7 +40,7 @@ def test_no_message_is_lost_or_sent_twice_during_a_fault(database_url: str) -> N
     line = run(
         combine_faults(*QUICK), Plan(rate=40, seconds=3 * len(QUICK), database_url=database_url)
     )
-    assert line.held, line
+    assert line.has_held, line
     accepted, received, delivered = line.cells[:3]
     assert accepted == received == delivered
     assert int(accepted) >= 100

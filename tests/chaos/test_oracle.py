@@ -27,25 +27,25 @@ def test_complete_delivery_has_no_errors() -> None:
         verdict.has_errors,
         verdict.is_settled,
     ) == (2, 2, 2, False, True)
-    assert line(verdict).held
+    assert line(verdict).has_held
 
 
 def test_message_missing_at_the_provider_is_lost_whatever_its_status() -> None:
     verdict = compare(ACCEPTED, Counter(["1-0"]), BOTH)
     assert verdict.lost == ("1-1",)
-    assert not line(verdict).held
+    assert not line(verdict).has_held
 
 
 def test_text_received_twice_is_doubled_whatever_its_status() -> None:
     verdict = compare(ACCEPTED, Counter(["1-0", "1-1", "1-1"]), BOTH)
     assert verdict.doubled == ("1-1",)
-    assert not line(verdict).held
+    assert not line(verdict).has_held
 
 
 def test_message_without_a_final_status_is_stuck_even_if_received() -> None:
     verdict = compare(ACCEPTED, Counter(["1-0", "1-1"]), {**BOTH, "msg_b": "unknown"})
     assert verdict.stuck == ("1-1",)
-    assert not line(verdict).held
+    assert not line(verdict).has_held
     assert compare(ACCEPTED, Counter(["1-0", "1-1"]), {"msg_a": "delivered"}).stuck == ("1-1",), (
         "one that the hub does not list is too"
     )
@@ -55,13 +55,13 @@ def test_unaccepted_message_must_not_exist_at_the_provider() -> None:
     assert compare(ACCEPTED, Counter(["1-0", "1-1", "9-9"]), BOTH).unexpected == ("9-9",)
     partial = compare(ACCEPTED, Counter(["1-0", "1-1"]), {**BOTH, "msg_c": "queued"})
     assert partial.unexpected == ("msg_c",)
-    assert not line(partial).held
+    assert not line(partial).has_held
 
 
 def test_unexpected_response_is_an_error() -> None:
     verdict = compare(ACCEPTED, Counter(["1-0", "1-1"]), BOTH)
     result = line(verdict, broken=2)
-    assert (result.held, result.why) == (False, ("2 × broken",))
+    assert (result.has_held, result.reasons) == (False, ("2 × broken",))
 
 
 def test_every_text_has_a_unique_token() -> None:

@@ -19,11 +19,11 @@ class Page(BaseHTTPRequestHandler):
     """Respond according to the path."""
 
     protocol_version = "HTTP/1.1"
-    seen: list[tuple[str, str, bytes]] = []
+    requests: list[tuple[str, str, bytes]] = []
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        Page.seen.append((self.command, self.path, body))
+        Page.requests.append((self.command, self.path, body))
         self.path = self.path.partition("?")[0]
         if self.path == "/hang":
             time.sleep(1)
@@ -95,7 +95,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def url(port: int) -> str:
-    Page.seen = []
+    Page.requests = []
     return f"http://127.0.0.1:{port}"
 
 

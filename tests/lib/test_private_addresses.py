@@ -92,14 +92,14 @@ def test_public_address_is_recognized(address: str) -> None:
     ],
 )
 def test_private_address_is_refused_in_any_notation(port: int, host: str) -> None:
-    Page.seen = []
+    Page.requests = []
     with pytest.raises(ConnectFailed):
         ProviderHttpClient().request("GET", f"https://{host}:{port}/", connect=1)
     with pytest.raises(ConnectFailed):
         ProviderHttpClient(allow=[f"elsewhere:{port}"]).request(
             "GET", f"http://{host}:{port}/", connect=1
         )
-    assert Page.seen == []
+    assert Page.requests == []
 
 
 def test_public_name_that_resolves_to_a_private_address_is_refused(

@@ -22,7 +22,7 @@ def test_failure_after_the_request_was_sent_is_an_unknown_outcome(
 ) -> None:
     with pytest.raises(ResponseLost):
         http.request("POST", url + path, body=b"data")
-    assert len(Page.seen) == 1
+    assert len(Page.requests) == 1
 
 
 def test_timeout_is_an_unknown_outcome(http: ProviderHttpClient, url: str) -> None:
@@ -96,23 +96,23 @@ def test_late_request_is_not_sent(
 
     monkeypatch.setattr(provider_http, "SEND_DEADLINE", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", resolve_slowly)
-    Page.seen.clear()
+    Page.requests.clear()
     with pytest.raises(ConnectFailed, match="in time"):
         http.request("POST", f"{url}/")
-    assert Page.seen == []
+    assert Page.requests == []
 
 
 def test_request_is_not_sent_after_the_machine_was_suspended(
     http: ProviderHttpClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
-    Page.seen.clear()
+    Page.requests.clear()
     clock = iter([100.0, 100.0 + provider_http.SEND_DEADLINE + 1])
     with monkeypatch.context() as suspended:
         suspended.setattr(provider_http, "uptime", lambda: next(clock))
         with pytest.raises(ConnectFailed):
             http.request("POST", f"{url}/")
-    assert Page.seen == []
+    assert Page.requests == []
     assert http.request("GET", f"{url}/").status == 200
 
 
@@ -158,4 +158,4 @@ def test_secret_in_a_path_is_hidden_everywhere(
             http.request("GET", address, hidden="-secret")
     assert "secret" not in str(problem.value) + repr(exchanges)
     assert exchanges[0].url.endswith("/bot•••/getMe")
-    assert Page.seen[-1][1] == "/bot-secret/getMe"
+    assert Page.requests[-1][1] == "/bot-secret/getMe"

@@ -20,7 +20,7 @@ from tests.lib.provider_pages import url as url
 def test_response_has_status_headers_and_body(http: ProviderHttpClient, url: str) -> None:
     answer = http.request("POST", url + "/x?a=%2B", body=b"data")
     assert (answer.status, answer.text, answer.headers["x-name"]) == (200, "hello", "value")
-    assert Page.seen == [("POST", "/x?a=%2B", b"data")]
+    assert Page.requests == [("POST", "/x?a=%2B", b"data")]
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
@@ -29,7 +29,7 @@ def test_every_status_is_returned_without_a_retry(
 ) -> None:
     answer = http.request("POST", f"{url}/status/{status}")
     assert (answer.status, answer.retry_after) == (status, 7.0)
-    assert len(Page.seen) == 1
+    assert len(Page.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_retry_after_date_without_a_date_header_is_relative_to_our_clock() -> No
 
 def test_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
     assert http.request("GET", url + "/away").status == 302
-    assert [path for _, path, _ in Page.seen] == ["/away"]
+    assert [path for _, path, _ in Page.requests] == ["/away"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -94,7 +94,7 @@ def test_redirect_is_returned_as_a_response(
     http: ProviderHttpClient, url: str, status: int, method: str
 ) -> None:
     answer = http.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
-    assert (answer.status, [path for _, path, _ in Page.seen]) == (status, [f"/moved/{status}"])
+    assert (answer.status, [path for _, path, _ in Page.requests]) == (status, [f"/moved/{status}"])
 
 
 def test_connections_are_reused(http: ProviderHttpClient, url: str) -> None:

@@ -71,13 +71,13 @@ def serve_tls(certificate: Path) -> Iterator[Callable[..., int]]:
 
 
 def test_unsigned_certificate_is_refused(serve_tls: Callable[..., int]) -> None:
-    Page.seen = []
+    Page.requests = []
     number = serve_tls()
     with pytest.raises(ConnectFailed, match="certificate is not trusted"):
         ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
             "POST", f"https://127.0.0.1:{number}/", body=b"data"
         )
-    assert Page.seen == []
+    assert Page.requests == []
 
 
 def test_own_certificate_authority_is_trusted_if_configured(
@@ -116,9 +116,9 @@ def test_tls_1_2_is_accepted(serve_tls: Callable[..., int], certificate: Path) -
 
 
 def test_plain_http_server_behind_https_means_not_sent(port: int) -> None:
-    Page.seen = []
+    Page.requests = []
     with pytest.raises(ConnectFailed):
         ProviderHttpClient(allow=[f"127.0.0.1:{port}"]).request(
             "POST", f"https://127.0.0.1:{port}/", body=b"data", read=1
         )
-    assert Page.seen == []
+    assert Page.requests == []

@@ -223,7 +223,7 @@ class CommandResult:
     """The result of a command that ended."""
 
     code: int
-    said: str
+    output: str
 
 
 def without_override() -> None:

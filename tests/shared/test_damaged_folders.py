@@ -28,8 +28,8 @@ from tests.shared.start_up import intact_folder as intact_folder
 def test_readable_key_file_is_a_warning(folder: Path, name: str, mode: int) -> None:
     (folder / name).chmod(mode)
     ended = run_command("migrate", folder)
-    assert ended.code == 0, ended.said
-    assert f"Run: chmod 600 {folder / name}" in ended.said
+    assert ended.code == 0, ended.output
+    assert f"Run: chmod 600 {folder / name}" in ended.output
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
@@ -45,7 +45,7 @@ os._exit(0)
     assert (folder / "hub.db-wal").stat().st_size
     before = contents(folder)
     ended = run_command("cron", folder)
-    assert "revision 8888" in ended.said
+    assert "revision 8888" in ended.output
     assert contents(folder) == before
 
 

@@ -49,11 +49,11 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
     environ = spoil(folder)
     before = contents(folder.parent)
     ended = run_command(command, folder, environ)
-    assert ended.code != 0, ended.said
-    assert "Traceback" not in ended.said
-    assert problem in ended.said
-    assert remedy in ended.said
-    assert "hush" not in ended.said
+    assert ended.code != 0, ended.output
+    assert "Traceback" not in ended.output
+    assert problem in ended.output
+    assert remedy in ended.output
+    assert "hush" not in ended.output
     folder.chmod(0o700)
     assert {**before, "data": (folder.stat().st_mode, "")} == {
         **contents(folder.parent),
@@ -65,8 +65,8 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
 @pytest.mark.parametrize("command", ["migrate", "api-key create", "admin create", "replay"])
 def test_healthy_folder_starts(folder: Path, command: str) -> None:
     ended = run_command(command, folder)
-    assert ended.code == 0, ended.said
-    assert "Warning" not in ended.said
+    assert ended.code == 0, ended.output
+    assert "Warning" not in ended.output
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
@@ -74,8 +74,8 @@ def test_healthy_folder_starts(folder: Path, command: str) -> None:
 def test_command_before_the_migration_names_it(tmp_path: Path, command: str) -> None:
     ended = run_command(command, tmp_path / "new")
     assert ended.code == 1
-    assert "Run `hub migrate`" in ended.said
-    assert "Traceback" not in ended.said
+    assert "Run `hub migrate`" in ended.output
+    assert "Traceback" not in ended.output
     assert not (tmp_path / "new").exists()
 
 
@@ -88,10 +88,10 @@ def test_unreachable_postgresql_ends_commands_and_only_warns_servers(tmp_path: P
     for command in ("up", "migrate", "admin create", "api-key create", "replay"):
         ended = run_command(command, tmp_path / "data", unreachable)
         assert ended.code == 1
-        assert "PostgreSQL at 127.0.0.1:" in ended.said
-        assert "Start it, or correct HUB_DATABASE_URL" in ended.said
-        assert "Traceback" not in ended.said
-        assert "hush" not in ended.said
+        assert "PostgreSQL at 127.0.0.1:" in ended.output
+        assert "Start it, or correct HUB_DATABASE_URL" in ended.output
+        assert "Traceback" not in ended.output
+        assert "hush" not in ended.output
     environ = environ_of(tmp_path / "data", unreachable)
     with (tmp_path / "printed").open("wb") as out:
         web = subprocess.Popen(

@@ -177,7 +177,7 @@ class Receiver:
         self.kind = ""  # and of what type that is
         # what can be fetched here: path → type and content
         self.files: dict[str, tuple[str, bytes]] = {}
-        self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
+        self.requests: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
         self._server = ConcurrentServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -228,7 +228,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(receiver.twiml)
 
         def do_GET(self) -> None:
-            receiver.asked.append((self.command, self.path))
+            receiver.requests.append((self.command, self.path))
             kind, content = receiver.files.get(self.path, ("text/plain", b""))
             self.send_response(200 if self.path in receiver.files else 404)
             self.send_header("Content-Type", kind)

@@ -33,7 +33,7 @@ class FileServer:
     """A file server: pages by path, and the received requests."""
 
     pages: dict[str, Page] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     port: int = 0
 
     def url(self, path: str, page: Page) -> str:
@@ -48,7 +48,7 @@ def file_server() -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             page = running_server.pages[self.path]
-            running_server.asked.append(f"{self.command} {self.path}")
+            running_server.requests.append(f"{self.command} {self.path}")
             self.send_response(page.head if page.head and self.command == "HEAD" else page.status)
             if page.kind:
                 self.send_header("Content-Type", page.kind)
@@ -101,7 +101,7 @@ def test_available_file_passes_and_is_downloaded_only_if_needed(
     file_server: FileServer, check_file: Callable[[str], None], page: Page, requests: list[str]
 ) -> None:
     check_file(file_server.url("/a", page))
-    assert file_server.asked == requests
+    assert file_server.requests == requests
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_redirect_is_followed(
 ) -> None:
     file_server.url("/b/file", Page())
     check_file(file_server.url("/b/a", Page(status=status, to="file")))
-    assert file_server.asked == ["HEAD /b/a", "HEAD /b/file"]
+    assert file_server.requests == ["HEAD /b/a", "HEAD /b/file"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_number_of_redirects_is_limited(
         FileRefused,
         "media_unreachable",
     )
-    assert len(file_server.asked) == 4
+    assert len(file_server.requests) == 4
 
 
 @pytest.mark.parametrize(
