@@ -142,7 +142,7 @@ def test_any_valid_name_passes_lint_and_format(
 def test_title_and_own_server_are_chosen(minimal_checkout: Path) -> None:
     choice = scaffold.Choice("webhook-url", "ab-cd", own_server=True)
     module = scaffold.in_checkout("abcd", minimal_checkout, choice).files[0].read_text()
-    assert module.count('"ab-cd"') == 3
+    assert module.count('"ab-cd"') == 1
     assert "limit_per_server = True" in module
     assert "hooks." not in module
     with pytest.raises(Refused, match="Only the kind webhook-url"):
