@@ -290,7 +290,7 @@ def test_installed_package_can_be_connected_and_posts_to_a_team(
     app = make_app(environ)
     with app.app_context():
         http_recorder.answer(200, {"name": "contracts"})
-        values = {"token": "tok_0123456789", "team_channel": "#contracts"}
+        values = {"token": "tok_0123456789", "team_channel": "contracts"}
         connection_id = connections.add("push_fox", "Foxes", False, values)
         connections.enable(connection_id)
         http_recorder.answer(201, {"id": 7})
