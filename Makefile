@@ -19,7 +19,7 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
 ARGS =
 # tests share this many processes; half of their time is waiting. WORKERS=0 runs them in one
-WORKERS = 4
+WORKERS = 5
 PYTEST = -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help

@@ -89,7 +89,8 @@ class Workers:
 
     def kill_all(self) -> None:
         for process in psutil.Process(self.process.pid).children():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it may have ended by itself
+                process.kill()
 
     @property
     def text(self) -> str:

@@ -217,7 +217,7 @@ def submit_sync_templates(no_script: NoScriptBrowser) -> None:
 @form("admin.map_template")
 def submit_map_template(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/templates")
-    no_script.row("request_sent_pt_BR").get_by_role("link", name="Map template").click()
+    no_script.row("request_sent_pt_BR").get_by_role("link", name="Add mapping").click()
     no_script.page.get_by_label("{{2}}").select_option("title")
     press(no_script.page, "Preview")
     expect(no_script.page.locator("#preview")).to_contain_text("Employment Agreement enviou")

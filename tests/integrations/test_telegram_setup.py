@@ -202,7 +202,7 @@ def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
         (400, "Bad Request: chat not found", "Add the bot to the group"),
         (403, "Forbidden: bot was kicked from the supergroup chat", "no longer in this group"),
         (403, "Forbidden: something new", "Telegram does not allow the bot to post there"),
-        (400, "Bad Request: NEW_WORDS", "HTTP 400"),
+        (400, "Bad Request: NEW_WORDS", "a reason that Signpost does not know"),
     ],
 )
 def test_unavailable_team_chat_fails_the_test(

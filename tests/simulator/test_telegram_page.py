@@ -84,7 +84,7 @@ def test_forms_write_press_stop_block_and_unblock(simulator):
             == 303
         )
     page = telegram_page(simulator, f"?chat={chat}")
-    assert "Ona Berg chose Remind, not answered yet" in page
+    assert "Ona Berg chose Remind, no response yet" in page
     assert re.search(r'sp-bubble-mine">/stop<', page)
     assert "Block the bot" in page
 
