@@ -341,7 +341,9 @@ def _reader(connection_id: str, version: int) -> WebhookReceiver:
         db.session.get_one(Connection, connection_id)
     )
     if not isinstance(instance, WebhookReceiver):
-        raise NotFound("no_webhooks", f"{instance.title} no longer receives webhooks.")
+        raise NotFound(
+            "no_webhooks", f"{instance.title} does not support webhooks in this version."
+        )
     return instance
 
 

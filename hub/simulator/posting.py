@@ -13,7 +13,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class HubResponse:
-    """The hub's answer: an HTTP `status`, or 0 with the reason in `failure`."""
+    """The hub's response: an HTTP `status`, or 0 with the reason in `failure`."""
 
     status: int = 0
     failure: str = ""
@@ -26,10 +26,8 @@ class HubResponse:
 
     @property
     def summary(self) -> str:
-        """Describe the response for a page, such as `answered 200` or the reason why there was
-        none.
-        """
-        return f"answered {self.status}" if self.status else self.failure
+        """Describe the response for a page, such as `response 200`, or why there was none."""
+        return f"response {self.status}" if self.status else self.failure
 
 
 def post(url: str, body: bytes, headers: dict[str, str], *, timeout: float) -> HubResponse:

@@ -145,7 +145,7 @@ WHATSAPP = (
         "+15005550021",
         Status.UNDELIVERED,
         "Window always closed",
-        "Text 63016; templates are delivered",
+        "Text fails with 63016. Templates are delivered.",
         error=63016,
         accepts_templates=True,
     ),

@@ -290,7 +290,7 @@ def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     response = simulate(
         simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair"
     )
-    assert response["answer"] == "answered 200"
+    assert response["answer"] == "response 200"
     [press] = telegram_state(simulator)["presses"]
     assert (press["answered"], press["said"]) == (
         True,

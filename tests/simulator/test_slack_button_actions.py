@@ -100,7 +100,7 @@ def test_response_of_the_app_is_shown(simulator, receiver, message_with_buttons)
         == "no connection"
     )
     page = simulator.call("GET", "/simulator/slack").text
-    assert "Dana Whitfield chose Remind signer: answered 403" in page
+    assert "Dana Whitfield chose Remind signer: response 403" in page
     assert "Dana Whitfield chose Snooze for a day: no connection" in page
 
 

@@ -103,7 +103,7 @@ def test_form_presses_a_button_and_returns_to_the_page(simulator, receiver):
         "POST", path, {"who": "Tom Okafor", "channel": posted["channel"]}, Origin=simulator.url
     )
     assert answer.status == 303
-    assert "Tom Okafor chose Snooze: answered 204" in slack_page(
+    assert "Tom Okafor chose Snooze: response 204" in slack_page(
         simulator, answer.headers["Location"].removeprefix("/simulator/slack")
     )
     assert "tom.okafor" in receiver.wait_for(1)[0].fields["payload"]

@@ -137,7 +137,7 @@ def test_button_action_sends_an_update_and_is_pending_until_answered(simulator, 
     result = simulate(
         simulator, "press", chat=team_chat(simulator), button="Remind Tom", who="Priya Nair"
     )
-    assert result["answer"] == "answered 204"
+    assert result["answer"] == "response 204"
     query = received_updates(webhook, 1)[0]["callback_query"]
     assert (query["id"], query["data"], query["from"]["first_name"]) == (
         result["query"],
@@ -261,7 +261,7 @@ def test_update_is_repeated_until_accepted_without_blocking_others(simulator, we
     webhook.wait_for(2)
     webhook.answers["received"] = [500, 503]
     assert (
-        simulate(simulator, "write", chat=first, text="Again and again")["answer"] == "answered 500"
+        simulate(simulator, "write", chat=first, text="Again and again")["answer"] == "response 500"
     )
     info = call_ok(simulator, "getWebhookInfo")
     assert (
