@@ -79,10 +79,7 @@ class ContentKind(DescribedEnum):
 
 
 class Status(DescribedEnum):
-    """The delivery status of a message.
-
-    `rank` orders the reports of a provider: a report can only raise it.
-    """
+    """The delivery status of a message."""
 
     QUEUED = "queued", "waiting to be sent"
     SENDING = "sending", "a call to the provider is in progress"
@@ -104,6 +101,7 @@ class Status(DescribedEnum):
 
     @property
     def rank(self) -> int:
+        """The order of the reports of a provider: a report can only raise it."""
         return _RANK[self]
 
     @property

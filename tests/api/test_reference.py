@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from hub.api.reference import groups
+from tests.conftest import Browser
 
 SIGNER = {
     "type": "object",
@@ -125,3 +126,9 @@ def test_path_parameter_belongs_to_each_of_its_operations() -> None:
         (parameter.name, parameter.location, parameter.required) for parameter in message.parameters
     ] == [("id", "path", True)]
     assert message.id == "get-api-v1-messages-id"
+
+
+def test_page_shows_code_in_descriptions_of_responses(anonymous: Browser) -> None:
+    page = anonymous.get("/api/docs").text
+    assert "The API key lacks the scope that <code>scope</code> names." in page
+    assert "`" not in page.partition('class="sp-reference"')[2]
