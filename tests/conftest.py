@@ -174,6 +174,7 @@ def environ(
         "HUB_REDIS_URL": queue_url,
         "HUB_BIND": f"127.0.0.1:{free_port()}",
         "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
         "HUB_DEMO": "1",
         **secret_keys,
         **settings,

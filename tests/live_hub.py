@@ -41,6 +41,7 @@ class Hub:
     simulator_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     # never with the last four digits of a test number, by which tests find their rows
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_001_000))
+    simulator_mail_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
 
     @property
     def url(self) -> str:
@@ -82,6 +83,7 @@ class Hub:
             "HUB_DATABASE_URL": self.database_url,
             "HUB_BIND": self.bind,
             "HUB_SIMULATOR_BIND": self.simulator_bind,
+            "HUB_SIMULATOR_MAIL_BIND": self.simulator_mail_bind,
         }
         if self.database_url:  # then keys are not made in the data folder
             key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -46,6 +46,7 @@ class Hub:
             "HUB_DEMO": "1",
             "HUB_BIND": self.address[7:],
             "HUB_SIMULATOR_BIND": self.phones[7:],
+            "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
             "HUB_DATABASE_URL": database_url,
         }
         if database_url:  # a shared database wants its keys told

@@ -54,11 +54,11 @@ def prepare() -> None:
     _create_key(config)
 
 
-def connect_chats() -> None:
-    """Create the demo's connections to chats and a team, if they are missing."""
+def connect_chats_and_mail() -> None:
+    """Create the demo's connections to chats, a team and the mail server, if they are missing."""
     credentials = data_dir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
     for integration_class, settings in _simulated_integrations(credentials):
-        if integration_class.channel is Channel.CHAT:
+        if integration_class.channel in (Channel.CHAT, Channel.EMAIL):
             _create_connection(integration_class, f"Demo {integration_class.title}", settings)
 
 

@@ -120,6 +120,12 @@ class Config:
     simulator_bind: Bind = setting(
         "HUB_SIMULATOR_BIND", "127.0.0.1:8001", "Address that the simulator listens on.", parse_bind
     )
+    simulator_mail_bind: Bind = setting(
+        "HUB_SIMULATOR_MAIL_BIND",
+        "127.0.0.1:8025",
+        "Address that the simulator's mail server listens on.",
+        parse_bind,
+    )
     ca_file: Path | None = setting(
         "HUB_CA_FILE",
         "",
@@ -205,6 +211,12 @@ class Config:
     @property
     def simulator_url(self) -> str:
         return f"http://{self.simulator_bind}"
+
+    def simulated_url(self, scheme: str) -> str:
+        """Return the simulator's address in place of a provider's address with this scheme."""
+        if scheme in ("http", "https"):
+            return self.simulator_url
+        return f"{scheme}://{self.simulator_mail_bind}"
 
     @property
     def https(self) -> bool:

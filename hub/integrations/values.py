@@ -94,6 +94,10 @@ class Outbound:
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
+    request: str = ""  # the ID of the signing request that it is about
+    # the sender of that request: only for integrations with `uses_letterhead`
+    sender_name: str = ""
+    sender_address: str = ""
     thread: str = ""  # the thread to continue, from an Accepted
     edits: str = ""  # the provider ID of an earlier message whose content this one replaces
     reply_to: str = ""  # from the ButtonPress that this message responds to
@@ -102,7 +106,7 @@ class Outbound:
 
     def __post_init__(self) -> None:
         _clean(self, text=readable(self.text), html=readable(self.html))
-        _clean(self, subject=_one_line(self.subject))
+        _clean(self, subject=_one_line(self.subject), sender_name=_one_line(self.sender_name))
 
     @property
     def reference(self) -> str:

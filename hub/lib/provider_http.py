@@ -43,8 +43,27 @@ from urllib3.util import Timeout
 
 from hub.core.errors import HubError
 from hub.lib import times
-from hub.lib.public_addresses import is_public
+from hub.lib.guarded_sockets import (
+    AddressNotAllowed,
+    ConnectFailed,
+    NotConnected,
+    NotResolved,
+    endpoint_name,
+    open_socket,
+)
 from hub.lib.storable import json_object
+
+__all__ = [
+    "AddressNotAllowed",
+    "ConnectFailed",
+    "Exchange",
+    "ProviderHttpClient",
+    "ProviderResponse",
+    "ResponseLost",
+    "host_port",
+    "record_exchanges",
+    "uptime",
+]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -55,19 +74,7 @@ MAX_WAIT = 1_000_000.0  # seconds; a longer Retry-After is not meant
 # per host: all threads of connections that share a client may call at once, and a smaller pool
 # would close connections that the next call needs
 POOL_SIZE = 1024
-
-
-class ConnectFailed(HubError):
-    """The request did not leave: no connection, a refused address, or a failed TLS handshake."""
-
-
-class AddressNotAllowed(ConnectFailed):
-    """The address is not allowed. An admin can allow it with HUB_HTTP_ALLOW, as `remedy` says."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        self.reason = reason
-        self.remedy = remedy
-        super().__init__(f"{reason} {remedy}")
+DEFAULT_PORTS = {"https": 443}
 
 
 class ResponseLost(HubError):
@@ -161,8 +168,7 @@ def _parse_date(text: str) -> datetime | None:
 def host_port(url: str) -> str:
     """Return host and port of a URL in the format of HUB_HTTP_ALLOW."""
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    return endpoint_name(parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 80))
 
 
 class _GuardedConnection:
@@ -188,43 +194,29 @@ class _GuardedConnection:
             )
 
     def _new_conn(self) -> socket.socket:
-        host = self._dns_host.strip("[]").lower()
-        name = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        is_allowed = name in self.allowed
-        try:
-            entries = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
-        reachable = [entry for entry in entries if is_allowed or is_public(str(entry[4][0]))]
-        if not reachable:
-            raise AddressNotAllowed(
-                f"{name} is not on the public internet.",
-                f"To allow it, add {name} to HUB_HTTP_ALLOW.",
-            )
-        last_error: OSError | None = None
-        timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
         # for all addresses together, because a call must end before its message's lease
-        deadline = time.monotonic() + timeout
-        for family, kind, protocol, _, address in reachable:
-            connection = socket.socket(family, kind, protocol)
-            try:
-                for option in self.socket_options or ():
-                    connection.setsockopt(*option)
-                connection.settimeout(max(deadline - time.monotonic(), 0.01))
-                connection.connect(address)
-                connection.settimeout(timeout)
-                self._check_deadline()  # plain requests are prepared before the connection exists
-                return connection
-            except OSError as error:
-                connection.close()
-                last_error = error
-            except ConnectTimeoutError:
-                connection.close()
-                raise
-        if isinstance(last_error, TimeoutError):
-            raise ConnectTimeoutError(self, f"could not connect to {name} within {timeout:g} s")
-        this: Any = self  # the error only reads the host of a connection
-        raise NewConnectionError(this, f"could not connect to {name}") from last_error
+        timeout = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
+        this: Any = self  # the errors only read the host of a connection
+        try:
+            connection = open_socket(
+                self._dns_host,
+                self.port,
+                allowed=self.allowed,
+                seconds=timeout,
+                options=self.socket_options or (),
+            )
+        except NotResolved as error:
+            raise NameResolutionError(self.host, this, error) from error
+        except NotConnected as error:
+            if error.timed_out:
+                raise ConnectTimeoutError(self, str(error)) from None
+            raise NewConnectionError(this, str(error)) from error.__cause__
+        try:
+            self._check_deadline()  # plain requests are prepared before the connection exists
+        except ConnectTimeoutError:
+            connection.close()
+            raise
+        return connection
 
 
 @functools.cache
@@ -258,8 +250,9 @@ class ProviderHttpClient:
         class SecurePool(HTTPSConnectionPool):
             ConnectionCls = Secure
 
+        self.tls_context = _tls_context(ca_file)
         self._manager = urllib3.PoolManager(
-            num_pools=32, maxsize=POOL_SIZE, ssl_context=_tls_context(ca_file)
+            num_pools=32, maxsize=POOL_SIZE, ssl_context=self.tls_context
         )
         self._manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
@@ -311,6 +304,23 @@ class ProviderHttpClient:
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return ProviderResponse(response.status, exchange.headers, content, size)
+
+    def open_socket(self, host: str, port: int, *, encrypted: bool) -> socket.socket:
+        """Connect to a server of another protocol, under the same rules as for requests.
+
+        `encrypted` says whether the connection will use TLS, with `tls_context`. Raises
+        ConnectFailed.
+        """
+        name = endpoint_name(host, port)
+        if not encrypted and name not in self._allow:
+            raise AddressNotAllowed(
+                f"The connection to {name} is not encrypted.",
+                f"Choose an encrypted connection, or add {name} to HUB_HTTP_ALLOW.",
+            )
+        try:
+            return open_socket(host, port, allowed=self._allow, seconds=CONNECT_SECONDS)
+        except NotConnected as problem:
+            raise ConnectFailed(f"{host} cannot be reached: {problem}.") from problem.__cause__
 
     def _check_encryption(self, url: str) -> None:
         """Raise AddressNotAllowed for a plain http URL that is not allowed."""

@@ -133,6 +133,7 @@ def _check_addresses(config: Config, wait: float) -> None:
     ports.check_available(config.bind, "HUB_BIND", wait=wait)
     if config.demo:
         ports.check_available(config.simulator_bind, "HUB_SIMULATOR_BIND", wait=wait)
+        ports.check_available(config.simulator_mail_bind, "HUB_SIMULATOR_MAIL_BIND", wait=wait)
     if config.embedded_queue:
         queue_server.prepare(config.data_dir, wait=wait)
 
@@ -161,7 +162,7 @@ def _prepare(config: Config) -> str:
         migrate()
         if config.demo:
             demo.prepare()
-            demo.connect_chats()
+            demo.connect_chats_and_mail()
     return ""
 
 

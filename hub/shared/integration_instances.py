@@ -109,8 +109,11 @@ class InstanceCache:
                     " HUB_DEMO=1, or use a live connection with the provider's test"
                     " credentials."
                 )
-            return dict.fromkeys(integration_class.api, self.config.simulator_url), self._client(
-                frozenset({str(self.config.simulator_bind)})
+            return {
+                name: self.config.simulated_url(urlsplit(url).scheme)
+                for name, url in integration_class.api.items()
+            }, self._client(
+                frozenset({str(self.config.simulator_bind), str(self.config.simulator_mail_bind)})
             )
         api = {
             name: self.config.api_urls[name]

@@ -19,9 +19,10 @@ from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
-from hub.integrations.base import FilledTemplate
+from hub.integrations.base import Button, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.messaging.compose import plan, provider_templates, render
+from hub.messaging.compose.content import letterhead
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
 from hub.messaging.compose.outbox import Draft, MessageSummary, add_messages
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
@@ -151,6 +152,8 @@ class _Text:
     rendered: render.Rendered
     template: FilledTemplate | None
     template_values: dict[str, Any] | None  # the template's name, locale and values
+    letterhead: dict[str, str] | None = None
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,11 @@ class _Writer:
             locale,
             values | links,
         )
+        if integration_class.uses_letterhead:
+            sender = letterhead(locale, self.request.sender)
+            return _Text(
+                rendered, None, None, sender, cards.signer_buttons(self.event.type, values)
+            )
         if not integration_class.session_window:
             return _Text(rendered, None, None)
         filled = provider_templates.fill_mapped(
@@ -252,6 +260,8 @@ class _Writer:
                 template_version_id=text.rendered.version_id,
                 template=text.template,
                 template_values=text.template_values,
+                letterhead=text.letterhead,
+                buttons=text.buttons,
                 lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
                 dedup_key=key,
                 expires_at=_expiry(event, request),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import current_app
 
@@ -141,6 +142,18 @@ def opening_button(request: RequestRecord, document: str = "") -> Button:
         if url
         else Button("Open in Signpost", f"{_public_url()}/requests/{request.id}")
     )
+
+
+def signer_buttons(event_type: EventType, values: Mapping[str, Any]) -> tuple[Button, ...]:
+    """Return the button of a message to a signer, for channels that have buttons.
+
+    `values` are those of the message's template.
+    """
+    if event_type.asks_to_sign and values["link"]:
+        return (Button("Review and sign", values["link"], style="primary"),)
+    if event_type == EventType.COMPLETED and values["download_link"]:
+        return (Button("Download document", values["download_link"], style="primary"),)
+    return ()
 
 
 def _button(

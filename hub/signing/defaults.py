@@ -83,6 +83,39 @@ FOR_TEAMS = {
     ),
     EventType.CANCELED: '{{ sender }} canceled "{{ title }}".',
 }
+# template → subject and text of an email. The link is also the button under the text.
+FOR_EMAIL = {
+    "request_sent": (
+        '{{ sender }} sent you "{{ title }}" to sign',
+        "{% if signer %}Hello {{ signer }},\n\n{% endif %}"
+        '{{ sender }} sent you "{{ title }}". Please review and sign it.'
+        "{% if link %}\n\n{{ link }}{% endif %}",
+    ),
+    "request_signed_others": (
+        '{{ name }} signed "{{ title }}"',
+        "{% if signer %}Hello {{ signer }},\n\n{% endif %}"
+        '{{ name }} signed "{{ title }}".{% if remaining == 1 %} One more signature is needed to'
+        " complete the document.{% elif remaining > 1 %} {{ remaining }} more signatures are needed"
+        " to complete the document.{% endif %}",
+    ),
+    "request_signed_actor": (
+        'Your signature on "{{ title }}" was recorded',
+        "{% if signer %}Hello {{ signer }},\n\n{% endif %}"
+        'Your signature on "{{ title }}" was recorded. No action is needed.',
+    ),
+    "request_completed": (
+        '"{{ title }}" is complete',
+        "{% if signer %}Hello {{ signer }},\n\n{% endif %}"
+        'All parties signed "{{ title }}".'
+        "{% if download_link %} You can download it here:\n\n{{ download_link }}{% endif %}",
+    ),
+    "request_reminder": (
+        'Reminder: "{{ title }}" is waiting for your signature',
+        "{% if signer %}Hello {{ signer }},\n\n{% endif %}"
+        '"{{ title }}" from {{ sender }} is waiting for your signature.'
+        "{% if link %}\n\n{{ link }}{% endif %}",
+    ),
+}
 CHANNEL = Channel.SMS
 LOCALE = "en"
 
@@ -97,12 +130,16 @@ def install() -> None:
     """Add the shipped routes and templates that are missing, without changing existing ones."""
     for event_type, audience, name, text in SHIPPED:
         _add_template(event_type, name, CHANNEL, text)
+        email_subject, email_text = FOR_EMAIL[name]
+        _add_template(event_type, name, Channel.EMAIL, email_text, email_subject)
         _add_route(event_type, audience, name)
     for event_type, text in FOR_TEAMS.items():
         _add_template(event_type, team_template_name(event_type), Channel.CHAT, text)
 
 
-def _add_template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
+def _add_template(
+    event_type: EventType, name: str, channel: Channel, text: str, subject: str = ""
+) -> None:
     existing = select(Template.id).where(
         Template.name == name, Template.channel == channel, Template.locale == LOCALE
     )
@@ -116,7 +153,9 @@ def _add_template(event_type: EventType, name: str, channel: Channel, text: str)
         )
         db.session.add(template)
         db.session.flush()
-        db.session.add(TemplateVersion(template_id=template.id, number=1, text=text))
+        db.session.add(
+            TemplateVersion(template_id=template.id, number=1, subject=subject, text=text)
+        )
 
 
 def _add_route(event_type: EventType, audience: Audience, name: str) -> None:

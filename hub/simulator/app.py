@@ -16,6 +16,7 @@ from hub.lib.page_text import Isolation
 from hub.simulator.content_rest import content
 from hub.simulator.context import SimulatorContext, current_simulator
 from hub.simulator.errors import RestError, request_id
+from hub.simulator.mail.view import view as mail_view
 from hub.simulator.page import page
 from hub.simulator.people import people
 from hub.simulator.rest import rest
@@ -30,7 +31,8 @@ from hub.simulator.telegram.page import view as telegram_view
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
-    " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    " 'self'; connect-src 'self'; frame-src 'self'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'"
 )
 MAX_REQUEST_SIZE = 256 * 1024
 TWILIO_PATHS = ("/2010-04-01", "/v1/", "/v2/")
@@ -46,6 +48,7 @@ BLUEPRINTS = (
     telegram_view,
     teams_api,
     teams_view,
+    mail_view,
 )
 
 

@@ -14,6 +14,8 @@ from hub.core.config import Config
 from hub.simulator import sample_templates
 from hub.simulator.account import Account
 from hub.simulator.content import Templates
+from hub.simulator.mail.mailbox import Mailbox
+from hub.simulator.mail.server import Handler, MailServer
 from hub.simulator.media import MediaFiles
 from hub.simulator.posts import Posts
 from hub.simulator.record_store import RecordStore
@@ -98,15 +100,23 @@ class SimulatorContext:
         self.telegram = Telegram(self.account.credentials, self.posts, self.records)
         self.teams = Workflow(self.account.credentials)
         self.faults = Faults()
+        self.mailbox = Mailbox(self.posts, self.records)
+        self.mail_server = MailServer(
+            config.simulator_mail_bind,
+            self.account.credentials,
+            Handler(self.mailbox, self.store, self.faults),
+        )
 
     def start(self) -> None:
         if not self.store.setting("templates_made", False):
             self.templates.save(*sample_templates.templates())
             self.store.set("templates_made", True)
         self.timeline.start()
+        self.mail_server.start()
 
     def stop(self) -> None:
         self.timeline.stop()
+        self.mail_server.stop()
         self.telegram.updates.stop()
 
     def pause(self, seconds: float) -> None:

@@ -59,6 +59,7 @@ VIEWS = (  # endpoints and titles of the pages
     ("slack.page", "Slack"),
     ("telegram.page", "Telegram"),
     ("teams.page", "Teams"),
+    ("mail.page", "Mail"),
 )
 # posting an inbound message failed
 FAILURE_TEXTS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}

@@ -50,6 +50,7 @@ WRONG = {
     "HUB_ENCRYPTION_KEYS": "nonsense",
     "HUB_DEMO": "maybe",
     "HUB_SIMULATOR_BIND": "127.0.0.1:99999",
+    "HUB_SIMULATOR_MAIL_BIND": "127.0.0.1:99998",
     "HUB_CA_FILE": "/nowhere/ca.pem",
     "HUB_TRUSTED_PROXIES": "-1",
     "HUB_HTTP_ALLOW": "proxy",

@@ -57,7 +57,7 @@ OWN_FAULT = "Internal error"
 @pytest.fixture
 def payloads(hub_demo: Flask) -> Payloads:
     """Return the generator of webhooks for the demo's connections, including chats."""
-    demo.connect_chats()
+    demo.connect_chats_and_mail()
     return make_payloads(hub_demo)
 
 

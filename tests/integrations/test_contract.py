@@ -86,7 +86,11 @@ def test_limits_are_valid(cls: type[Integration]) -> None:
     assert 1 <= cls.retries <= 1000
     assert cls.max_length > 0
     assert min(cls.per_second, cls.per_recipient, cls.session_window) >= 0
-    assert all(url.startswith("https://") and not url.endswith("/") for url in cls.api.values())
+    assert 0 < cls.lifetime <= 24 * 7
+    assert all(1 <= seconds <= cls.lifetime * 3600 for seconds in cls.retry_schedule)
+    # another protocol than HTTPS has its own encryption, which its settings choose
+    assert all(re.match(r"https://|(?!http)[a-z]+://", url) for url in cls.api.values())
+    assert not any(url.endswith("/") for url in cls.api.values())
 
 
 # ── What it asks for ──────────────────────────────────────────────────────────────────────────────

@@ -48,6 +48,7 @@ class Demo:
             "HUB_DEMO": "1",
             "HUB_BIND": self.bind,
             "HUB_SIMULATOR_BIND": self.simulator,
+            "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
         }
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -69,6 +69,7 @@ class Simulator:
 
     folder: Path
     port: int = field(default_factory=_free_port)
+    mail_port: int = field(default_factory=_free_port)
     process: subprocess.Popen[bytes] | None = None
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2_000_000))
 
@@ -84,6 +85,7 @@ class Simulator:
         environment = os.environ | {
             "HUB_DATA_DIR": str(self.folder),
             "HUB_SIMULATOR_BIND": f"127.0.0.1:{self.port}",
+            "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{self.mail_port}",
             "HUB_PUBLIC_URL": "http://127.0.0.1:8000",
         }
         root = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ FOREIGN = ["yes", "menu:1", "x" * 43, "x" * 64, "approve request", "é"]
 
 @pytest.fixture(autouse=True)
 def demo_chats(hub_demo: Flask) -> None:
-    demo.connect_chats()
+    demo.connect_chats_and_mail()
 
 
 def post_to_slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:

@@ -98,7 +98,7 @@ def telegram_callback(connection: Connection) -> tuple[dict[str, str], bytes]:
 def test_genuine_webhooks_are_accepted_by_every_server(
     hub_demo: Flask, environ: dict[str, str], server: str, tmp_path: Path
 ) -> None:
-    demo.connect_chats()
+    demo.connect_chats_and_mail()
     bot = load_connection("telegram")
     workspace = load_connection("slack")
     other_statuses = [

@@ -27,6 +27,8 @@ class Content(Protocol):
     @property
     def reply_to(self) -> str: ...
     @property
+    def letterhead(self) -> Mapping[str, str] | None: ...
+    @property
     def media(self) -> Sequence[Mapping[str, Any]]: ...
 
 
@@ -46,9 +48,21 @@ def read_content(message: Content) -> dict[str, Any]:
         content["buttons"] = [asdict(button) for button in message.buttons]
     if message.reply_to:
         content["reply_to"] = message.reply_to
+    if message.letterhead:
+        content["letterhead"] = dict(message.letterhead)
     if message.media:
         content["media"] = [dict(file) for file in message.media]
     return content
+
+
+def letterhead(locale: str, sender: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the language of a message and the sender of its request, as they are stored."""
+    known = sender or {}
+    return {
+        "locale": locale,
+        "sender_name": known.get("name") or "",
+        "sender_address": known.get("email") or "",
+    }
 
 
 def read_template(content: Mapping[str, Any]) -> FilledTemplate | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, get_table
@@ -29,7 +30,8 @@ from hub.shared.index_key import index_key
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
-# a message that could not be sent for longer is no longer worth sending
+# a message that could not be sent for longer is no longer worth sending, unless its integration
+# declares another `lifetime`
 WORTH_SENDING = timedelta(hours=24)
 
 
@@ -56,6 +58,8 @@ class Draft:
     thread: str = ""  # messages of one thread are sent in order
     edits_id: str | None = None  # the message whose content this one replaces
     reply_to: str = ""  # the button action that it responds to
+    # language and sender, for integrations with `uses_letterhead`: see `content.letterhead`
+    letterhead: Mapping[str, str] | None = None
     # files attached to free text, as `media.attached_files` returns them
     media: Sequence[Mapping[str, Any]] = ()
     exempt: bool = False  # sent in spite of an opt-out, such as its confirmation
@@ -156,7 +160,7 @@ def recheck_quiet_hours(connection_id: str) -> None:
 
 
 def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
-    expires_at = min(draft.expires_at or LATEST, current_time + WORTH_SENDING)
+    expires_at = min(draft.expires_at or LATEST, current_time + _lifetime(draft.connection.integration))
     return PolicyQuestion(
         draft.recipient,
         expires_at,
@@ -166,6 +170,13 @@ def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
         replaced_message_id=draft.after_id,
         source_id=draft.source_id,
     )
+
+
+def _lifetime(integration: str) -> timedelta:
+    try:
+        return timedelta(hours=integrations.get(integration).lifetime)
+    except NotFound:
+        return WORTH_SENDING
 
 
 def _decisions(

@@ -13,6 +13,7 @@ from hub.core.vocabulary import Address, Audience, Channel
 from hub.models import ConnectionInfo
 
 PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+PERSONAL_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL)  # those that a step to a phone may use
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,8 @@ def _suitable_candidates(
 ) -> list[Candidate]:
     """Return the connections that can perform a step, best first.
 
-    A phone gets the message over the first preferred channel with an enabled connection.
+    A message to a phone is sent over the first preferred channel with an enabled connection. A
+    person without a phone number gets it by email.
     """
     if step.connection_id:
         return [
@@ -248,6 +250,8 @@ def _suitable_candidates(
     preferences = [step.channel]
     if step.channel in PHONE_CHANNELS:
         preferences = [*person.preference, step.channel]
+        if not person.addresses.get(Address.PHONE) and person.addresses.get(Address.EMAIL):
+            preferences = [*person.preference, Channel.EMAIL]
     suitable = [
         candidate
         for preference in preferences
@@ -267,7 +271,7 @@ def _matches(preference: str, person: Person, step: Step, candidate: Candidate) 
         is_named = preference in (connection.channel, connection.integration)
         return is_named and bool(_address_for(person, candidate)[1])
     return preference == connection.channel and (
-        preference == step.channel or preference in PHONE_CHANNELS
+        preference == step.channel or preference in PERSONAL_CHANNELS
     )
 
 

@@ -105,6 +105,7 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
         card=read_card(content),
         buttons=read_buttons(content),
         reply_to=content.get("reply_to", ""),
+        letterhead=content.get("letterhead"),
     )
 
 

@@ -62,8 +62,10 @@ def build_outbound(
         files=tuple(file["file"] for file, _ in media if "file" in file),
         external_media=tuple(url for file, url in media if "url" in file),
         template=template,
+        request=row.request_id or "",
         expires_at=row.expires_at,
         status_url=f"{status_url}?message={row.id}&attempt={attempt}" if status_url else "",
+        **content.get("letterhead", {}),
     )
 
 

@@ -294,13 +294,24 @@ def _retry(
     if times >= limit:
         _fail_message(row, error.code, batch)
     else:
-        seconds = max(_pause(times, MAX_PAUSE), asked_pause(error.retry_after))
+        seconds = max(_retry_pause(integration, times), asked_pause(error.retry_after))
         requeue_message(row, now() + timedelta(seconds=seconds), batch, error.code)
 
 
+def _retry_pause(integration: Integration, times: int) -> float:
+    """Return the seconds before the retry after a number of failed attempts."""
+    schedule = integration.retry_schedule
+    if schedule:
+        return schedule[min(times, len(schedule)) - 1] * _jitter()
+    return _pause(times, MAX_PAUSE)
+
+
 def _pause(times: int, longest: float) -> float:
-    jitter = random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, no security
-    return min(FIRST_PAUSE * 2.0 ** (times - 1), longest) * jitter
+    return min(FIRST_PAUSE * 2.0 ** min(times - 1, 60), longest) * _jitter()
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, no security
 
 
 def requeue_message(row: MessageRow, due_at: datetime, batch: MessageBatch, code: str = "") -> None:

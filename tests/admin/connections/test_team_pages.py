@@ -111,7 +111,7 @@ def test_message_without_a_destination_requires_a_recipient(
 def test_renamed_connection_asks_to_set_the_webhook_again(
     run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
-    run_in_app(demo.connect_chats)
+    run_in_app(demo.connect_chats_and_mail)
     boss = browser_for(Role.ADMIN)
     page = boss.post(
         "/connections/demo-telegram/rename",
@@ -147,8 +147,8 @@ def test_chat_that_starts_with_a_permission_has_no_opt_out(
 
 
 def test_demo_connects_chats_and_posts_the_default_events(run_in_app: RunInApp[Any]) -> None:
-    run_in_app(demo.connect_chats)
-    run_in_app(demo.connect_chats)
+    run_in_app(demo.connect_chats_and_mail)
+    run_in_app(demo.connect_chats_and_mail)
 
     def chats() -> dict[str, tuple[str, list[str]]]:
         connections = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
@@ -170,7 +170,7 @@ def test_demo_connects_chats_and_posts_the_default_events(run_in_app: RunInApp[A
 def test_chat_message_uses_the_first_connection_that_reaches_the_recipient(
     run_in_app: RunInApp[Any],
 ) -> None:
-    run_in_app(demo.connect_chats)
+    run_in_app(demo.connect_chats_and_mail)
 
     def connection_slug_for(to: str) -> str:
         message_id = direct.send_message(

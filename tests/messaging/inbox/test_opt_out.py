@@ -123,7 +123,7 @@ def test_ambiguous_or_overlong_keyword_is_refused(hub_demo: Flask, keywords: Any
 
 
 def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
-    demo.connect_chats()
+    demo.connect_chats_and_mail()
     connection = db.session.scalars(
         select(Connection).where(Connection.slug == "demo-telegram")
     ).one()

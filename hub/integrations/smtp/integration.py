@@ -1,0 +1,186 @@
+"""Email over SMTP: to signers, through a mail server that the admin has an account at.
+
+The admin enters the server, the sign-in and the From address. The mail server confirms that it
+accepted a message. It reports later failures only as emails to the From address.
+https://www.rfc-editor.org/rfc/rfc6409
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Mapping
+from typing import Any
+
+from hub.integrations.api import (
+    Accepted,
+    Address,
+    Channel,
+    CheckResult,
+    Integration,
+    Outbound,
+    Problem,
+    ProviderHttpClient,
+    Senders,
+    SimulatorCredentials,
+    Status,
+)
+from hub.integrations.smtp import errors
+from hub.integrations.smtp.addresses import clean_email, domain_of, wire_form
+from hub.integrations.smtp.errors import Refusal, error_of
+from hub.integrations.smtp.form import REPLY_TO_ADDRESS, UNENCRYPTED, SmtpForm
+from hub.integrations.smtp.layout import Sheet, plain_body
+from hub.integrations.smtp.mime import (
+    Envelope,
+    envelope,
+    message_id,
+    reply_address,
+    sender_name,
+    subject_of,
+)
+from hub.integrations.smtp.session import Session, SessionPool, server_of
+
+OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
+
+
+class Smtp(Integration):
+    """Send emails through a mail server."""
+
+    contract = 2
+    name = "smtp"
+    title = "Email over SMTP"
+    provider = "The mail server"
+    summary = "Emails to signers through your own mail server or mail provider, as text and HTML."
+    docs_url = "https://www.rfc-editor.org/rfc/rfc6409"
+    reach = "Everybody with an email address"
+    cost = "That of your mail provider"
+    setup = "About 10 minutes"
+    formatting = "Plain text and HTML"
+    buttons = "Links"
+    icon = "email"
+    guide = (
+        (
+            "Ask your mail provider for the name, the port and the encryption of its server for"
+            " outgoing mail, and create a mailbox or an app password for Signpost."
+        ),
+        (
+            "Let the provider’s guide help you to set up SPF and DKIM records for the domain of the"
+            " From address. Without them, mailboxes treat the messages as spam or refuse them."
+        ),
+        (
+            "Paste the settings here and save them. Choose **Test connection**, which signs in and"
+            " sends nothing, then **Enable connection**."
+        ),
+        "Choose **Send test message** to send yourself an email, and check that it is not spam.",
+    )
+
+    channel = Channel.EMAIL
+    reports = False
+    address = Address.EMAIL
+    event_prefix = "email"
+    uses_letterhead = True
+    # after a refusal for now: servers that see a sender for the first time ask for some minutes
+    retry_schedule = (60, 300, 900, 1800, 3600, 7200, 14400)
+    lifetime = 72
+    concurrency = 8
+    rate_hint = (
+        "Providers limit how many messages a mailbox sends: Microsoft 365 accepts 30 per minute,"
+        " which is 0.5 per second."
+    )
+    errors = errors.ERRORS
+    # replaced by the server of the settings
+    api = {"smtp": OWN_SERVER}
+    Form = SmtpForm
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        http: ProviderHttpClient,
+        api: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(settings, http, api)
+        self._pool: SessionPool | None = None
+        if settings.get("from_address"):
+            url = self.api_urls["smtp"]
+            own_name = domain_of(settings["from_address"])
+            server = server_of(settings, "" if url == OWN_SERVER else url, own_name)
+            self._pool = SessionPool(http, server)
+
+    # read from the settings when they are saved
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        username = str(settings.get("username") or "")
+        return f"{username} at {settings.get('host')}" if username else ""
+
+    @classmethod
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        address = settings.get("from_address")
+        return Senders(clean_email(address) if address else "")
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        return clean_email(address)
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return errors.explain(code)
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        return {
+            "host": "localhost",
+            "encryption": UNENCRYPTED,
+            "port": 8025,
+            "username": "signpost",
+            "password": credentials.derive("mail password"),
+            "from_address": "documents@acme.example",
+            "from_name": "Acme",
+            "reply_to": REPLY_TO_ADDRESS,
+            "reply_address": "",
+        }
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        self._sessions.send(envelope(message, self.settings))
+        # the server may still fail to deliver it, and then sends an email to the From address
+        return Accepted(message_id(message, self.settings), Status.SENT)
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        name = sender_name(message, self.settings)
+        shown = {
+            "from": f"{name} <{wire_form(self.settings['from_address'])}>",
+            "to": message.to,
+            "reply_to": reply_address(message, self.settings),
+            "subject": subject_of(message, self.settings),
+            "text": plain_body(message, Sheet(self.settings["from_name"])),
+        }
+        return {label: value for label, value in shown.items() if value}
+
+    # testing
+    def check(self) -> CheckResult:
+        session = self._sessions.open()
+        sender = wire_form(self.settings["from_address"])
+        try:
+            session.begin(Envelope(sender, "", b"", needs_utf8=not sender.isascii()))
+            session.rset()
+            description = _description(session)
+            session.quit()
+        except (Refusal, OSError, smtplib.SMTPException, ValueError) as problem:
+            raise error_of(problem) from None
+        finally:
+            session.close()
+        return CheckResult(
+            True,
+            "The mail server accepts the sign-in and the From address.",
+            "Nothing was sent. Send a test message to see whether it arrives.",
+            response=description,
+        )
+
+    @property
+    def _sessions(self) -> SessionPool:
+        if self._pool is None:
+            raise errors.ERRORS.error("invalid_message")  # the settings have no From address
+        return self._pool
+
+
+def _description(session: Session) -> str:
+    return "Extensions: " + ", ".join(sorted(session.esmtp_features)) if session.does_esmtp else ""

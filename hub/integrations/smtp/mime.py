@@ -1,0 +1,110 @@
+"""Build an email: its headers, the plain text, and the same text as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from hub.integrations.api import Outbound, PermanentError
+from hub.integrations.smtp.addresses import domain_of, wire_form
+from hub.integrations.smtp.form import REPLY_TO_SENDER
+from hub.integrations.smtp.headers import email_policy
+from hub.integrations.smtp.layout import Sheet, html_body, plain_body
+
+LONGEST_SUBJECT = 200  # characters; mailboxes show about 60
+LONGEST_NAME = 100
+
+
+POLICY = email_policy()
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An email and what the mail server is told about it."""
+
+    sender: str
+    recipient: str
+    content: bytes
+    needs_utf8: bool  # the server has to offer SMTPUTF8
+
+
+def message_id(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the ID of an email without brackets. It is the same in every attempt."""
+    return f"{message.id}@{domain_of(settings['from_address'])}"
+
+
+def envelope(message: Outbound, settings: Mapping[str, Any]) -> Envelope:
+    """Return a message as an email. Raises PermanentError if an address is not valid."""
+    try:
+        email = compose(message, settings)
+        sender = wire_form(settings["from_address"])
+        recipient = wire_form(message.to)
+    except (ValueError, UnicodeError):
+        raise PermanentError(
+            "The message cannot be written as an email: an address or a name is not valid.",
+            "invalid_message",
+        ) from None
+    needs_utf8 = not (sender.isascii() and recipient.isascii())
+    policy = POLICY.clone(utf8=True, cte_type="8bit") if needs_utf8 else POLICY
+    return Envelope(sender, recipient, email.as_bytes(policy=policy), needs_utf8)
+
+
+def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
+    """Return a message as an email. Raises ValueError for text that no header may contain."""
+    subject = subject_of(message, settings)
+    sheet = Sheet(name=settings["from_name"])
+    email = EmailMessage(policy=POLICY)
+    email["Message-ID"] = f"<{message_id(message, settings)}>"
+    email["Date"] = format_datetime(datetime.now(UTC))
+    email["From"] = _mailbox(sender_name(message, settings), settings["from_address"])
+    email["To"] = _mailbox("", message.to)
+    if reply_to := reply_address(message, settings):
+        email["Reply-To"] = _mailbox("", reply_to)
+    email["Subject"] = subject
+    if message.request:
+        # mailboxes show messages about the same request as one conversation
+        email["References"] = f"<{message.request}@{domain_of(settings['from_address'])}>"
+    email["Auto-Submitted"] = "auto-generated"
+    email["X-Auto-Response-Suppress"] = "All"
+    email.set_content(plain_body(message, sheet), charset="utf-8")
+    email.add_alternative(html_body(message, subject, sheet), subtype="html", charset="utf-8")
+    return email
+
+
+def subject_of(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the subject of an email; one without a subject names the sender."""
+    subject = message.subject.strip() or f"Message from {sender_name(message, settings)}"
+    if len(subject) > LONGEST_SUBJECT:
+        subject = subject[: LONGEST_SUBJECT - 1].rstrip() + "…"
+    return subject
+
+
+def sender_name(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the name in the From header: that of the request's sender, or of the connection.
+
+    A name that contains an address is not used, because mailboxes treat it as forged.
+    """
+    name = message.sender_name.strip()
+    if not name or "@" in name:
+        name = settings["from_name"]
+    return name[:LONGEST_NAME]
+
+
+def reply_address(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the address for replies, or '' for the From address."""
+    if settings.get("reply_to") == REPLY_TO_SENDER:
+        try:
+            return wire_form(message.sender_address)
+        except ValueError:
+            pass  # the request has no sender with an address
+    return settings.get("reply_address") or ""
+
+
+def _mailbox(name: str, address: str) -> Address:
+    local_part, _, domain = wire_form(address).rpartition("@")
+    return Address(display_name=name, username=local_part, domain=domain)

@@ -1,0 +1,131 @@
+"""The simulated mail server: it speaks SMTP, asks for a password and stores what it accepts."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from hub.core.bind_address import Bind
+from hub.core.data_dir import SimulatorCredentials
+from hub.simulator.fault import find_fault
+from hub.simulator.mail import scripted_faults
+from hub.simulator.mail.mailbox import Mailbox
+from hub.simulator.mail.scripted_faults import Recipient
+from hub.simulator.store import Store
+
+USERNAME = "signpost"
+LARGEST_MESSAGE = 20 * 1024 * 1024  # bytes
+ACCEPTED = "250 2.0.0 Accepted"
+RATE_LIMITED = "450 4.7.1 Too many messages, slow down"
+NOT_SIGNED_IN = "530 5.7.0 Authentication required"
+FAULTY = "451 4.3.0 Temporary fault"
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+def password_of(credentials: SimulatorCredentials) -> str:
+    """Return the password of the one user."""
+    return credentials.derive("mail password")
+
+
+class Handler:
+    """What the server answers to a recipient and to a message."""
+
+    def __init__(self, mailbox: Mailbox, store: Store, faults: Any) -> None:
+        self._mailbox = mailbox
+        self._store = store
+        self._faults = faults
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if not session.authenticated:
+            return NOT_SIGNED_IN
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return ACCEPTED
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self._faults.use_refusal() or self._faults.is_rate_limited():
+            return RATE_LIMITED
+        if self._faults.use_failure():
+            return FAULTY
+        await asyncio.sleep(self._faults.latency)
+        fault = _fault_of(address)
+        if fault and fault.at == "RCPT" and self._should_fail(fault):
+            if fault.closes:
+                _cut(server)
+            if fault.error.startswith("421"):
+                asyncio.get_running_loop().call_later(0.05, _cut, server)
+            return fault.error or ACCEPTED
+        envelope.rcpt_tos.append(address)
+        return ACCEPTED
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        recipient = envelope.rcpt_tos[0]
+        fault = _fault_of(recipient)
+        fails = fault is not None and fault.at == "DATA" and self._should_fail(fault)
+        if fault and fails and fault.error:
+            return fault.error
+        content = envelope.original_content or b""
+        await asyncio.to_thread(self._mailbox.add, envelope.mail_from or "", recipient, content)
+        if fault and fault.at == "DATA" and fault.hangs:
+            await asyncio.sleep(fault.hangs)
+        if fault and fault.at == "DATA" and fault.closes:
+            _cut(server)
+        return ACCEPTED
+
+    def _should_fail(self, fault: Recipient) -> bool:
+        if fault.closes and not fault.once:
+            return True
+        return fault.should_refuse(lambda: self._store.is_first_attempt(fault.address, ""))
+
+
+class MailServer:
+    """The server in a thread of its own."""
+
+    def __init__(
+        self, bind: Bind, credentials: SimulatorCredentials, handler: Handler, **options: Any
+    ) -> None:
+        self._password = password_of(credentials)
+        settings: dict[str, Any] = {
+            "authenticator": self._authenticate,
+            "auth_require_tls": False,
+            "data_size_limit": LARGEST_MESSAGE,
+            "enable_SMTPUTF8": True,
+            "server_hostname": "mail.simulator.example",
+            "ident": "Signpost simulator",
+        }
+        self._controller = Controller(handler, bind.host, bind.port, **settings | options)
+
+    def start(self) -> None:
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop(no_assert=True)
+
+    def _authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
+        is_known = isinstance(data, LoginPassword) and (
+            data.login == USERNAME.encode()
+            and hmac.compare_digest(data.password, self._password.encode())
+        )
+        # not handled: only then the server itself answers with 535
+        return AuthResult(success=is_known, handled=False)
+
+
+def _fault_of(address: str) -> Recipient | None:
+    return find_fault(scripted_faults.RECIPIENTS, address.lower())
+
+
+def _cut(server: SMTP) -> None:
+    if isinstance(server.transport, asyncio.WriteTransport):
+        server.transport.abort()

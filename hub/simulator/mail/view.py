@@ -1,0 +1,102 @@
+"""The page of the simulated mailboxes, and the same data as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from hub.simulator.context import LIMITS, current_simulator
+from hub.simulator.mail import scripted_faults
+from hub.simulator.mail.mailbox import StoredEmail
+from hub.simulator.mail.server import USERNAME, password_of
+from hub.simulator.page import guard
+
+view = Blueprint("mail", __name__)
+view.before_request(guard)
+FAULTS = (
+    ("Rejected", scripted_faults.REFUSING),
+    ("Rejected for now", scripted_faults.WAITING),
+    ("Lost connections", scripted_faults.LOSING),
+)
+# an email is shown as mailboxes show it: with its own styles, and without scripts and images
+EMAIL_CSP = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+)
+
+
+@view.get("/simulator/mail")
+def page() -> str:
+    simulator = current_simulator()
+    emails = list(reversed(simulator.mailbox.list_emails()))
+    chosen = request.args.get("email", "")
+    shown = next((one for one in emails if one.id == chosen), emails[0] if emails else None)
+    return render_template(
+        "simulator/mail.html",
+        emails=emails,
+        shown=shown,
+        server=simulator.config.simulator_mail_bind,
+        username=USERNAME,
+        password=password_of(simulator.account.credentials),
+        scripted_faults=FAULTS,
+        version=simulator.store.version,
+        faults=simulator.faults,
+        limits=LIMITS,
+        hub_url=simulator.config.public_url,
+    )
+
+
+@view.get("/simulator/mail.json")
+def list_as_json() -> Response:
+    """Return the accepted emails, oldest first, of one recipient if `to` is given.
+
+    An email has `id`, `sender` and `recipient` (of the session), `headers` (pairs), `subject`,
+    `text`, `html`, `size` and `created`.
+    """
+    emails = current_simulator().mailbox.list_emails(request.args.get("to", ""))
+    return jsonify(emails=[_email_json(stored) for stored in emails])
+
+
+@view.get("/simulator/mail/<number>/html")
+def html(number: str) -> Response:
+    """Return the HTML of an email, as a frame of the page shows it."""
+    response = Response(_find(number).html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = EMAIL_CSP
+    return response
+
+
+@view.get("/simulator/mail/<number>/raw")
+def raw(number: str) -> Response:
+    """Return an email as it was received."""
+    return Response(_find(number).content, mimetype="text/plain")
+
+
+@view.post("/simulator/mail/empty")
+def empty() -> BaseResponse:
+    """Empty the mailboxes, and let every recipient that fails once do so again."""
+    current_simulator().mailbox.empty()
+    current_simulator().store.forget_attempts()
+    return jsonify(emails=0) if request.is_json else redirect(url_for("mail.page"), 303)
+
+
+def _find(number: str) -> StoredEmail:
+    found = current_simulator().mailbox.find(number)
+    if found is None:
+        abort(404, "There is no such email. The mailboxes may have been emptied.")
+    return found
+
+
+def _email_json(stored: StoredEmail) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "sender": stored.sender,
+        "recipient": stored.recipient,
+        "headers": stored.headers,
+        "subject": stored.subject,
+        "text": stored.text,
+        "html": stored.html,
+        "size": stored.size,
+        "created": datetime.fromtimestamp(stored.created).astimezone().isoformat(),
+    }
