@@ -98,6 +98,8 @@ class Outbound:
     # the sender of that request: only for integrations with `uses_letterhead`
     sender_name: str = ""
     sender_address: str = ""
+    reminds: bool = False  # it reminds the recipient of an earlier message
+    unsubscribe_url: str = ""  # a page that opts the recipient out, also by one POST (RFC 8058)
     thread: str = ""  # the thread to continue, from an Accepted
     edits: str = ""  # the provider ID of an earlier message whose content this one replaces
     reply_to: str = ""  # from the ButtonPress that this message responds to

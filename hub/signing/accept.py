@@ -152,7 +152,7 @@ class _Text:
     rendered: render.Rendered
     template: FilledTemplate | None
     template_values: dict[str, Any] | None  # the template's name, locale and values
-    letterhead: dict[str, str] | None = None
+    letterhead: dict[str, Any] | None = None
     buttons: tuple[Button, ...] = ()
 
 
@@ -202,7 +202,8 @@ class _Writer:
             values | links,
         )
         if integration_class.uses_letterhead:
-            sender = letterhead(locale, self.request.sender)
+            is_reminder = self.event.type == EventType.REMINDER
+            sender = letterhead(locale, self.request.sender, reminds=is_reminder)
             return _Text(
                 rendered, None, None, sender, cards.signer_buttons(self.event.type, values)
             )

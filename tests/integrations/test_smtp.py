@@ -27,6 +27,7 @@ SETTINGS = {
     "from_name": "Acme",
     "reply_to": "sender",
     "reply_address": "replies@acme.example",
+    "unsubscribe": "reminders",
 }
 TO = "eric@example.com"
 SAMPLE_CODES = [
@@ -203,6 +204,30 @@ def test_sender_name_that_looks_like_an_address_is_not_used(name: str) -> None:
 def test_replies_go_to_the_chosen_address(choice: str, sender: str, expected: str) -> None:
     message = parsed(sent(sender_address=sender, settings={"reply_to": choice}))
     assert message["Reply-To"] == expected
+
+
+URL = f"https://hub.example/path/u/{'t' * 43}"
+
+
+@pytest.mark.parametrize(
+    ("choice", "reminds", "shown"),
+    [
+        ("reminders", True, True),
+        ("reminders", False, False),
+        ("all", False, True),
+        ("never", True, False),
+        ("", True, True),  # a connection that was saved before the setting existed
+    ],
+)
+def test_unsubscribe_link_is_sent_where_the_setting_says(
+    choice: str, reminds: bool, shown: bool
+) -> None:
+    content = sent(unsubscribe_url=URL, reminds=reminds, settings={"unsubscribe": choice})
+    message = parsed(content)
+    assert (f"List-Unsubscribe: <{URL}>\r\n".encode() in content) is shown
+    assert message["List-Unsubscribe-Post"] == ("List-Unsubscribe=One-Click" if shown else None)
+    assert (URL in text_of(message, "plain")) is shown
+    assert (f'href="{URL}"' in text_of(message, "html")) is shown
 
 
 def test_long_unsubscribe_header_stays_on_one_line() -> None:

@@ -68,6 +68,15 @@ def public(view: F) -> F:
     return view
 
 
+def posted_by_others(view: F) -> F:
+    """Declare that programs post to a view without cookies, so it needs no token against forgery.
+
+    The view has to verify by itself that the request may act.
+    """
+    view.without_csrf = True  # type: ignore[attr-defined]
+    return view
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]
     """A signed-in user for Flask-Login, identified by the token of the browser's sign-in."""
 
@@ -103,7 +112,8 @@ def _check_access() -> Any:
     if size := getattr(view, "max_body_size", 0):  # before the CSRF check, which reads the form
         request.max_content_length = size
     if request.method not in ("GET", "HEAD", "OPTIONS"):
-        csrf.protect()
+        if not hasattr(view, "without_csrf"):
+            csrf.protect()
         if not is_storable("".join(request.form.values())):
             abort(400)
     return None

@@ -30,6 +30,7 @@ from hub.models import Connection, Suppression
 
 REASONS = {
     "keyword": "Replied STOP",
+    "unsubscribe": "Used the unsubscribe link",
     "provider": "Blocked by the provider",
     "admin": "Added manually",
     "complaint": "Complaint",

@@ -15,6 +15,9 @@ STARTTLS = "starttls"
 UNENCRYPTED = "none"
 REPLY_TO_ADDRESS = "address"
 REPLY_TO_SENDER = "sender"
+UNSUBSCRIBE_REMINDERS = "reminders"
+UNSUBSCRIBE_ALL = "all"
+UNSUBSCRIBE_NEVER = "never"
 
 
 def _strip(text: str | None) -> str | None:
@@ -123,4 +126,17 @@ class SmtpForm(ConfigForm):
         filters=[_strip],
         description="Leave empty to receive replies at the From address.",
         render_kw={"optional": "optional", "mono": True},
+    )
+    unsubscribe = SelectField(
+        "Unsubscribe link",
+        choices={
+            UNSUBSCRIBE_REMINDERS: "in reminders",
+            UNSUBSCRIBE_ALL: "in all messages",
+            UNSUBSCRIBE_NEVER: "never",
+        },
+        default=UNSUBSCRIBE_REMINDERS,
+        description=(
+            "Mailboxes show it as a button. Recipients who use it receive no more messages from"
+            " this From address."
+        ),
     )

@@ -27,14 +27,20 @@ from hub.integrations.api import (
 from hub.integrations.smtp import errors
 from hub.integrations.smtp.addresses import clean_email, domain_of, wire_form
 from hub.integrations.smtp.errors import Refusal, error_of
-from hub.integrations.smtp.form import REPLY_TO_ADDRESS, UNENCRYPTED, SmtpForm
-from hub.integrations.smtp.layout import Sheet, plain_body
+from hub.integrations.smtp.form import (
+    REPLY_TO_ADDRESS,
+    UNENCRYPTED,
+    UNSUBSCRIBE_REMINDERS,
+    SmtpForm,
+)
+from hub.integrations.smtp.layout import plain_body
 from hub.integrations.smtp.mime import (
     Envelope,
     envelope,
     message_id,
     reply_address,
     sender_name,
+    sheet_of,
     subject_of,
 )
 from hub.integrations.smtp.session import Session, SessionPool, server_of
@@ -136,6 +142,7 @@ class Smtp(Integration):
             "from_name": "Acme",
             "reply_to": REPLY_TO_ADDRESS,
             "reply_address": "",
+            "unsubscribe": UNSUBSCRIBE_REMINDERS,
         }
 
     # sending
@@ -151,7 +158,7 @@ class Smtp(Integration):
             "to": message.to,
             "reply_to": reply_address(message, self.settings),
             "subject": subject_of(message, self.settings),
-            "text": plain_body(message, Sheet(self.settings["from_name"])),
+            "text": plain_body(message, sheet_of(message, self.settings)),
         }
         return {label: value for label, value in shown.items() if value}
 

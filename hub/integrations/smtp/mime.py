@@ -12,7 +12,11 @@ from typing import Any
 
 from hub.integrations.api import Outbound, PermanentError
 from hub.integrations.smtp.addresses import domain_of, wire_form
-from hub.integrations.smtp.form import REPLY_TO_SENDER
+from hub.integrations.smtp.form import (
+    REPLY_TO_SENDER,
+    UNSUBSCRIBE_ALL,
+    UNSUBSCRIBE_REMINDERS,
+)
 from hub.integrations.smtp.headers import email_policy
 from hub.integrations.smtp.layout import Sheet, html_body, plain_body
 
@@ -57,7 +61,7 @@ def envelope(message: Outbound, settings: Mapping[str, Any]) -> Envelope:
 def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
     """Return a message as an email. Raises ValueError for text that no header may contain."""
     subject = subject_of(message, settings)
-    sheet = Sheet(name=settings["from_name"])
+    sheet = sheet_of(message, settings)
     email = EmailMessage(policy=POLICY)
     email["Message-ID"] = f"<{message_id(message, settings)}>"
     email["Date"] = format_datetime(datetime.now(UTC))
@@ -69,11 +73,30 @@ def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
     if message.request:
         # mailboxes show messages about the same request as one conversation
         email["References"] = f"<{message.request}@{domain_of(settings['from_address'])}>"
+    if url := unsubscribe_url(message, settings):
+        email["List-Unsubscribe"] = f"<{url}>"
+        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     email["Auto-Submitted"] = "auto-generated"
     email["X-Auto-Response-Suppress"] = "All"
     email.set_content(plain_body(message, sheet), charset="utf-8")
     email.add_alternative(html_body(message, subject, sheet), subtype="html", charset="utf-8")
     return email
+
+
+def sheet_of(message: Outbound, settings: Mapping[str, Any]) -> Sheet:
+    """Return what an email shows around its text."""
+    url = unsubscribe_url(message, settings)
+    return Sheet(settings["from_name"], footer=f"Unsubscribe: {url}" if url else "")
+
+
+def unsubscribe_url(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the link with which the recipient opts out, '' if the settings show none.
+
+    Mailboxes accept only https addresses.
+    """
+    choice = settings.get("unsubscribe") or UNSUBSCRIBE_REMINDERS
+    is_shown = choice == UNSUBSCRIBE_ALL or (choice == UNSUBSCRIBE_REMINDERS and message.reminds)
+    return message.unsubscribe_url if is_shown else ""
 
 
 def subject_of(message: Outbound, settings: Mapping[str, Any]) -> str:

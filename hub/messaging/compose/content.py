@@ -27,7 +27,7 @@ class Content(Protocol):
     @property
     def reply_to(self) -> str: ...
     @property
-    def letterhead(self) -> Mapping[str, str] | None: ...
+    def letterhead(self) -> Mapping[str, Any] | None: ...
     @property
     def media(self) -> Sequence[Mapping[str, Any]]: ...
 
@@ -55,13 +55,19 @@ def read_content(message: Content) -> dict[str, Any]:
     return content
 
 
-def letterhead(locale: str, sender: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the language of a message and the sender of its request, as they are stored."""
+def letterhead(
+    locale: str, sender: Mapping[str, Any] | None, *, reminds: bool = False
+) -> dict[str, Any]:
+    """Return the language of a message and the sender of its request, as they are stored.
+
+    `reminds`: the message is a reminder.
+    """
     known = sender or {}
     return {
         "locale": locale,
         "sender_name": known.get("name") or "",
         "sender_address": known.get("email") or "",
+        "reminds": reminds,
     }
 
 

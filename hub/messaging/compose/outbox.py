@@ -59,7 +59,7 @@ class Draft:
     edits_id: str | None = None  # the message whose content this one replaces
     reply_to: str = ""  # the button action that it responds to
     # language and sender, for integrations with `uses_letterhead`: see `content.letterhead`
-    letterhead: Mapping[str, str] | None = None
+    letterhead: Mapping[str, Any] | None = None
     # files attached to free text, as `media.attached_files` returns them
     media: Sequence[Mapping[str, Any]] = ()
     exempt: bool = False  # sent in spite of an opt-out, such as its confirmation

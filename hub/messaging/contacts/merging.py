@@ -29,7 +29,7 @@ from hub.models import (
 
 AT_ONCE = 1000  # rows that one transaction moves
 # reasons of opt-outs, the hardest to remove first; reasons that are not listed come last
-STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
+STRICTEST = ("admin", "complaint", "api", "import", "provider", "unsubscribe", "keyword")
 
 
 @transaction

@@ -28,8 +28,9 @@ from hub.shared.address_keys import address_keys, keys_of_contact
 BY_ADMIN = "admin"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
+BY_UNSUBSCRIBE = "unsubscribe"
 MAX_REASON_LENGTH = 500  # characters
-REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", "keyword")
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", BY_UNSUBSCRIBE, "keyword")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class AddressOptOut:
 def suppress(
     message_id: str, *, reason: str, code: str, attempt_started_at: datetime | None = None
 ) -> None:
-    """Opt the recipient of a message out of its channel and sender, because the provider refused.
+    """Opt the recipient of a message out of its channel and sender: the provider or they refused.
 
     `attempt_started_at` is the start of the refused attempt. An opt-out that was removed later
     stays removed.

@@ -16,6 +16,7 @@ from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.media import file_link
 from hub.messaging.state.message_batch import MessageRow
 from hub.models import Message
+from hub.shared.unsubscribe_links import unsubscribe_token
 
 
 def build_outbound(
@@ -44,8 +45,9 @@ def build_outbound(
         if allow_free_text
         else []
     )
+    public_url: str = current_app.extensions["hub.config"].public_url
     status_url = status_callback_url(
-        current_app.extensions["hub.config"].public_url,
+        public_url,
         integration.status_path,
         tuple(integration.api_urls.values()),
     )
@@ -65,7 +67,10 @@ def build_outbound(
         request=row.request_id or "",
         expires_at=row.expires_at,
         status_url=f"{status_url}?message={row.id}&attempt={attempt}" if status_url else "",
-        **content.get("letterhead", {}),
+        unsubscribe_url=(
+            f"{public_url}/u/{unsubscribe_token(row.id)}" if integration.uses_letterhead else ""
+        ),
+        **opened.get("letterhead", {}),
     )
 
 

@@ -145,6 +145,11 @@ CODES = {
         "The recipient complained about messages, so this address receives no messages.",
         "Keep the opt-out unless the person asks for messages.",
     ),
+    "unsubscribe": Problem(
+        "",
+        "The recipient used the unsubscribe link of a message.",
+        "Ask the person in another way. Remove the opt-out if they want messages again.",
+    ),
     "media_unreachable": Problem(
         "",
         "The attached file could not be fetched.",

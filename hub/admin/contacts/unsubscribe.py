@@ -1,0 +1,40 @@
+"""Show the page of an unsubscribe link, and act on one click of a mailbox's own button.
+
+Opening the page changes nothing, because mail scanners open links. The form and the mailboxes post
+the same body (RFC 8058).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import make_response, render_template, request
+
+from hub.admin.auth.guard import admin, posted_by_others, public
+from hub.messaging.contacts import unsubscribing
+
+LARGEST_BODY = 10_000  # bytes
+
+
+@admin.route("/u/<token>", methods=["GET", "POST"])
+@public
+@posted_by_others
+def unsubscribe(token: str) -> Any:
+    """Ask whether to unsubscribe, or unsubscribe the recipient of the link's message."""
+    page = unsubscribing.preview_unsubscribe(token)
+    is_done = False
+    status = 200 if page else 404
+    if request.method == "POST" and page:
+        is_done = request.form.get("List-Unsubscribe") == "One-Click"
+        status = 200 if is_done else 400
+    if is_done:
+        unsubscribing.unsubscribe(token)
+    answer = make_response(
+        render_template("unsubscribe.html", page_of_link=page, done=is_done), status
+    )
+    answer.headers["X-Robots-Tag"] = "noindex"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+unsubscribe.largest = LARGEST_BODY  # type: ignore[attr-defined]

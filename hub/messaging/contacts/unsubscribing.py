@@ -1,0 +1,73 @@
+"""Opt a recipient out who used the unsubscribe link of a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.messaging.contacts import suppressions
+from hub.messaging.policy.policy import sender_key
+from hub.models import Message, PlatformEvent
+from hub.shared import audit
+from hub.shared.unsubscribe_links import message_of_token
+
+OPTED_OUT = "opted_out"  # the platform event
+
+
+@dataclass(frozen=True)
+class UnsubscribePage:
+    """What an unsubscribe link asks about: the sender, the recipient and the channel."""
+
+    sender: str
+    address: str
+    channel: str
+
+
+def preview_unsubscribe(token: str) -> UnsubscribePage | None:
+    """Return what a link is about, or None if it is not valid. It changes nothing."""
+    message = _find(token)
+    if message is None:
+        return None
+    contact = message.contact
+    address = "" if contact.erased_at is not None else contact.address
+    return UnsubscribePage(message.connection.title, address, message.channel)
+
+
+@transaction
+def unsubscribe(token: str) -> bool:
+    """Opt the recipient of the link's message out of its channel and sender.
+
+    Return False if the link is not valid. The signing app is notified once per message.
+    """
+    message = _find(token)
+    if message is None:
+        return False
+    suppressions.suppress(message.id, reason=suppressions.BY_UNSUBSCRIBE, code="")
+    cause = f"{message.id}:{OPTED_OUT}"
+    if db.session.scalar(select(PlatformEvent.id).where(PlatformEvent.cause == cause)) is None:
+        event = PlatformEvent(
+            cause=cause,
+            type=OPTED_OUT,
+            message_id=message.id,
+            request_id=message.request_id,
+            source_id=message.source_id,
+        )
+        event.payload = {"channel": message.channel, "by": "unsubscribe_link"}
+        db.session.add(event)
+        audit.record(
+            "suppression.added",
+            message.contact_id,
+            message.contact.address,
+            channel=message.channel,
+            why="unsubscribe link",
+            sender=sender_key(message.connection.info),
+        )
+    return True
+
+
+def _find(token: str) -> Message | None:
+    message_id = message_of_token(token)
+    return db.session.get(Message, message_id) if message_id else None

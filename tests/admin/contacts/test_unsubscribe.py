@@ -1,0 +1,128 @@
+"""Unsubscribe links: one click without signing in, for the recipient of that message only."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.models import Message, PlatformEvent, Suppression
+from hub.shared.unsubscribe_links import message_of_token, unsubscribe_token
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import Browser
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
+from tests.hub_fixtures import hub_demo as hub_demo
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+def mail_demo(hub_demo: Flask) -> Flask:
+    """Give the demo with its connection to the mail server."""
+    demo.connect_chats_and_mail()
+    return hub_demo
+
+
+def post(kind: str, *names: str) -> list[str]:
+    """Post an event about signers without phones, and return the ids of their messages."""
+    signers = [signer_body(name, None, email=f"{name.lower()}@example.com") for name in names]
+    event = EventIn.model_validate(event_body(kind, signers=signers))
+    messages = accept.accept_event(event, source_id(), test=True)["messages"]
+    return [found["id"] for found in messages if found["channel"] == "email"]
+
+
+def status_of(message_id: str) -> tuple[str, str]:
+    db.session.rollback()
+    row = db.session.get_one(Message, message_id)
+    return row.status, row.code
+
+
+def suppressions() -> list[tuple[str, str]]:
+    db.session.rollback()
+    return [(row.channel, row.reason) for row in db.session.scalars(select(Suppression))]
+
+
+def click(app: Flask, path: str, body: Any = ONE_CLICK) -> int:
+    """Post as a mailbox does: without cookies, from anywhere."""
+    return app.test_client().post(path, data=body).status_code
+
+
+def test_reminder_holds_the_link_and_one_click_unsubscribes(
+    mail_demo: Flask, simulator: Any
+) -> None:
+    [first] = post("request.sent", "Eric")
+    [reminder] = post("request.reminder", "Eric")
+    deliver()
+    assert status_of(first) == status_of(reminder) == (Status.SENT, "")
+    invitation, received = simulator.test_client().get("/simulator/mail.json").json["emails"]
+    assert "List-Unsubscribe" not in dict(invitation["headers"])
+    headers = dict(received["headers"])
+    found = re.fullmatch(r"<http://[^/]+(/u/[A-Za-z0-9_-]{43})>", headers["List-Unsubscribe"])
+    assert found
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert click(mail_demo, found[1]) == 200
+    assert suppressions() == [("email", "unsubscribe")]
+    [later] = post("request.reminder", "Eric")
+    assert status_of(later) == (Status.SUPPRESSED, "unsubscribe")
+
+
+def test_signing_app_is_notified_once(mail_demo: Flask) -> None:
+    [message_id] = post("request.sent", "Eric")
+    path = f"/u/{unsubscribe_token(message_id)}"
+    assert [click(mail_demo, path) for _ in range(2)] == [200, 200]
+    db.session.rollback()
+    [event] = db.session.scalars(select(PlatformEvent)).all()
+    assert (event.type, event.message_id, event.source_id) == ("opted_out", message_id, source_id())
+    assert event.request_id is not None
+    assert event.payload == {"channel": "email", "by": "unsubscribe_link"}
+    assert len(suppressions()) == 1
+
+
+def test_opening_the_link_changes_nothing_and_its_form_unsubscribes(
+    mail_demo: Flask, anonymous: Browser
+) -> None:
+    [message_id] = post("request.sent", "Eric")
+    path = f"/u/{unsubscribe_token(message_id)}"
+    page = anonymous.get(path)
+    assert page.status_code == 200
+    assert "eric@example.com" in page.text
+    assert suppressions() == []
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex"
+    assert 'name="List-Unsubscribe" value="One-Click"' in page.text
+    done = anonymous.client.post(path, data=ONE_CLICK)
+    assert "You are unsubscribed." in done.text
+    assert suppressions() == [("email", "unsubscribe")]
+
+
+@pytest.mark.parametrize("body", [{}, {"List-Unsubscribe": "yes"}, b"List-Unsubscribe=One-Click"])
+def test_other_body_changes_nothing(mail_demo: Flask, body: Any) -> None:
+    [message_id] = post("request.sent", "Eric")
+    assert click(mail_demo, f"/u/{unsubscribe_token(message_id)}", body) == 400
+    assert suppressions() == []
+
+
+def test_link_of_one_person_cannot_be_made_into_that_of_another(mail_demo: Flask) -> None:
+    eric, anna = post("request.sent", "Eric", "Anna")
+    own = unsubscribe_token(eric)
+    other = unsubscribe_token(anna)
+    forged = [other[:22] + own[22:], own[:22] + other[22:], "x" * 43, own[:-1], own + "A", "é", ""]
+    forged += [own[:at] + ("A" if own[at] != "A" else "B") + own[at + 1 :] for at in range(42)]
+    for token in forged:
+        assert message_of_token(token) != anna
+        assert click(mail_demo, f"/u/{token}") == 404
+    assert suppressions() == []
+    assert (message_of_token(own), message_of_token(other)) == (eric, anna)
+
+
+def test_admin_sees_the_reason_and_can_remove_the_opt_out(mail_demo: Flask, admin: Browser) -> None:
+    [message_id] = post("request.sent", "Eric")
+    click(mail_demo, f"/u/{unsubscribe_token(message_id)}")
+    assert "Used the unsubscribe link" in admin.get("/opt-outs").text
