@@ -23,7 +23,7 @@ from hub.admin.messages import (
 from hub.admin.overview import activity_log, clock_confirmation, pages, unreadable_rows
 from hub.admin.requests import action_links, signers
 from hub.admin.requests import pages as request_pages
-from hub.admin.settings import account, api_keys, opt_out_keywords, sources, users
+from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
 from hub.admin.view import filters, navigation
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
@@ -58,6 +58,7 @@ PAGES = (
     signers,
     action_links,
     unsubscribe,
+    branding,
     contact_page,
     privacy,
     suppressions,

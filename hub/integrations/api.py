@@ -26,6 +26,7 @@ from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.integrations import inbound_contents
 from hub.integrations.base import Integration, action
+from hub.integrations.branding import Branding
 from hub.integrations.calls import call, describe_last, http_errors
 from hub.integrations.error_codes_file import read_error_codes
 from hub.integrations.error_table import ErrorCode, ErrorTable
@@ -108,6 +109,7 @@ __all__ = [
     "AddressNotAllowed",
     "Attachment",
     "BadWebhook",
+    "Branding",
     "Button",
     "ButtonPress",
     "Card",

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.integrations.branding import NO_BRANDING, Branding
 from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
 from hub.lib.text import readable
@@ -98,6 +99,7 @@ class Outbound:
     # the sender of that request: only for integrations with `uses_letterhead`
     sender_name: str = ""
     sender_address: str = ""
+    branding: Branding = NO_BRANDING
     reminds: bool = False  # it reminds the recipient of an earlier message
     unsubscribe_url: str = ""  # a page that opts the recipient out, also by one POST (RFC 8058)
     thread: str = ""  # the thread to continue, from an Accepted

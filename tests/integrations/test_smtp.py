@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.integrations.base import Button, Outbound
+from hub.integrations.branding import Branding
 from hub.integrations.smtp.mime import POLICY, envelope
 from tests.effort import examples
 
@@ -260,6 +261,29 @@ def test_email_contains_no_pixel_and_no_address_of_others() -> None:
     namespaces = ("http://www.w3.org/1999/xhtml",)
     addresses = set(re.findall(r"https?://[^\s\"'<>]+", html))
     assert addresses == {LINK, *namespaces}
+
+
+LOGO = b"\x89PNG\r\n\x1a\n" + bytes(100)
+BRANDING = Branding(
+    "Acme Legal", "#ffcc00", "Acme Inc., 1 Main St\nReg. 4711", "+1 555", LOGO, "image/png"
+)
+
+
+def test_branding_is_shown_without_loading_anything() -> None:
+    content = sent(branding=BRANDING)
+    check_lines(content)
+    message = parsed(content)
+    html = text_of(message, "html")
+    assert 'src="cid:logo@signpost"' in html
+    assert 'alt="Acme Legal"' in html
+    assert "background:#ffcc00;color:#000000" in html
+    assert "Support: +1 555<br>Acme Inc., 1 Main St<br>Reg. 4711" in html
+    assert text_of(message, "plain").endswith(
+        "-- \nSupport: +1 555\nAcme Inc., 1 Main St\nReg. 4711\n"
+    )
+    [logo] = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert logo["Content-ID"] == "<logo@signpost>"
+    assert logo.get_content() == LOGO
 
 
 def test_right_to_left_language_sets_the_direction() -> None:

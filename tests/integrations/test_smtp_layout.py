@@ -38,4 +38,5 @@ def test_layout_works_in_outlook_and_in_dark_mode() -> None:
 
 def test_layout_loads_nothing() -> None:
     html = (FOLDER / "layout.html").read_text("utf-8")
-    assert not re.search(r"<(?:img|link|script|iframe)\b|@import|url\(", html)
+    assert not re.search(r"<(?:link|script|iframe)\b|@import|url\(", html)
+    assert re.findall(r'<img[^>]*\bsrc="([^"]*)"', html) == ["{{ logo }}"]

@@ -32,6 +32,7 @@ class Sheet:
 
     name: str
     footer: str = ""
+    logo: str = ""  # the address of a file within the email
     color: str = BUTTON_COLOR
     color_on: str = BUTTON_TEXT_COLOR
     link_help: str = "If the button does not work, open this address:"
@@ -56,6 +57,7 @@ def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
         subject=subject,
         preview=" ".join(" ".join(shown).split())[:LONGEST_PREVIEW],
         name=sheet.name,
+        logo=sheet.logo,
         body=Markup("").join(_paragraph(part) for part in shown),
         button=button,
         color=sheet.color,

@@ -18,10 +18,17 @@ from hub.integrations.smtp.form import (
     UNSUBSCRIBE_REMINDERS,
 )
 from hub.integrations.smtp.headers import email_policy
-from hub.integrations.smtp.layout import Sheet, html_body, plain_body
+from hub.integrations.smtp.layout import (
+    BUTTON_COLOR,
+    BUTTON_TEXT_COLOR,
+    Sheet,
+    html_body,
+    plain_body,
+)
 
 LONGEST_SUBJECT = 200  # characters; mailboxes show about 60
 LONGEST_NAME = 100
+LOGO_ID = "logo@signpost"
 
 
 POLICY = email_policy()
@@ -80,13 +87,27 @@ def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
     email["X-Auto-Response-Suppress"] = "All"
     email.set_content(plain_body(message, sheet), charset="utf-8")
     email.add_alternative(html_body(message, subject, sheet), subtype="html", charset="utf-8")
+    if message.branding.logo:
+        _attach_logo(email, message)
     return email
 
 
 def sheet_of(message: Outbound, settings: Mapping[str, Any]) -> Sheet:
     """Return what an email shows around its text."""
+    branding = message.branding
     url = unsubscribe_url(message, settings)
-    return Sheet(settings["from_name"], footer=f"Unsubscribe: {url}" if url else "")
+    lines = (
+        f"Support: {branding.support}" if branding.support else "",
+        branding.footer,
+        f"Unsubscribe: {url}" if url else "",
+    )
+    return Sheet(
+        branding.name or settings["from_name"],
+        footer="\n".join(filter(None, lines)),
+        logo=f"cid:{LOGO_ID}" if branding.logo else "",
+        color=branding.color or BUTTON_COLOR,
+        color_on=branding.text_color if branding.color else BUTTON_TEXT_COLOR,
+    )
 
 
 def unsubscribe_url(message: Outbound, settings: Mapping[str, Any]) -> str:
@@ -97,6 +118,13 @@ def unsubscribe_url(message: Outbound, settings: Mapping[str, Any]) -> str:
     choice = settings.get("unsubscribe") or UNSUBSCRIBE_REMINDERS
     is_shown = choice == UNSUBSCRIBE_ALL or (choice == UNSUBSCRIBE_REMINDERS and message.reminds)
     return message.unsubscribe_url if is_shown else ""
+
+
+def _attach_logo(email: EmailMessage, message: Outbound) -> None:
+    """Put the logo beside the HTML, so that opening the email loads nothing."""
+    kind, _, subtype = message.branding.logo_type.partition("/")
+    html = email.get_payload(1)
+    html.add_related(message.branding.logo, kind, subtype, cid=f"<{LOGO_ID}>", disposition="inline")
 
 
 def subject_of(message: Outbound, settings: Mapping[str, Any]) -> str:

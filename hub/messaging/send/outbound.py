@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.media import file_link
 from hub.messaging.state.message_batch import MessageRow
 from hub.models import Message
+from hub.shared.branding import branding_of
 from hub.shared.unsubscribe_links import unsubscribe_token
 
 
@@ -67,11 +69,19 @@ def build_outbound(
         request=row.request_id or "",
         expires_at=row.expires_at,
         status_url=f"{status_url}?message={row.id}&attempt={attempt}" if status_url else "",
-        unsubscribe_url=(
-            f"{public_url}/u/{unsubscribe_token(row.id)}" if integration.uses_letterhead else ""
-        ),
-        **opened.get("letterhead", {}),
+        **(_letterhead(row, opened, public_url) if integration.uses_letterhead else {}),
     )
+
+
+def _letterhead(
+    row: MessageRow | Message, content: Mapping[str, Any], public_url: str
+) -> dict[str, Any]:
+    """Return the language, the sender, the branding and the unsubscribe link of a message."""
+    return {
+        **content.get("letterhead", {}),
+        "branding": branding_of(row.source_id),
+        "unsubscribe_url": f"{public_url}/u/{unsubscribe_token(row.id)}",
+    }
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,99 @@
+"""Show and change the branding of a source, which emails to its signers carry."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_wtf.file import FileField
+from wtforms import BooleanField, Form, StringField, TextAreaField
+
+from hub.accounts import sources
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view.forms import blame
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.integrations.branding import Branding
+from hub.shared import branding
+
+LARGEST_FORM = branding.LARGEST_LOGO + 64 * 1024  # bytes
+
+
+class BrandingForm(Form):
+    """The parts of a source's branding."""
+
+    name = StringField(
+        "Name",
+        description="The company or brand at the top of emails. Leave empty for the From name.",
+        render_kw={"maxlength": branding.LONGEST_NAME},
+    )
+    color = StringField(
+        "Button color",
+        description="Six hexadecimal digits after `#`, such as `#0b5a6b`.",
+        render_kw={"mono": True, "maxlength": 7},
+    )
+    logo = FileField(
+        "Logo",
+        description=(
+            "A PNG or JPEG file of at most 64 kB, shown 48 pixels high. It is sent within each"
+            " email, so no server learns who opens it."
+        ),
+    )
+    remove_logo = BooleanField("Remove the logo")
+    support = StringField(
+        "Support contact",
+        description="How to reach a person, such as an email address or a phone number.",
+        render_kw={"maxlength": branding.LONGEST_SUPPORT},
+    )
+    footer = TextAreaField(
+        "Legal footer",
+        description="The company’s name, address and registration, as the law requires.",
+        render_kw={"maxlength": branding.LONGEST_FOOTER, "rows": 4},
+    )
+
+
+@admin.get("/settings/sources/<slug>/branding", endpoint="branding")
+@needs(Role.VIEWER)
+def show_branding(slug: str) -> Any:
+    """Show the branding of a source."""
+    stored = branding.read_branding(sources.by_slug(slug).id)
+    return _page(slug, BrandingForm(obj=stored))
+
+
+@admin.post("/settings/sources/<slug>/branding")
+@needs(Role.ADMIN)
+def change_branding(slug: str) -> Any:
+    """Save the branding of a source."""
+    form = BrandingForm(request.form)
+    source = sources.by_slug(slug)
+    file = request.files.get("logo")
+    logo = file.read() if file and file.filename else None
+    if form.remove_logo.data:
+        logo = b""
+    entered = Branding(
+        form.name.data or "", form.color.data or "", form.footer.data or "", form.support.data or ""
+    )
+    try:
+        branding.save_branding(source, entered, logo=logo)
+    except Refused as refusal:
+        blame(form, refusal)
+        return _page(slug, form), 422
+    flash("Changes saved.", "good")
+    return redirect(url_for("admin.branding", slug=slug), 303)
+
+
+change_branding.largest = LARGEST_FORM  # type: ignore[attr-defined]
+
+
+def _page(slug: str, form: BrandingForm) -> str:
+    source = sources.by_slug(slug)
+    stored = branding.read_branding(source.id)
+    logo = ""
+    if stored.logo:
+        logo = f"data:{stored.logo_type};base64,{b64encode(stored.logo).decode()}"
+    else:
+        del form.remove_logo
+    return render_template(
+        "branding.html", source=source, form=form, logo=logo, may_change=may(Role.ADMIN)
+    )
