@@ -291,8 +291,53 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     sys.exit(1 if report.failed_count else 0)
 
 
-cli.add_command(new_integration)
-cli.add_command(try_integration)
+@cli.command("inbound-mail", short_help="Store a received email.")
+@click.argument("connection")
+def inbound_mail(connection: str) -> None:
+    """Store an email from standard input that was received for a connection.
+
+    Mail servers pipe received emails to this command: reports of failed deliveries, and replies.
+    CONNECTION is the connection's name in its web address. The exit status is 75 if the email
+    could not be stored, so that the mail server tries again.
+    """
+    config = _config(migrated=True)
+    import hub
+    from hub.intake import inbound_mail
+
+    with hub.create_app(config, blueprints=False).app_context():
+        try:
+            inbound_mail.store(connection, sys.stdin.buffer.read(inbound_mail.LARGEST + 1))
+        except HubError as problem:
+            click.echo(str(problem), err=True)
+            sys.exit(os.EX_TEMPFAIL)
+
+
+@cli.command("new-integration", short_help="Create a new integration.")
+@click.argument("name")
+@click.option(
+    "--package",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Create a separate package in this folder.",
+)
+@click.option("--kind", type=KINDS, default="team", show_default=True, help="Kind of integration.")
+@click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
+@click.option(
+    "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
+)
+def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
+    """Create an integration that works: a module and its test, in this checkout.
+
+    NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
+    cannot change. No file is overwritten.
+    """
+    from hub.run import scaffold
+
+    created = scaffold.create(name, folder, scaffold.Choice(**choices))
+    click.echo("\n".join(os.path.relpath(path) for path in created.files))
+    click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
+    click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
 
 
 def _show_progress(report: Report) -> None:

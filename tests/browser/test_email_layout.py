@@ -18,9 +18,10 @@ from hub.integrations.smtp.mime import envelope
 LINK = "https://sign.example/r/agr-1001/eric?token=5f0c7d1be2a94c61b4a0e8d3f7a6152c"
 SETTINGS = {"from_address": "sign@acme.example", "from_name": "Acme", "unsubscribe": "all"}
 TEXTS = {
-    "en": "Hello Eric Smith,\n\nAcme HR sent you “Employment Agreement 2026”. Please review and sign"
-    f" it.\n\n{LINK}",
-    "ar": f"مرحبًا إريك،\n\nأرسلت إليك Acme HR المستند «اتفاقية العمل». يُرجى مراجعته وتوقيعه.\n\n{LINK}",
+    "en": "Hello Eric Smith,\n\nAcme HR sent you “Employment Agreement 2026”. Please review and"
+    f" sign it.\n\n{LINK}",
+    "ar": "مرحبًا إريك،\n\nأرسلت إليك Acme HR المستند «اتفاقية العمل». يُرجى مراجعته وتوقيعه."
+    f"\n\n{LINK}",
     "de": "Guten Tag,\n\n" + "Rechtsschutzversicherungsgesellschaften" * 4 + f"\n\n{LINK}",
 }
 BRANDING = Branding(
@@ -67,7 +68,8 @@ def contrasts(page: Page) -> list[tuple[str, float]]:
             const text = walker.currentNode.textContent.trim();
             if (!text || getComputedStyle(node).opacity === '0' || !node.getClientRects().length)
                 continue;
-            const values = [luminance(parts(getComputedStyle(node).color)), luminance(behind(node))];
+            const color = parts(getComputedStyle(node).color);
+            const values = [luminance(color), luminance(behind(node))];
             values.sort((a, b) => b - a);
             result.push([text, (values[0] + 0.05) / (values[1] + 0.05)]);
         }
@@ -80,9 +82,7 @@ def contrasts(page: Page) -> list[tuple[str, float]]:
 @pytest.mark.parametrize("locale", TEXTS)
 @pytest.mark.parametrize("width", [390, 600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_email_fits_and_is_readable(
-    browser: Browser, locale: str, width: int, scheme: Any
-) -> None:
+def test_email_fits_and_is_readable(browser: Browser, locale: str, width: int, scheme: Any) -> None:
     branding = BRANDING if locale != "de" else Branding()
     context = browser.new_context(
         viewport={"width": width, "height": 760}, color_scheme=scheme, java_script_enabled=True

@@ -46,6 +46,20 @@ SAMPLE_CODES = [
     "certificate",
     "too_many",
 ]
+SAMPLE_WEBHOOKS = [
+    (
+        "smtp/{connection}",
+        {"content-type": "message/rfc822", "authorization": "Bearer of the connection"},
+        b"From: Mail Delivery <mailer-daemon@mx.example.com>\r\n"
+        b"To: bounces+019aa5c271f87b3e9c402d6f8a1be41c@acme.example\r\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n'
+        b"\r\n--b\r\nContent-Type: text/plain\r\n\r\nNot delivered.\r\n"
+        b"--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        b"Reporting-MTA: dns; mx.example.com\r\n\r\n"
+        b"Final-Recipient: rfc822; eric@example.com\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+        b"\r\n--b--\r\n",
+    )
+]
 LINK = "https://sign.example/r/agr-1001/eric?token=abc"
 ALPHABETS = {
     "Arabic": "اتفاقية العمل",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hub.integrations.api import (
     AddressNotAllowed,
     ConnectFailed,
+    ErrorCode,
     ErrorTable,
     Problem,
     SendError,
@@ -78,6 +79,12 @@ def explain(code: str) -> Problem | None:
         return ERRORS.explain(code)
     key = next((key for key in _keys(match[1] or "", match[2]) if key in ERRORS.codes), "")
     return ERRORS.explain(key)
+
+
+def entry_of(code: str) -> ErrorCode | None:
+    """Return the meaning of an enhanced code, also of one that the table has with an x."""
+    keys = _keys("", code) if _CODE.fullmatch(code) else iter(())
+    return next((ERRORS.codes[key] for key in keys if key in ERRORS.codes), None)
 
 
 def _error_of_refusal(refusal: Refusal) -> SendError:

@@ -127,6 +127,26 @@ class SmtpForm(ConfigForm):
         description="Leave empty to receive replies at the From address.",
         render_kw={"optional": "optional", "mono": True},
     )
+    bounce_address = StringField(
+        "Return address",
+        [Optional(), validate_address],
+        filters=[_strip],
+        description=(
+            "Mail servers report failed deliveries here. Signpost adds the ID of the message after"
+            " a `+`, as in `bounces+…@example.com`, so the mailbox has to accept such addresses."
+            " Leave empty to send from the From address."
+        ),
+        render_kw={"optional": "optional", "mono": True},
+    )
+    inbound_token = SecretField(
+        "Token for received emails",
+        [Optional(), Regexp(r"[!-~]{20,200}\Z", message="Enter 20 to 200 visible characters.")],
+        description=(
+            "Only for a mail server that posts received emails to the webhook URL, with this token"
+            " as `Authorization: Bearer`. Stored encrypted and never shown again."
+        ),
+        render_kw={"optional": "optional"},
+    )
     unsubscribe = SelectField(
         "Unsubscribe link",
         choices={

@@ -1,12 +1,14 @@
 """Email over SMTP: to signers, through a mail server that the admin has an account at.
 
 The admin enters the server, the sign-in and the From address. The mail server confirms that it
-accepted a message. It reports later failures only as emails to the From address.
+accepted a message. Later failures and replies are emails, which a mail server passes on: to the
+command `hub inbound-mail`, or to the webhook URL.
 https://www.rfc-editor.org/rfc/rfc6409
 """
 
 from __future__ import annotations
 
+import hmac
 import smtplib
 from collections.abc import Mapping
 from typing import Any
@@ -14,15 +16,19 @@ from typing import Any
 from hub.integrations.api import (
     Accepted,
     Address,
+    BadWebhook,
     Channel,
     CheckResult,
-    Integration,
     Outbound,
     Problem,
     ProviderHttpClient,
     Senders,
     SimulatorCredentials,
     Status,
+    WebhookEvent,
+    WebhookReceiver,
+    WebhookRequest,
+    webhook,
 )
 from hub.integrations.smtp import errors
 from hub.integrations.smtp.addresses import clean_email, domain_of, wire_form
@@ -33,6 +39,7 @@ from hub.integrations.smtp.form import (
     UNSUBSCRIBE_REMINDERS,
     SmtpForm,
 )
+from hub.integrations.smtp.inbound import events_of
 from hub.integrations.smtp.layout import plain_body
 from hub.integrations.smtp.mime import (
     Envelope,
@@ -48,7 +55,7 @@ from hub.integrations.smtp.session import Session, SessionPool, server_of
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
 
 
-class Smtp(Integration):
+class Smtp(WebhookReceiver):
     """Send emails through a mail server."""
 
     contract = 2
@@ -80,7 +87,8 @@ class Smtp(Integration):
     )
 
     channel = Channel.EMAIL
-    reports = False
+    reports = True
+    replies_to_keywords = False
     address = Address.EMAIL
     event_prefix = "email"
     uses_letterhead = True
@@ -142,6 +150,8 @@ class Smtp(Integration):
             "from_name": "Acme",
             "reply_to": REPLY_TO_ADDRESS,
             "reply_address": "",
+            "bounce_address": "bounces@acme.example",
+            "inbound_token": credentials.derive("mail inbound"),
             "unsubscribe": UNSUBSCRIBE_REMINDERS,
         }
 
@@ -161,6 +171,18 @@ class Smtp(Integration):
             "text": plain_body(message, sheet_of(message, self.settings)),
         }
         return {label: value for label, value in shown.items() if value}
+
+    # receiving
+    @webhook("smtp/{connection}")
+    def on_email(self, request: WebhookRequest) -> list[WebhookEvent]:
+        """Received emails, for a mail server that posts them as they are"""
+        return events_of(request.body, self.settings)
+
+    def verify(self, request: WebhookRequest) -> None:
+        token = str(self.settings.get("inbound_token") or "")
+        given = request.headers.get("authorization", "")
+        if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise BadWebhook("The token does not match that of the connection.")
 
     # testing
     def check(self) -> CheckResult:

@@ -25,6 +25,7 @@ from hub.integrations.smtp.layout import (
     html_body,
     plain_body,
 )
+from hub.integrations.smtp.return_paths import return_address
 
 LONGEST_SUBJECT = 200  # characters; mailboxes show about 60
 LONGEST_NAME = 100
@@ -53,7 +54,7 @@ def envelope(message: Outbound, settings: Mapping[str, Any]) -> Envelope:
     """Return a message as an email. Raises PermanentError if an address is not valid."""
     try:
         email = compose(message, settings)
-        sender = wire_form(settings["from_address"])
+        sender = _return_path(message, settings)
         recipient = wire_form(message.to)
     except (ValueError, UnicodeError):
         raise PermanentError(
@@ -63,6 +64,14 @@ def envelope(message: Outbound, settings: Mapping[str, Any]) -> Envelope:
     needs_utf8 = not (sender.isascii() and recipient.isascii())
     policy = POLICY.clone(utf8=True, cte_type="8bit") if needs_utf8 else POLICY
     return Envelope(sender, recipient, email.as_bytes(policy=policy), needs_utf8)
+
+
+def _return_path(message: Outbound, settings: Mapping[str, Any]) -> str:
+    """Return the address that mail servers report failures to."""
+    base = settings.get("bounce_address")
+    return (
+        return_address(message.id, wire_form(base)) if base else wire_form(settings["from_address"])
+    )
 
 
 def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:

@@ -1,0 +1,45 @@
+"""Store an email that this machine received for a connection, as a webhook is stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from hub import integrations
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Channel
+from hub.db.engine import db
+from hub.intake import provider_callbacks
+from hub.intake.provider_callbacks import VerifiedBy
+from hub.integrations.base import WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver
+from hub.models import Connection
+from hub.shared import integration_instances
+
+LARGEST = 10 * 1024 * 1024  # bytes
+
+
+def store(slug: str, content: bytes) -> bool:
+    """Store an email for the connection with this slug; return False if it was stored before.
+
+    A worker processes it later. Raises NotFound, Refused, and WriteFailed.
+    """
+    query = select(Connection).where(Connection.slug == slug)
+    connection = db.session.scalar(query)
+    cls = integrations.get(connection.integration) if connection else None
+    if connection is None or cls is None or not issubclass(cls, WebhookReceiver):
+        raise NotFound(
+            "no_such_connection", f"There is no connection {slug!r} that receives email."
+        )
+    if cls.channel != Channel.EMAIL:
+        raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")
+    if len(content) > LARGEST:
+        raise Refused("too_large", f"The email is larger than {LARGEST // 1024**2} MB.")
+    reader = integration_instances.instances().webhook_reader(connection)
+    if not isinstance(reader, WebhookReceiver):
+        raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")
+    path = next(iter(cls.webhooks))
+    request = WebhookRequest(
+        "POST", f"mail:{slug}", path, {"content-type": "message/rfc822"}, content, slug
+    )
+    # this machine received it, so no token is needed
+    return provider_callbacks.store(request, VerifiedBy(reader, (connection.id,)))
