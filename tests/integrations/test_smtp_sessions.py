@@ -50,7 +50,7 @@ def test_email_arrives(in_app: Flask, simulator: Any) -> None:
     assert accepted == Accepted("msg_1@acme.example", Status.SENT)
     [received] = emails(simulator)
     assert (received["sender"], received["recipient"]) == (
-        "documents@acme.example",
+        "bounces@acme.example",
         "eric@example.com",
     )
     assert (received["subject"], received["text"]) == ("Please sign", "Hello\n")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wtforms import IntegerField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, ValidationError
+from wtforms.validators import (
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    Regexp,
+    StopValidation,
+    ValidationError,
+)
 
 from hub.integrations.api import ConfigForm, SecretField
 from hub.integrations.smtp.addresses import validate_address
@@ -13,6 +22,9 @@ from hub.integrations.smtp.addresses import validate_address
 IMPLICIT_TLS = "tls"
 STARTTLS = "starttls"
 UNENCRYPTED = "none"
+PASSWORD = "password"  # noqa: S105 - a choice, no password
+MICROSOFT = "microsoft"
+GOOGLE = "google"
 REPLY_TO_ADDRESS = "address"
 REPLY_TO_SENDER = "sender"
 UNSUBSCRIBE_REMINDERS = "reminders"
@@ -25,8 +37,45 @@ def _strip(text: str | None) -> str | None:
 
 
 def _validate_username(form: Any, field: Any) -> None:
-    if form.password.data and not field.data:
-        raise ValidationError("Enter the username that belongs to the password.")
+    is_needed = form.password.data or form.sign_in.data != PASSWORD
+    if is_needed and not field.data:
+        raise ValidationError("Enter the user or the mailbox to sign in with.")
+
+
+def _needed_for(choice: str, noun: str) -> Any:
+    """Return a validator: the field is needed for one kind of sign-in and ignored otherwise."""
+
+    def check(form: Any, field: Any) -> None:
+        if form.sign_in.data == choice and not field.data:
+            raise ValidationError(f"Enter the {noun}.")
+        if not field.data:
+            raise StopValidation
+
+    return check
+
+
+def service_account(text: str) -> dict[str, Any]:
+    """Return the content of a service account's key file. Raises ValueError."""
+    try:
+        key = json.loads(text)
+    except ValueError:
+        key = None
+    names = ("client_email", "private_key")
+    if not isinstance(key, dict) or not all(isinstance(key.get(name), str) for name in names):
+        raise ValueError("Paste the whole key file of the service account, which is JSON.")
+    return key
+
+
+def _validate_service_account(form: Any, field: Any) -> None:
+    del form
+    try:
+        service_account(field.data)
+    except ValueError as problem:
+        raise ValidationError(str(problem)) from None
+
+
+_TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}\Z"
+_NO_TENANT = "Enter the ID of the directory, or its domain."
 
 
 class SmtpForm(ConfigForm):
@@ -66,16 +115,28 @@ class SmtpForm(ConfigForm):
         description="465 for TLS, 587 for STARTTLS.",
         render_kw={"half": True, "inputmode": "numeric"},
     )
+    sign_in = SelectField(
+        "Sign-in",
+        choices={
+            PASSWORD: "Password, or none",
+            MICROSOFT: "OAuth 2.0 of Microsoft 365",
+            GOOGLE: "OAuth 2.0 of Google Workspace",
+        },
+        default=PASSWORD,
+        description=(
+            "Microsoft 365 and Google Workspace accept passwords only where an admin allows them."
+        ),
+        render_kw={"legend": "Sign-in"},
+    )
     username = StringField(
         "Username",
-        [
-            Optional(),
-            Length(max=320, message="Enter at most 320 characters."),
-            _validate_username,
-        ],
+        [Length(max=320, message="Enter at most 320 characters."), _validate_username],
         filters=[_strip],
-        description="Often the email address. Leave empty if the server needs no sign-in.",
-        render_kw={"legend": "Sign-in", "optional": "optional", "autocomplete": "off"},
+        description=(
+            "Often the email address. With OAuth 2.0, the mailbox to send from. Leave empty if the"
+            " server needs no sign-in."
+        ),
+        render_kw={"optional": "optional", "autocomplete": "off"},
     )
     password = SecretField(
         "Password",
@@ -85,6 +146,39 @@ class SmtpForm(ConfigForm):
             "The password or app password of this user. Stored encrypted and never shown again."
         ),
         render_kw={"optional": "optional"},
+    )
+    tenant = StringField(
+        "Directory (tenant) ID",
+        [_needed_for(MICROSOFT, "directory ID"), Regexp(_TENANT, message=_NO_TENANT)],
+        filters=[_strip],
+        description="Shown on the overview of the app registration in Microsoft Entra.",
+        render_kw={"legend": "Microsoft 365", "optional": "OAuth 2.0 only", "mono": True},
+    )
+    client_id = StringField(
+        "Application (client) ID",
+        [_needed_for(MICROSOFT, "application ID"), Length(max=200)],
+        filters=[_strip],
+        description=(
+            "The app registration needs the application permission `SMTP.SendAsApp`, with admin"
+            " consent, and its service principal needs access to the mailbox in Exchange."
+        ),
+        render_kw={"optional": "OAuth 2.0 only", "mono": True},
+    )
+    client_secret = SecretField(
+        "Client secret",
+        [_needed_for(MICROSOFT, "client secret"), Length(max=1000)],
+        bound_to=("tenant", "client_id"),
+        description="The value of the secret, not its ID. Stored encrypted and never shown again.",
+        render_kw={"optional": "OAuth 2.0 only"},
+    )
+    service_account = SecretField(
+        "Service account key",
+        [_needed_for(GOOGLE, "key of the service account"), _validate_service_account],
+        description=(
+            "The whole key file, which is JSON. The account needs domain-wide delegation for the"
+            " scope `https://mail.google.com/`. Stored encrypted and never shown again."
+        ),
+        render_kw={"legend": "Google Workspace", "optional": "OAuth 2.0 only"},
     )
     from_address = StringField(
         "From address",

@@ -54,7 +54,7 @@ ACTIONS = {
 def events_of(content: bytes, settings: Mapping[str, Any]) -> list[WebhookEvent]:
     """Return what an email reports: a status, a reply, or nothing."""
     email = BytesParser(EmailMessage, policy=default).parsebytes(content)
-    reports = list(_reports(email, settings))
+    reports: list[WebhookEvent] = list(_reports(email, settings))
     if reports or _is_automatic(email):
         return reports
     reply = _reply(email, settings)

@@ -34,6 +34,7 @@ from hub.integrations.smtp import errors
 from hub.integrations.smtp.addresses import clean_email, domain_of, wire_form
 from hub.integrations.smtp.errors import Refusal, error_of
 from hub.integrations.smtp.form import (
+    PASSWORD,
     REPLY_TO_ADDRESS,
     UNENCRYPTED,
     UNSUBSCRIBE_REMINDERS,
@@ -50,6 +51,7 @@ from hub.integrations.smtp.mime import (
     sheet_of,
     subject_of,
 )
+from hub.integrations.smtp.oauth import token_source
 from hub.integrations.smtp.session import Session, SessionPool, server_of
 
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
@@ -101,8 +103,11 @@ class Smtp(WebhookReceiver):
         " which is 0.5 per second."
     )
     errors = errors.ERRORS
-    # replaced by the server of the settings
-    api = {"smtp": OWN_SERVER}
+    api = {
+        "smtp": OWN_SERVER,  # replaced by the server of the settings
+        "microsoftlogin": "https://login.microsoftonline.com",
+        "googletoken": "https://oauth2.googleapis.com",
+    }
     Form = SmtpForm
 
     def __init__(
@@ -116,7 +121,8 @@ class Smtp(WebhookReceiver):
         if settings.get("from_address"):
             url = self.api_urls["smtp"]
             own_name = domain_of(settings["from_address"])
-            server = server_of(settings, "" if url == OWN_SERVER else url, own_name)
+            tokens = token_source(http, settings, self.api_urls)
+            server = server_of(settings, "" if url == OWN_SERVER else url, own_name, tokens)
             self._pool = SessionPool(http, server)
 
     # read from the settings when they are saved
@@ -144,8 +150,13 @@ class Smtp(WebhookReceiver):
             "host": "localhost",
             "encryption": UNENCRYPTED,
             "port": 8025,
+            "sign_in": PASSWORD,
             "username": "signpost",
             "password": credentials.derive("mail password"),
+            "tenant": "",
+            "client_id": "",
+            "client_secret": "",
+            "service_account": "",
             "from_address": "documents@acme.example",
             "from_name": "Acme",
             "reply_to": REPLY_TO_ADDRESS,

@@ -132,7 +132,7 @@ def unsubscribe_url(message: Outbound, settings: Mapping[str, Any]) -> str:
 def _attach_logo(email: EmailMessage, message: Outbound) -> None:
     """Put the logo beside the HTML, so that opening the email loads nothing."""
     kind, _, subtype = message.branding.logo_type.partition("/")
-    html = email.get_payload(1)
+    _, html = email.iter_parts()
     html.add_related(message.branding.logo, kind, subtype, cid=f"<{LOGO_ID}>", disposition="inline")
 
 

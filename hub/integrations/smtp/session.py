@@ -21,6 +21,7 @@ from hub.integrations.api import ConnectFailed, ProviderHttpClient, SendError
 from hub.integrations.smtp.errors import ERRORS, OutcomeLost, Refusal, error_of, error_of_connection
 from hub.integrations.smtp.form import IMPLICIT_TLS, STARTTLS, UNENCRYPTED
 from hub.integrations.smtp.mime import Envelope
+from hub.integrations.smtp.oauth import TokenSource
 
 REPLY_SECONDS = 10.0
 CONFIRM_SECONDS = 25.0  # servers check a message before they confirm it
@@ -41,6 +42,7 @@ class Server:
     username: str
     password: str
     own_name: str  # the name that Signpost greets the server with
+    tokens: TokenSource | None = None  # instead of a password
 
 
 class Session(smtplib.SMTP):
@@ -92,12 +94,34 @@ class Session(smtplib.SMTP):
         self._greet()
 
     def _sign_in(self) -> None:
+        if self._server.tokens is not None:
+            self._sign_in_with_token(self._server.tokens)
+            return
         try:
             self.login(self._server.username, self._server.password)
         except smtplib.SMTPAuthenticationError as problem:
             raise Refusal("auth", problem.smtp_code, _text(problem.smtp_error)) from None
         except UnicodeError:
             raise ERRORS.error("auth_535") from None
+
+    def _sign_in_with_token(self, tokens: TokenSource) -> None:
+        """Sign in with an access token, and with a new one if the server refuses it."""
+        refused = ""
+        for _ in range(2):
+            token = tokens.token(refused)
+            try:
+                self._present_token(token)
+                return
+            except smtplib.SMTPAuthenticationError as problem:
+                if not 500 <= problem.smtp_code < 600:
+                    raise Refusal("auth", problem.smtp_code, _text(problem.smtp_error)) from None
+            refused = token
+        raise ERRORS.error("oauth_refused")
+
+    def _present_token(self, token: str) -> None:
+        credentials = f"user={self._server.username}\x01auth=Bearer {token}\x01\x01"
+        # the server explains a refusal in a challenge, and wants an empty response to it
+        self.auth("XOAUTH2", lambda challenge=None: "" if challenge else credentials)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         encryption = self._server.encryption
@@ -259,7 +283,9 @@ class SessionPool:
             self._idle.append(session)
 
 
-def server_of(settings: Mapping[str, Any], url: str, own_name: str) -> Server:
+def server_of(
+    settings: Mapping[str, Any], url: str, own_name: str, tokens: TokenSource | None
+) -> Server:
     """Return the server of a connection's settings, or the one at `url` in its place.
 
     `url` is "" unless it replaces the server: `smtp://host:port`, without encryption.
@@ -278,6 +304,7 @@ def server_of(settings: Mapping[str, Any], url: str, own_name: str) -> Server:
         settings.get("username") or "",
         settings.get("password") or "",
         own_name,
+        tokens,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from base64 import b64decode
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -33,6 +34,15 @@ def password_of(credentials: SimulatorCredentials) -> str:
     return credentials.derive("mail password")
 
 
+def token_of(credentials: SimulatorCredentials) -> str:
+    """Return the access token that the server accepts instead of the password."""
+    return credentials.derive("mail token")
+
+
+def _xoauth2(token: str) -> bytes:
+    return f"user={USERNAME}\x01auth=Bearer {token}\x01\x01".encode()
+
+
 class Handler:
     """What the server answers to a recipient and to a message."""
 
@@ -40,6 +50,14 @@ class Handler:
         self._mailbox = mailbox
         self._store = store
         self._faults = faults
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        """Sign in with an access token: `AUTH XOAUTH2 <base64>`."""
+        try:
+            given = b64decode(args[1], validate=True) if len(args) > 1 else b""
+        except ValueError:
+            given = b""
+        return server._authenticate("XOAUTH2", given)
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -95,6 +113,7 @@ class MailServer:
         self, bind: Bind, credentials: SimulatorCredentials, handler: Handler, **options: Any
     ) -> None:
         self._password = password_of(credentials)
+        self._token = token_of(credentials)
         settings: dict[str, Any] = {
             "authenticator": self._authenticate,
             "auth_require_tls": False,
@@ -114,6 +133,9 @@ class MailServer:
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
+        if mechanism == "XOAUTH2":
+            is_token = hmac.compare_digest(bytes(data), _xoauth2(self._token))
+            return AuthResult(success=is_token, handled=False)
         is_known = isinstance(data, LoginPassword) and (
             data.login == USERNAME.encode()
             and hmac.compare_digest(data.password, self._password.encode())
