@@ -9,7 +9,7 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.intake import provider_callbacks
-from hub.intake.provider_callbacks import VerifiedBy
+from hub.intake.provider_callbacks import VerificationProof
 from hub.integrations.base import WebhookRequest
 from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.models import Connection
@@ -42,4 +42,4 @@ def store(slug: str, content: bytes) -> bool:
         "POST", f"mail:{slug}", path, {"content-type": "message/rfc822"}, content, slug
     )
     # this machine received it, so no token is needed
-    return provider_callbacks.store(request, VerifiedBy(reader, (connection.id,)))
+    return provider_callbacks.store(request, VerificationProof(reader, (connection.id,)))

@@ -10,7 +10,7 @@ from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.integrations.branding import Branding
-from hub.lib.text import one_line, readable
+from hub.lib.text import clean_line, readable
 from hub.models import Setting, Source
 from hub.shared import audit
 
@@ -66,10 +66,10 @@ def _clean(branding: Branding) -> Branding:
             "bad_color", "Enter a color such as #0b5a6b, or leave it empty.", field="color"
         )
     cleaned = Branding(
-        name=" ".join(one_line(branding.name).split()),
+        name=" ".join(clean_line(branding.name).split()),
         color=color,
         footer=readable(branding.footer).strip(),
-        support=" ".join(one_line(branding.support).split()),
+        support=" ".join(clean_line(branding.support).split()),
     )
     limits = {"name": LONGEST_NAME, "support": LONGEST_SUPPORT, "footer": LONGEST_FOOTER}
     for field, limit in limits.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import make_response, render_template, request
 
-from hub.admin.auth.guard import admin, posted_by_others, public
+from hub.admin.auth.guard import accepts_body, admin, posted_by_others, public
 from hub.messaging.contacts import unsubscribing
 
 LARGEST_BODY = 10_000  # bytes
@@ -19,6 +19,7 @@ LARGEST_BODY = 10_000  # bytes
 @admin.route("/u/<token>", methods=["GET", "POST"])
 @public
 @posted_by_others
+@accepts_body(LARGEST_BODY)
 def unsubscribe(token: str) -> Any:
     """Ask whether to unsubscribe, or unsubscribe the recipient of the link's message."""
     page = unsubscribing.preview_unsubscribe(token)
@@ -35,6 +36,3 @@ def unsubscribe(token: str) -> Any:
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
-
-
-unsubscribe.largest = LARGEST_BODY  # type: ignore[attr-defined]

@@ -10,8 +10,8 @@ from flask_wtf.file import FileField
 from wtforms import BooleanField, Form, StringField, TextAreaField
 
 from hub.accounts import sources
-from hub.admin.auth.guard import admin, may, needs
-from hub.admin.view.forms import blame
+from hub.admin.auth.guard import accepts_body, admin, has_role, require_role
+from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.integrations.branding import Branding
@@ -54,19 +54,20 @@ class BrandingForm(Form):
 
 
 @admin.get("/settings/sources/<slug>/branding", endpoint="branding")
-@needs(Role.VIEWER)
+@require_role(Role.VIEWER)
 def show_branding(slug: str) -> Any:
     """Show the branding of a source."""
-    stored = branding.read_branding(sources.by_slug(slug).id)
+    stored = branding.read_branding(sources.get_source(slug).id)
     return _page(slug, BrandingForm(obj=stored))
 
 
 @admin.post("/settings/sources/<slug>/branding")
-@needs(Role.ADMIN)
+@require_role(Role.ADMIN)
+@accepts_body(LARGEST_FORM)
 def change_branding(slug: str) -> Any:
     """Save the branding of a source."""
     form = BrandingForm(request.form)
-    source = sources.by_slug(slug)
+    source = sources.get_source(slug)
     file = request.files.get("logo")
     logo = file.read() if file and file.filename else None
     if form.remove_logo.data:
@@ -77,17 +78,14 @@ def change_branding(slug: str) -> Any:
     try:
         branding.save_branding(source, entered, logo=logo)
     except Refused as refusal:
-        blame(form, refusal)
+        add_error(form, refusal)
         return _page(slug, form), 422
     flash("Changes saved.", "good")
     return redirect(url_for("admin.branding", slug=slug), 303)
 
 
-change_branding.largest = LARGEST_FORM  # type: ignore[attr-defined]
-
-
 def _page(slug: str, form: BrandingForm) -> str:
-    source = sources.by_slug(slug)
+    source = sources.get_source(slug)
     stored = branding.read_branding(source.id)
     logo = ""
     if stored.logo:
@@ -95,5 +93,5 @@ def _page(slug: str, form: BrandingForm) -> str:
     else:
         del form.remove_logo
     return render_template(
-        "branding.html", source=source, form=form, logo=logo, may_change=may(Role.ADMIN)
+        "branding.html", source=source, form=form, logo=logo, may_change=has_role(Role.ADMIN)
     )
