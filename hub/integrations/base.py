@@ -355,6 +355,13 @@ class Integration(ProviderRequests):
         """
         raise NotImplementedError
 
+    def read_mailbox(self, store: Callable[[bytes], None]) -> int:
+        """Pass each new email to `store`, which keeps it as a webhook; return how many there were.
+
+        Mark an email as read after `store` returned. Raises a SendError.
+        """
+        raise NotImplementedError
+
     def fetch_file(self, url: str) -> tuple[str, bytes]:
         """Return the content type and the content of a file that a person sent.
 

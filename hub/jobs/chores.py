@@ -11,7 +11,7 @@ from rq.timeouts import BaseTimeoutException
 
 from hub import jobs
 from hub.db.engine import db
-from hub.intake import retention
+from hub.intake import mailboxes, retention
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
 from hub.messaging.send import recipient_pacing
@@ -43,7 +43,8 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
         template_sync.sync_due,
-        contact_erasure.clean_erased,
+        partial(mailboxes.read_mailboxes, stopping),
+        erasure.clean_erased,
         partial(price_polling.poll_prices, stopping),
     ):
         name = _name(chore)
@@ -73,4 +74,5 @@ def is_due() -> bool:
         or status_polling.is_due()
         or clock_skew.is_due()
         or template_sync.is_due()
+        or mailboxes.is_due()
     )

@@ -232,6 +232,22 @@ class SmtpForm(ConfigForm):
         ),
         render_kw={"optional": "optional", "mono": True},
     )
+    imap_host = StringField(
+        "Mailbox server",
+        [
+            Optional(),
+            Regexp(
+                r"(?i)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z",
+                message="Enter a host name such as imap.example.com, without a port.",
+            ),
+        ],
+        filters=[_strip],
+        description=(
+            "Signpost reads reports and replies from this mailbox every minute, over IMAP with TLS,"
+            " with the same sign-in. It marks each email as read. Example: `imap.example.com`."
+        ),
+        render_kw={"legend": "Received emails", "optional": "optional", "mono": True},
+    )
     inbound_token = SecretField(
         "Token for received emails",
         [Optional(), Regexp(r"[!-~]{20,200}\Z", message="Enter 20 to 200 visible characters.")],

@@ -1,8 +1,8 @@
 """Email over SMTP: to signers, through a mail server that the admin has an account at.
 
 The admin enters the server, the sign-in and the From address. The mail server confirms that it
-accepted a message. Later failures and replies are emails, which a mail server passes on: to the
-command `hub inbound-mail`, or to the webhook URL.
+accepted a message. Later failures and replies are emails, which Signpost reads from a mailbox, or
+which a mail server passes on: to the command `hub inbound-mail`, or to the webhook URL.
 https://www.rfc-editor.org/rfc/rfc6409
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import smtplib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.integrations.api import (
@@ -40,6 +40,7 @@ from hub.integrations.smtp.form import (
     UNSUBSCRIBE_REMINDERS,
     SmtpForm,
 )
+from hub.integrations.smtp.imap import read_unread
 from hub.integrations.smtp.inbound import events_of
 from hub.integrations.smtp.layout import plain_body
 from hub.integrations.smtp.mime import (
@@ -55,6 +56,7 @@ from hub.integrations.smtp.oauth import token_source
 from hub.integrations.smtp.session import Session, SessionPool, server_of
 
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
+OWN_MAILBOX = "imap://mail.example:993"
 
 
 class Smtp(WebhookReceiver):
@@ -104,7 +106,8 @@ class Smtp(WebhookReceiver):
     )
     errors = errors.ERRORS
     api = {
-        "smtp": OWN_SERVER,  # replaced by the server of the settings
+        "smtp": OWN_SERVER,  # replaced by the servers of the settings
+        "imap": OWN_MAILBOX,
         "microsoftlogin": "https://login.microsoftonline.com",
         "googletoken": "https://oauth2.googleapis.com",
     }
@@ -117,12 +120,13 @@ class Smtp(WebhookReceiver):
         api: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(settings, http, api)
+        self._tokens = token_source(http, settings, self.api_urls)
         self._pool: SessionPool | None = None
         if settings.get("from_address"):
             url = self.api_urls["smtp"]
             own_name = domain_of(settings["from_address"])
-            tokens = token_source(http, settings, self.api_urls)
-            server = server_of(settings, "" if url == OWN_SERVER else url, own_name, tokens)
+            replaced = "" if url == OWN_SERVER else url
+            server = server_of(settings, replaced, own_name, self._tokens)
             self._pool = SessionPool(http, server)
 
     # read from the settings when they are saved
@@ -162,6 +166,7 @@ class Smtp(WebhookReceiver):
             "reply_to": REPLY_TO_ADDRESS,
             "reply_address": "",
             "bounce_address": "bounces@acme.example",
+            "imap_host": "",
             "inbound_token": credentials.derive("mail inbound"),
             "unsubscribe": UNSUBSCRIBE_REMINDERS,
         }
@@ -188,6 +193,13 @@ class Smtp(WebhookReceiver):
     def on_email(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Received emails, for a mail server that posts them as they are"""
         return events_of(request.body, self.settings)
+
+    def read_mailbox(self, store: Callable[[bytes], None]) -> int:
+        if not self.settings.get("imap_host"):
+            return 0
+        url = self.api_urls["imap"]
+        replaced = "" if url == OWN_MAILBOX else url
+        return read_unread(self.http, self.settings, replaced, self._tokens, store)
 
     def verify(self, request: WebhookRequest) -> None:
         token = str(self.settings.get("inbound_token") or "")
