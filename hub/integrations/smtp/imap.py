@@ -49,7 +49,8 @@ def read_unread(
     `url` replaces the server of the settings, "" for none: `imap://host:port`, without encryption.
     An email that `store` refuses with an error stays unread. Raises a SendError.
     """
-    host, port = settings["imap_host"], int(settings.get("imap_port") or PORT)
+    host = str(settings["imap_host"])
+    port = PORT
     if url:
         host, _, replaced = url.partition("://")[2].rpartition(":")
         port = int(replaced)
