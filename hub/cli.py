@@ -308,9 +308,9 @@ def inbound_mail(connection: str) -> None:
 
     with hub.create_app(config, blueprints=False).app_context():
         try:
-            inbound_mail.store(connection, sys.stdin.buffer.read(inbound_mail.LARGEST + 1))
-        except HubError as problem:
-            click.echo(str(problem), err=True)
+            inbound_mail.store(connection, sys.stdin.buffer.read(inbound_mail.MAX_SIZE + 1))
+        except HubError as error:
+            click.echo(str(error), err=True)
             sys.exit(os.EX_TEMPFAIL)
 
 

@@ -15,7 +15,7 @@ from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.models import Connection
 from hub.shared import integration_instances
 
-LARGEST = 10 * 1024 * 1024  # bytes
+MAX_SIZE = 10 * 1024 * 1024  # bytes
 
 
 def store(slug: str, content: bytes) -> bool:
@@ -32,8 +32,8 @@ def store(slug: str, content: bytes) -> bool:
         )
     if cls.channel != Channel.EMAIL:
         raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")
-    if len(content) > LARGEST:
-        raise Refused("too_large", f"The email is larger than {LARGEST // 1024**2} MB.")
+    if len(content) > MAX_SIZE:
+        raise Refused("too_large", f"The email is larger than {MAX_SIZE // 1024**2} MB.")
     reader = integration_instances.instances().webhook_reader(connection)
     if not isinstance(reader, WebhookReceiver):
         raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")

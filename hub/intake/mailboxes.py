@@ -53,9 +53,9 @@ def read_mailboxes(stopping: ShutdownSignal) -> int:
                     inbound_mail.store(slug, content)
 
             handled += instance.read_mailbox(store)
-        except HubError as problem:
-            log.warning("mailbox.unreadable", connection=slug, problem=type(problem).__name__)
-            failed.append(f"The mailbox of {title} could not be read. {problem}")
+        except HubError as error:
+            log.warning("mailbox.unreadable", connection=slug, problem=type(error).__name__)
+            failed.append(f"The mailbox of {title} could not be read. {error}")
     if failed:
         raise HubError(failed[0])
     return handled

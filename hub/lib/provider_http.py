@@ -319,8 +319,8 @@ class ProviderHttpClient:
             )
         try:
             return open_socket(host, port, allowed=self._allow, seconds=CONNECT_SECONDS)
-        except NotConnected as problem:
-            raise ConnectFailed(f"{host} cannot be reached: {problem}.") from problem.__cause__
+        except NotConnected as error:
+            raise ConnectFailed(f"{host} cannot be reached: {error}.") from error.__cause__
 
     def _check_encryption(self, url: str) -> None:
         """Raise AddressNotAllowed for a plain http URL that is not allowed."""

@@ -14,10 +14,10 @@ from hub.lib.text import clean_line, readable
 from hub.models import Setting, Source
 from hub.shared import audit
 
-LARGEST_LOGO = 64 * 1024  # bytes; it is part of each email
-LONGEST_NAME = 80
-LONGEST_SUPPORT = 200
-LONGEST_FOOTER = 1000
+MAX_LOGO_SIZE = 64 * 1024  # bytes; it is part of each email
+MAX_NAME_LENGTH = 80
+MAX_SUPPORT_LENGTH = 200
+MAX_FOOTER_LENGTH = 1000
 _COLOR = re.compile("#[0-9a-f]{6}")
 LOGO_TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -71,7 +71,7 @@ def _clean(branding: Branding) -> Branding:
         footer=readable(branding.footer).strip(),
         support=" ".join(clean_line(branding.support).split()),
     )
-    limits = {"name": LONGEST_NAME, "support": LONGEST_SUPPORT, "footer": LONGEST_FOOTER}
+    limits = {"name": MAX_NAME_LENGTH, "support": MAX_SUPPORT_LENGTH, "footer": MAX_FOOTER_LENGTH}
     for field, limit in limits.items():
         if len(getattr(cleaned, field)) > limit:
             raise Refused("too_long", f"Enter at most {limit:,} characters.", field=field)
@@ -79,8 +79,8 @@ def _clean(branding: Branding) -> Branding:
 
 
 def _type_of_logo(logo: bytes) -> str:
-    if len(logo) > LARGEST_LOGO:
-        reason = f"The file is larger than {LARGEST_LOGO // 1024} kB. Choose a smaller one."
+    if len(logo) > MAX_LOGO_SIZE:
+        reason = f"The file is larger than {MAX_LOGO_SIZE // 1024} kB. Choose a smaller one."
         raise Refused("too_large", reason, field="logo")
     for start, content_type in LOGO_TYPES.items():
         if logo.startswith(start):

@@ -51,7 +51,7 @@ def test_email_is_listed_and_shown_without_scripts(simulator: Simulator) -> None
     assert source.text.startswith("From: Acme <documents@acme.example>")
 
 
-def test_page_lists_every_magic_address(simulator: Simulator) -> None:
+def test_page_lists_every_test_address(simulator: Simulator) -> None:
     page = simulator.call("GET", "/simulator/mail").text
     for fault in scripted_faults.RECIPIENTS:
         assert f"<code>{fault.address}</code>" in page

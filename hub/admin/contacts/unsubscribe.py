@@ -13,13 +13,13 @@ from flask import make_response, render_template, request
 from hub.admin.auth.guard import accepts_body, admin, posted_by_others, public
 from hub.messaging.contacts import unsubscribing
 
-LARGEST_BODY = 10_000  # bytes
+MAX_BODY_SIZE = 10_000  # bytes
 
 
 @admin.route("/u/<token>", methods=["GET", "POST"])
 @public
 @posted_by_others
-@accepts_body(LARGEST_BODY)
+@accepts_body(MAX_BODY_SIZE)
 def unsubscribe(token: str) -> Any:
     """Ask whether to unsubscribe, or unsubscribe the recipient of the link's message."""
     page = unsubscribing.preview_unsubscribe(token)

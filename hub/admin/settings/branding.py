@@ -17,7 +17,7 @@ from hub.core.vocabulary import Role
 from hub.integrations.branding import Branding
 from hub.shared import branding
 
-LARGEST_FORM = branding.LARGEST_LOGO + 64 * 1024  # bytes
+MAX_FORM_SIZE = branding.MAX_LOGO_SIZE + 64 * 1024  # bytes
 
 
 class BrandingForm(Form):
@@ -26,7 +26,7 @@ class BrandingForm(Form):
     name = StringField(
         "Name",
         description="The company or brand at the top of emails. Leave empty for the From name.",
-        render_kw={"maxlength": branding.LONGEST_NAME},
+        render_kw={"maxlength": branding.MAX_NAME_LENGTH},
     )
     color = StringField(
         "Button color",
@@ -44,12 +44,12 @@ class BrandingForm(Form):
     support = StringField(
         "Support contact",
         description="How to reach a person, such as an email address or a phone number.",
-        render_kw={"maxlength": branding.LONGEST_SUPPORT},
+        render_kw={"maxlength": branding.MAX_SUPPORT_LENGTH},
     )
     footer = TextAreaField(
         "Legal footer",
         description="The company’s name, address and registration, as the law requires.",
-        render_kw={"maxlength": branding.LONGEST_FOOTER, "rows": 4},
+        render_kw={"maxlength": branding.MAX_FOOTER_LENGTH, "rows": 4},
     )
 
 
@@ -63,7 +63,7 @@ def show_branding(slug: str) -> Any:
 
 @admin.post("/settings/sources/<slug>/branding")
 @require_role(Role.ADMIN)
-@accepts_body(LARGEST_FORM)
+@accepts_body(MAX_FORM_SIZE)
 def change_branding(slug: str) -> Any:
     """Save the branding of a source."""
     form = BrandingForm(request.form)

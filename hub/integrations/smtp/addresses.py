@@ -8,19 +8,19 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from wtforms.validators import ValidationError
 
-LONGEST_ADDRESS = 320  # characters
+MAX_ADDRESS_LENGTH = 320  # characters
 
 
 @lru_cache(maxsize=4096)
 def clean_email(address: str) -> str:
     """Return the normal form of an email address. Raises ValueError with the reason."""
     text = address.strip()
-    if len(text) > LONGEST_ADDRESS:
-        raise ValueError(f"An email address has at most {LONGEST_ADDRESS} characters.")
+    if len(text) > MAX_ADDRESS_LENGTH:
+        raise ValueError(f"An email address has at most {MAX_ADDRESS_LENGTH} characters.")
     try:
         return validate_email(text, check_deliverability=False).normalized.lower()
-    except EmailNotValidError as problem:
-        raise ValueError(f"This is not an email address: {problem}") from None
+    except EmailNotValidError as error:
+        raise ValueError(f"This is not an email address: {error}") from None
 
 
 @lru_cache(maxsize=4096)
@@ -44,5 +44,5 @@ def validate_address(form: Any, field: Any) -> None:
     del form
     try:
         clean_email(field.data)
-    except ValueError as problem:
-        raise ValidationError(str(problem)) from None
+    except ValueError as error:
+        raise ValidationError(str(error)) from None

@@ -44,30 +44,30 @@ class OutcomeLost(Exception):
     """The connection was lost after the whole message was sent."""
 
 
-def error_of(problem: Exception) -> SendError:
+def error_of(error: Exception) -> SendError:
     """Return the error of a failed session. It never quotes a reply, which may repeat a message."""
-    if isinstance(problem, SendError):
-        return problem
-    if isinstance(problem, Refusal):
-        return _error_of_refusal(problem)
-    if isinstance(problem, OutcomeLost):
+    if isinstance(error, SendError):
+        return error
+    if isinstance(error, Refusal):
+        return _error_of_refusal(error)
+    if isinstance(error, OutcomeLost):
         return ERRORS.error("no_reply")
-    if isinstance(problem, ssl.SSLCertVerificationError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         return ERRORS.error("certificate")
-    if isinstance(problem, smtplib.SMTPServerDisconnected):
+    if isinstance(error, smtplib.SMTPServerDisconnected):
         return ERRORS.error("connection_lost")
-    if isinstance(problem, smtplib.SMTPNotSupportedError):
+    if isinstance(error, smtplib.SMTPNotSupportedError):
         return ERRORS.error("no_sign_in")
-    if isinstance(problem, smtplib.SMTPException | ValueError):
+    if isinstance(error, smtplib.SMTPException | ValueError):
         return ERRORS.error("bad_reply")
     return Unreachable("Could not reach the mail server: the connection failed.", "unreachable")
 
 
-def error_of_connection(problem: ConnectFailed | AddressNotAllowed) -> SendError:
+def error_of_connection(failure: ConnectFailed | AddressNotAllowed) -> SendError:
     """Return the error of a connection that could not be made."""
     try:
         with http_errors("the mail server"):
-            raise problem
+            raise failure
     except SendError as error:
         return error
 

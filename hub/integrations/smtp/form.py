@@ -70,8 +70,8 @@ def _validate_service_account(form: Any, field: Any) -> None:
     del form
     try:
         service_account(field.data)
-    except ValueError as problem:
-        raise ValidationError(str(problem)) from None
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}\Z"

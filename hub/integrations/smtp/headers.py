@@ -19,7 +19,7 @@ from email.policy import SMTP, EmailPolicy
 from typing import Any
 
 CRLF = "\r\n"
-LONGEST_LINE = 76  # characters of a line with encoded words; others may have 78
+MAX_LINE_LENGTH = 76  # characters of a line with encoded words; others may have 78
 WORD_BYTES = 39  # of the text in one encoded word: =?utf-8?b?…?= then has 64 characters
 # text that may stand in a header as it is: no encoded word, and no space at an end or in a row
 _PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*", re.DOTALL)
@@ -79,7 +79,7 @@ def email_policy() -> EmailPolicy[Any]:
     registry.map_to_type("subject", TextHeader)
     registry.map_to_type("date", DateHeader)
     # 7bit: bodies are encoded, because not every server accepts other letters as they are
-    return SMTP.clone(max_line_length=LONGEST_LINE, cte_type="7bit", header_factory=registry)
+    return SMTP.clone(max_line_length=MAX_LINE_LENGTH, cte_type="7bit", header_factory=registry)
 
 
 def encoded_words(text: str) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _folded(name: str, pieces: list[str]) -> str:
     """Return a header of pieces with spaces or line breaks between them."""
     lines = [f"{name}: {pieces[0]}"]
     for piece in pieces[1:]:
-        if len(lines[-1]) + 1 + len(piece) <= LONGEST_LINE:
+        if len(lines[-1]) + 1 + len(piece) <= MAX_LINE_LENGTH:
             lines[-1] += f" {piece}"
         else:
             lines.append(f" {piece}")

@@ -13,7 +13,7 @@ from hub.integrations.smtp.errors import ERRORS, error_of_connection
 from hub.integrations.smtp.oauth import TokenSource
 
 SECONDS = 20.0  # for each command
-MOST_EMAILS = 100  # of one run; the next one reads the others
+MAX_EMAILS = 100  # of one run; the next one reads the others
 PORT = 993
 
 
@@ -62,8 +62,8 @@ def read_unread(
         finally:
             with suppress(OSError):
                 mailbox.shutdown()
-    except ConnectFailed as problem:
-        raise error_of_connection(problem) from None
+    except ConnectFailed as error:
+        raise error_of_connection(error) from None
     except (imaplib.IMAP4.error, OSError, UnicodeError):
         raise ERRORS.error("mailbox_unreadable") from None
 
@@ -85,7 +85,7 @@ def _sign_in(mailbox: Mailbox, settings: Mapping[str, Any], tokens: TokenSource 
 def _read(mailbox: Mailbox, store: Callable[[bytes], None]) -> int:
     mailbox.select("INBOX")
     _, found = mailbox.uid("SEARCH", "UNSEEN")
-    uids = (found[0] or b"").split()[:MOST_EMAILS]
+    uids = (found[0] or b"").split()[:MAX_EMAILS]
     for uid in uids:
         _, parts = mailbox.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
         content = next((part[1] for part in parts if isinstance(part, tuple)), None)

@@ -31,7 +31,7 @@ from hub.integrations.api import (
 from hub.integrations.smtp import errors
 from hub.integrations.smtp.addresses import clean_email, domain_of
 
-LONGEST_REPLY = 20_000  # characters
+MAX_REPLY_LENGTH = 20_000  # characters
 _UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
 _MESSAGE_ID = re.compile(rf"\bmsg_({_UUID})@", re.IGNORECASE)
 _RETURN_ADDRESS = re.compile(rf"\+({_UUID})@", re.IGNORECASE)
@@ -193,4 +193,4 @@ def _reply_text(email: EmailMessage) -> str:
         text = re.sub(r"<[^>]+>", "", text)
     text = readable(text)
     quote = _QUOTE.search(text)
-    return (text[: quote.start()] if quote else text).strip()[:LONGEST_REPLY]
+    return (text[: quote.start()] if quote else text).strip()[:MAX_REPLY_LENGTH]

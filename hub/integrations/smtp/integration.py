@@ -68,7 +68,7 @@ class Smtp(WebhookReceiver):
     provider = "The mail server"
     summary = "Emails to signers through your own mail server or mail provider, as text and HTML."
     docs_url = "https://www.rfc-editor.org/rfc/rfc6409"
-    reach = "Everybody with an email address"
+    reach = "Everyone with an email address"
     cost = "That of your mail provider"
     setup = "About 10 minutes"
     formatting = "Plain text and HTML"
@@ -216,8 +216,8 @@ class Smtp(WebhookReceiver):
             session.rset()
             description = _description(session)
             session.quit()
-        except (Refusal, OSError, smtplib.SMTPException, ValueError) as problem:
-            raise error_of(problem) from None
+        except (Refusal, OSError, smtplib.SMTPException, ValueError) as error:
+            raise error_of(error) from None
         finally:
             session.close()
         return CheckResult(

@@ -18,7 +18,7 @@ from hub.integrations.api import Button, Outbound
 
 BUTTON_COLOR = "#0b5a6b"
 BUTTON_TEXT_COLOR = "#ffffff"
-LONGEST_PREVIEW = 120  # characters
+MAX_PREVIEW_LENGTH = 120  # characters
 RIGHT_TO_LEFT = frozenset(
     ("ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi")
 )
@@ -55,7 +55,7 @@ def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
         direction="rtl" if is_rtl else "ltr",
         start="right" if is_rtl else "left",
         subject=subject,
-        preview=" ".join(" ".join(shown).split())[:LONGEST_PREVIEW],
+        preview=" ".join(" ".join(shown).split())[:MAX_PREVIEW_LENGTH],
         name=sheet.name,
         logo=sheet.logo,
         body=Markup("").join(_paragraph(part) for part in shown),

@@ -27,8 +27,8 @@ from hub.integrations.smtp.layout import (
 )
 from hub.integrations.smtp.return_paths import return_address
 
-LONGEST_SUBJECT = 200  # characters; mailboxes show about 60
-LONGEST_NAME = 100
+MAX_SUBJECT_LENGTH = 200  # characters; mailboxes show about 60
+MAX_NAME_LENGTH = 100
 LOGO_ID = "logo@signpost"
 
 
@@ -139,8 +139,8 @@ def _attach_logo(email: EmailMessage, message: Outbound) -> None:
 def subject_of(message: Outbound, settings: Mapping[str, Any]) -> str:
     """Return the subject of an email; one without a subject names the sender."""
     subject = message.subject.strip() or f"Message from {sender_name(message, settings)}"
-    if len(subject) > LONGEST_SUBJECT:
-        subject = subject[: LONGEST_SUBJECT - 1].rstrip() + "…"
+    if len(subject) > MAX_SUBJECT_LENGTH:
+        subject = subject[: MAX_SUBJECT_LENGTH - 1].rstrip() + "…"
     return subject
 
 
@@ -152,7 +152,7 @@ def sender_name(message: Outbound, settings: Mapping[str, Any]) -> str:
     name = message.sender_name.strip()
     if not name or "@" in name:
         name = settings["from_name"]
-    return name[:LONGEST_NAME]
+    return name[:MAX_NAME_LENGTH]
 
 
 def reply_address(message: Outbound, settings: Mapping[str, Any]) -> str:

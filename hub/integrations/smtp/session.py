@@ -27,8 +27,8 @@ REPLY_SECONDS = 10.0
 CONFIRM_SECONDS = 25.0  # servers check a message before they confirm it
 CALL_SECONDS = 40.0  # of a whole call; a message's lease ends after 60
 KEEP_SECONDS = 30.0  # servers close idle sessions after a minute or more
-MOST_MESSAGES = 100  # of one session; some servers close it after that many
-LONGEST_LINE = 8192  # bytes
+MAX_MESSAGES = 100  # of one session; some servers close it after that many
+MAX_LINE_SIZE = 8192  # bytes
 SUCCESS = (250, 251)
 
 
@@ -99,8 +99,8 @@ class Session(smtplib.SMTP):
             return
         try:
             self.login(self._server.username, self._server.password)
-        except smtplib.SMTPAuthenticationError as problem:
-            raise Refusal("auth", problem.smtp_code, _text(problem.smtp_error)) from None
+        except smtplib.SMTPAuthenticationError as error:
+            raise Refusal("auth", error.smtp_code, _text(error.smtp_error)) from None
         except UnicodeError:
             raise ERRORS.error("auth_535") from None
 
@@ -112,9 +112,9 @@ class Session(smtplib.SMTP):
             try:
                 self._present_token(token)
                 return
-            except smtplib.SMTPAuthenticationError as problem:
-                if not 500 <= problem.smtp_code < 600:
-                    raise Refusal("auth", problem.smtp_code, _text(problem.smtp_error)) from None
+            except smtplib.SMTPAuthenticationError as error:
+                if not 500 <= error.smtp_code < 600:
+                    raise Refusal("auth", error.smtp_code, _text(error.smtp_error)) from None
             refused = token
         raise ERRORS.error("oauth_refused")
 
@@ -185,7 +185,7 @@ class Session(smtplib.SMTP):
 
     def _read_line(self) -> bytes:
         while b"\n" not in self._received:
-            if self.sock is None or len(self._received) > LONGEST_LINE:
+            if self.sock is None or len(self._received) > MAX_LINE_SIZE:
                 self.close()
                 raise smtplib.SMTPServerDisconnected("closed")
             self.sock.settimeout(self._remaining(self._patience))
@@ -230,8 +230,8 @@ class SessionPool:
                 session.begin(envelope)
             session.finish(envelope)
             is_finished = True
-        except (Refusal, OutcomeLost, OSError, smtplib.SMTPException, ValueError) as problem:
-            raise error_of(problem) from None
+        except (Refusal, OutcomeLost, OSError, smtplib.SMTPException, ValueError) as error:
+            raise error_of(error) from None
         finally:
             if session is not None:
                 self._put_back(session) if is_finished else session.close()
@@ -241,12 +241,12 @@ class SessionPool:
         session = Session(self._http, self._server)
         try:
             session.open()
-        except ConnectFailed as problem:
+        except ConnectFailed as error:
             session.close()
-            raise error_of_connection(problem) from None
-        except (Refusal, SendError, OSError, smtplib.SMTPException, ValueError) as problem:
+            raise error_of_connection(error) from None
+        except (Refusal, SendError, OSError, smtplib.SMTPException, ValueError) as error:
             session.close()
-            raise error_of(problem) from None
+            raise error_of(error) from None
         return session
 
     def _begin_kept(self, envelope: Envelope) -> Session | None:
@@ -258,10 +258,10 @@ class SessionPool:
                 return session
             except smtplib.SMTPException:
                 session.close()
-            except Refusal as problem:
+            except Refusal as error:
                 session.close()
-                if problem.code != 421:
-                    raise error_of(problem) from None
+                if error.code != 421:
+                    raise error_of(error) from None
             except SendError:
                 session.close()
                 raise
@@ -272,7 +272,7 @@ class SessionPool:
         with self._lock:
             while self._idle:
                 session = self._idle.pop()
-                if session.kept_since >= oldest and session.messages < MOST_MESSAGES:
+                if session.kept_since >= oldest and session.messages < MAX_MESSAGES:
                     return session
                 session.close()
         return None

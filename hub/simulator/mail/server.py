@@ -20,7 +20,7 @@ from hub.simulator.mail.scripted_faults import Recipient
 from hub.simulator.store import Store
 
 USERNAME = "signpost"
-LARGEST_MESSAGE = 20 * 1024 * 1024  # bytes
+MAX_MESSAGE_SIZE = 20 * 1024 * 1024  # bytes
 ACCEPTED = "250 2.0.0 Accepted"
 RATE_LIMITED = "450 4.7.1 Too many messages, slow down"
 NOT_SIGNED_IN = "530 5.7.0 Authentication required"
@@ -117,7 +117,7 @@ class MailServer:
         settings: dict[str, Any] = {
             "authenticator": self._authenticate,
             "auth_require_tls": False,
-            "data_size_limit": LARGEST_MESSAGE,
+            "data_size_limit": MAX_MESSAGE_SIZE,
             "enable_SMTPUTF8": True,
             "server_hostname": "mail.simulator.example",
             "ident": "Signpost simulator",
