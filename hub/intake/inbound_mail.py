@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.core.errors import NotFound, Refused
+from hub.core.quotes import quoted
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.intake import provider_callbacks
@@ -28,15 +29,15 @@ def store(slug: str, content: bytes) -> bool:
     cls = integrations.get(connection.integration) if connection else None
     if connection is None or cls is None or not issubclass(cls, WebhookReceiver):
         raise NotFound(
-            "no_such_connection", f"There is no connection {slug!r} that receives email."
+            "no_such_connection", f"There is no connection {quoted(slug)} that receives email."
         )
     if cls.channel != Channel.EMAIL:
-        raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")
+        raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
     if len(content) > MAX_SIZE:
         raise Refused("too_large", f"The email is larger than {MAX_SIZE // 1024**2} MB.")
     reader = integration_instances.instances().webhook_reader(connection)
     if not isinstance(reader, WebhookReceiver):
-        raise NotFound("no_such_connection", f"The connection {slug!r} receives no email.")
+        raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
     path = next(iter(cls.webhooks))
     request = WebhookRequest(
         "POST", f"mail:{slug}", path, {"content-type": "message/rfc822"}, content, slug

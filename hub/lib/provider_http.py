@@ -206,7 +206,8 @@ class _GuardedConnection:
                 options=self.socket_options or (),
             )
         except NotResolved as error:
-            raise NameResolutionError(self.host, this, error) from error
+            cause: Any = error  # urllib3 only shows it
+            raise NameResolutionError(self.host, this, cause) from error
         except NotConnected as error:
             if error.timed_out:
                 raise ConnectTimeoutError(self, str(error)) from None

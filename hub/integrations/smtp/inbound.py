@@ -76,7 +76,7 @@ def _reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[Statu
 
 
 def _subject_of_report(email: EmailMessage) -> UUID | None:
-    """Return the ID of the message that a report is about, None if it is no report of ours."""
+    """Return the ID of the message that a report is about, or None if it is about none of Signpost."""
     addresses = " ".join(
         str(value)
         for name in ("To", "Delivered-To", "X-Original-To", "Envelope-To")

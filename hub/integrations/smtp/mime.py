@@ -37,7 +37,7 @@ POLICY = email_policy()
 
 @dataclass(frozen=True)
 class Envelope:
-    """An email and what the mail server is told about it."""
+    """An email, and the sender and recipient that the mail server needs."""
 
     sender: str
     recipient: str

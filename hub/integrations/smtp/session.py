@@ -250,7 +250,7 @@ class SessionPool:
         return session
 
     def _begin_kept(self, envelope: Envelope) -> Session | None:
-        """Return a kept session with the email begun, or None if none is open any more."""
+        """Return a kept session with the email begun, or None if no session is open."""
         while (session := self._take()) is not None:
             try:
                 session.begin_call()

@@ -19,7 +19,7 @@ OPTED_OUT = "opted_out"  # the platform event
 
 @dataclass(frozen=True)
 class UnsubscribePage:
-    """What an unsubscribe link asks about: the sender, the recipient and the channel."""
+    """The sender, the recipient and the channel that an unsubscribe link asks about."""
 
     sender: str
     address: str

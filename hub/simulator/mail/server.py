@@ -44,7 +44,7 @@ def _xoauth2(token: str) -> bytes:
 
 
 class Handler:
-    """What the server answers to a recipient and to a message."""
+    """Answers to a sender, a recipient and a message."""
 
     def __init__(self, mailbox: Mailbox, store: Store, faults: Any) -> None:
         self._mailbox = mailbox
