@@ -22,6 +22,7 @@ from hub.run.integration_commands import new_integration, try_integration
 
 if TYPE_CHECKING:
     from hub.core.config import Config
+    from hub.intake.replay import Report
 
 # an admin fixes these errors outside the program; any other OSError is an error in the program
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -278,7 +279,6 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     config = _config(migrated=True)
     import hub
     from hub.intake import replay
-    from hub.run import replay_report
     from hub.shared import audit
 
     selection = replay.Selection(
@@ -286,11 +286,9 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     )
     with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))
-        report = replay.replay(
-            selection, replay_report.show_progress if sys.stderr.isatty() else None
-        )
-    click.echo("\n".join(replay_report.describe(report)))
-    sys.exit(1 if report.failed else 0)
+        report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
+    click.echo("\n".join(replay.describe_report(report)))
+    sys.exit(1 if report.failed_count else 0)
 
 
 @cli.command("inbound-mail", short_help="Store a received email.")
@@ -340,6 +338,10 @@ def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
     click.echo("\n".join(os.path.relpath(path) for path in created.files))
     click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
+
+
+def _show_progress(report: Report) -> None:
+    click.echo(f"\r{report.read_count:,} read ", nl=False, err=True)
 
 
 def _config(*, serves: bool = False, migrated: bool = False) -> Config:

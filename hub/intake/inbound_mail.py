@@ -26,19 +26,23 @@ def store(slug: str, content: bytes) -> bool:
     """
     query = select(Connection).where(Connection.slug == slug)
     connection = db.session.scalar(query)
-    cls = integrations.get(connection.integration) if connection else None
-    if connection is None or cls is None or not issubclass(cls, WebhookReceiver):
+    integration_class = integrations.get(connection.integration) if connection else None
+    if (
+        connection is None
+        or integration_class is None
+        or not issubclass(integration_class, WebhookReceiver)
+    ):
         raise NotFound(
             "no_such_connection", f"There is no connection {quoted(slug)} that receives email."
         )
-    if cls.channel != Channel.EMAIL:
+    if integration_class.channel != Channel.EMAIL:
         raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
     if len(content) > MAX_SIZE:
         raise Refused("too_large", f"The email is larger than {MAX_SIZE // 1024**2} MB.")
     reader = integration_instances.instances().webhook_reader(connection)
     if not isinstance(reader, WebhookReceiver):
         raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
-    path = next(iter(cls.webhooks))
+    path = next(iter(integration_class.webhooks))
     request = WebhookRequest(
         "POST", f"mail:{slug}", path, {"content-type": "message/rfc822"}, content, slug
     )

@@ -63,7 +63,11 @@ def read_mailboxes(stopping: ShutdownSignal) -> int:
 
 def _connections() -> list[str]:
     """Return the enabled connections whose integration can read a mailbox."""
-    names = [name for name, cls in integrations.registry().items() if cls.supports("read_mailbox")]
+    names = [
+        name
+        for name, integration_class in integrations.registry().items()
+        if integration_class.supports("read_mailbox")
+    ]
     query = select(Connection.id).where(
         Connection.integration.in_(names),
         Connection.state == ConnectionState.ENABLED,
